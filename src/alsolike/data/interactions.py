@@ -1,0 +1,242 @@
+"""`Interactions`: the one currency. Who had to do with what, how much, and perhaps when."""
+
+import functools
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.texts import Texts
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.errors import DataError
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """A sparse users x items table, each pair at most once, with the ids of both sides.
+
+    Parameters
+    ----------
+    user_items : scipy.sparse.csr_array of float32, (n_users, n_items)
+        The values d_ui; columns ascend within a row, every stored value is finite and not zero.
+        A value below zero is a dislike of that weight.
+    users, items : Vocabulary
+        The ids of the rows and of the columns.
+    timestamps : float64, (n_interactions,), or None
+        Seconds since 1970 of each stored value, in the order of ``user_items.data``.
+    catalogue : Catalogue or None
+        What else is known of the items.
+
+    Raises
+    ------
+    DataError
+        The parts do not fit each other.
+
+    Examples
+    --------
+    >>> likes = Interactions.from_columns(["ann", "bob", "ann"], ["m1", "m1", "m2"], [1, 1, 3])
+    >>> likes
+    Interactions(2 users, 2 items, 3 interactions, 75 % filled)
+    >>> likes.user_items.toarray()
+    array([[1., 3.],
+           [1., 0.]], dtype=float32)
+    """
+
+    user_items: sp.csr_array
+    users: Vocabulary
+    items: Vocabulary
+    timestamps: npt.NDArray[np.float64] | None = None
+    catalogue: Catalogue | None = None
+
+    def __post_init__(self) -> None:
+        matrix, shape = self.user_items, (len(self.users), len(self.items))
+        if matrix.shape != shape:
+            raise DataError(
+                f"The matrix is {matrix.shape[0]:,} x {matrix.shape[1]:,}, the ids are "
+                f"{shape[0]:,} users and {shape[1]:,} items. Is it the wrong way round?"
+            )
+        if matrix.data.dtype != np.float32:
+            raise DataError(f"Values must be float32, not {matrix.data.dtype}.")
+        if not matrix.has_canonical_format:
+            raise DataError("Each (user, item) pair may be stored only once, columns ascending.")
+        if not np.isfinite(matrix.data).all() or not matrix.data.all():
+            raise DataError("Every stored value must be finite and not zero.")
+        if self.timestamps is not None and len(self.timestamps) != matrix.nnz:
+            raise DataError(f"{len(self.timestamps):,} timestamps for {matrix.nnz:,} interactions.")
+        if self.catalogue is not None and self.catalogue.n_items != len(self.items):
+            raise DataError(
+                f"The catalogue has {self.catalogue.n_items:,} rows for {len(self.items):,} items."
+            )
+
+    @classmethod
+    def from_columns(
+        cls,
+        users: Iterable[str],
+        items: Iterable[str],
+        values: npt.ArrayLike | None = None,
+    ) -> "Interactions":
+        """Build from parallel columns of ids; values of repeated pairs are summed (default 1)."""
+        users, items = list(users), list(items)
+        if len(users) != len(items):
+            raise DataError(f"{len(users):,} users beside {len(items):,} items.")
+        user_ids = Vocabulary.of(users, kind="user")
+        item_ids = Vocabulary.of(items, kind="item")
+        amounts = np.ones(len(users)) if values is None else np.asarray(values, dtype=np.float64)
+        rows, columns = user_ids.indices_of(users), item_ids.indices_of(items)
+        matrix = sp.coo_array((amounts, (rows, columns)), shape=(len(user_ids), len(item_ids)))
+        return cls(canonical(matrix), user_ids, item_ids)
+
+    @classmethod
+    def from_matrix(
+        cls,
+        matrix: Any,
+        *,
+        users: Sequence[str] | None = None,
+        items: Sequence[str] | None = None,
+    ) -> "Interactions":
+        """Build from a users x items SciPy matrix; without ids, row numbers become the ids.
+
+        Rows and columns are sorted by id, so row 0 of the result need not be row 0 of `matrix`.
+        """
+        rows, columns = matrix.shape
+        user_ids, user_order = _named(users, rows, kind="user")
+        item_ids, item_order = _named(items, columns, kind="item")
+        turned = canonical(sp.csr_array(matrix))[user_order][:, item_order]
+        return cls(canonical(turned), user_ids, item_ids)
+
+    @property
+    def n_users(self) -> int:
+        """Rows of the table, those without interactions included."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """Columns of the table, those without interactions included."""
+        return len(self.items)
+
+    @property
+    def n_interactions(self) -> int:
+        """Stored (user, item) pairs."""
+        return int(self.user_items.nnz)
+
+    @property
+    def density(self) -> float:
+        """Filled share of the table, from 0 to 1."""
+        cells = self.n_users * self.n_items
+        return self.n_interactions / cells if cells else 0.0
+
+    @functools.cached_property
+    def item_users(self) -> sp.csr_array:
+        """The same table the other way round: CSR, (n_items, n_users)."""
+        return canonical(self.user_items.T.tocsr())
+
+    @functools.cached_property
+    def user_counts(self) -> npt.NDArray[np.int64]:
+        """Interactions of each user, (n_users,)."""
+        counts: npt.NDArray[np.int64] = np.diff(self.user_items.indptr).astype(np.int64)
+        return counts
+
+    @functools.cached_property
+    def item_counts(self) -> npt.NDArray[np.int64]:
+        """Interactions of each item, (n_items,)."""
+        return np.bincount(self.user_items.indices, minlength=self.n_items).astype(np.int64)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, pairs, values and times: equal for equal interactions."""
+        digest = hashlib.sha256()
+        for part in (
+            self.users.ids.offsets,
+            self.users.ids.blob,
+            self.items.ids.offsets,
+            self.items.ids.blob,
+            self.user_items.indptr.astype(np.int64),
+            self.user_items.indices.astype(np.int32),
+            self.user_items.data,
+            self.timestamps if self.timestamps is not None else np.empty(0),
+        ):
+            digest.update(str(part.size).encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
+
+    def keep(self, mask: Mask) -> "Interactions":
+        """Return the interactions where `mask` is true; users and items stay as they are.
+
+        Parameters
+        ----------
+        mask : bool, (n_interactions,)
+            In the order of ``user_items.data``.
+        """
+        matrix = self.user_items
+        kept_before = np.concatenate(([0], np.cumsum(mask, dtype=np.int64)))
+        kept = sp.csr_array(
+            (matrix.data[mask], matrix.indices[mask], kept_before[matrix.indptr]),
+            shape=matrix.shape,
+        )
+        times = None if self.timestamps is None else self.timestamps[mask]
+        return Interactions(canonical(kept), self.users, self.items, times, self.catalogue)
+
+    def subset(
+        self, user_indices: npt.NDArray[np.int64], item_indices: npt.NDArray[np.int64]
+    ) -> "Interactions":
+        """Return only these users and items (ascending rows and columns); ids follow."""
+        keep_user = np.zeros(self.n_users, dtype=bool)
+        keep_item = np.zeros(self.n_items, dtype=bool)
+        keep_user[user_indices] = True
+        keep_item[item_indices] = True
+        matrix = self.user_items
+        mask = np.repeat(keep_user, self.user_counts) & keep_item[matrix.indices]
+        kept = self.keep(mask)
+        catalogue = self.catalogue
+        return Interactions(
+            canonical(kept.user_items[user_indices][:, item_indices]),
+            self.users.subset(user_indices),
+            self.items.subset(item_indices),
+            kept.timestamps,
+            None if catalogue is None else catalogue.subset(item_indices),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Interactions({self.n_users:,} users, {self.n_items:,} items, "
+            f"{self.n_interactions:,} interactions, {100 * self.density:.3g} % filled)"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>"
+
+
+def canonical(matrix: Any) -> sp.csr_array:
+    """Return CSR with int64 indptr, int32 indices, float32 values; pairs once, columns ascending.
+
+    Values of repeated pairs are summed in float64, in the order in which they stand.
+    """
+    csr = sp.csr_array(matrix)
+    if not csr.has_canonical_format:
+        csr = csr.astype(np.float64)
+        csr.sum_duplicates()
+    indices = csr.indices.astype(np.int32, copy=False)
+    indptr = csr.indptr.astype(np.int64, copy=False)
+    result = sp.csr_array((csr.data.astype(np.float32, copy=False), indices, indptr), csr.shape)
+    # SciPy gives both one width in its constructor; the kernels are compiled for these two.
+    result.indices, result.indptr = indices, indptr
+    return result
+
+
+def _named(
+    ids: Sequence[str] | None, count: int, *, kind: str
+) -> tuple[Vocabulary, npt.NDArray[np.int64]]:
+    """Return the vocabulary of `ids` and the order that sorts them."""
+    names = [str(number) for number in range(count)] if ids is None else list(ids)
+    if len(names) != count:
+        raise DataError(f"{len(names):,} {kind} ids for {count:,} {kind}s of the matrix.")
+    order = sorted(range(count), key=names.__getitem__)
+    ordered = Vocabulary(Texts.pack(names[row] for row in order), kind=kind)
+    return ordered.checked(), np.array(order, dtype=np.int64)

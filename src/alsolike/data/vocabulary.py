@@ -1,0 +1,128 @@
+"""`Vocabulary`: the caller's ids on one side, row numbers on the other, and no other way across."""
+
+import functools
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.texts import Texts
+from alsolike.errors import DataError, UnknownId
+
+Indices = npt.NDArray[np.int32]
+
+
+class Vocabulary:
+    """The distinct ids of one side, sorted by their UTF-8 bytes.
+
+    Sorted, so that the same likes give the same rows in whatever order they came, and so that an
+    id is found in a memory-mapped model without building a dictionary first.
+
+    Parameters
+    ----------
+    ids : Texts
+        Strictly ascending by UTF-8 bytes.
+    kind : str
+        What one id stands for, for messages: ``"user"`` or ``"item"``.
+
+    Examples
+    --------
+    >>> users = Vocabulary.of(["u9", "u10", "u9"], kind="user")
+    >>> list(users), users.index_of("u9")
+    (['u10', 'u9'], 1)
+    >>> users.index_of("U9")
+    Traceback (most recent call last):
+        ...
+    alsolike.errors.UnknownId: user 'U9' is not among the 2 users here.
+    """
+
+    def __init__(self, ids: Texts, *, kind: str) -> None:
+        self.ids = ids
+        self.kind = kind
+
+    @classmethod
+    def of(cls, ids: Iterable[str], *, kind: str) -> "Vocabulary":
+        """Collect the distinct ids of `ids`."""
+        # The order of code points is the order of UTF-8 bytes, so Python's own sort will do.
+        return cls(Texts.pack(sorted(set(ids))), kind=kind)
+
+    def checked(self) -> "Vocabulary":
+        """Return self, or raise DataError where ids repeat or are out of order."""
+        previous = None
+        for position, string in enumerate(self.ids):
+            if previous is not None and string <= previous:
+                raise DataError(
+                    f"{self.kind} ids must be distinct and sorted: id {string!r} at position "
+                    f"{position} follows {previous!r}."
+                )
+            previous = string
+        return self
+
+    def find(self, outside: str) -> int | None:
+        """Return the row of id `outside`, or None where it is not known."""
+        wanted = outside.encode("utf-8", "surrogatepass")
+        low, high = 0, len(self.ids)
+        while low < high:
+            middle = (low + high) // 2
+            if self.ids.raw(middle) < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        return low if low < len(self.ids) and self.ids.raw(low) == wanted else None
+
+    def index_of(self, outside: str) -> int:
+        """Return the row of id `outside`; raise UnknownId where it is not known."""
+        index = self.find(outside)
+        if index is None:
+            raise UnknownId(
+                f"{self.kind} {outside!r} is not among the {len(self):,} {self.kind}s here."
+            )
+        return index
+
+    def indices_of(self, outside: Iterable[str]) -> Indices:
+        """Return the rows of many ids, int32, in order; raise UnknownId for the first miss."""
+        rows = self._rows
+        try:
+            return np.array([rows[string] for string in outside], dtype=np.int32)
+        except KeyError as error:
+            self.index_of(error.args[0])
+            raise
+
+    def id_of(self, index: int) -> str:
+        """Return the outside id of row `index`."""
+        return self.ids[index]
+
+    def ids_of(self, indices: npt.ArrayLike) -> npt.NDArray[np.object_]:
+        """Return the outside ids of many rows, as an object array of the same length."""
+        return self.ids.take(indices).to_array()
+
+    def subset(self, indices: npt.ArrayLike) -> "Vocabulary":
+        """Keep the rows `indices`, which must ascend."""
+        return Vocabulary(self.ids.take(indices), kind=self.kind)
+
+    def union(self, other: "Vocabulary") -> "Vocabulary":
+        """Return the vocabulary of all ids of both."""
+        return Vocabulary.of([*self.ids, *other.ids], kind=self.kind)
+
+    @functools.cached_property
+    def _rows(self) -> dict[str, int]:
+        return {string: row for row, string in enumerate(self.ids)}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ids)
+
+    def __contains__(self, outside: object) -> bool:
+        return isinstance(outside, str) and self.find(outside) is not None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return self.ids == other.ids
+
+    __hash__ = None  # type: ignore[assignment]  # equal by content, and content may be large
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self):,} {self.kind}s)"

@@ -1,0 +1,1 @@
+"""Where array work is spread over threads."""

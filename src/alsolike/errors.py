@@ -1,0 +1,52 @@
+"""The exceptions that alsolike raises, and nothing else.
+
+::
+
+    AlsolikeError
+    ├── DataError        a table, file, frame or matrix cannot be used as it is    (ValueError)
+    │   └── SplitError   too few users or items qualify for the split asked for
+    ├── SettingError     a setting is out of range or two settings contradict      (ValueError)
+    ├── UnknownId        an id that the model or the table does not know           (LookupError)
+    ├── FitError         the numbers give no finite answer                         (ArithmeticError)
+    ├── BundleError      a model on disk is damaged, incomplete or too new         (ValueError)
+    ├── LedgerError      a run's ledger is damaged or belongs to another run       (ValueError)
+    └── WritingError     an output cannot be written where it was asked for        (OSError)
+
+Every message says what was expected, what came, where, and what to do about it.
+"""
+
+
+class AlsolikeError(Exception):
+    """Root of all errors that alsolike raises on purpose."""
+
+
+class DataError(AlsolikeError, ValueError):
+    """A table, file, frame or matrix cannot be used as it is."""
+
+
+class SplitError(DataError):
+    """Too few users or items qualify for the split asked for."""
+
+
+class SettingError(AlsolikeError, ValueError):
+    """A setting is out of range, or two settings contradict each other."""
+
+
+class UnknownId(AlsolikeError, LookupError):
+    """An id that the model or the table does not know."""
+
+
+class FitError(AlsolikeError, ArithmeticError):
+    """The numbers given to the solver have no finite answer."""
+
+
+class BundleError(AlsolikeError, ValueError):
+    """A model on disk is damaged, incomplete, or of a format this version does not know."""
+
+
+class LedgerError(AlsolikeError, ValueError):
+    """A run's ledger is damaged, or belongs to other data or settings."""
+
+
+class WritingError(AlsolikeError, OSError):
+    """An output cannot be written where it was asked for."""

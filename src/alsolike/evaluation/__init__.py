@@ -1,0 +1,1 @@
+"""How good lists are, per user, with the interval of each mean."""

@@ -1,0 +1,1 @@
+"""Models: their settings, their fitting, and the fitted thing on disk."""

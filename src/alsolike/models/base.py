@@ -1,0 +1,151 @@
+"""What every model is to the rooms above it, and the fitted thing that matrix factorization gives."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.errors import DataError, UnknownId
+
+Floats = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.integer[Any]] | slice
+
+
+class Recommender(Protocol):
+    """Anything that scores items for users it was trained on."""
+
+    @property
+    def users(self) -> Vocabulary:
+        """The users that it knows."""
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+
+    @property
+    def name(self) -> str:
+        """One word for leaderboards: ``"als"``, ``"popularity"``."""
+
+    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        """Return a block of scores, (n_chosen_users, n_chosen_items); higher is better."""
+
+
+@dataclass(frozen=True, eq=False)
+class FactorModel:
+    """A fitted factorization; the score of a pair is the dot product of its two rows.
+
+    Parameters
+    ----------
+    users, items : Vocabulary
+        The ids of the rows of both factor matrices.
+    user_factors : float32, (n_users, factors), C order
+    item_factors : float32, (n_items, factors), C order
+        In the basis of their own Gramian: ``item_factors.T @ item_factors`` is
+        ``diag(eigenvalues)`` up to rounding.
+    eigenvalues : float64, (factors,)
+        Of the items' Gramian, descending.
+    settings : mapping of str to plain values
+        What it was fitted with, as text-friendly values.
+    item_counts : int64, (n_items,)
+        Interactions of each item in the training data.
+    sweeps : int
+        Sweeps behind these factors.
+    catalogue : Catalogue or None
+        Names, images and links of the items.
+    history : Interactions or None
+        The training data: needed to leave out what a user has seen, to explain, to go on training.
+    name : str
+        One word for leaderboards.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    user_factors: Floats
+    item_factors: Floats
+    eigenvalues: npt.NDArray[np.float64]
+    item_counts: npt.NDArray[np.int64]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    sweeps: int = 0
+    catalogue: Catalogue | None = None
+    history: Interactions | None = None
+    name: str = "als"
+
+    def __post_init__(self) -> None:
+        for factors, ids in ((self.user_factors, self.users), (self.item_factors, self.items)):
+            if factors.shape != (len(ids), len(self.eigenvalues)):
+                raise DataError(
+                    f"{ids.kind} factors are {factors.shape}; {len(ids):,} {ids.kind}s with "
+                    f"{len(self.eigenvalues)} factors need {(len(ids), len(self.eigenvalues))}."
+                )
+
+    @property
+    def factors(self) -> int:
+        """Columns of both factor matrices."""
+        return len(self.eigenvalues)
+
+    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        """Return ``user_factors @ item_factors.T`` for these users and items, float32."""
+        block: Floats = self.user_factors[user_indices] @ self.item_factors[item_indices].T
+        return block
+
+    @functools.cached_property
+    def item_norms(self) -> Floats:
+        """Euclidean length of each item's factors, (n_items,); 0 for an item without any."""
+        squares = np.einsum("if,if->i", self.item_factors, self.item_factors, dtype=np.float64)
+        return np.sqrt(squares).astype(np.float32)
+
+    def item_index(self, item: str) -> int:
+        """Return the row of an item given by its id, or else by its name.
+
+        A name is compared as it is, then without regard to case; several items of one name are an
+        error that lists their ids.
+
+        Raises
+        ------
+        UnknownId
+            Neither an id nor exactly one item's name.
+        """
+        found = self.items.find(item)
+        if found is not None:
+            return found
+        rows = self._rows_by_name.get(item) or self._rows_by_folded_name.get(item.casefold(), [])
+        if len(rows) == 1:
+            return rows[0]
+        if rows:
+            ids = ", ".join(repr(self.items.id_of(row)) for row in rows[:5])
+            raise UnknownId(f"{len(rows)} items are called {item!r}. Give one of their ids: {ids}.")
+        raise UnknownId(
+            f"item {item!r} is neither an id nor a name among the {len(self.items):,} items of "
+            "this model."
+        )
+
+    @functools.cached_property
+    def _rows_by_name(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        names = self.catalogue.names if self.catalogue is not None else None
+        for row, name in enumerate(names or ()):
+            if name:
+                rows.setdefault(name, []).append(row)
+        return rows
+
+    @functools.cached_property
+    def _rows_by_folded_name(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        for name, found in self._rows_by_name.items():
+            rows.setdefault(name.casefold(), []).extend(found)
+        return rows
+
+    def __repr__(self) -> str:
+        return (
+            f"FactorModel({self.name}: {len(self.users):,} users, {len(self.items):,} items, "
+            f"{self.factors} factors, {self.sweeps} sweeps)"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>"

@@ -1,0 +1,32 @@
+"""How long work reports its progress: to an optional observer, never to the screen.
+
+The command line draws what an observer hears; Python users may pass one of their own.
+"""
+
+
+class Observer:
+    """Hear what long work does. This one keeps silent; subclass it for the parts you want.
+
+    Examples
+    --------
+    >>> class Loud(Observer):
+    ...     def tell(self, finding: object) -> None:
+    ...         print(finding)
+    >>> Loud().tell("12 duplicate rows dropped")
+    12 duplicate rows dropped
+    """
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """Hear that a task of `total` steps begins (None: of unknown length)."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Hear that the running task is `steps` further."""
+
+    def finish(self) -> None:
+        """Hear that the running task is done."""
+
+    def tell(self, finding: object) -> None:
+        """Hear a finding; ``str(finding)`` is the text for people."""
+
+
+SILENT = Observer()

@@ -1,0 +1,1 @@
+"""From a fitted model to lists of items, with the caller's own ids."""

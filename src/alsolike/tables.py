@@ -1,0 +1,157 @@
+"""`Table`: named columns of equal length, the form in which results leave alsolike.
+
+It needs no data-frame library and turns into the one that the caller has.
+"""
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.errors import SettingError
+
+Column = npt.NDArray[Any]
+
+_SHOWN_ROWS = 20
+
+
+class Table:
+    """A small read-only table.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence, each (n_rows,)
+        Numbers keep their dtype; anything else becomes an object column of ``str`` or ``None``.
+
+    Examples
+    --------
+    >>> table = Table({"item": ["a", "b"], "score": [1.0, 0.5]})
+    >>> print(table)
+    +------+--------+
+    | item |  score |
+    +------+--------+
+    | a    | 1.0000 |
+    | b    | 0.5000 |
+    +------+--------+
+    >>> len(table), table.column_names
+    (2, ('item', 'score'))
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[Any] | Column]) -> None:
+        self._columns: dict[str, Column] = {}
+        for name, values in columns.items():
+            column = _as_column(values)
+            column.flags.writeable = False
+            self._columns[name] = column
+        lengths = {name: len(column) for name, column in self._columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise SettingError(f"Columns of one table must be equally long; these are {lengths}.")
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "Table":
+        """Build a table from one mapping per row; a key that a row lacks is None there."""
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        return cls({name: [row.get(name) for row in rows] for name in names})
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(self._columns)
+
+    def __len__(self) -> int:
+        return len(next(iter(self._columns.values()), ()))
+
+    def __getitem__(self, name: str) -> Column:
+        return self._columns[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield each row as a dict of plain Python values."""
+        lists = [column.tolist() for column in self._columns.values()]
+        for values in zip(*lists, strict=True):
+            yield dict(zip(self._columns, values, strict=True))
+
+    def to_dict(self) -> dict[str, Column]:
+        """Return the columns, ready for ``pandas.DataFrame(...)`` or ``polars.DataFrame(...)``."""
+        return dict(self._columns)
+
+    def to_pandas(self) -> Any:
+        """Return a ``pandas.DataFrame`` (pandas must be installed)."""
+        import pandas as pd  # noqa: PLC0415 - optional, so imported where it is asked for
+
+        return pd.DataFrame({name: column.copy() for name, column in self._columns.items()})
+
+    def to_polars(self) -> Any:
+        """Return a ``polars.DataFrame`` (Polars must be installed)."""
+        import polars as pl  # noqa: PLC0415 - optional, so imported where it is asked for
+
+        return pl.DataFrame({name: column.tolist() for name, column in self._columns.items()})
+
+    def to_arrow(self) -> Any:
+        """Return a ``pyarrow.Table`` (PyArrow must be installed)."""
+        import pyarrow as pa  # noqa: PLC0415 - optional, so imported where it is asked for
+
+        return pa.table({name: pa.array(column.tolist()) for name, column in self._columns.items()})
+
+    def __str__(self) -> str:
+        cells = [[name, *map(_plain, column)] for name, column in self._columns.items()]
+        widths = [max(map(len, column)) for column in cells]
+        left = [column.dtype == object for column in self._columns.values()]
+        rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
+        lines = [
+            "| "
+            + " | ".join(
+                cell.ljust(width) if is_text else cell.rjust(width)
+                for cell, width, is_text in zip(row, widths, left, strict=True)
+            )
+            + " |"
+            for row in zip(*cells, strict=True)
+        ]
+        return "\n".join([rule, *lines[:1], rule, *lines[1:], rule])
+
+    def __repr__(self) -> str:
+        return f"Table({len(self):,} rows: {', '.join(self._columns)})"
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in self._columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(_plain(value))}</td>" for value in row) + "</tr>"
+            for row in zip(*(cells[:_SHOWN_ROWS] for cells in self._columns.values()), strict=True)
+        )
+        rest = len(self) - _SHOWN_ROWS
+        foot = f"<p>and {rest:,} more rows</p>" if rest > 0 else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
+
+
+def _as_column(values: Sequence[Any] | Column) -> Column:
+    column = values.view() if isinstance(values, np.ndarray) else np.asarray(values)
+    if column.dtype.kind in "biuf" and column.ndim == 1:
+        return column
+    cells = np.empty(len(values), dtype=object)
+    cells[:] = [_as_cell(value) for value in values]
+    return cells
+
+
+def _as_cell(value: Any) -> Any:
+    return value if value is None or isinstance(value, str) else _plain(value)
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (float, np.floating)):
+        return _plain_float(float(value))
+    return str(value)
+
+
+def _plain_float(value: float) -> str:
+    """Four decimals where they say something, else the shortest form that does."""
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return f"{value:.4f}"
+    return f"{value:.3g}"

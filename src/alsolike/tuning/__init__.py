@@ -1,0 +1,1 @@
+"""Which settings are best: searches over a ledger that loses and doubles nothing."""

@@ -1,0 +1,1 @@
+"""What a person looks at: tables become figures, galleries and one report page."""

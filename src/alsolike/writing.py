@@ -1,0 +1,105 @@
+"""Every file that alsolike writes: under a temporary name, flushed to disk, then renamed.
+
+A reader of the final name sees the old content or the new, never a half; a kill leaves at most
+a ``.part`` file or folder beside it, which the next write of the same name sweeps away.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from alsolike.errors import WritingError
+
+_PART = ".part"
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it to `path` when the block ends well.
+
+    Parameters
+    ----------
+    path : path
+        The file or folder to make. Its parent folders are created. A folder of the same name is
+        replaced whole.
+
+    Yields
+    ------
+    Path
+        Where to write. The block may create a file or a folder there.
+
+    Raises
+    ------
+    WritingError
+        The place cannot be written, or the block wrote nothing.
+    """
+    target = Path(path)
+    part = target.with_name(f".{target.name}{_PART}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove(part)
+    except OSError as error:
+        raise WritingError(f"{target}: cannot be written ({error.strerror}).") from error
+    try:
+        yield part
+        if not part.exists():
+            raise WritingError(f"{target}: nothing was written.")
+        _flush(part)
+        _swap(part, target)
+    except OSError as error:
+        _remove(part)
+        if isinstance(error, WritingError):
+            raise
+        raise WritingError(f"{target}: cannot be written ({error.strerror or error}).") from error
+    except BaseException:
+        _remove(part)
+        raise
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write `content` to `path`, all of it or none."""
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
+def write_text(path: str | os.PathLike[str], content: str) -> None:
+    """Write `content` to `path` as UTF-8 with its line ends as they are, all of it or none."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _swap(part: Path, target: Path) -> None:
+    """Rename `part` to `target`. A folder cannot be renamed over a full one: step aside first."""
+    if not target.is_dir() or target.is_symlink():
+        part.replace(target)
+    else:
+        old = target.with_name(f".{target.name}.old")
+        _remove(old)
+        target.rename(old)
+        part.rename(target)
+        _remove(old)
+    _sync(target.parent)
+
+
+def _flush(part: Path) -> None:
+    """Ask the disk to hold what was written before the name points at it."""
+    if part.is_dir():
+        for file in sorted(part.rglob("*")):
+            _sync(file)
+    _sync(part)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
