@@ -1,3 +1,110 @@
-"""alsolike: the recommender for anyone with a table of likes."""
+"""alsolike: the recommender for anyone with a table of likes.
+
+The names below are the public door. Each is imported when it is first used, so that
+``import alsolike`` is quick.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alsolike.data.filtering import filter_counts
+    from alsolike.data.interactions import Interactions
+    from alsolike.data.reading import read
+    from alsolike.data.split import Split
+    from alsolike.data.splitting import (
+        hold_out,
+        hold_out_by_time,
+        hold_out_fraction,
+        hold_out_users,
+        leave_one_out,
+    )
+    from alsolike.errors import AlsolikeError
+    from alsolike.evaluation.measures import evaluate
+    from alsolike.models.als import fit, fold_in, iterate, loss
+    from alsolike.models.base import FactorModel
+    from alsolike.models.bundle import load, save
+    from alsolike.models.config import ALSConfig
+    from alsolike.models.popularity import fit_popularity
+    from alsolike.recommending.many import recommend, similar
+    from alsolike.recommending.one import explain, recommend_for_likes
+    from alsolike.run import Job, run_job
+    from alsolike.tables import Table
+    from alsolike.tuning.grid import expand, search
+    from alsolike.views.gallery import gallery
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ALSConfig",
+    "AlsolikeError",
+    "FactorModel",
+    "Interactions",
+    "Job",
+    "Split",
+    "Table",
+    "evaluate",
+    "expand",
+    "explain",
+    "filter_counts",
+    "fit",
+    "fit_popularity",
+    "fold_in",
+    "gallery",
+    "hold_out",
+    "hold_out_by_time",
+    "hold_out_fraction",
+    "hold_out_users",
+    "iterate",
+    "leave_one_out",
+    "load",
+    "loss",
+    "read",
+    "recommend",
+    "recommend_for_likes",
+    "run_job",
+    "save",
+    "search",
+    "similar",
+]
+
+_ROOMS = {
+    "data.filtering": ("filter_counts",),
+    "data.interactions": ("Interactions",),
+    "data.reading": ("read",),
+    "data.split": ("Split",),
+    "data.splitting": (
+        "hold_out",
+        "hold_out_by_time",
+        "hold_out_fraction",
+        "hold_out_users",
+        "leave_one_out",
+    ),
+    "errors": ("AlsolikeError",),
+    "evaluation.measures": ("evaluate",),
+    "models.als": ("fit", "fold_in", "iterate", "loss"),
+    "models.base": ("FactorModel",),
+    "models.bundle": ("load", "save"),
+    "models.config": ("ALSConfig",),
+    "models.popularity": ("fit_popularity",),
+    "recommending.many": ("recommend", "similar"),
+    "recommending.one": ("explain", "recommend_for_likes"),
+    "run": ("Job", "run_job"),
+    "tables": ("Table",),
+    "tuning.grid": ("expand", "search"),
+    "views.gallery": ("gallery",),
+}
+
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'alsolike' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"alsolike.{_ROOM_OF[name]}"), name)
+    globals()[name] = value  # the next use finds it at once, and a room of that name gives way
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -4,6 +4,7 @@ It needs no data-frame library and turns into the one that the caller has.
 """
 
 import html
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,18 +24,19 @@ class Table:
     Parameters
     ----------
     columns : mapping of str to sequence, each (n_rows,)
-        Numbers keep their dtype; anything else becomes an object column of ``str`` or ``None``.
+        Numbers keep their dtype; a column with texts or gaps becomes an object column of plain
+        Python values, with ``None`` for a gap.
 
     Examples
     --------
     >>> table = Table({"item": ["a", "b"], "score": [1.0, 0.5]})
     >>> print(table)
-    +------+--------+
-    | item |  score |
-    +------+--------+
-    | a    | 1.0000 |
-    | b    | 0.5000 |
-    +------+--------+
+    +------+-------+
+    | item | score |
+    +------+-------+
+    | a    |   1.0 |
+    | b    |   0.5 |
+    +------+-------+
     >>> len(table), table.column_names
     (2, ('item', 'score'))
     """
@@ -98,9 +100,9 @@ class Table:
         return pa.table({name: pa.array(column.tolist()) for name, column in self._columns.items()})
 
     def __str__(self) -> str:
-        cells = [[name, *map(_plain, column)] for name, column in self._columns.items()]
+        cells = [[name, *_texts(column)] for name, column in self._columns.items()]
         widths = [max(map(len, column)) for column in cells]
-        left = [column.dtype == object for column in self._columns.values()]
+        left = [any(isinstance(cell, str) for cell in column) for column in self._columns.values()]
         rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
         lines = [
             "| "
@@ -118,9 +120,10 @@ class Table:
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in self._columns)
+        shown = (_texts(column[:_SHOWN_ROWS]) for column in self._columns.values())
         body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(_plain(value))}</td>" for value in row) + "</tr>"
-            for row in zip(*(cells[:_SHOWN_ROWS] for cells in self._columns.values()), strict=True)
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in zip(*shown, strict=True)
         )
         rest = len(self) - _SHOWN_ROWS
         foot = f"<p>and {rest:,} more rows</p>" if rest > 0 else ""
@@ -137,21 +140,35 @@ def _as_column(values: Sequence[Any] | Column) -> Column:
 
 
 def _as_cell(value: Any) -> Any:
-    return value if value is None or isinstance(value, str) else _plain(value)
+    plain = value.item() if isinstance(value, np.generic) else value
+    return plain if plain is None or isinstance(plain, (str, bool, int, float)) else str(plain)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, decimals: int = 4) -> str:
     if value is None:
         return ""
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (float, np.floating)):
-        return _plain_float(float(value))
+        return _plain_float(float(value), decimals)
     return str(value)
 
 
-def _plain_float(value: float) -> str:
-    """Four decimals where they say something, else the shortest form that does."""
+def _plain_float(value: float, decimals: int) -> str:
+    """So many decimals where they say something, else the shortest form that does."""
     if value == 0 or 1e-3 <= abs(value) < 1e6:
-        return f"{value:.4f}"
+        return f"{value:.{decimals}f}"
     return f"{value:.3g}"
+
+
+def _texts(column: Column) -> list[str]:
+    """Return the cells as text, all floats of the column with the same number of decimals.
+
+    That is as many as all of them need, or as give the largest four significant digits.
+    """
+    floats = [float(cell) for cell in column if isinstance(cell, (float, np.floating))]
+    largest = max((abs(number) for number in floats if math.isfinite(number)), default=0.0)
+    most = 4 if not 0 < largest < 0.1 else min(3 - math.floor(math.log10(largest)), 8)
+    enough = (d for d in range(most) if all(round(x, d) == round(x, most + 2) for x in floats))
+    decimals = next(enough, most)
+    return [_plain(cell, decimals) for cell in column]

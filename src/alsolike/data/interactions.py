@@ -214,7 +214,7 @@ class Interactions:
 
 
 def canonical(matrix: Any) -> sp.csr_array:
-    """Return CSR with int64 indptr, int32 indices, float32 values; pairs once, columns ascending.
+    """Return CSR of float32 values, each pair once, columns ascending, int32 where they suffice.
 
     Values of repeated pairs are summed in float64, in the order in which they stand.
     """
@@ -222,12 +222,11 @@ def canonical(matrix: Any) -> sp.csr_array:
     if not csr.has_canonical_format:
         csr = csr.astype(np.float64)
         csr.sum_duplicates()
-    indices = csr.indices.astype(np.int32, copy=False)
-    indptr = csr.indptr.astype(np.int64, copy=False)
-    result = sp.csr_array((csr.data.astype(np.float32, copy=False), indices, indptr), csr.shape)
-    # SciPy gives both one width in its constructor; the kernels are compiled for these two.
-    result.indices, result.indptr = indices, indptr
-    return result
+    # One width for both: SciPy's own methods refuse a mixture, and the kernels compile once.
+    wide = max(csr.nnz, *csr.shape) > np.iinfo(np.int32).max
+    width = np.int64 if wide else np.int32
+    indices, indptr = (part.astype(width, copy=False) for part in (csr.indices, csr.indptr))
+    return sp.csr_array((csr.data.astype(np.float32, copy=False), indices, indptr), csr.shape)
 
 
 def _named(

@@ -1,11 +1,12 @@
 """The threads of this machine: a pool that pulls pieces, with BLAS held to one thread each."""
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from alsolike.errors import SettingError
 
@@ -38,8 +39,15 @@ class LocalEngine:
 
     def each(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
         """Return ``[work(task) for task in tasks]``; the first error of a piece is raised."""
-        with threadpool_limits(limits=1, user_api="blas"):
+        with _loaded_blas().limit(limits=1, user_api="blas"):
             if self._threads == 1 or len(tasks) < 2:
                 return [work(task) for task in tasks]
             with ThreadPoolExecutor(self._threads) as pool:
                 return list(pool.map(work, tasks))
+
+
+@functools.cache
+def _loaded_blas() -> ThreadpoolController:
+    # Looking through the loaded libraries takes milliseconds, more than a small half-sweep; by
+    # the first piece of work all that use BLAS are loaded.
+    return ThreadpoolController()

@@ -1,93 +1,27 @@
 """Weighted regularized matrix factorization by alternating least squares (WRMF, iALS)."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
-from alsolike.data.interactions import Interactions
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions, canonical
 from alsolike.engines.base import Engine
-from alsolike.errors import SettingError
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import DataError, SettingError
 from alsolike.models.base import FactorModel
-from alsolike.models.confidence import CONFIDENCES, Confidence
+from alsolike.models.config import ALSConfig
+from alsolike.models.halfsweep import Side, eigenbasis, gramian, solve_side, total_loss, turned
 from alsolike.observing import SILENT, Observer
 
+__all__ = ["ALSConfig", "fit", "fold_in", "fold_in_items", "iterate", "loss"]
 
-@dataclass(frozen=True, kw_only=True)
-class ALSConfig:
-    """The learner's settings; a grid is ``dataclasses.replace`` over one of them.
-
-    Parameters
-    ----------
-    factors : int
-        Columns of both factor matrices.
-    regularization : float
-        lambda of both sides, at least 0.
-    user_regularization, item_regularization : float or None
-        lambda of one side, where it differs.
-    alpha : float
-        Scale of the confidence, at least 0; what it means is said by `confidence`.
-    confidence : {"linear", "scaled", "log", "additive"}
-        The form of c_ui, see `alsolike.models.confidence`.
-    epsilon : float
-        Scale of the values in the form ``"log"``, above 0.
-    unobserved_weight : float
-        Weight of an unobserved cell, above 0 (Rendle et al. 2022: alpha_0).
-    regularization_exponent : float
-        nu: a row with n interactions is regularized by
-        ``lambda * (n + unobserved_weight * rows of the other side) ** nu``; 0 leaves lambda as
-        it is (Rendle et al. 2022, eq. 5).
-    iterations : int
-        Sweeps; one sweep solves all items, then all users.
-    solver : {"exact", "cg"}
-        Direct solution of each row, or `cg_steps` steps of conjugate gradients from where the
-        row was.
-    cg_steps : int
-        Steps of the solver ``"cg"``.
-    start : {"small", "normal"}
-        First user factors: N(0, 1) / factors, or N(0, 1) as in the article.
-    seed : int
-        Seed of the first factors.
-
-    Raises
-    ------
-    SettingError
-        A setting is out of its range.
-
-    Examples
-    --------
-    >>> from dataclasses import replace
-    >>> base = ALSConfig(factors=40, alpha=50.0)
-    >>> [replace(base, regularization=value).regularization for value in (0.1, 10.0)]
-    [0.1, 10.0]
-    """
-
-    factors: int = 64
-    regularization: float = 0.1
-    user_regularization: float | None = None
-    item_regularization: float | None = None
-    alpha: float = 10.0
-    confidence: Confidence = "linear"
-    epsilon: float = 1.0
-    unobserved_weight: float = 1.0
-    regularization_exponent: float = 0.0
-    iterations: int = 15
-    solver: Literal["exact", "cg"] = "exact"
-    cg_steps: int = 3
-    start: Literal["small", "normal"] = "small"
-    seed: int = 0
-
-    def to_settings(self) -> dict[str, Any]:
-        """Return all settings as plain values."""
-        return asdict(self)
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> "ALSConfig":
-        """Build from what `to_settings` gave; an unknown name is a SettingError."""
-        known = {setting.name for setting in fields(cls)}
-        unknown = sorted(set(settings) - known)
-        if unknown:
-            raise SettingError(f"Unknown settings {unknown}; known are {sorted(known)}.")
-        return cls(**settings)
+Floats = npt.NDArray[np.float32]
 
 
 def iterate(
@@ -98,8 +32,71 @@ def iterate(
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Iterator[FactorModel]:
-    """Yield a usable model after each sweep, ``config.iterations`` times."""
-    raise NotImplementedError
+    """Yield a usable model after each sweep, ``config.iterations`` times.
+
+    One sweep solves all items against the users, then all users against the items, so that
+    folding in a training user gives the stored factors.
+
+    Parameters
+    ----------
+    train : Interactions
+    config : ALSConfig
+    start : FactorModel or None
+        Go on from its factors; ids that it lacks are folded in first, ids that `train` lacks are
+        left behind.
+    engine : Engine or None
+        Where to compute; None: the threads of this machine. The results do not depend on it.
+    observer : Observer
+        Hears one step for each sweep.
+
+    Raises
+    ------
+    FitError
+        A row has no unique finite solution (regularization 0 where the data leave freedom).
+    SettingError
+        `start` has another number of factors.
+
+    References
+    ----------
+    Hu, Koren, Volinsky 2008, "Collaborative Filtering for Implicit Feedback Datasets".
+
+    Examples
+    --------
+    >>> likes = Interactions.from_columns(["ann", "ann", "bob"], ["m1", "m2", "m1"])
+    >>> losses = [loss(m) for m in iterate(likes, ALSConfig(factors=2, iterations=3))]
+    >>> losses[0] >= losses[1] >= losses[2]
+    True
+    """
+    engine = engine or LocalEngine()
+    item_side = Side.of(train.item_users, config, "item", train.items)
+    user_side = Side.of(train.user_items, config, "user", train.users)
+    users = _first_users(train, config, start, engine)
+    items = np.zeros((train.n_items, config.factors), dtype=np.float32)
+    done = 0 if start is None else start.sweeps
+    observer.start("sweeps", config.iterations)
+    for sweep in range(1, config.iterations + 1):
+        values, basis = eigenbasis(gramian(users, engine))
+        items = turned(items, basis, engine)
+        users = turned(users, basis, engine)
+        solve_side(item_side, users, values, items, config, engine)
+        values, basis = eigenbasis(gramian(items, engine))
+        items = turned(items, basis, engine)
+        users = turned(users, basis, engine)
+        solve_side(user_side, items, values, users, config, engine)
+        observer.advance()
+        yield FactorModel(
+            users=train.users,
+            items=train.items,
+            user_factors=_frozen(users),
+            item_factors=_frozen(items),
+            eigenvalues=values,
+            item_counts=train.item_counts,
+            settings=config.to_settings(),
+            sweeps=done + sweep,
+            catalogue=train.catalogue,
+            history=train,
+        )
+    observer.finish()
 
 
 def fit(
@@ -110,5 +107,137 @@ def fit(
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> FactorModel:
-    """Return the last model of `iterate`."""
-    raise NotImplementedError
+    """Return the last model of `iterate`; parameters and errors are the same.
+
+    Examples
+    --------
+    >>> likes = Interactions.from_columns(["ann", "ann", "bob"], ["m1", "m2", "m1"])
+    >>> fit(likes, ALSConfig(factors=2, iterations=3))
+    FactorModel(als: 2 users, 2 items, 2 factors, 3 sweeps)
+    """
+    sweeps = iterate(train, config, start=start, engine=engine, observer=observer)
+    return deque(sweeps, maxlen=1).pop()
+
+
+def fold_in(model: FactorModel, user_items: Any, *, engine: Engine | None = None) -> Floats:
+    """Return the exact factors of users that the model was not trained on.
+
+    Parameters
+    ----------
+    model : FactorModel
+    user_items : Interactions over the model's items, or a SciPy matrix, (n, n_items)
+        Their values, columns in the model's order.
+
+    Returns
+    -------
+    float32, (n, factors)
+        For a user of the training data of an exact fit: the stored factors, byte for byte.
+    """
+    config = ALSConfig.from_settings(model.settings)
+    side = _new_side(user_items, config, "user", model)
+    factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
+    exact = replace(config, solver="exact")
+    solve_side(side, model.item_factors, model.eigenvalues, factors, exact, engine or LocalEngine())
+    return factors
+
+
+def fold_in_items(model: FactorModel, item_users: Any, *, engine: Engine | None = None) -> Floats:
+    """Return the exact factors of items that the model was not trained on.
+
+    Parameters
+    ----------
+    model : FactorModel
+    item_users : SciPy matrix, (n, n_users)
+        Their values, columns in the model's order of users.
+
+    Returns
+    -------
+    float32, (n, factors)
+        In the basis of the stored item factors.
+    """
+    engine = engine or LocalEngine()
+    config = replace(ALSConfig.from_settings(model.settings), solver="exact")
+    side = _new_side(item_users, config, "item", model)
+    values, basis = eigenbasis(gramian(model.user_factors, engine))
+    factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
+    users = turned(model.user_factors, basis, engine)
+    solve_side(side, users, values, factors, config, engine)
+    return turned(factors, basis.T, engine)
+
+
+def loss(
+    model: FactorModel, train: Interactions | None = None, *, engine: Engine | None = None
+) -> float:
+    """Return the exact objective of `model` on `train` (default: what it was fitted to).
+
+    All cells are in it: weighted squared error plus both regularization terms (Hu et al. 2008,
+    eq. 3). The sum over unobserved cells comes from the Gramians, so the cost is
+    O((users + items) f^2 + interactions f).
+    """
+    data = model.history if train is None else train
+    if data is None:
+        raise SettingError("This model holds no training interactions: pass `train`.")
+    if data.users != model.users or data.items != model.items:
+        raise DataError("The interactions and the model must have the same users and items.")
+    engine = engine or LocalEngine()
+    config = ALSConfig.from_settings(model.settings)
+    user_side = Side.of(data.user_items, config, "user", data.users)
+    item_side = Side.of(data.item_users, config, "item", data.items)
+    return total_loss(user_side, item_side, model.user_factors, model.item_factors, config, engine)
+
+
+def _first_users(
+    train: Interactions, config: ALSConfig, start: FactorModel | None, engine: Engine
+) -> Floats:
+    """Return the user factors against which the first items are solved."""
+    if start is not None:
+        return _carried_over(train, config, start, engine)
+    generator = np.random.default_rng(config.seed)
+    drawn = generator.standard_normal((train.n_users, config.factors))
+    scale = 1.0 if config.start == "normal" else 0.1 / math.sqrt(config.factors)
+    return (scale * drawn).astype(np.float32)
+
+
+def _carried_over(
+    train: Interactions, config: ALSConfig, start: FactorModel, engine: Engine
+) -> Floats:
+    """Return the factors of known users, and those of new ones folded in by the known items."""
+    if start.factors != config.factors:
+        raise SettingError(
+            f"The model to go on from has {start.factors} factors, the settings ask for "
+            f"{config.factors}. Give the same number."
+        )
+    rows = np.array([start.users.find(user) is None for user in train.users])
+    columns = np.array([-1 if (c := start.items.find(i)) is None else c for i in train.items])
+    users = np.zeros((train.n_users, config.factors), dtype=np.float32)
+    known = [start.users.index_of(user) for user in train.users.subset(np.flatnonzero(~rows))]
+    users[~rows] = start.user_factors[known]
+    if rows.any():
+        new = train.user_items[np.flatnonzero(rows)].tocoo()
+        kept = columns[new.col] >= 0
+        cells = (new.data[kept], (new.row[kept], columns[new.col[kept]]))
+        users[rows] = fold_in(
+            start, sp.csr_array(cells, shape=(int(rows.sum()), len(start.items))), engine=engine
+        )
+    return users
+
+
+def _new_side(
+    matrix: Any, config: ALSConfig, side: Literal["user", "item"], model: FactorModel
+) -> Side:
+    columns = model.items if side == "user" else model.users
+    if isinstance(matrix, Interactions):
+        if matrix.items != model.items:
+            raise DataError("The interactions must have the items of the model.")
+        return Side.of(matrix.user_items, config, side, matrix.users)
+    if matrix.shape[1] != len(columns):
+        raise DataError(
+            f"The matrix has {matrix.shape[1]:,} columns; the model has {len(columns):,} "
+            f"{columns.kind}s. Is it the wrong way round?"
+        )
+    return Side.of(canonical(matrix), config, side, None)
+
+
+def _frozen(factors: Floats) -> Floats:
+    factors.flags.writeable = False
+    return factors

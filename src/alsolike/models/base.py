@@ -1,4 +1,4 @@
-"""What every model is to the rooms above it, and the fitted thing that matrix factorization gives."""
+"""What every model is to the rooms above it, and the fitted thing that factorization gives."""
 
 import functools
 from collections.abc import Mapping
@@ -98,7 +98,8 @@ class FactorModel:
     def item_norms(self) -> Floats:
         """Euclidean length of each item's factors, (n_items,); 0 for an item without any."""
         squares = np.einsum("if,if->i", self.item_factors, self.item_factors, dtype=np.float64)
-        return np.sqrt(squares).astype(np.float32)
+        norms: Floats = np.sqrt(squares).astype(np.float32)
+        return norms
 
     def item_index(self, item: str) -> int:
         """Return the row of an item given by its id, or else by its name.

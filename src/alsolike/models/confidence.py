@@ -59,4 +59,5 @@ def weights_and_pulls(
     if form == "scaled":
         above -= unobserved_weight
     pulls = above if form == "additive" else above + unobserved_weight
-    return above.astype(np.float32), np.where(values > 0, pulls, 0.0).astype(np.float32)
+    with np.errstate(over="ignore"):  # the solver looks for infinity once, at the largest value
+        return above.astype(np.float32), np.where(values > 0, pulls, 0.0).astype(np.float32)

@@ -1,0 +1,36 @@
+"""Tables in and out of the command line."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from alsolike.cli.options import taken_for_reading
+
+if TYPE_CHECKING:
+    from alsolike.data.interactions import Interactions
+    from alsolike.data.readreport import ReadReport
+    from alsolike.tables import Table
+
+
+def read_likes(likes: str, options: dict[str, Any]) -> tuple["Interactions", "ReadReport"]:
+    """Read a table as the options of a verb say."""
+    from alsolike.data.reading import read
+
+    threads = options.pop("threads")
+    return read(likes, threads=threads, **taken_for_reading(options))
+
+
+def write_rows(to: Path, table: "Table") -> None:
+    """Write a table and say so."""
+    from alsolike.writing import write_table
+
+    write_table(to, table)
+    click.echo(f"Wrote {len(table):,} rows to {to}")
+
+
+def write_likes(to: Path, likes: "Interactions") -> None:
+    """Write one row per interaction: user, item, value."""
+    from alsolike.data.joining import to_table
+
+    write_rows(to, to_table(likes))

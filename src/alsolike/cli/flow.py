@@ -1,0 +1,243 @@
+"""The verbs of the flow: from a table of likes to a fitted model."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alsolike.cli.files import read_likes, write_likes
+from alsolike.cli.options import (
+    PATH,
+    checked,
+    grid_of,
+    numbers_of,
+    quiet_option,
+    reading_options,
+    searching_options,
+    seed_option,
+    set_option,
+    settings_of,
+    taken_for_reading,
+    threads_option,
+    to_option,
+)
+
+
+@click.command()
+@click.argument("likes", type=click.Path())
+@reading_options
+@searching_options
+@set_option
+@seed_option
+@threads_option
+@click.option("--without-history", is_flag=True, help="Leave the likes out of the model.")
+@click.option("--remote-images", is_flag=True, help="Let the report load pictures from the web.")
+@quiet_option
+def run(
+    likes: str, quiet: bool, without_history: bool, remote_images: bool, **options: Any
+) -> None:
+    """Do the whole job: read, filter, split, search, judge, refit, write, show."""
+    job = replace(
+        _job(likes, options), with_history=not without_history, remote_images=remote_images
+    )
+    _do(job, quiet=quiet)
+
+
+@click.command()
+@click.option("--data", default="demo", type=PATH, show_default=True, help="Where to put data.")
+@click.option("--out", default="runs/demo", type=PATH, show_default=True, help="As in run.")
+@threads_option
+@quiet_option
+def demo(data: Path, out: Path, threads: int | None, quiet: bool) -> None:
+    """Run on built-in data: a made-up catalogue whose pictures show which items belong together."""
+    from alsolike.data.datasets import write_demo
+    from alsolike.run import Job
+
+    files = write_demo(data)
+    reading = {
+        "user": "uid",
+        "item": "mid",
+        "items": str(files.items),
+        "item_name": "name",
+        "item_image": "image",
+    }
+    command = (
+        f"alsolike run {files.likes} --user uid --item mid --items {files.items} "
+        f"--item-name name --item-image image --out {out}"
+    )
+    click.echo(f"$ {command}\n")
+    job = Job(source=str(files.likes), out=out, reading=reading, threads=threads, command=command)
+    _do(job, quiet=quiet)
+
+
+def _job(likes: str, options: dict[str, Any]) -> Any:
+    from alsolike.run import Job
+
+    reading = taken_for_reading(options)
+    return Job(
+        source=likes,
+        reading=reading,
+        grid=checked(grid_of(options.pop("grid"))),
+        settings=checked(settings_of(options.pop("settings"))),
+        sweeps=numbers_of(options.pop("sweeps")),
+        command=_typed(),
+        **options,
+    )
+
+
+def _do(job: Any, *, quiet: bool) -> None:
+    from alsolike.cli.terminal import Terminal
+    from alsolike.run import run_job
+
+    with Terminal(quiet=quiet) as terminal:
+        outcome = run_job(job, observer=terminal)
+    for warning in outcome.warnings():
+        click.echo(f"warning: {warning}", err=True)
+    if not quiet:
+        click.echo(f"Done. Open {job.out / 'report.html'}")
+
+
+@click.command()
+@click.argument("likes", type=click.Path())
+@reading_options
+@to_option
+@threads_option
+def read(likes: str, to: Path | None, **options: Any) -> None:
+    """Read a table: the dialect found, what was dropped, what there is."""
+    found, report = read_likes(likes, options)
+    click.echo(str(report))
+    if to is not None:
+        write_likes(to, found)
+
+
+@click.command("filter")
+@click.argument("likes", type=click.Path())
+@reading_options
+@click.option("--min-per-user", type=click.IntRange(min=0), default=5, show_default=True)
+@click.option("--min-per-item", type=click.IntRange(min=0), default=5, show_default=True)
+@to_option
+@threads_option
+def filter_(
+    likes: str, to: Path | None, min_per_user: int, min_per_item: int, **options: Any
+) -> None:
+    """Drop users and items with too few likes, in turn, until none is left to drop."""
+    from alsolike.data.filtering import filter_counts
+
+    found, _ = read_likes(likes, options)
+    kept, report = filter_counts(found, min_per_user=min_per_user, min_per_item=min_per_item)
+    click.echo(str(report))
+    if to is not None:
+        write_likes(to, kept)
+
+
+@click.command()
+@click.argument("likes", type=click.Path())
+@reading_options
+@click.option("--to", required=True, type=PATH, help="Folder for train, validation and test.")
+@click.option(
+    "--by",
+    type=click.Choice(["items", "one", "fraction", "time", "users"]),
+    default="items",
+    show_default=True,
+    help="k items of some users; one item of each; a fraction of each; the last k; whole users.",
+)
+@click.option("--held-out", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--share", type=float, help="Held-out users, or held-out fraction.")
+@seed_option
+@threads_option
+def split(
+    likes: str, to: Path, by: str, held_out: int, share: float | None, seed: int, **options: Any
+) -> None:
+    """Split into training, validation and test, three Parquet files."""
+    from alsolike.data import splitting
+
+    found, _ = read_likes(likes, options)
+    asked: dict[str, Callable[[], Any]] = {
+        "items": lambda: splitting.hold_out(found, k=held_out, share=share, seed=seed),
+        "one": lambda: splitting.leave_one_out(found, seed=seed),
+        "fraction": lambda: splitting.hold_out_fraction(found, fraction=share or 0.2, seed=seed),
+        "time": lambda: splitting.hold_out_by_time(found, k=held_out, seed=seed),
+        "users": lambda: splitting.hold_out_users(found, share=share or 0.1, seed=seed),
+    }
+    parts = asked[by]()
+    click.echo(str(parts))
+    for name in ("train", "validation", "test", "given"):
+        part = getattr(parts, name)
+        if part is not None:
+            write_likes(to / f"{name}.parquet", part)
+
+
+@click.command()
+@click.argument("likes", type=click.Path())
+@reading_options
+@searching_options
+@set_option
+@seed_option
+@threads_option
+@quiet_option
+def search(likes: str, quiet: bool, **options: Any) -> None:
+    """Search for the best settings alone: the ledger, the leaderboard and all curves."""
+    from alsolike.cli.terminal import Terminal
+    from alsolike.publishing import write_search
+    from alsolike.run import prepare, search_settings
+
+    job = _job(likes, options)
+    with Terminal(quiet=quiet) as terminal:
+        found, _ = search_settings(job, prepare(job, observer=terminal), observer=terminal)
+    write_search(found, job.out)
+    click.echo(f"Wrote leaderboard.csv and learning_curves to {job.out}")
+
+
+@click.command()
+@click.argument("likes", type=click.Path())
+@reading_options
+@click.option("--to", required=True, type=PATH, help="Folder of the model to make.")
+@click.option("--from", "begin", type=PATH, help="A model to go on from.")
+@click.option("--add", is_flag=True, help="LIKES are new ones, to add to those in --from.")
+@set_option
+@threads_option
+@click.option("--without-history", is_flag=True, help="Leave the likes out of the model.")
+@quiet_option
+def fit(
+    likes: str,
+    to: Path,
+    begin: Path | None,
+    add: bool,
+    settings: tuple[str, ...],
+    without_history: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Fit a model to a table as it is, or go on from a fitted one with newer likes."""
+    from alsolike.cli.terminal import Terminal
+    from alsolike.data.joining import joined
+    from alsolike.engines.local import LocalEngine
+    from alsolike.errors import SettingError
+    from alsolike.models import als, bundle
+    from alsolike.models.config import ALSConfig
+
+    engine = LocalEngine(options["threads"])
+    changes = checked(settings_of(settings))
+    found, report = read_likes(likes, options)
+    start = None if begin is None else bundle.load(begin)
+    config = ALSConfig() if start is None else ALSConfig.from_settings(start.settings)
+    if add:
+        if start is None or start.history is None:
+            raise SettingError("--add needs --from with a model that holds its likes.")
+        found = joined(start.history, found)
+    with Terminal(quiet=quiet) as terminal:
+        terminal.tell(report)
+        model = als.fit(
+            found, replace(config, **changes), start=start, engine=engine, observer=terminal
+        )
+        terminal.tell(f"{model!r}, loss {als.loss(model, engine=engine):.6g}")
+    bundle.save(model, to, with_history=not without_history)
+    click.echo(f"Saved in {to}")
+
+
+def _typed() -> str:
+    return shlex.join(["alsolike", *sys.argv[1:]])

@@ -1,0 +1,53 @@
+"""The group of all verbs, and the one place where errors become lines and exit statuses."""
+
+from typing import Any
+
+import click
+
+from alsolike.cli import asking, flow
+from alsolike.errors import AlsolikeError
+
+
+class Verbs(click.Group):
+    """Verbs in the order of the flow; every error of ours becomes one line and exit status 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order in which they were added."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb; say what stood in the way in one line."""
+        try:
+            return super().invoke(ctx)
+        except AlsolikeError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(1)
+        except BrokenPipeError:
+            ctx.exit(1)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="alsolike")
+def main() -> None:
+    """From a table of likes to similar items and recommendations.
+
+    `run` does everything; each of its steps is a verb of its own.
+    """
+
+
+for verb in (
+    flow.run,
+    flow.demo,
+    flow.read,
+    flow.filter_,
+    flow.split,
+    flow.search,
+    flow.fit,
+    asking.evaluate,
+    asking.similar,
+    asking.recommend,
+    asking.explain,
+    asking.gallery,
+    asking.describe,
+):
+    main.add_command(verb)

@@ -1,0 +1,195 @@
+"""The options of the command line that several verbs share, and how their texts become values."""
+
+import ast
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from alsolike.errors import SettingError
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+_READING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (("--user",), {"default": "user", "show_default": True, "help": "Column of user ids."}),
+    (("--item",), {"default": "item", "show_default": True, "help": "Column of item ids."}),
+    (("--value",), {"help": "Column of counts or amounts; without it each row counts 1."}),
+    (("--timestamp",), {"help": "Column of times: seconds or ISO dates."}),
+    (("--items",), {"type": click.Path(), "help": "A table of the items."}),
+    (("--item-id",), {"help": "Id column of --items [default: the name given to --item]."}),
+    (("--item-name",), {"help": "Column of names, of --items or else of the likes."}),
+    (("--item-image",), {"help": "Column of pictures, or a text with {id} in it."}),
+    (("--item-link",), {"help": "Column of links, or a text with {id} in it."}),
+    (("--delimiter",), {"help": "In place of what is found; 'tab' is understood."}),
+    (("--quote",), {"help": "In place of what is found; 'none' is understood."}),
+    (("--escape",), {"help": "In place of what is found; 'none' is understood."}),
+    (("--header/--no-header",), {"default": None, "help": "Does the first line name columns?"}),
+    (
+        ("--duplicates",),
+        {
+            "type": click.Choice(["drop", "keep", "error"]),
+            "default": "drop",
+            "show_default": True,
+            "help": "Rows equal to an earlier one in every column.",
+        },
+    ),
+    (
+        ("--repeats",),
+        {
+            "type": click.Choice(["sum", "count", "once", "max", "error"]),
+            "help": "Rows of one user and item [default: sum with --value, else count].",
+        },
+    ),
+    (
+        ("--missing-id",),
+        {
+            "type": click.Choice(["error", "drop"]),
+            "default": "error",
+            "show_default": True,
+            "help": "Rows without a user or an item.",
+        },
+    ),
+    (
+        ("--negative",),
+        {
+            "type": click.Choice(["error", "net", "dislike"]),
+            "default": "error",
+            "show_default": True,
+            "help": "Values below 0.",
+        },
+    ),
+    (
+        ("--on-error",),
+        {
+            "type": click.Choice(["error", "reject"]),
+            "default": "error",
+            "show_default": True,
+            "help": "Malformed lines.",
+        },
+    ),
+    (("--rejects",), {"type": click.Path(), "help": "File for the lines that were rejected."}),
+)
+
+_READING_NAMES = tuple(
+    flags[0].split("/", maxsplit=1)[0].removeprefix("--").replace("-", "_") for flags, _ in _READING
+)
+
+
+def reading_options(verb: Verb) -> Verb:
+    """Give a verb the options of reading a table."""
+    return _with(_READING, verb)
+
+
+def taken_for_reading(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of reading out of `options` and return them."""
+    return {name: options.pop(name) for name in _READING_NAMES}
+
+
+_SEARCHING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (("--out",), {"required": True, "type": PATH, "help": "Folder for all that it leaves."}),
+    (
+        ("--preset",),
+        {"default": "quick", "show_default": True, "help": "What to try: quick or article."},
+    ),
+    (("--min-per-user",), {"type": click.IntRange(min=0), "help": "Likes a user must have."}),
+    (("--min-per-item",), {"type": click.IntRange(min=0), "help": "Likes an item must have."}),
+    (("--held-out",), {"type": click.IntRange(min=1), "help": "Items held out per such user."}),
+    (("--share",), {"type": float, "help": "Test users as a share of all users."}),
+    (("--k",), {"type": click.IntRange(min=1), "help": "Length of the lists that are scored."}),
+    (("--metric",), {"help": "What settings are chosen by."}),
+    (("--grid",), {"multiple": True, "metavar": "NAME=V,V", "help": "Values to try."}),
+    (("--sweeps",), {"metavar": "N,N", "help": "Sweeps at which to score."}),
+)
+
+
+def searching_options(verb: Verb) -> Verb:
+    """Give a verb the options of filtering, splitting and searching."""
+    return _with(_SEARCHING, verb)
+
+
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads to use [default: all]; results do not depend on it.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is drawn."
+)
+quiet_option = click.option("--quiet", is_flag=True, help="Print errors alone.")
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting of the model, such as confidence=scaled. May be given again.",
+)
+k_option = click.option(
+    "--k", type=click.IntRange(min=1), default=10, show_default=True, help="Length of a list."
+)
+to_option = click.option(
+    "--to", type=click.Path(path_type=Path), help="A .csv or .parquet file, in place of printing."
+)
+
+
+def settings_of(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return ``name=value`` texts as settings; numbers become numbers.
+
+    >>> settings_of(("alpha=40", "confidence=log"))
+    {'alpha': 40, 'confidence': 'log'}
+    """
+    return {name: _value(text) for name, text in map(_named, texts)}
+
+
+def grid_of(texts: tuple[str, ...]) -> dict[str, list[Any]]:
+    """Return ``name=value,value`` texts as lists of values to try.
+
+    >>> grid_of(("factors=16,32",))
+    {'factors': [16, 32]}
+    """
+    return {name: [_value(part) for part in text.split(",")] for name, text in map(_named, texts)}
+
+
+def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `settings`, or raise SettingError for a name that no setting of the model has."""
+    from alsolike.models.config import ALSConfig
+
+    known = [setting.name for setting in fields(ALSConfig)]
+    for name in settings:
+        if name not in known:
+            near = difflib.get_close_matches(name, known)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise SettingError(f"Unknown setting {name!r}.{hint} Known are: {', '.join(known)}.")
+    return settings
+
+
+def numbers_of(text: str | None) -> list[int] | None:
+    """Return whole numbers with commas between them as a list."""
+    try:
+        return None if text is None else [int(part) for part in text.split(",")]
+    except ValueError:
+        raise SettingError(f"Numbers with commas expected, such as 2,4,8, not {text!r}.") from None
+
+
+def _with(options: tuple[tuple[tuple[str, ...], dict[str, Any]], ...], verb: Verb) -> Verb:
+    for flags, settings in reversed(options):
+        verb = click.option(*flags, **settings)(verb)
+    return verb
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not value:
+        raise SettingError(f"NAME=VALUE expected, such as alpha=40, not {text!r}.")
+    return name.strip().replace("-", "_"), value.strip()
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError):
+        return text.strip()

@@ -1,0 +1,112 @@
+"""Interactions beside other interactions: put together, laid over a model's ids, written out."""
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.texts import Texts
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.tables import Table
+
+Places = npt.NDArray[np.int64]
+
+
+def joined(before: Interactions, newer: Interactions) -> Interactions:
+    """Return the interactions of both; values of pairs in both are summed.
+
+    What `newer` knows of an item stands before what `before` knew. Timestamps are kept where both
+    have them: of a pair in both, the later.
+
+    Examples
+    --------
+    >>> before = Interactions.from_columns(["ann"], ["m1"], [2])
+    >>> joined(before, Interactions.from_columns(["ann", "bob"], ["m1", "m2"])).user_items.toarray()
+    array([[3., 0.],
+           [0., 1.]], dtype=float32)
+    """
+    users, items = before.users.union(newer.users), before.items.union(newer.items)
+    parts = [_laid_over(part, users, items) for part in (before, newer)]
+    total = canonical(parts[0].astype(np.float64) + parts[1].astype(np.float64))
+    total.eliminate_zeros()
+    return Interactions(
+        total, users, items, _latest(before, newer, total, users, items),
+        _catalogue(before, newer, items),
+    )  # fmt: skip
+
+
+def aligned(likes: Interactions, users: Vocabulary, items: Vocabulary) -> tuple[Interactions, int]:
+    """Return `likes` over the ids of a model, and how many were of ids that it does not know."""
+    matrix = _laid_over(likes, users, items)
+    return Interactions(matrix, users, items), likes.n_interactions - int(matrix.nnz)
+
+
+def to_table(likes: Interactions) -> Table:
+    """Return one row per interaction: user, item, value, and timestamp where there are times."""
+    matrix = likes.user_items
+    rows = np.repeat(np.arange(likes.n_users), likes.user_counts)
+    columns = {
+        "user": likes.users.ids_of(rows),
+        "item": likes.items.ids_of(matrix.indices),
+        "value": matrix.data,
+    }
+    if likes.timestamps is not None:
+        columns["timestamp"] = likes.timestamps
+    return Table(columns)
+
+
+def _places(ids: Vocabulary, among: Vocabulary) -> Places:
+    """Return the row of each id in another vocabulary, -1 where it is not known."""
+    found = (among.find(outside) for outside in ids)
+    return np.array([-1 if place is None else place for place in found], dtype=np.int64)
+
+
+def _laid_over(likes: Interactions, users: Vocabulary, items: Vocabulary) -> sp.csr_array:
+    cells = likes.user_items.tocoo()
+    rows = _places(likes.users, users)[cells.row]
+    columns = _places(likes.items, items)[cells.col]
+    known = (rows >= 0) & (columns >= 0)
+    shape = (len(users), len(items))
+    return canonical(sp.csr_array((cells.data[known], (rows[known], columns[known])), shape=shape))
+
+
+def _latest(
+    before: Interactions,
+    newer: Interactions,
+    total: sp.csr_array,
+    users: Vocabulary,
+    items: Vocabulary,
+) -> npt.NDArray[np.float64] | None:
+    if before.timestamps is None or newer.timestamps is None:
+        return None
+    latest = np.full(total.nnz, -np.inf)
+    keys = _keys(total.tocoo().row, total.indices, len(items))
+    for part, times in ((before, before.timestamps), (newer, newer.timestamps)):
+        cells = part.user_items.tocoo()
+        rows, columns = _places(part.users, users)[cells.row], _places(part.items, items)[cells.col]
+        own = _keys(rows, columns, len(items))
+        places = np.searchsorted(keys, own)
+        places[places == len(keys)] = 0
+        held = keys[places] == own
+        np.maximum.at(latest, places[held], times[held])
+    return latest
+
+
+def _keys(rows: npt.ArrayLike, columns: npt.ArrayLike, n_items: int) -> Places:
+    return np.asarray(rows, dtype=np.int64) * n_items + np.asarray(columns, dtype=np.int64)
+
+
+def _catalogue(before: Interactions, newer: Interactions, items: Vocabulary) -> Catalogue | None:
+    columns: dict[str, list[str]] = {}
+    for part in (before, newer):
+        places = _places(part.items, items)
+        known = {} if part.catalogue is None else part.catalogue.columns()
+        for label, texts in known.items():
+            column = columns.setdefault(label, [""] * len(items))
+            for place, text in zip(places, texts, strict=True):
+                column[place] = text or column[place]
+    if not columns:
+        return None
+    packed = {label: Texts.pack(column) for label, column in columns.items()}
+    return Catalogue.from_columns(packed, n_items=len(items))

@@ -1,0 +1,183 @@
+"""JSON lines into a DuckDB table: one object a line, each value kept as the text it was."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from alsolike.data.delimited import insert_rows
+from alsolike.data.files import TextFile
+from alsolike.data.loaded import Loaded, Reject
+from alsolike.errors import DataError
+
+_BATCH = 1 << 16
+_MOST_KEYS = 1000
+
+
+class _Fraction(str):
+    """A number with a point or an exponent, as it was written."""
+
+    __slots__ = ()
+
+
+class _Nested(str):
+    """An object or a list, written as JSON."""
+
+    __slots__ = ()
+
+
+def load_json_lines(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file: TextFile,
+    ids: Sequence[str | int | None],
+    scalars: Sequence[str | int | None],
+    *,
+    reject: bool,
+) -> Loaded:
+    """Read `file` into `table`: a column for each key that occurs, in order of first sight.
+
+    Numbers keep their digits, so that ids beyond 2^63 stay what they are. `ids` must be text or
+    whole numbers, `scalars` must not be nested.
+
+    Raises
+    ------
+    DataError
+        A line is no JSON object, or an id or a value in use is of the wrong kind.
+    """
+    if file.survey.head.lstrip().startswith("["):
+        raise DataError(
+            f"{file.name}: one JSON object a line expected, this is one array. "
+            "Turn it into lines: jq -c '.[]' old.json > new.jsonl"
+        )
+    keys: dict[str, int] = {}
+    rows: list[dict[str, str | None]] = []
+    lines: list[int] = []
+    rejected: list[Reject] = []
+    blank = 0
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (c0 VARCHAR)")
+    for number, line in enumerate(file.lines(), start=1):
+        if not line.strip():
+            blank += 1
+            continue
+        found, problem = _parsed(line, ids, scalars)
+        if problem and not reject:
+            shown = line.strip()[:80].encode("utf-8", "backslashreplace").decode()
+            raise DataError(
+                f"{file.name}, line {number}: {problem}: {shown!r}. Mend the line, or set "
+                "such lines aside with on_error='reject', rejects='file'."
+            )
+        if problem or found is None:
+            rejected.append(Reject(number, problem, line))
+            continue
+        for key in found:
+            keys.setdefault(key, len(keys))
+        rows.append(found)
+        lines.append(number)
+        if len(keys) > _MOST_KEYS:
+            raise DataError(f"{file.name}, line {number}: more than {_MOST_KEYS:,} different keys.")
+        if len(rows) == _BATCH:
+            _insert(connection, table, rows, keys)
+            rows = []
+    _insert(connection, table, rows, keys)
+
+    def locate(wanted: Sequence[int]) -> list[tuple[int, str]]:
+        targets = {lines[row] for row in wanted}
+        texts = {n: text for n, text in enumerate(file.lines(), start=1) if n in targets}
+        return [(lines[row], texts[lines[row]]) for row in wanted]
+
+    return Loaded(
+        name=file.name,
+        format="JSON lines",
+        table=table,
+        names=tuple(keys),
+        types=("VARCHAR",) * len(keys),
+        locate=locate,
+        rows=len(lines),
+        blank=blank,
+        rejected=rejected,
+    )
+
+
+def _parsed(
+    line: str, ids: Sequence[str | int | None], scalars: Sequence[str | int | None]
+) -> tuple[dict[str, str | None] | None, str]:
+    try:
+        line.encode("utf-8")
+        pairs = json.loads(
+            line,
+            parse_int=str,
+            parse_float=_Fraction,
+            parse_constant=_Fraction,
+            object_pairs_hook=_object,
+        )
+    except UnicodeEncodeError:
+        return None, "bytes that are not UTF-8"
+    except _TwiceError as error:
+        return None, f"the key {error.args[0]!r} occurs twice"
+    except json.JSONDecodeError as error:
+        return None, f"not JSON ({error.msg} at character {error.pos + 1})"
+    except (ValueError, RecursionError) as error:
+        return None, f"not JSON that can be read ({error})"
+    if not isinstance(pairs, dict):
+        return None, "a JSON object expected"
+    row = {key: _text(value) for key, value in pairs.items()}
+    return row, _misfit(line, pairs, row, ids, scalars)
+
+
+def _misfit(
+    line: str,
+    pairs: dict[str, Any],
+    row: dict[str, str | None],
+    ids: Sequence[str | int | None],
+    scalars: Sequence[str | int | None],
+) -> str:
+    for key in ids:
+        if isinstance(pairs.get(str(key)), (_Fraction, bool, dict, list)):
+            return f"{key!r} must be text or a whole number to be an id"
+    for key in scalars:
+        if isinstance(row.get(str(key)), _Nested):
+            return f"{key!r} holds an object or a list"
+    # Escapes can smuggle in what no text file may hold.
+    if "\\u" in line and not all(map(_is_clean, row.values())):
+        return "a NUL character or half a surrogate pair"
+    return ""
+
+
+class _TwiceError(ValueError):
+    """A key that occurs twice in one object."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        names = [key for key, _ in pairs]
+        raise _TwiceError(next(key for key in names if names.count(key) > 1))
+    return result
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _Nested(json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+
+def _is_clean(text: str | None) -> bool:
+    if text is None:
+        return True
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    rows: Sequence[dict[str, str | None]],
+    keys: dict[str, int],
+) -> None:
+    for place in keys.values():
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS c{place} VARCHAR")
+    width = max(1, len(keys))
+    insert_rows(connection, table, [[row.get(key) for key in keys] for row in rows], width)

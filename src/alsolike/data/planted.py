@@ -1,0 +1,238 @@
+"""A catalogue with planted tastes: coined names, and drawings that give the hidden kind away."""
+
+import base64
+import colorsys
+from dataclasses import dataclass
+
+import numpy as np
+
+_SVG = (
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 100 100'>"
+    "<rect width='100' height='100' fill='{paper}'/>"
+    "<g transform='translate(50 50) rotate({angle}) scale({scale}) translate(-50 -50)' "
+    "stroke-linecap='round' stroke-linejoin='round'>{shape}</g></svg>"
+)
+
+# Each motif fills the middle of a 100 x 100 square; {main}, {deep} and {pale} are its shades.
+_BODIES = {
+    "fish": (
+        "<path d='M66 50L90 32Q83 50 90 68Z' fill='{deep}'/>"
+        "<path d='M34 35Q46 20 58 33Z' fill='{deep}'/>"
+        "<ellipse cx='42' cy='50' rx='32' ry='20' fill='{main}'/>"
+        "<path d='M26 35Q34 50 26 65' stroke='{deep}' stroke-width='2.5' fill='none'/>"
+        "<circle cx='20' cy='46' r='4.5' fill='#fff'/><circle cx='19' cy='46' r='2.4'/>"
+    ),
+    "mushroom": (
+        "<path d='M39 50Q42 72 36 86H64Q58 72 61 50Z' fill='{pale}' stroke='{deep}' "
+        "stroke-width='2'/>"
+        "<path d='M12 56C12 8 88 8 88 56Q50 66 12 56Z' fill='{main}'/>"
+        "<path d='M12 56Q50 66 88 56Q50 50 12 56Z' fill='{deep}'/>"
+    ),
+    "lighthouse": (
+        "<path d='M58 25L98 12V40Z' fill='{pale}'/>"
+        "<path d='M38 36H62L68 88H32Z' fill='{main}'/>"
+        "<rect x='41' y='20' width='18' height='12' fill='#fff4c2'/>"
+        "<path d='M36 21L50 7L64 21Z' fill='{deep}'/>"
+        "<rect x='34' y='31' width='32' height='6' rx='2' fill='{deep}'/>"
+        "<rect x='24' y='86' width='52' height='6' rx='3' fill='{deep}'/>"
+    ),
+    "rocket": (
+        "<path d='M42 74Q50 104 58 74Z' fill='#ffc83d'/>"
+        "<path d='M36 52L20 78L38 74ZM64 52L80 78L62 74Z' fill='{deep}'/>"
+        "<path d='M50 6C70 26 68 54 62 76H38C32 54 30 26 50 6Z' fill='{main}'/>"
+        "<path d='M50 6C56 12 60 18 62 25H38C40 18 44 12 50 6Z' fill='{deep}'/>"
+        "<circle cx='50' cy='40' r='8' fill='{pale}' stroke='{deep}' stroke-width='3'/>"
+    ),
+    "cat": (
+        "<path d='M20 50L18 12L46 28ZM80 50L82 12L54 28Z' fill='{deep}'/>"
+        "<ellipse cx='50' cy='54' rx='34' ry='30' fill='{main}'/>"
+        "<ellipse cx='37' cy='50' rx='5.5' ry='7' fill='#fff'/>"
+        "<ellipse cx='63' cy='50' rx='5.5' ry='7' fill='#fff'/>"
+        "<ellipse cx='37' cy='50' rx='2' ry='6'/><ellipse cx='63' cy='50' rx='2' ry='6'/>"
+        "<path d='M46 62H54L50 67Z' fill='{pale}'/>"
+        "<path d='M50 67Q44 75 38 70M50 67Q56 75 62 70M30 64L8 60M30 68L8 72M70 64L92 60"
+        "M70 68L92 72' stroke='{deep}' stroke-width='2' fill='none'/>"
+    ),
+    "cactus": (
+        "<path d='M50 70V22M50 54H30V36M50 62H71V44' stroke='{main}' stroke-width='15' "
+        "fill='none'/>"
+        "<path d='M33 70H67L62 92H38Z' fill='{deep}'/>"
+        "<rect x='30' y='66' width='40' height='7' rx='2' fill='{deep}'/>"
+    ),
+}
+# What tells one item of a kind from the next: each shows some of these.
+_MARKS = {
+    "fish": (
+        "<path d='M42 33Q49 50 42 67' stroke='{pale}' stroke-width='4' fill='none'/>",
+        "<path d='M55 36Q61 50 55 64' stroke='{pale}' stroke-width='4' fill='none'/>",
+        "<circle cx='10' cy='28' r='3' fill='{pale}'/>"
+        "<circle cx='16' cy='18' r='2' fill='{pale}'/>",
+    ),
+    "mushroom": (
+        "<circle cx='34' cy='40' r='7' fill='{pale}'/>",
+        "<circle cx='58' cy='32' r='6' fill='{pale}'/>",
+        "<circle cx='72' cy='47' r='4.5' fill='{pale}'/>",
+    ),
+    "lighthouse": (
+        "<path d='M37 48H63L64 57H36Z' fill='{pale}'/>",
+        "<path d='M35 67H65L66 76H34Z' fill='{pale}'/>",
+        "<path d='M42 25L4 12V40Z' fill='{pale}'/>",
+    ),
+    "rocket": (
+        "<circle cx='50' cy='61' r='5' fill='{pale}' stroke='{deep}' stroke-width='2'/>",
+        "<path d='M38 70H62' stroke='{pale}' stroke-width='4'/>",
+        "<path d='M14 24L14 32M10 28H18M84 38V46M80 42H88' stroke='{deep}' stroke-width='2'/>",
+    ),
+    "cat": (
+        "<path d='M50 26V38M41 28L43 37M59 28L57 37' stroke='{deep}' stroke-width='3.5'/>",
+        "<path d='M24 36L22 21L34 29ZM76 36L78 21L66 29Z' fill='{pale}'/>",
+        "<path d='M32 82Q50 94 68 82' stroke='{pale}' stroke-width='5' fill='none'/>",
+    ),
+    "cactus": (
+        "<circle cx='50' cy='13' r='6' fill='#ffd84d'/>",
+        "<circle cx='30' cy='28' r='5' fill='#ffd84d'/>",
+        "<path d='M50 26V30M50 38V42M50 50V54' stroke='{pale}' stroke-width='2.5'/>",
+    ),
+}
+_HUES = {"coral": 0.025, "teal": 0.48, "violet": 0.75}
+
+KINDS = tuple(f"{colour} {motif}" for motif in _BODIES for colour in _HUES)
+
+_ONSETS = (
+    "b",
+    "br",
+    "d",
+    "f",
+    "g",
+    "h",
+    "j",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "sh",
+    "t",
+    "v",
+    "z",
+)
+_VOWELS = ("a", "e", "i", "o", "u", "ai", "é", "ö")
+_VOWEL_WEIGHTS = (0.22, 0.2, 0.18, 0.18, 0.12, 0.04, 0.03, 0.03)
+_CODAS = ("", "l", "n", "r", "s", "x")
+_CODA_WEIGHTS = (0.6, 0.1, 0.1, 0.1, 0.06, 0.04)
+_SHORT = 0.5  # share of words of two syllables; the others have three
+# {0} and {1} are coined words. Some forms hold what a careless reader or page would trip over.
+_FORMS = (
+    ("{0}", 30),
+    ("{0} {1}", 30),
+    ("Old {0}", 6),
+    ("The {0} of {1}", 8),
+    ("{0} by Night", 6),
+    ("{0} No. 7", 5),
+    ("Little {0}", 5),
+    ("{0} & {1}", 4),
+    ("{0} | {1}", 3),
+    ('"{0}" Revisited', 2),
+    ("{0} w\\o {1}", 1),
+    ("I <3 {0}", 1),
+)
+
+
+@dataclass(frozen=True)
+class PlantedItem:
+    """One item of the planted catalogue.
+
+    Parameters
+    ----------
+    name : str
+        Coined; says nothing of the kind.
+    kind : str
+        One of `KINDS`, such as ``"teal cat"``.
+    image : str
+        Its drawing, as a data URL of an SVG.
+    """
+
+    name: str
+    kind: str
+    image: str
+
+
+def plant_items(n_items: int, rng: np.random.Generator) -> list[PlantedItem]:
+    """Coin and draw a catalogue of items with distinct names, its kinds about equally frequent."""
+    names: dict[str, str] = {}
+    while len(names) < n_items:
+        for name in coin_names(n_items, rng):
+            names.setdefault(name.casefold(), name)
+    kinds = rng.integers(len(KINDS), size=n_items)
+    return [
+        PlantedItem(name, KINDS[kind], _data_url(draw(KINDS[kind], rng)))
+        for name, kind in zip(names.values(), kinds, strict=False)
+    ]
+
+
+def coin_names(count: int, rng: np.random.Generator) -> list[str]:
+    """Coin pronounceable names; a few hold ``|``, quotes, backslashes, ``<`` and ``&``."""
+    forms, weights = zip(*_FORMS, strict=True)
+    chosen = rng.choice(len(forms), size=count, p=np.array(weights) / sum(weights))
+    first, second = _coin_words(count, rng), _coin_words(count, rng)
+    return [
+        forms[form].format(*words)
+        for form, *words in zip(chosen.tolist(), first, second, strict=True)
+    ]
+
+
+def draw(kind: str, rng: np.random.Generator) -> str:
+    """Draw one item of a kind as an SVG of less than 1 kB.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`: it fixes the shape and the colour.
+    rng : numpy.random.Generator
+        Turns, scales, shades and marks the item, so that no two are quite alike.
+
+    Examples
+    --------
+    >>> drawing = draw("teal cat", np.random.default_rng(1))
+    >>> drawing[:31], len(drawing) < 1000
+    ("<svg xmlns='http://www.w3.org/2", True)
+    """
+    colour, motif = kind.split()
+    shown = rng.random(len(_MARKS[motif])) < 0.5
+    marks = "".join(mark for mark, seen in zip(_MARKS[motif], shown, strict=True) if seen)
+    hue = _HUES[colour] + rng.uniform(-0.02, 0.02)
+    light = rng.uniform(-0.06, 0.06)
+    shades = {
+        "main": _hex(hue, 0.56 + light, 0.62),
+        "deep": _hex(hue, 0.33 + light, 0.6),
+        "pale": _hex(hue, 0.85 + light / 2, 0.75),
+    }
+    return _SVG.format(
+        paper=_hex(hue, 0.955, 0.6),
+        angle=round(rng.uniform(-14, 14)),
+        scale=round(rng.uniform(0.72, 0.9), 2),
+        shape=(_BODIES[motif] + marks).format(**shades),
+    )
+
+
+def _hex(hue: float, lightness: float, saturation: float) -> str:
+    parts = colorsys.hls_to_rgb(hue % 1.0, lightness, saturation)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
+
+
+def _data_url(svg: str) -> str:
+    # Base64 rather than percent signs: no page, table or delimiter can take it for something else.
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("ascii")).decode("ascii")
+
+
+def _coin_words(count: int, rng: np.random.Generator) -> list[str]:
+    onsets = rng.choice(_ONSETS, size=(count, 3))
+    vowels = rng.choice(_VOWELS, size=(count, 3), p=_VOWEL_WEIGHTS)
+    syllables = np.strings.add(onsets, vowels)
+    syllables[rng.random(count) < _SHORT, 2] = ""
+    codas = rng.choice(_CODAS, size=count, p=_CODA_WEIGHTS)
+    return [
+        "".join([*parts, coda]).capitalize() for parts, coda in zip(syllables, codas, strict=True)
+    ]

@@ -1,0 +1,394 @@
+"""`read`: a table of likes, wherever it stands, to `Interactions`, and a report of what happened.
+
+DuckDB holds the rows; pairs are brought together in NumPy in the order of the file, so that the
+same file gives the same bytes with any number of threads.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from alsolike.data import itemtable
+from alsolike.data.assembling import assembled, numbered
+from alsolike.data.dialect import Asked
+from alsolike.data.interactions import Interactions
+from alsolike.data.loaded import Loaded, write_rejects
+from alsolike.data.readreport import ReadReport
+from alsolike.data.repeats import Pairs, merge
+from alsolike.data.rows import Counts, Roles, Rules, clean, where
+from alsolike.data.sources import Ref, load, place_of, workspace
+from alsolike.data.texts import Texts
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.errors import DataError, SettingError
+from alsolike.observing import SILENT, Observer
+
+__all__ = ["ReadReport", "read"]
+
+
+def read(
+    source: Any,
+    *,
+    user: Ref | None = None,
+    item: Ref | None = None,
+    value: Ref | None = None,
+    timestamp: Ref | None = None,
+    items: Any = None,
+    item_id: Ref | None = None,
+    item_name: Ref | None = None,
+    item_image: Ref | None = None,
+    item_link: Ref | None = None,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    escape: str | None = None,
+    header: bool | None = None,
+    duplicates: str = "drop",
+    repeats: str | None = None,
+    missing_id: str = "error",
+    negative: str = "error",
+    on_error: str = "error",
+    rejects: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    observer: Observer = SILENT,
+) -> tuple[Interactions, ReadReport]:
+    r"""Read likes into `Interactions`, and say what was found, dropped and merged.
+
+    Ids are text and stay as they are, byte for byte: "42" and "0042" are two, blanks around an id
+    are part of it. Whole numbers of Parquet files and frames become their digits.
+
+    Parameters
+    ----------
+    source : path, frame or sparse matrix
+        A file of delimited text (plain, ``.gz`` or ``.zst``), Parquet or JSON lines; a pandas,
+        Polars or PyArrow table; or a SciPy matrix, users x items, whose row and column numbers
+        become the ids and which needs no `user` and `item`.
+    user, item, value, timestamp : str or int
+        Columns by name, or by number from 1; an exact name wins over a number. Without `value`
+        each row counts 1. Times are seconds since 1970 or ISO dates (UTC unless they say else).
+    items : path or frame, optional
+        A table of the items, its dialect found on its own.
+    item_id : str or int, optional
+        Its id column; default: the one that is named like `item`.
+    item_name, item_image, item_link : str or int, optional
+        Columns of `items`, or else of the likes. Image and link may also be a text with ``{id}``
+        in it, which the percent-encoded id replaces.
+    delimiter, quote, escape : str, optional
+        What to take instead of what would be found, for `source`; ``"tab"`` and ``"none"`` are
+        understood.
+    header : bool, optional
+        Whether the first line names the columns; default: as found.
+    duplicates : {"drop", "keep", "error"}
+        A row equal to an earlier one in every column of the file.
+    repeats : {"sum", "count", "once", "max", "error"}, optional
+        What becomes of rows of one (user, item) pair; default "sum" with `value`, else "count".
+    missing_id : {"error", "drop"}
+        A row whose user or item is empty or blank.
+    negative : {"error", "net", "dislike"}
+        Values below 0: "net" drops pairs whose sum is not positive, "dislike" keeps them. Rows
+        with the value 0 are no interaction: they are dropped and counted.
+    on_error : {"error", "reject"}
+        Malformed lines, and values that are no finite number: raise for the first, or write them
+        all to `rejects` (a CSV file of line, reason and text).
+    rejects : path, optional
+        Needed for, and used with, ``on_error="reject"`` only.
+    threads : int, optional
+        For DuckDB; results do not depend on it.
+    observer : Observer
+        Hears that reading starts and ends.
+
+    Returns
+    -------
+    interactions : Interactions
+        Users and items that have at least one, sorted by id; of a matrix, all.
+    report : ReadReport
+        The counts.
+
+    Raises
+    ------
+    DataError
+        The source is not what was said; the message names file, line, column and value.
+    SettingError
+        Options that are unknown or contradict each other.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> likes = pathlib.Path(folder.name, "likes.psv")
+    >>> _ = likes.write_text("who|what|plays\nann|m1|2\nbob|m1|1\nann|m1|2\nann|m1|3\n")
+    >>> interactions, report = read(likes, user="who", item="what", value="plays")
+    >>> interactions
+    Interactions(2 users, 1 items, 2 interactions, 100 % filled)
+    >>> print(report)
+    source          ...likes.psv (text)
+    dialect         delimiter '|', quote '"', escape '"', header yes (reads every row)
+    rows            4
+    duplicate rows  1 dropped (equal in every column)
+    repeated pairs  1 (1 further rows; rule: sum)
+    users           2
+    items           1
+    interactions    2 (100.000 % filled)
+    >>> folder.cleanup()
+    """
+    is_matrix = hasattr(source, "tocoo")
+    with_values = value is not None or is_matrix
+    rules = Rules(
+        duplicates=duplicates,
+        repeats=repeats or ("sum" if with_values else "count"),
+        missing_id=missing_id,
+        negative=negative,
+        on_error=on_error,
+    )
+    asked = Asked.of(delimiter, quote, escape, header)
+    if (rejects is None) is (on_error == "reject"):
+        raise SettingError("on_error='reject' and rejects='file' go together.")
+    wanted = itemtable.Wanted(item_name, item_image, item_link)
+    with _heard(observer), workspace(threads) as (connection, scratch):
+        table = None
+        if items is not None:
+            key = _key(item_id, item)
+            table = load(
+                connection,
+                scratch,
+                "catalogue_rows",
+                items,
+                Asked(),
+                ids=[key],
+                scalars=list(wanted.columns().values()),
+            )
+            item_id = key
+        if is_matrix:
+            result = _from_matrix(connection, source, rules, wanted, table, item_id)
+        else:
+            if user is None or item is None:
+                raise SettingError("user= and item= are needed: the columns that hold the ids.")
+            roles = Roles(user=user, item=item, value=value, timestamp=timestamp)
+            loaded = load(
+                connection,
+                scratch,
+                "likes",
+                source,
+                asked,
+                ids=[user, item],
+                scalars=[value, timestamp, *(() if table else wanted.columns().values())],
+                reject=on_error == "reject",
+            )
+            result = _from_rows(connection, loaded, roles, rules, wanted, table, item_id)
+            if rejects is not None:
+                write_rejects(rejects, loaded.rejected)
+    return result
+
+
+@contextlib.contextmanager
+def _heard(observer: Observer) -> Iterator[None]:
+    observer.start("Reading")
+    try:
+        yield
+    finally:
+        observer.finish()
+
+
+def _key(item_id: Ref | None, item: Ref | None) -> Ref:
+    key = item_id if item_id is not None else item
+    if key is None:
+        raise SettingError("item_id= is needed: the id column of the item table.")
+    return key
+
+
+def _from_rows(
+    connection: duckdb.DuckDBPyConnection,
+    loaded: Loaded,
+    roles: Roles,
+    rules: Rules,
+    wanted: itemtable.Wanted,
+    table: Loaded | None,
+    item_id: Ref | None,
+) -> tuple[Interactions, ReadReport]:
+    if table is None:
+        for role, ref in wanted.columns().items():
+            place_of(loaded, ref, f"item_{role}")
+    counts = clean(connection, loaded, roles, rules)
+    users = _vocabulary(connection, "user")
+    items = _vocabulary(connection, "item")
+    facts = connection.execute(
+        "SELECT row, users.code AS user, items.code AS item, value, time FROM facts "
+        "JOIN users ON users.id = facts.user JOIN items ON items.id = facts.item ORDER BY row"
+    ).fetchnumpy()
+    times = None if roles.timestamp is None else facts["time"].astype(np.float64)
+    pairs = merge(
+        facts["user"].astype(np.int64),
+        facts["item"].astype(np.int64),
+        facts["value"].astype(np.float64),
+        times,
+        n_items=len(items),
+        rule=rules.repeats,
+    )
+    if rules.repeats == "error" and pairs.merged:
+        raise _repeated(loaded, facts, pairs, users, items)
+    interactions, dropped = assembled(pairs, users, items, rules, loaded.name)
+    interactions, kept = _without_empty(interactions, loaded, counts)
+    codes = np.full(len(items), -1, dtype=np.int64)
+    codes[kept] = np.arange(len(kept))
+    seen = itemtable.Seen(facts["row"].astype(np.int64), codes[facts["item"]])
+    return _with_catalogue(
+        connection,
+        interactions,
+        _report(loaded, counts, rules, pairs, dropped),
+        wanted,
+        (loaded, seen),
+        table,
+        item_id,
+    )
+
+
+def _vocabulary(connection: duckdb.DuckDBPyConnection, side: str) -> Vocabulary:
+    """Give the ids in the table users or items numbers in the order of their UTF-8 bytes."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT id, "  # noqa: S608 - own names
+        f"row_number() OVER (ORDER BY id) - 1 AS code FROM {side}s"
+    )
+    ids = connection.execute(f"SELECT id FROM {side}s ORDER BY code").fetchnumpy()["id"]  # noqa: S608
+    return Vocabulary(Texts.pack(ids.tolist()), kind=side)
+
+
+def _repeated(
+    loaded: Loaded, facts: Any, pairs: Pairs, users: Vocabulary, items: Vocabulary
+) -> DataError:
+    is_first = np.zeros(len(facts["row"]), dtype=bool)
+    is_first[pairs.first] = True
+    again = int(np.flatnonzero(~is_first)[0])
+    user, item = users.id_of(int(facts["user"][again])), items.id_of(int(facts["item"][again]))
+    return DataError(
+        f"{where(loaded, int(facts['row'][again]))}: user {user!r} and item {item!r} occur "
+        f"together before; {pairs.repeated:,} pairs are repeated. Pass repeats='sum', 'count', "
+        "'once' or 'max'."
+    )
+
+
+def _without_empty(
+    interactions: Interactions, loaded: Loaded, counts: Counts
+) -> tuple[Interactions, Any]:
+    """Leave out users and items all of whose pairs came to nothing; return the items kept."""
+    if not interactions.n_interactions:
+        raise DataError(
+            f"{loaded.name}: none of the {loaded.rows:,} rows is an interaction "
+            f"({counts.missing:,} lack an id, {counts.zeros:,} have the value 0, the sums of the "
+            "others are not positive)."
+        )
+    users = np.flatnonzero(interactions.user_counts)
+    items = np.flatnonzero(interactions.item_counts)
+    if len(users) < interactions.n_users or len(items) < interactions.n_items:
+        interactions = interactions.subset(users, items)
+    return interactions, items
+
+
+def _from_matrix(
+    connection: duckdb.DuckDBPyConnection,
+    matrix: Any,
+    rules: Rules,
+    wanted: itemtable.Wanted,
+    table: Loaded | None,
+    item_id: Ref | None,
+) -> tuple[Interactions, ReadReport]:
+    """Read a users x items matrix; a cell stored more than once is a repeated pair."""
+    cells = matrix.tocoo()
+    values = np.asarray(cells.data, dtype=np.float64)
+    loaded = Loaded(
+        f"the {cells.shape[0]:,} x {cells.shape[1]:,} matrix",
+        "SciPy",
+        "",
+        (),
+        (),
+        lambda wanted_rows: [(row + 1, "") for row in wanted_rows],
+        rows=len(values),
+        unit="cell",
+    )
+    if wanted.columns() and table is None:
+        raise SettingError("A matrix has no columns for names: pass items=, or '{id}' texts.")
+    faulty = np.flatnonzero(~np.isfinite(values))
+    negative = np.flatnonzero(values < 0)
+    refused = negative if rules.negative == "error" else negative[:0]
+    for places, problem in ((faulty, "a finite value"), (refused, "a value above 0")):
+        if len(places):
+            row, column = int(cells.row[places[0]]), int(cells.col[places[0]])
+            raise DataError(
+                f"{loaded.name}, row {row}, column {column}: {problem} expected, found "
+                f"{values[places[0]]:g}. Mend it, or see negative=."
+            )
+    live = values != 0
+    counts = Counts(zeros=int(np.count_nonzero(~live)), negatives=len(negative))
+    users, user_codes = numbered(cells.shape[0], "user")
+    items, item_codes = numbered(cells.shape[1], "item")
+    pairs = merge(
+        user_codes[cells.row[live]],
+        item_codes[cells.col[live]],
+        values[live],
+        None,
+        n_items=max(1, len(items)),
+        rule=rules.repeats,
+    )
+    if rules.repeats == "error" and pairs.merged:
+        raise DataError(f"{loaded.name}: {pairs.repeated:,} cells are stored more than once.")
+    interactions, dropped = assembled(pairs, users, items, rules, loaded.name)
+    report = _report(loaded, counts, rules, pairs, dropped)
+    return _with_catalogue(connection, interactions, report, wanted, None, table, item_id)
+
+
+def _report(
+    loaded: Loaded, counts: Counts, rules: Rules, pairs: Pairs, dropped: int
+) -> dict[str, Any]:
+    """Gather the fields of the report that are known before the catalogue is."""
+    return {
+        "source": loaded.name,
+        "format": loaded.format,
+        "dialect": loaded.dialect,
+        "rows": loaded.rows,
+        "blank": loaded.blank,
+        "rejected": len(loaded.rejected),
+        "duplicates": counts.duplicates,
+        "duplicates_rule": rules.duplicates,
+        "missing": counts.missing,
+        "zeros": counts.zeros,
+        "negatives": counts.negatives,
+        "negative_rule": rules.negative,
+        "netted": dropped,
+        "repeated": pairs.repeated,
+        "merged": pairs.merged,
+        "repeats_rule": rules.repeats,
+    }
+
+
+def _with_catalogue(
+    connection: duckdb.DuckDBPyConnection,
+    interactions: Interactions,
+    gathered: dict[str, Any],
+    wanted: itemtable.Wanted,
+    likes: tuple[Loaded, itemtable.Seen] | None,
+    table: Loaded | None,
+    item_id: Ref | None,
+) -> tuple[Interactions, ReadReport]:
+    catalogue, found = itemtable.build(
+        connection, interactions.items, wanted, likes, table, item_id
+    )
+    complete = Interactions(
+        interactions.user_items,
+        interactions.users,
+        interactions.items,
+        interactions.timestamps,
+        catalogue,
+    )
+    report = ReadReport(
+        **gathered,
+        items_dialect=None if table is None else table.dialect,
+        dislikes=int(np.count_nonzero(interactions.user_items.data < 0)),
+        items_without_row=found.without_row,
+        conflicting=found.conflicting,
+        items_rows_without_id=found.rows_without_id,
+        users=interactions.n_users,
+        items=interactions.n_items,
+        interactions=interactions.n_interactions,
+    )
+    return complete, report

@@ -1,0 +1,133 @@
+"""`ReadReport`: what reading found, dropped and merged; nothing that was left out goes unsaid."""
+
+from dataclasses import dataclass
+
+from alsolike.data.dialect import Dialect
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadReport:
+    """The counts of one reading. ``str()`` gives lines for people, `facts` pairs for a page.
+
+    Of text, ``rows + rejected + blank`` are the records after the header.
+
+    Parameters
+    ----------
+    source, format : str
+        What was read.
+    dialect, items_dialect : Dialect or None
+        Of the likes and of the item table, where they are delimited text.
+    rows, blank, rejected : int
+        Rows accepted, blank lines, lines set aside.
+    duplicates : int
+        Rows equal to an earlier one in every column.
+    duplicates_rule : str
+        What became of them: "drop", "keep".
+    missing : int
+        Rows without a user or an item, dropped.
+    zeros : int
+        Rows with the value 0 (no interaction), dropped.
+    negatives : int
+        Rows with a value below 0.
+    negative_rule : str
+        What became of them: "error", "net", "dislike".
+    netted : int
+        Pairs whose sum is not positive (net) or exactly 0, dropped.
+    repeated, merged : int
+        Pairs that occur more than once, and the rows beyond the first of each.
+    repeats_rule : str
+        What became of them: "sum", "count", "once", "max", "error".
+    dislikes : int
+        Pairs kept with a value below 0.
+    items_without_row, conflicting, items_rows_without_id : int
+        Items that the item table does not know; items with more than one name, image, link or
+        row, of which the first stays; rows of the item table without an id.
+    users, items, interactions : int
+        What came of it.
+    """
+
+    source: str
+    format: str
+    dialect: Dialect | None = None
+    items_dialect: Dialect | None = None
+    rows: int = 0
+    blank: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    duplicates_rule: str = "drop"
+    missing: int = 0
+    zeros: int = 0
+    negatives: int = 0
+    negative_rule: str = "error"
+    netted: int = 0
+    repeated: int = 0
+    merged: int = 0
+    repeats_rule: str = "sum"
+    dislikes: int = 0
+    items_without_row: int = 0
+    conflicting: int = 0
+    items_rows_without_id: int = 0
+    users: int = 0
+    items: int = 0
+    interactions: int = 0
+
+    @property
+    def lines(self) -> int:
+        """Records after the header: accepted, rejected and blank."""
+        return self.rows + self.rejected + self.blank
+
+    @property
+    def density(self) -> float:
+        """Filled share of the users x items table, from 0 to 1."""
+        cells = self.users * self.items
+        return self.interactions / cells if cells else 0.0
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return (label, text) pairs; what did not occur is left out, save duplicates, repeats."""
+        told: list[tuple[str, str]] = [("source", f"{self.source} ({self.format})")]
+        if self.dialect is not None:
+            told.append(("dialect", _dialect(self.dialect)))
+        if self.items_dialect is not None:
+            told.append(("dialect of the item table", _dialect(self.items_dialect)))
+        told.append(("rows", f"{self.rows:,}"))
+        kept = "kept" if self.duplicates_rule == "keep" else "dropped"
+        told += _unless_zero("blank lines", self.blank, "skipped")
+        told += _unless_zero("malformed lines", self.rejected, "rejected")
+        told.append(("duplicate rows", f"{self.duplicates:,} {kept} (equal in every column)"))
+        told += _unless_zero("rows without a user or an item", self.missing, "dropped")
+        told += _unless_zero("rows with the value 0", self.zeros, "dropped")
+        told += _unless_zero("rows with a negative value", self.negatives, self.negative_rule)
+        told.append(
+            (
+                "repeated pairs",
+                f"{self.repeated:,} ({self.merged:,} further rows; rule: {self.repeats_rule})",
+            )
+        )
+        told += _unless_zero("pairs that came to nothing", self.netted, "dropped")
+        told += _unless_zero("dislikes", self.dislikes, "kept below zero")
+        told += _unless_zero(
+            "items that the item table lacks", self.items_without_row, "left without text"
+        )
+        told += _unless_zero(
+            "items with differing texts", self.conflicting, "the first of each stays"
+        )
+        told += _unless_zero("item rows without an id", self.items_rows_without_id, "ignored")
+        told += [
+            ("users", f"{self.users:,}"),
+            ("items", f"{self.items:,}"),
+            ("interactions", f"{self.interactions:,} ({100 * self.density:.3f} % filled)"),
+        ]
+        return told
+
+    def __str__(self) -> str:
+        told = self.facts()
+        width = max(len(label) for label, _ in told)
+        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in told)
+
+
+def _dialect(dialect: Dialect) -> str:
+    return f"{dialect} ({dialect.reason})" if dialect.reason else str(dialect)
+
+
+def _unless_zero(label: str, count: int, outcome: str) -> list[tuple[str, str]]:
+    return [(label, f"{count:,} {outcome}")] if count else []

@@ -1,0 +1,97 @@
+"""Repeated (user, item) pairs to one value each, in the order of the file."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+
+RULES = ("sum", "count", "once", "max", "error")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Each (user, item) pair once, in order of user and then item.
+
+    `users`, `items` int64, `values` float64, `timestamps` float64 or None, `first` int64 (the
+    place of the pair's first row), all (n_pairs,); `merged` counts the rows beyond the first of
+    a pair, `repeated` the pairs that had any.
+    """
+
+    users: Codes
+    items: Codes
+    values: Floats
+    timestamps: Floats | None
+    first: Codes
+    merged: int
+    repeated: int
+
+
+def merge(
+    users: Codes,
+    items: Codes,
+    values: Floats,
+    timestamps: Floats | None,
+    *,
+    n_items: int,
+    rule: str,
+) -> Pairs:
+    """Bring the rows of each (user, item) pair together by `rule`.
+
+    Sums are taken in float64 one row after the other, so that they depend on the order of the
+    file and on nothing else. Of several timestamps the latest stays.
+
+    Parameters
+    ----------
+    users, items : int64, (n_rows,)
+        Row numbers of either side.
+    values : float64, (n_rows,)
+        Finite.
+    timestamps : float64, (n_rows,), or None
+        Seconds.
+    n_items : int
+        More than any of `items`.
+    rule : {"sum", "count", "once", "max", "error"}
+        What becomes of repeats; "error" leaves it to the caller to object to `merged`.
+
+    Returns
+    -------
+    Pairs
+
+    Examples
+    --------
+    >>> pairs = merge(np.array([0, 1, 0]), np.array([2, 0, 2]), np.array([1.0, 5.0, 2.5]), None,
+    ...               n_items=3, rule="sum")
+    >>> pairs.users.tolist(), pairs.items.tolist(), pairs.values.tolist(), pairs.merged
+    ([0, 1], [2, 0], [3.5, 5.0], 1)
+    """
+    keys = users * np.int64(n_items) + items
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))[: len(ordered)])
+    sizes = np.diff(np.append(starts, len(ordered)))
+    if rule == "max":
+        merged = np.maximum.reduceat(values[order], starts) if len(starts) else values[:0]
+    elif rule == "count":
+        merged = sizes.astype(np.float64)
+    elif rule == "once":
+        merged = np.ones(len(starts))
+    else:
+        # bincount adds strictly in order; reduceat would add in pairs.
+        groups = np.repeat(np.arange(len(starts)), sizes)
+        merged = np.bincount(groups, weights=values[order], minlength=len(starts))
+    latest = None
+    if timestamps is not None:
+        latest = np.maximum.reduceat(timestamps[order], starts) if len(starts) else timestamps[:0]
+    first = order[starts]
+    return Pairs(
+        users=users[first],
+        items=items[first],
+        values=merged.astype(np.float64),
+        timestamps=latest,
+        first=first,
+        merged=int(len(keys) - len(starts)),
+        repeated=int(np.count_nonzero(sizes > 1)),
+    )

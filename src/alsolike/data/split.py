@@ -1,0 +1,165 @@
+"""`Split`: training, validation and test interactions over the same users and items."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.errors import DataError
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Training, validation and test interactions over the same users and items.
+
+    Row and column numbers mean the same in all parts. The functions of `alsolike.data.splitting`
+    build it; it may be built by hand for a public set with its own split: the parts are checked.
+
+    Parameters
+    ----------
+    train, validation, test : Interactions
+        Disjoint; `validation` may be empty.
+    method : str
+        How the parts were made, in words.
+    given : Interactions or None
+        Of whole-user hold-out: the part of the held-out users' rows that a model is shown, by
+        fold-in, before it is asked for the rest.
+    details : tuple of (label, text)
+        What else is to be said of how the parts were made.
+
+    Raises
+    ------
+    DataError
+        The parts have different users or items, share a pair, or only some have timestamps.
+
+    Examples
+    --------
+    >>> from alsolike.data.splitting import leave_one_out
+    >>> likes = Interactions.from_columns(["ann"] * 3 + ["bob"] * 2, list("xyzxy"))
+    >>> split = leave_one_out(likes)
+    >>> split.train.n_interactions, split.validation.n_interactions, split.test.n_interactions
+    (3, 1, 1)
+    >>> split.train_and_validation().n_interactions
+    4
+    """
+
+    train: Interactions
+    validation: Interactions
+    test: Interactions
+    method: str
+    given: Interactions | None = None
+    details: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        for part in self._parts:
+            if part.users != self.train.users or part.items != self.train.items:
+                raise DataError(
+                    "All parts of a split must have the same users and items, in the same rows; "
+                    f"these are {self.train!r} and {part!r}. Build one table of all interactions "
+                    "and take the parts from it with keep()."
+                )
+        if len({part.timestamps is None for part in self._parts}) > 1:
+            raise DataError("Either all parts of a split have timestamps or none has.")
+        shared = sum(part.n_interactions for part in self._parts) - self._union.nnz
+        if shared:
+            raise DataError(
+                f"The parts of a split must be disjoint; {shared:,} (user, item) pairs are in "
+                "more than one."
+            )
+
+    @property
+    def _parts(self) -> list[Interactions]:
+        parts = [self.train, self.validation, self.test]
+        return parts if self.given is None else [*parts, self.given]
+
+    @property
+    def _union(self) -> sp.csr_array:
+        return functools.reduce(lambda one, other: one + other, map(_pattern, self._parts))
+
+    @functools.cached_property
+    def test_users(self) -> Indices:
+        """Rows of the users with a relevant test interaction, int64, ascending."""
+        return np.flatnonzero(relevant_counts(self.test))
+
+    @functools.cached_property
+    def validation_users(self) -> Indices:
+        """Rows of the users with a relevant validation interaction, int64, ascending."""
+        return np.flatnonzero(relevant_counts(self.validation))
+
+    def train_and_validation(self) -> Interactions:
+        """Return training and validation interactions together, for the refit before the test.
+
+        Of whole-user hold-out, what was given of the validation users joins them.
+        """
+        parts = [self.train, self.validation]
+        if self.given is not None:
+            is_test_user = np.zeros(self.test.n_users, dtype=bool)
+            is_test_user[self.test_users] = True
+            parts.append(self.given.keep(~np.repeat(is_test_user, self.given.user_counts)))
+        return _merged(parts)
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return what the split is, as pairs of a label and a text."""
+        rows = [("split", self.method), *self.details]
+        rows.append(("training", f"{self.train.n_interactions:,} interactions"))
+        if self.given is not None:
+            rows.append(("given of held-out users", f"{self.given.n_interactions:,} interactions"))
+        shown = self.train.user_counts + (0 if self.given is None else self.given.user_counts)
+        held_out = (
+            ("validation", self.validation, self.validation_users),
+            ("test", self.test, self.test_users),
+        )
+        for label, part, users in held_out:
+            text = f"{part.n_interactions:,} interactions of {len(users):,} users"
+            if not part.n_interactions:
+                text = "none"
+            rows.append((label, text))
+            cold_users = int((shown[users] == 0).sum())
+            if cold_users:
+                rows.append((f"{label} users without any training interaction", f"{cold_users:,}"))
+            cold_items = int(((part.item_counts > 0) & (self.train.item_counts == 0)).sum())
+            if cold_items:
+                rows.append((f"{label} items without any training interaction", f"{cold_items:,}"))
+        return rows
+
+    def __str__(self) -> str:
+        return "\n".join(f"{label}: {text}" for label, text in self.facts())
+
+    def __repr__(self) -> str:
+        return (
+            f"Split({self.train.n_interactions:,} training, {self.validation.n_interactions:,} "
+            f"validation, {self.test.n_interactions:,} test interactions)"
+        )
+
+
+def relevant_counts(interactions: Interactions) -> Indices:
+    """Return the interactions with a value above 0 of each user, int64, (n_users,)."""
+    users = np.repeat(np.arange(interactions.n_users), interactions.user_counts)
+    relevant = users[interactions.user_items.data > 0]
+    return np.bincount(relevant, minlength=interactions.n_users).astype(np.int64)
+
+
+def _pattern(part: Interactions) -> sp.csr_array:
+    matrix = part.user_items
+    ones = np.ones(matrix.nnz, dtype=np.int8)
+    return sp.csr_array((ones, matrix.indices, matrix.indptr), matrix.shape)
+
+
+def _merged(parts: Sequence[Interactions]) -> Interactions:
+    """Return the interactions of disjoint parts as one table."""
+    first = parts[0]
+    rows = np.concatenate([np.repeat(np.arange(p.n_users), p.user_counts) for p in parts])
+    columns = np.concatenate([part.user_items.indices for part in parts])
+    order = np.lexsort((columns, rows))
+    values = np.concatenate([part.user_items.data for part in parts])
+    starts = np.concatenate(([0], np.cumsum(sum(part.user_counts for part in parts))))
+    matrix = sp.csr_array((values[order], columns[order], starts), first.user_items.shape)
+    times = [part.timestamps for part in parts if part.timestamps is not None]
+    ordered_times = np.concatenate(times)[order] if times else None
+    return Interactions(canonical(matrix), first.users, first.items, ordered_times, first.catalogue)

@@ -1,0 +1,279 @@
+"""Learning curves: one training, scored at chosen sweeps while it goes on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.split import Split
+from alsolike.engines.base import Engine
+from alsolike.errors import SettingError, SplitError
+from alsolike.evaluation.intervals import bootstrap_mean
+from alsolike.evaluation.measures import METRICS, evaluate, mean_squared_error
+from alsolike.models.als import fold_in, iterate
+from alsolike.models.base import FactorModel
+from alsolike.models.config import ALSConfig
+from alsolike.observing import SILENT, Observer
+
+HeldOut = Literal["validation", "test"]
+Rows = npt.NDArray[np.int64]
+
+# Coverage has one value for all users, and so no interval over them.
+_RANKING_METRICS = tuple(metric for metric in METRICS if metric != "coverage")
+
+# Intervals of points rank nothing; 1,000 resamples place their ends to about a tenth of the width.
+_RESAMPLES = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """One way to score a point: what is measured, on whom, and with or without the seen items.
+
+    Parameters
+    ----------
+    name : str
+        For people and as a prefix in the ledger.
+    metric : str
+        A metric of `alsolike.evaluation.measures` that each user has a value of.
+    k : int
+        Length of the lists, at least 1.
+    exclude_seen : bool
+        Leave a user's training items out of the lists (False: the article's way). The train
+        figures never leave them out.
+    choose : {"validation", "test"}
+        The held-out part that the best point is chosen on.
+
+    Examples
+    --------
+    >>> print(Judge(k=5))
+    precision@5 on validation, seen items excluded
+    >>> print(Judge(k=5, exclude_seen=False, choose="test"))
+    precision@5 on test, seen items kept
+    """
+
+    name: str = "honest"
+    metric: str = "precision"
+    k: int = 10
+    exclude_seen: bool = True
+    choose: HeldOut = "validation"
+
+    def __post_init__(self) -> None:
+        if self.metric not in _RANKING_METRICS:
+            raise SettingError(
+                f"A point can be judged by {', '.join(_RANKING_METRICS)}, not by {self.metric!r}."
+            )
+        if self.k < 1:
+            raise SettingError(f"k must be at least 1, not {self.k}.")
+        if self.choose not in get_args(HeldOut):
+            raise SettingError(
+                f"The best is chosen on 'validation' or on 'test', not on {self.choose!r}."
+            )
+
+    @property
+    def measure(self) -> str:
+        """The metric with its length, such as ``"precision@10"``."""
+        return self.metric if self.metric == "auc" else f"{self.metric}@{self.k}"
+
+    @property
+    def score(self) -> str:
+        """The figure that ranks, such as ``"validation_precision@10"``."""
+        return f"{self.choose}_{self.measure}"
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The names of all figures that this judge gives each point, in order."""
+        return (
+            f"train_{self.measure}",
+            self.score,
+            f"{self.score}_low",
+            f"{self.score}_high",
+            "train_mse",
+            f"{self.choose}_mse",
+        )
+
+    def __str__(self) -> str:
+        seen = "excluded" if self.exclude_seen else "kept"
+        return f"{self.measure} on {self.choose}, seen items {seen}"
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What was measured after so many sweeps.
+
+    Parameters
+    ----------
+    sweep : int
+    figures : mapping of str to float
+        Such as ``"validation_precision@10"``; those of judges beside the first are named
+        ``"<judge>: <figure>"``.
+    """
+
+    sweep: int
+    figures: Mapping[str, float]
+
+
+def learning_curve(
+    split: Split,
+    config: ALSConfig,
+    *,
+    sweeps: Sequence[int],
+    k: int = 10,
+    metric: str = "precision",
+    exclude_seen: bool = True,
+    choose: HeldOut = "validation",
+    beside: Sequence[Judge] = (),
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> Iterator[CurvePoint]:
+    """Train once and yield a point at each chosen sweep.
+
+    Held-out and train figures are means over the same users: those with held-out items. Train
+    lists leave nothing out, as in the article. Mean squared errors are over all cells of these
+    users' rows.
+
+    Parameters
+    ----------
+    split : Split
+    config : ALSConfig
+        Its ``iterations`` are not used; the last of `sweeps` ends the training.
+    sweeps : sequence of int
+        At least 1 each.
+    k, metric, exclude_seen, choose
+        What is measured, as in `Judge`.
+    beside : sequence of Judge
+        Further ways to score each point of the same training.
+    engine : Engine or None
+        Where to compute; the figures do not depend on it.
+    observer : Observer
+        Hears one step for each point.
+
+    Raises
+    ------
+    SettingError
+        No sweeps, or judges of one name.
+    SplitError
+        The split has no user in the part that a judge chooses on.
+    FitError
+        The solver or a figure is not finite.
+
+    Examples
+    --------
+    >>> from alsolike.data.splitting import hold_out
+    >>> users = [f"u{number}" for number in range(20) for _ in range(12)]
+    >>> items = [f"i{number % 15}" for number in range(240)]
+    >>> split = hold_out(Interactions.from_columns(users, items), k=2)
+    >>> curve = learning_curve(split, ALSConfig(factors=4), sweeps=[2, 4], k=5)
+    >>> [point.sweep for point in curve]
+    [2, 4]
+    """
+    first = Judge(k=k, metric=metric, exclude_seen=exclude_seen, choose=choose)
+    wanted = checked_sweeps(sweeps)
+    judges = checked_judges(split, first, beside)
+    shown = _shown(split)
+    training = iterate(split.train, replace(config, iterations=wanted[-1]), engine=engine)
+    observer.start("learning curve", len(wanted))
+    for sweep, model in enumerate(training, start=1):
+        if sweep not in wanted:
+            continue
+        ready = _with_given(model, split, engine)
+        figures = {
+            prefix + name: value
+            for prefix, judge in judges.items()
+            for name, value in _judged(ready, split, judge, shown, config.seed, engine).items()
+        }
+        yield CurvePoint(sweep, figures)
+        observer.advance()
+    observer.finish()
+
+
+def _judged(
+    model: FactorModel,
+    split: Split,
+    judge: Judge,
+    shown: Interactions,
+    seed: int,
+    engine: Engine | None,
+) -> dict[str, float]:
+    """Return the figures of `judge` for one model, with the names of ``judge.figures``."""
+    held_out, users = _held_out(split, judge)
+    of_chosen, of_train = (
+        evaluate(
+            model,
+            relevant,
+            exclude=exclude,
+            k=judge.k,
+            metrics=(judge.metric,),
+            user_indices=users,
+            engine=engine,
+        )
+        for relevant, exclude in ((held_out, shown if judge.exclude_seen else None), (shown, None))
+    )
+    # The same resamples for each point of a curve: two points do not differ by their draw.
+    interval = bootstrap_mean(
+        of_chosen.per_user[judge.measure], np.random.default_rng(seed), resamples=_RESAMPLES
+    )
+    values = (
+        of_train.mean(judge.measure),
+        of_chosen.mean(judge.measure),
+        interval.low,
+        interval.high,
+        mean_squared_error(model, shown, user_indices=users),
+        mean_squared_error(model, held_out, user_indices=users),
+    )
+    return dict(zip(judge.figures, map(float, values), strict=True))
+
+
+def _shown(split: Split) -> Interactions:
+    """Return what a model has been shown when it is asked: training, and what was given."""
+    if split.given is None:
+        return split.train
+    both = canonical(split.train.user_items + split.given.user_items)
+    return Interactions(both, split.train.users, split.train.items)
+
+
+def _with_given(model: FactorModel, split: Split, engine: Engine | None) -> FactorModel:
+    """Return the model with the whole held-out users folded in, where the split has such."""
+    if split.given is None:
+        return model
+    rows = np.flatnonzero(split.given.user_counts)
+    user_factors = model.user_factors.copy()
+    user_factors[rows] = fold_in(model, split.given.user_items[rows], engine=engine)
+    return replace(model, user_factors=user_factors)
+
+
+def checked_sweeps(sweeps: Sequence[int]) -> tuple[int, ...]:
+    """Return the distinct sweeps, ascending; raise SettingError for none or one below 1."""
+    wanted = sorted(set(sweeps))
+    if not wanted or wanted[0] < 1 or any(int(sweep) != sweep for sweep in wanted):
+        raise SettingError(
+            f"sweeps must name at least one sweep, each a whole number from 1: {list(sweeps)}."
+        )
+    return tuple(int(sweep) for sweep in wanted)
+
+
+def checked_judges(split: Split, first: Judge, beside: Sequence[Judge]) -> dict[str, Judge]:
+    """Return the judges by the prefix of their figures; "" for the first."""
+    names = [judge.name for judge in (first, *beside)]
+    if len(set(names)) < len(names):
+        raise SettingError(f"Judges of one search need different names; these are {names}.")
+    judges = {"": first, **{f"{judge.name}: ": judge for judge in beside}}
+    for judge in judges.values():
+        _held_out(split, judge)
+    return judges
+
+
+def _held_out(split: Split, judge: Judge) -> tuple[Interactions, Rows]:
+    """Return the part that `judge` chooses on and the rows of its users."""
+    if judge.choose == "validation":
+        held_out, users = split.validation, split.validation_users
+    else:
+        held_out, users = split.test, split.test_users
+    if not users.size:
+        raise SplitError(
+            f"The best cannot be chosen on {judge.choose}: this split has no {judge.choose} "
+            "users. Make the split with some, or choose on the other part."
+        )
+    return held_out, users

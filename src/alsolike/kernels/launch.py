@@ -1,0 +1,47 @@
+"""How kernels are compiled: the only place with Numba's flags, each with its reason.
+
+nogil
+    Kernels run on threads of ours; holding the interpreter's lock would put them in a queue.
+cache
+    A second start of the program then compiles nothing.
+error_model="numpy"
+    A division does not check for zero first, a branch that keeps loops from being vectorized.
+    Kernels guard their own denominators.
+fastmath (`fast_kernel` only)
+    ``reassoc`` lets a sum use vector lanes, ``contract`` fuses multiply and add, ``nsz`` and
+    ``arcp`` ignore the sign of zero and share reciprocals. Not ``nnan`` and ``ninf``: NaN and
+    infinity stay what they are, and checks for them stay in the code.
+
+Never parallel=True: Numba's threading layers abort under forks and inside servers, and the order
+of their sums depends on the number of threads.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from numba import njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_REORDERED_SUMS = {"reassoc", "contract", "nsz", "arcp"}
+
+
+def kernel(function: Function) -> Function:
+    """Compile `function`; every sum keeps the order in which it is written."""
+    return _compiled(function, fastmath=False)
+
+
+def fast_kernel(function: Function) -> Function:
+    """Compile `function`; sums may be reordered, once and for all when it is compiled."""
+    return _compiled(function, fastmath=_REORDERED_SUMS)
+
+
+def _compiled(function: Function, *, fastmath: bool | set[str]) -> Function:
+    compiled: Function
+    try:
+        compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath)(function)
+    except RuntimeError:
+        # No folder for compiled code can be written (read-only package, no home): Numba refuses
+        # to cache. The same code without a cache only starts more slowly.
+        compiled = njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
+    return compiled

@@ -1,0 +1,185 @@
+"""Ranked lists against sets of relevant items, and scores against them.
+
+Notation
+--------
+ranked : int32, (n, K)
+    One list a row, best item first; -1 where the list has ended.
+starts : int64, (n + 1,)
+relevant : int32, (n_relevant,)
+    Row r's relevant items are ``relevant[starts[r]:starts[r + 1]]``, ascending, at least one.
+hit : uint8, (K,)
+    Whether the item at each place of one list is relevant.
+k, m
+    Length of the list that counts; number of relevant items.
+
+All sums run in the order of the list, in float64.
+
+References
+----------
+.. [1] K. Järvelin, J. Kekäläinen, "Cumulated gain-based evaluation of IR techniques", ACM TOIS
+   20(4), 2002. The discount 1 / log2(place + 1), places from 1, is the one that became usual
+   later (C. Burges et al., "Learning to rank using gradient descent", ICML 2005).
+.. [2] J. A. Hanley, B. J. McNeil, "The meaning and use of the area under a receiver operating
+   characteristic (ROC) curve", Radiology 143(1), 1982.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.kernels.launch import kernel
+
+Array = npt.NDArray[Any]
+
+# The columns that `measure_lists` fills, in order.
+LIST_MEASURES = ("hits", "precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")
+
+
+@kernel
+def mark_hits(items: Array, relevant: Array, hit: Array) -> None:
+    """Write into `hit` which places of one list hold a relevant item."""
+    for place in range(len(items)):
+        hit[place] = items[place] >= 0 and _contains(relevant, items[place])
+
+
+@kernel
+def count_hits(hit: Array, k: int) -> int:
+    """Return the relevant items among the first k."""
+    hits = 0
+    for place in range(k):
+        hits += hit[place]
+    return hits
+
+
+@kernel
+def ndcg(hit: Array, k: int, m: int) -> float:
+    """Return DCG / ideal DCG: each hit gains 1 / log2(place + 1), places from 1; see [1]_.
+
+    The ideal list has its first min(k, m) places filled with hits.
+    """
+    gained, ideal = 0.0, 0.0
+    for place in range(k):
+        gain = 1.0 / np.log2(place + 2.0)
+        if hit[place]:
+            gained += gain
+        if place < m:
+            ideal += gain
+    return gained / ideal
+
+
+@kernel
+def average_precision(hit: Array, k: int, m: int) -> float:
+    """Return the sum of the precisions at the places of the hits, over min(k, m)."""
+    hits, total = 0, 0.0
+    for place in range(k):
+        if hit[place]:
+            hits += 1
+            total += hits / (place + 1.0)
+    return total / min(k, m)
+
+
+@kernel
+def reciprocal_rank(hit: Array, k: int) -> float:
+    """Return 1 / place of the first hit, places from 1; 0 without a hit among the first k."""
+    for place in range(k):
+        if hit[place]:
+            return 1.0 / (place + 1.0)
+    return 0.0
+
+
+@kernel
+def measure_lists(ranked: Array, starts: Array, relevant: Array, ks: Array, out: Array) -> None:
+    """Measure each list at each length of `ks`.
+
+    Parameters
+    ----------
+    ks : int64, (n_ks,)
+        Each from 1 to K.
+    out : float64, (n_ks, len(LIST_MEASURES), n)
+        Filled with the measures of `LIST_MEASURES`.
+    """
+    hit = np.empty(ranked.shape[1], dtype=np.uint8)
+    for row in range(ranked.shape[0]):
+        own = relevant[starts[row] : starts[row + 1]]
+        m = len(own)
+        mark_hits(ranked[row], own, hit)
+        for at in range(len(ks)):
+            k = ks[at]
+            hits = count_hits(hit, k)
+            out[at, 0, row] = hits
+            out[at, 1, row] = hits / k
+            out[at, 2, row] = hits / m
+            out[at, 3, row] = hits / min(k, m)
+            out[at, 4, row] = ndcg(hit, k, m)
+            out[at, 5, row] = average_precision(hit, k, m)
+            out[at, 6, row] = reciprocal_rank(hit, k)
+            out[at, 7, row] = hits > 0
+
+
+@kernel
+def measure_auc(
+    S: Array,
+    starts: Array,
+    relevant: Array,
+    left_out_starts: Array,
+    left_out: Array,
+    out: Array,
+) -> int:
+    """Fill `out` with the area under the ROC curve of each row of scores.
+
+    It is the share of pairs of a relevant and another item in which the relevant one scores
+    higher, pairs of equal scores counting one half [2]_. Without any other item it is 0.5, as for
+    a row of equal scores: nothing could be told apart.
+
+    Parameters
+    ----------
+    S : float32, (n, n_items)
+        Scores.
+    left_out_starts, left_out
+        Items that take no part, in the same form as `starts` and `relevant`; none is relevant.
+    out : float64, (n,)
+
+    Returns
+    -------
+    int
+        -1, or ``row * n_items + item`` of a score that is NaN.
+    """
+    n_items: int = S.shape[1]
+    for row in range(S.shape[0]):
+        line = S[row]
+        own = line[relevant[starts[row] : starts[row + 1]]]
+        aside = line[left_out[left_out_starts[row] : left_out_starts[row + 1]]]
+        for item in range(n_items):
+            if np.isnan(line[item]):
+                return row * n_items + item
+        # Counting over the whole line and taking back what takes no part needs no branch, so it
+        # runs in vector instructions: with 5 relevant of 25,655 items 4.5 ns per item, where a
+        # binary search of each item among the relevant ones took 20 ns.
+        half_wins = 0
+        for score in own:
+            half_wins += _half_wins(score, line) - _half_wins(score, own) - _half_wins(score, aside)
+        pairs = (n_items - len(own) - len(aside)) * len(own)
+        out[row] = 0.5 * half_wins / pairs if pairs else 0.5
+    return -1
+
+
+@kernel
+def _contains(ascending: Array, wanted: int) -> bool:
+    low, high = 0, len(ascending)
+    while low < high:
+        middle = (low + high) // 2
+        if ascending[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return bool(low < len(ascending) and ascending[low] == wanted)
+
+
+@kernel
+def _half_wins(score: float, others: Array) -> int:
+    """Return twice the number of `others` below `score`, plus the number equal to it."""
+    found = 0
+    for other in others:
+        found += (other < score) + (other <= score)
+    return found

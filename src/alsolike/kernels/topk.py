@@ -1,0 +1,191 @@
+"""Top-k of many rows of scores, block by block: the running best of each row in a small heap.
+
+A block of scores comes from a matrix product whose rounding depends on the shape of the block and
+on the place within it, so equal items would get unequal scores. Where the factors are given, the
+product therefore only proposes: what comes near a row's running threshold is scored anew by
+`dot`, one defined sum, and that decides. The result depends on the factors alone, not on how rows
+and items were cut into blocks, nor on the linear algebra library or its threads.
+
+Notation
+--------
+S : float32, (b, m), C order
+    The block of scores: b rows (users), m columns (consecutive items).
+X, Y : float32, (b, f) and (m, f), C order
+    The factors behind S; f = 0 where there are none, and S itself is then the score.
+best, items : float32 and int32, (b, k)
+    Per row a binary heap whose root is the worst entry: the lowest score and, among equal scores,
+    the highest item.
+filled : int64, (b,)
+    Entries in each heap.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.kernels.launch import kernel
+
+Array = npt.NDArray[Any]
+
+# Scores are compared to the threshold this many at a time, which the compiler turns into vector
+# instructions; only a chunk with a hit is looked at one by one.
+_CHUNK = 128
+LANES = 4
+
+
+@kernel
+def dot(x: Array, y: Array) -> Any:
+    """Return the dot product of two float32 rows, defined to the last bit.
+
+    Products of two float32 are exact in float64. They are added in `LANES` interleaved partial
+    sums, each in order, then the partial sums in order; the result is rounded to float32 once.
+    """
+    a = b = c = d = 0.0
+    whole = len(x) - len(x) % LANES
+    for i in range(0, whole, LANES):
+        a += np.float64(x[i]) * np.float64(y[i])
+        b += np.float64(x[i + 1]) * np.float64(y[i + 1])
+        c += np.float64(x[i + 2]) * np.float64(y[i + 2])
+        d += np.float64(x[i + 3]) * np.float64(y[i + 3])
+    if whole < len(x):
+        a += np.float64(x[whole]) * np.float64(y[whole])
+    if whole + 1 < len(x):
+        b += np.float64(x[whole + 1]) * np.float64(y[whole + 1])
+    if whole + 2 < len(x):
+        c += np.float64(x[whole + 2]) * np.float64(y[whole + 2])
+    return np.float32(((a + b) + c) + d)
+
+
+@kernel
+def scan_block(
+    S: Array,
+    X: Array,
+    Y: Array,
+    margins: Array,
+    ceiling: float,
+    first_item: int,
+    open_items: Array,
+    taken: Array,
+    cursors: Array,
+    ends: Array,
+    best: Array,
+    items: Array,
+    filled: Array,
+) -> int:
+    """Push the block's items into the heaps of their rows.
+
+    Blocks of one row must come in ascending order of items.
+
+    Parameters
+    ----------
+    margins : float32, (b,)
+        More than ``S`` can differ from `dot`; zeros where f = 0.
+    ceiling : float
+        Scores are clipped to ``[-ceiling, ceiling]``.
+    first_item : int
+        Item of the block's first column.
+    open_items : bool, (n_items,)
+        Items that may appear at all.
+    taken : int32, (n_taken,)
+        Concatenated lists, ascending within each, of items that may not appear in a row.
+    cursors, ends : int64, (b,)
+        Each row's list is ``taken[cursor:end]``; cursors move on with the blocks.
+
+    Returns
+    -------
+    int
+        -1, or ``row * m + column`` of a score that is NaN or +inf. A score of -inf means that
+        the item must not appear.
+    """
+    m, k, f = S.shape[1], best.shape[1], X.shape[1]
+    for row in range(S.shape[0]):
+        line = S[row]
+        bar = _bar(best[row, 0], filled[row], k, margins[row])
+        for start in range(0, m, _CHUNK):
+            stop = min(start + _CHUNK, m)
+            # Flags as wide as the scores: twice as fast as the int64 that Python's 0 would give.
+            # "Not below or equal" holds for NaN, too: no NaN can hide below a threshold.
+            hits = np.int32(0)
+            for column in range(start, stop):
+                hits |= np.int32(not (line[column] <= bar))
+            if not hits:
+                continue
+            for column in range(start, stop):
+                if line[column] <= bar:
+                    continue
+                item = first_item + column
+                score = line[column]
+                if not open_items[item] or _is_taken(item, taken, cursors, ends, row):
+                    continue
+                if f > 0 and np.isfinite(score):
+                    score = dot(X[row], Y[column])
+                if not (score < np.inf):
+                    return int(row * m + column)
+                score = np.float32(max(-ceiling, min(ceiling, score)))
+                if filled[row] < k:
+                    filled[row] += 1
+                    _sift_up(best[row], items[row], filled[row] - 1, score, item)
+                elif score > best[row, 0]:
+                    _sift_down(best[row], items[row], k, score, item)
+                bar = _bar(best[row, 0], filled[row], k, margins[row])
+    return -1
+
+
+@kernel
+def sort_heaps(best: Array, items: Array, filled: Array) -> None:
+    """Turn each heap into a list: best score first, lower item first among equals."""
+    for row in range(best.shape[0]):
+        scores, ids = best[row], items[row]
+        for last in range(filled[row] - 1, 0, -1):
+            worst, item = scores[0], ids[0]
+            _sift_down(scores, ids, last, scores[last], ids[last])
+            scores[last], ids[last] = worst, item
+
+
+@kernel
+def _bar(worst: float, filled: int, k: int, margin: float) -> Any:
+    """Return the score at or below which nothing can enter the heap any more."""
+    return np.float32(worst - margin) if filled == k else np.float32(-np.inf)
+
+
+@kernel
+def _is_taken(item: int, taken: Array, cursors: Array, ends: Array, row: int) -> bool:
+    cursor, end = cursors[row], ends[row]
+    while cursor < end and taken[cursor] < item:
+        cursor += 1
+    cursors[row] = cursor
+    return bool(cursor < end and taken[cursor] == item)
+
+
+@kernel
+def _is_worse(score: Any, item: int, other_score: Any, other_item: int) -> bool:
+    return bool(score < other_score or (score == other_score and item > other_item))
+
+
+@kernel
+def _sift_up(scores: Array, ids: Array, hole: int, score: Any, item: int) -> None:
+    """Fill the free leaf `hole` with an entry, worse ones towards the root."""
+    while hole > 0:
+        parent = (hole - 1) // 2
+        if not _is_worse(score, item, scores[parent], ids[parent]):
+            break
+        scores[hole], ids[hole] = scores[parent], ids[parent]
+        hole = parent
+    scores[hole], ids[hole] = score, item
+
+
+@kernel
+def _sift_down(scores: Array, ids: Array, size: int, score: Any, item: int) -> None:
+    """Put an entry in place of the root of a heap of `size` entries."""
+    hole = 0
+    while 2 * hole + 1 < size:
+        child = 2 * hole + 1
+        right = child + 1
+        if right < size and _is_worse(scores[right], ids[right], scores[child], ids[child]):
+            child = right
+        if not _is_worse(scores[child], ids[child], score, item):
+            break
+        scores[hole], ids[hole] = scores[child], ids[child]
+        hole = child
+    scores[hole], ids[hole] = score, item

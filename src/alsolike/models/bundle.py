@@ -1,0 +1,348 @@
+"""A fitted model on disk: a folder with ``manifest.json`` and safetensors files.
+
+::
+
+    model/
+      manifest.json          what is inside, with a SHA-256 of each file; see `Manifest`
+      factors.safetensors    user_factors, item_factors, eigenvalues
+      ids.safetensors        users.*, items.*: UTF-8 bytes and offsets
+      items.safetensors      counts, column.N.*: the item table, packed likewise
+      history.safetensors    indptr, indices, values, timestamps: the training interactions
+
+Loading runs no code, maps the files instead of reading them into memory, and checks everything
+that the rooms above rely on. Saving runs the same checks: what could not be loaded is not saved.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.texts import Texts
+from alsolike.errors import BundleError, DataError, WritingError
+from alsolike.models.base import FactorModel
+from alsolike.models.manifest import (
+    HISTORY_PART,
+    MANIFEST,
+    SIZE_LIMIT,
+    FileRecord,
+    Manifest,
+    current_versions,
+    read_manifest,
+)
+from alsolike.models.parts import Fault, Part
+from alsolike.models.tensors import DAMAGED, Tensors, map_file, pack_tensors, read_tensors
+from alsolike.writing import replacing
+
+__all__ = ["FileRecord", "Manifest", "describe", "load", "save"]
+
+FACTORS = "factors.safetensors"
+IDS = "ids.safetensors"
+ITEMS = "items.safetensors"
+HISTORY = "history.safetensors"
+_ALWAYS = frozenset({FACTORS, IDS, ITEMS})
+
+_INT32_MAX = np.iinfo(np.int32).max
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def save(
+    model: FactorModel,
+    path: str | os.PathLike[str],
+    *,
+    metrics: Mapping[str, float | str] = _NOTHING,
+    with_history: bool = True,
+    notes: Mapping[str, Any] = _NOTHING,
+) -> None:
+    """Save `model` as the folder `path`: all of it or nothing; equal models give equal bytes.
+
+    Parameters
+    ----------
+    model : FactorModel
+        Its history, where it has one, is of the model's own users and items. The catalogue is
+        saved once, the model's; a loaded history comes back with it.
+    path : path
+        The folder to make. A bundle of that name is replaced; any other folder is left alone.
+    metrics : mapping of str to float or str
+        What was measured, for `describe`.
+    with_history : bool
+        Whether to put the training interactions inside. Without them nothing that a user has seen
+        can be left out of the recommendations, nothing explained, and training cannot go on.
+    notes : mapping of str to plain values
+        Anything else worth keeping with the model; plain is what JSON gives back as it was.
+
+    Raises
+    ------
+    DataError
+        The model, a setting, a metric or a note cannot be saved as it is.
+    WritingError
+        The place cannot be written, or holds other files than a bundle's.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from alsolike.testing import tiny_model
+    >>> model = tiny_model()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(model, f"{folder}/model", metrics={"ndcg@10": 0.25})
+    ...     print(load(f"{folder}/model"), describe(f"{folder}/model").metrics)
+    FactorModel(als: 4 users, 5 items, 2 factors, 3 sweeps) {'ndcg@10': 0.25}
+    """
+    target = Path(path)
+    _refuse_other_folder(target)
+    history = model.history if with_history else None
+    parts = _parts(model, history)
+    manifest = Manifest(
+        versions=current_versions(),
+        name=model.name,
+        n_users=len(model.users),
+        n_items=len(model.items),
+        factors=model.factors,
+        sweeps=int(model.sweeps),
+        settings=_plain("setting", model.settings),
+        metrics={label: _measured(label, value) for label, value in metrics.items()},
+        notes=_plain("note", notes),
+        data_fingerprint=None if model.history is None else model.history.fingerprint,
+        item_columns=None if model.catalogue is None else tuple(model.catalogue.columns()),
+        left_out=() if history is not None else (HISTORY_PART,),
+        files={},
+    )
+    _refuse_unloadable(model, manifest, parts)
+    contents = {file: pack_tensors(tensors) for file, tensors in parts.items()}
+    files = {
+        file: FileRecord(hashlib.sha256(content).hexdigest(), len(content))
+        for file, content in contents.items()
+    }
+    contents[MANIFEST] = replace(manifest, files=files).to_bytes()
+    if len(contents[MANIFEST]) > SIZE_LIMIT:
+        raise DataError(
+            f"At most {SIZE_LIMIT:,} bytes of settings, metrics and notes can be saved, these are "
+            f"{len(contents[MANIFEST]):,}."
+        )
+    with replacing(target) as part:
+        part.mkdir()
+        for file, content in contents.items():
+            (part / file).write_bytes(content)
+
+
+def load(path: str | os.PathLike[str], *, check: bool = True) -> FactorModel:
+    """Load the model of the folder `path`; its arrays are read-only views of the files.
+
+    Parameters
+    ----------
+    path : path
+        What `save` made.
+    check : bool
+        Whether to compare each file with its SHA-256, which reads all of it. Everything else is
+        checked in any case: sizes, shapes, order, bounds, finite numbers.
+
+    Returns
+    -------
+    FactorModel
+        Equal to the saved one, bit for bit. Without a history where that was left out.
+
+    Raises
+    ------
+    BundleError
+        Something is missing, damaged, contradicts itself, or is of a newer format.
+    """
+    folder = Path(path)
+    manifest = describe(folder)
+    wanted = _ALWAYS | ({HISTORY} if manifest.has_history else frozenset())
+    if manifest.files.keys() != wanted:
+        raise BundleError(
+            f"{folder / MANIFEST}: the files {sorted(wanted)} expected, "
+            f"{sorted(manifest.files)} found. {DAMAGED}"
+        )
+    parts = {
+        file: _verified(folder / file, record, check=check)
+        for file, record in sorted(manifest.files.items())
+    }
+    try:
+        model = _assemble(parts, manifest)
+    except Fault as fault:
+        raise BundleError(f"{folder / fault.file}: {fault}. {DAMAGED}") from fault
+    history = model.history
+    if check and history is not None and history.fingerprint != manifest.data_fingerprint:
+        raise BundleError(
+            f"{folder / HISTORY}: interactions with fingerprint {manifest.data_fingerprint} "
+            f"expected, {history.fingerprint} found. {DAMAGED}"
+        )
+    return model
+
+
+def describe(path: str | os.PathLike[str]) -> Manifest:
+    """Return what the bundle `path` says about itself, without looking into its other files.
+
+    Raises
+    ------
+    BundleError
+        There is no manifest, or it is damaged or of a newer format.
+    """
+    return read_manifest(Path(path))
+
+
+def _parts(model: FactorModel, history: Interactions | None) -> dict[str, Tensors]:
+    """Return the arrays of each file of the bundle."""
+    columns = model.catalogue.columns() if model.catalogue is not None else {}
+    parts: dict[str, Tensors] = {
+        FACTORS: {
+            "user_factors": model.user_factors,
+            "item_factors": model.item_factors,
+            "eigenvalues": model.eigenvalues,
+        },
+        IDS: {**_packed("users", model.users.ids), **_packed("items", model.items.ids)},
+        ITEMS: {"counts": model.item_counts},
+    }
+    # Columns are numbered: a label is the caller's text, and may be any.
+    for number, column in enumerate(columns.values()):
+        parts[ITEMS] = {**parts[ITEMS], **_packed(f"column.{number}", column)}
+    if history is not None:
+        matrix = canonical(history.user_items)
+        tensors = {"indptr": matrix.indptr, "indices": matrix.indices, "values": matrix.data}
+        if history.timestamps is not None:
+            tensors["timestamps"] = history.timestamps
+        parts[HISTORY] = tensors
+    return parts
+
+
+def _packed(label: str, texts: Texts) -> dict[str, npt.NDArray[Any]]:
+    return {f"{label}.blob": texts.blob, f"{label}.offsets": texts.offsets}
+
+
+def _refuse_other_folder(target: Path) -> None:
+    """Keep a slip of the path from replacing a folder of the user's with a model."""
+    if not target.is_dir():
+        return
+    others = sorted({entry.name for entry in target.iterdir()} - {*_ALWAYS, HISTORY, MANIFEST})
+    if others:
+        raise WritingError(
+            f"{target}: a new name or a bundle to replace expected, a folder with other files "
+            f"found ({', '.join(others[:3])}). Choose a name of its own for the model."
+        )
+
+
+def _refuse_unloadable(
+    model: FactorModel, manifest: Manifest, parts: Mapping[str, Tensors]
+) -> None:
+    try:
+        _assemble(parts, manifest)
+    except Fault as fault:
+        raise DataError(f"This model cannot be saved: {fault}. Nothing was written.") from fault
+    history = model.history
+    if history is None or HISTORY not in parts:
+        return
+    if history.users != model.users or history.items != model.items:
+        raise DataError(
+            "This model cannot be saved: its history names other users or items than it does."
+        )
+    known = None if model.catalogue is None else model.catalogue.columns()
+    if history.catalogue is not None and history.catalogue.columns() != known:
+        raise DataError(
+            "This model cannot be saved: its history has another item table than it does."
+        )
+
+
+def _plain(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` as plain ones, or raise where JSON would not give them back as they are."""
+    plain: dict[str, Any] = {}
+    for label, value in values.items():
+        try:
+            plain[label] = json.loads(json.dumps(value, allow_nan=False, default=_number))
+            same = isinstance(label, str) and plain[label] == value
+        except (TypeError, ValueError, RecursionError):
+            same = False
+        if not same:
+            raise DataError(
+                f"The {kind} {label!r} cannot be saved: texts, finite numbers, booleans, None, "
+                f"lists and dicts of them expected, {value!r} found."
+            )
+    return plain
+
+
+def _number(value: object) -> Any:
+    """Return NumPy's number as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(type(value))
+
+
+def _measured(label: str, value: float | str) -> float | str:
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        raise DataError(f"The metric {label!r} cannot be saved: it is {number}.")
+    return number
+
+
+def _verified(path: Path, record: FileRecord, *, check: bool) -> Tensors:
+    content = map_file(path)
+    if len(content) != record.size:
+        raise BundleError(
+            f"{path}: {record.size:,} bytes expected, {len(content):,} found. {DAMAGED}"
+        )
+    if check and (found := hashlib.sha256(content).hexdigest()) != record.sha256:
+        raise BundleError(f"{path}: SHA-256 {record.sha256} expected, {found} found. {DAMAGED}")
+    return read_tensors(path, content)
+
+
+def _assemble(parts: Mapping[str, Tensors], manifest: Manifest) -> FactorModel:
+    """Build the model from the arrays of each file; raise Fault where they will not do."""
+    factors = Part(FACTORS, parts)
+    ids = Part(IDS, parts)
+    items = Part(ITEMS, parts)
+    n_users, n_items, width = manifest.n_users, manifest.n_items, manifest.factors
+    catalogue = None
+    if manifest.item_columns is not None:
+        columns = {
+            label: items.texts(f"column.{number}", n_items)
+            for number, label in enumerate(manifest.item_columns)
+        }
+        catalogue = Catalogue.from_columns(columns, n_items=n_items)
+    model = FactorModel(
+        users=ids.vocabulary("users", n_users, kind="user"),
+        items=ids.vocabulary("items", n_items, kind="item"),
+        user_factors=factors.finite("user_factors", np.float32, n_users, width),
+        item_factors=factors.finite("item_factors", np.float32, n_items, width),
+        eigenvalues=factors.finite("eigenvalues", np.float64, width),
+        item_counts=items.within("counts", np.int64, n_items),
+        settings=manifest.settings,
+        sweeps=manifest.sweeps,
+        catalogue=catalogue,
+        name=manifest.name,
+    )
+    if manifest.has_history:
+        history = Part(HISTORY, parts)
+        model = replace(model, history=_interactions(history, model))
+        history.done()
+    for part in (factors, ids, items):
+        part.done()
+    return model
+
+
+def _interactions(part: Part, model: FactorModel) -> Interactions:
+    n_users, n_items = len(model.users), len(model.items)
+    values = part.take("values", np.float32, None)
+    n_stored = len(values)
+    width = np.int32 if max(n_stored, n_users, n_items) <= _INT32_MAX else np.int64
+    indptr = part.ascending("indptr", n_users, n_stored, dtype=width)
+    indices = part.within("indices", width, n_stored, below=n_items)
+    times = part.take("timestamps", np.float64, n_stored) if "timestamps" in part else None
+    matrix = sp.csr_array((values, indices, indptr), shape=(n_users, n_items))
+    try:
+        return Interactions(matrix, model.users, model.items, times, model.catalogue)
+    except DataError as error:
+        raise Fault(HISTORY, str(error).rstrip(".")) from error

@@ -1,0 +1,154 @@
+"""`ALSConfig`: the settings of weighted regularized matrix factorization, checked once."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.errors import SettingError
+from alsolike.models.confidence import CONFIDENCES, Confidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class ALSConfig:
+    """The learner's settings; a grid is ``dataclasses.replace`` over one of them.
+
+    Parameters
+    ----------
+    factors : int
+        Columns of both factor matrices.
+    regularization : float
+        lambda of both sides, at least 0.
+    user_regularization, item_regularization : float or None
+        lambda of one side, where it differs.
+    alpha : float
+        Scale of the confidence, at least 0; what it means is said by `confidence`.
+    confidence : {"linear", "scaled", "log", "additive"}
+        The form of c_ui, see `alsolike.models.confidence`.
+    epsilon : float
+        Scale of the values in the form ``"log"``, above 0.
+    unobserved_weight : float
+        Weight of an unobserved cell, above 0 (Rendle et al. 2022: alpha_0).
+    regularization_exponent : float
+        nu: a row is regularized by ``lambda * count ** nu``; 0 leaves lambda as it is.
+    regularization_count : {"weighted", "observed"}
+        The count in that: of a row with n interactions, ``n + unobserved_weight * rows of the
+        other side`` (Rendle et al. 2022, eq. 5), or n alone (Spark).
+    iterations : int
+        Sweeps; one sweep solves all items, then all users.
+    solver : {"exact", "cg"}
+        Direct solution of each row, or `cg_steps` steps of conjugate gradients from where the
+        row was.
+    cg_steps : int
+        Steps of the solver ``"cg"``.
+    start : {"small", "normal"}
+        First user factors: N(0, 1) times ``0.1 / sqrt(factors)`` (Rendle et al. 2022), or
+        N(0, 1) as in the article.
+    seed : int
+        Seed of the first factors.
+
+    Raises
+    ------
+    SettingError
+        A setting is out of its range.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> base = ALSConfig(factors=40, alpha=50.0)
+    >>> [replace(base, regularization=value).regularization for value in (0.1, 10.0)]
+    [0.1, 10.0]
+    """
+
+    factors: int = 64
+    regularization: float = 0.1
+    user_regularization: float | None = None
+    item_regularization: float | None = None
+    alpha: float = 10.0
+    confidence: Confidence = "linear"
+    epsilon: float = 1.0
+    unobserved_weight: float = 1.0
+    regularization_exponent: float = 0.0
+    regularization_count: Literal["weighted", "observed"] = "weighted"
+    iterations: int = 15
+    solver: Literal["exact", "cg"] = "exact"
+    cg_steps: int = 3
+    start: Literal["small", "normal"] = "small"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._check_whole("factors", least=1)
+        self._check_whole("iterations", least=1)
+        self._check_whole("cg_steps", least=1)
+        self._check_whole("seed", least=0)
+        for name in ("regularization", "alpha"):
+            self._check_number(name)
+        for name in ("user_regularization", "item_regularization"):
+            if getattr(self, name) is not None:
+                self._check_number(name)
+        for name in ("epsilon", "unobserved_weight"):
+            self._check_number(name, above_zero=True)
+        if not math.isfinite(self.regularization_exponent):
+            raise SettingError("regularization_exponent must be a finite number.")
+        self._check_choice("confidence", CONFIDENCES)
+        self._check_choice("solver", ("exact", "cg"))
+        self._check_choice("start", ("small", "normal"))
+        self._check_choice("regularization_count", ("weighted", "observed"))
+
+    def _check_whole(self, name: str, *, least: int) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise SettingError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+
+    def _check_number(self, name: str, *, above_zero: bool = False) -> None:
+        value = getattr(self, name)
+        good = isinstance(value, (int, float, np.number)) and math.isfinite(value) and value >= 0
+        if not good or (above_zero and value == 0):
+            bound = "above 0" if above_zero else "of at least 0"
+            raise SettingError(f"{name} must be a finite number {bound}, not {value!r}.")
+
+    def _check_choice(self, name: str, known: tuple[str, ...]) -> None:
+        value = getattr(self, name)
+        if value not in known:
+            raise SettingError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+
+    def regularization_of(self, side: Literal["user", "item"]) -> float:
+        """Return lambda of one side, before it is scaled by counts."""
+        own = self.user_regularization if side == "user" else self.item_regularization
+        return self.regularization if own is None else own
+
+    def row_regularization(
+        self, side: Literal["user", "item"], counts: npt.ArrayLike, n_columns: int
+    ) -> npt.NDArray[np.float64]:
+        """Return lambda of each row of one side.
+
+        Parameters
+        ----------
+        counts : (n_rows,)
+            Interactions of each row.
+        n_columns : int
+            Rows of the other side.
+        """
+        base, n = float(self.regularization_of(side)), np.asarray(counts, dtype=np.float64)
+        if self.regularization_exponent == 0:
+            return np.full(n.shape, base)
+        weighted = self.regularization_count == "weighted"
+        count = n + self.unobserved_weight * n_columns if weighted else np.maximum(n, 1)
+        scaled: npt.NDArray[np.float64] = base * count**self.regularization_exponent
+        return scaled
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return all settings as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "ALSConfig":
+        """Build from what `to_settings` gave; an unknown name is a SettingError."""
+        known = {setting.name for setting in fields(cls)}
+        unknown = sorted(set(settings) - known)
+        if unknown:
+            raise SettingError(f"Unknown settings {unknown}; known are {sorted(known)}.")
+        return cls(**settings)

@@ -1,0 +1,284 @@
+"""One half-sweep: all rows of one side solved against the other side, spread over an engine.
+
+The other side's factors stand in the basis of their own Gramian, which makes the dense part of
+every row's system diagonal for every lambda (docs/decisions, "the Gramian's basis").
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+import scipy.sparse as sp
+
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.base import Engine
+from alsolike.errors import FitError
+from alsolike.kernels.solve import observed_loss, solve_cg, solve_exact
+from alsolike.models.confidence import weights_and_pulls
+from alsolike.models.config import ALSConfig
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Chunk = tuple[int, int]
+
+# Enough pieces that the last ones even out, few enough that handing them over costs nothing.
+_CHUNKS = 64
+
+# Rows in one piece of a Gramian or of a turn: fixed, so that sums keep their order for any number
+# of threads, and small enough for the second-level cache.
+_BLOCK = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side's rows, ready to be solved.
+
+    Parameters
+    ----------
+    matrix : CSR of float32, (n_rows, n_columns)
+    regularization : float64, (n_rows,)
+        lambda of each row.
+    chunks : list of (first, last)
+        Contiguous rows of about equal work, the heaviest first.
+    kind : {"user", "item"}
+    ids : Vocabulary or None
+        What the rows are called, for messages.
+    """
+
+    matrix: sp.csr_array
+    regularization: Doubles
+    chunks: list[Chunk]
+    kind: Literal["user", "item"]
+    ids: Vocabulary | None
+
+    @classmethod
+    def of(
+        cls,
+        matrix: sp.csr_array,
+        config: ALSConfig,
+        kind: Literal["user", "item"],
+        ids: Vocabulary | None,
+    ) -> "Side":
+        """Prepare the rows of `matrix` for the settings."""
+        _refuse_overflow(matrix, config)
+        counts = np.diff(matrix.indptr).astype(np.float64)
+        return cls(
+            matrix=matrix,
+            regularization=config.row_regularization(kind, counts, matrix.shape[1]),
+            chunks=_equal_chunks(_row_work(counts, config)),
+            kind=kind,
+            ids=ids,
+        )
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of this side."""
+        return int(self.matrix.shape[0])
+
+    def row_name(self, row: int) -> str:
+        """Return what to call a row in a message."""
+        return f"{self.kind} {self.ids.id_of(row)!r} (row {row})" if self.ids else f"row {row}"
+
+
+def gramian(factors: Floats, engine: Engine) -> Doubles:
+    """Return ``factors.T @ factors`` in float64, (f, f), summed in one order for any engine."""
+
+    def part(chunk: Chunk) -> Doubles:
+        block = factors[chunk[0] : chunk[1]].astype(np.float64)
+        product: Doubles = block.T @ block
+        return product
+
+    total = np.zeros((factors.shape[1], factors.shape[1]))
+    for product in engine.each(part, _blocks(len(factors))):
+        total += product
+    return total
+
+
+def eigenbasis(matrix: Doubles) -> tuple[Doubles, Doubles]:
+    """Return eigenvalues, descending and not negative, (f,), and eigenvectors in columns, (f, f).
+
+    Each vector's largest part is positive, so that equal Gramians give equal bytes.
+    """
+    values, vectors = scipy.linalg.eigh(matrix, driver="evd")
+    values, vectors = values[::-1], vectors[:, ::-1]
+    largest = np.abs(vectors).argmax(axis=0)
+    signs = np.where(vectors[largest, np.arange(len(values))] < 0, -1.0, 1.0)
+    return np.maximum(values, 0.0), np.ascontiguousarray(vectors * signs)
+
+
+def turned(factors: Floats, basis: Doubles, engine: Engine) -> Floats:
+    """Return ``factors @ basis``, multiplied in float64 and rounded once."""
+    result = np.empty(factors.shape, dtype=np.float32)
+
+    def part(chunk: Chunk) -> None:
+        first, last = chunk
+        result[first:last] = factors[first:last].astype(np.float64) @ basis
+
+    engine.each(part, _blocks(len(factors)))
+    return result
+
+
+def solve_side(
+    side: Side,
+    other: Floats,
+    eigenvalues: Doubles,
+    out: Floats,
+    config: ALSConfig,
+    engine: Engine,
+) -> None:
+    """Solve all rows of `side` into `out`.
+
+    Parameters
+    ----------
+    other : float32, (n_columns, f)
+        The other side's factors in the basis of their Gramian, whose eigenvalues are
+        `eigenvalues`, float64, (f,).
+    out : float32, (n_rows, f)
+        Receives the solutions; conjugate gradients start from what it holds.
+
+    Raises
+    ------
+    FitError
+        A row has no unique finite solution.
+    """
+    dense = config.unobserved_weight * eigenvalues
+    _refuse_singular(side, dense)
+    matrix, leverage = side.matrix, _leverage(side, other, dense, engine)
+
+    def part(chunk: Chunk) -> int:
+        first, last = chunk
+        weights, pulls = _chunk_weights(side, chunk, config)
+        regularization = side.regularization[first:last]
+        rows = (matrix.indptr, matrix.indices, weights, pulls, first, last)
+        if config.solver == "exact":
+            return solve_exact(*rows, other, leverage, dense, regularization, out)
+        solve_cg(*rows, other, dense, regularization, config.cg_steps, out)
+        return -1
+
+    failures = [row for row in engine.each(part, side.chunks) if row >= 0]
+    if failures:
+        raise FitError(_singular(side, min(failures), len(dense)))
+    if not np.isfinite(out).all():
+        row = int(np.flatnonzero(~np.isfinite(out).all(axis=1))[0])
+        raise FitError(f"{side.row_name(row)} gave factors that are not finite. Lower alpha.")
+
+
+def total_loss(
+    user_side: Side,
+    item_side: Side,
+    user_factors: Floats,
+    item_factors: Floats,
+    config: ALSConfig,
+    engine: Engine,
+) -> float:
+    """Return the exact objective, float64; see `alsolike.models.als.loss`."""
+    matrix = user_side.matrix
+
+    def part(chunk: Chunk) -> float:
+        weights, pulls = _chunk_weights(user_side, chunk, config)
+        given = (matrix.indptr, matrix.indices, weights, pulls, *chunk)
+        return observed_loss(*given, user_factors, item_factors)
+
+    observed = sum(engine.each(part, user_side.chunks))
+    everywhere = np.vdot(gramian(user_factors, engine), gramian(item_factors, engine))
+    penalty = sum(
+        float(side.regularization @ np.einsum("rf,rf->r", factors, factors, dtype=np.float64))
+        for side, factors in ((user_side, user_factors), (item_side, item_factors))
+    )
+    return float(config.unobserved_weight * everywhere + observed + penalty)
+
+
+def _weigh(values: Floats, config: ALSConfig) -> tuple[Floats, Floats]:
+    return weights_and_pulls(
+        values,
+        form=config.confidence,
+        alpha=config.alpha,
+        epsilon=config.epsilon,
+        unobserved_weight=config.unobserved_weight,
+    )
+
+
+def _refuse_overflow(matrix: sp.csr_array, config: ALSConfig) -> None:
+    """Raise FitError where the largest value's weight is more than float32 can hold."""
+    largest = np.abs(matrix.data).max(initial=0.0).astype(np.float32)
+    if not np.isfinite(_weigh(np.array([largest]), config)).all():
+        raise FitError(
+            f"alpha={config.alpha:g} times the largest value, {largest:g}, is more than float32 "
+            "holds. Lower alpha, or use confidence='log'."
+        )
+
+
+def _leverage(side: Side, other: Floats, dense: Doubles, engine: Engine) -> Floats:
+    """Return at least ``sum(z ** 2 / d)`` of each row of `other`, float32, (n_columns,)."""
+    occupied = np.diff(side.matrix.indptr) > 0
+    least = side.regularization[occupied].min(initial=np.inf)
+    inverse = (1.0 / (dense + least)).astype(np.float32)
+    result = np.empty(len(other), dtype=np.float32)
+
+    def part(chunk: Chunk) -> None:
+        block = other[chunk[0] : chunk[1]]
+        result[chunk[0] : chunk[1]] = np.square(block) @ inverse
+
+    engine.each(part, _blocks(len(other)))
+    return result
+
+
+def _chunk_weights(side: Side, chunk: Chunk, config: ALSConfig) -> tuple[Floats, Floats]:
+    first, last = chunk
+    matrix = side.matrix
+    return _weigh(matrix.data[matrix.indptr[first] : matrix.indptr[last]], config)
+
+
+def _row_work(counts: Doubles, config: ALSConfig) -> Doubles:
+    """Return about how many multiply-adds each row takes."""
+    f = config.factors
+    if config.solver == "cg":
+        return 4.0 * f * counts * (config.cg_steps + 1) + f
+    size = np.minimum(counts, f)
+    return counts * size * f / 2 + size**3 / 6 + 2 * counts * f + f
+
+
+def _equal_chunks(work: Doubles) -> list[Chunk]:
+    """Cut rows into contiguous chunks of about equal work, the heaviest first."""
+    if not len(work):
+        return []
+    done = np.cumsum(work)
+    goals = done[-1] * np.arange(1, _CHUNKS) / _CHUNKS
+    cuts = np.unique(np.concatenate(([0], np.searchsorted(done, goals) + 1, [len(work)])))
+    cuts = cuts[cuts <= len(work)]
+    chunks = [(int(first), int(last)) for first, last in itertools.pairwise(cuts)]
+    return sorted(chunks, key=_weight_of(done), reverse=True)
+
+
+def _weight_of(done: Doubles) -> Callable[[Chunk], float]:
+    return lambda chunk: float(done[chunk[1] - 1] - (done[chunk[0] - 1] if chunk[0] else 0.0))
+
+
+def _blocks(n_rows: int) -> list[Chunk]:
+    return [(first, min(first + _BLOCK, n_rows)) for first in range(0, n_rows, _BLOCK)]
+
+
+def _refuse_singular(side: Side, dense: Doubles) -> None:
+    """Raise FitError where some row's dense part has a direction of no weight at all."""
+    occupied = np.flatnonzero(np.diff(side.matrix.indptr))
+    if not len(occupied):
+        return
+    weakest = occupied[side.regularization[occupied].argmin()]
+    diagonal = dense + side.regularization[weakest]
+    # Below this, an eigenvalue of the float64 Gramian is rounding and not information.
+    if not diagonal.min() > len(dense) * np.finfo(np.float64).eps * diagonal.max():
+        raise FitError(_singular(side, int(weakest), len(dense)))
+
+
+def _singular(side: Side, row: int, factors: int) -> str:
+    other = {"user": "items", "item": "users"}[side.kind]
+    count: Any = side.matrix.shape[1]
+    return (
+        f"{side.row_name(row)} gave a singular system (regularization="
+        f"{side.regularization[row]:g}, {count:,} {other}, factors={factors}). Raise "
+        "regularization or lower factors."
+    )

@@ -1,0 +1,122 @@
+"""`Part`: the arrays of one file of a bundle, each looked at when it is taken.
+
+Whatever a model relies on is checked here once, for loading and saving alike, so that no room
+above needs to ask again and no kernel can be sent out of bounds by a damaged file.
+"""
+
+import itertools
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.texts import Texts
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.models.tensors import Tensors
+
+
+class Fault(ValueError):
+    """What is wrong with the part `file` of a bundle, before it is known where that lies."""
+
+    def __init__(self, file: str, finding: str) -> None:
+        super().__init__(finding)
+        self.file = file
+
+
+class Part:
+    """The tensors of one file, each taken once and looked at when taken."""
+
+    def __init__(self, file: str, parts: Mapping[str, Tensors]) -> None:
+        self._file = file
+        self._left = dict(parts[file])
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
+
+    def take(self, name: str, dtype: npt.DTypeLike, *shape: int | None) -> npt.NDArray[Any]:
+        """Return a tensor of this dtype and shape (None: any length)."""
+        wanted = f"{np.dtype(dtype)} ({', '.join(str(n) if n is not None else '?' for n in shape)})"
+        array = self._left.pop(name, None)
+        if array is None:
+            raise self._fault(f"tensor {name!r}: {wanted} expected, and missing")
+        fits = array.ndim == len(shape) and all(
+            length is None or found == length
+            for found, length in zip(array.shape, shape, strict=True)
+        )
+        if array.dtype != dtype or not fits:
+            raise self._fault(
+                f"tensor {name!r}: {wanted} expected, {array.dtype} {array.shape} found"
+            )
+        return array
+
+    def finite(self, name: str, dtype: npt.DTypeLike, *shape: int) -> npt.NDArray[Any]:
+        """Return a tensor of finite numbers."""
+        array = self.take(name, dtype, *shape)
+        if not np.isfinite(array).all():
+            row = int(np.argwhere(~np.isfinite(array))[0][0])
+            raise self._fault(f"tensor {name!r}: finite numbers expected, NaN or inf in row {row}")
+        return array
+
+    def within(
+        self, name: str, dtype: npt.DTypeLike, length: int, *, below: int | None = None
+    ) -> npt.NDArray[Any]:
+        """Return whole numbers from 0 on, less than `below`."""
+        array = self.take(name, dtype, length)
+        if array.size and (array.min() < 0 or (below is not None and array.max() >= below)):
+            limit = "" if below is None else f" and below {below:,}"
+            raise self._fault(
+                f"tensor {name!r}: numbers from 0{limit} expected, {array.min():,} to "
+                f"{array.max():,} found"
+            )
+        return array
+
+    def ascending(
+        self, name: str, pieces: int, end: int, *, dtype: npt.DTypeLike = np.int64
+    ) -> npt.NDArray[Any]:
+        """Return the ``pieces + 1`` positions that cut ``range(end)`` into pieces."""
+        array = self.take(name, dtype, pieces + 1)
+        if array[0] != 0 or array[-1] != end or (array[1:] < array[:-1]).any():
+            raise self._fault(
+                f"tensor {name!r}: numbers that ascend from 0 to {end:,} expected, others found"
+            )
+        return array
+
+    def texts(self, label: str, count: int) -> Texts:
+        """Return `count` strings of valid UTF-8."""
+        blob = self.take(f"{label}.blob", np.uint8, None)
+        offsets = self.ascending(f"{label}.offsets", count, len(blob))
+        try:
+            str(blob.data, "utf-8")
+        except UnicodeDecodeError as error:
+            raise self._fault(
+                f"tensor '{label}.blob': UTF-8 expected, byte {error.start:,} is not"
+            ) from error
+        starts = offsets[:-1][offsets[:-1] < len(blob)]
+        # 10xxxxxx continues a character; no string of a valid whole may start with that.
+        if (blob[starts] & 0b1100_0000 == 0b1000_0000).any():
+            raise self._fault(f"tensor '{label}.offsets': a string starts inside a character")
+        return Texts(blob, offsets)
+
+    def vocabulary(self, label: str, count: int, *, kind: str) -> Vocabulary:
+        """Return `count` distinct, sorted ids."""
+        ids = self.texts(label, count)
+        whole, ends = ids.blob.tobytes(), ids.offsets.tolist()
+        # Bytes, not strings: theirs is the order asked for, and 25,000 need no decoding.
+        strings = [whole[start:end] for start, end in itertools.pairwise(ends)]
+        if not all(map(operator.lt, strings, strings[1:])):
+            at = next(i for i in range(1, count) if strings[i] <= strings[i - 1])
+            raise self._fault(
+                f"{kind} ids: distinct and sorted ones expected, {ids[at]!r} after "
+                f"{ids[at - 1]!r} found"
+            )
+        return Vocabulary(ids, kind=kind)
+
+    def done(self) -> None:
+        """Raise where tensors are left that nobody asked for."""
+        if self._left:
+            raise self._fault(f"tensors {sorted(self._left)} found that nothing here knows")
+
+    def _fault(self, finding: str) -> Fault:
+        return Fault(self._file, finding)

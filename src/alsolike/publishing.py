@@ -1,0 +1,326 @@
+"""What the main job found, and the files in which it leaves that behind."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from alsolike.data.filtering import FilterReport
+from alsolike.data.readreport import ReadReport
+from alsolike.data.split import Split
+from alsolike.evaluation.intervals import Estimate
+from alsolike.evaluation.results import Evaluation
+from alsolike.models import bundle
+from alsolike.models.base import FactorModel
+from alsolike.observing import SILENT, Observer
+from alsolike.tables import Table
+from alsolike.tuning.leaderboard import SearchResult
+from alsolike.views.gallery import Gallery, gallery
+from alsolike.views.marks import Spec
+from alsolike.views.plots import all_curves, best_curve, to_png, to_svg
+from alsolike.views.report import ReportContent, report_html
+from alsolike.writing import write_bytes, write_table, write_text
+
+FILES = (
+    ("report.html", "this page"),
+    ("model/", "the model: factors, ids, items and training interactions, checked when loaded"),
+    ("similar_items.parquet", "the 10 most similar items of every item"),
+    ("recommendations.parquet", "the 10 best items for every user, what was seen left out"),
+    ("leaderboard.csv", "every run, best first"),
+    ("learning_curves.parquet, .csv", "every scored point of every run"),
+    ("best_curve.png, .svg", "the learning curve of the best run"),
+    ("all_curves.png, .svg", "the learning curves of all runs"),
+    ("ledger.sqlite", "what the search has done, so that it can go on after a kill"),
+)
+
+_PACKAGES = ("alsolike", "numpy", "scipy", "numba", "duckdb")
+
+_SHELVES = 4  # in each of the three galleries
+_NEIGHBOURS = 5
+
+
+@dataclass(frozen=True)
+class TestFigures:
+    """What the chosen model and popularity reach on the test users.
+
+    Parameters
+    ----------
+    measure : str
+        The measure that settings were chosen by.
+    evaluations : tuple of Evaluation
+        The chosen model's, then popularity's, over the same users.
+    difference : Estimate
+        Chosen minus popularity in that measure, paired over the users.
+    """
+
+    measure: str
+    evaluations: tuple[Evaluation, ...]
+    difference: Estimate
+
+    def table(self) -> Table:
+        """Return model, metric, mean, low, high, users; the chosen measure first."""
+        rows = [
+            {"model": evaluation.model_name} | row
+            for evaluation in self.evaluations
+            for row in [*evaluation.summary().rows(), *_coverage(evaluation)]
+        ]
+        rows.sort(key=lambda row: row["metric"] != self.measure)
+        return Table.from_rows(rows)
+
+    def __str__(self) -> str:
+        gain = self.difference
+        told = "no difference can be told" if gain.low <= 0 <= gain.high else "a difference"
+        return (
+            f"On {gain.n:,} test users, whom no choice has seen:\n{self.table()}\n"
+            f"{self.measure} above popularity by {gain.mean:.4f} "
+            f"(95 % interval {gain.low:.4f} to {gain.high:.4f}): {told}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """All that one run of the main job found.
+
+    Parameters
+    ----------
+    how_read, how_filtered, split, found
+        What each step reported.
+    baseline : Estimate
+        Popularity on the validation users.
+    test : TestFigures
+        The figures to quote.
+    model : FactorModel
+        Refitted on all interactions that the filter kept.
+    similar_items, recommendations : Table
+        The shelves of all items and of all users.
+    seed : int
+        Of the galleries.
+    """
+
+    how_read: ReadReport
+    how_filtered: FilterReport
+    split: Split
+    found: SearchResult
+    baseline: Estimate
+    test: TestFigures
+    model: FactorModel
+    similar_items: Table
+    recommendations: Table
+    seed: int
+
+    def warnings(self) -> list[str]:
+        """Return what could mislead a reader of the figures, in words."""
+        return list(_warnings(self))
+
+    def figures(self) -> dict[str, Spec]:
+        """Return the two figures of the article, by file name."""
+        found = self.found
+        chosen = found.curves["run"] == found.best_run
+        rows = [row for row, kept in zip(found.curves.rows(), chosen, strict=True) if kept]
+        return {
+            "best_curve": best_curve(
+                Table.from_rows(rows),
+                metric=found.judge.measure,
+                title=f"Learning curve of the best run, number {found.best_run}",
+                chosen_sweep=found.best.iterations,
+            ),
+            "all_curves": all_curves(
+                found.curves,
+                metric=found.judge.measure,
+                best=found.best_run,
+                baseline=self.baseline.mean,
+            ),
+        }
+
+    def galleries(
+        self, *, remote_images: bool = False, image_folder: Path | None = None
+    ) -> list[tuple[str, Gallery]]:
+        """Return galleries of some popular, some middling and some rare items."""
+        lay_out = functools.partial(
+            gallery,
+            self.model,
+            k=_NEIGHBOURS,
+            remote_images=remote_images,
+            image_folder=image_folder,
+        )
+        return [(heading, lay_out(ids)) for heading, ids in _chosen_items(self.model, self.seed)]
+
+
+def publish(
+    outcome: Outcome,
+    out: Path,
+    *,
+    command: str = "",
+    with_history: bool = True,
+    remote_images: bool = False,
+    image_folder: Path | None = None,
+    observer: Observer = SILENT,
+) -> None:
+    """Write everything of `FILES` but the ledger into `out`; the report comes last.
+
+    Parameters
+    ----------
+    command : str
+        What was typed, for the report.
+    with_history : bool
+        Put the training interactions into the model.
+    remote_images : bool
+        Let the report load pictures from the web.
+    image_folder : Path or None
+        Where pictures that are given as file paths start; none is read without it.
+    """
+    figures = outcome.figures()
+    observer.start("writing", 4 + len(figures))
+    write_search(outcome.found, out)
+    observer.advance()
+    for name, spec in figures.items():
+        write_bytes(out / f"{name}.png", to_png(spec))
+        write_text(out / f"{name}.svg", to_svg(spec))
+        observer.advance()
+    write_table(out / "similar_items.parquet", outcome.similar_items)
+    write_table(out / "recommendations.parquet", outcome.recommendations)
+    observer.advance()
+    metrics = {
+        f"test {row['metric']}": float(row["mean"])
+        for row in outcome.test.table().rows()
+        if row["model"] == outcome.model.name
+    }
+    bundle.save(outcome.model, out / "model", metrics=metrics, with_history=with_history)
+    observer.advance()
+    galleries = outcome.galleries(remote_images=remote_images, image_folder=image_folder)
+    content = report_content(outcome, galleries, command=command)
+    write_text(out / "report.html", report_html(content, remote_images=remote_images))
+    observer.advance()
+    observer.finish()
+
+
+def write_search(found: SearchResult, out: Path) -> None:
+    """Write what a search found: the leaderboard, and the curves as each judge sees them."""
+    write_table(out / "leaderboard.csv", found.leaderboard)
+    for name, seen in {"": found, **found.beside}.items():
+        stem = f"learning_curves_{_plain_name(name)}" if name else "learning_curves"
+        write_table(out / f"{stem}.csv", seen.curves)
+        write_table(out / f"{stem}.parquet", seen.curves)
+
+
+def report_content(
+    outcome: Outcome, galleries: list[tuple[str, Gallery]], *, command: str = ""
+) -> ReportContent:
+    """Return what the report shows of an outcome."""
+    found, figures = outcome.found, outcome.figures()
+    before, after = (
+        {"": when, "users": size.users, "items": size.items, "interactions": size.interactions,
+         "density": size.density}
+        for when, size in (("before", outcome.how_filtered.before),
+                           ("after", outcome.how_filtered.after))
+    )  # fmt: skip
+    return ReportContent(
+        title=Path(outcome.how_read.source).name,
+        command=command,
+        reading=outcome.how_read.facts(),
+        filtering=Table.from_rows([before, after]),
+        splitting=outcome.split.facts(),
+        leaderboard=found.leaderboard,
+        chosen=[(name.replace("_", " "), f"{value}") for name, value in _settings(outcome)],
+        scores=outcome.test.table(),
+        best_curve=figures["best_curve"],
+        all_curves=figures["all_curves"],
+        galleries=galleries,
+        warnings=outcome.warnings(),
+        notes=list(_notes(outcome)),
+        files=list(FILES),
+        versions=[(name, version(name)) for name in _PACKAGES],
+    )
+
+
+def _settings(outcome: Outcome) -> list[tuple[str, object]]:
+    settings = outcome.found.best.to_settings()
+    return [(name, value) for name, value in settings.items() if value is not None]
+
+
+def _chosen_items(model: FactorModel, seed: int) -> list[tuple[str, list[str]]]:
+    """Draw items from the most liked twentieth, from the middle, and from the least liked."""
+    known = np.flatnonzero(model.item_norms > 0)
+    ranked = known[np.argsort(-model.item_counts[known], kind="stable")]
+    n = len(ranked)
+    ranges = {
+        "Popular items": ranked[: max(n // 20, min(n, _SHELVES))],
+        "Middling items": ranked[2 * n // 5 : 3 * n // 5],
+        "Rare items": ranked[4 * n // 5 :],
+    }
+    rng = np.random.default_rng(seed)
+    drawn = {
+        heading: rng.choice(rows, size=min(_SHELVES, len(rows)), replace=False)
+        for heading, rows in ranges.items()
+    }
+    return [
+        (heading, list(model.items.ids_of(rows))) for heading, rows in drawn.items() if len(rows)
+    ]
+
+
+def _coverage(evaluation: Evaluation) -> list[dict[str, object]]:
+    users = len(evaluation.user_indices)
+    return [
+        {"metric": f"coverage@{k}", "mean": share, "users": users}
+        for k, share in evaluation.coverage_at.items()
+    ]
+
+
+def _warnings(outcome: Outcome) -> Iterator[str]:
+    found, gain = outcome.found, outcome.test.difference
+    if gain.low <= 0:
+        yield (
+            f"On the test users the chosen model cannot be told from popularity: "
+            f"{outcome.test.measure} differs by {gain.mean:.4f} ({gain.low:.4f} to "
+            f"{gain.high:.4f})."
+        )
+    if gain.n < 100:
+        yield f"Only {gain.n:,} test users: the intervals are wide, and percentiles of few users."
+    if len(found.failures):
+        yield (
+            f"{len(found.failures):,} runs had no answer; the first: {found.failures['error'][0]}"
+        )
+    last = int(found.curves["sweep"].max())
+    if found.best.iterations == last and len(set(found.curves["sweep"].tolist())) > 1:
+        yield f"The best point is the last sweep, {last}: more sweeps may do better."
+    yield from _at_the_edge(found)
+    read = outcome.how_read
+    if read.rejected:
+        yield f"{read.rejected:,} malformed lines were rejected."
+    if read.missing:
+        yield f"{read.missing:,} rows without a user or an item were dropped."
+
+
+def _at_the_edge(found: SearchResult) -> Iterator[str]:
+    """Say which settings are best at the end of what was tried."""
+    best = found.best.to_settings()
+    for name, value in best.items():
+        if name not in found.curves or isinstance(value, (str, bool)) or value is None:
+            continue
+        tried = sorted(set(found.curves[name].tolist()))
+        if len(tried) > 2 and value in (tried[0], tried[-1]):
+            beyond = "below" if value == tried[0] else "above"
+            yield f"The best {name}, {value:g}, is the edge of what was tried: try {beyond} it."
+
+
+def _notes(outcome: Outcome) -> Iterator[str]:
+    found = outcome.found
+    yield f"Chosen by {found.judge}."
+    yield (
+        "The figures above come from the chosen settings trained without the test items; the "
+        "model beside this page was then refitted on all interactions."
+    )
+    for name, other in found.beside.items():
+        row = next(other.leaderboard.rows())
+        yield (
+            f"By {name} own way of counting ({other.judge}; best of {len(other.curves):,} points "
+            f"chosen on the very users it is reported on) the best would be run {row['run']} at "
+            f"sweep {row['sweep']}: {row[other.judge.score]:.4f}."
+        )
+
+
+def _plain_name(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -1,0 +1,207 @@
+"""What `many` and `one` share: which items may appear, and what an answer looks like. No Numba."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions
+from alsolike.errors import DataError, FitError, SettingError
+from alsolike.models.base import FactorModel, Floats, Recommender
+from alsolike.tables import Table
+
+Indices = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
+
+# With one listener, an item's factors are that listener's and say nothing of the item.
+MIN_COUNT = 2
+
+
+def checked_k(k: int) -> int:
+    """Return `k`, or raise SettingError where it is not a whole number of at least 1."""
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise SettingError(f"k must be a whole number of at least 1, not {k!r}.")
+    return int(k)
+
+
+def checked_ids(ids: Iterable[str], kind: str) -> list[str]:
+    """Return `ids` as a list, or raise SettingError where one is not text."""
+    given = [ids] if isinstance(ids, str) else list(ids)
+    for position, one in enumerate(given):
+        if not isinstance(one, str):
+            raise SettingError(
+                f"{kind} ids are text: {one!r} at position {position} is of type "
+                f"{type(one).__name__}. Pass {str(one)!r}."
+            )
+    return given
+
+
+def checked_indices(indices: npt.ArrayLike, count: int, *, kind: str) -> Indices:
+    """Return row numbers as int32, (n,), or raise DataError where one is out of range."""
+    rows = np.asarray(indices)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise DataError(
+            f"{kind} indices must be a row of whole numbers, not {rows.dtype} of shape "
+            f"{rows.shape}."
+        )
+    outside = np.flatnonzero((rows < 0) | (rows >= count))
+    if len(outside):
+        raise DataError(
+            f"{kind} index {rows[outside[0]]} at position {outside[0]} is not one of the "
+            f"{count:,} rows 0 to {count - 1:,}."
+        )
+    return rows.astype(np.int32)
+
+
+def open_items(n_items: int, allow: npt.ArrayLike | None, deny: npt.ArrayLike | None) -> Mask:
+    """Return which items may appear, bool, (n_items,).
+
+    Parameters
+    ----------
+    n_items : int
+    allow : int, (any,), or None
+        The only items that may appear; an empty list allows none.
+    deny : int, (any,), or None
+        Items that may not appear, allowed or not.
+    """
+    may_appear = np.full(n_items, allow is None)
+    if allow is not None:
+        may_appear[checked_indices(allow, n_items, kind="item")] = True
+    if deny is not None:
+        may_appear[checked_indices(deny, n_items, kind="item")] = False
+    return may_appear
+
+
+def open_ids(
+    model: Recommender, allow: Iterable[str] | None, deny: Iterable[str] | None
+) -> tuple[Indices | None, Indices | None]:
+    """Return the rows of allowed and denied ids; raise UnknownId for an id not in the model."""
+    allowed, denied = (
+        None if ids is None else model.items.indices_of(checked_ids(ids, "item"))
+        for ids in (allow, deny)
+    )
+    return allowed, denied
+
+
+def known_items(model: FactorModel, items: Sequence[str] | Indices) -> Indices:
+    """Return the rows of distinct items given by ids, names or rows."""
+    if isinstance(items, np.ndarray) and items.dtype.kind in "iu":
+        rows = checked_indices(items, len(model.items), kind="item")
+    else:
+        found = [model.item_index(item) for item in checked_ids(items, "item")]
+        rows = np.array(found, dtype=np.int32)
+    distinct, counts = np.unique(rows, return_counts=True)
+    if len(distinct) < len(rows):
+        twice = model.items.id_of(int(distinct[counts.argmax()]))
+        raise SettingError(f"item {twice!r} is given more than once. Give each item one value.")
+    return rows
+
+
+def history_of(model: Recommender, purpose: str, *, way_out: str = "") -> Interactions:
+    """Return the interactions that a model was trained on; SettingError where it lost them."""
+    history = getattr(model, "history", None)
+    if not isinstance(history, Interactions):
+        raise SettingError(
+            f"This model was saved without its history, which is needed to {purpose}. Save it "
+            f"with its history{way_out}."
+        )
+    return history
+
+
+def seen_by(model: Recommender) -> sp.csr_array:
+    """Return the pairs that a model was trained on; SettingError where it lost them."""
+    return history_of(
+        model, "leave out what a user has seen", way_out=", or pass exclude_seen=False"
+    ).user_items
+
+
+def with_direction(model: FactorModel) -> Mask:
+    """Return which items have factors that are not all zero, bool, (n_items,).
+
+    Raises
+    ------
+    FitError
+        An item's factors are not finite.
+    """
+    norms = model.item_norms
+    if not np.isfinite(norms).all():
+        worst = int(np.flatnonzero(~np.isfinite(norms))[0])
+        raise FitError(
+            f"item {model.items.id_of(worst)!r} (row {worst}) has factors that are not finite. "
+            "Fit the model anew."
+        )
+    # Below the smallest normal number a row keeps too few bits to have a direction.
+    directed: Mask = norms >= np.finfo(np.float32).tiny
+    return directed
+
+
+def unit_rows(factors: Floats, norms: Floats) -> Floats:
+    """Return rows scaled to length 1, float32; zeros where `norms` says that a row has none."""
+    lengths = np.where(norms >= np.finfo(np.float32).tiny, norms, np.float32(np.inf))
+    units: Floats = np.divide(factors, lengths[..., None], dtype=np.float32)
+    return units
+
+
+def row_lengths(rows: Floats) -> npt.NDArray[np.float64]:
+    """Return the Euclidean length of each row, float64."""
+    lengths: npt.NDArray[np.float64] = np.sqrt(
+        np.einsum("...f,...f->...", rows, rows, dtype=np.float64)
+    )
+    return lengths
+
+
+def product_margin(
+    lengths: npt.NDArray[np.float64], longest: float | np.floating[Any], factors: int
+) -> Floats:
+    """Return more than float32 products of rows of these lengths can be off, float32.
+
+    Twice the bound of Higham 2002 (Accuracy and Stability, eq. 3.5: any order of the sum, fused
+    or not), with some roundings added for what is done to a product afterwards.
+
+    Parameters
+    ----------
+    lengths : float64, (...)
+    longest : float
+        Largest length among the rows on the other side.
+    factors : int
+        Terms of each sum.
+    """
+    bound = 2 * (factors + 8) * (2.0**-24 * lengths * float(longest) + 2.0**-149)
+    margin: Floats = np.asarray(bound, dtype=np.float32)
+    return margin
+
+
+def tidy(
+    model: Recommender,
+    queries: tuple[str, npt.NDArray[np.object_]] | None,
+    answer: str,
+    indices: Indices,
+    scores: Floats,
+) -> Table:
+    """Lay ranked lists out as one row per item, without the padding.
+
+    Parameters
+    ----------
+    model : Recommender
+        Gives ids, and names where it has a catalogue with names.
+    queries : (str, object (n_rows,)) or None
+        Name and cells of the first column; None: no such column.
+    answer : str
+        Name of the column of items.
+    indices, scores : int32 and float32, (n_rows, k)
+        As in `Ranked`.
+    """
+    rows, places = np.nonzero(indices >= 0)
+    found = indices[rows, places]
+    columns: dict[str, Any] = {} if queries is None else {queries[0]: queries[1][rows]}
+    columns |= {"rank": (places + 1).astype(np.int32), answer: model.items.ids_of(found)}
+    columns |= names_of(model, found)
+    return Table({**columns, "score": scores[rows, places]})
+
+
+def names_of(model: Recommender, item_indices: Indices) -> dict[str, npt.NDArray[np.object_]]:
+    """Return a column ``name`` for items, or no column where the model knows no names."""
+    names = getattr(getattr(model, "catalogue", None), "names", None)
+    return {} if names is None else {"name": names.take(item_indices).to_array()}

@@ -1,0 +1,89 @@
+"""The normal equations of one user's row, in float64: what folds in and what explains."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.errors import FitError, SettingError
+from alsolike.models.base import FactorModel, Floats
+from alsolike.models.confidence import weights_and_pulls
+from alsolike.models.config import ALSConfig
+from alsolike.recommending.answers import Indices
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class UserEquations:
+    """The normal equations of one user: ``matrix @ factors = others' @ pulls``.
+
+    Parameters
+    ----------
+    matrix : float64, (f, f)
+        A of Hu, Koren, Volinsky 2008, section 5.
+    others : float64, (n, f)
+        Factors of the user's items.
+    pulls : float64, (n,)
+        Confidence times preference of each; 0 for a dislike.
+    """
+
+    matrix: Doubles
+    others: Doubles
+    pulls: Doubles
+
+    @classmethod
+    def of(cls, model: FactorModel, items: Indices, values: npt.ArrayLike) -> "UserEquations":
+        """Set up the equations of a user with these items (rows) and values, (n,).
+
+        Raises
+        ------
+        SettingError
+            A value is zero or not finite.
+        FitError
+            The equations have no unique solution.
+        """
+        config = ALSConfig.from_settings(model.settings)
+        weights, pulls = weights_and_pulls(
+            checked_values(values, len(items)),
+            form=config.confidence,
+            alpha=config.alpha,
+            epsilon=config.epsilon,
+            unobserved_weight=config.unobserved_weight,
+        )
+        others = model.item_factors[items].astype(np.float64)
+        regularization = config.row_regularization("user", len(items), len(model.items))
+        diagonal = config.unobserved_weight * model.eigenvalues + regularization
+        # As in training: below this, an eigenvalue is rounding and not information.
+        if not diagonal.min() > len(diagonal) * np.finfo(np.float64).eps * diagonal.max():
+            raise FitError(
+                f"A row of {len(items):,} items gave a singular system (factors={model.factors}, "
+                f"{len(model.items):,} items in the model). Fit with more regularization or "
+                "fewer factors."
+            )
+        matrix = np.diag(diagonal) + (others.T * weights) @ others
+        return cls(matrix, others, pulls.astype(np.float64))
+
+    @property
+    def factors(self) -> Doubles:
+        """The user's factors, float64, (f,)."""
+        return np.linalg.solve(self.matrix, self.others.T @ self.pulls).astype(np.float64)
+
+    def similarities(self, target: Floats) -> Doubles:
+        """Return ``target' matrix^-1 other`` for each of the others."""
+        seen_so: Doubles = self.others @ np.linalg.solve(self.matrix, target.astype(np.float64))
+        return seen_so
+
+
+def checked_values(values: npt.ArrayLike, count: int) -> Floats:
+    """Return `values` as float32, (count,); SettingError where one is zero or not finite."""
+    amounts = np.asarray(values, dtype=np.float32)
+    if amounts.shape != (count,):
+        raise SettingError(f"{count:,} items need as many values, not {amounts.shape}.")
+    bad = np.flatnonzero(~np.isfinite(amounts) | (amounts == 0))
+    if len(bad):
+        raise SettingError(
+            f"The value at position {bad[0]} is {amounts[bad[0]]}: values must be finite and not "
+            "zero. Leave out what says nothing."
+        )
+    return amounts

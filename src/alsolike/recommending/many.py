@@ -1,0 +1,351 @@
+"""Recommendations and similar items for many rows at once: blocked, by the kernels.
+
+Never more than one block of scores per thread is held, so memory does not grow with users x items.
+`alsolike.recommending.one` gives the same answers, byte for byte, for a single row without Numba.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import DataError, FitError
+from alsolike.models.base import FactorModel, Recommender
+from alsolike.observing import SILENT, Observer
+from alsolike.recommending.answers import (
+    MIN_COUNT,
+    Indices,
+    checked_ids,
+    checked_indices,
+    checked_k,
+    open_ids,
+    open_items,
+    row_lengths,
+    seen_by,
+    tidy,
+    unit_rows,
+    with_direction,
+)
+from alsolike.recommending.scan import (
+    Bounds,
+    NotFiniteError,
+    Plain,
+    Products,
+    Ranked,
+    Scan,
+    Source,
+)
+from alsolike.tables import Table
+
+__all__ = ["Ranked", "recommend", "similar", "similar_indices", "top_items"]
+
+
+def top_items(
+    model: Recommender,
+    user_indices: npt.ArrayLike,
+    *,
+    k: int,
+    exclude: sp.csr_array | None = None,
+    allow: npt.ArrayLike | None = None,
+    deny: npt.ArrayLike | None = None,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> Ranked:
+    """Rank the best items of users given by their rows.
+
+    For a `FactorModel` the scores are `alsolike.kernels.topk.dot` of the two rows of factors, so
+    they do not depend on which other users are asked for, on threads or on the linear algebra
+    library. For other models they are what ``model.scores`` gives for blocks of 256 users and
+    2,048 items; a score of -inf means that the item must not appear.
+
+    Parameters
+    ----------
+    model : Recommender
+    user_indices : int, (n_rows,)
+        Rows of users; they may repeat.
+    k : int
+        Length of each list, at least 1.
+    exclude : scipy.sparse.csr_array, (n_users, n_items), or None
+        Stored pairs, whatever their value, do not appear.
+    allow, deny : int, (any,), or None
+        The only items that may appear; items that may not.
+    engine : Engine or None
+        None: all threads of this machine.
+    observer : Observer
+        Hears of each block of users done, perhaps from another thread.
+
+    Returns
+    -------
+    Ranked
+
+    Raises
+    ------
+    DataError
+        An index is out of range, or `exclude` has another shape than the model.
+    FitError
+        A score is NaN or infinite.
+
+    Examples
+    --------
+    >>> from alsolike.data.interactions import Interactions
+    >>> from alsolike.models.popularity import fit_popularity
+    >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u3"], ["a", "b", "b", "c"])
+    >>> top_items(fit_popularity(likes), [0, 1], k=2, exclude=likes.user_items).indices
+    array([[ 2, -1],
+           [ 0,  2]], dtype=int32)
+    """
+    n_users, n_items = len(model.users), len(model.items)
+    rows = checked_indices(user_indices, n_users, kind="user")
+    starts, ends, taken = _excluded(exclude, rows, (n_users, n_items))
+    source: Source = (
+        Products(
+            rows,
+            model.user_factors,
+            row_lengths(model.user_factors[rows]),
+            model.item_factors,
+            model.item_norms,
+        )
+        if isinstance(model, FactorModel)
+        else Plain(rows, model)
+    )
+    scan = Scan(source, open_items(n_items, allow, deny), taken, starts, ends, checked_k(k))
+    try:
+        return scan.run(engine or LocalEngine(), observer, "Ranking items")
+    except NotFiniteError as bad:
+        user, item = model.users.id_of(int(rows[bad.query])), model.items.id_of(bad.item)
+        raise FitError(
+            f"Model {model.name!r} scores item {item!r} for user {user!r} as {bad.score}; every "
+            "score must be finite. Fit it anew with more regularization, or a smaller alpha."
+        ) from None
+
+
+def similar_indices(
+    model: FactorModel,
+    item_indices: npt.ArrayLike,
+    *,
+    k: int,
+    include_self: bool = False,
+    min_count: int = MIN_COUNT,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> Ranked:
+    """Rank the items most similar to items given by their rows, by the cosine of their factors.
+
+    An item without factors (all zeros) has no direction: it has no neighbours and is nobody's.
+
+    Parameters
+    ----------
+    model : FactorModel
+    item_indices : int, (n_rows,)
+        Rows of items; they may repeat.
+    k : int
+        Length of each list, at least 1.
+    include_self : bool
+        Whether the item itself comes first, with cosine 1.
+    min_count : int
+        Neighbours have at least so many interactions, see `similar`.
+    engine, observer
+        As in `top_items`.
+
+    Returns
+    -------
+    Ranked
+        Scores are cosines in [-1, 1].
+    """
+    length = checked_k(k)
+    rows = checked_indices(item_indices, len(model.items), kind="item")
+    candidates = with_direction(model)
+    asked = np.flatnonzero(candidates[rows])
+    chosen = rows[asked]
+    units = unit_rows(model.item_factors, model.item_norms)
+    lengths = candidates.astype(np.float32)
+    itself = np.arange(len(chosen) + 1, dtype=np.int64)
+    scan = Scan(
+        Products(chosen, units, np.ones(len(chosen)), units, lengths, ceiling=1.0),
+        candidates & (model.item_counts >= min_count),
+        chosen,
+        itself[:-1],
+        itself[1:],
+        length,
+    )
+    found = scan.run(engine or LocalEngine(), observer, "Comparing items")
+    ranked = Ranked.nothing(len(rows), length)
+    if include_self:
+        ranked.indices[asked, 0], ranked.scores[asked, 0] = chosen, 1.0
+        ranked.indices[asked, 1:] = found.indices[:, :-1]
+        ranked.scores[asked, 1:] = found.scores[:, :-1]
+    else:
+        ranked.indices[asked], ranked.scores[asked] = found.indices, found.scores
+    return ranked
+
+
+def recommend(
+    model: Recommender,
+    users: str | Sequence[str] | None = None,
+    *,
+    k: int = 10,
+    exclude_seen: bool = True,
+    allow: Iterable[str] | None = None,
+    deny: Iterable[str] | None = None,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> Table:
+    """Recommend items to users, ids in and ids out.
+
+    Parameters
+    ----------
+    model : Recommender
+    users : str, sequence of str, or None
+        Ids of users; None: all of them.
+    k : int
+        Items per user: exactly so many, or all that may appear where they are fewer.
+    exclude_seen : bool
+        Leave out the items of a user's own training interactions, which the model must have
+        with it.
+    allow, deny : iterable of str, or None
+        Ids of the only items that may appear; ids of items that may not.
+    engine, observer
+        As in `top_items`.
+
+    Returns
+    -------
+    Table
+        Columns ``user``, ``rank`` (from 1), ``item``, ``name`` where names are known, ``score``.
+
+    Raises
+    ------
+    UnknownId
+        A user or an item is not in the model.
+    SettingError
+        `exclude_seen` without a history in the model, or `k` below 1.
+
+    Examples
+    --------
+    >>> from alsolike.data.interactions import Interactions
+    >>> from alsolike.models.popularity import fit_popularity
+    >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u3"], ["a", "b", "b", "c"])
+    >>> print(recommend(fit_popularity(likes), ["u1", "u2"], k=2))
+    +------+------+------+-------+
+    | user | rank | item | score |
+    +------+------+------+-------+
+    | u1   |    1 | c    |     1 |
+    | u2   |    1 | a    |     1 |
+    | u2   |    2 | c    |     1 |
+    +------+------+------+-------+
+    """
+    rows = _user_rows(users, model.users)
+    allowed, denied = open_ids(model, allow, deny)
+    ranked = top_items(
+        model,
+        rows,
+        k=min(checked_k(k), max(len(model.items), 1)),
+        exclude=seen_by(model) if exclude_seen else None,
+        allow=allowed,
+        deny=denied,
+        engine=engine,
+        observer=observer,
+    )
+    user_ids = model.users.ids_of(rows)
+    return tidy(model, ("user", user_ids), "item", ranked.indices, ranked.scores)
+
+
+def similar(
+    model: FactorModel,
+    items: str | Sequence[str] | None = None,
+    *,
+    k: int = 10,
+    include_self: bool = False,
+    min_count: int = MIN_COUNT,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> Table:
+    """Find the items most similar to items, by the cosine of their factors.
+
+    Parameters
+    ----------
+    model : FactorModel
+    items : str, sequence of str, or None
+        Ids or names of items; None: all of them.
+    k : int
+        Neighbours per item: exactly so many, or all that there are where they are fewer. An item
+        without factors has none, and no rows here.
+    include_self : bool
+        Whether the item itself comes first, with score 1, as one of the `k`.
+    min_count : int
+        Neighbours have at least so many interactions in the training data. The cosine ignores
+        the length of a row of factors, which is what tells much evidence from little: an item of
+        one listener points exactly where that listener points, and so is as "similar" as can be
+        to the listener's other rarities. Hence 2 at the least; 5 and more where the data were not
+        filtered.
+    engine, observer
+        As in `top_items`.
+
+    Returns
+    -------
+    Table
+        Columns ``item``, ``rank`` (from 1), ``similar_item``, ``name`` (of the similar item)
+        where names are known, ``score`` in [-1, 1].
+
+    Raises
+    ------
+    UnknownId
+        An item is neither an id nor exactly one item's name.
+
+    Examples
+    --------
+    >>> from alsolike.data.interactions import Interactions
+    >>> from alsolike.models.als import ALSConfig, fit
+    >>> likes = Interactions.from_columns(
+    ...     ["u1", "u1", "u2", "u2", "u3", "u3"], ["a", "b", "a", "b", "c", "d"])
+    >>> model = fit(likes, ALSConfig(factors=2, iterations=3))
+    >>> similar(model, "a", k=1)["similar_item"].tolist()
+    ['b']
+    """
+    rows = _item_rows(model, items)
+    ranked = similar_indices(
+        model,
+        rows,
+        k=min(checked_k(k), max(len(model.items), 1)),
+        include_self=include_self,
+        min_count=min_count,
+        engine=engine,
+        observer=observer,
+    )
+    item_ids = model.items.ids_of(rows)
+    return tidy(model, ("item", item_ids), "similar_item", ranked.indices, ranked.scores)
+
+
+def _excluded(
+    exclude: sp.csr_array | None, rows: Indices, shape: tuple[int, int]
+) -> tuple[Bounds, Bounds, Indices]:
+    """Return where each query's excluded items start and end, and the items."""
+    if exclude is None:
+        nowhere = np.zeros(len(rows), dtype=np.int64)
+        return nowhere, nowhere, np.empty(0, dtype=np.int32)
+    if exclude.shape != shape:
+        raise DataError(
+            f"exclude is {exclude.shape[0]:,} x {exclude.shape[1]:,}; the model knows "
+            f"{shape[0]:,} users and {shape[1]:,} items."
+        )
+    pattern = sp.csr_array(exclude)
+    if not pattern.has_sorted_indices:
+        pattern = pattern.sorted_indices()
+    bounds = np.asarray(pattern.indptr, dtype=np.int64)
+    return bounds[rows], bounds[rows + 1], np.asarray(pattern.indices, dtype=np.int32)
+
+
+def _user_rows(users: str | Sequence[str] | None, known: Vocabulary) -> Indices:
+    if users is None:
+        return np.arange(len(known), dtype=np.int32)
+    return known.indices_of(checked_ids(users, "user"))
+
+
+def _item_rows(model: FactorModel, items: str | Sequence[str] | None) -> Indices:
+    if items is None:
+        return np.arange(len(model.items), dtype=np.int32)
+    wanted = checked_ids(items, "item")
+    return np.array([model.item_index(item) for item in wanted], dtype=np.int32)

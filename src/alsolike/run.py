@@ -1,0 +1,261 @@
+"""The main job, step by step: from a table of likes to a report, a model and shelves.
+
+This is the map of the house: read, filter, split, search, choose, judge, refit, write, show.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alsolike.data.filtering import FilterReport, filter_counts
+from alsolike.data.interactions import Interactions
+from alsolike.data.reading import ReadReport, read
+from alsolike.data.split import Split
+from alsolike.data.splitting import hold_out
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.evaluation.intervals import Estimate, bootstrap_mean, paired_difference
+from alsolike.evaluation.measures import evaluate
+from alsolike.models.als import fit
+from alsolike.models.popularity import fit_popularity
+from alsolike.observing import SILENT, Observer
+from alsolike.publishing import Outcome, TestFigures, publish
+from alsolike.recommending.many import recommend, similar
+from alsolike.tables import Table
+from alsolike.tuning.grid import search
+from alsolike.tuning.leaderboard import SearchResult
+from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.presets import Preset, preset_for
+
+_SHELF = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the main job is asked to do.
+
+    Parameters
+    ----------
+    source : path, frame or matrix
+        The likes.
+    reading : mapping of str to values
+        Further arguments of `alsolike.data.reading.read`.
+    out : path
+        The folder for all that it leaves.
+    preset : str
+        A name of `alsolike.tuning.presets.PRESETS`.
+    min_per_user, min_per_item, held_out, share, k, metric
+        In place of the preset's own; None keeps these.
+    grid : mapping of str to sequence
+        Settings to try in place of the preset's grid.
+    settings : mapping of str to values
+        Settings that all runs share, in place of the preset's own.
+    sweeps : sequence of int or None
+        Where each training is scored.
+    seed : int
+        Of the split, of the first factors and of what the galleries show.
+    threads : int or None
+        None: as many as this process may use. Results do not depend on it.
+    with_history : bool
+        Put the training interactions into the model.
+    remote_images : bool
+        Let the report load pictures from the web.
+    command : str
+        What was typed, for the report.
+    """
+
+    source: Any
+    out: Path
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    preset: str = "quick"
+    min_per_user: int | None = None
+    min_per_item: int | None = None
+    held_out: int | None = None
+    share: float | None = None
+    k: int | None = None
+    metric: str | None = None
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    sweeps: Sequence[int] | None = None
+    seed: int = 0
+    threads: int | None = None
+    with_history: bool = True
+    remote_images: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The likes as the search gets them, and what each step before it reported."""
+
+    how_read: ReadReport
+    how_filtered: FilterReport
+    preset: Preset
+    kept: Interactions
+    split: Split
+
+
+def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
+    """Do the whole job and leave its results in ``job.out``.
+
+    The same job after a kill goes on where it was: trainings that the ledger holds are not
+    repeated. The same job gives the same bytes, but for the ledger's times.
+
+    Parameters
+    ----------
+    job : Job
+    observer : Observer
+        Is told each finding as it comes, and hears the progress of each step.
+
+    Returns
+    -------
+    Outcome
+        All that was found, and what the report shows.
+
+    Raises
+    ------
+    AlsolikeError
+        Whatever stands in the way, with the way out; see `alsolike.errors`.
+    """
+    engine = LocalEngine(job.threads)
+    prepared = prepare(job, observer=observer)
+    found, baseline = search_settings(job, prepared, observer=observer)
+    test = _test_figures(found, prepared.split, engine)
+    observer.tell(test)
+    observer.tell(
+        f"Fitting the best settings to all {prepared.kept.n_interactions:,} interactions."
+    )
+    model = fit(prepared.kept, found.best, engine=engine, observer=observer)
+    outcome = Outcome(
+        how_read=prepared.how_read,
+        how_filtered=prepared.how_filtered,
+        split=prepared.split,
+        found=found,
+        baseline=baseline,
+        test=test,
+        model=model,
+        similar_items=similar(model, k=_SHELF, engine=engine, observer=observer),
+        recommendations=recommend(model, k=_SHELF, engine=engine, observer=observer),
+        seed=job.seed,
+    )
+    publish(
+        outcome,
+        job.out,
+        command=job.command,
+        with_history=job.with_history,
+        remote_images=job.remote_images,
+        image_folder=_folder_of(job.reading.get("items") or job.source),
+        observer=observer,
+    )
+    return outcome
+
+
+def prepare(job: Job, *, observer: Observer = SILENT) -> Prepared:
+    """Read, filter and split as the job asks."""
+    likes, how_read = read(job.source, threads=job.threads, observer=observer, **job.reading)
+    observer.tell(how_read)
+    preset = _adapted(preset_for(job.preset, likes), job)
+    kept, how_filtered = filter_counts(
+        likes, min_per_user=preset.min_per_user, min_per_item=preset.min_per_item
+    )
+    observer.tell(how_filtered)
+    split = hold_out(
+        kept,
+        k=preset.held_out,
+        share=preset.share,
+        validation_share=preset.validation_share,
+        seed=job.seed,
+    )
+    observer.tell(split)
+    return Prepared(how_read, how_filtered, preset, kept, split)
+
+
+def search_settings(
+    job: Job, prepared: Prepared, *, observer: Observer = SILENT
+) -> tuple[SearchResult, Estimate]:
+    """Search as the job asks; return what was found, and what popularity reaches beside it."""
+    engine, preset = LocalEngine(job.threads), prepared.preset
+    with Ledger(job.out / "ledger.sqlite") as ledger:
+        found = search(
+            prepared.split,
+            preset.configs(),
+            sweeps=preset.sweeps,
+            ledger=ledger,
+            k=preset.k,
+            metric=preset.metric,
+            exclude_seen=preset.exclude_seen,
+            beside=preset.beside,
+            engine=engine,
+            observer=observer,
+        )
+    found, baseline = _with_popularity(found, prepared.split, engine)
+    observer.tell(found)
+    return found, baseline
+
+
+def _adapted(preset: Preset, job: Job) -> Preset:
+    """Return the preset with what the job asks for in place of its own."""
+    asked: dict[str, Any] = {
+        "min_per_user": job.min_per_user,
+        "min_per_item": job.min_per_item,
+        "held_out": job.held_out,
+        "share": job.share,
+        "k": job.k,
+        "metric": job.metric,
+        "space": job.grid or None,
+        "sweeps": None if job.sweeps is None else tuple(job.sweeps),
+    }
+    base = replace(preset.base, seed=job.seed, **job.settings)
+    fixed = {name: values for name, values in preset.space.items() if name not in job.settings}
+    return replace(
+        replace(preset, base=base, space=fixed),
+        **{name: value for name, value in asked.items() if value is not None},
+    )
+
+
+def _with_popularity(
+    found: SearchResult, split: Split, engine: Engine
+) -> tuple[SearchResult, Estimate]:
+    """Return the search with popularity on its leaderboard, and what popularity reaches."""
+    judge = found.judge
+    measured = evaluate(
+        fit_popularity(split.train),
+        split.validation,
+        exclude=split.train if judge.exclude_seen else None,
+        k=judge.k,
+        metrics=(judge.metric,),
+        engine=engine,
+    )
+    line = bootstrap_mean(measured.per_user[judge.measure], np.random.default_rng(0))
+    rows = [row | {"rank": None} for row in found.leaderboard.rows()]
+    rows.append(
+        {"model": "popularity"}
+        | {judge.score: line.mean, f"{judge.score}_low": line.low, f"{judge.score}_high": line.high}
+    )
+    rows.sort(key=lambda row: -row[judge.score])
+    ranked = [row | {"rank": rank} for rank, row in enumerate(rows, start=1)]
+    return replace(found, leaderboard=Table.from_rows(ranked)), line
+
+
+def _test_figures(found: SearchResult, split: Split, engine: Engine) -> TestFigures:
+    """Measure the chosen settings and popularity on the test users, which no choice has seen."""
+    shown = split.train_and_validation()
+    models = (fit(shown, found.best, engine=engine), fit_popularity(shown))
+    judge = found.judge
+    evaluations = [
+        evaluate(model, split.test, exclude=shown, k=judge.k, engine=engine) for model in models
+    ]
+    ours, theirs = (each.per_user[judge.measure] for each in evaluations)
+    return TestFigures(
+        measure=judge.measure,
+        evaluations=tuple(evaluations),
+        difference=paired_difference(ours, theirs, np.random.default_rng(0)),
+    )
+
+
+def _folder_of(source: Any) -> Path | None:
+    """Return where pictures that a table names by path start."""
+    return Path(source).resolve().parent if isinstance(source, (str, Path)) else None

@@ -1,0 +1,212 @@
+"""What every model must keep to, and tiny data to show it on: for us and for authors of models.
+
+In the test file of a further model::
+
+    @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+    def test_contract(check):
+        check(fit_my_model)
+
+where ``fit_my_model`` takes `Interactions` and returns a `Recommender`. Each check raises
+AssertionError with what was expected and what came.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse as sp
+
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.texts import Texts
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.models.base import FactorModel, Floats, Recommender
+from alsolike.recommending.many import top_items
+
+__all__ = ["CONTRACT", "tiny_likes", "tiny_model"]
+
+Fit = Callable[[Interactions], Recommender]
+
+_EVERYTHING = slice(None)
+# Of the largest score: what float32 sums may differ by when they are taken in another order.
+_TOLERANCE = 1e-5
+
+
+def tiny_likes(n_users: int = 30, n_items: int = 40, *, seed: int = 0) -> Interactions:
+    """Make likes with two tastes in them, and with what real data have besides.
+
+    Users of even and odd rows like one half of the items each, some of them often; popular items
+    are liked by both. The last user likes nothing, the last item is liked by nobody, ids are of
+    several alphabets and their order is not that of their numbers.
+
+    Parameters
+    ----------
+    n_users, n_items : int
+        At least 2 of each.
+    seed : int
+
+    Returns
+    -------
+    Interactions
+        With a catalogue of names; some are empty, two are equal.
+
+    Examples
+    --------
+    >>> tiny_likes()
+    Interactions(30 users, 40 items, 292 interactions, 24.3 % filled)
+    """
+    generator = np.random.default_rng(seed)
+    users, items = np.arange(n_users)[:, None], np.arange(n_items)[None, :]
+    chance = np.where(users % 2 == items % 2, 0.4, 0.05) + 0.4 * (items < n_items // 10)
+    liked = generator.random((n_users, n_items)) < chance
+    liked[0, 0] = liked[1, 1 % (n_items - 1)] = True
+    liked[-1, :] = liked[:, -1] = False
+    amounts = np.where(liked, generator.geometric(0.5, liked.shape), 0)
+    matrix = canonical(sp.csr_array(amounts.astype(np.float32)))
+    times = 1.4e9 + generator.integers(0, 10**8, matrix.nnz).astype(np.float64)
+    names = Texts.pack("" if row % 7 == 3 else f"Item {max(row, 1)} ♪" for row in range(n_items))
+    return Interactions(
+        matrix,
+        Vocabulary.of((f"user {row}" for row in range(n_users)), kind="user"),
+        Vocabulary.of((f"{'aéж'[row % 3]}{row}" for row in range(n_items)), kind="item"),
+        times,
+        Catalogue(n_items=n_items, names=names),
+    )
+
+
+def tiny_model(n_users: int = 4, n_items: int = 5, factors: int = 2) -> FactorModel:
+    """Make a model that was not trained, for tests of what comes after training.
+
+    Examples
+    --------
+    >>> model = tiny_model()
+    >>> model, model.items.id_of(0), model.catalogue.name_of(0)
+    (FactorModel(als: 4 users, 5 items, 2 factors, 3 sweeps), 'a0', 'Item 1 ♪')
+    """
+    likes = tiny_likes(n_users, n_items)
+    generator = np.random.default_rng(0)
+    return FactorModel(
+        users=likes.users,
+        items=likes.items,
+        user_factors=generator.standard_normal((n_users, factors), dtype=np.float32),
+        item_factors=generator.standard_normal((n_items, factors), dtype=np.float32),
+        eigenvalues=np.arange(factors, 0, -1, dtype=np.float64),
+        item_counts=likes.item_counts,
+        settings={"factors": factors, "alpha": 1.0},
+        sweeps=3,
+        catalogue=likes.catalogue,
+        history=likes,
+    )
+
+
+def check_ids(fit: Fit) -> None:
+    """Check that users and items are those of the training data, in order, and that it is named."""
+    likes = tiny_likes()
+    model = fit(likes)
+    _expect(model.users == likes.users, f"users {likes.users}", model.users)
+    _expect(model.items == likes.items, f"items {likes.items}", model.items)
+    _expect(model.name.isidentifier(), "one word as name", model.name)
+
+
+def check_shape(fit: Fit) -> None:
+    """Check that scores are float32, a row for each user asked for and a column for each item."""
+    model = fit(tiny_likes())
+    for rows, columns, shape in (
+        (_EVERYTHING, _EVERYTHING, (30, 40)),
+        (np.array([3, 1, 3]), slice(10, 12), (3, 2)),
+        (np.array([], dtype=np.int32), _EVERYTHING, (0, 40)),
+        (slice(0, 1), slice(7, 7), (1, 0)),
+    ):
+        block = model.scores(rows, columns)
+        _expect(block.shape == shape, f"scores {shape}", block.shape)
+        _expect(block.dtype == np.float32, "float32 scores", block.dtype)
+
+
+def check_finite(fit: Fit) -> None:
+    """Check that every score is finite, users and items without interactions included."""
+    scores = _all_scores(fit(tiny_likes()))
+    _expect(bool(np.isfinite(scores).all()), "finite scores", f"{np.isnan(scores).sum()} NaN")
+
+
+def check_blocks(fit: Fit) -> None:
+    """Check that a block of scores is that part of the whole, however users and items are cut."""
+    model = fit(tiny_likes())
+    whole = _all_scores(model)
+    rows = np.random.default_rng(0).permutation(len(model.users)).astype(np.int32)
+    for chosen in (rows[:1], rows[:7], rows, np.sort(rows)):
+        for columns in (slice(0, 1), slice(3, 20), slice(20, 40)):
+            _expect_close(model.scores(chosen, columns), whole[chosen, columns], "scores")
+
+
+def check_repeatable(fit: Fit) -> None:
+    """Check that training twice on the same data gives the same bytes."""
+    first, second = (_all_scores(fit(tiny_likes())).tobytes() for _ in range(2))
+    _expect(first == second, "the same bytes from the same data", "others")
+
+
+def check_data_untouched(fit: Fit) -> None:
+    """Check that training and scoring leave the training data as they are."""
+    likes = tiny_likes()
+    for part in (likes.user_items.data, likes.user_items.indices, likes.user_items.indptr):
+        part.flags.writeable = False
+    _all_scores(fit(likes))
+    _expect(likes.fingerprint == tiny_likes().fingerprint, "the data as they were", "others")
+
+
+def check_learns(fit: Fit) -> None:
+    """Check that on average a user's own items score higher than the other items."""
+    likes = tiny_likes()
+    liked = likes.user_items.toarray() > 0
+    scores = _all_scores(fit(likes))
+    inside, outside = float(scores[liked].mean()), float(scores[~liked].mean())
+    _expect(inside > outside, f"likes to score above {outside:.4f}, the mean of the rest", inside)
+
+
+def check_small(fit: Fit) -> None:
+    """Check that one user and one item are data, too."""
+    scores = _all_scores(fit(Interactions.from_columns(["ann"], ["m1"])))
+    _expect(scores.shape == (1, 1), "one score", scores.shape)
+    _expect(bool(np.isfinite(scores).all()), "a finite score", scores)
+
+
+def check_recommends_unseen(fit: Fit) -> None:
+    """Check that all but what a user has seen is recommended, each item once, best first."""
+    likes = tiny_likes()
+    model = fit(likes)
+    rows = np.arange(likes.n_users)
+    found = top_items(model, rows, k=likes.n_items, exclude=likes.user_items)
+    seen = likes.user_items.toarray() != 0
+    for row, indices, scores in zip(rows, found.indices, found.scores, strict=True):
+        listed = indices[indices >= 0]
+        unseen = np.flatnonzero(~seen[row])
+        _expect(np.array_equal(np.sort(listed), unseen), f"the items {unseen}", np.sort(listed))
+        ranks = scores[: len(listed)]
+        _expect(bool((ranks[1:] <= ranks[:-1]).all()), "scores that descend", ranks)
+        _expect_close(ranks, _all_scores(model)[row, listed], "scores of recommended items")
+
+
+CONTRACT: tuple[Callable[[Fit], None], ...] = (
+    check_ids,
+    check_shape,
+    check_finite,
+    check_blocks,
+    check_repeatable,
+    check_data_untouched,
+    check_learns,
+    check_small,
+    check_recommends_unseen,
+)
+
+
+def _all_scores(model: Recommender) -> Floats:
+    return model.scores(_EVERYTHING, _EVERYTHING)
+
+
+def _expect(holds: bool, expected: object, found: object) -> None:
+    if not holds:
+        raise AssertionError(f"{expected} expected, {found} found")
+
+
+def _expect_close(found: Floats, expected: Floats, what: str) -> None:
+    limit = _TOLERANCE * max(1.0, float(np.abs(expected).max(initial=0)))
+    gap = float(np.abs(found - expected).max(initial=0))
+    _expect(gap <= limit, f"{what} within {limit:.1e} of the whole's", f"a gap of {gap:.1e}")

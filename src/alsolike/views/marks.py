@@ -1,0 +1,138 @@
+"""The parts that figures are made of, as Vega-Lite: colours, axes, lines, dots and words."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from alsolike.views.page import clean, finite, rounded
+
+Spec = dict[str, Any]
+Row = dict[str, Any]
+
+INK, MUTED, GRID, ACCENT, PAPER = "#1f1d1a", "#625d56", "#e4dfd6", "#0b6a60", "#ffffff"
+ROLES = {INK: "ink", MUTED: "muted", GRID: "grid", ACCENT: "accent", PAPER: "paper"}
+
+_FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
+
+_CONFIG: Spec = {
+    "font": _FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "domainColor": MUTED,
+        "gridColor": GRID,
+        "labelColor": MUTED,
+        "labelFontSize": 12,
+        "tickColor": MUTED,
+        "tickSize": 4,
+        "titleColor": MUTED,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+    },
+    "axisY": {"domain": False, "ticks": False, "labelPadding": 8, "minExtent": 56},
+    "axisX": {"grid": False},
+    "title": {
+        "anchor": "start",
+        "color": INK,
+        "fontSize": 15,
+        "fontWeight": 600,
+        "offset": 14,
+        "subtitleColor": MUTED,
+        "subtitleFontSize": 12,
+        "subtitlePadding": 5,
+    },
+    "concat": {"spacing": 28},
+}
+
+
+def frame(title: str, description: str) -> Spec:
+    """Return what every figure has: paper, title, description, type."""
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "background": PAPER,
+        "padding": 14,
+        "title": clean(title),
+        "description": clean(description, most=600),
+        "config": _CONFIG,
+    }
+
+
+def axes(sweeps: Sequence[int], title: str) -> Spec:
+    """Return the shared encoding; ticks stand at scored sweeps only."""
+    known = sorted(set(sweeps))
+    step = math.ceil(len(known) / 10)
+    return {
+        "x": {
+            "field": "sweep",
+            "type": "quantitative",
+            "title": "sweep",
+            "axis": {"values": known[::step], "format": "d"},
+            "scale": {"domain": [known[0], known[-1]], "nice": False, "zero": False},
+        },
+        "y": {
+            "field": "value",
+            "type": "quantitative",
+            "title": title or None,
+            "axis": {"tickCount": 4},
+            "scale": {"zero": False, "nice": False, "padding": 10},
+        },
+    }
+
+
+def line(
+    points: list[Row], colour: str, *, width: float, ranks: Sequence[int] | None = None
+) -> Spec:
+    """Return a line for each trace of `points`; with `ranks`, faded by the rank of its points."""
+    encoding: Spec = {"detail": {"field": "trace"}, "description": {"field": "trace"}}
+    if ranks is not None:
+        encoding["strokeOpacity"] = {
+            "field": "rank",
+            "type": "quantitative",
+            "scale": {
+                "type": "pow",
+                "exponent": 0.5,
+                "domain": [1, max(*ranks, 2)],
+                "range": [0.6, 0.09],
+            },
+            "legend": None,
+        }
+    mark = {"type": "line", "color": colour, "strokeWidth": width, "strokeJoin": "round"}
+    return {"data": {"values": points}, "mark": mark, "encoding": encoding}
+
+
+def dot(point: Row, colour: str = ACCENT) -> Spec:
+    """Return a dot at `point`."""
+    mark = {"type": "point", "filled": True, "color": colour, "size": 60, "opacity": 1}
+    return {"data": {"values": [point]}, "mark": mark}
+
+
+def words(point: Row, words: str, sweeps: Sequence[int]) -> Spec:
+    """Return words beside `point`, on the side where the figure has room for them."""
+    late = 2 * point["sweep"] > min(sweeps) + max(sweeps)
+    mark = {
+        "type": "text",
+        "color": ACCENT,
+        "fontSize": 12,
+        "fontWeight": 600,
+        "align": "right" if late else "left",
+        "dx": -6 if late else 6,
+        "dy": -14,
+    }
+    data = {"values": [{**point, "words": words}]}
+    return {"data": data, "mark": mark, "encoding": {"text": {"field": "words"}}}
+
+
+def baseline(value: float | None) -> list[Spec]:
+    """Return a dashed rule at what popularity reaches, with words that lines cannot cross out."""
+    if finite(value) is None:
+        return []
+    data = {"values": [{"value": value, "words": f"popularity: {rounded(value)}"}]}
+    rule = {"type": "rule", "color": MUTED, "strokeDash": [5, 4], "strokeWidth": 1.5}
+    text = {"type": "text", "color": MUTED, "fontSize": 12, "align": "right", "dx": -4, "dy": -9}
+    aside = {"x": {"value": "width"}, "text": {"field": "words"}}
+    halo = {**text, "stroke": PAPER, "strokeWidth": 4, "strokeJoin": "round"}
+    return [
+        {"data": data, "mark": rule, "encoding": {"x": None}},
+        {"data": data, "mark": halo, "encoding": aside},
+        {"data": data, "mark": text, "encoding": aside},
+    ]

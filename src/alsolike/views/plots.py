@@ -1,0 +1,369 @@
+"""Learning curves as Vega-Lite specifications, and those as PNG, SVG and HTML.
+
+The specifications are plain dicts and hold their own data; they compute no numbers. A page shows
+them as inline SVG and not through Vega's 0.9 MB of JavaScript: that needs ``Function``, which a
+strict content policy forbids, draws nothing where scripts are off, and takes a phone longer to
+start than to show. A small script of ours adds the numbers under the pointer.
+"""
+
+import copy
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from alsolike.errors import SettingError
+from alsolike.tables import Table
+from alsolike.views import marks
+from alsolike.views.marks import ACCENT, INK, MUTED, ROLES, Row, Spec
+from alsolike.views.page import asset, clean, data_block, escaped, finite, rounded
+
+_VEGA_LITE = "5.20"
+_NARROW = 296
+_NOT_SETTINGS = {"run", "rank", "sweep", "model", "tie", "best", "seconds", "loss"}
+
+
+def best_curve(
+    curve: Table,
+    *,
+    metric: str,
+    title: str,
+    chosen_sweep: int,
+    held_out: str = "validation",
+) -> Spec:
+    """Draw one run's learning curve: the metric and the squared error, validation and train.
+
+    Each of the four has a panel and a vertical scale of its own. Where the training items are not
+    left out, training precision is many times that of validation, and one scale for both would
+    flatten the line that matters.
+
+    Parameters
+    ----------
+    curve : Table
+        One row per scored sweep: ``sweep``, and ``validation_`` and ``train_`` of `metric` and of
+        ``mse``, as far as known. Columns with ``_low`` and ``_high`` at their end give a band.
+    metric : str
+        As in the column names: ``"precision@10"``.
+    title : str
+        Above the figure.
+    chosen_sweep : int
+        The sweep to mark.
+    held_out : {"validation", "test"}
+        Which columns stand beside ``train_``: the article chose its best on test.
+
+    Raises
+    ------
+    SettingError
+        The table lacks the metric's held-out column, has no rows or no such sweep.
+
+    Examples
+    --------
+    >>> curve = Table({"sweep": [2, 4], "validation_precision@10": [0.10, 0.12]})
+    >>> spec = best_curve(curve, metric="precision@10", title="Best run", chosen_sweep=4)
+    >>> [panel["title"]["text"] for panel in spec["concat"]]
+    ['precision@10, validation']
+    """
+    _require(curve, ("sweep", f"{held_out}_{metric}"))
+    if chosen_sweep not in curve["sweep"].tolist():
+        raise SettingError(
+            f"The sweep to mark is {chosen_sweep}; the curve has {curve['sweep'].tolist()}."
+        )
+    shown = [
+        (side, measure)
+        for side in (held_out, "train")
+        for measure in (metric, "mse")
+        if f"{side}_{measure}" in curve
+    ]
+    marked = next(row for row in curve.rows() if row["sweep"] == chosen_sweep)
+    reached = ", ".join(
+        f"{side} {measure} {rounded(marked[f'{side}_{measure}'])}" for side, measure in shown
+    )
+    return {
+        **marks.frame(
+            title, f"Learning curve over sweeps. At the chosen sweep {chosen_sweep}: {reached}."
+        ),
+        "columns": 2,
+        "concat": [
+            _panel(curve, side, measure, chosen_sweep, height=150 if side == "train" else 230)
+            for side, measure in shown
+        ],
+    }
+
+
+def all_curves(
+    curves: Table,
+    *,
+    metric: str,
+    best: int,
+    baseline: float | None = None,
+    held_out: str = "validation",
+) -> Spec:
+    """Draw the validation curves of all runs in one figure, faded by their rank.
+
+    Parameters
+    ----------
+    curves : Table
+        One row per run and scored sweep: ``run``, ``rank`` (1 is best), ``sweep``,
+        ``validation_<metric>``, and one column per setting that varies.
+    metric : str
+        As in the column names: ``"precision@10"``.
+    best : int
+        The run to draw in the accent colour, on top.
+    baseline : float or None
+        What popularity reaches: a dashed rule.
+    held_out : {"validation", "test"}
+        Which columns to draw.
+
+    Raises
+    ------
+    SettingError
+        A column is missing, there are no rows, or `best` is not among the runs.
+
+    Examples
+    --------
+    >>> curves = Table({"run": [1, 1, 2, 2], "rank": [2, 2, 1, 1], "sweep": [2, 4, 2, 4],
+    ...                 "factors": [10, 10, 40, 40], "validation_mrr": [0.2, 0.3, 0.3, 0.4]})
+    >>> spec = all_curves(curves, metric="mrr", best=2, baseline=0.1)
+    >>> spec["description"]
+    'Validation mrr of 2 runs over sweeps; the best, run 2 (factors 40), reaches 0.4000; ...'
+    """
+    column = f"{held_out}_{metric}"
+    _require(curves, ("run", "rank", "sweep", column))
+    if best not in curves["run"].tolist():
+        raise SettingError(f"The best run is said to be {best}; the curves have no such run.")
+    points = [_point(row, column, metric, curves.column_names) for row in curves.rows()]
+    drawn = [point for point in points if point["value"] is not None]
+    ranks = [point["rank"] for point in points]
+    sweeps = [point["sweep"] for point in points]
+    chosen = [point for point in drawn if point["run"] == best]
+    peak = max(chosen, key=lambda point: point["value"], default=None)
+    settings = next(point["settings"] for point in points if point["run"] == best)
+    named = f"run {best}" + (f" ({settings})" if settings else "")
+    reaches = "has no value" if peak is None else f"reaches {rounded(peak['value'])}"
+    runs = len({point["run"] for point in points})
+    description = (
+        f"{held_out.capitalize()} {metric} of {runs} runs over sweeps; the best, {named}, {reaches}"
+    )
+    if finite(baseline) is not None:
+        description += f"; popularity reaches {rounded(baseline)}"
+    layers: list[Spec] = [
+        marks.line(
+            [point for point in points if point["run"] != best], INK, width=1.1, ranks=ranks
+        ),
+        *marks.baseline(baseline),
+        marks.line([point for point in points if point["run"] == best], ACCENT, width=2.8),
+    ]
+    if peak is not None:
+        told = f"run {best}, sweep {peak['sweep']}: {rounded(peak['value'])}"
+        layers += [marks.dot(peak), marks.words(peak, told, sweeps)]
+    return {
+        **marks.frame("", description + "."),
+        "title": {
+            "text": clean(f"{held_out.capitalize()} {metric} of all {runs} runs"),
+            "subtitle": "The paler, the lower in rank; the best in colour",
+        },
+        "width": 860,
+        "height": 420,
+        "encoding": marks.axes(sweeps, metric),
+        "layer": layers,
+    }
+
+
+def to_png(spec: Spec, scale: float = 2) -> bytes:
+    """Return `spec` drawn as PNG, `scale` pixels to a unit."""
+    import vl_convert  # noqa: PLC0415 - starts a JavaScript engine, so only when something is drawn
+
+    return bytes(vl_convert.vegalite_to_png(spec, vl_version=_VEGA_LITE, scale=scale))
+
+
+def to_svg(spec: Spec) -> str:
+    """Return `spec` drawn as a standalone SVG."""
+    import vl_convert  # noqa: PLC0415 - as in to_png
+
+    return str(vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE))
+
+
+def to_html(specs: Mapping[str, Spec]) -> str:
+    """Return captioned figures as one fragment for any page, their style and script once.
+
+    Parameters
+    ----------
+    specs : mapping of str to spec
+        Caption to figure, in the order in which they are shown.
+    """
+    figures = "\n".join(figure(spec, caption=caption) for caption, spec in specs.items())
+    style, script = asset("figure.css"), asset("figure.js")
+    return f"<style>{style}</style>\n{figures}\n<script>{script}</script>"
+
+
+def figure(spec: Spec, *, caption: str = "") -> str:
+    """Return `spec` as a ``<figure>``, drawn twice: for a wide page, and for a phone.
+
+    It takes its colours from the page, shows without scripts, and carries the numbers that
+    ``figure.js`` shows under the pointer. Figures of a few lines list them below as well.
+    """
+    traces = _traces(spec)
+    drawings = "".join(
+        f'<div class="als-{kind}" role="img" aria-label="{escaped(spec["description"], most=600)}">'
+        f"{_themed(to_svg(_bare(spec, narrow=kind == 'narrow')))}</div>"
+        for kind in ("wide", "narrow")
+    )
+    numbers = _numbers(traces) if len(traces) <= 4 else ""
+    below = f"<figcaption>{escaped(caption)}</figcaption>" if caption else ""
+    return f'<figure class="als-figure">{drawings}{below}{numbers}{data_block(traces)}</figure>'
+
+
+def _require(table: Table, names: Iterable[str]) -> None:
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise SettingError(
+            f"A figure needs the columns {missing}; the table has {list(table.column_names)}."
+        )
+    if not len(table):
+        raise SettingError("A figure needs at least one scored sweep; the table has no rows.")
+
+
+def _panel(curve: Table, side: str, measure: str, chosen: int, *, height: int) -> Spec:
+    """Return one panel: a line, its band where there is one, and the chosen sweep."""
+    column = f"{side}_{measure}"
+    banded = f"{column}_low" in curve and f"{column}_high" in curve
+    points: list[Row] = [
+        {
+            "trace": column,
+            "label": f"{measure}, {side}",
+            "measure": measure,
+            "sweep": int(row["sweep"]),
+            "value": finite(row[column]),
+            "low": finite(row[f"{column}_low"]) if banded else None,
+            "high": finite(row[f"{column}_high"]) if banded else None,
+        }
+        for row in curve.rows()
+    ]
+    sweeps = [point["sweep"] for point in points]
+    colour = INK if side == "train" else ACCENT
+    marked = [point for point in points if point["sweep"] == chosen and point["value"] is not None]
+    layers: list[Spec] = []
+    if banded:
+        layers.append(
+            {
+                "data": {"values": points},
+                "mark": {"type": "area", "color": colour, "fillOpacity": 0.14},
+                "encoding": {"y": {"field": "low"}, "y2": {"field": "high"}},
+            }
+        )
+    layers.append(
+        {
+            "data": {"values": [{"sweep": chosen}]},
+            "mark": {"type": "rule", "color": MUTED, "strokeDash": [2, 3]},
+            "encoding": {"y": None},
+        }
+    )
+    layers.append(marks.line(points, colour, width=2.2))
+    if marked:
+        layers.append(marks.dot(marked[0], colour))
+    reached = rounded(marked[0]["value"]) if marked else "no value"
+    return {
+        "title": {
+            "text": f"{measure}, {side}",
+            "subtitle": f"{reached} at sweep {chosen}",
+            "fontSize": 13,
+            "offset": 12,
+            "frame": "group",
+        },
+        "width": 390,
+        "height": height,
+        "encoding": marks.axes(sweeps, ""),
+        "layer": layers,
+    }
+
+
+def _point(row: Row, column: str, metric: str, names: Sequence[str]) -> Row:
+    run, rank = int(row["run"]), int(row["rank"])
+    settings = " · ".join(
+        f"{name} {_plain(row[name])}"
+        for name in names
+        if name not in _NOT_SETTINGS and not name.startswith(("train_", "validation_", "test_"))
+    )
+    return {
+        "run": run,
+        "rank": rank,
+        "trace": f"run {run}",
+        "settings": clean(settings),
+        "label": clean(f"rank {rank} · run {run}" + (f" · {settings}" if settings else "")),
+        "measure": metric,
+        "sweep": int(row["sweep"]),
+        "value": finite(row[column]),
+    }
+
+
+def _traces(spec: Spec) -> dict[str, Row]:
+    """Return what each drawn line shows: its label, sweeps and values (gaps left out)."""
+    traces: dict[str, Row] = {}
+    for view in spec.get("concat", [spec]):
+        for layer in view["layer"]:
+            if layer["mark"]["type"] != "line":
+                continue
+            for point in layer["data"]["values"]:
+                fresh = {"label": point["label"], "measure": point["measure"], "points": []}
+                trace = traces.setdefault(point["trace"], fresh)
+                if point["value"] is not None:
+                    trace["points"].append((point["sweep"], float(rounded(point["value"]))))
+    return traces
+
+
+def _numbers(traces: Mapping[str, Row]) -> str:
+    """Return the numbers of a few lines as a table that opens on demand."""
+    columns = [dict(trace["points"]) for trace in traces.values()]
+    head = "".join(f'<th scope="col">{escaped(trace["label"])}</th>' for trace in traces.values())
+    rows = "".join(
+        f'<tr><th scope="row">{sweep}</th>'
+        + "".join(
+            f"<td>{rounded(column[sweep]) if sweep in column else '-'}</td>" for column in columns
+        )
+        + "</tr>"
+        for sweep in sorted({sweep for column in columns for sweep in column})
+    )
+    return (
+        "<details><summary>The numbers</summary>"
+        '<div class="als-scroll" tabindex="0" role="region" aria-label="The numbers">'
+        f'<table><thead><tr><th scope="col">sweep</th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></details>"
+    )
+
+
+def _bare(spec: Spec, *, narrow: bool) -> Spec:
+    """Return `spec` for a page: no title or paper of its own, and on a phone one column."""
+    bare = copy.deepcopy(spec)
+    del bare["title"]
+    bare |= {"background": None, "padding": 2}
+    if narrow:
+        bare["columns"] = 1
+        for view in bare.get("concat", [bare]):
+            view["width"], view["height"] = _NARROW, min(view["height"], 300)
+        if "concat" not in bare:
+            del bare["columns"]
+    return bare
+
+
+def _themed(svg: str) -> str:
+    """Return `svg` with the page's colours in place of ours, and without a voice of its own."""
+    return re.sub(r"<[^>]+>", lambda tag: _themed_tag(tag[0]), svg)
+
+
+def _themed_tag(tag: str) -> str:
+    label = re.search(r' aria-label="([^"]*)" [^>]*roledescription="line mark"', tag)
+    tag = re.sub(r' (?:aria-[a-z]+|role|class|font-family|xmlns:xlink)="[^"]*"', "", tag)
+    if label and tag.startswith("<path"):
+        tag = tag.replace("<path", f'<path data-trace="{label[1]}"', 1)
+    if tag.startswith("<svg"):
+        tag = tag.replace("<svg", '<svg aria-hidden="true" focusable="false"', 1)
+    return re.sub(
+        r'(fill|stroke)="(#[0-9a-f]{6})"',
+        lambda paint: (
+            f'{paint[1]}="var(--als-{ROLES[paint[2]]})"' if paint[2] in ROLES else paint[0]
+        ),
+        tag,
+    )
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

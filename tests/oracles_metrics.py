@@ -1,0 +1,64 @@
+"""Slow, literal float64 definitions of what the fast code computes. Never imported by src."""
+
+import math
+
+
+def filtered_pairs(pairs, min_per_user, min_per_item):
+    """The article's loop over a list of (user, item) pairs."""
+    while True:
+        users = {u for u, _ in pairs if sum(v == u for v, _ in pairs) >= min_per_user}
+        after = [(u, i) for u, i in pairs if u in users]
+        items = {i for _, i in after if sum(j == i for _, j in after) >= min_per_item}
+        after = [(u, i) for u, i in after if i in items]
+        if after == pairs:
+            return pairs
+        pairs = after
+
+
+def ranking(scores, excluded):
+    """Items by falling score, the lower number first among equals, without the excluded ones."""
+    return sorted((i for i in range(len(scores)) if i not in excluded), key=lambda i: -scores[i])
+
+
+def list_measures(ranked, relevant, k):
+    """One list (no padding) against a set of relevant items."""
+    top, m = ranked[:k], len(relevant)
+    is_hit = [item in relevant for item in top]
+    hits = sum(is_hit)
+    dcg = sum(1 / math.log2(place + 2) for place in range(len(top)) if is_hit[place])
+    ideal = sum(1 / math.log2(place + 2) for place in range(min(k, m)))
+    precisions = [sum(is_hit[: place + 1]) / (place + 1) for place in range(len(top))]
+    places = [place + 1 for place in range(len(top)) if is_hit[place]]
+    return {
+        "hits": hits,
+        "precision": hits / k,
+        "recall": hits / m,
+        "capped_recall": hits / min(k, m),
+        "ndcg": dcg / ideal,
+        "map": sum(p for p, hit in zip(precisions, is_hit, strict=True) if hit) / min(k, m),
+        "mrr": 1 / places[0] if places else 0.0,
+        "hit_rate": float(hits > 0),
+    }
+
+
+def auc(scores, relevant, left_out):
+    """All pairs of a relevant and another item, one by one."""
+    others = [i for i in range(len(scores)) if i not in relevant and i not in left_out]
+    if not others:
+        return 0.5
+    wins = sum(
+        1.0 if scores[i] > scores[j] else 0.5 if scores[i] == scores[j] else 0.0
+        for i in relevant
+        for j in others
+    )
+    return wins / (len(relevant) * len(others))
+
+
+def mean_squared_error(user_factors, item_factors, values, rows):
+    """Every cell, dense."""
+    cells = [
+        (float(value > 0) - float(user_factors[u].astype("f8") @ item_factors[i].astype("f8"))) ** 2
+        for u in rows
+        for i, value in enumerate(values[u])
+    ]
+    return sum(cells) / len(cells)

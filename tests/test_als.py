@@ -1,0 +1,304 @@
+"""The solver against dense float64, against implicit, and against its own invariants."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
+
+import oracles_als as oracle
+from alsolike.data.interactions import Interactions
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import DataError, FitError, SettingError
+from alsolike.models import als, halfsweep
+from alsolike.models.config import ALSConfig
+
+ONE = LocalEngine(1)
+
+
+def make_likes(n_users=120, n_items=90, seed=0, *, counts=False, dislikes=False):
+    """Return skewed interactions with rows both shorter and longer than the factors."""
+    rng = np.random.default_rng(seed)
+    share = np.outer(rng.pareto(1.0, n_users) + 0.1, rng.pareto(1.0, n_items) + 0.1)
+    filled = rng.random((n_users, n_items)) < np.clip(0.05 * share, 0, 0.9)
+    filled[np.arange(n_users), rng.integers(n_items, size=n_users)] = True
+    values = rng.integers(1, 9, filled.shape) if counts else np.ones(filled.shape)
+    if dislikes:
+        values = values * rng.choice([1, 1, 1, -1], filled.shape)
+    return Interactions.from_matrix(sp.csr_array(filled * values))
+
+
+def dense(likes):
+    return likes.user_items.toarray().astype(np.float64)
+
+
+def solve_users(likes, items, config):
+    """Run one half-sweep over the users; return scores over all items, float64."""
+    side = halfsweep.Side.of(likes.user_items, config, "user", likes.users)
+    values, basis = halfsweep.eigenbasis(halfsweep.gramian(items, ONE))
+    turned = halfsweep.turned(items, basis, ONE)
+    out = np.zeros((likes.n_users, config.factors), dtype=np.float32)
+    halfsweep.solve_side(side, turned, values, out, config, ONE)
+    return out.astype(np.float64) @ turned.T.astype(np.float64)
+
+
+def worst_row_error(scores, expected):
+    lengths = np.linalg.norm(expected, axis=1)
+    return (np.linalg.norm(scores - expected, axis=1) / np.maximum(lengths, 1e-30)).max()
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """150 items are more than 120 factors, so that lambda 0 has an answer."""
+    return make_likes(160, 150)
+
+
+@pytest.mark.parametrize("factors", [10, 40, 120])
+@pytest.mark.parametrize("alpha", [1, 50, 1000, 1e6])
+@pytest.mark.parametrize("regularization", [0, 1e-5, 0.1, 10, 1000])
+def test_half_sweep_equals_dense_normal_equations(wide, factors, alpha, regularization):
+    config = ALSConfig(factors=factors, alpha=alpha, regularization=regularization)
+    items = np.random.default_rng(1).standard_normal((wide.n_items, factors)).astype(np.float32)
+    solved = oracle.solve_rows(dense(wide), items.astype(np.float64), config, regularization)
+    expected = solved @ items.T.astype(np.float64)
+    assert worst_row_error(solve_users(wide, items, config), expected) < 1e-5
+
+
+VARIANTS = {
+    "scaled, below the unobserved": {"confidence": "scaled", "alpha": 0.1},
+    "scaled, weight exactly zero": {"confidence": "scaled", "alpha": 1.0},
+    "scaled, nothing at all": {"confidence": "scaled", "alpha": 0.0},
+    "log": {"confidence": "log", "alpha": 20.0, "epsilon": 0.5},
+    "additive": {"confidence": "additive", "alpha": 3.0, "unobserved_weight": 0.1},
+    "unobserved weight": {"unobserved_weight": 0.3, "alpha": 5.0},
+    "alpha zero": {"alpha": 0.0},
+    "two lambdas": {"user_regularization": 3.0, "item_regularization": 0.01},
+    "scaled lambda": {"regularization_exponent": 1.0, "regularization": 0.003},
+    "spark's lambda": {"regularization_exponent": 1.0, "regularization_count": "observed"},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("dislikes", [False, True])
+def test_every_form_of_the_objective_equals_the_oracle(variant, dislikes):
+    likes = make_likes(counts=True, dislikes=dislikes)
+    config = ALSConfig(factors=12, iterations=2, seed=3, **VARIANTS[variant])
+    model = als.fit(likes, config, engine=ONE)
+    start = (0.1 / np.sqrt(12)) * np.random.default_rng(3).standard_normal((likes.n_users, 12))
+    start = start.astype(np.float32).astype(np.float64)
+    users, items = oracle.sweeps(dense(likes), start, config, 2)
+    scores = model.user_factors.astype(np.float64) @ model.item_factors.T.astype(np.float64)
+    assert worst_row_error(scores, users @ items.T) < 1e-4
+    expected = oracle.loss(dense(likes), users, items, config)
+    assert als.loss(model) == pytest.approx(expected, rel=1e-5)
+
+
+def test_loss_equals_its_formula():
+    likes = make_likes(counts=True, dislikes=True)
+    config = ALSConfig(factors=7, iterations=1, alpha=4.0)
+    model = als.fit(likes, config)
+    users, items = (m.astype(np.float64) for m in (model.user_factors, model.item_factors))
+    expected = oracle.loss(dense(likes), users, items, config)
+    assert als.loss(model) == pytest.approx(expected, rel=1e-9)
+
+
+def test_loss_after_fifteen_sweeps_equals_dense_als(wide):
+    config = ALSConfig(factors=16, alpha=40.0, iterations=15, start="normal")
+    start = np.random.default_rng(0).standard_normal((wide.n_users, 16))
+    users, items = oracle.sweeps(dense(wide), start.astype(np.float32), config, 15)
+    expected = oracle.loss(dense(wide), users, items, config)
+    assert als.loss(als.fit(wide, config)) == pytest.approx(expected, rel=1e-4)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**16),
+    alpha=st.sampled_from([0.5, 1.0, 50.0, 1000.0]),
+    regularization=st.sampled_from([1e-3, 0.1, 10.0]),
+    factors=st.sampled_from([3, 16, 33]),
+)
+def test_loss_never_rises(seed, alpha, regularization, factors):
+    likes = make_likes(60, 50, seed=seed)
+    config = ALSConfig(factors=factors, alpha=alpha, regularization=regularization, iterations=6)
+    losses = [als.loss(model, engine=ONE) for model in als.iterate(likes, config, engine=ONE)]
+    assert all(later <= (1 + 1e-6) * earlier for earlier, later in pairwise(losses))
+
+
+def test_gradient_of_the_side_just_solved_vanishes(wide):
+    config = ALSConfig(factors=20, alpha=30.0, iterations=4, regularization=0.5)
+    model = als.fit(wide, config)
+    users, items = (m.astype(np.float64) for m in (model.user_factors, model.item_factors))
+    confidence, pull, _ = oracle.cell_weights(dense(wide), config)
+    parts = (confidence * (users @ items.T)) @ items, 0.5 * users, pull @ items
+    gradient = parts[0] + parts[1] - parts[2]
+    assert np.abs(gradient).max() < 1e-4 * max(np.abs(part).max() for part in parts)
+
+
+def test_the_same_bytes_for_any_number_of_threads_and_chunks(monkeypatch):
+    likes = make_likes(700, 300, counts=True)
+    for solver in ("exact", "cg"):
+        config = ALSConfig(factors=24, iterations=3, solver=solver)
+        first = als.fit(likes, config, engine=LocalEngine(1))
+        for threads in (2, 4):
+            again = als.fit(likes, config, engine=LocalEngine(threads))
+            assert again.user_factors.tobytes() == first.user_factors.tobytes()
+            assert again.item_factors.tobytes() == first.item_factors.tobytes()
+            assert als.loss(again, engine=LocalEngine(threads)) == als.loss(first, engine=ONE)
+        monkeypatch.setattr(halfsweep, "_CHUNKS", 7)
+        again = als.fit(likes, config, engine=LocalEngine(2))
+        assert again.user_factors.tobytes() == first.user_factors.tobytes()
+        monkeypatch.undo()
+
+
+def test_folding_in_a_training_user_gives_the_stored_bytes(wide):
+    config = ALSConfig(factors=30, alpha=25.0, iterations=3)
+    model = als.fit(wide, config)
+    assert als.fold_in(model, wide).tobytes() == model.user_factors.tobytes()
+    some = wide.user_items[[5, 99, 3]]
+    assert als.fold_in(model, some).tobytes() == model.user_factors[[5, 99, 3]].tobytes()
+
+
+def test_folding_in_items_equals_a_full_solve(wide):
+    config = ALSConfig(factors=30, alpha=25.0, iterations=3)
+    model = als.fit(wide, config)
+    users = model.user_factors.astype(np.float64)
+    expected = oracle.solve_rows(dense(wide).T, users, config, config.regularization) @ users.T
+    folded = als.fold_in_items(model, wide.item_users).astype(np.float64) @ users.T
+    assert worst_row_error(folded, expected) < 1e-5
+
+
+def test_fold_in_refuses_a_matrix_the_wrong_way_round(wide):
+    model = als.fit(wide, ALSConfig(factors=4, iterations=1))
+    with pytest.raises(DataError, match="wrong way round"):
+        als.fold_in(model, wide.item_users)
+
+
+def test_permuting_users_permutes_the_results():
+    likes = make_likes(80, 60)
+    names = [f"u{number:03}" for number in range(80)]
+    order = np.random.default_rng(5).permutation(80)
+    matrix = likes.user_items
+    plain = Interactions.from_matrix(matrix, users=names)
+    moved = Interactions.from_matrix(matrix[order], users=names)
+    config = ALSConfig(factors=8, iterations=1, alpha=20.0)
+    start = als.fit(plain, config)
+    turned = replace(
+        start,
+        user_factors=start.user_factors[order],
+        history=moved,
+        item_factors=start.item_factors,
+    )
+    on, moved_on = als.fit(plain, config, start=start), als.fit(moved, config, start=turned)
+    every = slice(None)
+    np.testing.assert_allclose(
+        moved_on.scores(every, every), on.scores(every, every)[order], rtol=1e-4, atol=1e-4
+    )
+
+
+def test_training_goes_on_where_it_stopped(wide):
+    config = ALSConfig(factors=10, iterations=6)
+    whole = als.fit(wide, config)
+    half = als.fit(wide, replace(config, iterations=3))
+    on = als.fit(wide, replace(config, iterations=3), start=half)
+    assert on.sweeps == 6
+    assert als.loss(on) == pytest.approx(als.loss(whole), rel=1e-5)
+
+
+def test_training_goes_on_with_new_users_and_items(wide):
+    grown = Interactions.from_columns(
+        [*wide.users.ids_of(wide.user_items.tocoo().row), "new", "new", "newer"],
+        [*wide.items.ids_of(wide.user_items.tocoo().col), "3", "brand new", "brand new"],
+    )
+    config = ALSConfig(factors=10, iterations=4)
+    model = als.fit(grown, config, start=als.fit(wide, config))
+    assert "new" in model.users
+    assert "brand new" in model.items
+    fresh = als.fit(grown, replace(config, iterations=8))
+    assert als.loss(model) == pytest.approx(als.loss(fresh), rel=1e-2)
+    with pytest.raises(SettingError, match="10 factors"):
+        als.fit(grown, replace(config, factors=11), start=model)
+
+
+def test_conjugate_gradients_reach_the_exact_solution(wide):
+    config = ALSConfig(factors=16, alpha=40.0, iterations=2)
+    exact = als.fit(wide, config)
+    close = als.fit(wide, replace(config, solver="cg", cg_steps=40))
+    rough = als.fit(wide, replace(config, solver="cg", cg_steps=3, iterations=8))
+    assert als.loss(close) == pytest.approx(als.loss(exact), rel=1e-5)
+    assert als.loss(rough) < 1.01 * als.loss(als.fit(wide, replace(config, iterations=8)))
+
+
+def test_rows_without_interactions_get_zeros(wide):
+    emptied = wide.keep(np.repeat(wide.user_counts > 3, wide.user_counts))
+    model = als.fit(emptied, ALSConfig(factors=5, iterations=2))
+    assert not model.user_factors[emptied.user_counts == 0].any()
+    assert np.isfinite(model.item_factors).all()
+
+
+def test_a_singular_system_names_the_row_and_the_way_out():
+    likes = make_likes(50, 12)
+    with pytest.raises(FitError, match=r"user '0' \(row 0\) gave a singular system .*Raise"):
+        als.fit(
+            likes,
+            ALSConfig(
+                factors=20, regularization=0.0, user_regularization=0.0, item_regularization=1.0
+            ),
+        )
+    fine = als.fit(likes, ALSConfig(factors=20, regularization=1e-5, iterations=3))
+    assert np.isfinite(fine.user_factors).all()
+
+
+def test_values_too_large_for_float32_are_an_error():
+    likes = make_likes(50, 40)
+    with pytest.raises(FitError, match="Lower alpha"):
+        als.fit(likes, ALSConfig(factors=4, alpha=1e300))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("factors", 0), ("factors", 2.5), ("factors", True), ("iterations", 0), ("alpha", -1),
+        ("alpha", float("nan")), ("regularization", float("inf")), ("epsilon", 0),
+        ("unobserved_weight", 0), ("confidence", "loud"), ("solver", "magic"), ("seed", -1),
+        ("regularization_exponent", float("inf")), ("user_regularization", -0.1),
+    ],
+)  # fmt: skip
+def test_settings_out_of_range_are_refused(setting, value):
+    with pytest.raises(SettingError, match=setting):
+        ALSConfig(**{setting: value})
+
+
+def test_settings_survive_a_round_trip():
+    config = ALSConfig(factors=3, confidence="log", user_regularization=2.0)
+    assert ALSConfig.from_settings(config.to_settings()) == config
+    with pytest.raises(SettingError, match="factor_count"):
+        ALSConfig.from_settings({"factor_count": 3})
+
+
+def test_loss_equals_that_of_implicit(wide):
+    implicit_als = pytest.importorskip("implicit.cpu.als")
+    config = ALSConfig(factors=24, alpha=15.0, regularization=0.3, iterations=15, start="normal")
+    weighted = wide.item_users.astype(np.float32)
+    weighted.data = 1 + 15.0 * weighted.data
+    with threadpool_limits(1, "blas"):  # implicit warns of anything else
+        peer = implicit_als.AlternatingLeastSquares(
+            factors=24,
+            regularization=0.3,
+            alpha=1.0,
+            iterations=15,
+            use_cg=False,
+            num_threads=1,
+            dtype=np.float32,
+        )
+    start = np.random.default_rng(0).standard_normal((wide.n_users, 24)).astype(np.float32)
+    # implicit solves its users first, so its users are our items.
+    peer.user_factors = np.zeros((wide.n_items, 24), dtype=np.float32)
+    peer.item_factors = start.copy()
+    peer.fit(sp.csr_matrix(weighted), show_progress=False)
+    ours = als.fit(wide, config)
+    theirs = replace(ours, user_factors=peer.item_factors, item_factors=peer.user_factors)
+    assert als.loss(ours) == pytest.approx(als.loss(theirs), rel=1e-6)

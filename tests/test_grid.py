@@ -1,0 +1,399 @@
+"""Grid search: what is tried, what wins, what a kill leaves."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alsolike.data.interactions import Interactions
+from alsolike.data.split import Split
+from alsolike.data.splitting import hold_out
+from alsolike.errors import DataError, FitError, LedgerError, SettingError
+from alsolike.evaluation.curves import Judge, learning_curve
+from alsolike.models.config import ALSConfig
+from alsolike.observing import Observer
+from alsolike.tables import Table
+from alsolike.testing import tiny_likes
+from alsolike.tuning import grid
+from alsolike.tuning.grid import FinishedRun, expand, search
+from alsolike.tuning.leaderboard import Run, SearchResult, ranked
+from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.presets import ARTICLE, PRESETS, preset_for, quick_for
+
+BASE = ALSConfig(factors=4, seed=3)
+SPACE = {"factors": [2, 4], "alpha": [1.0, 20.0]}
+SWEEPS = (1, 2, 4)
+
+
+@pytest.fixture(scope="module")
+def likes() -> Interactions:
+    return tiny_likes(60, 40)
+
+
+@pytest.fixture(scope="module")
+def split(likes: Interactions) -> Split:
+    return hold_out(likes, k=2, share=0.3)
+
+
+@pytest.fixture(scope="module")
+def result(split: Split) -> SearchResult:
+    return search(split, expand(SPACE, BASE), sweeps=SWEEPS, k=5)
+
+
+class Hearing(Observer):
+    def __init__(self) -> None:
+        self.total: int | None = None
+        self.steps = 0
+        self.told: list[object] = []
+
+    def start(self, task: str, total: int | None = None) -> None:
+        self.total = total
+
+    def advance(self, steps: int = 1) -> None:
+        self.steps += steps
+
+    def tell(self, finding: object) -> None:
+        self.told.append(finding)
+
+
+def plain(table: Table) -> list[dict[str, Any]]:
+    return list(table.rows())
+
+
+def test_expand_goes_like_itertools_product() -> None:
+    configs = expand({"alpha": [1, 2], "regularization": np.array([0.1, 10.0])}, BASE)
+    assert [(config.alpha, config.regularization) for config in configs] == [
+        (1, 0.1),
+        (1, 10.0),
+        (2, 0.1),
+        (2, 10.0),
+    ]
+    assert all(type(config.regularization) is float for config in configs)
+    assert {config.seed for config in configs} == {3}
+    assert expand({}, BASE) == [BASE]
+
+
+def test_expand_leaves_out_what_is_equal() -> None:
+    assert len(expand({"alpha": [1, 1.0, np.float32(1)], "factors": [4, 4]}, BASE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"regularisation": [1]}, "Did you mean regularization"),
+        ({"xyz": [1]}, "Unknown setting 'xyz'. Known are: factors"),
+        ({"alpha": 10}, "needs a list of values to try, such as [10]"),
+        ({"confidence": "log"}, "such as ['log']"),
+        ({"alpha": []}, "needs a list"),
+        ({"alpha": [-1]}, "alpha must be"),
+    ],
+)
+def test_spaces_that_cannot_be(space: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        expand(space, BASE)
+    assert message in str(caught.value)
+
+
+def test_curves_hold_every_point_once(split: Split, result: SearchResult) -> None:
+    curves = plain(result.curves)
+    assert [(row["run"], row["sweep"]) for row in curves] == [
+        (run, sweep) for run in (1, 2, 3, 4) for sweep in SWEEPS
+    ]
+    assert result.curves.column_names == (
+        *("run", "rank", "sweep", "factors", "alpha"),
+        *Judge(k=5).figures,
+    )
+    for run, config in enumerate(expand(SPACE, BASE), start=1):
+        points = learning_curve(split, config, sweeps=SWEEPS, k=5)
+        recorded = [row for row in curves if row["run"] == run]
+        for row, point in zip(recorded, points, strict=True):
+            assert {name: row[name] for name in point.figures} == point.figures
+
+
+def test_leaderboard_is_ranked_by_best_points(result: SearchResult) -> None:
+    score = result.judge.score
+    board, curves = plain(result.leaderboard), plain(result.curves)
+    assert [row["rank"] for row in board] == [1, 2, 3, 4]
+    assert [row[score] for row in board] == sorted((row[score] for row in board), reverse=True)
+    for row in board:
+        points = {p["sweep"]: p for p in curves if p["run"] == row["run"]}
+        assert row[score] == max(point[score] for point in points.values())
+        assert row[f"{score}_low"] == points[row["sweep"]][f"{score}_low"]
+        assert {point["rank"] for point in points.values()} == {row["rank"]}
+        assert row["model"] == "als"
+    assert result.best_run == board[0]["run"]
+    assert result.best.iterations == board[0]["sweep"]
+    assert (result.best.factors, result.best.alpha) == (board[0]["factors"], board[0]["alpha"])
+    assert str(result).startswith("Best on precision@5 on validation, seen items excluded:\n+--")
+
+
+def test_ties_go_to_the_cheapest() -> None:
+    judge = Judge(k=5)
+
+    def points(*scores: float) -> dict[int, dict[str, float]]:
+        return {
+            sweep: dict.fromkeys(judge.figures, 0.0) | {judge.score: score}
+            for sweep, score in enumerate(scores, start=1)
+        }
+
+    def run(number: int, factors: int) -> Run:
+        return Run(number, number, ALSConfig(factors=factors), {"factors": factors})
+
+    found = ranked(
+        {"": judge},
+        [
+            (run(1, 64), points(0.5, 0.4)),
+            (run(2, 32), points(0.4, 0.5)),
+            (run(3, 32), points(0.5, 0.5)),
+            (run(4, 32), points(0.5, 0.1)),
+            (run(5, 8), points(0.4, 0.4)),
+        ],
+        [],
+    )
+    assert found.leaderboard["run"].tolist() == [3, 4, 2, 1, 5]
+    assert found.leaderboard["sweep"].tolist() == [1, 1, 2, 1, 1]
+    assert found.best.iterations == 1
+    assert len(found.failures) == 0
+
+
+def test_iterations_alone_share_a_training(split: Split) -> None:
+    observer = Hearing()
+    configs = expand({"iterations": [4, 1, 2], "factors": [2, 4]}, BASE)
+    found = search(split, configs, k=5, observer=observer)
+    assert observer.total == observer.steps == 6
+    assert sum(isinstance(finding, FinishedRun) for finding in observer.told) == 2
+    assert found.curves["sweep"].tolist() == [1, 2, 4] * 2
+    assert "iterations" not in found.curves
+
+
+def test_judges_beside_see_the_same_trainings(split: Split, result: SearchResult) -> None:
+    article = Judge(name="the article's", k=5, exclude_seen=False, choose="test")
+    found = search(split, expand(SPACE, BASE), sweeps=SWEEPS, k=5, beside=[article])
+    assert plain(found.leaderboard) == plain(result.leaderboard)
+    other = found.beside["the article's"]
+    assert other.judge == article
+    assert "test_precision@5" in other.leaderboard
+    assert "validation_precision@5" not in other.leaderboard
+    alone = next(
+        learning_curve(
+            split, expand(SPACE, BASE)[0], sweeps=[1], k=5, exclude_seen=False, choose="test"
+        )
+    )
+    assert other.curves["test_precision@5"][0] == alone.figures["test_precision@5"]
+
+
+def test_the_observer_is_told_each_curve(split: Split) -> None:
+    observer = Hearing()
+    search(split, expand({"alpha": [1, 20]}, BASE), sweeps=SWEEPS, k=5, observer=observer)
+    assert observer.total == observer.steps == 6
+    first = observer.told[0]
+    assert isinstance(first, FinishedRun)
+    assert first.table.column_names == (
+        *("sweep", "train precision@5", "validation precision@5", "train mse", "validation mse"),
+    )
+    assert str(first).startswith("run 1: alpha 1\n+-------+")
+
+
+def broken(split: Split, config: ALSConfig, **others: Any) -> Any:
+    """Fail like a singular system, after the first point, for alpha 20."""
+    for point in learning_curve(split, config, **others):
+        yield point
+        if config.alpha == 20:
+            raise FitError("user 'u7' gave a singular system. Raise regularization.")
+
+
+def test_a_failure_is_recorded_and_the_search_goes_on(
+    split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "learning_curve", broken)
+    configs = expand({"alpha": [1, 20, 30]}, BASE)
+    observer = Hearing()
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        found = search(split, configs, sweeps=SWEEPS, ledger=ledger, observer=observer)
+        assert ledger.to_table()["state"].tolist() == ["done", "failed", "done"]
+        again = search(split, configs, sweeps=SWEEPS, ledger=ledger)
+    assert plain(found.failures) == [
+        {
+            "run": 2,
+            "settings": "alpha 20",
+            "error": "user 'u7' gave a singular system. Raise regularization.",
+        }
+    ]
+    assert set(found.curves["run"].tolist()) == {1, 3}
+    assert sorted(found.leaderboard["run"].tolist()) == [1, 3]
+    assert observer.total == observer.steps == 9
+    assert any("run 2: alpha 20: failed. user 'u7'" in str(finding) for finding in observer.told)
+    assert plain(again.failures) == plain(found.failures)
+    with pytest.raises(FitError, match="All 1 runs failed"):
+        search(split, configs[1:2], sweeps=SWEEPS)
+
+
+def test_a_singular_system_is_such_a_failure(split: Split) -> None:
+    """The solver's own error, not one made up here: more factors than anybody's freedom."""
+    configs = expand({"regularization": [0.0, 1.0]}, ALSConfig(factors=60, seed=3))
+    found = search(split, configs, sweeps=[2], k=5)
+    assert len(found.failures) + len(found.leaderboard) == 2
+    for row in found.failures.rows():
+        assert "egulari" in row["error"]
+
+
+def test_what_stands_is_not_trained_again(
+    split: Split, result: SearchResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    configs = expand(SPACE, BASE)
+    with Ledger(path) as ledger:
+        search(split, configs[:3], sweeps=SWEEPS, k=5, ledger=ledger)
+    trained = []
+
+    def counted(split: Split, config: ALSConfig, **others: Any) -> Any:
+        trained.append(config)
+        return learning_curve(split, config, **others)
+
+    monkeypatch.setattr(grid, "learning_curve", counted)
+    observer = Hearing()
+    with Ledger(path) as ledger:
+        found = search(split, configs, sweeps=SWEEPS, k=5, ledger=ledger, observer=observer)
+    assert len(trained) == 1
+    assert observer.total == observer.steps == 12
+    assert observer.told[0] == f"3 of 4 runs stand in {path} already."
+    assert plain(found.curves) == plain(result.curves)
+    assert plain(found.leaderboard) == plain(result.leaderboard)
+
+
+def test_a_ledger_of_other_work_is_refused(likes: Interactions, split: Split) -> None:
+    configs = expand({"alpha": [1]}, BASE)
+    with Ledger(None) as ledger:
+        search(split, configs, sweeps=[1], ledger=ledger)
+        with pytest.raises(LedgerError, match=r"sweeps was \[1\] and is now \[1, 2\]"):
+            search(split, configs, sweeps=[1, 2], ledger=ledger)
+        with pytest.raises(LedgerError, match="judge honest was"):
+            search(split, configs, sweeps=[1], k=5, ledger=ledger)
+        with pytest.raises(LedgerError, match="data of train was"):
+            search(hold_out(likes, k=2, share=0.3, seed=1), configs, sweeps=[1], ledger=ledger)
+
+
+def test_figures_of_another_start_are_noticed(split: Split, tmp_path: Path) -> None:
+    [config] = expand({"alpha": [1]}, BASE)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        search(split, [config], sweeps=[1, 2], ledger=ledger)
+        ledger._connection.execute("UPDATE configurations SET state = 'running'")
+        ledger._connection.execute("DELETE FROM points WHERE sweep = 2")
+        search(split, [config], sweeps=[1, 2], ledger=ledger)
+        ledger._connection.execute("UPDATE configurations SET state = 'running'")
+        ledger._connection.execute(
+            "UPDATE points SET figures = replace(figures, 'train_mse\": 0.', 'train_mse\": 1.')"
+        )
+        with pytest.raises(LedgerError, match="scored before, and not the same: train_mse was 1"):
+            search(split, [config], sweeps=[1, 2], ledger=ledger)
+
+
+def test_no_configurations(split: Split) -> None:
+    with pytest.raises(SettingError, match="at least one configuration"):
+        search(split, [], sweeps=[1])
+
+
+# One process that forks: compiled kernels are loaded once, and kills can be many.
+HOST = """
+import os, random, signal, sys, time
+from alsolike.data.splitting import hold_out
+from alsolike.engines.local import LocalEngine
+from alsolike.evaluation.curves import Judge
+from alsolike.models.config import ALSConfig
+from alsolike.testing import tiny_likes
+from alsolike.tuning.grid import expand, search
+from alsolike.tuning.ledger import Ledger
+
+split = hold_out(tiny_likes(60, 40), k=2, share=0.3)
+configs = expand({"factors": [2, 4], "alpha": [1.0, 20.0, 30.0]}, ALSConfig(seed=3))
+
+def work(ledger, out):
+    article = Judge(name="article", k=5, exclude_seen=False, choose="test")
+    with Ledger(ledger) as book:
+        found = search(split, configs, sweeps=[1, 2, 3], k=5, ledger=book, beside=[article],
+                       engine=LocalEngine(1))
+    with open(out, "w") as file:
+        for view in (found, found.beside["article"]):
+            for table in (view.curves, view.leaderboard):
+                print([{n: repr(v) for n, v in row.items()} for row in table.rows()], file=file)
+            print(view.best, view.best_run, file=file)
+
+folder = sys.argv[1] + "/"
+search(split, configs[:1], sweeps=[1])
+began = time.perf_counter()
+work(folder + "undisturbed.sqlite", folder + "undisturbed.txt")
+takes = time.perf_counter() - began
+chance, kills, code = random.Random(4), 0, None
+while code != 0:
+    child = os.fork()
+    if child == 0:
+        work(folder + "killed.sqlite", folder + "killed.txt")
+        os._exit(0)
+    time.sleep(chance.random() * takes * (kills + 2) / 12)
+    os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL), code
+    kills += code != 0
+print(kills)
+"""
+
+
+def test_kills_change_no_byte(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", HOST, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=300,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert int(run.stdout) >= 2
+    undisturbed = (tmp_path / "undisturbed.txt").read_bytes()
+    assert (tmp_path / "killed.txt").read_bytes() == undisturbed
+    assert undisturbed.count(b"'sweep': '1'") >= 6
+    with Ledger(tmp_path / "killed.sqlite") as ledger:
+        table = ledger.to_table()
+    assert table["points"].tolist() == [3] * 6
+    assert set(table["state"]) == {"done"}
+
+
+def test_the_article_is_its_180_runs() -> None:
+    configs = ARTICLE.configs()
+    assert len(configs) == 180
+    assert len(configs) * len(ARTICLE.sweeps) == 3_420
+    assert {(config.confidence, config.start) for config in configs} == {("scaled", "normal")}
+    [judge] = ARTICLE.beside
+    assert str(judge) == "precision@5 on test, seen items kept"
+    assert (ARTICLE.k, ARTICLE.exclude_seen) == (5, True)
+    assert preset_for("article", tiny_likes()) is ARTICLE
+
+
+def test_quick_follows_the_values() -> None:
+    ones = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "a"])
+    hours = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "a"], [0.5, 352_698, 7])
+    for likes, form in ((ones, "linear"), (hours, "log")):
+        configs = quick_for(likes).configs()
+        assert {config.confidence for config in configs} == {form}
+        assert 8 <= len(configs) <= 16
+        assert all(config.epsilon > 0 for config in configs)
+
+
+def test_quick_is_not_led_by_odd_rows() -> None:
+    users = [f"u{number}" for number in range(1_000)]
+    twice = Interactions.from_columns(users, ["a"] * 1_000, [2.0] * 5 + [1.0] * 995)
+    assert quick_for(twice).base.confidence == "linear"
+    hours = [1e-9] * 3 + [0.1] * 500 + [70.0] * 497
+    assert quick_for(Interactions.from_columns(users, ["a"] * 1_000, hours)).base.epsilon == 0.1
+    nobody = Interactions.from_columns(["u"], ["a"]).keep(np.array([False]))
+    with pytest.raises(DataError, match="no interactions"):
+        quick_for(nobody)
+
+
+def test_presets_by_name() -> None:
+    assert sorted(PRESETS) == ["article", "quick"]
+    with pytest.raises(SettingError, match="known are article, quick"):
+        preset_for("quik", tiny_likes())

@@ -1,0 +1,258 @@
+"""The ledger: each thing exactly once, through kills, other processes and damage."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alsolike.errors import LedgerError, WritingError
+from alsolike.tuning.ledger import Ledger, canonical_settings
+
+FACTS = {"data": "0f3a", "sweeps": [2, 4]}
+
+# Trains nothing: figures follow from configuration and sweep, so that kills can be many. It is run
+# by one process that forks, since starting Python takes longer than the work.
+HOST = """
+import os, random, signal, sys, time
+from alsolike.tuning.ledger import Ledger
+
+def work(path):
+    with Ledger(path) as ledger:
+        ledger.bind({"data": "0f3a"})
+        settings = [{"factors": f, "alpha": a, "seed": 7} for f in (8, 16) for a in (1.0, 0.1, 0)]
+        for number in ledger.enlist(settings):
+            if ledger.state(number) in ("done", "failed"):
+                continue
+            ledger.begin(number)
+            for sweep in range(1, 9):
+                ledger.record(number, sweep, {"score": number / (sweep + 0.1), "mse": 1 / 3}, 0.1)
+            if number == 5:
+                ledger.fail(number, "singular", 0.1)
+            else:
+                ledger.finish(number, 0.1)
+
+def forked(path):
+    child = os.fork()
+    if child == 0:
+        try:
+            work(path)
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    return child
+
+def outcome(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+undisturbed, killed, shared = sys.argv[1:]
+began = time.perf_counter()
+assert outcome(forked(undisturbed)) == 0
+takes = time.perf_counter() - began
+chance, kills, code = random.Random(20261123), 0, None
+while code != 0:
+    child = forked(killed)
+    # The longer it has taken, the longer a child may live: it ends on a slow machine as well.
+    time.sleep(chance.random() * takes * (kills + 2) / 12)
+    os.kill(child, signal.SIGKILL)
+    code = outcome(child)
+    assert code in (0, -signal.SIGKILL), code
+    kills += code != 0
+both = [forked(shared), forked(shared)]
+for child in both:
+    outcome(child)
+assert outcome(forked(shared)) == 0
+print(kills)
+"""
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path, int]:
+    """Ledgers of one work: undisturbed, killed again and again, by two at once; and the kills."""
+    folder = tmp_path_factory.mktemp("ledgers")
+    paths = [folder / f"{name}.sqlite" for name in ("undisturbed", "killed", "shared")]
+    run = subprocess.run(
+        [sys.executable, "-c", HOST, *map(str, paths)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=120,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )
+    return paths[0], paths[1], paths[2], int(run.stdout)
+
+
+def content(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables."""
+    with Ledger(path):
+        pass
+    connection = sqlite3.connect(path)
+    tables = {
+        name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall()  # noqa: S608
+        for name in ("facts", "configurations", "points")
+    }
+    connection.close()
+    return tables
+
+
+def test_kills_lose_and_double_nothing(worked: tuple[Path, Path, Path, int]) -> None:
+    undisturbed, killed, _, kills = worked
+    expected = content(undisturbed)
+    assert kills >= 2
+    assert content(killed) == expected
+    assert len(expected["configurations"]) == 6
+    assert len(expected["points"]) == 48
+
+
+def test_two_processes_on_one_ledger_double_nothing(
+    worked: tuple[Path, Path, Path, int],
+) -> None:
+    undisturbed, _, shared, _ = worked
+    assert content(shared) == content(undisturbed)
+
+
+def test_same_point_twice_is_one_point() -> None:
+    with Ledger(None) as ledger:
+        [number] = ledger.enlist([{"factors": 8}])
+        ledger.begin(number)
+        for _ in range(2):
+            ledger.record(number, 2, {"score": 0.1, "mse": 1 / 3}, 0.5)
+        assert ledger.points(number) == {2: {"score": 0.1, "mse": 1 / 3}}
+
+
+def test_another_score_for_a_point_is_an_error() -> None:
+    with Ledger(None) as ledger:
+        [number] = ledger.enlist([{"factors": 8}])
+        ledger.begin(number)
+        ledger.record(number, 2, {"score": 0.1})
+        with pytest.raises(LedgerError, match=r"sweep 2 .* score was 0.1 and is now 0.1000000000"):
+            ledger.record(number, 2, {"score": np.nextafter(0.1, 1)})
+        assert ledger.points(number) == {2: {"score": 0.1}}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_figure_that_is_not_finite_is_refused(value: float) -> None:
+    with Ledger(None) as ledger:
+        [number] = ledger.enlist([{"factors": 8}])
+        with pytest.raises(LedgerError, match="must be finite"):
+            ledger.record(number, 2, {"score": value})
+        assert ledger.points(number) == {}
+
+
+def test_other_data_or_settings_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.bind(FACTS)
+        ledger.bind(FACTS)
+    with Ledger(path) as ledger, pytest.raises(LedgerError) as caught:
+        ledger.bind({"data": "0f3a", "sweeps": [2, 4, 6], "judge": {"k": 5}})
+    message = str(caught.value)
+    assert "sweeps was [2, 4] and is now [2, 4, 6]" in message
+    assert 'judge was not there and is now {"k": 5}' in message
+    assert "data was" not in message
+    assert "delete this file" in message
+
+
+def test_equal_settings_are_one_configuration() -> None:
+    with Ledger(None) as ledger:
+        first = ledger.enlist([{"factors": 8, "alpha": 10.0}, {"factors": 16, "alpha": 10}])
+        again = ledger.enlist(
+            [{"alpha": np.float32(10), "factors": np.int64(16)}, {"alpha": 10, "factors": 8}]
+        )
+        assert first == [1, 2]
+        assert again == [2, 1]
+
+
+def test_canonical_settings_tell_apart_what_differs() -> None:
+    settings = [0, None, False, 1e-300, 0.1, "0", 1e300, 2**53]
+    assert len({canonical_settings({"setting": value}) for value in settings}) == len(settings)
+
+
+def test_a_configuration_moves_forward_only() -> None:
+    with Ledger(None) as ledger:
+        [number] = ledger.enlist([{"factors": 8}])
+        with pytest.raises(LedgerError, match="is waiting, so it cannot become done"):
+            ledger.finish(number)
+        ledger.begin(number)
+        ledger.begin(number)
+        ledger.fail(number, "singular system", 1.5)
+        assert (ledger.state(number), ledger.error(number)) == ("failed", "singular system")
+        with pytest.raises(LedgerError, match="is failed, so it cannot become running"):
+            ledger.begin(number)
+        with pytest.raises(LedgerError, match="no configuration 9"):
+            ledger.state(9)
+
+
+def test_a_point_needs_its_configuration() -> None:
+    with Ledger(None) as ledger, pytest.raises(LedgerError, match="FOREIGN KEY"):
+        ledger.record(3, 2, {"score": 0.1})
+
+
+def test_to_table_can_be_read_by_people() -> None:
+    with Ledger(None) as ledger:
+        ledger.enlist([{"factors": 8}, {"factors": 16}])
+        ledger.begin(2)
+        ledger.record(2, 4, {"score": 0.5})
+        table = ledger.to_table()
+    assert table["state"].tolist() == ["waiting", "running"]
+    assert table["points"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("text", [b"not a database at all, but long enough" * 40, b"x"])
+def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(text)
+    with pytest.raises(LedgerError, match=r"notes\.txt is another kind of file"):
+        Ledger(path)
+    assert path.read_bytes() == text
+
+
+def test_another_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE songs (name TEXT)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(LedgerError, match="not a ledger of alsolike"):
+        Ledger(path)
+
+
+def test_a_later_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path):
+        pass
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(LedgerError, match="format 99; this version of alsolike knows format 1"):
+        Ledger(path)
+
+
+def test_damage_is_found_when_it_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.enlist([{"factors": factors, "note": "x" * 50} for factors in range(2000)])
+    damaged = bytearray(path.read_bytes())
+    damaged[5 * 4096 : 6 * 4096] = b"\xa5" * 4096
+    path.write_bytes(damaged)
+    with pytest.raises(LedgerError, match="damaged"):
+        Ledger(path)
+
+
+def test_places_that_cannot_hold_a_ledger(tmp_path: Path) -> None:
+    with pytest.raises(WritingError, match="a folder stands"):
+        Ledger(tmp_path)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(WritingError, match="cannot be made or read"):
+        Ledger(tmp_path / "file" / "ledger.sqlite")
+
+
+def test_its_folder_is_made_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "lastfm" / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.bind(FACTS)
+    assert [file.name for file in path.parent.iterdir()] == ["ledger.sqlite"]
