@@ -19,9 +19,12 @@ of their sums depends on the number of threads.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 _REORDERED_SUMS = {"reassoc", "contract", "nsz", "arcp"}
 
@@ -34,6 +37,17 @@ def kernel(function: Function) -> Function:
 def fast_kernel(function: Function) -> Function:
     """Compile `function`; sums may be reordered, once and for all when it is compiled."""
     return _compiled(function, fastmath=_REORDERED_SUMS)
+
+
+def plain(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+    """Return `array` as a read-only view of NumPy's own type, which shares its memory.
+
+    The compiler takes arrays that may be written, arrays that may not and memory-mapped ones for
+    three types, and compiles a kernel again for each that comes: a minute where this is forgotten.
+    """
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def _compiled(function: Function, *, fastmath: bool | set[str]) -> Function:

@@ -1,4 +1,4 @@
-"""The rows of one half-sweep: exact solutions and conjugate gradients, a chunk of rows at a time.
+"""The exact solutions of one half-sweep, a chunk of rows at a time.
 
 Notation
 --------
@@ -16,8 +16,8 @@ neighbours, or the threads.
 
 References
 ----------
-Hu, Koren, Volinsky 2008, eq. 4, for the systems. Pilaszy, Zibriczky, Tikk 2010 for solving the
-n x n system of a short row. Takacs, Pilaszy, Tikk 2011 for conjugate gradients on the same.
+Hu, Koren, Volinsky 2008, eq. 4, for the systems. Pilaszy and Tikk 2009 for solving the n x n
+system of a short row.
 """
 
 import math
@@ -318,142 +318,3 @@ def _solve_in_place(system: Floats, size: int, right: Floats) -> bool:
             total -= source[j] * right[j]
         right[k] = total / source[k]
     return True
-
-
-@fast_kernel
-def solve_cg(
-    indptr: Ints,
-    indices: Ints,
-    weights: Floats,
-    pulls: Floats,
-    first: int,
-    last: int,
-    Z: Floats,
-    dense: Floats,
-    regularization: Floats,
-    steps: int,
-    out: Floats,
-) -> None:
-    """Improve the rows of `out` by `steps` steps of conjugate gradients each.
-
-    The system is (I + B'B) t = B'b with t = x / s: the Gramian is its own preconditioner. Rows
-    start from what `out` holds; the parameters are those of `solve_exact`, dense above zero.
-    """
-    f = Z.shape[1]
-    scale = np.empty(f, dtype=np.float32)
-    t = np.empty(f, dtype=np.float32)
-    rest = np.empty(f, dtype=np.float32)
-    p = np.empty(f, dtype=np.float32)
-    q = np.empty(f, dtype=np.float32)
-    base = indptr[first]
-    for row in range(first, last):
-        start, end = indptr[row], indptr[row + 1]
-        x = out[row]
-        if start == end:
-            x[:] = 0
-            continue
-        S = indices[start:end]
-        w = weights[start - base : end - base]
-        r = pulls[start - base : end - base]
-        for k in range(f):
-            scale[k] = 1.0 / math.sqrt(dense[k] + regularization[row - first])
-            t[k] = x[k] / scale[k]
-        _residual(S, w, r, Z, scale, t, x, rest)
-        p[:] = rest
-        left = _square(rest)
-        enough = np.float32(1e-14) * max(left, _square(t))
-        for _ in range(steps):
-            if left <= enough:
-                break
-            _apply(S, w, Z, scale, p, x, q)
-            step = left / _dot(p, q)
-            for k in range(f):
-                t[k] += step * p[k]
-                rest[k] -= step * q[k]
-            now = _square(rest)
-            turn = now / left
-            left = now
-            for k in range(f):
-                p[k] = rest[k] + turn * p[k]
-        for k in range(f):
-            x[k] = scale[k] * t[k]
-
-
-@fast_kernel
-def _residual(
-    S: Ints, w: Floats, r: Floats, Z: Floats, scale: Floats, t: Floats, work: Floats, rest: Floats
-) -> None:
-    """Set `rest` to B'b - (I + B'B) t."""
-    f = Z.shape[1]
-    for k in range(f):
-        work[k] = scale[k] * t[k]
-        rest[k] = 0
-    for i in range(S.shape[0]):
-        z = Z[S[i]]
-        pull = r[i] - w[i] * _dot(z, work)
-        for k in range(f):
-            rest[k] += pull * z[k]
-    for k in range(f):
-        rest[k] = scale[k] * rest[k] - t[k]
-
-
-@fast_kernel
-def _apply(
-    S: Ints, w: Floats, Z: Floats, scale: Floats, p: Floats, work: Floats, q: Floats
-) -> None:
-    """Set `q` to (I + B'B) p."""
-    f = Z.shape[1]
-    for k in range(f):
-        work[k] = scale[k] * p[k]
-        q[k] = 0
-    for i in range(S.shape[0]):
-        z = Z[S[i]]
-        pull = w[i] * _dot(z, work)
-        for k in range(f):
-            q[k] += pull * z[k]
-    for k in range(f):
-        q[k] = p[k] + scale[k] * q[k]
-
-
-@fast_kernel
-def _dot(a: Floats, b: Floats) -> Any:
-    total = np.float32(0)
-    for k in range(a.shape[0]):
-        total += a[k] * b[k]
-    return total
-
-
-@fast_kernel
-def _square(a: Floats) -> Any:
-    return _dot(a, a)
-
-
-@fast_kernel
-def observed_loss(
-    indptr: Ints,
-    indices: Ints,
-    weights: Floats,
-    pulls: Floats,
-    first: int,
-    last: int,
-    X: Floats,
-    Z: Floats,
-) -> float:
-    """Return what the observed cells of a chunk of rows add to the loss, in float64.
-
-    With score s, a cell adds ``w s^2 - 2 r s + r`` to ``unobserved_weight * s^2``, which the
-    Gramians give for all cells at once.
-    """
-    total = 0.0
-    base = indptr[first]
-    for row in range(first, last):
-        x = X[row]
-        for position in range(indptr[row], indptr[row + 1]):
-            z = Z[indices[position]]
-            score = 0.0
-            for k in range(X.shape[1]):
-                score += np.float64(x[k]) * np.float64(z[k])
-            w = np.float64(weights[position - base])
-            r = np.float64(pulls[position - base])
-            total += (w * score - 2.0 * r) * score + r
-    return total

@@ -17,7 +17,10 @@ import scipy.sparse as sp
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError
-from alsolike.kernels.solve import observed_loss, solve_cg, solve_exact
+from alsolike.kernels.conjugate import solve_cg
+from alsolike.kernels.launch import plain
+from alsolike.kernels.loss import observed_loss
+from alsolike.kernels.solve import solve_exact
 from alsolike.models.confidence import weights_and_pulls
 from alsolike.models.config import ALSConfig
 
@@ -147,13 +150,14 @@ def solve_side(
     """
     dense = config.unobserved_weight * eigenvalues
     _refuse_singular(side, dense)
-    matrix, leverage = side.matrix, _leverage(side, other, dense, engine)
+    other, leverage = plain(other), _leverage(side, other, dense, engine)
+    indptr, indices = plain(side.matrix.indptr), plain(side.matrix.indices)
 
     def part(chunk: Chunk) -> int:
         first, last = chunk
         weights, pulls = _chunk_weights(side, chunk, config)
         regularization = side.regularization[first:last]
-        rows = (matrix.indptr, matrix.indices, weights, pulls, first, last)
+        rows = (indptr, indices, weights, pulls, first, last)
         if config.solver == "exact":
             return solve_exact(*rows, other, leverage, dense, regularization, out)
         solve_cg(*rows, other, dense, regularization, config.cg_steps, out)
@@ -177,11 +181,12 @@ def total_loss(
 ) -> float:
     """Return the exact objective, float64; see `alsolike.models.als.loss`."""
     matrix = user_side.matrix
+    indptr, indices = plain(matrix.indptr), plain(matrix.indices)
+    users, items = plain(user_factors), plain(item_factors)
 
     def part(chunk: Chunk) -> float:
         weights, pulls = _chunk_weights(user_side, chunk, config)
-        given = (matrix.indptr, matrix.indices, weights, pulls, *chunk)
-        return observed_loss(*given, user_factors, item_factors)
+        return observed_loss(indptr, indices, weights, pulls, *chunk, users, items)
 
     observed = sum(engine.each(part, user_side.chunks))
     everywhere = np.vdot(gramian(user_factors, engine), gramian(item_factors, engine))

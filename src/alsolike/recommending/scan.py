@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError
+from alsolike.kernels.launch import plain
 from alsolike.kernels.topk import scan_block, sort_heaps
 from alsolike.models.base import Floats, Recommender
 from alsolike.observing import Observer
@@ -77,8 +78,8 @@ class Products:
 
     def block(self, queries: slice, items: slice) -> tuple[Floats, Floats, Floats, Floats]:
         """Return the product, its factors and its margins."""
-        x = np.asarray(self.left[self.rows[queries]])
-        y = np.asarray(self.right[items])
+        x = plain(self.left[self.rows[queries]])
+        y = plain(self.right[items])
         longest = self.right_lengths[items].max()
         margins = product_margin(self.row_lengths[queries], longest, x.shape[1])
         return x @ y.T, x, y, margins
@@ -102,7 +103,7 @@ class Plain:
                 f"Model {self.model.name!r} gave scores of shape {scores.shape} for "
                 f"{expected[0]} users and {expected[1]} items."
             )
-        none = np.zeros((len(rows), 0), dtype=np.float32)
+        none = plain(np.zeros((len(rows), 0), dtype=np.float32))
         return scores, none, none, np.zeros(len(rows), dtype=np.float32)
 
 
@@ -153,7 +154,8 @@ class Scan:
     def _rank(self, queries: slice, ranked: Ranked) -> None:
         best, found = ranked.scores[queries], ranked.indices[queries]
         filled = np.zeros(len(best), dtype=np.int64)
-        cursors, ends = self.starts[queries].copy(), self.ends[queries]
+        cursors, ends = self.starts[queries].copy(), plain(self.ends[queries])
+        may_appear, taken = plain(self.may_appear), plain(self.taken)
         for items in _blocks(len(self.may_appear), ITEMS_PER_BLOCK):
             if not self.may_appear[items].any():
                 continue
@@ -165,8 +167,8 @@ class Scan:
                 margins,
                 self.source.ceiling,
                 items.start,
-                self.may_appear,
-                self.taken,
+                may_appear,
+                taken,
                 cursors,
                 ends,
                 best,
