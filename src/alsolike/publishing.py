@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -198,12 +199,12 @@ def publish(
 
 
 def write_search(found: SearchResult, out: Path) -> None:
-    """Write what a search found: the leaderboard, and the curves as each judge sees them."""
-    write_table(out / "leaderboard.csv", found.leaderboard)
+    """Write what a search found: the leaderboard and the curves, as each judge sees them."""
     for name, seen in {"": found, **found.beside}.items():
-        stem = f"learning_curves_{_plain_name(name)}" if name else "learning_curves"
-        write_table(out / f"{stem}.csv", seen.curves)
-        write_table(out / f"{stem}.parquet", seen.curves)
+        suffix = f"_{_plain_name(name)}" if name else ""
+        write_table(out / f"leaderboard{suffix}.csv", seen.leaderboard)
+        write_table(out / f"learning_curves{suffix}.csv", seen.curves)
+        write_table(out / f"learning_curves{suffix}.parquet", seen.curves)
 
 
 def report_content(
@@ -231,7 +232,7 @@ def report_content(
         galleries=galleries,
         warnings=outcome.warnings(),
         notes=list(_notes(outcome)),
-        files=list(FILES),
+        files=[*FILES, *_further_files(found)],
         versions=[(name, version(name)) for name in _PACKAGES],
     )
 
@@ -300,7 +301,7 @@ def _at_the_edge(found: SearchResult) -> Iterator[str]:
     for name, value in best.items():
         if name not in found.curves or isinstance(value, (str, bool)) or value is None:
             continue
-        tried = sorted(set(found.curves[name].tolist()))
+        tried = sorted({one for one in found.curves[name].tolist() if one is not None})
         if len(tried) > 2 and value in (tried[0], tried[-1]):
             beyond = "below" if value == tried[0] else "above"
             yield f"The best {name}, {value:g}, is the edge of what was tried: try {beyond} it."
@@ -314,12 +315,26 @@ def _notes(outcome: Outcome) -> Iterator[str]:
         "model beside this page was then refitted on all interactions."
     )
     for name, other in found.beside.items():
-        row = next(other.leaderboard.rows())
+        row, score = next(other.leaderboard.rows()), other.judge.score
+        run, sweep = found.best_run, found.best.iterations
         yield (
             f"By {name} own way of counting ({other.judge}; best of {len(other.curves):,} points "
             f"chosen on the very users it is reported on) the best would be run {row['run']} at "
-            f"sweep {row['sweep']}: {row[other.judge.score]:.4f}."
+            f"sweep {row['sweep']}: {row[score]:.4f}. The honest choice, run {run} at sweep "
+            f"{sweep}, counts {_at(other, run, sweep)[score]:.4f} there."
         )
+
+
+def _at(found: SearchResult, run: int, sweep: int) -> dict[str, Any]:
+    rows = found.curves.rows()
+    return next(row for row in rows if (row["run"], row["sweep"]) == (run, sweep))
+
+
+def _further_files(found: SearchResult) -> Iterator[tuple[str, str]]:
+    for name in found.beside:
+        suffix = _plain_name(name)
+        yield f"leaderboard_{suffix}.csv", f"every run as {name} way of counting ranks it"
+        yield f"learning_curves_{suffix}.parquet, .csv", "every scored point of every run likewise"
 
 
 def _plain_name(name: str) -> str:

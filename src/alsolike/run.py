@@ -17,6 +17,8 @@ from alsolike.data.split import Split
 from alsolike.data.splitting import hold_out
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
+from alsolike.errors import SettingError, WritingError
+from alsolike.evaluation.curves import Judge, checked_sweeps
 from alsolike.evaluation.intervals import Estimate, bootstrap_mean, paired_difference
 from alsolike.evaluation.measures import evaluate
 from alsolike.models.als import fit
@@ -31,6 +33,11 @@ from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.presets import Preset, preset_for
 
 _SHELF = 10
+
+_SET_ELSEWHERE = {
+    "seed": "One seed is for all that is drawn: give it to the run itself (--seed).",
+    "iterations": "Each training ends with the last of its scored sweeps (--sweeps).",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +92,17 @@ class Job:
     with_history: bool = True
     remote_images: bool = False
     command: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "out", Path(self.out))
+        for name, way_out in _SET_ELSEWHERE.items():
+            if name in self.settings:
+                raise SettingError(f"{name} is no setting of a run's models. {way_out}")
+        if "iterations" in self.grid:
+            raise SettingError(f"iterations cannot be searched. {_SET_ELSEWHERE['iterations']}")
+        both = sorted(self.settings.keys() & self.grid.keys())
+        if both:
+            raise SettingError(f"{both[0]} is set and searched. Give it to one of both alone.")
 
 
 @dataclass(frozen=True)
@@ -147,14 +165,17 @@ def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
         command=job.command,
         with_history=job.with_history,
         remote_images=job.remote_images,
-        image_folder=_folder_of(job.reading.get("items") or job.source),
+        image_folder=_folder_of(
+            job.source if (items := job.reading.get("items")) is None else items
+        ),
         observer=observer,
     )
     return outcome
 
 
 def prepare(job: Job, *, observer: Observer = SILENT) -> Prepared:
-    """Read, filter and split as the job asks."""
+    """Read, filter and split as the job asks; refuse what cannot be searched before all that."""
+    _refuse_early(job)
     likes, how_read = read(job.source, threads=job.threads, observer=observer, **job.reading)
     observer.tell(how_read)
     preset = _adapted(preset_for(job.preset, likes), job)
@@ -194,6 +215,17 @@ def search_settings(
     found, baseline = _with_popularity(found, prepared.split, engine)
     observer.tell(found)
     return found, baseline
+
+
+def _refuse_early(job: Job) -> None:
+    """Find a wrong setting before a large table is read, and not an hour after."""
+    anyone = Interactions.from_columns(["anyone"], ["anything"])
+    preset = _adapted(preset_for(job.preset, anyone), job)
+    preset.configs()
+    checked_sweeps(preset.sweeps)
+    Judge(metric=preset.metric, k=preset.k)
+    if job.out.exists() and not job.out.is_dir():
+        raise WritingError(f"{job.out}: a folder for the results expected, a file found.")
 
 
 def _adapted(preset: Preset, job: Job) -> Preset:

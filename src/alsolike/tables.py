@@ -5,6 +5,8 @@ It needs no data-frame library and turns into the one that the caller has.
 
 import html
 import math
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +18,28 @@ from alsolike.errors import SettingError
 Column = npt.NDArray[Any]
 
 _SHOWN_ROWS = 20
+_SHOWN_CHARACTERS = 200
+
+# What a terminal acts on instead of showing it: controls, line ends of Unicode, and what turns
+# the direction of writing around. Names of items come from strangers.
+_ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def harmless(text: str, *, keep: str = "") -> str:
+    r"""Return `text` with each character that a terminal would act on written as an escape.
+
+    Parameters
+    ----------
+    text : str
+    keep : str
+        Characters to leave as they are, such as a line end.
+
+    Examples
+    --------
+    >>> print(harmless("red \x1b[31malert\nnext line"))
+    red \x1b[31malert\nnext line
+    """
+    return _ACTING.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
 
 
 class Table:
@@ -91,23 +115,28 @@ class Table:
         """Return a ``polars.DataFrame`` (Polars must be installed)."""
         import polars as pl  # noqa: PLC0415 - optional, so imported where it is asked for
 
-        return pl.DataFrame({name: column.tolist() for name, column in self._columns.items()})
+        return pl.DataFrame({name: _plain_column(column) for name, column in self._columns.items()})
 
     def to_arrow(self) -> Any:
         """Return a ``pyarrow.Table`` (PyArrow must be installed)."""
         import pyarrow as pa  # noqa: PLC0415 - optional, so imported where it is asked for
 
-        return pa.table({name: pa.array(column.tolist()) for name, column in self._columns.items()})
+        return pa.table(
+            {name: pa.array(_plain_column(column)) for name, column in self._columns.items()}
+        )
 
     def __str__(self) -> str:
-        cells = [[name, *_texts(column)] for name, column in self._columns.items()]
-        widths = [max(map(len, column)) for column in cells]
+        cells = [
+            [_shown(cell) for cell in (name, *_texts(column))]
+            for name, column in self._columns.items()
+        ]
+        widths = [max(map(_width, column)) for column in cells]
         left = [any(isinstance(cell, str) for cell in column) for column in self._columns.values()]
         rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
         lines = [
             "| "
             + " | ".join(
-                cell.ljust(width) if is_text else cell.rjust(width)
+                _padded(cell, width, to_the_left=is_text)
                 for cell, width, is_text in zip(row, widths, left, strict=True)
             )
             + " |"
@@ -128,6 +157,36 @@ class Table:
         rest = len(self) - _SHOWN_ROWS
         foot = f"<p>and {rest:,} more rows</p>" if rest > 0 else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _shown(cell: str) -> str:
+    """Return a cell as one line that no name can break out of or fill the screen with."""
+    text = harmless(cell)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def _width(text: str) -> int:
+    """Return the columns of a terminal that `text` fills: two for a wide letter, none for an accent."""
+    if text.isascii():
+        return len(text)
+    accents = sum(unicodedata.category(letter) in ("Mn", "Me", "Cf") for letter in text)
+    return (
+        len(text) - accents + sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    )
+
+
+def _padded(text: str, width: int, *, to_the_left: bool) -> str:
+    space = " " * (width - _width(text))
+    return text + space if to_the_left else space + text
+
+
+def _plain_column(column: Column) -> Any:
+    """Return numbers as they are, with their dtype, and other cells as a list."""
+    return column if column.dtype.kind in "biuf" else column.tolist()
 
 
 def _as_column(values: Sequence[Any] | Column) -> Column:

@@ -27,8 +27,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     Parameters
     ----------
     path : path
-        The file or folder to make. Its parent folders are created. A folder of the same name is
-        replaced whole.
+        The file or folder to make. Its parent folders are created. A folder takes the place of a
+        folder of that name, which goes whole; a file never does.
 
     Yields
     ------
@@ -41,6 +41,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         The place cannot be written, or the block wrote nothing.
     """
     target = Path(path)
+    if not target.name:
+        raise WritingError(f"{target}: the name of a file or folder to make expected.")
     part = target.with_name(f".{target.name}{_PART}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +53,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield part
         if not part.exists():
             raise WritingError(f"{target}: nothing was written.")
+        if target.is_dir() and not part.is_dir():
+            raise WritingError(
+                f"{target}: the name of a file expected, a folder found. Give a name in it."
+            )
         _flush(part)
         _swap(part, target)
     except OSError as error:
@@ -93,13 +99,17 @@ def write_table(path: str | os.PathLike[str], table: Table) -> None:
     with replacing(path) as part, duckdb.connect(config={"threads": 1}) as connection:
         connection.register("columns", columns)
         place = str(part).replace("'", "''")
-        connection.execute(f"COPY (SELECT {picked} FROM columns) TO '{place}' ({options[ending]})")  # noqa: S608 - COPY takes no parameters; names and place are quoted
+        statement = f"COPY (SELECT {picked} FROM columns) TO '{place}' ({options[ending]})"  # noqa: S608 - COPY takes no parameters; names and place are quoted
+        try:
+            connection.execute(statement)
+        except duckdb.Error as error:
+            raise WritingError(f"{path}: cannot be written ({error}).") from error
 
 
 def _sql_type(column: Column) -> str:
     if column.dtype == np.float32:
         return "FLOAT"
-    if column.dtype.kind == "O" and not any(isinstance(cell, str) for cell in column):
+    if column.dtype.kind == "O" and len(column) and not any(isinstance(x, str) for x in column):
         return "DOUBLE"
     return _SQL_TYPES[column.dtype.kind]
 
@@ -117,14 +127,12 @@ def _remove(path: Path) -> None:
 
 def _swap(part: Path, target: Path) -> None:
     """Rename `part` to `target`. A folder cannot be renamed over a full one: step aside first."""
-    if not target.is_dir() or target.is_symlink():
-        part.replace(target)
-    else:
-        old = target.with_name(f".{target.name}.old")
-        _remove(old)
+    old = target.with_name(f".{target.name}.old")
+    _remove(old)
+    if target.is_dir() and not target.is_symlink():
         target.rename(old)
-        part.rename(target)
-        _remove(old)
+    part.replace(target)
+    _remove(old)
     _sync(target.parent)
 
 

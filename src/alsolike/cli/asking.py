@@ -5,11 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from alsolike.cli.asked import item_ids, some_or_all, user_ids
 from alsolike.cli.files import read_likes, write_rows
 from alsolike.cli.options import PATH, k_option, reading_options, threads_option, to_option
+from alsolike.cli.printing import say
 
 if TYPE_CHECKING:
     from alsolike.tables import Table
+
+
+_LEAVE_OUT, _KEEP = "leave out what was seen", ", or give --keep-seen"
 
 
 @click.command()
@@ -23,6 +28,7 @@ def evaluate(model: Path, held_out: str, k: int, keep_seen: bool, **options: Any
     """Score a model on a table of held-out likes, with the interval of each mean."""
     from alsolike.data.joining import aligned
     from alsolike.engines.local import LocalEngine
+    from alsolike.errors import SettingError
     from alsolike.evaluation.measures import evaluate as measure
     from alsolike.models import bundle
     from alsolike.recommending.answers import history_of
@@ -32,10 +38,15 @@ def evaluate(model: Path, held_out: str, k: int, keep_seen: bool, **options: Any
     found, _ = read_likes(held_out, options)
     known, unknown = aligned(found, loaded.users, loaded.items)
     if unknown:
-        click.echo(f"{unknown:,} likes of users or items that the model does not know left out.")
-    exclude = None if keep_seen else history_of(loaded, "leave out what was seen")
-    result = measure(loaded, known, exclude=exclude, k=k, engine=engine)
-    click.echo(str(result.summary()))
+        say(f"{unknown:,} likes of users or items that the model does not know left out.")
+    exclude = None if keep_seen else history_of(loaded, _LEAVE_OUT, way_out=_KEEP)
+    if exclude is not None and (both := (exclude.user_items != 0).multiply(known.user_items).nnz):
+        raise SettingError(
+            f"{both:,} of these likes are among those that the model was trained on, and could "
+            "never be found where seen items are left out. Give likes that were held out, or "
+            "--keep-seen."
+        )
+    say(measure(loaded, known, exclude=exclude, k=k, engine=engine).summary())
 
 
 @click.command()
@@ -66,9 +77,11 @@ def similar(
     from alsolike.models import bundle
     from alsolike.recommending import many
 
+    asked = some_or_all(items, every=every, what="item")
+    loaded = bundle.load(model)
     table = many.similar(
-        bundle.load(model),
-        _asked(items, every=every, what="item"),
+        loaded,
+        None if asked is None else item_ids(loaded, asked),
         k=k,
         min_count=min_count,
         engine=LocalEngine(threads),
@@ -82,8 +95,8 @@ def similar(
 @click.option("--all", "every", is_flag=True, help="All users.")
 @k_option
 @click.option("--keep-seen", is_flag=True, help="Do not leave out what the user has seen.")
-@click.option("--allow", multiple=True, metavar="ITEM", help="Only these items.")
-@click.option("--deny", multiple=True, metavar="ITEM", help="None of these items.")
+@click.option("--allow", multiple=True, metavar="ITEM", help="Only these items, by id or name.")
+@click.option("--deny", multiple=True, metavar="ITEM", help="None of these items, by id or name.")
 @to_option
 @threads_option
 def recommend(
@@ -101,14 +114,19 @@ def recommend(
     from alsolike.engines.local import LocalEngine
     from alsolike.models import bundle
     from alsolike.recommending import many
+    from alsolike.recommending.answers import history_of
 
+    asked = some_or_all(users, every=every, what="user")
+    loaded = bundle.load(model)
+    if not keep_seen:
+        history_of(loaded, _LEAVE_OUT, way_out=_KEEP)
     table = many.recommend(
-        bundle.load(model),
-        _asked(users, every=every, what="user"),
+        loaded,
+        None if asked is None else user_ids(loaded, asked),
         k=k,
         exclude_seen=not keep_seen,
-        allow=allow or None,
-        deny=deny or None,
+        allow=item_ids(loaded, allow) if allow else None,
+        deny=item_ids(loaded, deny) if deny else None,
         engine=LocalEngine(threads),
     )
     _show(table, to)
@@ -123,7 +141,9 @@ def explain(model: Path, user: str, item: str) -> None:
     from alsolike.models import bundle
     from alsolike.recommending import one
 
-    click.echo(str(one.explain(bundle.load(model), user, item)))
+    loaded = bundle.load(model)
+    [user], [item] = user_ids(loaded, [user]), item_ids(loaded, [item])
+    say(one.explain(loaded, user, item))
 
 
 @click.command()
@@ -138,9 +158,10 @@ def gallery(model: Path, items: tuple[str, ...], k: int, to: Path, remote_images
     from alsolike.views.gallery import gallery as lay_out
     from alsolike.writing import write_text
 
-    shelves = lay_out(bundle.load(model), items, k=k, remote_images=remote_images)
+    loaded = bundle.load(model)
+    shelves = lay_out(loaded, item_ids(loaded, items), k=k, remote_images=remote_images)
     write_text(to, shelves.to_html())
-    click.echo(f"Open {to}")
+    say(f"Open {to}")
 
 
 @click.command()
@@ -149,17 +170,11 @@ def describe(model: Path) -> None:
     """Say what a model is: its settings, its data, its figures, its files."""
     from alsolike.models import bundle
 
-    click.echo(str(bundle.describe(model)))
-
-
-def _asked(ids: tuple[str, ...], *, every: bool, what: str) -> list[str] | None:
-    if every == bool(ids):
-        raise click.UsageError(f"Give the ids of {what}s, or --all.")
-    return None if every else list(ids)
+    say(bundle.describe(model))
 
 
 def _show(table: "Table", to: Path | None) -> None:
     if to is None:
-        click.echo(str(table))
+        say(table)
     else:
         write_rows(to, table)

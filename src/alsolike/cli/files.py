@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from alsolike.cli.options import taken_for_reading
+from alsolike.cli.printing import say
 
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
@@ -26,7 +25,7 @@ def write_rows(to: Path, table: "Table") -> None:
     from alsolike.writing import write_table
 
     write_table(to, table)
-    click.echo(f"Wrote {len(table):,} rows to {to}")
+    say(f"Wrote {len(table):,} rows to {to}")
 
 
 def write_likes(to: Path, likes: "Interactions") -> None:

@@ -25,6 +25,16 @@ from alsolike.cli.options import (
     threads_option,
     to_option,
 )
+from alsolike.cli.printing import say
+
+
+_TAKEN_BY: dict[str, tuple[str, ...]] = {
+    "items": ("--held-out", "--share"),
+    "one": (),
+    "fraction": ("--share",),
+    "time": ("--held-out", "--share"),
+    "users": ("--share",),
+}
 
 
 @click.command()
@@ -69,7 +79,8 @@ def demo(data: Path, out: Path, threads: int | None, quiet: bool) -> None:
         f"alsolike run {files.likes} --user uid --item mid --items {files.items} "
         f"--item-name name --item-image image --out {out}"
     )
-    click.echo(f"$ {command}\n")
+    if not quiet:
+        click.echo(f"$ {command}\n")
     job = Job(source=str(files.likes), out=out, reading=reading, threads=threads, command=command)
     _do(job, quiet=quiet)
 
@@ -94,11 +105,15 @@ def _do(job: Any, *, quiet: bool) -> None:
     from alsolike.run import run_job
 
     with Terminal(quiet=quiet) as terminal:
-        outcome = run_job(job, observer=terminal)
+        try:
+            outcome = run_job(job, observer=terminal)
+        except KeyboardInterrupt:
+            say("Stopped. The same command goes on where it was.", err=True)
+            raise
     for warning in outcome.warnings():
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     if not quiet:
-        click.echo(f"Done. Open {job.out / 'report.html'}")
+        say(f"Done. Open {job.out / 'report.html'}")
 
 
 @click.command()
@@ -109,7 +124,7 @@ def _do(job: Any, *, quiet: bool) -> None:
 def read(likes: str, to: Path | None, **options: Any) -> None:
     """Read a table: the dialect found, what was dropped, what there is."""
     found, report = read_likes(likes, options)
-    click.echo(str(report))
+    say(report)
     if to is not None:
         write_likes(to, found)
 
@@ -129,7 +144,7 @@ def filter_(
 
     found, _ = read_likes(likes, options)
     kept, report = filter_counts(found, min_per_user=min_per_user, min_per_item=min_per_item)
-    click.echo(str(report))
+    say(report)
     if to is not None:
         write_likes(to, kept)
 
@@ -140,31 +155,50 @@ def filter_(
 @click.option("--to", required=True, type=PATH, help="Folder for train, validation and test.")
 @click.option(
     "--by",
-    type=click.Choice(["items", "one", "fraction", "time", "users"]),
+    type=click.Choice(list(_TAKEN_BY)),
     default="items",
     show_default=True,
     help="k items of some users; one item of each; a fraction of each; the last k; whole users.",
 )
-@click.option("--held-out", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("--share", type=float, help="Held-out users, or held-out fraction.")
+@click.option(
+    "--held-out", type=click.IntRange(min=1), help="k of --by items and time [default: 5]."
+)
+@click.option(
+    "--share",
+    type=float,
+    help="Of --by items: test users as a share of all [default: 0.2]; of fraction and time: of "
+    "each user's items [default: 0.2; k]; of users: test users [default: 0.1].",
+)
 @seed_option
 @threads_option
 def split(
-    likes: str, to: Path, by: str, held_out: int, share: float | None, seed: int, **options: Any
+    likes: str,
+    to: Path,
+    by: str,
+    held_out: int | None,
+    share: float | None,
+    seed: int,
+    **options: Any,
 ) -> None:
     """Split into training, validation and test, three Parquet files."""
     from alsolike.data import splitting
 
+    for option, value in (("--held-out", held_out), ("--share", share)):
+        if value is not None and option not in _TAKEN_BY[by]:
+            raise click.UsageError(f"--by {by} takes no {option}.")
     found, _ = read_likes(likes, options)
+    k = 5 if held_out is None else held_out
+    by_time = {"k": k} if share is None else {"k": held_out, "fraction": share}
+    of_each, of_users = (usual if share is None else share for usual in (0.2, 0.1))
     asked: dict[str, Callable[[], Any]] = {
-        "items": lambda: splitting.hold_out(found, k=held_out, share=share, seed=seed),
+        "items": lambda: splitting.hold_out(found, k=k, share=share, seed=seed),
         "one": lambda: splitting.leave_one_out(found, seed=seed),
-        "fraction": lambda: splitting.hold_out_fraction(found, fraction=share or 0.2, seed=seed),
-        "time": lambda: splitting.hold_out_by_time(found, k=held_out, seed=seed),
-        "users": lambda: splitting.hold_out_users(found, share=share or 0.1, seed=seed),
+        "fraction": lambda: splitting.hold_out_fraction(found, fraction=of_each, seed=seed),
+        "time": lambda: splitting.hold_out_by_time(found, **by_time, seed=seed),
+        "users": lambda: splitting.hold_out_users(found, share=of_users, seed=seed),
     }
     parts = asked[by]()
-    click.echo(str(parts))
+    say(parts)
     for name in ("train", "validation", "test", "given"):
         part = getattr(parts, name)
         if part is not None:
@@ -189,7 +223,8 @@ def search(likes: str, quiet: bool, **options: Any) -> None:
     with Terminal(quiet=quiet) as terminal:
         found, _ = search_settings(job, prepare(job, observer=terminal), observer=terminal)
     write_search(found, job.out)
-    click.echo(f"Wrote leaderboard.csv and learning_curves to {job.out}")
+    if not quiet:
+        say(f"Wrote leaderboard.csv and learning_curves to {job.out}")
 
 
 @click.command()
@@ -236,7 +271,8 @@ def fit(
         )
         terminal.tell(f"{model!r}, loss {als.loss(model, engine=engine):.6g}")
     bundle.save(model, to, with_history=not without_history)
-    click.echo(f"Saved in {to}")
+    if not quiet:
+        say(f"Saved in {to}")
 
 
 def _typed() -> str:

@@ -1,10 +1,13 @@
 """The group of all verbs, and the one place where errors become lines and exit statuses."""
 
+import io
+import sys
 from typing import Any
 
 import click
 
 from alsolike.cli import asking, flow
+from alsolike.cli.printing import say
 from alsolike.errors import AlsolikeError
 
 
@@ -17,13 +20,20 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb; say what stood in the way in one line."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # A name that the terminal's alphabet lacks is shown as an escape, not a crash.
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except AlsolikeError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(1)
-        except BrokenPipeError:
-            ctx.exit(1)
+            message = f"error: {error}"
+        except MemoryError as error:
+            message = (
+                f"error: there is not enough memory. {error} Ask for fewer factors or threads."
+            )
+        say(message.replace("\n", " "), err=True)
+        return ctx.exit(1)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

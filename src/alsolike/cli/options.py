@@ -1,6 +1,5 @@
 """The options of the command line that several verbs share, and how their texts become values."""
 
-import ast
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -120,7 +119,7 @@ threads_option = click.option(
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is drawn."
 )
-quiet_option = click.option("--quiet", is_flag=True, help="Print errors alone.")
+quiet_option = click.option("--quiet", is_flag=True, help="Print warnings and errors alone.")
 set_option = click.option(
     "--set",
     "settings",
@@ -142,7 +141,7 @@ def settings_of(texts: tuple[str, ...]) -> dict[str, Any]:
     >>> settings_of(("alpha=40", "confidence=log"))
     {'alpha': 40, 'confidence': 'log'}
     """
-    return {name: _value(text) for name, text in map(_named, texts)}
+    return {name: _value(text) for name, text in _named(texts)}
 
 
 def grid_of(texts: tuple[str, ...]) -> dict[str, list[Any]]:
@@ -151,7 +150,7 @@ def grid_of(texts: tuple[str, ...]) -> dict[str, list[Any]]:
     >>> grid_of(("factors=16,32",))
     {'factors': [16, 32]}
     """
-    return {name: [_value(part) for part in text.split(",")] for name, text in map(_named, texts)}
+    return {name: [_value(part) for part in text.split(",")] for name, text in _named(texts)}
 
 
 def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -181,15 +180,28 @@ def _with(options: tuple[tuple[tuple[str, ...], dict[str, Any]], ...], verb: Ver
     return verb
 
 
-def _named(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not value:
-        raise SettingError(f"NAME=VALUE expected, such as alpha=40, not {text!r}.")
-    return name.strip().replace("-", "_"), value.strip()
+def _named(texts: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return the names and the values, each name once."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name.strip() or not equals or not all(map(str.strip, value.split(","))):
+            raise SettingError(f"NAME=VALUE expected, such as alpha=40, not {text!r}.")
+        name = name.strip().replace("-", "_")
+        if name in pairs:
+            raise SettingError(f"{name} is given twice: {pairs[name]} and {value}.")
+        pairs[name] = value
+    return list(pairs.items())
 
 
 def _value(text: str) -> Any:
-    try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError):
-        return text.strip()
+    """Return a number where the text is one, None for ``none``, or else the text."""
+    plain = text.strip()
+    if plain.casefold() == "none":
+        return None
+    for kind in (int, float):
+        try:
+            return kind(plain)
+        except ValueError:
+            continue
+    return plain

@@ -1,6 +1,9 @@
 """What a terminal shows: progress bars for people, plain lines for logs, errors in one line."""
 
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -15,35 +18,76 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from alsolike.cli.printing import say
 from alsolike.observing import Observer
+
+
+@dataclass
+class _Task:
+    """A task that runs, for plain lines.
+
+    The first steps may be steps that an earlier start has done, or may wait for a compiler: how
+    long the rest takes is told from those after them.
+    """
+
+    name: str
+    total: int | None
+    began: float
+    spoke: float
+    done: int = 0
+    first: int = 0
+    first_at: float = 0.0
+
+    def line(self, now: float) -> str:
+        """Return how far it is, how long that took, and how long the rest may take."""
+        facts = [spelled(now - self.began)]
+        if self.total is not None and self.done > self.first:
+            rest = (self.total - self.done) * (now - self.first_at) / (self.done - self.first)
+            facts.append(f"about {spelled(rest)} left")
+        of = "" if self.total is None else f" of {self.total:,}"
+        return f"{self.name}: {self.done:,}{of} ({', '.join(facts)})"
 
 
 class Terminal(Observer):
     """Draw progress on standard error, and findings on standard output.
 
-    On a terminal there are bars that vanish when their task ends. Elsewhere each task that takes
-    long enough to wonder about is one plain line when it ends.
+    On a terminal there are bars that vanish when their task ends. Elsewhere there is a plain line
+    now and then.
 
     Parameters
     ----------
     quiet : bool
         Show neither progress nor findings.
+    pause : float
+        Seconds between plain lines, at the least.
+    clock : callable
+        Seconds since whenever.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        pause: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        console = Console(stderr=True)
         self._quiet = quiet
-        self._console = Console(stderr=True)
+        # What is no terminal gets no bars, whatever the environment says of colours.
+        self._draws = not quiet and sys.stderr.isatty() and not console.is_dumb_terminal
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=self._console,
+            console=console,
             transient=True,
-            disable=quiet or not self._console.is_terminal,
+            disable=not self._draws,
         )
-        self._running: list[TaskID] = []
+        self._drawn: list[TaskID] = []
+        self._running: list[_Task] = []
+        self._pause, self._clock = pause, clock
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -58,24 +102,54 @@ class Terminal(Observer):
         self._bars.stop()
 
     def start(self, task: str, total: int | None = None) -> None:
-        """Show a bar for the task."""
-        self._running.append(self._bars.add_task(task, total=total))
+        """Show that the task begins."""
+        now = self._clock()
+        self._drawn.append(self._bars.add_task(task, total=total))
+        self._running.append(_Task(task, total, began=now, spoke=now))
 
     def advance(self, steps: int = 1) -> None:
-        """Move the innermost bar."""
-        if self._running:
-            self._bars.advance(self._running[-1], steps)
+        """Show how far the innermost task is."""
+        if not self._running:
+            return
+        self._bars.advance(self._drawn[-1], steps)
+        task, now = self._running[-1], self._clock()
+        if not task.done:
+            task.first, task.first_at = steps, now
+        task.done += steps
+        if now - task.spoke >= self._pause:
+            task.spoke = now
+            self._note(task.line(now))
 
     def finish(self) -> None:
-        """Take the innermost bar away."""
-        if self._running:
-            self._bars.remove_task(self._running.pop())
+        """Show that the innermost task is done."""
+        if not self._running:
+            return
+        self._bars.remove_task(self._drawn.pop())
+        task, now = self._running.pop(), self._clock()
+        if now - task.began >= self._pause:
+            self._note(f"{task.name}: done ({spelled(now - task.began)})")
 
     def tell(self, finding: object) -> None:
         """Print a finding, and an empty line after it."""
         if not self._quiet:
             # Not through rich: a name in square brackets is no markup, and a table has its width.
             self._bars.stop()
-            sys.stdout.write(f"{finding}\n\n")
-            sys.stdout.flush()
+            say(f"{finding}\n")
             self._bars.start()
+
+    def _note(self, line: str) -> None:
+        if not self._quiet and not self._draws:
+            say(line, err=True)
+
+
+def spelled(seconds: float) -> str:
+    """Return a length of time in two words or four.
+
+    >>> spelled(9.7), spelled(130), spelled(7260)
+    ('9 s', '2 min 10 s', '2 h 1 min')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.texts import Texts
-from alsolike.data.vocabulary import Vocabulary
+from alsolike.data.vocabulary import Vocabulary, check_ids
 from alsolike.errors import DataError
 
 Mask = npt.NDArray[np.bool_]
@@ -66,14 +66,26 @@ class Interactions:
             raise DataError(f"Values must be float32, not {matrix.data.dtype}.")
         if not matrix.has_canonical_format:
             raise DataError("Each (user, item) pair may be stored only once, columns ascending.")
-        if not np.isfinite(matrix.data).all() or not matrix.data.all():
-            raise DataError("Every stored value must be finite and not zero.")
+        self._refuse_odd_values()
         if self.timestamps is not None and len(self.timestamps) != matrix.nnz:
             raise DataError(f"{len(self.timestamps):,} timestamps for {matrix.nnz:,} interactions.")
         if self.catalogue is not None and self.catalogue.n_items != len(self.items):
             raise DataError(
                 f"The catalogue has {self.catalogue.n_items:,} rows for {len(self.items):,} items."
             )
+
+    def _refuse_odd_values(self) -> None:
+        matrix = self.user_items
+        odd = np.flatnonzero(~np.isfinite(matrix.data) | (matrix.data == 0))
+        if not len(odd):
+            return
+        row = int(np.searchsorted(matrix.indptr, odd[0], side="right")) - 1
+        user, item = self.users.id_of(row), self.items.id_of(int(matrix.indices[odd[0]]))
+        raise DataError(
+            f"Values must be finite and not zero in float32; {len(odd):,} of {matrix.nnz:,} are "
+            f"not, the first is {matrix.data[odd[0]]} of user {user!r} and item {item!r}. Leave "
+            "such pairs out."
+        )
 
     @classmethod
     def from_columns(
@@ -89,6 +101,8 @@ class Interactions:
         user_ids = Vocabulary.of(users, kind="user")
         item_ids = Vocabulary.of(items, kind="item")
         amounts = np.ones(len(users)) if values is None else np.asarray(values, dtype=np.float64)
+        if amounts.shape != (len(users),):
+            raise DataError(f"Values of shape {amounts.shape} beside {len(users):,} users.")
         rows, columns = user_ids.indices_of(users), item_ids.indices_of(items)
         matrix = sp.coo_array((amounts, (rows, columns)), shape=(len(user_ids), len(item_ids)))
         return cls(canonical(matrix), user_ids, item_ids)
@@ -226,7 +240,9 @@ def canonical(matrix: Any) -> sp.csr_array:
     wide = max(csr.nnz, *csr.shape) > np.iinfo(np.int32).max
     width = np.int64 if wide else np.int32
     indices, indptr = (part.astype(width, copy=False) for part in (csr.indices, csr.indptr))
-    return sp.csr_array((csr.data.astype(np.float32, copy=False), indices, indptr), csr.shape)
+    with np.errstate(over="ignore"):  # Interactions says which value is too large
+        data = csr.data.astype(np.float32, copy=False)
+    return sp.csr_array((data, indices, indptr), csr.shape)
 
 
 def _named(
@@ -236,6 +252,7 @@ def _named(
     names = [str(number) for number in range(count)] if ids is None else list(ids)
     if len(names) != count:
         raise DataError(f"{len(names):,} {kind} ids for {count:,} {kind}s of the matrix.")
+    check_ids(names, kind)
     order = sorted(range(count), key=names.__getitem__)
     ordered = Vocabulary(Texts.pack(names[row] for row in order), kind=kind)
     return ordered.checked(), np.array(order, dtype=np.int64)

@@ -56,16 +56,10 @@ def to_table(likes: Interactions) -> Table:
     return Table(columns)
 
 
-def _places(ids: Vocabulary, among: Vocabulary) -> Places:
-    """Return the row of each id in another vocabulary, -1 where it is not known."""
-    found = (among.find(outside) for outside in ids)
-    return np.array([-1 if place is None else place for place in found], dtype=np.int64)
-
-
 def _laid_over(likes: Interactions, users: Vocabulary, items: Vocabulary) -> sp.csr_array:
     cells = likes.user_items.tocoo()
-    rows = _places(likes.users, users)[cells.row]
-    columns = _places(likes.items, items)[cells.col]
+    rows = users.places_of(likes.users)[cells.row]
+    columns = items.places_of(likes.items)[cells.col]
     known = (rows >= 0) & (columns >= 0)
     shape = (len(users), len(items))
     return canonical(sp.csr_array((cells.data[known], (rows[known], columns[known])), shape=shape))
@@ -84,12 +78,11 @@ def _latest(
     keys = _keys(total.tocoo().row, total.indices, len(items))
     for part, times in ((before, before.timestamps), (newer, newer.timestamps)):
         cells = part.user_items.tocoo()
-        rows, columns = _places(part.users, users)[cells.row], _places(part.items, items)[cells.col]
-        own = _keys(rows, columns, len(items))
-        places = np.searchsorted(keys, own)
-        places[places == len(keys)] = 0
-        held = keys[places] == own
-        np.maximum.at(latest, places[held], times[held])
+        rows = users.places_of(part.users)[cells.row]
+        own = _keys(rows, items.places_of(part.items)[cells.col], len(items))
+        # A pair whose values cancel out has no place in the total.
+        held = np.isin(own, keys)
+        np.maximum.at(latest, np.searchsorted(keys, own[held]), times[held])
     return latest
 
 
@@ -100,7 +93,7 @@ def _keys(rows: npt.ArrayLike, columns: npt.ArrayLike, n_items: int) -> Places:
 def _catalogue(before: Interactions, newer: Interactions, items: Vocabulary) -> Catalogue | None:
     columns: dict[str, list[str]] = {}
     for part in (before, newer):
-        places = _places(part.items, items)
+        places = items.places_of(part.items)
         known = {} if part.catalogue is None else part.catalogue.columns()
         for label, texts in known.items():
             column = columns.setdefault(label, [""] * len(items))

@@ -42,9 +42,11 @@ class Vocabulary:
 
     @classmethod
     def of(cls, ids: Iterable[str], *, kind: str) -> "Vocabulary":
-        """Collect the distinct ids of `ids`."""
+        """Collect the distinct ids of `ids`; raise DataError for one that is not text."""
+        distinct = set(ids)
+        check_ids(distinct, kind)
         # The order of code points is the order of UTF-8 bytes, so Python's own sort will do.
-        return cls(Texts.pack(sorted(set(ids))), kind=kind)
+        return cls(Texts.pack(sorted(distinct)), kind=kind)
 
     def checked(self) -> "Vocabulary":
         """Return self, or raise DataError where ids repeat or are out of order."""
@@ -88,6 +90,11 @@ class Vocabulary:
             self.index_of(error.args[0])
             raise
 
+    def places_of(self, outside: Iterable[str]) -> npt.NDArray[np.int64]:
+        """Return the rows of many ids, int64, in order; -1 for an id that is not known."""
+        rows = self._rows
+        return np.array([rows.get(string, -1) for string in outside], dtype=np.int64)
+
     def id_of(self, index: int) -> str:
         """Return the outside id of row `index`."""
         return self.ids[index]
@@ -126,3 +133,17 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         return f"Vocabulary({len(self):,} {self.kind}s)"
+
+
+def check_ids(ids: Iterable[object], kind: str) -> None:
+    """Raise DataError where an id is not a text that UTF-8 can write."""
+    for one in ids:
+        if not isinstance(one, str):
+            raise DataError(
+                f"{kind} ids are text; {one!r} is of type {type(one).__name__}. Pass {str(one)!r}."
+            )
+        if not one.isascii() and any("\ud800" <= letter <= "\udfff" for letter in one):
+            raise DataError(
+                f"{kind} id {one!r} holds half a character, which UTF-8 cannot write. "
+                "Was it read with the wrong encoding?"
+            )

@@ -5,14 +5,18 @@ Notation
 n
     Interactions of the row; S their columns; w and r their weights and pulls (confidence.py).
 Z
-    The other side's factors in the basis of their Gramian, (m, f), so that Z'Z is diagonal.
+    The other side's factors in the basis of their Gramian, (m, f), so that Z'Z is diagonal; f is
+    a multiple of 8, columns of zeros fill it up.
 d
-    ``unobserved_weight * eigenvalues + lambda`` of the row; s = d ** -1/2.
+    ``unobserved_weight * eigenvalues + lambda`` of the row; s = d ** -1/2, 0 where Z has nothing.
 B
-    Row i is ``w_i ** 1/2 * Z[S_i] * s``; b_i = r_i / w_i ** 1/2.b_i = r_i / w_i ** 1/2.
+    Row i is ``w_i ** 1/2 * Z[S_i] * s``; b_i = r_i / w_i ** 1/2.
+U
+    The Cholesky factor: U'U is the system.
 
 Every row's bytes depend on that row and on Z alone: not on the chunk it stands in, its
-neighbours, or the threads.
+neighbours, or the threads. Systems are worked on in tiles of 8 x 8 (vectors.py), with the right
+side as one more column of tiles, so that it is solved on the way.
 
 References
 ----------
@@ -27,6 +31,14 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.kernels.launch import fast_kernel
+from alsolike.kernels.vectors import (
+    add_scaled,
+    add_tile,
+    copy_scaled,
+    dot,
+    pack_columns,
+    solve_tile,
+)
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
@@ -39,8 +51,9 @@ _LEAST_WEIGHT = np.float32(1e-12)
 # more than 1e-5 of a row's scores, and the row is solved in float64 (tests/test_als.py).
 _FLOAT32_GAIN = np.float32(128)
 
-# Interactions of a long row are added to its f x f matrix in panels of this many.
-_PANEL = 128
+# Interactions of a long row are added to its system in panels of this many, which stay in the
+# first-level cache.
+_PANEL = 64
 
 
 @fast_kernel
@@ -68,14 +81,14 @@ def solve_exact(
         Those of the chunk alone, in order.
     first, last : int
         The chunk.
-    Z : float32, (m, f), C order
+    Z : float32, (m, f), C order, f a multiple of 8
     leverage : float32, (m,)
         At least ``sum(Z[i] ** 2 / d)`` of each row of Z, for every row's d.
-    dense : float64, (f,)
+    dense : float64, (factors,), factors at most f
         Eigenvalues of Z'Z times the weight of an unobserved cell.
     regularization : float64, (last - first,)
         lambda of each row of the chunk.
-    out : float32, (rows, f), C order
+    out : float32, (rows, factors), C order
         Row ``first + i`` receives the solution.
 
     Returns
@@ -84,16 +97,12 @@ def solve_exact(
         -1, or the first row whose system is not positive definite.
     """
     f = Z.shape[1]
-    size = max(f, _PANEL)
-    panel = np.empty((size, size), dtype=np.float32)
-    system = np.empty((f, f), dtype=np.float32)
-    right = np.empty(f, dtype=np.float32)
-    scale = np.empty(f, dtype=np.float32)
+    room = max(f, _PANEL) * (f + 8)
+    panel, system = np.empty(room, dtype=np.float32), np.empty(f * (f + 8), dtype=np.float32)
+    scratch, few = np.empty(4 * f, dtype=np.float32), np.zeros(8, dtype=np.float32)
     # The same again for rows that float32 cannot hold; touched by them alone.
-    panel64 = np.empty((size, size), dtype=np.float64)
-    system64 = np.empty((f, f), dtype=np.float64)
-    right64 = np.empty(f, dtype=np.float64)
-    scale64 = np.empty(f, dtype=np.float64)
+    panel64, system64 = np.empty(room), np.empty(f * (f + 8))
+    scratch64, few64 = np.empty(4 * f), np.zeros(8)
     base = indptr[first]
     for row in range(first, last):
         start, end = indptr[row], indptr[row + 1]
@@ -107,36 +116,14 @@ def solve_exact(
         lam = regularization[row - first]
         lightest, gain = _range_of(S, w, leverage)
         if lightest < 0:
-            solved = _solve_signed(S, w, r, Z, dense, lam, system64, right64, x)
+            solved = _solve_signed(S, w, r, Z, dense, lam, system64, scratch64, x)
         elif gain > _FLOAT32_GAIN:
-            solved = _solve_row(S, w, r, Z, dense, lam, scale64, panel64, system64, right64, x)
+            solved = _solve_row(S, w, r, Z, dense, lam, panel64, system64, scratch64, few64, x)
         else:
-            solved = _solve_row(S, w, r, Z, dense, lam, scale, panel, system, right, x)
+            solved = _solve_row(S, w, r, Z, dense, lam, panel, system, scratch, few, x)
         if not solved:
             return row
     return -1
-
-
-@fast_kernel
-def _solve_row(
-    S: Ints,
-    w: Floats,
-    r: Floats,
-    Z: Floats,
-    dense: Floats,
-    lam: float,
-    scale: Floats,
-    panel: Floats,
-    system: Floats,
-    right: Floats,
-    x: Floats,
-) -> bool:
-    """Solve one row in the precision of the scratch that it is given."""
-    for k in range(scale.shape[0]):
-        scale[k] = 1.0 / math.sqrt(dense[k] + lam)
-    if S.shape[0] <= scale.shape[0]:
-        return _solve_dual(S, w, r, Z, scale, panel, system, right, x)
-    return _solve_primal(S, w, r, Z, scale, panel, system, right, x)
 
 
 @fast_kernel
@@ -150,6 +137,35 @@ def _range_of(S: Ints, w: Floats, leverage: Floats) -> tuple[Any, Any]:
 
 
 @fast_kernel
+def _solve_row(
+    S: Ints,
+    w: Floats,
+    r: Floats,
+    Z: Floats,
+    dense: Floats,
+    lam: float,
+    panel: Floats,
+    system: Floats,
+    scratch: Floats,
+    few: Floats,
+    x: Floats,
+) -> bool:
+    """Solve one row in the precision of the scratch that it is given."""
+    f, factors = Z.shape[1], dense.shape[0]
+    scale, v = scratch[:f], scratch[f : 2 * f]
+    scale[factors:] = 0
+    for k in range(factors):
+        scale[k] = 1.0 / math.sqrt(dense[k] + lam)
+    if S.shape[0] <= f:
+        solved = _solve_dual(S, w, r, Z, scale, panel, system, v, scratch[2 * f :], few)
+    else:
+        solved = _solve_primal(S, w, r, Z, scale, panel, system, v, scratch[2 * f :])
+    for k in range(factors):
+        x[k] = scale[k] * v[k]
+    return solved
+
+
+@fast_kernel
 def _solve_dual(
     S: Ints,
     w: Floats,
@@ -158,27 +174,36 @@ def _solve_dual(
     scale: Floats,
     panel: Floats,
     system: Floats,
-    right: Floats,
-    x: Floats,
+    t: Floats,
+    scratch: Floats,
+    few: Floats,
 ) -> bool:
-    """Solve (I + BB') v = b, then x = s * B'v: the cheaper way where n <= f."""
+    """Solve (I + BB') v = b, then t = B'v: the cheaper way where n <= f."""
     n, f = S.shape[0], Z.shape[1]
-    Bt = panel
+    size = (n + 7) // 8 * 8
+    stride = size + 8
+    v, inverse = scratch[:f], scratch[f : 2 * f]
+    places = np.empty(8, dtype=np.int64)
+    for i in range(size):
+        system[i * stride + size : (i + 1) * stride] = 0
+    for i in range(0, size, 8):
+        for lane in range(8):
+            # Columns beyond the n-th are of weight 0: they solve to 0 and change nothing.
+            places[lane] = S[min(i + lane, n - 1)]
+            few[lane] = 0
+            if i + lane < n:
+                few[lane] = math.sqrt(max(w[i + lane], _LEAST_WEIGHT))
+                system[(i + lane) * stride + size] = r[i + lane] / few[lane]
+        pack_columns(Z, places, few, scale, f, panel, i, size)
+    _multiply(panel, size, f, size, system, stride, 0)
+    if not _factorize(system, size, stride, v, inverse):
+        return False
+    t[:] = 0
     for i in range(n):
         root = math.sqrt(max(w[i], _LEAST_WEIGHT))
-        z = Z[S[i]]
-        for k in range(f):
-            Bt[k, i] = root * z[k] * scale[k]
-        right[i] = r[i] / root
-    _start_system(system, n)
-    _add_outer_products(Bt, f, n, system)
-    if not _solve_in_place(system, n, right):
-        return False
+        add_scaled(Z, np.int64(S[i]) * f, v[i] * few.dtype.type(root), f, t)
     for k in range(f):
-        total = right[0] * 0
-        for i in range(n):
-            total += Bt[k, i] * right[i]
-        x[k] = scale[k] * total
+        t[k] *= scale[k]
     return True
 
 
@@ -191,27 +216,102 @@ def _solve_primal(
     scale: Floats,
     panel: Floats,
     system: Floats,
-    right: Floats,
-    x: Floats,
+    t: Floats,
+    scratch: Floats,
 ) -> bool:
-    """Solve (I + B'B) t = B'b, then x = s * t: the cheaper way where n > f."""
+    """Solve (I + B'B) t = B'b: the cheaper way where n > f."""
     n, f = S.shape[0], Z.shape[1]
-    _start_system(system, f)
-    right[:] = 0
+    stride = f + 8
     for begin in range(0, n, _PANEL):
-        size = min(_PANEL, n - begin)
-        for i in range(size):
-            root = math.sqrt(max(w[begin + i], _LEAST_WEIGHT))
-            pull = r[begin + i] / root
-            z = Z[S[begin + i]]
-            for k in range(f):
-                panel[i, k] = root * z[k] * scale[k]
-                right[k] += pull * panel[i, k]
-        _add_outer_products(panel, size, f, system)
-    if not _solve_in_place(system, f, right):
-        return False
-    for k in range(f):
-        x[k] = scale[k] * right[k]
+        count = min(_PANEL, n - begin)
+        for i in range(count):
+            root = panel.dtype.type(math.sqrt(max(w[begin + i], _LEAST_WEIGHT)))
+            place = i * stride
+            copy_scaled(Z, np.int64(S[begin + i]) * f, root, scale, f, panel, place)
+            panel[place + f] = r[begin + i] / root
+            panel[place + f + 1 : place + stride] = 0
+        _multiply(panel, stride, count, f, system, stride, begin)
+        _multiply_right(panel, stride, count, f, system, stride, begin)
+    return _factorize(system, f, stride, t, scratch[:f])
+
+
+@fast_kernel
+def _multiply(
+    panel: Floats,
+    panel_stride: int,
+    count: int,
+    size: int,
+    system: Floats,
+    stride: int,
+    before: int,
+) -> None:
+    """Set the upper tiles to ``panel.T @ panel``, or add that where there was something before."""
+    keep, plus = panel.dtype.type(min(before, 1)), panel.dtype.type(1)
+    for i in range(0, size, 8):
+        for j in range(i, size, 8):
+            add_tile(panel, i, j, panel_stride, count, system, i * stride + j, stride, keep, plus)
+
+
+@fast_kernel
+def _multiply_right(
+    panel: Floats,
+    panel_stride: int,
+    count: int,
+    size: int,
+    system: Floats,
+    stride: int,
+    before: int,
+) -> None:
+    """The same for the last column of tiles, the right side."""
+    keep, plus = panel.dtype.type(min(before, 1)), panel.dtype.type(1)
+    for i in range(0, size, 8):
+        add_tile(panel, i, size, panel_stride, count, system, i * stride + size, stride, keep, plus)
+
+
+@fast_kernel
+def _factorize(system: Floats, size: int, stride: int, v: Floats, inverse: Floats) -> bool:
+    """Solve ``(I + system) v = right`` by Cholesky, a row of tiles at a time.
+
+    The right side is column `size` of `system`; U replaces its upper tiles. Returns False where a
+    pivot is not positive.
+    """
+    keep, minus = system.dtype.type(1), system.dtype.type(-1)
+    for k in range(size):
+        system[k * stride + k] += keep
+    for k in range(0, size, 8):
+        if k > 0:
+            for j in range(k, size + 8, 8):
+                add_tile(system, k, j, stride, k, system, k * stride + j, stride, keep, minus)
+        if not _factorize_tile(system, k, stride, inverse):
+            return False
+        for j in range(k + 8, size + 8, 8):
+            solve_tile(system, k * stride + k, k * stride + j, stride, inverse, k)
+    for k in range(size - 1, -1, -1):
+        after = k // 8 * 8 + 8
+        total = system[k * stride + size]
+        total -= dot(system, k * stride + after, v, after, size - after)
+        for j in range(k + 1, after):
+            total -= system[k * stride + j] * v[j]
+        v[k] = total * inverse[k]
+    return True
+
+
+@fast_kernel
+def _factorize_tile(system: Floats, first: int, stride: int, inverse: Floats) -> bool:
+    """Replace the upper triangle of a tile on the diagonal by its Cholesky factor."""
+    for k in range(8):
+        source = (first + k) * stride + first
+        pivot = system[source + k]
+        if not pivot > 0:
+            return False
+        inverse[first + k] = 1 / math.sqrt(pivot)
+        for j in range(k, 8):
+            system[source + j] *= inverse[first + k]
+        for i in range(k + 1, 8):
+            number = system[source + i]
+            target = (first + i) * stride + first
+            for j in range(i, 8):
+                system[target + j] -= number * system[source + j]
     return True
 
 
@@ -224,97 +324,31 @@ def _solve_signed(
     dense: Floats,
     lam: float,
     system: Floats,
-    right: Floats,
+    scratch: Floats,
     x: Floats,
 ) -> bool:
     """Solve (D + Z'WZ) x = Z'r in float64, for rows where some cell weighs less than unobserved.
 
-    A negative weight has no root, and float32 would lose what the two parts share.
+    A negative weight has no root, and float32 would lose what the two parts share. Scaled by the
+    roots of D on both sides, so that the diagonal is 1 + ... as in the other systems.
     """
-    n, f = S.shape[0], Z.shape[1]
-    system[:] = 0
-    right[:] = 0
-    for k in range(f):
-        system[k, k] = dense[k] + lam
+    n, f, factors = S.shape[0], Z.shape[1], dense.shape[0]
+    stride = f + 8
+    scale, t, z = scratch[:f], scratch[f : 2 * f], scratch[2 * f : 3 * f]
+    system[: f * stride] = 0
+    scale[factors:] = 0
+    for k in range(factors):
+        scale[k] = 1.0 / math.sqrt(dense[k] + lam)
     for i in range(n):
-        z = Z[S[i]]
-        for k in range(f):
+        copy_scaled(Z, np.int64(S[i]) * f, 1.0, scale, f, z, 0)
+        for k in range(factors):
             weighted = np.float64(w[i]) * z[k]
-            right[k] += np.float64(r[i]) * z[k]
+            target = k * stride
+            system[target + f] += np.float64(r[i]) * z[k]
             for j in range(k, f):
-                system[k, j] += weighted * z[j]
-    if not _solve_in_place(system, f, right):
+                system[target + j] += weighted * z[j]
+    if not _factorize(system, f, stride, t, scratch[3 * f :]):
         return False
-    for k in range(f):
-        x[k] = right[k]
-    return True
-
-
-@fast_kernel
-def _start_system(system: Floats, size: int) -> None:
-    """Set the upper triangle to the identity."""
-    for i in range(size):
-        system[i, i:size] = 0
-        system[i, i] = 1
-
-
-@fast_kernel
-def _add_outer_products(panel: Floats, count: int, size: int, system: Floats) -> None:
-    """Add ``panel[:count, :size].T @ panel[:count, :size]`` to the upper triangle of `system`.
-
-    Eight rows of the panel at a time: eight multiply-adds for each load and store of `system`.
-    """
-    whole = count - count % 8
-    for p in range(0, whole, 8):
-        p0, p1, p2, p3 = panel[p], panel[p + 1], panel[p + 2], panel[p + 3]
-        p4, p5, p6, p7 = panel[p + 4], panel[p + 5], panel[p + 6], panel[p + 7]
-        for i in range(size):
-            a0, a1, a2, a3 = p0[i], p1[i], p2[i], p3[i]
-            a4, a5, a6, a7 = p4[i], p5[i], p6[i], p7[i]
-            target = system[i]
-            for j in range(i, size):
-                target[j] += (
-                    (a0 * p0[j] + a1 * p1[j])
-                    + (a2 * p2[j] + a3 * p3[j])
-                    + (a4 * p4[j] + a5 * p5[j])
-                    + (a6 * p6[j] + a7 * p7[j])
-                )
-    for p in range(whole, count):
-        source = panel[p]
-        for i in range(size):
-            a = source[i]
-            target = system[i]
-            for j in range(i, size):
-                target[j] += a * source[j]
-
-
-@fast_kernel
-def _solve_in_place(system: Floats, size: int, right: Floats) -> bool:
-    """Solve ``system @ v = right`` by Cholesky; v replaces `right`, U'U the upper triangle.
-
-    Returns False where a pivot is not positive.
-    """
-    for k in range(size):
-        pivot = system[k, k]
-        if not pivot > 0:
-            return False
-        source = system[k]
-        inverse = 1 / math.sqrt(pivot)
-        for j in range(k, size):
-            source[j] *= inverse
-        right[k] *= inverse
-        a = right[k]
-        for j in range(k + 1, size):
-            right[j] -= a * source[j]
-        for i in range(k + 1, size):
-            b = source[i]
-            target = system[i]
-            for j in range(i, size):
-                target[j] -= b * source[j]
-    for k in range(size - 1, -1, -1):
-        source = system[k]
-        total = right[k]
-        for j in range(k + 1, size):
-            total -= source[j] * right[j]
-        right[k] = total / source[k]
+    for k in range(factors):
+        x[k] = scale[k] * t[k]
     return True

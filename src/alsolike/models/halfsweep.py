@@ -21,6 +21,7 @@ from alsolike.kernels.conjugate import solve_cg
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
 from alsolike.kernels.solve import solve_exact
+from alsolike.kernels.vectors import LANES
 from alsolike.models.confidence import weights_and_pulls
 from alsolike.models.config import ALSConfig
 
@@ -150,7 +151,9 @@ def solve_side(
     """
     dense = config.unobserved_weight * eigenvalues
     _refuse_singular(side, dense)
-    other, leverage = plain(other), _leverage(side, other, dense, engine)
+    exact = config.solver == "exact"
+    leverage = _leverage(side, other, dense, engine) if exact else np.empty(0, dtype=np.float32)
+    factors = plain(_filled_up(other) if exact else other)
     indptr, indices = plain(side.matrix.indptr), plain(side.matrix.indices)
 
     def part(chunk: Chunk) -> int:
@@ -158,9 +161,9 @@ def solve_side(
         weights, pulls = _chunk_weights(side, chunk, config)
         regularization = side.regularization[first:last]
         rows = (indptr, indices, weights, pulls, first, last)
-        if config.solver == "exact":
-            return solve_exact(*rows, other, leverage, dense, regularization, out)
-        solve_cg(*rows, other, dense, regularization, config.cg_steps, out)
+        if exact:
+            return solve_exact(*rows, factors, leverage, dense, regularization, out)
+        solve_cg(*rows, factors, dense, regularization, config.cg_steps, out)
         return -1
 
     failures = [row for row in engine.each(part, side.chunks) if row >= 0]
@@ -195,6 +198,12 @@ def total_loss(
         for side, factors in ((user_side, user_factors), (item_side, item_factors))
     )
     return float(config.unobserved_weight * everywhere + observed + penalty)
+
+
+def _filled_up(factors: Floats) -> Floats:
+    """Return the factors with columns of zeros up to a multiple of the vectors' eight lanes."""
+    missing = -factors.shape[1] % LANES
+    return np.pad(factors, ((0, 0), (0, missing))) if missing else factors
 
 
 def _weigh(values: Floats, config: ALSConfig) -> tuple[Floats, Floats]:

@@ -98,6 +98,28 @@ class Manifest:
         """Return the content of ``manifest.json``."""
         return _render({"format": FORMAT, **asdict(self)})
 
+    def __str__(self) -> str:
+        columns = "none" if self.item_columns is None else ", ".join(self.item_columns)
+        told = {
+            "model": f"{self.name}, {self.factors} factors, {self.sweeps} sweeps",
+            "users": f"{self.n_users:,}",
+            "items": f"{self.n_items:,}",
+            "item columns": columns,
+            "training data": self.data_fingerprint or "unknown",
+            "history": "inside" if self.has_history else "left out",
+            "settings": ", ".join(f"{name}={value}" for name, value in self.settings.items()),
+            **self.metrics,
+            **self.notes,
+            "made with": ", ".join(f"{name} {number}" for name, number in self.versions.items()),
+            "format version": self.format_version,
+            **{name: f"{record.size:,} bytes" for name, record in self.files.items()},
+        }
+        width = max(map(len, told))
+        return "\n".join(
+            f"{label:{width}}  {round(value, 4) if isinstance(value, float) else value}"
+            for label, value in told.items()
+        )
+
 
 def current_versions() -> dict[str, str]:
     """Return the versions that decide which bytes a fit gives."""
