@@ -56,7 +56,7 @@ def blocks_of(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     found = list(_FENCE.finditer(text))
     blocks = []
-    for match, after in zip(found, [*found[1:], None], strict=True):
+    for match, after in zip(found, [*found, None][1:], strict=True):
         follows = (
             after is not None
             and after[1] == "text"
@@ -207,9 +207,7 @@ def test_what_is_pointed_to_exists(page: Path) -> None:
     for name in re.findall(r"`alsolike\.([a-z_.]+)", text):
         room = ROOT / "src/alsolike" / name.replace(".", "/")
         assert any(
-            place.exists()
-            for at in (room, room.parent)
-            for place in (at, at.with_suffix(".py"))
+            place.exists() for at in (room, room.parent) for place in (at, at.with_suffix(".py"))
         ), name
     for target in _LINK.findall(_FENCE.sub("", text)):
         if re.match(r"[a-z]+:", target):
@@ -252,6 +250,24 @@ def test_every_setting_is_documented_with_its_default() -> None:
     text = (DOCS / "settings.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", text, re.MULTILINE))
     assert rows == {setting.name: str(setting.default) for setting in fields(ALSConfig)}
+
+
+def test_every_room_is_on_the_map() -> None:
+    house = ROOT / "src/alsolike"
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    drawn = re.findall(r"^    (?:\S+/|  [\w.]+\.py|[\w.]+\.py)(?= )", text, re.MULTILINE)
+    rooms, floor = set(), ""
+    for name in (line[4:] for line in drawn):
+        if name.endswith("/"):
+            floor = name
+        else:
+            rooms.add(floor + name.strip() if name.startswith(" ") else name)
+    expected = {
+        path.relative_to(house).as_posix()
+        for path in house.rglob("*.py")
+        if path.parent == house or path.name != "__init__.py"
+    }
+    assert rooms == expected
 
 
 def rewrite(page: Path) -> None:

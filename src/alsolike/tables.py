@@ -170,7 +170,7 @@ def _shown(cell: str) -> str:
 
 
 def _width(text: str) -> int:
-    """Return the columns of a terminal that `text` fills: two for a wide letter, none for an accent."""
+    """Return how many columns `text` fills: two for a wide letter, none for an accent."""
     if text.isascii():
         return len(text)
     accents = sum(unicodedata.category(letter) in ("Mn", "Me", "Cf") for letter in text)

@@ -27,7 +27,6 @@ from alsolike.cli.options import (
 )
 from alsolike.cli.printing import say
 
-
 _TAKEN_BY: dict[str, tuple[str, ...]] = {
     "items": ("--held-out", "--share"),
     "one": (),

@@ -37,7 +37,7 @@ class Verbs(click.Group):
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="alsolike")
+@click.version_option(package_name="alsolike", prog_name="alsolike")
 def main() -> None:
     """From a table of likes to similar items and recommendations.
 

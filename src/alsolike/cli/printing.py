@@ -1,4 +1,4 @@
-"""How the command line prints: whatever a name from a stranger holds, the terminal only shows it."""
+"""How the command line prints: a terminal only shows what a name from a stranger holds."""
 
 import click
 

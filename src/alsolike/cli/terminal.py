@@ -43,7 +43,7 @@ class _Task:
         facts = [spelled(now - self.began)]
         if self.total is not None and self.done > self.first:
             rest = (self.total - self.done) * (now - self.first_at) / (self.done - self.first)
-            facts.append(f"about {spelled(rest)} left")
+            facts.append(f"about {spelled(rest if rest < 120 else 60 * round(rest / 60))} left")
         of = "" if self.total is None else f" of {self.total:,}"
         return f"{self.name}: {self.done:,}{of} ({', '.join(facts)})"
 
@@ -143,13 +143,12 @@ class Terminal(Observer):
 
 
 def spelled(seconds: float) -> str:
-    """Return a length of time in two words or four.
+    """Return a length of time in its two largest units.
 
-    >>> spelled(9.7), spelled(130), spelled(7260)
-    ('9 s', '2 min 10 s', '2 h 1 min')
+    >>> spelled(9.7), spelled(130), spelled(7260), spelled(240)
+    ('9 s', '2 min 10 s', '2 h 1 min', '4 min')
     """
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    large, small = (f"{hours} h", f"{minutes} min") if hours else (f"{minutes} min", f"{rest} s")
+    return " ".join(one for one in (large, small) if one[0] != "0") or "0 s"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.launch import fast_kernel
+from alsolike.kernels.launch import fast_kernel, fast_part
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
@@ -79,7 +79,7 @@ def solve_cg(
             x[k] = scale[k] * t[k]
 
 
-@fast_kernel
+@fast_part
 def _residual(
     S: Ints, w: Floats, r: Floats, Z: Floats, scale: Floats, t: Floats, work: Floats, rest: Floats
 ) -> None:
@@ -97,7 +97,7 @@ def _residual(
         rest[k] = scale[k] * rest[k] - t[k]
 
 
-@fast_kernel
+@fast_part
 def _apply(
     S: Ints, w: Floats, Z: Floats, scale: Floats, p: Floats, work: Floats, q: Floats
 ) -> None:
@@ -115,7 +115,7 @@ def _apply(
         q[k] = p[k] + scale[k] * q[k]
 
 
-@fast_kernel
+@fast_part
 def _dot(a: Floats, b: Floats) -> Any:
     total = np.float32(0)
     for k in range(a.shape[0]):
@@ -123,6 +123,6 @@ def _dot(a: Floats, b: Floats) -> Any:
     return total
 
 
-@fast_kernel
+@fast_part
 def _square(a: Floats) -> Any:
     return _dot(a, a)

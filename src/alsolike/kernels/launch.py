@@ -39,6 +39,16 @@ def fast_kernel(function: Function) -> Function:
     return _compiled(function, fastmath=_REORDERED_SUMS)
 
 
+def fast_part(function: Function) -> Function:
+    """Compile `function` as a part of other kernels alone: without a way in from Python.
+
+    Each way in is code to compile; parts without one take a third less time.
+    """
+    return _compiled(
+        function, fastmath=_REORDERED_SUMS, no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )
+
+
 def plain(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     """Return `array` as a read-only view of NumPy's own type, which shares its memory.
 
@@ -50,12 +60,12 @@ def plain(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     return view
 
 
-def _compiled(function: Function, *, fastmath: bool | set[str]) -> Function:
+def _compiled(function: Function, **flags: Any) -> Function:
     compiled: Function
     try:
-        compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath=fastmath)(function)
+        compiled = njit(nogil=True, cache=True, error_model="numpy", **flags)(function)
     except RuntimeError:
         # No folder for compiled code can be written (read-only package, no home): Numba refuses
         # to cache. The same code without a cache only starts more slowly.
-        compiled = njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
+        compiled = njit(nogil=True, error_model="numpy", **flags)(function)
     return compiled

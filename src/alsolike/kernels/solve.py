@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.launch import fast_kernel
+from alsolike.kernels.launch import fast_kernel, fast_part
 from alsolike.kernels.vectors import (
     add_scaled,
     add_tile,
@@ -38,6 +38,7 @@ from alsolike.kernels.vectors import (
     dot,
     pack_columns,
     solve_tile,
+    stay_apart,
 )
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -69,8 +70,9 @@ def solve_exact(
     dense: Floats,
     regularization: Floats,
     out: Floats,
+    hard: Ints,
 ) -> int:
-    """Solve the rows ``first`` to ``last - 1`` exactly into `out`.
+    """Solve the rows ``first`` to ``last - 1`` into `out`, but for those that need float64.
 
     Parameters
     ----------
@@ -90,20 +92,19 @@ def solve_exact(
         lambda of each row of the chunk.
     out : float32, (rows, factors), C order
         Row ``first + i`` receives the solution.
+    hard : int64, (at least last - first,)
+        Receives the rows that are left to `solve_hard`.
 
     Returns
     -------
     int
-        -1, or the first row whose system is not positive definite.
+        How many rows those are.
     """
     f = Z.shape[1]
-    room = max(f, _PANEL) * (f + 8)
-    panel, system = np.empty(room, dtype=np.float32), np.empty(f * (f + 8), dtype=np.float32)
-    scratch, few = np.empty(4 * f, dtype=np.float32), np.zeros(8, dtype=np.float32)
-    # The same again for rows that float32 cannot hold; touched by them alone.
-    panel64, system64 = np.empty(room), np.empty(f * (f + 8))
-    scratch64, few64 = np.empty(4 * f), np.zeros(8)
-    base = indptr[first]
+    panel = np.empty(max(f, _PANEL) * (f + 8), dtype=np.float32)
+    system = np.empty(f * (f + 8), dtype=np.float32)
+    scratch, few = np.empty(4 * f, dtype=np.float32), np.empty(8, dtype=np.float32)
+    base, left = indptr[first], 0
     for row in range(first, last):
         start, end = indptr[row], indptr[row + 1]
         x = out[row]
@@ -115,18 +116,61 @@ def solve_exact(
         r = pulls[start - base : end - base]
         lam = regularization[row - first]
         lightest, gain = _range_of(S, w, leverage)
-        if lightest < 0:
-            solved = _solve_signed(S, w, r, Z, dense, lam, system64, scratch64, x)
-        elif gain > _FLOAT32_GAIN:
-            solved = _solve_row(S, w, r, Z, dense, lam, panel64, system64, scratch64, few64, x)
+        if lightest < 0 or gain > _FLOAT32_GAIN:
+            solved = False
         else:
             solved = _solve_row(S, w, r, Z, dense, lam, panel, system, scratch, few, x)
         if not solved:
-            return row
-    return -1
+            hard[left] = row
+            left += 1
+    return left
 
 
 @fast_kernel
+def solve_hard(
+    rows: Ints,
+    indptr: Ints,
+    indices: Ints,
+    weights: Floats,
+    pulls: Floats,
+    first: int,
+    Z: Floats,
+    dense: Floats,
+    regularization: Floats,
+    out: Floats,
+) -> int:
+    """Solve the given rows of a chunk in float64; it is compiled only where there are some.
+
+    Parameters
+    ----------
+    rows : int64, (n_rows,)
+        From `solve_exact`, whose other parameters these are.
+
+    Returns
+    -------
+    int
+        -1, or the first row whose system is not positive definite.
+    """
+    f = Z.shape[1]
+    panel, system = np.empty(max(f, _PANEL) * (f + 8)), np.empty(f * (f + 8))
+    scratch, few = np.empty(4 * f), np.empty(8)
+    base = indptr[first]
+    for row in rows:
+        start, end = indptr[row], indptr[row + 1]
+        S, x = indices[start:end], out[row]
+        w = weights[start - base : end - base]
+        r = pulls[start - base : end - base]
+        lam = regularization[row - first]
+        if w.min() < 0:
+            solved = _solve_signed(S, w, r, Z, dense, lam, system, scratch, x)
+        else:
+            solved = _solve_row(S, w, r, Z, dense, lam, panel, system, scratch, few, x)
+        if not solved:
+            return int(row)
+    return -1
+
+
+@fast_part
 def _range_of(S: Ints, w: Floats, leverage: Floats) -> tuple[Any, Any]:
     """Return the least weight, and the trace of BB', which bounds the system's condition."""
     least, gain = w[0], np.float32(0)
@@ -136,7 +180,7 @@ def _range_of(S: Ints, w: Floats, leverage: Floats) -> tuple[Any, Any]:
     return least, gain
 
 
-@fast_kernel
+@fast_part
 def _solve_row(
     S: Ints,
     w: Floats,
@@ -151,6 +195,7 @@ def _solve_row(
     x: Floats,
 ) -> bool:
     """Solve one row in the precision of the scratch that it is given."""
+    stay_apart()
     f, factors = Z.shape[1], dense.shape[0]
     scale, v = scratch[:f], scratch[f : 2 * f]
     scale[factors:] = 0
@@ -165,7 +210,7 @@ def _solve_row(
     return solved
 
 
-@fast_kernel
+@fast_part
 def _solve_dual(
     S: Ints,
     w: Floats,
@@ -179,6 +224,7 @@ def _solve_dual(
     few: Floats,
 ) -> bool:
     """Solve (I + BB') v = b, then t = B'v: the cheaper way where n <= f."""
+    stay_apart()
     n, f = S.shape[0], Z.shape[1]
     size = (n + 7) // 8 * 8
     stride = size + 8
@@ -207,7 +253,7 @@ def _solve_dual(
     return True
 
 
-@fast_kernel
+@fast_part
 def _solve_primal(
     S: Ints,
     w: Floats,
@@ -220,6 +266,7 @@ def _solve_primal(
     scratch: Floats,
 ) -> bool:
     """Solve (I + B'B) t = B'b: the cheaper way where n > f."""
+    stay_apart()
     n, f = S.shape[0], Z.shape[1]
     stride = f + 8
     for begin in range(0, n, _PANEL):
@@ -231,11 +278,10 @@ def _solve_primal(
             panel[place + f] = r[begin + i] / root
             panel[place + f + 1 : place + stride] = 0
         _multiply(panel, stride, count, f, system, stride, begin)
-        _multiply_right(panel, stride, count, f, system, stride, begin)
     return _factorize(system, f, stride, t, scratch[:f])
 
 
-@fast_kernel
+@fast_part
 def _multiply(
     panel: Floats,
     panel_stride: int,
@@ -245,36 +291,25 @@ def _multiply(
     stride: int,
     before: int,
 ) -> None:
-    """Set the upper tiles to ``panel.T @ panel``, or add that where there was something before."""
+    """Set the upper tiles to ``panel.T @ panel``, or add that where there was something before.
+
+    A panel that is wider than `size` brings the right side along, as its last column of tiles.
+    """
+    stay_apart()
     keep, plus = panel.dtype.type(min(before, 1)), panel.dtype.type(1)
     for i in range(0, size, 8):
-        for j in range(i, size, 8):
+        for j in range(i, panel_stride, 8):
             add_tile(panel, i, j, panel_stride, count, system, i * stride + j, stride, keep, plus)
 
 
-@fast_kernel
-def _multiply_right(
-    panel: Floats,
-    panel_stride: int,
-    count: int,
-    size: int,
-    system: Floats,
-    stride: int,
-    before: int,
-) -> None:
-    """The same for the last column of tiles, the right side."""
-    keep, plus = panel.dtype.type(min(before, 1)), panel.dtype.type(1)
-    for i in range(0, size, 8):
-        add_tile(panel, i, size, panel_stride, count, system, i * stride + size, stride, keep, plus)
-
-
-@fast_kernel
+@fast_part
 def _factorize(system: Floats, size: int, stride: int, v: Floats, inverse: Floats) -> bool:
     """Solve ``(I + system) v = right`` by Cholesky, a row of tiles at a time.
 
     The right side is column `size` of `system`; U replaces its upper tiles. Returns False where a
     pivot is not positive.
     """
+    stay_apart()
     keep, minus = system.dtype.type(1), system.dtype.type(-1)
     for k in range(size):
         system[k * stride + k] += keep
@@ -296,7 +331,7 @@ def _factorize(system: Floats, size: int, stride: int, v: Floats, inverse: Float
     return True
 
 
-@fast_kernel
+@fast_part
 def _factorize_tile(system: Floats, first: int, stride: int, inverse: Floats) -> bool:
     """Replace the upper triangle of a tile on the diagonal by its Cholesky factor."""
     for k in range(8):
@@ -315,7 +350,7 @@ def _factorize_tile(system: Floats, first: int, stride: int, inverse: Floats) ->
     return True
 
 
-@fast_kernel
+@fast_part
 def _solve_signed(
     S: Ints,
     w: Floats,
@@ -332,6 +367,7 @@ def _solve_signed(
     A negative weight has no root, and float32 would lose what the two parts share. Scaled by the
     roots of D on both sides, so that the diagonal is 1 + ... as in the other systems.
     """
+    stay_apart()
     n, f, factors = S.shape[0], Z.shape[1], dense.shape[0]
     stride = f + 8
     scale, t, z = scratch[:f], scratch[f : 2 * f], scratch[2 * f : 3 * f]

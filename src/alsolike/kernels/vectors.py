@@ -109,7 +109,22 @@ class _Code:
         return places
 
 
-@intrinsic  # type: ignore[misc]  # untyped in Numba
+@intrinsic
+def stay_apart(typingctx: Any) -> Any:
+    """Keep LLVM from copying the function that calls this into its callers.
+
+    Without it, every caller of a large kernel is optimized with a copy inside, and compiling
+    takes several times as long.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
+@intrinsic
 def add_tile(typingctx: Any, A: Any, i: Any, j: Any, stride: Any, count: Any, C: Any, c: Any,
              c_stride: Any, keep: Any, sign: Any) -> Any:  # fmt: skip
     """Set the 8 x 8 tile of C at `c` to ``keep * C + sign * A_i.T @ A_j``.
@@ -146,7 +161,7 @@ def add_tile(typingctx: Any, A: Any, i: Any, j: Any, stride: Any, count: Any, C:
     return types.void(A, whole, whole, whole, whole, C, whole, whole, number, number), emit
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def solve_tile(typingctx: Any, C: Any, diagonal: Any, tile: Any, stride: Any, inverse: Any,
                first: Any) -> Any:  # fmt: skip
     """Replace the 8 x 8 tile T of C at `tile` by ``U.T ** -1 @ T``.
@@ -177,7 +192,7 @@ def solve_tile(typingctx: Any, C: Any, diagonal: Any, tile: Any, stride: Any, in
     return types.void(C, whole, whole, whole, inverse, whole), emit
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def pack_columns(typingctx: Any, Z: Any, rows: Any, weights: Any, scale: Any, count: Any, P: Any,
                  p: Any, stride: Any) -> Any:  # fmt: skip
     """Write eight scaled rows of Z as eight columns of P, from the place `p` on.
@@ -218,7 +233,7 @@ def pack_columns(typingctx: Any, Z: Any, rows: Any, weights: Any, scale: Any, co
     return types.void(Z, rows, weights, scale, whole, P, whole, whole), emit
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def copy_scaled(typingctx: Any, Z: Any, z: Any, weight: Any, scale: Any, count: Any, P: Any,
                 p: Any) -> Any:  # fmt: skip
     """Write ``weight * scale[:count] * Z[z:z + count]`` to P at `p`; `count` a multiple of 8."""
@@ -243,7 +258,7 @@ def copy_scaled(typingctx: Any, Z: Any, z: Any, weight: Any, scale: Any, count: 
     return types.void(Z, whole, P.dtype, scale, whole, P, whole), emit
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def add_scaled(typingctx: Any, Z: Any, z: Any, weight: Any, count: Any, y: Any) -> Any:
     """Add ``weight * Z[z:z + count]`` to ``y[:count]``; `count` a multiple of 8."""
 
@@ -266,7 +281,7 @@ def add_scaled(typingctx: Any, Z: Any, z: Any, weight: Any, count: Any, y: Any) 
     return types.void(Z, whole, y.dtype, whole, y), emit
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def dot(typingctx: Any, a: Any, i: Any, b: Any, j: Any, count: Any) -> Any:
     """Return ``a[i:i + count] @ b[j:j + count]``; `count` a multiple of 8."""
 

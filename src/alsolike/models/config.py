@@ -91,8 +91,11 @@ class ALSConfig:
                 self._check_number(name)
         for name in ("epsilon", "unobserved_weight"):
             self._check_number(name, above_zero=True)
-        if not math.isfinite(self.regularization_exponent):
-            raise SettingError("regularization_exponent must be a finite number.")
+        exponent = self.regularization_exponent
+        if not isinstance(exponent, (int, float, np.number)) or not math.isfinite(exponent):
+            raise SettingError(
+                f"regularization_exponent must be a finite number, not {exponent!r}."
+            )
         self._check_choice("confidence", CONFIDENCES)
         self._check_choice("solver", ("exact", "cg"))
         self._check_choice("start", ("small", "normal"))

@@ -20,7 +20,7 @@ from alsolike.errors import FitError
 from alsolike.kernels.conjugate import solve_cg
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
-from alsolike.kernels.solve import solve_exact
+from alsolike.kernels.solve import solve_exact, solve_hard
 from alsolike.kernels.vectors import LANES
 from alsolike.models.confidence import weights_and_pulls
 from alsolike.models.config import ALSConfig
@@ -160,11 +160,15 @@ def solve_side(
         first, last = chunk
         weights, pulls = _chunk_weights(side, chunk, config)
         regularization = side.regularization[first:last]
-        rows = (indptr, indices, weights, pulls, first, last)
-        if exact:
-            return solve_exact(*rows, factors, leverage, dense, regularization, out)
-        solve_cg(*rows, factors, dense, regularization, config.cg_steps, out)
-        return -1
+        rows = (indptr, indices, weights, pulls, first)
+        if not exact:
+            solve_cg(*rows, last, factors, dense, regularization, config.cg_steps, out)
+            return -1
+        hard = np.empty(last - first, dtype=np.int64)
+        count = solve_exact(*rows, last, factors, leverage, dense, regularization, out, hard)
+        if not count:
+            return -1
+        return solve_hard(hard[:count], *rows, factors, dense, regularization, out)
 
     failures = [row for row in engine.each(part, side.chunks) if row >= 0]
     if failures:

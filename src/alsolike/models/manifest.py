@@ -107,7 +107,7 @@ class Manifest:
             "item columns": columns,
             "training data": self.data_fingerprint or "unknown",
             "history": "inside" if self.has_history else "left out",
-            "settings": ", ".join(f"{name}={value}" for name, value in self.settings.items()),
+            **{f"setting {name}": value for name, value in self.settings.items()},
             **self.metrics,
             **self.notes,
             "made with": ", ".join(f"{name} {number}" for name, number in self.versions.items()),
@@ -116,8 +116,9 @@ class Manifest:
         }
         width = max(map(len, told))
         return "\n".join(
-            f"{label:{width}}  {round(value, 4) if isinstance(value, float) else value}"
+            f"{label:{width}}  {f'{value:.4g}' if isinstance(value, float) else value}"
             for label, value in told.items()
+            if value is not None
         )
 
 

@@ -1,0 +1,153 @@
+"""Writing: all of a file or none of it, the same bytes for the same table, no folder lost."""
+
+import os
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alsolike.errors import WritingError
+from alsolike.tables import Table
+from alsolike.writing import replacing, write_bytes, write_table, write_text
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_a_file_appears_whole_and_its_folders_with_it(tmp_path: Path) -> None:
+    write_text(tmp_path / "a" / "b.txt", "line\nü\r\n")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == "line\nü\r\n".encode()
+    assert names_in(tmp_path / "a") == ["b.txt"]
+
+
+def _break_off(target: Path, kind: type[BaseException]) -> None:
+    with replacing(target) as part:
+        part.mkdir()
+        (part / "half").touch()
+        raise kind
+
+
+def test_what_goes_wrong_leaves_the_old_content_and_nothing_beside_it(tmp_path: Path) -> None:
+    target = tmp_path / "f"
+    write_bytes(target, b"old")
+    for kind in (RuntimeError, KeyboardInterrupt):
+        with pytest.raises(kind):
+            _break_off(target, kind)
+    assert target.read_bytes() == b"old"
+    assert names_in(tmp_path) == ["f"]
+
+
+def test_nothing_written_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(WritingError, match="nothing was written"), replacing(tmp_path / "f"):
+        pass
+
+
+def test_a_folder_takes_the_place_of_a_folder(tmp_path: Path) -> None:
+    for content in ("one", "two"):
+        with replacing(tmp_path / "model") as part:
+            part.mkdir()
+            (part / content).touch()
+    assert names_in(tmp_path) == ["model"]
+    assert names_in(tmp_path / "model") == ["two"]
+
+
+def test_a_file_never_takes_the_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter").write_text("years of work")
+    with pytest.raises(WritingError, match="a folder found"):
+        write_text(tmp_path / "thesis", "a gallery")
+    assert (tmp_path / "thesis" / "chapter").read_text() == "years of work"
+    assert names_in(tmp_path) == ["thesis"]
+
+
+@pytest.mark.parametrize("path", [".", "/", ""])
+def test_a_path_without_a_name_is_an_error(path: str) -> None:
+    with pytest.raises(WritingError, match="name of a file"):
+        write_text(path, "x")
+
+
+def test_what_a_kill_leaves_is_swept_away_by_the_next_writing(tmp_path: Path) -> None:
+    for leftover in (".model.part", ".model.old"):
+        (tmp_path / leftover).mkdir()
+        (tmp_path / leftover / "half").touch()
+    with replacing(tmp_path / "model") as part:
+        part.mkdir()
+    assert names_in(tmp_path) == ["model"]
+
+
+def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WritingError, match="cannot be written"):
+        write_text(tmp_path / "file" / "below.txt", "x")
+    with pytest.raises(WritingError, match="cannot be written"):
+        write_text(tmp_path / ("x" * 300), "x")
+    if os.geteuid() == 0:
+        return  # root may write anywhere
+    tmp_path.chmod(0o500)
+    with pytest.raises(WritingError, match="cannot be written"):
+        write_text(tmp_path / "f", "x")
+
+
+def read_back(path: Path) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Return the types of the columns, and the rows."""
+    with duckdb.connect() as connection:
+        found = connection.read_parquet(str(path))
+        return [str(kind) for kind in found.types], found.fetchall()
+
+
+def test_parquet_keeps_types_gaps_and_hostile_texts(tmp_path: Path) -> None:
+    names = ["a,b", 'say "x"', "two\nlines", "", "\x00\x1b", "العربية", "NULL", None]
+    table = Table(
+        {
+            "i'd\"": [str(number) for number in range(8)],
+            "name": names,
+            "rank": np.arange(8, dtype=np.int32),
+            "score": np.linspace(0, 1, 8, dtype=np.float32),
+            "low": [None] * 7 + [0.1],
+            "none": [None] * 8,
+            "tie": [True, False] * 4,
+        }
+    )
+    write_table(tmp_path / "t.parquet", table)
+    kinds, rows = read_back(tmp_path / "t.parquet")
+    assert kinds == ["VARCHAR", "VARCHAR", "BIGINT", "FLOAT", "DOUBLE", "DOUBLE", "BOOLEAN"]
+    assert rows == [tuple(row.values()) for row in table.rows()]
+    first = (tmp_path / "t.parquet").read_bytes()
+    write_table(tmp_path / "t.parquet", table)
+    assert (tmp_path / "t.parquet").read_bytes() == first
+
+
+def test_a_table_without_rows_keeps_texts_texts(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.parquet", Table({"item": np.empty(0, dtype=object), "score": []}))
+    assert read_back(tmp_path / "t.parquet")[0] == ["VARCHAR", "DOUBLE"]
+
+
+def test_a_text_far_down_a_column_of_gaps_is_still_a_text(tmp_path: Path) -> None:
+    cells = [None] * 5000 + ["12"]
+    write_table(tmp_path / "t.parquet", Table({"name": cells}))
+    assert read_back(tmp_path / "t.parquet")[1][-2:] == [(None,), ("12",)]
+
+
+@settings(max_examples=20)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_numbers_come_back_from_csv_to_the_last_bit(
+    tmp_path_factory: pytest.TempPathFactory, numbers: list[float]
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    write_table(path, Table({"x": numbers}))
+    assert list(map(float, path.read_text().splitlines()[1:])) == numbers
+
+
+def test_other_endings_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(WritingError, match=r"\.csv or \.parquet"):
+        write_table(tmp_path / "t.txt", Table({"x": [1]}))
+    assert names_in(tmp_path) == []
+
+
+def test_a_name_with_quotes_is_a_name(tmp_path: Path) -> None:
+    write_table(tmp_path / 'it\'s "a" name.csv', Table({"x": [1]}))
+    assert names_in(tmp_path) == ['it\'s "a" name.csv']
