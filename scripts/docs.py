@@ -4,12 +4,15 @@ The reference is never committed, so it cannot fall behind: a page per floor of 
 public names that it is home to, and a page with every command and its options.
 """
 
+import ast
 import importlib
 import inspect
+import json
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,7 +39,9 @@ validation:
   unrecognized_links: ignore
 plugins: [search]
 markdown_extensions: [tables, fenced_code, toc]
+nav: {nav}
 """
+_FIRST = ("index.md", "tutorial.md", "commands.md", "settings.md", "architecture.md")
 
 
 def stage() -> None:
@@ -44,12 +49,28 @@ def stage() -> None:
     shutil.rmtree(STAGE, ignore_errors=True)
     shutil.copytree(ROOT / "docs", STAGE)
     front = (ROOT / "README.md").read_text(encoding="utf-8")
-    (STAGE / "index.md").write_text(front.replace("](docs/", "]("), encoding="utf-8")
+    front = front.replace("](docs/", "](").replace("](CHANGELOG.md)", "](changelog.md)")
+    (STAGE / "index.md").write_text(front, encoding="utf-8")
     shutil.copy(ROOT / "CHANGELOG.md", STAGE / "changelog.md")
     reference = STAGE / "reference"
     reference.mkdir()
     (reference / "python.md").write_text(python_page(), encoding="utf-8")
     (reference / "commands.md").write_text(commands_page(), encoding="utf-8")
+
+
+def nav() -> list[Any]:
+    """Return the pages in the order in which one reads them, then the folders, then the changes."""
+    folders = {
+        folder.name.capitalize(): [
+            page.relative_to(STAGE).as_posix()
+            # A folder's README is its own first page.
+            for page in sorted(folder.glob("*.md"), key=lambda page: (page.stem != "README", page))
+        ]
+        for folder in sorted(STAGE.iterdir())
+        if folder.is_dir() and any(folder.glob("*.md"))
+    }
+    others = sorted(page.name for page in STAGE.glob("*.md") if page.name not in _FIRST)
+    return [*_FIRST, *({name: pages} for name, pages in folders.items()), *others]
 
 
 def python_page() -> str:
@@ -77,14 +98,51 @@ def described(name: str, thing: Any, level: int = 2) -> list[str]:
     return parts
 
 
+class Written(str):
+    """An annotation or default as it stands in the source; shown without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def signature_of(thing: Any) -> str:
-    """Return the signature with each setting on a line of its own where it is long."""
-    text = str(inspect.signature(thing)).replace("alsolike.", "")
+    """Return the signature as written, with each parameter on a line of its own where it is long.
+
+    What Python has made of annotations and defaults is not for people: ``npt.ArrayLike`` is a union
+    of seven by then, and ``SILENT`` an address in memory.
+    """
+    source = ast.parse(textwrap.dedent(inspect.getsource(thing))).body[0]
+    if not isinstance(source, ast.FunctionDef):
+        raise TypeError(f"{thing} is no function.")
+    given = source.args
+    places = [*given.posonlyargs, *given.args]
+    defaults = dict(zip(reversed(places), reversed(given.defaults), strict=False))
+    defaults |= {
+        node: default
+        for node, default in zip(given.kwonlyargs, given.kw_defaults, strict=True)
+        if default is not None
+    }
+    parameters = []
+    for node in (*places, *given.kwonlyargs):
+        parameter = inspect.signature(thing).parameters[node.arg]
+        if node.annotation is not None:
+            parameter = parameter.replace(annotation=Written(ast.unparse(node.annotation)))
+        if node in defaults:
+            parameter = parameter.replace(default=Written(ast.unparse(defaults[node])))
+        parameters.append(parameter)
+    end = "" if source.returns is None else " -> " + ast.unparse(source.returns).strip("'")
+    text = str(inspect.Signature(parameters)) + end
     if len(text) <= 80:
         return text
-    found = inspect.signature(thing)
-    lines = [f"    {parameter}," for parameter in found.parameters.values()]
-    return "(\n" + "\n".join(lines) + "\n)"
+    one_per_line, star = [], False
+    for parameter in parameters:
+        if parameter.kind is parameter.KEYWORD_ONLY and not star:
+            one_per_line.append("    *,")
+            star = True
+        one_per_line.append(f"    {parameter},")
+    return "(\n" + "\n".join(one_per_line) + f"\n){end}"
 
 
 def markdown_of(docstring: str) -> str:
@@ -120,7 +178,8 @@ def main() -> int:
     stage()
     config = ROOT / "build" / "mkdocs.yml"
     site = ROOT / "site"
-    config.write_text(_CONFIG.format(stage=STAGE, site=site), encoding="utf-8")
+    text = _CONFIG.format(stage=STAGE, site=site, nav=json.dumps(nav()))
+    config.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--clean", "-f", str(config)]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
         return 1

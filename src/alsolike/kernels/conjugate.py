@@ -1,6 +1,7 @@
 """The rows of one half-sweep by conjugate gradients, a chunk of rows at a time.
 
-The notation is that of `alsolike.kernels.solve`.
+The notation is that of `alsolike.kernels.solve`. Eight interactions are read at a time, and again
+while they are still in the first-level cache; a row is filled up with interactions of weight 0.
 
 References
 ----------
@@ -15,9 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.kernels.launch import fast_kernel, fast_part
+from alsolike.kernels.vectors import add_rows, dot_rows, stay_apart
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
+
+# Steps end where the residual is rounding, by this share of the solution.
+_ENOUGH = np.float32(1e-14)
 
 
 @fast_kernel
@@ -37,92 +42,113 @@ def solve_cg(
     """Improve the rows of `out` by `steps` steps of conjugate gradients each.
 
     The system is (I + B'B) t = B'b with t = x / s: the Gramian is its own preconditioner. Rows
-    start from what `out` holds; the parameters are those of `solve_exact`, dense above zero.
+    start from what `out` holds; the parameters are those of `solve_exact`.
     """
-    f = Z.shape[1]
-    scale = np.empty(f, dtype=np.float32)
-    t = np.empty(f, dtype=np.float32)
-    rest = np.empty(f, dtype=np.float32)
-    p = np.empty(f, dtype=np.float32)
-    q = np.empty(f, dtype=np.float32)
+    f, factors = Z.shape[1], dense.shape[0]
+    most = 0
+    for row in range(first, last):
+        most = max(most, indptr[row + 1] - indptr[row])
+    S = np.zeros(most + 8, dtype=np.int64)
+    w, r = np.empty(most + 8, dtype=np.float32), np.empty(most + 8, dtype=np.float32)
+    scratch = np.zeros(6 * f, dtype=np.float32)
+    scale, t = scratch[:f], scratch[f : 2 * f]
     base = indptr[first]
     for row in range(first, last):
-        start, end = indptr[row], indptr[row + 1]
+        start = indptr[row]
+        n = indptr[row + 1] - start
         x = out[row]
-        if start == end:
+        if n == 0:
             x[:] = 0
             continue
-        S = indices[start:end]
-        w = weights[start - base : end - base]
-        r = pulls[start - base : end - base]
-        for k in range(f):
+        for i in range(n):
+            S[i] = indices[start + i]
+            w[i] = weights[start - base + i]
+            r[i] = pulls[start - base + i]
+        S[n : n + 8] = S[n - 1]
+        w[n : n + 8] = 0
+        r[n : n + 8] = 0
+        for k in range(factors):
             scale[k] = 1.0 / math.sqrt(dense[k] + regularization[row - first])
             t[k] = x[k] / scale[k]
-        _residual(S, w, r, Z, scale, t, x, rest)
-        p[:] = rest
-        left = _square(rest)
-        enough = np.float32(1e-14) * max(left, _square(t))
-        for _ in range(steps):
-            if left <= enough:
-                break
-            _apply(S, w, Z, scale, p, x, q)
-            step = left / _dot(p, q)
-            for k in range(f):
-                t[k] += step * p[k]
-                rest[k] -= step * q[k]
-            now = _square(rest)
-            turn = now / left
-            left = now
-            for k in range(f):
-                p[k] = rest[k] + turn * p[k]
-        for k in range(f):
+        _improve(S, w, r, n, Z, scale, t, steps, scratch[2 * f :])
+        for k in range(factors):
             x[k] = scale[k] * t[k]
 
 
 @fast_part
-def _residual(
-    S: Ints, w: Floats, r: Floats, Z: Floats, scale: Floats, t: Floats, work: Floats, rest: Floats
+def _improve(
+    S: Ints,
+    w: Floats,
+    r: Floats,
+    n: int,
+    Z: Floats,
+    scale: Floats,
+    t: Floats,
+    steps: int,
+    scratch: Floats,
 ) -> None:
-    """Set `rest` to B'b - (I + B'B) t."""
+    """Take `steps` steps from t towards the solution of (I + B'B) t = B'b."""
+    stay_apart()
+    f = Z.shape[1]
+    rest, p, q, work = scratch[:f], scratch[f : 2 * f], scratch[2 * f : 3 * f], scratch[3 * f :]
+    few = np.empty(8, dtype=np.float32)
+    _pulled(S, w, r, n, Z, scale, t, work, few, rest, 1)
+    for k in range(f):
+        rest[k] -= t[k]
+        p[k] = rest[k]
+    left = _square(rest)
+    enough = _ENOUGH * max(left, _square(t))
+    for _ in range(steps):
+        if left <= enough:
+            break
+        _pulled(S, w, r, n, Z, scale, p, work, few, q, 0)
+        curvature = np.float32(0)
+        for k in range(f):
+            q[k] = p[k] - q[k]
+            curvature += p[k] * q[k]
+        step = left / curvature
+        for k in range(f):
+            t[k] += step * p[k]
+            rest[k] -= step * q[k]
+        now = _square(rest)
+        turn = now / left
+        left = now
+        for k in range(f):
+            p[k] = rest[k] + turn * p[k]
+
+
+@fast_part
+def _pulled(
+    S: Ints,
+    w: Floats,
+    r: Floats,
+    n: int,
+    Z: Floats,
+    scale: Floats,
+    t: Floats,
+    work: Floats,
+    few: Floats,
+    out: Floats,
+    pull: int,
+) -> None:
+    """Set `out` to ``B'b - B'B t``, or without `pull` to ``-B'B t``."""
+    stay_apart()
     f = Z.shape[1]
     for k in range(f):
         work[k] = scale[k] * t[k]
-        rest[k] = 0
-    for i in range(S.shape[0]):
-        z = Z[S[i]]
-        pull = r[i] - w[i] * _dot(z, work)
-        for k in range(f):
-            rest[k] += pull * z[k]
+        out[k] = 0
+    for i in range(0, n, 8):
+        dot_rows(Z, S, i, work, f, few)
+        for lane in range(8):
+            few[lane] = pull * r[i + lane] - w[i + lane] * few[lane]
+        add_rows(Z, S, i, few, f, out)
     for k in range(f):
-        rest[k] = scale[k] * rest[k] - t[k]
-
-
-@fast_part
-def _apply(
-    S: Ints, w: Floats, Z: Floats, scale: Floats, p: Floats, work: Floats, q: Floats
-) -> None:
-    """Set `q` to (I + B'B) p."""
-    f = Z.shape[1]
-    for k in range(f):
-        work[k] = scale[k] * p[k]
-        q[k] = 0
-    for i in range(S.shape[0]):
-        z = Z[S[i]]
-        pull = w[i] * _dot(z, work)
-        for k in range(f):
-            q[k] += pull * z[k]
-    for k in range(f):
-        q[k] = p[k] + scale[k] * q[k]
-
-
-@fast_part
-def _dot(a: Floats, b: Floats) -> Any:
-    total = np.float32(0)
-    for k in range(a.shape[0]):
-        total += a[k] * b[k]
-    return total
+        out[k] *= scale[k]
 
 
 @fast_part
 def _square(a: Floats) -> Any:
-    return _dot(a, a)
+    total = np.float32(0)
+    for k in range(a.shape[0]):
+        total += a[k] * a[k]
+    return total

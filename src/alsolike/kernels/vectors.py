@@ -298,3 +298,70 @@ def dot(typingctx: Any, a: Any, i: Any, b: Any, j: Any, count: Any) -> Any:
 
     whole = types.int64
     return a.dtype(a, whole, b, whole, whole), emit
+
+
+@intrinsic
+def dot_rows(typingctx: Any, Z: Any, rows: Any, first: Any, y: Any, count: Any, out: Any) -> Any:
+    """Set ``out[l]`` to ``Z[rows[first + l], :count] @ y[:count]`` for eight l.
+
+    `count` is a multiple of 8, and the rows of Z are `count` numbers long.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        code = _Code(context, builder, signature.args[0])
+        y, count = code.start(signature.args[3], args[3]), args[4]
+        starts = _row_starts(code, signature, args, count)
+        sums = code.accumulators([code.zeros()] * LANES)
+        with for_range(builder, builder.lshr(count, _INT(3)), intp=_INT) as loop:
+            place = builder.shl(loop.index, _INT(3))
+            right = code.load(code.at(y, place))
+            for lane in range(LANES):
+                product = code.mul(code.load(code.at(starts[lane], place)), right)
+                builder.store(code.add(builder.load(sums[lane]), product), sums[lane])
+        columns = code.transposed([builder.load(place) for place in sums])
+        while len(columns) > 1:
+            columns = [code.add(a, b) for a, b in zip(columns[::2], columns[1::2], strict=True)]
+        code.store(columns[0], code.start(signature.args[5], args[5]))
+        return context.get_dummy_value()
+
+    whole = types.int64
+    return types.void(Z, rows, whole, y, whole, out), emit
+
+
+@intrinsic
+def add_rows(
+    typingctx: Any, Z: Any, rows: Any, first: Any, weights: Any, count: Any, y: Any
+) -> Any:
+    """Add ``weights[l] * Z[rows[first + l], :count]`` for eight l to ``y[:count]``.
+
+    `count` is a multiple of 8, and the rows of Z are `count` numbers long.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        code = _Code(context, builder, signature.args[0])
+        weights, count = code.start(signature.args[3], args[3]), args[4]
+        y = code.start(signature.args[5], args[5])
+        starts = _row_starts(code, signature, args, count)
+        spread = [code.spread(builder.load(code.at(weights, _INT(k)))) for k in range(LANES)]
+        with for_range(builder, builder.lshr(count, _INT(3)), intp=_INT) as loop:
+            place = builder.shl(loop.index, _INT(3))
+            terms = [
+                code.mul(spread[lane], code.load(code.at(starts[lane], place)))
+                for lane in range(LANES)
+            ]
+            total = code.load(code.at(y, place))
+            for term in terms:
+                total = code.add(total, term)
+            code.store(total, code.at(y, place))
+        return context.get_dummy_value()
+
+    whole = types.int64
+    return types.void(Z, rows, whole, weights, whole, y), emit
+
+
+def _row_starts(code: _Code, signature: Any, args: Any, length: Any) -> list[Any]:
+    """Return the addresses of eight rows of the first argument, numbered by the next two."""
+    z = code.start(signature.args[0], args[0])
+    rows = code.at(code.start(signature.args[1], args[1]), args[2])
+    numbers = (code.builder.load(code.at(rows, _INT(lane))) for lane in range(LANES))
+    return [code.at(z, code.builder.mul(number, length)) for number in numbers]

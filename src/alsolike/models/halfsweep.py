@@ -153,7 +153,7 @@ def solve_side(
     _refuse_singular(side, dense)
     exact = config.solver == "exact"
     leverage = _leverage(side, other, dense, engine) if exact else np.empty(0, dtype=np.float32)
-    factors = plain(_filled_up(other) if exact else other)
+    factors = plain(_filled_up(other))
     indptr, indices = plain(side.matrix.indptr), plain(side.matrix.indices)
 
     def part(chunk: Chunk) -> int:
