@@ -36,6 +36,7 @@ from alsolike.kernels.vectors import (
     add_tile,
     copy_scaled,
     dot,
+    fetch,
     pack_columns,
     solve_tile,
     stay_apart,
@@ -119,6 +120,7 @@ def solve_exact(
         if lightest < 0 or gain > _FLOAT32_GAIN:
             solved = False
         else:
+            fetch_rows(Z, indices, end, min(end + end - start, indptr[last]))
             solved = _solve_row(S, w, r, Z, dense, lam, panel, system, scratch, few, x)
         if not solved:
             hard[left] = row
@@ -168,6 +170,16 @@ def solve_hard(
         if not solved:
             return int(row)
     return -1
+
+
+@fast_part
+def fetch_rows(Z: Floats, indices: Ints, first: int, last: int) -> None:
+    """Bring the rows of Z closer that the next interactions need, while others are worked on."""
+    f = Z.shape[1]
+    for position in range(first, min(last, first + _PANEL)):
+        place = np.int64(indices[position]) * f
+        for k in range(0, f, 16):
+            fetch(Z, place + k)
 
 
 @fast_part
@@ -271,6 +283,7 @@ def _solve_primal(
     stride = f + 8
     for begin in range(0, n, _PANEL):
         count = min(_PANEL, n - begin)
+        fetch_rows(Z, S, begin + count, n)
         for i in range(count):
             root = panel.dtype.type(math.sqrt(max(w[begin + i], _LEAST_WEIGHT)))
             place = i * stride

@@ -14,7 +14,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
-from numba.core.cgutils import for_range
+from numba.core.cgutils import for_range, get_or_insert_function
 from numba.extending import intrinsic
 
 LANES = 8
@@ -122,6 +122,23 @@ def stay_apart(typingctx: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), emit
+
+
+@intrinsic
+def fetch(typingctx: Any, Z: Any, place: Any) -> Any:
+    """Ask the processor to bring the cache line at `place` closer, and go on meanwhile."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        code = _Code(context, builder, signature.args[0])
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        prefetch = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        address = code.at(code.start(signature.args[0], args[0]), args[1])
+        # For reading, into all levels, as data.
+        builder.call(prefetch, [builder.bitcast(address, byte), flag(0), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(Z, types.int64), emit
 
 
 @intrinsic
