@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import os
 import re
 import shutil
 import signal
@@ -264,8 +263,8 @@ def test_the_page_opens_without_a_complaint_or_a_request(
     page = visit(ran.out / "report.html")
     assert (page.complaints, page.requests) == ([], [])
     assert page.scripts == 3  # two figures and what draws them: none of the names
-    for part in ("precision@10", "popularity", "HOW", "200"):
-        assert part.casefold() in page.text.casefold()
+    for part in ("precision@10", "popularity", "Similar items", "25"):
+        assert part in page.text
     for name in ("<script>alert(1)</script>", "العربية"):
         assert name in page.text
     assert "\x1b" not in page.text
@@ -344,13 +343,8 @@ def test_another_command_into_the_same_place_is_one_error_and_nothing_is_lost(
     ran: Ran, data: Path
 ) -> None:
     before = {path: path.read_bytes() for path in ran.out.rglob("*") if path.is_file()}
-    for other in (["--seed", "7"], ["--k", "5"], ["--sweeps", "1,2"], ["--negative", "net"]):
-        command = [word for word in words(data, ran.out) if word not in ("--sweeps", "1,2,4")]
-        given = ["--sweeps", "1,2,4"] if other[0] != "--sweeps" else []
-        result = click.testing.CliRunner().invoke(main, [*command, *given, *other])
-        if other[0] == "--negative":  # says nothing other of these data: the same run
-            assert result.exit_code == 0
-            continue
+    for other in (["--seed", "7"], ["--k", "5"], ["--sweeps", "1,2"], ["--repeats", "once"]):
+        result = click.testing.CliRunner().invoke(main, [*words(data, ran.out), *other])
         assert result.exit_code == 1
         [line] = result.stderr.splitlines()
         assert "belongs to another run" in line
@@ -363,8 +357,8 @@ def test_the_same_bytes_for_any_number_of_threads_from_file_to_recommendations(
 ) -> None:
     rng = np.random.default_rng(5)
     users, items = rng.zipf(1.3, 200_000) % 900, rng.zipf(1.2, 200_000) % 400
-    # Sums of thousands of such values depend on their order in the last bits.
-    values = rng.choice([0.1, 0.7, 1e-7, 1e5, 0.3], size=200_000)
+    # What such values sum to depends on their order, and not in the last bits alone.
+    values = rng.choice([0.1, 0.7, 1e17, -1e17, 0.3], size=200_000)
     lines = (
         f"u{user},i{item},{value}" for user, item, value in zip(users, items, values, strict=True)
     )
@@ -374,7 +368,7 @@ def test_the_same_bytes_for_any_number_of_threads_from_file_to_recommendations(
         engine = LocalEngine(threads)
         likes, _ = alsolike.read(
             tmp_path / "likes.csv", user="user", item="item", value="value", threads=threads,
-            duplicates="keep",
+            duplicates="keep", negative="net",
         )  # fmt: skip
         settings = alsolike.ALSConfig(factors=12, iterations=2, confidence="log")
         model = alsolike.fit(likes, settings, engine=engine)
@@ -399,7 +393,7 @@ RADIOHEAD = {
     "The Smashing Pumpkins", "Massive Attack", "Arcade Fire", "Pixies", "Blur", "The Beatles",
     "Air", "Gorillaz", "Interpol", "The Strokes", "R.E.M.", "Nirvana", "The White Stripes", "Moby",
     "Pink Floyd", "David Bowie", "Oasis", "Placebo", "Franz Ferdinand", "The Cure", "Travis",
-    "Snow Patrol", "Keane", "The Killers", "Bloc Party", "Sonic Youth", "The Verve", "Elliott Smith",
+    "Snow Patrol", "Keane", "The Killers", "Bloc Party", "Sonic Youth", "The Verve",
 }  # fmt: skip
 MADONNA = {
     "Kylie Minogue", "Lady Gaga", "Beyoncé", "Michael Jackson", "Britney Spears", "Rihanna",
@@ -473,7 +467,6 @@ def test_steam_with_confidence_scaled(shared_data: Path, tmp_path: Path) -> None
     assert "run 1: alpha 0.1" in said
     with (tmp_path / "leaderboard.csv").open() as file:
         board = list(csv.DictReader(file))
-    assert [row["alpha"] for row in board if row["model"] == "als"].sort() is None
     assert {row["alpha"] for row in board} == {"0.1", "1.0", ""}
     assert all(float(row["validation_precision@10"]) > 0.03 for row in board)
 
@@ -485,14 +478,15 @@ def test_retail_with_customers_missing_and_returns_negative(shared_data: Path) -
         "--timestamp", "InvoiceDate", "--missing-id", "drop", "--negative", "net",
     )  # fmt: skip
     assert re.search(r"^rows +541,909$", said, re.MULTILINE)
-    assert "135,080" in said
-    assert re.search(r"^users +4,3\d\d$", said, re.MULTILINE)
+    for counts in ("6,007 dropped", "134,374 dropped", "8,871 net", "65,859 (132,371 further"):
+        assert counts in said
+    assert re.search(r"^users +4,326\nitems +3,861\ninteractions +266,704 ", said, re.MULTILINE)
 
 
 def test_the_articles_command_on_the_articles_dialect(shared_data: Path, tmp_path: Path) -> None:
     source = shared_data / "sketchfab-catalogue-only" / "model_urls.psv.gz"
     with gzip.open(source, "rt", encoding="utf-8", newline="") as file:
-        lines = file.read().split("\n")[1:]
+        lines = file.read().split("\r\n")[1:]
     whole = [line for line in lines if re.fullmatch(r"[^\\]*\|[0-9a-f]{32}", line)][:20]
     quoted = [line for line in lines if re.fullmatch(r"\\[^\\]*\\\|[0-9a-f]{32}", line)][:20]
     rng = np.random.default_rng(0)
@@ -518,16 +512,16 @@ def test_the_articles_command_on_the_articles_dialect(shared_data: Path, tmp_pat
     assert model.items.id_of(row) == mid
     assert model.catalogue.links is not None
     assert model.catalogue.links[row] == f"https://sketchfab.com/models/{mid}"
-    assert f"sketchfab.com/models/{model.items.id_of(0)[:4]}" in "".join(model.catalogue.links)
 
 
-def test_nothing_of_a_run_needs_a_home_or_a_place_to_write_but_its_own(
-    data: Path, tmp_path: Path
+def test_a_quiet_run_prints_warnings_alone_and_writes_in_its_own_place_alone(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = [sys.executable, "-m", "alsolike", *words(data, tmp_path / "out", "--quiet")]
+    shutil.copytree(data / "undisturbed", tmp_path / "out")
+    monkeypatch.chdir(tmp_path)
     before = sorted(path.name for path in data.iterdir())
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, env=os.environ)
-    assert done.stdout == b""
-    assert all(line.startswith(b"warning: ") for line in done.stderr.splitlines())
+    result = click.testing.CliRunner().invoke(main, words(data, Path("out"), "--quiet"))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert all(line.startswith("warning: ") for line in result.stderr.splitlines())
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert sorted(path.name for path in data.iterdir()) == before

@@ -273,17 +273,16 @@ def _coverage(evaluation: Evaluation) -> list[dict[str, object]]:
 def _warnings(outcome: Outcome) -> Iterator[str]:
     found, gain = outcome.found, outcome.test.difference
     if gain.low <= 0:
+        verdict = "is worse than" if gain.high < 0 else "cannot be told from"
         yield (
-            f"On the test users the chosen model cannot be told from popularity: "
-            f"{outcome.test.measure} differs by {gain.mean:.4f} ({gain.low:.4f} to "
-            f"{gain.high:.4f})."
+            f"On the test users the chosen model {verdict} popularity: {outcome.test.measure} "
+            f"differs by {gain.mean:.4f} ({gain.low:.4f} to {gain.high:.4f})."
         )
     if gain.n < 100:
         yield f"Only {gain.n:,} test users: the intervals are wide, and percentiles of few users."
     if len(found.failures):
-        yield (
-            f"{len(found.failures):,} runs had no answer; the first: {found.failures['error'][0]}"
-        )
+        runs = "1 run" if len(found.failures) == 1 else f"{len(found.failures):,} runs"
+        yield f"{runs} had no answer; the first: {found.failures['error'][0]}"
     last = int(found.curves["sweep"].max())
     if found.best.iterations == last and len(set(found.curves["sweep"].tolist())) > 1:
         yield f"The best point is the last sweep, {last}: more sweeps may do better."

@@ -251,7 +251,8 @@ def _typed(
 ) -> Loaded:
     if types is None:
         _, types = _described(connection, f"SELECT * FROM {table}", [])  # noqa: S608 - own name
-    counted = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+    # All of it, since one row fetched leaves the connection busy for the next frame.
+    [[counted]] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608
 
     def locate(wanted: Sequence[int]) -> list[tuple[int, str]]:
         return [(row + 1, "") for row in wanted]
@@ -263,7 +264,7 @@ def _typed(
         names=tuple(names),
         types=tuple(types),
         locate=locate,
-        rows=int(counted[0]) if counted else 0,
+        rows=int(counted),
         unit="row",
     )
 

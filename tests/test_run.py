@@ -1,0 +1,262 @@
+"""The main job from Python: what it refuses, what it takes, and that its parts fit."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+import alsolike
+from alsolike.errors import DataError, LedgerError, SettingError, WritingError
+from alsolike.observing import Observer
+from alsolike.run import Job, Prepared, prepare, run_job, search_settings
+from alsolike.tuning import presets
+from alsolike.tuning.ledger import Ledger
+
+
+class Listener(Observer):
+    """Write down what is heard."""
+
+    def __init__(self) -> None:
+        self.tasks: list[str] = []
+        self.open: list[list[Any]] = []
+        self.told: list[object] = []
+
+    def start(self, task: str, total: int | None = None) -> None:
+        self.tasks.append(task)
+        self.open.append([task, total, 0])
+
+    def advance(self, steps: int = 1) -> None:
+        self.open[-1][2] += steps
+
+    def finish(self) -> None:
+        task, total, done = self.open.pop()
+        assert total in (None, done), f"{task} ended after {done} of {total} steps"
+
+    def tell(self, finding: object) -> None:
+        self.told.append(finding)
+
+
+def frame(users: int = 40) -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    rows = [
+        (f"u{user}", f"i{2 * place + user % 2}", int(hours))
+        for user in range(users)
+        for place, hours in zip(
+            rng.choice(12, size=8, replace=False), rng.integers(1, 9, size=8), strict=True
+        )
+    ]
+    return pd.DataFrame(rows, columns=["user", "item", "hours"])
+
+
+def job(out: Path, **changes: Any) -> Job:
+    reading = {"user": "user", "item": "item"} | changes.pop("reading", {})
+    usual: dict[str, Any] = {
+        "source": frame(),
+        "held_out": 2,
+        "grid": {"factors": [2, 4]},
+        "settings": {"regularization": 1.0, "alpha": 3.0},
+        "sweeps": [1, 2],
+        "reading": reading,
+    }
+    return Job(**usual | {"out": out} | changes)
+
+
+def test_a_frame_and_an_item_frame_go_all_the_way(tmp_path: Path) -> None:
+    items = pd.DataFrame(
+        {"item": [f"i{n}" for n in range(24)], "name": [f"Item {n}" for n in range(24)]}
+    )
+    listener = Listener()
+    outcome = run_job(
+        job(tmp_path, reading={"items": items, "item_id": "item", "item_name": "name"}),
+        observer=listener,
+    )
+    assert outcome.model.item_index("Item 3") == outcome.model.items.index_of("i3")
+    assert outcome.found.best.iterations in (1, 2)
+    assert outcome.model.sweeps == outcome.found.best.iterations
+    assert outcome.model.history is not None
+    assert outcome.model.history.n_interactions == outcome.how_filtered.after.interactions
+    assert listener.open == []
+    assert {"Reading", "grid search", "sweeps", "writing"} <= set(listener.tasks)
+    kinds = [type(finding).__name__ for finding in listener.told]
+    assert kinds == [
+        "ReadReport", "FilterReport", "Split", "FinishedRun", "FinishedRun", "SearchResult",
+        "TestFigures", "str",
+    ]  # fmt: skip
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_a_place_may_be_a_text_and_a_matrix_may_be_the_source(tmp_path: Path) -> None:
+    likes = alsolike.Interactions.from_columns(frame()["user"], frame()["item"])
+    asked = Job(
+        source=sp.coo_matrix(likes.user_items),
+        out=str(tmp_path / "o"),  # type: ignore[arg-type]
+        held_out=2,
+        grid={"factors": [2]},
+        sweeps=[1],
+    )
+    found, _ = search_settings(asked, prepare(asked))
+    assert found.best.factors == 2
+    assert (tmp_path / "o" / "ledger.sqlite").exists()
+
+
+def prepared_of(asked: Job) -> Prepared:
+    return prepare(asked)
+
+
+def test_the_seed_draws_the_split_and_the_first_factors(tmp_path: Path) -> None:
+    first, again, other = (prepared_of(job(tmp_path, seed=seed)) for seed in (1, 1, 2))
+    assert first.split.test.fingerprint == again.split.test.fingerprint
+    assert first.split.test.fingerprint != other.split.test.fingerprint
+    assert [one.preset.base.seed for one in (first, other)] == [1, 2]
+
+
+def test_what_is_asked_stands_before_the_presets_own(tmp_path: Path) -> None:
+    preset = prepared_of(
+        job(tmp_path, k=3, metric="ndcg", min_per_user=2, min_per_item=3, share=0.25)
+    ).preset
+    assert (preset.k, preset.metric, preset.min_per_user, preset.min_per_item) == (3, "ndcg", 2, 3)
+    assert (preset.share, preset.held_out, preset.sweeps) == (0.25, 2, (1, 2))
+    assert preset.space == {"factors": [2, 4]}
+    assert preset.base.alpha == 3
+    own = prepared_of(job(tmp_path, grid={}, settings={"alpha": 5.0}, sweeps=None)).preset
+    assert "alpha" not in own.space
+    assert own.base.alpha == 5
+    assert own.sweeps == presets.quick_for(prepared_of(job(tmp_path)).kept).sweeps
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"settings": {"seed": 3}}, "--seed"),
+        ({"settings": {"iterations": 3}}, "--sweeps"),
+        ({"grid": {"iterations": [3]}}, "--sweeps"),
+        ({"settings": {"factors": 3}}, "set and searched"),
+        ({"preset": "fast"}, "no preset 'fast'"),
+        ({"metric": "rmse"}, "rmse"),
+        ({"k": 0}, "k must be"),
+        ({"sweeps": []}, "at least one sweep"),
+        ({"grid": {"factors": 3}}, "list of values"),
+        ({"grid": {"factors": [0]}}, "whole number"),
+        ({"settings": {"alpha": -1.0}}, "at least 0"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_searched_is_refused_before_anything_is_read(
+    tmp_path: Path, changes: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(SettingError, match=match):
+        prepare(job(tmp_path, source=tmp_path / "nowhere.csv", **changes))
+
+
+def test_a_file_where_the_results_should_go_is_refused_before_anything_is_read(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WritingError, match="a folder for the results expected"):
+        prepare(job(tmp_path / "file", source=tmp_path / "nowhere.csv"))
+    with pytest.raises(DataError, match="no such file"):
+        prepare(job(tmp_path / "o", source=tmp_path / "nowhere.csv"))
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_search_broken_off_goes_on_and_does_nothing_twice(tmp_path: Path) -> None:
+    class Impatient(Observer):
+        points = 0
+
+        def advance(self, steps: int = 1) -> None:
+            self.points += steps
+            if self.points == 3:
+                raise KeyboardInterrupt
+
+    asked = job(tmp_path / "broken")
+    with pytest.raises(KeyboardInterrupt):
+        search_settings(asked, prepare(asked), observer=Impatient())
+    listener = Listener()
+    found, line = search_settings(asked, prepare(asked), observer=listener)
+    assert "1 of 2 runs stand" in str(listener.told[0])
+    whole = job(tmp_path / "whole")
+    other, other_line = search_settings(whole, prepare(whole))
+    assert list(found.leaderboard.rows()) == list(other.leaderboard.rows())
+    assert list(found.curves.rows()) == list(other.curves.rows())
+    assert line == other_line
+
+
+def test_other_data_or_settings_do_not_mix_with_a_ledger(tmp_path: Path) -> None:
+    asked = job(tmp_path)
+    search_settings(asked, prepare(asked))
+    for changes in ({"source": frame(41)}, {"seed": 5}, {"k": 4}, {"sweeps": [1, 3]}):
+        other = job(tmp_path, **changes)
+        prepared = prepare(other)
+        with pytest.raises(LedgerError, match="choose another place"):
+            search_settings(other, prepared)
+    more = job(tmp_path, grid={"factors": [2, 4, 8]})
+    found, _ = search_settings(more, prepare(more))  # a wider grid of the same is no other run
+    assert len(found.leaderboard) == 4
+
+
+def test_threads_change_nothing_that_is_found(tmp_path: Path) -> None:
+    found = []
+    for threads in (1, 4):
+        asked = job(tmp_path / str(threads), threads=threads)
+        result, line = search_settings(asked, prepare(asked))
+        with Ledger(asked.out / "ledger.sqlite") as ledger:
+            points = [ledger.points(number) for number in (1, 2)]
+        found.append((list(result.curves.rows()), line, points))
+    assert found[0] == found[1]
+
+
+def test_the_article_is_shown_beside_the_honest_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = replace(
+        presets.ARTICLE,
+        space={"factors": (2, 4), "alpha": (1, 50)},
+        sweeps=(1, 2, 4),
+        held_out=2,
+    )
+    monkeypatch.setattr(presets, "ARTICLE", small)
+    asked = Job(
+        source=frame(60), out=tmp_path, preset="article", reading={"user": "user", "item": "item"}
+    )
+    outcome = run_job(asked)
+    found = outcome.found
+    assert found.best.confidence == "scaled"
+    assert found.best.start == "normal"
+    assert outcome.model.settings["confidence"] == "scaled"
+    article = found.beside["the article's"]
+    assert (article.judge.choose, article.judge.exclude_seen) == ("test", False)
+    assert (found.judge.choose, found.judge.exclude_seen) == ("validation", True)
+    assert article.judge.score == "test_precision@5"
+    assert len(article.curves) == len(found.curves) == 4 * 3
+    best = max(article.curves["test_precision@5"])
+    assert next(article.leaderboard.rows())["test_precision@5"] == best
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    [note] = [part for part in page.split("<li>") if "own way of counting" in part]
+    assert f"{best:.4f}" in note
+    assert "best of 12 points" in note
+    there = next(
+        row["test_precision@5"]
+        for row in article.curves.rows()
+        if (row["run"], row["sweep"]) == (found.best_run, found.best.iterations)
+    )
+    assert f"The honest choice, run {found.best_run} at sweep {found.best.iterations}" in note
+    assert f"{there:.4f}" in note
+    for name in ("leaderboard", "learning_curves"):
+        assert (tmp_path / f"{name}_thearticles.csv").exists()
+        assert f"{name}_thearticles" in page
+
+
+def test_without_history_the_model_holds_no_likes(tmp_path: Path) -> None:
+    asked = job(tmp_path, with_history=False)
+    outcome = run_job(asked)
+    assert outcome.model.history is not None  # needed for what is written beside it
+    loaded = alsolike.load(tmp_path / "model")
+    assert loaded.history is None
+    assert not (tmp_path / "model" / "history.safetensors").exists()
+    with pytest.raises(SettingError, match="history"):
+        alsolike.recommend(loaded)
+    assert len(alsolike.similar(loaded)) > 0
