@@ -332,7 +332,7 @@ def test_the_report_in_words(tmp_path):
         "duplicate rows": "1 dropped (equal in every column)",
         "rows without a user or an item": "1 dropped",
         "rows with the value 0": "1 dropped",
-        "rows with a negative value": "1 net",
+        "rows with a negative value": "1 netted per pair",
         "repeated pairs": "1 (1 further rows; rule: sum)",
         "users": "1",
         "items": "2",
@@ -400,3 +400,12 @@ def test_json_lines_beside_a_frame(tmp_path):
     path = table(tmp_path / "l.ndjson", "".join(json.dumps(row) + "\r\n" for row in rows))
     chosen = {"user": "user", "item": "item", "value": "value"}
     assert triples(read(path, **chosen)[0]) == triples(read(pd.DataFrame(rows), **chosen)[0])
+
+
+def test_repeated_rows_of_the_item_table_are_counted(tmp_path):
+    path = likes(tmp_path, "a,x,1", "a,y,1", columns="user,item,value")
+    items = tmp_path / "items.csv"
+    items.write_text("item,name\nx,one\nx,one\nx,other\ny,two\n")
+    found, report = read(path, user="user", item="item", items=items, item_name="name")
+    assert list(found.catalogue.names) == ["one", "two"]
+    assert (report.items_rows_repeated, report.conflicting) == (2, 1)

@@ -62,6 +62,7 @@ class Found:
     without_row: int = 0
     conflicting: int = 0
     rows_without_id: int = 0
+    rows_repeated: int = 0
 
 
 def build(
@@ -143,10 +144,13 @@ def _join_table(
         "(SELECT count(*) FROM (SELECT id FROM item_rows WHERE coalesce(id, '') <> '' "
         "GROUP BY id HAVING min(content) <> max(content))), "
         "(SELECT count(*) FROM known_items WHERE id NOT IN "
-        "(SELECT id FROM item_rows WHERE id IS NOT NULL))"
+        "(SELECT id FROM item_rows WHERE id IS NOT NULL)), "
+        "(SELECT count(*) - count(DISTINCT id) FROM item_rows WHERE coalesce(id, '') <> '')"
     ).fetchone()
     if counts is not None:
-        found.rows_without_id, found.conflicting, found.without_row = map(int, counts)
+        found.rows_without_id, found.conflicting, found.without_row, found.rows_repeated = map(
+            int, counts
+        )
     chosen = ", ".join(
         f"coalesce(CAST(c{place} AS VARCHAR), '') AS t{slot}"
         for slot, place in enumerate(places.values())

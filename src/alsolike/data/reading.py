@@ -387,6 +387,7 @@ def _with_catalogue(
         items_without_row=found.without_row,
         conflicting=found.conflicting,
         items_rows_without_id=found.rows_without_id,
+        items_rows_repeated=found.rows_repeated,
         users=interactions.n_users,
         items=interactions.n_items,
         interactions=interactions.n_interactions,

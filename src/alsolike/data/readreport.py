@@ -39,9 +39,11 @@ class ReadReport:
         What became of them: "sum", "count", "once", "max", "error".
     dislikes : int
         Pairs kept with a value below 0.
-    items_without_row, conflicting, items_rows_without_id : int
+    items_without_row, conflicting : int
         Items that the item table does not know; items with more than one name, image, link or
-        row, of which the first stays; rows of the item table without an id.
+        row, of which the first stays.
+    items_rows_without_id, items_rows_repeated : int
+        Rows of the item table without an id, and beyond the first of an id.
     users, items, interactions : int
         What came of it.
     """
@@ -67,6 +69,7 @@ class ReadReport:
     items_without_row: int = 0
     conflicting: int = 0
     items_rows_without_id: int = 0
+    items_rows_repeated: int = 0
     users: int = 0
     items: int = 0
     interactions: int = 0
@@ -96,7 +99,12 @@ class ReadReport:
         told.append(("duplicate rows", f"{self.duplicates:,} {kept} (equal in every column)"))
         told += _unless_zero("rows without a user or an item", self.missing, "dropped")
         told += _unless_zero("rows with the value 0", self.zeros, "dropped")
-        told += _unless_zero("rows with a negative value", self.negatives, self.negative_rule)
+        outcomes = {"net": "netted per pair", "dislike": "kept as dislikes"}
+        told += _unless_zero(
+            "rows with a negative value",
+            self.negatives,
+            outcomes.get(self.negative_rule, self.negative_rule),
+        )
         told.append(
             (
                 "repeated pairs",
@@ -112,6 +120,7 @@ class ReadReport:
             "items with differing texts", self.conflicting, "the first of each stays"
         )
         told += _unless_zero("item rows without an id", self.items_rows_without_id, "ignored")
+        told += _unless_zero("repeated item rows", self.items_rows_repeated, "ignored")
         told += [
             ("users", f"{self.users:,}"),
             ("items", f"{self.items:,}"),

@@ -11,6 +11,7 @@ import math
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -126,8 +127,10 @@ def current_versions() -> dict[str, str]:
     """Return the versions that decide which bytes a fit gives."""
     return {
         "alsolike": alsolike.__version__,
+        "numba": version("numba"),
         "numpy": np.__version__,
         "python": platform.python_version(),
+        "scipy": version("scipy"),
     }
 
 

@@ -91,14 +91,17 @@ class _Scored:
 
     @property
     def best_sweep(self) -> int:
-        return min(self.points, key=lambda sweep: (-self.points[sweep][self.score], sweep))
+        return min(self.points, key=lambda sweep: (-self._at(sweep), sweep))
 
     @property
     def standing(self) -> tuple[float, int, int, int]:
         """What runs are sorted by: the score, then what is cheaper to train and to keep."""
         sweep = self.best_sweep
-        score = self.points[sweep][self.score]
-        return -score, self.run.config.factors, sweep, self.run.number
+        return -self._at(sweep), self.run.config.factors, sweep, self.run.number
+
+    def _at(self, sweep: int) -> float:
+        # Means of the same hits may differ in their last bits, and must still tie.
+        return round(self.points[sweep][self.score], 12)
 
 
 def _stripped(points: Points, prefix: str, judge: Judge) -> dict[int, dict[str, float]]:
