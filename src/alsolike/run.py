@@ -72,6 +72,11 @@ class Job:
         Let the report load pictures from the web.
     command : str
         What was typed, for the report.
+
+    Raises
+    ------
+    SettingError
+        A setting is given where another part of the job decides it, or is given twice.
     """
 
     source: Any
@@ -165,9 +170,7 @@ def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
         command=job.command,
         with_history=job.with_history,
         remote_images=job.remote_images,
-        image_folder=_folder_of(
-            job.source if (items := job.reading.get("items")) is None else items
-        ),
+        image_folder=_image_folder(job),
         observer=observer,
     )
     return outcome
@@ -288,6 +291,8 @@ def _test_figures(found: SearchResult, split: Split, engine: Engine) -> TestFigu
     )
 
 
-def _folder_of(source: Any) -> Path | None:
-    """Return where pictures that a table names by path start."""
-    return Path(source).resolve().parent if isinstance(source, (str, Path)) else None
+def _image_folder(job: Job) -> Path | None:
+    """Return where pictures that a table names by path start: beside that table."""
+    items = job.reading.get("items")
+    table = job.source if items is None else items
+    return Path(table).resolve().parent if isinstance(table, (str, Path)) else None

@@ -49,10 +49,6 @@ Floats = npt.NDArray[np.floating[Any]]
 # of Z is at most its eigenvalue), so this weight changes an answer by less than float32 holds.
 _LEAST_WEIGHT = np.float32(1e-12)
 
-# The systems' eigenvalues lie between 1 and 1 + this trace of BB'. Above it, float32 would lose
-# more than 1e-5 of a row's scores, and the row is solved in float64 (tests/test_als.py).
-_FLOAT32_GAIN = np.float32(128)
-
 # Interactions of a long row are added to its system in panels of this many, which stay in the
 # first-level cache.
 _PANEL = 64
@@ -70,6 +66,7 @@ def solve_exact(
     leverage: Floats,
     dense: Floats,
     regularization: Floats,
+    most: float,
     out: Floats,
     hard: Ints,
 ) -> int:
@@ -91,6 +88,9 @@ def solve_exact(
         Eigenvalues of Z'Z times the weight of an unobserved cell.
     regularization : float64, (last - first,)
         lambda of each row of the chunk.
+    most : float
+        Rows whose trace of BB' may be above this are left to `solve_hard`, as are those with a
+        weight below zero. The eigenvalues of a system lie between 1 and 1 + that trace.
     out : float32, (rows, factors), C order
         Row ``first + i`` receives the solution.
     hard : int64, (at least last - first,)
@@ -117,7 +117,7 @@ def solve_exact(
         r = pulls[start - base : end - base]
         lam = regularization[row - first]
         lightest, gain = _range_of(S, w, leverage)
-        if lightest < 0 or gain > _FLOAT32_GAIN:
+        if lightest < 0 or gain > most:
             solved = False
         else:
             fetch_rows(Z, indices, end, min(end + end - start, indptr[last]))

@@ -32,6 +32,10 @@ Chunk = tuple[int, int]
 # Enough pieces that the last ones even out, few enough that handing them over costs nothing.
 _CHUNKS = 64
 
+# Rows of more gain than this are solved in float64: float32 would lose more than 1e-5 of their
+# scores (benchmarks/accuracy.py).
+FLOAT32_GAIN = 128.0
+
 # Rows in one piece of a Gramian or of a turn: fixed, so that sums keep their order for any number
 # of threads, and small enough for the second-level cache.
 _BLOCK = 8192
@@ -165,7 +169,9 @@ def solve_side(
             solve_cg(*rows, last, factors, dense, regularization, config.cg_steps, out)
             return -1
         hard = np.empty(last - first, dtype=np.int64)
-        count = solve_exact(*rows, last, factors, leverage, dense, regularization, out, hard)
+        count = solve_exact(
+            *rows, last, factors, leverage, dense, regularization, FLOAT32_GAIN, out, hard
+        )
         if not count:
             return -1
         return solve_hard(hard[:count], *rows, factors, dense, regularization, out)
