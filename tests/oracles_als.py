@@ -54,7 +54,7 @@ def sweeps(values, users, config, count):
 
 def loss(values, users, items, config):
     """Return the objective as its formula reads, over every cell."""
-    confidence, pull, observed = cell_weights(values, config)
+    confidence, _, observed = cell_weights(values, config)
     scores = users @ items.T
     preference = (values > 0).astype(float)
     if config.confidence == "additive":

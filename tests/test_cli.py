@@ -142,9 +142,10 @@ def test_each_way_of_splitting_writes_parts_that_add_up(
 def test_an_option_that_a_way_of_splitting_does_not_take_is_refused(
     likes: Path, tmp_path: Path
 ) -> None:
-    for way, option in (("one", "--share"), ("fraction", "--held-out"), ("users", "--held-out")):
-        line = refused("split", likes, "--to", tmp_path, "--by", way, option, 1, status=2)
-        assert f"--by {way} takes no {option}" in line
+    for way, option in (("one", "share"), ("fraction", "held_out"), ("users", "held_out")):
+        flag = f"--{option.replace('_', '-')}"
+        line = refused("split", likes, "--to", tmp_path, "--by", way, flag, 1)
+        assert f"by {way} takes no {option}" in line
     assert "share" in refused("split", likes, "--to", tmp_path, "--by", "users", "--share", 0)
     assert "fraction" in refused("split", likes, "--to", tmp_path, "--by", "fraction", "--share", 0)
     assert "timestamps" in refused("split", likes, "--to", tmp_path, "--by", "time")
@@ -203,8 +204,12 @@ def test_evaluate_says_what_it_left_out(likes: Path, model: Path, tmp_path: Path
 
 def test_similar_takes_ids_and_names(model: Path, tmp_path: Path) -> None:
     said = fine("similar", model, "i4", "Item 5", "item 6", "--k", 2).output
-    assert [line.split()[1] for line in said.splitlines()[3:-1]] == [
+    rows = [line.split() for line in said.splitlines()]
+    assert [row[1] for row in rows if row and row[0] == "|" and row[1] != "item"] == [
         f"i{n}" for n in (4, 4, 5, 5, 6, 6)
+    ]
+    assert [line for line in said.splitlines() if line.startswith("Similar")] == [
+        f"Similar to Item {n} (i{n})" for n in (4, 5, 6)
     ]
     fine("similar", model, "--all", "--k", 3, "--to", tmp_path / "s.parquet")
     rows = rows_of(tmp_path / "s.parquet")

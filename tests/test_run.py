@@ -120,7 +120,7 @@ def test_what_is_asked_stands_before_the_presets_own(tmp_path: Path) -> None:
     ).preset
     assert (preset.k, preset.metric, preset.min_per_user, preset.min_per_item) == (3, "ndcg", 2, 3)
     assert (preset.share, preset.held_out, preset.sweeps) == (0.25, 2, (1, 2))
-    assert preset.space == {"factors": [2, 4]}
+    assert preset.space["factors"] == [2, 4]
     assert preset.base.alpha == 3
     own = prepared_of(job(tmp_path, grid={}, settings={"alpha": 5.0}, sweeps=None)).preset
     assert "alpha" not in own.space
@@ -260,3 +260,20 @@ def test_without_history_the_model_holds_no_likes(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="history"):
         alsolike.recommend(loaded)
     assert len(alsolike.similar(loaded)) > 0
+
+
+@pytest.mark.parametrize("by", ["one", "fraction", "users"])
+def test_a_run_may_split_in_other_ways(tmp_path: Path, by: str) -> None:
+    outcome = run_job(job(tmp_path, by=by, held_out=None))
+    split = outcome.split
+    assert split.test.n_interactions > 0
+    assert not set(split.test_users) & set(split.validation_users) or by != "users"
+    assert (split.given is not None) == (by == "users")
+    assert {"mse_users", "mse_all"} <= set(outcome.test.table()["metric"])
+
+
+def test_an_unknown_way_of_splitting_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="not by 'luck'"):
+        prepare(job(tmp_path, by="luck", source=tmp_path / "no such file.csv"))
+    with pytest.raises(SettingError, match="takes no held_out"):
+        prepare(job(tmp_path, by="users", source=tmp_path / "no such file.csv"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from alsolike.data.filtering import filter_counts
     from alsolike.data.interactions import Interactions
+    from alsolike.data.joining import joined
     from alsolike.data.reading import read
     from alsolike.data.split import Split
     from alsolike.data.splitting import (
@@ -56,6 +57,7 @@ __all__ = [
     "hold_out_fraction",
     "hold_out_users",
     "iterate",
+    "joined",
     "leave_one_out",
     "load",
     "loss",
@@ -71,6 +73,7 @@ __all__ = [
 _ROOMS = {
     "data.filtering": ("filter_counts",),
     "data.interactions": ("Interactions",),
+    "data.joining": ("joined",),
     "data.reading": ("read",),
     "data.split": ("Split",),
     "data.splitting": (

@@ -1,7 +1,7 @@
 """What the main job found, and the files in which it leaves that behind."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -53,12 +53,17 @@ class TestFigures:
         The measure that settings were chosen by.
     evaluations : tuple of Evaluation
         The chosen model's, then popularity's, over the same users.
+    errors : mapping of str to float
+        The chosen model's mean squared errors: ``mse_users``, over all cells of the test users'
+        rows against the test items (the article's), and ``mse_all``, over all cells against what
+        it was fitted to.
     difference : Estimate
         Chosen minus popularity in that measure, paired over the users.
     """
 
     measure: str
     evaluations: tuple[Evaluation, ...]
+    errors: Mapping[str, float]
     difference: Estimate
 
     def table(self) -> Table:
@@ -68,7 +73,13 @@ class TestFigures:
             for evaluation in self.evaluations
             for row in [*evaluation.summary().rows(), *_coverage(evaluation)]
         ]
-        rows.sort(key=lambda row: row["metric"] != self.measure)
+        order = [self.measure, *(row["metric"] for row in rows)]
+        rows.sort(key=lambda row: order.index(row["metric"]))  # the models of a metric together
+        model, users = self.evaluations[0].model_name, self.difference.n
+        rows += [
+            {"model": model, "metric": metric, "mean": error, "users": users}
+            for metric, error in self.errors.items()
+        ]
         return Table.from_rows(rows)
 
     def __str__(self) -> str:

@@ -13,15 +13,16 @@ import numpy as np
 from alsolike.data.filtering import FilterReport, filter_counts
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import ReadReport, read
+from alsolike.data.schemes import check_scheme, split_by
 from alsolike.data.split import Split
-from alsolike.data.splitting import hold_out
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, WritingError
-from alsolike.evaluation.curves import Judge, checked_sweeps
+from alsolike.evaluation.curves import Judge, checked_sweeps, together, with_given
 from alsolike.evaluation.intervals import Estimate, bootstrap_mean, paired_difference
-from alsolike.evaluation.measures import evaluate
+from alsolike.evaluation.measures import evaluate, mean_squared_error
 from alsolike.models.als import fit
+from alsolike.models.bundle import refuse_other_folder
 from alsolike.models.popularity import fit_popularity
 from alsolike.observing import SILENT, Observer
 from alsolike.publishing import Outcome, TestFigures, publish
@@ -54,10 +55,13 @@ class Job:
         The folder for all that it leaves.
     preset : str
         A name of `alsolike.tuning.presets.PRESETS`.
+    by : str
+        How to split, see `alsolike.data.schemes.split_by`.
     min_per_user, min_per_item, held_out, share, k, metric
         In place of the preset's own; None keeps these.
     grid : mapping of str to sequence
-        Settings to try in place of the preset's grid.
+        Values to try of these settings, in place of the preset's own; the preset's other lists
+        stay.
     settings : mapping of str to values
         Settings that all runs share, in place of the preset's own.
     sweeps : sequence of int or None
@@ -85,6 +89,7 @@ class Job:
     preset: str = "quick"
     min_per_user: int | None = None
     min_per_item: int | None = None
+    by: str = "items"
     held_out: int | None = None
     share: float | None = None
     k: int | None = None
@@ -186,13 +191,7 @@ def prepare(job: Job, *, observer: Observer = SILENT) -> Prepared:
         likes, min_per_user=preset.min_per_user, min_per_item=preset.min_per_item
     )
     observer.tell(how_filtered)
-    split = hold_out(
-        kept,
-        k=preset.held_out,
-        share=preset.share,
-        validation_share=preset.validation_share,
-        seed=job.seed,
-    )
+    split = _split(kept, preset, job)
     observer.tell(split)
     return Prepared(how_read, how_filtered, preset, kept, split)
 
@@ -220,6 +219,19 @@ def search_settings(
     return found, baseline
 
 
+def _split(kept: Interactions, preset: Preset, job: Job) -> Split:
+    if job.by != "items":
+        return split_by(kept, job.by, held_out=job.held_out, share=job.share, seed=job.seed)
+    return split_by(
+        kept,
+        "items",
+        held_out=preset.held_out,
+        share=preset.share,
+        validation_share=preset.validation_share,
+        seed=job.seed,
+    )
+
+
 def _refuse_early(job: Job) -> None:
     """Find a wrong setting before a large table is read, and not an hour after."""
     anyone = Interactions.from_columns(["anyone"], ["anything"])
@@ -229,6 +241,8 @@ def _refuse_early(job: Job) -> None:
     Judge(metric=preset.metric, k=preset.k)
     if job.out.exists() and not job.out.is_dir():
         raise WritingError(f"{job.out}: a folder for the results expected, a file found.")
+    refuse_other_folder(job.out / "model")
+    check_scheme(job.by, held_out=job.held_out, share=job.share)
 
 
 def _adapted(preset: Preset, job: Job) -> Preset:
@@ -240,13 +254,13 @@ def _adapted(preset: Preset, job: Job) -> Preset:
         "share": job.share,
         "k": job.k,
         "metric": job.metric,
-        "space": job.grid or None,
         "sweeps": None if job.sweeps is None else tuple(job.sweeps),
     }
     base = replace(preset.base, seed=job.seed, **job.settings)
-    fixed = {name: values for name, values in preset.space.items() if name not in job.settings}
+    grid: dict[str, Any] = dict(job.grid)
+    kept = {name: values for name, values in preset.space.items() if name not in job.settings}
     return replace(
-        replace(preset, base=base, space=fixed),
+        replace(preset, base=base, space=kept | grid),
         **{name: value for name, value in asked.items() if value is not None},
     )
 
@@ -277,16 +291,22 @@ def _with_popularity(
 
 def _test_figures(found: SearchResult, split: Split, engine: Engine) -> TestFigures:
     """Measure the chosen settings and popularity on the test users, which no choice has seen."""
-    shown = split.train_and_validation()
-    models = (fit(shown, found.best, engine=engine), fit_popularity(shown))
-    judge = found.judge
+    fitted, judge = split.train_and_validation(), found.judge
+    shown = fitted if split.given is None else together(fitted, split.given)
+    model = with_given(fit(fitted, found.best, engine=engine), split, engine)
     evaluations = [
-        evaluate(model, split.test, exclude=shown, k=judge.k, engine=engine) for model in models
+        evaluate(each, split.test, exclude=shown, k=judge.k, engine=engine)
+        for each in (model, fit_popularity(fitted))
     ]
+    errors = {
+        "mse_users": mean_squared_error(model, split.test, user_indices=split.test_users),
+        "mse_all": mean_squared_error(model, shown),
+    }
     ours, theirs = (each.per_user[judge.measure] for each in evaluations)
     return TestFigures(
         measure=judge.measure,
         evaluations=tuple(evaluations),
+        errors=errors,
         difference=paired_difference(ours, theirs, np.random.default_rng(0)),
     )
 

@@ -73,20 +73,24 @@ def similar(
     threads: int | None,
 ) -> None:
     """List the most similar items of ITEMS, by id or name."""
-    from alsolike.engines.local import LocalEngine
     from alsolike.models import bundle
-    from alsolike.recommending import many
+    from alsolike.recommending.one import similar_to
 
     asked = some_or_all(items, every=every, what="item")
     loaded = bundle.load(model)
-    table = many.similar(
-        loaded,
-        None if asked is None else item_ids(loaded, asked),
-        k=k,
-        min_count=min_count,
-        engine=LocalEngine(threads),
-    )
-    _show(table, to)
+    ids = None if asked is None else item_ids(loaded, asked)
+    if ids is None or to is not None:
+        from alsolike.engines.local import LocalEngine
+        from alsolike.recommending.many import similar as similar_items
+
+        engine = LocalEngine(threads)
+        _show(similar_items(loaded, ids, k=k, min_count=min_count, engine=engine), to)
+        return
+    for item in ids:
+        if len(ids) > 1:
+            name = loaded.catalogue.name_of(loaded.item_index(item)) if loaded.catalogue else ""
+            say(f"Similar to {name} ({item})" if name else f"Similar to {item}")
+        say(similar_to(loaded, item, k=k, min_count=min_count))
 
 
 @click.command()
@@ -149,7 +153,9 @@ def explain(model: Path, user: str, item: str) -> None:
 @click.command()
 @click.argument("model", type=PATH)
 @click.argument("items", nargs=-1, required=True)
-@click.option("--k", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option(
+    "--k", type=click.IntRange(min=1), default=5, show_default=True, help="Neighbours of each."
+)
 @click.option("--to", required=True, type=PATH, help="The page to write.")
 @click.option("--remote-images", is_flag=True, help="Let the page load pictures from the web.")
 def gallery(model: Path, items: tuple[str, ...], k: int, to: Path, remote_images: bool) -> None:

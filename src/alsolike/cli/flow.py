@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,12 @@ from alsolike.cli.options import (
     seed_option,
     set_option,
     settings_of,
+    splitting_options,
     taken_for_reading,
     threads_option,
     to_option,
 )
 from alsolike.cli.printing import say
-
-_TAKEN_BY: dict[str, tuple[str, ...]] = {
-    "items": ("--held-out", "--share"),
-    "one": (),
-    "fraction": ("--share",),
-    "time": ("--held-out", "--share"),
-    "users": ("--share",),
-}
 
 
 @click.command()
@@ -131,8 +123,20 @@ def read(likes: str, to: Path | None, **options: Any) -> None:
 @click.command("filter")
 @click.argument("likes", type=click.Path())
 @reading_options
-@click.option("--min-per-user", type=click.IntRange(min=0), default=5, show_default=True)
-@click.option("--min-per-item", type=click.IntRange(min=0), default=5, show_default=True)
+@click.option(
+    "--min-per-user",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="Likes a user must have.",
+)
+@click.option(
+    "--min-per-item",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="Likes an item must have.",
+)
 @to_option
 @threads_option
 def filter_(
@@ -152,22 +156,7 @@ def filter_(
 @click.argument("likes", type=click.Path())
 @reading_options
 @click.option("--to", required=True, type=PATH, help="Folder for train, validation and test.")
-@click.option(
-    "--by",
-    type=click.Choice(list(_TAKEN_BY)),
-    default="items",
-    show_default=True,
-    help="k items of some users; one item of each; a fraction of each; the last k; whole users.",
-)
-@click.option(
-    "--held-out", type=click.IntRange(min=1), help="k of --by items and time [default: 5]."
-)
-@click.option(
-    "--share",
-    type=float,
-    help="Of --by items: test users as a share of all [default: 0.2]; of fraction and time: of "
-    "each user's items [default: 0.2; k]; of users: test users [default: 0.1].",
-)
+@splitting_options
 @seed_option
 @threads_option
 def split(
@@ -180,23 +169,11 @@ def split(
     **options: Any,
 ) -> None:
     """Split into training, validation and test, three Parquet files."""
-    from alsolike.data import splitting
+    from alsolike.data.schemes import check_scheme, split_by
 
-    for option, value in (("--held-out", held_out), ("--share", share)):
-        if value is not None and option not in _TAKEN_BY[by]:
-            raise click.UsageError(f"--by {by} takes no {option}.")
+    check_scheme(by, held_out=held_out, share=share)
     found, _ = read_likes(likes, options)
-    k = 5 if held_out is None else held_out
-    by_time = {"k": k} if share is None else {"k": held_out, "fraction": share}
-    of_each, of_users = (usual if share is None else share for usual in (0.2, 0.1))
-    asked: dict[str, Callable[[], Any]] = {
-        "items": lambda: splitting.hold_out(found, k=k, share=share, seed=seed),
-        "one": lambda: splitting.leave_one_out(found, seed=seed),
-        "fraction": lambda: splitting.hold_out_fraction(found, fraction=of_each, seed=seed),
-        "time": lambda: splitting.hold_out_by_time(found, **by_time, seed=seed),
-        "users": lambda: splitting.hold_out_users(found, share=of_users, seed=seed),
-    }
-    parts = asked[by]()
+    parts = split_by(found, by, held_out=held_out, share=share, seed=seed)
     say(parts)
     for name in ("train", "validation", "test", "given"):
         part = getattr(parts, name)

@@ -97,18 +97,60 @@ _SEARCHING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     ),
     (("--min-per-user",), {"type": click.IntRange(min=0), "help": "Likes a user must have."}),
     (("--min-per-item",), {"type": click.IntRange(min=0), "help": "Likes an item must have."}),
-    (("--held-out",), {"type": click.IntRange(min=1), "help": "Items held out per such user."}),
-    (("--share",), {"type": float, "help": "Test users as a share of all users."}),
     (("--k",), {"type": click.IntRange(min=1), "help": "Length of the lists that are scored."}),
-    (("--metric",), {"help": "What settings are chosen by."}),
-    (("--grid",), {"multiple": True, "metavar": "NAME=V,V", "help": "Values to try."}),
+    (
+        ("--metric",),
+        {
+            "help": "What settings are chosen by [default: precision]; also recall, capped_recall, "
+            "ndcg, map, mrr, hit_rate and auc."
+        },
+    ),
+    (
+        ("--grid",),
+        {
+            "multiple": True,
+            "metavar": "NAME=V,V",
+            "help": "Values to try of a setting, in place of the preset's.",
+        },
+    ),
     (("--sweeps",), {"metavar": "N,N", "help": "Sweeps at which to score."}),
 )
 
 
+_SPLITTING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (
+        ("--by",),
+        {
+            "type": click.Choice(["items", "one", "fraction", "time", "users"]),
+            "default": "items",
+            "show_default": True,
+            "help": "Hold out: k items of some users; one item of each; a fraction of each user's; "
+            "the last of each user's; whole users.",
+        },
+    ),
+    (
+        ("--held-out",),
+        {"type": click.IntRange(min=1), "help": "k of --by items and time [default: 5]."},
+    ),
+    (
+        ("--share",),
+        {
+            "type": float,
+            "help": "Of --by items: test users as a share of all [default: 0.2]; of fraction and "
+            "time: of each user's items [default: 0.2; k]; of users: test users [default: 0.1].",
+        },
+    ),
+)
+
+
+def splitting_options(verb: Verb) -> Verb:
+    """Give a verb the options of splitting."""
+    return _with(_SPLITTING, verb)
+
+
 def searching_options(verb: Verb) -> Verb:
     """Give a verb the options of filtering, splitting and searching."""
-    return _with(_SEARCHING, verb)
+    return _with(_SEARCHING, splitting_options(verb))
 
 
 threads_option = click.option(

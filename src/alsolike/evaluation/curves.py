@@ -172,13 +172,14 @@ def learning_curve(
     first = Judge(k=k, metric=metric, exclude_seen=exclude_seen, choose=choose)
     wanted = checked_sweeps(sweeps)
     judges = checked_judges(split, first, beside)
-    shown = _shown(split)
+    # What a model has been shown when it is asked: training, and what was given.
+    shown = split.train if split.given is None else together(split.train, split.given)
     training = iterate(split.train, replace(config, iterations=wanted[-1]), engine=engine)
     observer.start("learning curve", len(wanted))
     for sweep, model in enumerate(training, start=1):
         if sweep not in wanted:
             continue
-        ready = _with_given(model, split, engine)
+        ready = with_given(model, split, engine)
         figures = {
             prefix + name: value
             for prefix, judge in judges.items()
@@ -226,15 +227,13 @@ def _judged(
     return dict(zip(judge.figures, map(float, values), strict=True))
 
 
-def _shown(split: Split) -> Interactions:
-    """Return what a model has been shown when it is asked: training, and what was given."""
-    if split.given is None:
-        return split.train
-    both = canonical(split.train.user_items + split.given.user_items)
-    return Interactions(both, split.train.users, split.train.items)
+def together(one: Interactions, other: Interactions) -> Interactions:
+    """Return the interactions of two disjoint parts of one split."""
+    both = canonical(one.user_items + other.user_items)
+    return Interactions(both, one.users, one.items)
 
 
-def _with_given(model: FactorModel, split: Split, engine: Engine | None) -> FactorModel:
+def with_given(model: FactorModel, split: Split, engine: Engine | None) -> FactorModel:
     """Return the model with the whole held-out users folded in, where the split has such."""
     if split.given is None:
         return model

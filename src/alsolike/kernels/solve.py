@@ -18,10 +18,7 @@ Every row's bytes depend on that row and on Z alone: not on the chunk it stands 
 neighbours, or the threads. Systems are worked on in tiles of 8 x 8 (vectors.py), with the right
 side as one more column of tiles, so that it is solved on the way.
 
-References
-----------
-Hu, Koren, Volinsky 2008, eq. 4, for the systems. Pilaszy and Tikk 2009 for solving the n x n
-system of a short row.
+The systems are eq. 4 of Hu, Koren, Volinsky 2008; the n x n form is that of Pilaszy and Tikk 2009.
 """
 
 import math
@@ -377,8 +374,7 @@ def _solve_signed(
 ) -> bool:
     """Solve (D + Z'WZ) x = Z'r in float64, for rows where some cell weighs less than unobserved.
 
-    A negative weight has no root, and float32 would lose what the two parts share. Scaled by the
-    roots of D on both sides, so that the diagonal is 1 + ... as in the other systems.
+    A negative weight has no root, and float32 would lose what the two parts share.
     """
     stay_apart()
     n, f, factors = S.shape[0], Z.shape[1], dense.shape[0]

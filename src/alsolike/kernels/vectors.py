@@ -3,7 +3,7 @@
 Each function here is code for eight numbers at a time, written for LLVM, which turns it into the
 widest instructions of the processor at hand (AVX2, AVX-512, NEON, or pairs of SSE). The compiler's
 own vectorizer left the tiles of a matrix product in memory and ran rows shorter than 32 one number
-at a time; see docs/performance.md.
+at a time.
 
 All arrays are C-ordered and of one floating type; a place in one is the number of elements before
 it. Counts are multiples of 8 where they are said to be. Nothing is checked.

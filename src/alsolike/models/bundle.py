@@ -101,7 +101,7 @@ def save(
     FactorModel(als: 4 users, 5 items, 2 factors, 3 sweeps) {'ndcg@10': 0.25}
     """
     target = Path(path)
-    _refuse_other_folder(target)
+    refuse_other_folder(target)
     history = model.history if with_history else None
     parts = _parts(model, history)
     manifest = Manifest(
@@ -222,8 +222,14 @@ def _packed(label: str, texts: Texts) -> dict[str, npt.NDArray[Any]]:
     return {f"{label}.blob": texts.blob, f"{label}.offsets": texts.offsets}
 
 
-def _refuse_other_folder(target: Path) -> None:
-    """Keep a slip of the path from replacing a folder of the user's with a model."""
+def refuse_other_folder(target: Path) -> None:
+    """Keep a slip of the path from replacing a folder of the user's with a model.
+
+    Raises
+    ------
+    WritingError
+        There is a folder with other files than a bundle's.
+    """
     if not target.is_dir():
         return
     others = sorted({entry.name for entry in target.iterdir()} - {*_ALWAYS, HISTORY, MANIFEST})

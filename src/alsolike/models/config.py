@@ -108,7 +108,8 @@ class ALSConfig:
 
     def _check_number(self, name: str, *, above_zero: bool = False) -> None:
         value = getattr(self, name)
-        good = isinstance(value, (int, float, np.number)) and math.isfinite(value) and value >= 0
+        number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        good = number and math.isfinite(value) and value >= 0
         if not good or (above_zero and value == 0):
             bound = "above 0" if above_zero else "of at least 0"
             raise SettingError(f"{name} must be a finite number {bound}, not {value!r}.")

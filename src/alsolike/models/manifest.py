@@ -111,7 +111,7 @@ class Manifest:
             **{f"setting {name}": value for name, value in self.settings.items()},
             **self.metrics,
             **self.notes,
-            "made with": ", ".join(f"{name} {number}" for name, number in self.versions.items()),
+            **{f"made with {name}": number for name, number in self.versions.items()},
             "format version": self.format_version,
             **{name: f"{record.size:,} bytes" for name, record in self.files.items()},
         }
