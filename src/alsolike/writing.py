@@ -109,8 +109,9 @@ def write_table(path: str | os.PathLike[str], table: Table) -> None:
 def _sql_type(column: Column) -> str:
     if column.dtype == np.float32:
         return "FLOAT"
-    if column.dtype.kind == "O" and len(column) and not any(isinstance(x, str) for x in column):
-        return "DOUBLE"
+    kinds = {type(cell) for cell in column} - {type(None)} if column.dtype.kind == "O" else set()
+    if kinds and not kinds & {str}:  # numbers with gaps
+        return "BIGINT" if kinds == {int} else "BOOLEAN" if kinds == {bool} else "DOUBLE"
     return _SQL_TYPES[column.dtype.kind]
 
 

@@ -135,7 +135,7 @@ def quick_for(interactions: Interactions) -> Preset:
         raise DataError("There are no interactions to search settings for.")
     small, large = map(float, np.quantile(values, (_ODD, 1 - _ODD), method="nearest"))
     if small == large:
-        base, alphas = ALSConfig(confidence="linear"), (3.0, 10.0, 40.0)
+        base, alphas = ALSConfig(confidence="linear"), (1.0, 4.0, 16.0, 64.0)
     else:
         # Six digits: the float32 nearest to 0.1 is to be shown as 0.1.
         unit = float(f"{small:.6g}")
