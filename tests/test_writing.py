@@ -110,11 +110,21 @@ def test_parquet_keeps_types_gaps_and_hostile_texts(tmp_path: Path) -> None:
             "low": [None] * 7 + [0.1],
             "none": [None] * 8,
             "tie": [True, False] * 4,
+            "run": [None] * 7 + [3],
         }
     )
     write_table(tmp_path / "t.parquet", table)
     kinds, rows = read_back(tmp_path / "t.parquet")
-    assert kinds == ["VARCHAR", "VARCHAR", "BIGINT", "FLOAT", "DOUBLE", "DOUBLE", "BOOLEAN"]
+    assert kinds == [
+        "VARCHAR",
+        "VARCHAR",
+        "BIGINT",
+        "FLOAT",
+        "DOUBLE",
+        "DOUBLE",
+        "BOOLEAN",
+        "BIGINT",
+    ]
     assert rows == [tuple(row.values()) for row in table.rows()]
     first = (tmp_path / "t.parquet").read_bytes()
     write_table(tmp_path / "t.parquet", table)

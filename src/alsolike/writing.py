@@ -109,9 +109,12 @@ def write_table(path: str | os.PathLike[str], table: Table) -> None:
 def _sql_type(column: Column) -> str:
     if column.dtype == np.float32:
         return "FLOAT"
-    kinds = {type(cell) for cell in column} - {type(None)} if column.dtype.kind == "O" else set()
-    if kinds and not kinds & {str}:  # numbers with gaps
-        return "BIGINT" if kinds == {int} else "BOOLEAN" if kinds == {bool} else "DOUBLE"
+    if column.dtype.kind == "O" and len(column):
+        kinds = {type(cell) for cell in column} - {type(None)}
+        if str not in kinds:  # numbers with gaps, or gaps alone
+            return {frozenset({int}): "BIGINT", frozenset({bool}): "BOOLEAN"}.get(
+                frozenset(kinds), "DOUBLE"
+            )
     return _SQL_TYPES[column.dtype.kind]
 
 
