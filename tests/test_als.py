@@ -97,9 +97,11 @@ def test_every_form_of_the_objective_equals_the_oracle(variant, dislikes):
     assert als.loss(model) == pytest.approx(expected, rel=1e-5)
 
 
-def test_loss_equals_its_formula():
+@pytest.mark.parametrize("alpha", [4.0, 1e8])
+@pytest.mark.parametrize("factors", [7, 40])
+def test_loss_equals_its_formula(alpha, factors):
     likes = make_likes(counts=True, dislikes=True)
-    config = ALSConfig(factors=7, iterations=1, alpha=4.0)
+    config = ALSConfig(factors=factors, iterations=1, alpha=alpha)
     model = als.fit(likes, config)
     users, items = (m.astype(np.float64) for m in (model.user_factors, model.item_factors))
     expected = oracle.loss(dense(likes), users, items, config)
@@ -250,6 +252,20 @@ def test_a_singular_system_names_the_row_and_the_way_out():
         )
     fine = als.fit(likes, ALSConfig(factors=20, regularization=1e-5, iterations=3))
     assert np.isfinite(fine.user_factors).all()
+
+
+def test_what_cannot_be_trained_on_says_so():
+    likes = make_likes(50, 40)
+    config = ALSConfig(factors=4)
+    with pytest.raises(DataError, match="from_matrix"):
+        als.fit(likes.user_items, config)
+    with pytest.raises(DataError, match="no interactions"):
+        als.fit(likes.keep(np.zeros(likes.n_interactions, dtype=bool)), config)
+    model = als.fit(likes, config)
+    with pytest.raises(DataError, match="x items expected, list found"):
+        als.fold_in(model, [[1, 0, 1]])
+    with pytest.raises(DataError, match="finite"):
+        als.fold_in(model, sp.csr_array(np.full((1, 40), np.nan)))
 
 
 def test_values_too_large_for_float32_are_an_error():

@@ -25,7 +25,8 @@ def observed_loss(
     """Return what the observed cells of a chunk of rows add to the loss, in float64.
 
     With score s = x'z, a cell adds ``w s^2 - 2 r s + r`` to ``unobserved_weight * s^2``, which the
-    Gramians give for all cells at once.
+    Gramians give for all cells at once. It is summed as ``r (1 - s)^2 + (w - r) s^2``, whose parts
+    are no larger than they need to be. Weights and pulls are float64, (interactions of the chunk,).
     """
     total = 0.0
     base = indptr[first]
@@ -36,7 +37,6 @@ def observed_loss(
             score = 0.0
             for k in range(X.shape[1]):
                 score += np.float64(x[k]) * np.float64(z[k])
-            w = np.float64(weights[position - base])
-            r = np.float64(pulls[position - base])
-            total += (w * score - 2.0 * r) * score + r
+            w, r = weights[position - base], pulls[position - base]
+            total += r * (1.0 - score) ** 2 + (w - r) * score**2
     return total

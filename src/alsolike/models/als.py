@@ -55,6 +55,8 @@ def iterate(
         A row has no unique finite solution (regularization 0 where the data leave freedom).
     SettingError
         `start` has another number of factors.
+    DataError
+        There is nothing to train on.
 
     References
     ----------
@@ -67,6 +69,7 @@ def iterate(
     >>> losses[0] >= losses[1] >= losses[2]
     True
     """
+    _refuse_empty(train)
     engine = engine or LocalEngine()
     item_side = Side.of(train.item_users, config, "item", train.items)
     user_side = Side.of(train.user_items, config, "user", train.users)
@@ -230,12 +233,26 @@ def _new_side(
         if matrix.items != model.items:
             raise DataError("The interactions must have the items of the model.")
         return Side.of(matrix.user_items, config, side, matrix.users)
+    if not hasattr(matrix, "shape") or len(matrix.shape) != 2:
+        raise DataError(
+            f"A matrix of rows x {columns.kind}s expected, {type(matrix).__name__} found."
+        )
     if matrix.shape[1] != len(columns):
         raise DataError(
             f"The matrix has {matrix.shape[1]:,} columns; the model has {len(columns):,} "
             f"{columns.kind}s. Is it the wrong way round?"
         )
     return Side.of(canonical(matrix), config, side, None)
+
+
+def _refuse_empty(train: Any) -> None:
+    if not isinstance(train, Interactions):
+        raise DataError(
+            f"Interactions expected, {type(train).__name__} found. Make them with alsolike.read, "
+            "Interactions.from_matrix or Interactions.from_columns."
+        )
+    if not train.n_interactions:
+        raise DataError("There are no interactions to train on.")
 
 
 def _frozen(factors: Floats) -> Floats:

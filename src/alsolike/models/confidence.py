@@ -28,6 +28,7 @@ Confidence = Literal["linear", "scaled", "log", "additive"]
 CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 
 def weights_and_pulls(
@@ -37,7 +38,7 @@ def weights_and_pulls(
     alpha: float,
     epsilon: float,
     unobserved_weight: float,
-) -> tuple[Floats, Floats]:
+) -> tuple[Doubles, Doubles]:
     """Return `w` and `r` of each value.
 
     Parameters
@@ -49,9 +50,9 @@ def weights_and_pulls(
 
     Returns
     -------
-    weights : float32, (n,)
+    weights : float64, (n,)
         What the cell weighs above an unobserved one; below zero where it weighs less.
-    pulls : float32, (n,)
+    pulls : float64, (n,)
         Confidence times preference; 0 for a dislike.
     """
     amounts = np.abs(values).astype(np.float64)
@@ -59,5 +60,4 @@ def weights_and_pulls(
     if form == "scaled":
         above -= unobserved_weight
     pulls = above if form == "additive" else above + unobserved_weight
-    with np.errstate(over="ignore"):  # the solver looks for infinity once, at the largest value
-        return above.astype(np.float32), np.where(values > 0, pulls, 0.0).astype(np.float32)
+    return above, np.where(values > 0, pulls, 0.0)

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
-from alsolike.errors import FitError
+from alsolike.errors import DataError, FitError
 from alsolike.kernels.conjugate import solve_cg
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
@@ -162,7 +162,7 @@ def solve_side(
 
     def part(chunk: Chunk) -> int:
         first, last = chunk
-        weights, pulls = _chunk_weights(side, chunk, config)
+        weights, pulls = (each.astype(np.float32) for each in _chunk_weights(side, chunk, config))
         regularization = side.regularization[first:last]
         rows = (indptr, indices, weights, pulls, first)
         if not exact:
@@ -216,7 +216,7 @@ def _filled_up(factors: Floats) -> Floats:
     return np.pad(factors, ((0, 0), (0, missing))) if missing else factors
 
 
-def _weigh(values: Floats, config: ALSConfig) -> tuple[Floats, Floats]:
+def _weigh(values: Floats, config: ALSConfig) -> tuple[Doubles, Doubles]:
     return weights_and_pulls(
         values,
         form=config.confidence,
@@ -227,12 +227,16 @@ def _weigh(values: Floats, config: ALSConfig) -> tuple[Floats, Floats]:
 
 
 def _refuse_overflow(matrix: sp.csr_array, config: ALSConfig) -> None:
-    """Raise FitError where the largest value's weight is more than float32 can hold."""
+    """Raise where a value is not finite, or its weight more than float32 can hold."""
     largest = np.abs(matrix.data).max(initial=0.0).astype(np.float32)
-    if not np.isfinite(_weigh(np.array([largest]), config)).all():
+    if not np.isfinite(largest):
+        raise DataError(f"Values must be finite; one of them is {largest}.")
+    weights, pulls = _weigh(np.array([largest]), config)
+    if max(abs(weights[0]), pulls[0]) > np.finfo(np.float32).max:
         raise FitError(
-            f"alpha={config.alpha:g} times the largest value, {largest:g}, is more than float32 "
-            "holds. Lower alpha, or use confidence='log'."
+            f"alpha={config.alpha:g} times the largest value, {largest:g}, with "
+            f"unobserved_weight={config.unobserved_weight:g}, is more than float32 holds. Lower "
+            "alpha, or use confidence='log'."
         )
 
 
@@ -251,7 +255,7 @@ def _leverage(side: Side, other: Floats, dense: Doubles, engine: Engine) -> Floa
     return result
 
 
-def _chunk_weights(side: Side, chunk: Chunk, config: ALSConfig) -> tuple[Floats, Floats]:
+def _chunk_weights(side: Side, chunk: Chunk, config: ALSConfig) -> tuple[Doubles, Doubles]:
     first, last = chunk
     matrix = side.matrix
     return _weigh(matrix.data[matrix.indptr[first] : matrix.indptr[last]], config)
