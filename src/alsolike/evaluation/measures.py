@@ -128,8 +128,8 @@ def evaluate(
     +------+-------------+
     | user | precision@1 |
     +------+-------------+
-    | u1   |      1.0000 |
-    | u3   |      0.0000 |
+    | u1   |           1 |
+    | u3   |           0 |
     +------+-------------+
     """
     lengths, names = _checked_lengths(k), _checked_metrics(metrics)
