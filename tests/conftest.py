@@ -7,8 +7,8 @@ from pathlib import Path
 # SciPy reads it when it is imported; without it scikit-learn leaves one of its checks out.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
-import hypothesis  # noqa: E402
-import pytest  # noqa: E402
+import hypothesis
+import pytest
 
 # No deadline: the first example of a property may have to compile a kernel. No database and no
 # chance: a check that fails does so for everyone, every time.

@@ -111,10 +111,10 @@ def _sql_type(column: Column) -> str:
         return "FLOAT"
     if column.dtype.kind == "O" and len(column):
         kinds = {type(cell) for cell in column} - {type(None)}
+        if kinds == {int} or kinds == {bool}:
+            return "BIGINT" if kinds == {int} else "BOOLEAN"
         if str not in kinds:  # numbers with gaps, or gaps alone
-            return {frozenset({int}): "BIGINT", frozenset({bool}): "BOOLEAN"}.get(
-                frozenset(kinds), "DOUBLE"
-            )
+            return "DOUBLE"
     return _SQL_TYPES[column.dtype.kind]
 
 
