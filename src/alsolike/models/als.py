@@ -22,6 +22,7 @@ from alsolike.observing import SILENT, Observer
 __all__ = ["ALSConfig", "fit", "fold_in", "fold_in_items", "iterate", "loss"]
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 
 def iterate(
@@ -79,12 +80,12 @@ def iterate(
     observer.start("sweeps", config.iterations)
     for sweep in range(1, config.iterations + 1):
         values, basis = eigenbasis(gramian(users, engine))
-        items = turned(items, basis, engine)
         users = turned(users, basis, engine)
+        items = _begun(items, basis, config, engine)
         solve_side(item_side, users, values, items, config, engine)
         values, basis = eigenbasis(gramian(items, engine))
         items = turned(items, basis, engine)
-        users = turned(users, basis, engine)
+        users = _begun(users, basis, config, engine)
         solve_side(user_side, items, values, users, config, engine)
         observer.advance()
         yield FactorModel(
@@ -187,6 +188,11 @@ def loss(
     user_side = Side.of(data.user_items, config, "user", data.users)
     item_side = Side.of(data.item_users, config, "item", data.items)
     return total_loss(user_side, item_side, model.user_factors, model.item_factors, config, engine)
+
+
+def _begun(factors: Floats, basis: Doubles, config: ALSConfig, engine: Engine) -> Floats:
+    """Return where a side's new factors are to stand, with the old ones where steps start there."""
+    return turned(factors, basis, engine) if config.solver == "cg" else np.empty_like(factors)
 
 
 def _first_users(
