@@ -67,6 +67,7 @@ CASES = {
     "missing column": ("l.csv", b"usr,item,value\na,x,1\n", {}, ["'user'", "Did you mean 'usr'"]),
     "other case": ("l.csv", b"User,item,value\na,x,1\n", {}, ["Did you mean 'User'"]),
     "blank in name": ("l.csv", b"user, item,value\na,x,1\n", {}, ["Did you mean ' item'"]),
+    "blanks at commas": ("l.csv", b"user , item , value\na , x , 1\n", {}, ["mean 'user '"]),
     "column twice": ("l.csv", b"user,item,user,value\na,x,b,1\n", {}, ["2 times", "1 and 3"]),
     "columns swapped": ("l.csv", b"value,item,user\n1,x,a\n", {}, AX1),
     "out of range": ("l.csv", H + b"a,x,1\n", {"user": 9}, ["9 is out of range", "3 columns"]),
@@ -230,6 +231,24 @@ def test_rejecting_json_lines(tmp_path):
     assert [line[:1] for line in rejects.read_text().splitlines()[1:]] == ["2", "4"]
 
 
+@pytest.mark.parametrize("rejects", ["l.csv", "../{folder}/l.csv", "link.csv", "items.csv"])
+def test_rejects_never_overwrite_what_is_read(rejects, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("l.csv", "items.csv"):
+        Path(name).write_bytes(H + b"a,x,1\n")
+    Path("link.csv").hardlink_to("l.csv")
+    with pytest.raises(SettingError, match="would be overwritten"):
+        read(
+            "l.csv",
+            user="user",
+            item="item",
+            items="items.csv",
+            on_error="reject",
+            rejects=rejects.format(folder=tmp_path.name),
+        )
+    assert Path("l.csv").read_bytes() == Path("items.csv").read_bytes() == H + b"a,x,1\n"
+
+
 def test_no_faults_leave_a_file_of_the_heading_alone(tmp_path):
     (tmp_path / "l.csv").write_bytes(H + b"a,x,1\n")
     read(tmp_path / "l.csv", user="user", item="item", on_error="reject", rejects=tmp_path / "r")
@@ -259,12 +278,14 @@ def test_all_rejected_is_one_error_and_writes_nothing(tmp_path):
         ("a\0b", "cannot be opened"),
         ("x" * 5000, "cannot be opened"),
         ("/dev/null", "ordinary file"),
+        ("https://example.org/likes.csv", "addresses are not read. Download it first"),
+        ("", "name of a file was expected"),
     ],
 )
 def test_places_that_are_no_files(place, expected, tmp_path):
     (tmp_path / "likes.csv").write_bytes(H + b"a,x,1\n")
     with pytest.raises(DataError, match=expected):
-        read(tmp_path / place, user="user", item="item")
+        read(place if "://" in place or not place else tmp_path / place, user="user", item="item")
 
 
 def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):

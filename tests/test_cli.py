@@ -16,6 +16,7 @@ import alsolike
 from alsolike.cli import main
 from alsolike.cli.options import grid_of, settings_of
 from alsolike.errors import SettingError
+from alsolike.writing import alone_in
 
 Call = Callable[..., click.testing.Result]
 
@@ -147,7 +148,7 @@ def test_an_option_that_a_way_of_splitting_does_not_take_is_refused(
         line = refused("split", likes, "--to", tmp_path, "--by", way, flag, 1)
         assert f"by {way} takes no {option}" in line
     assert "share" in refused("split", likes, "--to", tmp_path, "--by", "users", "--share", 0)
-    assert "fraction" in refused("split", likes, "--to", tmp_path, "--by", "fraction", "--share", 0)
+    assert "share" in refused("split", likes, "--to", tmp_path, "--by", "fraction", "--share", 0)
     assert "timestamps" in refused("split", likes, "--to", tmp_path, "--by", "time")
     assert list(tmp_path.iterdir()) == []
 
@@ -396,6 +397,89 @@ def test_a_terminal_of_another_alphabet_gets_escapes_and_not_a_crash(tmp_path: P
     )
     assert b"\\u65e5\\u672c 2" in done.stdout
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    "words", ["similar MODEL --all", "--help", "run --help", "similar MODEL x"]
+)
+def test_standard_output_that_takes_nothing_is_one_line(
+    model: Path, likes: Path, words: str
+) -> None:
+    command = [sys.executable, "-m", "alsolike", *words.replace("MODEL", str(model)).split()]
+    with likes.open("rb") as only_for_reading:
+        done = subprocess.run(command, stdout=only_for_reading, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith(b"error: item 'x'" if " x" in words else b"error: standard output: ")
+
+
+def test_an_interruption_has_a_status_of_its_own(
+    likes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("alsolike.models.als.fit", interrupted)
+    result = call("fit", likes, "--to", tmp_path / "m", "--quiet")
+    assert result.exit_code == 130
+    assert result.stderr.startswith("Stopped.")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "read LIKES --to LIKES",
+        "read LIKES --on-error reject --rejects r.csv --to r.csv",
+        "filter LIKES --to LIKES",
+        "read LIKES --items ITEMS --item-id item --to ITEMS",
+        "split LIKES --to . --on-error reject --rejects test.parquet",
+        "fit LIKES --to m --on-error reject --rejects m/r.csv",
+        "fit LIKES --to n --from MODEL --on-error reject --rejects MODEL/r.csv",
+        "run LIKES --out o --on-error reject --rejects o/report.html",
+        "search LIKES --out o --items o/leaderboard.csv",
+        "similar MODEL i1 --to MODEL/similar.csv",
+        "recommend MODEL u1 --to MODEL/manifest.json",
+        "gallery MODEL i1 --to MODEL/page.html",
+        "evaluate MODEL LIKES --on-error reject --rejects MODEL/r.csv",
+    ],
+)
+def test_an_output_never_takes_the_place_of_an_input_or_another_output(
+    likes: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "items.csv").write_text("item,name\ni1,One\n")
+    before = likes.read_bytes(), sorted(model.iterdir())
+    real = words.replace("LIKES", str(likes)).replace("MODEL", str(model))
+    line = refused(*real.replace("ITEMS", "items.csv").split())
+    assert "Choose another name" in line
+    assert (likes.read_bytes(), sorted(model.iterdir())) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["items.csv"]
+
+
+def test_fit_may_replace_the_model_that_it_goes_on_from(likes: Path, tmp_path: Path) -> None:
+    fine("fit", likes, "--to", tmp_path / "m", "--set", "factors=2", "--quiet")
+    fine("fit", likes, "--from", tmp_path / "m", "--to", tmp_path / "m", "--quiet")
+
+
+def test_an_empty_name_is_not_the_current_folder(likes: Path) -> None:
+    for words in (["run", likes, "--out", ""], ["read", likes, "--to", ""]):
+        assert "an empty text given" in refused(*words, status=2)
+
+
+def test_an_answer_without_rows_says_why(model: Path) -> None:
+    none = fine("similar", model, "i1", "--min-count", "1000")
+    assert none.stderr == "No neighbour has at least 1,000 likes; try --min-count 1.\n"
+    allowed = fine("explain", model, "u0", "i0") and fine("recommend", model, "u0", "--k", "30")
+    assert allowed.stderr == ""
+    left = [word for number in range(24) for word in ("--deny", f"i{number}")]
+    assert "No item is left" in fine("recommend", model, "u0", *left).stderr
+
+
+def test_one_folder_holds_one_run_at_a_time(likes: Path, tmp_path: Path) -> None:
+    with alone_in(tmp_path):
+        for verb in ("run", "search"):
+            line = refused(verb, likes, "--out", tmp_path)
+            assert "another alsolike is running in this folder" in line
 
 
 def test_errors_of_memory_are_one_line(

@@ -102,7 +102,7 @@ def test_every_metric_of_users_can_judge(split: Split) -> None:
     assert 0.5 < point.figures["validation_auc"] <= 1
     with pytest.raises(SettingError, match="not by 'coverage'"):
         Judge(metric="coverage")
-    with pytest.raises(SettingError, match="k must be at least 1"):
+    with pytest.raises(SettingError, match="k must be a whole number of at least 1"):
         Judge(k=0)
     with pytest.raises(SettingError, match="not on 'train'"):
         Judge(choose="train")  # type: ignore[arg-type]

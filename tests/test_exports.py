@@ -4,10 +4,14 @@ import importlib
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 import alsolike
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.texts import Texts
 
 HEAVY = ("numba", "duckdb", "scipy.sparse", "vl_convert", "pandas", "polars", "pyarrow", "sklearn")
 
@@ -60,3 +64,56 @@ def test_the_command_lines_help_loads_nothing_heavy() -> None:
 def test_what_a_server_loads_has_no_compiler() -> None:
     loaded = modules_after("import alsolike.models.bundle, alsolike.recommending.one")
     assert not loaded & {"numba", "llvmlite", "duckdb"}
+
+
+LIKES = alsolike.Interactions.from_columns(list("aabbcd"), list("xyxzyx"))
+MODEL = alsolike.fit(LIKES, alsolike.ALSConfig(factors=2, iterations=1))
+EXTREME = alsolike.fit(LIKES, alsolike.ALSConfig(factors=8, iterations=5, alpha=1e38))
+POPULAR = alsolike.fit_popularity(LIKES)
+
+
+@pytest.mark.parametrize(
+    ("misuse", "sentence"),
+    [
+        (lambda: alsolike.recommend(MODEL, 1), "user ids are text: 1"),
+        (lambda: alsolike.recommend(MODEL, b"a"), "Pass 'a'"),
+        (lambda: alsolike.recommend(MODEL, "a", deny=3), "item ids are text: 3"),
+        (lambda: alsolike.recommend_for_likes(MODEL, ["x"]), "give each item a value"),
+        (lambda: alsolike.recommend_for_likes(MODEL, {"x": 1e39}), "too large for a model"),
+        (lambda: alsolike.recommend_for_likes(MODEL, {"x": "much"}), "values of items are numbers"),
+        (lambda: alsolike.recommend_for_likes(POPULAR, {"x": 1}), "A FactorModel is needed"),
+        (lambda: alsolike.similar(POPULAR, "x"), "A FactorModel is needed"),
+        (lambda: alsolike.explain(POPULAR, "a", "x"), "A FactorModel is needed"),
+        (lambda: alsolike.save(POPULAR, "nowhere"), "A FactorModel is needed"),
+        (lambda: alsolike.save(MODEL, ""), "path of a model's folder expected"),
+        (lambda: alsolike.load(None), "path of a model's folder expected"),
+        (lambda: alsolike.explain(EXTREME, "a", "z"), "smaller alpha"),
+        (lambda: alsolike.expand([1], alsolike.ALSConfig()), "list of values for each setting"),
+        (
+            lambda: alsolike.expand({"alpha": []}, alsolike.ALSConfig()),
+            r"such as \[10.0\]; it is \[\]",
+        ),
+        (lambda: alsolike.search(None, [{"factors": 3}]), "of ALSConfig"),
+        (lambda: alsolike.search(None, alsolike.ALSConfig()), "Put it in a list"),
+        (lambda: alsolike.evaluate(MODEL, LIKES, exclude=None, k=2.5), "whole numbers"),
+        (lambda: alsolike.evaluate(MODEL, LIKES, exclude=None, k=[1, "2"]), "whole numbers"),
+        (lambda: alsolike.evaluate(MODEL, LIKES, exclude=None, k=True), "whole numbers"),
+        (lambda: alsolike.ALSConfig(regularization_exponent=True), "finite number, not True"),
+        (
+            lambda: alsolike.fit(LIKES, alsolike.ALSConfig(regularization_exponent=1e5)),
+            "0 to 1 is usual",
+        ),
+    ],
+)
+def test_misuse_is_answered_with_a_sentence(misuse: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(alsolike.AlsolikeError, match=sentence):
+        misuse()
+
+
+def test_lists_of_items_take_names_as_similar_does() -> None:
+    catalogue = Catalogue.from_columns({"name": Texts.pack(["X", "Y", "Z"])}, n_items=3)
+    named = replace(MODEL, catalogue=catalogue)
+    assert alsolike.recommend(named, "a", deny=["z"], exclude_seen=False)["item"].tolist() == (
+        alsolike.recommend(named, "a", deny=["Z"], exclude_seen=False)["item"].tolist()
+    )
+    assert alsolike.recommend(named, "a", allow=["Z"])["item"].tolist() == ["z"]

@@ -2,6 +2,7 @@ import time
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,8 +121,6 @@ def test_half_a_million_likes_take_well_under_a_second():
     rng = np.random.default_rng(0)
     users, items = rng.zipf(1.3, 800_000) % 60_000, rng.zipf(1.2, 800_000) % 28_000
     matrix = np.unique(users * 28_000 + items)
-    import scipy.sparse as sp
-
     likes = Interactions.from_matrix(
         sp.coo_array((np.ones(len(matrix)), (matrix // 28_000, matrix % 28_000)), (60_000, 28_000))
     )
@@ -129,3 +128,11 @@ def test_half_a_million_likes_take_well_under_a_second():
     began = time.perf_counter()
     filter_counts(likes)
     assert time.perf_counter() - began < 2
+
+
+def test_what_is_no_table_or_no_whole_number_is_refused():
+    likes = Interactions.from_columns(["ann"], ["x"])
+    with pytest.raises(SettingError, match=r"min_per_user must be a whole number, not 1\.5"):
+        filter_counts(likes, min_per_user=1.5)
+    with pytest.raises(DataError, match=r"not dia_array.*Interactions\.from_matrix\(matrix\)"):
+        filter_counts(sp.eye_array(3))

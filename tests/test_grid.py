@@ -271,9 +271,11 @@ def test_a_ledger_of_other_work_is_refused(likes: Interactions, split: Split) ->
         search(split, configs, sweeps=[1], ledger=ledger)
         with pytest.raises(LedgerError, match=r"sweeps was \[1\] and is now \[1, 2\]"):
             search(split, configs, sweeps=[1, 2], ledger=ledger)
-        with pytest.raises(LedgerError, match="judge honest was"):
+        with pytest.raises(LedgerError, match="k of judge honest was 10 and is now 5"):
             search(split, configs, sweeps=[1], k=5, ledger=ledger)
-        with pytest.raises(LedgerError, match="data of train was"):
+        with pytest.raises(
+            LedgerError, match=r"seed 1.*; the data differ \(test, train, validation\)"
+        ):
             search(hold_out(likes, k=2, share=0.3, seed=1), configs, sweeps=[1], ledger=ledger)
 
 

@@ -154,3 +154,33 @@ def test_canonical_leaves_the_callers_matrix_as_it_is() -> None:
     assert turned.has_canonical_format
     assert turned.indices.dtype == turned.indptr.dtype == np.int32
     assert matrix.indices.tolist() == [2, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("users", "values", "message"),
+    [
+        (["a", None], None, r"None is of type NoneType \(row 2\). Leave such rows out"),
+        (["a", ["b"]], None, r"is of type list \(row 2\)"),
+        (["a", ""], None, r"user id '' \(row 2\) is empty or blank"),
+        (["a", "b\0"], None, r"\(row 2\) holds a NUL"),
+        (["a", "b"], [1, "x"], "Values must be numbers"),
+        (["a", "b"], [1j, 1], "Values must be numbers, but row 1 holds 1j"),
+    ],
+)
+def test_odd_cells_of_columns_are_named(users, values, message):
+    with pytest.raises(DataError, match=message):
+        Interactions.from_columns(users, ["x", "y"], values)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        ([[1, 2]], r"not list. Make one of it: scipy\.sparse\.csr_array"),
+        (np.ones(3), "1-dimensional"),
+        (sp.csr_array(np.eye(2) * 1j), "real numbers expected"),
+        (sp.csr_array((0, 2)), "0 x 2 matrix is empty"),
+    ],
+)
+def test_what_is_no_matrix_is_refused(matrix, message):
+    with pytest.raises(DataError, match=message):
+        Interactions.from_matrix(matrix)

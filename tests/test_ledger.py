@@ -153,8 +153,23 @@ def test_other_data_or_settings_are_named(tmp_path: Path) -> None:
     message = str(caught.value)
     assert "sweeps was [2, 4] and is now [2, 4, 6]" in message
     assert 'judge was not there and is now {"k": 5}' in message
+    assert message.count(" was ") == 2
     assert "data was" not in message
     assert "delete this file" in message
+
+
+def test_of_a_long_setting_only_what_differs_is_told_and_the_data_last() -> None:
+    judge = {"name": "honest", "metric": "precision", "k": 10, "exclude_seen": True}
+    before = {"data of train": "a" * 64, "judge honest": judge, "split": "random (seed 0)"}
+    now = {"data of train": "b" * 64, "judge honest": judge | {"k": 7}, "split": "random (seed 5)"}
+    with Ledger(None) as ledger:
+        ledger.bind(before)
+        with pytest.raises(LedgerError, match="another run") as caught:
+            ledger.bind(now)
+    assert (
+        "k of judge honest was 10 and is now 7; "
+        'split was "random (seed 0)" and is now "random (seed 5)"; the data differ (train). '
+    ) in str(caught.value)
 
 
 def test_equal_settings_are_one_configuration() -> None:

@@ -1,5 +1,7 @@
 """Likes from files, frames and matrices: the same triples, every dropped row counted."""
 
+import datetime
+import decimal
 import gzip
 import json
 import os
@@ -409,3 +411,142 @@ def test_repeated_rows_of_the_item_table_are_counted(tmp_path):
     found, report = read(path, user="user", item="item", items=items, item_name="name")
     assert list(found.catalogue.names) == ["one", "two"]
     assert (report.items_rows_repeated, report.conflicting) == (2, 1)
+
+
+# Frames and matrices that are odd: one defined outcome each.
+
+
+@pytest.mark.parametrize(
+    ("labels", "user", "item"),
+    [
+        ([0, 1, 2], 0, 1),
+        ([9, 0, 1], np.int64(9), "0"),
+        ([2, 1, 0], 2, 1),
+        (["1", "2", "x"], 1, 2),
+        (["u", "i", "x"], 1, 2),
+    ],
+)
+def test_a_label_wins_over_a_number(labels, user, item):
+    frame = pd.DataFrame([[10, 20, 1], [11, 21, 2]], columns=labels)
+    assert triples(read(frame, user=user, item=item)[0]) == [("10", "20", 1.0), ("11", "21", 1.0)]
+    with pytest.raises(DataError, match="2 times"):
+        read(frame.set_axis([1, "1", 2], axis=1), user=1, item=2)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        b"a",
+        [1],
+        {"a": 1},
+        True,
+        1.5,
+        float("inf"),
+        decimal.Decimal("1.5"),
+        datetime.date(2020, 1, 1),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("form", ["pandas", "polars", "arrow"])
+def test_what_can_be_no_id_is_one_error(form, cell):
+    columns = {"user": [None, cell], "item": ["x", "y"]}
+    frame = {
+        "pandas": lambda: pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()}),
+        "polars": lambda: pl.DataFrame(columns),
+        "arrow": lambda: pa.table(columns),
+    }[form]()
+    with pytest.raises(DataError, match=r"row 2, column 'user': user ids are text or whole.*Turn"):
+        read(frame, user="user", item="item")
+
+
+def test_odd_cells_among_good_ones_are_no_ids():
+    for cell in (decimal.Decimal("NaN"), float("inf"), 2.0**60, 0.5, True):
+        users = pd.Series(["a", cell], dtype=object)
+        with pytest.raises(DataError, match="row 2, column 'user': user ids are text or whole"):
+            read(pd.DataFrame({"user": users, "item": ["x", "y"]}), user="user", item="item")
+    users = pd.Series([decimal.Decimal("1.00"), 1.0, "1", np.int8(1)], dtype=object)
+    interactions, _ = read(pd.DataFrame({"user": users, "item": list("wxyz")}), user=1, item=2)
+    assert list(interactions.users) == ["1"]
+
+
+HELD = {
+    "boolean": lambda: pd.DataFrame({"v": pd.array([True], dtype="boolean")}),
+    "long double": lambda: pd.DataFrame({"v": np.array([1], np.longdouble)}),
+    "big-endian": lambda: pd.DataFrame({"v": np.array([1], ">i4")}),
+    "Int128": lambda: pl.DataFrame({"v": pl.Series([1], dtype=pl.Int128)}),
+    "Polars Boolean": lambda: pl.DataFrame({"v": [True]}),
+    "float16": lambda: pa.table({"v": pa.array(np.array([1], np.float16))}),
+    "decimal256": lambda: pa.table({"v": pa.array([decimal.Decimal(1)], pa.decimal256(50, 2))}),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+@pytest.mark.parametrize("value", ["v", None])
+def test_numbers_that_the_database_does_not_know_are_read(name, value):
+    frame, cells = HELD[name](), {"u": ["a"], "i": ["x"]}
+    if isinstance(frame, pd.DataFrame):
+        frame = frame.assign(**cells)
+    elif isinstance(frame, pl.DataFrame):
+        frame = frame.with_columns(u=pl.lit("a"), i=pl.lit("x"))
+    else:
+        frame = frame.append_column("u", [cells["u"]]).append_column("i", [cells["i"]])
+    assert triples(read(frame, user="u", item="i", value=value)[0]) == [("a", "x", 1.0)]
+
+
+NO_ROWS = pa.table({"u": pa.array([], "string"), "i": pa.array([], "string")})
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "error", "message"),
+    [
+        (sp.coo_array(np.ones((2, 2, 2))), {}, DataError, "this is 3-dimensional"),
+        (sp.coo_array(np.ones(2)), {}, DataError, "this is 1-dimensional"),
+        (sp.coo_array(np.ones((2, 2)) * 1j), {}, DataError, "real numbers expected"),
+        (sp.csr_array((0, 0)), {}, DataError, "0 x 0 matrix is empty"),
+        (sp.csr_array((3, 2)), {}, DataError, "none of its 0 stored cells is an interaction"),
+        (sp.csr_array(np.eye(2)), {"user": "u"}, SettingError, "a matrix has no columns"),
+        (sp.csr_array(np.eye(2)), {"timestamp": 3}, SettingError, "a matrix has no columns"),
+        (pd.DataFrame(COLUMNS), {"user": ("u", "x"), "item": 2}, SettingError, "one column"),
+        (pd.DataFrame(COLUMNS), {"user": 1.5, "item": 2}, SettingError, "user=1.5: one column"),
+        (pd.DataFrame(COLUMNS), {"user": 1, "item": ["u"]}, SettingError, "one column"),
+        (pd.DataFrame(COLUMNS), {"user": True, "item": 2}, SettingError, "one column"),
+        (pa.table({}), {"user": 1, "item": 2}, DataError, "pyarrow table has no rows"),
+        (NO_ROWS, {"user": 1, "item": 2}, DataError, r"has no rows\.$"),
+        (
+            pl.LazyFrame(COLUMNS).select(pl.col("zz")),
+            {"user": 1, "item": 2},
+            DataError,
+            "lazy frame cannot be collected",
+        ),
+        (
+            pl.DataFrame(COLUMNS).with_columns(value=pl.duration(days=1, hours=1)),
+            {"user": 1, "item": 2, "value": 3},
+            DataError,
+            r"row 1, .* a number expected, found '1 day, 1:00:00'\. Mend",
+        ),
+    ],
+)
+def test_sources_that_cannot_be_read_say_why(source, options, error, message):
+    with pytest.raises(error, match=f"(?i){message}"):
+        read(source, **options)
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([1, 1580000000000], "row 2, column 'when'.*like milliseconds. Divide by 1000,"),
+        ([1580000000000000000] * 2, "row 1.*nanoseconds"),
+        (["2020-01-01", "5"], "row 2, column 'when': a number, but row 1 holds a date"),
+        ([20200131, 20200201], "row 1.*look like days"),
+        (["20200131", "20200201"], "row 1.*look like days"),
+        ([20200131, 20209931], None),
+        (["2020-01-31", "9999-12-31"], None),
+    ],
+)
+def test_numbers_that_are_no_seconds_are_refused(times, message):
+    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "when": times})
+    if message is None:
+        assert read(frame, user="user", item="item", timestamp="when")[1].rows == 2
+        return
+    with pytest.raises(DataError, match=message):
+        read(frame, user="user", item="item", timestamp="when")

@@ -142,6 +142,9 @@ def test_what_is_asked_stands_before_the_presets_own(tmp_path: Path) -> None:
         ({"grid": {"factors": 3}}, "list of values"),
         ({"grid": {"factors": [0]}}, "whole number"),
         ({"settings": {"alpha": -1.0}}, "at least 0"),
+        ({"share": 5}, "at most 1"),
+        ({"share": float("nan")}, "at most 1"),
+        ({"share": True}, "at most 1"),
     ],
     ids=str,
 )
@@ -150,6 +153,11 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_read(
 ) -> None:
     with pytest.raises(SettingError, match=match):
         prepare(job(tmp_path, source=tmp_path / "nowhere.csv", **changes))
+
+
+def test_an_empty_name_is_not_the_current_folder() -> None:
+    with pytest.raises(SettingError, match="out is empty"):
+        Job(source="likes.csv", out="")  # type: ignore[arg-type]
 
 
 def test_a_file_where_the_results_should_go_is_refused_before_anything_is_read(

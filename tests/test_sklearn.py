@@ -113,9 +113,13 @@ def test_score_hides_items_and_asks_for_them(likes: sp.csr_array) -> None:
     with pytest.raises(SettingError, match="hidden_share must be above 0 and below 1"):
         good.set_params(hidden_share=1.0).score(untrained)
     good.set_params(hidden_share=0.5)
-    for metric in ("ndcg@ten", "rmse@5", "ndcg@0"):
+    for metric in ("ndcg@ten", "rmse@5", "ndcg@0", None, "", "auc@5"):
         with pytest.raises(SettingError):
             good.set_params(metric=metric).score(untrained)
+    with pytest.raises(SettingError, match="give 'ndcg@10'"):
+        good.set_params(metric="ndcg").score(untrained)
+    with pytest.raises(SettingError, match="hidden_share must be above 0 and below 1"):
+        good.set_params(metric="auc", hidden_share="x").score(untrained)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 0.99])
@@ -187,6 +191,17 @@ def test_frames_of_one_interaction_per_row() -> None:
 def test_frames_that_cannot_be_used(frame: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         ALSRecommender(value_column="plays", **LONG).fit(frame)
+
+
+def test_whole_numbers_of_numpy_are_ids() -> None:
+    frame = pd.DataFrame({"user": pd.Series([np.int64(7), 8], dtype=object), "item": ["a", "b"]})
+    fitted = ALSRecommender(factors=2, user_column="user", item_column="item").fit(frame)
+    assert list(fitted.model_.users) == ["7", "8"]
+
+
+def test_a_value_beyond_float32_is_an_error_and_no_warning() -> None:
+    with pytest.raises(DataError):
+        ALSRecommender().fit(np.array([[1e39, 1.0]]))
 
 
 def test_items_that_were_not_trained_on_are_refused() -> None:

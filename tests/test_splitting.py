@@ -279,3 +279,27 @@ def test_everything_cold_is_counted():
     facts = dict(hold_out_by_time(likes, at=3).facts())
     assert facts["test users without any training interaction"] == "1"
     assert facts["test items without any training interaction"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("split", "options", "error", "message"),
+    [
+        (hold_out, {"seed": None}, SettingError, "seed must be a whole number, not None"),
+        (hold_out, {"k": 1.5}, SettingError, "k must be a whole number, not 1.5"),
+        (hold_out_by_time, {"at": "2020-01-01"}, SettingError, "at must be a number, seconds"),
+        (hold_out_by_time, {"at": 3.0, "validation_at": "x"}, SettingError, "validation_at must"),
+    ],
+)
+def test_settings_of_the_wrong_kind_are_refused(split, options, error, message):
+    likes = Interactions.from_columns(["ann"] * 4, list("abcd"))
+    likes = replace(likes, timestamps=np.arange(4.0))
+    with pytest.raises(error, match=message):
+        split(likes, **options)
+
+
+@pytest.mark.parametrize(
+    "split", [hold_out, leave_one_out, hold_out_fraction, hold_out_by_time, hold_out_users]
+)
+def test_a_matrix_is_shown_the_way(split):
+    with pytest.raises(DataError, match=r"not dia_array.*Interactions\.from_matrix\(matrix\)"):
+        split(sp.eye_array(3))

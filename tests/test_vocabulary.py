@@ -68,8 +68,8 @@ def test_ids_out_of_order_are_found_out(wrong: list[str]) -> None:
 @pytest.mark.parametrize(
     ("ids", "match"),
     [
-        (["a", 1], "1 is of type int. Pass '1'"),
-        ([None], "None is of type NoneType"),
+        (["a", 1], r"1 is of type int \(row 2\). Pass '1'"),
+        ([None], r"None is of type NoneType \(row 1\). Leave such rows out"),
         ([b"a"], "type bytes"),
         (["a\ud800"], "half a character"),
     ],

@@ -1,6 +1,9 @@
 """Writing: all of a file or none of it, the same bytes for the same table, no folder lost."""
 
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -11,7 +14,14 @@ from hypothesis import strategies as st
 
 from alsolike.errors import WritingError
 from alsolike.tables import Table
-from alsolike.writing import replacing, write_bytes, write_table, write_text
+from alsolike.writing import (
+    alone_in,
+    refuse_overlap,
+    replacing,
+    write_bytes,
+    write_table,
+    write_text,
+)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -70,13 +80,106 @@ def test_a_path_without_a_name_is_an_error(path: str) -> None:
         write_text(path, "x")
 
 
-def test_what_a_kill_leaves_is_swept_away_by_the_next_writing(tmp_path: Path) -> None:
-    for leftover in (".model.part", ".model.old"):
+def test_what_a_kill_leaves_is_swept_away_and_what_lives_is_not(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for leftover in (f".model.{gone.pid}-0.part", f".model.{gone.pid}-7.old"):
         (tmp_path / leftover).mkdir()
         (tmp_path / leftover / "half").touch()
+    others = [f".model.{os.getppid()}-0.part", f".models.{gone.pid}-0.part", ".model.notes.part"]
+    for other in others:
+        (tmp_path / other).touch()
     with replacing(tmp_path / "model") as part:
         part.mkdir()
+    assert names_in(tmp_path) == sorted(["model", *others])
+
+
+def test_of_several_writers_of_one_folder_one_wins_whole(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        with replacing(tmp_path / "model") as part:
+            part.mkdir()
+            for name in ("a", "b"):
+                (part / name).write_text(str(number))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(40)))
     assert names_in(tmp_path) == ["model"]
+    assert len({(tmp_path / "model" / name).read_text() for name in ("a", "b")}) == 1
+
+
+def test_a_link_stays_and_what_it_points_at_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    for name in ("there", "still to be made"):
+        link = tmp_path / f"{name}.link"
+        link.symlink_to(tmp_path / "real" / name)
+        write_text(tmp_path / "real" / "there", "old")
+        write_text(link, "new")
+        assert link.is_symlink()
+        assert (tmp_path / "real" / name).read_text() == "new"
+    assert names_in(tmp_path / "real") == ["still to be made", "there"]
+
+
+def test_a_pipe_is_refused_and_left_alone_also_through_a_link(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(WritingError, match="a device, pipe or socket found"):
+            write_text(tmp_path / name, "x")
+    assert (tmp_path / "pipe").is_fifo()
+    assert names_in(tmp_path) == ["link", "pipe"]
+
+
+def test_links_in_a_ring_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(WritingError, match="cannot be written"):
+        write_text(tmp_path / "a", "x")
+
+
+@pytest.mark.parametrize(
+    ("reads", "writes", "message"),
+    [
+        (["likes"], ["likes"], "would write over it"),
+        (["likes"], ["sub/../likes"], "would write over it"),
+        (["likes"], ["link"], "would write over it"),
+        (["likes"], ["twin"], "would write over it"),
+        (["sub"], ["sub/page.html"], "would write over it"),
+        (["sub/likes"], ["sub"], "would write over it"),
+        ([], ["new", "new"], "cannot have one place"),
+        ([], ["new", "new/rejects"], "cannot have one place"),
+    ],
+)
+def test_outputs_that_would_replace_something_of_the_command_are_refused(
+    tmp_path: Path, reads: list[str], writes: list[str], message: str
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "likes").touch()
+    (tmp_path / "link").symlink_to("likes")
+    (tmp_path / "twin").hardlink_to(tmp_path / "likes")
+    with pytest.raises(WritingError, match=message):
+        refuse_overlap([tmp_path / one for one in reads], [tmp_path / one for one in writes])
+
+
+def test_outputs_beside_the_inputs_are_fine(tmp_path: Path) -> None:
+    (tmp_path / "likes").touch()
+    refuse_overlap([tmp_path / "likes"], [tmp_path / "to", tmp_path / "rejects", tmp_path / "m/a"])
+
+
+def test_a_folder_is_kept_to_one_process_until_it_ends(tmp_path: Path) -> None:
+    keep = (
+        f"from alsolike.writing import alone_in\nwith alone_in({str(tmp_path)!r}):\n"
+        " print('kept', flush=True)\n input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", keep], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"kept\n"
+        with pytest.raises(WritingError, match="another alsolike is running"), alone_in(tmp_path):
+            pass
+        other.kill()
+    with alone_in(tmp_path):
+        assert names_in(tmp_path) == []
 
 
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

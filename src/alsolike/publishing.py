@@ -209,6 +209,14 @@ def publish(
     observer.finish()
 
 
+def written_in(out: Path) -> Iterator[Path]:
+    """Return the places of `FILES`."""
+    for names, _ in FILES:
+        first, *endings = names.rstrip("/").split(", ")
+        yield out / first
+        yield from ((out / first).with_suffix(ending) for ending in endings)
+
+
 def write_search(found: SearchResult, out: Path) -> None:
     """Write what a search found: the leaderboard and the curves, as each judge sees them."""
     for name, seen in {"": found, **found.beside}.items():

@@ -3,6 +3,8 @@
 This is the map of the house: read, filter, split, search, choose, judge, refit, write, show.
 """
 
+import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,13 +27,14 @@ from alsolike.models.als import fit
 from alsolike.models.bundle import refuse_other_folder
 from alsolike.models.popularity import fit_popularity
 from alsolike.observing import SILENT, Observer
-from alsolike.publishing import Outcome, TestFigures, publish
+from alsolike.publishing import Outcome, TestFigures, publish, written_in
 from alsolike.recommending.many import recommend, similar
 from alsolike.tables import Table
 from alsolike.tuning.grid import search
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.presets import Preset, preset_for
+from alsolike.writing import alone_in, refuse_overlap
 
 _SHELF = 10
 
@@ -104,7 +107,10 @@ class Job:
     command: str = ""
 
     def __post_init__(self) -> None:
+        if not os.fspath(self.out):
+            raise SettingError("out is empty: the name of a folder for the results expected.")
         object.__setattr__(self, "out", Path(self.out))
+        refuse_share(self.share)
         for name, way_out in _SET_ELSEWHERE.items():
             if name in self.settings:
                 raise SettingError(f"{name} is no setting of a run's models. {way_out}")
@@ -148,6 +154,11 @@ def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
     AlsolikeError
         Whatever stands in the way, with the way out; see `alsolike.errors`.
     """
+    with alone_in_its_folder(job):
+        return _done(job, observer)
+
+
+def _done(job: Job, observer: Observer) -> Outcome:
     engine = LocalEngine(job.threads)
     prepared = prepare(job, observer=observer)
     found, baseline = search_settings(job, prepared, observer=observer)
@@ -219,6 +230,21 @@ def search_settings(
     return found, baseline
 
 
+def alone_in_its_folder(job: Job) -> contextlib.AbstractContextManager[None]:
+    """Keep the folder of the results to one run at a time; refuse what cannot be run at all."""
+    _refuse_early(job)
+    return alone_in(job.out)
+
+
+def refuse_share(share: float | None) -> None:
+    """Raise SettingError for a share of all users or items that can be none."""
+    if share is None:
+        return
+    number = isinstance(share, (int, float, np.number)) and not isinstance(share, bool)
+    if not number or not 0 < share <= 1:
+        raise SettingError(f"share must be a number above 0 and at most 1, not {share!r}.")
+
+
 def _split(kept: Interactions, preset: Preset, job: Job) -> Split:
     if job.by != "items":
         return split_by(kept, job.by, held_out=job.held_out, share=job.share, seed=job.seed)
@@ -242,6 +268,11 @@ def _refuse_early(job: Job) -> None:
     if job.out.exists() and not job.out.is_dir():
         raise WritingError(f"{job.out}: a folder for the results expected, a file found.")
     refuse_other_folder(job.out / "model")
+    inputs = [job.source, job.reading.get("items")]
+    refuse_overlap(
+        [one for one in inputs if isinstance(one, (str, os.PathLike))],
+        [*written_in(job.out), *filter(None, [job.reading.get("rejects")])],
+    )
     check_scheme(job.by, held_out=job.held_out, share=job.share)
 
 

@@ -13,7 +13,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.measures import evaluate
+from alsolike.evaluation.measures import METRICS, evaluate
 from alsolike.models.als import fit, fold_in
 from alsolike.models.base import FactorModel, Floats
 from alsolike.models.confidence import Confidence
@@ -218,15 +218,13 @@ cg_steps, start, seed
         check_is_fitted(self)
         rows = self._interactions(X, reset=False)
         hidden = self._hidden(rows)
-        name, _, length = self.metric.partition("@")
-        if length and not length.isdecimal():
-            raise SettingError(f'metric must look like "ndcg@10" or "auc", not {self.metric!r}.')
+        name, length = self._metric()
         shown = rows.keep(~hidden)
         found = evaluate(
             self._folded(shown),
             rows.keep(hidden),
             exclude=shown,
-            k=int(length or 1),
+            k=length,
             metrics=[name],
             engine=self._engine,
         )
@@ -255,7 +253,9 @@ cg_steps, start, seed
         """Return X as interactions, over the model's items unless these are to be found."""
         if self._is_long:
             return self._from_frame(X, None if reset else self.model_.items)
-        checked = validate_data(self, X, reset=reset, accept_sparse="csr", dtype=np.float32)
+        # Not float32 alone: what is too large for it is for `Interactions` to refuse.
+        kinds = (np.float64, np.float32)
+        checked = validate_data(self, X, reset=reset, accept_sparse="csr", dtype=kinds)
         matrix = sp.csr_array(checked, copy=True)
         matrix.eliminate_zeros()
         return Interactions.from_matrix(matrix, items=getattr(self, "feature_names_in_", None))
@@ -288,9 +288,22 @@ cg_steps, start, seed
         factors = fold_in(self.model_, rows, engine=self._engine)
         return replace(self.model_, users=rows.users, user_factors=factors, history=rows)
 
+    def _metric(self) -> tuple[str, int]:
+        """Return the name and the list length of `metric`."""
+        text = self.metric if isinstance(self.metric, str) else ""
+        name, at, length = text.partition("@")
+        if text == "auc":
+            return name, 1
+        if name in METRICS and name != "auc" and not at:
+            raise SettingError(f"metric {name!r} needs a list length: give '{name}@10'.")
+        if not name or not length.isdecimal():
+            raise SettingError(f'metric must look like "ndcg@10" or "auc", not {self.metric!r}.')
+        return name, int(length)
+
     def _hidden(self, rows: Interactions) -> npt.NDArray[np.bool_]:
         """Return which interactions `score` hides, at least one of each user and never all."""
-        if not 0 < self.hidden_share < 1:
+        number = isinstance(self.hidden_share, (int, float, np.number))
+        if not number or not 0 < self.hidden_share < 1:
             raise SettingError(
                 f"hidden_share must be above 0 and below 1, not {self.hidden_share!r}."
             )
@@ -321,7 +334,7 @@ def _ids(frame: Any, column: Any) -> list[str]:
     """Return a column of ids as text; 42 is "42", and what is neither text nor whole is refused."""
     ids = frame[column].to_list()
     for row, one in enumerate(ids):
-        if isinstance(one, bool) or not isinstance(one, (str, int)):
+        if isinstance(one, bool) or not isinstance(one, (str, int, np.integer)):
             raise DataError(
                 f"Column {column!r}, row {row}: a text or whole number expected as id, {one!r} "
                 "found. Drop such rows, or turn the column into texts."

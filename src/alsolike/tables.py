@@ -18,7 +18,7 @@ from alsolike.errors import SettingError
 Column = npt.NDArray[Any]
 
 _SHOWN_ROWS = 20
-_SHOWN_CHARACTERS = 200
+_SHOWN_CHARACTERS = 60
 
 # What a terminal acts on instead of showing it: controls, line ends of Unicode, and what turns
 # the direction of writing around. Names of items come from strangers.

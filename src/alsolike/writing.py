@@ -1,13 +1,19 @@
 """Every file that alsolike writes: under a temporary name, flushed to disk, then renamed.
 
 A reader of the final name sees the old content or the new, never a half; a kill leaves at most
-a ``.part`` file or folder beside it, which the next write of the same name sweeps away.
+a ``.part`` file or folder beside it, which the next write of the same name sweeps away. Each write
+has a temporary name of its own, so that of several writers of one name the last one wins.
 """
 
 import contextlib
+import errno
+import fcntl
+import itertools
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +21,7 @@ import numpy as np
 from alsolike.errors import WritingError
 from alsolike.tables import Column, Table
 
-_PART = ".part"
+_CALLS = itertools.count()
 
 _SQL_TYPES = {"b": "BOOLEAN", "i": "BIGINT", "u": "BIGINT", "f": "DOUBLE", "O": "VARCHAR"}
 
@@ -28,7 +34,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     ----------
     path : path
         The file or folder to make. Its parent folders are created. A folder takes the place of a
-        folder of that name, which goes whole; a file never does.
+        folder of that name, which goes whole; a file never does. A link stays, and what it points
+        at is replaced.
 
     Yields
     ------
@@ -38,14 +45,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     WritingError
-        The place cannot be written, or the block wrote nothing.
+        The place cannot be written or is a device, or the block wrote nothing.
     """
-    target = Path(path)
-    if not target.name:
-        raise WritingError(f"{target}: the name of a file or folder to make expected.")
-    part = target.with_name(f".{target.name}{_PART}")
+    target = _real_target(Path(path))
+    own = f".{target.name}.{os.getpid()}-{next(_CALLS)}"
+    part, old = target.with_name(f"{own}.part"), target.with_name(f"{own}.old")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
         _remove(part)
     except OSError as error:
         raise WritingError(f"{target}: cannot be written ({error.strerror}).") from error
@@ -58,7 +65,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
                 f"{target}: the name of a file expected, a folder found. Give a name in it."
             )
         _flush(part)
-        _swap(part, target)
+        _swap(part, target, old)
     except OSError as error:
         _remove(part)
         if isinstance(error, WritingError):
@@ -67,6 +74,58 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         _remove(part)
         raise
+
+
+@contextlib.contextmanager
+def alone_in(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep `folder` to this process until the block ends; a kill frees it, too.
+
+    Raises
+    ------
+    WritingError
+        Another process keeps it, or it cannot be made.
+    """
+    place = Path(folder)
+    is_new = not place.exists()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        handle = os.open(place, os.O_RDONLY)
+    except OSError as error:
+        raise WritingError(f"{place}: cannot be written ({error.strerror}).") from error
+    try:
+        _lock(handle, place)
+        yield
+    finally:
+        if is_new:
+            with contextlib.suppress(OSError):  # there is something in it, which stays
+                place.rmdir()
+        os.close(handle)
+
+
+def refuse_overlap(
+    reads: Iterable[str | os.PathLike[str]], writes: Iterable[str | os.PathLike[str]]
+) -> None:
+    """Raise WritingError where an output would replace an input or another output.
+
+    Parameters
+    ----------
+    reads, writes : iterable of path
+        Files and folders. None of `writes` may be one of the others, lie within it or hold it.
+    """
+    sources, outputs = list(reads), list(writes)
+    for number, output in enumerate(outputs):
+        for source in sources:
+            if _overlap(output, source):
+                raise WritingError(
+                    f"{output}: this command reads {source} and would write over it. Choose "
+                    "another name for the output."
+                )
+        for other in outputs[:number]:
+            if _overlap(output, other):
+                raise WritingError(
+                    f"{output}: two outputs of this command cannot have one place, the other is "
+                    f"{other}. Choose another name for one."
+                )
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
@@ -111,7 +170,7 @@ def _sql_type(column: Column) -> str:
         return "FLOAT"
     if column.dtype.kind == "O" and len(column):
         kinds = {type(cell) for cell in column} - {type(None)}
-        if kinds == {int} or kinds == {bool}:
+        if kinds in ({int}, {bool}):
             return "BIGINT" if kinds == {int} else "BOOLEAN"
         if str not in kinds:  # numbers with gaps, or gaps alone
             return "DOUBLE"
@@ -122,6 +181,47 @@ def _identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _real_target(target: Path) -> Path:
+    """Return what is to be replaced, at the end of all links; refuse devices and pipes."""
+    if not target.name:
+        raise WritingError(f"{target}: the name of a file or folder to make expected.")
+    try:
+        kind = target.stat().st_mode
+    except FileNotFoundError:
+        kind = stat.S_IFREG
+    except OSError as error:
+        raise WritingError(f"{target}: cannot be written ({error.strerror}).") from error
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise WritingError(
+            f"{target}: a file or folder to replace expected, a device, pipe or socket found. "
+            "Write to a file, and pass that on."
+        )
+    return Path(os.path.realpath(target)) if target.is_symlink() else target
+
+
+def _lock(handle: int, place: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise WritingError(
+            f"{place}: another alsolike is running in this folder. Wait until it is done, then "
+            "give the command again."
+        ) from None
+    except OSError:
+        # Some network file systems lock no folders; there the ledger alone finds out, and later.
+        return
+
+
+def _overlap(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    first, second = (Path(os.path.realpath(path)) for path in (one, other))
+    if first.is_relative_to(second) or second.is_relative_to(first):
+        return True
+    try:
+        return first.samefile(second)  # a second name of one file
+    except OSError:  # one of them is still to be made
+        return False
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -129,13 +229,40 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _swap(part: Path, target: Path) -> None:
+def _sweep(target: Path) -> None:
+    """Remove what writers of `target` that are no more have left beside it."""
+    left = re.compile(rf"\.{re.escape(target.name)}\.(\d+)-\d+\.(part|old)")
+    for entry in target.parent.iterdir():
+        found = left.fullmatch(entry.name)
+        if found and not _lives(int(found[1])):
+            with contextlib.suppress(FileNotFoundError):  # another writer sweeps it, too
+                _remove(entry)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # signal 0 only asks
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _swap(part: Path, target: Path, old: Path) -> None:
     """Rename `part` to `target`. A folder cannot be renamed over a full one: step aside first."""
-    old = target.with_name(f".{target.name}.old")
-    _remove(old)
-    if target.is_dir() and not target.is_symlink():
-        target.rename(old)
-    part.replace(target)
+    while True:
+        if target.is_dir():
+            with contextlib.suppress(FileNotFoundError):  # another writer has just set it aside
+                target.rename(old)
+        try:
+            part.replace(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            _remove(old)  # another writer was quicker: what it put there gives way in its turn
+            continue
+        break
     _remove(old)
     _sync(target.parent)
 

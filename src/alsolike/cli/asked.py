@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ _COMPARED = 100_000
 def item_ids(model: "FactorModel", typed: Sequence[str]) -> list[str]:
     """Return the ids of items given by id or name."""
     found = []
-    for text in typed:
+    for text in map(_as_utf8, typed):
         try:
             found.append(model.items.id_of(model.item_index(text)))
         except UnknownId as error:
@@ -31,14 +32,15 @@ def item_ids(model: "FactorModel", typed: Sequence[str]) -> list[str]:
 
 def user_ids(model: "FactorModel", typed: Sequence[str]) -> list[str]:
     """Return the ids of users, each of them known."""
-    for text in typed:
+    texts = [_as_utf8(text) for text in typed]
+    for text in texts:
         if text not in model.users:
             raise UnknownId(
                 f"user {text!r} is not among the {len(model.users):,} users of this model; those "
                 "with too few likes were filtered out, if there was a filter. "
                 + _hint(text, model.users, "recommend", "users")
             )
-    return list(typed)
+    return texts
 
 
 def some_or_all(typed: Sequence[str], *, every: bool, what: str) -> Sequence[str] | None:
@@ -46,6 +48,14 @@ def some_or_all(typed: Sequence[str], *, every: bool, what: str) -> Sequence[str
     if every == bool(typed):
         raise click.UsageError(f"Give the ids of {what}s, or --all.")
     return None if every else typed
+
+
+def _as_utf8(text: str) -> str:
+    """Return what was typed as UTF-8, also where Python takes the terminal for another alphabet."""
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def _hint(text: str, known: Iterable[str], verb: str, kind: str) -> str:

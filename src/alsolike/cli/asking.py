@@ -35,7 +35,7 @@ def evaluate(model: Path, held_out: str, k: int, keep_seen: bool, **options: Any
 
     loaded = bundle.load(model)
     engine = LocalEngine(options["threads"])
-    found, _ = read_likes(held_out, options)
+    found, _ = read_likes(held_out, options, reads=[model])
     known, unknown = aligned(found, loaded.users, loaded.items)
     if unknown:
         say(f"{unknown:,} likes of users or items that the model does not know left out.")
@@ -75,8 +75,10 @@ def similar(
     """List the most similar items of ITEMS, by id or name."""
     from alsolike.models import bundle
     from alsolike.recommending.one import similar_to
+    from alsolike.writing import refuse_overlap
 
     asked = some_or_all(items, every=every, what="item")
+    refuse_overlap([model], filter(None, [to]))
     loaded = bundle.load(model)
     ids = None if asked is None else item_ids(loaded, asked)
     if ids is None or to is not None:
@@ -84,13 +86,15 @@ def similar(
         from alsolike.recommending.many import similar as similar_items
 
         engine = LocalEngine(threads)
-        _show(similar_items(loaded, ids, k=k, min_count=min_count, engine=engine), to)
+        table = similar_items(loaded, ids, k=k, min_count=min_count, engine=engine)
+        _show(table, to, none=_no_neighbour(min_count))
         return
     for item in ids:
         if len(ids) > 1:
             name = loaded.catalogue.name_of(loaded.item_index(item)) if loaded.catalogue else ""
             say(f"Similar to {name} ({item})" if name else f"Similar to {item}")
-        say(similar_to(loaded, item, k=k, min_count=min_count))
+        table = similar_to(loaded, item, k=k, min_count=min_count)
+        _show(table, None, none=_no_neighbour(min_count))
 
 
 @click.command()
@@ -119,8 +123,10 @@ def recommend(
     from alsolike.models import bundle
     from alsolike.recommending import many
     from alsolike.recommending.answers import history_of
+    from alsolike.writing import refuse_overlap
 
     asked = some_or_all(users, every=every, what="user")
+    refuse_overlap([model], filter(None, [to]))
     loaded = bundle.load(model)
     if not keep_seen:
         history_of(loaded, _LEAVE_OUT, way_out=_KEEP)
@@ -133,7 +139,7 @@ def recommend(
         deny=item_ids(loaded, deny) if deny else None,
         engine=LocalEngine(threads),
     )
-    _show(table, to)
+    _show(table, to, none="No item is left to recommend; try --keep-seen, or other lists.")
 
 
 @click.command()
@@ -162,8 +168,9 @@ def gallery(model: Path, items: tuple[str, ...], k: int, to: Path, remote_images
     """Lay out ITEMS and their most similar items as a page of cards."""
     from alsolike.models import bundle
     from alsolike.views.gallery import gallery as lay_out
-    from alsolike.writing import write_text
+    from alsolike.writing import refuse_overlap, write_text
 
+    refuse_overlap([model], [to])
     loaded = bundle.load(model)
     shelves = lay_out(loaded, item_ids(loaded, items), k=k, remote_images=remote_images)
     write_text(to, shelves.to_html())
@@ -179,7 +186,16 @@ def describe(model: Path) -> None:
     say(bundle.describe(model))
 
 
-def _show(table: "Table", to: Path | None) -> None:
+def _no_neighbour(min_count: int) -> str:
+    if min_count == 1:
+        return "No neighbour: no other item has factors, or this one has none."
+    return f"No neighbour has at least {min_count:,} likes; try --min-count 1."
+
+
+def _show(table: "Table", to: Path | None, *, none: str) -> None:
+    """Show or write a table; where it has no rows, say on standard error why."""
+    if not len(table):
+        say(none, err=True)
     if to is None:
         say(table)
     else:

@@ -1,5 +1,6 @@
 """Tables in and out of the command line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,23 @@ if TYPE_CHECKING:
     from alsolike.tables import Table
 
 
-def read_likes(likes: str, options: dict[str, Any]) -> tuple["Interactions", "ReadReport"]:
-    """Read a table as the options of a verb say."""
+def read_likes(
+    likes: str,
+    options: dict[str, Any],
+    *,
+    reads: Sequence[Path] = (),
+    writes: Sequence[Path | None] = (),
+) -> tuple["Interactions", "ReadReport"]:
+    """Read a table as the options of a verb say, which also `reads` and `writes` these."""
     from alsolike.data.reading import read
+    from alsolike.writing import refuse_overlap
 
-    threads = options.pop("threads")
-    return read(likes, threads=threads, **taken_for_reading(options))
+    threads, reading = options.pop("threads"), taken_for_reading(options)
+    refuse_overlap(
+        [likes, *filter(None, [reading["items"]]), *reads],
+        filter(None, [*writes, reading["rejects"]]),
+    )
+    return read(likes, threads=threads, **reading)
 
 
 def write_rows(to: Path, table: "Table") -> None:

@@ -71,7 +71,7 @@ def demo(data: Path, out: Path, threads: int | None, quiet: bool) -> None:
         f"--item-name name --item-image image --out {out}"
     )
     if not quiet:
-        click.echo(f"$ {command}\n")
+        say(f"$ {command}\n")
     job = Job(source=str(files.likes), out=out, reading=reading, threads=threads, command=command)
     _do(job, quiet=quiet)
 
@@ -96,11 +96,7 @@ def _do(job: Any, *, quiet: bool) -> None:
     from alsolike.run import run_job
 
     with Terminal(quiet=quiet) as terminal:
-        try:
-            outcome = run_job(job, observer=terminal)
-        except KeyboardInterrupt:
-            say("Stopped. The same command goes on where it was.", err=True)
-            raise
+        outcome = run_job(job, observer=terminal)
     for warning in outcome.warnings():
         say(f"warning: {warning}", err=True)
     if not quiet:
@@ -114,7 +110,7 @@ def _do(job: Any, *, quiet: bool) -> None:
 @threads_option
 def read(likes: str, to: Path | None, **options: Any) -> None:
     """Read a table: the dialect found, what was dropped, what there is."""
-    found, report = read_likes(likes, options)
+    found, report = read_likes(likes, options, writes=[to])
     say(report)
     if to is not None:
         write_likes(to, found)
@@ -145,7 +141,7 @@ def filter_(
     """Drop users and items with too few likes, in turn, until none is left to drop."""
     from alsolike.data.filtering import filter_counts
 
-    found, _ = read_likes(likes, options)
+    found, _ = read_likes(likes, options, writes=[to])
     kept, report = filter_counts(found, min_per_user=min_per_user, min_per_item=min_per_item)
     say(report)
     if to is not None:
@@ -170,15 +166,18 @@ def split(
 ) -> None:
     """Split into training, validation and test, three Parquet files."""
     from alsolike.data.schemes import check_scheme, split_by
+    from alsolike.run import refuse_share
 
     check_scheme(by, held_out=held_out, share=share)
-    found, _ = read_likes(likes, options)
+    refuse_share(share)
+    places = {name: to / f"{name}.parquet" for name in ("train", "validation", "test", "given")}
+    found, _ = read_likes(likes, options, writes=list(places.values()))
     parts = split_by(found, by, held_out=held_out, share=share, seed=seed)
     say(parts)
-    for name in ("train", "validation", "test", "given"):
+    for name, place in places.items():
         part = getattr(parts, name)
         if part is not None:
-            write_likes(to / f"{name}.parquet", part)
+            write_likes(place, part)
 
 
 @click.command()
@@ -193,12 +192,13 @@ def search(likes: str, quiet: bool, **options: Any) -> None:
     """Search for the best settings alone: the ledger, the leaderboard and all curves."""
     from alsolike.cli.terminal import Terminal
     from alsolike.publishing import write_search
-    from alsolike.run import prepare, search_settings
+    from alsolike.run import alone_in_its_folder, prepare, search_settings
 
     job = _job(likes, options)
-    with Terminal(quiet=quiet) as terminal:
-        found, _ = search_settings(job, prepare(job, observer=terminal), observer=terminal)
-    write_search(found, job.out)
+    with alone_in_its_folder(job):
+        with Terminal(quiet=quiet) as terminal:
+            found, _ = search_settings(job, prepare(job, observer=terminal), observer=terminal)
+        write_search(found, job.out)
     if not quiet:
         say(f"Wrote leaderboard.csv and learning_curves to {job.out}")
 
@@ -233,7 +233,9 @@ def fit(
 
     engine = LocalEngine(options["threads"])
     changes = checked(settings_of(settings))
-    found, report = read_likes(likes, options)
+    bundle.refuse_other_folder(to)
+    from_another = [] if begin is None or begin == to else [begin]
+    found, report = read_likes(likes, options, reads=from_another, writes=[to])
     start = None if begin is None else bundle.load(begin)
     config = ALSConfig() if start is None else ALSConfig.from_settings(start.settings)
     if add:

@@ -1,6 +1,8 @@
 """The group of all verbs, and the one place where errors become lines and exit statuses."""
 
+import contextlib
 import io
+import os
 import sys
 from typing import Any
 
@@ -12,11 +14,26 @@ from alsolike.errors import AlsolikeError
 
 
 class Verbs(click.Group):
-    """Verbs in the order of the flow; every error of ours becomes one line and exit status 1."""
+    """Verbs in the order of the flow; every error of ours becomes one line and exit status 1.
+
+    Status 2 is click's, of words that it cannot understand; 130 is an interruption's.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs in the order in which they were added."""
         return list(self.commands)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line; a full disk behind standard output is one line, too."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            place = error.filename or "standard output"
+            message = f"error: {place}: {error.strerror or error}."
+        _turn_away(sys.stdout)
+        with contextlib.suppress(OSError):
+            say(message, err=True)
+        sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb; say what stood in the way in one line."""
@@ -32,8 +49,17 @@ class Verbs(click.Group):
             message = (
                 f"error: there is not enough memory. {error} Ask for fewer factors or threads."
             )
+        except KeyboardInterrupt:
+            say("Stopped. What was finished is kept: a run goes on where it was.", err=True)
+            return ctx.exit(130)
         say(message.replace("\n", " "), err=True)
         return ctx.exit(1)
+
+
+def _turn_away(stream: Any) -> None:
+    """Let what `stream` still holds go nowhere, or Python would fail once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

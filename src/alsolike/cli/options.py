@@ -12,14 +12,25 @@ from alsolike.errors import SettingError
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=Path)
+
+class _Named(click.Path):
+    """A path that is named: an empty text would silently be the current folder."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the path, or refuse an empty text."""
+        if value in ("", b""):
+            self.fail("a name expected, an empty text given.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Named(path_type=Path)
 
 _READING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--user",), {"default": "user", "show_default": True, "help": "Column of user ids."}),
     (("--item",), {"default": "item", "show_default": True, "help": "Column of item ids."}),
     (("--value",), {"help": "Column of counts or amounts; without it each row counts 1."}),
     (("--timestamp",), {"help": "Column of times: seconds or ISO dates."}),
-    (("--items",), {"type": click.Path(), "help": "A table of the items."}),
+    (("--items",), {"type": _Named(), "help": "A table of the items."}),
     (("--item-id",), {"help": "Id column of --items [default: the name given to --item]."}),
     (("--item-name",), {"help": "Column of names, of --items or else of the likes."}),
     (("--item-image",), {"help": "Column of pictures, or a text with {id} in it."}),
@@ -71,7 +82,7 @@ _READING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
             "help": "Malformed lines.",
         },
     ),
-    (("--rejects",), {"type": click.Path(), "help": "File for the lines that were rejected."}),
+    (("--rejects",), {"type": _Named(), "help": "File for the lines that were rejected."}),
 )
 
 _READING_NAMES = tuple(
@@ -172,9 +183,7 @@ set_option = click.option(
 k_option = click.option(
     "--k", type=click.IntRange(min=1), default=10, show_default=True, help="Length of a list."
 )
-to_option = click.option(
-    "--to", type=click.Path(path_type=Path), help="A .csv or .parquet file, in place of printing."
-)
+to_option = click.option("--to", type=PATH, help="A .csv or .parquet file, in place of printing.")
 
 
 def settings_of(texts: tuple[str, ...]) -> dict[str, Any]:

@@ -140,7 +140,8 @@ def candidates(survey: Survey, asked: Asked, named: Sequence[str], least: int) -
         width = max(map(len, columns), default=0)
         if asked.delimiter is None and width < 2:
             continue
-        hits = max((len(set(named) & set(row)) for row in columns), default=0)
+        # Blanks around names say nothing against a delimiter; `place_of` hints at the true names.
+        hits = max((len(set(named) & {*row, *map(str.strip, row)}) for row in columns), default=0)
         expected = lines[0].count(delimiter)
         even = sum(line.count(delimiter) == expected for line in lines) / len(lines)
         hits += width >= least

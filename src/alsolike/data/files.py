@@ -91,6 +91,10 @@ def pattern_of(path: Path) -> str:
 def existing(source: str | os.PathLike[str]) -> Path:
     """Return the path of a readable, non-empty, ordinary file, or raise DataError."""
     path = Path(source)
+    if not os.fspath(source):
+        raise DataError("The name of a file was expected, this is empty.")
+    if re.match(r"[a-z][a-z0-9+]+://", str(source), re.IGNORECASE):
+        raise DataError(f"{source}: addresses are not read. Download it first, and name the file.")
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):

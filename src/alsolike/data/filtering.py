@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.arguments import expect_interactions, expect_whole
 from alsolike.data.interactions import Interactions
-from alsolike.errors import DataError, SettingError
+from alsolike.errors import DataError
 from alsolike.tables import Table
 
 Mask = npt.NDArray[np.bool_]
@@ -116,7 +117,7 @@ def filter_counts(
     Raises
     ------
     SettingError
-        A minimum is below 0.
+        A minimum is no whole number, or below 0.
     DataError
         Nothing is left; the message names minimums that would leave something.
 
@@ -133,9 +134,9 @@ def filter_counts(
     rounds of the filter: 1
     after the filter: 2 users, 2 items, 4 interactions, 100 % filled
     """
+    expect_interactions(interactions)
     for name, minimum in (("min_per_user", min_per_user), ("min_per_item", min_per_item)):
-        if minimum < 0:
-            raise SettingError(f"{name} must be at least 0, not {minimum}. 0 keeps everybody.")
+        expect_whole(name, minimum, least=0)
     if not interactions.n_interactions:
         raise DataError("There are no interactions to filter.")
     keep_user, keep_item, rounds = _survivors(interactions, min_per_user, min_per_item)

@@ -1,7 +1,9 @@
 """`Interactions`: the one currency. Who had to do with what, how much, and perhaps when."""
 
+import decimal
 import functools
 import hashlib
+import numbers
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,7 @@ import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.texts import Texts
-from alsolike.data.vocabulary import Vocabulary, check_ids
+from alsolike.data.vocabulary import Vocabulary, check_ids, refuse_blank_ids
 from alsolike.errors import DataError
 
 Mask = npt.NDArray[np.bool_]
@@ -100,7 +102,9 @@ class Interactions:
             raise DataError(f"{len(users):,} users beside {len(items):,} items.")
         user_ids = Vocabulary.of(users, kind="user")
         item_ids = Vocabulary.of(items, kind="item")
-        amounts = np.ones(len(users)) if values is None else np.asarray(values, dtype=np.float64)
+        refuse_blank_ids(users, "user")
+        refuse_blank_ids(items, "item")
+        amounts = np.ones(len(users)) if values is None else _numbers(values)
         if amounts.shape != (len(users),):
             raise DataError(f"Values of shape {amounts.shape} beside {len(users):,} users.")
         rows, columns = user_ids.indices_of(users), item_ids.indices_of(items)
@@ -119,6 +123,7 @@ class Interactions:
 
         Rows and columns are sorted by id, so row 0 of the result need not be row 0 of `matrix`.
         """
+        check_matrix(matrix)
         rows, columns = matrix.shape
         user_ids, user_order = _named(users, rows, kind="user")
         item_ids, item_order = _named(items, columns, kind="item")
@@ -227,6 +232,21 @@ class Interactions:
         return f"<p>{self!r}</p>"
 
 
+def check_matrix(matrix: Any) -> None:
+    """Raise DataError where `matrix` is no matrix of real numbers with two axes."""
+    if not hasattr(matrix, "shape") or not hasattr(matrix, "dtype"):
+        raise DataError(
+            "A SciPy sparse matrix, users x items, expected, not "
+            f"{type(matrix).__name__}. Make one of it: scipy.sparse.csr_array(...)."
+        )
+    if len(matrix.shape) != 2:
+        raise DataError(
+            f"A matrix, users x items, expected, this is {len(matrix.shape)}-dimensional."
+        )
+    if matrix.dtype.kind not in "biuf":
+        raise DataError(f"A matrix of real numbers expected; this is of {matrix.dtype}.")
+
+
 def canonical(matrix: Any) -> sp.csr_array:
     """Return CSR of float32 values, each pair once, columns ascending, int32 where they suffice.
 
@@ -253,6 +273,20 @@ def _named(
     if len(names) != count:
         raise DataError(f"{len(names):,} {kind} ids for {count:,} {kind}s of the matrix.")
     check_ids(names, kind)
+    refuse_blank_ids(names, kind)
     order = sorted(range(count), key=names.__getitem__)
     ordered = Vocabulary(Texts.pack(names[row] for row in order), kind=kind)
     return ordered.checked(), np.array(order, dtype=np.int64)
+
+
+def _numbers(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    given = np.asarray(values)
+    if given.dtype.kind not in "biuf":
+        odd = next((row for row, one in enumerate(given.flat) if not _is_real(one)), None)
+        if odd is not None:
+            raise DataError(f"Values must be numbers, but row {odd + 1} holds {given.item(odd)!r}.")
+    return given.astype(np.float64)
+
+
+def _is_real(one: object) -> bool:
+    return isinstance(one, (numbers.Real, decimal.Decimal, np.bool_))

@@ -126,7 +126,7 @@ def _join_table(
     places: dict[str, int] = {}
     left: dict[str, Ref] = {}
     for role, ref in roles.items():
-        if ref not in table.names and ref in likes_names:
+        if str(ref) not in table.names and str(ref) in likes_names:
             left[role] = ref
         else:
             places[role] = place_of(table, ref, f"item_{role}")

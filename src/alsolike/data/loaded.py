@@ -5,8 +5,11 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
 
 from alsolike.data.dialect import Dialect
+from alsolike.errors import SettingError
 from alsolike.writing import write_text
 
 
@@ -19,12 +22,21 @@ class Reject:
     text: str
 
 
+class Odd(NamedTuple):
+    """A cell that cannot be an id: its row from 0, how it looks, and its type."""
+
+    row: int
+    shown: str
+    kind: str
+
+
 @dataclass
 class Loaded:
     """A source that stands in a DuckDB table with columns c0, c1, ...
 
     Rows below `skip` are not data (a header). `locate` turns ascending row numbers into
-    (line, text) pairs; `unit` is what such a number counts, "line" or "row".
+    (line, text) pairs; `unit` is what such a number counts, "line" or "row". `odd` knows the
+    columns of texts that were something else before, and can hold no ids.
     """
 
     name: str
@@ -39,6 +51,28 @@ class Loaded:
     blank: int = 0
     rejected: list[Reject] = field(default_factory=list)
     unit: str = "line"
+    odd: dict[int, Odd] = field(default_factory=dict)
+
+
+def where(loaded: Loaded, row: int) -> str:
+    """Say where a row of the table stands in its source."""
+    ((line, _),) = loaded.locate([row])
+    return f"{loaded.name}, {loaded.unit} {line}"
+
+
+def label_of(loaded: Loaded, place: int) -> str:
+    """Return a column's name, or its number where it has none."""
+    return repr(loaded.names[place]) if loaded.names[place] else str(place + 1)
+
+
+def refuse_overwriting(rejects: str | os.PathLike[str], *sources: object) -> None:
+    """Raise SettingError where `rejects` would overwrite what is read."""
+    for source in sources:
+        if isinstance(source, (str, os.PathLike)) and _is_same(Path(rejects), Path(source)):
+            raise SettingError(
+                f"rejects={os.fspath(rejects)!r} is the file that is read, and would be "
+                "overwritten. Give the rejected lines a file of their own."
+            )
 
 
 def write_rejects(path: str | os.PathLike[str], rejected: Sequence[Reject]) -> None:
@@ -50,3 +84,10 @@ def write_rejects(path: str | os.PathLike[str], rejected: Sequence[Reject]) -> N
         text = reject.text.rstrip("\r\n").encode("utf-8", "surrogateescape")
         writer.writerow([reject.line, reject.reason, text.decode("utf-8", "backslashreplace")])
     write_text(path, out.getvalue())
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.resolve() == other.resolve() or one.samefile(other)
+    except (OSError, ValueError):  # one of them is not there, or no path at all
+        return False

@@ -13,13 +13,15 @@ import duckdb
 import numpy as np
 
 from alsolike.data import itemtable
-from alsolike.data.assembling import assembled, numbered
+from alsolike.data.arguments import column_of
+from alsolike.data.assembling import assembled
 from alsolike.data.dialect import Asked
 from alsolike.data.interactions import Interactions
-from alsolike.data.loaded import Loaded, write_rejects
+from alsolike.data.loaded import Loaded, refuse_overwriting, where, write_rejects
+from alsolike.data.matrices import read_matrix
 from alsolike.data.readreport import ReadReport
 from alsolike.data.repeats import Pairs, merge
-from alsolike.data.rows import Counts, Roles, Rules, clean, where
+from alsolike.data.rows import Counts, Roles, Rules, clean
 from alsolike.data.sources import Ref, load, place_of, workspace
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
@@ -64,7 +66,7 @@ def read(
     source : path, frame or sparse matrix
         A file of delimited text (plain, ``.gz`` or ``.zst``), Parquet or JSON lines; a pandas,
         Polars or PyArrow table; or a SciPy matrix, users x items, whose row and column numbers
-        become the ids and which needs no `user` and `item`.
+        become the ids and which takes no `user` and the like.
     user, item, value, timestamp : str or int
         Columns by name, or by number from 1; an exact name wins over a number. Without `value`
         each row counts 1. Times are seconds since 1970 or ISO dates (UTC unless they say else).
@@ -133,6 +135,19 @@ def read(
     interactions    2 (100.000 % filled)
     >>> folder.cleanup()
     """
+    user, item, value, timestamp, item_id, item_name, item_image, item_link = (
+        column_of(name, given)
+        for name, given in {
+            "user": user,
+            "item": item,
+            "value": value,
+            "timestamp": timestamp,
+            "item_id": item_id,
+            "item_name": item_name,
+            "item_image": item_image,
+            "item_link": item_link,
+        }.items()
+    )
     is_matrix = hasattr(source, "tocoo")
     with_values = value is not None or is_matrix
     rules = Rules(
@@ -145,6 +160,12 @@ def read(
     asked = Asked.of(delimiter, quote, escape, header)
     if (rejects is None) is (on_error == "reject"):
         raise SettingError("on_error='reject' and rejects='file' go together.")
+    if rejects is not None:
+        refuse_overwriting(rejects, source, items)
+    if is_matrix and not (user is item is value is timestamp is None):
+        raise SettingError(
+            "A matrix has no columns: user=, item=, value= and timestamp= are not for it."
+        )
     wanted = itemtable.Wanted(item_name, item_image, item_link)
     with _heard(observer), workspace(threads) as (connection, scratch):
         table = None
@@ -161,7 +182,15 @@ def read(
             )
             item_id = key
         if is_matrix:
-            result = _from_matrix(connection, source, rules, wanted, table, item_id)
+            if wanted.columns() and table is None:
+                raise SettingError(
+                    "A matrix has no columns for names: pass items=, or '{id}' texts."
+                )
+            interactions, loaded, counts, pairs, dropped = read_matrix(source, rules)
+            gathered = _report(loaded, counts, rules, pairs, dropped)
+            result = _with_catalogue(
+                connection, interactions, gathered, wanted, None, table, item_id
+            )
         else:
             if user is None or item is None:
                 raise SettingError("user= and item= are needed: the columns that hold the ids.")
@@ -283,58 +312,6 @@ def _without_empty(
     if len(users) < interactions.n_users or len(items) < interactions.n_items:
         interactions = interactions.subset(users, items)
     return interactions, items
-
-
-def _from_matrix(
-    connection: duckdb.DuckDBPyConnection,
-    matrix: Any,
-    rules: Rules,
-    wanted: itemtable.Wanted,
-    table: Loaded | None,
-    item_id: Ref | None,
-) -> tuple[Interactions, ReadReport]:
-    """Read a users x items matrix; a cell stored more than once is a repeated pair."""
-    cells = matrix.tocoo()
-    values = np.asarray(cells.data, dtype=np.float64)
-    loaded = Loaded(
-        f"the {cells.shape[0]:,} x {cells.shape[1]:,} matrix",
-        "SciPy",
-        "",
-        (),
-        (),
-        lambda wanted_rows: [(row + 1, "") for row in wanted_rows],
-        rows=len(values),
-        unit="cell",
-    )
-    if wanted.columns() and table is None:
-        raise SettingError("A matrix has no columns for names: pass items=, or '{id}' texts.")
-    faulty = np.flatnonzero(~np.isfinite(values))
-    negative = np.flatnonzero(values < 0)
-    refused = negative if rules.negative == "error" else negative[:0]
-    for places, problem in ((faulty, "a finite value"), (refused, "a value above 0")):
-        if len(places):
-            row, column = int(cells.row[places[0]]), int(cells.col[places[0]])
-            raise DataError(
-                f"{loaded.name}, row {row}, column {column}: {problem} expected, found "
-                f"{values[places[0]]:g}. Mend it, or see negative=."
-            )
-    live = values != 0
-    counts = Counts(zeros=int(np.count_nonzero(~live)), negatives=len(negative))
-    users, user_codes = numbered(cells.shape[0], "user")
-    items, item_codes = numbered(cells.shape[1], "item")
-    pairs = merge(
-        user_codes[cells.row[live]],
-        item_codes[cells.col[live]],
-        values[live],
-        None,
-        n_items=max(1, len(items)),
-        rule=rules.repeats,
-    )
-    if rules.repeats == "error" and pairs.merged:
-        raise DataError(f"{loaded.name}: {pairs.repeated:,} cells are stored more than once.")
-    interactions, dropped = assembled(pairs, users, items, rules, loaded.name)
-    report = _report(loaded, counts, rules, pairs, dropped)
-    return _with_catalogue(connection, interactions, report, wanted, None, table, item_id)
 
 
 def _report(

@@ -5,18 +5,19 @@ the table ``facts`` (row, user, item, value, time), row being the place in the s
 """
 
 import math
+import re
 from dataclasses import dataclass
 
 import duckdb
 
-from alsolike.data.loaded import Loaded, Reject
+from alsolike.data.loaded import Loaded, Reject, label_of, where
 from alsolike.data.repeats import RULES
-from alsolike.data.sources import Ref, id_text, number_of, place_of, seconds_of
+from alsolike.data.sources import Ref, id_text, number_of, place_of
+from alsolike.data.times import refuse_odd_times, seconds_of
+from alsolike.data.vocabulary import is_blank
 from alsolike.errors import DataError, SettingError
 
-# What looks like nothing: blanks of all kinds, the zero-width space, the byte order mark.
-_BLANKS = " \t\n\r\v\f\x85\xa0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
-_BLANKS += "\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
+_COMMA = re.compile(r"[-+]?\d+,\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,8 @@ def clean(
         if role in places:
             _refuse_faulty(connection, loaded, places[role], role, kind, rules)
     _refuse_no_rows(loaded)
+    if "timestamp" in places:
+        refuse_odd_times(connection, loaded, places["timestamp"])
     _drop_duplicates(connection, loaded, rules, counts)
     value = number_of(loaded, places["value"]) if "value" in places else "CAST(1 AS DOUBLE)"
     time = seconds_of(loaded, places["timestamp"]) if "timestamp" in places else "NULL"
@@ -99,17 +102,6 @@ def clean(
     _refuse_nul(connection, loaded)
     _drop_zeros_and_judge_negatives(connection, loaded, places, rules, counts)
     return counts
-
-
-def where(loaded: Loaded, row: int) -> str:
-    """Say where a row of the table stands in its source."""
-    ((line, _),) = loaded.locate([row])
-    return f"{loaded.name}, {loaded.unit} {line}"
-
-
-def label_of(loaded: Loaded, place: int) -> str:
-    """Return a column's name, or its number where it has none."""
-    return repr(loaded.names[place]) if loaded.names[place] else str(place + 1)
 
 
 def _one_of(setting: str, given: str, allowed: tuple[str, ...]) -> None:
@@ -125,7 +117,8 @@ def _refuse_no_rows(loaded: Loaded) -> None:
             f"{len(loaded.rejected):,} {loaded.unit}s. Nothing is left to read."
         )
     if loaded.rows <= 0:
-        raise DataError(f"{loaded.name}: no rows after the header.")
+        after = " after the header" if loaded.unit == "line" else ""
+        raise DataError(f"{loaded.name}: no rows{after}.")
 
 
 def _places(loaded: Loaded, roles: Roles) -> dict[str, int]:
@@ -187,7 +180,7 @@ def _fault(shown: str | None, kind: str) -> str:
     try:
         finite = math.isfinite(float(shown.replace("_", "?")))
     except ValueError:
-        comma = " (write a point, not a comma)" if kind == "a number" and "," in shown else ""
+        comma = " (write a point, not a comma)" if _COMMA.fullmatch(shown) else ""
         iso = " (seconds since 1970, or like 2026-01-31 12:00:00)" if kind == "a time" else ""
         return f"{kind} expected, found {shown[:80]!r}{comma}{iso}"
     return f"{kind} expected, found {shown[:80]!r}" + ("" if finite else ", which is not finite")
@@ -245,7 +238,7 @@ def _drop_missing(
             f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT DISTINCT {side} AS id FROM facts"  # noqa: S608 - own names
         )
         ids = connection.execute(f"SELECT id FROM {side}s WHERE id IS NOT NULL").fetchnumpy()  # noqa: S608
-        blank = [text for text in ids["id"].tolist() if not text.strip(_BLANKS)]
+        blank = [text for text in ids["id"].tolist() if is_blank(text)]
         connection.execute(f"CREATE OR REPLACE TEMP TABLE blank_{side}s (id VARCHAR)")
         if blank:
             connection.executemany(

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 
 from alsolike.data.delimited import load_delimited
 from alsolike.data.dialect import Asked
 from alsolike.data.files import SEALED, existing, kind_of, open_text, pattern_of
+from alsolike.data.frames import columns_of
 from alsolike.data.jsonlines import load_json_lines
-from alsolike.data.loaded import Loaded
+from alsolike.data.loaded import Loaded, Odd, label_of, where
 from alsolike.errors import DataError, SettingError
 
 Ref = str | int
@@ -26,8 +26,6 @@ _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLE_TYPES = (*_WHOLE, *(f"U{name}" for name in _WHOLE))
 _FLOAT_TYPES = ("FLOAT", "DOUBLE", "DECIMAL")
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
-# Year-month-day, with or without a time of day and an offset: casts accept more, and read it wrong.
-_ISO = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?"
 
 
 @contextlib.contextmanager
@@ -100,7 +98,7 @@ def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
         There is no such column, or its name occurs more than once.
     """
     width = len(loaded.types)
-    hits = [place for place, name in enumerate(loaded.names) if name == ref]
+    hits = [place for place, name in enumerate(loaded.names) if name == str(ref)]
     if len(hits) == 1:
         return hits[0]
     if hits:
@@ -133,32 +131,40 @@ def id_text(connection: duckdb.DuckDBPyConnection, loaded: Loaded, place: int, r
     """Return the SQL expression that gives an id column as text.
 
     Whole numbers that came as floats (pandas makes them so where ids are missing) become their
-    digits; a fraction is an error.
+    digits.
+
+    Raises
+    ------
+    DataError
+        A cell is something else, such as a fraction, a truth value, bytes or a list.
     """
     column, kind = f"c{place}", loaded.types[place]
-    if kind.startswith(_TEXT_TYPES) or kind in _WHOLE_TYPES:
-        return f"CAST({column} AS VARCHAR)"
-    label = loaded.names[place] or str(place + 1)
-    if not kind.startswith(_FLOAT_TYPES):
-        raise DataError(
-            f"{loaded.name}: {role} column {label!r} is of type {kind}; ids must be text or whole "
-            "numbers. Turn it into text first."
+    text = f"CAST({column} AS VARCHAR)"
+    odd = loaded.odd.get(place)
+    if odd is None and (kind.startswith(_TEXT_TYPES) or kind in _WHOLE_TYPES):
+        return text
+    is_odd = f"{column} IS NOT NULL"
+    if kind.startswith(_FLOAT_TYPES):
+        number = f"CAST({column} AS DOUBLE)"
+        exact = "" if kind.startswith("DECIMAL") else f"OR abs({column}) > 9007199254740992"
+        is_odd = f"NOT isnan({number}) AND ({number} <> trunc({number}) {exact})"
+        text = (
+            f"CASE WHEN isnan({number}) THEN NULL "
+            f"ELSE CAST(CAST({column} AS HUGEINT) AS VARCHAR) END"
         )
-    exact = "" if kind.startswith("DECIMAL") else f"OR abs({column}) > 9007199254740992"
-    bad = connection.execute(
-        f"SELECT rowid, CAST({column} AS VARCHAR) FROM {loaded.table} WHERE NOT isnan(CAST("  # noqa: S608
-        f"{column} AS DOUBLE)) AND (CAST({column} AS DOUBLE) <> trunc(CAST({column} AS DOUBLE)) "
-        f"{exact}) ORDER BY rowid LIMIT 1"
-    ).fetchone()
-    if bad is not None:
+    if odd is None:
+        found = connection.execute(
+            f"SELECT rowid, CAST({column} AS VARCHAR) FROM {loaded.table} WHERE {is_odd} "  # noqa: S608 - own names
+            "ORDER BY rowid LIMIT 1"
+        ).fetchone()
+        odd = None if found is None else Odd(found[0], found[1], kind)
+    if odd is not None:
         raise DataError(
-            f"{loaded.name}, row {bad[0] + 1}, column {label!r}: the {role} id {bad[1]} is no "
-            "whole number of at most 2^53. Turn the column into text first."
+            f"{where(loaded, odd.row)}, column {label_of(loaded, place)}: {role} ids are text or "
+            f"whole numbers (floats at most 2^53), found {odd.shown[:80]} of type {odd.kind}. Turn "
+            "the column into text first."
         )
-    return (
-        f"CASE WHEN isnan(CAST({column} AS DOUBLE)) THEN NULL "
-        f"ELSE CAST(CAST({column} AS HUGEINT) AS VARCHAR) END"
-    )
+    return text
 
 
 def number_of(loaded: Loaded, place: int) -> str:
@@ -167,19 +173,6 @@ def number_of(loaded: Loaded, place: int) -> str:
     if loaded.types[place] == "VARCHAR":
         return f"CASE WHEN contains({column}, '_') THEN NULL ELSE TRY_CAST({column} AS DOUBLE) END"
     return f"TRY_CAST({column} AS DOUBLE)"
-
-
-def seconds_of(loaded: Loaded, place: int) -> str:
-    """Return the SQL expression that gives a time column as seconds since 1970, UTC."""
-    column, kind = f"c{place}", loaded.types[place]
-    if kind.startswith(("TIMESTAMP", "DATE")):
-        return f"epoch(CAST({column} AS TIMESTAMPTZ))"
-    if kind != "VARCHAR":
-        return f"TRY_CAST({column} AS DOUBLE)"
-    return (
-        f"CASE WHEN regexp_full_match({column}, '{_ISO}') "
-        f"THEN epoch(TRY_CAST({column} AS TIMESTAMPTZ)) ELSE {number_of(loaded, place)} END"
-    )
 
 
 def _load_parquet(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> Loaded:
@@ -204,41 +197,20 @@ def _load_parquet(connection: duckdb.DuckDBPyConnection, table: str, path: Path)
     return _typed(connection, table, str(path), "Parquet", names, types)
 
 
-def _load_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: Any) -> Loaded:
-    library = type(frame).__module__.split(".")[0]
-    if library == "polars" and hasattr(frame, "collect"):
-        frame = frame.collect()
-    if library == "pandas" and hasattr(frame, "iloc") and hasattr(frame, "columns"):
-        names = [str(name) for name in frame.columns]
-        columns = [_pandas_column(frame.iloc[:, place]) for place in range(len(names))]
-    elif library == "polars" and hasattr(frame, "get_columns"):
-        names = list(frame.columns)
-        columns = [_polars_column(series) for series in frame.get_columns()]
-    elif library == "pyarrow" and hasattr(frame, "column_names"):
-        names = list(frame.column_names)
-        return _load_arrow(connection, table, frame, names)
-    else:
+def _load_frame(connection: duckdb.DuckDBPyConnection, table: str, source: Any) -> Loaded:
+    frame = columns_of(connection, source)
+    try:
+        connection.register("held", frame.held)
+        connection.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM held")  # noqa: S608 - own name
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
         raise DataError(
-            "A path, a pandas, Polars or PyArrow table, or a SciPy sparse matrix expected, "
-            f"not {type(frame).__name__}."
-        )
-    title = f"the {library} frame"
-    if not names or not len(columns[0]):
-        raise DataError(f"{title} has no rows.")
-    held = {f"c{place}": _storable(column, title) for place, column in enumerate(columns)}
-    connection.register("held", held)
-    connection.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM held")  # noqa: S608 - own name
+            f"{frame.title} cannot be read ({reason}). Turn its columns into text or numbers."
+        ) from error
     connection.unregister("held")
-    return _typed(connection, table, title, library, names)
-
-
-def _load_arrow(
-    connection: duckdb.DuckDBPyConnection, table: str, frame: Any, names: list[str]
-) -> Loaded:
-    connection.register("held", frame.rename_columns([f"c{p}" for p in range(len(names))]))
-    connection.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM held")  # noqa: S608 - own name
-    connection.unregister("held")
-    return _typed(connection, table, "the pyarrow table", "pyarrow", names)
+    loaded = _typed(connection, table, frame.title, frame.library, frame.names)
+    loaded.odd = frame.odd
+    return loaded
 
 
 def _typed(
@@ -274,52 +246,3 @@ def _described(
 ) -> tuple[list[str], list[str]]:
     described = connection.execute(f"DESCRIBE {query}", parameters).fetchall()
     return [row[0] for row in described], [row[1] for row in described]
-
-
-def _pandas_column(series: Any) -> Any:
-    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iufb":
-        return series.to_numpy()
-    return series.astype(object).to_list()
-
-
-def _polars_column(series: Any) -> Any:
-    if series.dtype.is_numeric() and not series.dtype.is_decimal() and not series.null_count():
-        return series.to_numpy()
-    return series.to_list()
-
-
-def _storable(column: Any, title: str) -> Any:
-    """Return a NumPy column that DuckDB takes as it is: numbers, or text and None."""
-    if isinstance(column, np.ndarray):
-        return column
-    kinds = {type(cell) for cell in column}
-    kinds.discard(type(None))
-    missing = {kind for kind in kinds if kind.__name__ in ("NAType", "NaTType")}
-    if kinds - missing and kinds - missing <= {float, np.float64}:
-        return np.array([np.nan if _is_missing(cell) else cell for cell in column], dtype=float)
-    cells = np.empty(len(column), dtype=object)
-    cells[:] = [_cell_text(cell) for cell in column]
-    try:
-        "".join(cell for cell in cells if cell is not None).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise DataError(f"{title}: text that is not valid Unicode ({error.reason}).") from None
-    return cells
-
-
-def _cell_text(cell: Any) -> str | None:
-    if type(cell) is str or _is_missing(cell):
-        return cell or None if type(cell) is str else None
-    if isinstance(cell, (bool, np.bool_)):
-        return "true" if cell else "false"
-    if isinstance(cell, (float, np.floating)) and float(cell).is_integer():
-        return str(int(cell))
-    if isinstance(cell, (float, np.floating)):
-        return repr(float(cell))
-    # Whole numbers, dates and times, decimals: their text is what is meant.
-    return str(cell) or None
-
-
-def _is_missing(cell: Any) -> bool:
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(cell, float) and cell != cell  # noqa: PLR0124 - NaN alone differs from itself

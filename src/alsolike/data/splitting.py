@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.arguments import expect_interactions, expect_seconds, expect_whole
 from alsolike.data.drawing import (
     TEST,
     TRAIN,
@@ -95,8 +96,9 @@ def hold_out(
     validation: 20 interactions of 4 users
     test: 20 interactions of 4 users
     """
+    expect_interactions(interactions)
+    expect_whole("k", k, least=1)
     least = 2 * k if min_interactions is None else min_interactions
-    _at_least_one(k=k)
     if least <= k:
         raise SettingError(
             f"min_interactions must be above k={k}, so that something is left to train on; it is "
@@ -139,6 +141,7 @@ def leave_one_out(interactions: Interactions, *, seed: int = 0) -> Split:
     >>> leave_one_out(likes)
     Split(3 training, 1 validation, 1 test interactions)
     """
+    expect_interactions(interactions)
     takes = np.where(relevant_counts(interactions) >= 3, 1, 0)
     details = who_gives(interactions, takes, 3)
     _, of_items = _generators(seed)
@@ -176,6 +179,7 @@ def hold_out_fraction(interactions: Interactions, *, fraction: float = 0.2, seed
     >>> hold_out_fraction(likes, fraction=0.2)
     Split(6 training, 2 validation, 2 test interactions)
     """
+    expect_interactions(interactions)
     takes = fraction_of_each(interactions, fraction)
     details = who_gives(interactions, takes, math.ceil(1 / fraction))
     _, of_items = _generators(seed)
@@ -241,7 +245,10 @@ def hold_out_by_time(
     >>> split.test.user_items.toarray(), split.validation.user_items.toarray()
     (array([[1., 0., 0., 0.]], dtype=float32), array([[0., 0., 0., 1.]], dtype=float32))
     """
+    expect_interactions(interactions)
     times = _checked_times(interactions)
+    expect_seconds("at", at)
+    expect_seconds("validation_at", validation_at)
     if sum(choice is not None for choice in (k, fraction, at)) != 1:
         raise SettingError(f"Give exactly one of k, fraction and at; they are {(k, fraction, at)}.")
     if validation_at is not None and at is None:
@@ -249,7 +256,7 @@ def hold_out_by_time(
     if at is not None:
         return _cut_in_time(interactions, times, at, validation_at)
     if k is not None:
-        _at_least_one(k=k)
+        expect_whole("k", k, least=1)
         takes = np.where(relevant_counts(interactions) > 2 * k, k, 0)
         what, needed = f"the last {k} items", 2 * k + 1
     else:
@@ -301,6 +308,7 @@ def hold_out_users(
     >>> split, split.given.n_interactions
     (Split(32 training, 2 validation, 2 test interactions), 4)
     """
+    expect_interactions(interactions)
     if not 0 < share <= 0.5:
         raise SettingError(f"share must be above 0 and at most 0.5, not {share}.")
     if not 0 < given < 1:
@@ -379,14 +387,8 @@ def _checked_times(interactions: Interactions) -> npt.NDArray[np.float64]:
     return times
 
 
-def _at_least_one(*, k: int) -> None:
-    if k < 1:
-        raise SettingError(f"k must be at least 1, not {k}.")
-
-
 def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
     """Return one generator for the draw of users and one for that of their items."""
-    if seed < 0:
-        raise SettingError(f"seed must be at least 0, not {seed}.")
+    expect_whole("seed", seed, least=0)
     of_users, of_items = np.random.default_rng(seed).spawn(2)
     return of_users, of_items

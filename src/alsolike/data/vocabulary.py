@@ -1,7 +1,7 @@
 """`Vocabulary`: the caller's ids on one side, row numbers on the other, and no other way across."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,10 @@ from alsolike.data.texts import Texts
 from alsolike.errors import DataError, UnknownId
 
 Indices = npt.NDArray[np.int32]
+
+# What looks like nothing: blanks of all kinds, the zero-width space, the byte order mark.
+_BLANKS = " \t\n\r\v\f\x85\xa0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+_BLANKS += "\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 
 class Vocabulary:
@@ -42,9 +46,8 @@ class Vocabulary:
 
     @classmethod
     def of(cls, ids: Iterable[str], *, kind: str) -> "Vocabulary":
-        """Collect the distinct ids of `ids`; raise DataError for one that is not text."""
-        distinct = set(ids)
-        check_ids(distinct, kind)
+        """Collect the distinct ids of `ids`; raise DataError for one that cannot be an id."""
+        distinct = check_ids(list(ids), kind)
         # The order of code points is the order of UTF-8 bytes, so Python's own sort will do.
         return cls(Texts.pack(sorted(distinct)), kind=kind)
 
@@ -135,15 +138,38 @@ class Vocabulary:
         return f"Vocabulary({len(self):,} {self.kind}s)"
 
 
-def check_ids(ids: Iterable[object], kind: str) -> None:
-    """Raise DataError where an id is not a text that UTF-8 can write."""
-    for one in ids:
+def check_ids(ids: Sequence[object], kind: str) -> set[str]:
+    """Return the distinct ids; raise DataError where one is not a text that UTF-8 can write."""
+    for row, one in enumerate(ids if set(map(type, ids)) - {str} else ()):
         if not isinstance(one, str):
+            way_out = f"Pass {str(one)!r}" if isinstance(one, int) else "Turn it into text"
             raise DataError(
-                f"{kind} ids are text; {one!r} is of type {type(one).__name__}. Pass {str(one)!r}."
+                f"{kind} ids are text; {one!r} is of type {type(one).__name__} (row {row + 1}). "
+                f"{'Leave such rows out' if one is None else way_out}."
             )
+    distinct = {one for one in ids if isinstance(one, str)}
+    for one in distinct:
         if not one.isascii() and any("\ud800" <= letter <= "\udfff" for letter in one):
             raise DataError(
                 f"{kind} id {one!r} holds half a character, which UTF-8 cannot write. "
                 "Was it read with the wrong encoding?"
             )
+    return distinct
+
+
+def refuse_blank_ids(ids: Sequence[str], kind: str) -> None:
+    """Raise DataError for the first id that is blank or holds a NUL, as no table may have it."""
+    odd = {one for one in set(ids) if is_blank(one) or "\0" in one}
+    if odd:
+        row, one = next((row, one) for row, one in enumerate(ids) if one in odd)
+        fault, way_out = (
+            ("is empty or blank", "Leave such rows out")
+            if is_blank(one)
+            else ("holds a NUL character", "Remove it")
+        )
+        raise DataError(f"{kind} id {one!r} (row {row + 1}) {fault}. {way_out}.")
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a text looks like nothing."""
+    return not text.strip(_BLANKS)

@@ -65,8 +65,9 @@ class Judge:
             raise SettingError(
                 f"A point can be judged by {', '.join(_RANKING_METRICS)}, not by {self.metric!r}."
             )
-        if self.k < 1:
-            raise SettingError(f"k must be at least 1, not {self.k}.")
+        whole = isinstance(self.k, (int, np.integer)) and not isinstance(self.k, bool)
+        if not whole or self.k < 1:
+            raise SettingError(f"k must be a whole number of at least 1, not {self.k!r}.")
         if self.choose not in get_args(HeldOut):
             raise SettingError(
                 f"The best is chosen on 'validation' or on 'test', not on {self.choose!r}."

@@ -253,10 +253,13 @@ def mean_squared_error(
 
 
 def _checked_lengths(k: int | Sequence[int]) -> list[int]:
-    lengths = sorted({int(length) for length in np.atleast_1d(k)})
-    if not lengths or lengths[0] < 1:
-        raise SettingError(f"k must be one or more list lengths of at least 1, not {k}.")
-    return lengths
+    given: list[Any] = list(np.atleast_1d(np.asarray(k, dtype=object)))
+    whole = all(isinstance(one, (int, np.integer)) and not isinstance(one, bool) for one in given)
+    if not given or not whole or min(given) < 1:
+        raise SettingError(
+            f"k must be one or more list lengths, whole numbers of at least 1, not {k!r}."
+        )
+    return sorted(set(map(int, given)))
 
 
 def _checked_metrics(metrics: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.errors import DataError, UnknownId
+from alsolike.errors import DataError, SettingError, UnknownId
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.integer[Any]] | slice
@@ -150,3 +150,13 @@ class FactorModel:
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>"
+
+
+def with_factors(model: Any, purpose: str) -> FactorModel:
+    """Return `model`, or raise SettingError where it is no `FactorModel`."""
+    if not isinstance(model, FactorModel):
+        raise SettingError(
+            f"A FactorModel is needed to {purpose}, as alsolike.fit or alsolike.load gives it, not "
+            f"{type(model).__name__}."
+        )
+    return model

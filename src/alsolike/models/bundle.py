@@ -30,8 +30,8 @@ import scipy.sparse as sp
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.texts import Texts
-from alsolike.errors import BundleError, DataError, WritingError
-from alsolike.models.base import FactorModel
+from alsolike.errors import BundleError, DataError, SettingError, WritingError
+from alsolike.models.base import FactorModel, with_factors
 from alsolike.models.manifest import (
     HISTORY_PART,
     MANIFEST,
@@ -100,7 +100,8 @@ def save(
     ...     print(load(f"{folder}/model"), describe(f"{folder}/model").metrics)
     FactorModel(als: 4 users, 5 items, 2 factors, 3 sweeps) {'ndcg@10': 0.25}
     """
-    target = Path(path)
+    target = _folder(path)
+    with_factors(model, "save it")
     refuse_other_folder(target)
     history = model.history if with_history else None
     parts = _parts(model, history)
@@ -158,7 +159,7 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> FactorModel:
     BundleError
         Something is missing, damaged, contradicts itself, or is of a newer format.
     """
-    folder = Path(path)
+    folder = _folder(path)
     manifest = describe(folder)
     wanted = _ALWAYS | ({HISTORY} if manifest.has_history else frozenset())
     if manifest.files.keys() != wanted:
@@ -191,7 +192,13 @@ def describe(path: str | os.PathLike[str]) -> Manifest:
     BundleError
         There is no manifest, or it is damaged or of a newer format.
     """
-    return read_manifest(Path(path))
+    return read_manifest(_folder(path))
+
+
+def _folder(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise SettingError(f"The path of a model's folder expected, not {path!r}.")
+    return Path(path)
 
 
 def _parts(model: FactorModel, history: Interactions | None) -> dict[str, Tensors]:

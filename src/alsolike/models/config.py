@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.errors import SettingError
+from alsolike.errors import FitError, SettingError
 from alsolike.models.confidence import CONFIDENCES, Confidence
 
 
@@ -92,7 +92,8 @@ class ALSConfig:
         for name in ("epsilon", "unobserved_weight"):
             self._check_number(name, above_zero=True)
         exponent = self.regularization_exponent
-        if not isinstance(exponent, (int, float, np.number)) or not math.isfinite(exponent):
+        number = isinstance(exponent, (int, float, np.number)) and not isinstance(exponent, bool)
+        if not number or not math.isfinite(exponent):
             raise SettingError(
                 f"regularization_exponent must be a finite number, not {exponent!r}."
             )
@@ -135,13 +136,25 @@ class ALSConfig:
             Interactions of each row.
         n_columns : int
             Rows of the other side.
+
+        Raises
+        ------
+        FitError
+            lambda of a row is too large for a number.
         """
         base, n = float(self.regularization_of(side)), np.asarray(counts, dtype=np.float64)
         if self.regularization_exponent == 0:
             return np.full(n.shape, base)
         weighted = self.regularization_count == "weighted"
         count = n + self.unobserved_weight * n_columns if weighted else np.maximum(n, 1)
-        scaled: npt.NDArray[np.float64] = base * count**self.regularization_exponent
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled: npt.NDArray[np.float64] = base * count**self.regularization_exponent
+        if not np.isfinite(scaled).all():
+            raise FitError(
+                f"regularization_exponent={self.regularization_exponent!r} makes the "
+                f"regularization of some of the {side}s, of up to {n.max(initial=0):,.0f} "
+                "interactions each, too large for a number. Lower it: 0 to 1 is usual."
+            )
         return scaled
 
     def to_settings(self) -> dict[str, Any]:

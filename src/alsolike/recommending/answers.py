@@ -28,14 +28,19 @@ def checked_k(k: int) -> int:
 
 def checked_ids(ids: Iterable[str], kind: str) -> list[str]:
     """Return `ids` as a list, or raise SettingError where one is not text."""
-    given = [ids] if isinstance(ids, str) else list(ids)
+    single = isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable)
+    given: list[Any] = [ids] if single else list(ids)
     for position, one in enumerate(given):
         if not isinstance(one, str):
             raise SettingError(
                 f"{kind} ids are text: {one!r} at position {position} is of type "
-                f"{type(one).__name__}. Pass {str(one)!r}."
+                f"{type(one).__name__}. Pass {_as_text(one)!r}."
             )
     return given
+
+
+def _as_text(one: object) -> str:
+    return one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)
 
 
 def checked_indices(indices: npt.ArrayLike, count: int, *, kind: str) -> Indices:
@@ -77,12 +82,16 @@ def open_items(n_items: int, allow: npt.ArrayLike | None, deny: npt.ArrayLike | 
 def open_ids(
     model: Recommender, allow: Iterable[str] | None, deny: Iterable[str] | None
 ) -> tuple[Indices | None, Indices | None]:
-    """Return the rows of allowed and denied ids; raise UnknownId for an id not in the model."""
-    allowed, denied = (
-        None if ids is None else model.items.indices_of(checked_ids(ids, "item"))
-        for ids in (allow, deny)
-    )
-    return allowed, denied
+    """Return the rows of allowed and denied ids, or names; raise UnknownId for another text."""
+    # Other models may know no names.
+    row_of = getattr(model, "item_index", model.items.index_of)
+
+    def rows_of(ids: Iterable[str] | None) -> Indices | None:
+        if ids is None:
+            return None
+        return np.array([row_of(one) for one in checked_ids(ids, "item")], dtype=np.int32)
+
+    return rows_of(allow), rows_of(deny)
 
 
 def known_items(model: FactorModel, items: Sequence[str] | Indices) -> Indices:

@@ -67,17 +67,38 @@ class UserEquations:
     @property
     def factors(self) -> Doubles:
         """The user's factors, float64, (f,)."""
-        return np.linalg.solve(self.matrix, self.others.T @ self.pulls).astype(np.float64)
+        return self._solved(self.others.T @ self.pulls)
 
     def similarities(self, target: Floats) -> Doubles:
         """Return ``target' matrix^-1 other`` for each of the others."""
-        seen_so: Doubles = self.others @ np.linalg.solve(self.matrix, target.astype(np.float64))
+        seen_so: Doubles = self.others @ self._solved(target.astype(np.float64))
         return seen_so
+
+    def _solved(self, right: Doubles) -> Doubles:
+        matrix = self.matrix
+        spread = np.linalg.eigvalsh(matrix) if np.isfinite(matrix).all() else np.array([np.nan])
+        # Below this the smallest is rounding, and so would be the solution.
+        if not spread[0] > len(matrix) * np.finfo(np.float64).eps * spread[-1]:
+            raise FitError(
+                f"A row of {len(self.pulls):,} items gave equations too far from each other in "
+                "size to be solved. Fit with more regularization, or a smaller alpha."
+            )
+        return np.linalg.solve(matrix, right).astype(np.float64)
 
 
 def checked_values(values: npt.ArrayLike, count: int) -> Floats:
     """Return `values` as float32, (count,); SettingError where one is zero or not finite."""
-    amounts = np.asarray(values, dtype=np.float32)
+    try:
+        given = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise SettingError(f"The values of items are numbers, not {values!r}.") from None
+    beyond = np.flatnonzero(np.abs(given) > np.finfo(np.float32).max)
+    if beyond.size and np.isfinite(given).all():
+        raise SettingError(
+            f"The value at position {beyond[0]} is {given[beyond[0]]:g}, too large for a model. "
+            "Give values of the size of those in the training data."
+        )
+    amounts = given.astype(np.float32)
     if amounts.shape != (count,):
         raise SettingError(f"{count:,} items need as many values, not {amounts.shape}.")
     bad = np.flatnonzero(~np.isfinite(amounts) | (amounts == 0))

@@ -14,7 +14,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError
-from alsolike.models.base import FactorModel, Recommender
+from alsolike.models.base import FactorModel, Recommender, with_factors
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import (
     MIN_COUNT,
@@ -207,7 +207,7 @@ def recommend(
         Leave out the items of a user's own training interactions, which the model must have
         with it.
     allow, deny : iterable of str, or None
-        Ids of the only items that may appear; ids of items that may not.
+        Ids or names of the only items that may appear; of items that may not.
     engine, observer
         As in `top_items`.
 
@@ -305,6 +305,7 @@ def similar(
     >>> similar(model, "a", k=1)["similar_item"].tolist()
     ['b']
     """
+    with_factors(model, "compare items")
     rows = _item_rows(model, items)
     ranked = similar_indices(
         model,

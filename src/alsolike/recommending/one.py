@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.errors import FitError
-from alsolike.models.base import FactorModel, Floats
+from alsolike.errors import FitError, SettingError
+from alsolike.models.base import FactorModel, Floats, with_factors
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,
@@ -120,6 +120,11 @@ def recommend_for_likes(
     SettingError
         A value is zero or not finite, an item is given twice, or `k` is below 1.
     """
+    with_factors(model, "recommend for likes")
+    if not isinstance(likes, Mapping):
+        raise SettingError(
+            f"likes give each item a value, such as {{'an item': 1}}; they are {likes!r}."
+        )
     items = known_items(model, list(likes))
     vector = fold_in_user(model, items, list(likes.values()))
     may_appear = open_items(len(model.items), *open_ids(model, allow, deny))
@@ -157,6 +162,7 @@ def similar_to(
         The item is neither an id nor exactly one item's name.
     """
     length = checked_k(k)
+    with_factors(model, "compare items")
     (row,) = known_items(model, [item])
     norms, directed = model.item_norms, with_direction(model)
     asked = ("item", model.items.ids_of([row]))
@@ -300,6 +306,7 @@ def explain(model: FactorModel, user: str, item: str) -> Explanation:
     >>> bool(np.isclose(why.parts["contribution"].sum(), why.score))
     True
     """
+    with_factors(model, "explain a score")
     (user,) = checked_ids(user, "user")
     row = model.users.index_of(user)
     (target,) = known_items(model, [item])

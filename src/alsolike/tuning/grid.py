@@ -24,6 +24,7 @@ from alsolike.evaluation.curves import (
 from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
 from alsolike.tables import Table
+from alsolike.tuning.differences import DATA
 from alsolike.tuning.leaderboard import Run, SearchResult, curve_table, ranked
 from alsolike.tuning.ledger import Ledger, canonical_settings
 
@@ -80,6 +81,11 @@ def expand(space: Mapping[str, Sequence[Any]], base: ALSConfig) -> list[ALSConfi
         ...
     alsolike.errors.SettingError: Unknown setting 'lambda'. Known are: factors, ...
     """
+    if not isinstance(space, Mapping):
+        raise SettingError(
+            f"A list of values for each setting expected, such as {{'factors': [8, 16]}}, not "
+            f"{space!r}."
+        )
     known = [setting.name for setting in fields(ALSConfig)]
     for name in space:
         if name not in known:
@@ -156,8 +162,15 @@ def search(
     >>> len(result.curves), len(result.leaderboard)
     (4, 2)
     """
+    if isinstance(configs, ALSConfig):
+        raise SettingError("A search takes a list of configurations, not one. Put it in a list.")
     if not configs:
         raise SettingError("A search needs at least one configuration; none was given.")
+    for config in configs:
+        if not isinstance(config, ALSConfig):
+            raise SettingError(
+                f"Configurations are of ALSConfig, as alsolike.expand gives them, not {config!r}."
+            )
     asked = [config.iterations for config in configs] if sweeps is None else sweeps
     wanted = checked_sweeps(asked)
     judge = Judge(metric=metric, k=k, exclude_seen=exclude_seen)
@@ -274,7 +287,7 @@ class _Search:
         return {
             "split": split.method,
             "sweeps": list(self.sweeps),
-            **{f"data of {name}": part.fingerprint for name, part in parts.items()},
+            **{f"{DATA}{name}": part.fingerprint for name, part in parts.items()},
             **{f"judge {judge.name}": asdict(judge) for judge in self.judges.values()},
             **{f"version of {package}": version(package) for package in _FIGURES_DEPEND_ON},
         }
@@ -284,8 +297,9 @@ def _listed(name: str, values: Iterable[Any]) -> list[Any]:
     """Return the values to try as plain Python values."""
     listed = [] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
     if not listed:
+        such = getattr(ALSConfig(), name) if isinstance(values, Iterable) and not values else values
         raise SettingError(
-            f"The setting {name!r} needs a list of values to try, such as [{values!r}]; it is "
+            f"The setting {name!r} needs a list of values to try, such as [{such!r}]; it is "
             f"{values!r}."
         )
     return [value.item() if isinstance(value, np.generic) else value for value in listed]

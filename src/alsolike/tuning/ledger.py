@@ -23,6 +23,7 @@ import numpy as np
 
 from alsolike.errors import LedgerError, WritingError
 from alsolike.tables import Table
+from alsolike.tuning.differences import differences
 
 _APPLICATION = 0x616C736F
 _VERSION = 1
@@ -126,15 +127,8 @@ class Ledger:
             if not before:
                 connection.executemany("INSERT INTO facts VALUES (?, ?)", sorted(now.items()))
                 return
-        differing = [
-            f"{name} was {_short(before.get(name))} and is now {_short(now.get(name))}"
-            for name in sorted({*before, *now})
-            if before.get(name) != now.get(name)
-        ]
-        if differing:
-            raise LedgerError(
-                f"{self.place} belongs to another run: {'; '.join(differing)}. {_WAY_OUT}"
-            )
+        if differing := differences(before, now):
+            raise LedgerError(f"{self.place} belongs to another run: {differing}. {_WAY_OUT}")
 
     def enlist(self, settings: Sequence[Mapping[str, Any]]) -> list[int]:
         """Enter the configurations that are not there yet; return the number of each.
@@ -373,12 +367,6 @@ def _plain(value: Any) -> Any:
 
 def _to_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=False)
-
-
-def _short(text: str | None) -> str:
-    if text is None:
-        return "not there"
-    return text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"
 
 
 def _make_room(path: Path) -> None:

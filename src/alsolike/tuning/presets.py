@@ -134,6 +134,7 @@ def quick_for(interactions: Interactions) -> Preset:
     if not values.size:
         raise DataError("There are no interactions to search settings for.")
     small, large = map(float, np.quantile(values, (_ODD, 1 - _ODD), method="nearest"))
+    alphas: tuple[float, ...]
     if small == large:
         base, alphas = ALSConfig(confidence="linear"), (1.0, 4.0, 16.0, 64.0)
     else:

@@ -1,0 +1,163 @@
+"""Frames of pandas, Polars and PyArrow to columns that DuckDB takes as they are."""
+
+import decimal
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from alsolike.data.loaded import Odd
+from alsolike.errors import DataError
+
+_POLARS_NUMBERS = {"Float32", "Float64"} | {
+    f"{s}Int{n}" for s in ("", "U") for n in (8, 16, 32, 64)
+}
+_LARGEST_EXACT = 2**53  # beyond it, not every whole number is a float
+_MOST_DIGITS = 38
+
+
+@dataclass
+class Frame:
+    """A frame as DuckDB takes it: columns c0, c1, ... of arrays, or an Arrow table of them.
+
+    `odd` tells of each column of Python objects the first cell that cannot be an id.
+    """
+
+    library: str
+    title: str
+    names: tuple[str, ...]
+    held: Any = None
+    odd: dict[int, Odd] = field(default_factory=dict)
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, source: Any) -> Frame:
+    """Take a frame apart.
+
+    Raises
+    ------
+    DataError
+        It is no frame, it is empty, or a column holds what nothing here can hold.
+    """
+    library = type(source).__module__.split(".")[0]
+    if library == "polars" and hasattr(source, "collect"):
+        source = _collected(source)
+    title = f"the {library} {'table' if library == 'pyarrow' else 'frame'}"
+    if library == "pandas" and hasattr(source, "iloc") and hasattr(source, "columns"):
+        frame = Frame(library, title, tuple(str(name) for name in source.columns))
+        columns = [_pandas_column(source.iloc[:, place]) for place in range(len(frame.names))]
+    elif library == "polars" and hasattr(source, "get_columns"):
+        frame = Frame(library, title, tuple(source.columns))
+        columns = [_polars_column(series) for series in source.get_columns()]
+    elif library == "pyarrow" and hasattr(source, "rename_columns"):
+        frame, columns = Frame(library, title, tuple(source.schema.names)), []
+    else:
+        raise DataError(
+            "A path, a pandas, Polars or PyArrow table, or a SciPy sparse matrix expected, "
+            f"not {type(source).__name__}."
+        )
+    if not frame.names or not len(source):
+        raise DataError(f"{title} has no rows.")
+    if library == "pyarrow":
+        _hold_arrow(connection, frame, source)
+    else:
+        frame.held = {f"c{p}": _held(frame, p, column) for p, column in enumerate(columns)}
+    return frame
+
+
+def _collected(lazy: Any) -> Any:
+    try:
+        return lazy.collect()
+    except Exception as error:  # whatever a plan of the caller's can raise
+        reason = str(error).strip().partition("\n")[0]
+        raise DataError(f"the Polars lazy frame cannot be collected: {reason}") from error
+
+
+def _pandas_column(series: Any) -> Any:
+    kind = series.dtype
+    if isinstance(kind, np.dtype) and kind.kind in "iufb" and kind.itemsize <= 8:
+        return series.to_numpy().astype(kind.newbyteorder("="), copy=False)
+    return series.astype(object).to_list()
+
+
+def _polars_column(series: Any) -> Any:
+    if str(series.dtype) in _POLARS_NUMBERS and not series.null_count():
+        return series.to_numpy()
+    return series.to_list()
+
+
+def _hold_arrow(connection: duckdb.DuckDBPyConnection, frame: Frame, table: Any) -> None:
+    """Keep the Arrow table, save the columns of types that DuckDB does not know."""
+    labels = [f"c{place}" for place in range(len(frame.names))]
+    table = table.rename_columns(labels)
+    if not _is_known(connection, table):
+        for place, label in enumerate(labels):
+            if not _is_known(connection, table.select([label])):
+                cells = _held(frame, place, table.column(label).to_pylist())
+                table = table.set_column(place, label, [cells])
+    frame.held = table
+
+
+def _is_known(connection: duckdb.DuckDBPyConnection, table: Any) -> bool:
+    try:
+        connection.register("probed", table)
+        connection.execute("SELECT * FROM probed LIMIT 0").fetchall()
+    except duckdb.Error:
+        return False
+    connection.unregister("probed")
+    return True
+
+
+def _held(frame: Frame, place: int, column: Any) -> Any:
+    """Return a NumPy column that DuckDB takes as it is: numbers, or text and None."""
+    if isinstance(column, np.ndarray):
+        return column
+    missing = [_is_missing(cell) for cell in column]
+    kinds = {type(cell) for cell, absent in zip(column, missing, strict=True) if not absent}
+    if kinds and kinds <= {float, np.float64, np.float32, np.float16}:
+        cells = [np.nan if absent else cell for cell, absent in zip(column, missing, strict=True)]
+        return np.array(cells, dtype=np.float64)
+    if kinds and kinds <= {bool, np.bool_}:
+        truths = [not absent and bool(cell) for cell, absent in zip(column, missing, strict=True)]
+        return np.ma.array(truths, mask=missing)
+    texts = np.empty(len(column), dtype=object)
+    texts[:] = [None if absent else _text(c) for c, absent in zip(column, missing, strict=True)]
+    for row, cell in enumerate(column):
+        if type(cell) is not str and not missing[row] and not _is_id(cell):
+            frame.odd[place] = Odd(row, repr(cell)[:80], type(cell).__name__)
+            break
+    try:
+        "".join(text for text in texts if text is not None).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{frame.title}, column {frame.names[place]!r}: text that is not valid Unicode "
+            f"({error.reason})."
+        ) from None
+    return texts
+
+
+def _text(cell: Any) -> str | None:
+    if isinstance(cell, (bool, np.bool_)):
+        return "true" if cell else "false"
+    if isinstance(cell, (float, np.floating, decimal.Decimal)):
+        return str(int(cell)) if _is_id(cell) else str(cell)
+    # Whole numbers, dates and times: their text is what is meant.
+    return str(cell) or None
+
+
+def _is_id(cell: Any) -> bool:
+    """Tell whether a cell is text or a whole number, however that is written."""
+    if isinstance(cell, (float, np.floating)):
+        return float(cell).is_integer() and abs(float(cell)) <= _LARGEST_EXACT
+    if isinstance(cell, decimal.Decimal):
+        # The number of digits first: 1E+999999 would take a megabyte.
+        return cell.is_finite() and cell.adjusted() < _MOST_DIGITS and cell == int(cell)
+    if isinstance(cell, (bool, np.bool_)):
+        return False
+    return isinstance(cell, (str, int, np.integer)) or type(cell).__name__ == "UUID"
+
+
+def _is_missing(cell: Any) -> bool:
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(cell, (float, np.floating)) and bool(np.isnan(cell))
