@@ -285,3 +285,12 @@ def test_an_unknown_way_of_splitting_is_refused_before_anything_is_read(tmp_path
         prepare(job(tmp_path, by="luck", source=tmp_path / "no such file.csv"))
     with pytest.raises(SettingError, match="takes no held_out"):
         prepare(job(tmp_path, by="users", source=tmp_path / "no such file.csv"))
+
+
+def test_the_leaderboard_keeps_its_columns_where_popularity_leads(tmp_path: Path) -> None:
+    asked = job(tmp_path, settings={"regularization": 1e6, "alpha": 0.0})
+    found, _ = search_settings(asked, prepare(asked))
+    names = found.leaderboard.column_names
+    assert names[:4] == ("rank", "run", "model", "factors")
+    assert "popularity" in found.leaderboard["model"].tolist()
+    assert found.leaderboard["rank"].tolist() == list(range(1, len(found.leaderboard) + 1))

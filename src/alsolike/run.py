@@ -312,7 +312,8 @@ def _with_popularity(
     line = bootstrap_mean(measured.per_user[judge.measure], np.random.default_rng(0))
     rows = [row | {"rank": None} for row in found.leaderboard.rows()]
     rows.append(
-        {"model": "popularity"}
+        dict.fromkeys(found.leaderboard.column_names)
+        | {"model": "popularity"}
         | {judge.score: line.mean, f"{judge.score}_low": line.low, f"{judge.score}_high": line.high}
     )
     rows.sort(key=lambda row: -row[judge.score])
