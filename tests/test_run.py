@@ -294,3 +294,12 @@ def test_the_leaderboard_keeps_its_columns_where_popularity_leads(tmp_path: Path
     assert names[:4] == ("rank", "run", "model", "factors")
     assert "popularity" in found.leaderboard["model"].tolist()
     assert found.leaderboard["rank"].tolist() == list(range(1, len(found.leaderboard) + 1))
+
+
+def test_the_first_of_the_leaderboard_is_the_run_that_was_chosen(tmp_path: Path) -> None:
+    asked = job(tmp_path, grid={"factors": [2, 3, 4, 5, 6], "regularization": [1.0, 2.0]},
+                settings={"alpha": 3.0})  # fmt: skip
+    found, _ = search_settings(asked, prepare(asked))
+    first = next(row for row in found.leaderboard.rows() if row["model"] == "als")
+    assert first["run"] == found.best_run
+    assert (first["factors"], first["sweep"]) == (found.best.factors, found.best.iterations)

@@ -31,7 +31,7 @@ from alsolike.publishing import Outcome, TestFigures, publish, written_in
 from alsolike.recommending.many import recommend, similar
 from alsolike.tables import Table
 from alsolike.tuning.grid import search
-from alsolike.tuning.leaderboard import SearchResult
+from alsolike.tuning.leaderboard import SearchResult, tied
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.presets import Preset, preset_for
 from alsolike.writing import alone_in, refuse_overlap
@@ -316,7 +316,8 @@ def _with_popularity(
         | {"model": "popularity"}
         | {judge.score: line.mean, f"{judge.score}_low": line.low, f"{judge.score}_high": line.high}
     )
-    rows.sort(key=lambda row: -row[judge.score])
+    # Stable, and as coarse as the ranking itself: runs that tie keep their order.
+    rows.sort(key=lambda row: -tied(row[judge.score]))
     ranked = [row | {"rank": rank} for rank, row in enumerate(rows, start=1)]
     return replace(found, leaderboard=Table.from_rows(ranked)), line
 

@@ -81,6 +81,11 @@ class Run:
         return f"run {self.number}: {self.settings}" if self.varying else f"run {self.number}"
 
 
+def tied(score: float) -> float:
+    """Return the score as it ranks: means of the same hits tie, whatever their last bits."""
+    return round(score, 12)
+
+
 @dataclass(frozen=True)
 class _Scored:
     """A run with its figures at each sweep, as one judge sees them."""
@@ -100,8 +105,7 @@ class _Scored:
         return -self._at(sweep), self.run.config.factors, sweep, self.run.number
 
     def _at(self, sweep: int) -> float:
-        # Means of the same hits may differ in their last bits, and must still tie.
-        return round(self.points[sweep][self.score], 12)
+        return tied(self.points[sweep][self.score])
 
 
 def _stripped(points: Points, prefix: str, judge: Judge) -> dict[int, dict[str, float]]:
