@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from alsolike.errors import AlsolikeError
     from alsolike.evaluation.measures import evaluate
-    from alsolike.models.als import fit, fold_in, iterate, loss
+    from alsolike.models.als import fit, fold_in, fold_in_items, iterate, loss
     from alsolike.models.base import FactorModel
     from alsolike.models.bundle import load, save
     from alsolike.models.config import ALSConfig
@@ -51,6 +51,7 @@ __all__ = [
     "fit",
     "fit_popularity",
     "fold_in",
+    "fold_in_items",
     "gallery",
     "hold_out",
     "hold_out_by_time",
@@ -85,7 +86,7 @@ _ROOMS = {
     ),
     "errors": ("AlsolikeError",),
     "evaluation.measures": ("evaluate",),
-    "models.als": ("fit", "fold_in", "iterate", "loss"),
+    "models.als": ("fit", "fold_in", "fold_in_items", "iterate", "loss"),
     "models.base": ("FactorModel",),
     "models.bundle": ("load", "save"),
     "models.config": ("ALSConfig",),
