@@ -14,7 +14,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 # The address of a package registry or a folder of the machine that this was written on.
 NEVER_COMMITTED = re.compile(
     r"pypi\.(?:org|python)|files\.pythonhosted|registry\.npmjs|deb\.debian\.org"
-    r"|(?:extra-)?index-url|find-links|/root/|/home/\w+/|(?<![\w.])/work/"
+    r"|(?:extra-)?index-url|find-links|/root/|/home/\w+/"
 )
 # The same marks where they are options that a script passes on or a pattern that looks for them.
 SPEAKS_OF_THEM = {"scripts/lock", "tests/test_house.py"}
