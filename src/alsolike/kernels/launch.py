@@ -16,6 +16,7 @@ Never parallel=True: Numba's threading layers abort under forks and inside serve
 of their sums depends on the number of threads.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -25,6 +26,11 @@ from numba import njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+_NO_CACHE = (
+    "No folder for compiled code can be written, so every start of alsolike compiles anew. Set "
+    "NUMBA_CACHE_DIR to a folder that can be written."
+)
 
 _REORDERED_SUMS = {"reassoc", "contract", "nsz", "arcp"}
 
@@ -65,7 +71,7 @@ def _compiled(function: Function, **flags: Any) -> Function:
     try:
         compiled = njit(nogil=True, cache=True, error_model="numpy", **flags)(function)
     except RuntimeError:
-        # No folder for compiled code can be written (read-only package, no home): Numba refuses
-        # to cache. The same code without a cache only starts more slowly.
+        # The same code without a cache gives the same results and only starts more slowly.
+        warnings.warn(_NO_CACHE, RuntimeWarning, stacklevel=1)  # one place, so shown once
         compiled = njit(nogil=True, error_model="numpy", **flags)(function)
     return compiled
