@@ -97,25 +97,3 @@ def test_auc_by_hand_and_its_edges():
     assert auc([1, 2], {0, 1}) == 0.5
     assert auc([-np.inf, 2, 1], {2}) == 0.5
     assert auc([1, np.nan, 1], {0}, {1}) == 1  # the item whose score is broken
-
-
-def test_kernels_compile_where_nothing_can_be_cached(monkeypatch):
-    asked = []
-
-    def without_a_folder(*, cache=False, **flags):
-        asked.append(cache)
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return launch_njit(**flags)
-
-    from alsolike.kernels import launch
-
-    launch_njit = launch.njit
-    monkeypatch.setattr(launch, "njit", without_a_folder)
-
-    @launch.kernel
-    def double(number):
-        return 2 * number
-
-    assert double(4) == 8
-    assert asked == [True, False]
