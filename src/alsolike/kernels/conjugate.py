@@ -9,13 +9,13 @@ Takacs, Pilaszy, Tikk 2011, "Applications of the Conjugate Gradient Method for I
 Collaborative Filtering".
 """
 
-import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from alsolike.kernels.launch import fast_kernel, fast_part
+from alsolike.kernels.rows import set_scale, weigh
 from alsolike.kernels.vectors import add_rows, dot_rows, stay_apart
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -27,48 +27,43 @@ _ENOUGH = np.float32(1e-14)
 
 @fast_kernel
 def solve_cg(
+    rows: Ints,
     indptr: Ints,
     indices: Ints,
-    weights: Floats,
-    pulls: Floats,
-    first: int,
-    last: int,
+    amounts: Floats,
+    weighing: Floats,
     Z: Floats,
     dense: Floats,
     regularization: Floats,
     steps: int,
     out: Floats,
 ) -> None:
-    """Improve the rows of `out` by `steps` steps of conjugate gradients each.
+    """Improve `rows` of `out` by `steps` steps of conjugate gradients each.
 
     The system is (I + B'B) t = B'b with t = x / s: the Gramian is its own preconditioner. Rows
     start from what `out` holds; the parameters are those of `solve_exact`.
     """
     f, factors = Z.shape[1], dense.shape[0]
-    most = 0
-    for row in range(first, last):
-        most = max(most, indptr[row + 1] - indptr[row])
-    S = np.zeros(most + 8, dtype=np.int64)
-    w, r = np.empty(most + 8, dtype=np.float32), np.empty(most + 8, dtype=np.float32)
+    longest = indptr[rows[-1] + 1] - indptr[rows[-1]]
+    S = np.zeros(longest + 8, dtype=np.int64)
+    w, r = np.empty(longest + 8, dtype=np.float32), np.empty(longest + 8, dtype=np.float32)
     scratch = np.zeros(6 * f, dtype=np.float32)
     scale, t = scratch[:f], scratch[f : 2 * f]
-    base = indptr[first]
-    for row in range(first, last):
+    known = np.nan
+    for row in rows:
         start = indptr[row]
         n = indptr[row + 1] - start
         x = out[row]
-        if n == 0:
-            x[:] = 0
-            continue
         for i in range(n):
             S[i] = indices[start + i]
-            w[i] = weights[start - base + i]
-            r[i] = pulls[start - base + i]
+        weigh(amounts[start : start + n], weighing, w, r)
         S[n : n + 8] = S[n - 1]
         w[n : n + 8] = 0
         r[n : n + 8] = 0
+        if known != regularization[row]:
+            known = regularization[row]
+            set_scale(dense, known, scale)
         for k in range(factors):
-            scale[k] = 1.0 / math.sqrt(dense[k] + regularization[row - first])
             t[k] = x[k] / scale[k]
         _improve(S, w, r, n, Z, scale, t, steps, scratch[2 * f :])
         for k in range(factors):
@@ -138,10 +133,10 @@ def _pulled(
         work[k] = scale[k] * t[k]
         out[k] = 0
     for i in range(0, n, 8):
-        dot_rows(Z, S, i, work, f, few)
+        dot_rows(Z, S, i, work, f, few, 0)
         for lane in range(8):
             few[lane] = pull * r[i + lane] - w[i + lane] * few[lane]
-        add_rows(Z, S, i, few, f, out)
+        add_rows(Z, S, i, few, 0, f, out)
     for k in range(f):
         out[k] *= scale[k]
 

@@ -26,8 +26,8 @@ _FLAGS = ("contract", "reassoc", "nsz")
 Emit = Callable[..., Any]
 
 
-class _Code:
-    """LLVM instructions on one function's arrays, eight numbers at a time."""
+class Code:
+    """LLVM instructions on arrays of one type, eight numbers at a time."""
 
     def __init__(self, context: Any, builder: ir.IRBuilder, array: types.Array) -> None:
         self.context, self.builder = context, builder
@@ -40,18 +40,27 @@ class _Code:
         return self.context.make_array(kind)(self.context, self.builder, array).data
 
     def at(self, start: Any, place: Any) -> Any:
+        """Return the address `place` elements after `start`."""
         return self.builder.gep(start, [place])
 
     def plus(self, place: Any, step: Any) -> Any:
+        """Return `place + step`."""
         return self.builder.add(place, step if isinstance(step, ir.Value) else _INT(step))
 
     def load(self, address: Any) -> Any:
+        """Return the eight numbers at an address."""
         pointer = self.builder.bitcast(address, self.vector.as_pointer())
         return self.builder.load(pointer, align=self.bytes)
 
     def store(self, vector: Any, address: Any) -> None:
+        """Write eight numbers to an address."""
         pointer = self.builder.bitcast(address, self.vector.as_pointer())
         self.builder.store(vector, pointer, align=self.bytes)
+
+    def widened(self, vector: Any) -> Any:
+        """Return a vector of another array in this array's type, which is as wide or wider."""
+        same = vector.type == self.vector
+        return vector if same else self.builder.fpext(vector, self.vector)
 
     def spread(self, number: Any) -> Any:
         """Return a vector of eight times the same number."""
@@ -62,18 +71,23 @@ class _Code:
         return self.builder.shuffle_vector(one, one, mask)
 
     def mul(self, a: Any, b: Any) -> Any:
+        """Return a * b."""
         return self.builder.fmul(a, b, flags=_FLAGS)
 
     def add(self, a: Any, b: Any) -> Any:
+        """Return a + b."""
         return self.builder.fadd(a, b, flags=_FLAGS)
 
     def sub(self, a: Any, b: Any) -> Any:
+        """Return a - b."""
         return self.builder.fsub(a, b, flags=_FLAGS)
 
     def zeros(self) -> Any:
+        """Return eight zeros."""
         return ir.Constant(self.vector, [0.0] * LANES)
 
     def mix(self, a: Any, b: Any, lanes: list[int]) -> Any:
+        """Return eight of the sixteen numbers of both, by their places."""
         mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), lanes)
         return self.builder.shuffle_vector(a, b, mask)
 
@@ -129,7 +143,7 @@ def fetch(typingctx: Any, Z: Any, place: Any) -> Any:
     """Ask the processor to bring the cache line at `place` closer, and go on meanwhile."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = _Code(context, builder, signature.args[0])
+        code = Code(context, builder, signature.args[0])
         byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
         prefetch = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -150,7 +164,7 @@ def add_tile(typingctx: Any, A: Any, i: Any, j: Any, stride: Any, count: Any, C:
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = _Code(context, builder, signature.args[0])
+        code = Code(context, builder, signature.args[0])
         a = code.start(signature.args[0], args[0])
         at_i, at_j, stride, count = args[1:5]
         c = code.at(code.start(signature.args[5], args[5]), args[6])
@@ -188,7 +202,7 @@ def solve_tile(typingctx: Any, C: Any, diagonal: Any, tile: Any, stride: Any, in
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = _Code(context, builder, signature.args[0])
+        code = Code(context, builder, signature.args[0])
         start = code.start(signature.args[0], args[0])
         triangle, target = code.at(start, args[1]), code.at(start, args[2])
         stride = args[3]
@@ -210,36 +224,32 @@ def solve_tile(typingctx: Any, C: Any, diagonal: Any, tile: Any, stride: Any, in
 
 
 @intrinsic
-def pack_columns(typingctx: Any, Z: Any, rows: Any, weights: Any, scale: Any, count: Any, P: Any,
-                 p: Any, stride: Any) -> Any:  # fmt: skip
-    """Write eight scaled rows of Z as eight columns of P, from the place `p` on.
+def pack_columns(typingctx: Any, Z: Any, rows: Any, weights: Any, first: Any, scale: Any,
+                 length: Any, begin: Any, count: Any, P: Any, p: Any,
+                 stride: Any) -> Any:  # fmt: skip
+    """Write a part of eight scaled rows of Z as eight columns of P, from the place `p` on.
 
-    Column l is ``weights[l] * scale[:count] * Z[rows[l], :count]``; `count` is a multiple of 8, and
-    the rows of Z are `count` numbers long.
+    With ``part = slice(begin, begin + count)``, column l is
+    ``weights[first + l] * scale[part] * Z[rows[first + l], part]``. The rows of Z are `length`
+    numbers long; `begin` and `count` are multiples of 8.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = _Code(context, builder, signature.args[5])
-        z = code.start(signature.args[0], args[0])
-        rows = code.start(signature.args[1], args[1])
-        weights = code.start(signature.args[2], args[2])
-        scale = code.start(signature.args[3], args[3])
-        count, stride = args[4], args[7]
-        p = code.at(code.start(signature.args[5], args[5]), args[6])
-        source = _Code(context, builder, signature.args[0])
-        starts = [
-            code.at(z, builder.mul(builder.load(code.at(rows, _INT(lane))), count))
-            for lane in range(LANES)
-        ]
+        code = Code(context, builder, signature.args[8])
+        weights = code.at(code.start(signature.args[2], args[2]), args[3])
+        begin, stride = args[6], args[10]
+        scale = code.at(code.start(signature.args[4], args[4]), begin)
+        p = code.at(code.start(signature.args[8], args[8]), args[9])
+        source = Code(context, builder, signature.args[0])
+        starts = _row_starts(code, signature.args, args, args[3], args[5])
+        starts = [code.at(start, begin) for start in starts]
         spread = [code.spread(builder.load(code.at(weights, _INT(k)))) for k in range(LANES)]
-        with for_range(builder, builder.lshr(count, _INT(3)), intp=_INT) as loop:
+        with for_range(builder, builder.lshr(args[7], _INT(3)), intp=_INT) as loop:
             place = builder.shl(loop.index, _INT(3))
             scales = code.load(code.at(scale, place))
             vectors = []
             for lane in range(LANES):
-                vector = source.load(code.at(starts[lane], place))
-                if source.vector != code.vector:
-                    vector = builder.fpext(vector, code.vector)
+                vector = code.widened(source.load(code.at(starts[lane], place)))
                 vectors.append(code.mul(vector, code.mul(spread[lane], scales)))
             for lane, column in enumerate(code.transposed(vectors)):
                 target = builder.mul(code.plus(place, lane), stride)
@@ -247,7 +257,8 @@ def pack_columns(typingctx: Any, Z: Any, rows: Any, weights: Any, scale: Any, co
         return context.get_dummy_value()
 
     whole = types.int64
-    return types.void(Z, rows, weights, scale, whole, P, whole, whole), emit
+    kinds = Z, rows, weights, whole, scale, whole, whole, whole, P, whole, whole
+    return types.void(*kinds), emit
 
 
 @intrinsic
@@ -256,17 +267,15 @@ def copy_scaled(typingctx: Any, Z: Any, z: Any, weight: Any, scale: Any, count: 
     """Write ``weight * scale[:count] * Z[z:z + count]`` to P at `p`; `count` a multiple of 8."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = _Code(context, builder, signature.args[5])
-        source = _Code(context, builder, signature.args[0])
+        code = Code(context, builder, signature.args[5])
+        source = Code(context, builder, signature.args[0])
         z = code.at(code.start(signature.args[0], args[0]), args[1])
         scale = code.start(signature.args[3], args[3])
         p = code.at(code.start(signature.args[5], args[5]), args[6])
         weight = code.spread(args[2])
         with for_range(builder, builder.lshr(args[4], _INT(3)), intp=_INT) as loop:
             place = builder.shl(loop.index, _INT(3))
-            vector = source.load(code.at(z, place))
-            if source.vector != code.vector:
-                vector = builder.fpext(vector, code.vector)
+            vector = code.widened(source.load(code.at(z, place)))
             scales = code.load(code.at(scale, place))
             code.store(code.mul(vector, code.mul(weight, scales)), code.at(p, place))
         return context.get_dummy_value()
@@ -280,16 +289,14 @@ def add_scaled(typingctx: Any, Z: Any, z: Any, weight: Any, count: Any, y: Any) 
     """Add ``weight * Z[z:z + count]`` to ``y[:count]``; `count` a multiple of 8."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = _Code(context, builder, signature.args[4])
-        source = _Code(context, builder, signature.args[0])
+        code = Code(context, builder, signature.args[4])
+        source = Code(context, builder, signature.args[0])
         z = code.at(code.start(signature.args[0], args[0]), args[1])
         y = code.start(signature.args[4], args[4])
         weight = code.spread(args[2])
         with for_range(builder, builder.lshr(args[3], _INT(3)), intp=_INT) as loop:
             place = builder.shl(loop.index, _INT(3))
-            vector = source.load(code.at(z, place))
-            if source.vector != code.vector:
-                vector = builder.fpext(vector, code.vector)
+            vector = code.widened(source.load(code.at(z, place)))
             target = code.at(y, place)
             code.store(code.add(code.load(target), code.mul(weight, vector)), target)
         return context.get_dummy_value()
@@ -303,7 +310,7 @@ def dot(typingctx: Any, a: Any, i: Any, b: Any, j: Any, count: Any) -> Any:
     """Return ``a[i:i + count] @ b[j:j + count]``; `count` a multiple of 8."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = _Code(context, builder, signature.args[0])
+        code = Code(context, builder, signature.args[0])
         a = code.at(code.start(signature.args[0], args[0]), args[1])
         b = code.at(code.start(signature.args[2], args[2]), args[3])
         (total,) = code.accumulators([code.zeros()])
@@ -318,67 +325,67 @@ def dot(typingctx: Any, a: Any, i: Any, b: Any, j: Any, count: Any) -> Any:
 
 
 @intrinsic
-def dot_rows(typingctx: Any, Z: Any, rows: Any, first: Any, y: Any, count: Any, out: Any) -> Any:
-    """Set ``out[l]`` to ``Z[rows[first + l], :count] @ y[:count]`` for eight l.
+def dot_rows(typingctx: Any, Z: Any, rows: Any, first: Any, y: Any, count: Any, out: Any,
+             begin: Any) -> Any:  # fmt: skip
+    """Set ``out[begin + l]`` to ``Z[rows[first + l], :count] @ y[:count]`` for eight l.
 
     `count` is a multiple of 8, and the rows of Z are `count` numbers long.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = _Code(context, builder, signature.args[0])
+        code = Code(context, builder, signature.args[3])
+        source = Code(context, builder, signature.args[0])
         y, count = code.start(signature.args[3], args[3]), args[4]
-        starts = _row_starts(code, signature, args, count)
+        starts = _row_starts(code, signature.args, args, args[2], count)
         sums = code.accumulators([code.zeros()] * LANES)
         with for_range(builder, builder.lshr(count, _INT(3)), intp=_INT) as loop:
             place = builder.shl(loop.index, _INT(3))
             right = code.load(code.at(y, place))
             for lane in range(LANES):
-                product = code.mul(code.load(code.at(starts[lane], place)), right)
+                vector = code.widened(source.load(code.at(starts[lane], place)))
+                product = code.mul(vector, right)
                 builder.store(code.add(builder.load(sums[lane]), product), sums[lane])
         columns = code.transposed([builder.load(place) for place in sums])
         while len(columns) > 1:
             columns = [code.add(a, b) for a, b in zip(columns[::2], columns[1::2], strict=True)]
-        code.store(columns[0], code.start(signature.args[5], args[5]))
+        code.store(columns[0], code.at(code.start(signature.args[5], args[5]), args[6]))
         return context.get_dummy_value()
 
     whole = types.int64
-    return types.void(Z, rows, whole, y, whole, out), emit
+    return types.void(Z, rows, whole, y, whole, out, whole), emit
 
 
 @intrinsic
-def add_rows(
-    typingctx: Any, Z: Any, rows: Any, first: Any, weights: Any, count: Any, y: Any
-) -> Any:
-    """Add ``weights[l] * Z[rows[first + l], :count]`` for eight l to ``y[:count]``.
+def add_rows(typingctx: Any, Z: Any, rows: Any, first: Any, weights: Any, begin: Any, count: Any,
+             y: Any) -> Any:  # fmt: skip
+    """Add ``weights[begin + l] * Z[rows[first + l], :count]`` for eight l to ``y[:count]``.
 
     `count` is a multiple of 8, and the rows of Z are `count` numbers long.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = _Code(context, builder, signature.args[0])
-        weights, count = code.start(signature.args[3], args[3]), args[4]
-        y = code.start(signature.args[5], args[5])
-        starts = _row_starts(code, signature, args, count)
+        code = Code(context, builder, signature.args[6])
+        source = Code(context, builder, signature.args[0])
+        weights, count = code.at(code.start(signature.args[3], args[3]), args[4]), args[5]
+        y = code.start(signature.args[6], args[6])
+        starts = _row_starts(code, signature.args, args, args[2], count)
         spread = [code.spread(builder.load(code.at(weights, _INT(k)))) for k in range(LANES)]
         with for_range(builder, builder.lshr(count, _INT(3)), intp=_INT) as loop:
             place = builder.shl(loop.index, _INT(3))
-            terms = [
-                code.mul(spread[lane], code.load(code.at(starts[lane], place)))
-                for lane in range(LANES)
-            ]
             total = code.load(code.at(y, place))
-            for term in terms:
-                total = code.add(total, term)
+            for lane in range(LANES):
+                vector = code.widened(source.load(code.at(starts[lane], place)))
+                total = code.add(total, code.mul(spread[lane], vector))
             code.store(total, code.at(y, place))
         return context.get_dummy_value()
 
     whole = types.int64
-    return types.void(Z, rows, whole, weights, whole, y), emit
+    return types.void(Z, rows, whole, weights, whole, whole, y), emit
 
 
-def _row_starts(code: _Code, signature: Any, args: Any, length: Any) -> list[Any]:
-    """Return the addresses of eight rows of the first argument, numbered by the next two."""
-    z = code.start(signature.args[0], args[0])
-    rows = code.at(code.start(signature.args[1], args[1]), args[2])
+def _row_starts(code: Code, kinds: Any, args: Any, first: Any, length: Any) -> list[Any]:
+    """Return the addresses of eight rows of the first argument, numbered by the second."""
+    z = code.start(kinds[0], args[0])
+    rows = code.at(code.start(kinds[1], args[1]), first)
     numbers = (code.builder.load(code.at(rows, _INT(lane))) for lane in range(LANES))
     return [code.at(z, code.builder.mul(number, length)) for number in numbers]

@@ -19,7 +19,8 @@ additive   alpha * d on top of the       Rendle et al. 2022 (iALS++), eq. 2-4
 ========== ============================= ==========================================
 """
 
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,49 @@ CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """How amounts become weights and pulls: three numbers, the same for every form.
+
+    A cell of amount a, negative for a dislike, has ``w = slope * abs(a) + base``, and
+    ``r = w + pull`` where a is above 0, else 0.
+    """
+
+    slope: float
+    base: float
+    pull: float
+
+    @classmethod
+    def of(cls, form: Confidence, alpha: float, unobserved_weight: float) -> "Weighing":
+        """Return that of a form, see the table above and `ALSConfig`."""
+        base = -unobserved_weight if form == "scaled" else 0.0
+        return cls(alpha, base, 0.0 if form == "additive" else unobserved_weight)
+
+    def weights_and_pulls(self, amounts: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
+        """Return `w` and `r` of each amount, float64."""
+        weights = self.slope * np.abs(amounts).astype(np.float64) + self.base
+        return weights, np.where(amounts > 0, weights + self.pull, 0.0)
+
+
+def amounts_of(values: Floats, form: Confidence, epsilon: float) -> npt.NDArray[Any]:
+    """Return what is multiplied by alpha, with the sign of the value.
+
+    Parameters
+    ----------
+    values : float32, (n,)
+        d_ui; a value below zero is a dislike (preference 0) of weight ``abs(d_ui)``.
+    form, epsilon
+        As in `ALSConfig`.
+
+    Returns
+    -------
+    float64, (n,), for the form "log"; `values` themselves for all others
+    """
+    if form != "log":
+        return values
+    return np.copysign(np.log1p(np.abs(values).astype(np.float64) / epsilon), values)
 
 
 def weights_and_pulls(
@@ -44,7 +88,7 @@ def weights_and_pulls(
     Parameters
     ----------
     values : float32, (n,)
-        d_ui; a value below zero is a dislike (preference 0) of weight ``abs(d_ui)``.
+        As in `amounts_of`.
     form, alpha, epsilon, unobserved_weight
         As in `ALSConfig`.
 
@@ -55,9 +99,5 @@ def weights_and_pulls(
     pulls : float64, (n,)
         Confidence times preference; 0 for a dislike.
     """
-    amounts = np.abs(values).astype(np.float64)
-    above = alpha * (np.log1p(amounts / epsilon) if form == "log" else amounts)
-    if form == "scaled":
-        above -= unobserved_weight
-    pulls = above if form == "additive" else above + unobserved_weight
-    return above, np.where(values > 0, pulls, 0.0)
+    weighing = Weighing.of(form, alpha, unobserved_weight)
+    return weighing.weights_and_pulls(amounts_of(values, form, epsilon))

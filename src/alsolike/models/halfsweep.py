@@ -5,8 +5,7 @@ every row's system diagonal for every lambda (docs/decisions, "the Gramian's bas
 """
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -20,13 +19,15 @@ from alsolike.errors import DataError, FitError
 from alsolike.kernels.conjugate import solve_cg
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
+from alsolike.kernels.refined import solve_refined
 from alsolike.kernels.solve import solve_exact, solve_hard
 from alsolike.kernels.vectors import LANES
-from alsolike.models.confidence import weights_and_pulls
+from alsolike.models.confidence import Weighing, amounts_of
 from alsolike.models.config import ALSConfig
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
 Chunk = tuple[int, int]
 
 # Enough pieces that the last ones even out, few enough that handing them over costs nothing.
@@ -35,10 +36,13 @@ _CHUNKS = 64
 # Rows of more gain than this are solved in float64: float32 would lose more than 1e-5 of their
 # scores (benchmarks/accuracy.py).
 FLOAT32_GAIN = 128.0
+# Rows of more gain than this are solved in float64 throughout, those between with residuals so.
+REFINED_GAIN = 2.0**16
 
-# Rows in one piece of a Gramian or of a turn: fixed, so that sums keep their order for any number
-# of threads, and small enough for the second-level cache.
+# Rows in one piece of a Gramian: fixed, so that sums keep their order for any number of threads.
 _BLOCK = 8192
+# Rows in one piece of work that sums nothing.
+_PIECE = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,18 +52,22 @@ class Side:
     Parameters
     ----------
     matrix : CSR of float32, (n_rows, n_columns)
+    amounts : float32 or float64, (interactions,)
+        Of the matrix' values, see `alsolike.models.confidence.amounts_of`.
     regularization : float64, (n_rows,)
         lambda of each row.
-    chunks : list of (first, last)
-        Contiguous rows of about equal work, the heaviest first.
+    chunks : list of int64, (n_chosen,)
+        All rows with interactions, cut into pieces of about equal work; in each they ascend by
+        number of interactions. The longest rows come first.
     kind : {"user", "item"}
     ids : Vocabulary or None
         What the rows are called, for messages.
     """
 
     matrix: sp.csr_array
+    amounts: npt.NDArray[Any]
     regularization: Doubles
-    chunks: list[Chunk]
+    chunks: list[Rows]
     kind: Literal["user", "item"]
     ids: Vocabulary | None
 
@@ -76,8 +84,9 @@ class Side:
         counts = np.diff(matrix.indptr).astype(np.float64)
         return cls(
             matrix=matrix,
+            amounts=amounts_of(matrix.data, config.confidence, config.epsilon),
             regularization=config.row_regularization(kind, counts, matrix.shape[1]),
-            chunks=_equal_chunks(_row_work(counts, config)),
+            chunks=_equal_chunks(counts, _row_work(counts, config)),
             kind=kind,
             ids=ids,
         )
@@ -101,7 +110,7 @@ def gramian(factors: Floats, engine: Engine) -> Doubles:
         return product
 
     total = np.zeros((factors.shape[1], factors.shape[1]))
-    for product in engine.each(part, _blocks(len(factors))):
+    for product in engine.each(part, _blocks(len(factors), _BLOCK)):
         total += product
     return total
 
@@ -126,7 +135,7 @@ def turned(factors: Floats, basis: Doubles, engine: Engine) -> Floats:
         first, last = chunk
         result[first:last] = factors[first:last].astype(np.float64) @ basis
 
-    engine.each(part, _blocks(len(factors)))
+    engine.each(part, _blocks(len(factors), _PIECE))
     return result
 
 
@@ -159,23 +168,24 @@ def solve_side(
     leverage = _leverage(side, other, dense, engine) if exact else np.empty(0, dtype=np.float32)
     factors = plain(_filled_up(other))
     indptr, indices = plain(side.matrix.indptr), plain(side.matrix.indices)
+    amounts, weighing = plain(side.amounts), np.array(astuple(_weighing(config)))
 
-    def part(chunk: Chunk) -> int:
-        first, last = chunk
-        weights, pulls = (each.astype(np.float32) for each in _chunk_weights(side, chunk, config))
-        regularization = side.regularization[first:last]
-        rows = (indptr, indices, weights, pulls, first)
+    rows = (indptr, indices, amounts, weighing, factors)
+    ways = (dense, side.regularization)
+
+    def part(chunk: Rows) -> int:
         if not exact:
-            solve_cg(*rows, last, factors, dense, regularization, config.cg_steps, out)
+            solve_cg(chunk, *rows, *ways, config.cg_steps, out)
             return -1
-        hard = np.empty(last - first, dtype=np.int64)
-        count = solve_exact(
-            *rows, last, factors, leverage, dense, regularization, FLOAT32_GAIN, out, hard
-        )
+        left = np.empty(len(chunk), dtype=np.int64)
+        count = solve_exact(chunk, *rows, leverage, *ways, FLOAT32_GAIN, out, left)
         if not count:
             return -1
-        return solve_hard(hard[:count], *rows, factors, dense, regularization, out)
+        hard = np.empty(count, dtype=np.int64)
+        count = solve_refined(left[:count], *rows, leverage, *ways, REFINED_GAIN, out, hard)
+        return solve_hard(np.sort(hard[:count]), *rows, *ways, out) if count else -1
 
+    out[np.diff(side.matrix.indptr) == 0] = 0
     failures = [row for row in engine.each(part, side.chunks) if row >= 0]
     if failures:
         raise FitError(_singular(side, min(failures), len(dense)))
@@ -197,11 +207,14 @@ def total_loss(
     indptr, indices = plain(matrix.indptr), plain(matrix.indices)
     users, items = plain(user_factors), plain(item_factors)
 
+    weighing = _weighing(config)
+
     def part(chunk: Chunk) -> float:
-        weights, pulls = _chunk_weights(user_side, chunk, config)
+        own = slice(matrix.indptr[chunk[0]], matrix.indptr[chunk[1]])
+        weights, pulls = weighing.weights_and_pulls(user_side.amounts[own])
         return observed_loss(indptr, indices, weights, pulls, *chunk, users, items)
 
-    observed = sum(engine.each(part, user_side.chunks))
+    observed = sum(engine.each(part, _blocks(user_side.n_rows, _PIECE)))
     everywhere = np.vdot(gramian(user_factors, engine), gramian(item_factors, engine))
     penalty = sum(
         float(side.regularization @ np.einsum("rf,rf->r", factors, factors, dtype=np.float64))
@@ -217,13 +230,12 @@ def _filled_up(factors: Floats) -> Floats:
 
 
 def _weigh(values: Floats, config: ALSConfig) -> tuple[Doubles, Doubles]:
-    return weights_and_pulls(
-        values,
-        form=config.confidence,
-        alpha=config.alpha,
-        epsilon=config.epsilon,
-        unobserved_weight=config.unobserved_weight,
-    )
+    amounts = amounts_of(values, config.confidence, config.epsilon)
+    return _weighing(config).weights_and_pulls(amounts)
+
+
+def _weighing(config: ALSConfig) -> Weighing:
+    return Weighing.of(config.confidence, config.alpha, config.unobserved_weight)
 
 
 def _refuse_overflow(matrix: sp.csr_array, config: ALSConfig) -> None:
@@ -251,14 +263,8 @@ def _leverage(side: Side, other: Floats, dense: Doubles, engine: Engine) -> Floa
         block = other[chunk[0] : chunk[1]]
         result[chunk[0] : chunk[1]] = np.square(block) @ inverse
 
-    engine.each(part, _blocks(len(other)))
+    engine.each(part, _blocks(len(other), _PIECE))
     return result
-
-
-def _chunk_weights(side: Side, chunk: Chunk, config: ALSConfig) -> tuple[Doubles, Doubles]:
-    first, last = chunk
-    matrix = side.matrix
-    return _weigh(matrix.data[matrix.indptr[first] : matrix.indptr[last]], config)
 
 
 def _row_work(counts: Doubles, config: ALSConfig) -> Doubles:
@@ -270,24 +276,24 @@ def _row_work(counts: Doubles, config: ALSConfig) -> Doubles:
     return counts * size * f / 2 + size**3 / 6 + 2 * counts * f + f
 
 
-def _equal_chunks(work: Doubles) -> list[Chunk]:
-    """Cut rows into contiguous chunks of about equal work, the heaviest first."""
-    if not len(work):
+def _equal_chunks(counts: Doubles, work: Doubles) -> list[Rows]:
+    """Cut the rows that have interactions into chunks of about equal work, the longest rows first.
+
+    Rows of about one length come together, because those are solved together.
+    """
+    order = np.argsort(counts, kind="stable")
+    order = order[np.count_nonzero(counts == 0) :]
+    if not len(order):
         return []
-    done = np.cumsum(work)
+    done = np.cumsum(work[order])
     goals = done[-1] * np.arange(1, _CHUNKS) / _CHUNKS
-    cuts = np.unique(np.concatenate(([0], np.searchsorted(done, goals) + 1, [len(work)])))
-    cuts = cuts[cuts <= len(work)]
-    chunks = [(int(first), int(last)) for first, last in itertools.pairwise(cuts)]
-    return sorted(chunks, key=_weight_of(done), reverse=True)
+    cuts = np.unique(np.concatenate(([0], np.searchsorted(done, goals) + 1, [len(order)])))
+    cuts = cuts[cuts <= len(order)]
+    return [plain(order[first:last]) for first, last in itertools.pairwise(cuts)][::-1]
 
 
-def _weight_of(done: Doubles) -> Callable[[Chunk], float]:
-    return lambda chunk: float(done[chunk[1] - 1] - (done[chunk[0] - 1] if chunk[0] else 0.0))
-
-
-def _blocks(n_rows: int) -> list[Chunk]:
-    return [(first, min(first + _BLOCK, n_rows)) for first in range(0, n_rows, _BLOCK)]
+def _blocks(n_rows: int, size: int) -> list[Chunk]:
+    return [(first, min(first + size, n_rows)) for first in range(0, n_rows, size)]
 
 
 def _refuse_singular(side: Side, dense: Doubles) -> None:

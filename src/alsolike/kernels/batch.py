@@ -1,0 +1,144 @@
+"""Eight rows with small systems at once; the notation is that of `alsolike.kernels.solve`.
+
+Each row's system is multiplied out by itself, in tiles. Then the eight are dealt into the lanes of
+vectors and solved together (lanes.py).
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.kernels.lanes import deal, solve_lanes
+from alsolike.kernels.launch import fast_part
+from alsolike.kernels.rows import (
+    PANEL,
+    fetch_rows,
+    finish,
+    range_of,
+    set_scale,
+    set_up,
+    size_of,
+    weigh,
+)
+from alsolike.kernels.vectors import LANES, fetch, stay_apart
+
+Ints = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.floating[Any]]
+
+# The largest system that is solved so: eight of them, and what they are dealt into, stay in the
+# second-level cache.
+SMALL = 64
+_ROOM = max(SMALL, PANEL)
+
+
+@fast_part
+def solve_small(
+    rows: Ints,
+    indptr: Ints,
+    indices: Ints,
+    amounts: Floats,
+    weighing: Floats,
+    Z: Floats,
+    leverage: Floats,
+    dense: Floats,
+    regularization: Floats,
+    most: float,
+    out: Floats,
+    hard: Ints,
+    left: int,
+) -> int:
+    """Solve `rows`, which ascend by length, the systems no larger than `SMALL`.
+
+    Those for `hard` are added to the `left` ones that are there already; their number is returned.
+    The other parameters are those of `solve_exact`.
+    """
+    stay_apart()
+    f, count = Z.shape[1], rows.shape[0]
+    if not count:
+        return left
+    longest = indptr[rows[count - 1] + 1] - indptr[rows[count - 1]]
+    widest = (min(longest, f) + 7) // 8 * 8
+    w, r = np.empty(longest, dtype=np.float32), np.empty(longest, dtype=np.float32)
+    scales, known = np.empty((LANES, f), dtype=np.float32), np.full(LANES, np.nan)
+    places = np.empty((LANES, _ROOM), dtype=np.int64)
+    roots, right = np.empty((LANES, _ROOM), dtype=np.float32), np.empty(_ROOM, dtype=np.float32)
+    panel, t = np.empty(_ROOM * PANEL, dtype=np.float32), np.empty(f, dtype=np.float32)
+    systems = np.zeros(LANES * _area(widest), dtype=np.float32)
+    A = np.zeros(((widest + 2) * widest + LANES) * LANES, dtype=np.float32)
+    v = np.zeros(widest * LANES, dtype=np.float32)
+    solved = np.empty(LANES, dtype=np.bool_)
+    for begin in range(0, count, LANES):
+        lanes = min(LANES, count - begin)
+        size = (size_of(rows[begin + lanes - 1], indptr, f) + 3) // 4 * 4
+        wide = (size + 7) // 8 * 8
+        for lane in range(lanes):
+            row = rows[begin + lane]
+            start, end = indptr[row], indptr[row + 1]
+            far = indptr[rows[min(begin + lane + 6, count - 1)]]
+            fetch(indices, far)
+            fetch(indices, far + 15)
+            fetch(amounts, far)
+            fetch(amounts, far + 15)
+            ahead = rows[min(begin + lane + 2, count - 1)]
+            fetch_rows(Z, indices, indptr[ahead], indptr[ahead + 1])
+            weigh(amounts[start:end], weighing, w, r)
+            least, gain = range_of(indices[start:end], w, leverage)
+            solved[lane] = least >= 0 and gain <= most
+            if not solved[lane]:
+                continue
+            if known[lane] != regularization[row]:
+                known[lane] = regularization[row]
+                set_scale(dense, known[lane], scales[lane])
+            set_up(
+                indices[start:end],
+                w,
+                r,
+                Z,
+                scales[lane],
+                wide,
+                places[lane],
+                roots[lane],
+                panel,
+                systems[lane * _area(wide) :],
+                wide,
+                right[:wide],
+            )
+            for i in range(size):
+                v[i * LANES + lane] = right[i]
+        _deal_all(systems, wide, size, v, A)
+        solve_lanes(A, size, v)
+        for lane in range(lanes):
+            row = rows[begin + lane]
+            n = indptr[row + 1] - indptr[row]
+            for i in range(size):
+                right[i] = v[i * LANES + lane]
+            right[size:] = 0
+            if solved[lane]:
+                scale = scales[lane]
+                solved[lane] = finish(n, right, Z, scale, places[lane], roots[lane], t, out[row])
+            if not solved[lane]:
+                hard[left] = row
+                left += 1
+    return left
+
+
+@fast_part
+def _area(wide: int) -> int:
+    """Return the room of one system."""
+    # Not a power of two, or all eight would want the same lines of the first-level cache.
+    return wide * wide + 16
+
+
+@fast_part
+def _deal_all(systems: Floats, wide: int, size: int, right: Floats, A: Floats) -> None:
+    """Deal the upper triangles and the right sides of eight systems into the lanes of `A`."""
+    stay_apart()
+    width = size + 2
+    # Row by row: what a row's last tile writes beyond its end, the next row's own replace.
+    for i in range(size):
+        for j in range(i // 8 * 8, wide, LANES):
+            deal(systems, _area(wide), i * wide + j, A, (i * width + j) * LANES)
+        for lane in range(LANES):
+            A[(i * width + size) * LANES + lane] = right[i * LANES + lane]
+            A[(i * width + size + 1) * LANES + lane] = 0

@@ -1,0 +1,261 @@
+"""One row's system: set up, factorized and solved in tiles of 8 x 8 (vectors.py).
+
+Everything here works in the precision of the scratch that it is given, float32 or float64. The
+notation is that of `alsolike.kernels.solve`.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.kernels.launch import fast_part
+from alsolike.kernels.vectors import (
+    LANES,
+    add_rows,
+    add_tile,
+    copy_scaled,
+    dot,
+    fetch,
+    pack_columns,
+    solve_tile,
+    stay_apart,
+)
+
+Ints = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.floating[Any]]
+
+# A system is multiplied out of panels of this many interactions or factors, which stay in the
+# first-level cache.
+PANEL = 64
+
+# A weight of zero would divide by zero in b. B's rows are at most w * f long (each squared column
+# of Z is at most its eigenvalue), so this weight changes an answer by less than float32 holds.
+LEAST_WEIGHT = np.float32(1e-12)
+
+
+@fast_part
+def fetch_rows(Z: Floats, indices: Ints, first: int, last: int) -> None:
+    """Bring the rows of Z closer that the next interactions need, while others are worked on."""
+    f = Z.shape[1]
+    for position in range(first, min(last, first + PANEL)):
+        place = np.int64(indices[position]) * f
+        for k in range(0, f, 16):
+            fetch(Z, place + k)
+
+
+@fast_part
+def size_of(row: int, indptr: Ints, f: int) -> int:
+    """Return the size of a row's system."""
+    return int(min(indptr[row + 1] - indptr[row], f))
+
+
+@fast_part
+def weigh(amounts: Floats, weighing: Floats, weights: Floats, pulls: Floats) -> None:
+    """Write the weight and the pull of each amount; `weighing` is slope, base and pull."""
+    stay_apart()
+    for i in range(amounts.shape[0]):
+        weight = weighing[0] * abs(np.float64(amounts[i])) + weighing[1]
+        weights[i] = weight
+        pulls[i] = weight + weighing[2] if amounts[i] > 0 else 0.0
+
+
+@fast_part
+def set_scale(dense: Floats, lam: float, scale: Floats) -> None:
+    """Set `scale` to s; 0 where Z has nothing."""
+    stay_apart()
+    scale[dense.shape[0] :] = 0
+    for k in range(dense.shape[0]):
+        scale[k] = 1.0 / math.sqrt(dense[k] + lam)
+
+
+@fast_part
+def set_up(
+    S: Ints,
+    w: Floats,
+    r: Floats,
+    Z: Floats,
+    scale: Floats,
+    wide: int,
+    places: Ints,
+    roots: Floats,
+    panel: Floats,
+    system: Floats,
+    stride: int,
+    right: Floats,
+) -> None:
+    """Write a row's system, without the I in it, and its right side.
+
+    That is BB' and b where n <= f, and B'B and B'b where n > f.
+
+    Parameters
+    ----------
+    wide : int
+        Rows and columns of the system, a multiple of 8; what is beyond the row's own is zeros.
+    places : int64, (at least wide and PANEL,)
+    roots : (at least wide and PANEL,)
+        Scratch, which `finish` needs again.
+    panel : (at least PANEL * wide,)
+        Scratch.
+    system : (at least wide * stride,)
+        Receives the upper tiles.
+    right : (wide,)
+        Receives the right side.
+    """
+    stay_apart()
+    n, f = S.shape[0], Z.shape[1]
+    number, nothing = panel.dtype.type, panel.dtype.type(0)
+    if n <= f:
+        for i in range(wide):
+            at = min(i, n - 1)
+            root = number(math.sqrt(max(w[at], LEAST_WEIGHT)))
+            places[i] = S[at]
+            # What is beyond the row has weight 0: it solves to 0 and changes nothing.
+            roots[i] = root if i < n else nothing
+            right[i] = r[at] / root if i < n else nothing
+        for begin in range(0, f, PANEL):
+            count = min(PANEL, f - begin)
+            for i in range(0, wide, LANES):
+                pack_columns(Z, places, roots, i, scale, f, begin, count, panel, i, wide)
+            _multiply(panel, wide, count, system, stride, begin)
+        return
+    right[:] = 0
+    for begin in range(0, n, PANEL):
+        count = min(PANEL, n - begin)
+        fetch_rows(Z, S, begin + count, n)
+        for i in range(count):
+            place = np.int64(S[begin + i])
+            root = number(math.sqrt(max(w[begin + i], LEAST_WEIGHT)))
+            copy_scaled(Z, place * f, root, scale, f, panel, i * f)
+            places[i], roots[i] = place, r[begin + i]
+        _multiply(panel, f, count, system, stride, begin)
+        add_interactions(Z, places, roots, count, right)
+    for k in range(f):
+        right[k] *= scale[k]
+
+
+@fast_part
+def finish(
+    n: int, v: Floats, Z: Floats, scale: Floats, places: Ints, roots: Floats, t: Floats, x: Floats
+) -> bool:
+    """Write the row's factors, from the solution `v` of its system; say whether it is finite.
+
+    `t` is scratch, (f,); the other parameters are those of `set_up`.
+    """
+    stay_apart()
+    f = Z.shape[1]
+    if n <= f:
+        for i in range(n):
+            roots[i] *= v[i]
+        t[:] = 0
+        add_interactions(Z, places, roots, n, t)
+        for k in range(f):
+            t[k] *= scale[k]
+    else:
+        t[:] = v[:f]
+    size = v.dtype.type(0)
+    for k in range(x.shape[0]):
+        x[k] = scale[k] * t[k]
+        size += abs(t[k])
+    return bool(np.isfinite(size))
+
+
+@fast_part
+def solve_in_tiles(system: Floats, wide: int, stride: int, right: Floats, inverse: Floats) -> bool:
+    """Solve ``(I + system) v = right`` by Cholesky, a row of tiles at a time; v replaces `right`.
+
+    The right side becomes one more column of tiles, so that it is solved on the way; ``stride`` is
+    ``wide + 8``. U replaces the system's upper tiles. Returns False where a pivot is not positive.
+    """
+    stay_apart()
+    one, minus = system.dtype.type(1), system.dtype.type(-1)
+    for k in range(wide):
+        system[k * stride + k] += one
+        system[k * stride + wide : (k + 1) * stride] = 0
+        system[k * stride + wide] = right[k]
+    for k in range(0, wide, LANES):
+        if k > 0:
+            for j in range(k, wide + 8, LANES):
+                add_tile(system, k, j, stride, k, system, k * stride + j, stride, one, minus)
+        if not _factorize_tile(system, k, stride, inverse):
+            return False
+        for j in range(k + 8, wide + 8, LANES):
+            solve_tile(system, k * stride + k, k * stride + j, stride, inverse, k)
+    for k in range(wide):
+        right[k] = system[k * stride + wide]
+    _substitute(system, wide, stride, right, inverse)
+    return True
+
+
+@fast_part
+def solve_again(system: Floats, wide: int, stride: int, right: Floats, inverse: Floats) -> None:
+    """Solve for another right side after `solve_in_tiles`; the solution replaces it."""
+    stay_apart()
+    for k in range(wide):
+        right[k] *= inverse[k]
+        for j in range(k + 1, wide):
+            right[j] -= system[k * stride + j] * right[k]
+    _substitute(system, wide, stride, right, inverse)
+
+
+@fast_part
+def range_of(S: Ints, w: Floats, leverage: Floats) -> tuple[Any, Any]:
+    """Return the least weight, and the trace of BB', which bounds the system's condition."""
+    least, gain = w[0], np.float32(0)
+    for i in range(S.shape[0]):
+        least = min(least, w[i])
+        gain += w[i] * leverage[S[i]]
+    return least, gain
+
+
+@fast_part
+def _substitute(system: Floats, wide: int, stride: int, v: Floats, inverse: Floats) -> None:
+    """Solve ``U v = v``."""
+    stay_apart()
+    for k in range(wide - 1, -1, -1):
+        after = k // 8 * 8 + 8
+        total = v[k] - dot(system, k * stride + after, v, after, wide - after)
+        for j in range(k + 1, after):
+            total -= system[k * stride + j] * v[j]
+        v[k] = total * inverse[k]
+
+
+@fast_part
+def add_interactions(Z: Floats, places: Ints, weights: Floats, count: int, total: Floats) -> None:
+    """Add ``weights[i] * Z[places[i]]`` to `total` for the first `count` i; scratch beyond them."""
+    for i in range(count, (count + 7) // 8 * 8):
+        places[i], weights[i] = places[count - 1], 0
+    for i in range(0, count, LANES):
+        add_rows(Z, places, i, weights, i, Z.shape[1], total)
+
+
+@fast_part
+def _multiply(
+    panel: Floats, wide: int, count: int, system: Floats, stride: int, before: int
+) -> None:
+    """Set the upper tiles to ``panel.T @ panel``, or add that where there was something before."""
+    stay_apart()
+    keep, plus = panel.dtype.type(min(before, 1)), panel.dtype.type(1)
+    for i in range(0, wide, LANES):
+        for j in range(i, wide, LANES):
+            add_tile(panel, i, j, wide, count, system, i * stride + j, stride, keep, plus)
+
+
+@fast_part
+def _factorize_tile(system: Floats, first: int, stride: int, inverse: Floats) -> bool:
+    """Replace the upper triangle of a tile on the diagonal by its Cholesky factor."""
+    for k in range(8):
+        source = (first + k) * stride + first
+        pivot = system[source + k]
+        if not pivot > 0:
+            return False
+        inverse[first + k] = 1 / math.sqrt(pivot)
+        for j in range(k, 8):
+            system[source + j] *= inverse[first + k]
+        for i in range(k + 1, 8):
+            number = system[source + i]
+            target = (first + i) * stride + first
+            for j in range(i, 8):
+                system[target + j] -= number * system[source + j]
+    return True
