@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
-from alsolike.models import halfsweep
+from alsolike.models import bases, halfsweep
 from alsolike.models.config import ALSConfig
 
 GOAL = 1e-5
@@ -39,8 +39,8 @@ def errors(data: Interactions, config: ALSConfig, limits: tuple[float, float]) -
     rng = np.random.default_rng(1)
     items = rng.standard_normal((data.n_items, config.factors)).astype(np.float32)
     side = halfsweep.Side.of(data.user_items, config, "user", data.users)
-    values, basis = halfsweep.eigenbasis(halfsweep.gramian(items, ENGINE))
-    turned = halfsweep.turned(items, basis, ENGINE)
+    values, basis = bases.eigenbasis(bases.gramian(items, ENGINE))
+    turned = bases.turned(items, basis, ENGINE)
     found = np.zeros((data.n_users, config.factors), dtype=np.float32)
     halfsweep.FLOAT32_GAIN, halfsweep.REFINED_GAIN = limits
     halfsweep.solve_side(side, turned, values, found, config, ENGINE)

@@ -1,5 +1,6 @@
 """The solver against dense float64, against implicit, and against its own invariants."""
 
+import itertools
 from dataclasses import replace
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ import oracles_als as oracle
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.models import als, halfsweep
+from alsolike.models import als, bases, halfsweep
 from alsolike.models.config import ALSConfig
 
 ONE = LocalEngine(1)
@@ -39,8 +40,8 @@ def dense(likes):
 def solve_users(likes, items, config):
     """Run one half-sweep over the users; return scores over all items, float64."""
     side = halfsweep.Side.of(likes.user_items, config, "user", likes.users)
-    values, basis = halfsweep.eigenbasis(halfsweep.gramian(items, ONE))
-    turned = halfsweep.turned(items, basis, ONE)
+    values, basis = bases.eigenbasis(bases.gramian(items, ONE))
+    turned = bases.turned(items, basis, ONE)
     out = np.zeros((likes.n_users, config.factors), dtype=np.float32)
     halfsweep.solve_side(side, turned, values, out, config, ONE)
     return out.astype(np.float64) @ turned.T.astype(np.float64)
@@ -130,6 +131,16 @@ def test_loss_never_rises(seed, alpha, regularization, factors):
     assert all(later <= (1 + 1e-6) * earlier for earlier, later in pairwise(losses))
 
 
+@pytest.mark.parametrize("solver", ["exact", "cg"])
+def test_momentum_saves_sweeps(solver):
+    likes = make_likes(600, 400, seed=4)
+    config = ALSConfig(factors=16, alpha=20.0, iterations=24, solver=solver)
+    plain = [als.loss(model) for model in als.iterate(likes, config)]
+    pushed = als.loss(als.fit(likes, replace(config, iterations=12, momentum=True)))
+    assert pushed < plain[17]
+    assert pushed > 0.99 * plain[-1]
+
+
 def test_gradient_of_the_side_just_solved_vanishes(wide):
     config = ALSConfig(factors=20, alpha=30.0, iterations=4, regularization=0.5)
     model = als.fit(wide, config)
@@ -142,8 +153,8 @@ def test_gradient_of_the_side_just_solved_vanishes(wide):
 
 def test_the_same_bytes_for_any_number_of_threads_and_chunks(monkeypatch):
     likes = make_likes(700, 300, counts=True)
-    for solver in ("exact", "cg"):
-        config = ALSConfig(factors=24, iterations=3, solver=solver)
+    for solver, factors, momentum in itertools.product(("exact", "cg"), (24, 130), (False, True)):
+        config = ALSConfig(factors=factors, iterations=3, solver=solver, momentum=momentum)
         first = als.fit(likes, config, engine=LocalEngine(1))
         for threads in (2, 4):
             again = als.fit(likes, config, engine=LocalEngine(threads))
@@ -156,8 +167,9 @@ def test_the_same_bytes_for_any_number_of_threads_and_chunks(monkeypatch):
         monkeypatch.undo()
 
 
-def test_folding_in_a_training_user_gives_the_stored_bytes(wide):
-    config = ALSConfig(factors=30, alpha=25.0, iterations=3)
+@pytest.mark.parametrize("momentum", [False, True])
+def test_folding_in_a_training_user_gives_the_stored_bytes(wide, momentum):
+    config = ALSConfig(factors=30, alpha=25.0, iterations=3, momentum=momentum)
     model = als.fit(wide, config)
     assert als.fold_in(model, wide).tobytes() == model.user_factors.tobytes()
     some = wide.user_items[[5, 99, 3]]

@@ -9,6 +9,7 @@
     ├── UnknownId        an id that the model or the table does not know           (LookupError)
     ├── FitError         the numbers give no finite answer                         (ArithmeticError)
     ├── BundleError      a model on disk is damaged, incomplete or too new         (ValueError)
+    ├── CompilerError    the kernels cannot be compiled on this machine            (RuntimeError)
     ├── LedgerError      a run's ledger is damaged or belongs to another run       (ValueError)
     └── WritingError     an output cannot be written where it was asked for        (OSError)
 
@@ -42,6 +43,10 @@ class FitError(AlsolikeError, ArithmeticError):
 
 class BundleError(AlsolikeError, ValueError):
     """A model on disk is damaged, incomplete, or of a format this version does not know."""
+
+
+class CompilerError(AlsolikeError, RuntimeError):
+    """The kernels cannot be compiled on this machine."""
 
 
 class LedgerError(AlsolikeError, ValueError):

@@ -55,7 +55,7 @@ class ALSRecommender(
     ----------
     factors, regularization, user_regularization, item_regularization, alpha, confidence, \
 epsilon, unobserved_weight, regularization_exponent, regularization_count, iterations, solver, \
-cg_steps, start, seed
+cg_steps, momentum, start, seed
         As in `ALSConfig`. `seed` also draws what `score` hides.
     user_column, item_column : str or None
         Columns of ids, texts or whole numbers, in a frame of one interaction per row.
@@ -104,6 +104,7 @@ cg_steps, start, seed
         iterations: int = 15,
         solver: Literal["exact", "cg"] = "exact",
         cg_steps: int = 3,
+        momentum: bool = False,
         start: Literal["small", "normal"] = "small",
         seed: int = 0,
         user_column: str | None = None,
@@ -126,6 +127,7 @@ cg_steps, start, seed
         self.iterations = iterations
         self.solver = solver
         self.cg_steps = cg_steps
+        self.momentum = momentum
         self.start = start
         self.seed = seed
         self.user_column = user_column

@@ -2,8 +2,8 @@
 
 nogil
     Kernels run on threads of ours; holding the interpreter's lock would put them in a queue.
-cache
-    A second start of the program then compiles nothing.
+keep, in place of Numba's own ``cache=True``
+    A second start of the program then compiles nothing (cache.py says where that is from).
 error_model="numpy"
     A division does not check for zero first, a branch that keeps loops from being vectorized.
     Kernels guard their own denominators.
@@ -16,21 +16,29 @@ Never parallel=True: Numba's threading layers abort under forks and inside serve
 of their sums depends on the number of threads.
 """
 
-import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from alsolike.errors import CompilerError
+
+_NO_COMPILER = (
+    "Numba, which compiles what alsolike computes with, cannot work here: {}. Install versions of "
+    "numba and llvmlite that fit this Python, this NumPy and this processor (pip install --upgrade "
+    "numba llvmlite); a processor for which there is no llvmlite cannot run alsolike."
+)
+
+try:
+    from numba import njit
+
+    from alsolike.kernels.cache import keep
+except (ImportError, OSError) as error:  # OSError is how llvmlite says that its library is amiss
+    raise CompilerError(_NO_COMPILER.format(str(error).rstrip("."))) from error
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Scalar = TypeVar("Scalar", bound=np.generic)
-
-_NO_CACHE = (
-    "No folder for compiled code can be written, so every start of alsolike compiles anew. Set "
-    "NUMBA_CACHE_DIR to a folder that can be written."
-)
 
 _REORDERED_SUMS = {"reassoc", "contract", "nsz", "arcp"}
 
@@ -67,11 +75,10 @@ def plain(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
 
 
 def _compiled(function: Function, **flags: Any) -> Function:
-    compiled: Function
     try:
-        compiled = njit(nogil=True, cache=True, error_model="numpy", **flags)(function)
-    except RuntimeError:
-        # The same code without a cache gives the same results and only starts more slowly.
-        warnings.warn(_NO_CACHE, RuntimeWarning, stacklevel=1)  # one place, so shown once
-        compiled = njit(nogil=True, error_model="numpy", **flags)(function)
+        compiled: Function = njit(nogil=True, error_model="numpy", **flags)(function)
+    except RuntimeError as error:  # LLVM has no code for this processor
+        raise CompilerError(_NO_COMPILER.format(str(error).rstrip("."))) from error
+    if hasattr(compiled, "py_func"):  # else NUMBA_DISABLE_JIT gave the function back
+        keep(compiled)
     return compiled

@@ -15,8 +15,10 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.base import FactorModel
+from alsolike.models.bases import eigenbasis, gramian, turned
 from alsolike.models.config import ALSConfig
-from alsolike.models.halfsweep import Side, eigenbasis, gramian, solve_side, total_loss, turned
+from alsolike.models.halfsweep import Side, solve_side, total_loss
+from alsolike.models.momentum import Momentum
 from alsolike.observing import SILENT, Observer
 
 __all__ = ["ALSConfig", "fit", "fold_in", "fold_in_items", "iterate", "loss"]
@@ -78,15 +80,17 @@ def iterate(
     items = np.zeros((train.n_items, config.factors), dtype=np.float32)
     done = 0 if start is None else start.sweeps
     observer.start("sweeps", config.iterations)
+    momentum, ahead, roughly = Momentum(), users, config.solver == "cg"
     for sweep in range(1, config.iterations + 1):
-        values, basis = eigenbasis(gramian(users, engine))
-        users = turned(users, basis, engine)
-        items = _begun(items, basis, config, engine)
-        solve_side(item_side, users, values, items, config, engine)
-        values, basis = eigenbasis(gramian(items, engine))
-        items = turned(items, basis, engine)
-        users = _begun(users, basis, config, engine)
+        values, first = eigenbasis(gramian(ahead, engine))
+        ahead = turned(ahead, first, engine, roughly=roughly)
+        items = _begun(items, first, config, engine)
+        solve_side(item_side, ahead, values, items, config, engine)
+        values, second = eigenbasis(gramian(items, engine))
+        items = turned(items, second, engine, roughly=roughly)
+        users = _begun(ahead, second, config, engine)
         solve_side(user_side, items, values, users, config, engine)
+        ahead = momentum.beyond(users, first @ second, engine) if config.momentum else users
         observer.advance()
         yield FactorModel(
             users=train.users,
@@ -192,7 +196,9 @@ def loss(
 
 def _begun(factors: Floats, basis: Doubles, config: ALSConfig, engine: Engine) -> Floats:
     """Return where a side's new factors are to stand, with the old ones where steps start there."""
-    return turned(factors, basis, engine) if config.solver == "cg" else np.empty_like(factors)
+    if config.solver == "cg":
+        return turned(factors, basis, engine, roughly=True)
+    return np.empty_like(factors)
 
 
 def _first_users(

@@ -44,6 +44,10 @@ class ALSConfig:
         row was.
     cg_steps : int
         Steps of the solver ``"cg"``.
+    momentum : bool
+        Start each sweep beyond where the last one ended, `alsolike.models.momentum`: about half
+        the sweeps to the same loss. False: the alternating least squares of the papers, sweep by
+        sweep.
     start : {"small", "normal"}
         First user factors: N(0, 1) times ``0.1 / sqrt(factors)`` (Rendle et al. 2022), or
         N(0, 1) as in the article.
@@ -76,6 +80,7 @@ class ALSConfig:
     iterations: int = 15
     solver: Literal["exact", "cg"] = "exact"
     cg_steps: int = 3
+    momentum: bool = False
     start: Literal["small", "normal"] = "small"
     seed: int = 0
 
@@ -99,6 +104,8 @@ class ALSConfig:
             )
         self._check_choice("confidence", CONFIDENCES)
         self._check_choice("solver", ("exact", "cg"))
+        if not isinstance(self.momentum, (bool, np.bool_)):
+            raise SettingError(f"momentum must be True or False, not {self.momentum!r}.")
         self._check_choice("start", ("small", "normal"))
         self._check_choice("regularization_count", ("weighted", "observed"))
 

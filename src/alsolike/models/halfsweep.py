@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 import scipy.sparse as sp
 
 from alsolike.data.vocabulary import Vocabulary
@@ -22,13 +21,13 @@ from alsolike.kernels.loss import observed_loss
 from alsolike.kernels.refined import solve_refined
 from alsolike.kernels.solve import solve_exact, solve_hard
 from alsolike.kernels.vectors import LANES
+from alsolike.models.bases import gramian, pieces
 from alsolike.models.confidence import Weighing, amounts_of
 from alsolike.models.config import ALSConfig
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
-Chunk = tuple[int, int]
 
 # Enough pieces that the last ones even out, few enough that handing them over costs nothing.
 _CHUNKS = 64
@@ -38,11 +37,6 @@ _CHUNKS = 64
 FLOAT32_GAIN = 128.0
 # Rows of more gain than this are solved in float64 throughout, those between with residuals so.
 REFINED_GAIN = 2.0**16
-
-# Rows in one piece of a Gramian: fixed, so that sums keep their order for any number of threads.
-_BLOCK = 8192
-# Rows in one piece of work that sums nothing.
-_PIECE = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,44 +93,6 @@ class Side:
     def row_name(self, row: int) -> str:
         """Return what to call a row in a message."""
         return f"{self.kind} {self.ids.id_of(row)!r} (row {row})" if self.ids else f"row {row}"
-
-
-def gramian(factors: Floats, engine: Engine) -> Doubles:
-    """Return ``factors.T @ factors`` in float64, (f, f), summed in one order for any engine."""
-
-    def part(chunk: Chunk) -> Doubles:
-        block = factors[chunk[0] : chunk[1]].astype(np.float64)
-        product: Doubles = block.T @ block
-        return product
-
-    total = np.zeros((factors.shape[1], factors.shape[1]))
-    for product in engine.each(part, _blocks(len(factors), _BLOCK)):
-        total += product
-    return total
-
-
-def eigenbasis(matrix: Doubles) -> tuple[Doubles, Doubles]:
-    """Return eigenvalues, descending and not negative, (f,), and eigenvectors in columns, (f, f).
-
-    Each vector's largest part is positive, so that equal Gramians give equal bytes.
-    """
-    values, vectors = scipy.linalg.eigh(matrix, driver="evd")
-    values, vectors = values[::-1], vectors[:, ::-1]
-    largest = np.abs(vectors).argmax(axis=0)
-    signs = np.where(vectors[largest, np.arange(len(values))] < 0, -1.0, 1.0)
-    return np.maximum(values, 0.0), np.ascontiguousarray(vectors * signs)
-
-
-def turned(factors: Floats, basis: Doubles, engine: Engine) -> Floats:
-    """Return ``factors @ basis``, multiplied in float64 and rounded once."""
-    result = np.empty(factors.shape, dtype=np.float32)
-
-    def part(chunk: Chunk) -> None:
-        first, last = chunk
-        result[first:last] = factors[first:last].astype(np.float64) @ basis
-
-    engine.each(part, _blocks(len(factors), _PIECE))
-    return result
 
 
 def solve_side(
@@ -209,12 +165,13 @@ def total_loss(
 
     weighing = _weighing(config)
 
-    def part(chunk: Chunk) -> float:
-        own = slice(matrix.indptr[chunk[0]], matrix.indptr[chunk[1]])
-        weights, pulls = weighing.weights_and_pulls(user_side.amounts[own])
-        return observed_loss(indptr, indices, weights, pulls, *chunk, users, items)
+    def part(piece: slice) -> float:
+        first, last = piece.start, piece.stop
+        own = user_side.amounts[matrix.indptr[first] : matrix.indptr[last]]
+        weights, pulls = weighing.weights_and_pulls(own)
+        return observed_loss(indptr, indices, weights, pulls, first, last, users, items)
 
-    observed = sum(engine.each(part, _blocks(user_side.n_rows, _PIECE)))
+    observed = sum(engine.each(part, pieces(user_side.n_rows)))
     everywhere = np.vdot(gramian(user_factors, engine), gramian(item_factors, engine))
     penalty = sum(
         float(side.regularization @ np.einsum("rf,rf->r", factors, factors, dtype=np.float64))
@@ -259,11 +216,10 @@ def _leverage(side: Side, other: Floats, dense: Doubles, engine: Engine) -> Floa
     inverse = (1.0 / (dense + least)).astype(np.float32)
     result = np.empty(len(other), dtype=np.float32)
 
-    def part(chunk: Chunk) -> None:
-        block = other[chunk[0] : chunk[1]]
-        result[chunk[0] : chunk[1]] = np.square(block) @ inverse
+    def part(piece: slice) -> None:
+        result[piece] = np.square(other[piece]) @ inverse
 
-    engine.each(part, _blocks(len(other), _PIECE))
+    engine.each(part, pieces(len(other)))
     return result
 
 
@@ -290,10 +246,6 @@ def _equal_chunks(counts: Doubles, work: Doubles) -> list[Rows]:
     cuts = np.unique(np.concatenate(([0], np.searchsorted(done, goals) + 1, [len(order)])))
     cuts = cuts[cuts <= len(order)]
     return [plain(order[first:last]) for first, last in itertools.pairwise(cuts)][::-1]
-
-
-def _blocks(n_rows: int, size: int) -> list[Chunk]:
-    return [(first, min(first + size, n_rows)) for first in range(0, n_rows, size)]
 
 
 def _refuse_singular(side: Side, dense: Doubles) -> None:

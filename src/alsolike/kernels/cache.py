@@ -1,0 +1,197 @@
+"""Compiled kernels on disk: where they lie, whose that place is, and when they are stale.
+
+Numba reads and writes the files; place and stamp are ours, for our own kernels alone. Loading
+compiled code runs it, so the place must be one that nobody else can write to. And a kernel is made
+of parts from other modules, while Numba's own stamp is that of one file: it would go on running
+old parts. Ours covers all of them, and what compiles them (docs/decisions, "compiled kernels").
+"""
+
+import contextlib
+import functools
+import hashlib
+import inspect
+import os
+import re
+import shutil
+import stat
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba.core import config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.registry import cpu_target
+from numba.misc.appdirs import user_cache_dir
+
+_SOURCES = Path(__file__).resolve().parent
+_FOLDERS = ("alsolike", "kernels")
+
+# A folder for each stamp, so that two versions beside each other, or two kinds of processors that
+# share a home, do not take turns at compiling. The last so many that were used stay.
+_KEPT = 8
+
+_ANEW = "Compiled kernels are not kept, so every start of alsolike compiles anew"
+_ELSEWHERE = "set NUMBA_CACHE_DIR to a folder of your own"
+_FOREIGN = (
+    f"{_ANEW}: {{folder}} is not a folder of this user, and to load code that others have written "
+    f"is to run it. To end this, {_ELSEWHERE}."
+)
+_OPEN = (
+    f"{_ANEW}: others can write to {{folder}}, and to load code that they have written is to run "
+    f"it. To end this, {{first}}chmod 700 {{folder}}, or {_ELSEWHERE}."
+)
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def keep(kernel: Any) -> None:
+    """Let `kernel` load what an earlier process has compiled, and leave what it compiles."""
+    # The stamp says nothing about functions that stand elsewhere.
+    ours = Path(inspect.getfile(kernel.py_func)).resolve().parent == _SOURCES
+    if ours and _place() is not None:
+        kernel._cache = _Cache(kernel.py_func)
+
+
+class _Locator(_CacheLocator):
+    """What Numba asks about a function: where its code is kept, and the stamp of its source."""
+
+    def __init__(self, function: Any) -> None:
+        self._py_file = inspect.getfile(function)
+        self._line = function.__code__.co_firstlineno
+
+    def ensure_cache_path(self) -> None:
+        """Make the folder again where another process has cleared it away."""
+        _made(Path(self.get_cache_path()))
+
+    def get_cache_path(self) -> str:
+        """Return the folder."""
+        return str(_place())
+
+    def get_source_stamp(self) -> str:
+        """Return the stamp of all kernels."""
+        return _stamp()
+
+    def get_disambiguator(self) -> str:
+        """Return what tells functions of one name apart."""
+        return str(self._line)
+
+
+class _Form(CompileResultCacheImpl):
+    """Numba's form of compiled code, with our locator whatever others are asked for."""
+
+    def __init__(self, function: Any) -> None:
+        self._lineno = function.__code__.co_firstlineno
+        self._locator = _Locator(function)
+        module = Path(inspect.getfile(function)).stem
+        self._filename_base = self.get_filename_base(
+            f"{module}.{function.__qualname__}", sys.abiflags
+        )
+
+
+class _Cache(FunctionCache):
+    """Numba's cache of one function; damaged files and full disks cost time and no result."""
+
+    _impl_class = _Form
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the code for a signature, or None where it must be compiled."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # whatever half a file makes of unpickling it
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the code of a signature."""
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            _warn(f"{_ANEW}: {self.cache_path} cannot be written ({error.strerror}).")
+
+
+@functools.cache
+def _place() -> Path | None:
+    """Return the folder of this stamp, or None, once with a warning, where it is not private."""
+    try:
+        place = _cache_folder().joinpath(*_FOLDERS, _stamp())
+        is_new = _made(place)
+        fault = _fault(place)
+        if fault:
+            _warn(fault)
+            return None
+        with contextlib.suppress(OSError):  # nothing of this must be: the disk may be read-only
+            os.utime(place)
+            if is_new:
+                _forget_old(place.parent)
+    except (OSError, RuntimeError) as error:  # the second where nobody knows this user's home
+        _warn(f"{_ANEW}: there is no place for them ({error}). To end this, {_ELSEWHERE}.")
+        return None
+    return place
+
+
+def _cache_folder() -> Path:
+    if config.CACHE_DIR:
+        return Path(config.CACHE_DIR).absolute()
+    usual = Path(user_cache_dir())
+    # XDG_CACHE_HOME counts only where it is an absolute path.
+    return usual if usual.is_absolute() else Path.home() / ".cache"
+
+
+@functools.cache
+def _stamp() -> str:
+    """Return a hash over all that a kernel's code depends on."""
+    # The files' dates say nothing: those of a wheel may all be one.
+    digest, sources = hashlib.sha256(), sorted(_SOURCES.glob("*.py"))
+    if not sources:
+        raise FileNotFoundError(f"{_SOURCES} holds no sources to tell old code by")
+    for source in sources:
+        content = source.read_bytes()
+        digest.update(f"{source.name} {len(content)}\n".encode() + content)
+    compiler = (numba.__version__, llvmlite.__version__, sys.version)
+    processor = cpu_target.target_context.codegen().magic_tuple()
+    digest.update(repr((compiler, processor)).encode())
+    return digest.hexdigest()[:32]
+
+
+def _made(place: Path) -> bool:
+    """Make the folder and those above that lack, all private; say whether it is new."""
+    lacking = [folder for folder in (place, *place.parents) if not folder.exists()]
+    for folder in reversed(lacking):
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            folder.mkdir(mode=0o700)
+    return bool(lacking)
+
+
+def _fault(place: Path) -> str:
+    """Return in words why the code in `place` could be another's, or nothing."""
+    *ours, above = [place, *place.parents][: len(_FOLDERS) + 2]
+    user = os.geteuid()
+    for folder in ours:
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != user:
+            return _FOREIGN.format(folder=folder)
+        if found.st_mode & _OTHERS_WRITE:
+            return _OPEN.format(folder=folder, first="take out what is in it, ")
+    # Whoever can rename our folder can put another in its place. In sticky folders nobody can.
+    found = above.stat()
+    if found.st_uid not in (0, user):
+        return _FOREIGN.format(folder=above)
+    if found.st_mode & _OTHERS_WRITE and not found.st_mode & stat.S_ISVTX:
+        return _OPEN.format(folder=above, first="")
+    return ""
+
+
+def _forget_old(folder: Path) -> None:
+    """Remove the code of all stamps but those that were used last."""
+    stamps = [entry for entry in folder.iterdir() if re.fullmatch(r"[0-9a-f]{32}", entry.name)]
+    used = {entry: entry.lstat().st_mtime_ns for entry in stamps}
+    for entry in sorted(stamps, key=used.__getitem__, reverse=True)[_KEPT:]:
+        shutil.rmtree(entry, ignore_errors=True)  # another process may be doing the same
+
+
+@functools.cache
+def _warn(message: str) -> None:
+    warnings.warn(message, RuntimeWarning, stacklevel=2)

@@ -1,0 +1,71 @@
+"""A Gramian, its own basis, and factors turned into it.
+
+In the basis of the other side's Gramian the dense part of every row's system is diagonal, for every
+lambda (docs/decisions, "the Gramian's basis"). Scores do not change where both sides are turned by
+the same orthogonal matrix.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+
+from alsolike.engines.base import Engine
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Piece = slice
+
+# Rows in one piece of a Gramian: fixed, so that sums keep their order for any number of threads.
+_SUMMED = 8192
+# Rows in one piece of work that sums nothing.
+_PIECE = 2048
+
+
+def gramian(factors: Floats, engine: Engine) -> Doubles:
+    """Return ``factors.T @ factors`` in float64, (f, f), summed in one order for any engine."""
+
+    def part(piece: Piece) -> Doubles:
+        block = factors[piece].astype(np.float64)
+        product: Doubles = block.T @ block
+        return product
+
+    total = np.zeros((factors.shape[1], factors.shape[1]))
+    for product in engine.each(part, pieces(len(factors), _SUMMED)):
+        total += product
+    return total
+
+
+def eigenbasis(matrix: Doubles) -> tuple[Doubles, Doubles]:
+    """Return eigenvalues, descending and not negative, (f,), and eigenvectors in columns, (f, f).
+
+    Each vector's largest part is positive, so that equal Gramians give equal bytes.
+    """
+    values, vectors = scipy.linalg.eigh(matrix, driver="evd")
+    values, vectors = values[::-1], vectors[:, ::-1]
+    largest = np.abs(vectors).argmax(axis=0)
+    signs = np.where(vectors[largest, np.arange(len(values))] < 0, -1.0, 1.0)
+    return np.maximum(values, 0.0), np.ascontiguousarray(vectors * signs)
+
+
+def turned(factors: Floats, basis: Doubles, engine: Engine, *, roughly: bool = False) -> Floats:
+    """Return ``factors @ basis``, multiplied in float64 and rounded once.
+
+    `roughly` multiplies in float32, four times as fast: for what is approximate anyway.
+    """
+    result = np.empty(factors.shape, dtype=np.float32)
+    kind: npt.DTypeLike = np.float32 if roughly else np.float64
+    by: npt.NDArray[np.floating[Any]] = basis.astype(kind)
+
+    def part(piece: Piece) -> None:
+        block: npt.NDArray[np.floating[Any]] = factors[piece].astype(kind, copy=False)
+        result[piece] = block @ by
+
+    engine.each(part, pieces(len(factors)))
+    return result
+
+
+def pieces(n_rows: int, size: int = _PIECE) -> list[Piece]:
+    """Cut rows into pieces of `size`, whatever the number of threads."""
+    return [slice(first, min(first + size, n_rows)) for first in range(0, n_rows, size)]
