@@ -1,36 +1,48 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import oracles_topk
 from alsolike.kernels.topk import dot, scan_block, sort_heaps
+from alsolike.recommending.scan import Heaps, NotFiniteError, Products
 
 
-def scan(S, k, *, taken=None, open_items=None, width=None, X=None, Y=None, margins=None):
+def scan(S, k, *, taken=None, open_items=None, width=None):
     n_rows, n_items = S.shape
+    flat, bounds, heaps = start(n_rows, k, taken)
+    cursors = bounds[:-1].copy()
+    open_items = np.ones(n_items, dtype=bool) if open_items is None else open_items
+    for first in range(0, n_items, width or n_items):
+        last = first + (width or n_items)
+        block = np.ascontiguousarray(S[:, first:last])
+        bad = scan_block(block, first, open_items, flat, cursors, bounds[1:], *heaps)
+        if bad != -1:
+            return first, bad
+    sort_heaps(*heaps)
+    best, items, _ = heaps
+    return items, best
+
+
+def start(n_rows, k, taken):
     lists = [sorted(row) for row in taken] if taken is not None else [[]] * n_rows
     bounds = np.cumsum([0, *map(len, lists)]).astype(np.int64)
     flat = np.array([item for row in lists for item in row], dtype=np.int32)
     best = np.full((n_rows, k), -np.inf, dtype=np.float32)
     items = np.full((n_rows, k), -1, dtype=np.int32)
-    filled = np.zeros(n_rows, dtype=np.int64)
-    cursors = bounds[:-1].copy()
-    open_items = np.ones(n_items, dtype=bool) if open_items is None else open_items
-    X = np.zeros((n_rows, 0), dtype=np.float32) if X is None else X
-    Y = np.zeros((n_items, 0), dtype=np.float32) if Y is None else Y
-    margins = np.zeros(n_rows, dtype=np.float32) if margins is None else margins
-    for first in range(0, n_items, width or n_items):
-        last = first + (width or n_items)
-        block = np.ascontiguousarray(S[:, first:last])
-        bad = scan_block(
-            block, X, Y[first:last], margins, np.inf, first, open_items,
-            flat, cursors, bounds[1:], best, items, filled,
-        )  # fmt: skip
-        if bad != -1:
-            return first, bad
-    sort_heaps(best, items, filled)
-    return items, best
+    return flat, bounds, (best, items, np.zeros(n_rows, dtype=np.int64))
+
+
+def scan_products(X, Y, k, *, taken=None, may_appear=None):
+    flat, bounds, heaps = start(len(X), k, taken)
+    lengths = np.linalg.norm(Y.astype(np.float64), axis=1).astype(np.float32)
+    source = Products(np.arange(len(X)), X, Y, lengths)
+    may_appear = np.ones(len(Y), dtype=bool) if may_appear is None else may_appear
+    fill = source.filler(may_appear)
+    fill(slice(0, len(X)), flat, bounds[:-1], bounds[1:], Heaps(*heaps))
+    sort_heaps(*heaps)
+    return heaps[1], heaps[0]
 
 
 # Few distinct values, so that ties are the rule.
@@ -67,19 +79,45 @@ def test_dot_is_the_defined_sum(f, seed):
     assert dot(x, y) == oracles_topk.dot(x, y)
 
 
-def test_the_product_only_proposes():
-    # Scores off by less than the margin, in the wrong direction: `dot` decides, ties by index.
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((5, 7)).astype(np.float32)
-    Y = rng.standard_normal((200, 7)).astype(np.float32)
-    Y[100:] = Y[:100]
+# Products that are no numbers of few bits, and twins of them; lengths from nothing to much.
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_panels_equal_sorting_everything(data):
+    n_rows, n_items = data.draw(st.integers(1, 14)), data.draw(st.integers(1, 70))
+    f, k = data.draw(st.sampled_from([1, 7, 33, 70, 130])), data.draw(st.integers(1, 40))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**16)))
+    X, Y = (rng.standard_normal((n, f)).astype(np.float32) for n in (n_rows, n_items))
+    Y *= rng.choice([0, 1e-30, 0.1, 1, 1e6], (n_items, 1)).astype(np.float32)
+    X *= rng.choice([0, 0.1, 1], (n_rows, 1)).astype(np.float32)
+    Y[n_items // 2 :] = Y[: n_items - n_items // 2]
+    open_items = data.draw(arrays(bool, n_items))
+    taken = [data.draw(st.sets(st.integers(0, n_items - 1))) for _ in range(n_rows)]
+    items, best = scan_products(X, Y, k, taken=taken, may_appear=open_items)
     exact = oracles_topk.dots(X, Y)
-    noise = rng.uniform(-0.01, 0.01, exact.shape).astype(np.float32)
-    margins = np.full(5, 0.021, dtype=np.float32)
-    items, best = scan(exact + noise, 9, width=64, X=X, Y=Y, margins=margins)
-    want_items, want_best = oracles_topk.top(exact, 9)
+    want_items, want_best = oracles_topk.top(exact, k, taken=taken, open_items=open_items)
     np.testing.assert_array_equal(items, want_items)
     np.testing.assert_array_equal(best, want_best)
+
+
+def test_twins_in_other_panels_stand_in_order():
+    # Equal scores from items of very different length, so that the later item comes first.
+    X = np.float32([[1, 0], [0, 0]])
+    Y = np.float32([[2, number] for number in range(200)])
+    items, best = scan_products(X, Y, 5)
+    assert items.tolist() == [[0, 1, 2, 3, 4]] * 2
+    assert best.tolist() == [[2] * 5, [0] * 5]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [(0, 3), (1, 3)])
+def test_panels_find_what_is_not_finite(bad, place):
+    rng = np.random.default_rng(0)
+    both = [rng.standard_normal((n, 40)).astype(np.float32) for n in (3, 200)]
+    both[place[0]][2, place[1]] = bad
+    with pytest.raises(NotFiniteError) as found:
+        scan_products(*both, 4)
+    assert (found.value.query, found.value.item)[place[0]] == 2
+    assert not np.isfinite(found.value.score)
 
 
 def test_no_items_and_no_rows():

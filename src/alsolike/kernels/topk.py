@@ -1,17 +1,12 @@
-"""Top-k of many rows of scores, block by block: the running best of each row in a small heap.
+"""Top-k of many rows of scores: the running best of each row in a small heap.
 
-A block of scores comes from a matrix product whose rounding depends on the shape of the block and
-on the place within it, so equal items would get unequal scores. Where the factors are given, the
-product therefore only proposes: what comes near a row's running threshold is scored anew by
-`dot`, one defined sum, and that decides. The result depends on the factors alone, not on how rows
-and items were cut into blocks, nor on the linear algebra library or its threads.
+Scores come from a model in blocks; those of factors are found without most of them, in
+`alsolike.kernels.panels`.
 
 Notation
 --------
 S : float32, (b, m), C order
     The block of scores: b rows (users), m columns (consecutive items).
-X, Y : float32, (b, f) and (m, f), C order
-    The factors behind S; f = 0 where there are none, and S itself is then the score.
 best, items : float32 and int32, (b, k)
     Per row a binary heap whose root is the worst entry: the lowest score and, among equal scores,
     the highest item.
@@ -60,10 +55,6 @@ def dot(x: Array, y: Array) -> Any:
 @kernel
 def scan_block(
     S: Array,
-    X: Array,
-    Y: Array,
-    margins: Array,
-    ceiling: float,
     first_item: int,
     open_items: Array,
     taken: Array,
@@ -79,10 +70,6 @@ def scan_block(
 
     Parameters
     ----------
-    margins : float32, (b,)
-        More than ``S`` can differ from `dot`; zeros where f = 0.
-    ceiling : float
-        Scores are clipped to ``[-ceiling, ceiling]``.
     first_item : int
         Item of the block's first column.
     open_items : bool, (n_items,)
@@ -98,10 +85,10 @@ def scan_block(
         -1, or ``row * m + column`` of a score that is NaN or +inf. A score of -inf means that
         the item must not appear.
     """
-    m, k, f = S.shape[1], best.shape[1], X.shape[1]
+    m, k = S.shape[1], best.shape[1]
     for row in range(S.shape[0]):
         line = S[row]
-        bar = _bar(best[row, 0], filled[row], k, margins[row])
+        bar = _bar(best[row, 0], filled[row], k)
         for start in range(0, m, _CHUNK):
             stop = min(start + _CHUNK, m)
             # Flags as wide as the scores: twice as fast as the int64 that Python's 0 would give.
@@ -112,24 +99,32 @@ def scan_block(
             if not hits:
                 continue
             for column in range(start, stop):
-                if line[column] <= bar:
+                score = line[column]
+                if score <= bar:
                     continue
                 item = first_item + column
-                score = line[column]
                 if not open_items[item] or _is_taken(item, taken, cursors, ends, row):
                     continue
-                if f > 0 and np.isfinite(score):
-                    score = dot(X[row], Y[column])
                 if not (score < np.inf):
                     return int(row * m + column)
-                score = np.float32(max(-ceiling, min(ceiling, score)))
-                if filled[row] < k:
-                    filled[row] += 1
-                    _sift_up(best[row], items[row], filled[row] - 1, score, item)
-                elif score > best[row, 0]:
-                    _sift_down(best[row], items[row], k, score, item)
-                bar = _bar(best[row, 0], filled[row], k, margins[row])
+                filled[row] = push(best[row], items[row], filled[row], score, item)
+                bar = _bar(best[row, 0], filled[row], k)
     return -1
+
+
+@kernel
+def push(scores: Array, ids: Array, filled: int, score: Any, item: int) -> int:
+    """Give one heap an item, in whatever order they come; return how many entries it has then.
+
+    An item of -inf is not one: that score means that it must not appear.
+    """
+    if filled < len(scores):
+        if score > -np.inf:
+            _sift_up(scores, ids, filled, score, item)
+            filled += 1
+    elif _is_worse(scores[0], ids[0], score, item):
+        _sift_down(scores, ids, filled, score, item)
+    return filled
 
 
 @kernel
@@ -144,9 +139,9 @@ def sort_heaps(best: Array, items: Array, filled: Array) -> None:
 
 
 @kernel
-def _bar(worst: float, filled: int, k: int, margin: float) -> Any:
+def _bar(worst: float, filled: int, k: int) -> Any:
     """Return the score at or below which nothing can enter the heap any more."""
-    return np.float32(worst - margin) if filled == k else np.float32(-np.inf)
+    return np.float32(worst) if filled == k else np.float32(-np.inf)
 
 
 @kernel

@@ -24,7 +24,6 @@ from alsolike.recommending.answers import (
     checked_k,
     open_ids,
     open_items,
-    row_lengths,
     seen_by,
     tidy,
     unit_rows,
@@ -59,7 +58,7 @@ def top_items(
 
     For a `FactorModel` the scores are `alsolike.kernels.topk.dot` of the two rows of factors, so
     they do not depend on which other users are asked for, on threads or on the linear algebra
-    library. For other models they are what ``model.scores`` gives for blocks of 256 users and
+    library. For other models they are what ``model.scores`` gives for blocks of 240 users and
     2,048 items; a score of -inf means that the item must not appear.
 
     Parameters
@@ -102,13 +101,7 @@ def top_items(
     rows = checked_indices(user_indices, n_users, kind="user")
     starts, ends, taken = _excluded(exclude, rows, (n_users, n_items))
     source: Source = (
-        Products(
-            rows,
-            model.user_factors,
-            row_lengths(model.user_factors[rows]),
-            model.item_factors,
-            model.item_norms,
-        )
+        Products(rows, model.user_factors, model.item_factors, model.item_norms)
         if isinstance(model, FactorModel)
         else Plain(rows, model)
     )
@@ -165,7 +158,7 @@ def similar_indices(
     lengths = candidates.astype(np.float32)
     itself = np.arange(len(chosen) + 1, dtype=np.int64)
     scan = Scan(
-        Products(chosen, units, np.ones(len(chosen)), units, lengths, ceiling=1.0),
+        Products(chosen, units, units, lengths, ceiling=1.0),
         candidates & (model.item_counts >= min_count),
         chosen,
         itself[:-1],

@@ -10,12 +10,14 @@ import numpy.typing as npt
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError
 from alsolike.kernels.launch import plain
-from alsolike.kernels.topk import scan_block, sort_heaps
+from alsolike.kernels.panels import WIDE, lay_out, scan_panels
+from alsolike.kernels.topk import dot, scan_block, sort_heaps
 from alsolike.models.base import Floats, Recommender
 from alsolike.observing import Observer
-from alsolike.recommending.answers import Indices, Mask, product_margin
+from alsolike.recommending.answers import Indices, Mask
 
-QUERIES_PER_BLOCK = 256
+# Tiles of six; the queries of a block stay in the second-level cache.
+QUERIES_PER_BLOCK = 240
 ITEMS_PER_BLOCK = 2048
 
 Bounds = npt.NDArray[np.int64]
@@ -43,6 +45,15 @@ class Ranked:
         return cls(indices, np.full((n_rows, k), -np.inf, dtype=np.float32))
 
 
+@dataclass(frozen=True, eq=False)
+class Heaps:
+    """The best so far of a block of queries, see `alsolike.kernels.topk`."""
+
+    scores: Floats
+    items: Indices
+    filled: Bounds
+
+
 class NotFiniteError(Exception):
     """A score that is NaN or +inf, by its place; the caller knows what the places are called."""
 
@@ -51,60 +62,108 @@ class NotFiniteError(Exception):
         self.query, self.item, self.score = query, item, score
 
 
+class Filler(Protocol):
+    """Fills the heaps of one block of queries."""
+
+    def __call__(self, queries: slice, taken: Indices, starts: Bounds, stops: Bounds,
+                 heaps: Heaps) -> None:  # fmt: skip
+        """Give each query its best items; ``taken[start:stop]`` must not appear."""
+
+
 class Source(Protocol):
-    """Scores of queries (rows that somebody asked for) in blocks."""
+    """Scores of queries (rows that somebody asked for) with items."""
 
-    @property
-    def ceiling(self) -> float:
-        """Scores are clipped to ``[-ceiling, ceiling]``."""
-
-    def block(self, queries: slice, items: slice) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return S, X, Y and margins as `scan_block` wants them."""
+    def filler(self, may_appear: Mask) -> Filler:
+        """Return what ranks, made ready for the items that may appear at all."""
 
 
 @dataclass(frozen=True, eq=False)
 class Products:
-    """Scores that are dot products of ``left[rows]`` and `right`.
+    """Scores that are dot products of ``left[rows]`` and `right`, clipped to ``ceiling``.
 
-    `row_lengths` and `right_lengths` are the Euclidean lengths of both.
+    `right_lengths` are Euclidean lengths. Both sides are best given in a basis whose first
+    coordinates carry the most, as factors are; most products then end early.
     """
 
     rows: Indices
     left: Floats
-    row_lengths: npt.NDArray[np.float64]
     right: Floats
     right_lengths: Floats
     ceiling: float = np.inf
 
-    def block(self, queries: slice, items: slice) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return the product, its factors and its margins."""
-        x = plain(self.left[self.rows[queries]])
-        y = plain(self.right[items])
-        longest = self.right_lengths[items].max()
-        margins = product_margin(self.row_lengths[queries], longest, x.shape[1])
-        return x @ y.T, x, y, margins
+    def filler(self, may_appear: Mask) -> Filler:
+        """Lay the items out in panels, the longest first."""
+        n_factors = self.right.shape[1]
+        known = np.where(np.isfinite(self.right_lengths), self.right_lengths, np.inf)
+        order = np.argsort(-known, kind="stable").astype(np.int32)
+        order = plain(order[may_appear[order]])
+        n_panels = -(-len(order) // WIDE)
+        panels = np.zeros((n_panels, n_factors, WIDE), dtype=np.float32)
+        right = plain(self.right)
+        lay_out(right, order, panels)
+        ends = _steps(n_factors)
+        lengths = np.zeros((len(ends) + 1, n_panels * WIDE), dtype=np.float32)
+        lengths[:, : len(order)] = _lengths(self.right[order], ends)
+        rests = lengths.reshape(len(ends) + 1, n_panels, WIDE).max(axis=2)
+        # More than float32 sums of f products can be off (see `product_margin`).
+        slack = 2.0 * (n_factors + 8) * 2.0**-24
+
+        def fill(
+            queries: slice, taken: Indices, starts: Bounds, stops: Bounds, heaps: Heaps
+        ) -> None:
+            x = plain(self.left[self.rows[queries]])
+            bad = scan_panels(
+                plain(panels), order, ends, rests, x, _lengths(x, ends), right, slack,
+                self.ceiling, taken, starts, stops, heaps.scores, heaps.items, heaps.filled,
+            )  # fmt: skip
+            if bad >= 0:
+                query, item = divmod(bad, len(right))
+                score = float(dot(x[query], right[item]))
+                raise NotFiniteError(queries.start + query, item, score)
+
+        return fill
 
 
 @dataclass(frozen=True, eq=False)
 class Plain:
-    """Scores as a model gives them."""
+    """Scores as a model gives them; one of -inf means that the item must not appear."""
 
     rows: Indices
     model: Recommender
-    ceiling: float = np.inf
 
-    def block(self, queries: slice, items: slice) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return the model's block of scores, and no factors."""
+    def filler(self, may_appear: Mask) -> Filler:
+        """Take the scores block by block of items, in their order."""
+        open_items = plain(may_appear)
+
+        def fill(
+            queries: slice, taken: Indices, starts: Bounds, stops: Bounds, heaps: Heaps
+        ) -> None:
+            cursors = starts.copy()
+            for items in _blocks(len(open_items), ITEMS_PER_BLOCK):
+                if not open_items[items].any():
+                    continue
+                scores = self._block(queries, items)
+                bad = scan_block(
+                    scores, items.start, open_items, taken, cursors, stops, heaps.scores,
+                    heaps.items, heaps.filled,
+                )  # fmt: skip
+                if bad >= 0:
+                    row, column = divmod(bad, scores.shape[1])
+                    place = queries.start + row, items.start + column
+                    raise NotFiniteError(*place, float(scores[row, column]))
+
+        return fill
+
+    def _block(self, queries: slice, items: slice) -> Floats:
         rows = self.rows[queries]
-        scores = np.ascontiguousarray(self.model.scores(rows, items), dtype=np.float32)
+        scores: Floats = np.ascontiguousarray(self.model.scores(rows, items), dtype=np.float32)
         expected = (len(rows), items.stop - items.start)
         if scores.shape != expected:
             raise DataError(
                 f"Model {self.model.name!r} gave scores of shape {scores.shape} for "
                 f"{expected[0]} users and {expected[1]} items."
             )
-        none = plain(np.zeros((len(rows), 0), dtype=np.float32))
-        return scores, none, none, np.zeros(len(rows), dtype=np.float32)
+        return scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,8 +200,15 @@ class Scan:
         ranked = Ranked.nothing(n_queries, self.k)
         lock = threading.Lock()
 
+        fill = self.source.filler(self.may_appear)
+        taken = plain(self.taken)
+
         def work(queries: slice) -> None:
-            self._rank(queries, ranked)
+            starts, stops = plain(self.starts[queries]), plain(self.ends[queries])
+            filled = np.zeros(len(starts), dtype=np.int64)
+            heaps = Heaps(ranked.scores[queries], ranked.indices[queries], filled)
+            fill(queries, taken, starts, stops, heaps)
+            sort_heaps(heaps.scores, heaps.items, heaps.filled)
             with lock:
                 observer.advance(queries.stop - queries.start)
 
@@ -151,35 +217,21 @@ class Scan:
         observer.finish()
         return ranked
 
-    def _rank(self, queries: slice, ranked: Ranked) -> None:
-        best, found = ranked.scores[queries], ranked.indices[queries]
-        filled = np.zeros(len(best), dtype=np.int64)
-        cursors, ends = self.starts[queries].copy(), plain(self.ends[queries])
-        may_appear, taken = plain(self.may_appear), plain(self.taken)
-        for items in _blocks(len(self.may_appear), ITEMS_PER_BLOCK):
-            if not self.may_appear[items].any():
-                continue
-            scores, x, y, margins = self.source.block(queries, items)
-            bad = scan_block(
-                scores,
-                x,
-                y,
-                margins,
-                self.source.ceiling,
-                items.start,
-                may_appear,
-                taken,
-                cursors,
-                ends,
-                best,
-                found,
-                filled,
-            )
-            if bad >= 0:
-                row, column = divmod(bad, scores.shape[1])
-                place = queries.start + row, items.start + column
-                raise NotFiniteError(*place, float(scores[row, column]))
-        sort_heaps(best, found, filled)
+
+def _steps(n_factors: int) -> Bounds:
+    """Return the coordinates after which a tile is looked at, the last one included."""
+    first = max(32, n_factors // 4)
+    early = [end for end in (first, 2 * first) if end + 16 <= n_factors]
+    return plain(np.array([*early, n_factors], dtype=np.int64))
+
+
+def _lengths(rows: Floats, ends: Bounds) -> Floats:
+    """Return at least the lengths of rows: whole, and of what comes after each of `ends`."""
+    squares = np.square(rows, dtype=np.float64)
+    sums = np.stack([squares[:, start:].sum(axis=1) for start in (0, *ends)])
+    # Rounded up: a length that is too large costs time, one too small an item.
+    lengths: Floats = (np.sqrt(sums) * (1 + 1e-6)).astype(np.float32)
+    return lengths
 
 
 def _blocks(count: int, size: int) -> list[slice]:

@@ -1,0 +1,229 @@
+"""Top-k of dot products, without most of the products: exact all the same.
+
+Items are laid out in panels of sixteen, the longest rows of factors first. A tile of six queries
+and one panel is multiplied in registers, coordinate by coordinate, and left as soon as no item in
+it can still reach any of the six lists. Two bounds say so, both by Cauchy and Schwarz:
+
+- ``|x| |y|`` is below the list's worst score: then it is so for all later panels, too.
+- What the first coordinates gave, plus ``|x'| |y'|`` of those that are left, is below it. In the
+  basis of the items' Gramian the first coordinates carry the most, so that this comes early
+  (Teflioudi, Gemulla, Mykytiuk 2015, "LEMP: Fast Retrieval of Large Entries in a Matrix Product",
+  section 4, with a basis that factorization gives for nothing).
+
+What is left is scored anew by `alsolike.kernels.topk.dot`, one defined sum, and that decides: the
+result depends on the factors alone.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba.core import types
+from numba.core.cgutils import for_range
+from numba.extending import intrinsic
+
+from alsolike.kernels.launch import kernel
+from alsolike.kernels.topk import dot, push
+from alsolike.kernels.vectors import LANES, Code
+
+Array = npt.NDArray[Any]
+
+# Queries and items of a tile: twelve sums in registers.
+TALL, WIDE = 6, 16
+
+# What products can lose below the smallest of float32; and it keeps a bar below a worst score of 0.
+_LEAST = np.float32(1e-38)
+
+_INT = ir.IntType(64)
+
+
+@intrinsic
+def add_products(typingctx: Any, panel: Any, p: Any, X: Any, x: Any, length: Any, begin: Any,
+                 end: Any, sums: Any, bars: Any) -> Any:  # fmt: skip
+    """Add the products of the coordinates from `begin` to `end` to a tile's sums.
+
+    The panel starts at `p`, the first query at `x`; queries are `length` numbers long. Returns
+    whether any sum is not below or equal to its query's bar, as NaN never is.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        code = Code(context, builder, signature.args[0])
+        panel = code.at(code.start(signature.args[0], args[0]), args[1])
+        x = code.at(code.start(signature.args[2], args[2]), args[3])
+        totals = code.start(signature.args[7], args[7])
+        bars = code.start(signature.args[8], args[8])
+        tile = [(a, b) for a in range(TALL) for b in range(WIDE // LANES)]
+        homes = {(a, b): code.at(totals, _INT(a * WIDE + b * LANES)) for a, b in tile}
+        begun = code.accumulators([code.load(home) for home in homes.values()])
+        kept = dict(zip(tile, begun, strict=True))
+        with for_range(builder, args[6], start=args[5], intp=_INT) as loop:
+            items = code.at(panel, builder.shl(loop.index, _INT(4)))
+            right = [code.load(code.at(items, _INT(b * LANES))) for b in range(WIDE // LANES)]
+            for a in range(TALL):
+                place = code.plus(builder.mul(_INT(a), args[4]), loop.index)
+                left = code.spread(builder.load(code.at(x, place)))
+                for b, vector in enumerate(right):
+                    total = code.add(builder.load(kept[a, b]), code.mul(left, vector))
+                    builder.store(total, kept[a, b])
+        found = ir.Constant(ir.VectorType(ir.IntType(1), LANES), [0] * LANES)
+        for (a, b), place in kept.items():
+            total = builder.load(place)
+            code.store(total, homes[a, b])
+            bar = code.spread(builder.load(code.at(bars, _INT(a))))
+            found = builder.or_(found, builder.fcmp_unordered(">", total, bar))
+        flags = builder.bitcast(found, ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", flags, ir.IntType(LANES)(0))
+
+    whole = types.int64
+    kinds = panel, whole, X, whole, whole, whole, whole, sums, bars
+    return types.boolean(*kinds), emit
+
+
+@kernel
+def lay_out(Y: Array, order: Array, panels: Array) -> None:
+    """Write the rows `order` of Y into panels.
+
+    Parameters
+    ----------
+    Y : float32, (m, f)
+    order : int32, (n,)
+    panels : float32, (n_panels, f, 16), zeros
+    """
+    for number in range(len(order)):
+        row = Y[order[number]]
+        panel = panels[number // WIDE]
+        lane = number % WIDE
+        for k in range(len(row)):
+            panel[k, lane] = row[k]
+
+
+@kernel
+def scan_panels(
+    panels: Array,
+    order: Array,
+    ends: Array,
+    rests: Array,
+    X: Array,
+    lengths: Array,
+    Y: Array,
+    slack: float,
+    ceiling: float,
+    taken: Array,
+    starts: Array,
+    stops: Array,
+    best: Array,
+    items: Array,
+    filled: Array,
+) -> int:
+    """Fill the heaps of queries with the best items.
+
+    Parameters
+    ----------
+    panels : float32, (n_panels, f, 16)
+        From `lay_out`, the longest rows first.
+    order : int32, (n,)
+        The item of each place in the panels.
+    ends : int64, (n_steps,)
+        Coordinates after which a tile is looked at; the last is f.
+    rests : float32, (n_steps + 1, n_panels)
+        At least the length of any row in a panel: of the whole row, then of what is left of it
+        after each step.
+    X : float32, (b, f), C order
+        The queries.
+    lengths : float32, (n_steps + 1, at least b)
+        The same of the queries.
+    Y : float32, (m, f)
+        The items, as they were given.
+    slack : float
+        A product of two rows of length 1 differs from `dot` by less.
+    ceiling : float
+        Scores are clipped to ``[-ceiling, ceiling]``.
+    taken : int32, (n_taken,)
+        Query q must not get ``taken[starts[q]:stops[q]]``, which ascends.
+    best, items, filled
+        The heaps, as in `alsolike.kernels.topk`.
+
+    Returns
+    -------
+    int
+        -1, or ``query * m + item`` of a score that is NaN or +inf.
+    """
+    b, f = X.shape
+    n_groups = (b + TALL - 1) // TALL
+    queries = np.zeros((n_groups * TALL, f), dtype=np.float32)
+    queries[:b] = X
+    groups, n_active = np.arange(n_groups), n_groups
+    # The worst score of each list, below which nothing enters it; nothing enters no query's.
+    worst = np.full(n_groups * TALL, np.inf, dtype=np.float32)
+    worst[:b] = -np.inf
+    sums, bars = np.empty(TALL * WIDE, dtype=np.float32), np.empty(TALL, dtype=np.float32)
+    flat_panels, flat_queries = panels.reshape(-1), queries.reshape(-1)
+    for panel in range(panels.shape[0]):
+        at = 0
+        while at < n_active:
+            first = groups[at] * TALL
+            if not _may_enter(worst, lengths, rests, first, panel, b, slack):
+                # Later panels are shorter, and the lists only get better.
+                n_active -= 1
+                groups[at] = groups[n_active]
+                continue
+            at += 1
+            sums[:] = 0
+            begin, hit = 0, False
+            for step in range(len(ends)):
+                for a in range(TALL):
+                    query = min(first + a, b - 1)
+                    bound = lengths[step + 1, query] * rests[step + 1, panel]
+                    bound += slack * lengths[0, query] * rests[0, panel]
+                    bars[a] = worst[first + a] - bound - _LEAST
+                hit = add_products(
+                    flat_panels, panel * f * WIDE, flat_queries, first * f, f, begin, ends[step],
+                    sums, bars,
+                )  # fmt: skip
+                if not hit:
+                    break
+                begin = ends[step]
+            if not hit:
+                continue
+            for a in range(min(TALL, b - first)):
+                query = first + a
+                for lane in range(min(WIDE, len(order) - panel * WIDE)):
+                    if sums[a * WIDE + lane] <= bars[a]:
+                        continue
+                    item = order[panel * WIDE + lane]
+                    if _is_among(item, taken, starts[query], stops[query]):
+                        continue
+                    score = dot(X[query], Y[item])
+                    if not (score < np.inf):
+                        return int(query * Y.shape[0] + item)
+                    score = np.float32(max(-ceiling, min(ceiling, score)))
+                    filled[query] = push(best[query], items[query], filled[query], score, item)
+                    if filled[query] == best.shape[1]:
+                        worst[query] = best[query, 0]
+    return -1
+
+
+@kernel
+def _may_enter(
+    worst: Array, lengths: Array, rests: Array, first: int, panel: int, b: int, slack: float
+) -> bool:
+    """Return whether an item of the panel may be long enough for any of six queries."""
+    for query in range(first, min(first + TALL, b)):
+        # Not "below": NaN is never skipped.
+        if not (np.float32(1 + slack) * lengths[0, query] * rests[0, panel] < worst[query]):
+            return True
+    return False
+
+
+@kernel
+def _is_among(item: int, taken: Array, start: int, stop: int) -> bool:
+    """Return whether an ascending list holds an item."""
+    low, high = start, stop
+    while low < high:
+        middle = (low + high) // 2
+        if taken[middle] < item:
+            low = middle + 1
+        else:
+            high = middle
+    return bool(low < stop and taken[low] == item)
