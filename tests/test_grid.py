@@ -12,6 +12,7 @@ import pytest
 from alsolike.data.interactions import Interactions
 from alsolike.data.split import Split
 from alsolike.data.splitting import hold_out
+from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, LedgerError, SettingError
 from alsolike.evaluation.curves import Judge, learning_curve
 from alsolike.models.config import ALSConfig
@@ -42,6 +43,16 @@ def split(likes: Interactions) -> Split:
 @pytest.fixture(scope="module")
 def result(split: Split) -> SearchResult:
     return search(split, expand(SPACE, BASE), sweeps=SWEEPS, k=5)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_trainings_beside_each_other_change_nothing(
+    split: Split, result: SearchResult, threads: int
+) -> None:
+    engine = LocalEngine(threads)
+    again = search(split, expand(SPACE, BASE), sweeps=SWEEPS, k=5, engine=engine)
+    assert again.curves.rows() == result.curves.rows()
+    assert again.leaderboard.rows() == result.leaderboard.rows()
 
 
 class Hearing(Observer):

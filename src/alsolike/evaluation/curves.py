@@ -10,13 +10,16 @@ import numpy.typing as npt
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.split import Split
 from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.intervals import bootstrap_mean
-from alsolike.evaluation.measures import METRICS, evaluate, mean_squared_error
+from alsolike.evaluation.intervals import Resamples
+from alsolike.evaluation.measures import METRICS, SquaredErrors, measured
+from alsolike.evaluation.questions import Questions
 from alsolike.models.als import fold_in, iterate
 from alsolike.models.base import FactorModel
 from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
+from alsolike.recommending.scan import Ranked
 
 HeldOut = Literal["validation", "test"]
 Rows = npt.NDArray[np.int64]
@@ -173,59 +176,89 @@ def learning_curve(
     first = Judge(k=k, metric=metric, exclude_seen=exclude_seen, choose=choose)
     wanted = checked_sweeps(sweeps)
     judges = checked_judges(split, first, beside)
-    # What a model has been shown when it is asked: training, and what was given.
-    shown = split.train if split.given is None else together(split.train, split.given)
+    panel = _Panel(split, judges, config.seed, engine or LocalEngine())
     training = iterate(split.train, replace(config, iterations=wanted[-1]), engine=engine)
     observer.start("learning curve", len(wanted))
     for sweep, model in enumerate(training, start=1):
         if sweep not in wanted:
             continue
-        ready = with_given(model, split, engine)
-        figures = {
-            prefix + name: value
-            for prefix, judge in judges.items()
-            for name, value in _judged(ready, split, judge, shown, config.seed, engine).items()
-        }
-        yield CurvePoint(sweep, figures)
+        yield CurvePoint(sweep, panel.figures(with_given(model, split, engine)))
         observer.advance()
     observer.finish()
 
 
-def _judged(
-    model: FactorModel,
-    split: Split,
-    judge: Judge,
-    shown: Interactions,
-    seed: int,
-    engine: Engine | None,
-) -> dict[str, float]:
-    """Return the figures of `judge` for one model, with the names of ``judge.figures``."""
-    held_out, users = _held_out(split, judge)
-    of_chosen, of_train = (
-        evaluate(
-            model,
-            relevant,
-            exclude=exclude,
-            k=judge.k,
-            metrics=(judge.metric,),
-            user_indices=users,
-            engine=engine,
+class _Panel:
+    """All judges of a curve, with what they ask made ready for one point after another."""
+
+    def __init__(
+        self, split: Split, judges: Mapping[str, Judge], seed: int, engine: Engine
+    ) -> None:
+        # What a model has been shown when it is asked: training, and what was given.
+        shown = split.train if split.given is None else together(split.train, split.given)
+        self._engine = engine
+        self._seats = {prefix: _Seat(judge, split, shown, seed) for prefix, judge in judges.items()}
+        # Judges who ask alike read the same lists: ranking is most of the work.
+        self._asked: list[Questions] = []
+        self._longest: list[int] = []
+        for seat in self._seats.values():
+            for questions in seat.questions:
+                at = self._place_of(questions)
+                if at == len(self._asked):
+                    self._asked.append(questions)
+                    self._longest.append(0)
+                self._longest[at] = max(self._longest[at], seat.judge.k)
+
+    def figures(self, model: FactorModel) -> dict[str, float]:
+        """Return the figures of all judges, each with its judge's prefix."""
+        lists = [
+            questions.ranked(model, k, self._engine)
+            for questions, k in zip(self._asked, self._longest, strict=True)
+        ]
+        found: dict[str, float] = {}
+        for prefix, seat in self._seats.items():
+            own = [lists[self._place_of(questions)] for questions in seat.questions]
+            values = seat.figures(model, own, self._engine)
+            found |= {prefix + name: value for name, value in values.items()}
+        return found
+
+    def _place_of(self, questions: Questions) -> int:
+        known = (at for at, other in enumerate(self._asked) if other.asks_like(questions))
+        return next(known, len(self._asked))
+
+
+class _Seat:
+    """One judge with its questions, its cells and its resamples."""
+
+    def __init__(self, judge: Judge, split: Split, shown: Interactions, seed: int) -> None:
+        held_out, users = _held_out(split, judge)
+        self.judge = judge
+        of_chosen = Questions.of(held_out, shown if judge.exclude_seen else None, users)
+        of_train = Questions.of(shown, None, users)
+        self.questions = (of_train, of_chosen)
+        self._errors = SquaredErrors(shown, users), SquaredErrors(held_out, users)
+        # The same resamples for each point of a curve: two points do not differ by their draw.
+        self._resamples = Resamples(
+            len(of_chosen.users), np.random.default_rng(seed), resamples=_RESAMPLES
         )
-        for relevant, exclude in ((held_out, shown if judge.exclude_seen else None), (shown, None))
-    )
-    # The same resamples for each point of a curve: two points do not differ by their draw.
-    interval = bootstrap_mean(
-        of_chosen.per_user[judge.measure], np.random.default_rng(seed), resamples=_RESAMPLES
-    )
-    values = (
-        of_train.mean(judge.measure),
-        of_chosen.mean(judge.measure),
-        interval.low,
-        interval.high,
-        mean_squared_error(model, shown, user_indices=users),
-        mean_squared_error(model, held_out, user_indices=users),
-    )
-    return dict(zip(judge.figures, map(float, values), strict=True))
+
+    def figures(
+        self, model: FactorModel, lists: Sequence[Ranked], engine: Engine
+    ) -> dict[str, float]:
+        """Return the judge's figures for one model, from the lists that answer its questions."""
+        measure = self.judge.measure
+        of_train, of_chosen = (
+            measured(model, asked, ranked, [self.judge.k], [self.judge.metric], engine)
+            for asked, ranked in zip(self.questions, lists, strict=True)
+        )
+        interval = self._resamples.mean(of_chosen.per_user[measure])
+        values = (
+            of_train.mean(measure),
+            interval.mean,
+            interval.low,
+            interval.high,
+            *(errors.mean(model, engine) for errors in self._errors),
+        )
+        return dict(zip(self.judge.figures, map(float, values), strict=True))
 
 
 def together(one: Interactions, other: Interactions) -> Interactions:

@@ -38,11 +38,20 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
+from alsolike.evaluation.questions import (
+    Questions,
+    as_lists,
+    checked_rows,
+    relevant_of,
+    same_ids,
+)
 from alsolike.evaluation.results import Evaluation
+from alsolike.kernels.launch import plain
+from alsolike.kernels.loss import observed_loss
 from alsolike.kernels.metrics import LIST_MEASURES, measure_auc, measure_lists
 from alsolike.models.base import FactorModel, Recommender
 from alsolike.observing import SILENT, Observer
-from alsolike.recommending.many import Ranked, top_items
+from alsolike.recommending.many import Ranked
 from alsolike.tables import Table
 
 __all__ = ["METRICS", "Evaluation", "evaluate", "mean_squared_error"]
@@ -132,38 +141,45 @@ def evaluate(
     | u3   |           0 |
     +------+-------------+
     """
-    lengths, names = _checked_lengths(k), _checked_metrics(metrics)
-    _same_ids(model, held_out, "held-out")
-    if exclude is not None:
-        _same_ids(model, exclude, "excluded")
-    relevant = _relevant(held_out)
-    users, without_relevant = _measured_users(relevant, user_indices)
-    wanted, aside = relevant[users], None
-    if exclude is not None:
-        aside = exclude.user_items[users]
-        _none_excluded(wanted, aside, users, held_out)
+    lengths, names = checked_lengths(k), checked_metrics(metrics)
+    for interactions, label in ((held_out, "held-out"), (exclude, "excluded")):
+        if interactions is not None:
+            same_ids(model, interactions, label)
     engine = engine or LocalEngine()
-    ranked = top_items(
-        model,
-        users,
-        k=max(lengths),
-        exclude=None if exclude is None else exclude.user_items,
-        engine=engine,
-        observer=observer,
-    )
-    measured = np.empty((len(lengths), len(LIST_MEASURES), len(users)))
-    measure_lists(ranked.indices, *_lists(wanted), np.array(lengths, dtype=np.int64), measured)
-    columns: dict[str, Any] = {"user": held_out.users.ids_of(users)}
+    questions = Questions.of(held_out, exclude, user_indices)
+    ranked = questions.ranked(model, max(lengths), engine, observer)
+    return measured(model, questions, ranked, lengths, names, engine)
+
+
+def measured(
+    model: Recommender,
+    questions: Questions,
+    ranked: Ranked,
+    lengths: Sequence[int],
+    names: Sequence[str],
+    engine: Engine,
+) -> Evaluation:
+    """Measure the lists that answer `questions`, at least as long as the longest of `lengths`."""
+    n_users = len(questions.users)
+    values = np.empty((len(lengths), len(LIST_MEASURES), n_users))
+    wanted = as_lists(questions.wanted)
+    measure_lists(plain(ranked.indices), *wanted, np.array(lengths, dtype=np.int64), values)
+    columns: dict[str, Any] = {"user": questions.user_ids}
     for at, length in enumerate(lengths):
         for name in names:
             if name in LIST_MEASURES:
-                columns[f"{name}@{length}"] = measured[at, LIST_MEASURES.index(name)]
+                columns[f"{name}@{length}"] = values[at, LIST_MEASURES.index(name)]
     if "auc" in names:
-        columns["auc"] = _auc(model, users, wanted, aside, engine)
-    covered = _coverage(ranked, lengths, held_out.n_items) if "coverage" in names else {}
-    hits = {length: int(measured[at, 0].sum()) for at, length in enumerate(lengths)}
+        columns["auc"] = _auc(model, questions, engine)
+    n_items = questions.wanted.shape[1]
     return Evaluation(
-        model.name, exclude is not None, users, Table(columns), hits, covered, without_relevant
+        model.name,
+        questions.exclude is not None,
+        questions.users,
+        Table(columns),
+        {length: int(values[at, 0].sum()) for at, length in enumerate(lengths)},
+        _coverage(ranked, lengths, n_items) if "coverage" in names else {},
+        questions.without_relevant,
     )
 
 
@@ -215,11 +231,11 @@ def mean_squared_error(
     >>> mean_squared_error(model, likes), mean_squared_error(model, likes, user_indices=[0])
     (0.3125, 0.125)
     """
-    _same_ids(model, interactions, "given")
+    same_ids(model, interactions, "given")
     rows = (
         np.arange(interactions.n_users)
         if user_indices is None
-        else _checked_rows(user_indices, interactions.n_users)
+        else checked_rows(user_indices, interactions.n_users)
     )
     cells = len(rows) * interactions.n_items
     if not cells:
@@ -229,30 +245,48 @@ def mean_squared_error(
             "A factor is not a finite number. The model is broken; fit it again, with a larger "
             "regularization."
         )
-    item_factors = model.item_factors.astype(np.float64)
-    preferred = _relevant(interactions)[rows]
-
-    def gramian_of_items(_: int) -> Values:
-        gramian: Values = item_factors.T @ item_factors
-        return gramian
-
-    engine = engine or LocalEngine()
-    (of_items,) = engine.each(gramian_of_items, [0])
-
-    def missed(first: int) -> float:
-        """Return the squares of a block of rows, less twice the scores at its preferred cells."""
-        block = slice(first, first + _ROWS_PER_BLOCK)
-        user_factors = model.user_factors[rows[block]].astype(np.float64)
-        squares = (user_factors.T @ user_factors) * of_items
-        at_preferred = user_factors * (preferred[block] @ item_factors)
-        return float(squares.sum() - 2 * at_preferred.sum())
-
-    total = sum(engine.each(missed, range(0, len(rows), _ROWS_PER_BLOCK))) + preferred.nnz
-    # A perfect fit may come out below 0 by rounding.
-    return float(max(total / cells, 0.0))
+    return SquaredErrors(interactions, rows).mean(model, engine or LocalEngine())
 
 
-def _checked_lengths(k: int | Sequence[int]) -> list[int]:
+class SquaredErrors:
+    """The cells of some users' rows, made ready to be compared with one model after another.
+
+    Parameters
+    ----------
+    interactions : Interactions
+    rows : int64, (n,)
+        Rows of users, each once.
+    """
+
+    def __init__(self, interactions: Interactions, rows: Indices) -> None:
+        self._rows, self._preferred = rows, relevant_of(interactions)[rows]
+        # Of the loss's cells, those of weight 0 that pull with 1 add 1 - 2 s.
+        self._weights, self._pulls = np.zeros(self._preferred.nnz), np.ones(self._preferred.nnz)
+
+    def mean(self, model: FactorModel, engine: Engine) -> float:
+        """Return the mean squared error of `model`, see `mean_squared_error`."""
+        # On the engine, which holds BLAS to one thread: the sums do not depend on how many it has.
+        (of_items,) = engine.each(lambda _: model.item_gramian, [0])
+        items = plain(model.item_factors)
+        starts, columns = as_lists(self._preferred)
+        users = plain(model.user_factors[self._rows])
+
+        def missed(first: int) -> float:
+            """Return the squares of a block of rows, less twice the scores at its cells."""
+            last = min(first + _ROWS_PER_BLOCK, len(users))
+            block = users[first:last].astype(np.float64)
+            own = slice(starts[first], starts[last])
+            at_preferred = observed_loss(
+                starts, columns, self._weights[own], self._pulls[own], first, last, users, items
+            )
+            return float(((block.T @ block) * of_items).sum() + at_preferred)
+
+        total = sum(engine.each(missed, range(0, len(users), _ROWS_PER_BLOCK)))
+        # A perfect fit may come out below 0 by rounding.
+        return float(max(total / (len(users) * len(items)), 0.0))
+
+
+def checked_lengths(k: int | Sequence[int]) -> list[int]:
     given: list[Any] = list(np.atleast_1d(np.asarray(k, dtype=object)))
     whole = all(isinstance(one, (int, np.integer)) and not isinstance(one, bool) for one in given)
     if not given or not whole or min(given) < 1:
@@ -262,7 +296,7 @@ def _checked_lengths(k: int | Sequence[int]) -> list[int]:
     return sorted(set(map(int, given)))
 
 
-def _checked_metrics(metrics: Sequence[str]) -> list[str]:
+def checked_metrics(metrics: Sequence[str]) -> list[str]:
     names = [metrics] if isinstance(metrics, str) else list(dict.fromkeys(metrics))
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:
@@ -270,82 +304,10 @@ def _checked_metrics(metrics: Sequence[str]) -> list[str]:
     return names
 
 
-def _same_ids(model: Recommender, interactions: Interactions, label: str) -> None:
-    if interactions.users != model.users or interactions.items != model.items:
-        raise DataError(
-            f"The {label} interactions ({interactions.n_users:,} users, {interactions.n_items:,} "
-            f"items) and the model ({len(model.users):,} users, {len(model.items):,} items) do not "
-            "have the same users and items. Take both from the same Split."
-        )
-
-
-def _relevant(interactions: Interactions) -> sp.csr_array:
-    """Return the pairs with a value above 0, as ones; columns ascend."""
-    matrix = interactions.user_items
-    is_relevant = matrix.data > 0
-    before = np.concatenate(([0], np.cumsum(is_relevant, dtype=np.int64)))
-    ones = np.ones(before[-1])
-    return sp.csr_array((ones, matrix.indices[is_relevant], before[matrix.indptr]), matrix.shape)
-
-
-def _checked_rows(user_indices: npt.ArrayLike, n_users: int) -> Indices:
-    rows = np.asarray(user_indices)
-    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-        raise SettingError("user_indices must be row numbers, integers in one dimension.")
-    rows = rows.astype(np.int64)
-    if rows.size and not 0 <= rows.min() <= rows.max() < n_users:
-        raise SettingError(f"user_indices must be from 0 to {n_users - 1:,}.")
-    if len(np.unique(rows)) < len(rows):
-        raise SettingError("user_indices must name each user once.")
-    return rows
-
-
-def _measured_users(
-    relevant: sp.csr_array, user_indices: npt.ArrayLike | None
-) -> tuple[Indices, int]:
-    has_relevant = np.diff(relevant.indptr) > 0
-    if user_indices is None:
-        users, asked = np.flatnonzero(has_relevant), 0
-    else:
-        rows = _checked_rows(user_indices, len(has_relevant))
-        users, asked = rows[has_relevant[rows]], len(rows)
-    if not users.size:
-        raise DataError(
-            f"None of the {asked or len(has_relevant):,} users has a relevant held-out item "
-            "(value above 0): there is nothing to measure."
-        )
-    return users, asked - len(users) if asked else 0
-
-
-def _none_excluded(
-    wanted: sp.csr_array, aside: sp.csr_array, users: Indices, held_out: Interactions
-) -> None:
-    taken = sp.csr_array((np.ones(aside.nnz), aside.indices, aside.indptr), aside.shape)
-    both = (wanted * taken).tocoo()
-    if both.nnz:
-        user = held_out.users.id_of(int(users[both.row[0]]))
-        item = held_out.items.id_of(int(both.col[0]))
-        raise DataError(
-            f"{both.nnz:,} held-out pairs are also excluded and could never be found, the first is "
-            f"user {user!r} with item {item!r}. To measure on what a model was trained on, pass "
-            "exclude=None."
-        )
-
-
-def _lists(matrix: sp.csr_array) -> tuple[Indices, npt.NDArray[np.int32]]:
-    """Return starts and columns of the rows in the types of the kernels."""
-    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
-
-
-def _auc(
-    model: Recommender,
-    users: Indices,
-    wanted: sp.csr_array,
-    aside: sp.csr_array | None,
-    engine: Engine,
-) -> Values:
+def _auc(model: Recommender, questions: Questions, engine: Engine) -> Values:
+    users, wanted = questions.users, questions.wanted
     n_items = wanted.shape[1]
-    left_out = sp.csr_array(wanted.shape) if aside is None else aside
+    left_out = sp.csr_array(wanted.shape) if questions.aside is None else questions.aside
     step = max(_SCORES_PER_BLOCK // n_items, 1)
 
     def measure(first: int) -> Values:
@@ -353,7 +315,7 @@ def _auc(
         scores = np.ascontiguousarray(model.scores(block, slice(0, n_items)))
         values = np.empty(len(block))
         rows = slice(first, first + len(block))
-        broken = measure_auc(scores, *_lists(wanted[rows]), *_lists(left_out[rows]), values)
+        broken = measure_auc(scores, *as_lists(wanted[rows]), *as_lists(left_out[rows]), values)
         if broken >= 0:
             row, item = divmod(broken, n_items)
             raise FitError(

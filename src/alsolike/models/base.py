@@ -16,6 +16,8 @@ from alsolike.errors import DataError, SettingError, UnknownId
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.integer[Any]] | slice
 
+_ROWS_SUMMED = 4096
+
 
 class Recommender(Protocol):
     """Anything that scores items for users it was trained on."""
@@ -100,6 +102,15 @@ class FactorModel:
         squares = np.einsum("if,if->i", self.item_factors, self.item_factors, dtype=np.float64)
         norms: Floats = np.sqrt(squares).astype(np.float32)
         return norms
+
+    @functools.cached_property
+    def item_gramian(self) -> npt.NDArray[np.float64]:
+        """Return ``item_factors.T @ item_factors`` in float64, (f, f)."""
+        total = np.zeros((self.factors, self.factors))
+        for first in range(0, len(self.items), _ROWS_SUMMED):
+            block = self.item_factors[first : first + _ROWS_SUMMED].astype(np.float64)
+            total += block.T @ block
+        return total
 
     def item_index(self, item: str) -> int:
         """Return the row of an item given by its id, or else by its name.

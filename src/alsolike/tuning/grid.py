@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import itertools
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -13,6 +14,7 @@ import numpy as np
 
 from alsolike.data.split import Split
 from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError, SettingError
 from alsolike.evaluation.curves import (
     CurvePoint,
@@ -176,26 +178,27 @@ def search(
     judge = Judge(metric=metric, k=k, exclude_seen=exclude_seen)
     judges = checked_judges(split, judge, beside)
     with Ledger(None) if ledger is None else contextlib.nullcontext(ledger) as book:
-        work = _Search(split, wanted, judges, book, engine, observer)
+        work = _Search(split, wanted, judges, book, observer, threading.Lock())
         runs = work.enlist(configs)
         observer.start("grid search", len(runs) * len(wanted))
         work.pass_over_what_stands(runs)
-        for run in runs:
-            work.train(run)
+        # Trainings beside each other, each on one thread: none waits for the last row of a
+        # half-sweep, and what they share stays in the cache.
+        (engine or LocalEngine()).each(work.train, runs)
         observer.finish()
         return work.result(runs)
 
 
 @dataclass(frozen=True)
 class _Search:
-    """The parts that every step of a search needs."""
+    """The parts that every step of a search needs; the lock guards ledger and observer."""
 
     split: Split
     sweeps: tuple[int, ...]
     judges: Mapping[str, Judge]
     ledger: Ledger
-    engine: Engine | None
     observer: Observer
+    lock: threading.Lock
 
     def enlist(self, configs: Sequence[ALSConfig]) -> list[Run]:
         """Bind the ledger to this search and enter the distinct trainings."""
@@ -229,25 +232,29 @@ class _Search:
 
     def train(self, run: Run) -> None:
         """Train and score one run, unless the ledger has it; record a failure and go on."""
-        if self._stands(run):
-            return
-        self.ledger.begin(run.entry)
+        with self.lock:
+            if self._stands(run):
+                return
+            self.ledger.begin(run.entry)
         began = time.perf_counter()
         scored = 0
         try:
             for point in self._curve(run):
                 seconds = time.perf_counter() - began
-                self.ledger.record(run.entry, point.sweep, point.figures, seconds)
-                self.observer.advance()
+                with self.lock:
+                    self.ledger.record(run.entry, point.sweep, point.figures, seconds)
+                    self.observer.advance()
                 scored += 1
         except FitError as error:
-            self.ledger.fail(run.entry, str(error), time.perf_counter() - began)
-            self.observer.advance(len(self.sweeps) - scored)
-            self.observer.tell(f"{run.title}: failed. {error}")
+            with self.lock:
+                self.ledger.fail(run.entry, str(error), time.perf_counter() - began)
+                self.observer.advance(len(self.sweeps) - scored)
+                self.observer.tell(f"{run.title}: failed. {error}")
             return
-        self.ledger.finish(run.entry, time.perf_counter() - began)
-        curve = curve_table(self.ledger.points(run.entry), self.judges[""])
-        self.observer.tell(FinishedRun(run.title, curve))
+        with self.lock:
+            self.ledger.finish(run.entry, time.perf_counter() - began)
+            curve = curve_table(self.ledger.points(run.entry), self.judges[""])
+            self.observer.tell(FinishedRun(run.title, curve))
 
     def result(self, runs: Sequence[Run]) -> SearchResult:
         """Rank what the ledger holds, once for each judge."""
@@ -275,7 +282,7 @@ class _Search:
             metric=judge.metric,
             exclude_seen=judge.exclude_seen,
             beside=[other for prefix, other in self.judges.items() if prefix],
-            engine=self.engine,
+            engine=LocalEngine(1),
         )
 
     def _facts(self) -> dict[str, Any]:

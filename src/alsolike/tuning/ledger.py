@@ -100,7 +100,11 @@ class Ledger:
         with self._explained():
             # Autocommit, so that the transactions are the ones written below and no others.
             self._connection = sqlite3.connect(
-                ":memory:" if path is None else path, timeout=60, isolation_level=None
+                ":memory:" if path is None else path,
+                timeout=60,
+                isolation_level=None,
+                # A search works on several threads, and lets one at a time come here.
+                check_same_thread=False,
             )
         try:
             self._open()

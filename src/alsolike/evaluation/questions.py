@@ -1,0 +1,147 @@
+"""What is asked of a model: whose items are to be found again, and what must not be in a list.
+
+Made ready once, and asked of one model after another: a learning curve scores dozens.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions
+from alsolike.engines.base import Engine
+from alsolike.errors import DataError, SettingError
+from alsolike.models.base import Recommender
+from alsolike.observing import SILENT, Observer
+from alsolike.recommending.many import Ranked, top_items
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """Users with the items that they should be shown.
+
+    Parameters
+    ----------
+    held_out : Interactions
+        What they were taken from.
+    users : int64, (n,)
+        Rows of the users asked about, each with a relevant item.
+    wanted : CSR, (n, n_items)
+        Their relevant items, as ones.
+    exclude : Interactions or None
+        What must not appear; `aside` are the rows of these users, (n, n_items).
+    without_relevant : int
+        Users asked for who have no relevant item.
+    """
+
+    held_out: Interactions
+    users: Indices
+    wanted: sp.csr_array
+    exclude: Interactions | None
+    aside: sp.csr_array | None
+    without_relevant: int
+
+    @classmethod
+    def of(
+        cls,
+        held_out: Interactions,
+        exclude: Interactions | None,
+        user_indices: npt.ArrayLike | None,
+    ) -> "Questions":
+        """Make ready what `alsolike.evaluation.measures.evaluate` asks; the errors are its."""
+        relevant = relevant_of(held_out)
+        users, without_relevant = _measured_users(relevant, user_indices)
+        wanted, aside = relevant[users], None
+        if exclude is not None:
+            aside = exclude.user_items[users]
+            _none_excluded(wanted, aside, users, held_out)
+        return cls(held_out, users, wanted, exclude, aside, without_relevant)
+
+    @functools.cached_property
+    def user_ids(self) -> npt.NDArray[np.object_]:
+        """The ids of `users`."""
+        return self.held_out.users.ids_of(self.users)
+
+    def ranked(
+        self, model: Recommender, k: int, engine: Engine, observer: Observer = SILENT
+    ) -> Ranked:
+        """Return the `k` best items of each user."""
+        exclude = None if self.exclude is None else self.exclude.user_items
+        return top_items(model, self.users, k=k, exclude=exclude, engine=engine, observer=observer)
+
+    def asks_like(self, other: "Questions") -> bool:
+        """Return whether the same lists answer both."""
+        return self.exclude is other.exclude and np.array_equal(self.users, other.users)
+
+
+def same_ids(model: Recommender, interactions: Interactions, label: str) -> None:
+    """Raise DataError where the interactions are of other users or items than the model."""
+    if interactions.users != model.users or interactions.items != model.items:
+        raise DataError(
+            f"The {label} interactions ({interactions.n_users:,} users, {interactions.n_items:,} "
+            f"items) and the model ({len(model.users):,} users, {len(model.items):,} items) do not "
+            "have the same users and items. Take both from the same Split."
+        )
+
+
+def relevant_of(interactions: Interactions) -> sp.csr_array:
+    """Return the pairs with a value above 0, as ones; columns ascend."""
+    matrix = interactions.user_items
+    is_relevant = matrix.data > 0
+    before = np.concatenate(([0], np.cumsum(is_relevant, dtype=np.int64)))
+    ones = np.ones(before[-1])
+    return sp.csr_array((ones, matrix.indices[is_relevant], before[matrix.indptr]), matrix.shape)
+
+
+def checked_rows(user_indices: npt.ArrayLike, n_users: int) -> Indices:
+    """Return rows of users as int64; raise SettingError for what is none, or twice."""
+    rows = np.asarray(user_indices)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise SettingError("user_indices must be row numbers, integers in one dimension.")
+    rows = rows.astype(np.int64)
+    if rows.size and not 0 <= rows.min() <= rows.max() < n_users:
+        raise SettingError(f"user_indices must be from 0 to {n_users - 1:,}.")
+    if len(np.unique(rows)) < len(rows):
+        raise SettingError("user_indices must name each user once.")
+    return rows
+
+
+def _measured_users(
+    relevant: sp.csr_array, user_indices: npt.ArrayLike | None
+) -> tuple[Indices, int]:
+    has_relevant = np.diff(relevant.indptr) > 0
+    if user_indices is None:
+        users, asked = np.flatnonzero(has_relevant), 0
+    else:
+        rows = checked_rows(user_indices, len(has_relevant))
+        users, asked = rows[has_relevant[rows]], len(rows)
+    if not users.size:
+        raise DataError(
+            f"None of the {asked or len(has_relevant):,} users has a relevant held-out item "
+            "(value above 0): there is nothing to measure."
+        )
+    return users, asked - len(users) if asked else 0
+
+
+def _none_excluded(
+    wanted: sp.csr_array, aside: sp.csr_array, users: Indices, held_out: Interactions
+) -> None:
+    taken = sp.csr_array((np.ones(aside.nnz), aside.indices, aside.indptr), aside.shape)
+    both = (wanted * taken).tocoo()
+    if both.nnz:
+        user = held_out.users.id_of(int(users[both.row[0]]))
+        item = held_out.items.id_of(int(both.col[0]))
+        raise DataError(
+            f"{both.nnz:,} held-out pairs are also excluded and could never be found, the first is "
+            f"user {user!r} with item {item!r}. To measure on what a model was trained on, pass "
+            "exclude=None."
+        )
+
+
+def as_lists(matrix: sp.csr_array) -> tuple[Indices, npt.NDArray[np.int32]]:
+    """Return starts and columns of the rows in the types of the kernels."""
+    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
