@@ -39,7 +39,7 @@ def errors(data: Interactions, config: ALSConfig, limits: tuple[float, float]) -
     rng = np.random.default_rng(1)
     items = rng.standard_normal((data.n_items, config.factors)).astype(np.float32)
     side = halfsweep.Side.of(data.user_items, config, "user", data.users)
-    values, basis = bases.eigenbasis(bases.gramian(items, ENGINE))
+    values, basis = bases.eigenbasis(bases.gramian(items, ENGINE), ENGINE)
     turned = bases.turned(items, basis, ENGINE)
     found = np.zeros((data.n_users, config.factors), dtype=np.float32)
     halfsweep.FLOAT32_GAIN, halfsweep.REFINED_GAIN = limits

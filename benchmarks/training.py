@@ -1,45 +1,352 @@
-"""Seconds per sweep (both sides) beside the peers, on the same data, factors and threads.
+"""Seconds per sweep of both sides, and seconds until the loss is reached, beside the peers.
 
-Run as ``python benchmarks/training.py [--data article|gowalla] [--factors 40,128]``. All take turns
-(A B C A B C ...), each from the factors that its own last sweep left; the first turn, in which
-kernels are compiled, is not counted. The objective is the same for all: confidence 1 + alpha * d,
-one lambda, unscaled (alsolike.models.conversion). Peers run as they advise: their own threads, BLAS
-held to one. Gowalla is read from the folder that ALSOLIKE_DATA names.
+Run as ``python benchmarks/training.py [--data article,gowalla,synthetic] [--factors 40,128]
+[--solvers exact,cg] [--tasks sweep,loss]``. A solver may be followed by settings to be switched on,
+as in exact+momentum. The objective is the same for all: confidence 1 + alpha * d, one lambda,
+unscaled (alsolike.models.conversion).
+
+``sweep``: one more sweep, from the factors that a contender's own last one left, without setting
+up. ``time to loss``: a whole training from the matrix in memory, with setting up, of as many sweeps
+as it takes to bring the exact loss to within 0.1 % of what 30 exact sweeps reach. How many that are
+is found before the clock runs, with the loss in float64 by alsolike.models.als.loss.
+
+All start from the same user factors and solve the items first, then the users: implicit and irspack
+take them, and are given the table the other way round, because they solve its rows first. cmfrec
+takes none, and starts from its own; it also trains in one call alone, so its sweep is half of what
+three sweeps take longer than one.
+
+Peers run as they advise: their own threads, BLAS held to one. Gowalla is read from the folder that
+ALSOLIKE_DATA names. The table named synthetic has 100,000 users, 50,000 items and 10 million
+interactions; 300x200x6000 is a made-up table of that size.
 """
 
 import argparse
-import os
-import statistics
+import functools
+import math
 import sys
-import time
+import tempfile
+import typing
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from threadpoolctl import threadpool_limits
 
-from alsolike.data.datasets import article_shape, gowalla
+from _side_by_side import (
+    Floats,
+    Report,
+    Row,
+    arguments,
+    held,
+    listed,
+    own_peak,
+    peak_alone,
+    peer,
+    product_rate,
+    seconds_of,
+    store,
+    stored_table,
+    tables,
+    take_turns,
+)
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
-from alsolike.models.als import iterate
+from alsolike.models.als import fit, iterate, loss
+from alsolike.models.base import FactorModel
 from alsolike.models.config import ALSConfig
 from alsolike.models.conversion import peer_values, to_peer
 
-TURNS = 5
-BASE = ALSConfig(alpha=10.0, regularization=1.0, iterations=1_000)
+BASE = ALSConfig(alpha=10.0, regularization=1.0)
+SOLVERS = typing.get_args(typing.get_type_hints(ALSConfig)["solver"])
+FACTORS = "10,20,40,64,80,120,128,256"
+MARGIN = 1.001  # of the loss to be reached
+OPEN_END = 1_000_000  # sweeps of a training that is stopped from outside
+PEERS = (
+    ("implicit", "cholesky"),
+    ("implicit", "cg"),
+    ("irspack", "cholesky"),
+    ("irspack", "cg"),
+    ("irspack", "ialspp"),
+    ("cmfrec", "cholesky"),
+    ("cmfrec", "cg"),
+)
 
-Sweep = Callable[[], object]
+Factors = tuple[Floats, Floats]
 
 
-def likes_of(name: str) -> Interactions:
-    """Return the data of that name."""
-    if name == "article":
-        return article_shape()
-    if "ALSOLIKE_DATA" not in os.environ:
-        sys.exit("Gowalla is read from the folder that ALSOLIKE_DATA names; it is not set.")
-    return gowalla(Path(os.environ["ALSOLIKE_DATA"]) / "lightgcn-gowalla")[0]
+class Contender:
+    """One library with one solver, training on one table.
+
+    Parameters
+    ----------
+    likes : Interactions
+    config : ALSConfig
+        What is minimized, in our words.
+    solver : str
+        Its name here.
+    threads : int
+    """
+
+    name = "alsolike"
+
+    def __init__(self, likes: Interactions, config: ALSConfig, solver: str, threads: int) -> None:
+        self.likes, self.config, self.solver, self.threads = likes, config, solver, threads
+
+    @property
+    def settings(self) -> str:
+        """How it is called, in words."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Go back to the start."""
+        raise NotImplementedError
+
+    def go_on(self) -> float:
+        """Do one more sweep; return its seconds."""
+        raise NotImplementedError
+
+    def sweep(self) -> float:
+        """Return the seconds of one sweep."""
+        return self.go_on()
+
+    def factors(self) -> Factors:
+        """Return the factors of users and items as they are."""
+        raise NotImplementedError
+
+    def train(self, sweeps: int) -> float:
+        """Return the seconds of a whole training from the start."""
+        raise NotImplementedError
+
+    def sweeps_to(self, goal: float, most: int) -> tuple[int, float]:
+        """Return the sweeps from the start to a loss of at most `goal`, and that loss.
+
+        `most`, and what is reached by then, where that is more.
+        """
+        self.begin()
+        sweeps, reached = 0, math.inf
+        while reached > goal and sweeps < most:
+            self.go_on()
+            sweeps, reached = sweeps + 1, exact_loss(self)
+        return sweeps, reached
+
+    def first_users(self) -> Floats:
+        """Return the user factors that all start from: those that `ALSConfig` states."""
+        shape = self.likes.n_users, self.config.factors
+        drawn = np.random.default_rng(self.config.seed).standard_normal(shape)
+        return (0.1 / math.sqrt(shape[1]) * drawn).astype(np.float32)
+
+    def first_items(self) -> Floats:
+        """Return the item factors before the first sweep: none."""
+        return np.zeros((self.likes.n_items, self.config.factors), dtype=np.float32)
+
+
+class Ours(Contender):
+    """This library."""
+
+    def __init__(self, likes: Interactions, config: ALSConfig, solver: str, threads: int) -> None:
+        named, *switched_on = solver.split("+")
+        settings = {"solver": named} | dict.fromkeys(switched_on, True)
+        super().__init__(likes, replace(config, **settings), solver, threads)
+        self.engine = LocalEngine(threads)
+
+    @property
+    def settings(self) -> str:
+        told = self.config.to_settings().items()
+        return f"{ {name: value for name, value in told if name not in ('iterations', 'epsilon')} }"
+
+    def begin(self) -> None:
+        endless = replace(self.config, iterations=OPEN_END)
+        self.models = iterate(self.likes, endless, engine=self.engine)
+
+    def go_on(self) -> float:
+        with held(self.threads):
+            return seconds_of(self._next)
+
+    def factors(self) -> Factors:
+        return self.model.user_factors, self.model.item_factors
+
+    def train(self, sweeps: int) -> float:
+        anew = replace(self.likes)  # which has not been transposed yet
+        config = replace(self.config, iterations=sweeps)
+        with held(self.threads):
+            return seconds_of(lambda: fit(anew, config, engine=self.engine))
+
+    def _next(self) -> None:
+        self.model = next(self.models)
+
+
+class Implicit(Contender):
+    """Ben Frederickson's implicit: its rows are our items."""
+
+    name = "implicit"
+
+    def __init__(self, likes: Interactions, config: ALSConfig, solver: str, threads: int) -> None:
+        super().__init__(likes, config, solver, threads)
+        self.matrix = sp.csr_matrix(likes.item_users, copy=True)
+        self.matrix.data = peer_values(config, self.matrix.data)
+        ours = replace(config, solver="cg" if solver == "cg" else "exact")
+        self.called = to_peer(ours, "implicit") | {"num_threads": threads}
+
+    @property
+    def settings(self) -> str:
+        return f"{self.called}, matrix of 1 + alpha * d, BLAS at one thread"
+
+    def begin(self) -> None:
+        self.peer = self._new(1)
+
+    def go_on(self) -> float:
+        # As implicit counts the seconds itself: it transposes the matrix anew for each call.
+        told: list[float] = []
+        with held(1):
+            self.peer.fit(
+                self.matrix, show_progress=False, callback=lambda _, took, __: told.append(took)
+            )
+        return told[0]
+
+    def factors(self) -> Factors:
+        return self.peer.item_factors, self.peer.user_factors
+
+    def train(self, sweeps: int) -> float:
+        peer = self._new(sweeps)
+        with held(1):
+            return seconds_of(lambda: peer.fit(self.matrix, show_progress=False))
+
+    def _new(self, sweeps: int) -> Any:
+        from implicit.cpu.als import AlternatingLeastSquares
+
+        with held(1):
+            peer = AlternatingLeastSquares(**self.called | {"iterations": sweeps})
+        peer.user_factors, peer.item_factors = self.first_items(), self.first_users()
+        return peer
+
+
+class Irspack(Contender):
+    """irspack's iALS: its rows are our items."""
+
+    name = "irspack"
+
+    def __init__(self, likes: Interactions, config: ALSConfig, solver: str, threads: int) -> None:
+        super().__init__(likes, config, solver, threads)
+        self.called = to_peer(config, "irspack")
+        self.called |= {"solver_type": solver.upper(), "n_threads": threads}
+
+    @property
+    def settings(self) -> str:
+        return f"{self.called}"
+
+    def begin(self) -> None:
+        self.peer = self._started()
+
+    def go_on(self) -> float:
+        with held(1):
+            return seconds_of(self.peer.run_epoch)
+
+    def factors(self) -> Factors:
+        core = self.peer.trainer.core_trainer
+        return core.item, core.user
+
+    def train(self, sweeps: int) -> float:
+        def whole() -> None:
+            peer = self._started()
+            for _ in range(sweeps):
+                peer.run_epoch()
+
+        with held(1):
+            return seconds_of(whole)
+
+    def _started(self) -> Any:
+        from irspack import IALSRecommender
+
+        peer = IALSRecommender(self.likes.item_users, **self.called)
+        peer.start_learning()
+        core = peer.trainer.core_trainer
+        core.user, core.item = self.first_items(), self.first_users()
+        return peer
+
+
+class Cmfrec(Contender):
+    """cmfrec's implicit model, with the settings that its documentation names the fastest."""
+
+    name = "cmfrec"
+
+    def __init__(self, likes: Interactions, config: ALSConfig, solver: str, threads: int) -> None:
+        super().__init__(likes, config, solver, threads)
+        self.matrix = sp.coo_matrix(likes.user_items)
+        self.called = {
+            "k": config.factors,
+            "lambda_": config.regularization,
+            "alpha": config.alpha,
+            "use_cg": solver == "cg",
+            "max_cg_steps": config.cg_steps,
+            "finalize_chol": False,
+            "use_float": True,
+            "precompute_for_predictions": False,
+            "produce_dicts": False,
+            "nthreads": threads,
+        }
+
+    @property
+    def settings(self) -> str:
+        return f"{self.called}, a start of its own, BLAS at one thread"
+
+    def begin(self) -> None:
+        self.done = 0
+
+    def go_on(self) -> float:
+        self.done += 1
+        return self.train(self.done)
+
+    def sweep(self) -> float:
+        return max(self.train(3) - self.train(1), 0.0) / 2
+
+    def sweeps_to(self, goal: float, most: int) -> tuple[int, float]:
+        # Each look is a training of its own: twice the sweeps until they are enough, then halves.
+        @functools.cache
+        def reached(sweeps: int) -> float:
+            self.train(sweeps)
+            return exact_loss(self)
+
+        few, enough = 0, 1
+        while reached(enough) > goal:
+            if enough == most:
+                return most, reached(most)
+            few, enough = enough, min(2 * enough, most)
+        while enough - few > 1:
+            middle = (few + enough) // 2
+            few, enough = (few, middle) if reached(middle) <= goal else (middle, enough)
+        return enough, reached(enough)
+
+    def factors(self) -> Factors:
+        return self.peer.A_, self.peer.B_
+
+    def train(self, sweeps: int) -> float:
+        from cmfrec import CMF_implicit
+
+        self.peer = CMF_implicit(niter=sweeps, **self.called)
+        with held(1):
+            return seconds_of(lambda: self.peer.fit(self.matrix))
+
+
+LIBRARIES: dict[str, Callable[..., Contender]] = {
+    "alsolike": Ours,
+    "implicit": Implicit,
+    "irspack": Irspack,
+    "cmfrec": Cmfrec,
+}
+
+
+def names_of(asked: argparse.Namespace) -> list[str]:
+    """Return who takes part, as "library solver"."""
+    ours = [f"alsolike {solver}" for solver in listed(asked.solvers)]
+    return ours + [f"{name} {solver}" for name, solver in PEERS if peer(name, asked) is not None]
+
+
+def contender(name: str, likes: Interactions, factors: int, threads: int) -> Contender:
+    """Return the contender of that name."""
+    library, solver = name.split()
+    return LIBRARIES[library](likes, replace(BASE, factors=factors), solver, threads)
 
 
 def flops(likes: Interactions, factors: int) -> float:
@@ -56,98 +363,120 @@ def flops(likes: Interactions, factors: int) -> float:
     return total
 
 
-def product_rate() -> float:
-    """Return this machine's own rate of a float32 matrix product, in GFLOP/s."""
-    a = np.random.default_rng(0).standard_normal((2048, 2048)).astype(np.float32)
-    best = min(timed(lambda: a @ a) for _ in range(5))
-    return 2 * 2048**3 / best / 1e9
-
-
-def timed(sweep: Sweep) -> float:
-    start = time.perf_counter()
-    sweep()
-    return time.perf_counter() - start
-
-
-def contenders(likes: Interactions, factors: int, threads: int) -> Iterator[tuple[str, Sweep]]:
-    """Yield a name and what does one more sweep of it."""
-    for solver in ("exact", "cg"):
-        config = replace(BASE, factors=factors, solver=solver)
-        models = iterate(likes, config, engine=LocalEngine(threads))
-        yield f"alsolike {solver}", lambda models=models: next(models)
-    yield from of_implicit(likes, factors, threads)
-    yield from of_irspack(likes, factors, threads)
-
-
-def of_implicit(likes: Interactions, factors: int, threads: int) -> Iterator[tuple[str, Sweep]]:
-    try:
-        from implicit.cpu.als import AlternatingLeastSquares
-    except ImportError:
-        print("implicit is not installed: left out")
-        return
-    matrix = sp.csr_matrix(likes.user_items)
-    matrix.data = peer_values(replace(BASE, factors=factors), matrix.data)
-    for solver, label in (("exact", "cholesky"), ("cg", "cg")):
-        arguments = to_peer(replace(BASE, factors=factors, solver=solver), "implicit")
-        with threadpool_limits(1, "blas"):
-            peer = AlternatingLeastSquares(**arguments | {"iterations": 1}, num_threads=threads)
-
-        def sweep(peer: AlternatingLeastSquares = peer) -> None:
-            with threadpool_limits(1, "blas"):
-                peer.fit(matrix, show_progress=False)
-
-        yield f"implicit {label}", sweep
-
-
-def of_irspack(likes: Interactions, factors: int, threads: int) -> Iterator[tuple[str, Sweep]]:
-    try:
-        import irspack
-    except ImportError:
-        print("irspack is not installed: left out")
-        return
-    for solver, label in (("CHOLESKY", "cholesky"), ("CG", "cg"), ("IALSPP", "ialspp")):
-        arguments = to_peer(replace(BASE, factors=factors), "irspack") | {"solver_type": solver}
-        peer = irspack.IALSRecommender(likes.user_items, **arguments, n_threads=threads)
-        trainer = peer._create_trainer()
-        yield f"irspack {label}", trainer.run_epoch
-
-
-def compare(likes: Interactions, factors: int, threads: int, rate: float) -> None:
-    """Print one table of medians, ratios to alsolike's exact sweep, and rates."""
-    entrants = list(contenders(likes, factors, threads))
-    taken: dict[str, list[float]] = {name: [] for name, _ in entrants}
-    for turn in range(TURNS + 1):
-        for name, sweep in entrants:
-            seconds = timed(sweep)
-            if turn:
-                taken[name].append(seconds)
-    medians = {name: statistics.median(each) for name, each in taken.items()}
-    ours = medians["alsolike exact"]
-    work = flops(likes, factors) / 1e9
-    print(f"sweep, {factors} factors: {work:.1f} GFLOP at least for an exact one")
-    print(
-        f"{'':20}{'median s':>10}{'lowest':>9}{'highest':>9}{'ratio':>8}{'GFLOP/s':>9}{'share':>8}"
-    )
-    for name, median in medians.items():
-        speed = work / median
+def sweep_rows(
+    entrants: dict[str, Contender], asked: argparse.Namespace, stored: tuple[Path, int]
+) -> Iterator[Row]:
+    """Yield what one more sweep takes each contender."""
+    for one in entrants.values():
+        one.begin()
+    taken = take_turns({name: one.sweep for name, one in entrants.items()}, asked.turns)
+    for name, seconds in taken.items():
         exact = name.endswith(("exact", "cholesky"))
-        told = f"{speed:9.1f}{speed / rate:8.2f}" if exact else f"{'-':>9}{'-':>8}"
-        low, high = min(taken[name]), max(taken[name])
-        print(f"{name:20}{median:10.3f}{low:9.3f}{high:9.3f}{median / ours:8.2f}{told}")
+        work = flops(entrants[name].likes, stored[1]) if exact else None
+        peak = None if asked.no_memory else peak_of(name, asked, *stored)
+        yield Row("sweep", name, seconds, work, peak)
+
+
+def loss_rows(entrants: dict[str, Contender], asked: argparse.Namespace) -> Iterator[Row]:
+    """Yield how long each contender takes to come to the loss that exact sweeps reach."""
+    any_one = next(iter(entrants.values()))
+    exact = Ours(any_one.likes, any_one.config, "exact", asked.threads)
+    goal = MARGIN * loss_after(exact, asked.goal_sweeps)
+    needed = {name: one.sweeps_to(goal, asked.most_sweeps) for name, one in entrants.items()}
+    clocks = {
+        name: lambda name=name: entrants[name].train(needed[name][0])
+        for name in entrants
+        if needed[name][1] <= goal
+    }
+    taken = take_turns(clocks, asked.turns)
+    for name, (sweeps, reached) in needed.items():
+        more = {"sweeps": sweeps, "loss_to_goal": round(reached / goal, 6)}
+        yield Row("time to loss", name, taken.get(name, []), more=more)
+
+
+def loss_after(one: Contender, sweeps: int) -> float:
+    """Return the exact loss after so many sweeps from the start."""
+    one.begin()
+    for _ in range(sweeps):
+        one.go_on()
+    return exact_loss(one)
+
+
+def exact_loss(one: Contender) -> float:
+    """Return the loss of a contender's factors, float64."""
+    likes = one.likes
+    model = FactorModel(
+        users=likes.users,
+        items=likes.items,
+        user_factors=np.array(one.factors()[0], dtype=np.float32),
+        item_factors=np.array(one.factors()[1], dtype=np.float32),
+        eigenvalues=np.zeros(one.config.factors),  # which the loss does not ask for
+        item_counts=likes.item_counts,
+        settings=one.config.to_settings(),
+    )
+    return loss(model, likes, engine=LocalEngine(one.threads))
+
+
+def peak_of(name: str, asked: argparse.Namespace, folder: Path, factors: int) -> float | None:
+    """Return the peak memory of two sweeps of one contender in a process of its own."""
+    where = ("--stored", folder, "--factors", factors, "--threads", asked.threads)
+    return peak_alone("--alone", name, *where)
+
+
+def alone(asked: argparse.Namespace) -> int:
+    """Do two sweeps of one contender and print this process's peak memory."""
+    likes = stored_table(asked.stored, "likes")
+    one = contender(asked.alone, likes, int(asked.factors), asked.threads)
+    one.begin()
+    one.go_on()
+    one.go_on()
+    print(own_peak())
+    return 0
+
+
+def compare(report: Report, asked: argparse.Namespace, data: str, likes: Interactions) -> None:
+    """Print and keep one table for each number of factors."""
+    with tempfile.TemporaryDirectory() as folder:
+        store(Path(folder), likes=likes.user_items)
+        for factors in map(int, listed(asked.factors)):
+            rate = product_rate(asked.threads)
+            entrants = {
+                name: contender(name, likes, factors, asked.threads) for name in names_of(asked)
+            }
+            rows: list[Row] = []
+            if "sweep" in listed(asked.tasks):
+                rows += sweep_rows(entrants, asked, (Path(folder), factors))
+            if "loss" in listed(asked.tasks):
+                rows += loss_rows(entrants, asked)
+            work = flops(likes, factors) / 1e9
+            report.section(
+                f"{data}: {likes!r}; {factors} factors, an exact sweep {work:.1f} GFLOP at least",
+                rows,
+                rate=rate,
+                settings={name: one.settings for name, one in entrants.items()},
+                data=data,
+                factors=factors,
+                exact_sweep_gflop=round(work, 3),
+            )
 
 
 def main() -> int:
-    """Compare for each number of factors asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", choices=["article", "gowalla"], default="article")
-    parser.add_argument("--factors", default="40,128")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    """Compare for each table and each number of factors asked for."""
+    parser = arguments(__doc__)
+    parser.add_argument("--data", default="article", help="several, separated by commas")
+    parser.add_argument("--factors", default=FACTORS)
+    parser.add_argument(
+        "--solvers", default=",".join(SOLVERS), help="ours, as exact,exact+momentum"
+    )
+    parser.add_argument("--tasks", default="sweep,loss")
+    parser.add_argument("--goal-sweeps", type=int, default=30, help="exact sweeps of the goal")
+    parser.add_argument("--most-sweeps", type=int, default=60, help="before a contender gives up")
     asked = parser.parse_args()
-    likes = likes_of(asked.data)
-    rate = product_rate()
-    print(f"{asked.data}: {likes!r}; {asked.threads} threads; matrix product {rate:.0f} GFLOP/s")
-    for factors in map(int, asked.factors.split(",")):
-        compare(likes, factors, asked.threads, rate)
+    if asked.alone:
+        return alone(asked)
+    report = Report("training", asked)
+    for data, likes, _ in tables(asked.data):
+        compare(report, asked, data, likes)
     return 0
 
 

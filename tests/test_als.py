@@ -40,7 +40,7 @@ def dense(likes):
 def solve_users(likes, items, config):
     """Run one half-sweep over the users; return scores over all items, float64."""
     side = halfsweep.Side.of(likes.user_items, config, "user", likes.users)
-    values, basis = bases.eigenbasis(bases.gramian(items, ONE))
+    values, basis = bases.eigenbasis(bases.gramian(items, ONE), ONE)
     turned = bases.turned(items, basis, ONE)
     out = np.zeros((likes.n_users, config.factors), dtype=np.float32)
     halfsweep.solve_side(side, turned, values, out, config, ONE)

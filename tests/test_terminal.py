@@ -38,6 +38,15 @@ def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> N
     assert len(lines) == 96 // 4 + 1
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_warning_is_printed_at_once_quiet_or_not(
+    capsys: pytest.CaptureFixture[str], quiet: bool
+) -> None:
+    with Terminal(quiet=quiet) as terminal:
+        terminal.warn("that may go wrong")
+        assert capsys.readouterr() == ("", "warning: that may go wrong\n")
+
+
 def test_quick_work_says_nothing_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     with Terminal(clock=Clock()) as terminal:
         for total in (3, None):

@@ -1,4 +1,4 @@
-"""Eight rows with small systems at once; the notation is that of `alsolike.kernels.solve`.
+"""Eight rows with small systems at once; the notation is that of `alsolike.kernels.rows`.
 
 Each row's system is multiplied out by itself, in tiles. Then the eight are dealt into the lanes of
 vectors and solved together (lanes.py).
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.kernels.lanes import deal, solve_lanes
-from alsolike.kernels.launch import fast_part
+from alsolike.kernels.launch import fast_kernel, fast_part
 from alsolike.kernels.rows import (
     PANEL,
     fetch_rows,
@@ -32,7 +32,7 @@ SMALL = 64
 _ROOM = max(SMALL, PANEL)
 
 
-@fast_part
+@fast_kernel
 def solve_small(
     rows: Ints,
     indptr: Ints,
@@ -45,22 +45,45 @@ def solve_small(
     regularization: Floats,
     most: float,
     out: Floats,
-    hard: Ints,
-    left: int,
+    left: Ints,
 ) -> int:
-    """Solve `rows`, which ascend by length, the systems no larger than `SMALL`.
+    """Solve rows with systems no larger than `SMALL`, but for those that need more than float32.
 
-    Those for `hard` are added to the `left` ones that are there already; their number is returned.
-    The other parameters are those of `solve_exact`.
+    Parameters
+    ----------
+    rows : int64, (n_chosen,)
+        Ascending by number of interactions, each with at least one.
+    indptr : int32 or int64, (n_rows + 1,)
+    indices : of the same width, (interactions,)
+        CSR of the whole side.
+    amounts : float32 or float64, (interactions,)
+    weighing : float64, (3,)
+        Slope, base and pull of `alsolike.models.confidence.Weighing`.
+    Z : float32, (m, f), C order, f a multiple of 8
+    leverage : float32, (m,)
+        At least ``sum(Z[i] ** 2 / d)`` of each row of Z, for every row's d.
+    dense : float64, (factors,), factors at most f
+        Eigenvalues of Z'Z times the weight of an unobserved cell.
+    regularization : float64, (n_rows,)
+        lambda of each row.
+    most : float
+        Rows whose trace of BB' may be above this are left over, as are those with a weight below
+        zero. The eigenvalues of a system lie between 1 and 1 + that trace.
+    out : float32, (n_rows, factors), C order
+        Receives the solutions.
+    left : int64, (at least n_chosen,)
+        Receives the rows that are left over.
+
+    Returns
+    -------
+    int
+        How many rows those are.
     """
-    stay_apart()
-    f, count = Z.shape[1], rows.shape[0]
-    if not count:
-        return left
+    f, count, n_left = Z.shape[1], rows.shape[0], 0
     longest = indptr[rows[count - 1] + 1] - indptr[rows[count - 1]]
     widest = (min(longest, f) + 7) // 8 * 8
     w, r = np.empty(longest, dtype=np.float32), np.empty(longest, dtype=np.float32)
-    scales, known = np.empty((LANES, f), dtype=np.float32), np.full(LANES, np.nan)
+    scales, known = np.empty((LANES, f), dtype=np.float32), np.zeros(LANES)
     places = np.empty((LANES, _ROOM), dtype=np.int64)
     roots, right = np.empty((LANES, _ROOM), dtype=np.float32), np.empty(_ROOM, dtype=np.float32)
     panel, t = np.empty(_ROOM * PANEL, dtype=np.float32), np.empty(f, dtype=np.float32)
@@ -87,7 +110,7 @@ def solve_small(
             solved[lane] = least >= 0 and gain <= most
             if not solved[lane]:
                 continue
-            if known[lane] != regularization[row]:
+            if begin == 0 or known[lane] != regularization[row]:
                 known[lane] = regularization[row]
                 set_scale(dense, known[lane], scales[lane])
             set_up(
@@ -118,9 +141,9 @@ def solve_small(
                 scale = scales[lane]
                 solved[lane] = finish(n, right, Z, scale, places[lane], roots[lane], t, out[row])
             if not solved[lane]:
-                hard[left] = row
-                left += 1
-    return left
+                left[n_left] = row
+                n_left += 1
+    return n_left
 
 
 @fast_part

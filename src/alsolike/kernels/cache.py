@@ -54,6 +54,16 @@ def keep(kernel: Any) -> None:
         kernel._cache = _Cache(kernel.py_func)
 
 
+def is_loaded(kernel: Any) -> bool:
+    """Say whether this process has compiled or loaded `kernel`, for some types of arguments."""
+    return bool(kernel.overloads)
+
+
+def is_kept(kernel: Any) -> bool:
+    """Say whether there is code of `kernel` on disk, for some types of arguments."""
+    return isinstance(kernel._cache, _Cache) and kernel._cache.index.exists()
+
+
 class _Locator(_CacheLocator):
     """What Numba asks about a function: where its code is kept, and the stamp of its source."""
 
@@ -94,6 +104,11 @@ class _Cache(FunctionCache):
     """Numba's cache of one function; damaged files and full disks cost time and no result."""
 
     _impl_class = _Form
+
+    @property
+    def index(self) -> Path:
+        """The file that says what code there is."""
+        return Path(self.cache_path) / f"{self._impl.filename_base}.nbi"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the code for a signature, or None where it must be compiled."""

@@ -1,6 +1,6 @@
 """The rows of one half-sweep by conjugate gradients, a chunk of rows at a time.
 
-The notation is that of `alsolike.kernels.solve`. Eight interactions are read at a time, and again
+The notation is that of `alsolike.kernels.rows`. Eight interactions are read at a time, and again
 while they are still in the first-level cache; a row is filled up with interactions of weight 0.
 
 References
@@ -41,7 +41,8 @@ def solve_cg(
     """Improve `rows` of `out` by `steps` steps of conjugate gradients each.
 
     The system is (I + B'B) t = B'b with t = x / s: the Gramian is its own preconditioner. Rows
-    start from what `out` holds; the parameters are those of `solve_exact`.
+    start from what `out` holds; the parameters are those of
+    `alsolike.kernels.batch.solve_small`.
     """
     f, factors = Z.shape[1], dense.shape[0]
     longest = indptr[rows[-1] + 1] - indptr[rows[-1]]
@@ -50,7 +51,8 @@ def solve_cg(
     scratch = np.zeros(6 * f, dtype=np.float32)
     scale, t = scratch[:f], scratch[f : 2 * f]
     known = np.nan
-    for row in rows:
+    for number in range(rows.shape[0]):
+        row = rows[number]
         start = indptr[row]
         n = indptr[row + 1] - start
         x = out[row]

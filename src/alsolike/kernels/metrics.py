@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.launch import kernel
+from alsolike.kernels.launch import kernel, part
 
 Array = npt.NDArray[Any]
 
@@ -36,14 +36,14 @@ Array = npt.NDArray[Any]
 LIST_MEASURES = ("hits", "precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")
 
 
-@kernel
+@part
 def mark_hits(items: Array, relevant: Array, hit: Array) -> None:
     """Write into `hit` which places of one list hold a relevant item."""
     for place in range(len(items)):
         hit[place] = items[place] >= 0 and _contains(relevant, items[place])
 
 
-@kernel
+@part
 def count_hits(hit: Array, k: int) -> int:
     """Return the relevant items among the first k."""
     hits = 0
@@ -52,7 +52,7 @@ def count_hits(hit: Array, k: int) -> int:
     return hits
 
 
-@kernel
+@part
 def ndcg(hit: Array, k: int, m: int) -> float:
     """Return DCG / ideal DCG: each hit gains 1 / log2(place + 1), places from 1; see [1]_.
 
@@ -68,7 +68,7 @@ def ndcg(hit: Array, k: int, m: int) -> float:
     return gained / ideal
 
 
-@kernel
+@part
 def average_precision(hit: Array, k: int, m: int) -> float:
     """Return the sum of the precisions at the places of the hits, over min(k, m)."""
     hits, total = 0, 0.0
@@ -79,7 +79,7 @@ def average_precision(hit: Array, k: int, m: int) -> float:
     return total / min(k, m)
 
 
-@kernel
+@part
 def reciprocal_rank(hit: Array, k: int) -> float:
     """Return 1 / place of the first hit, places from 1; 0 without a hit among the first k."""
     for place in range(k):
@@ -164,7 +164,7 @@ def measure_auc(
     return -1
 
 
-@kernel
+@part
 def _contains(ascending: Array, wanted: int) -> bool:
     low, high = 0, len(ascending)
     while low < high:
@@ -176,7 +176,7 @@ def _contains(ascending: Array, wanted: int) -> bool:
     return bool(low < len(ascending) and ascending[low] == wanted)
 
 
-@kernel
+@part
 def _half_wins(score: float, others: Array) -> int:
     """Return twice the number of `others` below `score`, plus the number equal to it."""
     found = 0

@@ -23,7 +23,7 @@ from numba.core import types
 from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
-from alsolike.kernels.launch import kernel
+from alsolike.kernels.launch import kernel, part
 from alsolike.kernels.topk import dot, push
 from alsolike.kernels.vectors import LANES, Code
 
@@ -152,13 +152,17 @@ def scan_panels(
     b, f = X.shape
     n_groups = (b + TALL - 1) // TALL
     queries = np.zeros((n_groups * TALL, f), dtype=np.float32)
-    queries[:b] = X
-    groups, n_active = np.arange(n_groups), n_groups
+    for query in range(b):
+        for k in range(f):
+            queries[query, k] = X[query, k]
+    groups, n_active = np.empty(n_groups, dtype=np.int64), n_groups
+    for group in range(n_groups):
+        groups[group] = group
     # The worst score of each list, below which nothing enters it; nothing enters no query's.
-    worst = np.full(n_groups * TALL, np.inf, dtype=np.float32)
-    worst[:b] = -np.inf
+    worst = np.empty(n_groups * TALL, dtype=np.float32)
+    for query in range(n_groups * TALL):
+        worst[query] = -np.inf if query < b else np.inf
     sums, bars = np.empty(TALL * WIDE, dtype=np.float32), np.empty(TALL, dtype=np.float32)
-    flat_panels, flat_queries = panels.reshape(-1), queries.reshape(-1)
     for panel in range(panels.shape[0]):
         at = 0
         while at < n_active:
@@ -178,7 +182,7 @@ def scan_panels(
                     bound += slack * lengths[0, query] * rests[0, panel]
                     bars[a] = worst[first + a] - bound - _LEAST
                 hit = add_products(
-                    flat_panels, panel * f * WIDE, flat_queries, first * f, f, begin, ends[step],
+                    panels, panel * f * WIDE, queries, first * f, f, begin, ends[step],
                     sums, bars,
                 )  # fmt: skip
                 if not hit:
@@ -204,7 +208,7 @@ def scan_panels(
     return -1
 
 
-@kernel
+@part
 def _may_enter(
     worst: Array, lengths: Array, rests: Array, first: int, panel: int, b: int, slack: float
 ) -> bool:
@@ -216,7 +220,7 @@ def _may_enter(
     return False
 
 
-@kernel
+@part
 def _is_among(item: int, taken: Array, start: int, stop: int) -> bool:
     """Return whether an ascending list holds an item."""
     low, high = start, stop

@@ -1,7 +1,24 @@
 """One row's system: set up, factorized and solved in tiles of 8 x 8 (vectors.py).
 
-Everything here works in the precision of the scratch that it is given, float32 or float64. The
-notation is that of `alsolike.kernels.solve`.
+Everything here works in the precision of the scratch that it is given, float32 or float64. Every
+row's bytes depend on that row and on Z alone: not on the chunk it stands in, its neighbours, or the
+threads.
+
+Notation
+--------
+n
+    Interactions of the row; S their columns; w and r their weights and pulls (confidence.py).
+Z
+    The other side's factors in the basis of their Gramian, (m, f), so that Z'Z is diagonal; f is
+    a multiple of 8, columns of zeros fill it up.
+d
+    ``unobserved_weight * eigenvalues + lambda`` of the row; s = d ** -1/2, 0 where Z has nothing.
+B
+    Row i is ``w_i ** 1/2 * Z[S_i] * s``; b_i = r_i / w_i ** 1/2.
+U
+    The Cholesky factor: U'U is the system.
+
+The systems are eq. 4 of Hu, Koren, Volinsky 2008; the n x n form is that of Pilaszy and Tikk 2009.
 """
 
 import math
@@ -153,7 +170,8 @@ def finish(
         for k in range(f):
             t[k] *= scale[k]
     else:
-        t[:] = v[:f]
+        for k in range(f):
+            t[k] = v[k]
     size = v.dtype.type(0)
     for k in range(x.shape[0]):
         x[k] = scale[k] * t[k]

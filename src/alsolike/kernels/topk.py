@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.launch import kernel
+from alsolike.kernels.launch import kernel, part
 
 Array = npt.NDArray[Any]
 
@@ -112,7 +112,7 @@ def scan_block(
     return -1
 
 
-@kernel
+@part
 def push(scores: Array, ids: Array, filled: int, score: Any, item: int) -> int:
     """Give one heap an item, in whatever order they come; return how many entries it has then.
 
@@ -138,13 +138,13 @@ def sort_heaps(best: Array, items: Array, filled: Array) -> None:
             scores[last], ids[last] = worst, item
 
 
-@kernel
+@part
 def _bar(worst: float, filled: int, k: int) -> Any:
     """Return the score at or below which nothing can enter the heap any more."""
     return np.float32(worst) if filled == k else np.float32(-np.inf)
 
 
-@kernel
+@part
 def _is_taken(item: int, taken: Array, cursors: Array, ends: Array, row: int) -> bool:
     cursor, end = cursors[row], ends[row]
     while cursor < end and taken[cursor] < item:
@@ -153,12 +153,12 @@ def _is_taken(item: int, taken: Array, cursors: Array, ends: Array, row: int) ->
     return bool(cursor < end and taken[cursor] == item)
 
 
-@kernel
+@part
 def _is_worse(score: Any, item: int, other_score: Any, other_item: int) -> bool:
     return bool(score < other_score or (score == other_score and item > other_item))
 
 
-@kernel
+@part
 def _sift_up(scores: Array, ids: Array, hole: int, score: Any, item: int) -> None:
     """Fill the free leaf `hole` with an entry, worse ones towards the root."""
     while hole > 0:
@@ -170,7 +170,7 @@ def _sift_up(scores: Array, ids: Array, hole: int, score: Any, item: int) -> Non
     scores[hole], ids[hole] = score, item
 
 
-@kernel
+@part
 def _sift_down(scores: Array, ids: Array, size: int, score: Any, item: int) -> None:
     """Put an entry in place of the root of a heap of `size` entries."""
     hole = 0

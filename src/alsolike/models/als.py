@@ -82,11 +82,11 @@ def iterate(
     observer.start("sweeps", config.iterations)
     momentum, ahead, roughly = Momentum(), users, config.solver == "cg"
     for sweep in range(1, config.iterations + 1):
-        values, first = eigenbasis(gramian(ahead, engine))
+        values, first = eigenbasis(gramian(ahead, engine), engine)
         ahead = turned(ahead, first, engine, roughly=roughly)
         items = _begun(items, first, config, engine)
         solve_side(item_side, ahead, values, items, config, engine)
-        values, second = eigenbasis(gramian(items, engine))
+        values, second = eigenbasis(gramian(items, engine), engine)
         items = turned(items, second, engine, roughly=roughly)
         users = _begun(ahead, second, config, engine)
         solve_side(user_side, items, values, users, config, engine)
@@ -166,7 +166,7 @@ def fold_in_items(model: FactorModel, item_users: Any, *, engine: Engine | None 
     engine = engine or LocalEngine()
     config = replace(ALSConfig.from_settings(model.settings), solver="exact")
     side = _new_side(item_users, config, "item", model)
-    values, basis = eigenbasis(gramian(model.user_factors, engine))
+    values, basis = eigenbasis(gramian(model.user_factors, engine), engine)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
     users = turned(model.user_factors, basis, engine)
     solve_side(side, users, values, factors, config, engine)

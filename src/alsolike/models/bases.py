@@ -37,13 +37,15 @@ def gramian(factors: Floats, engine: Engine) -> Doubles:
     return total
 
 
-def eigenbasis(matrix: Doubles) -> tuple[Doubles, Doubles]:
+def eigenbasis(matrix: Doubles, engine: Engine) -> tuple[Doubles, Doubles]:
     """Return eigenvalues, descending and not negative, (f,), and eigenvectors in columns, (f, f).
 
     Each vector's largest part is positive, so that equal Gramians give equal bytes.
     """
-    values, vectors = scipy.linalg.eigh(matrix, driver="evd")
-    values, vectors = values[::-1], vectors[:, ::-1]
+    # On the engine, which holds BLAS to one thread: more would wait for each other longer than
+    # they work, and their number must not matter.
+    (found,) = engine.each(lambda whole: scipy.linalg.eigh(whole, driver="evd"), [matrix])
+    values, vectors = found[0][::-1], found[1][:, ::-1]
     largest = np.abs(vectors).argmax(axis=0)
     signs = np.where(vectors[largest, np.arange(len(values))] < 0, -1.0, 1.0)
     return np.maximum(values, 0.0), np.ascontiguousarray(vectors * signs)

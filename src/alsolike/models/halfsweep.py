@@ -15,11 +15,12 @@ import scipy.sparse as sp
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, FitError
+from alsolike.kernels.batch import SMALL, solve_small
 from alsolike.kernels.conjugate import solve_cg
+from alsolike.kernels.hard import solve_hard
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
-from alsolike.kernels.refined import solve_refined
-from alsolike.kernels.solve import solve_exact, solve_hard
+from alsolike.kernels.single import solve_single
 from alsolike.kernels.vectors import LANES
 from alsolike.models.bases import gramian, pieces
 from alsolike.models.confidence import Weighing, amounts_of
@@ -90,6 +91,10 @@ class Side:
         """Rows of this side."""
         return int(self.matrix.shape[0])
 
+    def longest(self, chunk: Rows) -> int:
+        """Return the interactions of the last row of a chunk, which has the most."""
+        return int(self.matrix.indptr[chunk[-1] + 1] - self.matrix.indptr[chunk[-1]])
+
     def row_name(self, row: int) -> str:
         """Return what to call a row in a message."""
         return f"{self.kind} {self.ids.id_of(row)!r} (row {row})" if self.ids else f"row {row}"
@@ -133,13 +138,16 @@ def solve_side(
         if not exact:
             solve_cg(chunk, *rows, *ways, config.cg_steps, out)
             return -1
-        left = np.empty(len(chunk), dtype=np.int64)
-        count = solve_exact(chunk, *rows, leverage, *ways, FLOAT32_GAIN, out, left)
-        if not count:
+        if min(side.longest(chunk), factors.shape[1]) <= SMALL:
+            left = np.empty(len(chunk), dtype=np.int64)
+            count = solve_small(chunk, *rows, leverage, *ways, FLOAT32_GAIN, out, left)
+            chunk = plain(left[:count])
+        if not len(chunk):
             return -1
-        hard = np.empty(count, dtype=np.int64)
-        count = solve_refined(left[:count], *rows, leverage, *ways, REFINED_GAIN, out, hard)
-        return solve_hard(np.sort(hard[:count]), *rows, *ways, out) if count else -1
+        left = np.empty(len(chunk), dtype=np.int64)
+        limits = FLOAT32_GAIN, REFINED_GAIN
+        count = solve_single(chunk, *rows, leverage, *ways, *limits, out, left)
+        return solve_hard(plain(np.sort(left[:count])), *rows, *ways, out) if count else -1
 
     out[np.diff(side.matrix.indptr) == 0] = 0
     failures = [row for row in engine.each(part, side.chunks) if row >= 0]
@@ -243,7 +251,10 @@ def _equal_chunks(counts: Doubles, work: Doubles) -> list[Rows]:
         return []
     done = np.cumsum(work[order])
     goals = done[-1] * np.arange(1, _CHUNKS) / _CHUNKS
-    cuts = np.unique(np.concatenate(([0], np.searchsorted(done, goals) + 1, [len(order)])))
+    # Small systems have a kernel of their own.
+    small = np.searchsorted(counts[order], SMALL, side="right")
+    ends = np.array([0, small, len(order)])
+    cuts = np.unique(np.concatenate((ends, np.searchsorted(done, goals) + 1)))
     cuts = cuts[cuts <= len(order)]
     return [plain(order[first:last]) for first, last in itertools.pairwise(cuts)][::-1]
 

@@ -1,9 +1,9 @@
-"""Rows that float32 alone would not solve well enough; the notation is that of `kernels.solve`.
+"""Rows solved by themselves, the hard ones twice; the notation is that of `alsolike.kernels.rows`.
 
-The system is set up and factorized in float32. What the solution misses is measured in float64, on
-the interactions themselves, and solved for with the same factorization. That takes n f operations,
-and leaves of an error about its own square (iterative refinement: J. H. Wilkinson, "Rounding Errors
-in Algebraic Processes", 1963, chapter 3).
+The system is set up and factorized in float32. Where float32 alone would not do, what the solution
+misses is measured in float64, on the interactions themselves, and solved for with the same
+factorization. That takes n f operations, and leaves of an error about its own square (iterative
+refinement: J. H. Wilkinson, "Rounding Errors in Algebraic Processes", 1963, chapter 3).
 """
 
 import math
@@ -17,6 +17,8 @@ from alsolike.kernels.rows import (
     LEAST_WEIGHT,
     PANEL,
     add_interactions,
+    fetch_rows,
+    finish,
     range_of,
     set_scale,
     set_up,
@@ -33,7 +35,7 @@ _TIMES = 2
 
 
 @fast_kernel
-def solve_refined(
+def solve_single(
     rows: Ints,
     indptr: Ints,
     indices: Ints,
@@ -43,58 +45,71 @@ def solve_refined(
     leverage: Floats,
     dense: Floats,
     regularization: Floats,
+    easy: float,
     most: float,
     out: Floats,
-    hard: Ints,
+    left: Ints,
 ) -> int:
-    """Solve the given rows, but for those that need float64 throughout.
+    """Solve rows of any size, but for those that need float64 throughout.
 
     Parameters
     ----------
-    rows : int64, (n_rows,)
-        From `solve_exact`, whose other parameters these are.
-    most : float
-        Rows whose trace of BB' may be above this are left to `solve_hard`.
+    rows : int64, (n_chosen,)
+        In any order. The other parameters are those of `alsolike.kernels.batch.solve_small`.
+    easy, most : float
+        Rows whose trace of BB' may be above `easy` are refined, those where it may be above `most`
+        are left to `solve_hard`, as are those with a weight below zero.
 
     Returns
     -------
     int
-        How many rows `hard` received.
+        How many rows `left` received.
     """
-    f, left, longest = Z.shape[1], 0, 0
-    for row in rows:
-        longest = max(longest, indptr[row + 1] - indptr[row])
+    f, n_left, longest = Z.shape[1], 0, 0
+    for number in range(rows.shape[0]):
+        longest = max(longest, indptr[rows[number] + 1] - indptr[rows[number]])
     room = max(f, PANEL)
     panel, system = np.empty(room * PANEL, dtype=np.float32), np.empty(f * (f + 8), np.float32)
-    scale, right, inverse = np.empty((3, f), dtype=np.float32)
-    fine_scale, v, t = np.empty((3, f))
+    scale, right = np.empty(f, dtype=np.float32), np.empty(f, dtype=np.float32)
+    inverse, t = np.empty(f, dtype=np.float32), np.empty(f, dtype=np.float32)
+    fine_scale, fine, fine_t = np.empty(f), np.empty(f), np.empty(f)
     places, roots = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.float32)
     w, r = np.empty(longest, dtype=np.float32), np.empty(longest, dtype=np.float32)
     S, terms = np.empty(longest + LANES, dtype=np.int64), np.empty(longest + LANES)
-    for row in rows:
+    for number in range(rows.shape[0]):
+        row, ahead = rows[number], rows[min(number + 1, rows.shape[0] - 1)]
+        fetch_rows(Z, indices, indptr[ahead], indptr[ahead + 1])
         start, end = indptr[row], indptr[row + 1]
         n = end - start
         weigh(amounts[start:end], weighing, w, r)
         least, gain = range_of(indices[start:end], w, leverage)
         solved = least >= 0 and gain <= most
         if solved:
-            S[:n] = indices[start:end]
-            set_scale(dense, regularization[row], fine_scale)
-            scale[:] = fine_scale
+            set_scale(dense, regularization[row], scale)
             wide = (min(n, f) + 7) // 8 * 8
             stride = wide + 8
-            set_up(S[:n], w, r, Z, scale, wide, places, roots, panel, system, stride, right[:wide])
+            set_up(
+                indices[start:end], w, r, Z, scale, wide, places, roots, panel, system, stride,
+                right[:wide],
+            )  # fmt: skip
             solved = solve_in_tiles(system, wide, stride, right, inverse)
-            v[:] = right
-            _measure(S, n, w, r, Z, fine_scale, v, t, terms, right)
+        if solved and gain <= easy:
+            solved = finish(n, right, Z, scale, places, roots, t, out[row])
+        elif solved:
+            for i in range(n):
+                S[i] = indices[start + i]
+            set_scale(dense, regularization[row], fine_scale)
+            for k in range(f):
+                fine[k] = right[k]
+            _measure(S, n, w, r, Z, fine_scale, fine, fine_t, terms, right)
             solve_again(system, wide, stride, right, inverse)
             for k in range(min(n, f)):
-                v[k] += right[k]
-            solved = solved and _finish(S, n, w, Z, fine_scale, v, t, terms, out[row])
+                fine[k] += right[k]
+            solved = _finish_refined(S, n, w, Z, fine_scale, fine, fine_t, terms, out[row])
         if not solved:
-            hard[left] = row
-            left += 1
-    return left
+            left[n_left] = row
+            n_left += 1
+    return n_left
 
 
 @fast_part
@@ -139,7 +154,7 @@ def _measure(
 
 
 @fast_part
-def _finish(
+def _finish_refined(
     S: Ints,
     n: int,
     w: Floats,
@@ -155,10 +170,13 @@ def _finish(
     if n <= Z.shape[1]:
         _gather(S, n, w, Z, scale, v, t, terms)
     else:
-        t[:] = v
+        for k in range(v.shape[0]):
+            t[k] = v[k]
+    size = 0.0
     for k in range(x.shape[0]):
         x[k] = scale[k] * t[k]
-    return bool(np.isfinite(x).all())
+        size += abs(t[k])
+    return bool(np.isfinite(size))
 
 
 @fast_part

@@ -1,0 +1,346 @@
+"""The best items of all users and all items, and one answer at a time, beside the peers.
+
+Run as ``python benchmarks/ranking.py [--data gowalla,article] [--factors 64]``. Our model is fitted
+once; its factors are handed to the peers, so that all rank the same scores.
+
+``top 20, all users``: the items that each user has in training left out. ``similar 10, all items``:
+by the cosine; irspack does not offer it. The floor of both is the bare matrix product: blocks of
+256 rows times all items, into memory that is used again, by as many workers, with BLAS at one
+thread in each. The flop model is that product, 2 f for each score. ``one user``, ``one item``: a
+single answer of 20 and 10 on one thread; its median and 99th percentile are over --calls calls.
+
+Peers run as they advise: their own threads, BLAS held to one; irspack scores 256 users at a time.
+Gowalla is read from the folder that ALSOLIKE_DATA names; 300x200x6000 is a made-up table of that
+size.
+"""
+
+import argparse
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from _side_by_side import (
+    Clock,
+    Report,
+    Row,
+    arguments,
+    clock,
+    held,
+    own_peak,
+    peak_alone,
+    peer,
+    product_rate,
+    seconds_of,
+    store,
+    stored,
+    stored_table,
+    tables,
+    take_turns,
+)
+from alsolike.data.interactions import Interactions
+from alsolike.engines.local import LocalEngine
+from alsolike.models.als import fit
+from alsolike.models.base import FactorModel
+from alsolike.models.config import ALSConfig
+from alsolike.recommending.many import similar_indices, top_items
+from alsolike.recommending.one import recommend_one, similar_to
+
+CONFIG = ALSConfig(alpha=10.0, regularization=1.0, iterations=5)
+USERS_AT_ONCE = 256
+LIST, SHELF = 20, 10
+TOP, SIMILAR = f"top {LIST}, all users", f"similar {SHELF}, all items"
+ONE_USER, ONE_ITEM = "one user", "one item"
+FLOOR = "matrix product"
+
+Lists = npt.NDArray[Any]
+
+
+class Ranker:
+    """One library with the factors of one model, and what it can be asked.
+
+    Parameters
+    ----------
+    model : FactorModel
+        With its history.
+    threads : int
+    """
+
+    name = "alsolike"
+    settings = "top_items and similar_indices; recommend_one and similar_to"
+    blas_threads = 1
+
+    def __init__(self, model: FactorModel, threads: int) -> None:
+        assert model.history is not None
+        self.model, self.seen, self.threads = model, model.history.user_items, threads
+        self.engine = LocalEngine(threads)
+
+    def tasks(self) -> dict[str, Callable[[], object]]:
+        """Return what is done for all rows at once."""
+        return {TOP: self.top, SIMILAR: self.similar}
+
+    def answers(self) -> dict[str, Callable[[int], object]]:
+        """Return what is answered for one row."""
+        return {ONE_USER: self.one_user, ONE_ITEM: self.one_item}
+
+    def top(self) -> Lists:
+        """Return the best items of every user."""
+        everyone = np.arange(len(self.model.users))
+        ranked = top_items(self.model, everyone, k=LIST, exclude=self.seen, engine=self.engine)
+        return ranked.indices
+
+    def similar(self) -> Lists:
+        """Return the items nearest to every item; rare ones too, as the peers do."""
+        every = np.arange(len(self.model.items))
+        ranked = similar_indices(self.model, every, k=SHELF, min_count=0, engine=self.engine)
+        return ranked.indices
+
+    def one_user(self, row: int) -> object:
+        """Answer for one user."""
+        return recommend_one(self.model, self.model.users.id_of(row), k=LIST)
+
+    def one_item(self, row: int) -> object:
+        """Answer for one item."""
+        return similar_to(self.model, self.model.items.id_of(row), k=SHELF, min_count=0)
+
+
+class Implicit(Ranker):
+    """Ben Frederickson's implicit. Its similar items begin with the item itself: one more."""
+
+    name = "implicit"
+    settings = "recommend and similar_items, all rows in one call, num_threads, BLAS at one thread"
+
+    def __init__(self, model: FactorModel, threads: int) -> None:
+        from implicit.cpu.als import AlternatingLeastSquares
+
+        super().__init__(model, threads)
+        with held(1):
+            self.peer = AlternatingLeastSquares(factors=model.factors, num_threads=threads)
+        self.peer.user_factors = np.array(model.user_factors)
+        self.peer.item_factors = np.array(model.item_factors)
+        self.matrix = sp.csr_matrix(self.seen)
+
+    def top(self) -> Lists:
+        everyone = np.arange(len(self.model.users))
+        return self.peer.recommend(everyone, self.matrix, N=LIST)[0]
+
+    def similar(self) -> Lists:
+        every = np.arange(len(self.model.items))
+        return self.peer.similar_items(every, N=SHELF + 1)[0][:, 1:]
+
+    def one_user(self, row: int) -> object:
+        return self.peer.recommend(row, self.matrix[row], N=LIST)
+
+    def one_item(self, row: int) -> object:
+        return self.peer.similar_items(row, N=SHELF + 1)
+
+
+class Irspack(Ranker):
+    """irspack's iALS: scores of a block of users, and its own choice of the best of them."""
+
+    name = "irspack"
+    settings = (
+        f"get_score_remove_seen_block of {USERS_AT_ONCE} users, retrieve_recommend_from_score, "
+        "n_threads"
+    )
+
+    def __init__(self, model: FactorModel, threads: int) -> None:
+        from irspack import IALSRecommender
+
+        super().__init__(model, threads)
+        called = {"n_components": model.factors, "n_threads": threads}
+        self.peer = IALSRecommender(self.seen, **called)
+        self.peer.start_learning()
+        core = self.peer.trainer.core_trainer
+        core.user, core.item = np.array(model.user_factors), np.array(model.item_factors)
+
+    def tasks(self) -> dict[str, Callable[[], object]]:
+        return {TOP: self.top}
+
+    def answers(self) -> dict[str, Callable[[int], object]]:
+        return {ONE_USER: self.one_user}
+
+    def top(self) -> Lists:
+        found: list[list[tuple[int, float]]] = []
+        for first in range(0, len(self.model.users), USERS_AT_ONCE):
+            found += self._best(first, min(first + USERS_AT_ONCE, len(self.model.users)))
+        short = [[item for item, _ in row] + [-1] * (LIST - len(row)) for row in found]
+        return np.array(short)
+
+    def one_user(self, row: int) -> object:
+        return self._best(row, row + 1)
+
+    def _best(self, first: int, last: int) -> list[list[tuple[int, float]]]:
+        from irspack.utils.id_mapping import retrieve_recommend_from_score
+
+        scores = self.peer.get_score_remove_seen_block(first, last)
+        return retrieve_recommend_from_score(scores, [], LIST, n_threads=self.threads)
+
+
+class Product(Ranker):
+    """The floor: all scores, none of them looked at."""
+
+    name = FLOOR
+    settings = f"blocks of {USERS_AT_ONCE} rows, one BLAS thread in each worker"
+
+    def answers(self) -> dict[str, Callable[[int], object]]:
+        return {}
+
+    def top(self) -> None:
+        self._multiply(self.model.user_factors)
+
+    def similar(self) -> None:
+        self._multiply(self.model.item_factors)
+
+    def _multiply(self, left: npt.NDArray[np.float32]) -> None:
+        right, own = self.model.item_factors.T, threading.local()
+
+        def block(first: int) -> None:
+            if not hasattr(own, "scores"):
+                own.scores = np.empty((USERS_AT_ONCE, right.shape[1]), dtype=np.float32)
+            rows = left[first : first + USERS_AT_ONCE]
+            np.matmul(rows, right, out=own.scores[: len(rows)])
+
+        self.engine.each(block, range(0, len(left), USERS_AT_ONCE))
+
+
+RANKERS: dict[str, type[Ranker]] = {one.name: one for one in (Ranker, Implicit, Irspack, Product)}
+
+
+def names_of(asked: argparse.Namespace) -> list[str]:
+    """Return who takes part."""
+    found = [name for name in ("implicit", "irspack") if peer(name, asked) is not None]
+    return ["alsolike", *found, FLOOR]
+
+
+def flops(model: FactorModel, task: str) -> float:
+    """Return the operations of all scores: a multiplication and an addition for each factor."""
+    rows = len(model.users) if task == TOP else len(model.items)
+    return 2.0 * rows * len(model.items) * model.factors
+
+
+def whole_rows(
+    rankers: list[Ranker], task: str, asked: argparse.Namespace, folder: Path
+) -> list[Row]:
+    """Return what one task takes for all rows at once, and how many lists equal ours."""
+    able = [one for one in rankers if task in one.tasks()]
+    found: dict[str, object] = {}
+    for one in able:
+        with held(one.blas_threads):
+            found[one.name] = one.tasks()[task]()
+    clocks: dict[str, Clock] = {
+        one.name: clock(one.tasks()[task], one.blas_threads) for one in able
+    }
+    taken = take_turns(clocks, asked.turns)
+    rows = []
+    for name, seconds in taken.items():
+        where = ("--task", task, "--stored", folder, "--threads", asked.threads)
+        peak = None if asked.no_memory else peak_alone("--alone", name, *where)
+        same = {}
+        if name != FLOOR:
+            same["same_lists"] = share_of_equal(found["alsolike"], found[name])
+        rows.append(Row(task, name, seconds, flops(able[0].model, task), peak, same))
+    return rows
+
+
+def share_of_equal(ours: object, theirs: object) -> float:
+    """Return the share of lists with the same items; those of equal scores may stand otherwise."""
+    one, other = np.sort(np.asarray(ours)), np.sort(np.asarray(theirs))
+    return round(float((one == other).all(axis=1).mean()), 4)
+
+
+def answer_rows(rankers: list[Ranker], task: str, calls: int) -> list[Row]:
+    """Return how long single answers take: one call of each contender in turn."""
+    able = {one.name: one.answers()[task] for one in rankers if task in one.answers()}
+    model = rankers[0].model
+    count = len(model.users) if task == ONE_USER else len(model.items)
+    asked = np.random.default_rng(0).integers(count, size=calls + 1).tolist()
+    taken: dict[str, list[float]] = {name: [] for name in able}
+    with held(1):
+        for turn, row in enumerate(asked):
+            for name, answer in able.items():
+                seconds = seconds_of(partial(answer, row))
+                if turn:
+                    taken[name].append(seconds)
+    return [
+        Row(task, name, seconds, more={"p99": float(np.quantile(seconds, 0.99))})
+        for name, seconds in taken.items()
+    ]
+
+
+def compare(report: Report, asked: argparse.Namespace, data: str, likes: Interactions) -> None:
+    """Print and keep the table of one data set."""
+    config = ALSConfig(**CONFIG.to_settings() | {"factors": asked.factors})
+    model = fit(likes, config, engine=LocalEngine(asked.threads))
+    with tempfile.TemporaryDirectory() as folder:
+        store(
+            Path(folder),
+            likes=likes.user_items,
+            users=model.user_factors,
+            items=model.item_factors,
+            eigenvalues=model.eigenvalues,
+        )
+        rate = product_rate(asked.threads)
+        rankers = [RANKERS[name](model, asked.threads) for name in names_of(asked)]
+        rows = whole_rows(rankers, TOP, asked, Path(folder))
+        rows += whole_rows(rankers, SIMILAR, asked, Path(folder))
+    alone = [RANKERS[name](model, 1) for name in names_of(asked)]
+    rows += answer_rows(alone, ONE_USER, asked.calls) + answer_rows(alone, ONE_ITEM, asked.calls)
+    report.section(
+        f"{data}: {likes!r}; {asked.factors} factors",
+        rows,
+        rate=rate,
+        settings={one.name: one.settings for one in rankers},
+        data=data,
+        factors=asked.factors,
+        calls=asked.calls,
+    )
+
+
+def alone(asked: argparse.Namespace) -> int:
+    """Do one task of one contender and print this process's peak memory."""
+    likes = stored_table(asked.stored, "likes")
+    users, items, eigenvalues = (
+        stored(asked.stored, name) for name in ("users", "items", "eigenvalues")
+    )
+    model = FactorModel(
+        users=likes.users,
+        items=likes.items,
+        user_factors=users,
+        item_factors=items,
+        eigenvalues=eigenvalues,
+        item_counts=likes.item_counts,
+        history=likes,
+    )
+    one = RANKERS[asked.alone](model, asked.threads)
+    with held(one.blas_threads):
+        one.tasks()[asked.task]()
+    print(own_peak())
+    return 0
+
+
+def main() -> int:
+    """Compare for each table asked for."""
+    parser = arguments(__doc__)
+    parser.add_argument("--data", default="gowalla,article", help="several, separated by commas")
+    parser.add_argument("--factors", type=int, default=64)
+    parser.add_argument("--calls", type=int, default=500, help="single answers of each contender")
+    parser.add_argument("--task", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.alone:
+        return alone(asked)
+    report = Report("ranking", asked)
+    for data, likes, _ in tables(asked.data):
+        compare(report, asked, data, likes)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

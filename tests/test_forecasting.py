@@ -1,0 +1,150 @@
+"""How much memory a run is said to need, and how much it takes."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alsolike.data.datasets import synthetic, write_demo
+from alsolike.engines import memory
+from alsolike.forecasting import MIB, Forecast, forecast
+from alsolike.models.config import ALSConfig
+
+# The command line in a process of its own, which ends by saying what the system counted.
+COUNTED = """
+import re, sys
+from alsolike.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(re.search(r"VmHWM:.*", open("/proc/self/status").read())[0])
+"""
+NO_LEGEND = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="the system does not count memory"
+)
+SETTINGS = ["--set", "regularization=30", "--grid", "alpha=3", "--sweeps", "1,2", "--out", "out"]
+
+
+def run(folder: Path, *words: str) -> tuple[float, float]:
+    """Run `alsolike run`; return the MiB that it forecast and those that it took."""
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTED, "run", *words, *SETTINGS],
+        cwd=folder,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = re.search(r"^memory: about ([\d,]+) MiB at the peak$", done.stdout, re.MULTILINE)
+    took = re.search(r"^VmHWM:\s+(\d+) kB$", done.stdout, re.MULTILINE)
+    assert said is not None
+    assert took is not None
+    return float(said[1].replace(",", "")), int(took[1]) / 1024
+
+
+@NO_LEGEND
+def test_a_small_run_takes_what_was_forecast(tmp_path: Path) -> None:
+    files = write_demo(tmp_path)
+    said, took = run(
+        tmp_path, str(files.likes), "--user", "uid", "--item", "mid", "--set", "factors=16"
+    )
+    assert 1 / 1.25 < said / took < 1.25, (said, took)
+
+
+@NO_LEGEND
+def test_a_larger_run_takes_what_was_forecast(tmp_path: Path) -> None:
+    """The arrays and tables of the data take more here than the code does."""
+    likes = synthetic(80_000, 6_000, 700_000, minimum=6)
+    users, items = (list(map(str, ids)) for ids in (likes.users, likes.items))
+    rows, columns = likes.user_items.tocoo().coords
+    with (tmp_path / "likes.csv").open("w", encoding="utf-8") as file:
+        file.write("user,item\n")
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+            file.write(f"{users[row]},{items[column]}\n")
+    said, took = run(tmp_path, "likes.csv", "--set", "factors=32")
+    assert took > 450
+    assert 1 / 1.25 < said / took < 1.25, (said, took)
+
+
+def stages(*configs: ALSConfig, **changes: Any) -> dict[str, int]:
+    likes = synthetic(*changes.pop("size", (2_000, 1_000, 20_000)))
+    usual = {"points": 8, "test_users": 400, "shelf": 10, "threads": 2}
+    return dict(forecast(likes, configs or (ALSConfig(factors=32),), **usual | changes).stages)
+
+
+def test_the_forecast_grows_with_all_that_takes_memory() -> None:
+    usual = stages()
+    assert set(usual) == {"search", "test", "shelves", "writing"}
+    for stage in usual:
+        assert stages(size=(40_000, 1_000, 80_000))[stage] > usual[stage]
+        assert stages(size=(2_000, 40_000, 80_000))[stage] > usual[stage]
+        assert stages(size=(2_000, 1_000, 500_000))[stage] > usual[stage]
+        assert stages(ALSConfig(factors=8), ALSConfig(factors=64))[stage] > usual[stage]
+    large = {"size": (20_000, 1_000, 100_000)}
+    plain = ALSConfig(factors=32)
+    more = stages(ALSConfig(factors=32, confidence="log"), **large)
+    assert more["search"] == stages(plain, **large)["search"] + 16 * 100_000
+    assert stages(threads=16, **large)["test"] > stages(**large)["test"]
+    assert stages(shelf=40)["shelves"] > usual["shelves"]
+    assert stages(points=3_420)["writing"] > usual["writing"] + 30 * MIB
+    momentum = stages(ALSConfig(factors=32, momentum=True), **large)
+    assert momentum["search"] == stages(plain, **large)["search"] + 2 * 4 * 32 * 1_000
+
+
+def test_what_was_taken_before_counts_and_what_is_there_is_not_asked_for() -> None:
+    expected = Forecast(present=100 * MIB, so_far=900 * MIB, stages={"a": 5 * MIB, "b": 40 * MIB})
+    assert str(expected) == "memory: about 900 MiB at the peak"
+    assert expected.danger(40 * MIB) is None
+    assert expected.danger(None) is None
+    said = expected.danger(39 * MIB)
+    assert said is not None
+    assert "may need 40 MiB more memory than it has now, and 40 MiB are free" in said
+    low = Forecast(present=1000 * MIB, so_far=900 * MIB, stages={"a": 234 * MIB})
+    assert str(low) == "memory: about 1,230 MiB at the peak"
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder in place of the system's own, empty."""
+    for name in ("_STATUS", "_MACHINE", "_OWN_GROUP", "_GROUPS"):
+        monkeypatch.setattr(memory, name, tmp_path / name)
+    return tmp_path
+
+
+def test_a_system_that_says_nothing(system: Path) -> None:
+    assert memory.available() is None
+    present, most = memory.taken()
+    assert 100 * MIB < present == most
+
+
+def test_what_this_process_takes_is_read(system: Path) -> None:
+    (system / "_STATUS").write_text("Name:\tx\nVmHWM:\t  300 kB\nVmRSS:\t  200 kB\n")
+    assert memory.taken() == (200 * 1024, 300 * 1024)
+
+
+def test_the_narrowest_limit_is_what_is_available(system: Path) -> None:
+    (system / "_MACHINE").write_text("MemTotal: 9000 kB\nMemAvailable:    5000 kB\n")
+    assert memory.available() == 5000 * 1024
+    (system / "_OWN_GROUP").write_text("4:memory:/other\n0::/outer/inner\n")
+    inner = system / "_GROUPS/outer/inner"
+    inner.mkdir(parents=True)
+    for name, value in (("max", "max"), ("current", "77"), ("stat", "anon 1\nfile 2\n")):
+        (inner / f"memory.{name}").write_text(f"{value}\n")
+    assert memory.available() == 5000 * 1024
+    for name, value in (("max", "4000"), ("current", "3000"), ("stat", "anon 1\nfile 600\n")):
+        (inner.parent / f"memory.{name}").write_text(f"{value}\n")
+    assert memory.available() == 4000 - 3000 + 600
+    (inner.parent / "memory.current").write_text("5000\n")
+    assert memory.available() == 0
+
+
+def test_this_system_is_understood() -> None:
+    present, most = memory.taken()
+    assert 0 < present <= most
+    free = memory.available()
+    assert free is None or free > 0
