@@ -380,7 +380,9 @@ def sweep_rows(
 def loss_rows(entrants: dict[str, Contender], asked: argparse.Namespace) -> Iterator[Row]:
     """Yield how long each contender takes to come to the loss that exact sweeps reach."""
     any_one = next(iter(entrants.values()))
-    exact = Ours(any_one.likes, any_one.config, "exact", asked.threads)
+    # The plain method, whatever switches the first contender has.
+    config = replace(any_one.config, momentum=False)
+    exact = Ours(any_one.likes, config, "exact", asked.threads)
     goal = MARGIN * loss_after(exact, asked.goal_sweeps)
     needed = {name: one.sweeps_to(goal, asked.most_sweeps) for name, one in entrants.items()}
     clocks = {

@@ -1,5 +1,6 @@
 """The main job from Python: what it refuses, what it takes, and that its parts fit."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ class Listener(Observer):
         self.tasks: list[str] = []
         self.open: list[list[Any]] = []
         self.told: list[object] = []
+        self.warned: list[str] = []
 
     def start(self, task: str, total: int | None = None) -> None:
         self.tasks.append(task)
@@ -38,6 +40,9 @@ class Listener(Observer):
 
     def tell(self, finding: object) -> None:
         self.told.append(finding)
+
+    def warn(self, danger: str) -> None:
+        self.warned.append(danger)
 
 
 def frame(users: int = 40) -> pd.DataFrame:
@@ -83,10 +88,31 @@ def test_a_frame_and_an_item_frame_go_all_the_way(tmp_path: Path) -> None:
     assert {"Reading", "grid search", "sweeps", "writing"} <= set(listener.tasks)
     kinds = [type(finding).__name__ for finding in listener.told]
     assert kinds == [
-        "ReadReport", "FilterReport", "Split", "FinishedRun", "FinishedRun", "SearchResult",
-        "TestFigures", "str",
+        "ReadReport", "FilterReport", "Split", "Forecast", "FinishedRun", "FinishedRun",
+        "SearchResult", "TestFigures", "str",
     ]  # fmt: skip
     assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(("free", "warns"), [(1 << 20, True), (1 << 60, False), (None, False)])
+def test_too_little_memory_is_said_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int | None, warns: bool
+) -> None:
+    class Patient(Listener):
+        def start(self, task: str, total: int | None = None) -> None:
+            assert task != "grid search", "trained already"
+
+        def finish(self) -> None:
+            pass
+
+    monkeypatch.setattr("alsolike.run.available", lambda: free)
+    listener = Patient()
+    with pytest.raises(AssertionError, match="trained already"):
+        run_job(job(tmp_path), observer=listener)
+    assert re.fullmatch(r"memory: about [\d,]+0 MiB at the peak", str(listener.told[-1]))
+    assert len(listener.warned) == warns
+    for warning in listener.warned:
+        assert "10 MiB are free: the system may stop it. Ask for fewer factors" in warning
 
 
 def test_a_place_may_be_a_text_and_a_matrix_may_be_the_source(tmp_path: Path) -> None:

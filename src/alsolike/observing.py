@@ -28,5 +28,8 @@ class Observer:
     def tell(self, finding: object) -> None:
         """Hear a finding; ``str(finding)`` is the text for people."""
 
+    def warn(self, danger: str) -> None:
+        """Hear of something that may yet go wrong, while there is time to do something about it."""
+
 
 SILENT = Observer()

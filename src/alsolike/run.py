@@ -19,10 +19,12 @@ from alsolike.data.schemes import check_scheme, split_by
 from alsolike.data.split import Split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
+from alsolike.engines.memory import available
 from alsolike.errors import SettingError, WritingError
 from alsolike.evaluation.curves import Judge, checked_sweeps, together, with_given
 from alsolike.evaluation.intervals import Estimate, bootstrap_mean, paired_difference
 from alsolike.evaluation.measures import evaluate, mean_squared_error
+from alsolike.forecasting import Forecast, forecast
 from alsolike.models.als import fit
 from alsolike.models.bundle import refuse_other_folder
 from alsolike.models.popularity import fit_popularity
@@ -161,6 +163,10 @@ def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
 def _done(job: Job, observer: Observer) -> Outcome:
     engine = LocalEngine(job.threads)
     prepared = prepare(job, observer=observer)
+    expected = forecast_memory(job, prepared)
+    observer.tell(expected)
+    if danger := expected.danger(available()):
+        observer.warn(danger)
     found, baseline = search_settings(job, prepared, observer=observer)
     test = _test_figures(found, prepared.split, engine)
     observer.tell(test)
@@ -205,6 +211,20 @@ def prepare(job: Job, *, observer: Observer = SILENT) -> Prepared:
     split = _split(kept, preset, job)
     observer.tell(split)
     return Prepared(how_read, how_filtered, preset, kept, split)
+
+
+def forecast_memory(job: Job, prepared: Prepared) -> Forecast:
+    """Forecast the memory that the rest of the job takes at its peak."""
+    preset = prepared.preset
+    configs = preset.configs()
+    return forecast(
+        prepared.kept,
+        configs,
+        points=len(configs) * len(preset.sweeps) * (1 + len(preset.beside)),
+        test_users=len(prepared.split.test_users),
+        shelf=_SHELF,
+        threads=LocalEngine(job.threads).threads,
+    )
 
 
 def search_settings(

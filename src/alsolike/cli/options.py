@@ -246,10 +246,11 @@ def _named(texts: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def _value(text: str) -> Any:
-    """Return a number where the text is one, None for ``none``, or else the text."""
+    """Return a number where the text is one, None or a truth value by name, or else the text."""
     plain = text.strip()
-    if plain.casefold() == "none":
-        return None
+    named = {"none": None, "true": True, "false": False}
+    if plain.casefold() in named:
+        return named[plain.casefold()]
     for kind in (int, float):
         try:
             return kind(plain)

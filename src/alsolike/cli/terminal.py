@@ -137,6 +137,12 @@ class Terminal(Observer):
             say(f"{finding}\n")
             self._bars.start()
 
+    def warn(self, danger: str) -> None:
+        """Print a warning, quiet or not."""
+        self._bars.stop()
+        say(f"warning: {danger}", err=True)
+        self._bars.start()
+
     def _note(self, line: str) -> None:
         if not self._quiet and not self._draws:
             say(line, err=True)

@@ -15,7 +15,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.base import FactorModel
-from alsolike.models.bases import eigenbasis, gramian, turned
+from alsolike.models.bases import eigenbasis, gramian, pieces, turned
 from alsolike.models.config import ALSConfig
 from alsolike.models.halfsweep import Side, solve_side, total_loss
 from alsolike.models.momentum import Momentum
@@ -208,9 +208,12 @@ def _first_users(
     if start is not None:
         return _carried_over(train, config, start, engine)
     generator = np.random.default_rng(config.seed)
-    drawn = generator.standard_normal((train.n_users, config.factors))
     scale = 1.0 if config.start == "normal" else 0.1 / math.sqrt(config.factors)
-    return (scale * drawn).astype(np.float32)
+    users = np.empty((train.n_users, config.factors), dtype=np.float32)
+    # Piece by piece, since numbers are drawn in float64: the same ones, in less memory.
+    for piece in pieces(train.n_users):
+        users[piece] = scale * generator.standard_normal(users[piece].shape)
+    return users
 
 
 def _carried_over(

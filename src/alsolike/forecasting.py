@@ -1,0 +1,221 @@
+"""How much memory a run will need at its peak, said before it starts.
+
+Once a table is read, filtered and split, all large arrays of what follows are known by size. The
+forecast adds them up for each stage of the run, and takes the largest. Each term below says what it
+counts; bytes of code and of libraries are measured, since nothing else tells them. What is freed
+again in between is taken to be free.
+"""
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alsolike.data.interactions import Interactions
+from alsolike.data.texts import Texts
+from alsolike.engines.memory import taken
+from alsolike.kernels.batch import SMALL, solve_small
+from alsolike.kernels.cache import is_kept, is_loaded
+from alsolike.kernels.conjugate import solve_cg
+from alsolike.kernels.panels import scan_panels
+from alsolike.kernels.single import solve_single
+from alsolike.models.config import ALSConfig
+
+MIB = 1 << 20
+
+# The compiler's library and the kernels, read in with the first of these; and what the compiler
+# takes where it has to make any of them, which then serves for the next.
+_KERNELS = 60 * MIB
+_COMPILER = 80 * MIB
+# The library that draws the figures, with fonts, and what it holds on to for each scored point.
+_DRAWING = 110 * MIB
+_POINT = 15_000
+
+_PAIR = 8  # a pair in CSR: an int32 and a float32
+_TEXT = 58  # a string of Python's, and its letters besides
+_POINTER = 8
+# Scores that AUC holds at once in each thread (evaluation/measures.py).
+_AUC_SCORES = 16 * MIB
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run is expected to take at its peak.
+
+    Parameters
+    ----------
+    present : int
+        Bytes that the process takes now.
+    so_far : int
+        The most that it has taken so far.
+    stages : mapping of str to int
+        What each stage of the run adds to the present.
+    """
+
+    present: int
+    so_far: int
+    stages: Mapping[str, int]
+
+    @property
+    def peak(self) -> int:
+        """Bytes at the peak."""
+        return max(self.so_far, self.present + self.more)
+
+    @property
+    def more(self) -> int:
+        """Bytes at the peak above those of now."""
+        return max(self.stages.values())
+
+    def danger(self, free: int | None) -> str | None:
+        """Return a warning where the machine has less than that to give; None: nobody knows."""
+        if free is None or self.more <= free:
+            return None
+        return (
+            f"This run may need {_said(self.more)} more memory than it has now, and "
+            f"{_said(free)} are free: the system may stop it. Ask for fewer factors, or filter "
+            "more strictly (min_per_user, min_per_item)."
+        )
+
+    def __str__(self) -> str:
+        return f"memory: about {_said(self.peak)} at the peak"
+
+
+def forecast(
+    kept: Interactions,
+    configs: Sequence[ALSConfig],
+    *,
+    points: int,
+    test_users: int,
+    shelf: int,
+    threads: int,
+) -> Forecast:
+    """Forecast the memory of a run from what is known before it trains.
+
+    Parameters
+    ----------
+    kept : Interactions
+        What the filter kept. It and the parts of the split are in memory already.
+    configs : sequence of ALSConfig
+        All that the search will try.
+    points : int
+        Scored points of all learning curves.
+    test_users : int
+        Users on whom the chosen settings are judged.
+    shelf : int
+        Length of the lists of similar items and of recommendations.
+    threads : int
+    """
+    pairs, f = _PAIR * kept.n_interactions, max(config.factors for config in configs)
+    model = 4 * f * (kept.n_users + kept.n_items)
+    sides = max(_sides(kept, config) for config in configs)
+    training = sides + max(_factors(kept, config) for config in configs)
+    training += _scratch(kept, f, threads)
+    judging = model + _judging(kept, f)
+    auc = min(threads, math.ceil(4 * test_users * kept.n_items / _AUC_SCORES)) * _AUC_SCORES
+    similar, of_similar = _shelf(kept, kept.items.ids, shelf)
+    recommended, of_recommended = _shelf(kept, kept.users.ids, shelf)
+    directions = 4 * f * kept.n_items
+    shelving = max(directions + _ranking(kept, f), of_similar, similar + of_recommended)
+    left = model + similar + recommended
+    # Each table that is trained on is there twice, by users and by items. The search's stays so.
+    stages = {
+        "search": pairs + max(training, sides + judging),
+        "test": 3 * pairs + max(training, judging + auc),
+        "shelves": 2 * pairs + max(training, model + shelving),
+        "writing": 2 * pairs + left + _drawing(points) + _bundle(kept, model),
+    }
+    present, so_far = taken()
+    code = _code(configs)
+    return Forecast(present, so_far, {name: code + size for name, size in stages.items()})
+
+
+def _sides(kept: Interactions, config: ALSConfig) -> int:
+    """Return what a training holds besides pairs and factors: amounts, and three numbers a row."""
+    amounts = 2 * 8 * kept.n_interactions if config.confidence == "log" else 0
+    return amounts + 3 * 8 * (kept.n_users + kept.n_items)
+
+
+def _factors(kept: Interactions, config: ALSConfig) -> int:
+    """Return the factors that a training holds at its peak.
+
+    The first users are drawn as float64, scaled, and rounded: five times their float32. Later there
+    are those of the last model, those turned, and those being solved; with momentum, five times.
+    """
+    users, items = (4 * config.factors * n for n in (kept.n_users, kept.n_items))
+    later = 5 * users + 2 * items if config.momentum else 3 * users + 3 * items
+    return max(5 * users, later)
+
+
+def _scratch(kept: Interactions, f: int, threads: int) -> int:
+    """Return what threads need: each its systems, and 8,192 rows of factors as float64."""
+    rows = min(threads * 8192, max(kept.n_users, kept.n_items))
+    return threads * (8 * f * f + MIB // 2) + 8 * f * rows
+
+
+def _judging(kept: Interactions, f: int) -> int:
+    """Return what it takes to measure a model on what it was trained on, besides the model.
+
+    Either the pairs as float64 with places, twice, beside the items as float64; or the pairs once,
+    beside a ranking.
+    """
+    squared = 2 * (8 + 4) * kept.n_interactions + 8 * f * kept.n_items
+    return max(squared, (8 + 4) * kept.n_interactions + _ranking(kept, f))
+
+
+def _ranking(kept: Interactions, f: int) -> int:
+    """Return what a ranking takes: the items twice, laid out anew, and their squares as float64."""
+    return (4 + 4 + 8) * f * kept.n_items
+
+
+def _shelf(kept: Interactions, asked: Texts, k: int) -> tuple[int, int]:
+    """Return what a table of `k` items for each of those `asked` holds, and takes to be made."""
+    names = kept.catalogue.names if kept.catalogue is not None else None
+    queries = len(asked) * (_TEXT + _letters(asked))
+    done = _POINTER + 4 + 4.0  # of each row: the query, the rank, the score
+    most = 0.0
+    for texts in (kept.items.ids, names):
+        if texts is not None:
+            length = _letters(texts)
+            # First picked by the place of each byte, then cut up by places, all as Python's own.
+            picked, cut = 17 * length + 24, 3 * length + _TEXT + 56
+            most = max(most, done + max(picked, cut))
+            done += _POINTER + _TEXT + length
+    # The rank's and item's places in the lists are there meanwhile, and the lists.
+    rows, meanwhile = k * len(asked), 8 + 8 + 4 + 8
+    return math.ceil(queries + rows * done), math.ceil(queries + rows * (most + meanwhile))
+
+
+def _letters(texts: Texts) -> float:
+    return len(texts.blob) / max(len(texts), 1)
+
+
+def _bundle(kept: Interactions, model: int) -> int:
+    """Return what saving takes: the files so far, and the next one twice."""
+    ids = [8 * len(texts) + len(texts.blob) for texts in (kept.users.ids, kept.items.ids)]
+    columns = kept.catalogue.columns().values() if kept.catalogue is not None else ()
+    known = [8 * len(texts) + len(texts.blob) for texts in columns]
+    files = [model, sum(ids), sum(known), _PAIR * kept.n_interactions]
+    checked = (_TEXT + _POINTER) * max(kept.n_users, kept.n_items) + max(ids)
+    return max(checked, *(sum(files[:at]) + 2 * file for at, file in enumerate(files)))
+
+
+def _code(configs: Sequence[ALSConfig]) -> int:
+    """Return what compiled code is still to take in this process."""
+    wanted: set[Any] = {scan_panels}
+    for config in configs:
+        wanted |= {solve_small} if config.solver == "exact" else {solve_cg}
+        # Smaller systems come to it, too, where alpha is large; only the training can tell.
+        wanted |= {solve_single} if config.solver == "exact" and config.factors > SMALL else set()
+    if all(map(is_loaded, wanted)):
+        return 0
+    return _KERNELS + (0 if all(map(is_kept, wanted)) else _COMPILER)
+
+
+def _drawing(points: int) -> int:
+    """Return what the figures of so many scored points are still to take in this process."""
+    return _POINT * points + (0 if "vl_convert" in sys.modules else _DRAWING)
+
+
+def _said(size: int) -> str:
+    return f"{max(round(size / MIB, -1), 10):,.0f} MiB"
