@@ -119,8 +119,9 @@ def forecast(
     shelving = max(directions + _ranking(kept, f), of_similar, similar + of_recommended)
     left = model + similar + recommended
     # Each table that is trained on is there twice, by users and by items. The search's stays so.
+    beside = min(threads, len(configs))  # trainings of a search at once
     stages = {
-        "search": pairs + max(training, sides + judging),
+        "search": pairs + beside * max(training, sides + judging),
         "test": 3 * pairs + max(training, judging + auc),
         "shelves": 2 * pairs + max(training, model + shelving),
         "writing": 2 * pairs + left + _drawing(points) + _bundle(kept, model),
@@ -139,12 +140,11 @@ def _sides(kept: Interactions, config: ALSConfig) -> int:
 def _factors(kept: Interactions, config: ALSConfig) -> int:
     """Return the factors that a training holds at its peak.
 
-    The first users are drawn as float64, scaled, and rounded: five times their float32. Later there
-    are those of the last model, those turned, and those being solved; with momentum, five times.
+    There are those of the last model, those turned, and those being solved; with momentum, users
+    five times.
     """
     users, items = (4 * config.factors * n for n in (kept.n_users, kept.n_items))
-    later = 5 * users + 2 * items if config.momentum else 3 * users + 3 * items
-    return max(5 * users, later)
+    return 5 * users + 2 * items if config.momentum else 3 * users + 3 * items
 
 
 def _scratch(kept: Interactions, f: int, threads: int) -> int:
