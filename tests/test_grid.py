@@ -51,8 +51,8 @@ def test_trainings_beside_each_other_change_nothing(
 ) -> None:
     engine = LocalEngine(threads)
     again = search(split, expand(SPACE, BASE), sweeps=SWEEPS, k=5, engine=engine)
-    assert again.curves.rows() == result.curves.rows()
-    assert again.leaderboard.rows() == result.leaderboard.rows()
+    assert list(again.curves.rows()) == list(result.curves.rows())
+    assert list(again.leaderboard.rows()) == list(result.leaderboard.rows())
 
 
 class Hearing(Observer):
