@@ -178,7 +178,8 @@ def search(
     judge = Judge(metric=metric, k=k, exclude_seen=exclude_seen)
     judges = checked_judges(split, judge, beside)
     with Ledger(None) if ledger is None else contextlib.nullcontext(ledger) as book:
-        work = _Search(split, wanted, judges, book, observer, threading.Lock())
+        told = _InOrder(observer)
+        work = _Search(split, wanted, judges, book, observer, threading.Lock(), told)
         runs = work.enlist(configs)
         observer.start("grid search", len(runs) * len(wanted))
         work.pass_over_what_stands(runs)
@@ -199,6 +200,7 @@ class _Search:
     ledger: Ledger
     observer: Observer
     lock: threading.Lock
+    told: "_InOrder"
 
     def enlist(self, configs: Sequence[ALSConfig]) -> list[Run]:
         """Bind the ledger to this search and enter the distinct trainings."""
@@ -234,6 +236,7 @@ class _Search:
         """Train and score one run, unless the ledger has it; record a failure and go on."""
         with self.lock:
             if self._stands(run):
+                self.told.tell(run.number, None)
                 return
             self.ledger.begin(run.entry)
         began = time.perf_counter()
@@ -249,12 +252,12 @@ class _Search:
             with self.lock:
                 self.ledger.fail(run.entry, str(error), time.perf_counter() - began)
                 self.observer.advance(len(self.sweeps) - scored)
-                self.observer.tell(f"{run.title}: failed. {error}")
+                self.told.tell(run.number, f"{run.title}: failed. {error}")
             return
         with self.lock:
             self.ledger.finish(run.entry, time.perf_counter() - began)
             curve = curve_table(self.ledger.points(run.entry), self.judges[""])
-            self.observer.tell(FinishedRun(run.title, curve))
+            self.told.tell(run.number, FinishedRun(run.title, curve))
 
     def result(self, runs: Sequence[Run]) -> SearchResult:
         """Rank what the ledger holds, once for each judge."""
@@ -298,6 +301,23 @@ class _Search:
             **{f"judge {judge.name}": asdict(judge) for judge in self.judges.values()},
             **{f"version of {package}": version(package) for package in _FIGURES_DEPEND_ON},
         }
+
+
+class _InOrder:
+    """Tells an observer of runs in the order of their numbers, whichever ended first."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer, self._next = observer, 1
+        self._waiting: dict[int, object] = {}
+
+    def tell(self, number: int, finding: object) -> None:
+        """Take the finding of a run, None for nothing to tell, and tell all whose turn it is."""
+        self._waiting[number] = finding
+        while self._next in self._waiting:
+            ready = self._waiting.pop(self._next)
+            self._next += 1
+            if ready is not None:
+                self._observer.tell(ready)
 
 
 def _listed(name: str, values: Iterable[Any]) -> list[Any]:
