@@ -40,7 +40,7 @@ LIST_MEASURES = ("hits", "precision", "recall", "capped_recall", "ndcg", "map", 
 def mark_hits(items: Array, relevant: Array, hit: Array) -> None:
     """Write into `hit` which places of one list hold a relevant item."""
     for place in range(len(items)):
-        hit[place] = items[place] >= 0 and _contains(relevant, items[place])
+        hit[place] = items[place] >= 0 and contains(relevant, items[place])
 
 
 @part
@@ -165,7 +165,8 @@ def measure_auc(
 
 
 @part
-def _contains(ascending: Array, wanted: int) -> bool:
+def contains(ascending: Array, wanted: int) -> bool:
+    """Return whether an ascending list holds a number."""
     low, high = 0, len(ascending)
     while low < high:
         middle = (low + high) // 2

@@ -24,6 +24,7 @@ from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
 from alsolike.kernels.launch import kernel, part
+from alsolike.kernels.metrics import contains
 from alsolike.kernels.topk import dot, push
 from alsolike.kernels.vectors import LANES, Code
 
@@ -196,7 +197,7 @@ def scan_panels(
                     if sums[a * WIDE + lane] <= bars[a]:
                         continue
                     item = order[panel * WIDE + lane]
-                    if _is_among(item, taken, starts[query], stops[query]):
+                    if contains(taken[starts[query] : stops[query]], item):
                         continue
                     score = dot(X[query], Y[item])
                     if not (score < np.inf):
@@ -218,16 +219,3 @@ def _may_enter(
         if not (np.float32(1 + slack) * lengths[0, query] * rests[0, panel] < worst[query]):
             return True
     return False
-
-
-@part
-def _is_among(item: int, taken: Array, start: int, stop: int) -> bool:
-    """Return whether an ascending list holds an item."""
-    low, high = start, stop
-    while low < high:
-        middle = (low + high) // 2
-        if taken[middle] < item:
-            low = middle + 1
-        else:
-            high = middle
-    return bool(low < stop and taken[low] == item)

@@ -31,8 +31,6 @@ from alsolike.kernels.vectors import LANES, dot_rows, stay_apart
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
 
-_TIMES = 2
-
 
 @fast_kernel
 def solve_single(

@@ -33,10 +33,10 @@ Rows = npt.NDArray[np.int64]
 # Enough pieces that the last ones even out, few enough that handing them over costs nothing.
 _CHUNKS = 64
 
-# Rows of more gain than this are solved in float64: float32 would lose more than 1e-5 of their
-# scores (benchmarks/accuracy.py).
+# Rows of more gain than this are refined, with what they miss measured in float64: float32 alone
+# may lose more than 1e-5 of their scores (benchmarks/accuracy.py).
 FLOAT32_GAIN = 128.0
-# Rows of more gain than this are solved in float64 throughout, those between with residuals so.
+# Rows of more gain than this are solved in float64 throughout: one refinement would not do.
 REFINED_GAIN = 2.0**16
 
 

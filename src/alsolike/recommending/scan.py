@@ -14,7 +14,7 @@ from alsolike.kernels.panels import WIDE, lay_out, scan_panels
 from alsolike.kernels.topk import dot, scan_block, sort_heaps
 from alsolike.models.base import Floats, Recommender
 from alsolike.observing import Observer
-from alsolike.recommending.answers import Indices, Mask
+from alsolike.recommending.answers import Indices, Mask, product_margin
 
 # Tiles of six; the queries of a block stay in the second-level cache.
 QUERIES_PER_BLOCK = 240
@@ -105,8 +105,7 @@ class Products:
         lengths = np.zeros((len(ends) + 1, n_panels * WIDE), dtype=np.float32)
         lengths[:, : len(order)] = _lengths(self.right[order], ends)
         rests = lengths.reshape(len(ends) + 1, n_panels, WIDE).max(axis=2)
-        # More than float32 sums of f products can be off (see `product_margin`).
-        slack = 2.0 * (n_factors + 8) * 2.0**-24
+        slack = float(product_margin(np.ones(()), 1.0, n_factors))
 
         def fill(
             queries: slice, taken: Indices, starts: Bounds, stops: Bounds, heaps: Heaps
