@@ -41,7 +41,6 @@ def scan_products(X, Y, k, *, taken=None, may_appear=None):
     may_appear = np.ones(len(Y), dtype=bool) if may_appear is None else may_appear
     fill = source.filler(may_appear)
     fill(slice(0, len(X)), flat, bounds[:-1], bounds[1:], Heaps(*heaps))
-    sort_heaps(*heaps)
     return heaps[1], heaps[0]
 
 

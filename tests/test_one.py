@@ -54,6 +54,20 @@ def test_the_bytes_of_many_among_twins_and_far_from_small():
     same(similar_to(flat, "i00007"), similar(flat, "i00007"))
 
 
+@pytest.mark.parametrize(("left", "right"), [(-90, -90), (-20, -120), (-45, -45), (-140, 0)])
+def test_factors_that_all_but_vanish_rank_as_before(left, right):
+    # Some of these have products, or even factors, that are no normal float32 numbers.
+    model, _ = random_model(n_users=9)
+    small = model_of(np.ldexp(model.user_factors, left), np.ldexp(model.item_factors, right))
+    options = {"k": 30, "exclude_seen": False}
+    whole = recommend(small, **options)
+    if left > -140:
+        assert whole["item"].tolist() == recommend(model, **options)["item"].tolist()
+    for user in model.users:
+        rows = np.flatnonzero(whole["user"] == user)
+        assert recommend_one(small, user, **options)["item"].tolist() == list(whole["item"][rows])
+
+
 @given(st.integers(1, 9), st.integers(0, 10**6))
 @settings(max_examples=40, deadline=None)
 def test_one_equals_sorting_everything(f, seed):

@@ -143,7 +143,7 @@ def scan_panels(
     taken : int32, (n_taken,)
         Query q must not get ``taken[starts[q]:stops[q]]``, which ascends.
     best, items, filled
-        The heaps, as in `alsolike.kernels.topk`.
+        The heaps, as in `alsolike.kernels.topk`; one with anything in it is left as it is.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def scan_panels(
     # The worst score of each list, below which nothing enters it; nothing enters no query's.
     worst = np.empty(n_groups * TALL, dtype=np.float32)
     for query in range(n_groups * TALL):
-        worst[query] = -np.inf if query < b else np.inf
+        worst[query] = -np.inf if query < b and filled[query] == 0 else np.inf
     sums, bars = np.empty(TALL * WIDE, dtype=np.float32), np.empty(TALL, dtype=np.float32)
     for panel in range(panels.shape[0]):
         at = 0

@@ -18,6 +18,9 @@ Mask = npt.NDArray[np.bool_]
 # With one listener, an item's factors are that listener's and say nothing of the item.
 MIN_COUNT = 2
 
+# Rows shorter than 2 to this are lifted: products of two such may be no normal numbers any more.
+_VANISHED = -40
+
 
 def checked_k(k: int) -> int:
     """Return `k`, or raise SettingError where it is not a whole number of at least 1."""
@@ -180,6 +183,22 @@ def product_margin(
     bound = 2 * (factors + 8) * (2.0**-24 * lengths * float(longest) + 2.0**-149)
     margin: Floats = np.asarray(bound, dtype=np.float32)
     return margin
+
+
+def lifts_of(lengths: npt.NDArray[np.float64] | np.float64) -> npt.NDArray[np.int32]:
+    """Return powers of two by which rows are to be lifted before they are ranked, int32, (...).
+
+    Where regularization makes all factors vanish, products leave the range of float32: they
+    rank by what is left of their bits, and take a hundred times as long. Powers of two change
+    nothing else. 0 for rows of a usual length, and for those of length 0.
+
+    Parameters
+    ----------
+    lengths : float64, (...)
+        What is decided for one does not depend on the others.
+    """
+    _, exponents = np.frexp(lengths)
+    return np.where((lengths > 0) & (exponents < _VANISHED), -exponents, 0).astype(np.int32)
 
 
 def tidy(

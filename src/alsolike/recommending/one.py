@@ -22,6 +22,7 @@ from alsolike.recommending.answers import (
     checked_k,
     history_of,
     known_items,
+    lifts_of,
     names_of,
     open_ids,
     open_items,
@@ -348,13 +349,18 @@ def _best(
             f"{near[bad[0]]}; every score must be finite. Fit it anew with more regularization, "
             "or a smaller alpha."
         )
-    longest = model.item_norms.max(initial=0.0)
-    margin = product_margin(row_lengths(vector), longest, model.factors)
+    longest = np.float64(model.item_norms.max(initial=0.0))
+    raised, lift = int(lifts_of(longest)), int(lifts_of(row_lengths(vector)))
+    factors = np.ldexp(model.item_factors, raised) if raised else model.item_factors
+    vector = np.ldexp(vector, lift)
+    near = factors @ vector if raised or lift else near
+    margin = product_margin(row_lengths(vector), np.ldexp(longest, raised), model.factors)
 
     def scores(items: Indices) -> Floats:
-        return _dots(model.item_factors[items], vector)
+        return _dots(factors[items], vector)
 
-    return _narrowed(near, may_appear, checked_k(k), float(margin), scores)
+    items, found = _narrowed(near, may_appear, checked_k(k), float(margin), scores)
+    return items, np.ldexp(found, -(raised + lift))
 
 
 def _narrowed(

@@ -14,7 +14,7 @@ from alsolike.kernels.panels import WIDE, lay_out, scan_panels
 from alsolike.kernels.topk import dot, scan_block, sort_heaps
 from alsolike.models.base import Floats, Recommender
 from alsolike.observing import Observer
-from alsolike.recommending.answers import Indices, Mask, product_margin
+from alsolike.recommending.answers import Indices, Mask, lifts_of, product_margin, row_lengths
 
 # Tiles of six; the queries of a block stay in the second-level cache.
 QUERIES_PER_BLOCK = 240
@@ -63,7 +63,7 @@ class NotFiniteError(Exception):
 
 
 class Filler(Protocol):
-    """Fills the heaps of one block of queries."""
+    """Fills the lists of one block of queries, best first."""
 
     def __call__(self, queries: slice, taken: Indices, starts: Bounds, stops: Bounds,
                  heaps: Heaps) -> None:  # fmt: skip
@@ -99,26 +99,37 @@ class Products:
         order = plain(order[may_appear[order]])
         n_panels = -(-len(order) // WIDE)
         panels = np.zeros((n_panels, n_factors, WIDE), dtype=np.float32)
-        right = plain(self.right)
+        longest = np.float64(known[order].max(initial=0.0))
+        raised = int(lifts_of(longest))
+        right = plain(np.ldexp(self.right, raised) if raised else self.right)
         lay_out(right, order, panels)
         ends = _steps(n_factors)
         lengths = np.zeros((len(ends) + 1, n_panels * WIDE), dtype=np.float32)
-        lengths[:, : len(order)] = _lengths(self.right[order], ends)
+        lengths[:, : len(order)] = _lengths(right[order], ends)
         rests = lengths.reshape(len(ends) + 1, n_panels, WIDE).max(axis=2)
         slack = float(product_margin(np.ones(()), 1.0, n_factors))
+        in_order = np.sort(order)
 
         def fill(
             queries: slice, taken: Indices, starts: Bounds, stops: Bounds, heaps: Heaps
         ) -> None:
-            x = plain(self.left[self.rows[queries]])
+            x = self.left[self.rows[queries]]
+            lengths_of_x = row_lengths(x)
+            for query in np.flatnonzero(lengths_of_x * longest == 0).tolist():
+                _tie(in_order, taken[starts[query] : stops[query]], heaps, query)
+            lifts = lifts_of(lengths_of_x)[:, None]
+            x = plain(np.ldexp(x, lifts) if lifts.any() else x)
             bad = scan_panels(
                 plain(panels), order, ends, rests, x, _lengths(x, ends), right, slack,
                 self.ceiling, taken, starts, stops, heaps.scores, heaps.items, heaps.filled,
             )  # fmt: skip
             if bad >= 0:
-                query, item = divmod(bad, len(right))
-                score = float(dot(x[query], right[item]))
-                raise NotFiniteError(queries.start + query, item, score)
+                row, item = divmod(bad, len(right))
+                score = float(dot(x[row], right[item]))
+                raise NotFiniteError(queries.start + row, item, score)
+            sort_heaps(heaps.scores, heaps.items, heaps.filled)
+            if raised or lifts.any():
+                heaps.scores[:] = np.ldexp(heaps.scores, -(raised + lifts))
 
         return fill
 
@@ -150,6 +161,7 @@ class Plain:
                     row, column = divmod(bad, scores.shape[1])
                     place = queries.start + row, items.start + column
                     raise NotFiniteError(*place, float(scores[row, column]))
+            sort_heaps(heaps.scores, heaps.items, heaps.filled)
 
         return fill
 
@@ -207,7 +219,6 @@ class Scan:
             filled = np.zeros(len(starts), dtype=np.int64)
             heaps = Heaps(ranked.scores[queries], ranked.indices[queries], filled)
             fill(queries, taken, starts, stops, heaps)
-            sort_heaps(heaps.scores, heaps.items, heaps.filled)
             with lock:
                 observer.advance(queries.stop - queries.start)
 
@@ -215,6 +226,16 @@ class Scan:
         engine.each(work, _blocks(n_queries, QUERIES_PER_BLOCK))
         observer.finish()
         return ranked
+
+
+def _tie(in_order: Indices, taken: Indices, heaps: Heaps, query: int) -> None:
+    """Fill one query's list with the first items that may appear: all their scores are 0."""
+    k = heaps.scores.shape[1]
+    first = in_order[: k + len(taken)]
+    first = first[~np.isin(first, taken)][:k][::-1]  # the worst on top of the heap
+    heaps.items[query, : len(first)] = first
+    heaps.scores[query, : len(first)] = 0.0
+    heaps.filled[query] = len(first)
 
 
 def _steps(n_factors: int) -> Bounds:
