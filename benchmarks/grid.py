@@ -25,7 +25,7 @@ from alsolike.data.split import Split
 from alsolike.data.splitting import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.models.config import ALSConfig
-from alsolike.tuning.grid import search
+from alsolike.tuning.search import search
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.presets import ARTICLE
 

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from alsolike.errors import LedgerError, WritingError
-from alsolike.tuning.ledger import Ledger, canonical_settings
+from alsolike.tuning import ledger as ledger_room
+from alsolike.tuning.canonical import canonical_settings
+from alsolike.tuning.ledger import LEASE, LeaseLost, Ledger
+from alsolike.tuning.workers import name_of
 
 FACTS = {"data": "0f3a", "sweeps": [2, 4]}
 
@@ -18,28 +21,38 @@ FACTS = {"data": "0f3a", "sweeps": [2, 4]}
 # by one process that forks, since starting Python takes longer than the work.
 HOST = """
 import os, random, signal, sys, time
+import numpy as np
+from alsolike.tuning import ledger as room
 from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.workers import name_of
 
-def work(path):
+def work(path, pause):
     with Ledger(path) as ledger:
         ledger.bind({"data": "0f3a"})
         settings = [{"factors": f, "alpha": a, "seed": 7} for f in (8, 16) for a in (1.0, 0.1, 0)]
-        for number in ledger.enlist(settings):
-            if ledger.state(number) in ("done", "failed"):
+        numbers, me = ledger.enlist(settings, sweeps=8), name_of()
+        ledger.take_up(numbers)
+        while not all(ledger.state(number) in room.ENDED for number in numbers):
+            number = ledger.claim(me)
+            if number is None:
+                time.sleep(0.01)
                 continue
-            ledger.begin(number)
-            for sweep in range(1, 9):
-                ledger.record(number, sweep, {"score": number / (sweep + 0.1), "mse": 1 / 3}, 0.1)
+            there = ledger.points(number)
+            for sweep in sorted(set(range(1, 9)) - set(there)):
+                figures = {"score": number / (sweep + 0.1), "mse": 1 / 3}
+                time.sleep(pause)
+                ledger.record(number, sweep, figures, worker=me, seconds=0.1,
+                              bests={"": np.arange(3.0) + number} if sweep == 1 else None)
             if number == 5:
-                ledger.fail(number, "singular", 0.1)
+                ledger.fail(number, "singular", worker=me, seconds=0.1)
             else:
-                ledger.finish(number, 0.1)
+                ledger.finish(number, worker=me, seconds=0.1)
 
-def forked(path):
+def forked(path, pause=0.0):
     child = os.fork()
     if child == 0:
         try:
-            work(path)
+            work(path, pause)
         except BaseException as error:
             print(repr(error), file=sys.stderr, flush=True)
             os._exit(1)
@@ -49,7 +62,7 @@ def forked(path):
 def outcome(child):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
-undisturbed, killed, shared = sys.argv[1:]
+undisturbed, killed, shared, unleased = sys.argv[1:]
 began = time.perf_counter()
 assert outcome(forked(undisturbed)) == 0
 takes = time.perf_counter() - began
@@ -63,9 +76,11 @@ while code != 0:
     assert code in (0, -signal.SIGKILL), code
     kills += code != 0
 both = [forked(shared), forked(shared)]
-for child in both:
-    outcome(child)
-assert outcome(forked(shared)) == 0
+assert [outcome(child) for child in both] == [0, 0]
+room._is_free = lambda *_: True
+sys.stderr = open(os.devnull, "w")
+both = [forked(unleased, 0.005), forked(unleased, 0.005)]
+assert 1 in [outcome(child) for child in both], "without leases work is done twice"
 print(kills)
 """
 
@@ -74,7 +89,8 @@ print(kills)
 def worked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path, int]:
     """Ledgers of one work: undisturbed, killed again and again, by two at once; and the kills."""
     folder = tmp_path_factory.mktemp("ledgers")
-    paths = [folder / f"{name}.sqlite" for name in ("undisturbed", "killed", "shared")]
+    names = ("undisturbed", "killed", "shared", "unleased")
+    paths = [folder / f"{name}.sqlite" for name in names]
     run = subprocess.run(
         [sys.executable, "-c", HOST, *map(str, paths)],
         stdout=subprocess.PIPE,
@@ -87,13 +103,19 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path, 
 
 
 def content(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """All rows of all tables."""
+    """All rows of all tables, but for times and who worked."""
     with Ledger(path):
         pass
     connection = sqlite3.connect(path)
+    columns = {
+        "facts": "*",
+        "configurations": "id, settings, sweeps, bars, state, seed, attempts, error",
+        "points": "configuration, sweep, figures",
+        "bests": "*",
+    }
     tables = {
-        name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall()  # noqa: S608
-        for name in ("facts", "configurations", "points")
+        name: connection.execute(f"SELECT {what} FROM {name} ORDER BY 1, 2").fetchall()  # noqa: S608
+        for name, what in columns.items()
     }
     connection.close()
     return tables
@@ -115,31 +137,104 @@ def test_two_processes_on_one_ledger_double_nothing(
     assert content(shared) == content(undisturbed)
 
 
-def test_same_point_twice_is_one_point() -> None:
+def begun(ledger: Ledger, worker: str = "me") -> int:
+    [number] = ledger.enlist([{"factors": 8}], sweeps=4)
+    assert ledger.claim(worker) == number
+    return number
+
+
+def test_a_point_done_twice_is_an_error() -> None:
     with Ledger(None) as ledger:
-        [number] = ledger.enlist([{"factors": 8}])
-        ledger.begin(number)
-        for _ in range(2):
-            ledger.record(number, 2, {"score": 0.1, "mse": 1 / 3}, 0.5)
+        number = begun(ledger)
+        ledger.record(number, 2, {"score": 0.1, "mse": 1 / 3}, worker="me")
+        with pytest.raises(LedgerError, match="sweep 2 is there already, from worker me; worker"):
+            ledger.record(number, 2, {"score": 0.1, "mse": 1 / 3}, worker="me")
         assert ledger.points(number) == {2: {"score": 0.1, "mse": 1 / 3}}
 
 
 def test_another_score_for_a_point_is_an_error() -> None:
     with Ledger(None) as ledger:
-        [number] = ledger.enlist([{"factors": 8}])
-        ledger.begin(number)
-        ledger.record(number, 2, {"score": 0.1})
+        number = begun(ledger)
+        ledger.record(number, 2, {"score": 0.1}, worker="me")
+        ledger.compare(number, 2, {"score": 0.1})
         with pytest.raises(LedgerError, match=r"sweep 2 .* score was 0.1 and is now 0.1000000000"):
-            ledger.record(number, 2, {"score": np.nextafter(0.1, 1)})
-        assert ledger.points(number) == {2: {"score": 0.1}}
+            ledger.compare(number, 2, {"score": float(np.nextafter(0.1, 1))})
+
+
+def test_work_is_one_workers_until_it_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(ledger_room.time, "time", lambda: clock[0])
+    with Ledger(None) as ledger:
+        number = begun(ledger, "one")
+        assert ledger.claim("two") is None
+        clock[0] += LEASE - 1
+        ledger.beat("one")
+        clock[0] += LEASE - 1
+        assert ledger.claim("two") is None
+        clock[0] += 2
+        assert ledger.claim("two") == number
+        for late in (
+            lambda: ledger.record(number, 2, {"score": 0.1}, worker="one"),
+            lambda: ledger.finish(number, worker="one"),
+            lambda: ledger.fail(number, "singular", worker="one"),
+        ):
+            with pytest.raises(LeaseLost, match="not in the hands of worker one"):
+                late()
+        ledger.record(number, 2, {"score": 0.1}, worker="two")
+        ledger.give_back("two")
+        assert ledger.state(number) == "waiting"
+
+
+def test_what_a_dead_process_had_is_free_at_once() -> None:
+    code = "from alsolike.tuning.workers import name_of; print(name_of())"
+    dead = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
+    )
+    with Ledger(None) as ledger:
+        number = begun(ledger, dead.stdout.strip())
+        assert ledger.claim(name_of()) == number
+        assert ledger.claim("another") is None
+
+
+def test_what_ends_its_workers_fails_at_last() -> None:
+    with Ledger(None) as ledger:
+        code = "from alsolike.tuning.workers import name_of; print(name_of())"
+        dead = subprocess.run(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.strip()
+        number = begun(ledger, dead)
+        for _ in range(4):
+            assert ledger.claim(dead) == number
+        assert ledger.claim("me") is None
+        assert ledger.state(number) == "failed"
+        assert "5 workers ended while they trained it" in str(ledger.error(number))
+
+
+def test_a_training_can_be_taken_further() -> None:
+    with Ledger(None) as ledger:
+        number = begun(ledger)
+        ledger.record(number, 4, {"score": 0.1}, worker="me", bests={"": np.array([0.5, 1 / 3])})
+        ledger.finish(number, worker="me", seconds=1.5)
+        assert ledger.enlist([{"factors": 8}], sweeps=4) == [number]
+        assert ledger.claim("me") is None
+        ledger.enlist([{"factors": 8}], sweeps=8, bars={6: 0.2})
+        assert ledger.claim("you") == number
+        assert ledger.task(number) == ({"factors": 8}, 8, {6: 0.2})
+        sweep, answers = ledger.best(number, "") or (0, np.empty(0))
+        assert (sweep, answers.tolist()) == (4, [0.5, 1 / 3])
+        assert ledger.best(number, "other") is None
+        ledger.skip([number])
+        assert ledger.state(number) == "skipped"
+        ledger.take_up([number])
+        assert ledger.state(number) == "waiting"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_figure_that_is_not_finite_is_refused(value: float) -> None:
     with Ledger(None) as ledger:
-        [number] = ledger.enlist([{"factors": 8}])
+        number = begun(ledger)
         with pytest.raises(LedgerError, match="must be finite"):
-            ledger.record(number, 2, {"score": value})
+            ledger.record(number, 2, {"score": value}, worker="me")
         assert ledger.points(number) == {}
 
 
@@ -190,28 +285,21 @@ def test_canonical_settings_tell_apart_what_differs() -> None:
 def test_a_configuration_moves_forward_only() -> None:
     with Ledger(None) as ledger:
         [number] = ledger.enlist([{"factors": 8}])
-        with pytest.raises(LedgerError, match="is waiting, so it cannot become done"):
-            ledger.finish(number)
-        ledger.begin(number)
-        ledger.begin(number)
-        ledger.fail(number, "singular system", 1.5)
+        with pytest.raises(LeaseLost, match="is waiting and not in the hands"):
+            ledger.finish(number, worker="me")
+        assert ledger.claim("me") == number
+        ledger.fail(number, "singular system", worker="me", seconds=1.5)
         assert (ledger.state(number), ledger.error(number)) == ("failed", "singular system")
-        with pytest.raises(LedgerError, match="is failed, so it cannot become running"):
-            ledger.begin(number)
+        assert ledger.claim("me") is None
         with pytest.raises(LedgerError, match="no configuration 9"):
             ledger.state(9)
-
-
-def test_a_point_needs_its_configuration() -> None:
-    with Ledger(None) as ledger, pytest.raises(LedgerError, match="FOREIGN KEY"):
-        ledger.record(3, 2, {"score": 0.1})
 
 
 def test_to_table_can_be_read_by_people() -> None:
     with Ledger(None) as ledger:
         ledger.enlist([{"factors": 8}, {"factors": 16}])
-        ledger.begin(2)
-        ledger.record(2, 4, {"score": 0.5})
+        assert ledger.claim("me", [2]) == 2
+        ledger.record(2, 4, {"score": 0.5}, worker="me")
         table = ledger.to_table()
     assert table["state"].tolist() == ["waiting", "running"]
     assert table["points"].tolist() == [0, 1]
@@ -243,7 +331,7 @@ def test_a_later_format_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(LedgerError, match="format 99; this version of alsolike knows format 1"):
+    with pytest.raises(LedgerError, match="format 99; this version of alsolike knows format 2"):
         Ledger(path)
 
 

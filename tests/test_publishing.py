@@ -24,7 +24,8 @@ from alsolike.publishing import FILES, Outcome, publish, report_content, write_s
 from alsolike.recommending.many import recommend, similar
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
-from alsolike.tuning.grid import expand, search
+from alsolike.tuning.search import search
+from alsolike.tuning.space import expand
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def outcome() -> Outcome:
         how_filtered=how_filtered,
         split=split,
         found=found,
-        baseline=Estimate(0.1, 0.05, 0.15, 12),
+        chosen_run=found.best_run,
         test=publishing.TestFigures(
             "precision@5",
             tuple(evaluate(each, split.test, exclude=shown, k=5) for each in models),

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from alsolike.recommending.one import explain, recommend_for_likes
     from alsolike.run import Job, run_job
     from alsolike.tables import Table
-    from alsolike.tuning.grid import expand, search
+    from alsolike.tuning.search import search
+    from alsolike.tuning.searching import Searching
+    from alsolike.tuning.space import Range, expand
     from alsolike.views.gallery import gallery
 
 __version__ = "0.1.0"
@@ -42,6 +44,8 @@ __all__ = [
     "FactorModel",
     "Interactions",
     "Job",
+    "Range",
+    "Searching",
     "Split",
     "Table",
     "evaluate",
@@ -95,7 +99,9 @@ _ROOMS = {
     "recommending.one": ("explain", "recommend_for_likes"),
     "run": ("Job", "run_job"),
     "tables": ("Table",),
-    "tuning.grid": ("expand", "search"),
+    "tuning.search": ("search",),
+    "tuning.searching": ("Searching",),
+    "tuning.space": ("Range", "expand"),
     "views.gallery": ("gallery",),
 }
 

@@ -16,6 +16,7 @@ from alsolike.evaluation.intervals import Estimate
 from alsolike.evaluation.results import Evaluation
 from alsolike.models import bundle
 from alsolike.models.base import FactorModel
+from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard import SearchResult
@@ -100,8 +101,8 @@ class Outcome:
     ----------
     how_read, how_filtered, split, found
         What each step reported.
-    baseline : Estimate
-        Popularity on the validation users.
+    chosen_run : int
+        The run whose settings were fitted: the best of `found`, or the one proposed.
     test : TestFigures
         The figures to quote.
     model : FactorModel
@@ -116,12 +117,18 @@ class Outcome:
     how_filtered: FilterReport
     split: Split
     found: SearchResult
-    baseline: Estimate
+    chosen_run: int
     test: TestFigures
     model: FactorModel
     similar_items: Table
     recommendations: Table
     seed: int
+
+    @property
+    def chosen(self) -> ALSConfig:
+        """The settings that were fitted."""
+        found = self.found
+        return found.best if self.chosen_run == found.best_run else found.proposed
 
     def warnings(self) -> list[str]:
         """Return what could mislead a reader of the figures, in words."""
@@ -130,20 +137,21 @@ class Outcome:
     def figures(self) -> dict[str, Spec]:
         """Return the two figures of the article, by file name."""
         found = self.found
-        chosen = found.curves["run"] == found.best_run
+        chosen = found.curves["run"] == self.chosen_run
+        popularity = (row for row in found.leaderboard.rows() if row["model"] == "popularity")
         rows = [row for row, kept in zip(found.curves.rows(), chosen, strict=True) if kept]
         return {
             "best_curve": best_curve(
                 Table.from_rows(rows),
                 metric=found.judge.measure,
-                title=f"Learning curve of the best run, number {found.best_run}",
-                chosen_sweep=found.best.iterations,
+                title=f"Learning curve of the chosen run, number {self.chosen_run}",
+                chosen_sweep=self.chosen.iterations,
             ),
             "all_curves": all_curves(
                 found.curves,
                 metric=found.judge.measure,
-                best=found.best_run,
-                baseline=self.baseline.mean,
+                best=self.chosen_run,
+                baseline=next((row[found.judge.score] for row in popularity), None),
             ),
         }
 
@@ -257,7 +265,7 @@ def report_content(
 
 
 def _settings(outcome: Outcome) -> list[tuple[str, object]]:
-    settings = outcome.found.best.to_settings()
+    settings = outcome.chosen.to_settings()
     return [(name, value) for name, value in settings.items() if value is not None]
 
 
@@ -299,6 +307,8 @@ def _warnings(outcome: Outcome) -> Iterator[str]:
         )
     if gain.n < 100:
         yield f"Only {gain.n:,} test users: the intervals are wide, and percentiles of few users."
+    if found.skipped:
+        yield f"{found.skipped:,} runs were skipped or cut: time was up."
     if len(found.failures):
         runs = "1 run" if len(found.failures) == 1 else f"{len(found.failures):,} runs"
         yield f"{runs} had no answer; the first: {found.failures['error'][0]}"
@@ -327,14 +337,14 @@ def _at_the_edge(found: SearchResult) -> Iterator[str]:
 
 def _notes(outcome: Outcome) -> Iterator[str]:
     found = outcome.found
-    yield f"Chosen by {found.judge}."
+    yield f"Chosen by {found.judge}. {found.choice}"
     yield (
         "The figures above come from the chosen settings trained without the test items; the "
         "model beside this page was then refitted on all interactions."
     )
     for name, other in found.beside.items():
         row, score = next(other.leaderboard.rows()), other.judge.score
-        run, sweep = found.best_run, found.best.iterations
+        run, sweep = outcome.chosen_run, outcome.chosen.iterations
         yield (
             f"By {name} own way of counting ({other.judge}; best of {len(other.curves):,} points "
             f"chosen on the very users it is reported on) the best would be run {row['run']} at "

@@ -22,20 +22,23 @@ from alsolike.engines.local import LocalEngine
 from alsolike.engines.memory import available
 from alsolike.errors import SettingError, WritingError
 from alsolike.evaluation.curves import Judge, checked_sweeps, together, with_given
-from alsolike.evaluation.intervals import Estimate, bootstrap_mean, paired_difference
+from alsolike.evaluation.intervals import paired_difference
 from alsolike.evaluation.measures import evaluate, mean_squared_error
 from alsolike.forecasting import Forecast, forecast
 from alsolike.models.als import fit
 from alsolike.models.bundle import refuse_other_folder
+from alsolike.models.config import ALSConfig
 from alsolike.models.popularity import fit_popularity
 from alsolike.observing import SILENT, Observer
 from alsolike.publishing import Outcome, TestFigures, publish, written_in
 from alsolike.recommending.many import recommend, similar
-from alsolike.tables import Table
-from alsolike.tuning.grid import search
-from alsolike.tuning.leaderboard import SearchResult, tied
+from alsolike.tuning.baselines import baselines_for
+from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.presets import Preset, preset_for
+from alsolike.tuning.search import search
+from alsolike.tuning.searching import Searching
+from alsolike.tuning.space import Space
 from alsolike.writing import alone_in, refuse_overlap
 
 _SHELF = 10
@@ -64,13 +67,15 @@ class Job:
         How to split, see `alsolike.data.schemes.split_by`.
     min_per_user, min_per_item, held_out, share, k, metric
         In place of the preset's own; None keeps these.
-    grid : mapping of str to sequence
+    grid : mapping of str to sequence or Range
         Values to try of these settings, in place of the preset's own; the preset's other lists
         stay.
     settings : mapping of str to values
         Settings that all runs share, in place of the preset's own.
     sweeps : sequence of int or None
         Where each training is scored.
+    search : Searching
+        How the settings are searched for.
     seed : int
         Of the split, of the first factors and of what the galleries show.
     threads : int or None
@@ -99,9 +104,10 @@ class Job:
     share: float | None = None
     k: int | None = None
     metric: str | None = None
-    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    grid: Space = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     sweeps: Sequence[int] | None = None
+    search: Searching = field(default_factory=Searching)
     seed: int = 0
     threads: int | None = None
     with_history: bool = True
@@ -167,19 +173,20 @@ def _done(job: Job, observer: Observer) -> Outcome:
     observer.tell(expected)
     if danger := expected.danger(available()):
         observer.warn(danger)
-    found, baseline = search_settings(job, prepared, observer=observer)
-    test = _test_figures(found, prepared.split, engine)
+    found = search_settings(job, prepared, observer=observer)
+    chosen = job.search.chosen(found)
+    test = _test_figures(found.judge, chosen, prepared.split, engine)
     observer.tell(test)
     observer.tell(
-        f"Fitting the best settings to all {prepared.kept.n_interactions:,} interactions."
+        f"Fitting the chosen settings to all {prepared.kept.n_interactions:,} interactions."
     )
-    model = fit(prepared.kept, found.best, engine=engine, observer=observer)
+    model = fit(prepared.kept, chosen, engine=engine, observer=observer)
     outcome = Outcome(
         how_read=prepared.how_read,
         how_filtered=prepared.how_filtered,
         split=prepared.split,
         found=found,
-        baseline=baseline,
+        chosen_run=job.search.chosen_run(found),
         test=test,
         model=model,
         similar_items=similar(model, k=_SHELF, engine=engine, observer=observer),
@@ -216,7 +223,8 @@ def prepare(job: Job, *, observer: Observer = SILENT) -> Prepared:
 def forecast_memory(job: Job, prepared: Prepared) -> Forecast:
     """Forecast the memory that the rest of the job takes at its peak."""
     preset = prepared.preset
-    configs = preset.configs()
+    expected = job.search.strategy(preset.space, preset.base).expected(preset.sweeps)
+    configs = [trial.config for trial in expected]
     return forecast(
         prepared.kept,
         configs,
@@ -227,27 +235,30 @@ def forecast_memory(job: Job, prepared: Prepared) -> Forecast:
     )
 
 
-def search_settings(
-    job: Job, prepared: Prepared, *, observer: Observer = SILENT
-) -> tuple[SearchResult, Estimate]:
-    """Search as the job asks; return what was found, and what popularity reaches beside it."""
-    engine, preset = LocalEngine(job.threads), prepared.preset
+def search_settings(job: Job, prepared: Prepared, *, observer: Observer = SILENT) -> SearchResult:
+    """Search as the job asks, with the lines to beat on the same leaderboard."""
+    engine, preset, how = LocalEngine(job.threads), prepared.preset, job.search
     with Ledger(job.out / "ledger.sqlite") as ledger:
         found = search(
             prepared.split,
-            preset.configs(),
+            how.strategy(preset.space, preset.base),
             sweeps=preset.sweeps,
             ledger=ledger,
             k=preset.k,
             metric=preset.metric,
             exclude_seen=preset.exclude_seen,
             beside=preset.beside,
+            baselines=baselines_for(how.baselines, prepared.split.train, seed=job.seed),
+            patience=how.patience,
+            prune=how.prune,
+            workers=how.workers,
+            deadline=how.deadline(),
+            forecast=True,
             engine=engine,
             observer=observer,
         )
-    found, baseline = _with_popularity(found, prepared.split, engine)
     observer.tell(found)
-    return found, baseline
+    return found
 
 
 def alone_in_its_folder(job: Job) -> contextlib.AbstractContextManager[None]:
@@ -282,7 +293,8 @@ def _refuse_early(job: Job) -> None:
     """Find a wrong setting before a large table is read, and not an hour after."""
     anyone = Interactions.from_columns(["anyone"], ["anything"])
     preset = _adapted(preset_for(job.preset, anyone), job)
-    preset.configs()
+    job.search.strategy(preset.space, preset.base)
+    baselines_for(job.search.baselines, anyone)
     checked_sweeps(preset.sweeps)
     Judge(metric=preset.metric, k=preset.k)
     if job.out.exists() and not job.out.is_dir():
@@ -316,37 +328,11 @@ def _adapted(preset: Preset, job: Job) -> Preset:
     )
 
 
-def _with_popularity(
-    found: SearchResult, split: Split, engine: Engine
-) -> tuple[SearchResult, Estimate]:
-    """Return the search with popularity on its leaderboard, and what popularity reaches."""
-    judge = found.judge
-    measured = evaluate(
-        fit_popularity(split.train),
-        split.validation,
-        exclude=split.train if judge.exclude_seen else None,
-        k=judge.k,
-        metrics=(judge.metric,),
-        engine=engine,
-    )
-    line = bootstrap_mean(measured.per_user[judge.measure], np.random.default_rng(0))
-    rows = [row | {"rank": None} for row in found.leaderboard.rows()]
-    rows.append(
-        dict.fromkeys(found.leaderboard.column_names)
-        | {"model": "popularity"}
-        | {judge.score: line.mean, f"{judge.score}_low": line.low, f"{judge.score}_high": line.high}
-    )
-    # Stable, and as coarse as the ranking itself: runs that tie keep their order.
-    rows.sort(key=lambda row: -tied(row[judge.score]))
-    ranked = [row | {"rank": rank} for rank, row in enumerate(rows, start=1)]
-    return replace(found, leaderboard=Table.from_rows(ranked)), line
-
-
-def _test_figures(found: SearchResult, split: Split, engine: Engine) -> TestFigures:
+def _test_figures(judge: Judge, chosen: ALSConfig, split: Split, engine: Engine) -> TestFigures:
     """Measure the chosen settings and popularity on the test users, which no choice has seen."""
-    fitted, judge = split.train_and_validation(), found.judge
+    fitted = split.train_and_validation()
     shown = fitted if split.given is None else together(fitted, split.given)
-    model = with_given(fit(fitted, found.best, engine=engine), split, engine)
+    model = with_given(fit(fitted, chosen, engine=engine), split, engine)
     evaluations = [
         evaluate(each, split.test, exclude=shown, k=judge.k, engine=engine)
         for each in (model, fit_popularity(fitted))

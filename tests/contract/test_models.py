@@ -12,6 +12,9 @@ from alsolike.data.interactions import Interactions
 from alsolike.models.als import ALSConfig, fit
 from alsolike.models.base import FactorModel, Floats, Recommender, Rows
 from alsolike.models.bundle import load, save
+from alsolike.models.chance import ChanceConfig, ChanceModel, fit_chance
+from alsolike.models.ease import EASEConfig, EASEModel, fit_ease
+from alsolike.models.neighbours import NeighboursConfig, NeighboursModel, fit_neighbours
 from alsolike.models.popularity import fit_popularity
 from alsolike.testing import CONTRACT, tiny_likes
 
@@ -30,6 +33,22 @@ def fit_more_factors_than_items(train: Interactions) -> FactorModel:
     return fit(train, ALSConfig(factors=50, iterations=2, alpha=1000.0))
 
 
+def fit_knn_cosine(train: Interactions) -> NeighboursModel:
+    return fit_neighbours(train, NeighboursConfig(neighbours=10))
+
+
+def fit_knn_bm25(train: Interactions) -> NeighboursModel:
+    return fit_neighbours(train, NeighboursConfig(weighting="bm25", shrinkage=2.0))
+
+
+def fit_all_on_all(train: Interactions) -> EASEModel:
+    return fit_ease(train, EASEConfig(regularization=10.0))
+
+
+def fit_random(train: Interactions) -> ChanceModel:
+    return fit_chance(train, ChanceConfig(seed=1))
+
+
 @pytest.fixture(scope="module")
 def fit_and_load(tmp_path_factory: pytest.TempPathFactory) -> Fit:
     folder: Path = tmp_path_factory.mktemp("bundles")
@@ -43,10 +62,28 @@ def fit_and_load(tmp_path_factory: pytest.TempPathFactory) -> Fit:
 
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
 @pytest.mark.parametrize(
-    "train", [fit_als, fit_als_cg, fit_more_factors_than_items, fit_popularity]
+    "train",
+    [
+        fit_als,
+        fit_als_cg,
+        fit_more_factors_than_items,
+        fit_popularity,
+        fit_knn_cosine,
+        fit_knn_bm25,
+        fit_all_on_all,
+    ],
 )
 def test_contract(train: Fit, check: Callable[[Fit], None]) -> None:
     check(train)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [check for check in CONTRACT if check is not testing.check_learns],
+    ids=lambda check: check.__name__,
+)
+def test_contract_of_chance_which_learns_nothing(check: Callable[[Fit], None]) -> None:
+    check(fit_random)
 
 
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)

@@ -11,9 +11,8 @@ import click
 from alsolike.cli.files import read_likes, write_likes
 from alsolike.cli.options import (
     PATH,
+    asked_of,
     checked,
-    grid_of,
-    numbers_of,
     quiet_option,
     reading_options,
     searching_options,
@@ -80,15 +79,8 @@ def _job(likes: str, options: dict[str, Any]) -> Any:
     from alsolike.run import Job
 
     reading = taken_for_reading(options)
-    return Job(
-        source=likes,
-        reading=reading,
-        grid=checked(grid_of(options.pop("grid"))),
-        settings=checked(settings_of(options.pop("settings"))),
-        sweeps=numbers_of(options.pop("sweeps")),
-        command=_typed(),
-        **options,
-    )
+    asked = asked_of(options)
+    return Job(source=likes, reading=reading, command=_typed(), **asked, **options)
 
 
 def _do(job: Any, *, quiet: bool) -> None:
@@ -197,10 +189,25 @@ def search(likes: str, quiet: bool, **options: Any) -> None:
     job = _job(likes, options)
     with alone_in_its_folder(job):
         with Terminal(quiet=quiet) as terminal:
-            found, _ = search_settings(job, prepare(job, observer=terminal), observer=terminal)
+            found = search_settings(job, prepare(job, observer=terminal), observer=terminal)
         write_search(found, job.out)
     if not quiet:
         say(f"Wrote leaderboard.csv and learning_curves to {job.out}")
+
+
+@click.command()
+@click.argument("folder", type=PATH)
+@to_option
+def runs(folder: Path, to: Path | None) -> None:
+    """Show how a search stands, while it runs or after: states, time left, leaderboard."""
+    from alsolike.tuning.watching import standing
+    from alsolike.writing import write_table
+
+    found = standing(folder)
+    if to is None:
+        say(str(found))
+    else:
+        write_table(to, found.leaderboard)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from alsolike.cli import asking, flow
+from alsolike.cli import asking, flow, handing, judging
 from alsolike.cli.printing import say
 from alsolike.errors import AlsolikeError
 
@@ -78,12 +78,16 @@ for verb in (
     flow.filter_,
     flow.split,
     flow.search,
+    flow.runs,
     flow.fit,
     asking.evaluate,
+    judging.passport,
     asking.similar,
     asking.recommend,
     asking.explain,
     asking.gallery,
     asking.describe,
+    handing.export,
+    handing.diff,
 ):
     main.add_command(verb)

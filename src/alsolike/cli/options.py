@@ -125,8 +125,45 @@ _SEARCHING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         },
     ),
     (("--sweeps",), {"metavar": "N,N", "help": "Sweeps at which to score."}),
+    (
+        ("--search",),
+        {
+            "type": click.Choice(["grid", "random", "tpe", "halving", "doubling"]),
+            "help": "Way to search [default: grid].",
+        },
+    ),
+    (("--trials",), {"type": click.IntRange(min=1), "help": "Trainings to draw [default: 30]."}),
+    (("--space",), {"type": PATH, "help": "A TOML file that describes the search."}),
+    (("--workers",), {"type": click.IntRange(min=1), "help": "Processes that train [default: 1]."}),
+    (("--budget",), {"metavar": "TIME", "help": "Time for the whole run, such as 10m."}),
+    (
+        ("--patience",),
+        {"type": click.IntRange(min=1), "help": "Stop after so many points without a better one."},
+    ),
+    (
+        ("--prune",),
+        {"is_flag": True, "default": None, "help": "End trainings below the median so far."},
+    ),
+    (
+        ("--baselines",),
+        {
+            "metavar": "NAME,NAME",
+            "help": "Lines to beat: popularity, item-knn, ease, random [default: all that are "
+            "quick].",
+        },
+    ),
+    (
+        ("--choose",),
+        {
+            "type": click.Choice(["best", "cheapest"]),
+            "help": "Fit the best run, or the cheapest that ties with it [default: best].",
+        },
+    ),
 )
 
+
+# Options that a file may give in their place.
+_HOW = ("search", "trials", "workers", "budget", "patience", "prune", "choose")
 
 _SPLITTING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (
@@ -202,6 +239,38 @@ def grid_of(texts: tuple[str, ...]) -> dict[str, list[Any]]:
     {'factors': [16, 32]}
     """
     return {name: [_value(part) for part in text.split(",")] for name, text in _named(texts)}
+
+
+def asked_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of searching out of `options`; return them as arguments of a job.
+
+    What is typed and what the file of --space says are put together; nothing may be in both.
+    """
+    from alsolike.tuning.recipe import read_recipe
+    from alsolike.tuning.searching import Searching, seconds_of
+
+    baselines = options.pop("baselines")
+    typed = {
+        "space": checked(grid_of(options.pop("grid"))),
+        "settings": checked(settings_of(options.pop("settings"))),
+        "sweeps": numbers_of(options.pop("sweeps")),
+        "baselines": None if baselines is None else [one.strip() for one in baselines.split(",")],
+        **{name: options.pop(name) for name in _HOW},
+    }
+    file = options.pop("space")
+    found = {} if file is None else read_recipe(file)
+    for name, value in typed.items():
+        if value in (None, {}):
+            continue
+        if name in found:
+            raise SettingError(f"{file} and the command line both say {name}. Say it in one.")
+        found[name] = value
+    job = {"grid": found.pop("space", {}), "settings": found.pop("settings", {})}
+    job["sweeps"] = found.pop("sweeps", None)
+    how = {"by" if name == "search" else name: value for name, value in found.items()}
+    if "budget" in how:
+        how["budget"] = seconds_of(str(how["budget"]))
+    return job | {"search": Searching(**how)}
 
 
 def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:

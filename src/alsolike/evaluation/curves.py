@@ -16,13 +16,14 @@ from alsolike.evaluation.intervals import Resamples
 from alsolike.evaluation.measures import METRICS, SquaredErrors, measured
 from alsolike.evaluation.questions import Questions
 from alsolike.models.als import fold_in, iterate
-from alsolike.models.base import FactorModel
+from alsolike.models.base import FactorModel, Recommender
 from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.scan import Ranked
 
 HeldOut = Literal["validation", "test"]
 Rows = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 
 # Coverage has one value for all users, and so no interval over them.
 _RANKING_METRICS = tuple(metric for metric in METRICS if metric != "coverage")
@@ -113,10 +114,14 @@ class CurvePoint:
     figures : mapping of str to float
         Such as ``"validation_precision@10"``; those of judges beside the first are named
         ``"<judge>: <figure>"``.
+    answers : mapping of str to float64, (n_users,)
+        By each judge's prefix (``""`` for the first), the value of its measure for each held-out
+        user, in the order of the rows: what runs are compared by.
     """
 
     sweep: int
     figures: Mapping[str, float]
+    answers: Mapping[str, Values]
 
 
 def learning_curve(
@@ -182,9 +187,22 @@ def learning_curve(
     for sweep, model in enumerate(training, start=1):
         if sweep not in wanted:
             continue
-        yield CurvePoint(sweep, panel.figures(with_given(model, split, engine)))
+        yield panel.point(sweep, with_given(model, split, engine))
         observer.advance()
     observer.finish()
+
+
+def one_point(
+    split: Split,
+    model: Recommender,
+    *,
+    judges: Mapping[str, Judge],
+    seed: int,
+    engine: Engine | None = None,
+) -> CurvePoint:
+    """Score a model that has no sweeps, as the point of sweep 1; it knows what was given."""
+    engine = engine or LocalEngine()
+    return _Panel(split, judges, seed, engine).point(1, model)
 
 
 class _Panel:
@@ -208,18 +226,19 @@ class _Panel:
                     self._longest.append(0)
                 self._longest[at] = max(self._longest[at], seat.judge.k)
 
-    def figures(self, model: FactorModel) -> dict[str, float]:
+    def point(self, sweep: int, model: Recommender) -> CurvePoint:
         """Return the figures of all judges, each with its judge's prefix."""
         lists = [
             questions.ranked(model, k, self._engine)
             for questions, k in zip(self._asked, self._longest, strict=True)
         ]
         found: dict[str, float] = {}
+        answers: dict[str, Values] = {}
         for prefix, seat in self._seats.items():
             own = [lists[self._place_of(questions)] for questions in seat.questions]
-            values = seat.figures(model, own, self._engine)
+            values, answers[prefix] = seat.figures(model, own, self._engine)
             found |= {prefix + name: value for name, value in values.items()}
-        return found
+        return CurvePoint(sweep, found, answers)
 
     def _place_of(self, questions: Questions) -> int:
         known = (at for at, other in enumerate(self._asked) if other.asks_like(questions))
@@ -242,23 +261,24 @@ class _Seat:
         )
 
     def figures(
-        self, model: FactorModel, lists: Sequence[Ranked], engine: Engine
-    ) -> dict[str, float]:
-        """Return the judge's figures for one model, from the lists that answer its questions."""
+        self, model: Recommender, lists: Sequence[Ranked], engine: Engine
+    ) -> tuple[dict[str, float], Values]:
+        """Return the judge's figures for one model, from the lists that answer its questions.
+
+        And the value of each user. A model without factors has no errors.
+        """
         measure = self.judge.measure
         of_train, of_chosen = (
             measured(model, asked, ranked, [self.judge.k], [self.judge.metric], engine)
             for asked, ranked in zip(self.questions, lists, strict=True)
         )
-        interval = self._resamples.mean(of_chosen.per_user[measure])
-        values = (
-            of_train.mean(measure),
-            interval.mean,
-            interval.low,
-            interval.high,
-            *(errors.mean(model, engine) for errors in self._errors),
-        )
-        return dict(zip(self.judge.figures, map(float, values), strict=True))
+        answers = of_chosen.per_user[measure]
+        interval = self._resamples.mean(answers)
+        values = [of_train.mean(measure), interval.mean, interval.low, interval.high]
+        if isinstance(model, FactorModel):
+            values += [errors.mean(model, engine) for errors in self._errors]
+        named = zip(self.judge.figures, map(float, values), strict=False)
+        return dict(named), answers
 
 
 def together(one: Interactions, other: Interactions) -> Interactions:

@@ -34,6 +34,15 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     return "; ".join(told)
 
 
+def apart(before: Mapping[str, float], now: Mapping[str, float]) -> str:
+    """Return what differs between two scores of one point; empty where nothing does."""
+    return "; ".join(
+        f"{name} was {before.get(name)!r} and is now {now.get(name)!r}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    )
+
+
 def _told(name: str, before: str | None, now: str | None) -> Iterator[str]:
     was, is_now = (None if text is None else json.loads(text) for text in (before, now))
     if not (isinstance(was, dict) and isinstance(is_now, dict)):

@@ -4,10 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.errors import FitError, LedgerError
+from alsolike.evaluation.comparing import Optimism, cheapest_of, compare_with_best, optimism
 from alsolike.evaluation.curves import Judge
 from alsolike.models.config import ALSConfig
 from alsolike.tables import Table
+from alsolike.tuning.candidates import Config, model_of
+from alsolike.tuning.canonical import canonical_settings, plain_value
+from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.plan import Plan
 
+Values = npt.NDArray[np.float64]
 Points = Mapping[int, Mapping[str, float]]
 
 
@@ -20,17 +30,28 @@ class SearchResult:
     judge : Judge
         What ranks here; ``str(judge)`` says it in words.
     curves : Table
-        One row per point: run, rank of its run, sweep, the settings that vary, and the figures
-        named by ``judge.figures``.
+        One row per point: run, rank of its run, sweep, the settings that vary, the figures named
+        by ``judge.figures``, and how the run ended: ``"done"``, ``"stopped"`` early, ``"pruned"``
+        or ``"skipped"`` for want of time.
     leaderboard : Table
         One row per run, best first: rank, run, model, the settings that vary, the sweep of its
-        best point, and that point's score with both ends of its 95 % interval.
+        best point, that point's score with both ends of its 95 % interval, whether it ties with
+        the best, and how the run ended.
     best : ALSConfig
-        The first of the leaderboard, with its best sweep as ``iterations``.
+        The first ALS run of the leaderboard, with its best sweep as ``iterations``.
     best_run : int
         The number of its run, from 1.
+    proposed : ALSConfig
+        The cheapest ALS run of those that cannot be told from the best: the fewest factors, then
+        the fewest sweeps. `best` where no other ties.
+    proposed_run : int
+        The number of its run.
+    optimism : Optimism
+        By how much the best score overstates itself, for being the best of many.
     failures : Table
         Runs without an answer: run, settings, error.
+    skipped : int
+        Runs that were cut or not begun, because time was up.
     beside : mapping of str to SearchResult
         The same trainings as the further judges see them, by the judge's name.
     """
@@ -40,14 +61,32 @@ class SearchResult:
     leaderboard: Table
     best: ALSConfig
     best_run: int
+    proposed: ALSConfig
+    proposed_run: int
+    optimism: Optimism
     failures: Table
+    skipped: int = 0
     beside: Mapping[str, "SearchResult"] = field(default_factory=dict)
 
+    @property
+    def choice(self) -> str:
+        """Which runs tie, which of them is proposed, and how far the best score can be believed."""
+        others = int(np.count_nonzero(self.leaderboard["ties"])) - 1
+        told = (
+            "No other run ties with the best."
+            if others < 1
+            else f"{others:,} other{'s' * (others > 1)} cannot be told from the best on these "
+            f"users; the cheapest that ties is run {self.proposed_run}."
+        )
+        if self.skipped:
+            told += f" {self.skipped:,} runs were skipped or cut: time was up."
+        return f"{told} {self.optimism}"
+
     def __str__(self) -> str:
-        return f"Best on {self.judge}:\n{self.leaderboard}"
+        return f"Best on {self.judge}:\n{self.leaderboard}\n{self.choice}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.judge}</p>{self.leaderboard._repr_html_()}"
+        return f"<p>{self.judge}</p>{self.leaderboard._repr_html_()}<p>{self.choice}</p>"
 
 
 @dataclass(frozen=True)
@@ -60,15 +99,23 @@ class Run:
         From 1, in the order in which the configurations were given.
     entry : int
         Its number in the ledger.
-    config : ALSConfig
+    config : Config
     varying : mapping of str to plain values
-        The settings that are not the same in all runs.
+        The settings that are not the same in all runs of the model.
     """
 
     number: int
     entry: int
-    config: ALSConfig
+    config: Config
     varying: Mapping[str, Any]
+
+    @property
+    def model(self) -> str:
+        """The word for its model; for the lines to beat with what sets each apart."""
+        word = model_of(self.config.to_settings())
+        if isinstance(self.config, ALSConfig) or not self.varying:
+            return word
+        return f"{word} ({', '.join(map(str, self.varying.values()))})"
 
     @property
     def settings(self) -> str:
@@ -78,7 +125,35 @@ class Run:
     @property
     def title(self) -> str:
         """Its number and what sets it apart, in words."""
-        return f"run {self.number}: {self.settings}" if self.varying else f"run {self.number}"
+        told = self.settings if isinstance(self.config, ALSConfig) else self.model
+        return f"run {self.number}: {told}" if told else f"run {self.number}"
+
+    @property
+    def cost(self) -> int:
+        """What it is to keep: its factors."""
+        return self.config.factors if isinstance(self.config, ALSConfig) else 0
+
+
+def runs_of(configs: Mapping[int, Config]) -> list[Run]:
+    """Return configurations, by their entries in the ledger, as numbered runs."""
+    of_model: dict[str, list[dict[str, Any]]] = {}
+    for config in configs.values():
+        settings = config.to_settings()
+        of_model.setdefault(model_of(settings), []).append(settings)
+    varying = {
+        model: [
+            name
+            for name in settings[0]
+            if len({canonical_settings({name: one[name]}) for one in settings}) > 1
+        ]
+        for model, settings in of_model.items()
+    }
+    runs = []
+    for number, (entry, config) in enumerate(configs.items(), start=1):
+        settings = config.to_settings()
+        own = {name: plain_value(settings[name]) for name in varying[model_of(settings)]}
+        runs.append(Run(number, entry, config, own))
+    return runs
 
 
 def tied(score: float) -> float:
@@ -93,6 +168,8 @@ class _Scored:
     run: Run
     points: Points
     score: str
+    answers: Values
+    state: str
 
     @property
     def best_sweep(self) -> int:
@@ -102,35 +179,35 @@ class _Scored:
     def standing(self) -> tuple[float, int, int, int]:
         """What runs are sorted by: the score, then what is cheaper to train and to keep."""
         sweep = self.best_sweep
-        return -self._at(sweep), self.run.config.factors, sweep, self.run.number
+        return -self._at(sweep), self.run.cost, sweep, self.run.number
 
     def _at(self, sweep: int) -> float:
         return tied(self.points[sweep][self.score])
 
 
-def _stripped(points: Points, prefix: str, judge: Judge) -> dict[int, dict[str, float]]:
-    """Return the figures of one judge, under their plain names and in their order."""
-    return {
-        sweep: {name: figures[prefix + name] for name in judge.figures}
-        for sweep, figures in points.items()
-    }
-
-
 def ranked(
-    judges: Mapping[str, Judge],
+    plan: Plan,
+    ledger: Ledger,
     recorded: Sequence[tuple[Run, Points]],
     errors: Sequence[tuple[Run, str]],
+    *,
+    skipped: int = 0,
 ) -> SearchResult:
     """Rank runs, once for each judge.
 
     Parameters
     ----------
-    judges : mapping of str to Judge
-        By the prefix of their figures; the first is the result, the others stand beside it.
+    plan : Plan
+        Its judges by the prefix of their figures; the first is the result, the others stand
+        beside it.
+    ledger : Ledger
+        Where the values of each user are.
     recorded : sequence of (Run, points)
-        The figures of each finished run at each sweep; at least one run.
+        The figures of each run at each sweep; at least one run.
     errors : sequence of (Run, str)
         Why the others failed.
+    skipped : int
+        Runs for which there was no time.
     """
     failures = Table(
         {
@@ -140,51 +217,106 @@ def ranked(
         }
     )
     first, *others = (
-        _seen_by(
-            judge,
-            [
-                _Scored(run, _stripped(points, prefix, judge), judge.score)
-                for run, points in recorded
-            ],
-            failures,
-        )
-        for prefix, judge in judges.items()
+        _seen_by(judge, _scored(prefix, judge, ledger, recorded), failures, skipped)
+        for prefix, judge in plan.judges.items()
     )
     return replace(first, beside={other.judge.name: other for other in others})
 
 
-def _seen_by(judge: Judge, scored: Sequence[_Scored], failures: Table) -> SearchResult:
+def _scored(
+    prefix: str, judge: Judge, ledger: Ledger, recorded: Sequence[tuple[Run, Points]]
+) -> list[_Scored]:
+    """Return the runs with the figures of one judge, under their plain names and in their order."""
+    found = []
+    for run, points in recorded:
+        own = {
+            sweep: {
+                name: figures[prefix + name] for name in judge.figures if prefix + name in figures
+            }
+            for sweep, figures in points.items()
+        }
+        best = ledger.best(run.entry, prefix)
+        if best is None:
+            raise LedgerError(
+                f"{ledger.place}: run {run.number} has points, but the values of its users are "
+                "gone. Delete the file to start the search anew."
+            )
+        found.append(_Scored(run, own, judge.score, best[1], ledger.state(run.entry)))
+    return found
+
+
+def _seen_by(
+    judge: Judge, scored: Sequence[_Scored], failures: Table, skipped: int
+) -> SearchResult:
     in_order = sorted(scored, key=lambda one: one.standing)
     ranks = {one.run.number: rank for rank, one in enumerate(in_order, start=1)}
-    interval = (judge.score, f"{judge.score}_low", f"{judge.score}_high")
+    answers = np.array([one.answers for one in in_order])
+    comparison = compare_with_best(answers, np.random.default_rng(0))
     curves = [
         {"run": one.run.number, "rank": ranks[one.run.number], "sweep": sweep}
-        | dict(one.run.varying)
-        | dict(figures)
+        | _own(one.run)
+        | {name: figures.get(name) for name in judge.figures}
+        | {"state": one.state}
         for one in scored
+        if isinstance(one.run.config, ALSConfig)
         for sweep, figures in one.points.items()
     ]
+    interval = (judge.score, f"{judge.score}_low", f"{judge.score}_high")
+    names = next((list(_own(one.run)) for one in scored if _own(one.run)), [])
     leaderboard = [
-        {"rank": rank, "run": one.run.number, "model": "als"}
-        | dict(one.run.varying)
-        | {"sweep": one.best_sweep}
+        {"rank": rank, "run": one.run.number, "model": one.run.model}
+        | {name: _own(one.run).get(name) for name in names}
+        | {"sweep": one.best_sweep if isinstance(one.run.config, ALSConfig) else None}
         | {name: one.points[one.best_sweep][name] for name in interval}
-        for rank, one in enumerate(in_order, start=1)
+        | {"ties": bool(ties), "state": one.state}
+        for rank, (one, ties) in enumerate(zip(in_order, comparison.ties, strict=True), start=1)
     ]
-    best = in_order[0]
+    best, proposed = _chosen(in_order, comparison.ties)
     return SearchResult(
         judge,
         Table.from_rows(curves),
         Table.from_rows(leaderboard),
-        replace(best.run.config, iterations=best.best_sweep),
+        _config(best),
         best.run.number,
+        _config(proposed),
+        proposed.run.number,
+        optimism(answers, np.random.default_rng(0)),
         failures,
+        skipped,
     )
+
+
+def _own(run: Run) -> dict[str, Any]:
+    """Return the settings that have columns of their own: those of ALS."""
+    return dict(run.varying) if isinstance(run.config, ALSConfig) else {}
+
+
+def _chosen(in_order: Sequence[_Scored], ties: Any) -> tuple[_Scored, _Scored]:
+    """Return the best ALS run, and the cheapest of those that tie with the best of all."""
+    places = [at for at, one in enumerate(in_order) if isinstance(one.run.config, ALSConfig)]
+    if not places:
+        raise FitError("No run of ALS has a score. The lines to beat alone are no model to fit.")
+    best = in_order[places[0]]
+    # Where a line to beat stands above, ALS runs are compared with it, and may all be worse.
+    if not any(ties[at] for at in places):
+        return best, best
+    costs = [(in_order[at].run.cost, in_order[at].best_sweep, at) for at in places]
+    return best, in_order[places[cheapest_of(costs, [bool(ties[at]) for at in places])]]
+
+
+def _config(scored: _Scored) -> ALSConfig:
+    config = scored.run.config
+    if not isinstance(config, ALSConfig):
+        raise FitError(f"{scored.run.title} is no run of ALS.")
+    return replace(config, iterations=scored.best_sweep)
 
 
 def curve_table(points: Points, judge: Judge) -> Table:
     """Return the article's table: sweep, and score and error on both sides."""
-    shown = [name for name in judge.figures if not name.endswith(("_low", "_high"))]
+    first = next(iter(points.values()), {})
+    shown = [
+        name for name in judge.figures if name in first and not name.endswith(("_low", "_high"))
+    ]
     columns: dict[str, list[float]] = {"sweep": list(points)}
     for name in shown:
         columns[name.replace("_", " ")] = [figures[name] for figures in points.values()]

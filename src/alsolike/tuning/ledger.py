@@ -1,54 +1,37 @@
 """The ledger of a search: what was tried and what it scored, each exactly once, in one SQLite file.
 
-It can be read with any SQLite tool while a search runs::
+Its tables are those of `alsolike.tuning.schema`; any SQLite tool can read them while a search runs.
 
-    facts           name, value                                        what all of it belongs to
-    configurations  id, settings, state, seconds, seed, error          one row per training
-    points          configuration, sweep, figures, seconds             one row per scored point
-
-Settings, facts and figures are JSON. The two UNIQUE constraints, not the care of any caller, keep
-a configuration or a point from being there twice. SQLite writes the file through its own journal,
-so it is the one output that does not go through `alsolike.writing`.
+Work is leased: `claim` gives a configuration to one worker, who keeps it by showing that it is
+alive. Whose process is gone, or who has not been heard of for `LEASE` seconds, has lost it.
 """
 
-import contextlib
 import json
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+import time
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from alsolike.errors import LedgerError, WritingError
+from alsolike.errors import LedgerError
 from alsolike.tables import Table
-from alsolike.tuning.differences import differences
+from alsolike.tuning.canonical import canonical_settings, to_json
+from alsolike.tuning.database import Database
+from alsolike.tuning.differences import apart, differences
+from alsolike.tuning.schema import SCHEMA, VERSION
+from alsolike.tuning.workers import is_gone
 
-_APPLICATION = 0x616C736F
-_VERSION = 1
-_MAGIC = b"SQLite format 3\0"
+Answers = npt.NDArray[np.float64]
 
-_SCHEMA = (
-    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    """CREATE TABLE configurations (
-        id INTEGER PRIMARY KEY,
-        settings TEXT NOT NULL UNIQUE,
-        state TEXT NOT NULL DEFAULT 'waiting'
-            CHECK (state IN ('waiting', 'running', 'done', 'failed')),
-        seconds REAL,
-        seed INTEGER,
-        error TEXT,
-        CHECK ((error IS NOT NULL) = (state = 'failed'))
-    )""",
-    """CREATE TABLE points (
-        configuration INTEGER NOT NULL REFERENCES configurations (id),
-        sweep INTEGER NOT NULL,
-        figures TEXT NOT NULL,
-        seconds REAL,
-        PRIMARY KEY (configuration, sweep)
-    )""",
-)
+LEASE = 60.0  # seconds without a heartbeat after which work is somebody else's
+ENDED = ("done", "stopped", "pruned", "failed", "skipped")
+
+# A training that has ended so many workers in a row without a point is not tried again.
+_ATTEMPTS = 5
+_TOO_OFTEN = "{} workers ended while they trained it. Was there too little memory?"
 
 _WAY_OUT = (
     "Give the data and settings of the first time to go on with it, or choose another place, or "
@@ -56,11 +39,14 @@ _WAY_OUT = (
 )
 
 
+class LeaseLost(Exception):
+    """A worker was away for so long that another one has its work."""
+
+
 class Ledger:
     """What a search has done so far; safe against a kill at any moment.
 
-    Each method is one transaction. After a kill the file holds all that was recorded before, and
-    `record` takes a point that it already has only if it is the same to the last bit.
+    Each method is one transaction. After a kill the file holds all that was recorded before.
 
     Parameters
     ----------
@@ -70,7 +56,7 @@ class Ledger:
     Raises
     ------
     LedgerError
-        The file is no ledger, is damaged, or comes from a later version.
+        The file is no ledger, is damaged, or comes from another version.
     WritingError
         The file cannot be made there.
 
@@ -78,10 +64,11 @@ class Ledger:
     --------
     >>> ledger = Ledger(None)
     >>> ledger.bind({"data": "0f3a", "sweeps": [2, 4]})
-    >>> [number] = ledger.enlist([{"factors": 8, "alpha": 10.0}])
-    >>> ledger.begin(number)
-    >>> ledger.record(number, 2, {"validation_precision@5": 0.25})
-    >>> ledger.finish(number)
+    >>> [number] = ledger.enlist([{"factors": 8, "alpha": 10.0}], sweeps=4)
+    >>> ledger.claim("me") == number
+    True
+    >>> ledger.record(number, 2, {"validation_precision@5": 0.25}, worker="me")
+    >>> ledger.finish(number, worker="me")
     >>> ledger.state(number), ledger.points(number)
     ('done', {2: {'validation_precision@5': 0.25}})
     >>> ledger.bind({"data": "77c1", "sweeps": [2, 4]})
@@ -94,23 +81,8 @@ class Ledger:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self.place = "the ledger in memory" if path is None else str(Path(path))
-        if path is not None:
-            _make_room(Path(path))
-        with self._explained():
-            # Autocommit, so that the transactions are the ones written below and no others.
-            self._connection = sqlite3.connect(
-                ":memory:" if path is None else path,
-                timeout=60,
-                isolation_level=None,
-                # A search works on several threads, and lets one at a time come here.
-                check_same_thread=False,
-            )
-        try:
-            self._open()
-        except BaseException:
-            self._connection.close()
-            raise
+        self._file = Database(path, SCHEMA, VERSION)
+        self.place = self._file.place
 
     def bind(self, facts: Mapping[str, Any]) -> None:
         """Record what the run belongs to; later, compare with it.
@@ -125,8 +97,8 @@ class Ledger:
         LedgerError
             The ledger belongs to other data or settings; says which.
         """
-        now = {name: _to_json(value) for name, value in facts.items()}
-        with self._transaction() as connection:
+        now = {name: to_json(value) for name, value in facts.items()}
+        with self._file.transaction() as connection:
             before = dict(connection.execute("SELECT name, value FROM facts"))
             if not before:
                 connection.executemany("INSERT INTO facts VALUES (?, ?)", sorted(now.items()))
@@ -134,47 +106,97 @@ class Ledger:
         if differing := differences(before, now):
             raise LedgerError(f"{self.place} belongs to another run: {differing}. {_WAY_OUT}")
 
-    def enlist(self, settings: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Enter the configurations that are not there yet; return the number of each.
+    def enlist(
+        self,
+        settings: Sequence[Mapping[str, Any]],
+        *,
+        sweeps: int = 0,
+        bars: Mapping[int, float] | None = None,
+    ) -> list[int]:
+        """Enter configurations to be trained for so many sweeps; return the number of each.
 
-        Numbers 10 and 10.0 are one setting. Those that stand already keep number and state.
+        Numbers 10 and 10.0 are one setting. One that stands already keeps its number, and its
+        state, unless it was done with fewer sweeps: then it waits to be trained further.
+
+        Parameters
+        ----------
+        settings : sequence of mappings
+        sweeps : int
+        bars : mapping of sweep to float, or None
+            A training whose score is below the bar of its sweep ends as pruned.
         """
         texts = [canonical_settings(one) for one in settings]
         seeds = [one.get("seed") for one in settings]
-        with self._transaction() as connection:
-            connection.executemany(
-                "INSERT OR IGNORE INTO configurations (settings, seed) VALUES (?, ?)",
-                zip(texts, seeds, strict=True),
-            )
+        bar = to_json({str(sweep): value for sweep, value in (bars or {}).items()})
+        with self._file.transaction() as connection:
+            for text, seed in zip(texts, seeds, strict=True):
+                connection.execute(
+                    "INSERT OR IGNORE INTO configurations (settings, seed, sweeps, bars) "
+                    "VALUES (?, ?, ?, ?)",
+                    (text, seed, sweeps, bar),
+                )
+                connection.execute(
+                    "UPDATE configurations SET sweeps = ?, bars = ?, state = 'waiting' "
+                    "WHERE settings = ? AND state = 'done' AND sweeps < ?",
+                    (sweeps, bar, text, sweeps),
+                )
             numbers = dict(connection.execute("SELECT settings, id FROM configurations"))
         return [numbers[text] for text in texts]
 
-    def state(self, number: int) -> str:
-        """Return ``"waiting"``, ``"running"``, ``"done"`` or ``"failed"``."""
-        return str(self._one(number, "state"))
+    def claim(self, worker: str, among: Sequence[int] | None = None) -> int | None:
+        """Lease the first configuration that waits, or whose worker is gone; None: there is none.
 
-    def error(self, number: int) -> str | None:
-        """Return why configuration `number` failed, or None where it did not."""
-        error = self._one(number, "error")
-        return None if error is None else str(error)
-
-    def points(self, number: int) -> dict[int, dict[str, float]]:
-        """Return the figures of each recorded sweep of configuration `number`, ascending."""
-        with self._explained():
-            rows = self._connection.execute(
-                "SELECT sweep, figures FROM points WHERE configuration = ? ORDER BY sweep",
-                (number,),
+        Parameters
+        ----------
+        worker : str
+            From `alsolike.tuning.workers.name_of`.
+        among : sequence of int or None
+            Only one of these.
+        """
+        now = time.time()
+        with self._file.transaction() as connection:
+            rows = connection.execute(
+                "SELECT id, state, worker, heartbeat, attempts FROM configurations "
+                "WHERE state IN ('waiting', 'running') ORDER BY id"
             ).fetchall()
-        return {sweep: json.loads(figures) for sweep, figures in rows}
+            for number, state, holder, heard, attempts in rows:
+                if among is not None and number not in among:
+                    continue
+                if state == "running" and not _is_free(holder, heard, now):
+                    continue
+                if attempts >= _ATTEMPTS:
+                    connection.execute(
+                        "UPDATE configurations SET state = 'failed', error = ?, worker = NULL "
+                        "WHERE id = ?",
+                        (_TOO_OFTEN.format(attempts), number),
+                    )
+                    continue
+                connection.execute(
+                    "UPDATE configurations SET state = 'running', worker = ?, heartbeat = ?, "
+                    "attempts = attempts + 1 WHERE id = ?",
+                    (worker, now, number),
+                )
+                return int(number)
+        return None
 
-    def begin(self, number: int) -> None:
-        """Mark configuration `number` as running. One that a kill left running may begin again."""
-        self._move(number, "running", allowed=("waiting", "running"))
+    def beat(self, worker: str) -> None:
+        """Show that a worker is alive."""
+        with self._file.transaction() as connection:
+            connection.execute(
+                "UPDATE configurations SET heartbeat = ? WHERE worker = ?", (time.time(), worker)
+            )
 
     def record(
-        self, number: int, sweep: int, figures: Mapping[str, float], seconds: float | None = None
+        self,
+        number: int,
+        sweep: int,
+        figures: Mapping[str, float],
+        *,
+        worker: str,
+        seconds: float | None = None,
+        bests: Mapping[str, Answers] | None = None,
     ) -> None:
-        """Record one scored point.
+        """Record one scored point of a training that the worker holds.
 
         Parameters
         ----------
@@ -183,13 +205,19 @@ class Ledger:
         sweep : int
             Sweeps trained when it was scored.
         figures : mapping of str to finite float
+        worker : str
+            Who holds the lease.
         seconds : float or None
             Since the training began.
+        bests : mapping of str to float64, (n_users,)
+            For each judge to whom this is the best point so far, a value for each user.
 
         Raises
         ------
         LedgerError
-            The point is there with other figures, or a figure is not finite.
+            The point is there, or a figure is not finite.
+        LeaseLost
+            Somebody else has the work.
         """
         try:
             text = json.dumps(dict(figures), sort_keys=True, allow_nan=False)
@@ -198,35 +226,126 @@ class Ledger:
                 f"{self.place}: configuration {number}, sweep {sweep}: every figure must be "
                 f"finite, these are {dict(figures)}."
             ) from None
-        with self._transaction() as connection:
-            added = connection.execute(
-                "INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?)", (number, sweep, text, seconds)
-            ).rowcount
-        if not added:
-            self._compare(number, sweep, json.loads(text))
+        with self._file.transaction() as connection:
+            before = connection.execute(
+                "SELECT worker FROM points WHERE configuration = ? AND sweep = ?", (number, sweep)
+            ).fetchone()
+            if before is not None:
+                raise LedgerError(
+                    f"{self.place}: configuration {number}, sweep {sweep} is there already, from "
+                    f"worker {before[0]}; worker {worker} has done it a second time."
+                )
+            self._refuse_others(number, worker)
+            connection.execute(
+                "INSERT INTO points VALUES (?, ?, ?, ?, ?)", (number, sweep, text, seconds, worker)
+            )
+            connection.execute("UPDATE configurations SET attempts = 0 WHERE id = ?", (number,))
+            connection.executemany(
+                "INSERT OR REPLACE INTO bests VALUES (?, ?, ?, ?)",
+                [
+                    (number, judge, sweep, zlib.compress(np.ascontiguousarray(values).tobytes()))
+                    for judge, values in (bests or {}).items()
+                ],
+            )
 
-    def finish(self, number: int, seconds: float | None = None) -> None:
-        """Mark configuration `number` as done."""
-        self._move(number, "done", allowed=("running",), seconds=seconds)
+    def compare(self, number: int, sweep: int, figures: Mapping[str, float]) -> None:
+        """Raise LedgerError where a point that is there was scored with other figures."""
+        differing = apart(self.points(number)[sweep], figures)
+        if differing:
+            raise LedgerError(
+                f"{self.place}: configuration {number}, sweep {sweep} was scored before, and not "
+                f"the same: {differing}. Equal work must give equal figures: was the "
+                "ledger begun on another machine or with other versions? Delete it to start anew."
+            )
 
-    def fail(self, number: int, error: str, seconds: float | None = None) -> None:
+    def finish(
+        self, number: int, *, worker: str, state: str = "done", seconds: float | None = None
+    ) -> None:
+        """End a training: ``"done"``, ``"stopped"`` early, or ``"pruned"`` below a bar."""
+        self._end(number, worker, state, seconds, None)
+
+    def fail(self, number: int, error: str, *, worker: str, seconds: float | None = None) -> None:
         """Mark configuration `number` as failed for good, with the message that says why."""
-        self._move(number, "failed", allowed=("running",), seconds=seconds, error=error)
+        self._end(number, worker, "failed", seconds, error)
+
+    def give_back(self, worker: str) -> None:
+        """Let others have what a worker began and will not end."""
+        with self._file.transaction() as connection:
+            connection.execute(
+                "UPDATE configurations SET state = 'waiting', worker = NULL, attempts = 0 "
+                "WHERE worker = ?",
+                (worker,),
+            )
+
+    def skip(self, numbers: Sequence[int]) -> None:
+        """Mark those of these configurations that have not ended as skipped."""
+        self._exchange(numbers, ("waiting", "running"), "skipped")
+
+    def take_up(self, numbers: Sequence[int]) -> None:
+        """Give those of these configurations that were skipped, or broken off, a new start."""
+        self._exchange(numbers, ("skipped",), "waiting")
+        with self._file.transaction() as connection:
+            connection.execute("UPDATE configurations SET attempts = 0")
+
+    def state(self, number: int) -> str:
+        """Return the state of configuration `number`; `ENDED` lists those in which it rests."""
+        return str(self._one(number, "state"))
+
+    def states(self) -> dict[int, str]:
+        """Return the state of each configuration."""
+        return dict(self._rows("SELECT id, state FROM configurations ORDER BY id"))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what all of it belongs to."""
+        rows = self._rows("SELECT name, value FROM facts ORDER BY name")
+        return {name: json.loads(value) for name, value in rows}
+
+    def workers(self) -> list[tuple[str, float]]:
+        """Return who is at work, and when each was last heard of."""
+        return self._rows(
+            "SELECT worker, max(heartbeat) FROM configurations WHERE state = 'running' "
+            "GROUP BY worker ORDER BY worker"
+        )
+
+    def task(self, number: int) -> tuple[dict[str, Any], int, dict[int, float]]:
+        """Return settings, sweeps and bars of configuration `number`."""
+        settings, bars = self._one(number, "settings"), self._one(number, "bars")
+        read = {int(sweep): bar for sweep, bar in json.loads(bars).items()}
+        return json.loads(settings), int(self._one(number, "sweeps")), read
+
+    def error(self, number: int) -> str | None:
+        """Return why configuration `number` failed, or None where it did not."""
+        error = self._one(number, "error")
+        return None if error is None else str(error)
+
+    def points(self, number: int) -> dict[int, dict[str, float]]:
+        """Return the figures of each recorded sweep of configuration `number`, ascending."""
+        rows = self._rows(
+            "SELECT sweep, figures FROM points WHERE configuration = ? ORDER BY sweep", number
+        )
+        return {sweep: json.loads(figures) for sweep, figures in rows}
+
+    def best(self, number: int, judge: str) -> tuple[int, Answers] | None:
+        """Return the best sweep of configuration `number` for a judge and each user's value."""
+        found = self._rows(
+            "SELECT sweep, answers FROM bests WHERE configuration = ? AND judge = ?", number, judge
+        )
+        if not found:
+            return None
+        return int(found[0][0]), np.frombuffer(zlib.decompress(found[0][1]), dtype=np.float64)
 
     def to_table(self) -> Table:
         """Return one row per configuration: id, state, points, seconds, error, settings."""
-        with self._explained():
-            cursor = self._connection.execute(
-                "SELECT id, state, (SELECT count(*) FROM points WHERE configuration = id) AS "
-                "points, seconds, error, settings FROM configurations ORDER BY id"
-            )
-            names = [column[0] for column in cursor.description]
-            rows = cursor.fetchall()
+        names = ("id", "state", "points", "seconds", "error", "settings")
+        rows = self._rows(
+            "SELECT id, state, (SELECT count(*) FROM points WHERE configuration = id), seconds, "
+            "error, settings FROM configurations ORDER BY id"
+        )
         return Table({name: [row[place] for row in rows] for place, name in enumerate(names)})
 
     def close(self) -> None:
         """Close the file. What was recorded is on disk already."""
-        self._connection.close()
+        self._file.connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -237,156 +356,45 @@ class Ledger:
     def __repr__(self) -> str:
         return f"Ledger({self.place})"
 
-    def _open(self) -> None:
-        """Check the file, or make it; a kill leaves the whole schema or none of it."""
-        with self._explained():
-            run = self._connection.execute
-            # The check reads every page, and fails on a file that is no database at all.
-            found = run("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise LedgerError(
-                    f"{self.place} is damaged ({found}). Delete it to start the search anew."
-                )
-            run("PRAGMA journal_mode = WAL")
-            run("PRAGMA synchronous = FULL")
-            run("PRAGMA foreign_keys = ON")
-        with self._transaction() as connection:
-            if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                for statement in _SCHEMA:
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {_VERSION}")
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if application != _APPLICATION:
-            raise LedgerError(
-                f"{self.place} is a database, but not a ledger of alsolike. Choose another place."
-            )
-        if version != _VERSION:
-            raise LedgerError(
-                f"{self.place} is a ledger of format {version}; this version of alsolike knows "
-                f"format {_VERSION}. Go on with the version that began it, or delete the file."
-            )
+    def _rows(self, statement: str, *values: object) -> list[Any]:
+        with self._file.explained():
+            return self._file.connection.execute(statement, values).fetchall()
 
     def _one(self, number: int, column: str) -> Any:
-        with self._explained():
-            row = self._connection.execute(
-                # `column` is one of two words of this class, never a caller's text.
-                f"SELECT {column} FROM configurations WHERE id = ?",  # noqa: S608
-                (number,),
-            ).fetchone()
-        if row is None:
+        # `column` is a word of this class, never a caller's text.
+        found = self._rows(f"SELECT {column} FROM configurations WHERE id = ?", number)  # noqa: S608
+        if not found:
             raise LedgerError(f"{self.place}: there is no configuration {number}.")
-        return row[0]
+        return found[0][0]
 
-    def _move(
-        self,
-        number: int,
-        state: str,
-        *,
-        allowed: tuple[str, ...],
-        seconds: float | None = None,
-        error: str | None = None,
+    def _refuse_others(self, number: int, worker: str) -> None:
+        if self._one(number, "worker") != worker:
+            raise LeaseLost(
+                f"{self.place}: configuration {number} is {self.state(number)} and not in the "
+                f"hands of worker {worker}."
+            )
+
+    def _end(
+        self, number: int, worker: str, state: str, seconds: float | None, error: str | None
     ) -> None:
-        """Change the state where it is one of `allowed`, in one statement.
+        with self._file.transaction() as connection:
+            self._refuse_others(number, worker)
+            connection.execute(
+                "UPDATE configurations SET state = ?, seconds = ifnull(seconds, 0) + ?, "
+                "error = ?, worker = NULL, attempts = 0 WHERE id = ?",
+                (state, seconds or 0.0, error, number),
+            )
 
-        One statement, so that of two processes that want the same change one is refused.
-        """
-        marks = ", ".join("?" for _ in allowed)
-        with self._transaction() as connection:
-            changed = connection.execute(
-                "UPDATE configurations SET state = ?, seconds = ?, error = ? "  # noqa: S608
+    def _exchange(self, numbers: Sequence[int], before: tuple[str, ...], after: str) -> None:
+        marks = ", ".join("?" for _ in before)
+        with self._file.transaction() as connection:
+            connection.executemany(
+                "UPDATE configurations SET state = ?, worker = NULL "  # noqa: S608
                 f"WHERE id = ? AND state IN ({marks})",
-                (state, seconds, error, number, *allowed),
-            ).rowcount
-        if not changed:
-            raise LedgerError(
-                f"{self.place}: configuration {number} is {self.state(number)}, so it cannot "
-                f"become {state}. Is another process at work on this ledger?"
+                [(after, number, *before) for number in numbers],
             )
 
-    def _compare(self, number: int, sweep: int, now: dict[str, float]) -> None:
-        before = self.points(number)[sweep]
-        differing = [
-            f"{name} was {before.get(name)!r} and is now {now.get(name)!r}"
-            for name in sorted({*before, *now})
-            if before.get(name) != now.get(name)
-        ]
-        if differing:
-            raise LedgerError(
-                f"{self.place}: configuration {number}, sweep {sweep} was scored before, and not "
-                f"the same: {'; '.join(differing)}. Equal work must give equal figures: was the "
-                "ledger begun on another machine or with other versions? Delete it to start anew."
-            )
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.rollback()
-                raise
-            self._connection.commit()
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours, with the file's name and a way out."""
-        try:
-            yield
-        except sqlite3.IntegrityError as error:
-            raise LedgerError(f"{self.place} refuses this entry ({error}).") from error
-        except sqlite3.OperationalError as error:
-            raise WritingError(
-                f"{self.place} cannot be used ({error}). Is there room, may it be written, and is "
-                "no other process holding it?"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise LedgerError(
-                f"{self.place} is not a ledger, or is damaged ({error}). Choose another place, or "
-                "delete it to start anew."
-            ) from error
-
-
-def canonical_settings(settings: Mapping[str, Any]) -> str:
-    """Return settings as JSON, the same text for equal settings in whatever order they come.
-
-    Examples
-    --------
-    >>> canonical_settings({"factors": 8, "alpha": 10.0, "regularization": 1e-5})
-    '{"alpha": 10, "factors": 8, "regularization": 1e-05}'
-    """
-    return _to_json({name: _plain(value) for name, value in settings.items()})
-
-
-def _plain(value: Any) -> Any:
-    """Return NumPy's scalars as Python's, and a whole float as an int: 10.0 and 10 are equal."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    return value
-
-
-def _to_json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=False)
-
-
-def _make_room(path: Path) -> None:
-    """Make the folder, and look before SQLite does: it would write over a file of a few bytes."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise WritingError(f"{path}: a folder stands where the ledger's file should be.")
-        if path.exists():
-            with path.open("rb") as file:
-                start = file.read(len(_MAGIC))
-            if start not in (b"", _MAGIC):
-                raise LedgerError(
-                    f"{path} is another kind of file, not a ledger. Choose another place."
-                )
-    except OSError as error:
-        if isinstance(error, WritingError):
-            raise
-        raise WritingError(f"{path}: cannot be made or read ({error.strerror}).") from error
+def _is_free(holder: str, heard: float, now: float) -> bool:
+    """Return whether a lease has ended: its worker is gone, or silent for too long."""
+    return now - heard > LEASE or is_gone(holder)

@@ -10,7 +10,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.curves import Judge
 from alsolike.models.config import ALSConfig
-from alsolike.tuning.grid import expand
+from alsolike.tuning.space import expand
 
 # The share of values at either end that decides nothing: one odd row of a billionth must not set
 # the unit of all others, and a few likes given twice are likes all the same.
@@ -26,7 +26,7 @@ class Preset:
     name, about : str
         For people.
     space : mapping of str to tuple
-        What to try, see `alsolike.tuning.grid.expand`.
+        What to try, see `alsolike.tuning.space.expand`.
     base : ALSConfig
         All other settings.
     sweeps : tuple of int

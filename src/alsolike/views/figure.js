@@ -1,6 +1,6 @@
 (() => {
   "use strict";
-  const REACH = 36; // pixels between pointer and line
+  const REACH = 36; // pixels between pointer and line or point
 
   const corners = (path) =>
     (path.getAttribute("d").match(/-?[\d.]+(?:e-?\d+)?,-?[\d.]+(?:e-?\d+)?/g) || [])
@@ -11,6 +11,10 @@
     const lines = [...figure.querySelectorAll("path[data-trace]")]
       .map((path) => ({ path, trace: traces[path.dataset.trace], corners: corners(path) }))
       .filter((line) => line.trace && line.trace.points.length === line.corners.length);
+    const dots = [...figure.querySelectorAll("path[data-point]")]
+      .map((path) => ({ path, trace: traces[path.dataset.point], corners: [[0, 0]] }))
+      .filter((dot) => dot.trace);
+    const shown = [...lines, ...dots];
     const tip = document.createElement("div");
     tip.className = "als-tip";
     tip.hidden = true;
@@ -21,15 +25,25 @@
     figure.append(tip);
     let lit = null;
 
+    // A run stands in several panels; all its points are lit together.
+    const light = (trace, on) => shown.forEach((each) => {
+      if (each.trace === trace) each.path.classList.toggle("als-lit", on);
+    });
+
+    const words = ({ trace, at }) => {
+      if (trace.told) return trace.told;
+      const [sweep, value] = trace.points[at];
+      return `sweep ${sweep}: ${trace.measure} ${value}`;
+    };
+
     const put = (found) => {
-      if (lit && (!found || lit !== found.path)) lit.classList.remove("als-lit");
+      if (lit && (!found || lit !== found.trace)) light(lit, false);
       tip.hidden = !found;
       if (!found) { lit = null; return; }
-      lit = found.path;
-      lit.classList.add("als-lit");
-      const [sweep, value] = found.trace.points[found.at];
+      lit = found.trace;
+      light(lit, true);
       first.textContent = found.trace.label;
-      second.textContent = `sweep ${sweep}: ${found.trace.measure} ${value}`;
+      second.textContent = words(found);
       const box = figure.getBoundingClientRect();
       const left = found.x - box.left, top = found.y - box.top;
       const room = box.width - tip.offsetWidth;
@@ -39,7 +53,7 @@
 
     const nearest = (event) => {
       let found = null, least = REACH * REACH;
-      for (const { path, trace, corners } of lines) {
+      for (const { path, trace, corners } of shown) {
         if (!path.ownerSVGElement.clientWidth) continue; // the drawing for the other page width
         const matrix = path.getScreenCTM();
         corners.forEach(([a, b], at) => {

@@ -12,6 +12,9 @@ Row = dict[str, Any]
 INK, MUTED, GRID, ACCENT, PAPER = "#1f1d1a", "#625d56", "#e4dfd6", "#0b6a60", "#ffffff"
 ROLES = {INK: "ink", MUTED: "muted", GRID: "grid", ACCENT: "accent", PAPER: "paper"}
 
+PHONE = (296, 300)  # the width of a panel on a phone, and the most that it is high there
+EDGE = 20  # between the end of a panel and the outermost points, where those are no line
+
 _FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
 
 _CONFIG: Spec = {
@@ -42,6 +45,17 @@ _CONFIG: Spec = {
         "subtitlePadding": 5,
     },
     "concat": {"spacing": 28},
+    "legend": {
+        "labelColor": MUTED,
+        "labelFontSize": 12,
+        "labelLimit": 320,
+        "orient": "top",
+        "symbolOpacity": 1,
+        "columnPadding": 44,  # a page may show its own, wider letters
+        "rowPadding": 4,
+        "offset": 20,
+        "title": None,
+    },
 }
 
 
@@ -69,13 +83,18 @@ def axes(sweeps: Sequence[int], title: str) -> Spec:
             "axis": {"values": known[::step], "format": "d"},
             "scale": {"domain": [known[0], known[-1]], "nice": False, "zero": False},
         },
-        "y": {
-            "field": "value",
-            "type": "quantitative",
-            "title": title or None,
-            "axis": {"tickCount": 4},
-            "scale": {"zero": False, "nice": False, "padding": 10},
-        },
+        "y": upright(title),
+    }
+
+
+def upright(title: str) -> Spec:
+    """Return the encoding of the measure, which stands on the vertical axis of every figure."""
+    return {
+        "field": "value",
+        "type": "quantitative",
+        "title": title or None,
+        "axis": {"tickCount": 4},
+        "scale": {"zero": False, "nice": False, "padding": 10},
     }
 
 
@@ -130,9 +149,11 @@ def baseline(value: float | None) -> list[Spec]:
     rule = {"type": "rule", "color": MUTED, "strokeDash": [5, 4], "strokeWidth": 1.5}
     text = {"type": "text", "color": MUTED, "fontSize": 12, "align": "right", "dx": -4, "dy": -9}
     aside = {"x": {"value": "width"}, "text": {"field": "words"}}
-    halo = {**text, "stroke": PAPER, "strokeWidth": 4, "strokeJoin": "round"}
-    return [
-        {"data": data, "mark": rule, "encoding": {"x": None}},
-        {"data": data, "mark": halo, "encoding": aside},
-        {"data": data, "mark": text, "encoding": aside},
-    ]
+    words = {"data": data, "mark": text, "encoding": aside}
+    return [{"data": data, "mark": rule, "encoding": {"x": None}}, *haloed(words)]
+
+
+def haloed(layer: Spec) -> list[Spec]:
+    """Return a layer of words twice: first as a halo, so that no line crosses them out."""
+    halo = {"stroke": PAPER, "strokeWidth": 4, "strokeJoin": "round"}
+    return [{**layer, "mark": {**layer["mark"], **halo}}, layer]

@@ -1,4 +1,4 @@
-"""Learning curves as Vega-Lite specifications, and those as PNG, SVG and HTML.
+"""Learning curves as Vega-Lite specifications, and any figure as PNG, SVG and HTML.
 
 The specifications are plain dicts and hold their own data; they compute no numbers. A page shows
 them as inline SVG and not through Vega's 0.9 MB of JavaScript: that needs ``Function``, which a
@@ -6,20 +6,16 @@ strict content policy forbids, draws nothing where scripts are off, and takes a 
 start than to show. A small script of ours adds the numbers under the pointer.
 """
 
-import copy
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from alsolike.errors import SettingError
 from alsolike.tables import Table
-from alsolike.views import marks
-from alsolike.views.marks import ACCENT, INK, MUTED, ROLES, Row, Spec
+from alsolike.views import ends, inline, marks
+from alsolike.views.marks import ACCENT, INK, MUTED, Row, Spec
 from alsolike.views.page import asset, clean, data_block, escaped, finite, rounded
+from alsolike.views.wording import setting_names, settings_of
 
 _VEGA_LITE = "5.20"
-_NARROW = 296
-_NOT_SETTINGS = {"run", "rank", "sweep", "model", "tie", "best", "seconds", "loss"}
 
 
 def best_curve(
@@ -103,7 +99,9 @@ def all_curves(
     ----------
     curves : Table
         One row per run and scored sweep: ``run``, ``rank`` (1 is best), ``sweep``,
-        ``validation_<metric>``, and one column per setting that varies.
+        ``validation_<metric>``, and one column per setting that varies. A column ``state`` tells
+        how each run ended: ``"done"``, ``"stopped"`` early (its curve ends in a circle),
+        ``"pruned"`` (dashed, to a cross), ``"failed"`` (dashed, to a triangle) or ``"skipped"``.
     metric : str
         As in the column names: ``"precision@10"``.
     best : int
@@ -116,7 +114,7 @@ def all_curves(
     Raises
     ------
     SettingError
-        A column is missing, there are no rows, or `best` is not among the runs.
+        A column is missing, there are no rows, `best` is not among the runs, or a state is unknown.
 
     Examples
     --------
@@ -145,21 +143,26 @@ def all_curves(
     )
     if finite(baseline) is not None:
         description += f"; popularity reaches {rounded(baseline)}"
+    ended = ends.told(points)
+    others = [point for point in points if point["run"] != best]
     layers: list[Spec] = [
+        *ends.cut_off([point for point in others if ends.is_cut_off(point)]),
         marks.line(
-            [point for point in points if point["run"] != best], INK, width=1.1, ranks=ranks
+            [point for point in others if not ends.is_cut_off(point)], INK, width=1.1, ranks=ranks
         ),
         *marks.baseline(baseline),
         marks.line([point for point in points if point["run"] == best], ACCENT, width=2.8),
+        *ends.end_marks(drawn),
     ]
     if peak is not None:
         told = f"run {best}, sweep {peak['sweep']}: {rounded(peak['value'])}"
         layers += [marks.dot(peak), marks.words(peak, told, sweeps)]
     return {
-        **marks.frame("", description + "."),
+        **marks.frame("", description + (f"; {ended}." if ended else ".")),
         "title": {
             "text": clean(f"{held_out.capitalize()} {metric} of all {runs} runs"),
-            "subtitle": "The paler, the lower in rank; the best in colour",
+            "subtitle": "The paler, the lower in rank; the best in colour"
+            + ("; dashed, what was given up" if any(map(ends.is_cut_off, points)) else ""),
         },
         "width": 860,
         "height": 420,
@@ -199,17 +202,19 @@ def figure(spec: Spec, *, caption: str = "") -> str:
     """Return `spec` as a ``<figure>``, drawn twice: for a wide page, and for a phone.
 
     It takes its colours from the page, shows without scripts, and carries the numbers that
-    ``figure.js`` shows under the pointer. Figures of a few lines list them below as well.
+    ``figure.js`` shows under the pointer, of lines and of
+    points. Figures of a few lines list them below as well.
     """
-    traces = _traces(spec)
+    shown = inline.traces(spec)
     drawings = "".join(
         f'<div class="als-{kind}" role="img" aria-label="{escaped(spec["description"], most=600)}">'
-        f"{_themed(to_svg(_bare(spec, narrow=kind == 'narrow')))}</div>"
+        f"{inline.themed(to_svg(inline.bare(spec, narrow=kind == 'narrow')), shown)}</div>"
         for kind in ("wide", "narrow")
     )
-    numbers = _numbers(traces) if len(traces) <= 4 else ""
+    few_lines = len(shown) <= 4 and all("points" in trace for trace in shown.values())
+    numbers = inline.numbers(shown) if few_lines else ""
     below = f"<figcaption>{escaped(caption)}</figcaption>" if caption else ""
-    return f'<figure class="als-figure">{drawings}{below}{numbers}{data_block(traces)}</figure>'
+    return f'<figure class="als-figure">{drawings}{below}{numbers}{data_block(shown)}</figure>'
 
 
 def _require(table: Table, names: Iterable[str]) -> None:
@@ -278,11 +283,7 @@ def _panel(curve: Table, side: str, measure: str, chosen: int, *, height: int) -
 
 def _point(row: Row, column: str, metric: str, names: Sequence[str]) -> Row:
     run, rank = int(row["run"]), int(row["rank"])
-    settings = " · ".join(
-        f"{name} {_plain(row[name])}"
-        for name in names
-        if name not in _NOT_SETTINGS and not name.startswith(("train_", "validation_", "test_"))
-    )
+    settings = settings_of(row, setting_names(names))
     return {
         "run": run,
         "rank": rank,
@@ -292,78 +293,5 @@ def _point(row: Row, column: str, metric: str, names: Sequence[str]) -> Row:
         "measure": metric,
         "sweep": int(row["sweep"]),
         "value": finite(row[column]),
+        **({"state": ends.state_of(row)} if "state" in row else {}),
     }
-
-
-def _traces(spec: Spec) -> dict[str, Row]:
-    """Return what each drawn line shows: its label, sweeps and values (gaps left out)."""
-    traces: dict[str, Row] = {}
-    for view in spec.get("concat", [spec]):
-        for layer in view["layer"]:
-            if layer["mark"]["type"] != "line":
-                continue
-            for point in layer["data"]["values"]:
-                fresh = {"label": point["label"], "measure": point["measure"], "points": []}
-                trace = traces.setdefault(point["trace"], fresh)
-                if point["value"] is not None:
-                    trace["points"].append((point["sweep"], float(rounded(point["value"]))))
-    return traces
-
-
-def _numbers(traces: Mapping[str, Row]) -> str:
-    """Return the numbers of a few lines as a table that opens on demand."""
-    columns = [dict(trace["points"]) for trace in traces.values()]
-    head = "".join(f'<th scope="col">{escaped(trace["label"])}</th>' for trace in traces.values())
-    rows = "".join(
-        f'<tr><th scope="row">{sweep}</th>'
-        + "".join(
-            f"<td>{rounded(column[sweep]) if sweep in column else '-'}</td>" for column in columns
-        )
-        + "</tr>"
-        for sweep in sorted({sweep for column in columns for sweep in column})
-    )
-    return (
-        "<details><summary>The numbers</summary>"
-        '<div class="als-scroll" tabindex="0" role="region" aria-label="The numbers">'
-        f'<table><thead><tr><th scope="col">sweep</th>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div></details>"
-    )
-
-
-def _bare(spec: Spec, *, narrow: bool) -> Spec:
-    """Return `spec` for a page: no title or paper of its own, and on a phone one column."""
-    bare = copy.deepcopy(spec)
-    del bare["title"]
-    bare |= {"background": None, "padding": 2}
-    if narrow:
-        bare["columns"] = 1
-        for view in bare.get("concat", [bare]):
-            view["width"], view["height"] = _NARROW, min(view["height"], 300)
-        if "concat" not in bare:
-            del bare["columns"]
-    return bare
-
-
-def _themed(svg: str) -> str:
-    """Return `svg` with the page's colours in place of ours, and without a voice of its own."""
-    return re.sub(r"<[^>]+>", lambda tag: _themed_tag(tag[0]), svg)
-
-
-def _themed_tag(tag: str) -> str:
-    label = re.search(r' aria-label="([^"]*)" [^>]*roledescription="line mark"', tag)
-    tag = re.sub(r' (?:aria-[a-z]+|role|class|font-family|xmlns:xlink)="[^"]*"', "", tag)
-    if label and tag.startswith("<path"):
-        tag = tag.replace("<path", f'<path data-trace="{label[1]}"', 1)
-    if tag.startswith("<svg"):
-        tag = tag.replace("<svg", '<svg aria-hidden="true" focusable="false"', 1)
-    return re.sub(
-        r'(fill|stroke)="(#[0-9a-f]{6})"',
-        lambda paint: (
-            f'{paint[1]}="var(--als-{ROLES[paint[2]]})"' if paint[2] in ROLES else paint[0]
-        ),
-        tag,
-    )
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

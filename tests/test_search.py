@@ -19,11 +19,14 @@ from alsolike.models.config import ALSConfig
 from alsolike.observing import Observer
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
-from alsolike.tuning import grid
-from alsolike.tuning.grid import FinishedRun, expand, search
+from alsolike.tuning import candidates
 from alsolike.tuning.leaderboard import Run, SearchResult, ranked
 from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.presets import ARTICLE, PRESETS, preset_for, quick_for
+from alsolike.tuning.search import search
+from alsolike.tuning.telling import FinishedRun
+from alsolike.tuning.space import expand
 
 BASE = ALSConfig(factors=4, seed=3)
 SPACE = {"factors": [2, 4], "alpha": [1.0, 20.0]}
@@ -117,6 +120,7 @@ def test_curves_hold_every_point_once(split: Split, result: SearchResult) -> Non
     assert result.curves.column_names == (
         *("run", "rank", "sweep", "factors", "alpha"),
         *Judge(k=5).figures,
+        "state",
     )
     for run, config in enumerate(expand(SPACE, BASE), start=1):
         points = learning_curve(split, config, sweeps=SWEEPS, k=5)
@@ -142,29 +146,23 @@ def test_leaderboard_is_ranked_by_best_points(result: SearchResult) -> None:
     assert str(result).startswith("Best on precision@5 on validation, seen items excluded:\n+--")
 
 
-def test_ties_go_to_the_cheapest() -> None:
-    judge = Judge(k=5)
-
-    def points(*scores: float) -> dict[int, dict[str, float]]:
-        return {
-            sweep: dict.fromkeys(judge.figures, 0.0) | {judge.score: score}
-            for sweep, score in enumerate(scores, start=1)
-        }
-
-    def run(number: int, factors: int) -> Run:
-        return Run(number, number, ALSConfig(factors=factors), {"factors": factors})
-
-    found = ranked(
-        {"": judge},
-        [
-            (run(1, 64), points(0.5, 0.4)),
-            (run(2, 32), points(0.4, 0.5)),
-            (run(3, 32), points(0.5, 0.5)),
-            (run(4, 32), points(0.5, 0.1)),
-            (run(5, 8), points(0.4, 0.4)),
-        ],
-        [],
-    )
+def test_ties_go_to_the_cheapest(split: Split) -> None:
+    plan = Plan(split, {"": Judge(k=5)}, (1, 2))
+    runs = [(64, (0.5, 0.4)), (32, (0.4, 0.5)), (32, (0.5, 0.5)), (32, (0.5, 0.1)), (8, (0.4, 0.4))]
+    configs = [ALSConfig(factors=factors, seed=at) for at, (factors, _) in enumerate(runs)]
+    with Ledger(None) as ledger:
+        entries = ledger.enlist([config.to_settings() for config in configs], sweeps=2)
+        for entry, (_, scores) in zip(entries, runs, strict=True):
+            assert ledger.claim("me") == entry
+            for sweep, score in enumerate(scores, start=1):
+                figures = dict.fromkeys(plan.judges[""].figures, 0.0) | {plan.score: score}
+                best = {"": np.array([score, score, score])} if score == max(scores) else {}
+                ledger.record(entry, sweep, figures, worker="me", bests=best)
+            ledger.finish(entry, worker="me")
+        numbered = [
+            Run(e, e, c, {"factors": c.factors}) for e, c in zip(entries, configs, strict=True)
+        ]
+        found = ranked(plan, ledger, [(run, ledger.points(run.entry)) for run in numbered], [])
     assert found.leaderboard["run"].tolist() == [3, 4, 2, 1, 5]
     assert found.leaderboard["sweep"].tolist() == [1, 1, 2, 1, 1]
     assert found.best.iterations == 1
@@ -220,7 +218,7 @@ def broken(split: Split, config: ALSConfig, **others: Any) -> Any:
 def test_a_failure_is_recorded_and_the_search_goes_on(
     split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grid, "learning_curve", broken)
+    monkeypatch.setattr(candidates, "learning_curve", broken)
     configs = expand({"alpha": [1, 20, 30]}, BASE)
     observer = Hearing()
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
@@ -265,7 +263,7 @@ def test_what_stands_is_not_trained_again(
         trained.append(config)
         return learning_curve(split, config, **others)
 
-    monkeypatch.setattr(grid, "learning_curve", counted)
+    monkeypatch.setattr(candidates, "learning_curve", counted)
     observer = Hearing()
     with Ledger(path) as ledger:
         found = search(split, configs, sweeps=SWEEPS, k=5, ledger=ledger, observer=observer)
@@ -294,13 +292,13 @@ def test_figures_of_another_start_are_noticed(split: Split, tmp_path: Path) -> N
     [config] = expand({"alpha": [1]}, BASE)
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         search(split, [config], sweeps=[1, 2], ledger=ledger)
-        ledger._connection.execute("UPDATE configurations SET state = 'running'")
-        ledger._connection.execute("DELETE FROM points WHERE sweep = 2")
+        change = ledger._file.connection.execute
+        change("UPDATE configurations SET state = 'waiting'")
+        change("DELETE FROM points WHERE sweep = 2")
         search(split, [config], sweeps=[1, 2], ledger=ledger)
-        ledger._connection.execute("UPDATE configurations SET state = 'running'")
-        ledger._connection.execute(
-            "UPDATE points SET figures = replace(figures, 'train_mse\": 0.', 'train_mse\": 1.')"
-        )
+        change("UPDATE configurations SET state = 'waiting'")
+        change("DELETE FROM points WHERE sweep = 2")
+        change("UPDATE points SET figures = replace(figures, 'train_mse\": 0.', 'train_mse\": 1.')")
         with pytest.raises(LedgerError, match="scored before, and not the same: train_mse was 1"):
             search(split, [config], sweeps=[1, 2], ledger=ledger)
 
@@ -318,7 +316,8 @@ from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.curves import Judge
 from alsolike.models.config import ALSConfig
 from alsolike.testing import tiny_likes
-from alsolike.tuning.grid import expand, search
+from alsolike.tuning.search import search
+from alsolike.tuning.space import expand
 from alsolike.tuning.ledger import Ledger
 
 split = hold_out(tiny_likes(60, 40), k=2, share=0.3)

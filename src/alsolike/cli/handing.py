@@ -1,0 +1,125 @@
+"""The verbs that hand a model on: its shelves as files, and what a new one would change."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alsolike.cli.options import PATH, k_option, quiet_option, threads_option, to_option
+from alsolike.cli.printing import say
+
+# As in `alsolike.exporting`, whose import would make --help slow.
+_FORMATS = ["parquet", "jsonl", "sqlite", "json", "html"]
+
+min_count_option = click.option(
+    "--min-count",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Likes that a neighbour must have.",
+)
+
+
+class _Share(click.FloatRange):
+    """A number from 0 to 1; what is no number would be over no limit."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the number, or refuse NaN."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"a number from 0 to 1 expected, {value!r} given.", param, ctx)
+        return number
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option("--to", required=True, type=PATH, help="Folder to fill: new, or an earlier export's.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(_FORMATS),
+    help="Write this one; may be given again [default: all].",
+)
+@k_option
+@click.option("--users", is_flag=True, help="Recommendations of all users, too.")
+@click.option("--keep-seen", is_flag=True, help="Do not leave out what a user has seen.")
+@min_count_option
+@click.option("--remote-images", is_flag=True, help="Let the pages load pictures from the web.")
+@threads_option
+@quiet_option
+def export(
+    model: Path,
+    to: Path,
+    formats: tuple[str, ...],
+    keep_seen: bool,
+    threads: int | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Write all shelves of MODEL as files; only those that changed are written anew."""
+    from alsolike.cli.terminal import Terminal
+    from alsolike.engines.local import LocalEngine
+    from alsolike.exporting import export as write_shelves
+
+    with Terminal(quiet=quiet) as terminal:
+        done = write_shelves(
+            model,
+            to,
+            formats=formats or _FORMATS,
+            exclude_seen=not keep_seen,
+            engine=LocalEngine(threads),
+            observer=terminal,
+            **options,
+        )
+    if not quiet:
+        say(done)
+
+
+@click.command()
+@click.argument("old", type=PATH)
+@click.argument("new", type=PATH)
+@k_option
+@min_count_option
+@click.option(
+    "--fail-over",
+    type=_Share(min=0, max=1),
+    metavar="SHARE",
+    help="Exit with status 1 where the mean change is over that, from 0 to 1.",
+)
+@to_option
+@threads_option
+def diff(
+    old: Path,
+    new: Path,
+    k: int,
+    min_count: int,
+    fail_over: float | None,
+    to: Path | None,
+    threads: int | None,
+) -> None:
+    """Say which shelves of similar items moved from OLD to NEW, and by how much."""
+    from alsolike.cli.files import write_rows
+    from alsolike.engines.local import LocalEngine
+    from alsolike.models import bundle
+    from alsolike.recommending.comparing import diff as compare
+    from alsolike.writing import refuse_overlap
+
+    refuse_overlap([old, new], filter(None, [to]))
+    found = compare(
+        bundle.load(old), bundle.load(new), k=k, min_count=min_count, engine=LocalEngine(threads)
+    )
+    say(found)
+    if to is not None:
+        write_rows(to, found.items)
+    if fail_over is None:
+        return
+    if found.mean_change > fail_over:
+        say(
+            f"error: {new}: the mean change is {found.mean_change:.4f}, over the limit of "
+            f"{fail_over:g}.",
+            err=True,
+        )
+        click.get_current_context().exit(1)
+    say(f"The mean change of {found.mean_change:.4f} is within the limit of {fail_over:g}.")

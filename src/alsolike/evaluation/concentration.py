@@ -1,0 +1,191 @@
+"""How recommendations are spread over the catalogue: coverage, and who gets the most of them."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions
+from alsolike.errors import DataError
+from alsolike.models.popularity import fit_popularity
+from alsolike.tables import Table
+
+Counts = npt.NDArray[np.int64]
+Lists = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Concentration:
+    """How a model's recommendations are spread over the catalogue.
+
+    Parameters
+    ----------
+    items : int
+        Of the catalogue, recommended or not.
+    recommended : int
+        Places filled in the lists of all users together.
+    distinct : int
+        Different items among them.
+    coverage : float
+        ``distinct / items``.
+    gini : float or None
+        `gini` of how often each item is recommended, those that never are included: 0 where all
+        are equally often, near 1 where few items take all. Popularity's shows what the data and
+        the length of the lists alone make of it.
+    top_items : int
+        Items that are 1 % of the catalogue, rounded up.
+    top_share : float or None
+        Share of all recommendations that goes to so many items, those recommended most.
+    likes_recommended : float or None
+        Mean over all recommendations of the training likes of their item.
+    likes_held_out : float
+        Mean over all held-out likes of the training likes of their item: what users chose.
+
+    None stands where nothing at all was recommended.
+    """
+
+    items: int
+    recommended: int
+    distinct: int
+    coverage: float
+    gini: float | None
+    top_items: int
+    top_share: float | None
+    likes_recommended: float | None
+    likes_held_out: float
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return what was found as pairs of a label and a text."""
+        told = [
+            ("recommendations", f"{self.recommended:,}"),
+            (
+                "coverage of the catalogue",
+                f"{100 * self.coverage:.1f} % ({self.distinct:,} of {self.items:,} items)",
+            ),
+        ]
+        most = "1 item" if self.top_items == 1 else f"{self.top_items:,} items"
+        spread = (
+            ("Gini coefficient (0 even, 1 all to one item)", self.gini, "{:.3f}"),
+            (f"share of the 1 % recommended most ({most})", self.top_share, "{:.1%}"),
+            ("likes of a recommended item, mean", self.likes_recommended, "{:,.1f}"),
+        )
+        for label, figure, form in spread:
+            text = "nothing was recommended" if figure is None else form.format(figure)
+            told.append((label, text.replace("%", " %")))
+        return [*told, ("likes of a held-out item, mean", f"{self.likes_held_out:,.1f}")]
+
+    def to_table(self) -> Table:
+        """Return the facts as two columns, figure and value; rows of two models correspond."""
+        labels, texts = zip(*self.facts(), strict=True)
+        return Table({"figure": labels, "value": texts})
+
+    def __str__(self) -> str:
+        told = self.facts()
+        width = max(len(label) for label, _ in told)
+        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in told)
+
+
+def concentration(wanted: sp.csr_array, lists: Lists, shown: Interactions) -> Concentration:
+    """Measure how lists are spread over the catalogue.
+
+    Parameters
+    ----------
+    wanted : CSR, (n_users, n_items)
+        The held-out likes of the users measured, at least one.
+    lists : int32, (n_users, k)
+        What they were recommended; -1 where a list has ended.
+    shown : Interactions
+        Where likes are counted.
+
+    Raises
+    ------
+    DataError
+        `shown` has no like, or there is no held-out one.
+    """
+    likes = likes_of(shown)
+    if not wanted.nnz:
+        raise DataError("There is no held-out like to compare the recommendations with.")
+    filled = lists[lists >= 0]
+    often = np.bincount(filled, minlength=len(likes))
+    top_items = math.ceil(len(likes) / 100)
+    most = np.sort(often)[::-1][:top_items]
+    distinct = int(np.count_nonzero(often))
+    is_any = filled.size > 0
+    return Concentration(
+        items=len(likes),
+        recommended=int(filled.size),
+        distinct=distinct,
+        coverage=distinct / len(likes),
+        gini=gini(often) if is_any else None,
+        top_items=top_items,
+        top_share=int(most.sum()) / filled.size if is_any else None,
+        likes_recommended=float(likes[filled].mean()) if is_any else None,
+        likes_held_out=float(likes[wanted.indices].mean()),
+    )
+
+
+def gini(counts: npt.ArrayLike) -> float:
+    """Return the Gini coefficient of counts: 0 where all are equal, 1 where one has everything.
+
+    With the counts ascending, x_1 to x_n, it is [1]_::
+
+        G = sum over j of (2 j - n - 1) x_j / ((n - 1) sum over j of x_j)
+
+    Others divide by n in place of n - 1 and reach 1 - 1/n at most. Where lists hold k different
+    items each, no item has more than a k-th of all, and 1 is out of reach.
+
+    Parameters
+    ----------
+    counts : int64, (n,), not negative
+        Of all items of the catalogue, zeros included.
+
+    Returns
+    -------
+    float
+        From 0 to 1; 0 for a single item.
+
+    Raises
+    ------
+    DataError
+        No counts, a negative one, or only zeros, of which nothing can be said.
+
+    References
+    ----------
+    .. [1] G. Shani, A. Gunawardana, "Evaluating recommendation systems", in: Recommender Systems
+       Handbook, 2011, section 8.3.3.2.
+
+    Examples
+    --------
+    >>> gini([0, 0, 0, 7]), gini([3, 3, 3])
+    (1.0, 0.0)
+    """
+    ascending = np.sort(np.asarray(counts))
+    n = len(ascending)
+    if not n or ascending.dtype.kind not in "iu" or ascending[0] < 0 or not ascending[-1]:
+        raise DataError(
+            "A Gini coefficient needs whole numbers of which none is negative and one not 0."
+        )
+    if n == 1:
+        return 0.0
+    # In whole numbers, so that equal counts give 0 to the last bit.
+    weighted = int(((2 * np.arange(1, n + 1) - n - 1) * ascending).sum())
+    return weighted / ((n - 1) * int(ascending.sum()))
+
+
+def likes_of(shown: Interactions) -> Counts:
+    """Return how many users like each item, int64, (n_items,); dislikes do not count.
+
+    Raises
+    ------
+    DataError
+        Nobody likes anything.
+    """
+    likes = fit_popularity(shown).counts
+    if not likes.any():
+        raise DataError(
+            "The interactions that the model was trained on hold no like (value above 0): no item "
+            "is more popular than another."
+        )
+    return likes

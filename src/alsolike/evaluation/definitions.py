@@ -1,0 +1,325 @@
+"""How other libraries define the measures of ranked lists, each where it is defined.
+
+Notation
+--------
+Per user: k is the length asked for, n the number of items in the list (at most k), m that of
+relevant items, h that of hits; s is the sum, over the places of the hits, of the precision there;
+dcg is the sum, over the same places, of 1 / log2(place + 1). Places count from 1. A mean is over
+the users with a relevant item unless it says all users.
+
+`DEFINITIONS` is the table. A line without a word on where it differs is ours on every input. The
+values are derived from what the kernels measure; nothing is measured twice.
+
+References
+----------
+The files of `SOURCES`, where each definition says.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.evaluation.evidence import Evidence
+
+Values = npt.NDArray[np.float64]
+
+SOURCES = {
+    "alsolike": "alsolike/kernels/metrics.py",
+    "implicit": "implicit 0.7.3, implicit/evaluation.pyx",
+    "irspack": "irspack 0.5.2, cpp_source/evaluator.cpp",
+    "LightFM": "LightFM 1.17, lightfm/_lightfm_fast.pyx.template, lines 1301-1319 (ranks) and "
+    "1341-1376 (AUC); lightfm/evaluation.py",
+    "RecBole": "RecBole 1.2.1, recbole/evaluator/metrics.py",
+    "Spark": "Spark at commit 075aa42ee010, "
+    "mllib/src/main/scala/org/apache/spark/mllib/evaluation/RankingMetrics.scala",
+}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One measure as one library defines it.
+
+    Parameters
+    ----------
+    library, metric : str
+        Whose it is, and which of ours it is set beside; ``@k`` follows where it stops at k.
+    called : str
+        The library's own name for it.
+    formula : str
+        In the notation at the head of this file.
+    where : str
+        The lines of the file of `SOURCES`, or its function.
+    value : callable
+        From `Evidence` to the value, or None where the library has no number for these or the
+        scores are not at hand.
+    differs : str
+        In words, where it departs from ours.
+    """
+
+    library: str
+    metric: str
+    called: str
+    formula: str
+    where: str
+    value: Callable[[Evidence], float | None]
+    differs: str = ""
+
+    @property
+    def beside(self) -> str:
+        """The measure of ours that it is set beside, without ``@k``."""
+        return self.metric.removesuffix("@k")
+
+
+def _mean_of(name: str) -> Callable[[Evidence], float]:
+    return lambda found: float(found.ours[name].mean())
+
+
+def _over_all_users(name: str) -> Callable[[Evidence], float]:
+    def value(found: Evidence) -> float:
+        return _with_zeros(found.ours[name], found)
+
+    return value
+
+
+def _with_zeros(values: Values, found: Evidence) -> float:
+    return float(values.sum() / (len(values) + found.without_relevant))
+
+
+def _pooled_precision(found: Evidence) -> float:
+    return float(found.hit.sum() / np.minimum(found.k, found.relevant).sum())
+
+
+def _precision_of_list(found: Evidence) -> float:
+    # An empty list adds 0: it has no hit.
+    return float((found.ours["hits"] / np.maximum(found.listed, 1)).mean())
+
+
+def _safe_precision(found: Evidence) -> float:
+    return float((found.safe_hits / found.k).mean())
+
+
+def _safe_recall(found: Evidence) -> float:
+    return float((found.safe_hits / found.relevant).mean())
+
+
+def _recall_capped_by_list(found: Evidence) -> float:
+    most = np.minimum(found.listed, found.relevant)
+    return float((found.ours["hits"] / np.maximum(most, 1)).mean())
+
+
+def _ndcg_of_list(found: Evidence) -> float:
+    ideal = np.concatenate(([0.0], np.cumsum(1 / np.log2(np.arange(found.k) + 2.0))))
+    ours = ideal[np.minimum(found.k, found.relevant)]
+    theirs = ideal[np.minimum(found.listed, found.relevant)]
+    return float((found.ours["ndcg"] * ours / np.where(theirs > 0, theirs, 1)).mean())
+
+
+def _over_relevant(found: Evidence) -> Values:
+    return found.ours["map"] * np.minimum(found.k, found.relevant) / found.relevant
+
+
+def _map_over_relevant(found: Evidence) -> float:
+    return float(_over_relevant(found).mean())
+
+
+def _map_over_relevant_of_all(found: Evidence) -> float:
+    return _with_zeros(_over_relevant(found), found)
+
+
+def _auc_from_list(found: Evidence) -> float | None:
+    relevant, misses_at_all = found.relevant, found.n_items - found.relevant
+    if not misses_at_all.all():
+        return None
+    hit = found.hit
+    # implicit's own lists run on with excluded items, so that they never hold more misses than
+    # there are; an empty place is such a miss as long as there is one.
+    miss = ~hit & (np.cumsum(~hit, axis=1) <= misses_at_all[:, None])
+    inside = (np.cumsum(hit, axis=1) * miss).sum(axis=1)
+    beyond = (hit.sum(axis=1) + relevant) / 2 * (misses_at_all - miss.sum(axis=1))
+    return float(((inside + beyond) / (relevant * misses_at_all)).mean())
+
+
+def _auc(found: Evidence) -> float | None:
+    return None if found.whole is None else float(found.whole.auc.mean())
+
+
+def _auc_of_worst_places(found: Evidence) -> float | None:
+    if found.whole is None or not found.whole.others.all():
+        return None
+    return float(found.whole.lightfm_auc.mean())
+
+
+def _reciprocal_of_worst_places(found: Evidence) -> float | None:
+    return None if found.whole is None else float(found.whole.lightfm_reciprocal.mean())
+
+
+def _auc_by_relevant(found: Evidence) -> float | None:
+    if found.whole is None or not found.whole.others.any():
+        return None
+    counted = found.whole.others > 0
+    weights = found.relevant[counted]
+    return float((found.whole.auc[counted] * weights).sum() / weights.sum())
+
+
+_ALL_USERS = (
+    "Users without a relevant item stay in the mean as 0, where they are among the pairs given to "
+    "it; all others leave them out."
+)
+_WORST_PLACE = (
+    "An item stands behind all others of equal score, so that of a tie that reaches beyond place k "
+    "nothing counts; here the lower item index comes first."
+)
+
+DEFINITIONS: tuple[Definition, ...] = (
+    Definition(
+        "alsolike", "precision@k", "precision", "mean of h / k", "measure_lists",
+        _mean_of("precision"),
+    ),
+    Definition(
+        "implicit", "precision@k", "ranking_metrics_at_k: precision",
+        "sum of h / sum of min(k, m)", "lines 444, 455, 471", _pooled_precision,
+        "One quotient of all users together, not a mean: who has more relevant items weighs more. "
+        "Below it stands min(k, m), not k, so that 1 can be reached; this is nearer to a recall.",
+    ),
+    Definition(
+        "irspack", "precision@k", "precision", "mean of h / n",
+        "lines 131, 157, 350-351", _precision_of_list,
+        "Divides by the items that are in the list, not by k: a short list is not punished.",
+    ),
+    Definition(
+        "LightFM", "precision@k", "precision_at_k", "mean of h / k, ties last",
+        "lines 80-85", _safe_precision, _WORST_PLACE,
+    ),
+    Definition(
+        "RecBole", "precision@k", "Precision", "mean of h / k", "lines 226-227",
+        _mean_of("precision"),
+    ),
+    Definition(
+        "Spark", "precision@k", "precisionAt", "mean over all users of h / k",
+        "lines 66-72, 248-263", _over_all_users("precision"), _ALL_USERS,
+    ),
+    Definition("alsolike", "recall@k", "recall", "mean of h / m", "measure_lists",
+        _mean_of("recall"),
+    ),
+    Definition(
+        "irspack", "recall@k", "recall", "mean of h / m", "lines 158-163", _mean_of("recall"),
+    ),
+    Definition(
+        "LightFM", "recall@k", "recall_at_k", "mean of h / m, ties last",
+        "lines 157-166", _safe_recall, _WORST_PLACE,
+    ),
+    Definition(
+        "RecBole", "recall@k", "Recall", "mean of h / m", "lines 159-160", _mean_of("recall"),
+    ),
+    Definition(
+        "Spark", "recall@k", "recallAt", "mean over all users of h / m",
+        "lines 224-230, 248-263", _over_all_users("recall"), _ALL_USERS,
+    ),
+    Definition(
+        "alsolike", "capped_recall@k", "capped_recall", "mean of h / min(k, m)",
+        "measure_lists", _mean_of("capped_recall"),
+    ),
+    Definition(
+        "irspack", "capped_recall@k", "recall, with recall_with_cutoff=True",
+        "mean of h / min(n, m)", "lines 158-163, 350-351", _recall_capped_by_list,
+        "Capped by the items that are in the list, not by k: a short list is not punished.",
+    ),
+    Definition(
+        "alsolike", "hit_rate@k", "hit_rate", "share of users with h > 0", "measure_lists",
+        _mean_of("hit_rate"),
+    ),
+    Definition(
+        "irspack", "hit_rate@k", "hit", "share of users with h > 0", "lines 154-156",
+        _mean_of("hit_rate"),
+    ),
+    Definition(
+        "RecBole", "hit_rate@k", "Hit", "share of users with h > 0", "lines 62-64",
+        _mean_of("hit_rate"),
+    ),
+    Definition(
+        "alsolike", "ndcg@k", "ndcg", "mean of dcg / dcg of min(k, m) hits", "ndcg",
+        _mean_of("ndcg"),
+    ),
+    Definition(
+        "implicit", "ndcg@k", "ranking_metrics_at_k: ndcg", "mean of dcg / dcg of min(k, m) hits",
+        "lines 408-409, 449, 458, 473", _mean_of("ndcg"),
+    ),
+    Definition(
+        "irspack", "ndcg@k", "ndcg", "mean of dcg / dcg of min(n, m) hits",
+        "lines 137-139, 148, 164, 350-351", _ndcg_of_list,
+        "The ideal list is as long as the list, not k: a short list is not punished.",
+    ),
+    Definition(
+        "RecBole", "ndcg@k", "NDCG", "mean of dcg / dcg of min(k, m) hits", "lines 186-202",
+        _mean_of("ndcg"),
+    ),
+    Definition(
+        "Spark", "ndcg@k", "ndcgAt", "mean over all users of dcg / ideal", "lines 153-204",
+        _over_all_users("ndcg"), _ALL_USERS,
+    ),
+    Definition(
+        "alsolike", "map@k", "map", "mean of s / min(k, m)", "average_precision", _mean_of("map"),
+    ),
+    Definition(
+        "implicit", "map@k", "ranking_metrics_at_k: map", "mean of s / min(k, m)",
+        "lines 457, 463, 472", _mean_of("map"),
+    ),
+    Definition(
+        "irspack", "map@k", "map", "mean of s / m", "lines 141-150, 165", _map_over_relevant,
+        "Divides by all relevant items: with more than k of them, 1 is out of reach.",
+    ),
+    Definition(
+        "RecBole", "map@k", "MAP", "mean of s / min(k, m)", "lines 126-136", _mean_of("map"),
+    ),
+    Definition(
+        "Spark", "map@k", "meanAveragePrecisionAt", "mean over all users of s / min(k, m)",
+        "lines 97-103, 115-133", _over_all_users("map"), _ALL_USERS,
+    ),
+    Definition(
+        "Spark", "map", "meanAveragePrecision", "mean over all users of s / m",
+        "lines 80-87, 115-133", _map_over_relevant_of_all,
+        "Does not stop at k but goes through the list that it is given, here of k items, and "
+        "divides by all relevant items. Users without one stay in the mean as 0.",
+    ),
+    Definition(
+        "alsolike", "mrr@k", "mrr", "mean of 1 / place of the first hit", "reciprocal_rank",
+        _mean_of("mrr"),
+    ),
+    Definition(
+        "LightFM", "mrr", "reciprocal_rank", "the same in the whole catalogue",
+        "lines 320-325", _reciprocal_of_worst_places,
+        "Does not stop at k: a first hit at place 50 adds 1 / 50, where ours adds 0. An item "
+        "stands behind all others of equal score.",
+    ),
+    Definition(
+        "RecBole", "mrr@k", "MRR", "mean of 1 / place of the first hit", "lines 88-96",
+        _mean_of("mrr"),
+    ),
+    Definition(
+        "alsolike", "auc", "auc", "mean share of pairs in order", "measure_auc", _auc,
+    ),
+    Definition(
+        "implicit", "auc@k", "ranking_metrics_at_k: auc", "area in the list, a line to the end",
+        "lines 450-451, 459-464, 474", _auc_from_list,
+        "Sees the list alone, and takes the relevant items outside it to be spread evenly over "
+        "the rest: a list without a hit has nearly 0.5. Excluded items count as items that the "
+        "user does not want. It stops with an error where a user's relevant items are all items.",
+    ),
+    Definition(
+        "LightFM", "auc", "auc_score", "mean share of pairs in order, ties 0",
+        "lines 235-254",
+        _auc_of_worst_places,
+        "A pair of equal scores counts 0, not one half. Relevant items of equal score are counted "
+        "against each other: of a model that scores all alike it is 0 or less. It is NaN where a "
+        "user has no item left to compare with.",
+    ),
+    Definition(
+        "RecBole", "auc", "GAUC", "sum of m * auc / sum of m",
+        "lines 283-317", _auc_by_relevant,
+        "Weighs a user by the number of relevant items, and leaves out those who have no item "
+        "left to compare with; ours counts them one half. (Its AUC is another thing: one curve "
+        "over labelled pairs of all users at once.)",
+    ),
+)  # fmt: skip

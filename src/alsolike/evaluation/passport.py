@@ -1,0 +1,254 @@
+"""The metric passport: the same recommendations under the definitions of several libraries.
+
+Two papers may both say "precision@10" and mean two things. `passport` scores one set of lists as
+implicit, irspack, LightFM, RecBole and Spark would, and says which line of which file makes a
+difference. The definitions are in `alsolike.evaluation.definitions`.
+"""
+
+import textwrap
+from dataclasses import dataclass
+
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import SettingError
+from alsolike.evaluation import evidence
+from alsolike.evaluation.definitions import DEFINITIONS, SOURCES, Definition
+from alsolike.evaluation.evidence import Evidence
+from alsolike.evaluation.questions import Questions, same_ids
+from alsolike.models.base import Recommender
+from alsolike.observing import SILENT, Observer
+from alsolike.recommending.answers import checked_k
+from alsolike.recommending.many import Ranked
+from alsolike.tables import Table
+
+__all__ = ["Passport", "passport", "passport_of_lists"]
+
+# What rounding may do to a mean; below it two values are the same.
+_ROUNDING = 1e-12
+_WIDTH = 100
+_PRINTED = ("library", "metric", "value", "minus_ours", "definition")
+_LEGEND = (
+    "Per user: k the length asked for, n the items in the list, m the relevant items, h the hits, "
+    "s the sum over the hits of the precision at their place, dcg the sum over the hits of "
+    "1 / log2(place + 1). A mean is over the users with a relevant item, unless it says all users."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Passport:
+    """One set of lists under several definitions; ``print`` it.
+
+    Parameters
+    ----------
+    name : str
+        The model's own word for itself.
+    k : int
+        Length of the lists.
+    excludes_seen : bool or None
+        Whether given interactions were kept out of the lists; None: not known.
+    n_users, without_relevant : int
+        Users measured; users asked for who have no relevant item.
+    table : Table
+        One row per definition: library, metric (ours, with ``@k`` where it stops there), value
+        (None where the library has no number, or the scores are not at hand), minus_ours (0 where
+        it is the same), definition, differs (in words; empty where it never does), called (the
+        library's name for it), file and where (what defines it).
+    """
+
+    name: str
+    k: int
+    excludes_seen: bool | None
+    n_users: int
+    without_relevant: int
+    table: Table
+
+    def value(self, library: str, metric: str) -> float | None:
+        """Return one value, such as that of ``"Spark"`` for ``"map@10"``."""
+        values = {(row["library"], row["metric"]): row["value"] for row in self.table.rows()}
+        if (library, metric) not in values:
+            known = ", ".join(f"{of} {one}" for of, one in values)
+            raise SettingError(f"There is no {library} {metric} here; there are: {known}.")
+        value: float | None = values[library, metric]
+        return value
+
+    def __str__(self) -> str:
+        seen = {True: ", seen excluded", False: ", seen kept", None: ""}[self.excludes_seen]
+        head = f"{self.name}: lists of {self.k:,} for {self.n_users:,} users{seen}"
+        if self.without_relevant:
+            head += f"; {self.without_relevant:,} more have no relevant item"
+        parts = [head, str(Table({name: self.table[name] for name in _PRINTED})), _wrapped(_LEGEND)]
+        if any(value is None for value in self.table["value"]):
+            parts.append(_wrapped("No value: it needs all scores, or the library has none here."))
+        return "\n".join([*parts, "", "Where they differ from alsolike:", *self._notes()])
+
+    def _notes(self) -> list[str]:
+        """Return each difference once, with the metrics and the lines that it is in."""
+        together: dict[tuple[str, str], list[dict[str, str]]] = {}
+        for row in self.table.rows():
+            if row["differs"]:
+                together.setdefault((row["library"], row["differs"]), []).append(row)
+        notes = []
+        for (library, words), rows in together.items():
+            metrics = ", ".join(row["metric"] for row in rows)
+            lines = "; ".join(row["where"].removeprefix("lines ") for row in rows)
+            notes.append(
+                _wrapped(f"- {library} {metrics}: {words} [{rows[0]['file']}, lines {lines}]")
+            )
+        return notes
+
+    def __repr__(self) -> str:
+        return f"Passport({self.name}, k={self.k}, {self.n_users:,} users)"
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_()
+
+
+def passport(
+    model: Recommender,
+    held_out: Interactions,
+    *,
+    exclude: Interactions | None = None,
+    k: int = 10,
+    user_indices: npt.ArrayLike | None = None,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> Passport:
+    """Score a model's recommendations under the definitions of several libraries.
+
+    Parameters
+    ----------
+    model : Recommender
+    held_out : Interactions
+        Over the model's users and items. Values above 0 are the relevant items.
+    exclude : Interactions or None
+        Usually the training interactions, which then appear in no list. None: all items compete.
+    k : int
+        Length of the lists, at least 1.
+    user_indices : int, (n,), or None
+        Rows of the users to ask about, each once. Those without a relevant item count for Spark
+        alone. None: all with a relevant item.
+    engine : Engine or None
+        None: all threads of this machine.
+    observer : Observer
+
+    Returns
+    -------
+    Passport
+
+    Raises
+    ------
+    SettingError
+        A list length or user row that there is not.
+    DataError
+        Model and interactions differ in users or items; a relevant item is excluded; or nobody has
+        a relevant item.
+    FitError
+        A score is not a finite number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from alsolike.models.popularity import fit_popularity
+    >>> train = Interactions.from_columns(["u1", "u2", "u2", "u3"], ["a", "a", "b", "c"])
+    >>> held_out = Interactions(
+    ...     sp.csr_array(np.float32([[0, 1, 1], [0, 0, 1], [0, 0, 0]])), train.users, train.items
+    ... )
+    >>> found = passport(fit_popularity(train), held_out, exclude=train, k=2)
+    >>> found.value("alsolike", "precision@2"), found.value("implicit", "precision@2")
+    (0.75, 1.0)
+    """
+    for interactions, label in ((held_out, "held-out"), (exclude, "excluded")):
+        if interactions is not None:
+            same_ids(model, interactions, label)
+    length, engine = checked_k(k), engine or LocalEngine()
+    questions = Questions.of(held_out, exclude, user_indices)
+    # One place more shows whether a tie reaches beyond the list.
+    ranked = questions.ranked(model, length + 1, engine, observer)
+    found = evidence.of_model(model, questions, ranked, engine)
+    return _issued(model.name, found, excludes_seen=exclude is not None)
+
+
+def passport_of_lists(
+    lists: Ranked | npt.ArrayLike,
+    relevant: sp.sparray | Questions,
+    *,
+    k: int,
+    name: str = "lists",
+) -> Passport:
+    """Score lists, whoever made them, under the definitions of several libraries.
+
+    What needs the scores of the whole catalogue (AUC but implicit's, and LightFM's reciprocal
+    rank) has no value here.
+
+    Parameters
+    ----------
+    lists : Ranked, or int, (n_users, at least k)
+        Item indices, best first; -1 where a list has ended. With a `Ranked` of more than `k`
+        items LightFM's rule of ties is applied; else no two scores are taken to be equal.
+    relevant : sparse array, (n_users, n_items), or Questions
+        The relevant items of the same users: cells above 0.
+    k : int
+        Length of the lists that counts.
+    name : str
+        What to call the lists.
+
+    Returns
+    -------
+    Passport
+
+    Raises
+    ------
+    SettingError
+        `k` is no length of these lists.
+    DataError
+        The two do not fit each other; a list holds an item twice, or one that there is not; a cell
+        is not a number; or nobody has a relevant item.
+
+    Examples
+    --------
+    >>> relevant = sp.csr_array([[1, 0, 0, 1], [0, 1, 0, 0]])
+    >>> found = passport_of_lists([[3, 1], [0, -1]], relevant, k=2)
+    >>> [round(found.value(of, "precision@2"), 3) for of in ("alsolike", "implicit", "irspack")]
+    [0.25, 0.333, 0.25]
+    """
+    return _issued(name, evidence.of_lists(lists, relevant, checked_k(k)), excludes_seen=None)
+
+
+def _issued(name: str, found: Evidence, *, excludes_seen: bool | None) -> Passport:
+    ours = {
+        definition.beside: definition.value(found)
+        for definition in DEFINITIONS
+        if definition.library == "alsolike"
+    }
+    rows = [_line(definition, found, ours[definition.beside]) for definition in DEFINITIONS]
+    n_users = len(found.relevant)
+    table = Table.from_rows(rows)
+    return Passport(name, found.k, excludes_seen, n_users, found.without_relevant, table)
+
+
+def _line(
+    definition: Definition, found: Evidence, ours: float | None
+) -> dict[str, str | float | None]:
+    value = definition.value(found)
+    apart = None if value is None or ours is None else value - ours
+    return {
+        "library": definition.library,
+        "metric": definition.metric.replace("@k", f"@{found.k}"),
+        "value": value,
+        "minus_ours": 0.0 if apart is not None and abs(apart) < _ROUNDING else apart,
+        "definition": definition.formula,
+        "differs": definition.differs,
+        "called": definition.called,
+        "file": SOURCES[definition.library],
+        "where": definition.where,
+    }
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(
+        text, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )

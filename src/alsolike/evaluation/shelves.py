@@ -1,0 +1,377 @@
+"""Shelves: whether those who like an item like what is shown beside it.
+
+User lists do not answer this. A model may know what a user wants and have poor neighbours, and
+what is best for lists need not be best for the shelf beside an item. A *page* is one item with one
+user who likes it in training; wanted on its shelf are the user's held-out likes. A user has a few
+pages, drawn by a seed, and counts once, however many likes there are.
+
+Nothing is left out: a page whose item has no neighbours counts 0, and so does whatever a shelf is
+too short to show.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.interactions import Interactions
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.base import Engine
+from alsolike.errors import DataError, SettingError
+from alsolike.evaluation.measures import METRICS, checked_lengths, checked_metrics
+from alsolike.evaluation.pages import Pages, first_kept
+from alsolike.evaluation.questions import as_lists
+from alsolike.evaluation.results import Evaluation
+from alsolike.kernels.launch import plain
+from alsolike.kernels.metrics import LIST_MEASURES, measure_lists
+from alsolike.models.base import FactorModel, with_factors
+from alsolike.models.popularity import PopularityModel, as_scores
+from alsolike.observing import SILENT, Observer
+from alsolike.recommending.answers import MIN_COUNT
+from alsolike.recommending.many import Ranked, similar_indices
+from alsolike.tables import Table
+
+__all__ = [
+    "SHELF_METRICS",
+    "NeighbourShelves",
+    "Pages",
+    "PopularityShelves",
+    "ShelfEvaluation",
+    "Shelves",
+    "judge_shelves",
+    "judged",
+]
+
+Indices = npt.NDArray[np.int64]
+Items = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
+
+# A shelf is a list and has no scores of all other items, which AUC needs.
+SHELF_METRICS = tuple(metric for metric in METRICS if metric != "auc")
+
+
+class Shelves(Protocol):
+    """Anything that ranks the items to be shown beside an item.
+
+    Shelves judged by an item-to-item model of your own need these three, and nothing else.
+    """
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+
+    @property
+    def name(self) -> str:
+        """One word for leaderboards."""
+
+    def ranked(self, item_indices: Items, k: int) -> Ranked:
+        """Return the `k` best beside each item, best first, the item itself not among them.
+
+        A longer list must begin with the shorter one.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class NeighbourShelves:
+    """The neighbours by the cosine of their factors, as `alsolike.recommending.many.similar`.
+
+    Parameters
+    ----------
+    model : FactorModel
+    min_count : int
+        Neighbours have at least so many interactions, as of `similar`.
+    engine : Engine or None
+        None: all threads of this machine.
+    observer : Observer
+    """
+
+    model: FactorModel
+    min_count: int = MIN_COUNT
+    engine: Engine | None = None
+    observer: Observer = SILENT
+
+    def __post_init__(self) -> None:
+        with_factors(self.model, "compare items")
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+        return self.model.items
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self.model.name
+
+    def ranked(self, item_indices: Items, k: int) -> Ranked:
+        """Return the `k` nearest of each item."""
+        return similar_indices(
+            self.model,
+            item_indices,
+            k=k,
+            min_count=self.min_count,
+            engine=self.engine,
+            observer=self.observer,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PopularityShelves:
+    """The same most popular items beside every item, that item itself left out.
+
+    Parameters
+    ----------
+    model : PopularityModel
+    min_count : int
+        Shown are items with at least so many likes.
+    """
+
+    model: PopularityModel
+    min_count: int = MIN_COUNT
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+        return self.model.items
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self.model.name
+
+    def ranked(self, item_indices: Items, k: int) -> Ranked:
+        """Return the `k` most liked items, equals in the order of the items."""
+        counts = self.model.counts
+        order = np.argsort(-counts, kind="stable")
+        best = order[counts[order] >= self.min_count][: k + 1].astype(np.int32)
+        lists = np.broadcast_to(best, (len(item_indices), len(best)))
+        indices = first_kept(lists, lists != np.asarray(item_indices)[:, None], k)
+        scores = np.where(indices >= 0, as_scores(counts)[indices], np.float32(-np.inf))
+        return Ranked(indices, scores)
+
+
+@dataclass(frozen=True, eq=False)
+class ShelfEvaluation(Evaluation):
+    """What `judge_shelves` found: an `Evaluation` whose values are means over a user's pages.
+
+    ``hits_at`` are the hits on all pages together, ``coverage_at`` the share of all items that are
+    on at least one of the shelves shown; the other fields are those of `Evaluation`.
+
+    Parameters
+    ----------
+    pages : int
+        Shelves judged, of all users together.
+    without_neighbours : int
+        Pages among them whose item has no neighbour at all; they count 0.
+    short : int
+        Pages with fewer items than the longest list, those without neighbours among them; the
+        free places count as misses.
+    without_page : int
+        Users asked for who have held-out likes and none in training: there is no page to ask them
+        on, so they have no values.
+    """
+
+    pages: int = 0
+    without_neighbours: int = 0
+    short: int = 0
+    without_page: int = 0
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return what was asked, as pairs of a label and a text."""
+        seen = "left out" if self.excludes_seen else "kept"
+        told = [
+            ("shelves", f"{self.model_name}; what the user has already is {seen}"),
+            ("pages", f"{self.pages:,} of {len(self.user_indices):,} users"),
+        ]
+        counted = (
+            ("pages whose item has no neighbour", self.without_neighbours, "count 0"),
+            ("pages with a shelf that is not full", self.short, "free places are misses"),
+            ("users without a like to have a page of", self.without_page, "not measured"),
+            ("users without a held-out like", self.without_relevant, "not measured"),
+        )
+        told += [(label, f"{count:,}; {rule}") for label, count, rule in counted if count]
+        return told
+
+    def __str__(self) -> str:
+        lines = [f"{label}: {text}" for label, text in self.facts()]
+        return "\n".join([*lines, str(self.summary())])
+
+    def __repr__(self) -> str:
+        return f"Shelf{super().__repr__()}"
+
+
+def judge_shelves(
+    shelves: Shelves,
+    held_out: Interactions,
+    shown: Interactions,
+    *,
+    k: int | Sequence[int] = 10,
+    metrics: Sequence[str] = ("hit_rate", "recall", "precision", "ndcg"),
+    pages_per_user: int = 5,
+    exclude_seen: bool = True,
+    user_indices: npt.ArrayLike | None = None,
+    seed: int = 0,
+) -> ShelfEvaluation:
+    """Measure the shelves beside items against what those who like the items like besides.
+
+    For each user with held-out likes, up to `pages_per_user` items are drawn of those that the
+    user likes in `shown`, all equally likely. The shelf beside each is compared with the user's
+    held-out likes. A user's value is the mean over the user's pages, a mean is one over users.
+    Popularity is the shelf to beat: judge `PopularityShelves` with the same settings, and compare
+    user by user with `alsolike.evaluation.intervals.paired_difference`.
+
+    Parameters
+    ----------
+    shelves : Shelves
+        ``NeighbourShelves(model)`` of a factorization, ``PopularityShelves(model)``, or your own.
+    held_out : Interactions
+        Values above 0 are the likes to be found, such as ``split.validation``.
+    shown : Interactions
+        What the model was trained on, such as ``split.train``, with what was given of whole
+        held-out users; over the same users and items.
+    k : int or sequence of int
+        Lengths of the shelf, each at least 1.
+    metrics : sequence of str
+        Any of `SHELF_METRICS`, as defined in `alsolike.evaluation.measures`, of one shelf.
+    pages_per_user : int
+        At most so many, at least 1: all, where a user has fewer likes.
+    exclude_seen : bool
+        Leave what the user has in `shown` out of the shelf, and fill it up with what comes next.
+        False: the shelf is the same for everybody.
+    user_indices : int, (n,), or None
+        Rows of the users to measure, each once; the values come in this order. Those without a
+        held-out like, or without a page, are left out and counted. None: all with a held-out like.
+    seed : int
+        Of the draw, at least 0. The same pages for every model.
+
+    Returns
+    -------
+    ShelfEvaluation
+
+    Raises
+    ------
+    SettingError
+        A setting is out of its range, or `shelves` is a model that is not wrapped.
+    DataError
+        Ids differ; a held-out like is in `shown`, too; nobody has both a held-out like and a
+        page; or a list of `shelves` has an item twice, the item of the page, or one that there is
+        not.
+
+    Examples
+    --------
+    >>> from alsolike.data.splitting import leave_one_out
+    >>> from alsolike.models.als import ALSConfig, fit
+    >>> users = [f"u{user}" for user in range(60) for _ in range(4)]
+    >>> items = [f"{'abc'[user % 3]}{item}" for user in range(60) for item in range(4)]
+    >>> split = leave_one_out(Interactions.from_columns(users, items))
+    >>> model = fit(split.train, ALSConfig(factors=3, iterations=5))
+    >>> judge_shelves(NeighbourShelves(model), split.validation, split.train, k=2)
+    ShelfEvaluation(als, 60 users, seen excluded: hit_rate@2 1.0000, recall@2 1.0000, ...)
+    """
+    lengths = checked_lengths(k)
+    names = checked_shelf_metrics(metrics)
+    pages = Pages.of(
+        held_out,
+        shown,
+        pages_per_user=pages_per_user,
+        exclude_seen=exclude_seen,
+        user_indices=user_indices,
+        seed=seed,
+    )
+    return judged(shelves, pages, lengths, names)
+
+
+def judged(
+    shelves: Shelves, pages: Pages, lengths: Sequence[int], names: Sequence[str]
+) -> ShelfEvaluation:
+    """Measure shelves on pages that were made ready; the rest is as in `judge_shelves`.
+
+    Parameters
+    ----------
+    shelves : Shelves
+    pages : Pages
+    lengths : sequence of int
+        As `alsolike.evaluation.measures.checked_lengths` gives them.
+    names : sequence of str
+        As `checked_shelf_metrics` gives them.
+    """
+    if not callable(getattr(shelves, "ranked", None)):
+        raise SettingError(
+            "Shelves are needed, such as NeighbourShelves(model) or PopularityShelves(model), not "
+            f"{type(shelves).__name__}."
+        )
+    questions, owners = pages.questions, pages.owners
+    if shelves.items != questions.held_out.items:
+        raise DataError(
+            f"The shelves {shelves.name!r} know {len(shelves.items):,} items, the interactions "
+            f"{questions.held_out.n_items:,}, and they are not the same. Take both from the same "
+            "Split."
+        )
+    longest = max(lengths)
+    lists, is_barren = pages.shelves(functools.partial(_checked, shelves), longest)
+    values = np.empty((len(lengths), len(LIST_MEASURES), len(owners)))
+    wanted = as_lists(questions.wanted[owners])
+    measure_lists(plain(lists), *wanted, np.array(lengths, dtype=np.int64), values)
+    per_user = np.bincount(owners).astype(np.float64)
+    columns: dict[str, Any] = {"user": questions.user_ids}
+    for at, length in enumerate(lengths):
+        for name in names:
+            if name in LIST_MEASURES:
+                of_pages = values[at, LIST_MEASURES.index(name)]
+                columns[f"{name}@{length}"] = np.bincount(owners, weights=of_pages) / per_user
+    coverage_of = lengths if "coverage" in names else ()
+    return ShelfEvaluation(
+        shelves.name,
+        pages.exclude_seen,
+        questions.users,
+        Table(columns),
+        {length: int(values[at, 0].sum()) for at, length in enumerate(lengths)},
+        {length: _coverage(lists[:, :length], len(shelves.items)) for length in coverage_of},
+        questions.without_relevant,
+        pages=len(owners),
+        without_neighbours=int(np.count_nonzero(is_barren)),
+        short=int(np.count_nonzero(lists[:, longest - 1] < 0)),
+        without_page=pages.without_page,
+    )
+
+
+def checked_shelf_metrics(metrics: Sequence[str]) -> list[str]:
+    """Return the distinct names; raise SettingError for one that shelves do not have."""
+    names = checked_metrics(metrics)
+    if "auc" in names:
+        raise SettingError(
+            "auc is measured on scores of all items, and a shelf is a list. Shelves have: "
+            f"{', '.join(SHELF_METRICS)}."
+        )
+    return names
+
+
+def _checked(model: Shelves, items: Items, depth: int) -> Items:
+    """Return what stands beside items, or raise DataError where it is nothing to be measured."""
+    lists, n_items = np.asarray(model.ranked(items, depth).indices), len(model.items)
+    if lists.shape != (len(items), depth) or lists.dtype.kind not in "iu":
+        raise DataError(
+            f"The shelves {model.name!r} gave lists of shape {lists.shape} and {lists.dtype}; row "
+            f"numbers of shape {(len(items), depth)} expected, -1 where a list has ended."
+        )
+    ascending = np.sort(lists, axis=1)
+    is_twice = (ascending[:, 1:] == ascending[:, :-1]) & (ascending[:, 1:] >= 0)
+    is_outside = (lists < -1) | (lists >= n_items)
+    goes_on = (lists[:, :-1] < 0) & (lists[:, 1:] >= 0)
+    for odd, what in (
+        (is_outside.any(axis=1), f"an item that is none of the {n_items:,}"),
+        (goes_on.any(axis=1), "an item after its end (-1)"),
+        ((lists == items[:, None]).any(axis=1), "that item itself"),
+        (is_twice.any(axis=1), "an item twice"),
+    ):
+        if odd.any():
+            item = model.items.id_of(int(items[np.flatnonzero(odd)[0]]))
+            raise DataError(f"The shelf {model.name!r} beside item {item!r} shows {what}.")
+    return lists.astype(np.int32, copy=False)
+
+
+def _coverage(lists: Items, n_items: int) -> float:
+    return float(np.count_nonzero(np.unique(lists) >= 0) / n_items)

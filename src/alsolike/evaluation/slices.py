@@ -1,0 +1,182 @@
+"""Slices: for whom a model is good, for which items, and how much of the catalogue it shows.
+
+A mean hides who is served. The same figures of popularity, from the same functions, say what of
+a slice is the model's doing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.arguments import expect_whole
+from alsolike.data.interactions import Interactions
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import SettingError
+from alsolike.evaluation.classes import by_history, by_popularity, seed_of
+from alsolike.evaluation.concentration import Concentration, concentration
+from alsolike.evaluation.measures import checked_metrics, measured
+from alsolike.evaluation.questions import Questions, same_ids
+from alsolike.models.base import Recommender
+from alsolike.observing import SILENT, Observer
+from alsolike.tables import Table
+
+
+@dataclass(frozen=True, eq=False)
+class Slices:
+    """What `slices_of` found of one model; rows of two models' tables may stand below each other.
+
+    Parameters
+    ----------
+    model_name : str
+        The model's own word for itself.
+    metric : str
+        Of the slices by history, such as ``"precision@10"``.
+    k : int
+        Length of the lists.
+    excludes_seen : bool
+        Whether what a user had already was kept out of the lists.
+    without_relevant : int
+        Users asked for who have no held-out like, and so are in no slice.
+    by_history : Table
+        See `by_history`.
+    by_popularity : Table
+        See `by_popularity`.
+    concentration : Concentration
+    """
+
+    model_name: str
+    metric: str
+    k: int
+    excludes_seen: bool
+    without_relevant: int
+    by_history: Table
+    by_popularity: Table
+    concentration: Concentration
+
+    def __str__(self) -> str:
+        seen = "left out" if self.excludes_seen else "kept"
+        parts = [
+            f"{self.model_name}, lists of {self.k}, seen items {seen}; with 95 % intervals",
+            f"{self.metric} by the likes that a user has in training:\n{_shown(self.by_history)}",
+            f"Held-out likes that are among the first {self.k}, by the popularity of their item "
+            f"(head, middle and tail carry a third of all likes each, as nearly as whole groups "
+            f"of equally popular items can):\n{_shown(self.by_popularity)}",
+            f"What is recommended:\n{self.concentration}",
+        ]
+        if self.without_relevant:
+            parts.append(f"Users asked for without a held-out like: {self.without_relevant:,}.")
+        return "\n\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        tables = (self.by_history, self.by_popularity, self.concentration.to_table())
+        return "".join(table._repr_html_() for table in tables)
+
+
+def slices_of(
+    model: Recommender,
+    held_out: Interactions,
+    shown: Interactions,
+    *,
+    metric: str = "precision",
+    k: int = 10,
+    exclude_seen: bool = True,
+    user_indices: npt.ArrayLike | None = None,
+    classes: int = 4,
+    rng: np.random.Generator | int = 0,
+    resamples: int = 2000,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> Slices:
+    """Slice a model's figures by users and by items, and measure how its lists are spread.
+
+    Parameters
+    ----------
+    model : Recommender
+    held_out : Interactions
+        Over the model's users and items, as `alsolike.evaluation.measures.evaluate` takes it.
+    shown : Interactions
+        What the model was trained on, and what it was given of whole held-out users: the users'
+        histories and the items' popularity are counted here.
+    metric : str
+        Sliced by history: any of `alsolike.evaluation.measures.METRICS` that each user has a
+        value of, without ``@k``.
+    k : int
+        Length of the lists, at least 1.
+    exclude_seen : bool
+        Leave the pairs of `shown` out of the lists.
+    user_indices : int, (n,), or None
+        Rows of the users to measure, each once. None: all with a held-out like.
+    classes : int
+        Of history, at most; see `by_history`.
+    rng : numpy.random.Generator or int
+        A source of one seed, or that seed. Two models measured with one seed on the same users
+        have the same draws.
+    resamples : int
+        Of each bootstrap, at least 1.
+    engine : Engine or None
+        None: all threads of this machine.
+    observer : Observer
+
+    Returns
+    -------
+    Slices
+
+    Raises
+    ------
+    SettingError
+        A setting is out of its range, or users have no value of `metric`.
+    DataError
+        Ids differ; `shown` has no like; or as `alsolike.evaluation.measures.evaluate`.
+    FitError
+        A score is not a finite number.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> from alsolike.models.popularity import fit_popularity
+    >>> train = Interactions.from_columns(["u1", "u2", "u2", "u3"], ["a", "a", "b", "c"])
+    >>> held_out = Interactions(
+    ...     sp.csr_array(np.float32([[0, 1, 0], [0, 0, 1], [0, 0, 0]])), train.users, train.items
+    ... )
+    >>> found = slices_of(fit_popularity(train), held_out, train, k=1)
+    >>> found.by_history["mean"].tolist(), found.concentration.coverage
+    ([1.0, 1.0], 0.6666666666666666)
+    """
+    expect_whole("k", k, least=1)
+    if metric == "coverage":
+        raise SettingError("coverage is one value for all users and cannot be sliced by them.")
+    names = checked_metrics([metric])
+    for interactions, label in ((held_out, "held-out"), (shown, "shown")):
+        same_ids(model, interactions, label)
+    seed = seed_of(rng)
+    engine = engine or LocalEngine()
+    questions = Questions.of(held_out, shown if exclude_seen else None, user_indices)
+    lists = questions.ranked(model, k, engine, observer)
+    evaluation = measured(model, questions, lists, [k], names, engine)
+    (measure,) = evaluation.metrics
+    of_users = by_history(
+        evaluation, shown, measure, classes=classes, rng=seed, resamples=resamples
+    )
+    of_items = by_popularity(
+        model.name, questions.wanted, lists.indices, shown, rng=seed, resamples=resamples
+    )
+    return Slices(
+        model.name,
+        measure,
+        k,
+        exclude_seen,
+        questions.without_relevant,
+        of_users,
+        of_items,
+        concentration(questions.wanted, lists.indices, shown),
+    )
+
+
+def _shown(table: Table) -> Table:
+    """Return the columns that a reader needs who knows the model and the metric already."""
+    hidden = {"model", "metric"}
+    if "history" in table:
+        hidden |= {"likes_from", "likes_to"}
+    return Table({name: table[name] for name in table.column_names if name not in hidden})

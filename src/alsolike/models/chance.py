@@ -1,0 +1,178 @@
+"""Chance: a random order of the items for each user, and the line that no model may stay below."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.arguments import expect_interactions
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.base import Engine
+from alsolike.errors import SettingError
+from alsolike.models.base import Floats, Rows
+from alsolike.models.neighbours import check_same_ids, check_whole, settings_of
+from alsolike.observing import SILENT, Observer
+
+Hashes = npt.NDArray[np.uint64]
+
+# SplitMix64's step (2**64 over the golden ratio) and the two factors of its finalizer.
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND = np.uint64(0x94D049BB133111EB)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChanceConfig:
+    """The settings of `fit_chance`.
+
+    Parameters
+    ----------
+    seed : int
+        From 0 to 2**64 - 1.
+
+    Raises
+    ------
+    SettingError
+        The seed is out of its range.
+
+    Examples
+    --------
+    >>> ChanceConfig(seed=7).to_settings()
+    {'model': 'random', 'seed': 7}
+    """
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_whole("seed", self.seed, least=0)
+        if self.seed >= 2**64:
+            raise SettingError(f"seed must be below 2**64, not {self.seed!r}.")
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return all settings as plain values; ``"model"`` is ``"random"``."""
+        return {"model": "random", "seed": int(self.seed)}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "ChanceConfig":
+        """Build from what `to_settings` gave; an unknown name is a SettingError."""
+        return cls(**settings_of(cls, "random", settings))
+
+
+@dataclass(frozen=True, eq=False)
+class ChanceModel:
+    """Scores every pair at random, the same whenever it is asked.
+
+    Parameters
+    ----------
+    history : Interactions
+        The training data, of which only the ids are looked at.
+    config : ChanceConfig
+    """
+
+    history: Interactions
+    config: ChanceConfig
+
+    @property
+    def users(self) -> Vocabulary:
+        """The users that it knows."""
+        return self.history.users
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+        return self.history.items
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """Names, images and links of the items."""
+        return self.history.catalogue
+
+    @property
+    def name(self) -> str:
+        """One word for leaderboards."""
+        return "random"
+
+    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        """Return numbers in [0, 1), (n_chosen_users, n_chosen_items).
+
+        Each is a function of the seed, the user's row and the item's row, and of nothing else.
+        """
+        users = np.arange(len(self.users), dtype=np.uint64)[user_indices]
+        items = np.arange(len(self.items), dtype=np.uint64)[item_indices]
+        seed = np.full(1, self.config.seed, dtype=np.uint64)
+        of_users = _mixed(_mixed(seed) + (users + np.uint64(1)) * _STEP)
+        pairs = _mixed(of_users[:, None] + (items + np.uint64(1)) * _STEP)
+        # The 24 bits that float32 holds exactly.
+        scores: Floats = (pairs >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
+        return scores
+
+    def shown(self, interactions: Interactions) -> "ChanceModel":
+        """Return the same model with other likes over the same ids; its scores do not change.
+
+        Raises
+        ------
+        DataError
+            The users or the items are others.
+        """
+        check_same_ids(self.history, interactions)
+        return ChanceModel(interactions, self.config)
+
+    def __repr__(self) -> str:
+        return (
+            f"ChanceModel(seed {self.config.seed}: {len(self.users):,} users, "
+            f"{len(self.items):,} items)"
+        )
+
+
+def fit_chance(
+    train: Interactions,
+    config: ChanceConfig,
+    *,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> ChanceModel:
+    """Return random scores over the ids of the training data.
+
+    Parameters
+    ----------
+    train : Interactions
+    config : ChanceConfig
+    engine, observer
+        Taken because every fit takes them; there is nothing to compute and nothing to report.
+
+    Returns
+    -------
+    ChanceModel
+
+    Raises
+    ------
+    DataError
+        `train` is no `Interactions`.
+
+    References
+    ----------
+    Steele, Lea, Flood 2014, "Fast Splittable Pseudorandom Number Generators": the hash.
+
+    Examples
+    --------
+    >>> likes = Interactions.from_columns(["u1", "u2"], ["a", "b"])
+    >>> model = fit_chance(likes, ChanceConfig(seed=1))
+    >>> bool((model.scores([1], slice(None)) == model.scores(slice(None), slice(None))[1]).all())
+    True
+    """
+    expect_interactions(train)
+    return ChanceModel(train, config)
+
+
+def _mixed(state: Hashes) -> Hashes:
+    """Return SplitMix64's output for each state; products wrap around, as they should."""
+    mixed = state ^ (state >> np.uint64(30))
+    mixed *= _FIRST
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= _SECOND
+    mixed ^= mixed >> np.uint64(31)
+    return mixed

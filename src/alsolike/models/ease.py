@@ -1,0 +1,331 @@
+"""EASE: all items against all items in one closed form, where the catalogue is small enough.
+
+One matrix of float64, items x items, is all that is held. It starts as the Gramian of the likes, is
+inverted in its own place, and ends as the model's weights.
+"""
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+import scipy.sparse as sp
+
+from alsolike.data.arguments import expect_interactions
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.engines.memory import available
+from alsolike.errors import DataError, FitError
+from alsolike.models.base import Floats, Rows
+from alsolike.models.bases import pieces
+from alsolike.models.neighbours import check_number, check_same_ids, likes_of, settings_of
+from alsolike.observing import SILENT, Observer
+
+Doubles = npt.NDArray[np.float64]
+Tile = tuple[slice, slice]
+
+# Rows and columns of one tile; fixed, so that sums keep their order for any number of threads.
+_TILE = 512
+# Of the Gramian's largest row sum: less on the diagonal, and float64 may lose what float32 keeps.
+_LEAST = 1e-10
+# Rows of the Gramian made at once in each thread, sparse at first.
+_ROWS = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class EASEConfig:
+    """The settings of `fit_ease`.
+
+    Parameters
+    ----------
+    regularization : float
+        lambda, above 0; 100 to 1000 is usual, more for tables with more likes.
+
+    Raises
+    ------
+    SettingError
+        It is out of its range.
+
+    Examples
+    --------
+    >>> EASEConfig(regularization=200).to_settings()
+    {'model': 'ease', 'regularization': 200.0}
+    """
+
+    regularization: float = 500.0
+
+    def __post_init__(self) -> None:
+        check_number("regularization", self.regularization, above_zero=True)
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return all settings as plain values; ``"model"`` is ``"ease"``."""
+        return {"model": "ease", "regularization": float(self.regularization)}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "EASEConfig":
+        """Build from what `to_settings` gave; an unknown name is a SettingError."""
+        return cls(**settings_of(cls, "ease", settings))
+
+
+@dataclass(frozen=True, eq=False)
+class EASEModel:
+    """Scores an item by the weights that lead to it from what the user likes.
+
+    Parameters
+    ----------
+    history : Interactions
+        The likes that are scored from: the training data, or what `shown` was given.
+    weights : float64, (n_items, n_items), C order
+        B of the paper: at ``[i, j]`` what a like of i adds to the score of j; 0 on the diagonal.
+    config : EASEConfig
+        What it was fitted with.
+    """
+
+    history: Interactions
+    weights: Doubles
+    config: EASEConfig
+
+    @property
+    def users(self) -> Vocabulary:
+        """The users that it knows."""
+        return self.history.users
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+        return self.history.items
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """Names, images and links of the items."""
+        return self.history.catalogue
+
+    @property
+    def name(self) -> str:
+        """One word for leaderboards."""
+        return "ease"
+
+    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        """Return sums of weights, (n_chosen_users, n_chosen_items).
+
+        Each sum is taken in float64 in the order of the items, so that it does not depend on what
+        else is asked for.
+        """
+        likes, rows = self._likes, np.arange(len(self.users))[user_indices]
+        n_columns = len(range(*item_indices.indices(len(self.items))))
+        scores = np.zeros((len(rows), n_columns), dtype=np.float32)
+        # A library's product may add up a block of one shape in another order than one of another.
+        for place, row in enumerate(rows.tolist()):
+            total = np.zeros(n_columns)
+            for item in likes.indices[likes.indptr[row] : likes.indptr[row + 1]].tolist():
+                total += self.weights[item, item_indices]
+            scores[place] = total
+        return scores
+
+    def shown(self, interactions: Interactions) -> "EASEModel":
+        """Return the same model, scoring from other likes over the same ids.
+
+        Parameters
+        ----------
+        interactions : Interactions
+            Such as ``Split.given``, where whole users were held out.
+
+        Raises
+        ------
+        DataError
+            The users or the items are others.
+        """
+        check_same_ids(self.history, interactions)
+        return replace(self, history=interactions)
+
+    @functools.cached_property
+    def _likes(self) -> sp.csr_array:
+        return likes_of(self.history)
+
+    def __repr__(self) -> str:
+        return (
+            f"EASEModel({len(self.users):,} users, {len(self.items):,} items, "
+            f"regularization {self.config.regularization:g})"
+        )
+
+
+def ease_bytes(n_items: int) -> int:
+    """Return the bytes that `fit_ease` takes at its peak, above what the likes take.
+
+    One matrix of float64, items x items, which stays as the model's weights, and two panels beside
+    it, items x 512, while it is inverted. Each thread takes a few MiB more.
+
+    Examples
+    --------
+    >>> f"{ease_bytes(20_000) / 2**30:.2f} GiB"
+    '3.13 GiB'
+    """
+    return 8 * n_items * (n_items + 2 * min(_TILE, n_items))
+
+
+def fit_ease(
+    train: Interactions,
+    config: EASEConfig,
+    *,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> EASEModel:
+    """Solve for the item-item weights that best give the likes back, none leading to itself.
+
+    Time grows with the cube of the number of items, memory with its square (`ease_bytes`).
+
+    Parameters
+    ----------
+    train : Interactions
+        Values above zero are likes, each counted once; the rest is left out.
+    config : EASEConfig
+    engine : Engine or None
+        Where to compute; None: the threads of this machine. The results do not depend on it.
+    observer : Observer
+        Hears of each 512 items done.
+
+    Returns
+    -------
+    EASEModel
+
+    Raises
+    ------
+    DataError
+        The weights do not fit into the memory that is available.
+    FitError
+        The regularization is too small for the numbers to have an inverse.
+
+    References
+    ----------
+    Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", eq. 8 and algorithm 1.
+
+    Examples
+    --------
+    >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u2", "u3"], ["a", "b", "a", "b", "c"])
+    >>> model = fit_ease(likes, EASEConfig(regularization=1.0))
+    >>> model.weights.round(4)
+    array([[0.    , 0.6667, 0.    ],
+           [0.6667, 0.    , 0.    ],
+           [0.    , 0.    , 0.    ]])
+    """
+    expect_interactions(train)
+    _refuse_too_large(train.n_items)
+    engine = engine or LocalEngine()
+    matrix = _gramian(likes_of(train), engine)
+    _regularize(matrix, config)
+    _invert(matrix, engine, observer)
+    _divide(matrix, engine)
+    return EASEModel(train, matrix, config)
+
+
+def _refuse_too_large(n_items: int) -> None:
+    needed, free = ease_bytes(n_items), available()
+    if free is not None and needed > free:
+        fitting = math.isqrt(_TILE**2 + free // 8) - _TILE
+        raise DataError(
+            f"EASE over {n_items:,} items needs {_said(needed)} of memory, and {_said(free)} are "
+            f"available. Up to {fitting:,} items fit: filter more strictly "
+            "(min_per_item), or take item-knn, whose memory does not grow with items x items."
+        )
+
+
+def _said(size: int) -> str:
+    return f"{size / 2**30:,.2f} GiB"
+
+
+def _gramian(likes: sp.csr_array, engine: Engine) -> Doubles:
+    """Return how many users like both of two items: whole numbers, so exact."""
+    item_users = likes.T.tocsr()
+    matrix = np.empty((likes.shape[1], likes.shape[1]))
+
+    def fill(rows: slice) -> None:
+        (item_users[rows] @ likes).toarray(out=matrix[rows])
+
+    engine.each(fill, pieces(len(matrix), _ROWS))
+    return matrix
+
+
+def _regularize(matrix: Doubles, config: EASEConfig) -> None:
+    """Add lambda to the diagonal; raise FitError where that leaves the matrix all but singular."""
+    sums = [matrix[rows].sum(axis=1).max() for rows in pieces(len(matrix), _ROWS)]
+    least = _LEAST * float(max(sums, default=0.0))
+    if config.regularization < least:
+        raise FitError(
+            f"regularization={config.regularization!r} is too small for float64 over "
+            f"{len(matrix):,} items; at least {least:.1g} is needed, 100 to 1000 is usual."
+        )
+    matrix[np.diag_indices_from(matrix)] += config.regularization
+
+
+def _invert(matrix: Doubles, engine: Engine, observer: Observer) -> None:
+    """Put minus the inverse of a positive definite matrix into its lower triangle, in place.
+
+    By the symmetric sweep operator, tile by tile along the diagonal: as many operations as
+    Cholesky's way to an inverse, in products of tiles that do not depend on each other.
+    """
+    tiles = pieces(len(matrix), _TILE)
+    observer.start("Inverting items x items", len(matrix))
+    for step in tiles:
+        _sweep(matrix, step, [tile for tile in tiles if tile != step], engine)
+        observer.advance(step.stop - step.start)
+    observer.finish()
+
+
+def _sweep(matrix: Doubles, step: slice, others: list[slice], engine: Engine) -> None:
+    """Sweep one tile of the diagonal: of all that is swept, minus the inverse stands there."""
+    panel = np.empty((len(matrix), step.stop - step.start))
+    panel[: step.start] = matrix[step, : step.start].T
+    panel[step.stop :] = matrix[step.stop :, step]
+    (corner,) = engine.each(_inverse, [matrix[step, step]])
+    solved = np.empty_like(panel)
+
+    def solve(rows: slice) -> None:
+        np.matmul(panel[rows], corner, out=solved[rows])
+
+    def subtract(tile: Tile) -> None:
+        rows, columns = tile
+        matrix[rows, columns] -= solved[rows] @ panel[columns].T
+
+    engine.each(solve, others)
+    engine.each(subtract, _lower(others))
+    matrix[step, : step.start] = solved[: step.start].T
+    matrix[step.stop :, step] = solved[step.stop :]
+    matrix[step, step] = -corner
+
+
+def _inverse(tile: Doubles) -> Doubles:
+    """Return the inverse of a small positive definite matrix given by its lower triangle."""
+    lower = scipy.linalg.cholesky(tile, lower=True, check_finite=False)
+    root = scipy.linalg.solve_triangular(lower, np.eye(len(tile)), lower=True, check_finite=False)
+    product: Doubles = root.T @ root
+    return product
+
+
+def _divide(matrix: Doubles, engine: Engine) -> None:
+    """Turn the lower triangle of minus the inverse, -P, into the weights -P[i, j] / P[j, j]."""
+    diagonal = -matrix.diagonal()
+    tiles = pieces(len(matrix), _TILE)
+
+    def divide(tile: tuple[slice, slice]) -> None:
+        rows, columns = tile
+        below = matrix[rows, columns]
+        if rows == columns:
+            below = np.tril(below, -1)
+            matrix[rows, columns] = (below + below.T) / diagonal[columns]
+        else:
+            matrix[columns, rows] = below.T / diagonal[rows]
+            matrix[rows, columns] = below / diagonal[columns]
+
+    engine.each(divide, _lower(tiles))
+
+
+def _lower(tiles: list[slice]) -> list[Tile]:
+    """Return rows and columns of the tiles on the diagonal and below."""
+    return [(rows, columns) for rows in tiles for columns in tiles if columns.start <= rows.start]

@@ -1,0 +1,390 @@
+"""Item to item by nearest neighbours: what was liked by the same users as what a user likes.
+
+The oldest baseline, and a hard one to beat where it is tuned. Only likes count: values above zero,
+each as one, however large; dislikes count as nothing.
+"""
+
+import functools
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.arguments import expect_interactions
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import DataError, SettingError
+from alsolike.models.base import Floats, Rows
+from alsolike.models.bases import pieces
+from alsolike.observing import SILENT, Observer
+
+Doubles = npt.NDArray[np.float64]
+Weighting = Literal["cosine", "bm25"]
+
+# Items whose similarities to all others are held at once, in each thread.
+_ITEMS = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeighboursConfig:
+    """The settings of `fit_neighbours`.
+
+    Parameters
+    ----------
+    weighting : {"cosine", "bm25"}
+        ``"cosine"``: of two items liked by n_i and n_j users, n_ij of them in common,
+        ``n_ij / sqrt(n_i * n_j)``.
+        ``"bm25"``: the dot product of their rows under Okapi BM25, where an item is a document
+        and its users are the terms, each occurring once; who likes much says less.
+    neighbours : int
+        How many neighbours each item keeps, at least 1.
+    shrinkage : float
+        s, at least 0: a similarity is multiplied by ``n_ij / (n_ij + s)``, so that little evidence
+        counts less.
+    k1, b : float
+        Of ``"bm25"``: at least 0, and from 0 to 1. An item's row is scaled by
+        ``(k1 + 1) / (1 + k1 * (1 - b + b * n_i / mean n))``. With b high, an item that few users
+        like beats a popular one by far; text retrieval's 0.75 is too much for most tables of likes.
+
+    Raises
+    ------
+    SettingError
+        A setting is out of its range.
+
+    Examples
+    --------
+    >>> config = NeighboursConfig(weighting="cosine", neighbours=20, shrinkage=10)
+    >>> NeighboursConfig.from_settings(config.to_settings()) == config
+    True
+    """
+
+    weighting: Weighting = "cosine"
+    neighbours: int = 100
+    shrinkage: float = 0.0
+    k1: float = 1.2
+    b: float = 0.2
+
+    def __post_init__(self) -> None:
+        known = get_args(Weighting)
+        if self.weighting not in known:
+            raise SettingError(
+                f"weighting must be one of {', '.join(known)}, not {self.weighting!r}."
+            )
+        check_whole("neighbours", self.neighbours, least=1)
+        for name in ("shrinkage", "k1", "b"):
+            check_number(name, getattr(self, name))
+        if self.b > 1:
+            raise SettingError(f"b must be at most 1, not {self.b!r}.")
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return all settings as plain values; ``"model"`` is ``"item-knn"``."""
+        return {
+            "model": "item-knn",
+            "weighting": self.weighting,
+            "neighbours": int(self.neighbours),
+            "shrinkage": float(self.shrinkage),
+            "k1": float(self.k1),
+            "b": float(self.b),
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "NeighboursConfig":
+        """Build from what `to_settings` gave; an unknown name is a SettingError."""
+        return cls(**settings_of(cls, "item-knn", settings))
+
+
+@dataclass(frozen=True, eq=False)
+class NeighboursModel:
+    """Scores an item by its similarities to what the user likes, where it is a near neighbour.
+
+    Parameters
+    ----------
+    history : Interactions
+        The likes that are scored from: the training data, or what `shown` was given.
+    similarities : scipy.sparse.csr_array of float64, (n_items, n_items)
+        At ``[i, j]`` how similar i is to j, stored where i is among the neighbours of j; columns
+        ascend within a row.
+    config : NeighboursConfig
+        What it was fitted with.
+    """
+
+    history: Interactions
+    similarities: sp.csr_array
+    config: NeighboursConfig
+
+    @property
+    def users(self) -> Vocabulary:
+        """The users that it knows."""
+        return self.history.users
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+        return self.history.items
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """Names, images and links of the items."""
+        return self.history.catalogue
+
+    @property
+    def name(self) -> str:
+        """One word for leaderboards."""
+        return "item_knn"
+
+    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        """Return sums of similarities, (n_chosen_users, n_chosen_items).
+
+        Each sum is taken in float64 in the order of the items, so that it does not depend on what
+        else is asked for.
+        """
+        liked_by = self._likes[user_indices].T.tocsr()
+        sums = (self.similarities[item_indices] @ liked_by).toarray()
+        scores: Floats = sums.T.astype(np.float32, order="C")
+        return scores
+
+    def shown(self, interactions: Interactions) -> "NeighboursModel":
+        """Return the same model, scoring from other likes over the same ids.
+
+        Parameters
+        ----------
+        interactions : Interactions
+            Such as ``Split.given``, where whole users were held out.
+
+        Raises
+        ------
+        DataError
+            The users or the items are others.
+        """
+        check_same_ids(self.history, interactions)
+        return replace(self, history=interactions)
+
+    @functools.cached_property
+    def _likes(self) -> sp.csr_array:
+        return likes_of(self.history)
+
+    def __repr__(self) -> str:
+        return (
+            f"NeighboursModel({self.config.weighting}: {len(self.users):,} users, "
+            f"{len(self.items):,} items, {self.config.neighbours:,} neighbours)"
+        )
+
+
+def fit_neighbours(
+    train: Interactions,
+    config: NeighboursConfig,
+    *,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> NeighboursModel:
+    """Find the nearest neighbours of each item by who likes it.
+
+    An item is not its own neighbour, and only items with a user in common are neighbours; of
+    equally similar ones the first are kept. Memory grows with items x neighbours, never with
+    items x items.
+
+    Parameters
+    ----------
+    train : Interactions
+        Values above zero are likes, each counted once; the rest is left out.
+    config : NeighboursConfig
+    engine : Engine or None
+        Where to compute; None: the threads of this machine. The results do not depend on it.
+    observer : Observer
+        Hears of each block of items done, perhaps from another thread.
+
+    Returns
+    -------
+    NeighboursModel
+
+    Raises
+    ------
+    DataError
+        `train` is no `Interactions`.
+
+    References
+    ----------
+    Deshpande, Karypis 2004, "Item-Based Top-N Recommendation Algorithms": neighbours are kept for
+    each item that a user likes.
+    Robertson, Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond".
+    Koren 2008, "Factorization Meets the Neighborhood", eq. 2: shrinkage.
+
+    Examples
+    --------
+    >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u2", "u3"], ["a", "b", "a", "b", "c"])
+    >>> model = fit_neighbours(likes, NeighboursConfig(neighbours=1))
+    >>> model.similarities.toarray()
+    array([[0., 1., 0.],
+           [1., 0., 0.],
+           [0., 0., 0.]])
+    >>> model.scores([0], slice(None))
+    array([[1., 1., 0.]], dtype=float32)
+    """
+    expect_interactions(train)
+    engine = engine or LocalEngine()
+    similarity, lock = _Similarity.of(likes_of(train), config), threading.Lock()
+
+    def nearest(rows: slice) -> list[tuple[npt.NDArray[Any], Doubles]]:
+        found = [
+            _largest(columns, values, config.neighbours) for columns, values in similarity.to(rows)
+        ]
+        with lock:
+            observer.advance(rows.stop - rows.start)
+        return found
+
+    observer.start("Comparing items", train.n_items)
+    blocks = engine.each(nearest, pieces(train.n_items, _ITEMS))
+    observer.finish()
+    return NeighboursModel(train, _turned(blocks, train.n_items), config)
+
+
+@dataclass(frozen=True, eq=False)
+class _Similarity:
+    """How similar items are: a sum over the users that two have in common, made comparable.
+
+    Parameters
+    ----------
+    item_users : scipy.sparse.csr_array of float64, (n_items, n_users)
+        Ones.
+    user_items : scipy.sparse.csr_array of float64, (n_users, n_items)
+        What each user adds to the sum, in all of the row.
+    sizes : float64, (n_items,)
+        The sum is divided by the product of two of them, the cosine's by the root of the product.
+    config : NeighboursConfig
+    counted : scipy.sparse.csr_array of float64, (n_users, n_items), or None
+        Ones, where users in common have to be counted beside the sum.
+    """
+
+    item_users: sp.csr_array
+    user_items: sp.csr_array
+    sizes: Doubles
+    config: NeighboursConfig
+    counted: sp.csr_array | None = None
+
+    @classmethod
+    def of(cls, likes: sp.csr_array, config: NeighboursConfig) -> "_Similarity":
+        item_users = likes.T.tocsr()
+        n_users_of = np.diff(item_users.indptr).astype(np.float64)
+        if config.weighting == "cosine":
+            return cls(item_users, likes, n_users_of, config)
+        n_items, n_items_of = likes.shape[1], np.diff(likes.indptr)
+        # Robertson's and Sparck Jones's weight, plus 1 under the logarithm: never below zero.
+        rarity = np.log1p((n_items - n_items_of + 0.5) / (n_items_of + 0.5))
+        adds = np.repeat(np.square(rarity), n_items_of)
+        weighted = sp.csr_array((adds, likes.indices, likes.indptr), likes.shape)
+        relative = n_users_of / max(n_users_of.sum() / max(n_items, 1), 1e-9)
+        # (1 + k1 * length) / (k1 + 1), in a form that no k1 is too large for.
+        share = config.k1 / (config.k1 + 1)
+        sizes = 1 / (config.k1 + 1) + share * (1 - config.b + config.b * relative)
+        return cls(item_users, weighted, sizes, config, likes if config.shrinkage else None)
+
+    def to(self, rows: slice) -> list[tuple[npt.NDArray[Any], Doubles]]:
+        """Return, for each of these items, the others with users in common, and the similarity."""
+        sums = self.item_users[rows] @ self.user_items
+        together = sums
+        if self.counted is not None:
+            together = self.item_users[rows] @ self.counted
+            together.sort_indices()
+            sums.sort_indices()
+        items = np.repeat(np.arange(rows.start, rows.stop), np.diff(sums.indptr))
+        sizes = self.sizes[items] * self.sizes[sums.indices]
+        # The root is taken last, of a quotient of whole numbers: equal cosines are equal floats.
+        cosine = self.config.weighting == "cosine"
+        values = np.sqrt(np.square(sums.data) / sizes) if cosine else sums.data / sizes
+        if self.config.shrinkage:
+            values *= together.data / (together.data + self.config.shrinkage)
+        others = sums.indices != items
+        bounds = np.concatenate(([0], np.cumsum(others)))[sums.indptr[1:-1]]
+        parts = (np.split(part[others], bounds) for part in (sums.indices, values))
+        return list(zip(*parts, strict=True))
+
+
+def _largest(
+    columns: npt.NDArray[Any], values: Doubles, count: int
+) -> tuple[npt.NDArray[Any], Doubles]:
+    """Return the `count` largest values and their columns; of equal ones the first columns."""
+    if len(values) <= count:
+        return columns, values
+    least = np.partition(values, len(values) - count)[len(values) - count]
+    above = np.flatnonzero(values > least)
+    equal = np.flatnonzero(values == least)
+    first = equal[np.argsort(columns[equal])][: count - len(above)]
+    chosen = np.concatenate((above, first))
+    return columns[chosen], values[chosen]
+
+
+def _turned(blocks: list[list[tuple[npt.NDArray[Any], Doubles]]], n_items: int) -> sp.csr_array:
+    """Return all neighbours as one matrix with a row for each neighbour."""
+    lists = [one for block in blocks for one in block]
+    starts = np.concatenate(
+        ([0], np.cumsum([len(columns) for columns, _ in lists], dtype=np.int64))
+    )
+    width = np.int64 if starts[-1] > np.iinfo(np.int32).max else np.int32
+    columns = np.concatenate([np.empty(0, width), *(one[0] for one in lists)])
+    values = np.concatenate([np.empty(0), *(one[1] for one in lists)])
+    by_item = sp.csr_array(
+        (values, columns.astype(width, copy=False), starts.astype(width)), (n_items, n_items)
+    )
+    return by_item.T.tocsr()
+
+
+def likes_of(interactions: Interactions) -> sp.csr_array:
+    """Return users x items in float64 with a one for each value above zero, and nothing else."""
+    kept = interactions.keep(interactions.user_items.data > 0).user_items
+    return sp.csr_array((np.ones(kept.nnz), kept.indices, kept.indptr), kept.shape)
+
+
+def check_same_ids(known: Interactions, given: Interactions) -> None:
+    """Raise DataError where `given` has other users or items than `known`."""
+    expect_interactions(given)
+    for kind, own, other in (
+        ("users", known.users, given.users),
+        ("items", known.items, given.items),
+    ):
+        if own != other:
+            raise DataError(
+                f"Interactions over the {len(own):,} {kind} of the model expected; these have "
+                f"{len(other):,}, or others. Lay them over the model's ids first: "
+                "alsolike.data.joining.aligned."
+            )
+
+
+def check_whole(name: str, value: Any, *, least: int) -> None:
+    """Raise SettingError where a setting is no whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise SettingError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+
+
+def check_number(name: str, value: Any, *, above_zero: bool = False) -> None:
+    """Raise SettingError where a setting is no finite number of at least, or above, zero."""
+    number = isinstance(value, (int, float, np.integer, np.floating))
+    if (
+        isinstance(value, bool)
+        or not number
+        or not math.isfinite(value)
+        or value < 0
+        or (above_zero and value == 0)
+    ):
+        bound = "above 0" if above_zero else "of at least 0"
+        raise SettingError(f"{name} must be a finite number {bound}, not {value!r}.")
+
+
+def settings_of(config: type[Any], model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a class of settings; raise SettingError for those of another."""
+    if settings.get("model") != model:
+        raise SettingError(
+            f"Settings of the model {model!r} expected, not {settings.get('model')!r}."
+        )
+    known = {setting.name for setting in fields(config)}
+    unknown = sorted(set(settings) - known - {"model"})
+    if unknown:
+        raise SettingError(f"Unknown settings {unknown}; known are {sorted(known)}.")
+    return {name: value for name, value in settings.items() if name != "model"}

@@ -1,0 +1,271 @@
+"""Two models of one catalogue: which shelves of similar items moved, and by how much."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.models.base import FactorModel, with_factors
+from alsolike.observing import SILENT, Observer
+from alsolike.recommending.answers import MIN_COUNT, Indices, checked_k
+from alsolike.recommending.many import similar_indices
+from alsolike.tables import Table
+
+Shares = npt.NDArray[np.float64]
+
+_BANDS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
+_CELLS = 1 << 22  # pairs of places compared at once, about 12 MB
+
+
+@dataclass(frozen=True, eq=False)
+class ShelfDiff:
+    """How the shelves of a new model differ from those of an old one.
+
+    Parameters
+    ----------
+    k : int
+        Length of the shelves that were compared.
+    gained, lost : tuple of str
+        Ids of items that only the new model has; that only the old one has.
+    items : Table
+        One row per item of both, in the order of their ids: ``item``, ``name`` where the new model
+        knows names, ``likes`` (in the new model), ``kept`` (items on both shelves), ``jaccard``,
+        ``average_overlap`` and ``change``, which is 1 less the average overlap: 0 where both
+        shelves are the same list, 1 where they have nothing in common.
+    """
+
+    k: int
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+    items: Table
+
+    @property
+    def moved(self) -> int:
+        """Items of both models whose shelf is not the same list."""
+        return int(np.count_nonzero(self.items["change"]))
+
+    @property
+    def mean_change(self) -> float:
+        """The mean change over the old model's items; a shelf that is lost has changed by 1.
+
+        It is 0 for an old model without items.
+        """
+        changes = self.items["change"]
+        n_shelves = len(changes) + len(self.lost)
+        return float((changes.sum() + len(self.lost)) / n_shelves) if n_shelves else 0.0
+
+    def distribution(self) -> Table:
+        """Return how many shelves of items of both models changed by how much."""
+        changes = self.items["change"]
+        counts = {"0 (the same list)": int((changes == 0).sum())}
+        for low, high in itertools.pairwise(_BANDS):
+            last = high == _BANDS[-1]
+            inside = (changes > low) & (changes < high if last else changes <= high)
+            counts[f"over {low:g}, {'under' if last else 'to'} {high:g}"] = int(inside.sum())
+        counts["1 (nothing in common)"] = int((changes == 1).sum())
+        shelves = np.array(list(counts.values()), dtype=np.int64)
+        share = shelves / max(len(changes), 1)
+        return Table({"change": list(counts), "shelves": shelves, "share": share})
+
+    def most_moved(self, n: int = 10) -> Table:
+        """Return the `n` rows of `items` that changed most; of equals, the most liked first."""
+        order = np.lexsort((-self.items["likes"], -self.items["change"]))
+        order = order[self.items["change"][order] > 0][:n]
+        return Table({name: column[order] for name, column in self.items.to_dict().items()})
+
+    def __str__(self) -> str:
+        changes, n_items = self.items["change"], len(self.items)
+        lines = [
+            f"items: {n_items:,} in both, {_listed('gained', self.gained)}, "
+            f"{_listed('lost', self.lost)}"
+        ]
+        if n_items:
+            median = float(np.median(changes))
+            lines += [
+                f"shelves of {self.k}: {self.moved:,} of {n_items:,} moved; change (1 - average "
+                f"overlap) {changes.mean():.4f} in the mean, {median:.4f} in the median; "
+                f"Jaccard {self.items['jaccard'].mean():.4f} in the mean",
+                f"{self.distribution()}",
+            ]
+        if self.moved:
+            lines += ["moved most:", f"{self.most_moved()}"]
+        shelves = f"{n_items + len(self.lost):,} shelves of the old model"
+        counted = ", a lost one counted as 1" if self.lost else ""
+        lines.append(f"mean change over the {shelves}{counted}: {self.mean_change:.4f}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return (
+            f"ShelfDiff({len(self.items):,} items in both, {len(self.gained):,} gained, "
+            f"{len(self.lost):,} lost, {self.moved:,} shelves moved, mean change "
+            f"{self.mean_change:.4f})"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.distribution()._repr_html_() + self.most_moved()._repr_html_()
+
+
+def diff(
+    old: FactorModel,
+    new: FactorModel,
+    *,
+    k: int = 10,
+    min_count: int = MIN_COUNT,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> ShelfDiff:
+    """Compare the shelves of similar items of two models, item by item.
+
+    With A and B the two shelves of an item, A_d the first d of A, and m the length of the longer,
+
+    - Jaccard [1]_ is ``|A and B| / |A or B|``, which looks at the sets alone;
+    - the average overlap [2]_, [3]_ is the mean over d = 1 ... m of ``|A_d and B_d| / d``, which
+      counts the first places most.
+
+    Two empty shelves have 1 of both.
+
+    Parameters
+    ----------
+    old, new : FactorModel
+        Items are matched by id.
+    k : int
+        Length of the shelves.
+    min_count : int
+        Interactions that a neighbour must have, see `alsolike.similar`.
+    engine : Engine or None
+        None: all threads of this machine.
+    observer : Observer
+        Hears of each block of items done.
+
+    Returns
+    -------
+    ShelfDiff
+
+    Raises
+    ------
+    SettingError
+        `k` is below 1, or a model is no `FactorModel`.
+    FitError
+        An item's factors are not finite.
+
+    References
+    ----------
+    .. [1] P. Jaccard, "The distribution of the flora in the alpine zone", New Phytologist 11(2),
+       1912.
+    .. [2] R. Fagin, R. Kumar, D. Sivakumar, "Comparing top k lists", SIAM Journal on Discrete
+       Mathematics 17(1), 2003 (the intersection metric, which is 1 less this).
+    .. [3] W. Webber, A. Moffat, J. Zobel, "A similarity measure for indefinite rankings", ACM TOIS
+       28(4), 2010, section 3, where it has this name.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from alsolike.testing import tiny_model
+    >>> old = tiny_model(n_items=12)
+    >>> diff(old, old)
+    ShelfDiff(12 items in both, 0 gained, 0 lost, 0 shelves moved, mean change 0.0000)
+    >>> turned = replace(old, item_factors=old.item_factors[::-1].copy())
+    >>> print(diff(old, turned, k=2).distribution())
+    +-----------------------+---------+--------+
+    ...
+    """
+    length = checked_k(k)
+    engine = engine or LocalEngine()
+    places = new.items.places_of(with_factors(old, "compare shelves").items)
+    with_factors(new, "compare shelves")
+    common = np.flatnonzero(places >= 0)
+    shelves = []
+    for model, rows in ((old, common), (new, places[common])):
+        ranked = similar_indices(
+            model,
+            rows,
+            k=min(length, max(len(model.items), 1)),
+            min_count=min_count,
+            engine=engine,
+            observer=observer,
+        )
+        shelves.append(ranked.indices)
+    kept, jaccard, average = overlaps(_renumbered(shelves[0], places, len(new.items)), shelves[1])
+    rows = places[common]
+    names = None if new.catalogue is None else new.catalogue.names
+    return ShelfDiff(
+        k=length,
+        gained=tuple(one for one in new.items if one not in old.items),
+        lost=tuple(old.items.ids_of(np.flatnonzero(places < 0)).tolist()),
+        items=Table(
+            {
+                "item": old.items.ids_of(common),
+                **({} if names is None else {"name": names.take(rows).to_array()}),
+                "likes": new.item_counts[rows],
+                "kept": kept,
+                "jaccard": jaccard,
+                "average_overlap": average,
+                "change": 1 - average,
+            }
+        ),
+    )
+
+
+def overlaps(
+    one: npt.NDArray[np.int64] | Indices, other: npt.NDArray[np.int64] | Indices
+) -> tuple[npt.NDArray[np.int64], Shares, Shares]:
+    """Return how far two lists of each row overlap, see `diff`.
+
+    Parameters
+    ----------
+    one, other : int, (n, any)
+        Distinct items of each row, best first; -1 where a list has ended.
+
+    Returns
+    -------
+    int64, (n,)
+        Items in both.
+    float64, (n,), and float64, (n,)
+        Jaccard and average overlap.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> kept, jaccard, average = overlaps(np.array([[1, 2, 3]]), np.array([[2, 1, 4]]))
+    >>> kept.item(), jaccard.item(), round(average.item(), 4)
+    (2, 0.5, 0.5556)
+    """
+    n_rows, depth = len(one), max(one.shape[1], other.shape[1])
+    step = max(_CELLS // max(one.shape[1] * other.shape[1], 1), 1)
+    # Two places of one item count from the deeper of the two on.
+    deeper = np.maximum.outer(np.arange(one.shape[1]), np.arange(other.shape[1])).ravel()
+    found = np.zeros((n_rows, depth), dtype=np.int64)
+    for first in range(0, n_rows, step):
+        mine, others = one[first : first + step], other[first : first + step]
+        same = (mine[:, :, None] == others[:, None, :]) & (mine[:, :, None] >= 0)
+        rows, pairs = np.nonzero(same.reshape(len(mine), -1))
+        np.add.at(found, (rows + first, deeper[pairs]), 1)
+    shared = np.cumsum(found, axis=1)
+    lengths = np.stack([(one >= 0).sum(axis=1), (other >= 0).sum(axis=1)])
+    longest, kept = lengths.max(axis=0, initial=0), shared[:, -1] if depth else np.zeros(n_rows)
+    places = np.arange(1, depth + 1)
+    agreed = np.where(places <= longest[:, None], shared / places, 0.0).sum(axis=1)
+    union = lengths.sum(axis=0) - kept
+    nothing = longest == 0
+    return (
+        kept.astype(np.int64),
+        np.where(nothing, 1.0, kept / np.where(nothing, 1, union)),
+        np.where(nothing, 1.0, agreed / np.where(nothing, 1, longest)),
+    )
+
+
+def _renumbered(
+    indices: Indices, places: npt.NDArray[np.int64], n_new: int
+) -> npt.NDArray[np.int64]:
+    """Return rows of the old model as rows of the new; items it lacks get numbers beyond."""
+    numbers = np.where(places >= 0, places, n_new + np.arange(len(places)))
+    return np.where(indices >= 0, numbers[indices], -1)
+
+
+def _listed(what: str, ids: tuple[str, ...]) -> str:
+    shown = ", ".join(repr(one[:40]) for one in ids[:3])
+    more = ", ..." if len(ids) > 3 else ""
+    return f"{len(ids):,} {what}" + (f" ({shown}{more})" if ids else "")

@@ -1,0 +1,205 @@
+"""The shelves of a model, and the forms in which programs take them: tables, lines, a database."""
+
+import contextlib
+import functools
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.filenames import place_of
+from alsolike.models.base import FactorModel
+from alsolike.recommending.answers import tidy
+from alsolike.recommending.many import Ranked
+from alsolike.tables import Table
+from alsolike.writing import replacing, write_table
+
+Near = list[tuple[int, float]]
+
+# A shelf moves its last digits with each new like; so many tell neighbours apart.
+_DIGITS = 4
+_ALL_DIGITS = 9  # so many give a float32 back
+
+
+@dataclass(frozen=True, eq=False)
+class Shelves:
+    """One shelf for each id of one kind.
+
+    Parameters
+    ----------
+    owner, answer : str
+        What has a shelf, and what its column of items is called: ``"item"``, ``"similar_item"``.
+    title : str
+        Of the table of all: ``"similar_items"``.
+    owners : Vocabulary
+    ranked : Ranked, of as many rows
+    """
+
+    owner: str
+    answer: str
+    title: str
+    owners: Vocabulary
+    ranked: Ranked
+
+    def near(self, row: int) -> Near:
+        """Return the items of a shelf, as rows with their scores, best first."""
+        indices, scores = self.ranked.indices[row].tolist(), self.ranked.scores[row].tolist()
+        return [(index, score) for index, score in zip(indices, scores, strict=True) if index >= 0]
+
+
+@dataclass(frozen=True, eq=False)
+class Stock:
+    """All shelves of a model.
+
+    Parameters
+    ----------
+    model : FactorModel
+    about : mapping of str to plain values
+        Version of the model, and how the shelves were made.
+    kinds : tuple of Shelves
+        Similar items; perhaps recommendations.
+    """
+
+    model: FactorModel
+    about: dict[str, Any]
+    kinds: tuple[Shelves, ...]
+
+    @property
+    def version(self) -> str:
+        """The model's version."""
+        return str(self.about["model"])
+
+    @functools.cached_property
+    def ids(self) -> list[str]:
+        """The ids of all items."""
+        return self.model.items.ids.to_list()
+
+    @functools.cached_property
+    def names(self) -> list[str] | None:
+        """The names of all items, None where the model knows none."""
+        catalogue = self.model.catalogue
+        known = None if catalogue is None else catalogue.names
+        return None if known is None else known.to_list()
+
+    @functools.cached_property
+    def places(self) -> list[str]:
+        """Folder and name of the files of all items, without an ending."""
+        return [place_of(one) for one in self.ids]
+
+    def places_of(self, shelves: Shelves) -> list[str]:
+        """Return the same of all shelves of a kind."""
+        return self.places if shelves.owner == "item" else list(map(place_of, shelves.owners))
+
+    @functools.cached_property
+    def labels(self) -> list[str]:
+        """Id of each item, and name where names are known: members of a JSON object."""
+        named = [{"item": one} for one in self.ids]
+        if self.names is not None:
+            named = [{**one, "name": name} for one, name in zip(named, self.names, strict=True)]
+        return [_json(one)[1:-1] for one in named]
+
+
+def write_parquet(place: Path, stock: Stock, shelves: Shelves) -> None:
+    """Write one row per place on a shelf, with the model's version on each."""
+    ranked = shelves.ranked
+    owners = shelves.owners.ids.to_array()
+    rows = tidy(stock.model, (shelves.owner, owners), shelves.answer, ranked.indices, ranked.scores)
+    write_table(place, Table({**rows.to_dict(), "model": [stock.version] * len(rows)}))
+
+
+def write_json_lines(place: Path, stock: Stock, shelves: Shelves) -> None:
+    """Write one line per shelf, with the model's version on each; empty shelves, too."""
+    with replacing(place) as part, part.open("wb") as handle:
+        for row in range(len(shelves.owners)):
+            near = (
+                f'{{{stock.labels[index]},"score":{score:.{_ALL_DIGITS}g}}}'
+                for index, score in shelves.near(row)
+            )
+            line = (
+                f'{{{_owner(stock, shelves, row)},"{shelves.title}":[{",".join(near)}],'
+                f'"model":{_json(stock.version)}}}\n'
+            )
+            handle.write(line.encode("utf-8"))
+
+
+def write_sqlite(place: Path, stock: Stock) -> None:
+    """Write a database: what it is (about), the items, and each kind of shelves by its owner."""
+    with replacing(place) as part, contextlib.closing(sqlite3.connect(part)) as database:
+        # Nobody sees it before it is whole, so it needs no journal.
+        database.execute("PRAGMA journal_mode = OFF")
+        database.execute("PRAGMA synchronous = OFF")
+        with database:
+            database.execute("CREATE TABLE about (key TEXT PRIMARY KEY, value) WITHOUT ROWID")
+            database.executemany("INSERT INTO about VALUES (?, ?)", stock.about.items())
+            database.execute(
+                "CREATE TABLE items (item TEXT PRIMARY KEY, name TEXT, likes INTEGER NOT NULL) "
+                "WITHOUT ROWID"
+            )
+            likes = stock.model.item_counts.tolist()
+            database.executemany(
+                "INSERT INTO items VALUES (?, ?, ?)",
+                (
+                    (one, None if stock.names is None else stock.names[row], likes[row])
+                    for row, one in enumerate(stock.ids)
+                ),
+            )
+            for shelves in stock.kinds:
+                _insert(database, stock, shelves)
+
+
+def _insert(database: sqlite3.Connection, stock: Stock, shelves: Shelves) -> None:
+    database.execute(
+        f"CREATE TABLE {shelves.title} ({shelves.owner} TEXT, rank INTEGER, {shelves.answer} TEXT, "
+        f"score REAL, PRIMARY KEY ({shelves.owner}, rank)) WITHOUT ROWID"
+    )
+    database.executemany(
+        f"INSERT INTO {shelves.title} VALUES (?, ?, ?, ?)",  # noqa: S608 - our own names
+        (
+            (owner, rank, stock.ids[index], score)
+            for row, owner in enumerate(shelves.owners)
+            for rank, (index, score) in enumerate(shelves.near(row), start=1)
+        ),
+    )
+
+
+def json_paths(stock: Stock, shelves: Shelves) -> list[str]:
+    """Return the path of the file of each shelf, within the folder of all."""
+    return [f"{shelves.owner}s/{place}.json" for place in stock.places_of(shelves)]
+
+
+def json_shelf(stock: Stock, shelves: Shelves, row: int) -> bytes:
+    """Return one shelf, with the file of each item on it.
+
+    It does not name the model, and scores have four digits: a new model of much the same data
+    then leaves most files as they are.
+    """
+    count = f',"likes":{stock.model.item_counts[row]}' if shelves.owner == "item" else ""
+    near = (
+        f'{{{stock.labels[index]},"score":{score:.{_DIGITS}g},'
+        f'"file":"items/{stock.places[index]}.json"}}'
+        for index, score in shelves.near(row)
+    )
+    shelf = f'"{shelves.title}":[{",".join(near)}]'
+    return f"{{{_owner(stock, shelves, row)}{count},{shelf}}}\n".encode()
+
+
+def json_index(stock: Stock) -> bytes:
+    """Return what the folder of shelves holds: of which model, and which id is in which file."""
+    files = {
+        f"{shelves.owner}s": dict(zip(shelves.owners, json_paths(stock, shelves), strict=True))
+        for shelves in stock.kinds
+    }
+    return f"{_json({**stock.about, **files})}\n".encode()
+
+
+def _owner(stock: Stock, shelves: Shelves, row: int) -> str:
+    """Return whose shelf it is, as members of a JSON object."""
+    if shelves.owner == "item":
+        return stock.labels[row]
+    return _json({shelves.owner: shelves.owners.id_of(row)})[1:-1]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

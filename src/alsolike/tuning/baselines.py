@@ -1,0 +1,74 @@
+"""The lines to beat that stand on every leaderboard, with the settings that are tried of each."""
+
+from collections.abc import Sequence
+
+from alsolike.data.interactions import Interactions
+from alsolike.engines.memory import available
+from alsolike.errors import SettingError
+from alsolike.models.chance import ChanceConfig
+from alsolike.models.ease import EASEConfig, ease_bytes
+from alsolike.models.neighbours import NeighboursConfig
+from alsolike.tuning.candidates import BASELINES, Config, PopularityConfig
+
+# Unasked, EASE is tried where its n x n x n operations take seconds.
+EASE_UNASKED = 3_000
+
+
+def baselines_for(
+    names: Sequence[str] | None, interactions: Interactions, *, seed: int = 0
+) -> list[Config]:
+    """Return the configurations of the lines to beat.
+
+    Parameters
+    ----------
+    names : sequence of str or None
+        Of `alsolike.tuning.candidates.BASELINES`. None: all that take little time, which leaves
+        out EASE where there are more than 3,000 items. Popularity is always among them.
+    interactions : Interactions
+        What they will be fitted to.
+    seed : int
+        Of the random one.
+
+    Raises
+    ------
+    SettingError
+        There is no baseline of that name, or EASE would need more memory than there is.
+
+    Examples
+    --------
+    >>> likes = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "b"])
+    >>> [config.to_settings()["model"] for config in baselines_for(["random"], likes)]
+    ['popularity', 'random']
+    """
+    for name in names or ():
+        if name not in BASELINES:
+            raise SettingError(
+                f"There is no baseline {name!r}; known are {', '.join(sorted(BASELINES))}."
+            )
+    asked = set(BASELINES if names is None else names)
+    if names is None and interactions.n_items > EASE_UNASKED:
+        asked.discard("ease")
+    if "ease" in asked:
+        _refuse_too_large(interactions.n_items)
+    found: list[Config] = [PopularityConfig()]
+    if "item-knn" in asked:
+        found += [
+            NeighboursConfig(weighting=weighting, neighbours=neighbours)
+            for weighting in ("cosine", "bm25")
+            for neighbours in (50, 200)
+        ]
+    if "ease" in asked:
+        found += [EASEConfig(regularization=regularization) for regularization in (30.0, 300.0)]
+    if "random" in asked:
+        found.append(ChanceConfig(seed=seed))
+    return found
+
+
+def _refuse_too_large(n_items: int) -> None:
+    needed, there = ease_bytes(n_items), available()
+    if there is not None and needed > there:
+        raise SettingError(
+            f"EASE over {n_items:,} items takes {needed / 2**30:,.1f} GiB, and "
+            f"{there / 2**30:,.1f} GiB are available. Leave it out of the baselines, or filter the "
+            "items."
+        )

@@ -1,0 +1,160 @@
+"""Bayesian search: Optuna's TPE proposes, the ledger remembers."""
+
+import importlib.util
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from alsolike.errors import SettingError
+from alsolike.models.config import ALSConfig
+from alsolike.tuning.canonical import canonical_settings
+from alsolike.tuning.space import Range, Space, listed, space_of
+from alsolike.tuning.strategies import Rounds, Trial, drawn
+
+# Proposals of a round. A fixed number, so that what is proposed does not depend on the workers.
+AT_ONCE = 4
+# Rounds of proposals that were all tried before, after which a space counts as used up.
+_IN_VAIN = 25
+
+
+@dataclass(frozen=True)
+class Bayesian:
+    """A tree-structured Parzen estimator, asked for a few proposals at a time.
+
+    Parameters
+    ----------
+    space : mapping of str to lists or ranges
+    base : ALSConfig
+        All other settings, and the seed.
+    trials : int
+        Trainings in all.
+    start : sequence of ALSConfig
+        Tried first.
+
+    Raises
+    ------
+    SettingError
+        Optuna is not installed.
+
+    References
+    ----------
+    J. Bergstra, R. Bardenet, Y. Bengio, B. Kegl, "Algorithms for Hyper-Parameter Optimization",
+    NIPS 2011.
+    """
+
+    space: Space
+    base: ALSConfig
+    trials: int
+    start: Sequence[ALSConfig] = ()
+    name: str = "tpe"
+
+    def __post_init__(self) -> None:
+        if importlib.util.find_spec("optuna") is None:
+            raise SettingError(
+                "A search by tpe needs Optuna: pip install 'alsolike[tune]'. Searches without it "
+                "are grid, random, halving and doubling."
+            )
+        if self.trials < 1:
+            raise SettingError(f"trials must be at least 1, not {self.trials!r}.")
+        space_of(self.space)
+
+    def propose(self, rounds: Rounds, sweeps: Sequence[int]) -> list[Trial]:
+        """Return the start, then what the estimator makes of all scores so far."""
+        tried = [one for one_round in rounds for one in one_round]
+        wanted = min(AT_ONCE, self.trials - len(tried))
+        if wanted <= 0:
+            return []
+        if not rounds and self.start:
+            return [Trial(config, sweeps[-1]) for config in self.start[: self.trials]]
+        known = {_text(one.trial.config, sweeps) for one in tried}
+        study = self._study(len(rounds))
+        for one in tried:
+            self._tell(study, one.trial.config, one.best)
+        found: list[Trial] = []
+        for _ in range(wanted * _IN_VAIN):
+            trial = study.ask()
+            drawn = {name: self._ask(trial, name, values) for name, values in self.space.items()}
+            config = replace(self.base, **drawn)
+            text = _text(config, sweeps)
+            if text not in known:
+                known.add(text)
+                found.append(Trial(config, sweeps[-1]))
+            if len(found) == wanted:
+                break
+        return found
+
+    def expected(self, sweeps: Sequence[int]) -> list[Trial]:
+        """Return draws at random in place of what will be proposed."""
+        draws = drawn(self.space, self.base, self.trials, start=self.start)
+        return [Trial(config, sweeps[-1]) for config in draws]
+
+    def _study(self, number: int) -> Any:
+        import optuna  # noqa: PLC0415 - slow to import, and an extra
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            # A seed for each round: the sampler's state is not kept from one to the next.
+            sampler = optuna.samplers.TPESampler(
+                seed=self.base.seed * 1_000_003 + number,
+                constant_liar=True,
+                multivariate=True,
+                n_startup_trials=2 * AT_ONCE,
+            )
+        return optuna.create_study(direction="maximize", sampler=sampler)
+
+    def _tell(self, study: Any, config: ALSConfig, score: float) -> None:
+        import optuna  # noqa: PLC0415 - slow to import, and an extra
+
+        values = {name: getattr(config, name) for name in self.space}
+        spread = {name: _distribution(name, given) for name, given in self.space.items()}
+        # A start outside of the space is tried, but tells the estimator nothing.
+        if any(not _holds(self.space[name], value) for name, value in values.items()):
+            return
+        stored = {name: _stored(self.space[name], value) for name, value in values.items()}
+        failed = score == -float("inf")
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=stored,
+                distributions=spread,
+                value=None if failed else score,
+                state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
+            )
+        )
+
+    @staticmethod
+    def _ask(trial: Any, name: str, values: Any) -> Any:
+        if not isinstance(values, Range):
+            choices = listed(name, values)
+            return choices[trial.suggest_categorical(name, list(range(len(choices))))]
+        if values.integer:
+            return trial.suggest_int(name, int(values.low), int(values.high), log=values.log)
+        number = trial.suggest_float(name, values.low, values.high, log=values.log)
+        return min(max(float(f"{number:.6g}"), values.low), values.high)
+
+
+def _text(config: ALSConfig, sweeps: Sequence[int]) -> str:
+    """Return what tells one training from another."""
+    return canonical_settings(replace(config, iterations=sweeps[-1]).to_settings())
+
+
+def _distribution(name: str, values: Any) -> Any:
+    from optuna import distributions  # noqa: PLC0415 - slow to import, and an extra
+
+    if not isinstance(values, Range):
+        return distributions.CategoricalDistribution(list(range(len(listed(name, values)))))
+    if values.integer:
+        return distributions.IntDistribution(int(values.low), int(values.high), log=values.log)
+    return distributions.FloatDistribution(values.low, values.high, log=values.log)
+
+
+def _holds(values: Any, value: Any) -> bool:
+    if isinstance(values, Range):
+        return isinstance(value, (int, float)) and values.low <= value <= values.high
+    return value in list(values)
+
+
+def _stored(values: Any, value: Any) -> Any:
+    """Return a value as Optuna has it: of a list, its place."""
+    return value if isinstance(values, Range) else list(values).index(value)

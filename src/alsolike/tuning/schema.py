@@ -1,0 +1,54 @@
+"""The tables of a ledger.
+
+::
+
+    facts           name, value                                   what all of it belongs to
+    configurations  id, settings, sweeps, bars, state, seed,      one row per training
+                    seconds, worker, heartbeat, attempts, error
+    points          configuration, sweep, figures, seconds,       one row per scored point
+                    worker
+    bests           configuration, judge, sweep, answers          its best point for each judge,
+                                                                  with a value for each user
+
+Settings, facts, figures and bars are JSON, answers are zlib over float64. The UNIQUE constraints,
+not the care of any caller, keep a configuration or a point from being there twice. SQLite writes
+the file through its own journal, so it is the one output that does not go through
+`alsolike.writing`.
+"""
+
+VERSION = 2
+
+SCHEMA = (
+    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    """CREATE TABLE configurations (
+        id INTEGER PRIMARY KEY,
+        settings TEXT NOT NULL UNIQUE,
+        sweeps INTEGER NOT NULL DEFAULT 0,
+        bars TEXT NOT NULL DEFAULT '{}',
+        state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN
+            ('waiting', 'running', 'done', 'stopped', 'pruned', 'failed', 'skipped')),
+        seed INTEGER,
+        seconds REAL,
+        worker TEXT,
+        heartbeat REAL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        error TEXT,
+        CHECK ((error IS NOT NULL) = (state = 'failed')),
+        CHECK ((worker IS NOT NULL) = (state = 'running'))
+    )""",
+    """CREATE TABLE points (
+        configuration INTEGER NOT NULL REFERENCES configurations (id),
+        sweep INTEGER NOT NULL,
+        figures TEXT NOT NULL,
+        seconds REAL,
+        worker TEXT NOT NULL,
+        PRIMARY KEY (configuration, sweep)
+    )""",
+    """CREATE TABLE bests (
+        configuration INTEGER NOT NULL REFERENCES configurations (id),
+        judge TEXT NOT NULL,
+        sweep INTEGER NOT NULL,
+        answers BLOB NOT NULL,
+        PRIMARY KEY (configuration, judge)
+    )""",
+)

@@ -1,0 +1,324 @@
+"""A search: rounds of trainings from a strategy, each scored at chosen sweeps, each point once."""
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from alsolike.data.split import Split
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import FitError, SettingError
+from alsolike.evaluation.curves import Judge, checked_judges, checked_sweeps
+from alsolike.models.config import ALSConfig
+from alsolike.observing import SILENT, Observer
+from alsolike.tuning.candidates import ONE_GO, Config, sweeps_of
+from alsolike.tuning.canonical import canonical_settings
+from alsolike.tuning.crew import Crew, Processes, Threads
+from alsolike.tuning.differences import DATA
+from alsolike.tuning.leaderboard import Run, SearchResult, ranked, runs_of
+from alsolike.tuning.ledger import ENDED, Ledger
+from alsolike.tuning.plan import Plan
+from alsolike.tuning.space import distinct
+from alsolike.tuning.strategies import Doubling, Halving, Listed, Strategy, Trial, Tried, bars_of
+from alsolike.tuning.telling import Teller
+from alsolike.tuning.timing import forecast_time, in_words
+
+# Figures recorded with one of these are not continued with another.
+_FIGURES_DEPEND_ON = ("alsolike", "numba", "numpy", "scipy")
+# Trainings of a round where the rounds before decide what is pruned.
+_BETWEEN_PRUNINGS = 8
+
+
+def search(
+    split: Split,
+    configs: Sequence[ALSConfig] | Strategy,
+    *,
+    sweeps: Sequence[int] | None = None,
+    ledger: Ledger | None = None,
+    k: int = 10,
+    metric: str = "precision",
+    exclude_seen: bool = True,
+    beside: Sequence[Judge] = (),
+    baselines: Sequence[Config] = (),
+    patience: int | None = None,
+    prune: bool = False,
+    workers: int = 1,
+    deadline: float | None = None,
+    forecast: bool = False,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> SearchResult:
+    """Train each configuration once, score it at the chosen sweeps, and rank on validation.
+
+    Configurations that differ in ``iterations`` alone are one training. A run is as good as its
+    best point; ties go to fewer factors, then to the earlier sweep, then to the earlier run. With
+    a ledger on disk, the same call after a kill goes on where it was and ends with the same
+    result, whatever the number of workers. A configuration that the solver cannot answer is
+    recorded, reported, and left out of the ranking.
+
+    Parameters
+    ----------
+    split : Split
+    configs : sequence of ALSConfig, or Strategy
+        All of a list, as from `expand`; or one of `alsolike.tuning.strategies`.
+    sweeps : sequence of int or None
+        Where each training is scored; the last ends it. None: the iterations that `configs` name.
+    ledger : Ledger or None
+        None: in memory.
+    k, metric, exclude_seen
+        What ranks, as in `Judge`; always on the validation part.
+    beside : sequence of Judge
+        Further ways to score and to choose, from the same trainings.
+    baselines : sequence of Config
+        Other models for the same leaderboard, see `alsolike.tuning.candidates`.
+    patience : int or None
+        Stop a training after so many points without a better score; None: never.
+    prune : bool
+        End a training whose score falls below the median that earlier rounds had at its sweep.
+    workers : int
+        Above 1, so many processes train; the ledger must be a file then.
+    deadline : float or None
+        In seconds since 1970; what has not ended then is skipped, and the result says so. Lists
+        are tried in an order drawn by the seed then, so that what there is time for is no corner.
+    forecast : bool
+        Measure a few sweeps first, and tell how long it will take.
+    engine : Engine or None
+        Where to compute; the result does not depend on it.
+    observer : Observer
+        Hears a step for each point and is told a `FinishedRun` for each training.
+
+    Raises
+    ------
+    SettingError
+        No configurations, no sweeps, or judges of one name.
+    SplitError
+        The split lacks the part that a judge chooses on.
+    LedgerError
+        The ledger belongs to other data or settings, or a point was done twice.
+    FitError
+        Every configuration failed.
+
+    Examples
+    --------
+    >>> from alsolike.data.interactions import Interactions
+    >>> from alsolike.data.splitting import hold_out
+    >>> from alsolike.tuning.space import expand
+    >>> users = [f"u{number}" for number in range(20) for _ in range(12)]
+    >>> items = [f"i{number % 15}" for number in range(240)]
+    >>> split = hold_out(Interactions.from_columns(users, items), k=2)
+    >>> configs = expand({"factors": [2, 4]}, ALSConfig())
+    >>> result = search(split, configs, sweeps=[2, 4], k=5)
+    >>> len(result.curves), len(result.leaderboard)
+    (4, 2)
+    """
+    wanted = _sweeps_for(configs, sweeps)
+    strategy = _strategy_of(configs, wanted[-1], prune=prune)
+    if deadline is not None and isinstance(strategy, Listed):
+        order = np.random.default_rng(strategy.configs[0].seed).permutation(len(strategy.configs))
+        strategy = replace(strategy, configs=[strategy.configs[place] for place in order])
+    judge = Judge(metric=metric, k=k, exclude_seen=exclude_seen)
+    judges = checked_judges(split, judge, beside)
+    checked_workers(workers, patience)
+    plan = Plan(split, judges, wanted, patience)
+    with Ledger(None) if ledger is None else contextlib.nullcontext(ledger) as book:
+        book.bind(_facts(plan, strategy, prune))
+        local = engine or LocalEngine()
+        crew: Crew = (
+            Threads(plan, book, local) if workers == 1 else Processes(plan, book, local, workers)
+        )
+        with crew:
+            work = _Search(plan, book, strategy, prune, deadline, observer)
+            work.go(crew, baselines, local if forecast else None)
+        return work.result()
+
+
+class _Search:
+    """One search as it goes on: its rounds, and the runs that these have entered."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        strategy: Strategy,
+        prune: bool,
+        deadline: float | None,
+        observer: Observer,
+    ) -> None:
+        self._plan, self._ledger, self._strategy = plan, ledger, strategy
+        self._prune, self._deadline, self._observer = prune, deadline, observer
+        self._configs: dict[int, Config] = {}  # by entry, in the order of the proposals
+
+    def go(self, crew: Crew, baselines: Sequence[Config], engine: Engine | None) -> None:
+        """Do round after round, until nothing more is proposed or time is up.
+
+        The lines to beat come first: what they took is known then, and the rest is forecast where
+        an engine to measure on is given.
+        """
+        if baselines:
+            entries = [self._enlist(config, ONE_GO, {}) for config in baselines]
+            self._do(crew, entries, "lines to beat")
+        if engine is not None and not self._is_late():
+            self._forecast(engine)
+        rounds: list[list[Tried]] = []
+        while trials := self._proposed(rounds):
+            bars = bars_of(rounds) if self._prune else {}
+            entries = [self._enlist(trial.config, trial.sweeps, bars) for trial in trials]
+            again = f", round {len(rounds) + 1}" if rounds else ""
+            self._do(crew, entries, f"{self._strategy.name} search{again}")
+            rounds.append(
+                [self._tried(entry, trial) for entry, trial in zip(entries, trials, strict=True)]
+            )
+            if self._is_late():
+                return
+
+    def _forecast(self, engine: Engine) -> None:
+        """Tell how long the search will take, and what that means for the budget."""
+        rows = self._ledger.to_table().rows()
+        ended = {row["settings"] for row in rows if row["state"] in ENDED}
+        left = [
+            trial
+            for trial in self._strategy.expected(self._plan.sweeps)
+            if canonical_settings(trial.config.to_settings()) not in ended
+        ]
+        if not left:
+            return
+        found = forecast_time(self._plan, left, engine)
+        self._observer.tell(found)
+        if self._deadline is None:
+            return
+        seconds = max(self._deadline - time.time(), 0.0)
+        if seconds < found.seconds:
+            self._observer.warn(
+                f"The budget leaves {in_words(seconds)} of that: about "
+                f"{len(left) * seconds / found.seconds:,.0f} of {len(left):,} trainings, drawn "
+                "evenly. A search by halving or doubling makes more of little time."
+            )
+
+    def result(self) -> SearchResult:
+        """Rank what the ledger holds, once for each judge."""
+        runs = runs_of(self._configs)
+        recorded = [(run, points) for run in runs if (points := self._ledger.points(run.entry))]
+        errors = [(run, e) for run in runs if (e := self._ledger.error(run.entry)) is not None]
+        failed = {run.entry for run, _ in errors}
+        recorded = [(run, points) for run, points in recorded if run.entry not in failed]
+        if not recorded and errors:
+            raise FitError(f"All {len(runs)} runs failed. The first: {errors[0][1]}")
+        if not recorded:
+            raise FitError("Time was up before any run had a score. Give the search more of it.")
+        return ranked(self._plan, self._ledger, recorded, errors, skipped=self._skipped(runs))
+
+    def _proposed(self, rounds: Sequence[Sequence[Tried]]) -> list[Trial]:
+        """Return the next round, the iterations of all its trainings the same."""
+        last = self._plan.sweeps[-1]
+        return [
+            replace(trial, config=replace(trial.config, iterations=last))
+            for trial in self._strategy.propose(rounds, self._plan.sweeps)
+        ]
+
+    def _enlist(self, config: Config, sweeps: int, bars: Mapping[int, float]) -> int:
+        [entry] = self._ledger.enlist([config.to_settings()], sweeps=sweeps, bars=bars)
+        self._configs.setdefault(entry, config)
+        return entry
+
+    def _do(self, crew: Crew, entries: Sequence[int], task: str) -> None:
+        """Have one round done, and tell of it."""
+        self._ledger.take_up(entries)
+        expected = {entry: self._expected(entry) for entry in entries}
+        self._observer.start(task, sum(expected.values()))
+        teller = Teller(self._ledger, self._plan, self._observer, self._configs, expected)
+        crew.work(entries, self._deadline, teller.look)
+        self._observer.finish()
+        if self._is_late():
+            self._ledger.skip(entries)
+
+    def _expected(self, entry: int) -> int:
+        _, sweeps, _ = self._ledger.task(entry)
+        asked = [sweep for sweep in self._plan.sweeps if sweep <= sweeps]
+        return len(sweeps_of(self._configs[entry], asked))
+
+    def _tried(self, entry: int, trial: Trial) -> Tried:
+        """Return what came of a trial, by its own sweeps alone: later rounds may stand already."""
+        score = self._plan.score
+        return Tried(
+            trial,
+            {
+                sweep: figures[score]
+                for sweep, figures in self._ledger.points(entry).items()
+                if sweep <= trial.sweeps and self._ledger.error(entry) is None
+            },
+        )
+
+    def _skipped(self, runs: Sequence[Run]) -> int:
+        return sum(self._ledger.state(run.entry) == "skipped" for run in runs)
+
+    def _is_late(self) -> bool:
+        return self._deadline is not None and time.time() >= self._deadline
+
+
+def checked_workers(workers: int, patience: int | None) -> None:
+    """Raise SettingError for numbers that can be none of workers or of points."""
+    for name, number in (("workers", workers), ("patience", patience)):
+        if number is None:
+            continue
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise SettingError(f"{name} must be a whole number of at least 1, not {number!r}.")
+
+
+def _strategy_of(configs: Sequence[ALSConfig] | Strategy, last: int, *, prune: bool) -> Strategy:
+    """Return the strategy; of a list, all that differ in more than their iterations."""
+    if isinstance(configs, ALSConfig):
+        raise SettingError("A search takes a list of configurations, not one. Put it in a list.")
+    strategy: Strategy = Listed(configs) if isinstance(configs, Sequence) else configs
+    if not isinstance(strategy, Listed | Halving | Doubling):
+        return strategy
+    listed = strategy.configs
+    if not listed:
+        raise SettingError("A search needs at least one configuration; none was given.")
+    for config in listed:
+        if not isinstance(config, ALSConfig):
+            raise SettingError(
+                f"Configurations are of ALSConfig, as alsolike.expand gives them, not {config!r}."
+            )
+    strategy = replace(
+        strategy, configs=distinct(replace(config, iterations=last) for config in listed)
+    )
+    if prune and isinstance(strategy, Listed) and strategy.at_once is None:
+        return replace(strategy, at_once=_BETWEEN_PRUNINGS)
+    return strategy
+
+
+def _sweeps_for(
+    configs: Sequence[ALSConfig] | Strategy, sweeps: Sequence[int] | None
+) -> tuple[int, ...]:
+    if sweeps is not None:
+        return checked_sweeps(sweeps)
+    listed = getattr(configs, "configs", configs)
+    if isinstance(listed, ALSConfig):
+        return (listed.iterations,)
+    if not isinstance(listed, Sequence):
+        raise SettingError("This search needs to know at which sweeps to score: give sweeps.")
+    asked = [one.iterations for one in listed if isinstance(one, ALSConfig)]
+    return checked_sweeps(asked) if asked else (1,)
+
+
+def _facts(plan: Plan, strategy: Strategy, prune: bool) -> dict[str, Any]:
+    """Return all that the figures depend on, apart from the configurations."""
+    split = plan.split
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    if split.given is not None:
+        parts["given"] = split.given
+    return {
+        "split": split.method,
+        "search": strategy.name,
+        "sweeps": list(plan.sweeps),
+        "patience": plan.patience,
+        "prune": prune,
+        **{f"{DATA}{name}": part.fingerprint for name, part in parts.items()},
+        **{f"judge {judge.name}": asdict(judge) for judge in plan.judges.values()},
+        **{f"version of {package}": version(package) for package in _FIGURES_DEPEND_ON},
+    }

@@ -1,0 +1,105 @@
+"""How a run is asked to search: the way, how much of it, by whom, and what is taken in the end."""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from alsolike.errors import SettingError
+from alsolike.models.config import ALSConfig
+from alsolike.tuning.leaderboard import SearchResult
+from alsolike.tuning.search import checked_workers
+from alsolike.tuning.space import Space
+from alsolike.tuning.strategies import Strategy, strategy_of
+
+Choice = Literal["best", "cheapest"]
+
+# Of a budget; what is left is for judging on the test users, fitting to all likes, and writing.
+_FOR_THE_SEARCH = 0.8
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searching:
+    """What is asked of a search, besides the data and the space.
+
+    Parameters
+    ----------
+    by : str
+        ``"grid"``, ``"random"``, ``"tpe"``, ``"halving"`` or ``"doubling"``.
+    trials : int or None
+        Trainings to draw, where the search draws.
+    start : sequence of mappings
+        Settings that are tried first.
+    baselines : sequence of str or None
+        The lines to beat, see `alsolike.tuning.baselines.baselines_for`.
+    patience : int or None
+        Points without a better score after which a training is stopped.
+    prune : bool
+        End trainings below the median of earlier ones.
+    workers : int
+        Processes that train.
+    budget : float or None
+        Seconds for the whole run, from when this is made.
+    choose : {"best", "cheapest"}
+        What is fitted in the end: the best run, or the cheapest of those that tie with it.
+
+    Raises
+    ------
+    SettingError
+        A setting is out of its range.
+    """
+
+    by: str = "grid"
+    trials: int | None = None
+    start: Sequence[Mapping[str, Any]] = ()
+    baselines: Sequence[str] | None = None
+    patience: int | None = None
+    prune: bool = False
+    workers: int = 1
+    budget: float | None = None
+    choose: Choice = "best"
+    began: float = field(default_factory=time.time, compare=False)
+
+    def __post_init__(self) -> None:
+        checked_workers(self.workers, self.patience)
+        if self.choose not in get_args(Choice):
+            raise SettingError(f"choose is 'best' or 'cheapest', not {self.choose!r}.")
+        if self.budget is not None and not self.budget > 0:
+            raise SettingError(f"A budget is a time above 0, not {self.budget!r} seconds.")
+
+    def strategy(self, space: Space, base: ALSConfig) -> Strategy:
+        """Return the way to search."""
+        start = [replace(base, **settings) for settings in self.start]
+        return strategy_of(self.by, space, base, trials=self.trials, start=start)
+
+    def deadline(self) -> float | None:
+        """Return when the search has to end, so that there is time for what comes after it."""
+        return None if self.budget is None else self.began + _FOR_THE_SEARCH * self.budget
+
+    def chosen(self, found: SearchResult) -> ALSConfig:
+        """Return the settings to fit."""
+        return found.best if self.choose == "best" else found.proposed
+
+    def chosen_run(self, found: SearchResult) -> int:
+        """Return the number of their run."""
+        return found.best_run if self.choose == "best" else found.proposed_run
+
+
+def seconds_of(text: str) -> float:
+    """Return a time such as 90s, 10m, 1.5h or 1h30m in seconds.
+
+    Examples
+    --------
+    >>> seconds_of("10m"), seconds_of("1h30m"), seconds_of("90")
+    (600.0, 5400.0, 90.0)
+    """
+    plain = text.strip().casefold()
+    if re.fullmatch(r"\d+(\.\d+)?", plain):
+        return float(plain)
+    if not re.fullmatch(r"(\d+(\.\d+)?[smh])+", plain):
+        raise SettingError(f"A time such as 90s, 10m or 1h30m expected, not {text!r}.")
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", plain)
+    return float(sum(float(number) * _UNITS[unit] for number, unit in parts))

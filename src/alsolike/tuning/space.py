@@ -1,0 +1,187 @@
+"""What a search may try: lists and ranges of values, and the points that are drawn from them."""
+
+import difflib
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from alsolike.errors import SettingError
+from alsolike.models.config import ALSConfig
+from alsolike.tuning.canonical import canonical_settings
+
+_OF_A_RANGE = ("low", "high", "log", "integer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Numbers from `low` to `high`, both included.
+
+    Parameters
+    ----------
+    low, high : float
+    log : bool
+        Evenly spread over their logarithms; both ends are above 0 then.
+    integer : bool
+        Whole numbers alone.
+
+    Raises
+    ------
+    SettingError
+        The range is empty, or its logarithm is.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+
+    def __post_init__(self) -> None:
+        for end in (self.low, self.high):
+            if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end):
+                raise SettingError(f"The ends of a range are finite numbers, not {end!r}.")
+            if self.integer and end != int(end):
+                raise SettingError(f"The ends of a range of integers are integers, not {end!r}.")
+        for name in ("log", "integer"):
+            if not isinstance(getattr(self, name), bool):
+                raise SettingError(f"{name} is true or false, not {getattr(self, name)!r}.")
+        if not self.low < self.high:
+            raise SettingError(f"low must be below high: {self.low!r} and {self.high!r}.")
+        if self.log and self.low <= 0:
+            raise SettingError(f"A range with log begins above 0, not at {self.low!r}.")
+
+    def draw(self, rng: np.random.Generator) -> float | int:
+        """Return one number; each whole number has a share of its own where they are meant."""
+        low, high = (self.low - 0.5, self.high + 0.5) if self.integer else (self.low, self.high)
+        if self.log:
+            number = math.exp(rng.uniform(math.log(max(low, 0.5 * self.low)), math.log(high)))
+        else:
+            number = rng.uniform(low, high)
+        if self.integer:
+            return int(min(max(round(number), self.low), self.high))
+        # Six digits: enough to search with, and to be read.
+        return min(max(float(f"{number:.6g}"), self.low), self.high)
+
+
+Space = Mapping[str, Sequence[Any] | Range]
+
+
+def expand(space: Space, base: ALSConfig) -> list[ALSConfig]:
+    """Return every combination of the listed settings, the last setting varying fastest.
+
+    Parameters
+    ----------
+    space : mapping of str to sequence
+        Values to try of each setting of `ALSConfig`.
+    base : ALSConfig
+        All other settings.
+
+    Returns
+    -------
+    list of ALSConfig
+        In the order of ``itertools.product``, each once.
+
+    Raises
+    ------
+    SettingError
+        An unknown setting, or no list of values for one.
+
+    Examples
+    --------
+    >>> grid = expand({"factors": [8, 16], "alpha": [1, 10, 10.0]}, ALSConfig())
+    >>> [(config.factors, config.alpha) for config in grid]
+    [(8, 1), (8, 10), (16, 1), (16, 10)]
+    >>> expand({"lambda": [0.1]}, ALSConfig())
+    Traceback (most recent call last):
+        ...
+    alsolike.errors.SettingError: Unknown setting 'lambda'. Known are: factors, ...
+    """
+    for name, values in checked_space(space).items():
+        if isinstance(values, Range):
+            raise SettingError(
+                f"A grid tries lists of values, and {name} is a range. Give a list, or search at "
+                "random (--search random)."
+            )
+    lists = [listed(name, values) for name, values in space.items()]
+    return distinct(
+        replace(base, **dict(zip(space, values, strict=True)))
+        for values in itertools.product(*lists)
+    )
+
+
+def draw(space: Space, base: ALSConfig, rng: np.random.Generator) -> ALSConfig:
+    """Return one configuration drawn at random."""
+    drawn: dict[str, Any] = {}
+    for name, values in checked_space(space).items():
+        if isinstance(values, Range):
+            drawn[name] = values.draw(rng)
+        else:
+            choices = listed(name, values)
+            drawn[name] = choices[int(rng.integers(len(choices)))]
+    return replace(base, **drawn)
+
+
+def space_of(texts: Mapping[str, Any]) -> dict[str, Sequence[Any] | Range]:
+    """Return a space as a file gives it: lists, and tables with low and high.
+
+    Examples
+    --------
+    >>> space_of({"factors": [8, 16], "alpha": {"low": 1, "high": 100, "log": True}})["alpha"]
+    Range(low=1, high=100, log=True, integer=False)
+    >>> space_of({"alpha": {"low": 1, "hihg": 100}})
+    Traceback (most recent call last):
+        ...
+    alsolike.errors.SettingError: alpha: a range has low, high, log and integer, not 'hihg'.
+    """
+    found: dict[str, Sequence[Any] | Range] = {}
+    for name, given in checked_space(texts).items():
+        if not isinstance(given, Mapping):
+            found[name] = given if isinstance(given, Range) else listed(name, given)
+            continue
+        for key in given:
+            if key not in _OF_A_RANGE:
+                raise SettingError(f"{name}: a range has low, high, log and integer, not {key!r}.")
+        for end in ("low", "high"):
+            if end not in given:
+                raise SettingError(f"{name}: a range needs {end}.")
+        found[name] = Range(**given)
+    return found
+
+
+def distinct(configs: Iterable[ALSConfig]) -> list[ALSConfig]:
+    """Return configurations in their order, equal ones once."""
+    found: dict[str, ALSConfig] = {}
+    for config in configs:
+        found.setdefault(canonical_settings(config.to_settings()), config)
+    return list(found.values())
+
+
+def checked_space(space: Any) -> Any:
+    """Return the space; raise SettingError where it is none, or for a setting that is not known."""
+    if not isinstance(space, Mapping):
+        raise SettingError(
+            f"A list of values for each setting expected, such as {{'factors': [8, 16]}}, not "
+            f"{space!r}."
+        )
+    known = [setting.name for setting in fields(ALSConfig)]
+    for name in space:
+        if name not in known:
+            near = difflib.get_close_matches(name, known)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise SettingError(f"Unknown setting {name!r}.{hint} Known are: {', '.join(known)}.")
+    return space
+
+
+def listed(name: str, values: Any) -> list[Any]:
+    """Return the values to try as plain Python values."""
+    found = [] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
+    if not found:
+        such = getattr(ALSConfig(), name) if isinstance(values, Iterable) and not values else values
+        raise SettingError(
+            f"The setting {name!r} needs a list of values to try, such as [{such!r}]; it is "
+            f"{values!r}."
+        )
+    return [value.item() if isinstance(value, np.generic) else value for value in found]

@@ -1,0 +1,91 @@
+"""What an observer hears of a search: points as they come, runs in their order."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from alsolike.observing import Observer
+from alsolike.tables import Table
+from alsolike.tuning.candidates import Config
+from alsolike.tuning.leaderboard import curve_table, runs_of
+from alsolike.tuning.ledger import ENDED, Ledger
+from alsolike.tuning.plan import Plan
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What an observer is told when a training is done: its learning curve, ready to be read.
+
+    Parameters
+    ----------
+    title : str
+        Which run of how many, and its settings.
+    table : Table
+        One row per scored sweep.
+    """
+
+    title: str
+    table: Table
+
+    def __str__(self) -> str:
+        return f"{self.title}\n{self.table}"
+
+
+@dataclass
+class Teller:
+    """Tells an observer how a round goes on: points as they come, runs in their order."""
+
+    ledger: Ledger
+    plan: Plan
+    observer: Observer
+    configs: Mapping[int, Config]
+    expected: Mapping[int, int]
+    heard: dict[int, int] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    waiting: dict[int, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.runs = {run.entry: run for run in runs_of(self.configs)}
+        self.order = list(self.expected)
+        standing = [e for e in self.order if self.ledger.state(e) in ENDED]
+        for entry in standing:
+            self._advance(entry, self.expected[entry])
+            self.waiting[entry] = None
+        if standing:
+            self.observer.tell(
+                f"{len(standing)} of {len(self.order)} runs stand in {self.ledger.place} already."
+            )
+        self._tell_in_order()
+
+    def look(self, entry: int) -> None:
+        """Look what has become of a training."""
+        with self.lock:
+            if entry in self.waiting or entry not in self.order:
+                return
+            state, points = self.ledger.state(entry), self.ledger.points(entry)
+            if state not in ENDED:
+                self._advance(entry, len(points))
+                return
+            self._advance(entry, self.expected[entry])
+            self.waiting[entry] = self._finding(entry, state, points)
+            self._tell_in_order()
+
+    def _advance(self, entry: int, to: int) -> None:
+        step = min(to, self.expected[entry]) - self.heard.get(entry, 0)
+        if step > 0:
+            self.heard[entry] = self.heard.get(entry, 0) + step
+            self.observer.advance(step)
+
+    def _finding(self, entry: int, state: str, points: Mapping[int, Mapping[str, float]]) -> object:
+        title = self.runs[entry].title
+        if state == "failed":
+            return f"{title}: failed. {self.ledger.error(entry)}"
+        if state != "done":
+            title += f" ({state})"
+        return FinishedRun(title, curve_table(points, self.plan.judges[""]))
+
+    def _tell_in_order(self) -> None:
+        while self.order and self.order[0] in self.waiting:
+            finding = self.waiting[self.order.pop(0)]
+            if finding is not None:
+                self.observer.tell(finding)

@@ -1,0 +1,134 @@
+"""A search as it stands, seen from outside through its ledger, while it runs or after."""
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alsolike.errors import DataError
+from alsolike.evaluation.curves import Judge
+from alsolike.tables import Table
+from alsolike.tuning.candidates import config_of
+from alsolike.tuning.leaderboard import runs_of, tied
+from alsolike.tuning.ledger import ENDED, LEASE, Ledger
+from alsolike.tuning.timing import in_words
+from alsolike.tuning.workers import is_gone
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a ledger says of its search.
+
+    Parameters
+    ----------
+    place : str
+        The ledger's file.
+    states : mapping of str to int
+        Runs in each state.
+    workers : int
+        Of those at work, the ones that are alive.
+    left : float or None
+        Seconds that what was proposed so far will still take, by what has ended took; None where
+        nothing has ended or nothing is left.
+    leaderboard : Table
+        Runs with a score, best first.
+    """
+
+    place: str
+    states: dict[str, int]
+    workers: int
+    left: float | None
+    leaderboard: Table
+
+    def __str__(self) -> str:
+        counted = ", ".join(f"{count:,} {state}" for state, count in self.states.items())
+        told = [f"{self.place}: {counted or 'nothing proposed yet'}."]
+        if self.states.get("running"):
+            told.append(f"Workers alive: {self.workers:,}.")
+        if self.left is not None:
+            told.append(f"What is proposed will take about {in_words(self.left)} more.")
+        if len(self.leaderboard):
+            told.append(str(self.leaderboard))
+        return "\n".join(told)
+
+
+def standing(folder: Path) -> Standing:
+    """Read how the search in a run's folder stands.
+
+    Parameters
+    ----------
+    folder : path
+        Of ``alsolike run`` or ``alsolike search``, or the ledger's file itself.
+
+    Raises
+    ------
+    DataError
+        There is no ledger.
+    LedgerError
+        It cannot be read as one.
+    """
+    path = folder / "ledger.sqlite" if folder.is_dir() else folder
+    if not path.exists():
+        raise DataError(f"{folder}: there is no ledger of a search here.")
+    with Ledger(path) as ledger:
+        rows = ledger.to_table()
+        states = Counter(rows["state"].tolist())
+        ordered = {
+            state: states[state] for state in (*ENDED, "running", "waiting") if states[state]
+        }
+        return Standing(
+            str(path), ordered, _alive(ledger), _left(rows, ledger), _leaderboard(rows, ledger)
+        )
+
+
+def _alive(ledger: Ledger) -> int:
+    now = time.time()
+    return sum(now - heard <= LEASE and not is_gone(name) for name, heard in ledger.workers())
+
+
+def _left(rows: Table, ledger: Ledger) -> float | None:
+    """Return the seconds that are left: by what a training of as many factors took."""
+    took: dict[Any, list[float]] = {}
+    waiting = []
+    for row in rows.rows():
+        factors = json.loads(row["settings"]).get("factors")
+        if row["state"] in ("done", "stopped", "pruned"):
+            took.setdefault(factors, []).append(row["seconds"])
+        elif row["state"] in ("waiting", "running"):
+            waiting.append(factors)
+    if not waiting or not took:
+        return None
+    every = [seconds for own in took.values() for seconds in own]
+    total = 0.0
+    for factors in waiting:
+        own = took.get(factors, every)
+        total += sum(own) / len(own)
+    return total / max(len(ledger.workers()), 1)
+
+
+def _leaderboard(rows: Table, ledger: Ledger) -> Table:
+    facts = ledger.facts()
+    judges = [Judge(**value) for name, value in facts.items() if name.startswith("judge ")]
+    honest = next((judge for judge in judges if judge.name == Judge().name), None)
+    if honest is None:
+        return Table({})
+    runs = runs_of({row["id"]: config_of(json.loads(row["settings"])) for row in rows.rows()})
+    states = ledger.states()
+    scored = []
+    for run in runs:
+        points = ledger.points(run.entry)
+        if points:
+            sweep = min(points, key=lambda at: (-tied(points[at][honest.score]), at))
+            scored.append((run, sweep, points[sweep]))
+    scored.sort(key=lambda one: (-tied(one[2][honest.score]), one[0].cost, one[1]))
+    return Table.from_rows(
+        [
+            {"rank": rank, "run": run.number, "settings": run.title.partition(": ")[2]}
+            | {"sweep": sweep}
+            | {name: figures[name] for name in honest.figures[1:4]}
+            | {"state": states[run.entry]}
+            for rank, (run, sweep, figures) in enumerate(scored, start=1)
+        ]
+    )

@@ -1,0 +1,60 @@
+"""Who works on a ledger: names of workers that tell whether their process is still there."""
+
+import functools
+import os
+import socket
+import threading
+from pathlib import Path
+
+
+def name_of(thread: int | None = None) -> str:
+    """Return a name for this thread of this process: machine, process, when that began, thread."""
+    place = threading.get_ident() if thread is None else thread
+    return f"{_machine()} {os.getpid()} {_began(os.getpid())} {place}"
+
+
+def is_gone(worker: str) -> bool:
+    """Return whether a worker's process has ended, as far as this machine can know.
+
+    Examples
+    --------
+    >>> is_gone(name_of()), is_gone("a worker of another machine")
+    (False, False)
+    """
+    machine, *rest = worker.rsplit(" ", 3)
+    if machine != _machine() or len(rest) != 3 or not rest[0].isdecimal():
+        return False
+    process, began = int(rest[0]), rest[1]
+    # Numbers of processes come again; two that began at one moment do not.
+    return _began(process) != began
+
+
+@functools.cache
+def _machine() -> str:
+    """Return a name of this machine since it was started, as processes within it see it."""
+    try:
+        booted = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+        space = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # not Linux
+        booted, space = "", ""
+    return f"{socket.gethostname()} {booted} {space}".strip()
+
+
+def _began(process: int) -> str:
+    """Return when a process began, as the system counts; empty where it has ended."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return "" if Path("/proc/self/stat").exists() else _is_there(process)
+    return "" if status[0] == "Z" else status[19]
+
+
+def _is_there(process: int) -> str:
+    """Return the same where the system tells no more than whether there is such a process."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        pass  # it is there, and somebody else's
+    return "?"

@@ -1,0 +1,100 @@
+"""A drawing within a page: in two sizes, in the page's colours, with numbers for the pointer."""
+
+import copy
+import re
+from collections.abc import Container, Iterator, Mapping
+
+from alsolike.views.marks import PHONE, ROLES, Row, Spec
+from alsolike.views.page import escaped, rounded
+
+
+def traces(spec: Spec) -> dict[str, Row]:
+    """Return what is told of each line and each point of `spec`, by the name of its trace.
+
+    A line has the sweeps and values of its corners (gaps left out), a point has words of its own.
+    """
+    found: dict[str, Row] = {}
+    for layer, points in _layers(spec):
+        told = layer["mark"]["type"] == "point"
+        if "description" not in layer.get("encoding", {}):
+            continue
+        for point in points:
+            if told:
+                found[point["trace"]] = {"label": point["label"], "told": point["told"]}
+                continue
+            fresh = {"label": point["label"], "measure": point["measure"], "points": []}
+            trace = found.setdefault(point["trace"], fresh)
+            if point["value"] is not None:
+                trace["points"].append((point["sweep"], float(rounded(point["value"]))))
+    return found
+
+
+def numbers(shown: Mapping[str, Row]) -> str:
+    """Return the numbers of lines as a table that opens on demand."""
+    columns = [dict(trace["points"]) for trace in shown.values()]
+    head = "".join(f'<th scope="col">{escaped(trace["label"])}</th>' for trace in shown.values())
+    rows = "".join(
+        f'<tr><th scope="row">{sweep}</th>'
+        + "".join(
+            f"<td>{rounded(column[sweep]) if sweep in column else '-'}</td>" for column in columns
+        )
+        + "</tr>"
+        for sweep in sorted({sweep for column in columns for sweep in column})
+    )
+    return (
+        "<details><summary>The numbers</summary>"
+        '<div class="als-scroll" tabindex="0" role="region" aria-label="The numbers">'
+        f'<table><thead><tr><th scope="col">sweep</th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></details>"
+    )
+
+
+def bare(spec: Spec, *, narrow: bool) -> Spec:
+    """Return `spec` for a page: no title or paper of its own, and on a phone one column."""
+    stripped = copy.deepcopy(spec)
+    del stripped["title"]
+    stripped |= {"background": None, "padding": 2}
+    if narrow:
+        stripped["config"]["legend"]["columns"] = 1
+        if "concat" in stripped:
+            stripped["columns"] = 1
+        for view in stripped.get("concat", [stripped]):
+            view["width"], view["height"] = PHONE[0], min(view["height"], PHONE[1])
+    return stripped
+
+
+def themed(svg: str, shown: Container[str]) -> str:
+    """Return `svg` with the page's colours in place of ours, and without a voice of its own.
+
+    Parameters
+    ----------
+    svg : str
+    shown : container of str
+        The traces of which something is told: their lines and points keep their names.
+    """
+    return re.sub(r"<[^>]+>", lambda tag: _themed_tag(tag[0], shown), svg)
+
+
+def _layers(spec: Spec) -> Iterator[tuple[Spec, list[Row]]]:
+    """Yield each layer of each view, with the data that it draws."""
+    for view in spec.get("concat", [spec]):
+        for layer in view["layer"]:
+            yield layer, layer.get("data", view.get("data", {"values": []}))["values"]
+
+
+def _themed_tag(tag: str, shown: Container[str]) -> str:
+    named = re.search(r' aria-label="([^"]*)" [^>]*roledescription="(line mark|point)"', tag)
+    tag = re.sub(r' (?:aria-[a-z]+|role|class|font-family|xmlns:xlink)="[^"]*"', "", tag)
+    tag = re.sub(r"(\.\d\d)\d+", r"\1", tag.replace(' opacity="1"', ""))
+    if named and named[1] in shown and tag.startswith("<path"):
+        kind = "trace" if named[2] == "line mark" else "point"
+        tag = tag.replace("<path", f'<path data-{kind}="{named[1]}"', 1)
+    if tag.startswith("<svg"):
+        tag = tag.replace("<svg", '<svg aria-hidden="true" focusable="false"', 1)
+    return re.sub(
+        r'(fill|stroke)="(#[0-9a-f]{6})"',
+        lambda paint: (
+            f'{paint[1]}="var(--als-{ROLES[paint[2]]})"' if paint[2] in ROLES else paint[0]
+        ),
+        tag,
+    )

@@ -1,0 +1,216 @@
+"""Runs of a leaderboard as points: the best, those that tie with it, and the others."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alsolike.errors import SettingError
+from alsolike.tables import Table
+from alsolike.views import marks
+from alsolike.views.ends import is_cut_off
+from alsolike.views.marks import ACCENT, INK, MUTED, PAPER, Row, Spec
+from alsolike.views.page import clean, finite, rounded
+from alsolike.views.wording import counted, duration, setting_names, settings_of, spoken
+
+BEST, TIE, LEADER, OTHER, CUT = "best", "tie", "leader", "other", "cut"
+
+_LONGEST_NAME = 24  # characters
+_NUMBERS = 40  # the room left of a drawing for the numbers on its axis
+
+
+def runs_of(
+    leaderboard: Table, score: str, *, model: str | None = None, seconds: Sequence[Any] = ()
+) -> list[Row]:
+    """Return the runs that have a score as points, best first.
+
+    Parameters
+    ----------
+    leaderboard : Table
+        With ``rank`` and `score`; ``run``, ``model``, ``ties``, ``state``, ``<score>_low``,
+        ``<score>_high`` and settings where there are any.
+    score : str
+    model : str or None
+        Of this model alone.
+    seconds : sequence of float or None, (n_rows,)
+        What each run took, where that is to be told.
+
+    Returns
+    -------
+    list of points
+        ``row`` as in the table; ``value``, ``low``, ``high``, ``seconds``, ``settings``;
+        ``standing``, one of `BEST`, `TIE`, `OTHER`, `CUT`; and for the pointer ``trace``,
+        ``label`` and ``told``.
+    """
+    names = setting_names(leaderboard.column_names, score)
+    taken = list(seconds) or [None] * len(leaderboard)
+    points = [
+        _point(row, names, score, place, time)
+        for place, (row, time) in enumerate(zip(leaderboard.rows(), taken, strict=True))
+        if model is None or row.get("model", model) == model
+    ]
+    scored = [point for point in points if point["value"] is not None]
+    scored.sort(key=lambda point: (_rank(point["row"]), -point["value"]))
+    for at, point in enumerate(scored):
+        point["standing"] = BEST if at == 0 else _standing(point["row"])
+    return scored
+
+
+def with_leaders(runs: Sequence[Row]) -> list[Row]:
+    """Return `runs`, best first, with the best of each model that is not the best as `LEADER`."""
+    models = [run["model"] for run in runs]
+    return [
+        {**run, "standing": LEADER}
+        if run["standing"] == OTHER and models.index(run["model"]) == at
+        else run
+        for at, run in enumerate(runs)
+    ]
+
+
+def require(leaderboard: Table, names: Sequence[str]) -> None:
+    """Refuse a leaderboard that lacks one of `names` or has no rows."""
+    missing = [name for name in names if name not in leaderboard]
+    if missing:
+        raise SettingError(
+            f"A figure needs the columns {missing}; "
+            f"the leaderboard has {list(leaderboard.column_names)}."
+        )
+    if not len(leaderboard):
+        raise SettingError("A figure needs at least one run; the leaderboard has no rows.")
+
+
+def legend_names(points: Sequence[Row]) -> dict[str, str]:
+    """Return for each standing among `points` what the legend says of it."""
+    counts = Counter(point["standing"] for point in points)
+    best = [point for point in points if point["standing"] == BEST]
+    of_all = any(point["row"]["rank"] == 1 for point in best)
+    words = {
+        BEST: "".join(f"best: {point['name']}, {rounded(point['value'])}" for point in best),
+        TIE: f"cannot be told from {'it' if of_all else 'the best of all'} "
+        f"({counted(counts[TIE], 'run')})",
+        LEADER: f"best of its model ({counts[LEADER]:,})",
+        OTHER: f"others ({counted(counts[OTHER], 'run')})",
+        CUT: f"given up early ({counted(counts[CUT], 'run')})",
+    }
+    return {standing: clean(name) for standing, name in words.items() if counts[standing]}
+
+
+def dots(names: Mapping[str, str], **mark: Any) -> Spec:
+    """Return a layer of points whose size, line and filling tell their standing.
+
+    Colour alone would not: the others are small and hollow, those that tie are filled, the best is
+    large, and what was given up early is a speck.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        As `legend_names` returns them: what stands in the data, under ``standing``.
+    **mark
+        Further properties of the points.
+    """
+    drawn: dict[str, dict[str, object]] = {
+        "size": {BEST: 150, TIE: 46, LEADER: 70, OTHER: 26, CUT: 7},
+        "stroke": {BEST: PAPER, TIE: ACCENT, LEADER: INK, OTHER: MUTED, CUT: MUTED},
+        "fill": {BEST: ACCENT, TIE: ACCENT, LEADER: PAPER, OTHER: PAPER, CUT: MUTED},
+    }
+    encoding: Spec = {
+        channel: {
+            "field": "standing",
+            "type": "nominal",
+            "scale": {
+                "type": "ordinal",
+                "domain": list(names.values()),
+                "range": [looks[standing] for standing in names],
+            },
+        }
+        for channel, looks in drawn.items()
+    }
+    encoding["description"] = {"field": "trace"}
+    return {
+        "mark": {"type": "point", "opacity": 1, "strokeWidth": 1, **mark},
+        "encoding": encoding,
+    }
+
+
+def whiskers(points: Sequence[Row], **mark: Any) -> list[Spec]:
+    """Return a layer of faint lines from the lower to the upper end of each interval, if any."""
+    known = [point for point in points if point["low"] is not None and point["high"] is not None]
+    if not known:
+        return []
+    return [
+        {
+            "data": {"values": known},
+            "mark": {"type": "rule", "color": MUTED, "opacity": 0.35, "aria": False, **mark},
+            "encoding": {"y": {"field": "low"}, "y2": {"field": "high"}},
+        }
+    ]
+
+
+def left_out(leaderboard: Table, runs: Sequence[Row], model: str | None = None) -> str:
+    """Return in words how many rows of `leaderboard` are not among `runs`, and why."""
+    rows = list(leaderboard.rows())
+    others = [row for row in rows if model is not None and row.get("model", model) != model]
+    without = len(rows) - len(others) - len(runs)
+    told = f"; {counted(len(others), 'row')} of other models not drawn" if others else ""
+    return told + (f"; {counted(without, 'run')} without a score not drawn" if without else "")
+
+
+def range_of(runs: Sequence[Row]) -> tuple[float, float]:
+    """Return the lowest and the highest score, intervals included, with a little room."""
+    found = [run[end] for run in runs for end in ("value", "low", "high") if run[end] is not None]
+    low, high = min(found), max(found)
+    room = 0.04 * (high - low) or 0.1 * abs(high) or 1.0
+    return low - room, high + room
+
+
+def upright(title: str, ends: tuple[float, float]) -> Spec:
+    """Return the encoding of the score on a vertical axis with these ends."""
+    encoding = marks.upright(title)
+    axis = {**encoding["axis"], "minExtent": _NUMBERS}
+    return {**encoding, "axis": axis, "scale": {"domain": ends, "zero": False, "nice": False}}
+
+
+def heading(title: str, runs: Sequence[Row]) -> Spec:
+    """Return the title of a figure of points, and what a point and a line are."""
+    drawn = any(run["low"] is not None and run["high"] is not None for run in runs)
+    lines = "; the faint lines are 95 % intervals" if drawn else ""
+    return {"text": clean(title), "subtitle": f"Each point is a run{lines}"}
+
+
+def _point(row: Row, names: Sequence[str], score: str, place: int, seconds: Any) -> Row:
+    value, low, high = (finite(row.get(f"{score}{end}")) for end in ("", "_low", "_high"))
+    time = finite(seconds)
+    settings = settings_of(row, names)
+    run, model = row.get("run"), row.get("model")
+    kind = clean("" if model is None else str(model), most=_LONGEST_NAME)
+    numbered = f"run {run}" if run is not None else ""
+    # The runs that are searched through go by their numbers, the lines to beat by their models.
+    name = numbered if numbered and kind in ("", "als") else kind
+    ranked = f"rank {row['rank']}" if row["rank"] is not None else ""
+    facts = [ranked, kind, numbered, settings]
+    told = f"{spoken(score)} {rounded(value)}"
+    told += f" ({rounded(low)} to {rounded(high)})" if low is not None and high is not None else ""
+    return {
+        "row": row,
+        "name": name,
+        "model": kind,
+        "settings": settings,
+        "trace": f"row {place}",
+        "label": clean(" · ".join(fact for fact in facts if fact)),
+        "told": told + (f", {duration(time)}" if time is not None else ""),
+        "value": value,
+        "low": low,
+        "high": high,
+        "seconds": time,
+    }
+
+
+def _standing(row: Row) -> str:
+    """Return the standing of a run that is not the best."""
+    if row.get("ties") is True:
+        return TIE
+    return CUT if is_cut_off(row) else OTHER
+
+
+def _rank(row: Row) -> float:
+    rank = finite(row["rank"])
+    return float("inf") if rank is None else rank

@@ -1,0 +1,95 @@
+"""Runs in words: which columns of a table are settings, what a run is called, how long it took."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from alsolike.views.page import clean, finite
+
+_NOT_SETTINGS = {
+    "run", "rank", "sweep", "model", "state", "tie", "ties", "best", "seconds", "loss",
+    "mean", "low", "high",
+}  # fmt: skip
+_FIGURES = ("train_", "validation_", "test_")
+_MOST_CHARACTERS = 40
+
+
+def setting_names(names: Sequence[str], score: str = "") -> list[str]:
+    """Return which columns of a leaderboard or of a table of curves are settings.
+
+    Parameters
+    ----------
+    names : sequence of str
+    score : str
+        The column that runs are ranked by; neither it nor an end of its interval is a setting.
+
+    Examples
+    --------
+    >>> setting_names(("rank", "run", "model", "alpha", "sweep", "test_mrr", "ties", "state"))
+    ['alpha']
+    """
+    figures = {score, f"{score}_low", f"{score}_high"} | _NOT_SETTINGS
+    return [name for name in names if name not in figures and not name.startswith(_FIGURES)]
+
+
+def plain(value: Any) -> str:
+    """Return a setting's value as text: a number to four digits, yes or no, a short text.
+
+    Examples
+    --------
+    >>> [plain(value) for value in (0.1, 1e-05, 36.62361, 12345.0, True, "log")]
+    ['0.1', '1e-05', '36.62', '12345', 'yes', 'log']
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:g}"
+    return clean(str(value), most=_MOST_CHARACTERS)
+
+
+def settings_of(row: Mapping[str, Any], names: Iterable[str]) -> str:
+    """Return the settings of one row in words; those that it does not have are left out.
+
+    Examples
+    --------
+    >>> settings_of({"run": 3, "factors": 40, "alpha": None, "confidence": "log"},
+    ...             ["factors", "alpha", "confidence"])
+    'factors 40 · confidence log'
+    """
+    known = (name for name in names if row[name] is not None)
+    return " · ".join(f"{clean(name)} {plain(row[name])}" for name in known)
+
+
+def spoken(name: str) -> str:
+    """Return the name of a column as words: ``validation_mrr`` becomes ``validation mrr``."""
+    return clean(name.replace("_", " "))
+
+
+def begun(name: str) -> str:
+    """Return the name of a column as words at the beginning of a sentence."""
+    words = spoken(name)
+    return words[:1].upper() + words[1:]
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things: ``1 run``, ``2,000 runs``."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def duration(seconds: Any) -> str:
+    """Return a time for people, to two digits or to the second.
+
+    Examples
+    --------
+    >>> [duration(seconds) for seconds in (0.0123, 4.21, 59.96, 754, 7260, None)]
+    ['0.012 s', '4.2 s', '1 min', '12 min 34 s', '2 h 1 min', '-']
+    """
+    number = finite(seconds)
+    if number is None:
+        return "-"
+    if round(number) < 60:
+        return f"{number:.2g} s"
+    minutes, rest = divmod(round(number), 60)
+    if minutes < 60:
+        return f"{minutes} min" + (f" {rest} s" if rest else "")
+    hours, minutes = divmod(round(number / 60), 60)
+    return f"{hours:,} h" + (f" {minutes} min" if minutes else "")
