@@ -110,6 +110,8 @@ def content(runs=3, text="Likes", names=("Radiohead", "Muse", "Björk"), remote=
         scores=Table.from_rows(scores),
         best_curve=best_curve(first, metric=METRIC, title=text, chosen_sweep=22),
         all_curves=all_curves(table, metric=METRIC, best=1, baseline=0.0213),
+        further=[],
+        tables=[],
         galleries=galleries(names, remote),
         warnings=[text],
         notes=[text],

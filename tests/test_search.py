@@ -25,8 +25,8 @@ from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.plan import Plan
 from alsolike.tuning.presets import ARTICLE, PRESETS, preset_for, quick_for
 from alsolike.tuning.search import search
-from alsolike.tuning.telling import FinishedRun
 from alsolike.tuning.space import expand
+from alsolike.tuning.telling import FinishedRun
 
 BASE = ALSConfig(factors=4, seed=3)
 SPACE = {"factors": [2, 4], "alpha": [1.0, 20.0]}

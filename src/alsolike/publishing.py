@@ -1,7 +1,7 @@
 """What the main job found, and the files in which it leaves that behind."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,18 +12,19 @@ import numpy as np
 from alsolike.data.filtering import FilterReport
 from alsolike.data.readreport import ReadReport
 from alsolike.data.split import Split
-from alsolike.evaluation.intervals import Estimate
-from alsolike.evaluation.results import Evaluation
+from alsolike.evaluation.final import TestFigures
 from alsolike.models import bundle
 from alsolike.models.base import FactorModel
 from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard import SearchResult
+from alsolike.views.frontier import time_and_score
 from alsolike.views.gallery import Gallery, gallery
 from alsolike.views.marks import Spec
 from alsolike.views.plots import all_curves, best_curve, to_png, to_svg
 from alsolike.views.report import ReportContent, report_html
+from alsolike.views.searches import settings_and_score
 from alsolike.writing import write_bytes, write_table, write_text
 
 FILES = (
@@ -35,6 +36,8 @@ FILES = (
     ("learning_curves.parquet, .csv", "every scored point of every run"),
     ("best_curve.png, .svg", "the learning curve of the best run"),
     ("all_curves.png, .svg", "the learning curves of all runs"),
+    ("settings_and_score.png, .svg", "each setting that was varied against the score"),
+    ("time_and_score.png, .svg", "what each run took against what it reached"),
     ("ledger.sqlite", "what the search has done, so that it can go on after a kill"),
 )
 
@@ -44,53 +47,7 @@ _SHELVES = 4  # in each of the three galleries
 _NEIGHBOURS = 5
 
 
-@dataclass(frozen=True)
-class TestFigures:
-    """What the chosen model and popularity reach on the test users.
-
-    Parameters
-    ----------
-    measure : str
-        The measure that settings were chosen by.
-    evaluations : tuple of Evaluation
-        The chosen model's, then popularity's, over the same users.
-    errors : mapping of str to float
-        The chosen model's mean squared errors: ``mse_users``, over all cells of the test users'
-        rows against the test items (the article's), and ``mse_all``, over all cells against what
-        it was fitted to.
-    difference : Estimate
-        Chosen minus popularity in that measure, paired over the users.
-    """
-
-    measure: str
-    evaluations: tuple[Evaluation, ...]
-    errors: Mapping[str, float]
-    difference: Estimate
-
-    def table(self) -> Table:
-        """Return model, metric, mean, low, high, users; the chosen measure first."""
-        rows = [
-            {"model": evaluation.model_name} | row
-            for evaluation in self.evaluations
-            for row in [*evaluation.summary().rows(), *_coverage(evaluation)]
-        ]
-        order = [self.measure, *(row["metric"] for row in rows)]
-        rows.sort(key=lambda row: order.index(row["metric"]))  # the models of a metric together
-        model, users = self.evaluations[0].model_name, self.difference.n
-        rows += [
-            {"model": model, "metric": metric, "mean": error, "users": users}
-            for metric, error in self.errors.items()
-        ]
-        return Table.from_rows(rows)
-
-    def __str__(self) -> str:
-        gain = self.difference
-        told = "no difference can be told" if gain.low <= 0 <= gain.high else "a difference"
-        return (
-            f"On {gain.n:,} test users, whom no choice has seen:\n{self.table()}\n"
-            f"{self.measure} above popularity by {gain.mean:.4f} "
-            f"(95 % interval {gain.low:.4f} to {gain.high:.4f}): {told}"
-        )
+_HEADINGS = {"settings_and_score": "Settings", "time_and_score": "Time"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,12 +92,12 @@ class Outcome:
         return list(_warnings(self))
 
     def figures(self) -> dict[str, Spec]:
-        """Return the two figures of the article, by file name."""
+        """Return the two figures of the article, and those of the search, by file name."""
         found = self.found
         chosen = found.curves["run"] == self.chosen_run
         popularity = (row for row in found.leaderboard.rows() if row["model"] == "popularity")
         rows = [row for row, kept in zip(found.curves.rows(), chosen, strict=True) if kept]
-        return {
+        figures = {
             "best_curve": best_curve(
                 Table.from_rows(rows),
                 metric=found.judge.measure,
@@ -154,6 +111,13 @@ class Outcome:
                 baseline=next((row[found.judge.score] for row in popularity), None),
             ),
         }
+        board, score = found.leaderboard, found.judge.score
+        varying = varying_settings(found)
+        if varying:
+            figures["settings_and_score"] = settings_and_score(board, varying, score)
+        if len(board) > 1:
+            figures["time_and_score"] = time_and_score(board, found.seconds, score)
+        return figures
 
     def galleries(
         self, *, remote_images: bool = False, image_folder: Path | None = None
@@ -234,6 +198,17 @@ def write_search(found: SearchResult, out: Path) -> None:
         write_table(out / f"learning_curves{suffix}.parquet", seen.curves)
 
 
+def varying_settings(found: SearchResult) -> list[str]:
+    """Return the settings of which the leaderboard has several values."""
+    names = found.best.to_settings()
+    rows = [row for row in found.leaderboard.rows() if row["model"] == "als"]
+    return [
+        name
+        for name in found.leaderboard.column_names
+        if name in names and len({row[name] for row in rows}) > 1
+    ]
+
+
 def report_content(
     outcome: Outcome, galleries: list[tuple[str, Gallery]], *, command: str = ""
 ) -> ReportContent:
@@ -254,8 +229,10 @@ def report_content(
         leaderboard=found.leaderboard,
         chosen=[(name.replace("_", " "), f"{value}") for name, value in _settings(outcome)],
         scores=outcome.test.table(),
+        tables=outcome.test.further(),
         best_curve=figures["best_curve"],
         all_curves=figures["all_curves"],
+        further=[(_HEADINGS[name], figures[name]) for name in _HEADINGS if name in figures],
         galleries=galleries,
         warnings=outcome.warnings(),
         notes=list(_notes(outcome)),
@@ -286,14 +263,6 @@ def _chosen_items(model: FactorModel, seed: int) -> list[tuple[str, list[str]]]:
     }
     return [
         (heading, list(model.items.ids_of(rows))) for heading, rows in drawn.items() if len(rows)
-    ]
-
-
-def _coverage(evaluation: Evaluation) -> list[dict[str, object]]:
-    users = len(evaluation.user_indices)
-    return [
-        {"metric": f"coverage@{k}", "mean": share, "users": users}
-        for k, share in evaluation.coverage_at.items()
     ]
 
 

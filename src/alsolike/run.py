@@ -22,15 +22,18 @@ from alsolike.engines.local import LocalEngine
 from alsolike.engines.memory import available
 from alsolike.errors import SettingError, WritingError
 from alsolike.evaluation.curves import Judge, checked_sweeps, together, with_given
+from alsolike.evaluation.final import TestFigures
 from alsolike.evaluation.intervals import paired_difference
 from alsolike.evaluation.measures import evaluate, mean_squared_error
+from alsolike.evaluation.shelves import NeighbourShelves, PopularityShelves, judge_shelves
+from alsolike.evaluation.slices import slices_of
 from alsolike.forecasting import Forecast, forecast
 from alsolike.models.als import fit
 from alsolike.models.bundle import refuse_other_folder
 from alsolike.models.config import ALSConfig
 from alsolike.models.popularity import fit_popularity
 from alsolike.observing import SILENT, Observer
-from alsolike.publishing import Outcome, TestFigures, publish, written_in
+from alsolike.publishing import Outcome, publish, written_in
 from alsolike.recommending.many import recommend, similar
 from alsolike.tuning.baselines import baselines_for
 from alsolike.tuning.leaderboard import SearchResult
@@ -333,20 +336,31 @@ def _test_figures(judge: Judge, chosen: ALSConfig, split: Split, engine: Engine)
     fitted = split.train_and_validation()
     shown = fitted if split.given is None else together(fitted, split.given)
     model = with_given(fit(fitted, chosen, engine=engine), split, engine)
+    popularity = fit_popularity(fitted)
     evaluations = [
         evaluate(each, split.test, exclude=shown, k=judge.k, engine=engine)
-        for each in (model, fit_popularity(fitted))
+        for each in (model, popularity)
     ]
     errors = {
         "mse_users": mean_squared_error(model, split.test, user_indices=split.test_users),
         "mse_all": mean_squared_error(model, shown),
     }
     ours, theirs = (each.per_user[judge.measure] for each in evaluations)
+    slices = tuple(
+        slices_of(each, split.test, shown, metric=judge.metric, k=judge.k, engine=engine)
+        for each in (model, popularity)
+    )
+    shelves = tuple(
+        judge_shelves(each, split.test, shown, k=judge.k, seed=chosen.seed)
+        for each in (NeighbourShelves(model, engine=engine), PopularityShelves(popularity))
+    )
     return TestFigures(
         measure=judge.measure,
         evaluations=tuple(evaluations),
         errors=errors,
         difference=paired_difference(ours, theirs, np.random.default_rng(0)),
+        slices=slices,
+        shelves=shelves,
     )
 
 

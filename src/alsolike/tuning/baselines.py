@@ -53,12 +53,12 @@ def baselines_for(
     found: list[Config] = [PopularityConfig()]
     if "item-knn" in asked:
         found += [
-            NeighboursConfig(weighting=weighting, neighbours=neighbours)
-            for weighting in ("cosine", "bm25")
-            for neighbours in (50, 200)
+            NeighboursConfig(weighting="cosine", neighbours=neighbours) for neighbours in (100, 400)
         ]
+        # Of BM25 the weight of popularity decides most.
+        found += [NeighboursConfig(weighting="bm25", neighbours=400, b=b) for b in (0.05, 0.2)]
     if "ease" in asked:
-        found += [EASEConfig(regularization=regularization) for regularization in (30.0, 300.0)]
+        found += [EASEConfig(regularization=regularization) for regularization in (100.0, 500.0)]
     if "random" in asked:
         found.append(ChanceConfig(seed=seed))
     return found

@@ -52,6 +52,8 @@ class SearchResult:
         Runs without an answer: run, settings, error.
     skipped : int
         Runs that were cut or not begun, because time was up.
+    seconds : tuple of float or None
+        What each run of the leaderboard took, in its order.
     beside : mapping of str to SearchResult
         The same trainings as the further judges see them, by the judge's name.
     """
@@ -66,6 +68,7 @@ class SearchResult:
     optimism: Optimism
     failures: Table
     skipped: int = 0
+    seconds: tuple[float | None, ...] = ()
     beside: Mapping[str, "SearchResult"] = field(default_factory=dict)
 
     @property
@@ -170,6 +173,7 @@ class _Scored:
     score: str
     answers: Values
     state: str
+    seconds: float | None
 
     @property
     def best_sweep(self) -> int:
@@ -241,7 +245,8 @@ def _scored(
                 f"{ledger.place}: run {run.number} has points, but the values of its users are "
                 "gone. Delete the file to start the search anew."
             )
-        found.append(_Scored(run, own, judge.score, best[1], ledger.state(run.entry)))
+        state, seconds = ledger.state(run.entry), ledger.seconds(run.entry)
+        found.append(_Scored(run, own, judge.score, best[1], state, seconds))
     return found
 
 
@@ -283,6 +288,7 @@ def _seen_by(
         optimism(answers, np.random.default_rng(0)),
         failures,
         skipped,
+        tuple(one.seconds for one in in_order),
     )
 
 

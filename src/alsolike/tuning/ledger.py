@@ -146,12 +146,7 @@ class Ledger:
     def claim(self, worker: str, among: Sequence[int] | None = None) -> int | None:
         """Lease the first configuration that waits, or whose worker is gone; None: there is none.
 
-        Parameters
-        ----------
-        worker : str
-            From `alsolike.tuning.workers.name_of`.
-        among : sequence of int or None
-            Only one of these.
+        A worker's name is from `alsolike.tuning.workers.name_of`; `among`: only one of these.
         """
         now = time.time()
         with self._file.transaction() as connection:
@@ -292,7 +287,7 @@ class Ledger:
         return str(self._one(number, "state"))
 
     def states(self) -> dict[int, str]:
-        """Return the state of each configuration."""
+        """Return all states."""
         return dict(self._rows("SELECT id, state FROM configurations ORDER BY id"))
 
     def facts(self) -> dict[str, Any]:
@@ -315,8 +310,13 @@ class Ledger:
 
     def error(self, number: int) -> str | None:
         """Return why configuration `number` failed, or None where it did not."""
-        error = self._one(number, "error")
-        return None if error is None else str(error)
+        error: str | None = self._one(number, "error")
+        return error
+
+    def seconds(self, number: int) -> float | None:
+        """Return what configuration `number` took; None where it has not ended."""
+        seconds: float | None = self._one(number, "seconds")
+        return seconds
 
     def points(self, number: int) -> dict[int, dict[str, float]]:
         """Return the figures of each recorded sweep of configuration `number`, ascending."""

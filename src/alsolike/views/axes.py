@@ -193,7 +193,7 @@ def _encoding(places: Mapping[Any, float], scale: str, ticks: Sequence[tuple[flo
             "domain": [low, high],
             "nice": False,
             "zero": False,
-            "padding": 16,
+            "padding": EDGE,
         },
     }
 

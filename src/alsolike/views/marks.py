@@ -13,7 +13,7 @@ INK, MUTED, GRID, ACCENT, PAPER = "#1f1d1a", "#625d56", "#e4dfd6", "#0b6a60", "#
 ROLES = {INK: "ink", MUTED: "muted", GRID: "grid", ACCENT: "accent", PAPER: "paper"}
 
 PHONE = (296, 300)  # the width of a panel on a phone, and the most that it is high there
-EDGE = 20  # between the end of a panel and the outermost points, where those are no line
+EDGE = 26  # between the end of a panel and the outermost points, where those are no line
 
 _FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
 

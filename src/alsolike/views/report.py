@@ -43,8 +43,12 @@ class ReportContent:
     scores : Table
         ``model``, ``metric``, ``mean``, ``low``, ``high``, ``users``: on test users, the chosen
         model's rows before popularity's. The first metric is the one in the headline.
+    tables : list of (heading, Table)
+        Further figures on test users.
     best_curve, all_curves : spec
         From `alsolike.views.plots`.
+    further : list of (heading, spec)
+        Figures of the whole search.
     galleries : list of (heading, Gallery)
         Popular, middling and rare items.
     warnings, notes : list of str
@@ -62,8 +66,10 @@ class ReportContent:
     leaderboard: Table
     chosen: Pairs
     scores: Table
+    tables: list[tuple[str, Table]]
     best_curve: Spec
     all_curves: Spec
+    further: list[tuple[str, Spec]]
     galleries: list[tuple[str, Gallery]]
     warnings: list[str]
     notes: list[str]
@@ -136,9 +142,21 @@ def _result(content: ReportContent) -> str:
     return (
         _headline(list(content.scores.rows()))
         + leaderboards.scores(content.scores)
+        + _further(content.tables)
         + (f'<h3>Worth knowing</h3><ul class="notes">{notes}</ul>' if notes else "")
         + f"<h3>Chosen settings</h3>{_pairs(content.chosen)}"
     )
+
+
+def _further(tables: Sequence[tuple[str, Table]]) -> str:
+    """Return tables for those who ask further, folded away."""
+    if not tables:
+        return ""
+    inner = "".join(
+        f"<h3>{isolated(heading)}</h3>{leaderboards.plain(table, heading)}"
+        for heading, table in tables
+    )
+    return f"<details><summary>By user, by item, and on item pages</summary>{inner}</details>"
 
 
 def _headline(rows: list[dict[str, Any]]) -> str:
@@ -182,6 +200,7 @@ def _curves(content: ReportContent) -> str:
         f'<p class="lede">{_title_of(content.all_curves)}. The paler a line, the lower its rank; '
         "the best is in colour. Point at a line to read it.</p>"
         f"{figure(content.all_curves)}"
+        + "".join(f"<h3>{heading}</h3>{figure(spec)}" for heading, spec in content.further)
     )
 
 

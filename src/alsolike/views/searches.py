@@ -1,7 +1,7 @@
 """Each setting of a search against the score, as small panels of points."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,7 +93,7 @@ def _panel(runs: Sequence[Row], name: str, width: int) -> Spec:
     drawn = [run for run in runs if run["row"][name] in values]
     asides = _asides(
         [(axis.places[run["row"][name]], run["value"]) for run in drawn],
-        room=min(axis.room(narrowest - 2 * marks.EDGE) / 2 - 3, marks.EDGE),
+        room=_room(axis.room(narrowest - 2 * marks.EDGE)),
         span=high - low,
     )
     points = [
@@ -131,6 +131,11 @@ def _subtitle(runs: Sequence[Row], drawn: Sequence[Row], name: str) -> str:
     return ", ".join(best + (partly if len(drawn) < len(runs) else []))
 
 
+def _room(distance: float) -> float:
+    """Return how far points may stand to either side of places so far from each other."""
+    return max(0.0, min(distance / 2 - 3, marks.EDGE - 2))
+
+
 def _asides(places: Sequence[tuple[Any, float]], *, room: float, span: float) -> list[float]:
     """Return how far aside each point is drawn, so that those at one place do not hide another.
 
@@ -143,13 +148,16 @@ def _asides(places: Sequence[tuple[Any, float]], *, room: float, span: float) ->
     span : float
         Of the values, over the height of the panel.
     """
+    counts = Counter(place for place, _ in places)
     together: dict[tuple[Any, int], list[int]] = defaultdict(list)
     for at, (place, value) in enumerate(places):
-        together[place, round(value / span * _HEIGHT / _STEP)].append(at)
+        # Where there is room for all, so that their intervals do not cover each other either.
+        fit = counts[place] * _STEP <= 2 * room
+        together[place, 0 if fit else round(value / span * _HEIGHT / _STEP)].append(at)
     asides = [0.0] * len(places)
     for group in together.values():
-        step = min(_STEP, max(room, 0.0) / max(len(group) // 2, 1))
-        clear = min(_STEP, max(room, 0.0)) if group[0] == 0 else 0.0  # of the best, which is large
+        clear = min(_STEP, room / 2) if group[0] == 0 else 0.0  # of the best, which is large
+        step = min(_STEP, (room - clear) / max(len(group) // 2, 1))
         for nth, at in enumerate(group[1:], 2):
             asides[at] = round((nth // 2 * step + clear) * (-1 if nth % 2 else 1), 2)
     return asides
