@@ -41,7 +41,10 @@ plugins: [search]
 markdown_extensions: [tables, fenced_code, toc]
 nav: {nav}
 """
-_FIRST = ("index.md", "tutorial.md", "commands.md", "settings.md", "architecture.md")
+_FIRST = (
+    *("index.md", "tutorial.md", "commands.md", "settings.md", "tuning.md", "metrics.md"),
+    "architecture.md",
+)
 
 
 def stage() -> None:

@@ -12,8 +12,8 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.readreport import ReadReport
 from alsolike.data.splitting import hold_out
 from alsolike.errors import WritingError
+from alsolike.evaluation import final
 from alsolike.evaluation.curves import Judge
-from alsolike.evaluation.final import TestFigures
 from alsolike.evaluation.intervals import Estimate
 from alsolike.evaluation.measures import evaluate
 from alsolike.models import bundle
@@ -48,7 +48,7 @@ def outcome() -> Outcome:
         split=split,
         found=found,
         chosen_run=found.best_run,
-        test=TestFigures(
+        test=final.TestFigures(
             "precision@5",
             tuple(evaluate(each, split.test, exclude=shown, k=5) for each in models),
             {"mse_users": 0.01, "mse_all": 0.02},

@@ -62,7 +62,7 @@ def leaderboard(rows):
     shown = ("rank", "run", "factors", "regularization", "alpha", "sweep", SCORE)
     lines = [
         {name: row[name] for name in (*shown, f"{SCORE}_low", f"{SCORE}_high")}
-        | {"model": "als", "tie": row["run"] in (2, 3)}
+        | {"model": "als", "ties": row["run"] in (2, 3)}
         for row in best
     ]
     popularity = {"rank": len(best) + 1, "model": "popularity", SCORE: 0.0213}

@@ -11,7 +11,7 @@ import pytest
 
 from alsolike.errors import SettingError
 from alsolike.tables import Table
-from alsolike.views import placing
+from alsolike.views import marks, placing
 from alsolike.views.axes import number_axis, text_axis, time_axis
 from alsolike.views.frontier import frontier, time_and_score
 from alsolike.views.page import asset, document
@@ -280,6 +280,16 @@ def test_times_and_scores_are_those_of_the_table_and_models_have_shapes_and_name
         "factors 40 · regularization 0",
         "alpha 50",
     ]
+
+
+def test_runs_stand_where_the_words_beside_them_think():
+    table, seconds = board(30)
+    svg = to_svg(time_and_score(table, seconds, SCORE))
+    named = re.findall(r'aria-label="row \d+" [^>]*"point" transform="translate\(([\d.]+),', svg)
+    places = sorted(map(float, named))
+    assert len(places) == len(table)
+    assert places[0] == pytest.approx(marks.EDGE, abs=0.6)
+    assert places[-1] == pytest.approx(528 - marks.EDGE, abs=0.6)
 
 
 def test_words_cover_neither_each_other_nor_the_edge():

@@ -1,7 +1,7 @@
 """What the main job found, and the files in which it leaves that behind."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -107,7 +107,7 @@ class Outcome:
             "all_curves": all_curves(
                 found.curves,
                 metric=found.judge.measure,
-                best=self.chosen_run,
+                best=found.best_run,
                 baseline=next((row[found.judge.score] for row in popularity), None),
             ),
         }
@@ -115,7 +115,7 @@ class Outcome:
         varying = varying_settings(found)
         if varying:
             figures["settings_and_score"] = settings_and_score(board, varying, score)
-        if len(board) > 1:
+        if len(board) > 1 and any(time is not None for time in found.seconds):
             figures["time_and_score"] = time_and_score(board, found.seconds, score)
         return figures
 
@@ -205,7 +205,7 @@ def varying_settings(found: SearchResult) -> list[str]:
     return [
         name
         for name in found.leaderboard.column_names
-        if name in names and len({row[name] for row in rows}) > 1
+        if name in names and len({row[name] for row in rows} - {None}) > 1
     ]
 
 
@@ -236,7 +236,7 @@ def report_content(
         galleries=galleries,
         warnings=outcome.warnings(),
         notes=list(_notes(outcome)),
-        files=[*FILES, *_further_files(found)],
+        files=[*_files(figures), *_further_files(found)],
         versions=[(name, version(name)) for name in _PACKAGES],
     )
 
@@ -325,6 +325,13 @@ def _notes(outcome: Outcome) -> Iterator[str]:
 def _at(found: SearchResult, run: int, sweep: int) -> dict[str, Any]:
     rows = found.curves.rows()
     return next(row for row in rows if (row["run"], row["sweep"]) == (run, sweep))
+
+
+def _files(figures: Mapping[str, Spec]) -> Iterator[tuple[str, str]]:
+    """Return what lies beside the report: of the figures those that were drawn."""
+    for name, told in FILES:
+        if name.split(".")[0] in figures or not name.endswith(".png, .svg"):
+            yield name, told
 
 
 def _further_files(found: SearchResult) -> Iterator[tuple[str, str]]:

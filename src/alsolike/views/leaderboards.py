@@ -128,7 +128,7 @@ def _bounds(column: str) -> tuple[str, str]:
 
 def _ordered(names: Sequence[str], column: str) -> list[str]:
     """Put the measure beside the rank, so that a phone shows both before it has to scroll."""
-    hidden = {"tie", column, *_bounds(column)}
+    hidden = {"ties", "state", column, *_bounds(column)}
     others = [name for name in names if name not in hidden and name not in ("rank", "run")]
     ends = [name for name in ("run",) if name in names]
     return [*(["rank"] if "rank" in names else []), *([column] if column else []), *others, *ends]
@@ -154,7 +154,7 @@ def _is_best(row: Row) -> bool:
 
 def is_tie(row: Row) -> bool:
     """Tell whether a run other than the best is marked as not to be told from it."""
-    return row.get("tie") in (True, "yes") and not _is_best(row)
+    return row.get("ties") in (True, "yes") and not _is_best(row)
 
 
 def _is_popularity(row: Row) -> bool:

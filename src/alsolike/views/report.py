@@ -153,10 +153,16 @@ def _further(tables: Sequence[tuple[str, Table]]) -> str:
     if not tables:
         return ""
     inner = "".join(
-        f"<h3>{isolated(heading)}</h3>{leaderboards.plain(table, heading)}"
-        for heading, table in tables
+        f"<h3>{isolated(heading)}</h3>{_table(heading, table)}" for heading, table in tables
     )
     return f"<details><summary>By user, by item, and on item pages</summary>{inner}</details>"
+
+
+def _table(heading: str, table: Table) -> str:
+    """Return a table; one of names and values without a head."""
+    if table.column_names == ("figure", "value"):
+        return _pairs([(row["figure"], row["value"]) for row in table.rows()])
+    return leaderboards.plain(table, heading)
 
 
 def _headline(rows: list[dict[str, Any]]) -> str:
