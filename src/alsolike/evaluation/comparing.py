@@ -212,14 +212,17 @@ def optimism(
     single candidate. If all are truly equal, it is right on average; else it is rather too large,
     since two thirds of the users pick worse than all of them.
 
-    In simulations with 100 candidates the corrected score was off by 0.0 standard errors on average
-    where all are equal, by -0.2 where they differ by 1 to 4, and by -0.6 where one stands out by 4
-    in the worst case, when the interval of 95 % held the truth in 3 of 4 (else in 82 to 97 %). How
-    much the best of a bootstrap draw gains on itself finds only 0.7 of the amount, for within draws
-    the candidates already lie apart by the noise of the users at hand. Picking in a draw and
-    scoring on who was not drawn [2]_ is as good where all are equal, and twice as far off with one
-    that stands out. The correction of Tibshirani and Tibshirani [3]_ takes the amount of a part for
-    that of the whole: 3 standard errors too much. Ten parts instead of three double the spread.
+    In simulations with 100 candidates and 200 or 300 users, the corrected score was off by 0.0
+    standard errors on average where all are equal, by -0.2 where they differ by 1 to 4, and by -0.7
+    in the worst case tried, one that stands out by 4 from 99 equal ones. The interval of 95 % takes
+    the amount for known: it held the truth in 94 to 98 % where all are equal, in 82 to 95 % where
+    they differ, and in 71 % in that worst case. How much the best of a bootstrap draw gains on
+    itself finds only 0.7 of the amount if all are equal, for within draws the candidates already
+    lie apart by the noise of the users at hand. Picking in a draw and scoring on who was not drawn
+    [2]_ is a little steadier if all are equal, and twice as far off with one that stands out. The
+    correction of Tibshirani and Tibshirani [3]_ takes the amount of a part for that of the whole,
+    2.5 to 3 standard errors too much. Ten parts are nearer where one stands out, but spread nearly
+    twice as far if all are equal.
 
     Parameters
     ----------
