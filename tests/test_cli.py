@@ -158,7 +158,7 @@ def test_search_leaves_the_leaderboard_and_the_curves(likes: Path, tmp_path: Pat
     words = ("search", likes, "--out", tmp_path, "--held-out", 2, "--grid", "factors=2,4",
              "--set", "alpha=3", "--set", "regularization=1", "--sweeps", "1,3")  # fmt: skip
     said = fine(*words).output
-    assert "run 10: factors 4" in said
+    assert "run 2: factors 4" in said
     assert "popularity" in said
     names = {"leaderboard.csv", "learning_curves.csv", "learning_curves.parquet", "ledger.sqlite"}
     assert {path.name for path in tmp_path.iterdir()} == names

@@ -89,6 +89,7 @@ def forecast(
     test_users: int,
     shelf: int,
     threads: int,
+    baselines: int = 0,
 ) -> Forecast:
     """Forecast the memory of a run from what is known before it trains.
 
@@ -105,6 +106,8 @@ def forecast(
     shelf : int
         Length of the lists of similar items and of recommendations.
     threads : int
+    baselines : int
+        Bytes that the lines to beat take at their peak.
     """
     pairs, f = _PAIR * kept.n_interactions, max(config.factors for config in configs)
     model = 4 * f * (kept.n_users + kept.n_items)
@@ -121,6 +124,7 @@ def forecast(
     # Each table that is trained on is there twice, by users and by items. The search's stays so.
     beside = min(threads, len(configs))  # trainings of a search at once
     stages = {
+        "lines to beat": pairs + baselines,
         "search": pairs + beside * max(training, sides + judging),
         "test": 3 * pairs + max(training, judging + auc),
         "shelves": 2 * pairs + max(training, model + shelving),

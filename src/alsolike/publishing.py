@@ -312,7 +312,8 @@ def _notes(outcome: Outcome) -> Iterator[str]:
         "model beside this page was then refitted on all interactions."
     )
     for name, other in found.beside.items():
-        row, score = next(other.leaderboard.rows()), other.judge.score
+        score = other.judge.score
+        row = next(row for row in other.leaderboard.rows() if row["run"] is not None)
         run, sweep = outcome.chosen_run, outcome.chosen.iterations
         yield (
             f"By {name} own way of counting ({other.judge}; best of {len(other.curves):,} points "

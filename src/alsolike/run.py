@@ -35,7 +35,7 @@ from alsolike.models.popularity import fit_popularity
 from alsolike.observing import SILENT, Observer
 from alsolike.publishing import Outcome, publish, written_in
 from alsolike.recommending.many import recommend, similar
-from alsolike.tuning.baselines import baselines_for
+from alsolike.tuning.baselines import baselines_for, bytes_of
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.presets import Preset, preset_for
@@ -235,6 +235,11 @@ def forecast_memory(job: Job, prepared: Prepared) -> Forecast:
         test_users=len(prepared.split.test_users),
         shelf=_SHELF,
         threads=LocalEngine(job.threads).threads,
+        baselines=bytes_of(
+            baselines_for(job.search.baselines, prepared.split.train),
+            prepared.split.train,
+            LocalEngine(job.threads).threads,
+        ),
     )
 
 

@@ -13,6 +13,9 @@ from alsolike.tuning.candidates import BASELINES, Config, PopularityConfig
 # Unasked, EASE is tried where its n x n x n operations take seconds.
 EASE_UNASKED = 3_000
 
+# Bytes: a number and an index, several times over while lists are put together and turned.
+_PER_NEIGHBOUR = 80
+
 
 def baselines_for(
     names: Sequence[str] | None, interactions: Interactions, *, seed: int = 0
@@ -62,6 +65,17 @@ def baselines_for(
     if "random" in asked:
         found.append(ChanceConfig(seed=seed))
     return found
+
+
+def bytes_of(configs: Sequence[Config], interactions: Interactions, threads: int) -> int:
+    """Return what the dearest of these take, as many at once as there are threads."""
+    n_items, needed = interactions.n_items, []
+    for config in configs:
+        if isinstance(config, EASEConfig):
+            needed.append(ease_bytes(n_items))
+        elif isinstance(config, NeighboursConfig):
+            needed.append(_PER_NEIGHBOUR * n_items * min(config.neighbours, n_items))
+    return sum(sorted(needed)[-threads:])
 
 
 def _refuse_too_large(n_items: int) -> None:

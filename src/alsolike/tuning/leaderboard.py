@@ -1,5 +1,6 @@
 """From recorded points to a leaderboard: which run is best, as each judge sees it."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -98,8 +99,8 @@ class Run:
 
     Parameters
     ----------
-    number : int
-        From 1, in the order in which the configurations were given.
+    number : int or None
+        From 1, in the order in which the configurations were given; lines to beat have none.
     entry : int
         Its number in the ledger.
     config : Config
@@ -107,7 +108,7 @@ class Run:
         The settings that are not the same in all runs of the model.
     """
 
-    number: int
+    number: int | None
     entry: int
     config: Config
     varying: Mapping[str, Any]
@@ -128,8 +129,9 @@ class Run:
     @property
     def title(self) -> str:
         """Its number and what sets it apart, in words."""
-        told = self.settings if isinstance(self.config, ALSConfig) else self.model
-        return f"run {self.number}: {told}" if told else f"run {self.number}"
+        if self.number is None:
+            return self.model
+        return f"run {self.number}: {self.settings}" if self.varying else f"run {self.number}"
 
     @property
     def cost(self) -> int:
@@ -151,9 +153,11 @@ def runs_of(configs: Mapping[int, Config]) -> list[Run]:
         ]
         for model, settings in of_model.items()
     }
-    runs = []
-    for number, (entry, config) in enumerate(configs.items(), start=1):
+    runs: list[Run] = []
+    numbers = itertools.count(1)
+    for entry, config in configs.items():
         settings = config.to_settings()
+        number = next(numbers) if isinstance(config, ALSConfig) else None
         own = {name: plain_value(settings[name]) for name in varying[model_of(settings)]}
         runs.append(Run(number, entry, config, own))
     return runs
@@ -183,7 +187,7 @@ class _Scored:
     def standing(self) -> tuple[float, int, int, int]:
         """What runs are sorted by: the score, then what is cheaper to train and to keep."""
         sweep = self.best_sweep
-        return -self._at(sweep), self.run.cost, sweep, self.run.number
+        return -self._at(sweep), self.run.cost, sweep, self.run.entry
 
     def _at(self, sweep: int) -> float:
         return tied(self.points[sweep][self.score])
@@ -216,7 +220,7 @@ def ranked(
     failures = Table(
         {
             "run": [run.number for run, _ in errors],
-            "settings": [run.settings for run, _ in errors],
+            "settings": [run.settings or run.model for run, _ in errors],
             "error": [error for _, error in errors],
         }
     )
@@ -242,7 +246,7 @@ def _scored(
         best = ledger.best(run.entry, prefix)
         if best is None:
             raise LedgerError(
-                f"{ledger.place}: run {run.number} has points, but the values of its users are "
+                f"{ledger.place}: {run.title} has points, but the values of its users are "
                 "gone. Delete the file to start the search anew."
             )
         state, seconds = ledger.state(run.entry), ledger.seconds(run.entry)
@@ -254,11 +258,11 @@ def _seen_by(
     judge: Judge, scored: Sequence[_Scored], failures: Table, skipped: int
 ) -> SearchResult:
     in_order = sorted(scored, key=lambda one: one.standing)
-    ranks = {one.run.number: rank for rank, one in enumerate(in_order, start=1)}
+    ranks = {one.run.entry: rank for rank, one in enumerate(in_order, start=1)}
     answers = np.array([one.answers for one in in_order])
     comparison = compare_with_best(answers, np.random.default_rng(0))
     curves = [
-        {"run": one.run.number, "rank": ranks[one.run.number], "sweep": sweep}
+        {"run": one.run.number, "rank": ranks[one.run.entry], "sweep": sweep}
         | _own(one.run)
         | {name: figures.get(name) for name in judge.figures}
         | {"state": one.state}
@@ -282,9 +286,9 @@ def _seen_by(
         Table.from_rows(curves),
         Table.from_rows(leaderboard),
         _config(best),
-        best.run.number,
+        best.run.number or 0,
         _config(proposed),
-        proposed.run.number,
+        proposed.run.number or 0,
         optimism(answers, np.random.default_rng(0)),
         failures,
         skipped,

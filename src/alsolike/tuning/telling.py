@@ -51,7 +51,7 @@ class Teller:
         for entry in standing:
             self._advance(entry, self.expected[entry])
             self.waiting[entry] = None
-        if standing:
+        if any(self.runs[entry].number for entry in standing):
             self.observer.tell(
                 f"{len(standing)} of {len(self.order)} runs stand in {self.ledger.place} already."
             )
@@ -80,6 +80,8 @@ class Teller:
         title = self.runs[entry].title
         if state == "failed":
             return f"{title}: failed. {self.ledger.error(entry)}"
+        if self.runs[entry].number is None:
+            return None  # a line to beat has no curve; it stands on the leaderboard
         if state != "done":
             title += f" ({state})"
         return FinishedRun(title, curve_table(points, self.plan.judges[""]))

@@ -125,7 +125,7 @@ def _leaderboard(rows: Table, ledger: Ledger) -> Table:
     scored.sort(key=lambda one: (-tied(one[2][honest.score]), one[0].cost, one[1]))
     return Table.from_rows(
         [
-            {"rank": rank, "run": run.number, "settings": run.title.partition(": ")[2]}
+            {"rank": rank, "run": run.number, "settings": run.settings if run.number else run.model}
             | {"sweep": sweep}
             | {name: figures[name] for name in honest.figures[1:4]}
             | {"state": states[run.entry]}
