@@ -208,7 +208,7 @@ def test_a_search_broken_off_goes_on_and_does_nothing_twice(tmp_path: Path) -> N
             if self.points == 4:
                 raise KeyboardInterrupt
 
-    asked = job(tmp_path / "broken")
+    asked = job(tmp_path / "broken", threads=1)
     with pytest.raises(KeyboardInterrupt):
         search_settings(asked, prepare(asked), observer=Impatient())
     listener = Listener()
