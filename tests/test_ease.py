@@ -131,7 +131,7 @@ def test_what_does_not_fit_is_refused_before_it_is_made(monkeypatch):
     with pytest.raises(
         DataError,
         match=r"EASE over 40,981 items needs 12.83 GiB of memory, and 4.00 GiB are available. "
-        r"Up to 22,664 items fit: filter more strictly \(min_per_item\), or take item-knn",
+        r"Up to 22,664 items fit: filter more strictly \(min_per_item\), or leave EASE out",
     ):
         fit_ease(likes, EASEConfig())
     assert ease_bytes(22_664) <= 4 * 2**30 < ease_bytes(22_665)

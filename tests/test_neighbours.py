@@ -13,7 +13,8 @@ from alsolike.data.splitting import hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.models import neighbours
-from alsolike.models.neighbours import NeighboursConfig, fit_neighbours, likes_of
+from alsolike.models.historical import likes_of
+from alsolike.models.neighbours import NeighboursConfig, fit_neighbours
 from alsolike.recommending.many import recommend
 from alsolike.testing import tiny_likes
 

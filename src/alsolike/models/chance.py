@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from alsolike.data.arguments import expect_interactions
-from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
 from alsolike.models.base import Floats, Rows
-from alsolike.models.neighbours import check_same_ids, check_whole, settings_of
+from alsolike.models.historical import HistoricalModel
+from alsolike.models.settings import check_whole, known_settings
 from alsolike.observing import SILENT, Observer
 
 Hashes = npt.NDArray[np.uint64]
@@ -57,13 +56,13 @@ class ChanceConfig:
         return {"model": "random", "seed": int(self.seed)}
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> "ChanceConfig":
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Build from what `to_settings` gave; an unknown name is a SettingError."""
-        return cls(**settings_of(cls, "random", settings))
+        return cls(**known_settings(cls, settings, model="random"))
 
 
 @dataclass(frozen=True, eq=False)
-class ChanceModel:
+class ChanceModel(HistoricalModel):
     """Scores every pair at random, the same whenever it is asked.
 
     Parameters
@@ -73,28 +72,9 @@ class ChanceModel:
     config : ChanceConfig
     """
 
-    history: Interactions
+    name: ClassVar[str] = "random"
+
     config: ChanceConfig
-
-    @property
-    def users(self) -> Vocabulary:
-        """The users that it knows."""
-        return self.history.users
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.history.items
-
-    @property
-    def catalogue(self) -> Catalogue | None:
-        """Names, images and links of the items."""
-        return self.history.catalogue
-
-    @property
-    def name(self) -> str:
-        """One word for leaderboards."""
-        return "random"
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return numbers in [0, 1), (n_chosen_users, n_chosen_items).
@@ -109,17 +89,6 @@ class ChanceModel:
         # The 24 bits that float32 holds exactly.
         scores: Floats = (pairs >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
         return scores
-
-    def shown(self, interactions: Interactions) -> "ChanceModel":
-        """Return the same model with other likes over the same ids; its scores do not change.
-
-        Raises
-        ------
-        DataError
-            The users or the items are others.
-        """
-        check_same_ids(self.history, interactions)
-        return ChanceModel(interactions, self.config)
 
     def __repr__(self) -> str:
         return (

@@ -1,15 +1,21 @@
 """`ALSConfig`: the settings of weighted regularized matrix factorization, checked once."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import FitError, SettingError
 from alsolike.models.confidence import CONFIDENCES, Confidence
+from alsolike.models.settings import (
+    check_choice,
+    check_number,
+    check_whole,
+    is_finite,
+    known_settings,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,47 +91,26 @@ class ALSConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        self._check_whole("factors", least=1)
-        self._check_whole("iterations", least=1)
-        self._check_whole("cg_steps", least=1)
-        self._check_whole("seed", least=0)
+        for name, least in (("factors", 1), ("iterations", 1), ("cg_steps", 1), ("seed", 0)):
+            check_whole(name, getattr(self, name), least=least)
         for name in ("regularization", "alpha"):
-            self._check_number(name)
+            check_number(name, getattr(self, name))
         for name in ("user_regularization", "item_regularization"):
             if getattr(self, name) is not None:
-                self._check_number(name)
+                check_number(name, getattr(self, name))
         for name in ("epsilon", "unobserved_weight"):
-            self._check_number(name, above_zero=True)
-        exponent = self.regularization_exponent
-        number = isinstance(exponent, (int, float, np.number)) and not isinstance(exponent, bool)
-        if not number or not math.isfinite(exponent):
+            check_number(name, getattr(self, name), above_zero=True)
+        if not is_finite(self.regularization_exponent):
             raise SettingError(
-                f"regularization_exponent must be a finite number, not {exponent!r}."
+                "regularization_exponent must be a finite number, not "
+                f"{self.regularization_exponent!r}."
             )
-        self._check_choice("confidence", CONFIDENCES)
-        self._check_choice("solver", ("exact", "cg"))
+        check_choice("confidence", self.confidence, CONFIDENCES)
+        check_choice("solver", self.solver, ("exact", "cg"))
         if not isinstance(self.momentum, (bool, np.bool_)):
             raise SettingError(f"momentum must be True or False, not {self.momentum!r}.")
-        self._check_choice("start", ("small", "normal"))
-        self._check_choice("regularization_count", ("weighted", "observed"))
-
-    def _check_whole(self, name: str, *, least: int) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise SettingError(f"{name} must be a whole number of at least {least}, not {value!r}.")
-
-    def _check_number(self, name: str, *, above_zero: bool = False) -> None:
-        value = getattr(self, name)
-        number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-        good = number and math.isfinite(value) and value >= 0
-        if not good or (above_zero and value == 0):
-            bound = "above 0" if above_zero else "of at least 0"
-            raise SettingError(f"{name} must be a finite number {bound}, not {value!r}.")
-
-    def _check_choice(self, name: str, known: tuple[str, ...]) -> None:
-        value = getattr(self, name)
-        if value not in known:
-            raise SettingError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+        check_choice("start", self.start, ("small", "normal"))
+        check_choice("regularization_count", self.regularization_count, ("weighted", "observed"))
 
     def regularization_of(self, side: Literal["user", "item"]) -> float:
         """Return lambda of one side, before it is scaled by counts."""
@@ -169,10 +154,6 @@ class ALSConfig:
         return asdict(self)
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> "ALSConfig":
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Build from what `to_settings` gave; an unknown name is a SettingError."""
-        known = {setting.name for setting in fields(cls)}
-        unknown = sorted(set(settings) - known)
-        if unknown:
-            raise SettingError(f"Unknown settings {unknown}; known are {sorted(known)}.")
-        return cls(**settings)
+        return cls(**known_settings(cls, settings))

@@ -7,8 +7,8 @@ inverted in its own place, and ends as the model's weights.
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +16,15 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from alsolike.data.arguments import expect_interactions
-from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.memory import available
 from alsolike.errors import DataError, FitError
 from alsolike.models.base import Floats, Rows
 from alsolike.models.bases import pieces
-from alsolike.models.neighbours import check_number, check_same_ids, likes_of, settings_of
+from alsolike.models.historical import HistoricalModel, likes_of
+from alsolike.models.settings import check_number, known_settings
 from alsolike.observing import SILENT, Observer
 
 Doubles = npt.NDArray[np.float64]
@@ -69,13 +68,13 @@ class EASEConfig:
         return {"model": "ease", "regularization": float(self.regularization)}
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> "EASEConfig":
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Build from what `to_settings` gave; an unknown name is a SettingError."""
-        return cls(**settings_of(cls, "ease", settings))
+        return cls(**known_settings(cls, settings, model="ease"))
 
 
 @dataclass(frozen=True, eq=False)
-class EASEModel:
+class EASEModel(HistoricalModel):
     """Scores an item by the weights that lead to it from what the user likes.
 
     Parameters
@@ -88,29 +87,10 @@ class EASEModel:
         What it was fitted with.
     """
 
-    history: Interactions
+    name: ClassVar[str] = "ease"
+
     weights: Doubles
     config: EASEConfig
-
-    @property
-    def users(self) -> Vocabulary:
-        """The users that it knows."""
-        return self.history.users
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.history.items
-
-    @property
-    def catalogue(self) -> Catalogue | None:
-        """Names, images and links of the items."""
-        return self.history.catalogue
-
-    @property
-    def name(self) -> str:
-        """One word for leaderboards."""
-        return "ease"
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return sums of weights, (n_chosen_users, n_chosen_items).
@@ -128,22 +108,6 @@ class EASEModel:
                 total += self.weights[item, item_indices]
             scores[place] = total
         return scores
-
-    def shown(self, interactions: Interactions) -> "EASEModel":
-        """Return the same model, scoring from other likes over the same ids.
-
-        Parameters
-        ----------
-        interactions : Interactions
-            Such as ``Split.given``, where whole users were held out.
-
-        Raises
-        ------
-        DataError
-            The users or the items are others.
-        """
-        check_same_ids(self.history, interactions)
-        return replace(self, history=interactions)
 
     @functools.cached_property
     def _likes(self) -> sp.csr_array:
@@ -216,7 +180,7 @@ def fit_ease(
            [0.    , 0.    , 0.    ]])
     """
     expect_interactions(train)
-    _refuse_too_large(train.n_items)
+    refuse_too_large(train.n_items)
     engine = engine or LocalEngine()
     matrix = _gramian(likes_of(train), engine)
     _regularize(matrix, config)
@@ -225,14 +189,16 @@ def fit_ease(
     return EASEModel(train, matrix, config)
 
 
-def _refuse_too_large(n_items: int) -> None:
+def refuse_too_large(n_items: int) -> None:
+    """Raise DataError where the weights do not fit into the memory that is available."""
     needed, free = ease_bytes(n_items), available()
     if free is not None and needed > free:
         fitting = math.isqrt(_TILE**2 + free // 8) - _TILE
         raise DataError(
             f"EASE over {n_items:,} items needs {_said(needed)} of memory, and {_said(free)} are "
             f"available. Up to {fitting:,} items fit: filter more strictly "
-            "(min_per_item), or take item-knn, whose memory does not grow with items x items."
+            "(min_per_item), or leave EASE out: the memory of item-knn does not grow with "
+            "items x items."
         )
 
 

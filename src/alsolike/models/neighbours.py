@@ -5,25 +5,24 @@ each as one, however large; dislikes count as nothing.
 """
 
 import functools
-import math
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.arguments import expect_interactions
-from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.errors import DataError, SettingError
+from alsolike.errors import SettingError
 from alsolike.models.base import Floats, Rows
 from alsolike.models.bases import pieces
+from alsolike.models.historical import HistoricalModel, likes_of
+from alsolike.models.settings import check_choice, check_number, check_whole, known_settings
 from alsolike.observing import SILENT, Observer
 
 Doubles = npt.NDArray[np.float64]
@@ -73,11 +72,7 @@ class NeighboursConfig:
     b: float = 0.2
 
     def __post_init__(self) -> None:
-        known = get_args(Weighting)
-        if self.weighting not in known:
-            raise SettingError(
-                f"weighting must be one of {', '.join(known)}, not {self.weighting!r}."
-            )
+        check_choice("weighting", self.weighting, get_args(Weighting))
         check_whole("neighbours", self.neighbours, least=1)
         for name in ("shrinkage", "k1", "b"):
             check_number(name, getattr(self, name))
@@ -96,13 +91,13 @@ class NeighboursConfig:
         }
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> "NeighboursConfig":
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Build from what `to_settings` gave; an unknown name is a SettingError."""
-        return cls(**settings_of(cls, "item-knn", settings))
+        return cls(**known_settings(cls, settings, model="item-knn"))
 
 
 @dataclass(frozen=True, eq=False)
-class NeighboursModel:
+class NeighboursModel(HistoricalModel):
     """Scores an item by its similarities to what the user likes, where it is a near neighbour.
 
     Parameters
@@ -116,29 +111,10 @@ class NeighboursModel:
         What it was fitted with.
     """
 
-    history: Interactions
+    name: ClassVar[str] = "item_knn"
+
     similarities: sp.csr_array
     config: NeighboursConfig
-
-    @property
-    def users(self) -> Vocabulary:
-        """The users that it knows."""
-        return self.history.users
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.history.items
-
-    @property
-    def catalogue(self) -> Catalogue | None:
-        """Names, images and links of the items."""
-        return self.history.catalogue
-
-    @property
-    def name(self) -> str:
-        """One word for leaderboards."""
-        return "item_knn"
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return sums of similarities, (n_chosen_users, n_chosen_items).
@@ -150,22 +126,6 @@ class NeighboursModel:
         sums = (self.similarities[item_indices] @ liked_by).toarray()
         scores: Floats = sums.T.astype(np.float32, order="C")
         return scores
-
-    def shown(self, interactions: Interactions) -> "NeighboursModel":
-        """Return the same model, scoring from other likes over the same ids.
-
-        Parameters
-        ----------
-        interactions : Interactions
-            Such as ``Split.given``, where whole users were held out.
-
-        Raises
-        ------
-        DataError
-            The users or the items are others.
-        """
-        check_same_ids(self.history, interactions)
-        return replace(self, history=interactions)
 
     @functools.cached_property
     def _likes(self) -> sp.csr_array:
@@ -334,57 +294,3 @@ def _turned(blocks: list[list[tuple[npt.NDArray[Any], Doubles]]], n_items: int) 
         (values, columns.astype(width, copy=False), starts.astype(width)), (n_items, n_items)
     )
     return by_item.T.tocsr()
-
-
-def likes_of(interactions: Interactions) -> sp.csr_array:
-    """Return users x items in float64 with a one for each value above zero, and nothing else."""
-    kept = interactions.keep(interactions.user_items.data > 0).user_items
-    return sp.csr_array((np.ones(kept.nnz), kept.indices, kept.indptr), kept.shape)
-
-
-def check_same_ids(known: Interactions, given: Interactions) -> None:
-    """Raise DataError where `given` has other users or items than `known`."""
-    expect_interactions(given)
-    for kind, own, other in (
-        ("users", known.users, given.users),
-        ("items", known.items, given.items),
-    ):
-        if own != other:
-            raise DataError(
-                f"Interactions over the {len(own):,} {kind} of the model expected; these have "
-                f"{len(other):,}, or others. Lay them over the model's ids first: "
-                "alsolike.data.joining.aligned."
-            )
-
-
-def check_whole(name: str, value: Any, *, least: int) -> None:
-    """Raise SettingError where a setting is no whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise SettingError(f"{name} must be a whole number of at least {least}, not {value!r}.")
-
-
-def check_number(name: str, value: Any, *, above_zero: bool = False) -> None:
-    """Raise SettingError where a setting is no finite number of at least, or above, zero."""
-    number = isinstance(value, (int, float, np.integer, np.floating))
-    if (
-        isinstance(value, bool)
-        or not number
-        or not math.isfinite(value)
-        or value < 0
-        or (above_zero and value == 0)
-    ):
-        bound = "above 0" if above_zero else "of at least 0"
-        raise SettingError(f"{name} must be a finite number {bound}, not {value!r}.")
-
-
-def settings_of(config: type[Any], model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a class of settings; raise SettingError for those of another."""
-    if settings.get("model") != model:
-        raise SettingError(
-            f"Settings of the model {model!r} expected, not {settings.get('model')!r}."
-        )
-    known = {setting.name for setting in fields(config)}
-    unknown = sorted(set(settings) - known - {"model"})
-    if unknown:
-        raise SettingError(f"Unknown settings {unknown}; known are {sorted(known)}.")
-    return {name: value for name, value in settings.items() if name != "model"}

@@ -1,19 +1,35 @@
 """Popularity: the same list for everybody, and the line that every other model has to beat."""
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.base import Floats, Rows
+from alsolike.models.historical import HistoricalModel
+from alsolike.models.settings import known_settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopularityConfig:
+    """Popularity has no settings."""
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return the name of the model alone."""
+        return {"model": "popularity"}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Build from what `to_settings` gave; an unknown name is a SettingError."""
+        return cls(**known_settings(cls, settings, model="popularity"))
 
 
 @dataclass(frozen=True, eq=False)
-class PopularityModel:
+class PopularityModel(HistoricalModel):
     """Scores an item by how many users like it.
 
     Parameters
@@ -24,28 +40,9 @@ class PopularityModel:
         Users with a positive value, per item.
     """
 
-    history: Interactions
+    name: ClassVar[str] = "popularity"
+
     counts: npt.NDArray[np.int64]
-
-    @property
-    def users(self) -> Vocabulary:
-        """The users that it knows."""
-        return self.history.users
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.history.items
-
-    @property
-    def catalogue(self) -> Catalogue | None:
-        """Names, images and links of the items."""
-        return self.history.catalogue
-
-    @property
-    def name(self) -> str:
-        """One word for leaderboards."""
-        return "popularity"
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return the items' counts, once per user, (n_chosen_users, n_chosen_items)."""

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from alsolike.data.interactions import Interactions
-from alsolike.engines.memory import available
 from alsolike.errors import SettingError
 from alsolike.models.chance import ChanceConfig
-from alsolike.models.ease import EASEConfig, ease_bytes
+from alsolike.models.ease import EASEConfig, ease_bytes, refuse_too_large
 from alsolike.models.neighbours import NeighboursConfig
-from alsolike.tuning.candidates import BASELINES, Config, PopularityConfig
+from alsolike.models.popularity import PopularityConfig
+from alsolike.tuning.candidates import BASELINES, Config
 
 # Unasked, EASE is tried where its n x n x n operations take seconds.
 EASE_UNASKED = 3_000
@@ -35,7 +35,9 @@ def baselines_for(
     Raises
     ------
     SettingError
-        There is no baseline of that name, or EASE would need more memory than there is.
+        There is no baseline of that name.
+    DataError
+        EASE would need more memory than is available.
 
     Examples
     --------
@@ -52,7 +54,7 @@ def baselines_for(
     if names is None and interactions.n_items > EASE_UNASKED:
         asked.discard("ease")
     if "ease" in asked:
-        _refuse_too_large(interactions.n_items)
+        refuse_too_large(interactions.n_items)
     found: list[Config] = [PopularityConfig()]
     if "item-knn" in asked:
         found += [
@@ -76,13 +78,3 @@ def bytes_of(configs: Sequence[Config], interactions: Interactions, threads: int
         elif isinstance(config, NeighboursConfig):
             needed.append(_PER_NEIGHBOUR * n_items * min(config.neighbours, n_items))
     return sum(sorted(needed)[-threads:])
-
-
-def _refuse_too_large(n_items: int) -> None:
-    needed, there = ease_bytes(n_items), available()
-    if there is not None and needed > there:
-        raise SettingError(
-            f"EASE over {n_items:,} items takes {needed / 2**30:,.1f} GiB, and "
-            f"{there / 2**30:,.1f} GiB are available. Leave it out of the baselines, or filter the "
-            "items."
-        )

@@ -7,12 +7,12 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
 from alsolike.evaluation.curves import CurvePoint, learning_curve, one_point, together
-from alsolike.models.base import Recommender
 from alsolike.models.chance import ChanceConfig, fit_chance
 from alsolike.models.config import ALSConfig
 from alsolike.models.ease import EASEConfig, fit_ease
+from alsolike.models.historical import HistoricalModel
 from alsolike.models.neighbours import NeighboursConfig, fit_neighbours
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.popularity import PopularityConfig, fit_popularity
 from alsolike.tuning.plan import Plan
 
 # What a training of one go is said to have as sweeps.
@@ -26,20 +26,7 @@ class Config(Protocol):
         """Return them as plain values; ``"model"`` names the model where it is not ALS."""
 
 
-class PopularityConfig:
-    """Popularity has no settings."""
-
-    def to_settings(self) -> dict[str, Any]:
-        """Return the name of the model alone."""
-        return {"model": "popularity"}
-
-    @classmethod
-    def from_settings(cls, _: Mapping[str, Any]) -> "PopularityConfig":
-        """Return the only one."""
-        return cls()
-
-
-Fit = Callable[[Interactions, Any, Engine], Recommender]
+Fit = Callable[[Interactions, Any, Engine], HistoricalModel]
 
 # The lines to beat: each model's settings, and how it is fitted.
 BASELINES: Mapping[str, tuple[Any, Fit]] = {
@@ -75,7 +62,7 @@ def sweeps_of(config: Config, sweeps: Sequence[int]) -> tuple[int, ...]:
     return tuple(sweeps) if isinstance(config, ALSConfig) else (ONE_GO,)
 
 
-def fit_baseline(train: Interactions, config: Config, engine: Engine) -> Recommender:
+def fit_baseline(train: Interactions, config: Config, engine: Engine) -> HistoricalModel:
     """Fit one of the lines to beat."""
     return BASELINES[model_of(config.to_settings())][1](train, config, engine)
 
@@ -102,6 +89,6 @@ def points_of(
         )
         return
     model = fit_baseline(split.train, config, engine)
-    if split.given is not None and hasattr(model, "shown"):
+    if split.given is not None:
         model = model.shown(together(split.train, split.given))
     yield one_point(split, model, judges=judges, seed=plan.seed, engine=engine)
