@@ -6,7 +6,7 @@ that can be among the best, and these are scored by the one defined sum of `kern
 """
 
 import html
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,13 +30,11 @@ from alsolike.recommending.answers import (
     row_lengths,
     seen_by,
     tidy,
-    unit_rows,
     with_direction,
 )
 from alsolike.recommending.equations import UserEquations
+from alsolike.recommending.nearest import Neighbours, dots, narrowed
 from alsolike.tables import Table
-
-_LANES = 4  # as in kernels/topk.py, whose import would bring Numba
 
 
 def recommend_one(
@@ -165,25 +163,11 @@ def similar_to(
     length = checked_k(k)
     with_factors(model, "compare items")
     (row,) = known_items(model, [item])
-    norms, directed = model.item_norms, with_direction(model)
-    asked = ("item", model.items.ids_of([row]))
-    if not directed[row]:
-        return tidy(model, asked, "similar_item", *_no_rows())
-    query = unit_rows(model.item_factors[row], norms[row])
-    lengths = np.where(directed, norms, np.float32(1))
-    near: Floats = np.divide(model.item_factors @ query, lengths, dtype=np.float32)
-
-    def cosines(items: Indices) -> Floats:
-        exact = _dots(unit_rows(model.item_factors[items], norms[items]), query)
-        return np.clip(exact, -1, 1)
-
-    may_appear = directed & (model.item_counts >= min_count)
-    may_appear[row] = False
-    margin = product_margin(np.ones(()), 1.0, model.factors)
-    indices, scores = _narrowed(near, may_appear, length, float(margin), cosines)
-    if include_self:
+    indices, scores = Neighbours(model).similar(row, length, min_count=min_count)
+    if include_self and with_direction(model)[row]:
         indices = np.concatenate(([row], indices[: length - 1])).astype(np.int32)
         scores = np.concatenate(([1.0], scores[: length - 1])).astype(np.float32)
+    asked = ("item", model.items.ids_of([row]))
     return tidy(model, asked, "similar_item", indices[None], scores[None])
 
 
@@ -331,7 +315,7 @@ def explain(model: FactorModel, user: str, item: str) -> Explanation:
         item=model.items.id_of(target),
         name=model.catalogue.name_of(target) if model.catalogue is not None else "",
         score=float(contributions.sum()),
-        stored_score=float(_dots(model.item_factors[[target]], model.user_factors[row])[0]),
+        stored_score=float(dots(model.item_factors[[target]], model.user_factors[row])[0]),
         parts=Table(parts),
         dislikes=int((values < 0).sum()),
     )
@@ -357,42 +341,7 @@ def _best(
     margin = product_margin(row_lengths(vector), np.ldexp(longest, raised), model.factors)
 
     def scores(items: Indices) -> Floats:
-        return _dots(factors[items], vector)
+        return dots(factors[items], vector)
 
-    items, found = _narrowed(near, may_appear, checked_k(k), float(margin), scores)
+    items, found = narrowed(near, may_appear, checked_k(k), float(margin), scores)
     return items, np.ldexp(found, -(raised + lift))
-
-
-def _narrowed(
-    near: Floats,
-    may_appear: Mask,
-    k: int,
-    margin: float,
-    exact: Callable[[Indices], Floats],
-) -> tuple[Indices, Floats]:
-    """Return the best items by `exact`, of which `near` is off by at most `margin`."""
-    items = np.flatnonzero(may_appear).astype(np.int32)
-    if len(items) > k:
-        rough = near[items]
-        last = np.partition(rough, len(rough) - k)[len(rough) - k]
-        # k items have exact scores of at least last - margin; whoever beats them is near that.
-        items = items[rough >= np.float64(last) - 2 * margin]
-    scores = exact(items)
-    order = np.lexsort((items, -scores))[:k]
-    return items[order], scores[order]
-
-
-def _dots(rows: Floats, vector: Floats) -> Floats:
-    """Return ``dot(row, vector)`` of `kernels.topk` for each row, to the last bit."""
-    products = rows.astype(np.float64) * vector.astype(np.float64)
-    steps = -(-rows.shape[1] // _LANES)
-    padded = np.zeros((len(rows), steps * _LANES))
-    padded[:, : rows.shape[1]] = products
-    # A running sum adds in order, which np.sum does not promise.
-    lanes = np.cumsum(padded.reshape(len(rows), steps, _LANES), axis=1)[:, -1] + 0.0
-    total = ((lanes[:, 0] + lanes[:, 1]) + lanes[:, 2]) + lanes[:, 3]
-    return total.astype(np.float32)
-
-
-def _no_rows() -> tuple[Indices, Floats]:
-    return np.empty((1, 0), dtype=np.int32), np.empty((1, 0), dtype=np.float32)
