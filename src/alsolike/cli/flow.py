@@ -92,6 +92,7 @@ def _do(job: Any, *, quiet: bool) -> None:
     for warning in outcome.warnings():
         say(f"warning: {warning}", err=True)
     if not quiet:
+        say(f"To walk through it: alsolike serve {job.out / 'model'}")
         say(f"Done. Open {job.out / 'report.html'}")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from alsolike.cli import asking, flow, handing, judging
+from alsolike.cli import asking, flow, handing, judging, serving
 from alsolike.cli.printing import say
 from alsolike.errors import AlsolikeError
 
@@ -89,5 +89,7 @@ for verb in (
     asking.describe,
     handing.export,
     handing.diff,
+    serving.serve,
+    serving.swap,
 ):
     main.add_command(verb)

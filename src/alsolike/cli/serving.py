@@ -1,0 +1,120 @@
+"""The verbs of the service: serve models, and swap one while they are served."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alsolike.cli.options import PATH
+from alsolike.cli.printing import say
+from alsolike.errors import SettingError
+
+
+def _option(*names: str, **given: Any) -> Callable[..., Any]:
+    return click.option(*names, show_default=given.get("default") not in (None, ()), **given)
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option("--model", "others", multiple=True, type=PATH, help="Another one; may be repeated.")
+@_option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes a free one.")
+@_option("--host", default="127.0.0.1", help="Others than this machine's need a token.")
+@_option("--workers", type=click.IntRange(1, 256), default=1, help="Processes that answer.")
+@click.option(
+    "--state",
+    type=PATH,
+    help="Folder of likes, votes and copies [default: serving beside the model].",
+)
+@click.option("--token-file", type=PATH, help="What every request must show [or ALSOLIKE_TOKEN].")
+@click.option(
+    "--swap-token-file",
+    type=PATH,
+    help="What a swap must show [or ALSOLIKE_SWAP_TOKEN]; without it the endpoint is closed.",
+)
+@click.option("--allow-host", "hosts", multiple=True, help="A further name of this host.")
+@_option(
+    "--rate",
+    type=click.FloatRange(min=0),
+    default=50.0,
+    help="Requests per second of one client; 0: no limit.",
+)
+@_option("--burst", type=click.IntRange(min=1), default=200, help="So many at once after a pause.")
+@_option(
+    "--patience",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    help="Seconds that a slow client has.",
+)
+@click.option("--remote-images", is_flag=True, help="Let pages load pictures from the web.")
+@click.option("--bundles", type=PATH, help="Folder whose bundles the swap endpoint may name.")
+@click.option("--golden", type=PATH, help="Questions that a model must answer well (JSON).")
+@_option("--log", default="-", help="Access log: a file, - for here, or '' for none.")
+def serve(
+    model: Path,
+    others: tuple[Path, ...],
+    state: Path | None,
+    token_file: Path | None,
+    swap_token_file: Path | None,
+    **given: Any,
+) -> None:
+    """Serve models: an app to look and judge, an API for a product page."""
+    _refuse_without_parts()
+    from alsolike.web.serving import serve as serve_
+    from alsolike.web.settings import Settings, places
+
+    settings = Settings(
+        models=places([model, *others]),
+        state=state or model.absolute().parent / "serving",
+        token=_token(token_file, "ALSOLIKE_TOKEN"),
+        swap_token=_token(swap_token_file, "ALSOLIKE_SWAP_TOKEN"),
+        **given,
+    )
+    names = ", ".join(place.name for place in settings.models)
+    said = "" if settings.token is None else " Log in with the token, or send it as a bearer."
+
+    def ready(address: str) -> None:
+        print(f"{names} at {address} (API: {address}docs).{said}", file=sys.stderr, flush=True)
+
+    serve_(settings, ready)
+
+
+@click.command()
+@click.argument("state", type=PATH)
+@click.argument("model", type=PATH)
+@click.option("--name", help="Slot to swap [default: the first].")
+def swap(state: Path, model: Path, name: str | None) -> None:
+    """Let a running service take another model: its state folder, and the new bundle."""
+    _refuse_without_parts()
+    from alsolike.web.serving import SETTINGS_FILE
+    from alsolike.web.settings import Settings
+    from alsolike.web.state import State
+    from alsolike.web.swapping import swap as swap_
+
+    settings = Settings.from_file(state / SETTINGS_FILE)
+    with State(settings.state) as kept:
+        say(str(swap_(settings, kept, name or settings.default, model)))
+
+
+def _token(path: Path | None, variable: str) -> str | None:
+    """Return a token from a file, or else from the environment; never from the command line."""
+    if path is None:
+        return os.environ.get(variable) or None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path}: a file with a token expected ({error}).") from error
+
+
+def _refuse_without_parts() -> None:
+    try:
+        import fastapi  # noqa: F401
+        import jinja2  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise SettingError(
+            f"The service needs {error.name}, which is not there: pip install 'alsolike[serve]'."
+        ) from error

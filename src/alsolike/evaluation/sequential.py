@@ -1,0 +1,189 @@
+"""Is one of two preferred? A test that holds however often it is looked at on the way."""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from alsolike.errors import SettingError
+
+DIFFERENCE = "difference"
+NO_DIFFERENCE = "no difference"
+NOT_YET = "not yet"
+
+# How sure the bets are beforehand that the share is near one half. In simulations, 4 needs the
+# fewest votes for shares of 0.6 and 0.65 (181 and 84, the median) and few for others: 11 in a row.
+_CONCENTRATION = 4.0
+
+_HALVINGS = 60
+_MOST_LOG = 700.0  # exp of more is infinite
+
+
+@dataclass(frozen=True)
+class SequentialTest:
+    """What votes between two say so far, where every vote may have been looked at, and stopped at.
+
+    A usual test is wrong far more often than it says if it is looked at after each vote, and
+    collecting ends when it is pleased. Here, the probability that the wrong verdict is *ever*
+    given is at most `alpha`, under any rule of stopping and going on.
+
+    Let S of n votes that saw a difference be for the first, and theta be the probability of that.
+    Against each theta a bettor's capital is
+
+        ``M(theta) = B(a + S, a + n - S) / B(a, a) / (theta**S * (1 - theta)**(n - S))``
+
+    with B the beta function: a mixture over q of products of ``q / theta`` and ``(1 - q) / (1 -
+    theta)``, each of which is 1 on average [1]_. Capital that begins with 1 and never grows on
+    average ever reaches ``1 / alpha`` with probability of at most `alpha` [2]_. `e_value` is
+    M(1/2), and `interval` holds every theta with ``M(theta) < 1 / alpha`` [1]_ [3]_: that it ever
+    misses the true one has probability of at most `alpha`.
+
+    That there is *no* difference beyond the margin m needs evidence of its own. Now a tie counts
+    as half a vote for each, s is the mean with ties, and the capital bet against ``s >= t`` for
+    t = 1/2 + m is the product of ``(1/2 / t)**x * (1/2 / (1 - t))**(1 - x)`` over votes x of 0, 1/2
+    and 1 (the bet of Wald [4]_, on one half against t). That is at most its chord ``x / (2 t) +
+    (1 - x) / (2 (1 - t))``, whose mean is at most 1 where s is at least t. Likewise against ``s <=
+    1/2 - m``. The smaller of the two capitals is `margin_e_value`; the truth can be on one side
+    only, so that both may use all of `alpha`.
+
+    Parameters
+    ----------
+    wins, losses : int
+        Votes for the first, and for the second.
+    ties : int
+        Votes that saw no difference. They do not count for `e_value` and `interval`.
+    alpha : float
+        Above 0 and below 1.
+    margin : float
+        Above 0 and below 0.5. A share of 0.5 plus or minus this is as good as none.
+
+    Raises
+    ------
+    SettingError
+        A count is not a whole number of at least 0, or a setting is out of its range.
+
+    Notes
+    -----
+    What is assumed is that each vote which sees a difference is for the first with probability
+    theta, whatever the votes before it. Where the models are alike and sides are tossed, that
+    holds with theta = 1/2 whoever votes. Of other values: where few people give many votes, it is
+    their taste that is measured.
+
+    The verdict is that of the votes as they stand, and more votes may take it back.
+
+    References
+    ----------
+    .. [1] H. Robbins, "Statistical methods related to the law of the iterated logarithm", Annals
+       of Mathematical Statistics 41(5), 1970; for the interval as here, I. Waudby-Smith, A.
+       Ramdas, "Confidence sequences for sampling without replacement", NeurIPS 2020, section 2
+       (the prior over the posterior is a martingale).
+    .. [2] J. Ville, "Étude critique de la notion de collectif", 1939.
+    .. [3] S. R. Howard, A. Ramdas, J. McAuliffe, J. Sekhon, "Time-uniform, nonparametric,
+       nonasymptotic confidence sequences", Annals of Statistics 49(2), 2021.
+    .. [4] A. Wald, "Sequential tests of statistical hypotheses", Annals of Mathematical Statistics
+       16(2), 1945.
+
+    Examples
+    --------
+    >>> test = SequentialTest(wins=42, losses=19, ties=7)
+    >>> test.verdict, round(test.e_value, 1)
+    ('not yet', 17.5)
+    >>> SequentialTest(wins=44, losses=19, ties=7).verdict
+    'difference'
+    >>> SequentialTest(wins=300, losses=300, ties=10).verdict
+    'no difference'
+    """
+
+    wins: int
+    losses: int
+    ties: int = 0
+    alpha: float = 0.05
+    margin: float = 0.05
+
+    def __post_init__(self) -> None:
+        for count in fields(self)[:3]:
+            given = getattr(self, count.name)
+            if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+                raise SettingError(
+                    f"{count.name} must be a whole number of at least 0, not {given!r}."
+                )
+        if not 0 < self.alpha < 1:
+            raise SettingError(f"alpha must be above 0 and below 1, not {self.alpha}.")
+        if not 0 < self.margin < 0.5:
+            raise SettingError(f"margin must be above 0 and below 0.5, not {self.margin}.")
+
+    @property
+    def votes(self) -> int:
+        """All votes, ties among them."""
+        return self.wins + self.losses + self.ties
+
+    @property
+    def share(self) -> float | None:
+        """Wins among the votes that saw a difference; None where there are none."""
+        decided = self.wins + self.losses
+        return self.wins / decided if decided else None
+
+    @functools.cached_property
+    def e_value(self) -> float:
+        """Evidence for a difference: 1 says nothing, ``1 / alpha`` is enough. At most 1e304."""
+        return math.exp(min(self._log_capital(0.5), _MOST_LOG))
+
+    @functools.cached_property
+    def interval(self) -> tuple[float, float]:
+        """The shares that are still possible; 0.5 is outside where `e_value` is enough."""
+        share = self.share
+        if share is None:
+            return 0.0, 1.0
+        enough = -math.log(self.alpha)
+
+        def is_out(theta: float) -> bool:
+            return self._log_capital(theta) >= enough
+
+        low = _edge(is_out, 0.0, share) if self.wins else 0.0
+        high = _edge(is_out, 1.0, share) if self.losses else 1.0
+        return low, high
+
+    @functools.cached_property
+    def margin_e_value(self) -> float:
+        """Evidence that there is no difference beyond the margin; ``1 / alpha`` is enough."""
+        # On the worse side is whoever has fewer votes: the bet lost most on the other.
+        few, many = sorted((self.wins, self.losses))
+        half = self.ties / 2
+        high = (many + half) * math.log1p(2 * self.margin)
+        low = (few + half) * math.log1p(-2 * self.margin)
+        return math.exp(min(-(high + low), _MOST_LOG))
+
+    @property
+    def is_within_margin(self) -> bool:
+        """Whether a difference beyond the margin can be ruled out."""
+        return self.margin_e_value >= 1 / self.alpha
+
+    @property
+    def verdict(self) -> str:
+        """One of `DIFFERENCE`, `NO_DIFFERENCE` (beyond the margin) and `NOT_YET`.
+
+        After many votes a difference can be certain and within the margin: it is one, then.
+        """
+        if self.e_value >= 1 / self.alpha:
+            return DIFFERENCE
+        return NO_DIFFERENCE if self.is_within_margin else NOT_YET
+
+    def _log_capital(self, theta: float) -> float:
+        bet = _log_beta(_CONCENTRATION + self.wins, _CONCENTRATION + self.losses)
+        before = _log_beta(_CONCENTRATION, _CONCENTRATION)
+        return bet - before - self.wins * math.log(theta) - self.losses * math.log1p(-theta)
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+
+
+def _edge(is_out: Callable[[float], bool], outside: float, inside: float) -> float:
+    """Return the last value towards `outside` that is not out, or one just beyond it."""
+    for _ in range(_HALVINGS):
+        middle = (outside + inside) / 2
+        if is_out(middle):
+            outside = middle
+        else:
+            inside = middle
+    return outside

@@ -1,0 +1,109 @@
+"""The access log: a line of JSON for each request, in which no request can write what it likes.
+
+A line says when, who, what was asked, how it was answered, how long that took, how many bytes it
+was and with which version of a model. Of the address it has the path alone, shortened: queries may
+hold secrets. Header fields, and so tokens and cookies, are never in it. All is ASCII: what is not,
+and every control character, is escaped as JSON does it.
+"""
+
+import os
+import select
+import stat
+import time
+from json.encoder import encode_basestring_ascii as _quoted
+from pathlib import Path
+
+from alsolike.errors import WritingError
+
+MOST_CHARACTERS = 200  # of a path; escaped six times as many bytes, so that a line fits in a pipe
+STANDARD_OUTPUT = 1
+_SHORT = 40  # characters of a client's address, of a method, of a version
+
+
+class AccessLog:
+    r"""Write lines to standard output ("-"), to a file that is appended to, or nowhere ("").
+
+    Each line is one write, so that those of several workers do not mix.
+
+    Raises
+    ------
+    WritingError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> log = AccessLog(f"{folder.name}/access.jsonl")
+    >>> log.note("192.0.2.7", "GET", "/items/a\nb", 200, 0.00125, 120, "")
+    True
+    >>> line = Path(folder.name, "access.jsonl").read_text(encoding="ascii")
+    >>> line.strip().partition(",")[2]
+    '"client":"192.0.2.7","method":"GET","path":"/items/a\\nb","status":200,"ms":1.25,"bytes":120,"version":""}'
+    >>> log.close(); folder.cleanup()
+    """
+
+    def __init__(self, target: str) -> None:
+        self._second, self._moment = 0, ""
+        self._file = _opened(target)
+        kind = 0 if self._file is None else os.fstat(self._file).st_mode
+        self._may_block = not stat.S_ISREG(kind)
+
+    def note(
+        self,
+        client: str,
+        method: str,
+        path: str,
+        status: int,
+        seconds: float,
+        size: int,
+        version: str,
+    ) -> bool:
+        """Write the line of one request; tell whether it was, so that lost ones can be counted.
+
+        A log that nobody reads, or whose disk is full, must not stop the service: a line that
+        cannot be written at once is lost.
+        """
+        if self._file is None:
+            return True
+        if len(path) > MOST_CHARACTERS:
+            path = path[: MOST_CHARACTERS - 1] + "\u2026"
+        line = (
+            f'{{"time":"{self._now()}","client":{_quoted(client[:_SHORT])},'
+            f'"method":{_quoted(method[:_SHORT])},"path":{_quoted(path)},"status":{status},'
+            f'"ms":{1000 * seconds:.6g},"bytes":{size},"version":{_quoted(version[:_SHORT])}}}\n'
+        ).replace("\x7f", "\\u007f")  # the one control character that JSON lets through
+        try:
+            if self._may_block and not select.select((), (self._file,), (), 0)[1]:
+                return False
+            return os.write(self._file, line.encode("ascii")) == len(line)
+        except (OSError, ValueError):  # ValueError: descriptors above what select can ask for
+            return False
+
+    def close(self) -> None:
+        """Close the file; standard output stays open."""
+        if self._file is not None and self._file != STANDARD_OUTPUT:
+            os.close(self._file)
+        self._file = None
+
+    def _now(self) -> str:
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._moment}.{int(1000 * (now - second)):03d}Z"
+
+
+def _opened(target: str) -> int | None:
+    if target == "":
+        return None
+    if target == "-":
+        return STANDARD_OUTPUT
+    try:
+        # Not through a temporary name: a log is appended to, by several workers at once.
+        return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise WritingError(
+            f"{Path(target)}: the access log cannot be written ({error.strerror})."
+        ) from error

@@ -1,0 +1,245 @@
+"""Questions to what is held, answered in the caller's ids; it knows no requests and no pages."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from alsolike.errors import SettingError, UnknownId
+from alsolike.recommending.answers import MIN_COUNT, Indices, Mask, open_ids, open_items
+from alsolike.recommending.nearest import dots
+from alsolike.recommending.one import (
+    Explanation,
+    explain,
+    fold_in_user,
+    recommend_for_likes,
+    recommend_one,
+)
+from alsolike.web.holding import Held
+from alsolike.web.settings import POPULARITY
+from alsolike.web.strips import popular_rows
+from alsolike.web.tastes import Taste, taste_of
+
+Ranking = Sequence[tuple[int, float]]  # rows of items and their scores
+
+_MOST_CACHED = 200_000  # shelves of one model in one worker
+
+
+def source_of(held: Held, name: str | None = None) -> dict[str, str]:
+    """Return which model answers."""
+    return {"name": name or held.name, "version": held.version}
+
+
+def item_of(held: Held, row: int) -> dict[str, Any]:
+    """Return what is known of one item."""
+    catalogue, model = held.model.catalogue, held.model
+    said: dict[str, Any] = {"item": model.items.id_of(row), "name": _name(held, row)}
+    said["likes"] = int(model.item_counts[row])
+    for field, column in (("image", "images"), ("link", "links")):
+        texts = getattr(catalogue, column, None)
+        said[field] = (texts[row] or None) if texts is not None else None
+    return said
+
+
+def row_of(held: Held, item: str) -> int:
+    """Return the row of an item by its id; UnknownId where the model has none."""
+    row = held.model.items.find(item)
+    if row is None:
+        raise UnknownId(f"Model {held.name!r} knows no item {item[:200]!r}.")
+    return row
+
+
+def ranked(held: Held, ranking: Ranking) -> list[dict[str, Any]]:
+    """Return rows and scores as places of a list."""
+    model = held.model
+    return [
+        {
+            "rank": place,
+            "item": model.items.id_of(row),
+            "name": _name(held, row),
+            "likes": int(model.item_counts[row]),
+            "score": float(score),
+        }
+        for place, (row, score) in enumerate(ranking, start=1)
+    ]
+
+
+def similar(
+    held: Held,
+    row: int,
+    k: int,
+    *,
+    min_count: int = MIN_COUNT,
+    allow: Iterable[str] | None = None,
+    deny: Iterable[str] | None = None,
+) -> Ranking:
+    """Return the items most similar to one; see `alsolike.similar`."""
+    filters = None if allow is None and deny is None else _may_appear(held, allow, deny)
+    rows, cosines = held.neighbours.similar(row, k, min_count=min_count, may_appear=filters)
+    return list(zip(rows.tolist(), cosines.tolist(), strict=True))
+
+
+def popular(
+    held: Held,
+    k: int,
+    *,
+    without: Iterable[int] = (),
+    allow: Iterable[str] | None = None,
+    deny: Iterable[str] | None = None,
+) -> Ranking:
+    """Return the most liked items, each with its likes as its score."""
+    counts = held.model.item_counts
+    if allow is None and deny is None:
+        rows = popular_rows(held, k, without=without)
+    else:
+        may_appear = _may_appear(held, allow, deny)
+        may_appear[list(without)] = False
+        open_rows = np.flatnonzero(may_appear & (counts > 0))
+        rows = open_rows[np.argsort(-counts[open_rows], kind="stable")][:k].tolist()
+    return [(row, float(counts[row])) for row in rows]
+
+
+def recommendations(
+    held: Held,
+    user: str,
+    live: Mapping[str, float],
+    k: int,
+    *,
+    exclude_seen: bool = True,
+    allow: Iterable[str] | None = None,
+    deny: Iterable[str] | None = None,
+    by_likes: bool = False,
+) -> tuple[Ranking, Taste]:
+    """Return what is recommended to a user, and what it was recommended for.
+
+    Somebody with live likes is folded in from all likes together.
+
+    Raises
+    ------
+    UnknownId
+        Nothing is known of the user.
+    """
+    taste = taste_of(held, user, live)
+    if not taste.known and not live:
+        raise UnknownId(f"Model {held.name!r} knows no user {user[:200]!r}, nor any like of it.")
+    if by_likes:
+        seen = taste.values if exclude_seen else ()
+        return popular(held, k, without=seen, allow=allow, deny=deny), taste
+    if taste.live or not taste.known:
+        found = for_likes(held, taste.values, k, exclude=exclude_seen, allow=allow, deny=deny)
+        return found, taste
+    known = held.model.history is not None
+    table = recommend_one(
+        held.model, user, k=k, exclude_seen=exclude_seen and known, allow=allow, deny=deny
+    )
+    return _rows_of(held, table["item"].tolist(), table["score"].tolist()), taste
+
+
+def for_likes(
+    held: Held,
+    values: Mapping[int, float],
+    k: int,
+    *,
+    exclude: bool = True,
+    allow: Iterable[str] | None = None,
+    deny: Iterable[str] | None = None,
+) -> Ranking:
+    """Return what is recommended for likes, rows to values, by fold-in."""
+    if not values:
+        return popular(held, k, allow=allow, deny=deny)
+    ids = held.model.items.ids_of(list(values)).tolist()
+    likes = dict(zip(ids, values.values(), strict=True))
+    if exclude:
+        table = recommend_for_likes(held.model, likes, k=k, allow=allow, deny=deny)
+        return _rows_of(held, table["item"].tolist(), table["score"].tolist())
+    return _with_seen(held, likes, k, _may_appear(held, allow, deny))
+
+
+def explanation(held: Held, user: str, item: str, live: Mapping[str, float]) -> Explanation:
+    """Return which likes carry a score; see `alsolike.explain`."""
+    if live:
+        raise SettingError(
+            f"User {user[:200]!r} has likes that the model was not trained on; they are explained "
+            "on the user's page, or after the next training."
+        )
+    return explain(held.model, user, item)
+
+
+def sentence(name: str, other: str, shared: int | None, likes: int) -> str:
+    """Return why two items are neighbours, in words.
+
+    Examples
+    --------
+    >>> sentence("Boots", "Laces", 3, 12)
+    '3 of the 12 who like Laces also like Boots.'
+    """
+    if shared is None:
+        return "The model was saved without its history, so nobody can be counted."
+    return f"{shared:,} of the {likes:,} who like {other} also like {name}."
+
+
+class Shelves:
+    """Ready-made answers to the question that is asked most, for one worker.
+
+    An entry goes with the model that it was made from.
+    """
+
+    def __init__(self) -> None:
+        self._made: WeakKeyDictionary[Held, dict[tuple[int, int, int], bytes]] = WeakKeyDictionary()
+        self._places: WeakKeyDictionary[Held, list[bytes | None]] = WeakKeyDictionary()
+
+    def similar(self, held: Held, row: int, k: int, min_count: int) -> bytes:
+        """Return the answer to `similar` without filters, as JSON."""
+        made = self._made.setdefault(held, {})
+        key = (row, k, min_count)
+        found = made.get(key)
+        if found is None:
+            if len(made) >= _MOST_CACHED:
+                made.clear()
+            found = made[key] = self._answer(held, row, similar(held, row, k, min_count=min_count))
+        return found
+
+    def _answer(self, held: Held, row: int, ranking: Ranking) -> bytes:
+        texts = self._places.setdefault(held, [None] * len(held.model.items))
+        parts = []
+        for place, (other, score) in enumerate(ranking, start=1):
+            text = texts[other]
+            if text is None:
+                known = ranked(held, [(other, 0.0)])[0]
+                del known["rank"], known["score"]
+                text = texts[other] = json.dumps(known, ensure_ascii=False)[1:-1].encode("utf-8")
+            parts.append(b'{"rank":%d,%s,"score":%s}' % (place, text, repr(score).encode("ascii")))
+        head = json.dumps(
+            {"model": source_of(held), "item": held.model.items.id_of(row)}, ensure_ascii=False
+        )
+        return b'%s,"similar":[%s]}' % (head[:-1].encode("utf-8"), b",".join(parts))
+
+
+def _rows_of(held: Held, ids: list[str], scores: list[float]) -> Ranking:
+    rows: Indices = held.model.items.indices_of(ids)
+    return list(zip(rows.tolist(), scores, strict=True))
+
+
+def _with_seen(held: Held, likes: Mapping[str, float], k: int, may_appear: Mask) -> Ranking:
+    """Return recommendations in which the likes themselves may be."""
+    vector = fold_in_user(held.model, list(likes), list(likes.values()))
+    rows = np.flatnonzero(may_appear).astype(np.int32)
+    scores = dots(held.model.item_factors[rows], vector)
+    order = np.lexsort((rows, -scores))[:k]
+    return list(zip(rows[order].tolist(), scores[order].tolist(), strict=True))
+
+
+def _may_appear(held: Held, allow: Iterable[str] | None, deny: Iterable[str] | None) -> Mask:
+    return open_items(len(held.model.items), *open_ids(held.model, allow, deny))
+
+
+def _name(held: Held, row: int) -> str | None:
+    names = getattr(held.model.catalogue, "names", None)
+    return None if names is None else (names[row] or None)
+
+
+def is_popularity(name: str | None) -> bool:
+    """Tell whether popularity is asked for, which every service has."""
+    return name == POPULARITY

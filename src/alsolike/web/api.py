@@ -1,0 +1,394 @@
+"""The API: routes under ``/api/v1``, health, and the documentation page that works offline.
+
+Ids stand in paths. One that a path cannot carry (``..``, one that ends in ``/similar``) is asked
+for by the query, at ``/item``, ``/similar`` and ``/recommendations``.
+"""
+
+import asyncio
+import hmac
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from fastapi import Path as InPath
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alsolike.errors import SettingError, UnknownId
+from alsolike.web import answering, schemas
+from alsolike.web.answering import Shelves
+from alsolike.web.assets import page
+from alsolike.web.holding import Held
+from alsolike.web.settings import Settings
+from alsolike.web.statuses import Forbidden
+from alsolike.web.swapping import swap
+
+_LARGE = 4_000_000  # numbers in the item factors; a product of more is done beside the requests
+
+OutsideId = Annotated[str, InPath(min_length=1, max_length=schemas.MOST_OF_AN_ID)]
+Asked = Annotated[str, Query(min_length=1, max_length=schemas.MOST_OF_AN_ID)]
+K = Annotated[int, Query(ge=1, description="length of the list")]
+MinCount = Annotated[int, Query(ge=0, le=2**31, description="least likes of an answer")]
+Slot = Annotated[str | None, Query(alias="model", max_length=64, description="slot, or popularity")]
+Ids = Annotated[list[schemas.OutsideId] | None, Query(max_length=schemas.MOST_IDS)]
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": schemas.Refused}
+    for status in (400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 422, 429, 500, 503)
+}
+
+router = APIRouter(responses=_REFUSALS)
+_shelves = Shelves()
+
+
+@router.get("/api/v1/items/{item_id:path}/similar", response_model=schemas.Similar)
+async def similar_items(
+    request: Request,
+    item_id: OutsideId,
+    k: K = 10,
+    min_count: MinCount = 2,
+    slot: Slot = None,
+    allow: Ids = None,
+    deny: Ids = None,
+) -> Response:
+    """Return the items most similar to one."""
+    return await _similar(request, item_id, k, min_count, slot, allow, deny)
+
+
+@router.get("/api/v1/similar", response_model=schemas.Similar)
+async def similar_items_by_query(
+    request: Request,
+    item: Asked,
+    k: K = 10,
+    min_count: MinCount = 2,
+    slot: Slot = None,
+    allow: Ids = None,
+    deny: Ids = None,
+) -> Response:
+    """Return the items most similar to one, whatever its id."""
+    return await _similar(request, item, k, min_count, slot, allow, deny)
+
+
+@router.get("/api/v1/items/{item_id:path}/explanations", response_model=schemas.Neighbourhood)
+def explain_neighbours(
+    request: Request, item_id: OutsideId, other: Asked, slot: Slot = None
+) -> dict[str, Any]:
+    """Say why two items are neighbours."""
+    held = _held(request, slot)
+    row, near = answering.row_of(held, item_id), answering.row_of(held, other)
+    both = answering.ranked(held, [(row, 0.0), (near, 0.0)])
+    shared = None if held.likers is None else held.likers.shared(row, near)
+    only = answering.similar(held, row, 1, min_count=0, allow=[other]) if row != near else []
+    names = [one["name"] or one["item"] for one in both]
+    return {
+        "model": answering.source_of(held),
+        "item": item_id,
+        "other": other,
+        "cosine": only[0][1] if only else float(row == near),
+        "likes": both[0]["likes"],
+        "likes_of_other": both[1]["likes"],
+        "shared": shared,
+        "sentence": answering.sentence(names[0], names[1], shared, both[1]["likes"]),
+    }
+
+
+@router.get("/api/v1/items", response_model=schemas.Found)
+def find_items(
+    request: Request,
+    q: Annotated[str, Query(max_length=schemas.MOST_OF_AN_ID)],
+    limit: K = 20,
+    slot: Slot = None,
+) -> dict[str, Any]:
+    """Search over names and ids."""
+    held = _held(request, slot)
+    rows = held.index.find(q, limit=_checked(request, limit))
+    return {
+        "model": answering.source_of(held),
+        "items": [answering.item_of(held, row) for row in rows],
+    }
+
+
+@router.get("/api/v1/items/{item_id:path}", response_model=schemas.ItemAnswer)
+def one_item(request: Request, item_id: OutsideId, slot: Slot = None) -> dict[str, Any]:
+    """Return what is known of one item."""
+    return _item(request, item_id, slot)
+
+
+@router.get("/api/v1/item", response_model=schemas.ItemAnswer)
+def one_item_by_query(request: Request, item: Asked, slot: Slot = None) -> dict[str, Any]:
+    """Return what is known of one item, whatever its id."""
+    return _item(request, item, slot)
+
+
+@router.get("/api/v1/users/{user_id:path}/recommendations", response_model=schemas.Recommended)
+def recommend_to_user(
+    request: Request,
+    user_id: OutsideId,
+    k: K = 10,
+    exclude_seen: bool = True,
+    slot: Slot = None,
+    allow: Ids = None,
+    deny: Ids = None,
+) -> dict[str, Any]:
+    """Recommend to a user; likes that the service was told count at once."""
+    return _recommended(request, user_id, k, exclude_seen, slot, (allow, deny))
+
+
+@router.get("/api/v1/recommendations", response_model=schemas.Recommended)
+def recommend_to_user_by_query(
+    request: Request,
+    user: Asked,
+    k: K = 10,
+    exclude_seen: bool = True,
+    slot: Slot = None,
+    allow: Ids = None,
+    deny: Ids = None,
+) -> dict[str, Any]:
+    """Recommend to a user, whatever the id."""
+    return _recommended(request, user, k, exclude_seen, slot, (allow, deny))
+
+
+@router.post("/api/v1/recommendations", response_model=schemas.Recommended)
+def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None) -> dict[str, Any]:
+    """Recommend for likes, of somebody whom the model need not know; nothing is stored."""
+    held, likes = _held(request, slot), _distinct(wish.likes)
+    values = {answering.row_of(held, item): value for item, value in likes.items()}
+    _nonzero(likes)
+    k = _checked(request, wish.k)
+    if answering.is_popularity(slot):
+        ranking = answering.popular(held, k, without=values, allow=wish.allow, deny=wish.deny)
+    else:
+        ranking = answering.for_likes(held, values, k, allow=wish.allow, deny=wish.deny)
+    return {
+        "model": answering.source_of(held, slot),
+        "user": None,
+        "recommendations": answering.ranked(held, ranking),
+        "live_likes": 0,
+        "ignored_likes": 0,
+    }
+
+
+@router.post("/api/v1/users/{user_id:path}/likes", response_model=schemas.Kept, status_code=201)
+def like(
+    request: Request, user_id: OutsideId, body: schemas.Likes, slot: Slot = None
+) -> dict[str, Any]:
+    """Keep likes of a user; they are on disk when this answers, and count from the next answer."""
+    held, likes = _held(request, slot), _distinct(body.likes)
+    for item in likes:
+        answering.row_of(held, item)
+    _nonzero(likes)
+    state = request.app.state.service.state
+    state.add_likes(user_id, likes)
+    return {
+        "model": answering.source_of(held),
+        "user": user_id,
+        "kept": len(likes),
+        "live_likes": len(state.likes_of(user_id)),
+    }
+
+
+@router.get("/api/v1/users/{user_id:path}/explanations", response_model=schemas.Explained)
+def explain_recommendation(
+    request: Request, user_id: OutsideId, item: Asked, slot: Slot = None
+) -> dict[str, Any]:
+    """Say which likes carry the score of an item; their contributions add up to it."""
+    held = _held(request, slot)
+    answering.row_of(held, item)
+    if held.model.users.find(user_id) is None:
+        raise UnknownId(f"Model {held.name!r} knows no user {user_id[:200]!r}.")
+    live = request.app.state.service.state.likes_of(user_id)
+    why = answering.explanation(held, user_id, item, live)
+    return {
+        "model": answering.source_of(held),
+        "user": user_id,
+        "item": item,
+        "score": why.score,
+        "parts": [{"name": None} | row for row in why.parts.rows()],
+    }
+
+
+@router.get("/api/v1/model", response_model=schemas.Models)
+def models(request: Request) -> dict[str, Any]:
+    """Say what is served: versions, fingerprints, metrics, settings."""
+    return {
+        "models": [
+            {
+                "name": held.name,
+                "version": held.version,
+                "fingerprint": held.manifest.data_fingerprint,
+                "users": held.manifest.n_users,
+                "items": held.manifest.n_items,
+                "factors": held.manifest.factors,
+                "metrics": dict(held.manifest.metrics),
+                "settings": dict(held.manifest.settings),
+            }
+            for held in request.app.state.service.holder.held.values()
+        ]
+    }
+
+
+@router.post(
+    "/api/v1/model/swap",
+    response_model=schemas.SwapAnswer,
+    responses={409: {"model": schemas.Refused}},
+)
+def swap_model(
+    request: Request,
+    body: schemas.Swap,
+    authorization: Annotated[str, Header(max_length=1000)] = "",
+) -> dict[str, Any]:
+    """Let a slot serve another bundle; it is checked first, and nothing changes where it fails."""
+    service = request.app.state.service
+    settings: Settings = service.settings
+    expected = settings.swap_token
+    if expected is None:
+        raise Forbidden("The service was started without a swap token, so this is closed.")
+    shown = f"Bearer {expected}".encode()
+    if not hmac.compare_digest(authorization.encode("utf-8"), shown):
+        raise Forbidden("The swap token expected, as in: Authorization: Bearer TOKEN.")
+    place = settings.place(body.model or settings.default)
+    folder = place.folder if body.bundle is None else _bundle(settings, body.bundle)
+    done = swap(settings, service.state, place.name, folder)
+    service.holder.follow()
+    return {
+        "name": done.name,
+        "version": done.version,
+        "before": done.before,
+        "seconds": done.seconds,
+    }
+
+
+@router.get("/healthz", response_model=schemas.Health)
+async def alive(request: Request) -> dict[str, Any]:
+    """Say that the process answers."""
+    return _health(request)
+
+
+@router.get("/readyz", response_model=schemas.Health)
+async def ready(request: Request) -> dict[str, Any]:
+    """Say whether every slot serves a model, and which; and what could not be loaded."""
+    return _health(request)
+
+
+@router.get("/docs", include_in_schema=False)
+def documentation(request: Request) -> Response:
+    """Show what the API can be asked, drawn from its own description."""
+    return page("documentation.html", described=request.app.openapi())
+
+
+def _health(request: Request) -> dict[str, Any]:
+    holder = request.app.state.service.holder
+    return {
+        "ready": True,
+        "models": {name: held.version for name, held in holder.held.items()},
+        "failures": dict(holder.failures),
+    }
+
+
+def _held(request: Request, slot: str | None) -> Held:
+    held: Held = request.app.state.service.holder.of(
+        None if answering.is_popularity(slot) else slot
+    )
+    return held
+
+
+def _checked(request: Request, k: int) -> int:
+    most = request.app.state.service.settings.most_k
+    if k > most:
+        raise SettingError(f"k is at most {most} here, not {k}.")
+    return k
+
+
+async def _similar(
+    request: Request,
+    item: str,
+    k: int,
+    min_count: int,
+    slot: str | None,
+    allow: list[str] | None,
+    deny: list[str] | None,
+) -> Response:
+    held, k = _held(request, slot), _checked(request, k)
+    row = answering.row_of(held, item)
+    plain = allow is None and deny is None and not answering.is_popularity(slot)
+
+    def answered() -> bytes:
+        if plain:
+            return _shelves.similar(held, row, k, min_count)
+        if answering.is_popularity(slot):
+            ranking = answering.popular(held, k, without=(row,), allow=allow, deny=deny)
+        else:
+            ranking = answering.similar(held, row, k, min_count=min_count, allow=allow, deny=deny)
+        return (
+            schemas.Similar.model_validate(
+                {
+                    "model": answering.source_of(held, slot),
+                    "item": item,
+                    "similar": answering.ranked(held, ranking),
+                }
+            )
+            .model_dump_json()
+            .encode("utf-8")
+        )
+
+    large = held.model.item_factors.size > _LARGE
+    content = await asyncio.to_thread(answered) if large else answered()
+    return Response(content, media_type="application/json")
+
+
+def _item(request: Request, item: str, slot: str | None) -> dict[str, Any]:
+    held = _held(request, slot)
+    known = answering.item_of(held, answering.row_of(held, item))
+    return {"model": answering.source_of(held), **known}
+
+
+def _recommended(
+    request: Request,
+    user: str,
+    k: int,
+    exclude_seen: bool,
+    slot: str | None,
+    filters: tuple[list[str] | None, list[str] | None],
+) -> dict[str, Any]:
+    held, service = _held(request, slot), request.app.state.service
+    ranking, taste = answering.recommendations(
+        held,
+        user,
+        service.state.likes_of(user),
+        _checked(request, k),
+        exclude_seen=exclude_seen,
+        allow=filters[0],
+        deny=filters[1],
+        by_likes=answering.is_popularity(slot),
+    )
+    return {
+        "model": answering.source_of(held, slot),
+        "user": user,
+        "recommendations": answering.ranked(held, ranking),
+        "live_likes": len(taste.live),
+        "ignored_likes": taste.ignored,
+    }
+
+
+def _distinct(likes: list[schemas.Like]) -> dict[str, float]:
+    found = {one.item: one.value for one in likes}
+    if len(found) < len(likes):
+        raise SettingError("likes: an item is given more than once. Give each item one value.")
+    return found
+
+
+def _nonzero(likes: dict[str, float]) -> None:
+    for item, value in likes.items():
+        if not value:
+            raise SettingError(f"likes: {item[:200]!r} has the value 0, which says nothing.")
+
+
+def _bundle(settings: Settings, name: str) -> Path:
+    """Return the folder of that name among those there are; no text becomes a path here."""
+    if settings.bundles is None:
+        raise Forbidden("The service was started without --bundles, so it takes no names.")
+    for entry in sorted(settings.bundles.iterdir()):
+        if entry.name == name and entry.is_dir() and not entry.is_symlink():
+            inner = entry / "model"
+            return inner if inner.is_dir() else entry
+    raise UnknownId(f"There is no bundle called {name[:200]!r}.")

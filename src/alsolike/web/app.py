@@ -1,0 +1,88 @@
+"""`create_app`: the service as one ASGI application; what each part does stands in its own room."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from threadpoolctl import ThreadpoolController
+
+import alsolike
+from alsolike.web import api, pages
+from alsolike.web.guarding import guarded
+from alsolike.web.holding import Holder
+from alsolike.web.settings import Settings
+from alsolike.web.state import State
+from alsolike.web.statuses import install
+from alsolike.web.swapping import prepare
+
+
+@dataclass(frozen=True)
+class Service:
+    """What every route asks; ``request.app.state.service``.
+
+    Parameters
+    ----------
+    settings : Settings
+    state : State
+    holder : Holder
+    """
+
+    settings: Settings
+    state: State
+    holder: Holder
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application of one worker, with its models loaded.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Returns
+    -------
+    FastAPI
+        ``app.state.service`` is its `Service`.
+
+    Raises
+    ------
+    BundleError
+        A model cannot be loaded.
+    WritingError
+        The state folder cannot be used.
+    """
+    state = State(settings.state)
+    prepare(settings, state)
+    service = Service(settings, state, Holder(settings, state))
+    app = FastAPI(
+        title="alsolike",
+        version=alsolike.__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.service = service
+    app.include_router(api.router)
+    app.include_router(pages.router)
+    install(app)
+    holder = service.holder
+    app.add_middleware(guarded, settings=settings, image_origins=lambda: holder.image_origins)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Follow swaps while the application runs."""
+    service: Service = app.state.service
+    # Requests are spread over workers; threads of BLAS would only get in each other's way.
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        watching = asyncio.create_task(service.holder.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+            service.state.close()

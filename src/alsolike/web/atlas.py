@@ -1,0 +1,108 @@
+"""The catalogue as a map: each item's factors, seen from where most of them can be seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.models.base import FactorModel, Floats
+from alsolike.recommending.answers import unit_rows, with_direction
+
+# Rows turned to float64 at once: 64 factors of so many take 2 MB.
+_ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """Items as points in a plane.
+
+    Parameters
+    ----------
+    points : float32, (n_items, 2)
+        Both coordinates are between -2 and 2; an item without a direction is at the origin.
+    shares : (float, float)
+        Of what the directions differ by, the parts that the two axes show; 0 to 1.
+    """
+
+    points: Floats
+    shares: tuple[float, float]
+
+
+def atlas(model: FactorModel) -> Atlas:
+    """Lay the items out by the two principal components of their directions.
+
+    The cosine is what makes items neighbours, so that their factors are scaled to length 1 first.
+    Each axis points to where its factor of the largest weight points, so that the same model gives
+    the same map every time.
+
+    Parameters
+    ----------
+    model : FactorModel
+
+    Returns
+    -------
+    Atlas
+        Where the directions differ along one axis alone, or not at all, the other coordinates
+        are 0.
+
+    Raises
+    ------
+    FitError
+        An item's factors are not finite.
+
+    References
+    ----------
+    I. T. Jolliffe, "Principal Component Analysis", 2nd edition, 2002, chapters 2 and 3.
+
+    Examples
+    --------
+    >>> from alsolike.testing import tiny_model
+    >>> found = atlas(tiny_model(n_items=40, factors=3))
+    >>> found.points.shape, sum(found.shares) <= 1
+    ((40, 2), True)
+    """
+    directed = np.flatnonzero(with_direction(model))
+    points = np.zeros((len(model.items), 2), dtype=np.float32)
+    if not len(directed):
+        return Atlas(points, (0.0, 0.0))
+    parts = [directed[i : i + _ROWS_AT_ONCE] for i in range(0, len(directed), _ROWS_AT_ONCE)]
+    # In two passes: about the mean, nothing is lost where all items point nearly the same way.
+    total = np.zeros(model.factors)
+    for rows in parts:
+        total += _directions(model, rows).sum(axis=0)
+    middle = total / len(directed)
+    spread = np.zeros((model.factors, model.factors))
+    for rows in parts:
+        apart = _directions(model, rows) - middle
+        spread += apart.T @ apart
+    axes, shares = _principal(spread, noise=1e-12 * len(directed))
+    for rows in parts:
+        points[rows, : axes.shape[1]] = (_directions(model, rows) - middle) @ axes
+    return Atlas(points, shares)
+
+
+def _directions(model: FactorModel, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    return unit_rows(model.item_factors[rows], model.item_norms[rows]).astype(np.float64)
+
+
+def _principal(
+    spread: npt.NDArray[np.float64], *, noise: float
+) -> tuple[npt.NDArray[np.float64], tuple[float, float]]:
+    """Return up to two axes as columns, the longest first, and the parts that they show.
+
+    Parameters
+    ----------
+    spread : float64, (factors, factors)
+        The sum of outer products about the mean.
+    noise : float
+        What float32 directions may spread by though they are the same.
+    """
+    values, vectors = np.linalg.eigh(spread)
+    values, vectors = values[::-1][:2], vectors[:, ::-1][:, :2]
+    kept = values > noise
+    axes = vectors[:, kept]
+    heaviest = np.abs(axes).argmax(axis=0)
+    axes = axes * np.sign(axes[heaviest, np.arange(axes.shape[1])])
+    found = [float(value) / float(np.trace(spread)) for value in values[kept]]
+    first, second, *_ = (*found, 0.0, 0.0)
+    return axes, (first, second)

@@ -1,0 +1,106 @@
+"""The map: the catalogue as points, the names of what is most liked, an item and its neighbours."""
+
+import weakref
+from typing import Any
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from alsolike.web.assets import page
+from alsolike.web.atlas import Atlas, atlas
+from alsolike.web.faces import address, shown_name
+from alsolike.web.holding import Held
+from alsolike.web.strips import popular_rows
+from alsolike.web.visiting import (
+    FOREVER,
+    SHORT_VERSION,
+    at,
+    gone,
+    held_at_version,
+    held_of,
+    row_of,
+)
+
+_NAMED = 250
+_NEAR = 10
+
+_atlases: "weakref.WeakKeyDictionary[Held, Atlas]" = weakref.WeakKeyDictionary()
+
+
+def atlas_of(held: Held) -> Atlas:
+    """Return the map of a model, made once for each version.
+
+    Raises
+    ------
+    FitError
+        An item's factors are not finite.
+    """
+    if held not in _atlases:
+        _atlases[held] = atlas(held.model)
+    return _atlases[held]
+
+
+@at("/map")
+def map_page(request: Request) -> Response:
+    """Show the catalogue as points."""
+    held = held_of(request)
+    wanted = request.query_params.get("item", "")
+    chosen = held.model.items.find(wanted) if wanted else None
+    return page(
+        "map.html",
+        data=f"{held.name}/{held.version[:SHORT_VERSION]}",
+        chosen=chosen,
+        shares=[round(100 * share) for share in atlas_of(held).shares],
+        n_items=len(held.model.items),
+    )
+
+
+@at("/map/points/{model}/{version}")
+def map_points(request: Request) -> Response:
+    """Answer with all points of one version.
+
+    They are float32 (n, 2), then uint32 (n,), the likes of each; little-endian.
+    """
+    held = held_at_version(request)
+    if held is None:
+        return gone()
+    likes = np.minimum(held.model.item_counts, np.iinfo(np.uint32).max)
+    content = atlas_of(held).points.astype("<f4").tobytes() + likes.astype("<u4").tobytes()
+    headers = {"Cache-Control": FOREVER}
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+@at("/map/names/{model}/{version}")
+def map_names(request: Request) -> Response:
+    """Answer with rows and names of the most liked items, which the map labels."""
+    held = held_at_version(request)
+    if held is None:
+        return gone()
+    named = [(row, shown_name(held.model, row)) for row in popular_rows(held, _NAMED)]
+    return JSONResponse(named, headers={"Cache-Control": FOREVER})
+
+
+@at("/map/item/{model}/{version}")
+def map_item(request: Request) -> Response:
+    """Answer with one item, by row or id, and its neighbours."""
+    held = held_at_version(request)
+    if held is None:
+        return gone()
+    row = row_of(request.query_params.get("row", ""), held)
+    if row is None:
+        row = held.model.items.find(request.query_params.get("id", ""))
+    if row is None:
+        return gone()
+    rows, _ = held.neighbours.similar(row, _NEAR)
+    told = {**_told(held, row), "near": [_told(held, int(other)) for other in rows]}
+    return JSONResponse(told, headers={"Cache-Control": FOREVER})
+
+
+def _told(held: Held, row: int) -> dict[str, Any]:
+    return {
+        "row": row,
+        "name": shown_name(held.model, row),
+        "likes": int(held.model.item_counts[row]),
+        "address": address("item", held.model.items.id_of(row)),
+    }

@@ -1,0 +1,248 @@
+"""The service's own copies of bundles, named by version: nobody else can rewrite what is mapped.
+
+A bundle that is mapped and then truncated by somebody ends the process that looks at it (SIGBUS).
+So a bundle is read once, byte for byte against its manifest, into a folder of the service::
+
+    models/<version>/          the bundle
+    models/<version>.aside/    what lay beside it and pages link to: report.html, leaderboard.csv
+    search/<version>.sqlite    its search index
+
+The version is the SHA-256 of ``manifest.json``, which holds those of all other files.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from alsolike.errors import BundleError, WritingError
+from alsolike.models.bundle import describe, load
+from alsolike.models.manifest import MANIFEST, SIZE_LIMIT, FileRecord, Manifest
+from alsolike.models.tensors import DAMAGED
+from alsolike.writing import replacing
+
+# What `alsolike run` leaves beside a model of this name.
+MODEL_OF_A_RUN = "model"
+ASIDE = ("report.html", "leaderboard.csv")
+
+_MOST_ASIDE = 64 << 20  # bytes
+_CHUNK = 1 << 20
+_PATIENCE = 60.0  # seconds that one swap waits for another
+
+
+def copy_of(state: Path, version: str) -> Path:
+    """Return where the copy of a version lies."""
+    return state / "models" / version
+
+
+def aside_of(state: Path, version: str) -> Path:
+    """Return the folder of what lay beside the bundle; it may be missing."""
+    return state / "models" / f"{version}.aside"
+
+
+def index_of(state: Path, version: str) -> Path:
+    """Return where the search index of a version lies."""
+    return state / "search" / f"{version}.sqlite"
+
+
+def version_of(folder: Path) -> str:
+    """Return the version of a bundle: the SHA-256 of its manifest, which is checked.
+
+    Raises
+    ------
+    BundleError
+        There is no manifest, or it is damaged or of a newer format.
+    """
+    describe(folder)
+    return hashlib.sha256(_read_manifest(folder)).hexdigest()
+
+
+@contextlib.contextmanager
+def alone(state: Path) -> Iterator[None]:
+    """Keep the copies to this thread until the block ends; a kill frees them, too.
+
+    Raises
+    ------
+    WritingError
+        Another swap takes longer than a minute, or the folder cannot be made.
+    """
+    folder = state / "models"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise WritingError(f"{folder}: cannot be written ({error.strerror}).") from error
+    try:
+        _wait_for_lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def take(state: Path, folder: Path) -> str:
+    """Copy the bundle `folder`, each byte checked, unless the copy is there; return its version.
+
+    Raises
+    ------
+    BundleError
+        The bundle is incomplete, damaged, or of a newer format, and why. No copy is left.
+    WritingError
+        The copy cannot be written.
+    """
+    raw = _read_manifest(folder)
+    version = hashlib.sha256(raw).hexdigest()
+    target = copy_of(state, version)
+    if is_whole(target):
+        # The copy is as good as its manifest; what was offered must be that, too.
+        _read_files(folder, describe(folder), None)
+        return version
+    with replacing(target) as part:
+        part.mkdir()
+        (part / MANIFEST).write_bytes(raw)
+        try:
+            _read_files(folder, describe(part), part)
+            load(part)
+        except BundleError as error:
+            raise BundleError(str(error).replace(str(part), str(folder))) from error
+    return version
+
+
+def is_whole(copy: Path) -> bool:
+    """Tell whether a copy is there and every byte of it is as it was."""
+    try:
+        load(copy)
+    except BundleError:
+        return False
+    return True
+
+
+def take_aside(state: Path, version: str, folder: Path) -> None:
+    """Copy what `alsolike run` left beside the model `folder`; elsewhere files are strangers."""
+    if folder.absolute().name != MODEL_OF_A_RUN:
+        return
+    found = {
+        name: content
+        for name in ASIDE
+        if (content := _read_aside(folder.absolute().parent / name)) is not None
+    }
+    if not found:
+        return
+    with replacing(aside_of(state, version)) as part:
+        part.mkdir()
+        for name, content in found.items():
+            (part / name).write_bytes(content)
+
+
+def tidy(state: Path, keep: Collection[str]) -> None:
+    """Remove copies of all versions but these, and what killed swaps have left.
+
+    A process that has one of them mapped keeps its pages.
+    """
+    for part in ("models", "search"):
+        folder = state / part
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if part == "search" and entry.name.startswith("."):
+                continue  # a worker may be building it
+            if entry.name.split(".")[0] in keep:
+                continue
+            with contextlib.suppress(OSError):  # what cannot go now, goes with the next swap
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def _wait_for_lock(handle: int, folder: Path) -> None:
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise WritingError(
+                    f"{folder}: another swap has been under way for {_PATIENCE:g} seconds. Wait "
+                    "until it is done, then ask again."
+                ) from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _read_manifest(folder: Path) -> bytes:
+    describe(folder)
+    content = _read_regular(folder / MANIFEST, SIZE_LIMIT)
+    if content is None:
+        raise BundleError(f"{folder / MANIFEST}: cannot be read. {DAMAGED}")
+    return content
+
+
+def _read_files(folder: Path, manifest: Manifest, part: Path | None) -> None:
+    """Read all files that a manifest names against it, and copy them to `part` where given."""
+    for name, record in sorted(manifest.files.items()):
+        if Path(name).name != name or name in {"", ".", "..", MANIFEST}:
+            raise BundleError(f"{folder / MANIFEST}: no file of a bundle is called {name!r}.")
+        _read_file(folder / name, record, None if part is None else part / name)
+
+
+def _read_file(source: Path, record: FileRecord, target: Path | None) -> None:
+    digest, size = hashlib.sha256(), 0
+    with contextlib.ExitStack() as stack:
+        handle = _open_regular(source)
+        stack.callback(os.close, handle)
+        copy = None if target is None else stack.enter_context(target.open("xb"))
+        while size <= record.size and (chunk := _next_chunk(source, handle)):
+            size += len(chunk)
+            digest.update(chunk)
+            if copy is not None:
+                copy.write(chunk)
+    if size != record.size:
+        found = "more" if size > record.size else f"{size:,}"
+        raise BundleError(f"{source}: {record.size:,} bytes expected, {found} found. {DAMAGED}")
+    if digest.hexdigest() != record.sha256:
+        raise BundleError(
+            f"{source}: SHA-256 {record.sha256} expected, {digest.hexdigest()} found. {DAMAGED}"
+        )
+
+
+def _open_regular(path: Path) -> int:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: this file of the bundle is missing. {DAMAGED}") from error
+    except OSError as error:
+        raise BundleError(
+            f"{path}: cannot be read ({error.strerror}); a bundle holds no links."
+        ) from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise BundleError(f"{path}: a regular file expected, something else found. {DAMAGED}")
+    return handle
+
+
+def _next_chunk(path: Path, handle: int) -> bytes:
+    try:
+        return os.read(handle, _CHUNK)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def _read_aside(path: Path) -> bytes | None:
+    """Return the content of a file beside the bundle, or None where there is none to show."""
+    try:
+        return _read_regular(path, _MOST_ASIDE)
+    except BundleError:
+        return None
+
+
+def _read_regular(path: Path, most: int) -> bytes | None:
+    handle = _open_regular(path)
+    try:
+        parts, size = [], 0
+        while size <= most and (chunk := _next_chunk(path, handle)):
+            parts.append(chunk)
+            size += len(chunk)
+        return b"".join(parts) if size <= most else None
+    finally:
+        os.close(handle)

@@ -1,0 +1,219 @@
+"""What a worker holds: each slot's model, mapped, with all that was prepared for asking it.
+
+A request takes its `Held` once and keeps it to its end. A swap puts another into the holder; the
+old one goes when the last request that has it is done.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from alsolike.errors import AlsolikeError, BundleError
+from alsolike.models.base import FactorModel
+from alsolike.models.bundle import describe, load
+from alsolike.models.manifest import Manifest
+from alsolike.recommending.nearest import Neighbours
+from alsolike.recommending.sharing import Likers
+from alsolike.views.page import web_origin
+from alsolike.web import search
+from alsolike.web.copies import aside_of, copy_of, index_of
+from alsolike.web.settings import Settings
+from alsolike.web.state import Served, State
+from alsolike.web.statuses import UnknownModel
+
+SECONDS_BETWEEN_LOOKS = 0.5
+# A content policy is a header; browsers and proxies refuse headers of more than some kilobytes.
+MOST_IMAGE_ORIGINS = 50
+
+_LOOKS_BEFORE_RETRYING = 20
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """One model, ready to be asked.
+
+    Parameters
+    ----------
+    name : str
+        Of the slot.
+    version : str
+        SHA-256 of the bundle's manifest.
+    manifest : Manifest
+    model : FactorModel
+        Its arrays are mapped: all workers share one copy in memory.
+    neighbours : Neighbours
+    index : SearchIndex
+    image_origins : frozenset of str
+        Scheme and host of the pictures that pages may load from the web; empty unless the
+        settings allow it.
+    folder, aside : Path
+        The service's copy, and what lay beside the bundle.
+    likers : Likers or None
+        None where the model has no history.
+    """
+
+    name: str
+    version: str
+    manifest: Manifest
+    model: FactorModel
+    neighbours: Neighbours
+    index: search.SearchIndex
+    image_origins: frozenset[str]
+    folder: Path
+    aside: Path
+    likers: Likers | None
+
+
+def hold(settings: Settings, name: str, version: str) -> Held:
+    """Map the copy of a version and make it ready.
+
+    Raises
+    ------
+    BundleError
+        The copy is missing or damaged.
+    WritingError
+        The search index cannot be written.
+    """
+    folder = copy_of(settings.state, version)
+    # Every byte was checked when the copy was made, and when the service started.
+    model = load(folder, check=False)
+    neighbours = Neighbours(model)
+    return Held(
+        name=name,
+        version=version,
+        manifest=describe(folder),
+        model=model,
+        neighbours=neighbours,
+        index=_index(index_of(settings.state, version), model),
+        image_origins=_image_origins(model) if settings.remote_images else frozenset(),
+        folder=folder,
+        aside=aside_of(settings.state, version),
+        likers=None if model.history is None else Likers(model),
+    )
+
+
+class Holder:
+    """The models of one worker, in the order of the slots; follows what the state says is served.
+
+    Parameters
+    ----------
+    settings : Settings
+    state : State
+        Each slot of the settings must be served in it; see `alsolike.web.swapping.prepare`.
+
+    Raises
+    ------
+    BundleError
+        A slot is not served, or its copy is missing or damaged.
+    """
+
+    def __init__(self, settings: Settings, state: State) -> None:
+        self._settings, self._state = settings, state
+        self._number = -1
+        self._looks = 0
+        self.held: Mapping[str, Held] = MappingProxyType({})
+        self.failures: Mapping[str, str] = MappingProxyType({})
+        self.swaps = 0
+        self.image_origins: frozenset[str] = frozenset()
+        self.follow()
+        for place in settings.models:
+            if place.name not in self.held:
+                raise BundleError(
+                    self.failures.get(place.name, f"Slot {place.name!r} serves nothing yet.")
+                )
+
+    def of(self, name: str | None) -> Held:
+        """Return what slot `name` holds; None: the default slot.
+
+        Raises
+        ------
+        UnknownModel
+            There is no such slot.
+        """
+        wanted = self._settings.default if name is None else name
+        held = self.held.get(wanted)
+        if held is None:
+            known = ", ".join(self.held)
+            raise UnknownModel(f"No model is called {wanted!r} here. There are: {known}.")
+        return held
+
+    def follow(self) -> None:
+        """Take over what the state says; where that fails, keep what there is and say why."""
+        number = self._state.number()
+        served = {one.name: one for one in self._state.served()}
+        held, failures = dict(self.held), {}
+        for place in self._settings.models:
+            one = served.get(place.name)
+            if one is None or _version(held.get(one.name)) == one.version:
+                continue
+            try:
+                held[one.name] = hold(self._settings, one.name, one.version)
+            except (AlsolikeError, OSError, MemoryError) as error:
+                failures[one.name] = self._failure(one, error)
+        if self.held:
+            self.swaps += sum(_version(self.held.get(name)) != held[name].version for name in held)
+        ordered = {
+            place.name: held[place.name] for place in self._settings.models if place.name in held
+        }
+        self.held, self.failures = MappingProxyType(ordered), MappingProxyType(failures)
+        self.image_origins = frozenset().union(*(one.image_origins for one in ordered.values()))
+        self._number = number
+
+    async def watch(self) -> None:
+        """Follow the state until cancelled; a new model is loaded beside the requests."""
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            self._looks += 1
+            try:
+                if self._is_behind():
+                    await asyncio.to_thread(self.follow)
+            except (AlsolikeError, OSError) as error:
+                _log.warning("What is served cannot be looked up: %s", error)
+
+    def _is_behind(self) -> bool:
+        if self._state.number() != self._number:
+            return True
+        return bool(self.failures) and self._looks % _LOOKS_BEFORE_RETRYING == 0
+
+    def _failure(self, one: Served, error: Exception) -> str:
+        message = f"Version {one.version} of {one.name!r} cannot be loaded: {error}"
+        if self.failures.get(one.name) != message:
+            _log.error("%s", message)
+        return message
+
+
+def _version(held: Held | None) -> str | None:
+    return None if held is None else held.version
+
+
+def _index(path: Path, model: FactorModel) -> search.SearchIndex:
+    """Open the search index of a version; build it where it is missing or damaged."""
+    try:
+        return search.SearchIndex.open(path)
+    except (AlsolikeError, OSError):
+        names = None if model.catalogue is None else model.catalogue.names
+        search.build(path, model.items.ids, names, model.item_counts)
+    return search.SearchIndex.open(path)
+
+
+def _image_origins(model: FactorModel) -> frozenset[str]:
+    """Return the hosts of most of the pictures."""
+    images = None if model.catalogue is None else model.catalogue.images
+    counts: dict[str, int] = {}
+    for image in images or ():
+        origin = web_origin(image) if image[:4].lower() == "http" else None
+        if origin is not None:
+            counts[origin] = counts.get(origin, 0) + 1
+    most = sorted(counts, key=lambda origin: (-counts[origin], origin))
+    if len(most) > MOST_IMAGE_ORIGINS:
+        _log.warning(
+            "Pictures come from %d hosts; those of the %d with most of them are shown.",
+            len(most),
+            MOST_IMAGE_ORIGINS,
+        )
+    return frozenset(most[:MOST_IMAGE_ORIGINS])

@@ -1,0 +1,190 @@
+"""How many requests one client may ask, over all workers together: one table that they all map.
+
+A client's state is a single number, the moment at which what it has asked would be paid off at the
+allowed rate (the "theoretical arrival time" of the generic cell rate algorithm, which is a token
+bucket that needs no refilling). A byte-range lock, which the kernel takes back from whoever dies,
+keeps two workers from counting over each other.
+
+References
+----------
+.. [1] ITU-T Recommendation I.371, Traffic control and congestion control in B-ISDN, annex A.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import ipaddress
+import mmap
+import os
+import secrets
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from alsolike.errors import WritingError
+
+_MAGIC = b"alsolim1"
+_KEY_BYTES = 16
+_HEAD = 192  # bytes before the first group: magic, key, nothing
+_SLOTS = 8  # clients in a group; the one whose bucket is fullest gives way to a ninth
+_GROUPS = 8192
+_GROUP = struct.Struct("<" + "16sd" * _SLOTS)
+_SLOT = struct.Struct("<16sd")
+_KNOWN = 4096  # clients whose place is remembered, so that it need not be hashed again
+_TRIES, _PAUSE = 20, 0.0001  # how often and how long (s) a busy group is waited for
+
+_Place = tuple[int, bytes]
+
+
+class Limiter:
+    """Count requests of clients against `rate` and `burst`, together with all other workers.
+
+    Parameters
+    ----------
+    path : Path
+        The table; made where it is missing. About 1.5 MiB.
+    rate : float
+        Requests per second that a client may go on asking; above 0.
+    burst : int
+        Requests that it may ask at once after a pause; at least 1.
+    clock : callable
+        Seconds, the same for all workers of this machine.
+
+    Raises
+    ------
+    WritingError
+        The table cannot be made or mapped.
+
+    Notes
+    -----
+    To be used from one thread of a process, the event loop's: byte-range locks tell processes
+    apart, not threads.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> limiter = Limiter(Path(folder.name) / "limits.bin", rate=1.0, burst=2, clock=lambda: 100.0)
+    >>> [limiter.take("192.0.2.7") for _ in range(3)], limiter.take("192.0.2.8")
+    ([0.0, 0.0, 1.0], 0.0)
+    >>> limiter.close(); folder.cleanup()
+    """
+
+    def __init__(
+        self, path: Path, rate: float, burst: int, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._cost = 1.0 / rate
+        self._ahead = burst / rate  # how far the paid-off moment may lie in the future
+        self._clock = clock
+        self._places: dict[str, _Place] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._table, self._key = _mapped(self._file)
+        except OSError as error:
+            raise WritingError(f"{path}: cannot be written ({error.strerror}).") from error
+
+    def take(self, client: str, cost: float = 1.0) -> float:
+        """Count a request of `client`; return 0, or how many seconds it is too early.
+
+        Parameters
+        ----------
+        client : str
+            Its address. IPv6 clients count by their /64, within which addresses are free.
+        cost : float
+            How many requests this one stands for. What is refused costs nothing.
+        """
+        place = self._places.get(client) or self._place(client)
+        start, fingerprint = place
+        locked = self._lock(start)
+        try:
+            return self._count(start, fingerprint, cost * self._cost)
+        finally:
+            if locked:
+                fcntl.lockf(self._file, fcntl.LOCK_UN, _GROUP.size, start)
+
+    def close(self) -> None:
+        """Let go of the table; the others keep it."""
+        self._table.close()
+        os.close(self._file)
+
+    def _count(self, start: int, fingerprint: bytes, cost: float) -> float:
+        group = _GROUP.unpack_from(self._table, start)
+        now = self._clock()
+        if fingerprint in group[::2]:
+            slot = group.index(fingerprint) // 2
+            paid = group[2 * slot + 1]
+            # Beyond what can be, it is of a clock that has started anew: after a reboot.
+            if not now < paid <= now + 2 * self._ahead:
+                paid = now
+        else:
+            moments = group[1::2]
+            slot = moments.index(min(moments))
+            paid = now
+        paid += cost
+        early = paid - now - self._ahead
+        if early > 1e-9:
+            return float(early)
+        _SLOT.pack_into(self._table, start + slot * _SLOT.size, fingerprint, paid)
+        return 0.0
+
+    def _lock(self, start: int) -> bool:
+        for _ in range(_TRIES):
+            try:
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, _GROUP.size, start)
+            except BlockingIOError:
+                time.sleep(_PAUSE)
+            except OSError:
+                break
+            else:
+                return True
+        # A worker that was stopped with the lock in hand must not stop the others. At worst, a
+        # request is counted over another.
+        return False
+
+    def _place(self, client: str) -> _Place:
+        if len(self._places) >= _KNOWN:
+            self._places.clear()
+        digest = hashlib.blake2b(
+            counted_as(client).encode("utf-8", "surrogatepass"), key=self._key, digest_size=24
+        ).digest()
+        group = int.from_bytes(digest[16:], "little") % _GROUPS
+        place = (_HEAD + group * _GROUP.size, digest[:16])
+        self._places[client] = place
+        return place
+
+
+def counted_as(client: str) -> str:
+    """Return what stands for `client` in the table: its address, or the /64 of one in IPv6.
+
+    Examples
+    --------
+    >>> counted_as("192.0.2.7"), counted_as("2001:db8::17"), counted_as("::ffff:192.0.2.7")
+    ('192.0.2.7', '2001:db8::/64', '192.0.2.7')
+    """
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(client)
+        if isinstance(address, ipaddress.IPv6Address):
+            if address.ipv4_mapped is not None:
+                return str(address.ipv4_mapped)
+            return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+    return client
+
+
+def _mapped(file: int) -> tuple[mmap.mmap, bytes]:
+    """Return the table and its key; the first one here makes both."""
+    size = _HEAD + _GROUPS * _GROUP.size
+    fcntl.lockf(file, fcntl.LOCK_EX, _HEAD, 0)
+    try:
+        if os.fstat(file).st_size < size:  # never shortened: others may have it mapped
+            os.ftruncate(file, size)
+        table = mmap.mmap(file, size)
+        if table[: len(_MAGIC)] != _MAGIC:
+            # With a key of its own, nobody can choose addresses that share a group with another's.
+            key = secrets.token_bytes(_KEY_BYTES)
+            table[: len(_MAGIC) + _KEY_BYTES] = _MAGIC + key
+        key = table[len(_MAGIC) : len(_MAGIC) + _KEY_BYTES]
+    finally:
+        fcntl.lockf(file, fcntl.LOCK_UN, _HEAD, 0)
+    return table, key

@@ -1,0 +1,196 @@
+"""The app's pages: what a person looks at. What stands on them comes from the rooms beside."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alsolike.recommending.answers import MIN_COUNT
+from alsolike.views.page import clean, web_origin
+from alsolike.web import charts, judging, reports, tastes, trying
+from alsolike.web.assets import page, static_route
+from alsolike.web.faces import Face, address, face_of, picture_content, text_of
+from alsolike.web.holding import Held
+from alsolike.web.strips import popular_rows, strips_of
+from alsolike.web.visiting import (
+    FOREVER,
+    at,
+    away,
+    gone,
+    held_at_version,
+    held_of,
+    missing,
+    outside_id,
+    query_of,
+    router,
+    row_of,
+)
+
+__all__ = ["charts", "judging", "router", "trying"]
+
+STRIP = 10
+_POPULAR = 24
+_FOUND = 40
+_HISTORY = 200
+_SHORT = 32
+_DRAWS = 32
+
+# A drawing (SVG) opened by itself could run what is in it; in a sandbox it is of no origin.
+_PICTURE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+router.routes.append(static_route())
+
+
+@dataclass(frozen=True)
+class Way:
+    """A link that leads elsewhere; its address is on the web."""
+
+    address: str
+    words: str
+
+
+@at("/")
+def start(request: Request) -> Response:
+    """Search, and the most liked items."""
+    held = held_of(request)
+    query = query_of(request)
+    history = held.model.history
+    return page(
+        "start.html",
+        query=clean(query),
+        found=_faces(held, held.index.find(query, limit=_FOUND)) if query else [],
+        popular=[] if query else _faces(held, popular_rows(held, _POPULAR)),
+        n_items=len(held.model.items),
+        n_users=len(held.model.users),
+        n_likes=0 if history is None else history.user_items.nnz,
+    )
+
+
+@at("/random")
+def anything(request: Request) -> Response:
+    """Lead to an item, to one with neighbours if such is found soon."""
+    model = held_of(request).model
+    if not len(model.items):
+        return missing("item", "This model knows no items.")
+    for _ in range(_DRAWS):
+        row = secrets.randbelow(len(model.items))
+        if model.item_counts[row] >= MIN_COUNT:
+            break
+    return away(address("item", model.items.id_of(row)))
+
+
+@at("/item", "/items/{outside_id:path}")
+def item(request: Request) -> Response:
+    """Show one item, and what each model shows beside it."""
+    models = request.app.state.service.holder.held
+    wanted = outside_id(request)
+    held = next((one for one in models.values() if one.model.items.find(wanted) is not None), None)
+    if held is None:
+        return missing("item", f"No model here knows an item with the id {wanted!r}.")
+    row = held.model.items.index_of(wanted)
+    face = face_of(held, row)
+    return page(
+        "item.html",
+        face=face,
+        short_name=clean(face.name, most=_SHORT),
+        ways=list(_ways_out(held, row)),
+        strips=strips_of(models, wanted, k=STRIP),
+        try_address=trying.address_with([wanted]),
+        map_address=f"/map?{urlencode({'item': wanted})}",
+    )
+
+
+@at("/user", "/users/{outside_id:path}")
+def user(request: Request) -> Response:
+    """Show what a user likes, what is recommended, and why."""
+    service = request.app.state.service
+    held = held_of(request)
+    wanted = outside_id(request)
+    if not wanted:
+        return _any_user(held)
+    taste = tastes.taste_of(held, wanted, service.state.likes_of(wanted))
+    if not taste.known and not taste.values:
+        return missing("user", f"Model {held.name} knows no user {wanted!r}, nor any like of it.")
+    suggestions, fault = tastes.or_fault(
+        lambda: tastes.suggestions_for(held, wanted, taste, k=STRIP)
+    )
+    return page(
+        "user.html",
+        user=clean(wanted, most=120),
+        taste=taste,
+        history=tastes.likes_shown(held, taste, most=_HISTORY),
+        with_history=held.model.history is not None,
+        counted=any(value != 1 for value in taste.values.values()),
+        suggestions=suggestions,
+        fault=fault,
+        chosen=held.name,
+        models=[(name, _user_of(name, wanted)) for name in service.holder.held],
+    )
+
+
+@at("/pictures/{model}/{version}/{row}")
+def picture(request: Request) -> Response:
+    """Answer with a picture from the item table."""
+    held = held_at_version(request)
+    row = None if held is None else row_of(request.path_params["row"], held)
+    found = None if held is None or row is None else picture_content(held, row)
+    if found is None:
+        return gone()
+    kind, content = found
+    headers = {"Cache-Control": FOREVER, "Content-Security-Policy": _PICTURE_POLICY}
+    return Response(content, media_type=kind, headers=headers)
+
+
+@at("/about")
+def about(request: Request) -> Response:
+    """Show what each model is."""
+    models = request.app.state.service.holder.held.values()
+    return page("about.html", models=[reports.shown(held) for held in models])
+
+
+@at("/report")
+def report(request: Request) -> Response:
+    """Answer with the run's own report."""
+    return reports.report(held_of(request)) or missing("report", "None lay beside the model.")
+
+
+@at("/leaderboard")
+def leaderboard(request: Request) -> Response:
+    """Show the run's leaderboard."""
+    held = held_of(request)
+    board = reports.leaderboard(held)
+    if board is None:
+        return missing("leaderboard", "None that can be read lay beside the model.")
+    return page("leaderboard.html", held=held, board=board)
+
+
+def _faces(held: Held, rows: Iterable[int]) -> list[Face]:
+    return [face_of(held, row) for row in rows]
+
+
+def _any_user(held: Held) -> Response:
+    """Return the page that asks for a user, with one drawn."""
+    users = held.model.users
+    some = address("user", users.id_of(secrets.randbelow(len(users)))) if len(users) else ""
+    return page("users.html", some=some, n_users=len(users))
+
+
+def _user_of(model: str, wanted: str) -> str:
+    """Return the address of a user's page in the eyes of one model."""
+    at_home = address("user", wanted)
+    return f"{at_home}{'&' if '?' in at_home else '?'}{urlencode({'model': model})}"
+
+
+def _ways_out(held: Held, row: int) -> Iterable[Way]:
+    """Yield links to the item's own page, and to a picture that is not loaded."""
+    link = text_of(held.model.catalogue, "links", row).strip()
+    host = web_origin(link)
+    if host is not None:
+        yield Way(link, clean(host.partition("://")[2], most=60))
+    image = text_of(held.model.catalogue, "images", row).strip()
+    origin = web_origin(image)
+    if origin is not None and origin not in held.image_origins:
+        yield Way(image, "its picture")

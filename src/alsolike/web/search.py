@@ -1,0 +1,270 @@
+"""Search over names and ids as somebody types: SQLite's FTS5, the most liked first.
+
+Rows of the index are numbered by popularity, so the first that a query meets are the most liked:
+one character is answered as quickly as a whole name. Where words do not lead far, trigrams find
+candidates, and an edit distance says which of them are a slip of the finger away.
+"""
+
+import contextlib
+import os
+import re
+import sqlite3
+import threading
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.errors import WritingError
+from alsolike.writing import replacing
+
+_VERSION = 1
+_MOST_CHARACTERS = 200
+_MOST_WORDS = 12
+_CANDIDATES = 200
+_GLANCED = 1000  # names with trigrams of the query, of which the most alike are looked at
+_GRAMS = 24  # a query's trigrams that are looked up
+_SHORTEST_SLIP = 4  # characters; shorter words are one slip away from too much
+_WORD = re.compile(r"\w+")
+_PARTS_OF_LINKS = re.compile(r"[/?&=#\s]+")
+# Letters that no decomposition turns into a plain one.
+_PLAIN = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i"}
+)
+
+_SCHEMA = (
+    "CREATE TABLE items (place INTEGER PRIMARY KEY, row INTEGER, id TEXT, name TEXT, lone TEXT)",
+    "CREATE VIRTUAL TABLE words USING fts5(text, content='', prefix='1 2 3', detail=none)",
+    "CREATE VIRTUAL TABLE grams USING fts5(text, content='', tokenize='trigram', detail=none)",
+)
+
+
+def fold(text: str) -> str:
+    """Return a text as it is compared: without accents and case, its words apart by one blank.
+
+    Examples
+    --------
+    >>> fold("  BJÖRK & Guðmundsdóttir "), fold("Motörhead")
+    ('bjork gudmundsdottir', 'motorhead')
+    """
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    bare = "".join(one for one in apart if not unicodedata.combining(one)).translate(_PLAIN)
+    return " ".join(_WORD.findall(bare))
+
+
+def build(
+    path: Path,
+    ids: Sequence[str],
+    names: Sequence[str] | None,
+    counts: npt.NDArray[np.int64],
+) -> None:
+    """Write the index of a catalogue as one file.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make; its folder is made, too.
+    ids, names : sequence of str
+        Of each item; None: there are no names.
+    counts : int64, (n_items,)
+        Likes of each item.
+
+    Raises
+    ------
+    WritingError
+        It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part, contextlib.closing(sqlite3.connect(part)) as connection:
+            connection.execute("PRAGMA journal_mode = OFF")
+            with connection:
+                _fill(connection, ids, names, counts)
+    except (OSError, sqlite3.Error) as error:
+        if isinstance(error, WritingError):
+            raise
+        raise WritingError(f"{path}: the search index cannot be written ({error}).") from error
+
+
+class SearchIndex:
+    """An index that `build` has written; any thread may ask.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection, self._one_at_a_time = connection, threading.Lock()
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> "SearchIndex":
+        """Open an index to read.
+
+        Raises
+        ------
+        WritingError
+            There is none, it is damaged, or it is of another version: build it anew.
+        """
+        place = Path(path)
+        try:
+            connection = sqlite3.connect(
+                f"{place.absolute().as_uri()}?mode=ro&immutable=1",
+                uri=True,
+                check_same_thread=False,
+            )
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            connection.execute("SELECT count(*) FROM words WHERE words MATCH 'a'").fetchone()
+        except sqlite3.Error as error:
+            raise WritingError(f"{place}: no search index ({error}).") from error
+        if version != _VERSION:
+            connection.close()
+            raise WritingError(f"{place}: a search index of another version ({version}).")
+        return cls(connection)
+
+    def find(self, text: str, *, limit: int = 20) -> list[int]:
+        """Return rows of items that a text may mean, the likeliest first.
+
+        Whoever has that very id, alone or within a link; then equal names, names that begin so,
+        names with words that begin so, and those a slip of the finger away. Of equals, the most
+        liked first.
+
+        Parameters
+        ----------
+        text : str
+            Whatever was typed; only its first 200 characters count, but in an id or a link.
+        limit : int
+            At most so many.
+        """
+        found: dict[int, None] = {}
+        with self._one_at_a_time:
+            for rows in self._ways(text):
+                found |= dict.fromkeys(rows)
+                if len(found) >= limit:
+                    break
+        return list(found)[:limit]
+
+    def _ways(self, text: str) -> Iterator[Iterable[int]]:
+        """Yield rows by one way after the other, the surest first."""
+        yield self._by_id(text)
+        folded = fold(text[:_MOST_CHARACTERS])
+        words = folded.split()[:_MOST_WORDS]
+        if not words:
+            return
+        yield self._rows("SELECT row FROM items WHERE lone = ? ORDER BY place LIMIT 50", folded)
+        whole = " ".join(f'"{word}"' for word in words)
+        near = [*self._matching(whole), *self._matching(f"{whole}*")]
+        # The most liked whose name begins so come before those where it stands within.
+        near.sort(key=lambda one: not one[1].startswith(folded))
+        yield [row for row, _ in near]
+        if len(folded) >= _SHORTEST_SLIP:
+            yield self._slips(" ".join(words))
+
+    def _by_id(self, text: str) -> list[int]:
+        parts = _PARTS_OF_LINKS.split(text) if "/" in text else []
+        pieces = [piece for part in parts for piece in (part, unquote(part), *part.split("-")[-1:])]
+        tried = dict.fromkeys(one for one in (text, text.strip(), *reversed(pieces)) if one)
+        return [
+            row
+            for one in tried
+            for row in self._rows("SELECT row FROM items WHERE id = ?", _sound(one))
+        ]
+
+    def _matching(self, query: str) -> list[tuple[int, str]]:
+        return self._connection.execute(
+            "SELECT items.row, items.name FROM words JOIN items ON items.place = words.rowid "
+            "WHERE words MATCH ? ORDER BY words.rowid LIMIT ?",
+            (query, _CANDIDATES),
+        ).fetchall()
+
+    def _slips(self, folded: str) -> list[int]:
+        """Return those whose name holds words like these, one or two edits away."""
+        grams = dict.fromkeys(folded[at : at + 3] for at in range(len(folded) - 2))
+        query = " OR ".join(f'"{gram}"' for gram in list(grams)[:_GRAMS])
+        candidates = self._connection.execute(
+            "SELECT items.row, items.name, items.place FROM grams "
+            "JOIN items ON items.place = grams.rowid WHERE grams MATCH ? "
+            "ORDER BY grams.rank LIMIT ?",
+            (query, _GLANCED),
+        ).fetchall()
+        candidates.sort(key=lambda one: -sum(gram in one[1] for gram in grams))
+        most = 1 if len(folded) < 2 * _SHORTEST_SLIP else 2
+        near = [
+            (distance, place, row)
+            for row, name, place in candidates[:_CANDIDATES]
+            if (distance := _edits_within(folded, name, most)) <= most
+        ]
+        return [row for _, _, row in sorted(near)]
+
+    def _rows(self, query: str, text: str) -> list[int]:
+        return [row for (row,) in self._connection.execute(query, (text,))]
+
+
+def _fill(
+    connection: sqlite3.Connection,
+    ids: Sequence[str],
+    names: Sequence[str] | None,
+    counts: npt.NDArray[np.int64],
+) -> None:
+    for statement in _SCHEMA:
+        connection.execute(statement)
+    order = np.argsort(-np.asarray(counts), kind="stable").tolist()
+    table, texts = [], []
+    for place, row in enumerate(order, start=1):
+        id_ = _sound(ids[row])
+        lone = fold(names[row]) if names is not None and names[row] else fold(id_)
+        text = lone if names is None else f"{lone} {fold(id_)}".strip()
+        table.append((place, row, id_, text, lone))
+        texts.append((place, text))
+    connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?)", table)
+    connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", texts)
+    connection.executemany("INSERT INTO grams (rowid, text) VALUES (?, ?)", texts)
+    connection.execute("CREATE INDEX items_id ON items (id)")
+    connection.execute("CREATE INDEX items_lone ON items (lone)")
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _sound(text: str) -> str:
+    """Return a text that SQLite takes: lone surrogates have no UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _edits_within(wanted: str, name: str, most: int) -> int:
+    """Return the least edits to as many words in a row of `name`, or more than `most`."""
+    count, words = wanted.count(" ") + 1, name.split()
+    least = most + 1
+    for first in range(max(len(words) - count + 1, 1)):
+        window = " ".join(words[first : first + count])
+        if abs(len(window) - len(wanted)) <= most:
+            least = min(least, edits(wanted, window, most))
+    return least
+
+
+def edits(one: str, other: str, most: int) -> int:
+    """Return how many letters to add, drop, change or swap with the next, or ``most + 1``.
+
+    References
+    ----------
+    Damerau 1964; Wagner, Fischer 1974: the optimal string alignment distance.
+
+    Examples
+    --------
+    >>> edits("radiohed", "radiohead", 2), edits("bjrok", "bjork", 2), edits("u2", "abba", 2)
+    (1, 1, 3)
+    """
+    before: list[int] = []
+    line = list(range(len(other) + 1))
+    for i, letter in enumerate(one, start=1):
+        last, before = before, line
+        line = [i]
+        for j, against in enumerate(other, start=1):
+            cost = min(before[j] + 1, line[j - 1] + 1, before[j - 1] + (letter != against))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
+                cost = min(cost, last[j - 2] + 1)
+            line.append(cost)
+        if min(line) > most and (not before or min(before) > most):
+            return most + 1
+    return min(line[-1], most + 1)

@@ -1,0 +1,155 @@
+"""The service as a process, or as several: uvicorn with our settings.
+
+``alsolike serve`` calls `serve`. Whoever runs uvicorn another way names a file of settings::
+
+    ALSOLIKE_SERVE=serve.json uvicorn --factory alsolike.web.serving:application --workers 2
+"""
+
+import fcntl
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from alsolike.errors import SettingError, WritingError
+from alsolike.web.app import create_app
+from alsolike.web.connections import protocol
+from alsolike.web.settings import Settings
+from alsolike.web.state import State
+from alsolike.web.swapping import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastapi import FastAPI
+
+VARIABLE = "ALSOLIKE_SERVE"
+SETTINGS_FILE = "serve.json"
+
+_BACKLOG = 2048
+_LAST_WORDS = 5  # seconds that requests have when the service ends
+
+
+def application() -> "FastAPI":
+    """Return the application that the settings file of the environment asks for.
+
+    Raises
+    ------
+    SettingError
+        The variable names no file of settings.
+    """
+    path = os.environ.get(VARIABLE)
+    if not path:
+        raise SettingError(f"The variable {VARIABLE} names no file of settings.")
+    return create_app(Settings.from_file(path))
+
+
+def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until interrupted.
+
+    Parameters
+    ----------
+    settings : Settings
+    ready : callable
+        Told the address once requests are answered there.
+
+    Raises
+    ------
+    SettingError
+        The address cannot be listened at.
+    WritingError
+        The state folder cannot be used, or another service uses it.
+    BundleError
+        A model cannot be loaded.
+    """
+    with _alone(settings), _listening(settings) as listener:
+        with State(settings.state) as state:
+            prepare(settings, state)
+        path = settings.state / SETTINGS_FILE
+        settings.to_file(path)
+        os.environ[VARIABLE] = str(path.absolute())
+        config = uvicorn.Config(
+            "alsolike.web.serving:application",
+            factory=True,
+            workers=settings.workers,
+            http=protocol(settings.patience),
+            ws="none",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=_LAST_WORDS,
+        )
+        server = uvicorn.Server(config)
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        threading.Thread(
+            target=_tell, args=(host, port, f"http://{shown}:{port}/", ready), daemon=True
+        ).start()
+        if settings.workers == 1:
+            server.run(sockets=[listener])
+        else:
+            Multiprocess(config, sockets=[listener]).run()
+
+
+@contextmanager
+def _alone(settings: Settings) -> "Iterator[None]":
+    """Keep the state folder to one service; a kill frees it, too."""
+    path = settings.state / "service.lock"
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise WritingError(
+            f"{settings.state}: cannot be written ({error.strerror}). Give --state another folder."
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise WritingError(
+            f"{settings.state}: another service uses this folder. Give --state another one."
+        ) from error
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _listening(settings: Settings) -> "Iterator[socket.socket]":
+    host = settings.host.strip("[]")
+    try:
+        family = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, settings.port))
+            listener.set_inheritable(True)
+            listener.listen(_BACKLOG)
+            yield listener
+    except OSError as error:
+        if isinstance(error, WritingError):
+            raise
+        raise SettingError(
+            f"{settings.host}:{settings.port} cannot be listened at ({error.strerror}). Is another "
+            "service there? Give --port another number; 0 takes one that is free."
+        ) from error
+
+
+def _tell(host: str, port: int, address: str, ready: Callable[[str], None]) -> None:
+    """Tell the address when somebody answers there."""
+    asked = f"GET /healthz HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
+    while True:
+        try:
+            with socket.create_connection((host, port), timeout=60) as connection:
+                connection.sendall(asked.encode("ascii"))
+                if connection.recv(12):
+                    ready(address)
+                    return
+        except OSError:
+            time.sleep(0.1)

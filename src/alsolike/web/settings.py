@@ -1,0 +1,314 @@
+"""`Settings`: all that a service is told, checked once, before a socket is opened."""
+
+import ipaddress
+import json
+import math
+import os
+import re
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from alsolike.errors import SettingError
+from alsolike.models.bundle import describe
+from alsolike.writing import replacing
+
+POPULARITY = "popularity"
+LEAST_TOKEN = 16
+
+_SLOT = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
+_TOKEN = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A slot of the service, and the bundle that it was started with.
+
+    Parameters
+    ----------
+    name : str
+        Of the slot: how requests call the model.
+    folder : Path
+        Of the bundle.
+    """
+
+    name: str
+    folder: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+        if not _SLOT.fullmatch(self.name):
+            raise SettingError(
+                f"A model is called by 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a "
+                f"letter or digit, not {self.name!r}."
+            )
+        if self.name == POPULARITY:
+            raise SettingError(
+                f"No model can be called {POPULARITY!r}: the service answers that with the most "
+                "liked items. Choose another name."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a service serves, to whom, and within which bounds.
+
+    Parameters
+    ----------
+    models : tuple of Place
+        At least one; the first answers where a request names none.
+    state : Path
+        Folder for all that the service keeps: likes, votes, its own copies of the bundles.
+    host, port : str, int
+        Where to listen; port 0 takes one that is free.
+    workers : int
+        Processes that answer, from 1 to 256.
+    token : str or None
+        Asked of every request. Needed where `host` is not a loopback address. At least 16
+        printable ASCII characters without blanks, as `swap_token`.
+    swap_token : str or None
+        Asked by the endpoint that swaps models; None: that endpoint is closed.
+    hosts : tuple of str
+        Host names that requests may carry, besides `host` and those of the loopback.
+    rate, burst : float, int
+        Requests per second of one client, over all workers together, and how many at once after
+        a pause; a rate of 0 is no limit.
+    most_k : int
+        Longest list that may be asked for.
+    most_bytes : int
+        Longest body of a request, bytes.
+    patience : float
+        Seconds that a client has to send its request, and to take its answer.
+    remote_images : bool
+        Whether pages may load pictures from the web.
+    bundles : Path or None
+        Folder whose sub-folders the swap endpoint may name; None: it takes no names.
+    golden : Path or None
+        JSON file of questions that a model must answer well before it is served.
+    log : str
+        Access log: ``"-"`` standard output, ``""`` none, else a file that is appended to.
+
+    Raises
+    ------
+    SettingError
+        A setting is out of range, or two contradict each other.
+
+    Examples
+    --------
+    >>> place = Place("als", Path("runs/x/model"))
+    >>> settings = Settings(models=(place,), state=Path("runs/x/serving"))
+    >>> settings.host, settings.port, settings.default
+    ('127.0.0.1', 8000, 'als')
+    """
+
+    models: tuple[Place, ...]
+    state: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    token: str | None = None
+    swap_token: str | None = None
+    hosts: tuple[str, ...] = ()
+    rate: float = 50.0
+    burst: int = 200
+    most_k: int = 100
+    most_bytes: int = 65536
+    patience: float = 10.0
+    remote_images: bool = False
+    bundles: Path | None = None
+    golden: Path | None = None
+    log: str = "-"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "state", Path(self.state))
+        _check_models(self.models)
+        for label, (lowest, highest) in _RANGES.items():
+            _check_number(label, getattr(self, label), lowest, highest)
+        for label in ("token", "swap_token"):
+            _check_token(label, getattr(self, label))
+        for name in (self.host, *self.hosts):
+            if not (_HOST_NAME.fullmatch(name) or _is_address(name)):
+                raise SettingError(f"A host's name or address expected, not {name!r}.")
+        if self.token is None and not is_loopback(self.host):
+            raise SettingError(
+                f"host {self.host!r} can be reached from other machines, so a token is needed. "
+                "Give --token-file (or ALSOLIKE_TOKEN), or listen on 127.0.0.1."
+            )
+        if self.token is not None and self.token == self.swap_token:
+            raise SettingError(
+                "token and swap_token are the same: everybody who may ask could swap models. "
+                "Give the swap endpoint a token of its own."
+            )
+
+    @property
+    def default(self) -> str:
+        """The slot that answers where a request names none."""
+        return self.models[0].name
+
+    def place(self, name: str) -> Place:
+        """Return the slot of that name.
+
+        Raises
+        ------
+        SettingError
+            There is none.
+        """
+        for place in self.models:
+            if place.name == name:
+                return place
+        known = ", ".join(place.name for place in self.models)
+        raise SettingError(f"No model is called {name!r} here. There are: {known}.")
+
+    def without_tokens(self) -> "Settings":
+        """Return what a command beside the service may know of it."""
+        return replace(self, host="127.0.0.1", token=None, swap_token=None)
+
+    def to_file(self, path: str | os.PathLike[str]) -> None:
+        """Write the settings as JSON that only the owner may read: tokens are in it."""
+        stated = asdict(self)
+        stated["models"] = [
+            {"name": place.name, "folder": str(place.folder.absolute())} for place in self.models
+        ]
+        for label in _PATHS:
+            if stated[label] is not None:
+                stated[label] = str(Path(stated[label]).absolute())
+        content = json.dumps(stated, indent=2, sort_keys=True) + "\n"
+        with replacing(path) as part:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            with os.fdopen(os.open(part, flags, 0o600), "w", encoding="utf-8") as file:
+                file.write(content)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "Settings":
+        """Read what `to_file` wrote, or what somebody wrote by hand; ``models`` and ``state`` do.
+
+        Raises
+        ------
+        SettingError
+            The file cannot be read, holds tokens that other users may read, or says something
+            that is not a setting.
+        """
+        place = Path(path)
+        stated = _read_json(place)
+        unknown = sorted(stated.keys() - {field.name for field in fields(cls)})
+        missing = sorted({"models", "state"} - stated.keys())
+        if unknown or missing:
+            raise SettingError(
+                f"{place}: settings missing: {missing}; not settings of a service: {unknown}."
+            )
+        if (stated.get("token") or stated.get("swap_token")) and place.stat().st_mode & (
+            stat.S_IRWXG | stat.S_IRWXO
+        ):
+            raise SettingError(
+                f"{place} holds tokens, and other users of this machine may open it. "
+                f"Give the command: chmod 600 {place}"
+            )
+        try:
+            return cls(**_typed(stated))
+        except (TypeError, AttributeError) as error:
+            raise SettingError(f"{place}: a setting is of the wrong kind ({error}).") from error
+        except SettingError as error:
+            raise SettingError(f"{place}: {error}") from None
+
+
+def places(folders: Iterable[str | os.PathLike[str]]) -> tuple[Place, ...]:
+    """Return a slot for each bundle, called as the bundle calls itself, or with a number after it.
+
+    Raises
+    ------
+    BundleError
+        One of them is no bundle.
+    """
+    found: dict[str, Path] = {}
+    for folder in map(Path, folders):
+        said = re.sub(r"[^a-z0-9._-]+", "-", describe(folder).name.lower())[:56].lstrip("._-")
+        name, number = said or "model", 2
+        while name in found or name == POPULARITY:
+            name, number = f"{said or 'model'}-{number}", number + 1
+        found[name] = folder
+    return tuple(Place(name, folder) for name, folder in found.items())
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    return _is_address(host) and ipaddress.ip_address(host.strip("[]")).is_loopback
+
+
+_PATHS = ("state", "bundles", "golden")
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "port": (0, 65535),
+    "workers": (1, 256),
+    "rate": (0, 1e9),
+    "burst": (1, 10**9),
+    "most_k": (1, 10_000),
+    "most_bytes": (1024, 1 << 30),
+    "patience": (0.1, 3600),
+}
+_WHOLE = frozenset({"port", "workers", "burst", "most_k", "most_bytes"})
+
+
+def _check_models(models: tuple[Place, ...]) -> None:
+    names = [place.name for place in models]
+    if not names:
+        raise SettingError("At least one model is needed to serve.")
+    if len(set(names)) < len(names):
+        raise SettingError(f"Each model needs a name of its own, these are called {names}.")
+
+
+def _check_number(label: str, value: object, lowest: float, highest: float) -> None:
+    kinds = (int,) if label in _WHOLE else (int, float)
+    good = type(value) in kinds and math.isfinite(value) and lowest <= value <= highest  # type: ignore[arg-type, operator]
+    if not good:
+        raise SettingError(
+            f"{label}: {'a whole number' if label in _WHOLE else 'a number'} from {lowest:g} to "
+            f"{highest:g} expected, not {value!r}."
+        )
+
+
+def _check_token(label: str, token: str | None) -> None:
+    if token is None:
+        return
+    if len(token) < LEAST_TOKEN or not _TOKEN.fullmatch(token):
+        raise SettingError(
+            f"{label}: at least {LEAST_TOKEN} printable ASCII characters without blanks expected, "
+            f"{len(token)} characters given. Make one: "
+            "python -c 'import secrets; print(secrets.token_urlsafe())'"
+        )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        stated = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"{path}: cannot be read ({error.strerror}).") from error
+    except (ValueError, RecursionError) as error:
+        raise SettingError(f"{path}: JSON expected, something else found ({error}).") from error
+    if not isinstance(stated, dict):
+        raise SettingError(f"{path}: a JSON object expected, {type(stated).__name__} found.")
+    return stated
+
+
+def _typed(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what JSON gave in the types of the settings."""
+    typed = dict(stated)
+    typed["models"] = tuple(Place(**place) for place in stated["models"])
+    for label in _PATHS:
+        if typed.get(label) is not None:
+            typed[label] = Path(typed[label])
+    if "hosts" in typed:
+        typed["hosts"] = tuple(typed["hosts"])
+    return typed

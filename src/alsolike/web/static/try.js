@@ -1,0 +1,39 @@
+// Picks change the page in place. The server draws it: only the part that differs is put in.
+import { combobox } from "./combobox.js";
+
+const input = document.getElementById("lookup");
+
+async function show(address, { kept = true } = {}) {
+  let answer;
+  try {
+    answer = await fetch(address);
+  } catch {
+    return location.assign(address);
+  }
+  if (!answer.ok) return location.assign(address);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of ["tried", "carried"]) {
+    document.getElementById(id).replaceWith(page.getElementById(id));
+  }
+  if (kept) history.pushState(null, "", address);
+  document.getElementById("said").textContent = document.getElementById("tried").dataset.said;
+}
+
+function picked() {
+  return [...document.querySelectorAll("#carried input")].map(({ value }) => value);
+}
+
+combobox(input, (item) => {
+  input.value = "";
+  const query = [...picked(), item.item].map((id) => ["item", id]);
+  show(`/try?${new URLSearchParams(query)}`);
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-stay]");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  show(link.href).then(() => input.focus({ preventScroll: true }));
+});
+
+addEventListener("popstate", () => show(location.href, { kept: false }));

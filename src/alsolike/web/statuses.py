@@ -1,0 +1,201 @@
+"""The one map from errors to status codes, and the one shape in which every error is told.
+
+::
+
+    {"error": {"code": "unknown_id", "message": "item 'x' is not among ...", "field": "item"}}
+
+``field`` is null where no one part of the request is to blame.
+"""
+
+import http
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alsolike.errors import (
+    AlsolikeError,
+    BundleError,
+    DataError,
+    FitError,
+    SettingError,
+    UnknownId,
+    WritingError,
+)
+from alsolike.views.page import clean
+
+MOST_MESSAGE = 500
+
+_log = logging.getLogger(__name__)
+
+
+class UnknownModel(AlsolikeError, LookupError):
+    """A request names a model that is not served here."""
+
+
+class UnknownItem(UnknownId):
+    """A request names an item or a user that the model does not know, in a certain place.
+
+    Parameters
+    ----------
+    message : str
+    field : str
+        Where: ``"item"``, ``"likes[3].item"``.
+    """
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Unprocessable(SettingError):
+    """A part of a request has a value that it cannot have.
+
+    Parameters
+    ----------
+    message : str
+    field : str
+        Which part.
+    """
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NoHistory(AlsolikeError):
+    """A question that only the training data could answer, to a model saved without them."""
+
+
+class Forbidden(AlsolikeError):
+    """A request that this client may not make, or that the service is not set up for."""
+
+
+# The first class that fits decides, so what is special stands before what is general.
+STATUSES: Mapping[type[Exception], tuple[int, str]] = {
+    UnknownModel: (404, "unknown_model"),
+    UnknownId: (404, "unknown_id"),
+    Forbidden: (403, "forbidden"),
+    NoHistory: (409, "no_history"),
+    BundleError: (409, "bundle_refused"),
+    WritingError: (503, "cannot_write"),
+    FitError: (422, "no_finite_answer"),
+    SettingError: (422, "unprocessable"),
+    DataError: (422, "unprocessable"),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    r"""An error as it is told to a client.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP.
+    code : str
+        One word for programs.
+    message : str
+        For people.
+    field : str or None
+        The part of the request that is to blame.
+
+    Examples
+    --------
+    >>> Problem(404, "unknown_id", "item 'x' is not here.", "item").to_bytes().decode()
+    '{"error":{"code":"unknown_id","message":"item \'x\' is not here.","field":"item"}}'
+    """
+
+    status: int
+    code: str
+    message: str
+    field: str | None = None
+
+    def to_bytes(self) -> bytes:
+        """Return the body, JSON; its length is bounded, and no text in it acts on its reader."""
+        told = {
+            "code": self.code,
+            "message": clean(self.message, most=MOST_MESSAGE),
+            "field": None if self.field is None else clean(self.field),
+        }
+        return json.dumps({"error": told}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return how an error is told; what nobody raised on purpose tells nothing of its inside."""
+    if isinstance(error, HTTPException):
+        return _of_framework(error)
+    if isinstance(error, RequestValidationError):
+        return _of_validation(error)
+    for kind, (status, code) in STATUSES.items():
+        if isinstance(error, kind):
+            return Problem(status, code, str(error), getattr(error, "field", None))
+    return Problem(500, "internal_error", "The service failed. Its log says more.")
+
+
+def response_of(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer that tells a problem, as JSON."""
+    return Response(problem.to_bytes(), problem.status, headers, media_type="application/json")
+
+
+Page = Callable[[Request, Problem], Response]
+
+
+def install(app: FastAPI, *, page: Page | None = None) -> None:
+    """Let `app` tell all its errors in the one shape.
+
+    Parameters
+    ----------
+    app : FastAPI
+    page : callable or None
+        Makes a page of HTML for browsers that asked for one, outside of the API; None: JSON for
+        everybody.
+    """
+
+    def told(request: Request, error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem.status == http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            _log.error("%s %s failed.", request.method, clean(request.url.path), exc_info=error)
+        if page is not None and _is_for_people(request):
+            return page(request, problem)
+        headers = error.headers if isinstance(error, HTTPException) else None
+        return response_of(problem, headers)
+
+    for kind in (HTTPException, RequestValidationError, AlsolikeError, Exception):
+        app.add_exception_handler(kind, told)
+
+
+def _is_for_people(request: Request) -> bool:
+    return not request.scope["path"].startswith("/api/") and "text/html" in request.headers.get(
+        "accept", ""
+    )
+
+
+def _of_framework(error: HTTPException) -> Problem:
+    phrase = http.HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_").replace("-", "_")
+    told = {
+        404: "There is nothing at this address. /docs lists what there is.",
+        405: "This address does not take this method. /docs lists what there is.",
+    }
+    return Problem(error.status_code, code, told.get(error.status_code, str(error.detail)))
+
+
+def _of_validation(error: RequestValidationError) -> Problem:
+    first: Mapping[str, Any] = error.errors()[0]
+    place = first["loc"]
+    field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place[1:])
+    if first["type"] == "json_invalid":
+        wrong = f"The body is no JSON: {first['ctx']['error']}."
+        return Problem(422, "unprocessable", wrong, "body")
+    # What came is not repeated: it may be of any size, and hold what JSON cannot say.
+    message = str(first["msg"]).removeprefix("Value error, ")
+    named = field.lstrip(".") or str(place[0])
+    return Problem(422, "unprocessable", f"{named}: {message.rstrip('.')}.", named)

@@ -1,0 +1,76 @@
+"""Try it: a visitor picks items and sees what is recommended for them. Nothing is stored.
+
+The picks stand in the address, so that a page works without scripts and can be sent to others.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alsolike.views.page import clean
+from alsolike.web import tastes
+from alsolike.web.assets import page
+from alsolike.web.faces import Face, face_of
+from alsolike.web.holding import Held
+from alsolike.web.strips import popular_rows
+from alsolike.web.visiting import at, held_of, query_of
+
+MOST_PICKS = 50
+
+_OFFERED = 10
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An item, and the address of this page with it picked, or with its pick undone."""
+
+    face: Face
+    address: str
+
+
+def address_with(items: Iterable[str]) -> str:
+    """Return the address of the page with these ids picked."""
+    query = urlencode([("item", one) for one in items])
+    return f"/try?{query}" if query else "/try"
+
+
+@at("/try")
+def try_it(request: Request) -> Response:
+    """Recommend for the picks, and offer more to pick."""
+    held = held_of(request)
+    items = held.model.items
+    given = list(dict.fromkeys(request.query_params.getlist("item")))
+    known = [row for one in given if (row := items.find(one)) is not None]
+    rows = known[:MOST_PICKS]
+    picked = [items.id_of(row) for row in rows]
+    query = query_of(request)
+    suggestions, fault = tastes.or_fault(
+        lambda: tastes.picked_for(held, dict.fromkeys(rows, 1.0), k=_OFFERED)
+    )
+    found = held.index.find(query, limit=_OFFERED) if query else []
+    return page(
+        "try.html",
+        picks=[Offer(face_of(held, row), address_with(_but(picked, row, held))) for row in rows],
+        picked=picked,
+        unknown=len(given) - len(known),
+        too_many=len(known) - len(rows),
+        query=clean(query),
+        found=_offers(held, (row for row in found if row not in rows), picked),
+        popular=[] if rows or query else _offers(held, popular_rows(held, _OFFERED), picked),
+        suggestions=suggestions,
+        adding={one.face.id: address_with([*picked, one.face.id]) for one in suggestions},
+        fault=fault,
+    )
+
+
+def _offers(held: Held, rows: Iterable[int], picked: list[str]) -> list[Offer]:
+    ids = held.model.items.id_of
+    return [Offer(face_of(held, row), address_with([*picked, ids(row)])) for row in rows]
+
+
+def _but(picked: list[str], row: int, held: Held) -> list[str]:
+    undone = held.model.items.id_of(row)
+    return [one for one in picked if one != undone]

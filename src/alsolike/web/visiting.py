@@ -1,0 +1,105 @@
+"""What every page begins with: the route, the model that is asked, what is said of none."""
+
+import http
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from alsolike.errors import AlsolikeError
+from alsolike.views.page import clean
+from alsolike.web.assets import page
+from alsolike.web.holding import Held
+from alsolike.web.statuses import Problem, UnknownModel, problem_of
+
+# What is addressed by a version never changes. Private: a token may stand before it.
+FOREVER = "private, max-age=31536000, immutable"
+SHORT_VERSION = 16
+
+_MOST_OF_A_QUERY = 500
+_MOST_DIGITS = 12
+
+Asked = ParamSpec("Asked")
+
+router = APIRouter()
+
+
+def answering(handler: Callable[Asked, Response]) -> Callable[Asked, Response]:
+    """Let a page that cannot be shown say so, instead of the whole."""
+
+    @wraps(handler)
+    def handled(*args: Asked.args, **kwargs: Asked.kwargs) -> Response:
+        try:
+            return handler(*args, **kwargs)
+        except UnknownModel as error:
+            return missing("model", str(error))
+        except AlsolikeError as error:
+            return problem_page(problem_of(error))
+
+    return handled
+
+
+def at(*paths: str) -> Callable[[Callable[[Request], Response]], Callable[[Request], Response]]:
+    """Put a page at these paths."""
+
+    def put(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        for path in paths:
+            router.add_route(path, answering(handler), methods=["GET"], include_in_schema=False)
+        return handler
+
+    return put
+
+
+def held_of(request: Request) -> Held:
+    """Return the model that the query names, or the default; UnknownModel where there is none."""
+    held: Held = request.app.state.service.holder.of(request.query_params.get("model"))
+    return held
+
+
+def held_at_version(request: Request) -> Held | None:
+    """Return the model that the path names, None where that version is served no more."""
+    held: Held = request.app.state.service.holder.of(request.path_params["model"])
+    asked = request.path_params["version"]
+    return held if held.version[:SHORT_VERSION] == asked else None
+
+
+def row_of(text: str, held: Held) -> int | None:
+    """Return a text as the row of an item, None where it is none."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+        return None
+    return int(text) if int(text) < len(held.model.items) else None
+
+
+def query_of(request: Request) -> str:
+    """Return what was typed into the search field."""
+    return request.query_params.get("q", "").strip()[:_MOST_OF_A_QUERY]
+
+
+def outside_id(request: Request) -> str:
+    """Return the id that a path names, or the query where a path cannot carry it."""
+    found: str = request.path_params.get("outside_id") or request.query_params.get("id", "")
+    return found
+
+
+def missing(what: str, why: str = "") -> Response:
+    """Return a page that says what there is not."""
+    return page("missing.html", status=404, what=what, why=clean(why))
+
+
+def problem_page(problem: Problem) -> Response:
+    """Return a page that says why another cannot be shown."""
+    heading = "Not found" if problem.status == http.HTTPStatus.NOT_FOUND else "This cannot be shown"
+    return page("fault.html", status=problem.status, heading=heading, fault=clean(problem.message))
+
+
+def gone() -> Response:
+    """Return an answer to scripts that ask for what is not there, or no more."""
+    return Response("Not found.", 404, media_type="text/plain")
+
+
+def away(address: str) -> Response:
+    """Lead to another page, by GET."""
+    return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,86 @@
+"""A service for tests: bundles with names, an application in this process, a server in another."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from starlette.testclient import TestClient
+
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions
+from alsolike.data.texts import Texts
+from alsolike.models.als import ALSConfig, fit
+from alsolike.models.bundle import save
+from alsolike.web.app import create_app
+from alsolike.web.settings import Settings, places
+
+HOSTILE = ("<script>alert(1)</script>", "a/b", "..", "x/similar", "100% &c?#", "\u202eevil", "🎸 ö")
+BASE = "http://127.0.0.1:8000"
+
+
+def bundle(
+    folder: Path, *, n_users: int = 60, ids: Sequence[str] = (), n_items: int = 30, seed: int = 0
+) -> Path:
+    """Fit a small model, of items with names, and save it."""
+    rng = np.random.default_rng(seed)
+    ids = [*ids, *(f"i{number}" for number in range(n_items - len(ids)))]
+    likes = rng.random((n_users, n_items)) < 0.3
+    likes[:, 0] |= rng.random(n_users) < 0.5
+    likes[np.arange(n_items) % n_users, np.arange(n_items)] = True
+    rows, columns = np.nonzero(likes)
+    names = [f"Björk no. {number}" if number % 2 else one for number, one in enumerate(ids)]
+    table = Interactions.from_columns(
+        [f"u{row}" for row in rows], [ids[column] for column in columns]
+    )
+    order = dict(zip(ids, names, strict=True))
+    texts = Texts.pack([order[one] for one in table.items.ids])
+    catalogue = Catalogue.from_columns({"name": texts}, n_items=table.n_items)
+    named = Interactions(table.user_items, table.users, table.items, None, catalogue)
+    model = fit(named, ALSConfig(factors=4, iterations=3, seed=seed))
+    save(model, folder, metrics={"ndcg@10": 0.25})
+    return folder
+
+
+def settings_of(state: Path, *models: Path, **given: object) -> Settings:
+    """Return the settings of a quiet service."""
+    quiet = {"log": "", "rate": 0.0} | given
+    return Settings(models=places(models), state=state, **quiet)
+
+
+@contextlib.contextmanager
+def client_of(settings: Settings) -> Iterator[TestClient]:
+    """Give a client of the application in this process."""
+    with TestClient(create_app(settings), base_url=BASE, raise_server_exceptions=False) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def running(*given: str, **variables: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run ``alsolike serve`` on a free port; give its address and its process."""
+    command = [sys.executable, "-m", "alsolike", "serve", *given, "--port", "0"]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, **variables}
+    )
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        found = re.search(r"http://\S+?:\d+", line)
+        assert found, line + process.stderr.read()
+        yield found[0], process
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def wait_for(done: object, seconds: float = 10.0) -> None:
+    """Wait until `done()`; fail where it takes longer."""
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)

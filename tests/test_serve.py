@@ -1,0 +1,111 @@
+"""The service as processes: two workers, a swap that both follow, kills that lose no like."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from serving import bundle, running, wait_for
+
+
+def asked(address, path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(  # noqa: S310
+        address + path, data, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+def alsolike(*given):
+    command = [sys.executable, "-m", "alsolike", *map(str, given)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_two_workers_follow_a_swap_and_share_likes(tmp_path: Path) -> None:
+    one, two = bundle(tmp_path / "one"), bundle(tmp_path / "two", seed=1)
+    state = tmp_path / "state"
+    given = [str(one), "--workers", "2", "--state", str(state), "--log", "", "--rate", "0"]
+    with running(*given) as (address, _):
+        before = asked(address, "/readyz")["models"]["als"]
+        done = alsolike("swap", state, two)
+        assert done.returncode == 0, done.stderr
+
+        def versions():
+            return {asked(address, "/readyz")["models"]["als"] for _ in range(20)}
+
+        wait_for(lambda: before not in versions(), 5)
+        asked(address, "/api/v1/users/u1/likes", {"likes": [{"item": "i5"}]})
+        for _ in range(20):
+            known = asked(address, "/api/v1/users/u1/recommendations")
+            assert known["live_likes"] == 1
+        (two / "factors.safetensors").write_bytes(b"")
+        broken = alsolike("swap", state, two)
+        assert broken.returncode != 0
+        assert "factors.safetensors" in broken.stderr
+        assert before not in versions()
+        again = alsolike("serve", one, "--state", state, "--port", "0")
+        assert again.returncode != 0
+        assert "another service uses this folder" in again.stderr
+
+
+def test_no_like_that_was_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None:
+    model, kept = bundle(tmp_path / "model"), []
+    given = [str(model), "--log", "", "--rate", "0"]
+    with running(*given) as (address, process):
+
+        def write():
+            number = 0
+            while True:
+                user = f"new {number}"
+                try:
+                    asked(
+                        address,
+                        f"/api/v1/users/{user.replace(' ', '%20')}/likes",
+                        {"likes": [{"item": "i1"}, {"item": "i2"}]},
+                    )
+                except OSError:
+                    return
+                kept.append(user)
+                number += 1
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        wait_for(lambda: len(kept) > 20, 30)
+        os.kill(process.pid, signal.SIGKILL)
+        writer.join()
+    with running(*given) as (address, _):
+        for user in kept:
+            told = asked(address, f"/api/v1/users/{user.replace(' ', '%20')}/recommendations")
+            assert told["live_likes"] == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["none"], "manifest.json"),
+        (["MODEL", "--host", "0.0.0.0"], "a token is needed"),  # noqa: S104
+        (["MODEL", "--golden", "none.json"], "golden questions expected"),
+    ],
+)
+def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, given, message) -> None:
+    model = bundle(tmp_path / "model")
+    done = alsolike("serve", *[str(model) if one == "MODEL" else one for one in given])
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_service_never_imports_the_compiler() -> None:
+    code = (
+        "import sys, alsolike.web.serving; "
+        "sys.exit(len({'numba', 'llvmlite', 'duckdb'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,140 @@
+"""The API: own ids, likes that count at once, one shape of errors, the library's answers."""
+
+from urllib.parse import quote
+
+import pytest
+
+from alsolike.models.bundle import load
+from alsolike.recommending.many import recommend, similar
+from serving import HOSTILE, bundle, client_of, settings_of
+
+API = "/api/v1"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return bundle(tmp_path_factory.mktemp("model") / "model", ids=HOSTILE)
+
+
+@pytest.fixture
+def client(model, tmp_path):
+    with client_of(settings_of(tmp_path / "state", model, most_k=20)) as one:
+        yield one
+
+
+def items_of(answer, field):
+    return [entry["item"] for entry in answer.json()[field]]
+
+
+def test_similar_items_are_those_of_the_library(client, model):
+    fitted = load(model)
+    for item in ("i3", "i9", *HOSTILE):
+        expected = similar(fitted, item, k=5)
+        for _ in range(2):  # made, then from the cache
+            answer = client.get(f"{API}/similar", params={"item": item, "k": 5})
+            assert items_of(answer, "similar") == expected["similar_item"].tolist()
+            scores = [entry["score"] for entry in answer.json()["similar"]]
+            assert scores == pytest.approx(expected["score"].tolist())
+            assert answer.json()["item"] == item
+
+
+@pytest.mark.parametrize("item", [one for one in HOSTILE if one not in {"..", "x/similar"}])
+def test_ids_of_any_text_stand_in_paths(client, item):
+    answer = client.get(f"{API}/items/{quote(item, safe='')}/similar")
+    assert answer.status_code == 200
+    assert answer.json()["item"] == item
+    assert client.get(f"{API}/items/{quote(item, safe='')}").json()["item"] == item
+
+
+def test_recommendations_are_those_of_the_library(client, model):
+    expected = recommend(load(model), "u5", k=7)
+    answer = client.get(f"{API}/users/u5/recommendations", params={"k": 7})
+    assert items_of(answer, "recommendations") == expected["item"].tolist()
+    assert answer.json()["model"]["name"] == "als"
+    assert len(answer.json()["model"]["version"]) == 64
+
+
+def test_a_like_counts_in_the_next_answer_and_after_a_restart(model, tmp_path):
+    settings = settings_of(tmp_path / "state", model)
+    with client_of(settings) as client:
+        before = items_of(client.get(f"{API}/users/u5/recommendations"), "recommendations")
+        body = {"likes": [{"item": before[0]}, {"item": before[1], "value": 3}]}
+        kept = client.post(f"{API}/users/u5/likes", json=body)
+        assert (kept.status_code, kept.json()["live_likes"]) == (201, 2)
+        after = client.get(f"{API}/users/u5/recommendations").json()
+        assert not {entry["item"] for entry in after["recommendations"]} & set(before[:2])
+        assert after["live_likes"] == 2
+        fresh = client.post(f"{API}/users/nobody yet/likes", json=body)
+        assert fresh.status_code == 201
+    with client_of(settings) as client:
+        again = client.get(f"{API}/users/u5/recommendations").json()
+        assert again["recommendations"] == after["recommendations"]
+        new = items_of(client.get(f"{API}/users/nobody yet/recommendations"), "recommendations")
+        assert new
+        assert not set(new) & set(before[:2])
+
+
+def test_recommending_for_likes_stores_nothing(client):
+    body = {"likes": [{"item": "i1"}, {"item": "i2", "value": 2}], "k": 4, "deny": ["i3"]}
+    first = client.post(f"{API}/recommendations", json=body)
+    assert first.json() == client.post(f"{API}/recommendations", json=body).json()
+    assert not {"i1", "i2", "i3"} & set(items_of(first, "recommendations"))
+    allowed = client.post(f"{API}/recommendations", json={**body, "deny": None, "allow": ["i7"]})
+    assert items_of(allowed, "recommendations") == ["i7"]
+
+
+def test_popularity_is_always_there(client):
+    answer = client.get(f"{API}/items/i1/similar", params={"model": "popularity", "k": 3})
+    likes = [entry["likes"] for entry in answer.json()["similar"]]
+    assert likes == sorted(likes, reverse=True)
+    assert answer.json()["model"]["name"] == "popularity"
+    users = client.get(f"{API}/users/u1/recommendations", params={"model": "popularity"})
+    assert users.status_code == 200
+
+
+def test_contributions_add_up_to_the_score(client):
+    (item, *_) = items_of(client.get(f"{API}/users/u5/recommendations"), "recommendations")
+    why = client.get(f"{API}/users/u5/explanations", params={"item": item}).json()
+    assert sum(part["contribution"] for part in why["parts"]) == pytest.approx(why["score"])
+
+
+def test_neighbours_are_explained_by_those_who_like_both(client, model):
+    likes = load(model).history.user_items.toarray() > 0
+    fitted = load(model)
+    one, other = fitted.items.index_of("i3"), fitted.items.index_of("i9")
+    why = client.get(f"{API}/items/i3/explanations", params={"other": "i9"}).json()
+    assert why["shared"] == int((likes[:, one] & likes[:, other]).sum())
+    assert why["sentence"].startswith(f"{why['shared']} of the {likes[:, other].sum()} who like")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given", "status"),
+    [
+        ("GET", "/items/none of these/similar", {}, 404),
+        ("GET", "/users/nobody/recommendations", {}, 404),
+        ("GET", "/items/i1/similar", {"params": {"k": 0}}, 422),
+        ("GET", "/items/i1/similar", {"params": {"k": 21}}, 422),
+        ("GET", "/items/i1/similar", {"params": {"model": "other"}}, 404),
+        ("POST", "/recommendations", {"json": {"likes": []}}, 422),
+        ("POST", "/recommendations", {"json": {"likes": [{"item": "i1", "value": 0}]}}, 422),
+        ("POST", "/recommendations", {"json": {"likes": [{"item": "i1"}, {"item": "i1"}]}}, 422),
+        ("POST", "/users/u1/likes", {"json": {"likes": [{"item": "none of these"}]}}, 404),
+        ("POST", "/users/u1/likes", {"json": {"likes": [{"item": "i1"}], "more": 1}}, 422),
+        ("POST", "/model/swap", {"json": {}}, 403),
+        ("DELETE", "/items/i1", {}, 405),
+    ],
+)
+def test_errors_have_one_shape(client, method, path, given, status):
+    answer = client.request(method, API + path, **given)
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"].endswith((".", ")"))
+
+
+def test_search_health_and_the_description(client):
+    assert items_of(client.get(f"{API}/items", params={"q": "bjork no 1"}), "items")
+    assert client.get("/readyz").json()["ready"]
+    assert client.get("/healthz").status_code == 200
+    described = client.get("/openapi.json").json()
+    page = client.get("/docs").text
+    assert all(path in page for path in described["paths"])
+    assert "https://" not in page.replace("https://json-schema", "")

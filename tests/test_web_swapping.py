@@ -1,0 +1,136 @@
+"""Hot swap: a sound bundle is taken, a broken one leaves the old in place and says why."""
+
+import json
+import shutil
+
+import pytest
+
+from alsolike.errors import BundleError, SettingError
+from alsolike.web.copies import copy_of, version_of
+from alsolike.web.state import State
+from alsolike.web.swapping import swap
+from serving import bundle, client_of, settings_of, wait_for
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    return bundle(folder / "one"), bundle(folder / "two", seed=1)
+
+
+def version_now(client):
+    return client.get("/readyz").json()["models"]["als"]
+
+
+def truncated(folder):
+    path = folder / "factors.safetensors"
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def flipped(folder):
+    path = folder / "history.safetensors"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def of_a_newer_format(folder):
+    path = folder / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b'"format_version": 1', b'"format_version": 9'))
+
+
+def without_a_file(folder):
+    (folder / "ids.safetensors").unlink()
+
+
+@pytest.mark.parametrize("broken", [truncated, flipped, of_a_newer_format, without_a_file])
+def test_a_broken_bundle_leaves_the_old_in_place_and_says_why(models, tmp_path, broken):
+    spoilt = tmp_path / "spoilt"
+    shutil.copytree(models[1], spoilt)
+    broken(spoilt)
+    settings = settings_of(tmp_path / "state", models[0])
+    with client_of(settings) as client, State(settings.state) as state:
+        before = version_now(client)
+        with pytest.raises(BundleError, match="spoilt"):
+            swap(settings, state, "als", spoilt)
+        assert [one.version for one in state.served()] == [before]
+        assert client.get("/api/v1/items/i1/similar").status_code == 200
+        left = {entry.name for entry in copy_of(settings.state, before).parent.iterdir()}
+        assert left == {before}
+
+
+def test_a_swap_is_followed_within_seconds(models, tmp_path):
+    settings = settings_of(tmp_path / "state", models[0])
+    with client_of(settings) as client, State(settings.state) as state:
+        before = version_now(client)
+        done = swap(settings, state, "als", models[1])
+        assert (done.before, done.version) == (before, version_of(models[1]))
+        wait_for(lambda: version_now(client) == done.version, 5)
+        answer = client.get("/api/v1/items/i1/similar").json()
+        assert answer["model"]["version"] == done.version
+    with client_of(settings) as client:  # outlives the service
+        assert version_now(client) == done.version
+
+
+def test_the_folder_may_be_rewritten_while_it_is_served(models, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(models[0], folder)
+    settings = settings_of(tmp_path / "state", folder)
+    with client_of(settings) as client:
+        for path in folder.iterdir():
+            path.write_bytes(b"")
+        assert client.get("/api/v1/items/i1/similar").status_code == 200
+    with client_of(settings) as client:  # what was served is served again
+        assert client.get("/api/v1/items/i2/similar").status_code == 200
+
+
+def test_a_new_bundle_in_the_folder_is_taken_at_the_start(models, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(models[0], folder)
+    settings = settings_of(tmp_path / "state", folder)
+    with client_of(settings) as client:
+        before = version_now(client)
+    shutil.rmtree(folder)
+    shutil.copytree(models[1], folder)
+    with client_of(settings) as client:
+        assert version_now(client) == version_of(models[1]) != before
+
+
+def test_golden_questions_are_asked(models, tmp_path):
+    questions = tmp_path / "golden.json"
+    settings = settings_of(tmp_path / "state", models[0])
+    with client_of(settings) as client, State(settings.state) as state:
+        (first, *_) = client.get("/api/v1/items/i1/similar").json()["similar"]
+        asking = settings_of(settings.state, models[0], golden=questions)
+        questions.write_text(json.dumps([{"similar": "i1", "among": 5, "expect": ["i1"]}]))
+        with pytest.raises(BundleError, match="'i1' is expected among the first 5 neighbours"):
+            swap(asking, state, "als", models[1])
+        questions.write_text(json.dumps([{"similar": "i1", "among": 5}]))
+        with pytest.raises(SettingError, match="question 1 is not"):
+            swap(asking, state, "als", models[1])
+        expected = [{"similar": "i1", "among": 29, "expect": [first["item"]]}]
+        questions.write_text(json.dumps(expected))
+        assert swap(asking, state, "als", models[1]).version == version_of(models[1])
+
+
+def test_the_endpoint_asks_for_its_own_token_and_takes_only_names(models, tmp_path):
+    token = {"Authorization": "Bearer a-token-to-swap-with"}
+    settings = settings_of(
+        tmp_path / "state",
+        models[0],
+        swap_token="a-token-to-swap-with",
+        bundles=models[0].parent,
+    )
+    with client_of(settings) as client:
+
+        def asked(body, headers=token):
+            return client.post("/api/v1/model/swap", json=body, headers=headers)
+
+        assert asked({"bundle": "two"}, {}).status_code == 403
+        assert asked({"bundle": "two"}, {"Authorization": "Bearer another"}).status_code == 403
+        for name in ("../one", "/etc", "three", "."):
+            assert asked({"bundle": name}).status_code == 404
+        done = asked({"bundle": "two"})
+        assert done.status_code == 200
+        assert version_now(client) == done.json()["version"] == version_of(models[1])
+        assert asked({}).json()["version"] == version_of(models[0])
