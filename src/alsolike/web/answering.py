@@ -7,8 +7,17 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from alsolike.errors import SettingError, UnknownId
-from alsolike.recommending.answers import MIN_COUNT, Indices, Mask, open_ids, open_items
+from alsolike.errors import UnknownId
+from alsolike.recommending.answers import (
+    MIN_COUNT,
+    Indices,
+    Mask,
+    history_of,
+    names_of,
+    open_ids,
+    open_items,
+)
+from alsolike.recommending.equations import UserEquations
 from alsolike.recommending.nearest import dots
 from alsolike.recommending.one import (
     Explanation,
@@ -17,6 +26,7 @@ from alsolike.recommending.one import (
     recommend_for_likes,
     recommend_one,
 )
+from alsolike.tables import Table
 from alsolike.web.holding import Held
 from alsolike.web.settings import POPULARITY
 from alsolike.web.strips import popular_rows
@@ -24,7 +34,8 @@ from alsolike.web.tastes import Taste, taste_of
 
 Ranking = Sequence[tuple[int, float]]  # rows of items and their scores
 
-_MOST_CACHED = 200_000  # shelves of one model in one worker
+_MOST_CACHED = 64 << 20  # bytes of answers of one model in one worker
+_OVERHEAD = 200  # bytes that keeping one takes besides
 
 
 def source_of(held: Held, name: str | None = None) -> dict[str, str]:
@@ -158,13 +169,42 @@ def for_likes(
 
 
 def explanation(held: Held, user: str, item: str, live: Mapping[str, float]) -> Explanation:
-    """Return which likes carry a score; see `alsolike.explain`."""
-    if live:
-        raise SettingError(
-            f"User {user[:200]!r} has likes that the model was not trained on; they are explained "
-            "on the user's page, or after the next training."
-        )
-    return explain(held.model, user, item)
+    """Return which likes carry a score, those told to the service among them.
+
+    Raises
+    ------
+    UnknownId
+        Nothing is known of the user, or the item is unknown.
+    SettingError
+        The model was trained on this user and saved without its history.
+    """
+    taste = taste_of(held, user, live)
+    if not taste.live:
+        return explain(held.model, user, item)
+    if taste.known:
+        history_of(held.model, "explain a score")
+    target = row_of(held, item)
+    rows, values = np.array(list(taste.values), dtype=np.int32), list(taste.values.values())
+    equations = UserEquations.of(held.model, rows, values)
+    similarities = equations.similarities(held.model.item_factors[target])
+    contributions = equations.pulls * similarities
+    order = np.lexsort((rows, -contributions))
+    parts = {
+        "item": held.model.items.ids_of(rows[order]),
+        **names_of(held.model, rows[order]),
+        "value": np.array(values, dtype=np.float32)[order],
+        "contribution": contributions[order],
+    }
+    shown = dots(held.model.item_factors[[target]], equations.factors.astype(np.float32))
+    return Explanation(
+        user=user,
+        item=item,
+        name=_name(held, target) or "",
+        score=float(contributions.sum()),
+        stored_score=float(shown[0]),
+        parts=Table(parts),
+        dislikes=sum(value < 0 for value in values),
+    )
 
 
 def sentence(name: str, other: str, shared: int | None, likes: int) -> str:
@@ -188,6 +228,7 @@ class Shelves:
 
     def __init__(self) -> None:
         self._made: WeakKeyDictionary[Held, dict[tuple[int, int, int], bytes]] = WeakKeyDictionary()
+        self._sizes: WeakKeyDictionary[Held, int] = WeakKeyDictionary()
         self._places: WeakKeyDictionary[Held, list[bytes | None]] = WeakKeyDictionary()
 
     def similar(self, held: Held, row: int, k: int, min_count: int) -> bytes:
@@ -196,9 +237,12 @@ class Shelves:
         key = (row, k, min_count)
         found = made.get(key)
         if found is None:
-            if len(made) >= _MOST_CACHED:
+            found = self._answer(held, row, similar(held, row, k, min_count=min_count))
+            size = self._sizes.get(held, 0) + len(found) + _OVERHEAD
+            if size > _MOST_CACHED:
                 made.clear()
-            found = made[key] = self._answer(held, row, similar(held, row, k, min_count=min_count))
+                size = len(found) + _OVERHEAD
+            made[key], self._sizes[held] = found, size
         return found
 
     def _answer(self, held: Held, row: int, ranking: Ranking) -> bytes:

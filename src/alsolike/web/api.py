@@ -9,24 +9,29 @@ import hmac
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import Header, Query
 from fastapi import Path as InPath
 from starlette.requests import Request
 from starlette.responses import Response
 
 from alsolike.errors import SettingError, UnknownId
+from alsolike.recommending.answers import MIN_COUNT
+from alsolike.recommending.equations import checked_values
 from alsolike.web import answering, schemas
 from alsolike.web.answering import Shelves
 from alsolike.web.assets import page
 from alsolike.web.holding import Held
+from alsolike.web.quick import LARGE, USUAL_K, QuickRouter
 from alsolike.web.settings import Settings
 from alsolike.web.statuses import Forbidden
 from alsolike.web.swapping import swap
 
-_LARGE = 4_000_000  # numbers in the item factors; a product of more is done beside the requests
-
-OutsideId = Annotated[str, InPath(min_length=1, max_length=schemas.MOST_OF_AN_ID)]
-Asked = Annotated[str, Query(min_length=1, max_length=schemas.MOST_OF_AN_ID)]
+OutsideId = Annotated[
+    str, InPath(min_length=1, max_length=schemas.MOST_OF_AN_ID, pattern=schemas.NO_NUL)
+]
+Asked = Annotated[
+    str, Query(min_length=1, max_length=schemas.MOST_OF_AN_ID, pattern=schemas.NO_NUL)
+]
 K = Annotated[int, Query(ge=1, description="length of the list")]
 MinCount = Annotated[int, Query(ge=0, le=2**31, description="least likes of an answer")]
 Slot = Annotated[str | None, Query(alias="model", max_length=64, description="slot, or popularity")]
@@ -37,16 +42,16 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     for status in (400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 422, 429, 500, 503)
 }
 
-router = APIRouter(responses=_REFUSALS)
 _shelves = Shelves()
+router = QuickRouter(_shelves, responses=_REFUSALS)
 
 
-@router.get("/api/v1/items/{item_id:path}/similar", response_model=schemas.Similar)
+@router.get("/api/v1/items/{item_id:outside}/similar", response_model=schemas.Similar)
 async def similar_items(
     request: Request,
     item_id: OutsideId,
-    k: K = 10,
-    min_count: MinCount = 2,
+    k: K = USUAL_K,
+    min_count: MinCount = MIN_COUNT,
     slot: Slot = None,
     allow: Ids = None,
     deny: Ids = None,
@@ -59,8 +64,8 @@ async def similar_items(
 async def similar_items_by_query(
     request: Request,
     item: Asked,
-    k: K = 10,
-    min_count: MinCount = 2,
+    k: K = USUAL_K,
+    min_count: MinCount = MIN_COUNT,
     slot: Slot = None,
     allow: Ids = None,
     deny: Ids = None,
@@ -69,7 +74,7 @@ async def similar_items_by_query(
     return await _similar(request, item, k, min_count, slot, allow, deny)
 
 
-@router.get("/api/v1/items/{item_id:path}/explanations", response_model=schemas.Neighbourhood)
+@router.get("/api/v1/items/{item_id:outside}/explanations", response_model=schemas.Neighbourhood)
 def explain_neighbours(
     request: Request, item_id: OutsideId, other: Asked, slot: Slot = None
 ) -> dict[str, Any]:
@@ -108,7 +113,7 @@ def find_items(
     }
 
 
-@router.get("/api/v1/items/{item_id:path}", response_model=schemas.ItemAnswer)
+@router.get("/api/v1/items/{item_id:outside}", response_model=schemas.ItemAnswer)
 def one_item(request: Request, item_id: OutsideId, slot: Slot = None) -> dict[str, Any]:
     """Return what is known of one item."""
     return _item(request, item_id, slot)
@@ -120,7 +125,7 @@ def one_item_by_query(request: Request, item: Asked, slot: Slot = None) -> dict[
     return _item(request, item, slot)
 
 
-@router.get("/api/v1/users/{user_id:path}/recommendations", response_model=schemas.Recommended)
+@router.get("/api/v1/users/{user_id:outside}/recommendations", response_model=schemas.Recommended)
 def recommend_to_user(
     request: Request,
     user_id: OutsideId,
@@ -153,7 +158,7 @@ def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None)
     """Recommend for likes, of somebody whom the model need not know; nothing is stored."""
     held, likes = _held(request, slot), _distinct(wish.likes)
     values = {answering.row_of(held, item): value for item, value in likes.items()}
-    _nonzero(likes)
+    checked_values(list(likes.values()), len(likes))
     k = _checked(request, wish.k)
     if answering.is_popularity(slot):
         ranking = answering.popular(held, k, without=values, allow=wish.allow, deny=wish.deny)
@@ -168,7 +173,7 @@ def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None)
     }
 
 
-@router.post("/api/v1/users/{user_id:path}/likes", response_model=schemas.Kept, status_code=201)
+@router.post("/api/v1/users/{user_id:outside}/likes", response_model=schemas.Kept, status_code=201)
 def like(
     request: Request, user_id: OutsideId, body: schemas.Likes, slot: Slot = None
 ) -> dict[str, Any]:
@@ -176,7 +181,7 @@ def like(
     held, likes = _held(request, slot), _distinct(body.likes)
     for item in likes:
         answering.row_of(held, item)
-    _nonzero(likes)
+    checked_values(list(likes.values()), len(likes))
     state = request.app.state.service.state
     state.add_likes(user_id, likes)
     return {
@@ -187,15 +192,13 @@ def like(
     }
 
 
-@router.get("/api/v1/users/{user_id:path}/explanations", response_model=schemas.Explained)
+@router.get("/api/v1/users/{user_id:outside}/explanations", response_model=schemas.Explained)
 def explain_recommendation(
     request: Request, user_id: OutsideId, item: Asked, slot: Slot = None
 ) -> dict[str, Any]:
     """Say which likes carry the score of an item; their contributions add up to it."""
     held = _held(request, slot)
     answering.row_of(held, item)
-    if held.model.users.find(user_id) is None:
-        raise UnknownId(f"Model {held.name!r} knows no user {user_id[:200]!r}.")
     live = request.app.state.service.state.likes_of(user_id)
     why = answering.explanation(held, user_id, item, live)
     return {
@@ -289,6 +292,7 @@ def _held(request: Request, slot: str | None) -> Held:
     held: Held = request.app.state.service.holder.of(
         None if answering.is_popularity(slot) else slot
     )
+    request.state.version = held.version
     return held
 
 
@@ -331,7 +335,7 @@ async def _similar(
             .encode("utf-8")
         )
 
-    large = held.model.item_factors.size > _LARGE
+    large = held.model.item_factors.size > LARGE
     content = await asyncio.to_thread(answered) if large else answered()
     return Response(content, media_type="application/json")
 
@@ -375,12 +379,6 @@ def _distinct(likes: list[schemas.Like]) -> dict[str, float]:
     if len(found) < len(likes):
         raise SettingError("likes: an item is given more than once. Give each item one value.")
     return found
-
-
-def _nonzero(likes: dict[str, float]) -> None:
-    for item, value in likes.items():
-        if not value:
-            raise SettingError(f"likes: {item[:200]!r} has the value 0, which says nothing.")
 
 
 def _bundle(settings: Settings, name: str) -> Path:

@@ -7,8 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraint
 MOST_OF_AN_ID = 16_384
 MOST_LIKES = 1_000
 MOST_IDS = 1_000
+NO_NUL = r"^[^\x00]*$"
 
-OutsideId = Annotated[str, StringConstraints(min_length=1, max_length=MOST_OF_AN_ID)]
+OutsideId = Annotated[
+    str, StringConstraints(min_length=1, max_length=MOST_OF_AN_ID, pattern=NO_NUL)
+]
 
 
 class Taken(BaseModel):

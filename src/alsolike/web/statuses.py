@@ -40,40 +40,6 @@ class UnknownModel(AlsolikeError, LookupError):
     """A request names a model that is not served here."""
 
 
-class UnknownItem(UnknownId):
-    """A request names an item or a user that the model does not know, in a certain place.
-
-    Parameters
-    ----------
-    message : str
-    field : str
-        Where: ``"item"``, ``"likes[3].item"``.
-    """
-
-    def __init__(self, message: str, field: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
-class Unprocessable(SettingError):
-    """A part of a request has a value that it cannot have.
-
-    Parameters
-    ----------
-    message : str
-    field : str
-        Which part.
-    """
-
-    def __init__(self, message: str, field: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
-class NoHistory(AlsolikeError):
-    """A question that only the training data could answer, to a model saved without them."""
-
-
 class Forbidden(AlsolikeError):
     """A request that this client may not make, or that the service is not set up for."""
 
@@ -83,7 +49,6 @@ STATUSES: Mapping[type[Exception], tuple[int, str]] = {
     UnknownModel: (404, "unknown_model"),
     UnknownId: (404, "unknown_id"),
     Forbidden: (403, "forbidden"),
-    NoHistory: (409, "no_history"),
     BundleError: (409, "bundle_refused"),
     WritingError: (503, "cannot_write"),
     FitError: (422, "no_finite_answer"),
@@ -136,7 +101,7 @@ def problem_of(error: Exception) -> Problem:
         return _of_validation(error)
     for kind, (status, code) in STATUSES.items():
         if isinstance(error, kind):
-            return Problem(status, code, str(error), getattr(error, "field", None))
+            return Problem(status, code, str(error))
     return Problem(500, "internal_error", "The service failed. Its log says more.")
 
 
