@@ -11,7 +11,9 @@ import oracles_topk
 from alsolike.data.interactions import Interactions
 from alsolike.errors import FitError, SettingError, UnknownId
 from alsolike.models.als import ALSConfig, fit
+from alsolike.recommending import nearest
 from alsolike.recommending.many import recommend, similar, top_items
+from alsolike.recommending.nearest import Neighbours
 from alsolike.recommending.one import (
     explain,
     fold_in_user,
@@ -83,6 +85,24 @@ def test_items_without_factors_have_no_rows():
     model = model_of([[1, 1]], [[1, 0], [0, 0]])
     same(similar_to(model, "i00001"), similar(model, "i00001"))
     assert len(similar_to(model, "i00001", include_self=True)) == 0
+
+
+@pytest.mark.parametrize(("n_items", "f"), [(3, 1), (63, 2), (64, 3), (1500, 2), (700, 9)])
+def test_neighbours_of_many_are_those_of_each(monkeypatch, n_items, f):
+    monkeypatch.setattr(nearest, "_AT_ONCE", 5 * n_items + 1)
+    rng = np.random.default_rng(n_items)
+    factors = rng.integers(-2, 3, (n_items, f)) * 10.0 ** rng.integers(-9, 9, (n_items, 1))
+    factors[:: n_items // 3] = 0  # without a direction
+    neighbours = Neighbours(model_of(np.ones((1, f)), factors))
+    rows = rng.permutation(n_items).astype(np.int32)[:60]
+    for k in (1, 7, 30):
+        items, cosines = neighbours.similar_to_many(rows, k)
+        for row, *found in zip(rows.tolist(), items, cosines, strict=True):
+            one = neighbours.similar(row, k)
+            assert found[0][: len(one[0])].tolist() == one[0].tolist()
+            assert found[1][: len(one[0])].tobytes() == one[1].tobytes()
+            assert (found[0][len(one[0]) :] == -1).all()
+            assert np.isnan(found[1][len(one[0]) :]).all()
 
 
 def test_a_training_users_row_folds_in_to_the_stored_factors():

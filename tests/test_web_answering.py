@@ -8,7 +8,7 @@ import pytest
 
 from alsolike.models.bundle import load
 from alsolike.recommending.one import Neighbours, recommend_for_likes
-from alsolike.web import answering
+from alsolike.web import quick
 from serving import bundle, client_of, settings_of
 
 API = "/api/v1"
@@ -101,13 +101,13 @@ def test_ready_made_answers_take_no_more_than_their_room(model, monkeypatch):
         __hash__ = object.__hash__
 
     held = Holding(model=fitted, neighbours=Neighbours(fitted), name="als", version="0" * 64)
-    shelves = answering.Shelves()
-    one = shelves.similar(held, 8, 5, 2)
-    assert shelves.similar(held, 8, 5, 2) is one
+    shelves = quick.Shelves()
+    one = shelves.similar(held, "i8", 5, 2)
+    assert shelves.similar(held, "i8", 5, 2) is one
     assert len(json.loads(one)["similar"]) == 5
     room = 50_000  # some answers; one with the longest id takes a fifth of it
-    monkeypatch.setattr(answering, "_MOST_CACHED", room)
-    for row in range(len(fitted.items)):
+    monkeypatch.setattr(quick, "_MOST_KEPT", room)
+    for item in fitted.items.ids:
         for k in (1, 5, 20):
-            shelves.similar(held, row, k, 2)
-            assert sum(map(len, shelves._made[held].values())) <= room
+            shelves.similar(held, item, k, 2)
+            assert sum(map(len, shelves._made[held].answers.values())) <= room

@@ -66,14 +66,8 @@ class Vocabulary:
     def find(self, outside: str) -> int | None:
         """Return the row of id `outside`, or None where it is not known."""
         wanted = outside.encode("utf-8", "surrogatepass")
-        low, high = 0, len(self.ids)
-        while low < high:
-            middle = (low + high) // 2
-            if self.ids.raw(middle) < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < len(self.ids) and self.ids.raw(low) == wanted else None
+        row = self.ids.place_of(wanted)
+        return row if row < len(self.ids) and self.ids.raw(row) == wanted else None
 
     def index_of(self, outside: str) -> int:
         """Return the row of id `outside`; raise UnknownId where it is not known."""

@@ -19,7 +19,10 @@ from alsolike.recommending.answers import (
 )
 
 _LANES = 4  # as in kernels/topk.py, whose import would bring Numba
-_BLOCK = 64  # items of which only the best is looked at first
+_BLOCK = 64  # items, far apart, of which only the best is looked at first
+_AT_ONCE = 1 << 19  # products of a few items with all: what the caches of a core hold
+_PAIRS = 1 << 14  # exact products at a time
+_LOWEST = np.finfo(np.float32).min  # what minus infinity does not reach
 
 
 class Neighbours:
@@ -48,6 +51,7 @@ class Neighbours:
         self._lengths: Floats = np.where(self._directed, self._norms, np.float32(1))
         self._margin = float(product_margin(np.ones(()), 1.0, model.factors))
         self._open = self._known_to(MIN_COUNT)
+        self._closing = _closing(self._open)
 
     def similar(
         self, row: int, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
@@ -80,10 +84,59 @@ class Neighbours:
             exact = dots(unit_rows(factors[items], norms[items]), query)
             return np.clip(exact, -1, 1)
 
-        allowed = self._open if min_count == MIN_COUNT else self._known_to(min_count)
-        allowed = allowed.copy() if may_appear is None else allowed & may_appear
-        allowed[row] = False
-        return narrowed(near, allowed, k, self._margin, cosines)
+        if min_count == MIN_COUNT and may_appear is None:
+            near += self._closing
+        else:
+            allowed = self._known_to(min_count)
+            near += _closing(allowed if may_appear is None else allowed & may_appear)
+        near[row] = -np.inf
+        return narrowed(near, k, self._margin, cosines)
+
+    def similar_to_many(self, rows: Indices, k: int) -> tuple[Indices, Floats]:
+        """Return what `similar` returns for each of these items.
+
+        Parameters
+        ----------
+        rows : int32, (n,)
+        k : int
+            At most so many for each, at least 1.
+
+        Returns
+        -------
+        int32 and float32, (n, k)
+            Best first; -1 and NaN where there are fewer.
+        """
+        items = np.full((len(rows), k), -1, dtype=np.int32)
+        cosines = np.full((len(rows), k), np.nan, dtype=np.float32)
+        step = max(1, _AT_ONCE // max(1, len(self._lengths)))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            self._fill(rows[part], items[part], cosines[part])
+        return items, cosines
+
+    def _fill(self, rows: Indices, items: Indices, cosines: Floats) -> None:
+        """Fill in the neighbours of a few items by one product."""
+        factors, norms = self._model.item_factors, self._norms
+        k, queries = items.shape[1], unit_rows(factors[rows], norms[rows])
+        near: Floats = queries @ factors.T
+        near /= self._lengths
+        near += self._closing
+        near[np.arange(len(rows)), rows] = -np.inf
+        near[~self._directed[rows]] = -np.inf
+        least = _least(near, k, self._margin)
+        owners, found = np.divmod(np.flatnonzero(near >= least[:, None]), near.shape[1])
+        exact = np.empty(len(found), dtype=np.float32)
+        for start in range(0, len(found), _PAIRS):  # twins of each other may be any number
+            pairs = slice(start, start + _PAIRS)
+            units = unit_rows(factors[found[pairs]], norms[found[pairs]])
+            exact[pairs] = dots(units, queries[owners[pairs]])
+        exact = np.clip(exact, -1, 1)
+        order = np.lexsort((found, -exact, owners))
+        owners = owners[order]
+        places = np.arange(len(order)) - np.searchsorted(owners, owners)
+        order, owners, places = (one[places < k] for one in (order, owners, places))
+        items[owners, places] = found[order]
+        cosines[owners, places] = exact[order]
 
     def _known_to(self, min_count: int) -> Mask:
         known: Mask = self._directed & (self._model.item_counts >= min_count)
@@ -91,18 +144,14 @@ class Neighbours:
 
 
 def narrowed(
-    near: Floats,
-    may_appear: Mask,
-    k: int,
-    margin: float,
-    exact: Callable[[Indices], Floats],
+    near: Floats, k: int, margin: float, exact: Callable[[Indices], Floats]
 ) -> tuple[Indices, Floats]:
     """Return the best items by `exact`, of which `near` is off by at most `margin`.
 
     Parameters
     ----------
-    near : float32, (n_items,), finite
-    may_appear : bool, (n_items,)
+    near : float32, (n_items,)
+        Minus infinity where an item must not appear; finite elsewhere.
     k : int
     margin : float
     exact : callable
@@ -113,29 +162,37 @@ def narrowed(
     int32 and float32, (n,)
         Best first; of equal ones the lower row.
     """
-    rough = np.where(may_appear, near, np.float32(-np.inf))
-    items = np.flatnonzero(rough >= _surely_below(rough, k) - 2 * margin).astype(np.int32)
+    items = np.flatnonzero(near >= _least(near, k, margin)).astype(np.int32)
     if len(items) > k:
-        of_items = rough[items]
+        of_items = near[items]
         last = np.partition(of_items, len(items) - k)[len(items) - k]
         # k items have exact scores of at least last - margin; whoever beats them is near that.
         items = items[of_items >= np.float64(last) - 2 * margin]
-    items = items[may_appear[items]]
     scores = exact(items)
     order = np.lexsort((items, -scores))[:k]
     return items[order], scores[order]
 
 
-def _surely_below(rough: Floats, k: int) -> np.float64:
-    """Return a number that at least k of these reach, minus infinity where none is found at once.
+def _closing(may_appear: Mask) -> Floats:
+    """Return what turns a score into minus infinity where an item must not appear."""
+    closing: Floats = np.where(may_appear, np.float32(0), np.float32(-np.inf))
+    return closing
 
-    It is the k-th of the best of each block: one quick pass in place of a selection among all.
+
+def _least(near: Floats, k: int, margin: float) -> Floats:
+    """Return for each row a number below which nothing is among the best k by the exact scores.
+
+    It is the k-th of the best of each block, less what both can be off: one quick pass in place of
+    a selection among all.
     """
-    whole = len(rough) // _BLOCK * _BLOCK
-    best = rough[:whole].reshape(-1, _BLOCK).max(axis=1)
-    if len(best) < k:
-        return np.float64(-np.inf)
-    return np.float64(np.partition(best, len(best) - k)[len(best) - k])
+    whole = near.shape[-1] // _BLOCK * _BLOCK
+    best = near[..., :whole].reshape(*near.shape[:-1], _BLOCK, -1).max(axis=-2)
+    place = best.shape[-1] - k
+    if place < 0:
+        return np.full(near.shape[:-1], _LOWEST, dtype=np.float32)
+    surely = np.partition(best, place)[..., place].astype(np.float64) - 2 * margin
+    below: Floats = np.nextafter(surely.astype(np.float32), np.float32(-np.inf))
+    return np.maximum(below, _LOWEST)
 
 
 def dots(rows: Floats, vector: Floats) -> Floats:

@@ -343,5 +343,6 @@ def _best(
     def scores(items: Indices) -> Floats:
         return dots(factors[items], vector)
 
-    items, found = narrowed(near, may_appear, checked_k(k), float(margin), scores)
+    near = np.where(may_appear, near, np.float32(-np.inf))
+    items, found = narrowed(near, checked_k(k), float(margin), scores)
     return items, np.ldexp(found, -(raised + lift))

@@ -1,9 +1,7 @@
 """Questions to what is held, answered in the caller's ids; it knows no requests and no pages."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -33,9 +31,6 @@ from alsolike.web.strips import popular_rows
 from alsolike.web.tastes import Taste, taste_of
 
 Ranking = Sequence[tuple[int, float]]  # rows of items and their scores
-
-_MOST_CACHED = 64 << 20  # bytes of answers of one model in one worker
-_OVERHEAD = 200  # bytes that keeping one takes besides
 
 
 def source_of(held: Held, name: str | None = None) -> dict[str, str]:
@@ -218,47 +213,6 @@ def sentence(name: str, other: str, shared: int | None, likes: int) -> str:
     if shared is None:
         return "The model was saved without its history, so nobody can be counted."
     return f"{shared:,} of the {likes:,} who like {other} also like {name}."
-
-
-class Shelves:
-    """Ready-made answers to the question that is asked most, for one worker.
-
-    An entry goes with the model that it was made from.
-    """
-
-    def __init__(self) -> None:
-        self._made: WeakKeyDictionary[Held, dict[tuple[int, int, int], bytes]] = WeakKeyDictionary()
-        self._sizes: WeakKeyDictionary[Held, int] = WeakKeyDictionary()
-        self._places: WeakKeyDictionary[Held, list[bytes | None]] = WeakKeyDictionary()
-
-    def similar(self, held: Held, row: int, k: int, min_count: int) -> bytes:
-        """Return the answer to `similar` without filters, as JSON."""
-        made = self._made.setdefault(held, {})
-        key = (row, k, min_count)
-        found = made.get(key)
-        if found is None:
-            found = self._answer(held, row, similar(held, row, k, min_count=min_count))
-            size = self._sizes.get(held, 0) + len(found) + _OVERHEAD
-            if size > _MOST_CACHED:
-                made.clear()
-                size = len(found) + _OVERHEAD
-            made[key], self._sizes[held] = found, size
-        return found
-
-    def _answer(self, held: Held, row: int, ranking: Ranking) -> bytes:
-        texts = self._places.setdefault(held, [None] * len(held.model.items))
-        parts = []
-        for place, (other, score) in enumerate(ranking, start=1):
-            text = texts[other]
-            if text is None:
-                known = ranked(held, [(other, 0.0)])[0]
-                del known["rank"], known["score"]
-                text = texts[other] = json.dumps(known, ensure_ascii=False)[1:-1].encode("utf-8")
-            parts.append(b'{"rank":%d,%s,"score":%s}' % (place, text, repr(score).encode("ascii")))
-        head = json.dumps(
-            {"model": source_of(held), "item": held.model.items.id_of(row)}, ensure_ascii=False
-        )
-        return b'%s,"similar":[%s]}' % (head[:-1].encode("utf-8"), b",".join(parts))
 
 
 def _rows_of(held: Held, ids: list[str], scores: list[float]) -> Ranking:

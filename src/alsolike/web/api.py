@@ -9,19 +9,19 @@ import hmac
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Header, Query
+from fastapi import APIRouter, Header, Query
 from fastapi import Path as InPath
 from starlette.requests import Request
 from starlette.responses import Response
 
+import alsolike.web.convertors  # noqa: F401 - routes may say `outside`
 from alsolike.errors import SettingError, UnknownId
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.recommending.equations import checked_values
 from alsolike.web import answering, schemas
-from alsolike.web.answering import Shelves
 from alsolike.web.assets import page
 from alsolike.web.holding import Held
-from alsolike.web.quick import LARGE, USUAL_K, QuickRouter
+from alsolike.web.quick import LARGE, USUAL_K, Shelves
 from alsolike.web.settings import Settings
 from alsolike.web.statuses import Forbidden
 from alsolike.web.swapping import swap
@@ -42,8 +42,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     for status in (400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 422, 429, 500, 503)
 }
 
-_shelves = Shelves()
-router = QuickRouter(_shelves, responses=_REFUSALS)
+router = APIRouter(responses=_REFUSALS)
 
 
 @router.get("/api/v1/items/{item_id:outside}/similar", response_model=schemas.Similar)
@@ -314,11 +313,12 @@ async def _similar(
 ) -> Response:
     held, k = _held(request, slot), _checked(request, k)
     row = answering.row_of(held, item)
+    shelves: Shelves = request.app.state.service.shelves
     plain = allow is None and deny is None and not answering.is_popularity(slot)
 
     def answered() -> bytes:
         if plain:
-            return _shelves.similar(held, row, k, min_count)
+            return shelves.similar(held, item, k, min_count)
         if answering.is_popularity(slot):
             ranking = answering.popular(held, k, without=(row,), allow=allow, deny=deny)
         else:

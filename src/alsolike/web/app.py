@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 from threadpoolctl import ThreadpoolController
@@ -12,6 +12,7 @@ import alsolike
 from alsolike.web import api, pages
 from alsolike.web.guarding import guarded
 from alsolike.web.holding import Holder
+from alsolike.web.quick import Quick, Shelves
 from alsolike.web.settings import Settings
 from alsolike.web.state import State
 from alsolike.web.statuses import install
@@ -27,11 +28,13 @@ class Service:
     settings : Settings
     state : State
     holder : Holder
+    shelves : Shelves
     """
 
     settings: Settings
     state: State
     holder: Holder
+    shelves: Shelves = field(default_factory=Shelves)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -68,6 +71,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(pages.router)
     install(app)
     holder = service.holder
+    # The last one added is the first that a request passes.
+    app.add_middleware(Quick, holder=holder, most_k=settings.most_k, shelves=service.shelves)
     app.add_middleware(guarded, settings=settings, image_origins=lambda: holder.image_origins)
     return app
 

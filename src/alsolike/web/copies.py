@@ -6,6 +6,7 @@ So a bundle is read once, byte for byte against its manifest, into a folder of t
     models/<version>/          the bundle
     models/<version>.aside/    what lay beside it and pages link to: report.html, leaderboard.csv
     search/<version>.sqlite    its search index
+    similar/<version>.safetensors    similar items that were found ahead
 
 The version is the SHA-256 of ``manifest.json``, which holds those of all other files.
 """
@@ -48,6 +49,11 @@ def aside_of(state: Path, version: str) -> Path:
 def index_of(state: Path, version: str) -> Path:
     """Return where the search index of a version lies."""
     return state / "search" / f"{version}.sqlite"
+
+
+def stock_of(state: Path, version: str) -> Path:
+    """Return where the similar items lie that were found ahead."""
+    return state / "similar" / f"{version}.safetensors"
 
 
 def version_of(folder: Path) -> str:
@@ -143,10 +149,10 @@ def tidy(state: Path, keep: Collection[str]) -> None:
 
     A process that has one of them mapped keeps its pages.
     """
-    for part in ("models", "search"):
+    for part in ("models", "search", "similar"):
         folder = state / part
         for entry in folder.iterdir() if folder.is_dir() else ():
-            if part == "search" and entry.name.startswith("."):
+            if part != "models" and entry.name.startswith("."):
                 continue  # a worker may be building it
             if entry.name.split(".")[0] in keep:
                 continue

@@ -79,8 +79,8 @@ def address(kind: str, outside_id: str) -> str:
     >>> address("item", "a/b?c"), address("item", "..")
     ('/items/a%2Fb%3Fc', '/item?id=..')
     """
-    # Browsers resolve dots however they are written, and the router's paths end with a line.
-    if outside_id.strip(".") == "" or "\n" in outside_id:
+    # Browsers resolve dots however they are written.
+    if outside_id.strip(".") == "":
         return f"/{kind}?id={quote(outside_id, safe='')}"
     return f"/{kind}s/{quote(outside_id, safe='')}"
 

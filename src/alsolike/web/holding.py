@@ -18,8 +18,8 @@ from alsolike.models.manifest import Manifest
 from alsolike.recommending.nearest import Neighbours
 from alsolike.recommending.sharing import Likers
 from alsolike.views.page import web_origin
-from alsolike.web import search
-from alsolike.web.copies import aside_of, copy_of, index_of
+from alsolike.web import search, stock
+from alsolike.web.copies import aside_of, copy_of, index_of, stock_of
 from alsolike.web.settings import Settings
 from alsolike.web.state import Served, State
 from alsolike.web.statuses import UnknownModel
@@ -46,7 +46,7 @@ class Held:
     manifest : Manifest
     model : FactorModel
         Its arrays are mapped: all workers share one copy in memory.
-    neighbours : Neighbours
+    neighbours : Stock
     index : SearchIndex
     image_origins : frozenset of str
         Scheme and host of the pictures that pages may load from the web; empty unless the
@@ -61,7 +61,7 @@ class Held:
     version: str
     manifest: Manifest
     model: FactorModel
-    neighbours: Neighbours
+    neighbours: stock.Stock
     index: search.SearchIndex
     image_origins: frozenset[str]
     folder: Path
@@ -77,18 +77,17 @@ def hold(settings: Settings, name: str, version: str) -> Held:
     BundleError
         The copy is missing or damaged.
     WritingError
-        The search index cannot be written.
+        The search index or the similar items cannot be written.
     """
     folder = copy_of(settings.state, version)
     # Every byte was checked when the copy was made, and when the service started.
     model = load(folder, check=False)
-    neighbours = Neighbours(model)
     return Held(
         name=name,
         version=version,
         manifest=describe(folder),
         model=model,
-        neighbours=neighbours,
+        neighbours=_stock(stock_of(settings.state, version), model),
         index=_index(index_of(settings.state, version), model),
         image_origins=_image_origins(model) if settings.remote_images else frozenset(),
         folder=folder,
@@ -189,6 +188,16 @@ class Holder:
 
 def _version(held: Held | None) -> str | None:
     return None if held is None else held.version
+
+
+def _stock(path: Path, model: FactorModel) -> stock.Stock:
+    """Open the similar items found ahead; find them where they are missing or damaged."""
+    neighbours = Neighbours(model)
+    try:
+        return stock.Stock.open(path, neighbours, model)
+    except BundleError:
+        stock.build(path, neighbours, model)
+    return stock.Stock.open(path, neighbours, model)
 
 
 def _index(path: Path, model: FactorModel) -> search.SearchIndex:

@@ -82,7 +82,7 @@ def anything(request: Request) -> Response:
     return away(address("item", model.items.id_of(row)))
 
 
-@at("/item", "/items/{outside_id:path}")
+@at("/item", "/items/{outside_id:outside}")
 def item(request: Request) -> Response:
     """Show one item, and what each model shows beside it."""
     models = request.app.state.service.holder.held
@@ -103,7 +103,7 @@ def item(request: Request) -> Response:
     )
 
 
-@at("/user", "/users/{outside_id:path}")
+@at("/user", "/users/{outside_id:outside}")
 def user(request: Request) -> Response:
     """Show what a user likes, what is recommended, and why."""
     service = request.app.state.service

@@ -1,0 +1,63 @@
+"""Similar items found ahead are those that are found one by one, and a damaged file is no more."""
+
+import numpy as np
+import pytest
+
+from alsolike.errors import BundleError
+from alsolike.models.bundle import load
+from alsolike.recommending.nearest import Neighbours
+from alsolike.testing import tiny_model
+from alsolike.web import stock
+from alsolike.web.copies import stock_of
+from alsolike.web.holding import hold
+from alsolike.web.state import State
+from alsolike.web.swapping import prepare
+from serving import bundle, settings_of
+
+
+def same(one, other):
+    return [array.tobytes() for array in one] == [array.tobytes() for array in other]
+
+
+@pytest.mark.parametrize("most", [4e10, 900, 0])
+def test_ready_made_neighbours_are_those_found_one_by_one(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(stock, "_MOST_WORK", most)
+    monkeypatch.setattr(stock, "_PART", 5)
+    model = load(bundle(tmp_path / "model"))
+    neighbours = Neighbours(model)
+    stock.build(tmp_path / "s", neighbours, model)
+    ready = stock.Stock.open(tmp_path / "s", neighbours, model)
+    here = np.ones(len(model.items), dtype=bool)
+    here[::3] = False
+    for row in range(len(model.items)):
+        for asked in ({"k": 1}, {"k": 20}, {"k": 21}, {"k": 3, "min_count": 1}):
+            assert same(ready.similar(row, **asked), neighbours.similar(row, **asked))
+        assert same(
+            ready.similar(row, 4, may_appear=here), neighbours.similar(row, 4, may_appear=here)
+        )
+
+
+def test_those_most_liked_come_first(tmp_path, monkeypatch):
+    model = load(bundle(tmp_path / "model"))
+    monkeypatch.setattr(stock, "_MOST_WORK", 3.0 * model.item_factors.size)
+    stock.build(tmp_path / "s", Neighbours(model), model)
+    ready = stock.Stock.open(tmp_path / "s", Neighbours(model), model)
+    kept = np.flatnonzero(ready._places >= 0)
+    assert len(kept) == 3
+    assert model.item_counts[kept].min() >= np.sort(model.item_counts)[-3]
+
+
+def test_a_damaged_file_is_made_anew(tmp_path):
+    folder = bundle(tmp_path / "model")
+    settings = settings_of(tmp_path / "state", folder)
+    with State(settings.state) as state:
+        prepare(settings, state)
+        (served,) = state.served()
+    path = stock_of(settings.state, served.version)
+    content = path.read_bytes()
+    for damaged in (b"", content[:-1], content[:-1] + b"\x7f", content + b"x"):
+        path.write_bytes(damaged)
+        with pytest.raises(BundleError):
+            stock.Stock.open(path, Neighbours(tiny_model()), tiny_model())
+        hold(settings, "model", served.version)
+        assert path.read_bytes() == content
