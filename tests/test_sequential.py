@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from alsolike.errors import SettingError
-from alsolike.evaluation import sequential
 from alsolike.evaluation.sequential import SequentialTest
 
 
@@ -34,7 +33,7 @@ def test_a_true_share_stays_within_the_interval_at_all_times():
 
 
 def test_the_evidence_is_the_ratio_of_likelihoods():
-    wins, losses, prior = 7, 3, sequential._CONCENTRATION
+    wins, losses, prior = 7, 3, 5
 
     def beta(a, b):
         return math.gamma(a) * math.gamma(b) / math.gamma(a + b)

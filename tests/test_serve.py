@@ -55,6 +55,18 @@ def test_two_workers_follow_a_swap_and_share_likes(tmp_path: Path) -> None:
         assert "another service uses this folder" in again.stderr
 
 
+def test_an_address_is_not_shared_with_another_service(tmp_path: Path) -> None:
+    model = bundle(tmp_path / "model")
+    for workers, others in (("2", "2"), ("1", "2"), ("2", "1")):
+        state = str(tmp_path / f"state{workers}{others}")
+        with running(str(model), "--workers", workers, "--state", state) as (address, _):
+            port = address.rpartition(":")[2]
+            given = ["serve", model, "--state", tmp_path / "other", "--port", port]
+            again = alsolike(*given, "--workers", others)
+            assert again.returncode != 0
+            assert "Is another service there?" in again.stderr
+
+
 def test_no_like_that_was_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None:
     model, kept = bundle(tmp_path / "model"), []
     given = [str(model), "--log", "", "--rate", "0"]

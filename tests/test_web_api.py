@@ -1,10 +1,12 @@
 """The API: own ids, likes that count at once, one shape of errors, the library's answers."""
 
+from dataclasses import replace
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 
-from alsolike.models.bundle import load
+from alsolike.models.bundle import load, save
 from alsolike.recommending.many import recommend, similar
 from serving import HOSTILE, bundle, client_of, settings_of
 
@@ -72,6 +74,56 @@ def test_a_like_counts_in_the_next_answer_and_after_a_restart(model, tmp_path):
         new = items_of(client.get(f"{API}/users/nobody yet/recommendations"), "recommendations")
         assert new
         assert not set(new) & set(before[:2])
+
+
+def test_what_is_not_known_of_a_user_is_said(model, tmp_path):
+    fitted = load(model)
+    save(replace(fitted, history=None), tmp_path / "bare")
+    settings = settings_of(tmp_path / "state", model, tmp_path / "bare")
+    likes = int(np.diff(fitted.history.user_items.indptr)[fitted.users.index_of("u1")])
+    with client_of(settings) as client:
+        for live in (0, 1):
+            asked = [
+                client.get(f"{API}/users/u1/recommendations", params={"model": name}).json()
+                for name in (settings.models[0].name, settings.models[1].name)
+            ]
+            assert [one["training_likes"] for one in asked] == [likes, None]
+            assert [one["live_likes"] for one in asked] == [live, live]
+            client.post(f"{API}/users/u1/likes", json={"likes": [{"item": "i5"}]})
+        client.post(f"{API}/users/new/likes", json={"likes": [{"item": "i5"}]})
+        answer = client.get(f"{API}/users/new/recommendations").json()
+        assert (answer["training_likes"], answer["live_likes"]) == (0, 1)
+
+
+def test_what_happens_is_counted(client):
+    client.post(f"{API}/users/u1/likes", json={"likes": [{"item": "i5"}, {"item": "i6"}]})
+    client.post(f"{API}/users/u1/likes", json={"likes": [{"item": "nope"}]})
+    told = client.get("/metrics").text
+    assert "alsolike_likes_total 2.0\n" in told
+    version = client.get("/readyz").json()["models"]["als"]
+    assert f'alsolike_model_workers{{slot="als",version="{version}"}} 1.0\n' in told
+
+
+@pytest.mark.parametrize("value", ["1", True, None, [1], 1e300])
+def test_a_value_is_a_number(client, value):
+    wrong = {"likes": [{"item": "i5", "value": value}]}
+    for path in (f"{API}/recommendations", f"{API}/users/u1/likes"):
+        answer = client.post(path, json=wrong)
+        assert answer.status_code == 422
+        assert "likes[0].value" in answer.json()["error"]["message"]
+
+
+def test_ready_when_all_workers_have_come(model, tmp_path):
+    settings = settings_of(tmp_path / "state", model, workers=2)
+    with client_of(settings) as first:
+        answer = first.get("/readyz")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "starting")
+        assert "1 of 2" in answer.json()["error"]["message"]
+        assert first.get("/healthz").status_code == 200
+        with client_of(settings) as second:
+            assert first.get("/readyz").json()["ready"]
+            assert second.get("/readyz").json()["ready"]
+        assert first.get("/readyz").json()["ready"]
 
 
 def test_recommending_for_likes_stores_nothing(client):

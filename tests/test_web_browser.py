@@ -29,6 +29,8 @@ IDS = (*(f"i{row:02}" for row in range(50)), *ODD_IDS)
 NAMES = ("Radiohead", "Björk", "U2", *(f"Name {row}" for row in range(3, len(IDS))))
 PAGES = ("/", "/?q=name", "/?q=qqqqqq", "/items/i07", "/user", "/users/user%204", "/try")
 PAGES += (
+    "/compare/result",
+    "/docs",
     "/try?item=i01&item=i05",
     "/map?item=i01",
     "/compare",

@@ -72,6 +72,24 @@ def test_a_swap_is_followed_within_seconds(models, tmp_path):
         assert version_now(client) == done.version
 
 
+def test_swaps_are_counted_by_what_became_of_them(models, tmp_path):
+    shutil.copytree(models[0], tmp_path / "bundles/one")
+    shutil.copytree(models[1], tmp_path / "bundles/two")
+    shutil.copytree(models[1], tmp_path / "bundles/bad")
+    truncated(tmp_path / "bundles/bad")
+    given = {"swap_token": "s" * 40, "bundles": tmp_path / "bundles"}
+    with client_of(settings_of(tmp_path / "state", models[0], **given)) as client:
+        for name in ("bad", "two", "two"):
+            client.post(
+                "/api/v1/model/swap",
+                json={"bundle": name},
+                headers={"Authorization": f"Bearer {'s' * 40}"},
+            )
+        told = client.get("/metrics").text
+    for result in ("refused", "done", "same"):
+        assert f'alsolike_swaps_total{{result="{result}"}} 1.0' in told
+
+
 def test_the_folder_may_be_rewritten_while_it_is_served(models, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(models[0], folder)

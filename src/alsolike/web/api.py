@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import alsolike.web.convertors  # noqa: F401 - routes may say `outside`
-from alsolike.errors import SettingError, UnknownId
+from alsolike.errors import AlsolikeError, SettingError, UnknownId
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.recommending.equations import checked_values
 from alsolike.web import answering, schemas
@@ -23,7 +23,7 @@ from alsolike.web.assets import page
 from alsolike.web.holding import Held
 from alsolike.web.quick import LARGE, USUAL_K, Shelves
 from alsolike.web.settings import Settings
-from alsolike.web.statuses import Forbidden
+from alsolike.web.statuses import Forbidden, Starting
 from alsolike.web.swapping import swap
 
 OutsideId = Annotated[
@@ -167,6 +167,7 @@ def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None)
         "model": answering.source_of(held, slot),
         "user": None,
         "recommendations": answering.ranked(held, ranking),
+        "training_likes": 0,
         "live_likes": 0,
         "ignored_likes": 0,
     }
@@ -181,13 +182,14 @@ def like(
     for item in likes:
         answering.row_of(held, item)
     checked_values(list(likes.values()), len(likes))
-    state = request.app.state.service.state
-    state.add_likes(user_id, likes)
+    service = request.app.state.service
+    service.state.add_likes(user_id, likes)
+    service.metrics.count("likes", len(likes))
     return {
         "model": answering.source_of(held),
         "user": user_id,
         "kept": len(likes),
-        "live_likes": len(state.likes_of(user_id)),
+        "live_likes": len(service.state.likes_of(user_id)),
     }
 
 
@@ -250,7 +252,12 @@ def swap_model(
         raise Forbidden("The swap token expected, as in: Authorization: Bearer TOKEN.")
     place = settings.place(body.model or settings.default)
     folder = place.folder if body.bundle is None else _bundle(settings, body.bundle)
-    done = swap(settings, service.state, place.name, folder)
+    try:
+        done = swap(settings, service.state, place.name, folder)
+    except AlsolikeError:
+        service.metrics.count("swaps", result="refused")
+        raise
+    service.metrics.count("swaps", result="same" if done.version == done.before else "done")
     service.holder.follow()
     return {
         "name": done.name,
@@ -268,7 +275,12 @@ async def alive(request: Request) -> dict[str, Any]:
 
 @router.get("/readyz", response_model=schemas.Health)
 async def ready(request: Request) -> dict[str, Any]:
-    """Say whether every slot serves a model, and which; and what could not be loaded."""
+    """Say which models are served, once all workers have come; and what could not be loaded."""
+    service = request.app.state.service
+    if not service.has_begun:
+        raise Starting(
+            f"{service.metrics.serving()} of {service.settings.workers} workers have started."
+        )
     return _health(request)
 
 
@@ -369,6 +381,7 @@ def _recommended(
         "model": answering.source_of(held, slot),
         "user": user,
         "recommendations": answering.ranked(held, ranking),
+        "training_likes": taste.trained,
         "live_likes": len(taste.live),
         "ignored_likes": taste.ignored,
     }

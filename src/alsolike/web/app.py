@@ -12,14 +12,16 @@ import alsolike
 from alsolike.web import api, pages
 from alsolike.web.guarding import guarded
 from alsolike.web.holding import Holder
+from alsolike.web.metrics import Metrics
 from alsolike.web.quick import Quick, Shelves
 from alsolike.web.settings import Settings
 from alsolike.web.state import State
 from alsolike.web.statuses import install
 from alsolike.web.swapping import prepare
+from alsolike.web.visiting import problem_page
 
 
-@dataclass(frozen=True)
+@dataclass
 class Service:
     """What every route asks; ``request.app.state.service``.
 
@@ -28,13 +30,23 @@ class Service:
     settings : Settings
     state : State
     holder : Holder
+    metrics : Metrics
     shelves : Shelves
     """
 
     settings: Settings
     state: State
     holder: Holder
+    metrics: Metrics
     shelves: Shelves = field(default_factory=Shelves)
+    _has_begun: bool = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether all workers have come; one that is replaced later changes nothing."""
+        if not self._has_begun:
+            self._has_begun = self.metrics.serving() >= self.settings.workers
+        return self._has_begun
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -58,7 +70,8 @@ def create_app(settings: Settings) -> FastAPI:
     """
     state = State(settings.state)
     prepare(settings, state)
-    service = Service(settings, state, Holder(settings, state))
+    metrics = Metrics(settings.state / "metrics")
+    service = Service(settings, state, Holder(settings, state, metrics), metrics)
     app = FastAPI(
         title="alsolike",
         version=alsolike.__version__,
@@ -69,11 +82,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     app.include_router(api.router)
     app.include_router(pages.router)
-    install(app)
+    install(app, page=problem_page)
     holder = service.holder
     # The last one added is the first that a request passes.
     app.add_middleware(Quick, holder=holder, most_k=settings.most_k, shelves=service.shelves)
-    app.add_middleware(guarded, settings=settings, image_origins=lambda: holder.image_origins)
+    app.add_middleware(
+        guarded,
+        settings=settings,
+        image_origins=lambda: holder.image_origins,
+        metrics=metrics,
+    )
     return app
 
 
@@ -91,3 +109,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
             service.state.close()
+            service.metrics.close()

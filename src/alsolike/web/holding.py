@@ -20,6 +20,7 @@ from alsolike.recommending.sharing import Likers
 from alsolike.views.page import web_origin
 from alsolike.web import search, stock
 from alsolike.web.copies import aside_of, copy_of, index_of, stock_of
+from alsolike.web.metrics import Metrics
 from alsolike.web.settings import Settings
 from alsolike.web.state import Served, State
 from alsolike.web.statuses import UnknownModel
@@ -104,6 +105,8 @@ class Holder:
     settings : Settings
     state : State
         Each slot of the settings must be served in it; see `alsolike.web.swapping.prepare`.
+    metrics : Metrics
+        Told what this worker serves, and what it could not load.
 
     Raises
     ------
@@ -111,13 +114,12 @@ class Holder:
         A slot is not served, or its copy is missing or damaged.
     """
 
-    def __init__(self, settings: Settings, state: State) -> None:
-        self._settings, self._state = settings, state
+    def __init__(self, settings: Settings, state: State, metrics: Metrics) -> None:
+        self._settings, self._state, self._metrics = settings, state, metrics
         self._number = -1
         self._looks = 0
         self.held: Mapping[str, Held] = MappingProxyType({})
         self.failures: Mapping[str, str] = MappingProxyType({})
-        self.swaps = 0
         self.image_origins: frozenset[str] = frozenset()
         self.follow()
         for place in settings.models:
@@ -154,14 +156,13 @@ class Holder:
                 held[one.name] = hold(self._settings, one.name, one.version)
             except (AlsolikeError, OSError, MemoryError) as error:
                 failures[one.name] = self._failure(one, error)
-        if self.held:
-            self.swaps += sum(_version(self.held.get(name)) != held[name].version for name in held)
         ordered = {
             place.name: held[place.name] for place in self._settings.models if place.name in held
         }
         self.held, self.failures = MappingProxyType(ordered), MappingProxyType(failures)
         self.image_origins = frozenset().union(*(one.image_origins for one in ordered.values()))
         self._number = number
+        self._metrics.serves({name: one.version for name, one in ordered.items()})
 
     async def watch(self) -> None:
         """Follow the state until cancelled; a new model is loaded beside the requests."""
@@ -183,6 +184,7 @@ class Holder:
         message = f"Version {one.version} of {one.name!r} cannot be loaded: {error}"
         if self.failures.get(one.name) != message:
             _log.error("%s", message)
+            self._metrics.count("failed_loads", slot=one.name)
         return message
 
 

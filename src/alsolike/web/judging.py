@@ -71,8 +71,8 @@ def result(request: Request) -> Response:
         pairs=_named(pairs, "/compare/result"),
         back=_address("/compare", pair.name),
         test=test,
-        low=f"{test.interval[0]:.0%}".replace("%", " %"),
-        high=f"{test.interval[1]:.0%}".replace("%", " %"),
+        low=f"{test.interval[0]:.0%}".replace("%", "\N{NO-BREAK SPACE}%"),
+        high=f"{test.interval[1]:.0%}".replace("%", "\N{NO-BREAK SPACE}%"),
         ahead=pair.first.name if test.wins > test.losses else pair.second_name,
         count=_count(test),
     )
@@ -94,7 +94,8 @@ def _cast(request: Request, body: bytes) -> Response:
     # Of other versions than those that were shown, a vote would say nothing.
     if given.get("shown") == _shown(pair):
         state = request.app.state.service.state
-        voting.vote(state, pair, voter, given.get("item", ""), given.get("choice", ""))
+        if voting.vote(state, pair, voter, given.get("item", ""), given.get("choice", "")):
+            request.app.state.service.metrics.count("votes")
     return away(_address("/compare", pair.name))
 
 

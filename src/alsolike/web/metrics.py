@@ -126,6 +126,13 @@ class Metrics:
             for name in now - before:
                 self._tallies.add(self._tallies.place(name), 1)
 
+    def serving(self) -> int:
+        """Return how many living workers serve a model."""
+        return sum(
+            tally.lives and any(json.loads(name)[0] == _MODEL for name in tally.numbers)
+            for tally in read(self._folder)
+        )
+
     def exposition(self) -> bytes:
         """Return the text of `/metrics`, about all workers."""
         registry = CollectorRegistry(auto_describe=False)

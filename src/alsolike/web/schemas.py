@@ -24,7 +24,9 @@ class Like(Taken):
     """One like."""
 
     item: OutsideId
-    value: FiniteFloat = Field(1.0, ge=-1e9, le=1e9, description="as in the training data")
+    value: FiniteFloat = Field(
+        1.0, strict=True, ge=-1e9, le=1e9, description="a number, as in the training data"
+    )
 
 
 class Likes(Taken):
@@ -120,6 +122,10 @@ class Recommended(Answer):
 
     user: str | None
     recommendations: list[Ranked]
+    training_likes: int | None = Field(
+        description="in the training data, of this user; null where the model was saved without "
+        "its history, so that they are neither counted nor left out"
+    )
     live_likes: int = Field(description="told to the service, and counted here")
     ignored_likes: int = Field(description="of items that this model does not know")
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -91,7 +91,9 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         threading.Thread(
-            target=_tell, args=(host, port, f"http://{shown}:{port}/", ready), daemon=True
+            target=_tell,
+            args=(host, port, settings.token, lambda: ready(f"http://{shown}:{port}/")),
+            daemon=True,
         ).start()
         if settings.workers == 1:
             server.run(sockets=[listener])
@@ -121,17 +123,44 @@ def _alone(settings: Settings) -> "Iterator[None]":
         os.close(handle)
 
 
+class _Reserved(socket.socket):
+    """A socket that holds an address; whatever process it is sent to listens there by its own.
+
+    Workers that accept from one socket take as many connections as each can get, often nearly all.
+    Of sockets of their own the kernel gives each its share.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _bound, (self.family, self.getsockname(), True)
+
+
+def _bound(family: int, address: Any, shared: bool) -> socket.socket:
+    one = _Reserved(family, socket.SOCK_STREAM)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        one.bind(address)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
 @contextmanager
 def _listening(settings: Settings) -> "Iterator[socket.socket]":
     host = settings.host.strip("[]")
     try:
         family = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        with socket.socket(family, socket.SOCK_STREAM) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, settings.port))
-            listener.set_inheritable(True)
-            listener.listen(_BACKLOG)
-            yield listener
+        # Not shared at first: another service may be at this address, and would share it, too.
+        with _bound(family, (host, settings.port), False) as listener:
+            address = listener.getsockname()
+            if settings.workers == 1:
+                listener.listen(_BACKLOG)
+                yield listener
+                return
+        with _bound(family, address, True) as reserved:
+            yield reserved
     except OSError as error:
         if isinstance(error, WritingError):
             raise
@@ -141,15 +170,18 @@ def _listening(settings: Settings) -> "Iterator[socket.socket]":
         ) from error
 
 
-def _tell(host: str, port: int, address: str, ready: Callable[[str], None]) -> None:
-    """Tell the address when somebody answers there."""
-    asked = f"GET /healthz HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
+def _tell(host: str, port: int, token: str | None, ready: Callable[[], None]) -> None:
+    """Say so when all workers have come."""
+    asked = f"GET /readyz HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n"
+    if token is not None:
+        asked += f"Authorization: Bearer {token}\r\n"
     while True:
         try:
             with socket.create_connection((host, port), timeout=60) as connection:
-                connection.sendall(asked.encode("ascii"))
-                if connection.recv(12):
-                    ready(address)
+                connection.sendall(f"{asked}\r\n".encode("ascii"))
+                if connection.recv(12).endswith(b" 200"):
+                    ready()
                     return
         except OSError:
-            time.sleep(0.1)
+            pass
+        time.sleep(0.1)

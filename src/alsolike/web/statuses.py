@@ -44,11 +44,16 @@ class Forbidden(AlsolikeError):
     """A request that this client may not make, or that the service is not set up for."""
 
 
+class Starting(AlsolikeError):
+    """The service has not quite started."""
+
+
 # The first class that fits decides, so what is special stands before what is general.
 STATUSES: Mapping[type[Exception], tuple[int, str]] = {
     UnknownModel: (404, "unknown_model"),
     UnknownId: (404, "unknown_id"),
     Forbidden: (403, "forbidden"),
+    Starting: (503, "starting"),
     BundleError: (409, "bundle_refused"),
     WritingError: (503, "cannot_write"),
     FitError: (422, "no_finite_answer"),

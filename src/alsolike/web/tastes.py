@@ -74,6 +74,9 @@ class Taste:
     ----------
     known : bool
         The model was trained on this user.
+    trained : int or None
+        Likes and dislikes in the training data; None where the model was saved without its history
+        and was trained on this user, so that they can neither be counted nor left out.
     values : mapping of int to float
         Rows of the items, those in the training data first.
     live : frozenset of int
@@ -83,6 +86,7 @@ class Taste:
     """
 
     known: bool
+    trained: int | None
     values: Mapping[int, float]
     live: frozenset[int]
     ignored: int
@@ -100,6 +104,7 @@ def taste_of(held: Held, user: str, live: Mapping[str, float]) -> Taste:
     found = {place: live[item] for item in live if (place := model.items.find(item)) is not None}
     return Taste(
         known=row is not None,
+        trained=None if row is not None and model.history is None else len(values),
         values={**values, **found},
         live=frozenset(found),
         ignored=len(live) - len(found),

@@ -3,7 +3,7 @@
 import http
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec
+from typing import Concatenate, ParamSpec
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -27,17 +27,19 @@ Asked = ParamSpec("Asked")
 router = APIRouter()
 
 
-def answering(handler: Callable[Asked, Response]) -> Callable[Asked, Response]:
+def answering(
+    handler: Callable[Concatenate[Request, Asked], Response],
+) -> Callable[Concatenate[Request, Asked], Response]:
     """Let a page that cannot be shown say so, instead of the whole."""
 
     @wraps(handler)
-    def handled(*args: Asked.args, **kwargs: Asked.kwargs) -> Response:
+    def handled(request: Request, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Response:
         try:
-            return handler(*args, **kwargs)
+            return handler(request, *args, **kwargs)
         except UnknownModel as error:
             return missing("model", str(error))
         except AlsolikeError as error:
-            return problem_page(problem_of(error))
+            return problem_page(request, problem_of(error))
 
     return handled
 
@@ -89,7 +91,7 @@ def missing(what: str, why: str = "") -> Response:
     return page("missing.html", status=404, what=what, why=clean(why))
 
 
-def problem_page(problem: Problem) -> Response:
+def problem_page(_: Request, problem: Problem) -> Response:
     """Return a page that says why another cannot be shown."""
     heading = "Not found" if problem.status == http.HTTPStatus.NOT_FOUND else "This cannot be shown"
     return page("fault.html", status=problem.status, heading=heading, fault=clean(problem.message))
