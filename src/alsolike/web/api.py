@@ -1,30 +1,24 @@
-"""The API: routes under ``/api/v1``, health, and the documentation page that works offline.
+"""The API: what programs ask about items, users and models, under ``/api/v1``.
 
 Ids stand in paths. One that a path cannot carry (``..``, one that ends in ``/similar``) is asked
 for by the query, at ``/item``, ``/similar`` and ``/recommendations``.
 """
 
 import asyncio
-import hmac
-from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from fastapi import Path as InPath
 from starlette.requests import Request
 from starlette.responses import Response
 
 import alsolike.web.convertors  # noqa: F401 - routes may say `outside`
-from alsolike.errors import AlsolikeError, SettingError, UnknownId
+from alsolike.errors import SettingError
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.recommending.equations import checked_values
 from alsolike.web import answering, schemas
-from alsolike.web.assets import page
 from alsolike.web.holding import Held
 from alsolike.web.quick import LARGE, USUAL_K, Shelves
-from alsolike.web.settings import Settings
-from alsolike.web.statuses import Forbidden, Starting
-from alsolike.web.swapping import swap
 
 OutsideId = Annotated[
     str, InPath(min_length=1, max_length=schemas.MOST_OF_AN_ID, pattern=schemas.NO_NUL)
@@ -37,12 +31,7 @@ MinCount = Annotated[int, Query(ge=0, le=2**31, description="least likes of an a
 Slot = Annotated[str | None, Query(alias="model", max_length=64, description="slot, or popularity")]
 Ids = Annotated[list[schemas.OutsideId] | None, Query(max_length=schemas.MOST_IDS)]
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": schemas.Refused}
-    for status in (400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 422, 429, 500, 503)
-}
-
-router = APIRouter(responses=_REFUSALS)
+router = APIRouter(responses=schemas.REFUSALS)
 
 
 @router.get("/api/v1/items/{item_id:outside}/similar", response_model=schemas.Similar)
@@ -231,74 +220,6 @@ def models(request: Request) -> dict[str, Any]:
     }
 
 
-@router.post(
-    "/api/v1/model/swap",
-    response_model=schemas.SwapAnswer,
-    responses={409: {"model": schemas.Refused}},
-)
-def swap_model(
-    request: Request,
-    body: schemas.Swap,
-    authorization: Annotated[str, Header(max_length=1000)] = "",
-) -> dict[str, Any]:
-    """Let a slot serve another bundle; it is checked first, and nothing changes where it fails."""
-    service = request.app.state.service
-    settings: Settings = service.settings
-    expected = settings.swap_token
-    if expected is None:
-        raise Forbidden("The service was started without a swap token, so this is closed.")
-    shown = f"Bearer {expected}".encode()
-    if not hmac.compare_digest(authorization.encode("utf-8"), shown):
-        raise Forbidden("The swap token expected, as in: Authorization: Bearer TOKEN.")
-    place = settings.place(body.model or settings.default)
-    folder = place.folder if body.bundle is None else _bundle(settings, body.bundle)
-    try:
-        done = swap(settings, service.state, place.name, folder)
-    except AlsolikeError:
-        service.metrics.count("swaps", result="refused")
-        raise
-    service.metrics.count("swaps", result="same" if done.version == done.before else "done")
-    service.holder.follow()
-    return {
-        "name": done.name,
-        "version": done.version,
-        "before": done.before,
-        "seconds": done.seconds,
-    }
-
-
-@router.get("/healthz", response_model=schemas.Health)
-async def alive(request: Request) -> dict[str, Any]:
-    """Say that the process answers."""
-    return _health(request)
-
-
-@router.get("/readyz", response_model=schemas.Health)
-async def ready(request: Request) -> dict[str, Any]:
-    """Say which models are served, once all workers have come; and what could not be loaded."""
-    service = request.app.state.service
-    if not service.has_begun:
-        raise Starting(
-            f"{service.metrics.serving()} of {service.settings.workers} workers have started."
-        )
-    return _health(request)
-
-
-@router.get("/docs", include_in_schema=False)
-def documentation(request: Request) -> Response:
-    """Show what the API can be asked, drawn from its own description."""
-    return page("documentation.html", described=request.app.openapi())
-
-
-def _health(request: Request) -> dict[str, Any]:
-    holder = request.app.state.service.holder
-    return {
-        "ready": True,
-        "models": {name: held.version for name, held in holder.held.items()},
-        "failures": dict(holder.failures),
-    }
-
-
 def _held(request: Request, slot: str | None) -> Held:
     held: Held = request.app.state.service.holder.of(
         None if answering.is_popularity(slot) else slot
@@ -392,14 +313,3 @@ def _distinct(likes: list[schemas.Like]) -> dict[str, float]:
     if len(found) < len(likes):
         raise SettingError("likes: an item is given more than once. Give each item one value.")
     return found
-
-
-def _bundle(settings: Settings, name: str) -> Path:
-    """Return the folder of that name among those there are; no text becomes a path here."""
-    if settings.bundles is None:
-        raise Forbidden("The service was started without --bundles, so it takes no names.")
-    for entry in sorted(settings.bundles.iterdir()):
-        if entry.name == name and entry.is_dir() and not entry.is_symlink():
-            inner = entry / "model"
-            return inner if inner.is_dir() else entry
-    raise UnknownId(f"There is no bundle called {name[:200]!r}.")

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from threadpoolctl import ThreadpoolController
 
 import alsolike
-from alsolike.web import api, pages
+from alsolike.web import api, operating, pages
 from alsolike.web.guarding import guarded
 from alsolike.web.holding import Holder
 from alsolike.web.metrics import Metrics
@@ -81,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.service = service
     app.include_router(api.router)
+    app.include_router(operating.router)
     app.include_router(pages.router)
     install(app, page=problem_page)
     holder = service.holder

@@ -202,3 +202,10 @@ class Health(BaseModel):
     ready: bool
     models: dict[str, str]
     failures: dict[str, str]
+
+
+# What every route may answer instead.
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refused}
+    for status in (400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 422, 429, 500, 503)
+}

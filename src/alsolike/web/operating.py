@@ -1,0 +1,97 @@
+"""What those who run a service ask: another model, health, and the documentation of the API."""
+
+import hmac
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alsolike.errors import AlsolikeError, UnknownId
+from alsolike.web import schemas
+from alsolike.web.assets import page
+from alsolike.web.settings import Settings
+from alsolike.web.statuses import Forbidden, Starting
+from alsolike.web.swapping import swap
+
+router = APIRouter(responses=schemas.REFUSALS)
+
+
+@router.post(
+    "/api/v1/model/swap",
+    response_model=schemas.SwapAnswer,
+    responses={409: {"model": schemas.Refused}},
+)
+def swap_model(
+    request: Request,
+    body: schemas.Swap,
+    authorization: Annotated[str, Header(max_length=1000)] = "",
+) -> dict[str, Any]:
+    """Let a slot serve another bundle; it is checked first, and nothing changes where it fails."""
+    service = request.app.state.service
+    settings: Settings = service.settings
+    expected = settings.swap_token
+    if expected is None:
+        raise Forbidden("The service was started without a swap token, so this is closed.")
+    shown = f"Bearer {expected}".encode()
+    if not hmac.compare_digest(authorization.encode("utf-8"), shown):
+        raise Forbidden("The swap token expected, as in: Authorization: Bearer TOKEN.")
+    place = settings.place(body.model or settings.default)
+    folder = place.folder if body.bundle is None else _bundle(settings, body.bundle)
+    try:
+        done = swap(settings, service.state, place.name, folder)
+    except AlsolikeError:
+        service.metrics.count("swaps", result="refused")
+        raise
+    service.metrics.count("swaps", result="same" if done.version == done.before else "done")
+    service.holder.follow()
+    return {
+        "name": done.name,
+        "version": done.version,
+        "before": done.before,
+        "seconds": done.seconds,
+    }
+
+
+@router.get("/healthz", response_model=schemas.Health)
+async def alive(request: Request) -> dict[str, Any]:
+    """Say that the process answers."""
+    return _health(request)
+
+
+@router.get("/readyz", response_model=schemas.Health)
+async def ready(request: Request) -> dict[str, Any]:
+    """Say which models are served, once all workers have come; and what could not be loaded."""
+    service = request.app.state.service
+    if not service.has_begun:
+        raise Starting(
+            f"{service.metrics.serving()} of {service.settings.workers} workers have started."
+        )
+    return _health(request)
+
+
+@router.get("/docs", include_in_schema=False)
+def documentation(request: Request) -> Response:
+    """Show what the API can be asked, drawn from its own description."""
+    return page("documentation.html", described=request.app.openapi())
+
+
+def _health(request: Request) -> dict[str, Any]:
+    holder = request.app.state.service.holder
+    return {
+        "ready": True,
+        "models": {name: held.version for name, held in holder.held.items()},
+        "failures": dict(holder.failures),
+    }
+
+
+def _bundle(settings: Settings, name: str) -> Path:
+    """Return the folder of that name among those there are; no text becomes a path here."""
+    if settings.bundles is None:
+        raise Forbidden("The service was started without --bundles, so it takes no names.")
+    for entry in sorted(settings.bundles.iterdir()):
+        if entry.name == name and entry.is_dir() and not entry.is_symlink():
+            inner = entry / "model"
+            return inner if inner.is_dir() else entry
+    raise UnknownId(f"There is no bundle called {name[:200]!r}.")
