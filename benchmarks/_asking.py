@@ -80,10 +80,11 @@ def press(
         Asked in their order, over all connections together, and again from the start.
     check : callable or None
         Given the number of a request and the body of its answer; returns what is wrong with it.
+        It is asked when all is over, of one answer in `CHECKED`.
     note_versions : bool
         Whether to note which version each answer is of.
     """
-    done, number = Pressed(), 0
+    done, number, kept = Pressed(), 0, list[tuple[int, bytes]]()
     selector = selectors.EpollSelector()
 
     def ask(one: _Connection) -> None:
@@ -120,19 +121,21 @@ def press(
                 continue
             one.content += part
             if one.is_whole():
-                _note(done, one, check, note_versions)
+                _note(done, one, None if check is None else kept, note_versions)
                 ask(one)
     done.seconds = time.perf_counter() - start
     for key in list(selector.get_map().values()):
         key.data.socket.close()
     selector.close()
+    if check is not None:
+        done.failed += filter(None, (check(asked_for, body) for asked_for, body in kept))
     return done
 
 
 def _note(
     done: Pressed,
     one: _Connection,
-    check: Callable[[int, bytes], str | None] | None,
+    kept: list[tuple[int, bytes]] | None,
     note_versions: bool,
 ) -> None:
     now = time.perf_counter()
@@ -143,10 +146,8 @@ def _note(
     if note_versions:
         start = one.content.find(_VERSION) + len(_VERSION)
         done.versions.append((now, one.content[start : start + _DIGEST]))
-    if check is not None and len(done.latencies) % CHECKED == 1:
-        wrong = check(one.number, one.content.partition(b"\r\n\r\n")[2])
-        if wrong:
-            done.failed.append(wrong)
+    if kept is not None and len(done.latencies) % CHECKED == 1:
+        kept.append((one.number, one.content.partition(b"\r\n\r\n")[2]))
 
 
 def for_seconds(seconds: float) -> Callable[[], bool]:

@@ -43,12 +43,15 @@ class Texts(Sequence[str]):
         """Return the UTF-8 bytes of string `index` (not negative)."""
         return self.blob[self.offsets[index] : self.offsets[index + 1]].tobytes()
 
-    def place_of(self, wanted: bytes) -> int:
-        """Return where `wanted` would stand; the strings must ascend by their bytes."""
+    def place_of(self, wanted: bytes, start: int, stop: int) -> int:
+        """Return where `wanted` would stand among ascending strings from `start` to `stop`."""
         # Views of Python's own: an element of an array takes three times as long.
         blob, offsets = self.blob.data, self.offsets.data
         return bisect.bisect_left(
-            range(len(self)), wanted, key=lambda i: blob[offsets[i] : offsets[i + 1]].tobytes()
+            range(stop),
+            wanted,
+            start,
+            key=lambda i: blob[offsets[i] : offsets[i + 1]].tobytes(),
         )
 
     def take(self, indices: npt.ArrayLike) -> "Texts":

@@ -1,5 +1,6 @@
 """`Vocabulary`: the caller's ids on one side, row numbers on the other, and no other way across."""
 
+import bisect
 import functools
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,6 +13,7 @@ from alsolike.errors import DataError, UnknownId
 Indices = npt.NDArray[np.int32]
 
 # What looks like nothing: blanks of all kinds, the zero-width space, the byte order mark.
+_BETWEEN = 64  # ids from one landmark to the next
 _BLANKS = " \t\n\r\v\f\x85\xa0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
 _BLANKS += "\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
 
@@ -66,7 +68,9 @@ class Vocabulary:
     def find(self, outside: str) -> int | None:
         """Return the row of id `outside`, or None where it is not known."""
         wanted = outside.encode("utf-8", "surrogatepass")
-        row = self.ids.place_of(wanted)
+        after = bisect.bisect_right(self._landmarks, wanted)
+        start = max(after - 1, 0) * _BETWEEN
+        row = self.ids.place_of(wanted, start, min(start + _BETWEEN, len(self.ids)))
         return row if row < len(self.ids) and self.ids.raw(row) == wanted else None
 
     def index_of(self, outside: str) -> int:
@@ -107,6 +111,11 @@ class Vocabulary:
     def union(self, other: "Vocabulary") -> "Vocabulary":
         """Return the vocabulary of all ids of both."""
         return Vocabulary.of([*self.ids, *other.ids], kind=self.kind)
+
+    @functools.cached_property
+    def _landmarks(self) -> list[bytes]:
+        # A list is searched without a step of Python; one of all ids would take too much memory.
+        return [self.ids.raw(row) for row in range(0, len(self.ids), _BETWEEN)]
 
     @functools.cached_property
     def _rows(self) -> dict[str, int]:

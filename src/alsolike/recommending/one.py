@@ -84,7 +84,7 @@ def recommend_one(
     if exclude_seen:
         seen = seen_by(model)
         may_appear[seen.indices[seen.indptr[row] : seen.indptr[row + 1]]] = False
-    indices, scores = _best(model, model.user_factors[row], may_appear, k, f"user {user!r}")
+    indices, scores = best_items(model, model.user_factors[row], may_appear, k, f"user {user!r}")
     return tidy(model, ("user", model.users.ids_of([row])), "item", indices[None], scores[None])
 
 
@@ -128,7 +128,7 @@ def recommend_for_likes(
     vector = fold_in_user(model, items, list(likes.values()))
     may_appear = open_items(len(model.items), *open_ids(model, allow, deny))
     may_appear[items] = False
-    indices, scores = _best(model, vector, may_appear, k, "this row of likes")
+    indices, scores = best_items(model, vector, may_appear, k, "this row of likes")
     return tidy(model, None, "item", indices[None], scores[None])
 
 
@@ -321,10 +321,31 @@ def explain(model: FactorModel, user: str, item: str) -> Explanation:
     )
 
 
-def _best(
+def best_items(
     model: FactorModel, vector: Floats, may_appear: Mask, k: int, who: str
 ) -> tuple[Indices, Floats]:
-    """Return the best items for one row of user factors, and their scores."""
+    """Return the best items for one row of user factors, and their scores.
+
+    Parameters
+    ----------
+    model : FactorModel
+    vector : float32, (factors,)
+    may_appear : bool, (n_items,)
+    k : int
+        At most so many, at least 1.
+    who : str
+        Whose factors they are, for messages.
+
+    Returns
+    -------
+    int32 and float32, (n,)
+        Best first; of equal ones the lower row.
+
+    Raises
+    ------
+    FitError
+        A score is not finite.
+    """
     near = model.item_factors @ vector
     bad = np.flatnonzero(may_appear & ~(near < np.inf))
     if len(bad):

@@ -8,7 +8,6 @@ import numpy as np
 from alsolike.errors import UnknownId
 from alsolike.recommending.answers import (
     MIN_COUNT,
-    Indices,
     Mask,
     history_of,
     names_of,
@@ -19,9 +18,9 @@ from alsolike.recommending.equations import UserEquations
 from alsolike.recommending.nearest import dots
 from alsolike.recommending.one import (
     Explanation,
+    best_items,
     explain,
     fold_in_user,
-    recommend_for_likes,
     recommend_one,
 )
 from alsolike.tables import Table
@@ -155,12 +154,13 @@ def for_likes(
     """Return what is recommended for likes, rows to values, by fold-in."""
     if not values:
         return popular(held, k, allow=allow, deny=deny)
-    ids = held.model.items.ids_of(list(values)).tolist()
-    likes = dict(zip(ids, values.values(), strict=True))
+    rows = np.array(list(values), dtype=np.int32)
+    vector = fold_in_user(held.model, rows, list(values.values()))
+    may_appear = _may_appear(held, allow, deny)
     if exclude:
-        table = recommend_for_likes(held.model, likes, k=k, allow=allow, deny=deny)
-        return _rows_of(held, table["item"].tolist(), table["score"].tolist())
-    return _with_seen(held, likes, k, _may_appear(held, allow, deny))
+        may_appear[rows] = False
+    found, scores = best_items(held.model, vector, may_appear, k, "this row of likes")
+    return list(zip(found.tolist(), scores.tolist(), strict=True))
 
 
 def explanation(held: Held, user: str, item: str, live: Mapping[str, float]) -> Explanation:
@@ -216,17 +216,7 @@ def sentence(name: str, other: str, shared: int | None, likes: int) -> str:
 
 
 def _rows_of(held: Held, ids: list[str], scores: list[float]) -> Ranking:
-    rows: Indices = held.model.items.indices_of(ids)
-    return list(zip(rows.tolist(), scores, strict=True))
-
-
-def _with_seen(held: Held, likes: Mapping[str, float], k: int, may_appear: Mask) -> Ranking:
-    """Return recommendations in which the likes themselves may be."""
-    vector = fold_in_user(held.model, list(likes), list(likes.values()))
-    rows = np.flatnonzero(may_appear).astype(np.int32)
-    scores = dots(held.model.item_factors[rows], vector)
-    order = np.lexsort((rows, -scores))[:k]
-    return list(zip(rows[order].tolist(), scores[order].tolist(), strict=True))
+    return [(row_of(held, item), score) for item, score in zip(ids, scores, strict=True)]
 
 
 def _may_appear(held: Held, allow: Iterable[str] | None, deny: Iterable[str] | None) -> Mask:
