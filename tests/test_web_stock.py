@@ -3,16 +3,14 @@
 import numpy as np
 import pytest
 
-from alsolike.errors import BundleError
 from alsolike.models.bundle import load
 from alsolike.recommending.nearest import Neighbours
-from alsolike.testing import tiny_model
 from alsolike.web import stock
-from alsolike.web.copies import stock_of
+from alsolike.web.copies import stock_of, version_of
 from alsolike.web.holding import hold
 from alsolike.web.state import State
-from alsolike.web.swapping import prepare
-from serving import bundle, settings_of
+from alsolike.web.swapping import prepare, swap
+from serving import bundle, client_of, settings_of, wait_for
 
 
 def same(one, other):
@@ -25,8 +23,11 @@ def test_ready_made_neighbours_are_those_found_one_by_one(tmp_path, monkeypatch,
     monkeypatch.setattr(stock, "_PART", 5)
     model = load(bundle(tmp_path / "model"))
     neighbours = Neighbours(model)
-    stock.build(tmp_path / "s", neighbours, model)
-    ready = stock.Stock.open(tmp_path / "s", neighbours, model)
+    ready = stock.Stock(tmp_path / "s", model)
+    assert not ready.is_ready
+    stock.build(tmp_path / "s", model)
+    ready.look()
+    assert ready.is_ready
     here = np.ones(len(model.items), dtype=bool)
     here[::3] = False
     for row in range(len(model.items)):
@@ -40,8 +41,8 @@ def test_ready_made_neighbours_are_those_found_one_by_one(tmp_path, monkeypatch,
 def test_those_most_liked_come_first(tmp_path, monkeypatch):
     model = load(bundle(tmp_path / "model"))
     monkeypatch.setattr(stock, "_MOST_WORK", 3.0 * model.item_factors.size)
-    stock.build(tmp_path / "s", Neighbours(model), model)
-    ready = stock.Stock.open(tmp_path / "s", Neighbours(model), model)
+    stock.build(tmp_path / "s", model)
+    ready = stock.Stock(tmp_path / "s", model)
     kept = np.flatnonzero(ready._places >= 0)
     assert len(kept) == 3
     assert model.item_counts[kept].min() >= np.sort(model.item_counts)[-3]
@@ -57,7 +58,24 @@ def test_a_damaged_file_is_made_anew(tmp_path):
     content = path.read_bytes()
     for damaged in (b"", content[:-1], content[:-1] + b"\x7f", content + b"x"):
         path.write_bytes(damaged)
-        with pytest.raises(BundleError):
-            stock.Stock.open(path, Neighbours(tiny_model()), tiny_model())
-        hold(settings, "model", served.version)
+        held = hold(settings, "model", served.version)
+        assert not held.neighbours.is_ready
+        assert len(held.neighbours.similar(0, 5)[0])
+        with State(settings.state) as state:
+            prepare(settings, state)
         assert path.read_bytes() == content
+
+
+def test_after_a_swap_another_process_finds_them(tmp_path):
+    one, two = bundle(tmp_path / "one"), bundle(tmp_path / "two", seed=1)
+    with client_of(settings_of(tmp_path / "state", one)) as client:
+        service = client.app.state.service
+        assert service.holder.of(None).neighbours.is_ready
+        swap(service.settings, service.state, "als", two)
+        wait_for(lambda: service.holder.of(None).version == version_of(two))
+        wait_for(lambda: service.holder.of(None).neighbours.is_ready, 30)
+
+
+def test_what_keeps_the_other_process_is_logged(tmp_path, caplog):
+    stock.build_beside(tmp_path / "nothing", tmp_path / "s")
+    wait_for(lambda: "could not be found ahead" in caplog.text, 30)

@@ -15,7 +15,6 @@ from alsolike.errors import AlsolikeError, BundleError
 from alsolike.models.base import FactorModel
 from alsolike.models.bundle import describe, load
 from alsolike.models.manifest import Manifest
-from alsolike.recommending.nearest import Neighbours
 from alsolike.recommending.sharing import Likers
 from alsolike.views.page import web_origin
 from alsolike.web import search, stock
@@ -78,7 +77,7 @@ def hold(settings: Settings, name: str, version: str) -> Held:
     BundleError
         The copy is missing or damaged.
     WritingError
-        The search index or the similar items cannot be written.
+        The search index cannot be written.
     """
     folder = copy_of(settings.state, version)
     # Every byte was checked when the copy was made, and when the service started.
@@ -88,7 +87,7 @@ def hold(settings: Settings, name: str, version: str) -> Held:
         version=version,
         manifest=describe(folder),
         model=model,
-        neighbours=_stock(stock_of(settings.state, version), model),
+        neighbours=stock.Stock(stock_of(settings.state, version), model),
         index=_index(index_of(settings.state, version), model),
         image_origins=_image_origins(model) if settings.remote_images else frozenset(),
         folder=folder,
@@ -172,6 +171,8 @@ class Holder:
             try:
                 if self._is_behind():
                     await asyncio.to_thread(self.follow)
+                for held in self.held.values():
+                    held.neighbours.look()
             except (AlsolikeError, OSError) as error:
                 _log.warning("What is served cannot be looked up: %s", error)
 
@@ -190,16 +191,6 @@ class Holder:
 
 def _version(held: Held | None) -> str | None:
     return None if held is None else held.version
-
-
-def _stock(path: Path, model: FactorModel) -> stock.Stock:
-    """Open the similar items found ahead; find them where they are missing or damaged."""
-    neighbours = Neighbours(model)
-    try:
-        return stock.Stock.open(path, neighbours, model)
-    except BundleError:
-        stock.build(path, neighbours, model)
-    return stock.Stock.open(path, neighbours, model)
 
 
 def _index(path: Path, model: FactorModel) -> search.SearchIndex:

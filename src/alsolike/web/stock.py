@@ -5,7 +5,11 @@ the items take one by one, and only once however many workers there are.
 """
 
 import hashlib
+import logging
 import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +19,8 @@ from threadpoolctl import ThreadpoolController
 
 from alsolike.errors import BundleError, WritingError
 from alsolike.models.base import FactorModel, Floats
-from alsolike.models.tensors import Tensors, map_file, pack_tensors, read_tensors
+from alsolike.models.bundle import load
+from alsolike.models.tensors import map_file, pack_tensors, read_tensors
 from alsolike.recommending.answers import MIN_COUNT, Indices, Mask
 from alsolike.recommending.nearest import Neighbours
 from alsolike.writing import replacing
@@ -27,45 +32,50 @@ _MOST_WORK = 4e10
 _THREADS = 2
 _PART = 512  # items that a thread takes at a time
 
+_log = logging.getLogger(__name__)
+
 
 class Stock:
-    """Similar items of one model; those of the most liked are ready.
+    """Similar items of one model; those of the most liked are ready once their file is there.
 
     Parameters
     ----------
-    neighbours : Neighbours
-        Finds what is not ready.
-    tensors : mapping of str to array
-        As `build` has written them.
+    path : Path
+        Where `build` writes, or will have written.
+    model : FactorModel
 
     Raises
     ------
-    BundleError
-        They are not of this model.
+    FitError
+        An item's factors are not finite.
     """
 
-    def __init__(self, neighbours: Neighbours, tensors: Tensors, n_items: int) -> None:
-        self._neighbours = neighbours
+    def __init__(self, path: Path, model: FactorModel) -> None:
+        self._path, self._neighbours = path, Neighbours(model)
+        self._places: Indices = np.full(len(model.items), -1, dtype=np.int32)
+        self._items: Indices = np.empty((0, LENGTH), dtype=np.int32)
+        self._cosines: Floats = np.empty((0, LENGTH), dtype=np.float32)
+        self.is_ready = False
+        self.look()
+
+    def look(self) -> None:
+        """Map the file if it has come meanwhile; a damaged one is none."""
+        if self.is_ready or not self._path.exists():
+            return
         try:
-            rows, self._items = tensors["rows"], tensors["items"]
-            self._cosines, digest = tensors["cosines"], tensors["digest"].tobytes()
-        except KeyError as error:
-            raise BundleError(f"No tensor {error} in the ready-made similar items.") from None
-        if digest != _digest((rows, self._items, self._cosines)) or len(rows) > n_items:
-            raise BundleError("The ready-made similar items are damaged.")
-        self._places = np.full(n_items, -1, dtype=np.int32)
-        self._places[rows] = np.arange(len(rows), dtype=np.int32)
-
-    @classmethod
-    def open(cls, path: Path, neighbours: Neighbours, model: FactorModel) -> "Stock":
-        """Map a file that `build` has written for this model.
-
-        Raises
-        ------
-        BundleError
-            There is none, or it is damaged: build it anew.
-        """
-        return cls(neighbours, read_tensors(path, map_file(path)), len(model.items))
+            tensors = read_tensors(self._path, map_file(self._path))
+            rows, items, cosines = (tensors[name] for name in ("rows", "items", "cosines"))
+            sound = tensors["digest"].tobytes() == _digest((rows, items, cosines))
+        except (BundleError, KeyError):
+            sound = False
+        if not sound or len(rows) > len(self._places):
+            self._path.unlink(missing_ok=True)
+            return
+        places = np.full(len(self._places), -1, dtype=np.int32)
+        places[rows] = np.arange(len(rows), dtype=np.int32)
+        # Last of all what leads to the others: another thread may be asking.
+        self._items, self._cosines = items, cosines
+        self._places, self.is_ready = places, True
 
     def similar(
         self, row: int, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
@@ -79,7 +89,22 @@ class Stock:
         return items[:found], self._cosines[place, :found]
 
 
-def build(path: Path, neighbours: Neighbours, model: FactorModel) -> None:
+def build_beside(folder: Path, path: Path) -> None:
+    """Have another process build the file of the bundle `folder`; nobody waits for it.
+
+    Among busy threads of this one, every step of it would have to wait for its turn.
+    """
+    command = [sys.executable, "-m", "alsolike.web.stock", os.fspath(folder), os.fspath(path)]
+
+    def watch() -> None:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if done.returncode:
+            _log.warning("Similar items could not be found ahead: %s", done.stderr[-2000:])
+
+    threading.Thread(target=watch, name="stock", daemon=True).start()
+
+
+def build(path: Path, model: FactorModel) -> None:
     """Find similar items of the most liked ones, and write them as one file.
 
     Raises
@@ -87,7 +112,7 @@ def build(path: Path, neighbours: Neighbours, model: FactorModel) -> None:
     WritingError
         It cannot be written.
     """
-    counts = model.item_counts
+    neighbours, counts = Neighbours(model), model.item_counts
     each = max(1, model.item_factors.size)
     order = np.lexsort((np.arange(len(counts)), -counts))
     rows: Indices = order[: int(_MOST_WORK // each)].astype(np.int32)
@@ -119,3 +144,7 @@ def _digest(arrays: Iterable[Indices | Floats]) -> bytes:
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
     return digest.digest()
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[2]), load(Path(sys.argv[1])))

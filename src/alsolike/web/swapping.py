@@ -5,11 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alsolike.errors import AlsolikeError, BundleError
+from alsolike.models.bundle import load
 from alsolike.web import golden
-from alsolike.web.copies import alone, copy_of, is_whole, take, take_aside, tidy, version_of
+from alsolike.web.copies import (
+    alone,
+    copy_of,
+    is_whole,
+    stock_of,
+    take,
+    take_aside,
+    tidy,
+    version_of,
+)
 from alsolike.web.holding import hold
 from alsolike.web.settings import Place, Settings
-from alsolike.web.state import State
+from alsolike.web.state import Served, State
+from alsolike.web.stock import Stock, build, build_beside
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,9 @@ def swap(settings: Settings, state: State, name: str, folder: Path) -> Swapped:
         if version != before:
             state.serve(name, version, looked_at=version if own else None)
         tidy(settings.state, state.versions_in_use(with_former=True))
+        ready = stock_of(settings.state, version)
+        if not ready.exists():
+            build_beside(copy_of(settings.state, version), ready)
     return Swapped(name, version, before, time.monotonic() - start)
 
 
@@ -90,6 +104,8 @@ def prepare(settings: Settings, state: State) -> None:
         for place in settings.models:
             _prepare(settings, state, place, served.get(place.name))
         state.order([place.name for place in settings.models])
+        for one in state.served():
+            _stock_up(settings, one)
         tidy(settings.state, state.versions_in_use(with_former=True))
 
 
@@ -105,6 +121,13 @@ def _prepare(settings: Settings, state: State, place: Place, served: str | None)
             return  # a service that was swapped to another bundle outlives the folder it began with
         raise
     state.serve(place.name, version, looked_at=version)
+
+
+def _stock_up(settings: Settings, one: Served) -> None:
+    path = stock_of(settings.state, one.version)
+    model = load(copy_of(settings.state, one.version), check=False)
+    if not Stock(path, model).is_ready:
+        build(path, model)
 
 
 def _take(settings: Settings, place: Place, folder: Path) -> str:
