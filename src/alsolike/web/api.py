@@ -5,6 +5,7 @@ for by the query, at ``/item``, ``/similar`` and ``/recommendations``.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -142,24 +143,29 @@ def recommend_to_user_by_query(
 
 
 @router.post("/api/v1/recommendations", response_model=schemas.Recommended)
-def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None) -> dict[str, Any]:
+async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None) -> Response:
     """Recommend for likes, of somebody whom the model need not know; nothing is stored."""
-    held, likes = _held(request, slot), _distinct(wish.likes)
-    values = {answering.row_of(held, item): value for item, value in likes.items()}
-    checked_values(list(likes.values()), len(likes))
-    k = _checked(request, wish.k)
-    if answering.is_popularity(slot):
-        ranking = answering.popular(held, k, without=values, allow=wish.allow, deny=wish.deny)
-    else:
-        ranking = answering.for_likes(held, values, k, allow=wish.allow, deny=wish.deny)
-    return {
-        "model": answering.source_of(held, slot),
-        "user": None,
-        "recommendations": answering.ranked(held, ranking),
-        "training_likes": 0,
-        "live_likes": 0,
-        "ignored_likes": 0,
-    }
+    held, k = _held(request, slot), _checked(request, wish.k)
+
+    def answered() -> bytes:
+        likes = _distinct(wish.likes)
+        values = {answering.row_of(held, item): value for item, value in likes.items()}
+        checked_values(list(likes.values()), len(likes))
+        if answering.is_popularity(slot):
+            ranking = answering.popular(held, k, without=values, allow=wish.allow, deny=wish.deny)
+        else:
+            ranking = answering.for_likes(held, values, k, allow=wish.allow, deny=wish.deny)
+        return schemas.told(
+            schemas.Recommended,
+            model=answering.source_of(held, slot),
+            user=None,
+            recommendations=answering.ranked(held, ranking),
+            training_likes=0,
+            live_likes=0,
+            ignored_likes=0,
+        )
+
+    return await _soon(held, answered)
 
 
 @router.post("/api/v1/users/{user_id:outside}/likes", response_model=schemas.Kept, status_code=201)
@@ -256,18 +262,18 @@ async def _similar(
             ranking = answering.popular(held, k, without=(row,), allow=allow, deny=deny)
         else:
             ranking = answering.similar(held, row, k, min_count=min_count, allow=allow, deny=deny)
-        return (
-            schemas.Similar.model_validate(
-                {
-                    "model": answering.source_of(held, slot),
-                    "item": item,
-                    "similar": answering.ranked(held, ranking),
-                }
-            )
-            .model_dump_json()
-            .encode("utf-8")
+        return schemas.told(
+            schemas.Similar,
+            model=answering.source_of(held, slot),
+            item=item,
+            similar=answering.ranked(held, ranking),
         )
 
+    return await _soon(held, answered)
+
+
+async def _soon(held: Held, answered: Callable[[], bytes]) -> Response:
+    """Return an answer: at once where that takes a moment, else beside other requests."""
     large = held.model.item_factors.size > LARGE
     content = await asyncio.to_thread(answered) if large else answered()
     return Response(content, media_type="application/json")

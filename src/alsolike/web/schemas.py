@@ -204,6 +204,11 @@ class Health(BaseModel):
     failures: dict[str, str]
 
 
+def told(kind: type[BaseModel], **fields: Any) -> bytes:
+    """Return an answer as JSON."""
+    return kind.model_validate(fields).model_dump_json().encode("utf-8")
+
+
 # What every route may answer instead.
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refused}
