@@ -1,14 +1,17 @@
 """What the API must not get wrong: odd ids, values that would stick, live likes, memory."""
 
 import json
+import shutil
 from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
 
+from alsolike.errors import BundleError, SettingError
 from alsolike.models.bundle import load
 from alsolike.recommending.one import Neighbours, recommend_for_likes
 from alsolike.web import quick
+from alsolike.web.settings import Settings, places
 from serving import bundle, client_of, settings_of
 
 API = "/api/v1"
@@ -111,3 +114,18 @@ def test_ready_made_answers_take_no_more_than_their_room(model, monkeypatch):
         for k in (1, 5, 20):
             shelves.similar(held, item, k, 2)
             assert sum(map(len, shelves._made[held].answers.values())) <= room
+
+
+def test_slots_are_called_as_the_bundle_or_as_is_said(model, tmp_path):
+    found = places([model, f"other={model}", model, f"als-3={model}"])
+    assert [(one.name, one.folder) for one in found] == [
+        (name, model) for name in ("als", "other", "als-2", "als-3")
+    ]
+    odd = tmp_path / "a=b"
+    shutil.copytree(model, odd)
+    assert [one.name for one in places([odd, f"x={odd}"])] == ["als", "x"]
+    for wrong in ([f"x={model}", f"x={model}"], [f"Ä={model}"], [f"popularity={model}"]):
+        with pytest.raises(SettingError):
+            places(wrong)
+    with pytest.raises(BundleError):
+        Settings(models=places([f"={model}"]), state=tmp_path)

@@ -14,6 +14,7 @@ pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
 from starlette.testclient import TestClient
 
+from alsolike.errors import SettingError
 from alsolike.recommending.one import recommend_for_likes, recommend_one
 from alsolike.web import assets
 from alsolike.web.app import create_app
@@ -58,8 +59,8 @@ def opened(folder, *models, **settings):
     return Opened(client, list(models), app.state.service)
 
 
-def ordinary(seed=0, **more):
-    images = [*IMAGES, *[""] * (N_ITEMS - len(IMAGES))]
+def ordinary(seed=0, shown=IMAGES, **more):
+    images = [*shown, *[""] * (N_ITEMS - len(shown))]
     links = [*LINKS, *[""] * (N_ITEMS - len(LINKS))]
     return model_of(IDS, NAMES, images=images, links=links, seed=seed, **more)
 
@@ -322,6 +323,29 @@ def test_pictures_come_from_the_item_table_alone(app):
     assert 'href="https://pictures.example/1.png" rel="noopener noreferrer"' in away
     assert "javascript:" not in app.get("/items/i01")
     assert 'href="https://items.example/1" rel="noopener noreferrer"' in app.get("/items/i00")
+
+
+def test_pictures_may_be_files_of_one_folder(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "secret.png").write_bytes(PNG)
+    (tmp_path / "pictures/a.png").write_bytes(PNG)
+    (tmp_path / "pictures/text.png").write_text("no picture")
+    (tmp_path / "pictures/link.png").symlink_to(tmp_path / "secret.png")
+    images = ("a.png", "../secret.png", "link.png", "text.png", "missing.png", "..", "a\0.png")
+    model = ordinary(shown=images)
+    app = opened(tmp_path / "app", model, pictures=tmp_path / "pictures")
+    version = next(iter(app.service.holder.held.values())).version[:16]
+
+    def picture(name):
+        row = model.items.index_of(f"i{images.index(name):02}")
+        return app.client.get(f"/pictures/m0/{version}/{row}")
+
+    assert picture("a.png").content == PNG
+    assert "max-age=3600" in picture("a.png").headers["cache-control"]
+    assert [picture(name).status_code for name in images[1:]] == [404] * 6
+    assert f"/pictures/m0/{version}/" in app.get("/items/i00")
+    with pytest.raises(SettingError, match="is no folder"):
+        opened(tmp_path / "other", model, pictures=tmp_path / "nowhere")
 
 
 def test_pictures_on_the_web_are_shown_where_that_is_allowed(tmp_path):

@@ -19,7 +19,13 @@ def _option(*names: str, **given: Any) -> Callable[..., Any]:
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.option("--model", "others", multiple=True, type=PATH, help="Another one; may be repeated.")
+@click.option(
+    "--model",
+    "others",
+    multiple=True,
+    type=PATH,
+    help="Another one, or NAME=PATH; repeatable.",
+)
 @_option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes a free one.")
 @_option("--host", default="127.0.0.1", help="Others than this machine's need a token.")
 @_option("--workers", type=click.IntRange(1, 256), default=1, help="Processes that answer.")
@@ -49,6 +55,7 @@ def _option(*names: str, **given: Any) -> Callable[..., Any]:
     help="Seconds that a slow client has.",
 )
 @click.option("--remote-images", is_flag=True, help="Let pages load pictures from the web.")
+@click.option("--pictures", type=PATH, help="Folder of pictures that items name as files.")
 @click.option("--bundles", type=PATH, help="Folder whose bundles the swap endpoint may name.")
 @click.option("--golden", type=PATH, help="Questions that a model must answer well (JSON).")
 @_option("--log", default="-", help="Access log: a file, - for here, or '' for none.")
@@ -65,9 +72,10 @@ def serve(
     from alsolike.web.serving import serve as serve_
     from alsolike.web.settings import Settings, places
 
+    models = places([model, *others])
     settings = Settings(
-        models=places([model, *others]),
-        state=state or model.absolute().parent / "serving",
+        models=models,
+        state=state or models[0].folder.absolute().parent / "serving",
         token=_token(token_file, "ALSOLIKE_TOKEN"),
         swap_token=_token(swap_token_file, "ALSOLIKE_SWAP_TOKEN"),
         **given,

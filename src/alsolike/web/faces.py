@@ -11,7 +11,7 @@ from markupsafe import Markup
 from alsolike.data.catalogue import Catalogue
 from alsolike.models.base import FactorModel
 from alsolike.views.page import clean, is_blank, web_origin
-from alsolike.views.pictures import MOST_BYTES, placeholder
+from alsolike.views.pictures import MOST_BYTES, embedded, placeholder
 from alsolike.web.holding import Held
 
 # Below this many likes, whom an item shares its likers with is largely chance.
@@ -116,8 +116,11 @@ def text_of(catalogue: Catalogue | None, column: str, row: int) -> str:
 
 
 def picture_content(held: Held, row: int) -> tuple[str, bytes] | None:
-    """Return media type and content of a picture in the item table, None where there is none."""
-    image = text_of(held.model.catalogue, "images", row).strip()
+    """Return media type and content of a picture in the item table or in a file it names.
+
+    None where there is none, or where it is no picture.
+    """
+    image = embedded(text_of(held.model.catalogue, "images", row).strip(), held.pictures)
     found = _PICTURE.fullmatch(image) if len(image) <= _LONGEST_IMAGE else None
     if found is None:
         return None
@@ -133,9 +136,11 @@ def picture_content(held: Held, row: int) -> tuple[str, bytes] | None:
 def _picture(held: Held, row: int, drawing: str) -> Markup:
     """Return the item's picture above a drawing, which shows where the picture is dead."""
     image = text_of(held.model.catalogue, "images", row).strip()
-    if image[:5].lower() == "data:":
+    origin = web_origin(image)
+    is_file = bool(image) and origin is None and held.pictures is not None
+    if image[:5].lower() == "data:" or is_file:
         source = f"/pictures/{held.name}/{held.version[:16]}/{row}"
-    elif web_origin(image) in held.image_origins:
+    elif origin in held.image_origins:
         source = image
     else:
         source = ""

@@ -55,6 +55,8 @@ class Held:
         The service's copy, and what lay beside the bundle.
     likers : Likers or None
         None where the model has no history.
+    pictures : Path or None
+        Folder within which pictures may be files.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Held:
     folder: Path
     aside: Path
     likers: Likers | None
+    pictures: Path | None
 
 
 def hold(settings: Settings, name: str, version: str) -> Held:
@@ -93,6 +96,7 @@ def hold(settings: Settings, name: str, version: str) -> Held:
         folder=folder,
         aside=aside_of(settings.state, version),
         likers=None if model.history is None else Likers(model),
+        pictures=settings.pictures,
     )
 
 

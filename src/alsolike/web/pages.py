@@ -37,6 +37,7 @@ _FOUND = 40
 _HISTORY = 200
 _SHORT = 32
 _DRAWS = 32
+_AN_HOUR = "private, max-age=3600"
 
 # A drawing (SVG) opened by itself could run what is in it; in a sandbox it is of no origin.
 _PICTURE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -140,7 +141,9 @@ def picture(request: Request) -> Response:
     if found is None:
         return gone()
     kind, content = found
-    headers = {"Cache-Control": FOREVER, "Content-Security-Policy": _PICTURE_POLICY}
+    # A file may change, what the version of a model holds does not.
+    kept = _AN_HOUR if held is not None and held.pictures else FOREVER
+    headers = {"Cache-Control": kept, "Content-Security-Policy": _PICTURE_POLICY}
     return Response(content, media_type=kind, headers=headers)
 
 

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,8 @@ class Settings:
         Seconds that a client has to send its request, and to take its answer.
     remote_images : bool
         Whether pages may load pictures from the web.
+    pictures : Path or None
+        Folder within which the items' pictures may be files; None: no file is read.
     bundles : Path or None
         Folder whose sub-folders the swap endpoint may name; None: it takes no names.
     golden : Path or None
@@ -118,6 +120,7 @@ class Settings:
     most_bytes: int = 65536
     patience: float = 10.0
     remote_images: bool = False
+    pictures: Path | None = None
     bundles: Path | None = None
     golden: Path | None = None
     log: str = "-"
@@ -137,6 +140,10 @@ class Settings:
                 f"host {self.host!r} can be reached from other machines, so a token is needed. "
                 "Give --token-file (or ALSOLIKE_TOKEN), or listen on 127.0.0.1."
             )
+        for label in ("pictures", "bundles"):
+            folder = getattr(self, label)
+            if folder is not None and not Path(folder).is_dir():
+                raise SettingError(f"{label}: {str(folder)!r} is no folder.")
         if self.token is not None and self.token == self.swap_token:
             raise SettingError(
                 "token and swap_token are the same: everybody who may ask could swap models. "
@@ -215,21 +222,46 @@ class Settings:
 
 
 def places(folders: Iterable[str | os.PathLike[str]]) -> tuple[Place, ...]:
-    """Return a slot for each bundle, called as the bundle calls itself, or with a number after it.
+    """Return a slot for each bundle.
+
+    Parameters
+    ----------
+    folders : iterable of path
+        ``name=folder`` gives the slot that name. Without one it is called as the bundle calls
+        itself, with a number after it where that is taken.
 
     Raises
     ------
     BundleError
         One of them is no bundle.
+    SettingError
+        Two have the same name, or one has a name that no slot can have.
     """
-    found: dict[str, Path] = {}
-    for folder in map(Path, folders):
-        said = re.sub(r"[^a-z0-9._-]+", "-", describe(folder).name.lower())[:56].lstrip("._-")
-        name, number = said or "model", 2
-        while name in found or name == POPULARITY:
-            name, number = f"{said or 'model'}-{number}", number + 1
-        found[name] = folder
-    return tuple(Place(name, folder) for name, folder in found.items())
+    given = [_named(folder) for folder in folders]
+    taken = {POPULARITY, *(name for name, _ in given if name)}
+    found = []
+    for wanted, folder in given:
+        name = _free_name(describe(folder).name, taken) if wanted is None else wanted
+        taken.add(name)
+        found.append(Place(name, folder))
+    _check_models(tuple(found))
+    return tuple(found)
+
+
+def _named(given: str | os.PathLike[str]) -> tuple[str | None, Path]:
+    """Return the name of a slot, where there is one before the folder, and the folder."""
+    name, sign, folder = os.fspath(given).partition("=")
+    if not sign or not folder or "/" in name or Path(given).exists():
+        return None, Path(given)
+    return name, Path(folder)
+
+
+def _free_name(said: str, taken: Collection[str]) -> str:
+    usual = re.sub(r"[^a-z0-9._-]+", "-", said.lower())[:56].lstrip("._-") or "model"
+    name, number = usual, 2
+    while name in taken:
+        name, number = f"{usual}-{number}", number + 1
+    return name
 
 
 def is_loopback(host: str) -> bool:
@@ -239,7 +271,7 @@ def is_loopback(host: str) -> bool:
     return _is_address(host) and ipaddress.ip_address(host.strip("[]")).is_loopback
 
 
-_PATHS = ("state", "bundles", "golden")
+_PATHS = ("state", "pictures", "bundles", "golden")
 
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65535),
