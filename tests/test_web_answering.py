@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
-from alsolike.errors import BundleError, SettingError
+from alsolike.errors import SettingError
 from alsolike.models.bundle import load
 from alsolike.recommending.one import Neighbours, recommend_for_likes
 from alsolike.web import quick
-from alsolike.web.settings import Settings, places
+from alsolike.web.settings import places
 from serving import bundle, client_of, settings_of
 
 API = "/api/v1"
@@ -124,8 +124,11 @@ def test_slots_are_called_as_the_bundle_or_as_is_said(model, tmp_path):
     odd = tmp_path / "a=b"
     shutil.copytree(model, odd)
     assert [one.name for one in places([odd, f"x={odd}"])] == ["als", "x"]
-    for wrong in ([f"x={model}", f"x={model}"], [f"Ä={model}"], [f"popularity={model}"]):
+    for wrong in (
+        [f"x={model}", f"x={model}"],
+        [f"Ä={model}"],
+        [f"popularity={model}"],
+        [f"={model}"],
+    ):
         with pytest.raises(SettingError):
             places(wrong)
-    with pytest.raises(BundleError):
-        Settings(models=places([f"={model}"]), state=tmp_path)
