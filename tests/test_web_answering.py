@@ -131,4 +131,4 @@ def test_slots_are_called_as_the_bundle_or_as_is_said(model, tmp_path):
         [f"={model}"],
     ):
         with pytest.raises(SettingError):
-            places(wrong)
+            places([f"{name}{model}" for name in wrong.split()])

@@ -1,8 +1,13 @@
-// A picture that does not load gives way to the drawing beneath it.
-document.addEventListener("error", ({ target }) => {
-  if (target instanceof HTMLImageElement) target.remove();
-}, true);
+// A picture stands above a drawing: one of the two goes, once it is known whether it loads.
+const shown = (image) => image.previousElementSibling?.remove();
+const dead = (image) => image.remove();
 
-for (const image of [...document.images]) {
-  if (image.complete && image.naturalWidth === 0) image.remove();
+for (const [event, settle] of [["load", shown], ["error", dead]]) {
+  document.addEventListener(event, ({ target }) => {
+    if (target instanceof HTMLImageElement) settle(target);
+  }, true);
+}
+
+for (const image of document.images) {
+  if (image.complete) image.decode().then(() => shown(image), () => dead(image));
 }
