@@ -72,3 +72,15 @@ def test_edits_count_swaps_once():
     assert edits("", "abc", 5) == 3
     assert edits("kitten", "sitting", 5) == 3
     assert fold("Straße—ÉTÉ") == "strasse ete"
+
+
+def test_slips_in_short_words_and_among_ids_that_look_alike(tmp_path):
+    ids = [f"sku-{number:05}" for number in range(4000)]
+    names = ["" for _ in ids]
+    names[77], names[78], names[79] = "Björk", "Muse", "Arctic Monkeys"
+    build(tmp_path / "i", ids, names, np.arange(len(ids)))
+    index = SearchIndex.open(tmp_path / "i")
+    for typed, row in (("bjrok", 77), ("byork", 77), ("mues", 78), ("arctik monkey", 79)):
+        assert index.find(typed)[0] == row
+    assert index.find("sku-01234") == [1234]
+    assert index.find("https://shop.example/p/sku-01234?from=mail")[0] == 1234

@@ -30,7 +30,10 @@ Asked = Annotated[
 K = Annotated[int, Query(ge=1, description="length of the list")]
 MinCount = Annotated[int, Query(ge=0, le=2**31, description="least likes of an answer")]
 Slot = Annotated[str | None, Query(alias="model", max_length=64, description="slot, or popularity")]
-Ids = Annotated[list[schemas.OutsideId] | None, Query(max_length=schemas.MOST_IDS)]
+Ids = Annotated[
+    list[schemas.OutsideId] | None,
+    Query(max_length=schemas.MOST_IDS, description="ids; may be given again"),
+]
 
 router = APIRouter(responses=schemas.REFUSALS)
 

@@ -74,7 +74,8 @@ async def ready(request: Request) -> dict[str, Any]:
 @router.get("/docs", include_in_schema=False)
 def documentation(request: Request) -> Response:
     """Show what the API can be asked, drawn from its own description."""
-    return page("documentation.html", described=request.app.openapi())
+    base = str(request.base_url).rstrip("/")
+    return page("documentation.html", described=request.app.openapi(), base=base)
 
 
 def _health(request: Request) -> dict[str, Any]:

@@ -21,12 +21,14 @@ import numpy.typing as npt
 from alsolike.errors import WritingError
 from alsolike.writing import replacing
 
-_VERSION = 1
+_VERSION = 2
 _MOST_CHARACTERS = 200
 _MOST_WORDS = 12
 _CANDIDATES = 200
 _GLANCED = 1000  # names with trigrams of the query, of which the most alike are looked at
 _GRAMS = 24  # a query's trigrams that are looked up
+_FREQUENT = 50  # names: trigrams of fewer are all taken for as rare as that
+_LOOKED_THROUGH = 3000  # names that trigrams of one question may lead to
 _SHORTEST_SLIP = 4  # characters; shorter words are one slip away from too much
 _WORD = re.compile(r"\w+")
 _PARTS_OF_LINKS = re.compile(r"[/?&=#\s]+")
@@ -39,6 +41,7 @@ _SCHEMA = (
     "CREATE TABLE items (place INTEGER PRIMARY KEY, row INTEGER, id TEXT, name TEXT, lone TEXT)",
     "CREATE VIRTUAL TABLE words USING fts5(text, content='', prefix='1 2 3', detail=none)",
     "CREATE VIRTUAL TABLE grams USING fts5(text, content='', tokenize='trigram', detail=none)",
+    "CREATE TABLE frequent (gram TEXT PRIMARY KEY, names INTEGER) WITHOUT ROWID",
 )
 
 
@@ -149,7 +152,8 @@ class SearchIndex:
 
     def _ways(self, text: str) -> Iterator[Iterable[int]]:
         """Yield rows by one way after the other, the surest first."""
-        yield self._by_id(text)
+        by_id = self._by_id(text)
+        yield by_id
         folded = fold(text[:_MOST_CHARACTERS])
         words = folded.split()[:_MOST_WORDS]
         if not words:
@@ -160,7 +164,7 @@ class SearchIndex:
         # The most liked whose name begins so come before those where it stands within.
         near.sort(key=lambda one: not one[1].startswith(folded))
         yield [row for row, _ in near]
-        if len(folded) >= _SHORTEST_SLIP:
+        if len(folded) >= _SHORTEST_SLIP and not by_id:
             yield self._slips(" ".join(words))
 
     def _by_id(self, text: str) -> list[int]:
@@ -182,22 +186,54 @@ class SearchIndex:
 
     def _slips(self, folded: str) -> list[int]:
         """Return those whose name holds words like these, one or two edits away."""
-        grams = dict.fromkeys(folded[at : at + 3] for at in range(len(folded) - 2))
-        query = " OR ".join(f'"{gram}"' for gram in list(grams)[:_GRAMS])
-        candidates = self._connection.execute(
+        grams = list(dict.fromkeys(folded[at : at + 3] for at in range(len(folded) - 2)))
+        alike = self._with_grams(self._rare(grams[:_GRAMS]))
+        alike.sort(key=lambda one: -sum(gram in one[1] for gram in grams))
+        # Of a short word, one slip may have spoilt all three letters in a row.
+        begun = self._begun(folded[:2]) if len(folded) < 2 * _SHORTEST_SLIP else []
+        most = 1 if len(folded) < 2 * _SHORTEST_SLIP else 2
+        near = {
+            (distance, place, row)
+            for row, name, place in (*alike[:_CANDIDATES], *begun)
+            if (distance := _edits_within(folded, name, most)) <= most
+        }
+        return [row for _, _, row in sorted(near)]
+
+    def _rare(self, grams: Sequence[str]) -> list[str]:
+        """Return the rarest of these, as many as do not lead to too many names."""
+        kept, names = list[str](), 0
+        for gram, count in sorted(
+            ((gram, self._count(gram)) for gram in grams), key=lambda one: one[1]
+        ):
+            names += count
+            if names > _LOOKED_THROUGH:
+                break
+            kept.append(gram)
+        return kept
+
+    def _count(self, gram: str) -> int:
+        found = self._connection.execute(
+            "SELECT names FROM frequent WHERE gram = ?", (gram,)
+        ).fetchone()
+        return _FREQUENT if found is None else int(found[0])
+
+    def _with_grams(self, grams: Sequence[str]) -> list[tuple[int, str, int]]:
+        if not grams:
+            return []
+        return self._connection.execute(
             "SELECT items.row, items.name, items.place FROM grams "
             "JOIN items ON items.place = grams.rowid WHERE grams MATCH ? "
             "ORDER BY grams.rank LIMIT ?",
-            (query, _GLANCED),
+            (" OR ".join(f'"{gram}"' for gram in grams), _GLANCED),
         ).fetchall()
-        candidates.sort(key=lambda one: -sum(gram in one[1] for gram in grams))
-        most = 1 if len(folded) < 2 * _SHORTEST_SLIP else 2
-        near = [
-            (distance, place, row)
-            for row, name, place in candidates[:_CANDIDATES]
-            if (distance := _edits_within(folded, name, most)) <= most
-        ]
-        return [row for _, _, row in sorted(near)]
+
+    def _begun(self, letters: str) -> list[tuple[int, str, int]]:
+        return self._connection.execute(
+            "SELECT items.row, items.name, items.place FROM words "
+            "JOIN items ON items.place = words.rowid WHERE words MATCH ? "
+            "ORDER BY words.rowid LIMIT ?",
+            (f'"{letters}"*', _GLANCED),
+        ).fetchall()
 
     def _rows(self, query: str, text: str) -> list[int]:
         return [row for (row,) in self._connection.execute(query, (text,))]
@@ -222,6 +258,11 @@ def _fill(
     connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?)", table)
     connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", texts)
     connection.executemany("INSERT INTO grams (rowid, text) VALUES (?, ?)", texts)
+    connection.execute("CREATE VIRTUAL TABLE temp.counts USING fts5vocab(main, grams, row)")
+    connection.execute(
+        "INSERT INTO frequent SELECT term, doc FROM temp.counts WHERE doc > ?", (_FREQUENT,)
+    )
+    connection.execute("DROP TABLE temp.counts")
     connection.execute("CREATE INDEX items_id ON items (id)")
     connection.execute("CREATE INDEX items_lone ON items (lone)")
     connection.execute(f"PRAGMA user_version = {_VERSION}")
@@ -235,10 +276,11 @@ def _sound(text: str) -> str:
 def _edits_within(wanted: str, name: str, most: int) -> int:
     """Return the least edits to as many words in a row of `name`, or more than `most`."""
     count, words = wanted.count(" ") + 1, name.split()
-    least = most + 1
+    least, letters = most + 1, set(wanted)
     for first in range(max(len(words) - count + 1, 1)):
         window = " ".join(words[first : first + count])
-        if abs(len(window) - len(wanted)) <= most:
+        # An edit adds a letter at most, and takes one away: this spares nearly all the counting.
+        if abs(len(window) - len(wanted)) <= most and len(letters ^ set(window)) <= 2 * most:
             least = min(least, edits(wanted, window, most))
     return least
 
