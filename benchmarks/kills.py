@@ -25,7 +25,9 @@ from pathlib import Path
 
 from alsolike.data.datasets import write_article_file
 
-MAY_DIFFER = frozenset({"ledger.sqlite", "report.html", "time_and_score.png", "time_and_score.svg"})
+MAY_DIFFER = frozenset(
+    {"ledger.sqlite", "report.html"} | {f"time_and_score.{kind}" for kind in ("html", "png", "svg")}
+)
 KINDS = ("one worker", "the run", "all at once")
 SAME = (
     "SELECT settings, sweeps, state FROM configurations ORDER BY id",

@@ -53,6 +53,7 @@ SAME = (
     "recommendations.parquet",
     "best_curve.svg",
     "all_curves.png",
+    "all_curves.html",
     "model/manifest.json",
     "model/factors.safetensors",
     "model/ids.safetensors",

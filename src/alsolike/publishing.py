@@ -22,7 +22,7 @@ from alsolike.tuning.leaderboard import SearchResult
 from alsolike.views.frontier import time_and_score
 from alsolike.views.gallery import Gallery, gallery
 from alsolike.views.marks import Spec
-from alsolike.views.plots import all_curves, best_curve, to_png, to_svg
+from alsolike.views.plots import all_curves, best_curve, to_page, to_png, to_svg
 from alsolike.views.report import ReportContent, report_html
 from alsolike.views.searches import settings_and_score
 from alsolike.writing import write_bytes, write_table, write_text
@@ -34,10 +34,10 @@ FILES = (
     ("recommendations.parquet", "the 10 best items for every user, what was seen left out"),
     ("leaderboard.csv", "every run, best first"),
     ("learning_curves.parquet, .csv", "every scored point of every run"),
-    ("best_curve.png, .svg", "the learning curve of the best run"),
-    ("all_curves.png, .svg", "the learning curves of all runs"),
-    ("settings_and_score.png, .svg", "each setting that was varied against the score"),
-    ("time_and_score.png, .svg", "what each run took against what it reached"),
+    ("best_curve.png, .svg, .html", "the learning curve of the best run"),
+    ("all_curves.png, .svg, .html", "the learning curves of all runs"),
+    ("settings_and_score.png, .svg, .html", "each setting that was varied against the score"),
+    ("time_and_score.png, .svg, .html", "what each run took against what it reached"),
     ("ledger.sqlite", "what the search has done, so that it can go on after a kill"),
 )
 
@@ -163,6 +163,7 @@ def publish(
     for name, spec in figures.items():
         write_bytes(out / f"{name}.png", to_png(spec))
         write_text(out / f"{name}.svg", to_svg(spec))
+        write_text(out / f"{name}.html", to_page(spec))
         observer.advance()
     write_table(out / "similar_items.parquet", outcome.similar_items)
     write_table(out / "recommendations.parquet", outcome.recommendations)
@@ -331,7 +332,7 @@ def _at(found: SearchResult, run: int, sweep: int) -> dict[str, Any]:
 def _files(figures: Mapping[str, Spec]) -> Iterator[tuple[str, str]]:
     """Return what lies beside the report: of the figures those that were drawn."""
     for name, told in FILES:
-        if name.split(".")[0] in figures or not name.endswith(".png, .svg"):
+        if name.split(".")[0] in figures or not name.endswith(".png, .svg, .html"):
             yield name, told
 
 

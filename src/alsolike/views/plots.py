@@ -6,13 +6,24 @@ strict content policy forbids, draws nothing where scripts are off, and takes a 
 start than to show. A small script of ours adds the numbers under the pointer.
 """
 
+import functools
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from alsolike.errors import SettingError
 from alsolike.tables import Table
 from alsolike.views import ends, inline, marks
 from alsolike.views.marks import ACCENT, INK, MUTED, Row, Spec
-from alsolike.views.page import asset, clean, data_block, escaped, finite, rounded
+from alsolike.views.page import (
+    asset,
+    clean,
+    data_block,
+    document,
+    escaped,
+    finite,
+    isolated,
+    rounded,
+)
 from alsolike.views.wording import setting_names, settings_of
 
 _VEGA_LITE = "5.20"
@@ -180,6 +191,12 @@ def to_png(spec: Spec, scale: float = 2) -> bytes:
 
 def to_svg(spec: Spec) -> str:
     """Return `spec` drawn as a standalone SVG."""
+    return _drawn(json.dumps(spec))
+
+
+# The report and the figures' own pages show the same drawings.
+@functools.lru_cache(maxsize=8)
+def _drawn(spec: str) -> str:
     import vl_convert  # noqa: PLC0415 - as in to_png
 
     return str(vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE))
@@ -196,6 +213,18 @@ def to_html(specs: Mapping[str, Spec]) -> str:
     figures = "\n".join(figure(spec, caption=caption) for caption, spec in specs.items())
     style, script = asset("figure.css"), asset("figure.js")
     return f"<style>{style}</style>\n{figures}\n<script>{script}</script>"
+
+
+def to_page(spec: Spec) -> str:
+    """Return a figure as a page of its own, which needs no network and answers to the pointer."""
+    title = spec["title"] if isinstance(spec["title"], str) else spec["title"]["text"]
+    return document(
+        title,
+        f'<header><p class="brand">alsolike</p><h1>{isolated(title)}</h1></header>\n'
+        f"<main>{figure(spec)}</main>",
+        styles=["\n".join(asset(name) for name in ("page.css", "figure.css"))],
+        scripts=[asset("figure.js")],
+    )
 
 
 def figure(spec: Spec, *, caption: str = "") -> str:
