@@ -69,6 +69,19 @@ def test_half_sweep_equals_dense_normal_equations(wide, factors, alpha, regulari
     assert worst_row_error(solve_users(wide, items, config), expected) < 1e-5
 
 
+def test_a_lane_whose_first_row_was_left_over_solves_its_next_one(monkeypatch):
+    monkeypatch.setattr(halfsweep, "_CHUNKS", 1)
+    users, columns = np.arange(64)[:, None], np.arange(4)
+    values = np.zeros((64, 90))
+    values[users, (7 * users + columns) % 90] = np.where(users < 8, 1e5, 1)
+    names = [f"{user:02}" for user in range(64)]  # in the order of their bytes, as rows come
+    likes = Interactions.from_matrix(sp.csr_array(values), users=names)
+    config = ALSConfig(factors=10, alpha=5.0, regularization=0)
+    items = np.random.default_rng(1).standard_normal((90, 10)).astype(np.float32)
+    expected = oracle.solve_rows(dense(likes), items.astype(np.float64), config, 0) @ items.T
+    assert worst_row_error(solve_users(likes, items, config), expected) < 1e-5
+
+
 VARIANTS = {
     "scaled, below the unobserved": {"confidence": "scaled", "alpha": 0.1},
     "scaled, weight exactly zero": {"confidence": "scaled", "alpha": 1.0},

@@ -83,7 +83,8 @@ def solve_small(
     longest = indptr[rows[count - 1] + 1] - indptr[rows[count - 1]]
     widest = (min(longest, f) + 7) // 8 * 8
     w, r = np.empty(longest, dtype=np.float32), np.empty(longest, dtype=np.float32)
-    scales, known = np.empty((LANES, f), dtype=np.float32), np.zeros(LANES)
+    # No lambda is NaN: each lane sets its scale when it first solves a row, lambda 0 included.
+    scales, known = np.empty((LANES, f), dtype=np.float32), np.full(LANES, np.nan)
     places = np.empty((LANES, _ROOM), dtype=np.int64)
     roots, right = np.empty((LANES, _ROOM), dtype=np.float32), np.empty(_ROOM, dtype=np.float32)
     panel, t = np.empty(_ROOM * PANEL, dtype=np.float32), np.empty(f, dtype=np.float32)
@@ -110,7 +111,7 @@ def solve_small(
             solved[lane] = least >= 0 and gain <= most
             if not solved[lane]:
                 continue
-            if begin == 0 or known[lane] != regularization[row]:
+            if known[lane] != regularization[row]:
                 known[lane] = regularization[row]
                 set_scale(dense, known[lane], scales[lane])
             set_up(
