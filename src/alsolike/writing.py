@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -77,13 +78,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def alone_in(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Keep `folder` to this process until the block ends; a kill frees it, too.
+def alone_in(folder: str | os.PathLike[str], *, patience: float = 0.0) -> Iterator[None]:
+    """Keep `folder` to this block until it ends; a kill frees it, too.
+
+    Parameters
+    ----------
+    folder : path
+        It is made where it is missing.
+    patience : float
+        Seconds to wait for another process, or thread, that keeps it.
 
     Raises
     ------
     WritingError
-        Another process keeps it, or it cannot be made.
+        Another one keeps it, or it cannot be made.
     """
     place = Path(folder)
     is_new = not place.exists()
@@ -93,7 +101,7 @@ def alone_in(folder: str | os.PathLike[str]) -> Iterator[None]:
     except OSError as error:
         raise WritingError(f"{place}: cannot be written ({error.strerror}).") from error
     try:
-        _lock(handle, place)
+        _lock(handle, place, patience)
         yield
     finally:
         if is_new:
@@ -199,17 +207,23 @@ def _real_target(target: Path) -> Path:
     return Path(os.path.realpath(target)) if target.is_symlink() else target
 
 
-def _lock(handle: int, place: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise WritingError(
-            f"{place}: another alsolike is running in this folder. Wait until it is done, then "
-            "give the command again."
-        ) from None
-    except OSError:
-        # Some network file systems lock no folders; there the ledger alone finds out, and later.
-        return
+def _lock(handle: int, place: Path, patience: float) -> None:
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise WritingError(
+                    f"{place}: another alsolike is running in this folder. Wait until it is done, "
+                    "then give the command again."
+                ) from None
+            time.sleep(0.05)
+        except OSError:
+            # Some network file systems lock no folders: the ledger finds out there, and later.
+            return
+        else:
+            return
 
 
 def _overlap(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:

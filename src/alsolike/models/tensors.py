@@ -60,7 +60,7 @@ def map_file(path: Path) -> memoryview:
     BundleError
         It is missing, empty, cannot be read, or is a link, a folder, a pipe or a device.
     """
-    handle = _open_regular(path)
+    handle = open_regular(path)
     try:
         if not os.fstat(handle).st_size:
             raise _damaged(path, "content expected, the file is empty")
@@ -103,7 +103,19 @@ def read_tensors(path: Path, content: memoryview) -> dict[str, npt.NDArray[Any]]
     return tensors
 
 
-def _open_regular(path: Path) -> int:
+def open_regular(path: Path) -> int:
+    """Open a file of a bundle, which must be a file: no link, no pipe, no device.
+
+    Returns
+    -------
+    int
+        The descriptor, which the caller closes.
+
+    Raises
+    ------
+    BundleError
+        It is missing, something else, or cannot be read.
+    """
     try:
         # Without O_NONBLOCK, a pipe of that name would wait for a writer that never comes.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -6,9 +6,10 @@ for by the query, at ``/item``, ``/similar`` and ``/recommendations``.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi import Path as InPath
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,32 +39,41 @@ Ids = Annotated[
 router = APIRouter(responses=schemas.REFUSALS)
 
 
+@dataclass(frozen=True)
+class _Filters:
+    """What a list is made of, as the query of a request says."""
+
+    slot: Slot = None
+    allow: Ids = None
+    deny: Ids = None
+
+
+@dataclass(frozen=True)
+class _SimilarAsked(_Filters):
+    k: K = USUAL_K
+    min_count: MinCount = MIN_COUNT
+
+
+@dataclass(frozen=True)
+class _RecommendedAsked(_Filters):
+    k: K = 10
+    exclude_seen: bool = True
+
+
+SimilarAsked = Annotated[_SimilarAsked, Depends()]
+RecommendedAsked = Annotated[_RecommendedAsked, Depends()]
+
+
 @router.get("/api/v1/items/{item_id:outside}/similar", response_model=schemas.Similar)
-async def similar_items(
-    request: Request,
-    item_id: OutsideId,
-    k: K = USUAL_K,
-    min_count: MinCount = MIN_COUNT,
-    slot: Slot = None,
-    allow: Ids = None,
-    deny: Ids = None,
-) -> Response:
+async def similar_items(request: Request, item_id: OutsideId, asked: SimilarAsked) -> Response:
     """Return the items most similar to one."""
-    return await _similar(request, item_id, k, min_count, slot, allow, deny)
+    return await _similar(request, item_id, asked)
 
 
 @router.get("/api/v1/similar", response_model=schemas.Similar)
-async def similar_items_by_query(
-    request: Request,
-    item: Asked,
-    k: K = USUAL_K,
-    min_count: MinCount = MIN_COUNT,
-    slot: Slot = None,
-    allow: Ids = None,
-    deny: Ids = None,
-) -> Response:
+async def similar_items_by_query(request: Request, item: Asked, asked: SimilarAsked) -> Response:
     """Return the items most similar to one, whatever its id."""
-    return await _similar(request, item, k, min_count, slot, allow, deny)
+    return await _similar(request, item, asked)
 
 
 @router.get("/api/v1/items/{item_id:outside}/explanations", response_model=schemas.Neighbourhood)
@@ -119,30 +129,18 @@ def one_item_by_query(request: Request, item: Asked, slot: Slot = None) -> dict[
 
 @router.get("/api/v1/users/{user_id:outside}/recommendations", response_model=schemas.Recommended)
 def recommend_to_user(
-    request: Request,
-    user_id: OutsideId,
-    k: K = 10,
-    exclude_seen: bool = True,
-    slot: Slot = None,
-    allow: Ids = None,
-    deny: Ids = None,
+    request: Request, user_id: OutsideId, asked: RecommendedAsked
 ) -> dict[str, Any]:
     """Recommend to a user; likes that the service was told count at once."""
-    return _recommended(request, user_id, k, exclude_seen, slot, (allow, deny))
+    return _recommended(request, user_id, asked)
 
 
 @router.get("/api/v1/recommendations", response_model=schemas.Recommended)
 def recommend_to_user_by_query(
-    request: Request,
-    user: Asked,
-    k: K = 10,
-    exclude_seen: bool = True,
-    slot: Slot = None,
-    allow: Ids = None,
-    deny: Ids = None,
+    request: Request, user: Asked, asked: RecommendedAsked
 ) -> dict[str, Any]:
     """Recommend to a user, whatever the id."""
-    return _recommended(request, user, k, exclude_seen, slot, (allow, deny))
+    return _recommended(request, user, asked)
 
 
 @router.post("/api/v1/recommendations", response_model=schemas.Recommended)
@@ -244,30 +242,22 @@ def _checked(request: Request, k: int) -> int:
     return k
 
 
-async def _similar(
-    request: Request,
-    item: str,
-    k: int,
-    min_count: int,
-    slot: str | None,
-    allow: list[str] | None,
-    deny: list[str] | None,
-) -> Response:
-    held, k = _held(request, slot), _checked(request, k)
-    row = answering.row_of(held, item)
+async def _similar(request: Request, item: str, asked: _SimilarAsked) -> Response:
+    held, k = _held(request, asked.slot), _checked(request, asked.k)
+    row, by_likes = answering.row_of(held, item), answering.is_popularity(asked.slot)
+    filters = {"allow": asked.allow, "deny": asked.deny}
     shelves: Shelves = request.app.state.service.shelves
-    plain = allow is None and deny is None and not answering.is_popularity(slot)
 
     def answered() -> bytes:
-        if plain:
-            return shelves.similar(held, item, k, min_count)
-        if answering.is_popularity(slot):
-            ranking = answering.popular(held, k, without=(row,), allow=allow, deny=deny)
+        if filters == {"allow": None, "deny": None} and not by_likes:
+            return shelves.similar(held, item, k, asked.min_count)
+        if by_likes:
+            ranking = answering.popular(held, k, without=(row,), **filters)
         else:
-            ranking = answering.similar(held, row, k, min_count=min_count, allow=allow, deny=deny)
+            ranking = answering.similar(held, row, k, min_count=asked.min_count, **filters)
         return schemas.told(
             schemas.Similar,
-            model=answering.source_of(held, slot),
+            model=answering.source_of(held, asked.slot),
             item=item,
             similar=answering.ranked(held, ranking),
         )
@@ -288,27 +278,20 @@ def _item(request: Request, item: str, slot: str | None) -> dict[str, Any]:
     return {"model": answering.source_of(held), **known}
 
 
-def _recommended(
-    request: Request,
-    user: str,
-    k: int,
-    exclude_seen: bool,
-    slot: str | None,
-    filters: tuple[list[str] | None, list[str] | None],
-) -> dict[str, Any]:
-    held, service = _held(request, slot), request.app.state.service
+def _recommended(request: Request, user: str, asked: _RecommendedAsked) -> dict[str, Any]:
+    held, service = _held(request, asked.slot), request.app.state.service
     ranking, taste = answering.recommendations(
         held,
         user,
         service.state.likes_of(user),
-        _checked(request, k),
-        exclude_seen=exclude_seen,
-        allow=filters[0],
-        deny=filters[1],
-        by_likes=answering.is_popularity(slot),
+        _checked(request, asked.k),
+        exclude_seen=asked.exclude_seen,
+        allow=asked.allow,
+        deny=asked.deny,
+        by_likes=answering.is_popularity(asked.slot),
     )
     return {
-        "model": answering.source_of(held, slot),
+        "model": answering.source_of(held, asked.slot),
         "user": user,
         "recommendations": answering.ranked(held, ranking),
         "training_likes": taste.trained,

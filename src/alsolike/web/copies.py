@@ -12,20 +12,17 @@ The version is the SHA-256 of ``manifest.json``, which holds those of all other 
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
-import stat
-import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
-from alsolike.errors import BundleError, WritingError
+from alsolike.errors import BundleError
 from alsolike.models.bundle import describe, load
 from alsolike.models.manifest import MANIFEST, SIZE_LIMIT, FileRecord, Manifest
-from alsolike.models.tensors import DAMAGED
-from alsolike.writing import replacing
+from alsolike.models.tensors import DAMAGED, open_regular
+from alsolike.writing import alone_in, replacing
 
 # What `alsolike run` leaves beside a model of this name.
 MODEL_OF_A_RUN = "model"
@@ -68,8 +65,7 @@ def version_of(folder: Path) -> str:
     return hashlib.sha256(_read_manifest(folder)).hexdigest()
 
 
-@contextlib.contextmanager
-def alone(state: Path) -> Iterator[None]:
+def alone(state: Path) -> contextlib.AbstractContextManager[None]:
     """Keep the copies to this thread until the block ends; a kill frees them, too.
 
     Raises
@@ -77,17 +73,7 @@ def alone(state: Path) -> Iterator[None]:
     WritingError
         Another swap takes longer than a minute, or the folder cannot be made.
     """
-    folder = state / "models"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise WritingError(f"{folder}: cannot be written ({error.strerror}).") from error
-    try:
-        _wait_for_lock(handle, folder)
-        yield
-    finally:
-        os.close(handle)
+    return alone_in(state / "models", patience=_PATIENCE)
 
 
 def take(state: Path, folder: Path) -> str:
@@ -160,22 +146,6 @@ def tidy(state: Path, keep: Collection[str]) -> None:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
-def _wait_for_lock(handle: int, folder: Path) -> None:
-    end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise WritingError(
-                    f"{folder}: another swap has been under way for {_PATIENCE:g} seconds. Wait "
-                    "until it is done, then ask again."
-                ) from None
-            time.sleep(0.05)
-        else:
-            return
-
-
 def _read_manifest(folder: Path) -> bytes:
     describe(folder)
     content = _read_regular(folder / MANIFEST, SIZE_LIMIT)
@@ -195,7 +165,7 @@ def _read_files(folder: Path, manifest: Manifest, part: Path | None) -> None:
 def _read_file(source: Path, record: FileRecord, target: Path | None) -> None:
     digest, size = hashlib.sha256(), 0
     with contextlib.ExitStack() as stack:
-        handle = _open_regular(source)
+        handle = open_regular(source)
         stack.callback(os.close, handle)
         copy = None if target is None else stack.enter_context(target.open("xb"))
         while size <= record.size and (chunk := _next_chunk(source, handle)):
@@ -210,21 +180,6 @@ def _read_file(source: Path, record: FileRecord, target: Path | None) -> None:
         raise BundleError(
             f"{source}: SHA-256 {record.sha256} expected, {digest.hexdigest()} found. {DAMAGED}"
         )
-
-
-def _open_regular(path: Path) -> int:
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError as error:
-        raise BundleError(f"{path}: this file of the bundle is missing. {DAMAGED}") from error
-    except OSError as error:
-        raise BundleError(
-            f"{path}: cannot be read ({error.strerror}); a bundle holds no links."
-        ) from error
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise BundleError(f"{path}: a regular file expected, something else found. {DAMAGED}")
-    return handle
 
 
 def _next_chunk(path: Path, handle: int) -> bytes:
@@ -243,7 +198,7 @@ def _read_aside(path: Path) -> bytes | None:
 
 
 def _read_regular(path: Path, most: int) -> bytes | None:
-    handle = _open_regular(path)
+    handle = open_regular(path)
     try:
         parts, size = [], 0
         while size <= most and (chunk := _next_chunk(path, handle)):
