@@ -320,8 +320,10 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
     connection.execute("CREATE TABLE songs (name TEXT)")
     connection.commit()
     connection.close()
+    before = path.read_bytes()
     with pytest.raises(LedgerError, match="not a ledger of alsolike"):
         Ledger(path)
+    assert path.read_bytes() == before
 
 
 def test_a_later_format_is_refused(tmp_path: Path) -> None:

@@ -292,13 +292,16 @@ def test_figures_of_another_start_are_noticed(split: Split, tmp_path: Path) -> N
     [config] = expand({"alpha": [1]}, BASE)
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         search(split, [config], sweeps=[1, 2], ledger=ledger)
-        change = ledger._file.connection.execute
-        change("UPDATE configurations SET state = 'waiting'")
-        change("DELETE FROM points WHERE sweep = 2")
+        with ledger._file.transaction() as file:
+            file.execute("UPDATE configurations SET state = 'waiting'")
+            file.execute("DELETE FROM points WHERE sweep = 2")
         search(split, [config], sweeps=[1, 2], ledger=ledger)
-        change("UPDATE configurations SET state = 'waiting'")
-        change("DELETE FROM points WHERE sweep = 2")
-        change("UPDATE points SET figures = replace(figures, 'train_mse\": 0.', 'train_mse\": 1.')")
+        with ledger._file.transaction() as file:
+            file.execute("UPDATE configurations SET state = 'waiting'")
+            file.execute("DELETE FROM points WHERE sweep = 2")
+            file.execute(
+                "UPDATE points SET figures = replace(figures, 'train_mse\": 0.', 'train_mse\": 1.')"
+            )
         with pytest.raises(LedgerError, match="scored before, and not the same: train_mse was 1"):
             search(split, [config], sweeps=[1, 2], ledger=ledger)
 

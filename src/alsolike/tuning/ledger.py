@@ -16,12 +16,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.database import Database
 from alsolike.errors import LedgerError
 from alsolike.tables import Table
 from alsolike.tuning.canonical import canonical_settings, to_json
-from alsolike.tuning.database import Database
 from alsolike.tuning.differences import apart, differences
-from alsolike.tuning.schema import SCHEMA, VERSION
+from alsolike.tuning.schema import LEDGER
 from alsolike.tuning.workers import is_gone
 
 Answers = npt.NDArray[np.float64]
@@ -74,14 +74,14 @@ class Ledger:
     >>> ledger.bind({"data": "77c1", "sweeps": [2, 4]})
     Traceback (most recent call last):
         ...
-    alsolike.errors.LedgerError: the ledger in memory belongs to another run: data was "0f3a" and
-    is now "77c1". Give the data and settings of the first time to go on with it, or choose another
-    place, or delete this file to start anew.
+    alsolike.errors.LedgerError: a ledger of alsolike in memory belongs to another run: data was
+    "0f3a" and is now "77c1". Give the data and settings of the first time to go on with it, or
+    choose another place, or delete this file to start anew.
     >>> ledger.close()
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self._file = Database(path, SCHEMA, VERSION)
+        self._file = Database(path, LEDGER)
         self.place = self._file.place
 
     def bind(self, facts: Mapping[str, Any]) -> None:
@@ -345,7 +345,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file. What was recorded is on disk already."""
-        self._file.connection.close()
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -357,8 +357,7 @@ class Ledger:
         return f"Ledger({self.place})"
 
     def _rows(self, statement: str, *values: object) -> list[Any]:
-        with self._file.explained():
-            return self._file.connection.execute(statement, values).fetchall()
+        return self._file.rows(statement, *values)
 
     def _one(self, number: int, column: str) -> Any:
         # `column` is a word of this class, never a caller's text.

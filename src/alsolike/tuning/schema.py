@@ -16,9 +16,10 @@ the file through its own journal, so it is the one output that does not go throu
 `alsolike.writing`.
 """
 
-VERSION = 2
+from alsolike.database import Kind
+from alsolike.errors import LedgerError
 
-SCHEMA = (
+_TABLES = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE configurations (
         id INTEGER PRIMARY KEY,
@@ -51,4 +52,14 @@ SCHEMA = (
         answers BLOB NOT NULL,
         PRIMARY KEY (configuration, judge)
     )""",
+)
+
+LEDGER = Kind(
+    name="a ledger of alsolike",
+    application=0x616C736F,
+    version=2,
+    schema=_TABLES,
+    way_out="Delete it to start the search anew.",
+    error=LedgerError,
+    patience=60,
 )

@@ -1,0 +1,186 @@
+"""One SQLite file, opened with care: whole or not at all, and every error with a way out."""
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alsolike.errors import AlsolikeError, WritingError
+
+_MAGIC = b"SQLite format 3\0"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file is for, and what to say when it is another one.
+
+    Parameters
+    ----------
+    name : str
+        Such as "a ledger of alsolike".
+    application, version : int
+        What the file's header says: whose it is, and of which format.
+    schema : tuple of str
+        The statements that make the tables.
+    way_out : str
+        A sentence: what to do with a file that is damaged.
+    error : type of AlsolikeError
+        What a file that cannot be used as it is raises.
+    patience : int
+        Seconds to wait for other processes that write.
+    """
+
+    name: str
+    application: int
+    version: int
+    schema: tuple[str, ...]
+    way_out: str
+    error: type[AlsolikeError]
+    patience: int
+
+
+class Database:
+    """A connection for all threads of a process, one at a time; other processes SQLite holds off.
+
+    Parameters
+    ----------
+    path : path or None
+        The file, made where it is not there yet. None: in memory.
+    kind : Kind
+    is_checked : bool
+        It was opened before by this process, and need not be looked through again.
+
+    Raises
+    ------
+    AlsolikeError
+        As `kind` says: the file is another kind of file, is damaged, or is of another version.
+    WritingError
+        The file cannot be made there.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str] | None, kind: Kind, *, is_checked: bool = False
+    ) -> None:
+        self.place = f"{kind.name} in memory" if path is None else str(Path(path))
+        self._kind = kind
+        self._one_at_a_time = threading.RLock()
+        if path is not None:
+            _make_room(Path(path), kind)
+        with self._explained():
+            self._connection = sqlite3.connect(
+                ":memory:" if path is None else path,
+                timeout=kind.patience,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        try:
+            if not is_checked:
+                self._look_through()
+            self._set_up()
+        except BaseException:
+            self.close()
+            raise
+
+    def rows(self, statement: str, *values: object) -> list[Any]:
+        """Return all rows of one question."""
+        with self._explained():
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Do all that is done within, or nothing; it is on disk when the block has ended."""
+        with self._explained():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.commit()
+            except BaseException:
+                self._connection.rollback()
+                raise
+
+    def close(self) -> None:
+        """Let go of the file, once no other thread is using it."""
+        with self._one_at_a_time:
+            self._connection.close()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn SQLite's errors into ours, with the file's name and a way out."""
+        kind = self._kind
+        try:
+            with self._one_at_a_time:
+                yield
+        except sqlite3.IntegrityError as error:
+            raise kind.error(f"{self.place} refuses this entry ({error}).") from error
+        except sqlite3.OperationalError as error:
+            raise WritingError(
+                f"{self.place} cannot be used ({error}). Is there room, may it be written, and is "
+                "no other process holding it?"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise kind.error(
+                f"{self.place} is not {kind.name}, or is damaged ({error}). {kind.way_out}"
+            ) from error
+
+    def _look_through(self) -> None:
+        # The check reads every page, and fails on a file that is no database at all.
+        [(found,)] = self.rows("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise self._kind.error(f"{self.place} is damaged ({found}). {self._kind.way_out}")
+
+    def _set_up(self) -> None:
+        """Make the tables where there are none; a kill leaves the whole schema or none of it."""
+        if self._has_tables():
+            self._refuse_others()  # before a byte of somebody else's file has changed
+        self.rows("PRAGMA journal_mode = WAL")
+        self.rows("PRAGMA synchronous = FULL")
+        self.rows("PRAGMA foreign_keys = ON")
+        with self.transaction() as connection:
+            if not self._has_tables():
+                for statement in self._kind.schema:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {self._kind.application}")
+                connection.execute(f"PRAGMA user_version = {self._kind.version}")
+
+    def _has_tables(self) -> bool:
+        [(count,)] = self.rows("SELECT count(*) FROM sqlite_master")
+        return bool(count)
+
+    def _refuse_others(self) -> None:
+        kind = self._kind
+        [(application,)] = self.rows("PRAGMA application_id")
+        if application != kind.application:
+            raise kind.error(
+                f"{self.place} is a database, but not {kind.name}. Choose another place."
+            )
+        [(version,)] = self.rows("PRAGMA user_version")
+        if version != kind.version:
+            raise kind.error(
+                f"{self.place} is of format {version}; this version of alsolike knows format "
+                f"{kind.version}. Go on with the version that began it, or choose another place."
+            )
+
+
+def _make_room(path: Path, kind: Kind) -> None:
+    """Make the folder, and look before SQLite does: it would write over a file of a few bytes."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise WritingError(f"{path}: a folder stands where {kind.name} should be.")
+        if path.exists():
+            with path.open("rb") as file:
+                start = file.read(len(_MAGIC))
+            if start not in (b"", _MAGIC):
+                raise kind.error(
+                    f"{path} is another kind of file, not {kind.name}. Choose another place."
+                )
+    except OSError as error:
+        if isinstance(error, WritingError):
+            raise
+        raise WritingError(
+            f"{path}: cannot be made or read ({error.strerror}). Choose another place."
+        ) from error
