@@ -5,7 +5,7 @@ import re
 import shutil
 import threading
 import time
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -265,6 +265,28 @@ def test_votes_are_blind_and_counted_once(browser, site):
         page.get_by_role("link", name="what they say").click()
         assert page.locator("h1").inner_text() == "Not told apart yet"
         assert page.get_by_text("3 votes on the versions that are served now").is_visible()
+
+
+def test_ids_that_browsers_would_change_come_back_from_forms_as_they_are(browser, tmp_path):
+    broken = ("\n", "\r", "\r\n", "%0A", "&item=", "+", "\t ", "\u2028")
+    ids = [f"i{row}{broken[row % len(broken)]}end " for row in range(64)]
+    models = [model_of(ids, [f"item {row}" for row in range(64)], seed=seed) for seed in (0, 1)]
+    with (
+        served(tmp_path, *models) as site,
+        visit(browser, site, java_script_enabled=False) as page,
+    ):
+        for count in range(1, 2 * len(broken)):
+            page.goto(f"{site}/compare")
+            page.get_by_role("button", name="A is better").click()
+            assert f"{count} vote" in page.locator(".lede").inner_text()
+        picks = [("item", one) for one in ids[: len(broken)]]
+        page.goto(f"{site}/try?{urlencode(picks)}")
+        page.get_by_label("Name or id").fill("item 63")
+        page.get_by_role("button", name="Find").click()
+        assert page.get_by_role("link", name="Remove").count() == len(broken)
+        assert page.locator(".notice").count() == 0
+        page.get_by_role("link", name="+ item 63").click()
+        assert page.get_by_role("link", name="Remove").count() == len(broken) + 1
 
 
 def test_pictures_that_are_none_give_way_to_a_drawing(browser, site):

@@ -15,7 +15,7 @@ from alsolike.views.page import clean
 from alsolike.web import voting
 from alsolike.web.assets import page
 from alsolike.web.faces import Face, face_of
-from alsolike.web.visiting import answering, at, away, missing, router
+from alsolike.web.visiting import answering, at, away, field_of, id_of_field, missing, router
 
 # Only tells one visitor from another, so that nobody is counted twice for an item.
 _COOKIE = "voter"
@@ -40,6 +40,7 @@ def compare(request: Request) -> Response:
         result=_address("/compare/result", pair.name),
         shown=_shown(pair),
         trial=trial,
+        item=None if trial is None else field_of(trial.item),
         asked=None if trial is None else _face(pair, trial.item),
         strips=[] if trial is None else [_faces(pair, trial.left), _faces(pair, trial.right)],
         count=_count(voting.result(state, pair)),
@@ -94,7 +95,8 @@ def _cast(request: Request, body: bytes) -> Response:
     # Of other versions than those that were shown, a vote would say nothing.
     if given.get("shown") == _shown(pair):
         state = request.app.state.service.state
-        if voting.vote(state, pair, voter, given.get("item", ""), given.get("choice", "")):
+        item = id_of_field(given.get("item", ""))
+        if voting.vote(state, pair, voter, item, given.get("choice", "")):
             request.app.state.service.metrics.count("votes")
     return away(_address("/compare", pair.name))
 

@@ -16,7 +16,7 @@ from alsolike.web.assets import page
 from alsolike.web.faces import Face, face_of
 from alsolike.web.holding import Held
 from alsolike.web.strips import popular_rows
-from alsolike.web.visiting import at, held_of, query_of
+from alsolike.web.visiting import at, field_of, held_of, id_of_field, query_of
 
 MOST_PICKS = 50
 
@@ -42,7 +42,7 @@ def try_it(request: Request) -> Response:
     """Recommend for the picks, and offer more to pick."""
     held = held_of(request)
     items = held.model.items
-    given = list(dict.fromkeys(request.query_params.getlist("item")))
+    given = _given(request)
     known = [row for one in given if (row := items.find(one)) is not None]
     rows = known[:MOST_PICKS]
     picked = [items.id_of(row) for row in rows]
@@ -54,7 +54,7 @@ def try_it(request: Request) -> Response:
     return page(
         "try.html",
         picks=[Offer(face_of(held, row), address_with(_but(picked, row, held))) for row in rows],
-        picked=picked,
+        carried=[field_of(one) for one in picked],
         unknown=len(given) - len(known),
         too_many=len(known) - len(rows),
         query=clean(query),
@@ -64,6 +64,13 @@ def try_it(request: Request) -> Response:
         adding={one.face.id: address_with([*picked, one.face.id]) for one in suggestions},
         fault=fault,
     )
+
+
+def _given(request: Request) -> list[str]:
+    """Return the ids in the address, and those that the form added when something was sought."""
+    asked = request.query_params
+    carried = map(id_of_field, asked.getlist("picked"))
+    return list(dict.fromkeys([*asked.getlist("item"), *carried]))
 
 
 def _offers(held: Held, rows: Iterable[int], picked: list[str]) -> list[Offer]:

@@ -4,6 +4,7 @@ import http
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
+from urllib.parse import quote, unquote
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -84,6 +85,16 @@ def outside_id(request: Request) -> str:
     """Return the id that a path names, or the query where a path cannot carry it."""
     found: str = request.path_params.get("outside_id") or request.query_params.get("id", "")
     return found
+
+
+def field_of(outside_id: str) -> str:
+    """Return an id as a hidden field carries it: of a plain one, browsers change line breaks."""
+    return quote(outside_id, safe="")
+
+
+def id_of_field(field: str) -> str:
+    """Return the id that a hidden field carries."""
+    return unquote(field)
 
 
 def missing(what: str, why: str = "") -> Response:

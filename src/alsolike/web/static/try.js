@@ -20,7 +20,7 @@ async function show(address, { kept = true } = {}) {
 }
 
 function picked() {
-  return [...document.querySelectorAll("#carried input")].map(({ value }) => value);
+  return [...document.querySelectorAll("#carried input")].map(({ value }) => decodeURIComponent(value));
 }
 
 combobox(input, (item) => {
