@@ -250,6 +250,10 @@ def test_whole_users_are_shown_a_part_and_never_trained_on():
     all_positives = (likes.user_items > 0).sum(axis=1)
     assert (positives[held] == np.floor(0.4 * all_positives[held] + 1e-9)).all()
     assert split.train_and_validation().user_counts[split.test_users].sum() == 0
+    for with_validation in (False, True):
+        parts = [split.train, split.given, *([split.validation] if with_validation else [])]
+        seen = split.shown(with_validation=with_validation)
+        assert (seen.user_items != sum(part.user_items for part in parts)).nnz == 0
     two = Interactions.from_columns(["a", "a", "b", "b"], list("xyxy"))
     small = hold_out_users(two, share=0.5, given=0.1)
     assert small.given.n_interactions == small.test.n_interactions + small.validation.n_interactions

@@ -21,7 +21,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.memory import available
 from alsolike.errors import SettingError, WritingError
-from alsolike.evaluation.curves import Judge, checked_sweeps, together, with_given
+from alsolike.evaluation.curves import Judge, checked_sweeps, with_given
 from alsolike.evaluation.final import TestFigures
 from alsolike.evaluation.intervals import paired_difference
 from alsolike.evaluation.measures import evaluate, mean_squared_error
@@ -339,7 +339,7 @@ def _adapted(preset: Preset, job: Job) -> Preset:
 def _test_figures(judge: Judge, chosen: ALSConfig, split: Split, engine: Engine) -> TestFigures:
     """Measure the chosen settings and popularity on the test users, which no choice has seen."""
     fitted = split.train_and_validation()
-    shown = fitted if split.given is None else together(fitted, split.given)
+    shown = split.shown(with_validation=True)
     model = with_given(fit(fitted, chosen, engine=engine), split, engine)
     popularity = fit_popularity(fitted)
     evaluations = [

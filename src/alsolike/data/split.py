@@ -104,6 +104,14 @@ class Split:
             parts.append(self.given.keep(~np.repeat(is_test_user, self.given.user_counts)))
         return _merged(parts)
 
+    def shown(self, *, with_validation: bool = False) -> Interactions:
+        """Return what a model has seen when it is asked about the held-out users.
+
+        That is training, with validation where it was fitted to both, and what was given.
+        """
+        parts = [self.train, self.validation] if with_validation else [self.train]
+        return _merged(parts if self.given is None else [*parts, self.given])
+
     def facts(self) -> list[tuple[str, str]]:
         """Return what the split is, as pairs of a label and a text."""
         rows = [("split", self.method), *self.details]
@@ -152,8 +160,10 @@ def _pattern(part: Interactions) -> sp.csr_array:
 
 
 def _merged(parts: Sequence[Interactions]) -> Interactions:
-    """Return the interactions of disjoint parts as one table."""
+    """Return the interactions of disjoint parts, over the same users and items, as one table."""
     first = parts[0]
+    if len(parts) == 1:
+        return first
     rows = np.concatenate([np.repeat(np.arange(p.n_users), p.user_counts) for p in parts])
     columns = np.concatenate([part.user_items.indices for part in parts])
     order = np.lexsort((columns, rows))

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.interactions import Interactions
 from alsolike.data.split import Split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
@@ -212,7 +212,7 @@ class _Panel:
         self, split: Split, judges: Mapping[str, Judge], seed: int, engine: Engine
     ) -> None:
         # What a model has been shown when it is asked: training, and what was given.
-        shown = split.train if split.given is None else together(split.train, split.given)
+        shown = split.shown()
         self._engine = engine
         self._seats = {prefix: _Seat(judge, split, shown, seed) for prefix, judge in judges.items()}
         # Judges who ask alike read the same lists: ranking is most of the work.
@@ -279,12 +279,6 @@ class _Seat:
             values += [errors.mean(model, engine) for errors in self._errors]
         named = zip(self.judge.figures, map(float, values), strict=False)
         return dict(named), answers
-
-
-def together(one: Interactions, other: Interactions) -> Interactions:
-    """Return the interactions of two disjoint parts of one split."""
-    both = canonical(one.user_items + other.user_items)
-    return Interactions(both, one.users, one.items)
 
 
 def with_given(model: FactorModel, split: Split, engine: Engine | None) -> FactorModel:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.evaluation.curves import CurvePoint, learning_curve, one_point, together
+from alsolike.evaluation.curves import CurvePoint, learning_curve, one_point
 from alsolike.models.chance import ChanceConfig, fit_chance
 from alsolike.models.config import ALSConfig
 from alsolike.models.ease import EASEConfig, fit_ease
@@ -90,5 +90,5 @@ def points_of(
         return
     model = fit_baseline(split.train, config, engine)
     if split.given is not None:
-        model = model.shown(together(split.train, split.given))
+        model = model.shown(split.shown())
     yield one_point(split, model, judges=judges, seed=plan.seed, engine=engine)
