@@ -6,7 +6,10 @@ import pytest
 from alsolike.errors import WritingError
 from alsolike.web.search import SearchIndex, build, edits, fold
 
-NAMES = ["U2", "Björk", "Radiohead", "Led Zeppelin", "Ke$ha", "Motörhead", "Metallica", "", "日本"]
+NAMES = [
+    "U2", "Björk", "Radiohead", "Led Zeppelin", "Ke$ha", "Motörhead", "Metallica", "", "日本",
+    "AC/DC", "R.E.M.", "Jay-Z & Kanye West",
+]  # fmt: skip
 IDS = [f"a-{number}" for number in range(len(NAMES))]
 
 
@@ -32,6 +35,13 @@ def index(tmp_path_factory):
         ("metalica", "Metallica"),
         ("motorhead", "Motörhead"),
         ("日", "日本"),
+        ("acdc", "AC/DC"),
+        ("ac dc", "AC/DC"),
+        ("ac/dc", "AC/DC"),
+        ("rem", "R.E.M."),
+        ("jayz", "Jay-Z & Kanye West"),
+        ("radio head", "Radiohead"),
+        ("led-zeppelin", "Led Zeppelin"),
         ("a-3", "Led Zeppelin"),
         ("https://example.org/items/a-3?from=mail", "Led Zeppelin"),
     ],

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from alsolike.errors import WritingError
 from alsolike.writing import replacing
 
-_VERSION = 2
+_VERSION = 3
 _MOST_CHARACTERS = 200
 _MOST_WORDS = 12
 _CANDIDATES = 200
@@ -56,6 +56,18 @@ def fold(text: str) -> str:
     apart = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(one for one in apart if not unicodedata.combining(one)).translate(_PLAIN)
     return " ".join(_WORD.findall(bare))
+
+
+def closed_up(text: str) -> str:
+    """Return the words of a text that signs stand in, without these.
+
+    Examples
+    --------
+    >>> closed_up("AC/DC"), closed_up("Jay-Z feat. R.E.M."), closed_up("Abba")
+    ('acdc', 'jayz rem', '')
+    """
+    words = map(fold, text.split())
+    return " ".join(word.replace(" ", "") for word in words if " " in word)
 
 
 def build(
@@ -132,8 +144,8 @@ class SearchIndex:
         """Return rows of items that a text may mean, the likeliest first.
 
         Whoever has that very id, alone or within a link; then equal names, names that begin so,
-        names with words that begin so, and those a slip of the finger away. Of equals, the most
-        liked first.
+        names with words that begin so, likewise with the words written as one, and those a slip of
+        the finger away. Of equals, the most liked first.
 
         Parameters
         ----------
@@ -164,6 +176,8 @@ class SearchIndex:
         # The most liked whose name begins so come before those where it stands within.
         near.sort(key=lambda one: not one[1].startswith(folded))
         yield [row for row, _ in near]
+        if len(words) > 1:
+            yield [row for row, _ in self._matching(f'"{"".join(words)}"*')]
         if len(folded) >= _SHORTEST_SLIP and not by_id:
             yield self._slips(" ".join(words))
 
@@ -248,16 +262,18 @@ def _fill(
     for statement in _SCHEMA:
         connection.execute(statement)
     order = np.argsort(-np.asarray(counts), kind="stable").tolist()
-    table, texts = [], []
+    table, words, grams = [], [], []
     for place, row in enumerate(order, start=1):
         id_ = _sound(ids[row])
-        lone = fold(names[row]) if names is not None and names[row] else fold(id_)
+        called = names[row] if names is not None and names[row] else id_
+        lone = fold(called)
         text = lone if names is None else f"{lone} {fold(id_)}".strip()
         table.append((place, row, id_, text, lone))
-        texts.append((place, text))
+        words.append((place, f"{text} {closed_up(called)}"))
+        grams.append((place, text))
     connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?)", table)
-    connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", texts)
-    connection.executemany("INSERT INTO grams (rowid, text) VALUES (?, ?)", texts)
+    connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
+    connection.executemany("INSERT INTO grams (rowid, text) VALUES (?, ?)", grams)
     connection.execute("CREATE VIRTUAL TABLE temp.counts USING fts5vocab(main, grams, row)")
     connection.execute(
         "INSERT INTO frequent SELECT term, doc FROM temp.counts WHERE doc > ?", (_FREQUENT,)
