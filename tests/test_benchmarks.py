@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
@@ -133,3 +134,33 @@ def test_missing_peers_and_data_are_named(tmp_path: Path, environment: dict[str,
     assert told[0] == "implicit is not installed: left out"
     assert told[1].startswith("gowalla is left out: ALSOLIKE_DATA")
     assert told[2] == "None []"
+
+
+def test_gowalla_is_searched_and_measured(tmp_path: Path, environment: dict[str, str]) -> None:
+    folder = tmp_path / "lightgcn-gowalla"
+    folder.mkdir()
+    likes = np.argsort(np.random.default_rng(0).random((60, 30)))
+    for name, part in (("train", likes[:, :12]), ("test", likes[:, 12:15])):
+        lines = [f"{user} {' '.join(map(str, items))}\n" for user, items in enumerate(part)]
+        (folder / f"{name}.txt").write_text("".join(lines))
+    command = [sys.executable, FOLDER / "gowalla.py", "--out", tmp_path / "out", "--factors", "2,4"]
+    told = []
+    for _ in range(2):  # the second finds the ledger of the first
+        done = subprocess.run(
+            list(map(str, command)),
+            capture_output=True,
+            text=True,
+            env=environment | {"ALSOLIKE_DATA": str(tmp_path)},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        told.append(re.search(r"^recall@20 .*$", done.stdout, re.MULTILINE)[0])
+    assert told[0] == told[1]
+
+
+def test_halving_is_held_against_the_grid(environment: dict[str, str]) -> None:
+    command = [sys.executable, str(FOLDER / "halving.py"), "--data", TINY, "--limit", "9"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert not done.stderr
+    assert re.search(r"^halving took [0-9.]+ of the grid's time", done.stdout, re.MULTILINE)
+    assert re.search(r"% below the grid's .* it (does not )?ties? with", done.stdout)
