@@ -181,7 +181,7 @@ def learning_curve(
     first = Judge(k=k, metric=metric, exclude_seen=exclude_seen, choose=choose)
     wanted = checked_sweeps(sweeps)
     judges = checked_judges(split, first, beside)
-    panel = _Panel(split, judges, config.seed, engine or LocalEngine())
+    panel = Panel(split, judges, config.seed, engine or LocalEngine())
     training = iterate(split.train, replace(config, iterations=wanted[-1]), engine=engine)
     observer.start("learning curve", len(wanted))
     for sweep, model in enumerate(training, start=1):
@@ -202,11 +202,21 @@ def one_point(
 ) -> CurvePoint:
     """Score a model that has no sweeps, as the point of sweep 1; it knows what was given."""
     engine = engine or LocalEngine()
-    return _Panel(split, judges, seed, engine).point(1, model)
+    return Panel(split, judges, seed, engine).point(1, model)
 
 
-class _Panel:
-    """All judges of a curve, with what they ask made ready for one point after another."""
+class Panel:
+    """All judges of a curve, with what they ask made ready for one point after another.
+
+    Parameters
+    ----------
+    split : Split
+    judges : mapping of str to Judge
+        By the prefix of their figures, as `checked_judges` gives them.
+    seed : int
+        Of the resamples.
+    engine : Engine
+    """
 
     def __init__(
         self, split: Split, judges: Mapping[str, Judge], seed: int, engine: Engine

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
+from alsolike.evaluation.curves import Panel, with_given
+from alsolike.models.als import iterate
 from alsolike.models.config import ALSConfig
-from alsolike.tuning.candidates import points_of
 from alsolike.tuning.plan import Plan
 from alsolike.tuning.strategies import Trial
 
@@ -20,7 +21,6 @@ from alsolike.tuning.strategies import Trial
 _MEASURED = 3
 # From so many trainings on, two of each are measured: the weakest and the strongest confidence.
 _MANY = 40
-_SWEEPS = (1, 2, 5)
 
 Values = npt.NDArray[np.float64]
 
@@ -53,8 +53,8 @@ def forecast_time(plan: Plan, trials: Sequence[Trial], engine: Engine) -> TimeFo
     """Forecast how long trainings beside each other will take on this machine as it is now.
 
     Of the fewest, the most and a middle number of factors, trainings with the weakest and the
-    strongest confidence are begun, as many at once as the search would have, and timed. Nothing of
-    that is recorded.
+    strongest confidence are begun, as many at once as the search would have. Two sweeps and a point
+    of each are timed; nothing of that is recorded.
 
     Parameters
     ----------
@@ -65,11 +65,13 @@ def forecast_time(plan: Plan, trials: Sequence[Trial], engine: Engine) -> TimeFo
     """
     began = time.perf_counter()
     chosen = _spread([trial.config for trial in trials])
-    # Compiled code and a warm cache are part of no sweep.
-    _timed(plan, chosen[0], LocalEngine(1))
     alone = LocalEngine(1)
-    timed = engine.each(lambda config: _timed(plan, config, alone), chosen)
-    rates: dict[int, list[list[float]]] = {}
+    panel = Panel(plan.split, plan.judges, plan.seed, alone)
+    judges_ready = time.perf_counter() - began
+    # Compiled code and a warm cache are part of no sweep. The last is the quickest.
+    _timed(plan, panel, chosen[-1], alone)
+    timed = engine.each(lambda config: _timed(plan, panel, config, alone), chosen)
+    rates: dict[int, list[tuple[float, float, float]]] = {}
     for config, found in zip(chosen, timed, strict=True):
         if found is not None:
             rates.setdefault(config.factors, []).append(found)
@@ -77,6 +79,7 @@ def forecast_time(plan: Plan, trials: Sequence[Trial], engine: Engine) -> TimeFo
         return TimeForecast(0.0, len(trials), time.perf_counter() - began)
     factors = sorted(rates)
     means = np.array([np.mean(rates[one], axis=0) for one in factors])
+    means[:, 0] += judges_ready
     seconds = sum(_seconds(plan, trial, factors, means) for trial in trials)
     beside = max(min(engine.threads, len(trials)), 1)
     return TimeForecast(seconds / beside, len(trials), time.perf_counter() - began)
@@ -112,18 +115,23 @@ def _spread(configs: Sequence[ALSConfig]) -> list[ALSConfig]:
     return chosen
 
 
-def _timed(plan: Plan, config: ALSConfig, engine: Engine) -> list[float] | None:
+def _timed(
+    plan: Plan, panel: Panel, config: ALSConfig, engine: Engine
+) -> tuple[float, float, float] | None:
     """Return the seconds of setting up, of a sweep and of a scored point; None for no answer."""
+    training = iterate(plan.split.train, replace(config, iterations=2), engine=engine)
     marks = [time.perf_counter()]
     try:
-        for _ in points_of(plan, replace(config, iterations=_SWEEPS[-1]), _SWEEPS, engine):
-            marks.append(time.perf_counter())
+        next(training)
+        marks.append(time.perf_counter())
+        model = next(training)
+        marks.append(time.perf_counter())
+        panel.point(2, with_given(model, plan.split, engine))
     except FitError:
         return None
-    # Each interval is a point and one sweep, the last one three sweeps; the first is more.
-    first, second, third = map(float, np.diff(marks))
-    sweep = min(max((third - second) / 2, 0.05 * second), 0.95 * second)
-    return [max(first - second, 0.0), sweep, second - sweep]
+    marks.append(time.perf_counter())
+    first, sweep, point = map(float, np.diff(marks))
+    return max(first - sweep, 0.0), sweep, point
 
 
 def _seconds(plan: Plan, trial: Trial, factors: Sequence[int], means: Values) -> float:
