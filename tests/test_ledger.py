@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -361,3 +362,17 @@ def test_its_folder_is_made_and_nothing_is_left_beside_it(tmp_path: Path) -> Non
     with Ledger(path) as ledger:
         ledger.bind(FACTS)
     assert [file.name for file in path.parent.iterdir()] == ["ledger.sqlite"]
+
+
+def test_a_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
+    # SQLite itself does not wait where a file is switched to a write-ahead log.
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    assert other.execute("PRAGMA journal_mode = DELETE").fetchall() == [("delete",)]
+    other.execute("BEGIN IMMEDIATE")
+    letting_go = threading.Timer(0.3, other.close)
+    letting_go.start()
+    with Ledger(path) as ledger:
+        ledger.bind(FACTS)
+    letting_go.join()

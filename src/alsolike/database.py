@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from alsolike.errors import AlsolikeError, WritingError
 
 _MAGIC = b"SQLite format 3\0"
+_PAUSE = 0.005  # seconds between two tries
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class Database:
         """Make the tables where there are none; a kill leaves the whole schema or none of it."""
         if self._has_tables():
             self._refuse_others()  # before a byte of somebody else's file has changed
-        self.rows("PRAGMA journal_mode = WAL")
+        self._write_ahead()
         self.rows("PRAGMA synchronous = FULL")
         self.rows("PRAGMA foreign_keys = ON")
         with self.transaction() as connection:
@@ -145,6 +147,23 @@ class Database:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {self._kind.application}")
                 connection.execute(f"PRAGMA user_version = {self._kind.version}")
+
+    def _write_ahead(self) -> None:
+        """Switch the file to a write-ahead log, which it stays in.
+
+        SQLite waits for other processes everywhere but here: where two of them switch a new file at
+        once, one is told that it is locked, and has to ask again.
+        """
+        until = time.monotonic() + self._kind.patience
+        with self._explained():
+            while True:
+                try:
+                    self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+                    return
+                except sqlite3.OperationalError as error:
+                    if _is_final(error) or time.monotonic() > until:
+                        raise
+                time.sleep(_PAUSE)
 
     def _has_tables(self) -> bool:
         [(count,)] = self.rows("SELECT count(*) FROM sqlite_master")
@@ -163,6 +182,11 @@ class Database:
                 f"{self.place} is of format {version}; this version of alsolike knows format "
                 f"{kind.version}. Go on with the version that began it, or choose another place."
             )
+
+
+def _is_final(error: sqlite3.OperationalError) -> bool:
+    """Return whether asking again later would be of no use."""
+    return error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY
 
 
 def _make_room(path: Path, kind: Kind) -> None:
