@@ -18,7 +18,13 @@ from alsolike.errors import DataError, FitError, SettingError, UnknownId
 from alsolike.models.als import ALSConfig, fit
 from alsolike.models.base import FactorModel
 from alsolike.observing import Observer
-from alsolike.recommending.many import recommend, similar, similar_indices, top_items
+from alsolike.recommending.many import (
+    recommend,
+    similar,
+    similar_indices,
+    top_items,
+    with_excluded,
+)
 
 
 def vocabulary(count, kind):
@@ -100,6 +106,37 @@ def test_scores_are_the_defined_sum_and_twins_stand_in_order():
     want = oracles_topk.top(scores, 60, taken=rows_of(seen))
     np.testing.assert_array_equal(ranked.indices, want[0])
     assert ranked.scores.tobytes() == want[1].tobytes()
+
+
+@given(st.integers(0, 10**6), st.integers(1, 12))
+@settings(max_examples=60, deadline=None)
+def test_lists_with_the_excluded_items_come_from_those_without(seed, k):
+    rng = np.random.default_rng(seed)
+    n_users, n_items, f = rng.integers(1, 6), rng.integers(1, 40), rng.integers(1, 9)
+    # Ties abound, some rows are nothing, and some are hardly more.
+    X = rng.integers(-2, 3, (n_users, f)) * rng.choice([0.0, 1.0, 1e-38, 3e-41], (n_users, 1))
+    model = model_of(X, rng.integers(-2, 3, (n_items, f)) * rng.choice([1.0, 1e-30]))
+    exclude = canonical(sp.random_array((n_users, n_items), density=0.4, rng=rng))
+    users = rng.integers(0, n_users, rng.integers(0, 9))
+    without = top_items(model, users, k=k + rng.integers(0, 3), exclude=exclude)
+    found = with_excluded(model, users, without, exclude, k=k)
+    want = top_items(model, users, k=k)
+    assert found.indices.tobytes() == want.indices.tobytes()
+    assert found.scores.tobytes() == want.scores.tobytes()
+
+
+def test_lists_with_the_excluded_items_are_refused_where_they_cannot_be_right():
+    model, seen = random_model(n_users=3, n_items=40)
+    short = top_items(model, [0, 1], k=2, exclude=seen)
+    with pytest.raises(DataError, match="2 lists of at least 3 items expected, 2 of 2 found"):
+        with_excluded(model, [0, 1], short, seen, k=3)
+    with pytest.raises(DataError, match="3 lists of at least 2 items expected, 2 of 2 found"):
+        with_excluded(model, [0, 1, 2], short, seen, k=2)
+    broken = model_of([[1.0]], [[1.0], [np.nan]])
+    exclude = canonical(sp.csr_array(np.float32([[0, 1]])))
+    without = top_items(broken, [0], k=1, exclude=exclude)
+    with pytest.raises(FitError, match="item 'i00001' for user 'u00000' as nan"):
+        with_excluded(broken, [0], without, exclude, k=1)
 
 
 @pytest.mark.parametrize("threads", [2, 4])

@@ -235,13 +235,13 @@ class Panel:
                     self._asked.append(questions)
                     self._longest.append(0)
                 self._longest[at] = max(self._longest[at], seat.judge.k)
+        # The best of all items are among the seen ones and the best of the others.
+        twins = ((at, self._twin_of(at)) for at in range(len(self._asked)))
+        self._twins = {at: twin for at, twin in twins if twin is not None}
 
     def point(self, sweep: int, model: Recommender) -> CurvePoint:
         """Return the figures of all judges, each with its judge's prefix."""
-        lists = [
-            questions.ranked(model, k, self._engine)
-            for questions, k in zip(self._asked, self._longest, strict=True)
-        ]
+        lists = self._lists(model)
         found: dict[str, float] = {}
         answers: dict[str, Values] = {}
         for prefix, seat in self._seats.items():
@@ -249,6 +249,33 @@ class Panel:
             values, answers[prefix] = seat.figures(model, own, self._engine)
             found |= {prefix + name: value for name, value in values.items()}
         return CurvePoint(sweep, found, answers)
+
+    def _lists(self, model: Recommender) -> list[Ranked]:
+        """Return the answers to all that is asked; ranking is left out where another's will do."""
+        found: dict[int, Ranked] = {}
+        for at, (questions, k) in enumerate(zip(self._asked, self._longest, strict=True)):
+            if at not in self._twins or not isinstance(model, FactorModel):
+                found[at] = questions.ranked(model, k, self._engine)
+        for at, twin in self._twins.items():
+            if isinstance(model, FactorModel):
+                found[at] = self._asked[twin].ranked_with_excluded(
+                    model, found[twin], self._longest[at], self._engine
+                )
+        return [found[at] for at in range(len(self._asked))]
+
+    def _twin_of(self, at: int) -> int | None:
+        """Return which lists leave out what these keep, but are otherwise the same, if any do."""
+        own, k = self._asked[at], self._longest[at]
+        if own.exclude is not None:
+            return None
+        twins = (
+            other
+            for other, (questions, length) in enumerate(
+                zip(self._asked, self._longest, strict=True)
+            )
+            if questions.exclude is not None and questions.asks_for(own) and length >= k
+        )
+        return next(twins, None)
 
     def _place_of(self, questions: Questions) -> int:
         known = (at for at, other in enumerate(self._asked) if other.asks_like(questions))

@@ -13,9 +13,9 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
-from alsolike.models.base import Recommender
+from alsolike.models.base import FactorModel, Recommender
 from alsolike.observing import SILENT, Observer
-from alsolike.recommending.many import Ranked, top_items
+from alsolike.recommending.many import Ranked, top_items, with_excluded
 
 Indices = npt.NDArray[np.int64]
 
@@ -73,9 +73,22 @@ class Questions:
         exclude = None if self.exclude is None else self.exclude.user_items
         return top_items(model, self.users, k=k, exclude=exclude, engine=engine, observer=observer)
 
+    def ranked_with_excluded(
+        self, model: FactorModel, lists: Ranked, k: int, engine: Engine
+    ) -> Ranked:
+        """Return these users' lists with nothing excluded, from those that `ranked` gave."""
+        if self.exclude is None:
+            return lists
+        seen = self.exclude.user_items
+        return with_excluded(model, self.users, lists, seen, k=k, engine=engine)
+
     def asks_like(self, other: "Questions") -> bool:
         """Return whether the same lists answer both."""
-        return self.exclude is other.exclude and np.array_equal(self.users, other.users)
+        return self.exclude is other.exclude and self.asks_for(other)
+
+    def asks_for(self, other: "Questions") -> bool:
+        """Return whether both are about the same users."""
+        return np.array_equal(self.users, other.users)
 
 
 def same_ids(model: Recommender, interactions: Interactions, label: str) -> None:

@@ -112,6 +112,44 @@ def scan_block(
     return -1
 
 
+@kernel
+def rank_few(
+    X: Array,
+    Y: Array,
+    ceiling: float,
+    few: Array,
+    starts: Array,
+    stops: Array,
+    best: Array,
+    items: Array,
+    filled: Array,
+) -> int:
+    """Push a few items of each row into its heap, scored by `dot`.
+
+    Parameters
+    ----------
+    X, Y : float32, (b, f) and (m, f)
+    ceiling : float
+        Scores are clipped to ``[-ceiling, ceiling]``.
+    few : int32, (n_few,)
+        Row r's items are ``few[starts[r]:stops[r]]``, each once.
+
+    Returns
+    -------
+    int
+        -1, or ``row * m + item`` of a score that is NaN or +inf.
+    """
+    for row in range(X.shape[0]):
+        for place in range(starts[row], stops[row]):
+            item = few[place]
+            score = dot(X[row], Y[item])
+            if not (score < np.inf):
+                return int(row * Y.shape[0] + item)
+            score = np.float32(max(-ceiling, min(ceiling, score)))
+            filled[row] = push(best[row], items[row], filled[row], score, item)
+    return -1
+
+
 @part
 def push(scores: Array, ids: Array, filled: int, score: Any, item: int) -> int:
     """Give one heap an item, in whatever order they come; return how many entries it has then.

@@ -11,7 +11,7 @@ from alsolike.engines.base import Engine
 from alsolike.errors import DataError
 from alsolike.kernels.launch import plain
 from alsolike.kernels.panels import WIDE, lay_out, scan_panels
-from alsolike.kernels.topk import dot, scan_block, sort_heaps
+from alsolike.kernels.topk import dot, rank_few, scan_block, sort_heaps
 from alsolike.models.base import Floats, Recommender
 from alsolike.observing import Observer
 from alsolike.recommending.answers import Indices, Mask, lifts_of, product_margin, row_lengths
@@ -21,6 +21,7 @@ QUERIES_PER_BLOCK = 240
 ITEMS_PER_BLOCK = 2048
 
 Bounds = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,12 @@ class Heaps:
     scores: Floats
     items: Indices
     filled: Bounds
+
+    @classmethod
+    def of(cls, ranked: Ranked, queries: slice) -> "Heaps":
+        """Return empty heaps where these queries' lists are to stand."""
+        scores = ranked.scores[queries]
+        return cls(scores, ranked.indices[queries], np.zeros(len(scores), dtype=np.int64))
 
 
 class NotFiniteError(Exception):
@@ -100,8 +107,7 @@ class Products:
         n_panels = -(-len(order) // WIDE)
         panels = np.zeros((n_panels, n_factors, WIDE), dtype=np.float32)
         longest = np.float64(known[order].max(initial=0.0))
-        raised = int(lifts_of(longest))
-        right = plain(np.ldexp(self.right, raised) if raised else self.right)
+        right, raised = self._raised(longest)
         lay_out(right, order, panels)
         ends = _steps(n_factors)
         lengths = np.zeros((len(ends) + 1, n_panels * WIDE), dtype=np.float32)
@@ -113,25 +119,49 @@ class Products:
         def fill(
             queries: slice, taken: Indices, starts: Bounds, stops: Bounds, heaps: Heaps
         ) -> None:
-            x = self.left[self.rows[queries]]
-            lengths_of_x = row_lengths(x)
+            x, lifts, lengths_of_x = self._lifted(queries)
             for query in np.flatnonzero(lengths_of_x * longest == 0).tolist():
                 _tie(in_order, taken[starts[query] : stops[query]], heaps, query)
-            lifts = lifts_of(lengths_of_x)[:, None]
-            x = plain(np.ldexp(x, lifts) if lifts.any() else x)
             bad = scan_panels(
                 plain(panels), order, ends, rests, x, _lengths(x, ends), right, slack,
                 self.ceiling, taken, starts, stops, heaps.scores, heaps.items, heaps.filled,
             )  # fmt: skip
-            if bad >= 0:
-                row, item = divmod(bad, len(right))
-                score = float(dot(x[row], right[item]))
-                raise NotFiniteError(queries.start + row, item, score)
-            sort_heaps(heaps.scores, heaps.items, heaps.filled)
-            if raised or lifts.any():
-                heaps.scores[:] = np.ldexp(heaps.scores, -(raised + lifts))
+            _finish(heaps, bad, queries.start, x, right, raised + lifts)
 
         return fill
+
+    def among(self, few: Indices, starts: Bounds, k: int, engine: Engine) -> Ranked:
+        """Return the best of a few items: of each query q, of ``few[starts[q]:starts[q + 1]]``."""
+        ranked = Ranked.nothing(len(self.rows), k)
+        longest = np.float64(
+            self.right_lengths.max(initial=0.0, where=np.isfinite(self.right_lengths))
+        )
+        right, raised = self._raised(longest)
+        few = plain(few)
+
+        def work(queries: slice) -> None:
+            x, lifts, _ = self._lifted(queries)
+            first, last = plain(starts[:-1][queries]), plain(starts[1:][queries])
+            heaps = Heaps.of(ranked, queries)
+            bad = rank_few(
+                x, right, self.ceiling, few, first, last, heaps.scores, heaps.items, heaps.filled
+            )
+            _finish(heaps, bad, queries.start, x, right, raised + lifts)
+
+        engine.each(work, _blocks(len(self.rows), QUERIES_PER_BLOCK))
+        return ranked
+
+    def _raised(self, longest: np.float64) -> tuple[Floats, int]:
+        """Return the right side out of the reach of the smallest numbers, and the power of two."""
+        raised = int(lifts_of(longest))
+        return plain(np.ldexp(self.right, raised) if raised else self.right), raised
+
+    def _lifted(self, queries: slice) -> tuple[Floats, Indices, Doubles]:
+        """Return the left rows of queries likewise, their powers of two, and their lengths."""
+        x = self.left[self.rows[queries]]
+        lengths = row_lengths(x)
+        lifts = lifts_of(lengths)[:, None]
+        return plain(np.ldexp(x, lifts) if lifts.any() else x), lifts, lengths
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,9 +246,7 @@ class Scan:
 
         def work(queries: slice) -> None:
             starts, stops = plain(self.starts[queries]), plain(self.ends[queries])
-            filled = np.zeros(len(starts), dtype=np.int64)
-            heaps = Heaps(ranked.scores[queries], ranked.indices[queries], filled)
-            fill(queries, taken, starts, stops, heaps)
+            fill(queries, taken, starts, stops, Heaps.of(ranked, queries))
             with lock:
                 observer.advance(queries.stop - queries.start)
 
@@ -236,6 +264,16 @@ def _tie(in_order: Indices, taken: Indices, heaps: Heaps, query: int) -> None:
     heaps.items[query, : len(first)] = first
     heaps.scores[query, : len(first)] = 0.0
     heaps.filled[query] = len(first)
+
+
+def _finish(heaps: Heaps, bad: int, first: int, x: Floats, right: Floats, lifts: Indices) -> None:
+    """Turn heaps of lifted scores into lists; raise for the place of a score that is not finite."""
+    if bad >= 0:
+        row, item = divmod(bad, len(right))
+        raise NotFiniteError(first + row, item, float(dot(x[row], right[item])))
+    sort_heaps(heaps.scores, heaps.items, heaps.filled)
+    if lifts.any():
+        heaps.scores[:] = np.ldexp(heaps.scores, -lifts)
 
 
 def _steps(n_factors: int) -> Bounds:
