@@ -18,12 +18,12 @@ from alsolike.errors import DataError, FitError, SettingError, UnknownId
 from alsolike.models.als import ALSConfig, fit
 from alsolike.models.base import FactorModel
 from alsolike.observing import Observer
+from alsolike.recommending.excluding import with_excluded
 from alsolike.recommending.many import (
     recommend,
     similar,
     similar_indices,
     top_items,
-    with_excluded,
 )
 
 

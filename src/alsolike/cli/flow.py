@@ -85,9 +85,11 @@ def _job(likes: str, options: dict[str, Any]) -> Any:
 
 def _do(job: Any, *, quiet: bool) -> None:
     from alsolike.cli.terminal import Terminal
+    from alsolike.compiling import ahead
     from alsolike.run import run_job
 
-    with Terminal(quiet=quiet) as terminal:
+    with Terminal(quiet=quiet) as terminal, ahead() as compiling:
+        _tell_of(terminal, compiling=compiling)
         outcome = run_job(job, observer=terminal)
     for warning in outcome.warnings():
         say(f"warning: {warning}", err=True)
@@ -184,12 +186,14 @@ def split(
 def search(likes: str, quiet: bool, **options: Any) -> None:
     """Search for the best settings alone: the ledger, the leaderboard and all curves."""
     from alsolike.cli.terminal import Terminal
+    from alsolike.compiling import ahead
     from alsolike.publishing import write_search
     from alsolike.run import alone_in_its_folder, prepare, search_settings
 
     job = _job(likes, options)
     with alone_in_its_folder(job):
-        with Terminal(quiet=quiet) as terminal:
+        with Terminal(quiet=quiet) as terminal, ahead() as compiling:
+            _tell_of(terminal, compiling=compiling)
             found = search_settings(job, prepare(job, observer=terminal), observer=terminal)
         write_search(found, job.out)
     if not quiet:
@@ -233,6 +237,7 @@ def fit(
 ) -> None:
     """Fit a model to a table as it is, or go on from a fitted one with newer likes."""
     from alsolike.cli.terminal import Terminal
+    from alsolike.compiling import ahead
     from alsolike.data.joining import joined
     from alsolike.engines.local import LocalEngine
     from alsolike.errors import SettingError
@@ -250,8 +255,9 @@ def fit(
         if start is None or start.history is None:
             raise SettingError("--add needs --from with a model that holds its likes.")
         found = joined(start.history, found)
-    with Terminal(quiet=quiet) as terminal:
+    with Terminal(quiet=quiet) as terminal, ahead() as compiling:
         terminal.tell(report)
+        _tell_of(terminal, compiling=compiling)
         model = als.fit(
             found, replace(config, **changes), start=start, engine=engine, observer=terminal
         )
@@ -259,6 +265,28 @@ def fit(
     bundle.save(model, to, with_history=not without_history)
     if not quiet:
         say(f"Saved in {to}")
+
+
+@click.command("compile")
+def compile_() -> None:
+    """Compile for this processor what a run needs, as an image of a container may want to.
+
+    Any verb that needs it does so by itself, once.
+    """
+    from alsolike.compiling import compile_all, is_compiled
+    from alsolike.kernels.cache import keeps
+
+    was_compiled = is_compiled()
+    compile_all()
+    if not keeps():
+        say("Compiled, but not kept: the warning above says why.", err=True)
+    else:
+        say("Nothing was left to compile." if was_compiled else "Compiled, and kept.")
+
+
+def _tell_of(terminal: Any, *, compiling: bool) -> None:
+    if compiling:
+        terminal.tell("Compiling for this processor meanwhile; this is done once.")
 
 
 def _typed() -> str:

@@ -80,6 +80,7 @@ for verb in (
     flow.search,
     flow.runs,
     flow.fit,
+    flow.compile_,
     asking.evaluate,
     judging.passport,
     asking.similar,

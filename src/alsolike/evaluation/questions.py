@@ -15,7 +15,8 @@ from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.base import FactorModel, Recommender
 from alsolike.observing import SILENT, Observer
-from alsolike.recommending.many import Ranked, top_items, with_excluded
+from alsolike.recommending.excluding import with_excluded
+from alsolike.recommending.many import Ranked, top_items
 
 Indices = npt.NDArray[np.int64]
 

@@ -14,8 +14,10 @@ import os
 import re
 import shutil
 import stat
+import subprocess
 import sys
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,9 @@ _OPEN = (
     f"{_ANEW}: others can write to {{folder}}, and to load code that they have written is to run "
     f"it. To end this, {{first}}chmod 700 {{folder}}, or {_ELSEWHERE}."
 )
+# Processes that are compiling kernels, too, and leave them where this one finds them.
+_helpers: list[subprocess.Popen[bytes]] = []
+
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -52,6 +57,16 @@ def keep(kernel: Any) -> None:
     ours = Path(inspect.getfile(kernel.py_func)).resolve().parent == _SOURCES
     if ours and _place() is not None:
         kernel._cache = _Cache(kernel.py_func)
+
+
+def keeps() -> bool:
+    """Say whether compiled code is kept at all."""
+    return _place() is not None
+
+
+def expect(helpers: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Wait for these processes before compiling anything: they may be compiling just that."""
+    _helpers.extend(helpers)
 
 
 def is_loaded(kernel: Any) -> bool:
@@ -112,6 +127,14 @@ class _Cache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the code for a signature, or None where it must be compiled."""
+        found = self._kept(sig, target_context)
+        if found is None and _helpers:
+            while _helpers:
+                _helpers.pop().wait()
+            found = self._kept(sig, target_context)
+        return found
+
+    def _kept(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
         except Exception:  # whatever half a file makes of unpickling it

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.engines.base import Engine
-from alsolike.errors import DataError
+from alsolike.errors import DataError, FitError
 from alsolike.kernels.launch import plain
 from alsolike.kernels.panels import WIDE, lay_out, scan_panels
 from alsolike.kernels.topk import dot, rank_few, scan_block, sort_heaps
@@ -67,6 +67,14 @@ class NotFiniteError(Exception):
     def __init__(self, query: int, item: int, score: float) -> None:
         super().__init__(query, item, score)
         self.query, self.item, self.score = query, item, score
+
+    def told(self, model: Recommender, rows: Indices) -> FitError:
+        """Return it in the names of a model, whose users `rows` were asked about."""
+        user, item = model.users.id_of(int(rows[self.query])), model.items.id_of(self.item)
+        return FitError(
+            f"Model {model.name!r} scores item {item!r} for user {user!r} as {self.score}; every "
+            "score must be finite. Fit it anew with more regularization, or a smaller alpha."
+        )
 
 
 class Filler(Protocol):

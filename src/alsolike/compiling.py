@@ -1,0 +1,120 @@
+"""Compiling ahead: the kernels of a run, in two processes at once, kept for all that come later.
+
+The compiler works on one kernel at a time in each process (Numba holds a lock). So the kernels are
+dealt into shares of about equal work, and each share has a process of its own; whoever needs a
+kernel meanwhile waits for it instead of compiling it, too (`alsolike.kernels.cache.expect`).
+"""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from alsolike.data.interactions import Interactions
+from alsolike.engines.local import LocalEngine
+from alsolike.evaluation.measures import evaluate, mean_squared_error
+from alsolike.kernels.batch import SMALL, solve_small
+from alsolike.kernels.cache import expect, is_kept, keeps
+from alsolike.kernels.panels import scan_panels
+from alsolike.kernels.single import solve_single
+from alsolike.models.als import fit
+from alsolike.models.base import FactorModel
+from alsolike.models.config import ALSConfig
+from alsolike.models.popularity import fit_popularity
+from alsolike.recommending.excluding import with_excluded
+from alsolike.recommending.many import top_items
+
+# One at a time: the work of a share is compiling, and that is serial.
+_ENGINE = LocalEngine(1)
+
+
+def is_compiled() -> bool:
+    """Say whether the kernels that every run needs are there, so that nothing is to be compiled."""
+    return all(map(is_kept, (solve_small, solve_single, scan_panels)))
+
+
+@contextlib.contextmanager
+def ahead() -> Iterator[bool]:
+    """Let other processes compile meanwhile what is not compiled yet; yield whether they do.
+
+    Where compiled code cannot be kept they would work for nothing: then none is started, and each
+    kernel is compiled where it is needed. None outlives the context.
+
+    Examples
+    --------
+    >>> with ahead():
+    ...     likes = _full(3)  # reading a table takes a while, too
+    >>> _fitted(likes, factors=2)  # waits for what is still being compiled
+    FactorModel(als: 3 users, 3 items, 2 factors, 1 sweep)
+    """
+    needed = keeps() and not is_compiled()
+    helpers = [_helper(share) for share in SHARES] if needed else []
+    expect(helpers)
+    try:
+        yield needed
+    finally:
+        for helper in helpers:
+            helper.kill()
+            helper.wait()
+
+
+def compile_all() -> None:
+    """Compile all kernels of a run that are not compiled yet, in this process and another."""
+    first, *others = SHARES
+    helpers = [_helper(share) for share in others] if keeps() else []
+    SHARES[first]()
+    for helper in helpers:
+        helper.wait()
+    for share in SHARES.values():  # loads what the others kept, compiles what they could not
+        share()
+
+
+def _helper(share: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "alsolike.compiling", share]
+    nowhere = subprocess.DEVNULL
+    return subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere)
+
+
+def _short_rows_and_lists() -> None:
+    """Use what solves short rows, and what ranks."""
+    likes = _full(4)
+    model = _fitted(likes, factors=4)
+    lists = top_items(model, [0], k=1, exclude=likes.user_items, engine=_ENGINE)
+    with_excluded(model, [0], lists, likes.user_items, k=1, engine=_ENGINE)
+
+
+def _long_rows_and_measures() -> None:
+    """Use what solves long rows, other models' lists, and what measures."""
+    _fitted(_full(SMALL + 8), factors=SMALL + 8)
+    likes = _full(4)
+    model = fit_popularity(likes)
+    evaluate(model, likes, exclude=None, k=1, engine=_ENGINE)
+    mean_squared_error(_untrained(likes), likes, engine=_ENGINE)
+
+
+def _full(size: int) -> Interactions:
+    """Return likes of everybody for everything, so that all rows have one length."""
+    names = [f"{number:03}" for number in range(size)]
+    return Interactions.from_columns(np.repeat(names, size), names * size)
+
+
+def _fitted(likes: Interactions, *, factors: int) -> FactorModel:
+    config = ALSConfig(factors=factors, alpha=1.0, regularization=10.0, iterations=1)
+    return fit(likes, config, engine=_ENGINE)
+
+
+def _untrained(likes: Interactions) -> FactorModel:
+    users, items = (np.ones((len(ids), 1), np.float32) for ids in (likes.users, likes.items))
+    eigenvalues = np.ones(1)
+    return FactorModel(likes.users, likes.items, users, items, eigenvalues, likes.item_counts)
+
+
+SHARES: dict[str, Callable[[], None]] = {
+    "short-rows-and-lists": _short_rows_and_lists,
+    "long-rows-and-measures": _long_rows_and_measures,
+}
+
+if __name__ == "__main__":
+    SHARES[sys.argv[1]]()

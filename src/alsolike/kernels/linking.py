@@ -1,0 +1,58 @@
+"""Parts of kernels are compiled to be linked into these alone: half of what that takes is left out.
+
+Numba optimizes each function by itself and turns it into machine code, then links it into its
+callers and optimizes it there once more. Only the second is ever used of a part. What is left out
+is a third of the time of a first start (`benchmarks/startup.py`).
+"""
+
+from typing import Any
+
+from numba import _dynfunc
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder, _LowerResult
+from numba.core.compiler_machinery import register_pass
+from numba.core.typed_passes import NativeLowering
+
+
+class _Linked(JITCodeLibrary):
+    """Code that is there to be linked: as it was written, and without an address."""
+
+    def _optimize_final_module(self) -> None:
+        """Leave it to the kernel that it becomes a part of."""
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _Lowering(NativeLowering):
+    """Lowers a part; calls to it find its code, and nobody its address."""
+
+    _name = "part_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        """Lower without turning into machine code."""
+        state.library = _Linked(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.flags.no_compile = True
+        super().run_pass(state)
+        lowered = state["cr"]
+        name = lowered.fndesc.qualname
+        key = _dynfunc.make_function(
+            lowered.fndesc.lookup_module(), name, name, 0, lowered.env, (state.library,)
+        )
+        state.targetctx.insert_user_function(key, lowered.fndesc, [state.library])
+        state["cr"] = _LowerResult(lowered.fndesc, lowered.call_helper, cfunc=key, env=lowered.env)
+        return True
+
+
+class PartCompiler(CompilerBase):
+    """Numba's own way for functions without Python objects, with another last step."""
+
+    def define_pipelines(self) -> list[Any]:
+        """Return the one pipeline."""
+        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        own = {NativeLowering: _Lowering}
+        manager.passes = [(own.get(step, step), about) for step, about in manager.passes]
+        manager.finalize()
+        return [manager]

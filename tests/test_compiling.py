@@ -1,0 +1,72 @@
+"""Compiling ahead: by other processes, once, and never instead of a result."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from alsolike import compiling
+from alsolike.cli.group import main
+from alsolike.kernels import cache
+
+# Prints whether others compiled, how many kernels this process compiled itself, and a result.
+USE = """
+import json
+from numba.core import event
+from alsolike import compiling
+
+compiled = []
+
+class Heard(event.Listener):
+    def on_start(self, event):
+        compiled.append(event.data["dispatcher"].py_func.__name__)
+    def on_end(self, event):
+        pass
+
+event.register("numba:compile", Heard())
+with compiling.ahead() as helped:
+    model = compiling._fitted(compiling._full(4), factors=4)
+own = [name for name in compiled if name in ("solve_small", "solve_single", "scan_panels")]
+print(json.dumps({"helped": helped, "own": own, "factors": model.user_factors.tolist()}))
+"""
+
+
+def use(folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", USE],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_others_compile_and_this_process_waits_and_loads(tmp_path: Path) -> None:
+    first, again = use(tmp_path), use(tmp_path)
+    assert '"helped": true, "own": []' in first
+    assert '"helped": false, "own": []' in again
+    assert first.split('"factors"')[1] == again.split('"factors"')[1]
+
+
+def test_where_nothing_can_be_kept_nobody_is_sent_ahead(tmp_path: Path) -> None:
+    (tmp_path / "alsolike").mkdir(mode=0o777)
+    (tmp_path / "alsolike").chmod(0o777)
+    assert '"helped": false, "own": ["solve_small"]' in use(tmp_path)
+
+
+def test_a_helper_that_dies_costs_time_and_no_result(monkeypatch) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+    monkeypatch.setattr(cache, "_helpers", [dead])
+    model = compiling._fitted(compiling._full(3), factors=2)
+    assert model.user_factors.shape == (3, 2)
+    dead.wait()
+
+
+def test_all_of_a_runs_kernels_are_in_some_share() -> None:
+    compiling.compile_all()
+    assert compiling.is_compiled()
+    told = CliRunner().invoke(main, ["compile"])
+    assert told.output == "Nothing was left to compile.\n"
