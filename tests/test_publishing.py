@@ -13,8 +13,8 @@ from alsolike.data.readreport import ReadReport
 from alsolike.data.splitting import hold_out
 from alsolike.errors import WritingError
 from alsolike.evaluation import final
-from alsolike.evaluation.curves import Judge
 from alsolike.evaluation.intervals import Estimate
+from alsolike.evaluation.judges import ListJudge
 from alsolike.evaluation.measures import evaluate
 from alsolike.models import bundle
 from alsolike.models.als import fit
@@ -37,7 +37,7 @@ def outcome() -> Outcome:
         expand({"factors": [2, 3, 4], "user_regularization": [None, 1.0, 3.0]}, ALSConfig()),
         sweeps=[1, 2],
         k=5,
-        beside=[Judge(name="the article's", k=5, exclude_seen=False, choose="test")],
+        beside=[ListJudge(name="the article's", k=5, exclude_seen=False, choose="test")],
     )
     shown = split.train_and_validation()
     models = (fit(shown, found.best), fit_popularity(shown))

@@ -14,7 +14,8 @@ from alsolike.data.split import Split
 from alsolike.data.splitting import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, LedgerError, SettingError
-from alsolike.evaluation.curves import Judge, learning_curve
+from alsolike.evaluation.curves import learning_curve
+from alsolike.evaluation.judges import ListJudge
 from alsolike.models.config import ALSConfig
 from alsolike.observing import Observer
 from alsolike.tables import Table
@@ -119,7 +120,7 @@ def test_curves_hold_every_point_once(split: Split, result: SearchResult) -> Non
     ]
     assert result.curves.column_names == (
         *("run", "rank", "sweep", "factors", "alpha"),
-        *Judge(k=5).figures,
+        *ListJudge(k=5).figures,
         "state",
     )
     for run, config in enumerate(expand(SPACE, BASE), start=1):
@@ -147,7 +148,7 @@ def test_leaderboard_is_ranked_by_best_points(result: SearchResult) -> None:
 
 
 def test_ties_go_to_the_cheapest(split: Split) -> None:
-    plan = Plan(split, {"": Judge(k=5)}, (1, 2))
+    plan = Plan(split, {"": ListJudge(k=5)}, (1, 2))
     runs = [(64, (0.5, 0.4)), (32, (0.4, 0.5)), (32, (0.5, 0.5)), (32, (0.5, 0.1)), (8, (0.4, 0.4))]
     configs = [ALSConfig(factors=factors, seed=at) for at, (factors, _) in enumerate(runs)]
     with Ledger(None) as ledger:
@@ -180,7 +181,7 @@ def test_iterations_alone_share_a_training(split: Split) -> None:
 
 
 def test_judges_beside_see_the_same_trainings(split: Split, result: SearchResult) -> None:
-    article = Judge(name="the article's", k=5, exclude_seen=False, choose="test")
+    article = ListJudge(name="the article's", k=5, exclude_seen=False, choose="test")
     found = search(split, expand(SPACE, BASE), sweeps=SWEEPS, k=5, beside=[article])
     assert plain(found.leaderboard) == plain(result.leaderboard)
     other = found.beside["the article's"]
@@ -316,7 +317,7 @@ HOST = """
 import os, random, signal, sys, time
 from alsolike.data.splitting import hold_out
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.curves import Judge
+from alsolike.evaluation.judges import ListJudge
 from alsolike.models.config import ALSConfig
 from alsolike.testing import tiny_likes
 from alsolike.tuning.search import search
@@ -327,7 +328,7 @@ split = hold_out(tiny_likes(60, 40), k=2, share=0.3)
 configs = expand({"factors": [2, 4], "alpha": [1.0, 20.0, 30.0]}, ALSConfig(seed=3))
 
 def work(ledger, out):
-    article = Judge(name="article", k=5, exclude_seen=False, choose="test")
+    article = ListJudge(name="article", k=5, exclude_seen=False, choose="test")
     with Ledger(ledger) as book:
         found = search(split, configs, sweeps=[1, 2, 3], k=5, ledger=book, beside=[article],
                        engine=LocalEngine(1))

@@ -21,9 +21,10 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.memory import available
 from alsolike.errors import SettingError, WritingError
-from alsolike.evaluation.curves import Judge, checked_sweeps, with_given
+from alsolike.evaluation.curves import checked_sweeps, with_given
 from alsolike.evaluation.final import TestFigures
 from alsolike.evaluation.intervals import paired_difference
+from alsolike.evaluation.judges import Judge, ListJudge
 from alsolike.evaluation.measures import evaluate, mean_squared_error
 from alsolike.evaluation.shelves import NeighbourShelves, PopularityShelves, judge_shelves
 from alsolike.evaluation.slices import slices_of
@@ -304,7 +305,7 @@ def _refuse_early(job: Job) -> None:
     job.search.strategy(preset.space, preset.base)
     baselines_for(job.search.baselines, anyone)
     checked_sweeps(preset.sweeps)
-    Judge(metric=preset.metric, k=preset.k)
+    ListJudge(metric=preset.metric, k=preset.k)
     if job.out.exists() and not job.out.is_dir():
         raise WritingError(f"{job.out}: a folder for the results expected, a file found.")
     refuse_other_folder(job.out / "model")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from alsolike.errors import FitError, LedgerError
 from alsolike.evaluation.comparing import Optimism, cheapest_of, compare_with_best, optimism
-from alsolike.evaluation.curves import Judge
+from alsolike.evaluation.judges import Judge
 from alsolike.models.config import ALSConfig
 from alsolike.tables import Table
 from alsolike.tuning.candidates import Config, model_of
@@ -270,13 +270,12 @@ def _seen_by(
         if isinstance(one.run.config, ALSConfig)
         for sweep, figures in one.points.items()
     ]
-    interval = (judge.score, f"{judge.score}_low", f"{judge.score}_high")
     names = next((list(_own(one.run)) for one in scored if _own(one.run)), [])
     leaderboard = [
         {"rank": rank, "run": one.run.number, "model": one.run.model}
         | {name: _own(one.run).get(name) for name in names}
         | {"sweep": one.best_sweep if isinstance(one.run.config, ALSConfig) else None}
-        | {name: one.points[one.best_sweep][name] for name in interval}
+        | {name: one.points[one.best_sweep][name] for name in judge.interval}
         | {"ties": bool(ties), "state": one.state}
         for rank, (one, ties) in enumerate(zip(in_order, comparison.ties, strict=True), start=1)
     ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.curves import Judge
+from alsolike.evaluation.judges import Judge, ListJudge
 from alsolike.models.config import ALSConfig
 from alsolike.tuning.space import expand
 
@@ -38,7 +38,7 @@ class Preset:
     share, validation_share : float or None
         Test and validation users as shares of all users, see `alsolike.data.splitting.hold_out`.
     k, metric, exclude_seen
-        What ranks on the validation users, as in `Judge`.
+        What ranks on the validation users, as in `ListJudge`.
     beside : tuple of Judge
         Further ways to score and to choose, from the same trainings.
     """
@@ -75,7 +75,7 @@ ARTICLE = Preset(
     sweeps=tuple(range(2, 40, 2)),
     share=0.2,
     k=5,
-    beside=(Judge(name="the article's", k=5, exclude_seen=False, choose="test"),),
+    beside=(ListJudge(name="the article's", k=5, exclude_seen=False, choose="test"),),
 )
 """The grid of the founding article.
 
