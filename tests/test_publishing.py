@@ -61,6 +61,19 @@ def outcome() -> Outcome:
     )
 
 
+def test_a_line_to_beat_that_no_run_reaches_is_said(outcome: Outcome) -> None:
+    found, score = outcome.found, outcome.found.judge.score
+    rows = [row | {"rank": row["rank"] + 1, "ties": False} for row in found.leaderboard.rows()]
+    above = {"rank": 1, "run": None, "model": "ease (500)", score: 0.9, "ties": True}
+    board = Table.from_rows([dict.fromkeys(rows[0]) | above, *rows])
+    said = warned(replace(outcome, found=replace(found, leaderboard=board)))
+    assert "users ease (500) is better than every run: precision@5 0.9000, and 0." in said
+    rows[0]["ties"] = True
+    board = Table.from_rows([dict.fromkeys(rows[0]) | above, *rows])
+    for other in (outcome, replace(outcome, found=replace(found, leaderboard=board))):
+        assert "better than every run" not in warned(other)
+
+
 def choosing(outcome: Outcome, **settings: object) -> Outcome:
     """Return the outcome with other settings as the best."""
     found = replace(outcome.found, best=replace(outcome.found.best, **settings))  # type: ignore[arg-type]
