@@ -162,4 +162,5 @@ def test_chance_is_below_all_others() -> None:
             fit(shown, ALSConfig(factors=4)),
         )
     ]
-    assert means[0] < 0.12 < 0.15 < min(means[1:])
+    assert means[0] < 0.12
+    assert min(means[1:]) > 0.15

@@ -324,6 +324,12 @@ def _notes(outcome: Outcome) -> Iterator[str]:
         "The figures above come from the chosen settings trained without the test items; the "
         "model beside this page was then refitted on all interactions."
     )
+    if outcome.test.shelves:
+        yield (
+            "Figures that begin with shelf_ are of shelves of similar items: a user is shown what "
+            "stands beside items that the user likes, a few drawn of each user's, and the held-out "
+            "items are looked for there."
+        )
     for name, other in found.beside.items():
         score = other.judge.score
         row = next(row for row in other.leaderboard.rows() if row["run"] is not None)

@@ -10,7 +10,8 @@ from alsolike.data.split import Split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation.judges import HeldOut, Judge, checked_judges, first_judge
+from alsolike.evaluation.judges import checked_judges, first_judge
+from alsolike.evaluation.judging import HeldOut, Judge
 from alsolike.evaluation.questions import Questions
 from alsolike.models.als import fold_in, iterate
 from alsolike.models.base import FactorModel, Recommender

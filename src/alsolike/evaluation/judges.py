@@ -1,168 +1,35 @@
-"""Judges: the ways to score a point. A judge is settings; its seat is what it asks, made ready."""
+"""Judges: the kinds of ways to score a point. By users' lists, or by the shelves beside items."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, Protocol, get_args
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.arguments import expect_whole
 from alsolike.data.interactions import Interactions
-from alsolike.data.split import Split
+from alsolike.data.split import Split, relevant_counts
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.intervals import Resamples
+from alsolike.evaluation.judging import Judge, Seat, resamples_of, said_of_seen
 from alsolike.evaluation.measures import METRICS, SquaredErrors, measured
+from alsolike.evaluation.pages import Pages
 from alsolike.evaluation.questions import Questions
+from alsolike.evaluation.shelves import (
+    SHELF_METRICS,
+    USUAL,
+    ShelfEvaluation,
+    judge_shelves,
+    judged,
+    of_shelf,
+    shelves_of,
+)
 from alsolike.models.base import FactorModel, Recommender
+from alsolike.recommending.answers import MIN_COUNT
 from alsolike.recommending.scan import Ranked
 
-HeldOut = Literal["validation", "test"]
-Rows = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
-
-# The name of the judge that ranks, where nothing is said; the others of a search have their own.
-HONEST = "honest"
-
-# Intervals of points rank nothing; 1,000 resamples place their ends to about a tenth of the width.
-_RESAMPLES = 1_000
-
-
-class Seat(Protocol):
-    """A judge at work on one split: what it asks is made ready once, for one point after another.
-
-    Parameters
-    ----------
-    judge : Judge
-    questions : tuple of Questions
-        Whose lists it needs, each at least as long as the judge's `k`; judges who ask alike share
-        them.
-    """
-
-    @property
-    def judge(self) -> "Judge":
-        """Who sits there."""
-
-    @property
-    def questions(self) -> tuple[Questions, ...]:
-        """Whose lists it needs."""
-
-    def figures(
-        self, model: Recommender, lists: Sequence[Ranked], engine: Engine
-    ) -> tuple[dict[str, float], Values]:
-        """Return the judge's figures for one model, from the lists that answer its questions.
-
-        And the value of each user.
-        """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judge(ABC):
-    """One way to score a point: what is measured, on whom, and with or without the seen items.
-
-    Parameters
-    ----------
-    name : str
-        For people and as a prefix in the ledger.
-    metric : str
-        A metric of `alsolike.evaluation.measures` that each user has a value of.
-    k : int
-        Length of what is shown, at least 1.
-    exclude_seen : bool
-        Leave out what a user has in training already (False: the article's way).
-    choose : {"validation", "test"}
-        The held-out part that the best point is chosen on.
-
-    Raises
-    ------
-    SettingError
-        A setting is out of its range.
-    """
-
-    kind: ClassVar[str]
-    metrics: ClassVar[tuple[str, ...]]
-
-    name: str = HONEST
-    metric: str = "precision"
-    k: int = 10
-    exclude_seen: bool = True
-    choose: HeldOut = "validation"
-
-    def __post_init__(self) -> None:
-        if self.metric not in self.metrics:
-            raise SettingError(
-                f"{self.kind.capitalize()} are judged by {', '.join(self.metrics)}, not by "
-                f"{self.metric!r}."
-            )
-        whole = isinstance(self.k, (int, np.integer)) and not isinstance(self.k, bool)
-        if not whole or self.k < 1:
-            raise SettingError(f"k must be a whole number of at least 1, not {self.k!r}.")
-        if self.choose not in get_args(HeldOut):
-            raise SettingError(
-                f"The best is chosen on 'validation' or on 'test', not on {self.choose!r}."
-            )
-
-    @property
-    def column(self) -> str:
-        """The metric with its length, as an `Evaluation` has it: ``"precision@10"``."""
-        return self.metric if self.metric == "auc" else f"{self.metric}@{self.k}"
-
-    @property
-    def measure(self) -> str:
-        """The same, told apart from the measures of other kinds of judges."""
-        return self.column
-
-    @property
-    def score(self) -> str:
-        """The figure that ranks, such as ``"validation_precision@10"``."""
-        return f"{self.choose}_{self.measure}"
-
-    @property
-    def interval(self) -> tuple[str, str, str]:
-        """The names of the score and of both ends of its interval."""
-        return self.score, f"{self.score}_low", f"{self.score}_high"
-
-    @property
-    @abstractmethod
-    def figures(self) -> tuple[str, ...]:
-        """The names of all figures that this judge gives each point, in order."""
-
-    @abstractmethod
-    def seated(self, split: Split, shown: Interactions, seed: int) -> Seat:
-        """Make ready what is asked.
-
-        Parameters
-        ----------
-        split : Split
-        shown : Interactions
-            ``split.shown()``, the same for all judges: who ask alike are found by it.
-        seed : int
-            Of the resamples.
-        """
-
-    def held_out(self, split: Split) -> tuple[Interactions, Rows]:
-        """Return the part that is chosen on and the rows of its users.
-
-        Raises
-        ------
-        SplitError
-            The split has no such users.
-        """
-        if self.choose == "validation":
-            held_out, users = split.validation, split.validation_users
-        else:
-            held_out, users = split.test, split.test_users
-        if not users.size:
-            raise SplitError(
-                f"The best cannot be chosen on {self.choose}: this split has no {self.choose} "
-                "users. Make the split with some, or choose on the other part."
-            )
-        return held_out, users
-
-    def to_settings(self) -> dict[str, Any]:
-        """Return all settings as plain values; ``"kind"`` names the kind where it is not lists."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +64,7 @@ class ListJudge(Judge):
         return _ListSeat(self, split, shown, seed)
 
     def __str__(self) -> str:
-        return f"{self.measure} on {self.choose}, {_said(self.exclude_seen)}"
+        return f"{self.measure} on {self.choose}, {said_of_seen(self.exclude_seen)}"
 
 
 class _ListSeat:
@@ -210,7 +77,7 @@ class _ListSeat:
         of_train = Questions.of(shown, None, users)
         self.questions = (of_train, of_chosen)
         self._errors = SquaredErrors(shown, users), SquaredErrors(held_out, users)
-        self._resamples = _resamples(len(of_chosen.users), seed)
+        self._resamples = resamples_of(len(of_chosen.users), seed)
 
     def figures(
         self, model: Recommender, lists: Sequence[Ranked], engine: Engine
@@ -230,9 +97,171 @@ class _ListSeat:
         return dict(named), answers
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShelfJudge(Judge):
+    """Judges by the shelves beside items, and by what of the held-out likes stands on them.
+
+    What is asked is what `alsolike.evaluation.shelves.judge_shelves` asks: a user's value is the
+    mean over the user's pages, and all points are asked of the same users on the same pages. There
+    are no train figures: neighbours were made from the likes that they would have to find. There
+    are no squared errors: no shelf depends on them.
+
+    Parameters
+    ----------
+    name, k, exclude_seen, choose
+        As of every `Judge`.
+    metric : str
+        Any of `alsolike.evaluation.shelves.SHELF_METRICS` that each user has a value of.
+    pages_per_user : int
+        Items that a user likes and is asked on, at most; at least 1.
+    min_count : int
+        Shown are items with at least so many interactions in training, at least 0; the same for
+        every model.
+    seed : int
+        Of the draw of the pages, at least 0.
+
+    Examples
+    --------
+    >>> print(ShelfJudge(metric="hit_rate"))
+    shelf_hit_rate@10 on validation, at most 5 pages of each user, seen items excluded
+    """
+
+    kind: ClassVar[str] = "shelves"
+    metrics: ClassVar[tuple[str, ...]] = tuple(one for one in SHELF_METRICS if one != "coverage")
+
+    pages_per_user: int = 5
+    min_count: int = MIN_COUNT
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expect_whole("pages_per_user", self.pages_per_user, least=1)
+        expect_whole("min_count", self.min_count, least=0)
+        expect_whole("seed", self.seed, least=0)
+
+    @property
+    def measure(self) -> str:
+        """The metric of a shelf with its length, such as ``"shelf_precision@10"``."""
+        return of_shelf(self.column)
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The measure with its interval."""
+        return self.interval
+
+    def seated(self, split: Split, shown: Interactions, seed: int) -> Seat:
+        """Draw the pages."""
+        return _ShelfSeat(self, split, shown, seed)
+
+    def left_out(self, split: Split) -> str:
+        """Say how many users have no like to have a page of."""
+        _, users = self.held_out(split)
+        count = int(np.count_nonzero(relevant_counts(split.shown())[users] == 0))
+        if count == len(users):
+            raise SplitError(
+                f"Shelves cannot be judged on {self.choose}: none of its {count:,} users has a "
+                "like in training, so there is no item page to ask them on. Split so that they "
+                "keep some of their likes, or judge by lists."
+            )
+        if not count:
+            return ""
+        return (
+            f"{count:,} of {len(users):,} {self.choose} users have no like in training, and so no "
+            "item page to be asked on: shelves are judged without them."
+        )
+
+    def evaluation(
+        self,
+        model: Recommender,
+        train: Interactions,
+        held_out: Interactions,
+        shown: Interactions,
+        engine: Engine,
+    ) -> ShelfEvaluation:
+        """Measure a model's shelves as this judge does, by the usual metrics beside its own.
+
+        Parameters
+        ----------
+        model : Recommender
+        train : Interactions
+            What it was fitted to.
+        held_out, shown : Interactions
+            As `alsolike.evaluation.shelves.judge_shelves` takes them.
+        engine : Engine
+        """
+        return judge_shelves(
+            shelves_of(model, train, min_count=self.min_count, engine=engine),
+            held_out,
+            shown,
+            k=self.k,
+            metrics=(self.metric, *USUAL),
+            pages_per_user=self.pages_per_user,
+            exclude_seen=self.exclude_seen,
+            seed=self.seed,
+        )
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return all settings as plain values, with ``"kind": "shelves"``."""
+        return {"kind": self.kind} | super().to_settings()
+
+    def __str__(self) -> str:
+        return (
+            f"{self.measure} on {self.choose}, at most {self.pages_per_user} pages of each user, "
+            f"{said_of_seen(self.exclude_seen)}"
+        )
+
+
+class _ShelfSeat:
+    """A judge of shelves with its pages and its resamples."""
+
+    questions: tuple[Questions, ...] = ()
+
+    def __init__(self, judge: ShelfJudge, split: Split, shown: Interactions, seed: int) -> None:
+        held_out, users = judge.held_out(split)
+        self.judge, self._train = judge, split.train
+        self._pages = Pages.of(
+            held_out,
+            shown,
+            pages_per_user=judge.pages_per_user,
+            exclude_seen=judge.exclude_seen,
+            user_indices=users,
+            seed=judge.seed,
+        )
+        self._resamples = resamples_of(len(self._pages.questions.users), seed)
+
+    def figures(
+        self, model: Recommender, lists: Sequence[Ranked], engine: Engine
+    ) -> tuple[dict[str, float], Values]:
+        """Return the judge's figures; users' lists are not looked at."""
+        judge = self.judge
+        shelves = shelves_of(model, self._train, min_count=judge.min_count, engine=engine)
+        answers = judged(shelves, self._pages, [judge.k], [judge.metric]).per_user[judge.column]
+        found = self._resamples.mean(answers)
+        values = (float(found.mean), float(found.low), float(found.high))
+        return dict(zip(judge.interval, values, strict=True)), answers
+
+
+KINDS: Mapping[str, type[Judge]] = {judge.kind: judge for judge in (ListJudge, ShelfJudge)}
+
+
 def judge_of(settings: Mapping[str, Any]) -> Judge:
-    """Return the judge that these are the settings of, as `Judge.to_settings` gave them."""
-    return ListJudge(**settings)
+    """Return the judge that these are the settings of, as `Judge.to_settings` gave them.
+
+    Raises
+    ------
+    SettingError
+        There is no such kind, or a setting is out of its range.
+
+    Examples
+    --------
+    >>> judge_of({"kind": "shelves", "k": 5}) == ShelfJudge(k=5)
+    True
+    """
+    kind, own = settings.get("kind", ListJudge.kind), dict(settings)
+    own.pop("kind", None)
+    if kind not in KINDS:
+        raise SettingError(f"A search is judged by {' or by '.join(KINDS)}, not by {kind!r}.")
+    return KINDS[kind](**own)
 
 
 def first_judge(judge: Judge | None, **asked: Any) -> Judge:
@@ -260,14 +289,5 @@ def checked_judges(split: Split, first: Judge, beside: Sequence[Judge]) -> dict[
         raise SettingError(f"Judges of one search need different names; these are {names}.")
     judges = {"": first, **{f"{judge.name}: ": judge for judge in beside}}
     for judge in judges.values():
-        judge.held_out(split)
+        judge.left_out(split)
     return judges
-
-
-def _resamples(n_users: int, seed: int) -> Resamples:
-    """Return draws that are the same for each point: two points do not differ by their draw."""
-    return Resamples(n_users, np.random.default_rng(seed), resamples=_RESAMPLES)
-
-
-def _said(exclude_seen: bool) -> str:
-    return f"seen items {'excluded' if exclude_seen else 'kept'}"

@@ -51,6 +51,8 @@ Items = npt.NDArray[np.int32]
 
 # A shelf is a list and has no scores of all other items, which AUC needs.
 SHELF_METRICS = tuple(metric for metric in METRICS if metric != "auc")
+# What is measured where nothing is said.
+USUAL = ("hit_rate", "recall", "precision", "ndcg")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,7 @@ def judge_shelves(
     shown: Interactions,
     *,
     k: int | Sequence[int] = 10,
-    metrics: Sequence[str] = ("hit_rate", "recall", "precision", "ndcg"),
+    metrics: Sequence[str] = USUAL,
     pages_per_user: int = 5,
     exclude_seen: bool = True,
     user_indices: npt.ArrayLike | None = None,
@@ -237,6 +239,17 @@ def judged(
         short=int(np.count_nonzero(lists[:, longest - 1] < 0)),
         without_page=pages.without_page,
     )
+
+
+def of_shelf(metric: str) -> str:
+    """Return what a metric is called where it stands beside the same metric of users' lists.
+
+    Examples
+    --------
+    >>> of_shelf("precision@10")
+    'shelf_precision@10'
+    """
+    return f"shelf_{metric}"
 
 
 def checked_shelf_metrics(metrics: Sequence[str]) -> list[str]:

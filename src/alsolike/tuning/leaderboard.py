@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from alsolike.errors import FitError, LedgerError
 from alsolike.evaluation.comparing import Optimism, cheapest_of, compare_with_best, optimism
-from alsolike.evaluation.judges import Judge
+from alsolike.evaluation.judging import Judge
 from alsolike.models.config import ALSConfig
 from alsolike.tables import Table
 from alsolike.tuning.candidates import Config, model_of

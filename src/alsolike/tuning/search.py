@@ -14,7 +14,8 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError, SettingError
 from alsolike.evaluation.curves import checked_sweeps
-from alsolike.evaluation.judges import HONEST, Judge, checked_judges, first_judge
+from alsolike.evaluation.judges import checked_judges, first_judge
+from alsolike.evaluation.judging import HONEST, Judge
 from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
 from alsolike.tuning.candidates import ONE_GO, Config, sweeps_of
@@ -75,7 +76,8 @@ def search(
     k, metric, exclude_seen
         Settings of a `ListJudge`, in place of `judge`; None keeps its own.
     judge : Judge or None
-        What ranks, always on the validation part. None: lists.
+        What ranks, always on the validation part: a `ListJudge`, or a `ShelfJudge` to choose by
+        similar items. None: lists.
     beside : sequence of Judge
         Further ways to score and to choose, from the same trainings.
     baselines : sequence of Config
@@ -94,7 +96,8 @@ def search(
     engine : Engine or None
         Where to compute; the result does not depend on it.
     observer : Observer
-        Hears a step for each point and is told a `FinishedRun` for each training.
+        Hears a step for each point, is told a `FinishedRun` for each training, and is warned of
+        users whom a judge cannot ask.
 
     Raises
     ------
@@ -128,6 +131,9 @@ def search(
         strategy = replace(strategy, configs=[strategy.configs[place] for place in order])
     first = first_judge(judge, k=k, metric=metric, exclude_seen=exclude_seen)
     judges = checked_judges(split, _may_rank(first), beside)
+    for one in judges.values():
+        if left_out := one.left_out(split):
+            observer.warn(left_out)
     checked_workers(workers, patience)
     plan = Plan(split, judges, wanted, patience)
     with Ledger(None) if ledger is None else contextlib.nullcontext(ledger) as book:

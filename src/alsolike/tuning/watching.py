@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from alsolike.errors import DataError
-from alsolike.evaluation.judges import HONEST, judge_of
+from alsolike.evaluation.judges import judge_of
+from alsolike.evaluation.judging import HONEST
 from alsolike.tables import Table
 from alsolike.tuning.candidates import config_of
 from alsolike.tuning.leaderboard import runs_of, tied
