@@ -21,6 +21,7 @@ from alsolike.evaluation.curves import learning_curve
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.evaluation.shelves import judge_shelves, shelves_of
 from alsolike.models.config import ALSConfig
+from alsolike.models.popularity import PopularityConfig
 from alsolike.observing import Observer
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
@@ -231,6 +232,33 @@ def test_shelves_rank_as_lists_do(split: Split, result: SearchResult) -> None:
     assert "mse" not in " ".join(found.curves.column_names)
     assert "train" not in " ".join(found.curves.column_names)
     assert "shelf_precision@5 on validation, at most 5 pages of each user" in str(found)
+
+
+def test_below_a_line_to_beat_the_runs_are_compared_among_themselves(split: Split) -> None:
+    """All are worse than it; the cheapest of those that tie is asked for all the same."""
+    plan = Plan(split, {"": ListJudge(k=5)}, (1,))
+    rng = np.random.default_rng(0)
+    users = rng.random(80)
+    values = [users + 0.5, users + 0.002 * rng.random(80), users, users + 0.001, users - 0.3]
+    configs = [PopularityConfig(), *(ALSConfig(factors=f, seed=f) for f in (64, 32, 8, 2))]
+    with Ledger(None) as ledger:
+        entries = ledger.enlist([config.to_settings() for config in configs], sweeps=1)
+        for entry, answers in zip(entries, values, strict=True):
+            assert ledger.claim("me") == entry
+            figures = dict.fromkeys(plan.judges[""].figures, 0.0) | {plan.score: answers.mean()}
+            ledger.record(entry, 1, figures, worker="me", bests={"": answers})
+            ledger.finish(entry, worker="me")
+        runs = runs_of(dict(zip(entries, configs, strict=True)))
+        found = ranked(plan, ledger, [(run, ledger.points(run.entry)) for run in runs], [])
+    assert found.leaderboard["ties"].tolist() == [True] + [False] * 4
+    alone = compare_with_best(np.array(values[1:]), np.random.default_rng(0)).ties
+    cheapest = min(config.factors for config, ties in zip(configs[1:], alone, strict=True) if ties)
+    assert (found.best.factors, found.proposed.factors) == (64, cheapest)
+    assert cheapest == 8
+    assert found.choice.startswith(
+        "No run reaches popularity. The best of them is run 1; the cheapest that cannot be told "
+        "from that one is run 3."
+    )
 
 
 def test_every_line_to_beat_has_shelves_of_its_own(split: Split) -> None:
