@@ -67,7 +67,7 @@ def test_shelves_are_those_written_out(seed: int, least: int, k: int) -> None:
     for model, scores in (
         (fit_neighbours(likes, everyone), cosine_of(likes)),
         (fit_ease(likes, EASEConfig(regularization=3.0)), weights_of(likes, 3.0)),
-        # As many users as items at least, so that a user's row stands for an item's.
+        # There are more users than items: the row of a user stands for that of an item.
         (chance, of_users),
     ):
         found = shelves_of(model, likes, min_count=least).ranked(asked, k)

@@ -57,7 +57,7 @@ class TestFigures:
         ]
         order = [self.measure, *(row["metric"] for row in rows)]
         rows.sort(key=lambda row: order.index(row["metric"]))  # the models of a metric together
-        model, users = self.evaluations[0].model_name, self.difference.n
+        model, users = self.evaluations[0].model_name, len(self.evaluations[0].user_indices)
         rows += [
             {"model": model, "metric": metric, "mean": error, "users": users}
             for metric, error in self.errors.items()
