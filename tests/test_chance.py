@@ -139,6 +139,15 @@ def test_a_seed_beyond_64_bits():
         ChanceConfig(seed=2**64)
 
 
+def test_beside_an_item_stands_what_a_user_of_its_row_gets():
+    likes = tiny_likes(40, 40)
+    model = fit_chance(likes, ChanceConfig(seed=2))
+    whole = model.scores(slice(None), slice(None))
+    np.testing.assert_array_equal(model.beside(slice(None), slice(None)), whole)
+    few = fit_chance(tiny_likes(3, 40), ChanceConfig(seed=2))  # more items than users
+    np.testing.assert_array_equal(few.beside(np.array([39, 4]), slice(3, 9)), whole[[39, 4], 3:9])
+
+
 def test_a_matrix_is_not_interactions():
     with pytest.raises(DataError, match="Interactions expected, not csr_array"):
         fit_chance(tiny_likes().user_items, ChanceConfig())

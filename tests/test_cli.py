@@ -166,6 +166,28 @@ def test_search_leaves_the_leaderboard_and_the_curves(likes: Path, tmp_path: Pat
     assert fine(*words, "--quiet").output == ""
 
 
+def test_a_search_by_shelves_from_options_and_from_a_file(likes: Path, tmp_path: Path) -> None:
+    words = ("search", likes, "--held-out", 2, "--grid", "factors=2,4", "--sweeps", "1,3",
+             "--baselines", "popularity,item-knn,random")  # fmt: skip
+    said = fine(*words, "--judge", "shelves", "--out", tmp_path / "typed").output
+    assert "Best on shelf_precision@10 on validation" in said
+    assert "shelf_precision@10_low" in fine("runs", tmp_path / "typed").output
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('judge = "shelves"\n')
+    fine(*words, "--space", recipe, "--out", tmp_path / "described")
+    typed, described = (
+        (tmp_path / name / "leaderboard.csv").read_text() for name in ("typed", "described")
+    )
+    assert typed == described
+    assert typed.startswith("rank,run,model,factors,")
+    both = refused(*words, "--judge", "lists", "--space", recipe, "--out", tmp_path / "both")
+    assert "both say judge" in both
+    auc = refused(*words, "--judge", "shelves", "--metric", "auc", "--out", tmp_path / "auc")
+    assert "not by 'auc'" in auc
+    again = refused(*words, "--out", tmp_path / "typed")
+    assert "kind of judge honest" in again
+
+
 def test_fit_goes_on_from_a_model_and_adds_newer_likes(
     likes: Path, model: Path, tmp_path: Path
 ) -> None:

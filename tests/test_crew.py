@@ -16,6 +16,7 @@ from alsolike.data.split import Split
 from alsolike.data.splitting import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
+from alsolike.evaluation.judges import ShelfJudge
 from alsolike.models.config import ALSConfig
 from alsolike.testing import tiny_likes
 from alsolike.tuning.baselines import baselines_for
@@ -180,6 +181,29 @@ def test_a_deadline_skips_and_the_same_call_goes_on(split: Split, tmp_path: Path
     assert sorted(map(repr, again.leaderboard["validation_precision@5"].tolist())) == sorted(
         map(repr, whole.leaderboard["validation_precision@5"].tolist())
     )
+
+
+def test_shelves_rank_alike_for_any_number_of_workers(split: Split, tmp_path: Path) -> None:
+    found = []
+    for workers in (1, 2):
+        with Ledger(tmp_path / f"{workers}.sqlite") as ledger:
+            found.append(
+                search(
+                    split,
+                    Halving(CONFIGS),
+                    sweeps=[1, 2, 4],
+                    judge=ShelfJudge(k=5),
+                    ledger=ledger,
+                    workers=workers,
+                    baselines=baselines_for(None, split.train),
+                    engine=LocalEngine(2),
+                )
+            )
+        shown = standing(tmp_path / f"{workers}.sqlite").leaderboard
+        assert "validation_shelf_precision@5_low" in shown
+        assert len(shown) == len(found[-1].leaderboard)
+    assert rows(found[0]) == rows(found[1])
+    assert found[0].proposed == found[1].proposed
 
 
 def test_several_workers_need_a_file(split: Split) -> None:

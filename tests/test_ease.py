@@ -1,6 +1,7 @@
 """EASE against its published closed form, and against what that form solves."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,21 @@ def test_weights_and_scores_equal_the_closed_form(tile, regularization, monkeypa
     assert model.weights.flags.c_contiguous
     scores = model.scores(slice(None), slice(None))
     np.testing.assert_allclose(scores, liked(likes) @ expected, rtol=1e-6, atol=1e-12)
+
+
+def test_beside_an_item_is_its_row_of_the_weights():
+    model = fit_ease(make_likes(), EASEConfig(regularization=5.0))
+    expected = closed_form(liked(make_likes()), 5.0)
+    whole = model.beside(slice(None), slice(None))
+    assert whole.dtype == np.float32
+    np.testing.assert_allclose(whole, expected, rtol=1e-6, atol=1e-12)
+    rows = np.array([7, 3, 7])
+    np.testing.assert_array_equal(model.beside(rows, slice(5, 20)), whole[rows, 5:20])
+    # Which is what it would recommend to somebody who likes that item alone.
+    ids = list(model.items)
+    alone = Interactions.from_matrix(sp.csr_array(np.eye(len(ids))), users=ids, items=ids)
+    lists = replace(model, history=alone).scores(slice(None), slice(None))
+    np.testing.assert_array_equal(lists, whole)
 
 
 def test_weights_are_the_ridge_regressions_of_each_item_on_the_others():

@@ -257,6 +257,18 @@ def test_extreme_settings_stay_finite():
         assert np.isfinite(fit_neighbours(likes, extreme).scores(slice(None), slice(None))).all()
 
 
+def test_beside_an_item_are_its_neighbours_and_nothing_else():
+    model = fit_neighbours(tiny_likes(), NeighboursConfig(neighbours=4))
+    kept = model.similarities.toarray().T
+    expected = np.where(kept > 0, kept, -np.inf).astype(np.float32)
+    whole = model.beside(slice(None), slice(None))
+    assert whole.dtype == np.float32
+    np.testing.assert_array_equal(whole, expected)
+    rows = np.array([7, 3, 7])
+    np.testing.assert_array_equal(model.beside(rows, slice(5, 20)), expected[rows, 5:20])
+    assert model.beside(rows[:0], slice(None)).shape == (0, 40)
+
+
 def test_a_matrix_is_not_interactions():
     with pytest.raises(DataError, match="Interactions expected, not csr_array"):
         fit_neighbours(tiny_likes().user_items, NeighboursConfig())

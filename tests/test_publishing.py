@@ -13,8 +13,8 @@ from alsolike.data.readreport import ReadReport
 from alsolike.data.splitting import hold_out
 from alsolike.errors import WritingError
 from alsolike.evaluation import final
-from alsolike.evaluation.curves import Judge
 from alsolike.evaluation.intervals import Estimate
+from alsolike.evaluation.judges import ListJudge
 from alsolike.evaluation.measures import evaluate
 from alsolike.models import bundle
 from alsolike.models.als import fit
@@ -37,7 +37,7 @@ def outcome() -> Outcome:
         expand({"factors": [2, 3, 4], "user_regularization": [None, 1.0, 3.0]}, ALSConfig()),
         sweeps=[1, 2],
         k=5,
-        beside=[Judge(name="the article's", k=5, exclude_seen=False, choose="test")],
+        beside=[ListJudge(name="the article's", k=5, exclude_seen=False, choose="test")],
     )
     shown = split.train_and_validation()
     models = (fit(shown, found.best), fit_popularity(shown))
@@ -59,6 +59,19 @@ def outcome() -> Outcome:
         recommendations=recommend(model),
         seed=0,
     )
+
+
+def test_a_line_to_beat_that_no_run_reaches_is_said(outcome: Outcome) -> None:
+    found, score = outcome.found, outcome.found.judge.score
+    rows = [row | {"rank": row["rank"] + 1, "ties": False} for row in found.leaderboard.rows()]
+    above = {"rank": 1, "run": None, "model": "ease (500)", score: 0.9, "ties": True}
+    board = Table.from_rows([dict.fromkeys(rows[0]) | above, *rows])
+    said = warned(replace(outcome, found=replace(found, leaderboard=board)))
+    assert "users ease (500) is better than every run: precision@5 0.9000, and 0." in said
+    rows[0]["ties"] = True
+    board = Table.from_rows([dict.fromkeys(rows[0]) | above, *rows])
+    for other in (outcome, replace(outcome, found=replace(found, leaderboard=board))):
+        assert "better than every run" not in warned(other)
 
 
 def choosing(outcome: Outcome, **settings: object) -> Outcome:

@@ -12,6 +12,9 @@ import scipy.sparse as sp
 
 import alsolike
 from alsolike.errors import DataError, LedgerError, SettingError, WritingError
+from alsolike.evaluation.intervals import paired_difference
+from alsolike.evaluation.judges import ShelfJudge
+from alsolike.evaluation.shelves import judge_shelves, shelves_of
 from alsolike.observing import Observer
 from alsolike.run import Job, Prepared, prepare, run_job, search_settings
 from alsolike.tuning import presets
@@ -166,6 +169,8 @@ def test_what_is_asked_stands_before_the_presets_own(tmp_path: Path) -> None:
         ({"preset": "fast"}, "no preset 'fast'"),
         ({"metric": "rmse"}, "rmse"),
         ({"k": 0}, "k must be"),
+        ({"judge": "shelves", "metric": "auc"}, "Shelves are judged by precision, .* not by 'auc'"),
+        ({"judge": "walls"}, "by lists or by shelves, not by 'walls'"),
         ({"sweeps": []}, "at least one sweep"),
         ({"grid": {"factors": 3}}, "list of values"),
         ({"grid": {"factors": [0]}}, "whole number"),
@@ -223,7 +228,8 @@ def test_a_search_broken_off_goes_on_and_does_nothing_twice(tmp_path: Path) -> N
 def test_other_data_or_settings_do_not_mix_with_a_ledger(tmp_path: Path) -> None:
     asked = job(tmp_path)
     search_settings(asked, prepare(asked))
-    for changes in ({"source": frame(41)}, {"seed": 5}, {"k": 4}, {"sweeps": [1, 3]}):
+    for changes in ({"source": frame(41)}, {"seed": 5}, {"k": 4}, {"sweeps": [1, 3]},
+                    {"judge": "shelves"}):  # fmt: skip
         other = job(tmp_path, **changes)
         prepared = prepare(other)
         with pytest.raises(LedgerError, match="choose another place"):
@@ -298,9 +304,45 @@ def test_without_history_the_model_holds_no_likes(tmp_path: Path) -> None:
     assert len(alsolike.similar(loaded)) > 0
 
 
+def test_settings_are_chosen_by_shelves_and_quoted_so(tmp_path: Path) -> None:
+    asked = job(tmp_path, judge="shelves", k=4, metric="map", seed=2)
+    outcome = run_job(asked)
+    found, split = outcome.found, outcome.split
+    assert found.judge == ShelfJudge(k=4, metric="map", seed=2)
+    assert found.leaderboard["rank"].tolist() == [1, 2, 3]
+    assert "validation_shelf_map@4" in found.leaderboard
+    fitted, shown = split.train_and_validation(), split.shown(with_validation=True)
+    ours, theirs = (
+        judge_shelves(shelves_of(model, fitted), split.test, shown, k=4, metrics=["map"], seed=2)
+        for model in (alsolike.fit(fitted, found.best), alsolike.fit_popularity(fitted))
+    )
+    assert outcome.test.measure == "shelf_map@4"
+    first, second, *_ = outcome.test.table().rows()
+    assert [(row["model"], row["metric"], row["mean"]) for row in (first, second)] == [
+        ("als", "shelf_map@4", ours.mean("map@4")),
+        ("popularity", "shelf_map@4", theirs.mean("map@4")),
+    ]
+    assert outcome.test.difference == paired_difference(
+        ours.per_user["map@4"], theirs.per_user["map@4"], np.random.default_rng(0)
+    )
+    assert {"shelf_precision@4", "precision@4", "map@4"} <= set(outcome.test.table()["metric"])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Chosen by shelf_map@4 on validation, at most 5 pages of each user" in page
+    assert "nan" not in page.casefold().replace("nance", "")
+    assert not any("mse" in name or "train" in name for name in found.curves.column_names)
+
+
+def test_lists_and_shelves_are_both_told_of_whoever_chose(tmp_path: Path) -> None:
+    by_lists = run_job(job(tmp_path / "lists"))
+    names = by_lists.test.table()["metric"].tolist()
+    assert names[0] == "precision@10"
+    assert "shelf_precision@10" in names
+
+
+@pytest.mark.parametrize("judge", ["lists", "shelves"])
 @pytest.mark.parametrize("by", ["one", "fraction", "users"])
-def test_a_run_may_split_in_other_ways(tmp_path: Path, by: str) -> None:
-    outcome = run_job(job(tmp_path, by=by, held_out=None))
+def test_a_run_may_split_in_other_ways(tmp_path: Path, by: str, judge: str) -> None:
+    outcome = run_job(job(tmp_path, by=by, held_out=None, judge=judge))
     split = outcome.split
     assert split.test.n_interactions > 0
     assert not set(split.test_users) & set(split.validation_users) or by != "users"

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,30 @@ import numpy as np
 import pytest
 
 from alsolike.data.interactions import Interactions
+from alsolike.data.joining import joined
 from alsolike.data.split import Split
-from alsolike.data.splitting import hold_out
+from alsolike.data.splitting import hold_out, hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, LedgerError, SettingError
-from alsolike.evaluation.curves import Judge, learning_curve
+from alsolike.evaluation.comparing import compare_with_best, optimism
+from alsolike.evaluation.curves import learning_curve
+from alsolike.evaluation.judges import ListJudge, ShelfJudge
+from alsolike.evaluation.shelves import judge_shelves, shelves_of
 from alsolike.models.config import ALSConfig
+from alsolike.models.popularity import PopularityConfig
 from alsolike.observing import Observer
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
 from alsolike.tuning import candidates
-from alsolike.tuning.leaderboard import Run, SearchResult, ranked
+from alsolike.tuning.baselines import baselines_for
+from alsolike.tuning.candidates import fit_baseline
+from alsolike.tuning.leaderboard import Run, SearchResult, ranked, runs_of
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.plan import Plan
 from alsolike.tuning.presets import ARTICLE, PRESETS, preset_for, quick_for
 from alsolike.tuning.search import search
 from alsolike.tuning.space import expand
+from alsolike.tuning.strategies import strategy_of
 from alsolike.tuning.telling import FinishedRun
 
 BASE = ALSConfig(factors=4, seed=3)
@@ -119,7 +128,7 @@ def test_curves_hold_every_point_once(split: Split, result: SearchResult) -> Non
     ]
     assert result.curves.column_names == (
         *("run", "rank", "sweep", "factors", "alpha"),
-        *Judge(k=5).figures,
+        *ListJudge(k=5).figures,
         "state",
     )
     for run, config in enumerate(expand(SPACE, BASE), start=1):
@@ -147,7 +156,7 @@ def test_leaderboard_is_ranked_by_best_points(result: SearchResult) -> None:
 
 
 def test_ties_go_to_the_cheapest(split: Split) -> None:
-    plan = Plan(split, {"": Judge(k=5)}, (1, 2))
+    plan = Plan(split, {"": ListJudge(k=5)}, (1, 2))
     runs = [(64, (0.5, 0.4)), (32, (0.4, 0.5)), (32, (0.5, 0.5)), (32, (0.5, 0.1)), (8, (0.4, 0.4))]
     configs = [ALSConfig(factors=factors, seed=at) for at, (factors, _) in enumerate(runs)]
     with Ledger(None) as ledger:
@@ -180,7 +189,7 @@ def test_iterations_alone_share_a_training(split: Split) -> None:
 
 
 def test_judges_beside_see_the_same_trainings(split: Split, result: SearchResult) -> None:
-    article = Judge(name="the article's", k=5, exclude_seen=False, choose="test")
+    article = ListJudge(name="the article's", k=5, exclude_seen=False, choose="test")
     found = search(split, expand(SPACE, BASE), sweeps=SWEEPS, k=5, beside=[article])
     assert plain(found.leaderboard) == plain(result.leaderboard)
     other = found.beside["the article's"]
@@ -193,6 +202,123 @@ def test_judges_beside_see_the_same_trainings(split: Split, result: SearchResult
         )
     )
     assert other.curves["test_precision@5"][0] == alone.figures["test_precision@5"]
+
+
+def test_shelves_rank_as_lists_do(split: Split, result: SearchResult) -> None:
+    judge = ShelfJudge(k=5, seed=2)
+    lines = baselines_for(None, split.train)
+    found = search(split, expand(SPACE, BASE), sweeps=SWEEPS, judge=judge, baselines=lines)
+    expected = {}
+    for run, config in enumerate(expand(SPACE, BASE), start=1):
+        points = list(learning_curve(split, config, sweeps=SWEEPS, judge=judge))
+        expected[run] = max(points, key=lambda point: (point.figures[judge.score], -point.sweep))
+    board = [row for row in plain(found.leaderboard) if row["run"] is not None]
+    assert {row["run"]: row["sweep"] for row in board} == {
+        run: point.sweep for run, point in expected.items()
+    }
+    for row in board:
+        assert {name: row[name] for name in judge.interval} == expected[row["run"]].figures
+    assert (
+        found.best_run
+        == board[0]["run"]
+        == max(expected, key=lambda run: expected[run].figures[judge.score])
+    )
+    answers = [expected[row["run"]].answers[""] for row in board]
+    alone = search(split, expand(SPACE, BASE), sweeps=SWEEPS, judge=judge)
+    told = compare_with_best(np.array(answers), np.random.default_rng(0))
+    assert alone.leaderboard["ties"].tolist() == told.ties.tolist()
+    assert alone.optimism == optimism(np.array(answers), np.random.default_rng(0))
+    assert [row["run"] for row in board] == alone.leaderboard["run"].tolist()
+    assert "mse" not in " ".join(found.curves.column_names)
+    assert "train" not in " ".join(found.curves.column_names)
+    assert "shelf_precision@5 on validation, at most 5 pages of each user" in str(found)
+
+
+def test_below_a_line_to_beat_the_runs_are_compared_among_themselves(split: Split) -> None:
+    """All are worse than it; the cheapest of those that tie is asked for all the same."""
+    plan = Plan(split, {"": ListJudge(k=5)}, (1,))
+    rng = np.random.default_rng(0)
+    users = rng.random(80)
+    values = [users + 0.5, users + 0.002 * rng.random(80), users, users + 0.001, users - 0.3]
+    configs = [PopularityConfig(), *(ALSConfig(factors=f, seed=f) for f in (64, 32, 8, 2))]
+    with Ledger(None) as ledger:
+        entries = ledger.enlist([config.to_settings() for config in configs], sweeps=1)
+        for entry, answers in zip(entries, values, strict=True):
+            assert ledger.claim("me") == entry
+            figures = dict.fromkeys(plan.judges[""].figures, 0.0) | {plan.score: answers.mean()}
+            ledger.record(entry, 1, figures, worker="me", bests={"": answers})
+            ledger.finish(entry, worker="me")
+        runs = runs_of(dict(zip(entries, configs, strict=True)))
+        found = ranked(plan, ledger, [(run, ledger.points(run.entry)) for run in runs], [])
+    assert found.leaderboard["ties"].tolist() == [True] + [False] * 4
+    alone = compare_with_best(np.array(values[1:]), np.random.default_rng(0)).ties
+    cheapest = min(config.factors for config, ties in zip(configs[1:], alone, strict=True) if ties)
+    assert (found.best.factors, found.proposed.factors) == (64, cheapest)
+    assert cheapest == 8
+    assert found.choice.startswith(
+        "No run reaches popularity. The best of them is run 1; the cheapest that cannot be told "
+        "from that one is run 3."
+    )
+
+
+def test_every_line_to_beat_has_shelves_of_its_own(split: Split) -> None:
+    judge = ShelfJudge(k=5)
+    lines = baselines_for(None, split.train)
+    found = search(split, expand({}, BASE), sweeps=[2], judge=judge, baselines=lines)
+    scores = {row["model"]: row[judge.score] for row in plain(found.leaderboard)}
+    assert len(scores) == len(lines) + 1
+    engine = LocalEngine(1)
+    for run in runs_of(dict(enumerate(lines))):
+        shelves = shelves_of(fit_baseline(split.train, run.config, engine), split.train)
+        alone = judge_shelves(shelves, split.validation, split.train, k=5)
+        assert scores[run.model] == alone.mean("precision@5")
+
+
+@pytest.mark.parametrize("way", ["random", "tpe", "halving", "doubling"])
+def test_every_way_to_search_goes_by_shelves(split: Split, way: str) -> None:
+    judge = ShelfJudge(k=5)
+    space = {"factors": [2, 4, 8], "alpha": [1.0, 5.0, 20.0, 80.0]}
+    trials = 6 if way in ("random", "tpe") else None
+    asked = strategy_of(way, space, BASE, trials=trials)
+    found = search(split, asked, sweeps=SWEEPS, judge=judge, patience=2, prune=True)
+    scores = [row[judge.score] for row in plain(found.leaderboard)]
+    assert scores == sorted(scores, reverse=True)
+    whole = search(split, expand(space, BASE), sweeps=SWEEPS, judge=judge)
+    by_settings = {
+        (row["factors"], row["alpha"], row["sweep"]): row[judge.score]
+        for row in plain(whole.curves)
+    }
+    for row in plain(found.curves):
+        assert row[judge.score] == by_settings[row["factors"], row["alpha"], row["sweep"]]
+    if way == "halving":  # the first rung is judged by shelves, too
+        first = {key[:2]: score for key, score in by_settings.items() if key[2] == SWEEPS[0]}
+        on = {(row["factors"], row["alpha"]) for row in plain(found.curves) if row["sweep"] > 1}
+        assert min(first[one] for one in on) >= sorted(first.values(), reverse=True)[len(on) - 1]
+
+
+def test_lists_are_not_gone_on_with_as_shelves(split: Split) -> None:
+    with Ledger(None) as ledger:
+        search(split, [BASE], sweeps=[1], ledger=ledger)
+        with pytest.raises(LedgerError, match='kind of judge honest was not there and is now "sh'):
+            search(split, [BASE], sweeps=[1], ledger=ledger, judge=ShelfJudge())
+
+
+def test_who_cannot_be_asked_is_told() -> None:
+    class Warned(Hearing):
+        def warn(self, danger: str) -> None:
+            self.told.append(danger)
+
+    likes = tiny_likes(60, 40)
+    loner = Interactions.from_columns(["loner"], [str(likes.items.id_of(0))])
+    split = hold_out_fraction(joined(likes, loner), fraction=0.4)
+    rows = np.repeat(np.arange(split.train.n_users), split.train.user_counts)
+    alone = split.validation_users[0]
+    less = replace(split, train=split.train.keep(rows != alone))
+    observer = Warned()
+    found = search(less, [BASE], sweeps=[1], judge=ShelfJudge(k=5), observer=observer)
+    n_users = len(split.validation_users)
+    assert str(observer.told[0]).startswith(f"1 of {n_users} validation users have no like")
+    assert found.optimism.corrected.n == n_users - 1
 
 
 def test_the_observer_is_told_each_curve(split: Split) -> None:
@@ -316,7 +442,7 @@ HOST = """
 import os, random, signal, sys, time
 from alsolike.data.splitting import hold_out
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.curves import Judge
+from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.models.config import ALSConfig
 from alsolike.testing import tiny_likes
 from alsolike.tuning.search import search
@@ -325,12 +451,13 @@ from alsolike.tuning.ledger import Ledger
 
 split = hold_out(tiny_likes(60, 40), k=2, share=0.3)
 configs = expand({"factors": [2, 4], "alpha": [1.0, 20.0, 30.0]}, ALSConfig(seed=3))
+judges = {"lists": ListJudge(k=5), "shelves": ShelfJudge(k=5)}
 
 def work(ledger, out):
-    article = Judge(name="article", k=5, exclude_seen=False, choose="test")
+    article = ListJudge(name="article", k=5, exclude_seen=False, choose="test")
     with Ledger(ledger) as book:
-        found = search(split, configs, sweeps=[1, 2, 3], k=5, ledger=book, beside=[article],
-                       engine=LocalEngine(1))
+        found = search(split, configs, sweeps=[1, 2, 3], judge=judges[sys.argv[2]], ledger=book,
+                       beside=[article], engine=LocalEngine(1))
     with open(out, "w") as file:
         for view in (found, found.beside["article"]):
             for table in (view.curves, view.leaderboard):
@@ -357,9 +484,10 @@ print(kills)
 """
 
 
-def test_kills_change_no_byte(tmp_path: Path) -> None:
+@pytest.mark.parametrize("judge", ["lists", "shelves"])
+def test_kills_change_no_byte(tmp_path: Path, judge: str) -> None:
     run = subprocess.run(
-        [sys.executable, "-c", HOST, str(tmp_path)],
+        [sys.executable, "-c", HOST, str(tmp_path), judge],
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -275,6 +275,7 @@ def _warnings(outcome: Outcome) -> Iterator[str]:
             f"On the test users the chosen model {verdict} popularity: {outcome.test.measure} "
             f"differs by {gain.mean:.4f} ({gain.low:.4f} to {gain.high:.4f})."
         )
+    yield from _out_of_reach(found)
     if gain.n < 100:
         yield f"Only {gain.n:,} test users: the intervals are wide, and percentiles of few users."
     if found.skipped:
@@ -291,6 +292,17 @@ def _warnings(outcome: Outcome) -> Iterator[str]:
         yield f"{read.rejected:,} malformed lines were rejected."
     if read.missing:
         yield f"{read.missing:,} rows without a user or an item were dropped."
+
+
+def _out_of_reach(found: SearchResult) -> Iterator[str]:
+    """Say where a line to beat was not reached by any run."""
+    rows, score = list(found.leaderboard.rows()), found.judge.score
+    own = next(row for row in rows if row["run"] == found.best_run)
+    if rows[0]["model"] != own["model"] and not own["ties"]:
+        yield (
+            f"On the validation users {rows[0]['model']} is better than every run: "
+            f"{found.judge.measure} {rows[0][score]:.4f}, and {own[score]:.4f} of the best run."
+        )
 
 
 def _at_the_edge(found: SearchResult) -> Iterator[str]:
@@ -312,6 +324,12 @@ def _notes(outcome: Outcome) -> Iterator[str]:
         "The figures above come from the chosen settings trained without the test items; the "
         "model beside this page was then refitted on all interactions."
     )
+    if outcome.test.shelves:
+        yield (
+            "Figures that begin with shelf_ are of shelves of similar items: a user is shown what "
+            "stands beside items that the user likes, a few drawn of each user's, and the held-out "
+            "items are looked for there."
+        )
     for name, other in found.beside.items():
         score = other.judge.score
         row = next(row for row in other.leaderboard.rows() if row["run"] is not None)

@@ -21,11 +21,12 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.memory import available
 from alsolike.errors import SettingError, WritingError
-from alsolike.evaluation.curves import Judge, checked_sweeps, with_given
+from alsolike.evaluation.curves import checked_sweeps, with_given
 from alsolike.evaluation.final import TestFigures
 from alsolike.evaluation.intervals import paired_difference
+from alsolike.evaluation.judges import ShelfJudge
+from alsolike.evaluation.judging import Judge
 from alsolike.evaluation.measures import evaluate, mean_squared_error
-from alsolike.evaluation.shelves import NeighbourShelves, PopularityShelves, judge_shelves
 from alsolike.evaluation.slices import slices_of
 from alsolike.forecasting import Forecast, forecast
 from alsolike.models.als import fit
@@ -68,7 +69,7 @@ class Job:
         A name of `alsolike.tuning.presets.PRESETS`.
     by : str
         How to split, see `alsolike.data.schemes.split_by`.
-    min_per_user, min_per_item, held_out, share, k, metric
+    min_per_user, min_per_item, held_out, share, k, metric, judge
         In place of the preset's own; None keeps these.
     grid : mapping of str to sequence or Range
         Values to try of these settings, in place of the preset's own; the preset's other lists
@@ -107,6 +108,7 @@ class Job:
     share: float | None = None
     k: int | None = None
     metric: str | None = None
+    judge: str | None = None
     grid: Space = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     sweeps: Sequence[int] | None = None
@@ -252,9 +254,7 @@ def search_settings(job: Job, prepared: Prepared, *, observer: Observer = SILENT
             how.strategy(preset.space, preset.base),
             sweeps=preset.sweeps,
             ledger=ledger,
-            k=preset.k,
-            metric=preset.metric,
-            exclude_seen=preset.exclude_seen,
+            judge=preset.ranking(job.seed),
             beside=preset.beside,
             baselines=baselines_for(how.baselines, prepared.split.train, seed=job.seed),
             patience=how.patience,
@@ -304,7 +304,7 @@ def _refuse_early(job: Job) -> None:
     job.search.strategy(preset.space, preset.base)
     baselines_for(job.search.baselines, anyone)
     checked_sweeps(preset.sweeps)
-    Judge(metric=preset.metric, k=preset.k)
+    preset.ranking(job.seed)
     if job.out.exists() and not job.out.is_dir():
         raise WritingError(f"{job.out}: a folder for the results expected, a file found.")
     refuse_other_folder(job.out / "model")
@@ -325,6 +325,7 @@ def _adapted(preset: Preset, job: Job) -> Preset:
         "share": job.share,
         "k": job.k,
         "metric": job.metric,
+        "judge": job.judge,
         "sweeps": None if job.sweeps is None else tuple(job.sweeps),
     }
     base = replace(preset.base, seed=job.seed, **job.settings)
@@ -350,14 +351,15 @@ def _test_figures(judge: Judge, chosen: ALSConfig, split: Split, engine: Engine)
         "mse_users": mean_squared_error(model, split.test, user_indices=split.test_users),
         "mse_all": mean_squared_error(model, shown),
     }
-    ours, theirs = (each.per_user[judge.measure] for each in evaluations)
+    asking = judge if isinstance(judge, ShelfJudge) else ShelfJudge(k=judge.k, seed=chosen.seed)
+    shelves = [
+        asking.evaluation(each, fitted, split.test, shown, engine) for each in (model, popularity)
+    ]
+    quoted = shelves if asking is judge else evaluations
+    ours, theirs = (each.per_user[judge.column] for each in quoted)
     slices = tuple(
         slices_of(each, split.test, shown, metric=judge.metric, k=judge.k, engine=engine)
         for each in (model, popularity)
-    )
-    shelves = tuple(
-        judge_shelves(each, split.test, shown, k=judge.k, seed=chosen.seed)
-        for each in (NeighbourShelves(model, engine=engine), PopularityShelves(popularity))
     )
     return TestFigures(
         measure=judge.measure,
@@ -365,7 +367,7 @@ def _test_figures(judge: Judge, chosen: ALSConfig, split: Split, engine: Engine)
         errors=errors,
         difference=paired_difference(ours, theirs, np.random.default_rng(0)),
         slices=slices,
-        shelves=shelves,
+        shelves=tuple(shelves),
     )
 
 

@@ -108,12 +108,20 @@ _SEARCHING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     ),
     (("--min-per-user",), {"type": click.IntRange(min=0), "help": "Likes a user must have."}),
     (("--min-per-item",), {"type": click.IntRange(min=0), "help": "Likes an item must have."}),
-    (("--k",), {"type": click.IntRange(min=1), "help": "Length of the lists that are scored."}),
+    (("--k",), {"type": click.IntRange(min=1), "help": "Length of what is scored."}),
     (
         ("--metric",),
         {
             "help": "What settings are chosen by [default: precision]; also recall, capped_recall, "
-            "ndcg, map, mrr, hit_rate and auc."
+            "ndcg, map, mrr, hit_rate and, of lists, auc."
+        },
+    ),
+    (
+        ("--judge",),
+        {
+            "type": click.Choice(["lists", "shelves"]),
+            "help": "What that is measured on: users' lists, or the shelves of similar items "
+            "[default: lists].",
         },
     ),
     (
@@ -254,6 +262,7 @@ def asked_of(options: dict[str, Any]) -> dict[str, Any]:
         "space": checked(grid_of(options.pop("grid"))),
         "settings": checked(settings_of(options.pop("settings"))),
         "sweeps": numbers_of(options.pop("sweeps")),
+        "judge": options.pop("judge"),
         "baselines": None if baselines is None else [one.strip() for one in baselines.split(",")],
         **{name: options.pop(name) for name in _HOW},
     }
@@ -266,7 +275,7 @@ def asked_of(options: dict[str, Any]) -> dict[str, Any]:
             raise SettingError(f"{file} and the command line both say {name}. Say it in one.")
         found[name] = value
     job = {"grid": found.pop("space", {}), "settings": found.pop("settings", {})}
-    job["sweeps"] = found.pop("sweeps", None)
+    job |= {name: found.pop(name, None) for name in ("sweeps", "judge")}
     how = {"by" if name == "search" else name: value for name, value in found.items()}
     if "budget" in how:
         how["budget"] = seconds_of(str(how["budget"]))

@@ -2,106 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.interactions import Interactions
 from alsolike.data.split import Split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.intervals import Resamples
-from alsolike.evaluation.measures import METRICS, SquaredErrors, measured
+from alsolike.errors import SettingError
+from alsolike.evaluation.judges import checked_judges, first_judge
+from alsolike.evaluation.judging import HeldOut, Judge
 from alsolike.evaluation.questions import Questions
 from alsolike.models.als import fold_in, iterate
 from alsolike.models.base import FactorModel, Recommender
 from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
-from alsolike.recommending.scan import Ranked
 
-HeldOut = Literal["validation", "test"]
-Rows = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
-
-# Coverage has one value for all users, and so no interval over them.
-_RANKING_METRICS = tuple(metric for metric in METRICS if metric != "coverage")
-
-# Intervals of points rank nothing; 1,000 resamples place their ends to about a tenth of the width.
-_RESAMPLES = 1_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judge:
-    """One way to score a point: what is measured, on whom, and with or without the seen items.
-
-    Parameters
-    ----------
-    name : str
-        For people and as a prefix in the ledger.
-    metric : str
-        A metric of `alsolike.evaluation.measures` that each user has a value of.
-    k : int
-        Length of the lists, at least 1.
-    exclude_seen : bool
-        Leave a user's training items out of the lists (False: the article's way). The train
-        figures never leave them out.
-    choose : {"validation", "test"}
-        The held-out part that the best point is chosen on.
-
-    Examples
-    --------
-    >>> print(Judge(k=5))
-    precision@5 on validation, seen items excluded
-    >>> print(Judge(k=5, exclude_seen=False, choose="test"))
-    precision@5 on test, seen items kept
-    """
-
-    name: str = "honest"
-    metric: str = "precision"
-    k: int = 10
-    exclude_seen: bool = True
-    choose: HeldOut = "validation"
-
-    def __post_init__(self) -> None:
-        if self.metric not in _RANKING_METRICS:
-            raise SettingError(
-                f"A point can be judged by {', '.join(_RANKING_METRICS)}, not by {self.metric!r}."
-            )
-        whole = isinstance(self.k, (int, np.integer)) and not isinstance(self.k, bool)
-        if not whole or self.k < 1:
-            raise SettingError(f"k must be a whole number of at least 1, not {self.k!r}.")
-        if self.choose not in get_args(HeldOut):
-            raise SettingError(
-                f"The best is chosen on 'validation' or on 'test', not on {self.choose!r}."
-            )
-
-    @property
-    def measure(self) -> str:
-        """The metric with its length, such as ``"precision@10"``."""
-        return self.metric if self.metric == "auc" else f"{self.metric}@{self.k}"
-
-    @property
-    def score(self) -> str:
-        """The figure that ranks, such as ``"validation_precision@10"``."""
-        return f"{self.choose}_{self.measure}"
-
-    @property
-    def figures(self) -> tuple[str, ...]:
-        """The names of all figures that this judge gives each point, in order."""
-        return (
-            f"train_{self.measure}",
-            self.score,
-            f"{self.score}_low",
-            f"{self.score}_high",
-            "train_mse",
-            f"{self.choose}_mse",
-        )
-
-    def __str__(self) -> str:
-        seen = "excluded" if self.exclude_seen else "kept"
-        return f"{self.measure} on {self.choose}, seen items {seen}"
 
 
 @dataclass(frozen=True)
@@ -129,19 +46,20 @@ def learning_curve(
     config: ALSConfig,
     *,
     sweeps: Sequence[int],
-    k: int = 10,
-    metric: str = "precision",
-    exclude_seen: bool = True,
-    choose: HeldOut = "validation",
+    k: int | None = None,
+    metric: str | None = None,
+    exclude_seen: bool | None = None,
+    choose: HeldOut | None = None,
+    judge: Judge | None = None,
     beside: Sequence[Judge] = (),
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Iterator[CurvePoint]:
     """Train once and yield a point at each chosen sweep.
 
-    Held-out and train figures are means over the same users: those with held-out items. Train
-    lists leave nothing out, as in the article. Mean squared errors are over all cells of these
-    users' rows.
+    Held-out and train figures are means over the same users: those with held-out items. Of judges
+    of lists, train lists leave nothing out, as in the article, and mean squared errors are over all
+    cells of these users' rows.
 
     Parameters
     ----------
@@ -151,7 +69,9 @@ def learning_curve(
     sweeps : sequence of int
         At least 1 each.
     k, metric, exclude_seen, choose
-        What is measured, as in `Judge`.
+        Settings of a `ListJudge`, in place of `judge`; None keeps its own.
+    judge : Judge or None
+        What is measured. None: lists.
     beside : sequence of Judge
         Further ways to score each point of the same training.
     engine : Engine or None
@@ -162,7 +82,7 @@ def learning_curve(
     Raises
     ------
     SettingError
-        No sweeps, or judges of one name.
+        No sweeps, judges of one name, or a judge with settings beside it.
     SplitError
         The split has no user in the part that a judge chooses on.
     FitError
@@ -170,6 +90,7 @@ def learning_curve(
 
     Examples
     --------
+    >>> from alsolike.data.interactions import Interactions
     >>> from alsolike.data.splitting import hold_out
     >>> users = [f"u{number}" for number in range(20) for _ in range(12)]
     >>> items = [f"i{number % 15}" for number in range(240)]
@@ -178,7 +99,7 @@ def learning_curve(
     >>> [point.sweep for point in curve]
     [2, 4]
     """
-    first = Judge(k=k, metric=metric, exclude_seen=exclude_seen, choose=choose)
+    first = first_judge(judge, k=k, metric=metric, exclude_seen=exclude_seen, choose=choose)
     wanted = checked_sweeps(sweeps)
     judges = checked_judges(split, first, beside)
     panel = Panel(split, judges, config.seed, engine or LocalEngine())
@@ -224,7 +145,7 @@ class Panel:
         # What a model has been shown when it is asked: training, and what was given.
         shown = split.shown()
         self._engine = engine
-        self._seats = {prefix: _Seat(judge, split, shown, seed) for prefix, judge in judges.items()}
+        self._seats = {prefix: judge.seated(split, shown, seed) for prefix, judge in judges.items()}
         # Judges who ask alike read the same lists: ranking is most of the work.
         self._asked: list[Questions] = []
         self._longest: list[int] = []
@@ -282,42 +203,6 @@ class Panel:
         return next(known, len(self._asked))
 
 
-class _Seat:
-    """One judge with its questions, its cells and its resamples."""
-
-    def __init__(self, judge: Judge, split: Split, shown: Interactions, seed: int) -> None:
-        held_out, users = _held_out(split, judge)
-        self.judge = judge
-        of_chosen = Questions.of(held_out, shown if judge.exclude_seen else None, users)
-        of_train = Questions.of(shown, None, users)
-        self.questions = (of_train, of_chosen)
-        self._errors = SquaredErrors(shown, users), SquaredErrors(held_out, users)
-        # The same resamples for each point of a curve: two points do not differ by their draw.
-        self._resamples = Resamples(
-            len(of_chosen.users), np.random.default_rng(seed), resamples=_RESAMPLES
-        )
-
-    def figures(
-        self, model: Recommender, lists: Sequence[Ranked], engine: Engine
-    ) -> tuple[dict[str, float], Values]:
-        """Return the judge's figures for one model, from the lists that answer its questions.
-
-        And the value of each user. A model without factors has no errors.
-        """
-        measure = self.judge.measure
-        of_train, of_chosen = (
-            measured(model, asked, ranked, [self.judge.k], [self.judge.metric], engine)
-            for asked, ranked in zip(self.questions, lists, strict=True)
-        )
-        answers = of_chosen.per_user[measure]
-        interval = self._resamples.mean(answers)
-        values = [of_train.mean(measure), interval.mean, interval.low, interval.high]
-        if isinstance(model, FactorModel):
-            values += [errors.mean(model, engine) for errors in self._errors]
-        named = zip(self.judge.figures, map(float, values), strict=False)
-        return dict(named), answers
-
-
 def with_given(model: FactorModel, split: Split, engine: Engine | None) -> FactorModel:
     """Return the model with the whole held-out users folded in, where the split has such."""
     if split.given is None:
@@ -336,28 +221,3 @@ def checked_sweeps(sweeps: Sequence[int]) -> tuple[int, ...]:
             f"sweeps must name at least one sweep, each a whole number from 1: {list(sweeps)}."
         )
     return tuple(int(sweep) for sweep in wanted)
-
-
-def checked_judges(split: Split, first: Judge, beside: Sequence[Judge]) -> dict[str, Judge]:
-    """Return the judges by the prefix of their figures; "" for the first."""
-    names = [judge.name for judge in (first, *beside)]
-    if len(set(names)) < len(names):
-        raise SettingError(f"Judges of one search need different names; these are {names}.")
-    judges = {"": first, **{f"{judge.name}: ": judge for judge in beside}}
-    for judge in judges.values():
-        _held_out(split, judge)
-    return judges
-
-
-def _held_out(split: Split, judge: Judge) -> tuple[Interactions, Rows]:
-    """Return the part that `judge` chooses on and the rows of its users."""
-    if judge.choose == "validation":
-        held_out, users = split.validation, split.validation_users
-    else:
-        held_out, users = split.test, split.test_users
-    if not users.size:
-        raise SplitError(
-            f"The best cannot be chosen on {judge.choose}: this split has no {judge.choose} "
-            "users. Make the split with some, or choose on the other part."
-        )
-    return held_out, users

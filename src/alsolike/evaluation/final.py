@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from alsolike.evaluation.intervals import Estimate
 from alsolike.evaluation.results import Evaluation
-from alsolike.evaluation.shelves import ShelfEvaluation
+from alsolike.evaluation.shelves import ShelfEvaluation, of_shelf
 from alsolike.evaluation.slices import Slices
 from alsolike.tables import Table
 
@@ -17,7 +17,7 @@ class TestFigures:
     Parameters
     ----------
     measure : str
-        The measure that settings were chosen by.
+        The measure that settings were chosen by, as `table` calls it.
     evaluations : tuple of Evaluation
         The chosen model's, then popularity's, over the same users.
     errors : mapping of str to float
@@ -29,7 +29,8 @@ class TestFigures:
     slices : tuple of Slices
         Both models' figures by length of history and by popularity, and how they are spread.
     shelves : tuple of ShelfEvaluation
-        Both models' shelves of similar items.
+        Both models' shelves of similar items: whether who likes an item likes what stands beside
+        it.
     """
 
     measure: str
@@ -40,15 +41,23 @@ class TestFigures:
     shelves: tuple[ShelfEvaluation, ...] = ()
 
     def table(self) -> Table:
-        """Return model, metric, mean, low, high, users; the chosen measure first."""
+        """Return model, metric, mean, low, high, users; the chosen measure first.
+
+        What was measured on shelves is called so: ``"shelf_precision@10"``.
+        """
         rows = [
             {"model": evaluation.model_name} | row
             for evaluation in self.evaluations
             for row in [*evaluation.summary().rows(), *_coverage(evaluation)]
         ]
+        rows += [
+            {"model": one.model_name} | row | {"metric": of_shelf(row["metric"])}
+            for one in self.shelves
+            for row in one.summary().rows()
+        ]
         order = [self.measure, *(row["metric"] for row in rows)]
         rows.sort(key=lambda row: order.index(row["metric"]))  # the models of a metric together
-        model, users = self.evaluations[0].model_name, self.difference.n
+        model, users = self.evaluations[0].model_name, len(self.evaluations[0].user_indices)
         rows += [
             {"model": model, "metric": metric, "mean": error, "users": users}
             for metric, error in self.errors.items()
@@ -56,7 +65,7 @@ class TestFigures:
         return Table.from_rows(rows)
 
     def further(self) -> list[tuple[str, Table]]:
-        """Return the slices and the shelves as tables, each with its heading."""
+        """Return the slices as tables, each with its heading."""
         found = []
         for one in self.slices:
             found += [
@@ -66,14 +75,6 @@ class TestFigures:
                 (f"{one.model_name}: how recommendations are spread",
                  one.concentration.to_table()),
             ]  # fmt: skip
-        if self.shelves:
-            rows = [
-                {"shelves": one.model_name} | row
-                for one in self.shelves
-                for row in one.summary().rows()
-            ]
-            heading = "Shelves: those who like an item, shown what stands beside it"
-            found.append((heading, Table.from_rows(rows)))
         return found
 
     def __str__(self) -> str:

@@ -12,26 +12,26 @@ too short to show.
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.vocabulary import Vocabulary
-from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.measures import METRICS, checked_lengths, checked_metrics
-from alsolike.evaluation.pages import Pages, first_kept
+from alsolike.evaluation.pages import Pages
 from alsolike.evaluation.questions import as_lists
 from alsolike.evaluation.results import Evaluation
+from alsolike.evaluation.stocking import (
+    NeighbourShelves,
+    PopularityShelves,
+    ScoredShelves,
+    Shelves,
+    shelves_of,
+)
 from alsolike.kernels.launch import plain
 from alsolike.kernels.metrics import LIST_MEASURES, measure_lists
-from alsolike.models.base import FactorModel, with_factors
-from alsolike.models.popularity import PopularityModel, as_scores
-from alsolike.observing import SILENT, Observer
-from alsolike.recommending.answers import MIN_COUNT
-from alsolike.recommending.many import Ranked, similar_indices
 from alsolike.tables import Table
 
 __all__ = [
@@ -39,118 +39,20 @@ __all__ = [
     "NeighbourShelves",
     "Pages",
     "PopularityShelves",
+    "ScoredShelves",
     "ShelfEvaluation",
     "Shelves",
     "judge_shelves",
     "judged",
+    "shelves_of",
 ]
 
-Indices = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
-Mask = npt.NDArray[np.bool_]
 
 # A shelf is a list and has no scores of all other items, which AUC needs.
 SHELF_METRICS = tuple(metric for metric in METRICS if metric != "auc")
-
-
-class Shelves(Protocol):
-    """Anything that ranks the items to be shown beside an item.
-
-    Shelves judged by an item-to-item model of your own need these three, and nothing else.
-    """
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-
-    @property
-    def name(self) -> str:
-        """One word for leaderboards."""
-
-    def ranked(self, item_indices: Items, k: int) -> Ranked:
-        """Return the `k` best beside each item, best first, the item itself not among them.
-
-        A longer list must begin with the shorter one.
-        """
-
-
-@dataclass(frozen=True, eq=False)
-class NeighbourShelves:
-    """The neighbours by the cosine of their factors, as `alsolike.recommending.many.similar`.
-
-    Parameters
-    ----------
-    model : FactorModel
-    min_count : int
-        Neighbours have at least so many interactions, as of `similar`.
-    engine : Engine or None
-        None: all threads of this machine.
-    observer : Observer
-    """
-
-    model: FactorModel
-    min_count: int = MIN_COUNT
-    engine: Engine | None = None
-    observer: Observer = SILENT
-
-    def __post_init__(self) -> None:
-        with_factors(self.model, "compare items")
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.model.items
-
-    @property
-    def name(self) -> str:
-        """The name of the model."""
-        return self.model.name
-
-    def ranked(self, item_indices: Items, k: int) -> Ranked:
-        """Return the `k` nearest of each item."""
-        return similar_indices(
-            self.model,
-            item_indices,
-            k=k,
-            min_count=self.min_count,
-            engine=self.engine,
-            observer=self.observer,
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class PopularityShelves:
-    """The same most popular items beside every item, that item itself left out.
-
-    Parameters
-    ----------
-    model : PopularityModel
-    min_count : int
-        Shown are items with at least so many likes.
-    """
-
-    model: PopularityModel
-    min_count: int = MIN_COUNT
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.model.items
-
-    @property
-    def name(self) -> str:
-        """The name of the model."""
-        return self.model.name
-
-    def ranked(self, item_indices: Items, k: int) -> Ranked:
-        """Return the `k` most liked items, equals in the order of the items."""
-        counts = self.model.counts
-        order = np.argsort(-counts, kind="stable")
-        best = order[counts[order] >= self.min_count][: k + 1].astype(np.int32)
-        lists = np.broadcast_to(best, (len(item_indices), len(best)))
-        indices = first_kept(lists, lists != np.asarray(item_indices)[:, None], k)
-        scores = np.where(indices >= 0, as_scores(counts)[indices], np.float32(-np.inf))
-        return Ranked(indices, scores)
+# What is measured where nothing is said.
+USUAL = ("hit_rate", "recall", "precision", "ndcg")
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +111,7 @@ def judge_shelves(
     shown: Interactions,
     *,
     k: int | Sequence[int] = 10,
-    metrics: Sequence[str] = ("hit_rate", "recall", "precision", "ndcg"),
+    metrics: Sequence[str] = USUAL,
     pages_per_user: int = 5,
     exclude_seen: bool = True,
     user_indices: npt.ArrayLike | None = None,
@@ -226,7 +128,8 @@ def judge_shelves(
     Parameters
     ----------
     shelves : Shelves
-        ``NeighbourShelves(model)`` of a factorization, ``PopularityShelves(model)``, or your own.
+        ``NeighbourShelves(model)`` of a factorization, ``PopularityShelves(model)``, what
+        `shelves_of` gives for any other model here, or your own.
     held_out : Interactions
         Values above 0 are the likes to be found, such as ``split.validation``.
     shown : Interactions
@@ -336,6 +239,17 @@ def judged(
         short=int(np.count_nonzero(lists[:, longest - 1] < 0)),
         without_page=pages.without_page,
     )
+
+
+def of_shelf(metric: str) -> str:
+    """Return what a metric is called where it stands beside the same metric of users' lists.
+
+    Examples
+    --------
+    >>> of_shelf("precision@10")
+    'shelf_precision@10'
+    """
+    return f"shelf_{metric}"
 
 
 def checked_shelf_metrics(metrics: Sequence[str]) -> list[str]:

@@ -81,14 +81,24 @@ class ChanceModel(HistoricalModel):
 
         Each is a function of the seed, the user's row and the item's row, and of nothing else.
         """
-        users = np.arange(len(self.users), dtype=np.uint64)[user_indices]
+        return self._numbers(len(self.users), user_indices, item_indices)
+
+    def beside(self, item_indices: Rows, other_indices: slice) -> Floats:
+        """Return numbers in [0, 1), (n_chosen_items, n_chosen_others), as for users of their rows.
+
+        Each is a function of the seed and of the rows of both items.
+        """
+        return self._numbers(len(self.items), item_indices, other_indices)
+
+    def _numbers(self, n_rows: int, row_indices: Rows, item_indices: slice) -> Floats:
+        rows = np.arange(n_rows, dtype=np.uint64)[row_indices]
         items = np.arange(len(self.items), dtype=np.uint64)[item_indices]
         seed = np.full(1, self.config.seed, dtype=np.uint64)
-        of_users = _mixed(_mixed(seed) + (users + np.uint64(1)) * _STEP)
-        pairs = _mixed(of_users[:, None] + (items + np.uint64(1)) * _STEP)
+        of_rows = _mixed(_mixed(seed) + (rows + np.uint64(1)) * _STEP)
+        pairs = _mixed(of_rows[:, None] + (items + np.uint64(1)) * _STEP)
         # The 24 bits that float32 holds exactly.
-        scores: Floats = (pairs >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
-        return scores
+        numbers: Floats = (pairs >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
+        return numbers
 
     def __repr__(self) -> str:
         return (

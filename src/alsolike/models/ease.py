@@ -109,6 +109,11 @@ class EASEModel(HistoricalModel):
             scores[place] = total
         return scores
 
+    def beside(self, item_indices: Rows, other_indices: slice) -> Floats:
+        """Return what a like of items adds to the scores of others, (n_chosen, n_chosen_others)."""
+        added: Floats = self.weights[item_indices, other_indices].astype(np.float32)
+        return added
+
     @functools.cached_property
     def _likes(self) -> sp.csr_array:
         return likes_of(self.history)

@@ -127,9 +127,24 @@ class NeighboursModel(HistoricalModel):
         scores: Floats = sums.T.astype(np.float32, order="C")
         return scores
 
+    def beside(self, item_indices: Rows, other_indices: slice) -> Floats:
+        """Return how similar other items are to items, (n_chosen_items, n_chosen_others).
+
+        -inf for what is no neighbour of an item.
+        """
+        near = self._neighbours[item_indices][:, other_indices].tocoo()
+        similarities = np.full(near.shape, -np.inf, dtype=np.float32)
+        similarities[near.row, near.col] = near.data
+        return similarities
+
     @functools.cached_property
     def _likes(self) -> sp.csr_array:
         return likes_of(self.history)
+
+    @functools.cached_property
+    def _neighbours(self) -> sp.csr_array:
+        """The similarities with a row for each item: its neighbours."""
+        return self.similarities.T.tocsr()
 
     def __repr__(self) -> str:
         return (

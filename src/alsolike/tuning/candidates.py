@@ -75,15 +75,11 @@ def points_of(
     if not sweeps:
         return
     if isinstance(config, ALSConfig):
-        first = judges[""]
         yield from learning_curve(
             split,
             config,
             sweeps=sweeps,
-            k=first.k,
-            metric=first.metric,
-            exclude_seen=first.exclude_seen,
-            choose=first.choose,
+            judge=judges[""],
             beside=[judge for prefix, judge in judges.items() if prefix],
             engine=engine,
         )

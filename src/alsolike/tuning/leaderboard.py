@@ -9,8 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import FitError, LedgerError
-from alsolike.evaluation.comparing import Optimism, cheapest_of, compare_with_best, optimism
-from alsolike.evaluation.curves import Judge
+from alsolike.evaluation.comparing import (
+    Flags,
+    Optimism,
+    cheapest_of,
+    compare_with_best,
+    optimism,
+)
+from alsolike.evaluation.judging import Judge
 from alsolike.models.config import ALSConfig
 from alsolike.tables import Table
 from alsolike.tuning.candidates import Config, model_of
@@ -44,7 +50,8 @@ class SearchResult:
         The number of its run, from 1.
     proposed : ALSConfig
         The cheapest ALS run of those that cannot be told from the best: the fewest factors, then
-        the fewest sweeps. `best` where no other ties.
+        the fewest sweeps. `best` where no other ties. Where all ALS runs are worse than a line to
+        beat, they are compared among themselves.
     proposed_run : int
         The number of its run.
     optimism : Optimism
@@ -76,12 +83,19 @@ class SearchResult:
     def choice(self) -> str:
         """Which runs tie, which of them is proposed, and how far the best score can be believed."""
         others = int(np.count_nonzero(self.leaderboard["ties"])) - 1
-        told = (
-            "No other run ties with the best."
-            if others < 1
-            else f"{others:,} other{'s' * (others > 1)} cannot be told from the best on these "
-            f"users; the cheapest that ties is run {self.proposed_run}."
-        )
+        rows = list(self.leaderboard.rows())
+        if not next(row["ties"] for row in rows if row["run"] == self.best_run):
+            told = (
+                f"No run reaches {rows[0]['model']}. The best of them is run {self.best_run}; the "
+                f"cheapest that cannot be told from that one is run {self.proposed_run}."
+            )
+        elif others < 1:
+            told = "No other run ties with the best."
+        else:
+            told = (
+                f"{others:,} other{'s' * (others > 1)} cannot be told from the best on these "
+                f"users; the cheapest that ties is run {self.proposed_run}."
+            )
         if self.skipped:
             told += f" {self.skipped:,} runs were skipped or cut: time was up."
         return f"{told} {self.optimism}"
@@ -270,17 +284,16 @@ def _seen_by(
         if isinstance(one.run.config, ALSConfig)
         for sweep, figures in one.points.items()
     ]
-    interval = (judge.score, f"{judge.score}_low", f"{judge.score}_high")
     names = next((list(_own(one.run)) for one in scored if _own(one.run)), [])
     leaderboard = [
         {"rank": rank, "run": one.run.number, "model": one.run.model}
         | {name: _own(one.run).get(name) for name in names}
         | {"sweep": one.best_sweep if isinstance(one.run.config, ALSConfig) else None}
-        | {name: one.points[one.best_sweep][name] for name in interval}
+        | {name: one.points[one.best_sweep][name] for name in judge.interval}
         | {"ties": bool(ties), "state": one.state}
         for rank, (one, ties) in enumerate(zip(in_order, comparison.ties, strict=True), start=1)
     ]
-    best, proposed = _chosen(in_order, comparison.ties)
+    best, proposed = _chosen(in_order, answers, comparison.ties)
     return SearchResult(
         judge,
         Table.from_rows(curves),
@@ -301,17 +314,20 @@ def _own(run: Run) -> dict[str, Any]:
     return dict(run.varying) if isinstance(run.config, ALSConfig) else {}
 
 
-def _chosen(in_order: Sequence[_Scored], ties: Any) -> tuple[_Scored, _Scored]:
-    """Return the best ALS run, and the cheapest of those that tie with the best of all."""
+def _chosen(in_order: Sequence[_Scored], answers: Values, ties: Flags) -> tuple[_Scored, _Scored]:
+    """Return the best ALS run, and the cheapest of those that tie with the best of all.
+
+    Where none does, a line to beat stands above them: the cheapest that tie with the best of them.
+    """
     places = [at for at, one in enumerate(in_order) if isinstance(one.run.config, ALSConfig)]
     if not places:
         raise FitError("No run of ALS has a score. The lines to beat alone are no model to fit.")
     best = in_order[places[0]]
-    # Where a line to beat stands above, ALS runs are compared with it, and may all be worse.
-    if not any(ties[at] for at in places):
-        return best, best
+    tie = ties[places]
+    if not tie.any():
+        tie = compare_with_best(answers[places], np.random.default_rng(0)).ties
     costs = [(in_order[at].run.cost, in_order[at].best_sweep, at) for at in places]
-    return best, in_order[places[cheapest_of(costs, [bool(ties[at]) for at in places])]]
+    return best, in_order[places[cheapest_of(costs, tie)]]
 
 
 def _config(scored: _Scored) -> ALSConfig:

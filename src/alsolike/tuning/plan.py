@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from alsolike.data.split import Split
-from alsolike.evaluation.curves import Judge
+from alsolike.evaluation.judging import Judge
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,15 @@
 """Whole searches by name: how to filter, how to split, what to try and who judges it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.curves import Judge
+from alsolike.evaluation.judges import ListJudge, ShelfJudge, judge_of
+from alsolike.evaluation.judging import Judge
 from alsolike.models.config import ALSConfig
 from alsolike.tuning.space import expand
 
@@ -37,8 +38,10 @@ class Preset:
         Items held out per held-out user.
     share, validation_share : float or None
         Test and validation users as shares of all users, see `alsolike.data.splitting.hold_out`.
+    judge : {"lists", "shelves"}
+        What ranks on the validation users: their lists, or the shelves beside what they like.
     k, metric, exclude_seen
-        What ranks on the validation users, as in `Judge`.
+        As of that judge, see `alsolike.evaluation.judging.Judge`.
     beside : tuple of Judge
         Further ways to score and to choose, from the same trainings.
     """
@@ -53,10 +56,23 @@ class Preset:
     held_out: int = 5
     share: float | None = None
     validation_share: float | None = None
+    judge: str = "lists"
     k: int = 10
     metric: str = "precision"
     exclude_seen: bool = True
     beside: tuple[Judge, ...] = ()
+
+    def ranking(self, seed: int = 0) -> Judge:
+        """Return the judge that ranks; `seed` is of what it draws."""
+        judge = judge_of(
+            {
+                "kind": self.judge,
+                "k": self.k,
+                "metric": self.metric,
+                "exclude_seen": self.exclude_seen,
+            }
+        )
+        return replace(judge, seed=seed) if isinstance(judge, ShelfJudge) else judge
 
     def configs(self) -> list[ALSConfig]:
         """Return the configurations to try."""
@@ -75,7 +91,7 @@ ARTICLE = Preset(
     sweeps=tuple(range(2, 40, 2)),
     share=0.2,
     k=5,
-    beside=(Judge(name="the article's", k=5, exclude_seen=False, choose="test"),),
+    beside=(ListJudge(name="the article's", k=5, exclude_seen=False, choose="test"),),
 )
 """The grid of the founding article.
 

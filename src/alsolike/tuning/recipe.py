@@ -11,6 +11,7 @@
     budget = "30m"
     baselines = ["item-knn"]
     choose = "cheapest"
+    judge = "shelves"
 
     [space]
     factors = [32, 64, 128]
@@ -42,6 +43,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "budget": (str, int, float),
     "baselines": list,
     "choose": str,
+    "judge": str,
     "space": dict,
     "settings": dict,
     "start": list,

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -13,7 +13,9 @@ from alsolike.data.split import Split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError, SettingError
-from alsolike.evaluation.curves import Judge, checked_judges, checked_sweeps
+from alsolike.evaluation.curves import checked_sweeps
+from alsolike.evaluation.judges import checked_judges, first_judge
+from alsolike.evaluation.judging import HONEST, Judge
 from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
 from alsolike.tuning.candidates import ONE_GO, Config, sweeps_of
@@ -40,9 +42,10 @@ def search(
     *,
     sweeps: Sequence[int] | None = None,
     ledger: Ledger | None = None,
-    k: int = 10,
-    metric: str = "precision",
-    exclude_seen: bool = True,
+    k: int | None = None,
+    metric: str | None = None,
+    exclude_seen: bool | None = None,
+    judge: Judge | None = None,
     beside: Sequence[Judge] = (),
     baselines: Sequence[Config] = (),
     patience: int | None = None,
@@ -71,7 +74,10 @@ def search(
     ledger : Ledger or None
         None: in memory.
     k, metric, exclude_seen
-        What ranks, as in `Judge`; always on the validation part.
+        Settings of a `ListJudge`, in place of `judge`; None keeps its own.
+    judge : Judge or None
+        What ranks, always on the validation part: a `ListJudge`, or a `ShelfJudge` to choose by
+        similar items. None: lists.
     beside : sequence of Judge
         Further ways to score and to choose, from the same trainings.
     baselines : sequence of Config
@@ -90,12 +96,14 @@ def search(
     engine : Engine or None
         Where to compute; the result does not depend on it.
     observer : Observer
-        Hears a step for each point and is told a `FinishedRun` for each training.
+        Hears a step for each point, is told a `FinishedRun` for each training, and is warned of
+        users whom a judge cannot ask.
 
     Raises
     ------
     SettingError
-        No configurations, no sweeps, or judges of one name.
+        No configurations, no sweeps, judges of one name, a judge with settings beside it, or one
+        that would rank by test users.
     SplitError
         The split lacks the part that a judge chooses on.
     LedgerError
@@ -121,8 +129,11 @@ def search(
     if deadline is not None and isinstance(strategy, Listed):
         order = np.random.default_rng(strategy.configs[0].seed).permutation(len(strategy.configs))
         strategy = replace(strategy, configs=[strategy.configs[place] for place in order])
-    judge = Judge(metric=metric, k=k, exclude_seen=exclude_seen)
-    judges = checked_judges(split, judge, beside)
+    first = first_judge(judge, k=k, metric=metric, exclude_seen=exclude_seen)
+    judges = checked_judges(split, _may_rank(first), beside)
+    for one in judges.values():
+        if left_out := one.left_out(split):
+            observer.warn(left_out)
     checked_workers(workers, patience)
     plan = Plan(split, judges, wanted, patience)
     with Ledger(None) if ledger is None else contextlib.nullcontext(ledger) as book:
@@ -269,6 +280,24 @@ def checked_workers(workers: int, patience: int | None) -> None:
             raise SettingError(f"{name} must be a whole number of at least 1, not {number!r}.")
 
 
+def _may_rank(judge: Judge) -> Judge:
+    """Return the judge that is to rank, or raise SettingError where its ranking is no honest one.
+
+    One name for all of them is what others find it by in a ledger.
+    """
+    if judge.choose != "validation":
+        raise SettingError(
+            f"A search ranks on validation users, so that test users are left to report on; this "
+            f"judge chooses on {judge.choose}. Let it stand beside another one."
+        )
+    if judge.name != HONEST:
+        raise SettingError(
+            f"The judge that ranks is called {HONEST!r}, not {judge.name!r}. Names are for those "
+            "beside it."
+        )
+    return judge
+
+
 def _strategy_of(configs: Sequence[ALSConfig] | Strategy, last: int, *, prune: bool) -> Strategy:
     """Return the strategy; of a list, all that differ in more than their iterations."""
     if isinstance(configs, ALSConfig):
@@ -319,6 +348,6 @@ def _facts(plan: Plan, strategy: Strategy, prune: bool) -> dict[str, Any]:
         "patience": plan.patience,
         "prune": prune,
         **{f"{DATA}{name}": part.fingerprint for name, part in parts.items()},
-        **{f"judge {judge.name}": asdict(judge) for judge in plan.judges.values()},
+        **{f"judge {judge.name}": judge.to_settings() for judge in plan.judges.values()},
         **{f"version of {package}": version(package) for package in _FIGURES_DEPEND_ON},
     }

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from alsolike.errors import DataError
-from alsolike.evaluation.curves import Judge
+from alsolike.evaluation.judges import judge_of
+from alsolike.evaluation.judging import HONEST
 from alsolike.tables import Table
 from alsolike.tuning.candidates import config_of
 from alsolike.tuning.leaderboard import runs_of, tied
@@ -110,10 +111,9 @@ def _left(rows: Table, ledger: Ledger) -> float | None:
 
 def _leaderboard(rows: Table, ledger: Ledger) -> Table:
     facts = ledger.facts()
-    judges = [Judge(**value) for name, value in facts.items() if name.startswith("judge ")]
-    honest = next((judge for judge in judges if judge.name == Judge().name), None)
-    if honest is None:
+    if f"judge {HONEST}" not in facts:
         return Table({})
+    honest = judge_of(facts[f"judge {HONEST}"])
     runs = runs_of({row["id"]: config_of(json.loads(row["settings"])) for row in rows.rows()})
     states = ledger.states()
     scored = []
@@ -127,7 +127,7 @@ def _leaderboard(rows: Table, ledger: Ledger) -> Table:
         [
             {"rank": rank, "run": run.number, "settings": run.settings if run.number else run.model}
             | {"sweep": sweep}
-            | {name: figures[name] for name in honest.figures[1:4]}
+            | {name: figures[name] for name in honest.interval}
             | {"state": states[run.entry]}
             for rank, (run, sweep, figures) in enumerate(scored, start=1)
         ]

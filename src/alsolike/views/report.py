@@ -155,7 +155,7 @@ def _further(tables: Sequence[tuple[str, Table]]) -> str:
     inner = "".join(
         f"<h3>{isolated(heading)}</h3>{_table(heading, table)}" for heading, table in tables
     )
-    return f"<details><summary>By user, by item, and on item pages</summary>{inner}</details>"
+    return f"<details><summary>By user and by item</summary>{inner}</details>"
 
 
 def _table(heading: str, table: Table) -> str:

@@ -1,0 +1,293 @@
+"""Judges: the kinds of ways to score a point. By users' lists, or by the shelves beside items."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.arguments import expect_whole
+from alsolike.data.interactions import Interactions
+from alsolike.data.split import Split, relevant_counts
+from alsolike.engines.base import Engine
+from alsolike.errors import SettingError, SplitError
+from alsolike.evaluation.judging import Judge, Seat, resamples_of, said_of_seen
+from alsolike.evaluation.measures import METRICS, SquaredErrors, measured
+from alsolike.evaluation.pages import Pages
+from alsolike.evaluation.questions import Questions
+from alsolike.evaluation.shelves import (
+    SHELF_METRICS,
+    USUAL,
+    ShelfEvaluation,
+    judge_shelves,
+    judged,
+    of_shelf,
+    shelves_of,
+)
+from alsolike.models.base import FactorModel, Recommender
+from alsolike.recommending.answers import MIN_COUNT
+from alsolike.recommending.scan import Ranked
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListJudge(Judge):
+    """Judges by users' lists, and by what of the held-out items they find.
+
+    Parameters
+    ----------
+    name, metric, k, exclude_seen, choose
+        As of every `Judge`. The train figures leave no item out of the lists, whatever
+        `exclude_seen` says.
+
+    Examples
+    --------
+    >>> print(ListJudge(k=5))
+    precision@5 on validation, seen items excluded
+    >>> print(ListJudge(k=5, exclude_seen=False, choose="test"))
+    precision@5 on test, seen items kept
+    """
+
+    kind: ClassVar[str] = "lists"
+    # Coverage has one value for all users, and so no interval over them.
+    metrics: ClassVar[tuple[str, ...]] = tuple(one for one in METRICS if one != "coverage")
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The measure on both sides, with an interval on the held-out one, and both errors."""
+        return (f"train_{self.measure}", *self.interval, "train_mse", f"{self.choose}_mse")
+
+    def seated(self, split: Split, shown: Interactions, seed: int) -> Seat:
+        """Make ready the questions to the lists, held-out and train."""
+        return _ListSeat(self, split, shown, seed)
+
+    def __str__(self) -> str:
+        return f"{self.measure} on {self.choose}, {said_of_seen(self.exclude_seen)}"
+
+
+class _ListSeat:
+    """A judge of lists with its questions, its cells and its resamples."""
+
+    def __init__(self, judge: ListJudge, split: Split, shown: Interactions, seed: int) -> None:
+        held_out, users = judge.held_out(split)
+        self.judge = judge
+        of_chosen = Questions.of(held_out, shown if judge.exclude_seen else None, users)
+        of_train = Questions.of(shown, None, users)
+        self.questions = (of_train, of_chosen)
+        self._errors = SquaredErrors(shown, users), SquaredErrors(held_out, users)
+        self._resamples = resamples_of(len(of_chosen.users), seed)
+
+    def figures(
+        self, model: Recommender, lists: Sequence[Ranked], engine: Engine
+    ) -> tuple[dict[str, float], Values]:
+        """Return the judge's figures; a model without factors has no errors."""
+        measure = self.judge.measure
+        of_train, of_chosen = (
+            measured(model, asked, ranked, [self.judge.k], [self.judge.metric], engine)
+            for asked, ranked in zip(self.questions, lists, strict=True)
+        )
+        answers = of_chosen.per_user[measure]
+        interval = self._resamples.mean(answers)
+        values = [of_train.mean(measure), interval.mean, interval.low, interval.high]
+        if isinstance(model, FactorModel):
+            values += [errors.mean(model, engine) for errors in self._errors]
+        named = zip(self.judge.figures, map(float, values), strict=False)
+        return dict(named), answers
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShelfJudge(Judge):
+    """Judges by the shelves beside items, and by what of the held-out likes stands on them.
+
+    What is asked is what `alsolike.evaluation.shelves.judge_shelves` asks: a user's value is the
+    mean over the user's pages, and all points are asked of the same users on the same pages. There
+    are no train figures: neighbours were made from the likes that they would have to find. There
+    are no squared errors: no shelf depends on them.
+
+    Parameters
+    ----------
+    name, k, exclude_seen, choose
+        As of every `Judge`.
+    metric : str
+        Any of `alsolike.evaluation.shelves.SHELF_METRICS` that each user has a value of.
+    pages_per_user : int
+        Items that a user likes and is asked on, at most; at least 1.
+    min_count : int
+        Shown are items with at least so many interactions in training, at least 0; the same for
+        every model.
+    seed : int
+        Of the draw of the pages, at least 0.
+
+    Examples
+    --------
+    >>> print(ShelfJudge(metric="hit_rate"))
+    shelf_hit_rate@10 on validation, at most 5 pages of each user, seen items excluded
+    """
+
+    kind: ClassVar[str] = "shelves"
+    metrics: ClassVar[tuple[str, ...]] = tuple(one for one in SHELF_METRICS if one != "coverage")
+
+    pages_per_user: int = 5
+    min_count: int = MIN_COUNT
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expect_whole("pages_per_user", self.pages_per_user, least=1)
+        expect_whole("min_count", self.min_count, least=0)
+        expect_whole("seed", self.seed, least=0)
+
+    @property
+    def measure(self) -> str:
+        """The metric of a shelf with its length, such as ``"shelf_precision@10"``."""
+        return of_shelf(self.column)
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The measure with its interval."""
+        return self.interval
+
+    def seated(self, split: Split, shown: Interactions, seed: int) -> Seat:
+        """Draw the pages."""
+        return _ShelfSeat(self, split, shown, seed)
+
+    def left_out(self, split: Split) -> str:
+        """Say how many users have no like to have a page of."""
+        _, users = self.held_out(split)
+        count = int(np.count_nonzero(relevant_counts(split.shown())[users] == 0))
+        if count == len(users):
+            raise SplitError(
+                f"Shelves cannot be judged on {self.choose}: none of its {count:,} users has a "
+                "like in training, so there is no item page to ask them on. Split so that they "
+                "keep some of their likes, or judge by lists."
+            )
+        if not count:
+            return ""
+        return (
+            f"{count:,} of {len(users):,} {self.choose} users have no like in training, and so no "
+            "item page to be asked on: shelves are judged without them."
+        )
+
+    def evaluation(
+        self,
+        model: Recommender,
+        train: Interactions,
+        held_out: Interactions,
+        shown: Interactions,
+        engine: Engine,
+    ) -> ShelfEvaluation:
+        """Measure a model's shelves as this judge does, by the usual metrics beside its own.
+
+        Parameters
+        ----------
+        model : Recommender
+        train : Interactions
+            What it was fitted to.
+        held_out, shown : Interactions
+            As `alsolike.evaluation.shelves.judge_shelves` takes them.
+        engine : Engine
+        """
+        return judge_shelves(
+            shelves_of(model, train, min_count=self.min_count, engine=engine),
+            held_out,
+            shown,
+            k=self.k,
+            metrics=(self.metric, *USUAL),
+            pages_per_user=self.pages_per_user,
+            exclude_seen=self.exclude_seen,
+            seed=self.seed,
+        )
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return all settings as plain values, with ``"kind": "shelves"``."""
+        return {"kind": self.kind} | super().to_settings()
+
+    def __str__(self) -> str:
+        return (
+            f"{self.measure} on {self.choose}, at most {self.pages_per_user} pages of each user, "
+            f"{said_of_seen(self.exclude_seen)}"
+        )
+
+
+class _ShelfSeat:
+    """A judge of shelves with its pages and its resamples."""
+
+    questions: tuple[Questions, ...] = ()
+
+    def __init__(self, judge: ShelfJudge, split: Split, shown: Interactions, seed: int) -> None:
+        held_out, users = judge.held_out(split)
+        self.judge, self._train = judge, split.train
+        self._pages = Pages.of(
+            held_out,
+            shown,
+            pages_per_user=judge.pages_per_user,
+            exclude_seen=judge.exclude_seen,
+            user_indices=users,
+            seed=judge.seed,
+        )
+        self._resamples = resamples_of(len(self._pages.questions.users), seed)
+
+    def figures(
+        self, model: Recommender, lists: Sequence[Ranked], engine: Engine
+    ) -> tuple[dict[str, float], Values]:
+        """Return the judge's figures; users' lists are not looked at."""
+        judge = self.judge
+        shelves = shelves_of(model, self._train, min_count=judge.min_count, engine=engine)
+        answers = judged(shelves, self._pages, [judge.k], [judge.metric]).per_user[judge.column]
+        found = self._resamples.mean(answers)
+        values = (float(found.mean), float(found.low), float(found.high))
+        return dict(zip(judge.interval, values, strict=True)), answers
+
+
+KINDS: Mapping[str, type[Judge]] = {judge.kind: judge for judge in (ListJudge, ShelfJudge)}
+
+
+def judge_of(settings: Mapping[str, Any]) -> Judge:
+    """Return the judge that these are the settings of, as `Judge.to_settings` gave them.
+
+    Raises
+    ------
+    SettingError
+        There is no such kind, or a setting is out of its range.
+
+    Examples
+    --------
+    >>> judge_of({"kind": "shelves", "k": 5}) == ShelfJudge(k=5)
+    True
+    """
+    kind, own = settings.get("kind", ListJudge.kind), dict(settings)
+    own.pop("kind", None)
+    if kind not in KINDS:
+        raise SettingError(f"A search is judged by {' or by '.join(KINDS)}, not by {kind!r}.")
+    return KINDS[kind](**own)
+
+
+def first_judge(judge: Judge | None, **asked: Any) -> Judge:
+    """Return the judge that was given, or one of lists with what is asked of it (None: its own).
+
+    Raises
+    ------
+    SettingError
+        Both are given.
+    """
+    said = {name: value for name, value in asked.items() if value is not None}
+    if judge is None:
+        return ListJudge(**said)
+    if said:
+        raise SettingError(
+            f"{', '.join(said)} and a judge: a judge has its own. Give them to the judge alone."
+        )
+    return judge
+
+
+def checked_judges(split: Split, first: Judge, beside: Sequence[Judge]) -> dict[str, Judge]:
+    """Return the judges by the prefix of their figures; "" for the first."""
+    names = [judge.name for judge in (first, *beside)]
+    if len(set(names)) < len(names):
+        raise SettingError(f"Judges of one search need different names; these are {names}.")
+    judges = {"": first, **{f"{judge.name}: ": judge for judge in beside}}
+    for judge in judges.values():
+        judge.left_out(split)
+    return judges

@@ -1,0 +1,185 @@
+"""Judging: what every way to score a point has in common, and what a judge does when it sits."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, Protocol, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.interactions import Interactions
+from alsolike.data.split import Split
+from alsolike.engines.base import Engine
+from alsolike.errors import SettingError, SplitError
+from alsolike.evaluation.intervals import Resamples
+from alsolike.evaluation.questions import Questions
+from alsolike.models.base import Recommender
+from alsolike.recommending.scan import Ranked
+
+HeldOut = Literal["validation", "test"]
+Rows = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+
+# The name of the judge that ranks, where nothing is said; the others of a search have their own.
+HONEST = "honest"
+
+# Intervals of points rank nothing; 1,000 resamples place their ends to about a tenth of the width.
+_RESAMPLES = 1_000
+
+
+class Seat(Protocol):
+    """A judge at work on one split: what it asks is made ready once, for one point after another.
+
+    Parameters
+    ----------
+    judge : Judge
+    questions : tuple of Questions
+        Whose lists it needs, each at least as long as the judge's `k`; judges who ask alike share
+        them.
+    """
+
+    @property
+    def judge(self) -> "Judge":
+        """Who sits there."""
+
+    @property
+    def questions(self) -> tuple[Questions, ...]:
+        """Whose lists it needs."""
+
+    def figures(
+        self, model: Recommender, lists: Sequence[Ranked], engine: Engine
+    ) -> tuple[dict[str, float], Values]:
+        """Return the judge's figures for one model, from the lists that answer its questions.
+
+        And the value of each user.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge(ABC):
+    """One way to score a point: what is measured, on whom, and with or without the seen items.
+
+    Parameters
+    ----------
+    name : str
+        For people and as a prefix in the ledger.
+    metric : str
+        A metric of `alsolike.evaluation.measures` that each user has a value of.
+    k : int
+        Length of what is shown, at least 1.
+    exclude_seen : bool
+        Leave out what a user has in training already (False: the article's way).
+    choose : {"validation", "test"}
+        The held-out part that the best point is chosen on.
+
+    Raises
+    ------
+    SettingError
+        A setting is out of its range.
+    """
+
+    kind: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+
+    name: str = HONEST
+    metric: str = "precision"
+    k: int = 10
+    exclude_seen: bool = True
+    choose: HeldOut = "validation"
+
+    def __post_init__(self) -> None:
+        if self.metric not in self.metrics:
+            raise SettingError(
+                f"{self.kind.capitalize()} are judged by {', '.join(self.metrics)}, not by "
+                f"{self.metric!r}."
+            )
+        whole = isinstance(self.k, (int, np.integer)) and not isinstance(self.k, bool)
+        if not whole or self.k < 1:
+            raise SettingError(f"k must be a whole number of at least 1, not {self.k!r}.")
+        if self.choose not in get_args(HeldOut):
+            raise SettingError(
+                f"The best is chosen on 'validation' or on 'test', not on {self.choose!r}."
+            )
+
+    @property
+    def column(self) -> str:
+        """The metric with its length, as an `Evaluation` has it: ``"precision@10"``."""
+        return self.metric if self.metric == "auc" else f"{self.metric}@{self.k}"
+
+    @property
+    def measure(self) -> str:
+        """The same, told apart from the measures of other kinds of judges."""
+        return self.column
+
+    @property
+    def score(self) -> str:
+        """The figure that ranks, such as ``"validation_precision@10"``."""
+        return f"{self.choose}_{self.measure}"
+
+    @property
+    def interval(self) -> tuple[str, str, str]:
+        """The names of the score and of both ends of its interval."""
+        return self.score, f"{self.score}_low", f"{self.score}_high"
+
+    @property
+    @abstractmethod
+    def figures(self) -> tuple[str, ...]:
+        """The names of all figures that this judge gives each point, in order."""
+
+    @abstractmethod
+    def seated(self, split: Split, shown: Interactions, seed: int) -> Seat:
+        """Make ready what is asked.
+
+        Parameters
+        ----------
+        split : Split
+        shown : Interactions
+            ``split.shown()``, the same for all judges: who ask alike are found by it.
+        seed : int
+            Of the resamples.
+        """
+
+    def held_out(self, split: Split) -> tuple[Interactions, Rows]:
+        """Return the part that is chosen on and the rows of its users.
+
+        Raises
+        ------
+        SplitError
+            The split has no such users.
+        """
+        if self.choose == "validation":
+            held_out, users = split.validation, split.validation_users
+        else:
+            held_out, users = split.test, split.test_users
+        if not users.size:
+            raise SplitError(
+                f"The best cannot be chosen on {self.choose}: this split has no {self.choose} "
+                "users. Make the split with some, or choose on the other part."
+            )
+        return held_out, users
+
+    def left_out(self, split: Split) -> str:
+        """Say which of those users it cannot ask; empty where it can ask all.
+
+        Raises
+        ------
+        SplitError
+            It can ask nobody.
+        """
+        self.held_out(split)
+        return ""
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return all settings as plain values; ``"kind"`` names the kind where it is not lists."""
+        return asdict(self)
+
+
+def resamples_of(n_users: int, seed: int) -> Resamples:
+    """Return draws that are the same for each point: two points do not differ by their draw."""
+    return Resamples(n_users, np.random.default_rng(seed), resamples=_RESAMPLES)
+
+
+def said_of_seen(exclude_seen: bool) -> str:
+    """Return in words whether the seen items were left out."""
+    return f"seen items {'excluded' if exclude_seen else 'kept'}"

@@ -1,0 +1,262 @@
+"""Stocking: what each kind of model puts on the shelf beside an item.
+
+A factorization shows the items nearest by the cosine of their factors. A line to beat shows, best
+first, what it would recommend to somebody who likes that item alone: item-kNN the item's nearest
+neighbours and nothing after them, EASE the row of its weights, popularity the same for every item,
+chance whatever it draws.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.base import Engine
+from alsolike.errors import SettingError
+from alsolike.evaluation.pages import first_kept
+from alsolike.models.base import FactorModel, Floats, Recommender, Rows, with_factors
+from alsolike.models.popularity import PopularityModel, as_scores
+from alsolike.observing import SILENT, Observer
+from alsolike.recommending.answers import MIN_COUNT
+from alsolike.recommending.many import Ranked, similar_indices, top_items
+
+Counts = npt.NDArray[np.int64]
+Items = npt.NDArray[np.int32]
+
+
+class Shelves(Protocol):
+    """Anything that ranks the items to be shown beside an item.
+
+    Shelves judged by an item-to-item model of your own need these three, and nothing else.
+    """
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+
+    @property
+    def name(self) -> str:
+        """One word for leaderboards."""
+
+    def ranked(self, item_indices: Items, k: int) -> Ranked:
+        """Return the `k` best beside each item, best first, the item itself not among them.
+
+        A longer list must begin with the shorter one.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class NeighbourShelves:
+    """The neighbours by the cosine of their factors, as `alsolike.recommending.many.similar`.
+
+    Parameters
+    ----------
+    model : FactorModel
+    min_count : int
+        Neighbours have at least so many interactions, as of `similar`.
+    engine : Engine or None
+        None: all threads of this machine.
+    observer : Observer
+    """
+
+    model: FactorModel
+    min_count: int = MIN_COUNT
+    engine: Engine | None = None
+    observer: Observer = SILENT
+
+    def __post_init__(self) -> None:
+        with_factors(self.model, "compare items")
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+        return self.model.items
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self.model.name
+
+    def ranked(self, item_indices: Items, k: int) -> Ranked:
+        """Return the `k` nearest of each item."""
+        return similar_indices(
+            self.model,
+            item_indices,
+            k=k,
+            min_count=self.min_count,
+            engine=self.engine,
+            observer=self.observer,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PopularityShelves:
+    """The same most popular items beside every item, that item itself left out.
+
+    Parameters
+    ----------
+    model : PopularityModel
+    min_count : int
+        Shown are items with at least so many likes.
+    """
+
+    model: PopularityModel
+    min_count: int = MIN_COUNT
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+        return self.model.items
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self.model.name
+
+    def ranked(self, item_indices: Items, k: int) -> Ranked:
+        """Return the `k` most liked items, equals in the order of the items."""
+        counts = self.model.counts
+        order = np.argsort(-counts, kind="stable")
+        best = order[counts[order] >= self.min_count][: k + 1].astype(np.int32)
+        lists = np.broadcast_to(best, (len(item_indices), len(best)))
+        indices = first_kept(lists, lists != np.asarray(item_indices)[:, None], k)
+        scores = np.where(indices >= 0, as_scores(counts)[indices], np.float32(-np.inf))
+        return Ranked(indices, scores)
+
+
+@runtime_checkable
+class ItemScorer(Protocol):
+    """A model that tells how well one item goes beside another."""
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+
+    @property
+    def name(self) -> str:
+        """One word for leaderboards."""
+
+    def beside(self, item_indices: Rows, other_indices: slice) -> Floats:
+        """Return a block of scores, float32, (n_chosen_items, n_chosen_others).
+
+        Higher is better, and -inf: not to be shown there. An item's score beside itself is not
+        looked at.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredShelves:
+    """The items that a model scores highest beside an item, equals in the order of the items.
+
+    Parameters
+    ----------
+    model : ItemScorer
+        Such as `NeighboursModel`, `EASEModel` or `ChanceModel`.
+    counts : int64, (n_items,)
+        Interactions of each item in the training data.
+    min_count : int
+        Shown are items with at least so many.
+    engine : Engine or None
+        None: all threads of this machine.
+    observer : Observer
+    """
+
+    model: ItemScorer
+    counts: Counts
+    min_count: int = MIN_COUNT
+    engine: Engine | None = None
+    observer: Observer = SILENT
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+        return self.model.items
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self.model.name
+
+    def ranked(self, item_indices: Items, k: int) -> Ranked:
+        """Return the `k` items that score highest beside each item."""
+        return top_items(
+            _ItemsAsUsers(self.model),
+            item_indices,
+            k=k,
+            exclude=sp.csr_array(sp.eye_array(len(self.items), format="csr")),
+            allow=np.flatnonzero(self.counts >= self.min_count),
+            engine=self.engine,
+            observer=self.observer,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _ItemsAsUsers:
+    """Whoever ranks items for users ranks them for items: a page asks as a user does."""
+
+    model: ItemScorer
+
+    @property
+    def users(self) -> Vocabulary:
+        return self.model.items
+
+    @property
+    def items(self) -> Vocabulary:
+        return self.model.items
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        return self.model.beside(user_indices, item_indices)
+
+
+def shelves_of(
+    model: Recommender,
+    train: Interactions,
+    *,
+    min_count: int = MIN_COUNT,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> Shelves:
+    """Return the shelves of any model that can stand on a leaderboard.
+
+    Parameters
+    ----------
+    model : Recommender
+        A `FactorModel`, a `PopularityModel`, or one with a method ``beside``, see `ItemScorer`.
+    train : Interactions
+        What it was fitted to.
+    min_count : int
+        Shown are items with at least so many interactions in `train`.
+    engine, observer
+        As of the shelves.
+
+    Raises
+    ------
+    SettingError
+        The model scores users alone.
+
+    Examples
+    --------
+    >>> from alsolike.models.ease import EASEConfig, fit_ease
+    >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u2", "u3"], ["a", "b", "a", "b", "c"])
+    >>> shelves = shelves_of(fit_ease(likes, EASEConfig()), likes, min_count=1)
+    >>> shelves.ranked(np.int32([0]), 2).indices
+    array([[1, 2]], dtype=int32)
+    """
+    if isinstance(model, FactorModel):
+        return NeighbourShelves(model, min_count, engine, observer)
+    if isinstance(model, PopularityModel):
+        return PopularityShelves(model, min_count)
+    if not isinstance(model, ItemScorer):
+        raise SettingError(
+            f"The model {model.name!r} scores items for users, and has nothing to show beside an "
+            "item: a method beside(item_indices, other_indices) is needed for that."
+        )
+    return ScoredShelves(model, train.item_counts, min_count, engine, observer)

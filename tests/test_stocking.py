@@ -1,0 +1,166 @@
+"""What each kind of model shows beside an item, against rankings written out."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alsolike.data.interactions import Interactions
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import SettingError
+from alsolike.evaluation.shelves import judge_shelves
+from alsolike.evaluation.stocking import (
+    NeighbourShelves,
+    PopularityShelves,
+    ScoredShelves,
+    shelves_of,
+)
+from alsolike.models.als import ALSConfig, fit
+from alsolike.models.chance import ChanceConfig, fit_chance
+from alsolike.models.ease import EASEConfig, fit_ease
+from alsolike.models.neighbours import NeighboursConfig, fit_neighbours
+from alsolike.models.popularity import fit_popularity
+from alsolike.testing import tiny_likes
+
+LIKES = tiny_likes(50, 30)
+
+
+def by_hand(
+    scores: np.ndarray[Any, Any], counts: np.ndarray[Any, Any], item: int, k: int, least: int
+) -> list[int]:
+    """Sort all other items that may be shown; equals in their order, -inf not at all."""
+    rows = [
+        (-float(np.float32(score)), other)
+        for other, score in enumerate(scores)
+        if other != item and counts[other] >= least and score > -np.inf
+    ]
+    return [other for _, other in sorted(rows)][:k]
+
+
+def cosine_of(likes: Interactions) -> np.ndarray[Any, Any]:
+    """Return the cosine of the columns of likes, -inf where nobody likes both."""
+    liked = (likes.user_items.toarray() > 0).astype(float)
+    together = liked.T @ liked
+    sizes = np.diag(together)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.sqrt(together**2 / np.outer(sizes, sizes))
+    return np.where(together > 0, found, -np.inf)
+
+
+def weights_of(likes: Interactions, regularization: float) -> np.ndarray[Any, Any]:
+    """Return EASE's weights as the paper writes them."""
+    liked = (likes.user_items.toarray() > 0).astype(float)
+    inverse = np.linalg.inv(liked.T @ liked + regularization * np.eye(likes.n_items))
+    return np.asarray(-inverse / np.diag(inverse))
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 40))
+def test_shelves_are_those_written_out(seed: int, least: int, k: int) -> None:
+    likes = tiny_likes(25, 20, seed=seed)
+    everyone = NeighboursConfig(neighbours=likes.n_items)
+    chance = fit_chance(likes, ChanceConfig(seed=seed))
+    of_users = chance.scores(slice(None), slice(None))
+    asked = np.arange(likes.n_items, dtype=np.int32)[::-1]
+    for model, scores in (
+        (fit_neighbours(likes, everyone), cosine_of(likes)),
+        (fit_ease(likes, EASEConfig(regularization=3.0)), weights_of(likes, 3.0)),
+        # There are more users than items: the row of a user stands for that of an item.
+        (chance, of_users),
+    ):
+        found = shelves_of(model, likes, min_count=least).ranked(asked, k)
+        for row, item in enumerate(asked):
+            expected = by_hand(scores[item], likes.item_counts, item, k, least)
+            shown = found.indices[row][found.indices[row] >= 0].tolist()
+            if model.name == "ease":  # equal to rounding may stand in another order
+                assert np.allclose(scores[item, shown], scores[item, expected], atol=1e-7)
+                assert len(shown) == len(expected)
+            else:
+                assert shown == expected
+
+
+def test_neighbours_that_are_not_kept_are_not_shown() -> None:
+    model = fit_neighbours(LIKES, NeighboursConfig(neighbours=3))
+    found = shelves_of(model, LIKES, min_count=1).ranked(np.arange(30, dtype=np.int32), 5)
+    kept = model.similarities.toarray()
+    for item, shown in enumerate(found.indices):
+        assert sorted(shown[shown >= 0]) == np.flatnonzero(kept[:, item]).tolist()
+    assert (found.indices[:, 3:] == -1).all()
+    assert (found.scores[:, 3:] == -np.inf).all()
+
+
+def test_each_model_has_its_kind_of_shelf() -> None:
+    als = fit(LIKES, ALSConfig(factors=2, iterations=1))
+    for model, kind in (
+        (als, NeighbourShelves),
+        (fit_popularity(LIKES), PopularityShelves),
+        (fit_chance(LIKES, ChanceConfig()), ScoredShelves),
+    ):
+        shelves = shelves_of(model, LIKES)
+        assert isinstance(shelves, kind)
+        assert (shelves.name, shelves.items) == (model.name, LIKES.items)
+
+    class ForUsers:
+        users, items, name = LIKES.users, LIKES.items, "lists_alone"
+
+        def scores(self, user_indices: Any, item_indices: slice) -> Any:
+            raise NotImplementedError
+
+    with pytest.raises(SettingError, match="'lists_alone' scores items for users, and has nothing"):
+        shelves_of(ForUsers(), LIKES)
+
+
+def test_what_was_given_of_others_later_changes_no_shelf() -> None:
+    """Whole held-out users are shown to a model for its lists; shelves are those of training."""
+    less = LIKES.keep(np.arange(LIKES.n_interactions) % 3 > 0)
+    asked = np.arange(30, dtype=np.int32)
+    for model in (
+        fit_neighbours(less, NeighboursConfig()),
+        fit_ease(less, EASEConfig()),
+        fit_popularity(less),
+        fit_chance(less, ChanceConfig()),
+    ):
+        before, after = (
+            shelves_of(one, less, min_count=5).ranked(asked, 6).indices.tolist()
+            for one in (model, model.shown(LIKES))
+        )
+        assert before == after
+
+
+def test_shelves_do_not_depend_on_threads_nor_on_who_else_is_asked() -> None:
+    asked = np.arange(30, dtype=np.int32)
+    for model in (
+        fit_neighbours(LIKES, NeighboursConfig(weighting="bm25")),
+        fit_ease(LIKES, EASEConfig()),
+        fit_chance(LIKES, ChanceConfig(seed=4)),
+    ):
+        one, many = (
+            shelves_of(model, LIKES, engine=LocalEngine(threads)).ranked(asked, 4)
+            for threads in (1, 3)
+        )
+        assert one.scores.tobytes() == many.scores.tobytes()
+        alone = shelves_of(model, LIKES).ranked(asked[7:8], 4)
+        assert alone.indices.tolist() == one.indices[7:8].tolist()
+        deeper = shelves_of(model, LIKES).ranked(asked, 9)
+        assert deeper.indices[:, :4].tolist() == one.indices.tolist()
+
+
+def test_chance_is_below_all_others() -> None:
+    likes = tiny_likes(400, 80, seed=2)
+    rng = np.random.default_rng(0)
+    is_shown = rng.random(likes.n_interactions) < 0.7
+    shown, held_out = likes.keep(is_shown), likes.keep(~is_shown)
+    means = [
+        judge_shelves(shelves_of(model, shown), held_out, shown, k=5).mean("precision@5")
+        for model in (
+            fit_chance(shown, ChanceConfig()),
+            fit_popularity(shown),
+            fit_ease(shown, EASEConfig(regularization=50.0)),
+            fit_neighbours(shown, NeighboursConfig()),
+            fit(shown, ALSConfig(factors=4)),
+        )
+    ]
+    assert means[0] < 0.12
+    assert min(means[1:]) > 0.15
