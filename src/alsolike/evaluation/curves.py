@@ -17,6 +17,7 @@ from alsolike.models.als import fold_in, iterate
 from alsolike.models.base import FactorModel, Recommender
 from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
+from alsolike.recommending.scan import Ranked
 
 Values = npt.NDArray[np.float64]
 
