@@ -89,11 +89,12 @@ def test_the_forecast_grows_with_all_that_takes_memory() -> None:
     plain = ALSConfig(factors=32)
     more = stages(ALSConfig(factors=32, confidence="log"), **large)
     assert more["search"] == stages(plain, **large)["search"] + 16 * 100_000
-    assert stages(threads=16, **large)["test"] > stages(**large)["test"]
+    many = large | {"test_users": 20_000}
+    assert stages(threads=16, **many)["test"] > stages(**many)["test"]
     assert stages(shelf=40)["shelves"] > usual["shelves"]
     assert stages(points=3_420)["writing"] > usual["writing"] + 30 * MIB
     momentum = stages(ALSConfig(factors=32, momentum=True), **large)
-    assert momentum["search"] == stages(plain, **large)["search"] + 4 * 32 * (2 * 20_000 - 1_000)
+    assert momentum["search"] == stages(plain, **large)["search"] + 4 * 32 * 2 * 20_000
 
 
 def test_what_was_taken_before_counts_and_what_is_there_is_not_asked_for() -> None:

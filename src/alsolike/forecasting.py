@@ -112,8 +112,10 @@ def forecast(
     pairs, f = _PAIR * kept.n_interactions, max(config.factors for config in configs)
     model = 4 * f * (kept.n_users + kept.n_items)
     sides = max(_sides(kept, config) for config in configs)
-    training = sides + max(_factors(kept, config) for config in configs)
-    training += _scratch(kept, f, threads)
+    scratch = _scratch(kept, f, threads)
+    fitting = sides + scratch + max(_factors(kept, config) for config in configs)
+    # Scored at its sweeps, a training's last model is held while the next sweep is done.
+    training = fitting + model
     judging = model + _judging(kept, f)
     auc = min(threads, math.ceil(4 * test_users * kept.n_items / _AUC_SCORES)) * _AUC_SCORES
     similar, of_similar = _shelf(kept, kept.items.ids, shelf)
@@ -126,8 +128,8 @@ def forecast(
     stages = {
         "lines to beat": pairs + baselines,
         "search": pairs + beside * max(training, sides + judging),
-        "test": 3 * pairs + max(training, judging + auc),
-        "shelves": 2 * pairs + max(training, model + shelving),
+        "test": 3 * pairs + max(fitting, judging + auc),
+        "shelves": 2 * pairs + max(fitting, model + shelving),
         "writing": 2 * pairs + left + _drawing(points) + _bundle(kept, model),
     }
     present, so_far = taken()
@@ -142,13 +144,9 @@ def _sides(kept: Interactions, config: ALSConfig) -> int:
 
 
 def _factors(kept: Interactions, config: ALSConfig) -> int:
-    """Return the factors that a training holds at its peak.
-
-    There are those of the last model, those turned, and those being solved; with momentum, users
-    five times.
-    """
+    """Return the factors that a fit holds: each side once; with momentum, users three times."""
     users, items = (4 * config.factors * n for n in (kept.n_users, kept.n_items))
-    return 5 * users + 2 * items if config.momentum else 3 * users + 3 * items
+    return 3 * users + items if config.momentum else users + items
 
 
 def _scratch(kept: Interactions, f: int, threads: int) -> int:

@@ -153,9 +153,7 @@ def solve_side(
     failures = [row for row in engine.each(part, side.chunks) if row >= 0]
     if failures:
         raise FitError(_singular(side, min(failures), len(dense)))
-    if not np.isfinite(out).all():
-        row = int(np.flatnonzero(~np.isfinite(out).all(axis=1))[0])
-        raise FitError(f"{side.row_name(row)} gave factors that are not finite. Lower alpha.")
+    _refuse_infinite(side, out, engine)
 
 
 def total_loss(
@@ -205,7 +203,8 @@ def _weighing(config: ALSConfig) -> Weighing:
 
 def _refuse_overflow(matrix: sp.csr_array, config: ALSConfig) -> None:
     """Raise where a value is not finite, or its weight more than float32 can hold."""
-    largest = np.abs(matrix.data).max(initial=0.0).astype(np.float32)
+    least, most = matrix.data.min(initial=0.0), matrix.data.max(initial=0.0)
+    largest = np.maximum(-least, most).astype(np.float32)
     if not np.isfinite(largest):
         raise DataError(f"Values must be finite; one of them is {largest}.")
     weights, pulls = _weigh(np.array([largest]), config)
@@ -215,6 +214,20 @@ def _refuse_overflow(matrix: sp.csr_array, config: ALSConfig) -> None:
             f"unobserved_weight={config.unobserved_weight:g}, is more than float32 holds. Lower "
             "alpha, or use confidence='log'."
         )
+
+
+def _refuse_infinite(side: Side, out: Floats, engine: Engine) -> None:
+    """Raise FitError where a solution is not finite; piece by piece, as masks are large."""
+
+    def is_finite(piece: slice) -> bool:
+        return bool(np.isfinite(out[piece]).all())
+
+    parts = pieces(len(out))
+    fine = engine.each(is_finite, parts)
+    if not all(fine):
+        odd = parts[fine.index(False)]
+        row = odd.start + int(np.flatnonzero(~np.isfinite(out[odd]).all(axis=1))[0])
+        raise FitError(f"{side.row_name(row)} gave factors that are not finite. Lower alpha.")
 
 
 def _leverage(side: Side, other: Floats, dense: Doubles, engine: Engine) -> Floats:
