@@ -2,14 +2,14 @@
 
 Run as ``python benchmarks/scaling.py [--millions 1,3,10,30] [--users 200000] [--items 50000]
 [--factors 64]``. Each table is made and stored by a process of its own, so that making it is not in
-the peak of the one that trains on it, which is another process of its own. There one training goes
+the peak of those that train on it, each another process of its own. In one of them a training goes
 on while its sweeps take turns with one thread and with two: the results do not depend on them.
 
 Printed are the exponent (least squares on logarithms of seconds and interactions) with either
 number of threads; what two threads gain, beside what this machine's own float32 matrix product
 gains; and the peak memory beside its bound: both forms of the table in CSR, both factor matrices,
-64 MiB, and a process with the same libraries that does a tiny fit. The peak is of the whole
-training, with two threads in every other sweep; it stands in one row of the two.
+64 MiB, and a process with the same libraries that does a tiny fit. The peak is that of a process
+that only fits, three sweeps with two threads; it stands in one row of the two.
 """
 
 import argparse
@@ -48,7 +48,8 @@ CONFIG = ALSConfig(alpha=10.0, regularization=1.0)
 THREADS = (1, 2)
 ALLOWED_MIB = 64  # beside what must be held
 OPEN_END = 1_000_000  # sweeps of a training that is stopped from outside
-MAKE, TRAIN, BARE = "make", "train", "bare"
+FITTED = 3  # sweeps of the fit whose memory is measured
+MAKE, TRAIN, FIT, BARE = "make", "train", "fit", "bare"
 
 
 class TakingTurns:
@@ -68,7 +69,7 @@ class TakingTurns:
 
 
 def trained(asked: argparse.Namespace) -> dict[str, Any]:
-    """Return seconds by threads, peak memory, and what must be held, for a stored table."""
+    """Return the seconds of sweeps by threads, for a stored table."""
     likes, engine = stored_table(asked.stored, "likes"), TakingTurns()
     config = replace(CONFIG, factors=asked.factors, iterations=OPEN_END, solver=asked.solver)
     models = iterate(likes, config, engine=engine)
@@ -79,8 +80,15 @@ def trained(asked: argparse.Namespace) -> dict[str, Any]:
             return seconds_of(lambda: next(models))
 
     clocks = {str(threads): lambda threads=threads: sweep(threads) for threads in THREADS}
-    taken = take_turns(clocks, asked.turns)
-    return {"seconds": taken, "peak": own_peak(), "held": must_hold(likes, asked.factors) / MIB}
+    return {"seconds": take_turns(clocks, asked.turns)}
+
+
+def fitted(asked: argparse.Namespace) -> dict[str, Any]:
+    """Return the peak memory of a fit to a stored table, and what must be held."""
+    likes = stored_table(asked.stored, "likes")
+    config = replace(CONFIG, factors=asked.factors, iterations=FITTED, solver=asked.solver)
+    fit(likes, config, engine=LocalEngine(max(THREADS)))
+    return {"peak": own_peak(), "held": must_hold(likes, asked.factors) / MIB}
 
 
 def must_hold(likes: Interactions, factors: int) -> int:
@@ -124,7 +132,7 @@ def rows_of(
     with tempfile.TemporaryDirectory() as folder:
         where = ("--stored", folder)
         told_by(MAKE, asked, *where, "--interactions", round(millions * 1e6))
-        found = told_by(TRAIN, asked, *where)
+        found = told_by(TRAIN, asked, *where) | told_by(FIT, asked, *where)
     bound = round(found["held"] + ALLOWED_MIB + bare_mib)
     rows, medians = [], {}
     for threads in THREADS:
@@ -156,7 +164,7 @@ def main() -> int:
     parser.add_argument("--interactions", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.alone:
-        print(json.dumps({MAKE: made, TRAIN: trained, BARE: bare}[asked.alone](asked)))
+        print(json.dumps({MAKE: made, TRAIN: trained, FIT: fitted, BARE: bare}[asked.alone](asked)))
         return 0
     rates = {threads: product_rate(threads) for threads in THREADS}
     told_by(BARE, asked)  # which compiles kernels that no process has left in the cache

@@ -1,6 +1,7 @@
 """The solver against dense float64, against implicit, and against its own invariants."""
 
 import itertools
+import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 
@@ -152,6 +153,38 @@ def test_momentum_saves_sweeps(solver):
     pushed = als.loss(als.fit(likes, replace(config, iterations=12, momentum=True)))
     assert pushed < plain[17]
     assert pushed > 0.99 * plain[-1]
+
+
+@pytest.mark.parametrize(
+    ("solver", "momentum"), [("exact", False), ("exact", True), ("cg", False), ("cg", True)]
+)
+def test_models_of_earlier_sweeps_stay_as_they_were(solver, momentum, wide):
+    """What no model holds is overwritten; what one holds is not, and the results are the same."""
+    config = als.ALSConfig(factors=10, iterations=4, solver=solver, momentum=momentum)
+    kept, then = [], []
+    for model in als.iterate(wide, config, engine=ONE):
+        kept.append(model)
+        then.append((model.user_factors.tobytes(), model.item_factors.tobytes()))
+        assert not model.user_factors.flags.writeable
+    for sweep, (model, before) in enumerate(zip(kept, then, strict=True), start=1):
+        assert (model.user_factors.tobytes(), model.item_factors.tobytes()) == before
+        fitted = als.fit(wide, replace(config, iterations=sweep), engine=ONE)
+        assert (fitted.user_factors.tobytes(), fitted.item_factors.tobytes()) == before
+        assert fitted.sweeps == model.sweeps == sweep
+
+
+def test_a_fit_holds_each_factor_matrix_once():
+    likes = make_likes(40_000, 60)
+    assert likes.item_users.nnz  # made beforehand, as are the tables of a split
+    config = als.ALSConfig(factors=64, iterations=2)
+    als.fit(likes, config, engine=ONE)
+    tracemalloc.start()
+    try:
+        als.fit(likes, config, engine=ONE)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * 4 * 64 * (likes.n_users + likes.n_items)
 
 
 def test_gradient_of_the_side_just_solved_vanishes(wide):

@@ -11,7 +11,8 @@ import pytest
 
 from alsolike.data.datasets import synthetic, write_demo
 from alsolike.engines import memory
-from alsolike.forecasting import MIB, Forecast, forecast
+from alsolike.engines.base import Shape
+from alsolike.forecasting import MIB, Forecast, forecast, search_memory
 from alsolike.models.config import ALSConfig
 
 # The command line in a process of its own, which ends by saying what the system counted.
@@ -89,11 +90,12 @@ def test_the_forecast_grows_with_all_that_takes_memory() -> None:
     plain = ALSConfig(factors=32)
     more = stages(ALSConfig(factors=32, confidence="log"), **large)
     assert more["search"] == stages(plain, **large)["search"] + 16 * 100_000
-    assert stages(threads=16, **large)["test"] > stages(**large)["test"]
+    many = large | {"test_users": 20_000}
+    assert stages(threads=16, **many)["test"] > stages(**many)["test"]
     assert stages(shelf=40)["shelves"] > usual["shelves"]
     assert stages(points=3_420)["writing"] > usual["writing"] + 30 * MIB
     momentum = stages(ALSConfig(factors=32, momentum=True), **large)
-    assert momentum["search"] == stages(plain, **large)["search"] + 4 * 32 * (2 * 20_000 - 1_000)
+    assert momentum["search"] == stages(plain, **large)["search"] + 4 * 32 * 2 * 20_000
 
 
 def test_what_was_taken_before_counts_and_what_is_there_is_not_asked_for() -> None:
@@ -106,6 +108,25 @@ def test_what_was_taken_before_counts_and_what_is_there_is_not_asked_for() -> No
     assert "may need 40 MiB more memory than it has now, and 40 MiB are free" in said
     low = Forecast(present=1000 * MIB, so_far=900 * MIB, stages={"a": 234 * MIB})
     assert str(low) == "memory: about 1,230 MiB at the peak"
+
+
+def test_workers_take_memory_of_their_own() -> None:
+    expected = Forecast(100 * MIB, 100 * MIB, {"a": 50 * MIB}, workers=2, each=80 * MIB)
+    assert str(expected) == (
+        "memory: about 150 MiB at the peak, and about 80 MiB in each of 2 workers"
+    )
+    assert expected.danger(210 * MIB) is None
+    said = expected.danger(209 * MIB)
+    assert said is not None
+    assert "may need 210 MiB" in said
+    likes, configs = synthetic(20_000, 1_000, 100_000), [ALSConfig(factors=64)]
+    here = search_memory(likes, configs * 4, Shape(2, 1))
+    there = search_memory(likes, configs * 4, Shape(2, 1, processes=2))
+    assert here.workers == here.each == 0
+    assert there.workers == 2
+    assert there.more < here.more < there.more + 2 * there.each
+    usual = {"points": 8, "test_users": 400, "shelf": 10, "threads": 2}
+    assert forecast(likes, configs, **usual, workers=2).workers == 2
 
 
 @pytest.fixture

@@ -93,8 +93,8 @@ def test_a_frame_and_an_item_frame_go_all_the_way(tmp_path: Path) -> None:
     assert {"Reading", "grid search", "sweeps", "writing"} <= set(listener.tasks)
     kinds = [type(finding).__name__ for finding in listener.told]
     assert kinds == [
-        "ReadReport", "FilterReport", "Split", "Forecast", "TimeForecast", "FinishedRun",
-        "FinishedRun", "SearchResult", "TestFigures", "str",
+        "ReadReport", "FilterReport", "Split", "Forecast", "TimeForecast", "Forecast",
+        "FinishedRun", "FinishedRun", "SearchResult", "TestFigures", "str",
     ]  # fmt: skip
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
@@ -114,7 +114,7 @@ def test_too_little_memory_is_said_before_anything_is_trained(
     listener = Patient()
     with pytest.raises(AssertionError, match="trained already"):
         run_job(job(tmp_path), observer=listener)
-    assert re.fullmatch(r"memory: about [\d,]+0 MiB at the peak", str(listener.told[-1]))
+    assert re.fullmatch(r"memory: about [\d,]+0 MiB at the peak", str(listener.told[3]))
     assert len(listener.warned) == warns
     for warning in listener.warned:
         assert "10 MiB are free: the system may stop it. Ask for fewer factors" in warning

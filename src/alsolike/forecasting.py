@@ -1,4 +1,4 @@
-"""How much memory a run will need at its peak, said before it starts.
+"""How much memory a run or a search will need at its peak, said before it starts.
 
 Once a table is read, filtered and split, all large arrays of what follows are known by size. The
 forecast adds them up for each stage of the run, and takes the largest. Each term below says what it
@@ -9,11 +9,12 @@ again in between is taken to be free.
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.texts import Texts
+from alsolike.engines.base import Shape
 from alsolike.engines.memory import taken
 from alsolike.kernels.batch import SMALL, solve_small
 from alsolike.kernels.cache import is_kept, is_loaded
@@ -27,6 +28,8 @@ MIB = 1 << 20
 # The compiler's library and the kernels, read in with the first of these; and what the compiler
 # takes where it has to make any of them, which then serves for the next.
 _KERNELS = 60 * MIB
+# A process that has loaded the libraries alone.
+_USUAL = 120 * MIB
 _COMPILER = 80 * MIB
 # The library that draws the figures, with fonts, and what it holds on to for each scored point.
 _DRAWING = 110 * MIB
@@ -51,11 +54,20 @@ class Forecast:
         The most that it has taken so far.
     stages : mapping of str to int
         What each stage of the run adds to the present.
+    workers : int
+        Processes that train beside this one.
+    each : int
+        Bytes that each of them takes.
+    what : str
+        What it is the memory of.
     """
 
     present: int
     so_far: int
     stages: Mapping[str, int]
+    workers: int = 0
+    each: int = 0
+    what: str = "memory"
 
     @property
     def peak(self) -> int:
@@ -64,21 +76,25 @@ class Forecast:
 
     @property
     def more(self) -> int:
-        """Bytes at the peak above those of now."""
+        """Bytes at the peak above those of now, without those of the workers."""
         return max(self.stages.values())
 
     def danger(self, free: int | None) -> str | None:
         """Return a warning where the machine has less than that to give; None: nobody knows."""
-        if free is None or self.more <= free:
+        needed = self.more + self.workers * self.each
+        if free is None or needed <= free:
             return None
         return (
-            f"This run may need {_said(self.more)} more memory than it has now, and "
+            f"This run may need {_said(needed)} more memory than it has now, and "
             f"{_said(free)} are free: the system may stop it. Ask for fewer factors, or filter "
             "more strictly (min_per_user, min_per_item)."
         )
 
     def __str__(self) -> str:
-        return f"memory: about {_said(self.peak)} at the peak"
+        told = f"{self.what}: about {_said(self.peak)} at the peak"
+        if not self.workers:
+            return told
+        return f"{told}, and about {_said(self.each)} in each of {self.workers:,} workers"
 
 
 def forecast(
@@ -90,6 +106,7 @@ def forecast(
     shelf: int,
     threads: int,
     baselines: int = 0,
+    workers: int = 1,
 ) -> Forecast:
     """Forecast the memory of a run from what is known before it trains.
 
@@ -108,12 +125,12 @@ def forecast(
     threads : int
     baselines : int
         Bytes that the lines to beat take at their peak.
+    workers : int
+        Processes that train; 1: this one does.
     """
     pairs, f = _PAIR * kept.n_interactions, max(config.factors for config in configs)
     model = 4 * f * (kept.n_users + kept.n_items)
-    sides = max(_sides(kept, config) for config in configs)
-    training = sides + max(_factors(kept, config) for config in configs)
-    training += _scratch(kept, f, threads)
+    fitting = _fitting(kept, configs, threads)
     judging = model + _judging(kept, f)
     auc = min(threads, math.ceil(4 * test_users * kept.n_items / _AUC_SCORES)) * _AUC_SCORES
     similar, of_similar = _shelf(kept, kept.items.ids, shelf)
@@ -121,18 +138,50 @@ def forecast(
     directions = 4 * f * kept.n_items
     shelving = max(directions + _ranking(kept, f), of_similar, similar + of_recommended)
     left = model + similar + recommended
+    shape = Shape(threads, threads) if workers == 1 else Shape(workers, threads, workers)
+    searching = search_memory(kept, configs, shape, baselines=baselines)
     # Each table that is trained on is there twice, by users and by items. The search's stays so.
-    beside = min(threads, len(configs))  # trainings of a search at once
     stages = {
-        "lines to beat": pairs + baselines,
-        "search": pairs + beside * max(training, sides + judging),
-        "test": 3 * pairs + max(training, judging + auc),
-        "shelves": 2 * pairs + max(training, model + shelving),
+        "test": 3 * pairs + max(fitting, judging + auc),
+        "shelves": 2 * pairs + max(fitting, model + shelving),
         "writing": 2 * pairs + left + _drawing(points) + _bundle(kept, model),
     }
-    present, so_far = taken()
     code = _code(configs)
-    return Forecast(present, so_far, {name: code + size for name, size in stages.items()})
+    later = {name: code + size for name, size in stages.items()}
+    return replace(searching, stages={**searching.stages, **later}, what="memory")
+
+
+def search_memory(
+    train: Interactions,
+    configs: Sequence[ALSConfig],
+    shape: Shape,
+    *,
+    baselines: int = 0,
+) -> Forecast:
+    """Forecast the memory of a search alone; `shape` is that of its trainings."""
+    pairs, f = _PAIR * train.n_interactions, max(config.factors for config in configs)
+    model = 4 * f * (train.n_users + train.n_items)
+    sides = max(_sides(train, config) for config in configs)
+    # Scored at its sweeps, a training's last model is held while the next sweep is done.
+    training = _fitting(train, configs, shape.threads) + model
+    one = max(training, sides + model + _judging(train, f))
+    code, (present, so_far) = _code(configs), taken()
+    here = 0 if shape.processes else min(shape.beside, len(configs))
+    stages = {
+        "lines to beat": code + pairs + (0 if shape.processes else baselines),
+        "search": code + pairs + here * one,
+    }
+    # A worker has libraries, code, and its own copies of the split and of the other form of it.
+    each = _USUAL + _KERNELS + 3 * pairs + max(one, baselines)
+    what = "memory of the search"
+    return Forecast(present, so_far, stages, shape.processes, shape.processes and each, what)
+
+
+def _fitting(kept: Interactions, configs: Sequence[ALSConfig], threads: int) -> int:
+    """Return what a fit holds besides the pairs."""
+    f = max(config.factors for config in configs)
+    sides = max(_sides(kept, config) for config in configs)
+    return sides + _scratch(kept, f, threads) + max(_factors(kept, config) for config in configs)
 
 
 def _sides(kept: Interactions, config: ALSConfig) -> int:
@@ -142,13 +191,9 @@ def _sides(kept: Interactions, config: ALSConfig) -> int:
 
 
 def _factors(kept: Interactions, config: ALSConfig) -> int:
-    """Return the factors that a training holds at its peak.
-
-    There are those of the last model, those turned, and those being solved; with momentum, users
-    five times.
-    """
+    """Return the factors that a fit holds: each side once; with momentum, users three times."""
     users, items = (4 * config.factors * n for n in (kept.n_users, kept.n_items))
-    return 5 * users + 2 * items if config.momentum else 3 * users + 3 * items
+    return 3 * users + items if config.momentum else users + items
 
 
 def _scratch(kept: Interactions, f: int, threads: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from alsolike.afterwards import Afterwards, seconds_of_a_figure
 from alsolike.data.filtering import FilterReport, filter_counts
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import ReadReport, read
@@ -174,11 +175,13 @@ def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
 def _done(job: Job, observer: Observer) -> Outcome:
     engine = LocalEngine(job.threads)
     prepared = prepare(job, observer=observer)
+    # Drawn before the forecast: what draws is in memory then.
+    figure = None if job.search.budget is None else seconds_of_a_figure()
     expected = forecast_memory(job, prepared)
     observer.tell(expected)
     if danger := expected.danger(available()):
         observer.warn(danger)
-    found = search_settings(job, prepared, observer=observer)
+    found = search_settings(job, prepared, figure=figure, observer=observer)
     chosen = job.search.chosen(found)
     test = _test_figures(found.judge, chosen, prepared.split, engine)
     observer.tell(test)
@@ -227,31 +230,43 @@ def prepare(job: Job, *, observer: Observer = SILENT) -> Prepared:
 
 def forecast_memory(job: Job, prepared: Prepared) -> Forecast:
     """Forecast the memory that the rest of the job takes at its peak."""
-    preset = prepared.preset
+    preset, threads = prepared.preset, LocalEngine(job.threads).threads
     expected = job.search.strategy(preset.space, preset.base).expected(preset.sweeps)
     configs = [trial.config for trial in expected]
+    lines = baselines_for(job.search.baselines, prepared.split.train)
     return forecast(
         prepared.kept,
         configs,
         points=len(configs) * len(preset.sweeps) * (1 + len(preset.beside)),
         test_users=len(prepared.split.test_users),
         shelf=_SHELF,
-        threads=LocalEngine(job.threads).threads,
-        baselines=bytes_of(
-            baselines_for(job.search.baselines, prepared.split.train),
-            prepared.split.train,
-            LocalEngine(job.threads).threads,
-        ),
+        threads=threads,
+        baselines=bytes_of(lines, prepared.split.train, threads),
+        workers=job.search.workers,
     )
 
 
-def search_settings(job: Job, prepared: Prepared, *, observer: Observer = SILENT) -> SearchResult:
-    """Search as the job asks, with the lines to beat on the same leaderboard."""
+def search_settings(
+    job: Job, prepared: Prepared, *, figure: float | None = None, observer: Observer = SILENT
+) -> SearchResult:
+    """Search as the job asks, with the lines to beat on the same leaderboard.
+
+    `figure` is the seconds that a small figure takes, where the rest of the job comes after.
+    """
     engine, preset, how = LocalEngine(job.threads), prepared.preset, job.search
+    strategy = how.strategy(preset.space, preset.base)
+    runs = len(strategy.expected(preset.sweeps))
+    after = Afterwards(
+        figure,
+        runs=runs,
+        points=runs * len(preset.sweeps),
+        scores=len(prepared.split.test_users) * prepared.kept.n_items,
+        threads=engine.threads,
+    )
     with Ledger(job.out / "ledger.sqlite") as ledger:
         found = search(
             prepared.split,
-            how.strategy(preset.space, preset.base),
+            strategy,
             sweeps=preset.sweeps,
             ledger=ledger,
             judge=preset.ranking(job.seed),
@@ -261,6 +276,7 @@ def search_settings(job: Job, prepared: Prepared, *, observer: Observer = SILENT
             prune=how.prune,
             workers=how.workers,
             deadline=how.deadline(),
+            afterwards=after.seconds,
             forecast=True,
             engine=engine,
             observer=observer,

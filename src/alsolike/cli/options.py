@@ -1,6 +1,7 @@
 """The options of the command line that several verbs share, and how their texts become values."""
 
 import difflib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -279,6 +280,8 @@ def asked_of(options: dict[str, Any]) -> dict[str, Any]:
     how = {"by" if name == "search" else name: value for name, value in found.items()}
     if "budget" in how:
         how["budget"] = seconds_of(str(how["budget"]))
+        # Python and its libraries have been loaded by now, on the same budget.
+        how["began"] = time.time() - time.process_time()
     return job | {"search": Searching(**how)}
 
 

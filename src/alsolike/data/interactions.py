@@ -19,6 +19,8 @@ from alsolike.errors import DataError
 
 Mask = npt.NDArray[np.bool_]
 
+_COUNTED = 1 << 20  # pairs that are counted at a time
+
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
@@ -165,7 +167,12 @@ class Interactions:
     @functools.cached_property
     def item_counts(self) -> npt.NDArray[np.int64]:
         """Interactions of each item, (n_items,)."""
-        return np.bincount(self.user_items.indices, minlength=self.n_items).astype(np.int64)
+        counts = np.zeros(self.n_items, dtype=np.int64)
+        # Piece by piece: bincount makes int64 of what it counts, as much as a form of the table.
+        for first in range(0, self.n_interactions, _COUNTED):
+            indices = self.user_items.indices[first : first + _COUNTED]
+            counts += np.bincount(indices, minlength=self.n_items)
+        return counts
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -1,7 +1,6 @@
 """Weighted regularized matrix factorization by alternating least squares (WRMF, iALS)."""
 
 import math
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
@@ -72,38 +71,12 @@ def iterate(
     >>> losses[0] >= losses[1] >= losses[2]
     True
     """
-    _refuse_empty(train)
-    engine = engine or LocalEngine()
-    item_side = Side.of(train.item_users, config, "item", train.items)
-    user_side = Side.of(train.user_items, config, "user", train.users)
-    users = _first_users(train, config, start, engine)
-    items = np.zeros((train.n_items, config.factors), dtype=np.float32)
-    done = 0 if start is None else start.sweeps
+    training = _Training(train, config, start, engine or LocalEngine())
     observer.start("sweeps", config.iterations)
-    momentum, ahead, roughly = Momentum(), users, config.solver == "cg"
-    for sweep in range(1, config.iterations + 1):
-        values, first = eigenbasis(gramian(ahead, engine), engine)
-        ahead = turned(ahead, first, engine, roughly=roughly)
-        items = _begun(items, first, config, engine)
-        solve_side(item_side, ahead, values, items, config, engine)
-        values, second = eigenbasis(gramian(items, engine), engine)
-        items = turned(items, second, engine, roughly=roughly)
-        users = _begun(ahead, second, config, engine)
-        solve_side(user_side, items, values, users, config, engine)
-        ahead = momentum.beyond(users, first @ second, engine) if config.momentum else users
+    for _ in range(config.iterations):
+        training.sweep()
         observer.advance()
-        yield FactorModel(
-            users=train.users,
-            items=train.items,
-            user_factors=_frozen(users),
-            item_factors=_frozen(items),
-            eigenvalues=values,
-            item_counts=train.item_counts,
-            settings=config.to_settings(),
-            sweeps=done + sweep,
-            catalogue=train.catalogue,
-            history=train,
-        )
+        yield training.model()
     observer.finish()
 
 
@@ -117,14 +90,21 @@ def fit(
 ) -> FactorModel:
     """Return the last model of `iterate`; parameters and errors are the same.
 
+    Both factor matrices are in memory once, since no model is made of the sweeps before.
+
     Examples
     --------
     >>> likes = Interactions.from_columns(["ann", "ann", "bob"], ["m1", "m2", "m1"])
     >>> fit(likes, ALSConfig(factors=2, iterations=3))
     FactorModel(als: 2 users, 2 items, 2 factors, 3 sweeps)
     """
-    sweeps = iterate(train, config, start=start, engine=engine, observer=observer)
-    return deque(sweeps, maxlen=1).pop()
+    training = _Training(train, config, start, engine or LocalEngine())
+    observer.start("sweeps", config.iterations)
+    for _ in range(config.iterations):
+        training.sweep()
+        observer.advance()
+    observer.finish()
+    return training.model()
 
 
 def fold_in(model: FactorModel, user_items: Any, *, engine: Engine | None = None) -> Floats:
@@ -194,11 +174,68 @@ def loss(
     return total_loss(user_side, item_side, model.user_factors, model.item_factors, config, engine)
 
 
-def _begun(factors: Floats, basis: Doubles, config: ALSConfig, engine: Engine) -> Floats:
-    """Return where a side's new factors are to stand, with the old ones where steps start there."""
-    if config.solver == "cg":
-        return turned(factors, basis, engine, roughly=True)
-    return np.empty_like(factors)
+class _Training:
+    """Both sides' factors as they stand, and the sweep that takes them on.
+
+    Factors are solved and turned where they stand, unless a model or the momentum holds them: of
+    each side there is one matrix, and one more that a model holds.
+    """
+
+    def __init__(
+        self, train: Interactions, config: ALSConfig, start: FactorModel | None, engine: Engine
+    ) -> None:
+        _refuse_empty(train)
+        self._train, self._config, self._engine = train, config, engine
+        self._item_side = Side.of(train.item_users, config, "item", train.items)
+        self._user_side = Side.of(train.user_items, config, "user", train.users)
+        self._users = _first_users(train, config, start, engine)
+        self._items = np.zeros((train.n_items, config.factors), dtype=np.float32)
+        self._values = np.zeros(config.factors)
+        self._sweeps = 0 if start is None else start.sweeps
+        self._momentum = Momentum() if config.momentum else None
+        # What the next items are solved against: the users, or with momentum what lies beyond.
+        self._ahead = self._users
+        self._ahead_is_held = self._items_are_held = False
+
+    def sweep(self) -> None:
+        """Solve all items against the users, then all users against the items."""
+        config, engine, roughly = self._config, self._engine, self._config.solver == "cg"
+        values, first = eigenbasis(gramian(self._ahead, engine), engine)
+        into = None if self._ahead_is_held else self._ahead
+        users = turned(self._ahead, first, engine, roughly=roughly, out=into)
+        self._users = self._ahead = users  # which lets go of the last ones
+        items = np.empty_like(self._items) if self._items_are_held else self._items
+        if roughly:  # steps start at the old ones; an exact solution starts at nothing
+            turned(self._items, first, engine, roughly=True, out=items)
+        self._items = items
+        solve_side(self._item_side, users, values, items, config, engine)
+        self._values, second = eigenbasis(gramian(items, engine), engine)
+        turned(items, second, engine, roughly=roughly, out=items)
+        if roughly:
+            turned(users, second, engine, roughly=True, out=users)
+        solve_side(self._user_side, items, self._values, users, config, engine)
+        self._ahead_is_held = self._items_are_held = False
+        if self._momentum is not None:
+            self._ahead = self._momentum.beyond(users, first @ second, engine)
+            self._ahead_is_held = self._ahead is users
+        self._sweeps += 1
+
+    def model(self) -> FactorModel:
+        """Return the model as it stands; its arrays are never written to again."""
+        self._items_are_held = True
+        self._ahead_is_held |= self._ahead is self._users
+        return FactorModel(
+            users=self._train.users,
+            items=self._train.items,
+            user_factors=_frozen(self._users),
+            item_factors=_frozen(self._items),
+            eigenvalues=self._values,
+            item_counts=self._train.item_counts,
+            settings=self._config.to_settings(),
+            sweeps=self._sweeps,
+            catalogue=self._train.catalogue,
+            history=self._train,
+        )
 
 
 def _first_users(

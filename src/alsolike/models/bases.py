@@ -51,12 +51,20 @@ def eigenbasis(matrix: Doubles, engine: Engine) -> tuple[Doubles, Doubles]:
     return np.maximum(values, 0.0), np.ascontiguousarray(vectors * signs)
 
 
-def turned(factors: Floats, basis: Doubles, engine: Engine, *, roughly: bool = False) -> Floats:
+def turned(
+    factors: Floats,
+    basis: Doubles,
+    engine: Engine,
+    *,
+    roughly: bool = False,
+    out: Floats | None = None,
+) -> Floats:
     """Return ``factors @ basis``, multiplied in float64 and rounded once.
 
-    `roughly` multiplies in float32, four times as fast: for what is approximate anyway.
+    `roughly` multiplies in float32, four times as fast: for what is approximate anyway. `out`
+    receives the result, and may be `factors` themselves.
     """
-    result = np.empty(factors.shape, dtype=np.float32)
+    result = np.empty(factors.shape, dtype=np.float32) if out is None else out
     kind: npt.DTypeLike = np.float32 if roughly else np.float64
     by: npt.NDArray[np.floating[Any]] = basis.astype(kind)
 

@@ -153,9 +153,20 @@ def solve_side(
     failures = [row for row in engine.each(part, side.chunks) if row >= 0]
     if failures:
         raise FitError(_singular(side, min(failures), len(dense)))
-    if not np.isfinite(out).all():
-        row = int(np.flatnonzero(~np.isfinite(out).all(axis=1))[0])
-        raise FitError(f"{side.row_name(row)} gave factors that are not finite. Lower alpha.")
+    _refuse_infinite(side, out, engine)
+
+
+def may_need_float64(values: Floats, config: ALSConfig) -> bool:
+    """Say whether some row may be left to the kernel that takes float64 throughout.
+
+    The trace of BB' of a row is at most its largest weight times the factors: a row's leverages
+    are at most ``1 / unobserved_weight`` each, and sum to no more than so many.
+    """
+    sizes = np.abs(values)
+    ends = np.array([sizes.min(initial=np.inf), sizes.max(initial=0.0)], dtype=np.float32)
+    weights, _ = _weigh(ends, config)
+    gain = weights[1] * config.factors / max(config.unobserved_weight, np.finfo(np.float32).tiny)
+    return bool(weights[0] < 0 or gain > REFINED_GAIN)
 
 
 def total_loss(
@@ -205,7 +216,8 @@ def _weighing(config: ALSConfig) -> Weighing:
 
 def _refuse_overflow(matrix: sp.csr_array, config: ALSConfig) -> None:
     """Raise where a value is not finite, or its weight more than float32 can hold."""
-    largest = np.abs(matrix.data).max(initial=0.0).astype(np.float32)
+    least, most = matrix.data.min(initial=0.0), matrix.data.max(initial=0.0)
+    largest = np.maximum(-least, most).astype(np.float32)
     if not np.isfinite(largest):
         raise DataError(f"Values must be finite; one of them is {largest}.")
     weights, pulls = _weigh(np.array([largest]), config)
@@ -215,6 +227,20 @@ def _refuse_overflow(matrix: sp.csr_array, config: ALSConfig) -> None:
             f"unobserved_weight={config.unobserved_weight:g}, is more than float32 holds. Lower "
             "alpha, or use confidence='log'."
         )
+
+
+def _refuse_infinite(side: Side, out: Floats, engine: Engine) -> None:
+    """Raise FitError where a solution is not finite; piece by piece, as masks are large."""
+
+    def is_finite(piece: slice) -> bool:
+        return bool(np.isfinite(out[piece]).all())
+
+    parts = pieces(len(out))
+    fine = engine.each(is_finite, parts)
+    if not all(fine):
+        odd = parts[fine.index(False)]
+        row = odd.start + int(np.flatnonzero(~np.isfinite(out[odd]).all(axis=1))[0])
+        raise FitError(f"{side.row_name(row)} gave factors that are not finite. Lower alpha.")
 
 
 def _leverage(side: Side, other: Floats, dense: Doubles, engine: Engine) -> Floats:

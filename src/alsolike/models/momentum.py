@@ -43,7 +43,7 @@ class Momentum:
         if before is None:
             return users
         before = turned(before, turn, engine, roughly=True)
-        step = users - before
+        step = np.subtract(users, before, out=before)
         moved = math.fsum(engine.each(lambda piece: _square(step[piece]), pieces(len(step))))
         self._steps = self._steps + 1 if moved <= self._moved else 0
         self._moved = moved

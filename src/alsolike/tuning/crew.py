@@ -1,21 +1,24 @@
 """Who does the trainings of a round: threads of this process, or processes of their own."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from alsolike.engines.base import Engine
+from alsolike.engines.base import Engine, Shape
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import LedgerError, SettingError
 from alsolike.tuning.ledger import ENDED, Ledger
+from alsolike.tuning.pace import Deadline
 from alsolike.tuning.plan import Plan
+from alsolike.tuning.rehearsal import Kind, compile_for
 from alsolike.tuning.training import Worker
 from alsolike.tuning.workers import name_of
 
@@ -33,7 +36,14 @@ class Crew(Protocol):
     def __exit__(self, *_: object) -> None:
         """End, whatever is still at work."""
 
-    def work(self, entries: Sequence[int], deadline: float | None, heard: Heard) -> None:
+    @property
+    def shape(self) -> Shape:
+        """How many trainings go on at once, on how many threads each, and where."""
+
+    def make_ready(self, kinds: Collection[Kind]) -> None:
+        """Have all started, and all code there that such trainings need."""
+
+    def work(self, entries: Sequence[int], deadline: Deadline, heard: Heard) -> None:
         """Have all of these ended, or all that can be until the deadline."""
 
 
@@ -51,7 +61,16 @@ class Threads:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def work(self, entries: Sequence[int], deadline: float | None, heard: Heard) -> None:
+    @property
+    def shape(self) -> Shape:
+        """As many at once as the engine has threads."""
+        return Shape(self.engine.threads, 1)
+
+    def make_ready(self, kinds: Collection[Kind]) -> None:
+        """Compile or load the code."""
+        compile_for(self.plan.judges, kinds)
+
+    def work(self, entries: Sequence[int], deadline: Deadline, heard: Heard) -> None:
         """Work on all threads of the engine, then wait for what other processes have begun."""
         alone = LocalEngine(1)
 
@@ -61,7 +80,7 @@ class Threads:
 
         while True:
             self.engine.each(one_thread, range(min(self.engine.threads, len(entries))))
-            if _have_ended(self.ledger, entries, heard) or _is_late(deadline):
+            if _have_ended(self.ledger, entries, heard) or deadline.is_over:
                 return
             time.sleep(_GLANCE)
 
@@ -77,8 +96,9 @@ class Processes:
             raise SettingError(
                 "Several workers share the ledger's file: give a ledger on disk, or one worker."
             )
-        self._plan, self._ledger, self._count = plan, ledger, count
-        self._threads = max(engine.threads // count, 1)
+        self._plan, self._ledger = plan, ledger
+        self.shape = Shape(count, max(engine.threads // count, 1), processes=count)
+        self._kinds: Collection[Kind] = ()
         self._workers: list[tuple[BaseProcess, Any]] = []
 
     def __enter__(self) -> Self:
@@ -91,21 +111,33 @@ class Processes:
         for process, _ in self._workers:
             process.join()
 
-    def work(self, entries: Sequence[int], deadline: float | None, heard: Heard) -> None:
+    def make_ready(self, kinds: Collection[Kind]) -> None:
+        """Compile the code once, then start all workers, and wait until each has loaded it."""
+        compile_for(self._plan.judges, kinds)
+        self._kinds = kinds
+        self._workers = [self._begun() for _ in range(self.shape.beside)]
+        for process, line in self._workers:
+            while process.is_alive() and not line.poll(_GLANCE):
+                pass
+
+    def work(self, entries: Sequence[int], deadline: Deadline, heard: Heard) -> None:
         """Keep the workers at it until all has ended."""
-        while not _have_ended(self._ledger, entries, heard) and not _is_late(deadline):
+        for _, line in self._workers:
+            _send(line, deadline)
+        while not _have_ended(self._ledger, entries, heard) and not deadline.is_over:
             self._workers = [one for one in self._workers if one[0].is_alive()]
-            while len(self._workers) < self._count:
-                self._workers.append(self._begun(deadline))
+            while len(self._workers) < self.shape.beside:
+                self._workers.append(self._begun())
+                _send(self._workers[-1][1], deadline)
             time.sleep(_GLANCE)
 
-    def _begun(self, deadline: float | None) -> tuple[BaseProcess, Any]:
+    def _begun(self) -> tuple[BaseProcess, Any]:
         # Not a fork: threads, locks and an open ledger do not survive one.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
             target=_serve,
-            args=(self._ledger.place, self._plan, self._threads, deadline, theirs),
+            args=(self._ledger.place, self._plan, self.shape.threads, self._kinds, theirs),
             name="alsolike worker",
             daemon=True,
         )
@@ -114,22 +146,37 @@ class Processes:
         return process, ours
 
 
-def _serve(place: str, plan: Plan, threads: int, deadline: float | None, line: Any) -> None:
+def _send(line: Any, deadline: Deadline) -> None:
+    with contextlib.suppress(BrokenPipeError):  # that worker has ended, and will be replaced
+        line.send(deadline)
+
+
+def _serve(place: str, plan: Plan, threads: int, kinds: Collection[Kind], line: Any) -> None:
     """Work on a ledger until the one who asked for it has ended."""
     # An interrupt reaches all processes of a terminal; the one who asked decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(line,), daemon=True).start()
+    orders: list[Deadline] = []
+    threading.Thread(target=_hear, args=(line, orders), daemon=True).start()
+    compile_for(plan.judges, kinds)
+    line.send("ready")
     with Ledger(place) as ledger:
-        worker = Worker(name_of(), plan, ledger, LocalEngine(threads), deadline)
         while True:
-            worker.work()
+            if orders:
+                engine = LocalEngine(threads)
+                Worker(name_of(), plan, ledger, engine, orders[-1]).work()
             time.sleep(_GLANCE)
 
 
-def _end_with(line: Any) -> None:
-    """End this process when the line breaks; the ledger takes that as it takes any kill."""
-    line.poll(None)
-    os._exit(0)
+def _hear(line: Any, orders: list[Deadline]) -> None:
+    """Take orders as they come; end this process when the line breaks.
+
+    The ledger takes that as it takes any kill.
+    """
+    try:
+        while True:
+            orders.append(line.recv())
+    except (EOFError, OSError):
+        os._exit(0)
 
 
 def _have_ended(ledger: Ledger, entries: Sequence[int], heard: Heard) -> bool:
@@ -140,7 +187,3 @@ def _have_ended(ledger: Ledger, entries: Sequence[int], heard: Heard) -> bool:
     if missing:
         raise LedgerError(f"{ledger.place}: there is no configuration {missing[0]}.")
     return all(states[entry] in ENDED for entry in entries)
-
-
-def _is_late(deadline: float | None) -> bool:
-    return deadline is not None and time.time() >= deadline

@@ -1,8 +1,7 @@
 """A search: rounds of trainings from a strategy, each scored at chosen sweeps, each point once."""
 
 import contextlib
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -16,24 +15,32 @@ from alsolike.errors import FitError, SettingError
 from alsolike.evaluation.curves import checked_sweeps
 from alsolike.evaluation.judges import checked_judges, first_judge
 from alsolike.evaluation.judging import HONEST, Judge
+from alsolike.forecasting import search_memory
 from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
-from alsolike.tuning.candidates import ONE_GO, Config, sweeps_of
+from alsolike.tuning.baselines import bytes_of
+from alsolike.tuning.candidates import ONE_GO, Config, model_of, sweeps_of
 from alsolike.tuning.canonical import canonical_settings
 from alsolike.tuning.crew import Crew, Processes, Threads
 from alsolike.tuning.differences import DATA
 from alsolike.tuning.leaderboard import Run, SearchResult, ranked, runs_of
 from alsolike.tuning.ledger import ENDED, Ledger
+from alsolike.tuning.pace import Deadline
 from alsolike.tuning.plan import Plan
+from alsolike.tuning.rehearsal import kinds_of
 from alsolike.tuning.space import distinct
 from alsolike.tuning.strategies import Doubling, Halving, Listed, Strategy, Trial, Tried, bars_of
 from alsolike.tuning.telling import Teller
-from alsolike.tuning.timing import forecast_time, in_words
+from alsolike.tuning.timing import TimeForecast, forecast_time, in_words
 
 # Figures recorded with one of these are not continued with another.
 _FIGURES_DEPEND_ON = ("alsolike", "numba", "numpy", "scipy")
 # Trainings of a round where the rounds before decide what is pruned.
 _BETWEEN_PRUNINGS = 8
+# Where a configuration stays, whatever time there is.
+_AT_REST = frozenset(ENDED) - {"skipped"}
+# Of the time until a deadline, what the lines to beat may take.
+_FOR_LINES = 0.25
 
 
 def search(
@@ -52,6 +59,7 @@ def search(
     prune: bool = False,
     workers: int = 1,
     deadline: float | None = None,
+    afterwards: Callable[[TimeForecast], float] = lambda _: 0.0,
     forecast: bool = False,
     engine: Engine | None = None,
     observer: Observer = SILENT,
@@ -89,10 +97,12 @@ def search(
     workers : int
         Above 1, so many processes train; the ledger must be a file then.
     deadline : float or None
-        In seconds since 1970; what has not ended then is skipped, and the result says so. Lists
+        In seconds since 1970; what would not end by then is skipped, and the result says so. Lists
         are tried in an order drawn by the seed then, so that what there is time for is no corner.
+    afterwards : callable
+        Seconds before the deadline that the caller needs for what comes after, by the forecast.
     forecast : bool
-        Measure a few sweeps first, and tell how long it will take.
+        Measure a few sweeps first, and tell how long it will take and in how much memory.
     engine : Engine or None
         Where to compute; the result does not depend on it.
     observer : Observer
@@ -143,8 +153,10 @@ def search(
             Threads(plan, book, local) if workers == 1 else Processes(plan, book, local, workers)
         )
         with crew:
-            work = _Search(plan, book, strategy, prune, deadline, observer)
-            work.go(crew, baselines, local if forecast else None)
+            work = _Search(plan, book, strategy, prune, observer)
+            if forecast or deadline is not None:
+                work.expect(crew, baselines, deadline, afterwards, told=forecast)
+            work.go(crew, baselines)
         return work.result()
 
 
@@ -152,29 +164,63 @@ class _Search:
     """One search as it goes on: its rounds, and the runs that these have entered."""
 
     def __init__(
-        self,
-        plan: Plan,
-        ledger: Ledger,
-        strategy: Strategy,
-        prune: bool,
-        deadline: float | None,
-        observer: Observer,
+        self, plan: Plan, ledger: Ledger, strategy: Strategy, prune: bool, observer: Observer
     ) -> None:
         self._plan, self._ledger, self._strategy = plan, ledger, strategy
-        self._prune, self._deadline, self._observer = prune, deadline, observer
+        self._prune, self._observer = prune, observer
+        self._deadline = Deadline()
         self._configs: dict[int, Config] = {}  # by entry, in the order of the proposals
 
-    def go(self, crew: Crew, baselines: Sequence[Config], engine: Engine | None) -> None:
-        """Do round after round, until nothing more is proposed or time is up.
+    def expect(
+        self,
+        crew: Crew,
+        baselines: Sequence[Config],
+        until: float | None,
+        afterwards: Callable[[TimeForecast], float],
+        *,
+        told: bool,
+    ) -> None:
+        """Forecast how long what is left of the search takes, and what the deadline leaves of it.
 
-        The lines to beat come first: what they took is known then, and the rest is forecast where
-        an engine to measure on is given.
+        Nothing is measured where nothing is left, or no time.
         """
+        self._deadline = Deadline(until)
+        rows = self._ledger.to_table().rows()
+        ended = {row["settings"] for row in rows if row["state"] in _AT_REST}
+        trials = self._strategy.expected(self._plan.sweeps)
+        left = [one for one in trials if _name(one.config) not in ended]
+        lines = [one for one in baselines if _name(one) not in ended]
+        if not (left or lines) or self._deadline.is_over:
+            return
+        self._observer.start("making ready")
+        crew.make_ready(kinds_of((one.config for one in left), self._plan.split.train))
+        shape = crew.shape
+        found = forecast_time(self._plan, left, lines, shape)
+        self._observer.finish()
+        if told:
+            self._observer.tell(found)
+        if told and left:
+            configs, train = [one.config for one in left], self._plan.split.train
+            memory = bytes_of(lines, train, shape.beside)
+            self._observer.tell(search_memory(train, configs, shape, baselines=memory))
+        if until is None:
+            return
+        self._deadline = Deadline(until - afterwards(found), found.pace)
+        if (seconds := self._deadline.left) < found.seconds:
+            share = max(seconds - found.lines, 0.0) / max(found.seconds - found.lines, 1e-9)
+            words = (
+                f"The budget leaves {in_words(seconds)} of that: about {len(left) * share:,.0f} of "
+                f"{len(left):,} trainings"
+            )
+            if isinstance(self._strategy, Listed):
+                words += ", drawn evenly. A search by halving or doubling makes more of little time"
+            self._observer.warn(f"{words}.")
+
+    def go(self, crew: Crew, baselines: Sequence[Config]) -> None:
+        """Do the lines to beat, then round after round, until nothing more is proposed or fits."""
         if baselines:
             entries = [self._enlist(config, ONE_GO, {}) for config in baselines]
-            self._do(crew, entries, "lines to beat")
-        if engine is not None and not self._is_late():
-            self._forecast(engine)
+            self._do(crew, self._affordable(crew, entries), "lines to beat")
         rounds: list[list[Tried]] = []
         while trials := self._proposed(rounds):
             bars = bars_of(rounds) if self._prune else {}
@@ -184,31 +230,27 @@ class _Search:
             rounds.append(
                 [self._tried(entry, trial) for entry, trial in zip(entries, trials, strict=True)]
             )
-            if self._is_late():
+            states = [self._ledger.state(entry) for entry in entries]
+            if self._deadline.is_over or set(states) == {"skipped"}:
                 return
 
-    def _forecast(self, engine: Engine) -> None:
-        """Tell how long the search will take, and what that means for the budget."""
-        rows = self._ledger.to_table().rows()
-        ended = {row["settings"] for row in rows if row["state"] in ENDED}
-        left = [
-            trial
-            for trial in self._strategy.expected(self._plan.sweeps)
-            if canonical_settings(trial.config.to_settings()) not in ended
-        ]
-        if not left:
-            return
-        found = forecast_time(self._plan, left, engine)
-        self._observer.tell(found)
-        if self._deadline is None:
-            return
-        seconds = max(self._deadline - time.time(), 0.0)
-        if seconds < found.seconds:
-            self._observer.warn(
-                f"The budget leaves {in_words(seconds)} of that: about "
-                f"{len(left) * seconds / found.seconds:,.0f} of {len(left):,} trainings, drawn "
-                "evenly. A search by halving or doubling makes more of little time."
-            )
+    def _affordable(self, crew: Crew, entries: Sequence[int]) -> list[int]:
+        """Return the lines to beat that take no more of the time than is theirs; skip the others.
+
+        They come in their order, popularity first.
+        """
+        allowed = _FOR_LINES * self._deadline.left * crew.shape.beside
+        chosen = []
+        for entry in entries:
+            needed = self._deadline.pace.whole(self._configs[entry], ())
+            if needed <= allowed or self._ledger.state(entry) in _AT_REST:
+                chosen.append(entry)
+                allowed -= needed
+        if left_out := [entry for entry in entries if entry not in chosen]:
+            self._ledger.skip(left_out)
+            names = dict.fromkeys(model_of(self._configs[e].to_settings()) for e in left_out)
+            self._observer.warn(f"There is no time for these lines to beat: {', '.join(names)}.")
+        return chosen
 
     def result(self) -> SearchResult:
         """Rank what the ledger holds, once for each judge."""
@@ -244,7 +286,7 @@ class _Search:
         teller = Teller(self._ledger, self._plan, self._observer, self._configs, expected)
         crew.work(entries, self._deadline, teller.look)
         self._observer.finish()
-        if self._is_late():
+        if self._deadline.is_over:
             self._ledger.skip(entries)
 
     def _expected(self, entry: int) -> int:
@@ -267,8 +309,9 @@ class _Search:
     def _skipped(self, runs: Sequence[Run]) -> int:
         return sum(self._ledger.state(run.entry) == "skipped" for run in runs)
 
-    def _is_late(self) -> bool:
-        return self._deadline is not None and time.time() >= self._deadline
+
+def _name(config: Config) -> str:
+    return canonical_settings(config.to_settings())
 
 
 def checked_workers(workers: int, patience: int | None) -> None:

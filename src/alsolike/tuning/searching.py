@@ -15,9 +15,6 @@ from alsolike.tuning.strategies import Strategy, strategy_of
 
 Choice = Literal["best", "cheapest"]
 
-# Of a budget; what is left is for judging on the test users, fitting to all likes, and writing.
-_FOR_THE_SEARCH = 0.8
-
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -42,9 +39,11 @@ class Searching:
     workers : int
         Processes that train.
     budget : float or None
-        Seconds for the whole run, from when this is made.
+        Seconds for all that is done, from `began` on.
     choose : {"best", "cheapest"}
         What is fitted in the end: the best run, or the cheapest of those that tie with it.
+    began : float
+        In seconds since 1970; now where nothing is said.
 
     Raises
     ------
@@ -76,8 +75,8 @@ class Searching:
         return strategy_of(self.by, space, base, trials=self.trials, start=start)
 
     def deadline(self) -> float | None:
-        """Return when the search has to end, so that there is time for what comes after it."""
-        return None if self.budget is None else self.began + _FOR_THE_SEARCH * self.budget
+        """Return when the budget is used up."""
+        return None if self.budget is None else self.began + self.budget
 
     def chosen(self, found: SearchResult) -> ALSConfig:
         """Return the settings to fit."""

@@ -2,27 +2,35 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from alsolike.engines.base import Engine
+from alsolike.engines.base import Engine, Shape
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
 from alsolike.evaluation.curves import Panel, with_given
 from alsolike.models.als import iterate
 from alsolike.models.config import ALSConfig
+from alsolike.tuning.candidates import Config
+from alsolike.tuning.pace import Pace
 from alsolike.tuning.plan import Plan
+from alsolike.tuning.rehearsal import seconds_of_lines
 from alsolike.tuning.strategies import Trial
 
 # Numbers of factors that are measured; others are found on the line through their logarithms.
 _MEASURED = 3
 # From so many trainings on, two of each are measured: the weakest and the strongest confidence.
 _MANY = 40
+# They are measured again, which evens out what else a machine does, while that takes no more than
+# this share of what is forecast, and not more often than this.
+_SHARE = 0.06
+_TURNS = 8
+# Seconds of recording a point in a ledger on disk.
+_RECORDING = 0.005
 
-Values = npt.NDArray[np.float64]
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -32,57 +40,101 @@ class TimeForecast:
     Parameters
     ----------
     seconds : float
-        Of the whole search.
+        Of the whole search, the lines to beat among it.
     trainings : int
+    lines : float
+        Seconds of the lines to beat.
     measured : float
         Seconds that measuring took.
+    pace : Pace
+        What was measured.
+    dearest_fit : float
+        Seconds of the sweeps of the dearest training, on one thread or as many as it has.
     """
 
     seconds: float
     trainings: int
+    lines: float
     measured: float
+    pace: Pace
+    dearest_fit: float = 0.0
 
     def __str__(self) -> str:
+        beside = f", {in_words(self.lines)} of it for the lines to beat" if self.lines else ""
         return (
-            f"The search will take about {in_words(self.seconds)}: {self.trainings:,} trainings, "
-            f"by sweeps measured in {in_words(self.measured)}."
+            f"The search will take about {in_words(self.seconds)}{beside}: {self.trainings:,} "
+            f"trainings, by sweeps measured in {in_words(self.measured)}."
         )
 
 
-def forecast_time(plan: Plan, trials: Sequence[Trial], engine: Engine) -> TimeForecast:
+def forecast_time(
+    plan: Plan,
+    trials: Sequence[Trial],
+    lines: Sequence[Config],
+    shape: Shape,
+    *,
+    clock: Clock = time.perf_counter,
+) -> TimeForecast:
     """Forecast how long trainings beside each other will take on this machine as it is now.
 
     Of the fewest, the most and a middle number of factors, trainings with the weakest and the
     strongest confidence are begun, as many at once as the search would have. Two sweeps and a point
-    of each are timed; nothing of that is recorded.
+    of each are timed; nothing of that is recorded. All code is to be compiled before, see
+    `alsolike.tuning.rehearsal.compile_for`.
 
     Parameters
     ----------
     plan : Plan
     trials : sequence of Trial
-        At least one.
-    engine : Engine
+    lines : sequence of Config
+        The lines to beat.
+    shape : Shape
+        How many trainings the search does at once, on how many threads each.
+    clock : callable
+        Seconds since whenever.
     """
-    began = time.perf_counter()
-    chosen = _spread([trial.config for trial in trials])
-    alone = LocalEngine(1)
-    panel = Panel(plan.split, plan.judges, plan.seed, alone)
-    judges_ready = time.perf_counter() - began
-    # Compiled code and a warm cache are part of no sweep. The last is the quickest.
-    _timed(plan, panel, chosen[-1], alone)
-    timed = engine.each(lambda config: _timed(plan, panel, config, alone), chosen)
-    rates: dict[int, list[tuple[float, float, float]]] = {}
-    for config, found in zip(chosen, timed, strict=True):
-        if found is not None:
-            rates.setdefault(config.factors, []).append(found)
-    if not rates:
-        return TimeForecast(0.0, len(trials), time.perf_counter() - began)
-    factors = sorted(rates)
-    means = np.array([np.mean(rates[one], axis=0) for one in factors])
-    means[:, 0] += judges_ready
-    seconds = sum(_seconds(plan, trial, factors, means) for trial in trials)
-    beside = max(min(engine.threads, len(trials)), 1)
-    return TimeForecast(seconds / beside, len(trials), time.perf_counter() - began)
+    began, beside = clock(), shape.beside
+    each = LocalEngine(shape.threads)
+    of_lines = seconds_of_lines(plan, lines, each)
+    measured: dict[int, tuple[float, float, float]] = {}
+    pace, seconds = Pace({}, of_lines), 0.0
+    if trials:
+        ready = clock()
+        panel = Panel(plan.split, plan.judges, plan.seed, each)
+        judges_ready = clock() - ready
+        chosen = _spread([trial.config for trial in trials])
+        # So many that none works alone for long: trainings beside each other slow each other down.
+        chosen *= math.ceil(2 * beside / len(chosen))
+        found: dict[int, list[tuple[float, float, float]]] = {}
+        for turn in range(1, _TURNS + 1):
+            timed = LocalEngine(beside).each(
+                lambda config: _timed(plan, panel, config, each, clock), chosen
+            )
+            for config, one in zip(chosen, timed, strict=True):
+                if one is not None:
+                    found.setdefault(config.factors, []).append(one)
+            for factors, own in found.items():
+                setting_up, sweep, point = map(float, np.mean(own, axis=0))
+                measured[factors] = judges_ready + setting_up, sweep, point + _RECORDING
+            pace = Pace(measured, of_lines)
+            seconds = sum(pace.whole(one.config, _scored(plan, one)) for one in trials)
+            spent = clock() - ready
+            if spent * (turn + 1) / turn > _SHARE * seconds / beside:
+                break
+    before = sum(pace.whole(one, ()) for one in lines)
+    whole = _at_once(before, len(lines), beside) + _at_once(seconds, len(trials), beside)
+    in_lines = _at_once(before, len(lines), beside)
+    fits = (pace.until(one.config, sweep=one.sweeps, points=0) for one in trials)
+    dearest = max(fits, default=0.0)
+    return TimeForecast(whole, len(trials), in_lines, clock() - began, pace, dearest)
+
+
+def _at_once(seconds: float, count: int, beside: int) -> float:
+    return seconds / max(min(beside, count), 1)
+
+
+def _scored(plan: Plan, trial: Trial) -> list[int]:
+    return [sweep for sweep in plan.sweeps if sweep <= trial.sweeps]
 
 
 def in_words(seconds: float) -> str:
@@ -116,29 +168,19 @@ def _spread(configs: Sequence[ALSConfig]) -> list[ALSConfig]:
 
 
 def _timed(
-    plan: Plan, panel: Panel, config: ALSConfig, engine: Engine
+    plan: Plan, panel: Panel, config: ALSConfig, engine: Engine, clock: Clock
 ) -> tuple[float, float, float] | None:
     """Return the seconds of setting up, of a sweep and of a scored point; None for no answer."""
     training = iterate(plan.split.train, replace(config, iterations=2), engine=engine)
-    marks = [time.perf_counter()]
+    marks = [clock()]
     try:
         next(training)
-        marks.append(time.perf_counter())
+        marks.append(clock())
         model = next(training)
-        marks.append(time.perf_counter())
+        marks.append(clock())
         panel.point(2, with_given(model, plan.split, engine))
     except FitError:
         return None
-    marks.append(time.perf_counter())
+    marks.append(clock())
     first, sweep, point = map(float, np.diff(marks))
     return max(first - sweep, 0.0), sweep, point
-
-
-def _seconds(plan: Plan, trial: Trial, factors: Sequence[int], means: Values) -> float:
-    """Return the seconds of one training, by the straight line through logarithms."""
-    at, logs = math.log(trial.config.factors), np.log(means + 1e-9)
-    setting_up, sweep, point = (
-        math.exp(np.interp(at, np.log(factors), logs[:, column])) for column in range(3)
-    )
-    points = sum(one <= trial.sweeps for one in plan.sweeps)
-    return float(setting_up + trial.sweeps * sweep + points * point)

@@ -4,13 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError
 from alsolike.tuning.candidates import config_of, points_of, sweeps_of
 from alsolike.tuning.leaderboard import tied
 from alsolike.tuning.ledger import LEASE, LeaseLost, Ledger
+from alsolike.tuning.pace import Deadline
 from alsolike.tuning.plan import Plan
 
 _BEAT = LEASE / 12
@@ -27,8 +28,9 @@ class Worker:
     plan : Plan
     ledger : Ledger
     engine : Engine
-    deadline : float or None
-        In seconds since 1970; a training that goes on then is cut and counts as skipped.
+    deadline : Deadline
+        A training that would not reach its next point by then is not begun, or is cut at its last
+        one, and counts as skipped.
     heard : callable
         Is called with the configuration's number after each point and at each end.
     """
@@ -37,14 +39,14 @@ class Worker:
     plan: Plan
     ledger: Ledger
     engine: Engine
-    deadline: float | None = None
+    deadline: Deadline = field(default_factory=Deadline)
     heard: Callable[[int], None] = lambda _: None
 
     def work(self, among: Sequence[int] | None = None) -> None:
         """Train whatever can be claimed, until nothing can."""
         try:
             with _Heart(self.ledger, self.name):
-                while not self._is_late():
+                while not self.deadline.is_over:
                     number = self.ledger.claim(self.name, among)
                     if number is None:
                         return
@@ -76,6 +78,11 @@ class Worker:
         known = [sweep for sweep in asked if sweep in curve.points]
         wanted = [sweep for sweep in asked if sweep not in curve.points]
         # The last point before a kill is scored again: was it the same work?
+        expected = self.deadline.pace.until(
+            config, sweep=max(wanted[:1], default=0), points=len(known[-1:] + wanted[:1])
+        )
+        if wanted and not self.deadline.allows(expected):
+            return "skipped"
         for point in points_of(self.plan, config, known[-1:] + wanted, self.engine):
             if point.sweep in known:
                 self.ledger.compare(number, point.sweep, point.figures)
@@ -92,12 +99,16 @@ class Worker:
             self.heard(number)
             if state := curve.verdict():
                 return state
-            if self._is_late() and point.sweep < wanted[-1]:
+            following = next((sweep for sweep in wanted if sweep > point.sweep), None)
+            if following is None:
+                break
+            more = self.deadline.pace.between(config, following - point.sweep)
+            # Other trainings, and other programs, may have made this one slower than was measured.
+            slower = max((time.perf_counter() - began) / expected, 1.0) if expected else 1.0
+            if not self.deadline.allows(more * slower):
                 return "skipped"
+            expected += more
         return "done"
-
-    def _is_late(self) -> bool:
-        return self.deadline is not None and time.time() >= self.deadline
 
 
 class _Curve:

@@ -1,0 +1,96 @@
+"""How many seconds trainings take here and now, as measured before a search, and what fits."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from alsolike.models.config import ALSConfig
+from alsolike.tuning.candidates import Config, model_of
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What was measured of some numbers of factors, and of the lines to beat.
+
+    Parameters
+    ----------
+    measured : mapping of int to (float, float, float)
+        By factors, the seconds of setting up, of a sweep and of a scored point.
+    lines : mapping of str to float
+        By model, the seconds of a line to beat.
+
+    Examples
+    --------
+    >>> pace = Pace({10: (0.5, 1.0, 2.0), 40: (2.0, 4.0, 2.0)})
+    >>> round(pace.until(ALSConfig(factors=20), sweep=8, points=2), 6)
+    21.0
+    """
+
+    measured: Mapping[int, tuple[float, float, float]] = field(default_factory=dict)
+    lines: Mapping[str, float] = field(default_factory=dict)
+
+    def until(self, config: Config, *, sweep: int, points: int) -> float:
+        """Return the seconds of a training until a sweep is done and so many points are scored."""
+        if not isinstance(config, ALSConfig):
+            return self.lines.get(model_of(config.to_settings()), 0.0)
+        setting_up, one_sweep, point = self._of(config)
+        return setting_up + sweep * one_sweep + points * point
+
+    def whole(self, config: Config, sweeps: Sequence[int]) -> float:
+        """Return the seconds of a training that is scored at these sweeps, the last its end."""
+        return self.until(config, sweep=max(sweeps, default=0), points=len(sweeps))
+
+    def between(self, config: Config, sweeps: int) -> float:
+        """Return the seconds of so many sweeps and a point."""
+        if not isinstance(config, ALSConfig):
+            return 0.0
+        _, one_sweep, point = self._of(config)
+        return sweeps * one_sweep + point
+
+    def _of(self, config: ALSConfig) -> tuple[float, float, float]:
+        """Return what a number of factors takes, by the straight line through logarithms."""
+        if not self.measured:
+            return 0.0, 0.0, 0.0
+        factors = sorted(self.measured)
+        logs = np.log(np.array([self.measured[one] for one in factors]) + 1e-9)
+        at = math.log(config.factors)
+        setting_up, sweep, point = (
+            math.exp(np.interp(at, np.log(factors), logs[:, column])) for column in range(3)
+        )
+        return setting_up, sweep, point
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """Until when trainings may go on; none of them begins what would take longer.
+
+    Parameters
+    ----------
+    at : float or None
+        Seconds since 1970; None: there is no end.
+    pace : Pace
+        What tells how long a training will take.
+    clock : callable
+        Seconds since 1970.
+    """
+
+    at: float | None = None
+    pace: Pace = field(default_factory=Pace)
+    clock: Callable[[], float] = time.time
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no time at all."""
+        return not self.allows(0.0)
+
+    @property
+    def left(self) -> float:
+        """Seconds until then, at least 0; infinite where there is no end."""
+        return math.inf if self.at is None else max(self.at - self.clock(), 0.0)
+
+    def allows(self, seconds: float) -> bool:
+        """Return whether what takes so long would be done by then."""
+        return self.at is None or self.clock() + seconds < self.at

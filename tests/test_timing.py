@@ -1,0 +1,269 @@
+"""What a search is said to take, and what still fits into its time; by clocks of our own."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from alsolike.afterwards import Afterwards, seconds_of_a_figure
+from alsolike.data.split import Split
+from alsolike.data.splitting import hold_out
+from alsolike.engines.base import Shape
+from alsolike.engines.local import LocalEngine
+from alsolike.evaluation.curves import Judge, checked_judges
+from alsolike.forecasting import Forecast
+from alsolike.kernels.batch import solve_small
+from alsolike.kernels.cache import is_loaded
+from alsolike.kernels.conjugate import solve_cg
+from alsolike.kernels.hard import solve_hard
+from alsolike.kernels.single import solve_single
+from alsolike.models.config import ALSConfig
+from alsolike.models.ease import EASEConfig
+from alsolike.models.popularity import PopularityConfig
+from alsolike.observing import Observer
+from alsolike.testing import tiny_likes
+from alsolike.tuning import rehearsal
+from alsolike.tuning.baselines import baselines_for
+from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.pace import Deadline, Pace
+from alsolike.tuning.plan import Plan
+from alsolike.tuning.rehearsal import compile_for, kinds_of, seconds_of_lines
+from alsolike.tuning.search import search
+from alsolike.tuning.space import expand
+from alsolike.tuning.strategies import Halving, Trial
+from alsolike.tuning.timing import TimeForecast, forecast_time
+from alsolike.tuning.training import Worker
+from alsolike.tuning.workers import name_of
+
+SWEEPS = (2, 4, 8)
+CONFIGS = expand({"factors": [2, 4, 8], "alpha": [1.0, 9.0]}, ALSConfig(seed=3, iterations=8))
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return hold_out(tiny_likes(120, 40), k=2, share=0.3)
+
+
+@pytest.fixture(scope="module")
+def plan(split: Split) -> Plan:
+    return Plan(split, checked_judges(split, Judge(k=5), ()), SWEEPS)
+
+
+class Ticking:
+    """A clock on which each look takes so many seconds."""
+
+    def __init__(self, tick: float = 1.0) -> None:
+        self.now, self.tick = 0.0, tick
+
+    def __call__(self) -> float:
+        self.now += self.tick
+        return self.now
+
+
+class Heard(Observer):
+    def __init__(self) -> None:
+        self.findings: list[object] = []
+        self.warnings: list[str] = []
+        self.tasks: list[str] = []
+
+    def start(self, task: str, total: int | None = None) -> None:
+        self.tasks.append(task)
+
+    def tell(self, finding: object) -> None:
+        self.findings.append(finding)
+
+    def warn(self, danger: str) -> None:
+        self.warnings.append(danger)
+
+
+def test_pace_is_a_line_through_logarithms() -> None:
+    pace = Pace({10: (1.0, 2.0, 4.0), 1000: (1.0, 200.0, 4.0)}, {"ease": 7.0})
+    middle = ALSConfig(factors=100)
+    assert pace.until(middle, sweep=3, points=2) == pytest.approx(1 + 3 * 20 + 2 * 4)
+    assert pace.whole(middle, (2, 4, 8)) == pytest.approx(1 + 8 * 20 + 3 * 4)
+    assert pace.between(middle, 4) == pytest.approx(4 * 20 + 4)
+    assert pace.until(ALSConfig(factors=1), sweep=1, points=0) == pytest.approx(3)
+    assert pace.whole(EASEConfig(), ()) == 7.0
+    assert pace.whole(PopularityConfig(), ()) == 0.0
+    assert pace.between(EASEConfig(), 3) == 0.0
+    assert Pace().whole(middle, (2, 4)) == 0.0
+
+
+def test_a_deadline_knows_what_fits() -> None:
+    deadline = Deadline(100.0, clock=lambda: 90.0)
+    assert deadline.allows(9.0)
+    assert not deadline.allows(10.0)
+    assert deadline.left == 10.0
+    assert not deadline.is_over
+    assert Deadline(100.0, clock=lambda: 100.0).is_over
+    assert Deadline(100.0, clock=lambda: 101.0).left == 0.0
+    assert Deadline().allows(1e12)
+    assert not Deadline().is_over
+
+
+def test_a_forecast_adds_up_what_was_measured(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that ticks a second at each look, everything that is timed takes a second."""
+    monkeypatch.setattr("alsolike.tuning.timing._RECORDING", 0.0)
+    monkeypatch.setattr("alsolike.tuning.timing.seconds_of_lines", lambda *_: {"popularity": 6.0})
+    trials = [Trial(config, 8) for config in CONFIGS]
+    lines = [PopularityConfig()]
+    found = forecast_time(plan, trials, lines, Shape(1, 1), clock=Ticking())
+    assert found.pace.measured == dict.fromkeys((2, 4, 8), (1.0, 1.0, 1.0))
+    assert found.lines == 6.0
+    assert found.seconds == pytest.approx(6 + 6 * (1 + 8 + 3))
+    assert found.dearest_fit == pytest.approx(1 + 8)
+    assert found.trainings == 6
+    assert "6 seconds of it for the lines to beat: 6 trainings" in str(found)
+    monkeypatch.setattr("alsolike.tuning.timing.LocalEngine", lambda _: LocalEngine(1))
+    spread = forecast_time(plan, trials, lines, Shape(2, 1), clock=Ticking())
+    assert spread.seconds == pytest.approx(6 + 6 * (1 + 8 + 3) / 2)
+    fewer = forecast_time(plan, trials[:1], [], Shape(4, 1), clock=Ticking())
+    assert fewer.seconds == pytest.approx(12)  # one training is not spread over four
+    none = forecast_time(plan, [], lines, Shape(1, 1), clock=Ticking())
+    assert (none.seconds, none.dearest_fit) == (6.0, 0.0)
+
+
+def test_a_long_search_is_measured_more_than_once(plan: Plan) -> None:
+    clock = Ticking()
+    trials = [Trial(config, 8) for config in CONFIGS] * 2000
+    found = forecast_time(plan, trials, [], Shape(1, 1), clock=clock)
+    once = forecast_time(plan, trials[:6], [], Shape(1, 1), clock=Ticking())
+    assert once.measured < found.measured < 0.06 * found.seconds
+
+
+def test_a_training_without_an_answer_does_not_stop_the_forecast(plan: Plan) -> None:
+    hopeless = ALSConfig(factors=60, regularization=0.0, iterations=8)  # of 40 items
+    found = forecast_time(plan, [Trial(hopeless, 8)], [], Shape(1, 1), clock=Ticking())
+    assert (found.seconds, found.pace.measured) == (0.0, {})
+
+
+def test_all_code_is_compiled_before_anything_is_timed(plan: Plan) -> None:
+    train = plan.split.train
+    kinds = kinds_of([ALSConfig(alpha=1e6), ALSConfig(solver="cg"), PopularityConfig()], train)
+    assert kinds == {("exact", False, True), ("cg", False, False)}
+    assert kinds_of([ALSConfig(confidence="log")], train) == {("exact", True, False)}
+    assert kinds_of([ALSConfig(confidence="scaled", alpha=0.1)], train) == {("exact", False, True)}
+    compile_for(plan.judges, kinds)
+    assert all(map(is_loaded, (solve_small, solve_single, solve_hard, solve_cg)))
+    for kernel in (solve_small, solve_single, solve_hard):
+        before = len(kernel.signatures)
+        compile_for(plan.judges, {("exact", True, True)})
+        after = len(kernel.signatures)
+        assert after > before or any("float64" in str(one[3]) for one in kernel.signatures)
+
+
+def test_lines_are_tried_on_some_of_the_items(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = baselines_for(["item-knn", "ease"], plan.split.train)
+    seen: list[int] = []
+    fit = rehearsal.fit_baseline
+
+    def counted(train, config, engine):  # type: ignore[no-untyped-def]
+        seen.append(train.n_items)
+        return fit(train, config, engine)
+
+    monkeypatch.setattr(rehearsal, "fit_baseline", counted)
+    whole = seconds_of_lines(plan, lines, LocalEngine(1))
+    assert set(whole) == {"popularity", "item-knn", "ease"}
+    assert all(seconds > 0 for seconds in whole.values())
+    assert seen == [40, 40, 40]  # too few to leave any out
+    monkeypatch.setattr(rehearsal, "_FEWEST", 10)
+    seconds_of_lines(plan, lines, LocalEngine(1))
+    assert seen[3:] == [20, 20, 20]
+
+
+def worked(plan: Plan, deadline: Deadline, sweeps: int = 8) -> tuple[str, list[int]]:
+    """Let one worker do one training; return how it ended and where it was scored."""
+    with Ledger(None) as ledger:
+        ledger.bind({})
+        [entry] = ledger.enlist([ALSConfig(factors=4).to_settings()], sweeps=sweeps)
+        Worker(name_of(), plan, ledger, LocalEngine(1), deadline).work([entry])
+        return ledger.state(entry), list(ledger.points(entry))
+
+
+PACE = Pace({4: (1.0, 1.0, 1.0)})
+
+
+@pytest.mark.parametrize(
+    ("left", "state", "points"),
+    [
+        (3.0, "skipped", []),  # the first point is there after 4 seconds
+        (4.5, "skipped", [2, 4]),  # and the next one 3 later, the last one 5 after that
+        (5.5, "done", [2, 4, 8]),
+    ],
+)
+def test_a_training_is_not_begun_or_cut_where_it_would_not_fit(
+    left: float, state: str, points: list[int], plan: Plan
+) -> None:
+    """The clock stands still, so that only what is to come counts."""
+    assert worked(plan, Deadline(left, PACE, clock=lambda: 0.0)) == (state, points)
+
+
+def test_time_that_is_up_ends_a_training_after_its_point(plan: Plan) -> None:
+    times: Iterator[float] = iter([0.0, 0.0, 5.0])
+    assert worked(plan, Deadline(4.0, clock=lambda: next(times, 5.0))) == ("skipped", [2])
+
+
+def test_a_search_tells_minutes_and_memory_before_it_starts(split: Split) -> None:
+    heard = Heard()
+    lines = baselines_for(["popularity"], split.train)
+    search(split, CONFIGS, sweeps=SWEEPS, k=5, baselines=lines, forecast=True, observer=heard)
+    times, memory = heard.findings[:2]
+    assert isinstance(times, TimeForecast)
+    assert isinstance(memory, Forecast)
+    assert str(memory).startswith("memory of the search: about ")
+    assert heard.tasks[:2] == ["making ready", "lines to beat"]
+
+
+def test_what_stands_in_the_ledger_is_not_forecast(split: Split, tmp_path: Path) -> None:
+    lines = baselines_for(["popularity"], split.train)
+    for told in (2, 0):
+        heard = Heard()
+        with Ledger(tmp_path / "l.sqlite") as ledger:
+            search(
+                split, CONFIGS[:2], sweeps=SWEEPS, k=5, ledger=ledger, baselines=lines,
+                forecast=True, observer=heard,
+            )  # fmt: skip
+        forecasts = [f for f in heard.findings if isinstance(f, TimeForecast | Forecast)]
+        assert len(forecasts) == told
+
+
+def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
+    split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = TimeForecast(60.0, 2, 40.0, 0.0, Pace({}, {"ease": 1000.0}))
+    monkeypatch.setattr("alsolike.tuning.search.forecast_time", lambda *_: found)
+    heard, lines = Heard(), baselines_for(["ease"], split.train)
+    result = search(
+        split, Halving(CONFIGS[:2]), sweeps=SWEEPS, k=5, baselines=lines, deadline=4e9,
+        afterwards=lambda known: known.seconds, observer=heard,
+    )  # fmt: skip
+    assert heard.warnings == []
+    assert result.skipped == 0
+    result = search(
+        split, Halving(CONFIGS[:2]), sweeps=SWEEPS, k=5, baselines=lines,
+        deadline=time.time() + 160.0, afterwards=lambda known: 120.0, observer=heard,
+    )  # fmt: skip
+    assert "There is no time for these lines to beat: ease." in heard.warnings
+    assert result.skipped == 2
+    assert "popularity" in result.leaderboard["model"].tolist()
+    assert any(one.startswith("The budget leaves 40 seconds of that") for one in heard.warnings)
+
+
+def test_what_comes_after_a_search() -> None:
+    found = TimeForecast(60.0, 2, 40.0, 0.0, Pace(), dearest_fit=9.0)
+    small = Afterwards(0.1, runs=10, points=80, scores=10**6, threads=2)
+    more = [
+        replace(small, **{name: 10 * getattr(small, name)})
+        for name in ("figure", "runs", "points", "scores")
+    ]
+    assert all(one.seconds(found) > small.seconds(found) for one in more)
+    assert replace(small, threads=1).seconds(found) > small.seconds(found)
+    assert small.seconds(replace(found, dearest_fit=0.0)) < small.seconds(found) - 9
+    ranking_alone = replace(small, figure=None)
+    assert 0 < ranking_alone.seconds(found) < 2
+
+
+def test_the_second_figure_is_timed() -> None:
+    assert seconds_of_a_figure(Ticking()) == 1.0
