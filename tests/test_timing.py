@@ -12,7 +12,7 @@ from alsolike.data.split import Split
 from alsolike.data.splitting import hold_out
 from alsolike.engines.base import Shape
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.curves import Judge, checked_judges
+from alsolike.evaluation.judges import ListJudge, checked_judges
 from alsolike.forecasting import Forecast
 from alsolike.kernels.batch import solve_small
 from alsolike.kernels.cache import is_loaded
@@ -48,7 +48,7 @@ def split() -> Split:
 
 @pytest.fixture(scope="module")
 def plan(split: Split) -> Plan:
-    return Plan(split, checked_judges(split, Judge(k=5), ()), SWEEPS)
+    return Plan(split, checked_judges(split, ListJudge(k=5), ()), SWEEPS)
 
 
 class Ticking:
