@@ -43,9 +43,9 @@ from alsolike.kernels.vectors import (
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
 
-# A system is multiplied out of panels of this many interactions or factors, which stay in the
-# first-level cache.
-PANEL = 64
+# A system is multiplied out of panels of at most this many interactions or factors, and of at most
+# so many numbers: a panel stays in the first-level cache, beside the tile that it is added to.
+PANEL, _PANEL_NUMBERS = 64, 6144
 
 # A weight of zero would divide by zero in b. B's rows are at most w * f long (each squared column
 # of Z is at most its eigenvalue), so this weight changes an answer by less than float32 holds.
@@ -123,6 +123,7 @@ def set_up(
     stay_apart()
     n, f = S.shape[0], Z.shape[1]
     number, nothing = panel.dtype.type, panel.dtype.type(0)
+    step = max(16, min(PANEL, _PANEL_NUMBERS // wide // LANES * LANES))
     if n <= f:
         for i in range(wide):
             at = min(i, n - 1)
@@ -131,15 +132,15 @@ def set_up(
             # What is beyond the row has weight 0: it solves to 0 and changes nothing.
             roots[i] = root if i < n else nothing
             right[i] = r[at] / root if i < n else nothing
-        for begin in range(0, f, PANEL):
-            count = min(PANEL, f - begin)
+        for begin in range(0, f, step):
+            count = min(step, f - begin)
             for i in range(0, wide, LANES):
                 pack_columns(Z, places, roots, i, scale, f, begin, count, panel, i, wide)
             _multiply(panel, wide, count, system, stride, begin)
         return
     right[:] = 0
-    for begin in range(0, n, PANEL):
-        count = min(PANEL, n - begin)
+    for begin in range(0, n, step):
+        count = min(step, n - begin)
         fetch_rows(Z, S, begin + count, n)
         for i in range(count):
             place = np.int64(S[begin + i])
