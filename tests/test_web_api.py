@@ -40,12 +40,31 @@ def test_similar_items_are_those_of_the_library(client, model):
             assert answer.json()["item"] == item
 
 
-@pytest.mark.parametrize("item", [one for one in HOSTILE if one not in {"..", "x/similar"}])
+@pytest.mark.parametrize("item", [one for one in HOSTILE if one != ".."])
 def test_ids_of_any_text_stand_in_paths(client, item):
     answer = client.get(f"{API}/items/{quote(item, safe='')}/similar")
     assert answer.status_code == 200
     assert answer.json()["item"] == item
     assert client.get(f"{API}/items/{quote(item, safe='')}").json()["item"] == item
+
+
+def test_an_id_may_end_as_a_route_does(tmp_path):
+    ids = ("x", "x/similar", "x/explanations", "x/similar/similar")
+    settings = settings_of(tmp_path / "state", bundle(tmp_path / "model", ids=ids))
+    with client_of(settings) as client:
+        for item in ids:
+            path = f"{API}/items/{quote(item, safe='')}"
+            for _ in range(2):  # made, then from the cache
+                known, beside = client.get(path).json(), client.get(f"{path}/similar").json()
+                assert (known["item"], known["likes"] > 0) == (item, True)
+                assert (beside["item"], len(beside["similar"])) == (item, 10)
+            why = client.get(f"{path}/explanations", params={"other": "i8"}).json()
+            assert (why["item"], why["other"]) == (item, "i8")
+        user = quote("u/likes/recommendations", safe="")
+        likes = {"likes": [{"item": "x/similar"}]}
+        assert client.post(f"{API}/users/{user}/likes", json=likes).status_code == 201
+        known = client.get(f"{API}/users/{user}/recommendations").json()
+        assert (known["user"], known["live_likes"]) == ("u/likes/recommendations", 1)
 
 
 def test_recommendations_are_those_of_the_library(client, model):

@@ -11,7 +11,7 @@ from alsolike.web.spelling import SCHEMA, edits, fill, meant
 
 NAMES = [
     "U2", "Björk", "Radiohead", "Led Zeppelin", "Ke$ha", "Motörhead", "Metallica", "", "日本",
-    "AC/DC", "R.E.M.", "Jay-Z & Kanye West", "U-Roy", "!!!", "🎸", "Hüsker Dü",
+    "AC/DC", "R.E.M.", "Jay-Z & Kanye West", "U-Roy", "!!!", "🎸", "Hüsker Dü", "low_poly_tree",
 ]  # fmt: skip
 LINKS = [f"http://www.pages.example/p/{number * number}/" for number in range(len(NAMES))]
 LINKS[2], LINKS[3] = "javascript:alert(1)", ""
@@ -62,6 +62,8 @@ def index(tmp_path_factory):
         ("ledzep", "Led Zeppelin"),
         ("kanye wets", "Jay-Z & Kanye West"),
         ("husker", "Hüsker Dü"),
+        ("tree", "low_poly_tree"),
+        ("lowpolyt", "low_poly_tree"),
     ],
 )
 def test_what_is_meant_comes_first(index, text, name):
@@ -73,7 +75,7 @@ def test_what_is_meant_comes_first(index, text, name):
     [
         "", " ", '"', "*", "a OR b", "NEAR(", "\x00", "x" * 10_000, "\ud800", "' --", "^-:()",
         "https://", "https://x.example", "http://[", "https://x.example/%ff/%00", "\ue000led",
-        "\U0010ffff", "!" * 10_000,
+        "\U0010ffff", "!" * 10_000, "low_poly", "ab\U0001e900cd", "ab \u0bf0\u1734\U00010d00 cd_ef",
     ],
 )  # fmt: skip
 def test_hostile_queries_are_texts_like_others(index, text):

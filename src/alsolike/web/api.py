@@ -1,7 +1,7 @@
 """The API: what programs ask about items, users and models, under ``/api/v1``.
 
-Ids stand in paths. One that a path cannot carry (``..``, one that ends in ``/similar``) is asked
-for by the query, at ``/item``, ``/similar`` and ``/recommendations``.
+Ids stand in paths, percent-encoded. One that a path cannot carry (``..``, which clients resolve) is
+asked for by the query, at ``/item``, ``/similar`` and ``/recommendations``.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from fastapi import Path as InPath
 from starlette.requests import Request
 from starlette.responses import Response
 
-import alsolike.web.convertors  # noqa: F401 - routes may say `outside`
 from alsolike.errors import SettingError
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.recommending.equations import checked_values
 from alsolike.web import answering, schemas
+from alsolike.web.convertors import OutsideRoute
 from alsolike.web.holding import Held
 from alsolike.web.quick import LARGE, USUAL_K, Shelves
 
@@ -36,7 +36,7 @@ Ids = Annotated[
     Query(max_length=schemas.MOST_IDS, description="ids; may be given again"),
 ]
 
-router = APIRouter(responses=schemas.REFUSALS)
+router = APIRouter(responses=schemas.REFUSALS, route_class=OutsideRoute)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ _FREQUENT = 50  # names: trigrams of fewer are all taken for as rare as that
 _LOOKED_THROUGH = 3000  # names that trigrams of one question may lead to
 _BEGINNING = 2  # characters: so few are the beginning of something, not a word
 _BATCH = 10_000  # rows written at once
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")
 _PARTS_OF_LINKS = re.compile(r"[/?&=#\s]+")
 _BETWEEN = str.maketrans("-_", "  ")  # what stands for a blank in a link
 # Before a name that is written as one word. Of private use, so that no word of a name has it.
@@ -48,7 +48,10 @@ _PLAIN = str.maketrans(
 
 _SCHEMA = (
     "CREATE TABLE items (place INTEGER PRIMARY KEY, row INTEGER, id TEXT, name TEXT, lone TEXT)",
-    "CREATE VIRTUAL TABLE words USING fts5(text, content='', prefix='1 2 3', detail=none)",
+    # To "ascii" all that is not ASCII is a letter, so that words are those of `fold`: SQLite's own
+    # idea of letters is older than Python's.
+    "CREATE VIRTUAL TABLE words "
+    "USING fts5(text, content='', tokenize='ascii', prefix='1 2 3', detail=none)",
     "CREATE VIRTUAL TABLE grams USING fts5(text, content='', tokenize='trigram', detail=none)",
     "CREATE TABLE frequent (gram TEXT PRIMARY KEY, names INTEGER) WITHOUT ROWID",
     "CREATE TABLE links (link INTEGER, row INTEGER)",
@@ -61,8 +64,8 @@ def fold(text: str) -> str:
 
     Examples
     --------
-    >>> fold("  BJÖRK & Guðmundsdóttir "), fold("Motörhead")
-    ('bjork gudmundsdottir', 'motorhead')
+    >>> fold("  BJÖRK & Guðmundsdóttir "), fold("Motörhead_live")
+    ('bjork gudmundsdottir', 'motorhead live')
     """
     return " ".join(_WORD.findall(_bare(text)))
 
