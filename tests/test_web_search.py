@@ -14,7 +14,7 @@ NAMES = [
     "AC/DC", "R.E.M.", "Jay-Z & Kanye West", "U-Roy", "!!!", "🎸", "Hüsker Dü", "low_poly_tree",
 ]  # fmt: skip
 LINKS = [f"http://www.pages.example/p/{number * number}/" for number in range(len(NAMES))]
-LINKS[2], LINKS[3] = "javascript:alert(1)", ""
+LINKS[2], LINKS[3], LINKS[6] = "javascript:alert(1)", "", "https://pages.example/a-3/1"
 IDS = [f"a-{number}" for number in range(len(NAMES))]
 
 
@@ -51,6 +51,7 @@ def index(tmp_path_factory):
         ("https://example.org/items/a-3?from=mail", "Led Zeppelin"),
         ("http://www.pages.example/p/25/", "Motörhead"),
         ("https://pages.example/p/25#top", "Motörhead"),
+        ("https://pages.example/a-3/1", "Metallica"),
         ("https://shop.example/music/led-zeppelin?from=mail", "Led Zeppelin"),
         ("https://fm.example/music/AC%2FDC", "AC/DC"),
         ("https://fm.example/music/H%C3%BCsker+D%C3%BC/", "Hüsker Dü"),
@@ -124,6 +125,27 @@ def test_every_slip_of_one_letter_leads_to_the_word(tmp_path):
     assert meant(connection, "bjrok") == ["bjork"]
     for none in ("radiohead", "abd", "r2d3", "x" * 20, "", "bkorj"):
         assert meant(connection, none) == []
+
+
+def test_a_slip_in_a_short_word_or_a_blank_is_forgiven_among_many_that_look_alike(tmp_path):
+    # The most liked are all alike, so that what is looked at must be what is most like it.
+    names = [f"popstar star {number}" for number in range(3000)]
+    names += ["popstar vi", "statue in versailles garden", "til death do us part"]
+    build(tmp_path / "i", [f"id{row}" for row in range(len(names))], names, -np.arange(len(names)))
+    index = SearchIndex.open(tmp_path / "i")
+    slips = {
+        "popstar vu": "popstar vi",
+        "statue in versaillesjgarden": "statue in versailles garden",
+        "til death do ss part": "til death do us part",
+    }
+    for typed, name in slips.items():
+        assert names[index.find(typed)[0]] == name
+
+
+def test_of_what_a_slip_may_mean_whole_names_come_first_and_then_beginnings(tmp_path):
+    names = ["The Black Keys", "Black Sabbath", "Black"]
+    build(tmp_path / "i", ["a", "b", "c"], names, np.array([9, 5, 1]))
+    assert SearchIndex.open(tmp_path / "i").find("blick") == [2, 1, 0]
 
 
 def test_edits_count_swaps_once():

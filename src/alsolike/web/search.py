@@ -13,6 +13,7 @@ import re
 import sqlite3
 import threading
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, unquote_plus, urlsplit
@@ -30,7 +31,6 @@ _VERSION = 4
 _MOST_CHARACTERS = 200
 _MOST_WORDS = 12
 _CANDIDATES = 200
-_GLANCED = 1000  # names with trigrams of the query, of which the most alike are looked at
 _GRAMS = 24  # a query's trigrams that are looked up
 _FREQUENT = 50  # names: trigrams of fewer are all taken for as rare as that
 _LOOKED_THROUGH = 3000  # names that trigrams of one question may lead to
@@ -46,6 +46,7 @@ _PLAIN = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i"}
 )
 
+_HAVING = "SELECT rowid FROM grams WHERE grams MATCH ?"
 _SCHEMA = (
     "CREATE TABLE items (place INTEGER PRIMARY KEY, row INTEGER, id TEXT, name TEXT, lone TEXT)",
     # To "ascii" all that is not ASCII is a letter, so that words are those of `fold`: SQLite's own
@@ -192,7 +193,7 @@ class SearchIndex:
         if not words:
             yield self._of_signs(_bare(text[:_MOST_CHARACTERS]).strip())
             return
-        yield self._rows("SELECT row FROM items WHERE lone = ? ORDER BY place LIMIT 50", folded)
+        yield self._named(folded)
         whole = " ".join(f'"{word}"' for word in words)
         near = self._matching(whole) if len(folded) > _BEGINNING else []
         if len(near) < _CANDIDATES:
@@ -219,9 +220,10 @@ class SearchIndex:
             for one in tried
             for row in self._rows("SELECT row FROM items WHERE id = ?", _sound(one))
         ]
-        if found or web_origin(text) is None:
+        if web_origin(text) is None:
             return found
-        return self._rows("SELECT row FROM links WHERE link = ? LIMIT 50", _key_of_link(text))
+        own = self._rows("SELECT row FROM links WHERE link = ? LIMIT 50", _key_of_link(text))
+        return [*own, *found]
 
     def _of_signs(self, signs: str) -> list[int]:
         """Return those whose name has no letter and no digit, and is this or begins so."""
@@ -243,30 +245,26 @@ class SearchIndex:
         meant = [spelling.meant(self._connection, word) for word in words]
         if not any(meant):
             return []
-        *others, last = [
-            [f'"{one}"' for one in (word, *also)] for word, also in zip(words, meant, strict=True)
-        ]
-        last[0] += "*"  # it may not be whole yet
-        return [
-            row
-            for row, _ in self._matching(
-                " AND ".join(f"({' OR '.join(part)})" for part in (*others, last))
-            )
-        ]
+        forms = [(word, *also) for word, also in zip(words, meant, strict=True)]
+        quoted = [[f'"{one}"' for one in part] for part in forms]
+        quoted[-1][0] += "*"  # it may not be whole yet
+        near = self._matching(" AND ".join(f"({' OR '.join(part)})" for part in quoted))
+        near.sort(key=lambda one: not one[1].startswith(forms[0]))
+        whole = meant[0] if len(words) == 1 else []
+        return [*(row for one in whole for row in self._named(one)), *(row for row, _ in near)]
+
+    def _named(self, folded: str) -> list[int]:
+        return self._rows("SELECT row FROM items WHERE lone = ? ORDER BY place LIMIT 50", folded)
 
     def _slips(self, folded: str) -> list[int]:
         """Return those whose name holds words like these, one or two edits away."""
-        grams = list(dict.fromkeys(folded[at : at + 3] for at in range(len(folded) - 2)))
-        alike = self._with_grams(self._rare(grams[:_GRAMS]))
-        alike.sort(key=lambda one: -sum(gram in one[1] for gram in grams))
-        # Of a short word, one slip may have spoilt all three letters in a row.
-        begun = self._begun(folded[:2]) if len(folded) < 2 * SHORTEST else []
+        grams = dict.fromkeys(folded[at : at + 3] for at in range(len(folded) - 2))
         most = 1 if len(folded) < 2 * SHORTEST else 2
-        near = {
+        near = [
             (distance, place, row)
-            for row, name, place in (*alike[:_CANDIDATES], *begun)
+            for row, name, place in self._alike(self._rare(list(grams)[:_GRAMS]))
             if (distance := edits_within(folded, name, most)) <= most
-        }
+        ]
         return [row for _, _, row in sorted(near)]
 
     def _rare(self, grams: Sequence[str]) -> list[str]:
@@ -287,23 +285,13 @@ class SearchIndex:
         ).fetchone()
         return _FREQUENT if found is None else int(found[0])
 
-    def _with_grams(self, grams: Sequence[str]) -> list[tuple[int, str, int]]:
-        if not grams:
-            return []
-        return self._connection.execute(
-            "SELECT items.row, items.name, items.place FROM grams "
-            "JOIN items ON items.place = grams.rowid WHERE grams MATCH ? "
-            "ORDER BY grams.rank LIMIT ?",
-            (" OR ".join(f'"{gram}"' for gram in grams), _GLANCED),
-        ).fetchall()
-
-    def _begun(self, letters: str) -> list[tuple[int, str, int]]:
-        return self._connection.execute(
-            "SELECT items.row, items.name, items.place FROM words "
-            "JOIN items ON items.place = words.rowid WHERE words MATCH ? "
-            "ORDER BY words.rowid LIMIT ?",
-            (f'"{letters}"*', _GLANCED),
-        ).fetchall()
+    def _alike(self, grams: Iterable[str]) -> list[tuple[int, str, int]]:
+        """Return the names that have most of these trigrams."""
+        # An index without places ranks nothing by itself: all ranks are 0.
+        shared = Counter(place for gram in grams for place in self._rows(_HAVING, f'"{gram}"'))
+        places = sorted(shared, key=lambda place: (-shared[place], place))[:_CANDIDATES]
+        query = "SELECT row, name, place FROM items WHERE place = ?"
+        return [self._connection.execute(query, (place,)).fetchone() for place in places]
 
     def _rows(self, query: str, text: str | int) -> list[int]:
         return [row for (row,) in self._connection.execute(query, (text,))]

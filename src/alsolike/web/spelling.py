@@ -85,14 +85,23 @@ def edits(one: str, other: str, most: int) -> int:
 
 
 def edits_within(wanted: str, name: str, most: int) -> int:
-    """Return the least edits to as many words in a row of `name`, or more than `most`."""
+    """Return the least edits to words in a row of `name`, or more than `most`.
+
+    These are as many words, or one more or less: the slip may have been at a blank.
+
+    Examples
+    --------
+    >>> edits_within("billytfury", "the billy fury show", 2), edits_within("fury", "billy", 2)
+    (1, 3)
+    """
     count, words = wanted.count(" ") + 1, name.split()
     least, letters = most + 1, set(wanted)
-    for first in range(max(len(words) - count + 1, 1)):
-        window = " ".join(words[first : first + count])
-        # An edit adds a letter at most, and takes one away: this spares nearly all the counting.
-        if abs(len(window) - len(wanted)) <= most and len(letters ^ set(window)) <= 2 * most:
-            least = min(least, edits(wanted, window, most))
+    for size in range(max(count - 1, 1), min(count + 1, len(words)) + 1):
+        for first in range(len(words) - size + 1):
+            window = " ".join(words[first : first + size])
+            # An edit adds a letter at most, and takes one away: this spares most of the counting.
+            if abs(len(window) - len(wanted)) <= most and len(letters ^ set(window)) <= 2 * most:
+                least = min(least, edits(wanted, window, most))
     return least
 
 
