@@ -1,5 +1,6 @@
 """The API: own ids, likes that count at once, one shape of errors, the library's answers."""
 
+import re
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -178,6 +179,16 @@ def test_neighbours_are_explained_by_those_who_like_both(client, model):
     assert why["sentence"].startswith(f"{why['shared']} of the {likes[:, other].sum()} who like")
 
 
+def test_what_is_liked_comes_again_where_a_question_says_so(client):
+    likes = {"likes": [{"item": "i1"}, {"item": "i2"}], "k": 20}
+    for model in ("als", "popularity"):
+        path = f"{API}/recommendations?model={model}"
+        without = items_of(client.post(path, json=likes), "recommendations")
+        whole = client.post(path, json={**likes, "exclude_seen": False, "allow": ["i1", "i2"]})
+        assert not {"i1", "i2"} & set(without)
+        assert set(items_of(whole, "recommendations")) == {"i1", "i2"}
+
+
 @pytest.mark.parametrize(
     ("method", "path", "given", "status"),
     [
@@ -209,3 +220,12 @@ def test_search_health_and_the_description(client):
     page = client.get("/docs").text
     assert all(path in page for path in described["paths"])
     assert "https://" not in page.replace("https://json-schema", "")
+    shapes = described["components"]["schemas"]
+    for name, shape in shapes.items():
+        assert f'<h3 id="{name}">' in page
+        assert all(f'<th scope="row">{part}</th>' in page for part in shape["properties"])
+    assert set(re.findall(r'href="#(\w+)"', page)) - {"main"} <= set(
+        re.findall(r'id="(\w+)"', page)
+    )
+    for words in ("whole number, at least 1", "list of", "needed", "none of these ids"):
+        assert words in page

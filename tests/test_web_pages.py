@@ -14,7 +14,9 @@ pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
 from starlette.testclient import TestClient
 
+from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
+from alsolike.models.als import ALSConfig, fit
 from alsolike.recommending.one import recommend_for_likes, recommend_one
 from alsolike.web import assets
 from alsolike.web.app import create_app
@@ -115,6 +117,40 @@ def assert_inert(text, *, remote=()):
             where = more.get(name, "/")
             assert where.startswith(("/", "#", *remote)), where
             assert not where.startswith("//"), where
+
+
+def test_pages_of_an_item_that_the_first_model_lacks_ask_the_one_that_knows_it(tmp_path):
+    few = model_of([f"a{row}" for row in range(9)], [f"A {row}" for row in range(9)])
+    many = ordinary(n_users=40)
+    both = opened(tmp_path, few, many)
+    shown = Page(both.get("/items/i05"))
+    (picking,), (chart,) = shown.links("/try?"), shown.links("/map?")
+    assert picking == "/try?item=i05&model=m1"
+    picked = Page(both.get(picking))
+    assert picked.links("/items/i05")
+    assert "not known here" not in picked.text
+    assert all(href.endswith("model=m1") for href in picked.links("/try?item=i05&item="))
+    assert ("input", {"type": "hidden", "name": "model", "value": "m1"}) in picked.elements
+    assert len(picked.links("/try?item=i05&item=")) == 10
+    assert [more for _, more in Page(both.get(chart)).elements if "data-chosen" in more]
+    assert "m1" in Page(both.get("/items/a1")).text
+    assert Page(both.get("/items/a1")).links("/map?") == ["/map?item=a1"]
+    user = next(one for one in many.users if one not in few.users)
+    assert "Model m0 was not trained" not in Page(both.get(f"/user?id={user}")).text
+
+
+def test_one_item_and_a_model_without_likes_are_told_in_plain_words(tmp_path):
+    likes = Interactions.from_columns(["ann"], ["a"])
+    one = opened(tmp_path / "one", fit(likes, ALSConfig(factors=2)))
+    assert "1 item, 1 like of 1 user." in Page(one.get("/")).text
+    assert "Nobody likes any other item yet." in Page(one.get("/items/a")).text
+    assert "1 item by its direction" in Page(one.get("/map")).text
+    bare = opened(tmp_path / "bare", dataclasses.replace(ordinary(), history=None))
+    user = Page(bare.get(f"/user?id={bare.models[0].users.id_of(1)}")).text
+    assert "what each like adds" not in user
+    assert "saved without its likes" in user
+    item = Page(bare.get("/items/i05")).text
+    assert not re.search(r"(\d+) likes Only \1 likes", item)
 
 
 def test_every_page_says_what_it_is(app):

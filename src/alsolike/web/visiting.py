@@ -4,7 +4,7 @@ import http
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -60,6 +60,13 @@ def held_of(request: Request) -> Held:
     """Return the model that the query names, or the default; UnknownModel where there is none."""
     held: Held = request.app.state.service.holder.of(request.query_params.get("model"))
     return held
+
+
+def in_eyes_of(model: str | None, address: str) -> str:
+    """Return the address of a page as one model sees it; None: the default."""
+    if model is None:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}{urlencode({'model': model})}"
 
 
 def held_at_version(request: Request) -> Held | None:
