@@ -1,6 +1,7 @@
 """The app's pages, read as text: what stands on them, and that hostile texts stay texts."""
 
 import dataclasses
+import json
 import re
 from html.parser import HTMLParser
 from urllib.parse import unquote
@@ -151,6 +152,37 @@ def test_one_item_and_a_model_without_likes_are_told_in_plain_words(tmp_path):
     assert "saved without its likes" in user
     item = Page(bare.get("/items/i05")).text
     assert not re.search(r"(\d+) likes Only \1 likes", item)
+
+
+def test_metrics_and_log_know_pages_by_their_routes_and_models(tmp_path):
+    log = tmp_path / "access.jsonl"
+    one = opened(tmp_path, ordinary(), log=str(log))
+    asked = {
+        "/items/i05": "/items/{outside_id}",
+        "/item?id=..": "/item",
+        "/users/user%204": "/users/{outside_id}",
+        "/api/v1/items/i05/similar": "/api/v1/items/{item_id}/similar",
+        "/api/v1/items/i05/similar?k=3&min_count=3": "/api/v1/items/{item_id}/similar",
+        "/?q=x": "/",
+        "/map": "/map",
+        "/docs": "/docs",
+    }
+    for path in asked:
+        one.get(path)
+    one.get("/items/none", 404)
+    one.get(next(more["href"] for tag, more in Page(one.get("/")).elements if tag == "link"))
+    one.get("/nowhere", 404)
+    told = one.get("/metrics")
+    for route in (*asked.values(), "/static/{name}"):
+        assert f'method="GET",route="{route}",status="200"' in told, route
+    assert 'route="(unmatched)",status="404"' in told
+    assert 'route="(unmatched)",status="200"' not in told
+    lines = [json.loads(line) for line in log.read_text(encoding="ascii").splitlines()]
+    version = one.service.holder.of(None).version
+    known = {line["path"]: line["version"] for line in lines}
+    for path in ("/items/i05", "/item", "/users/user 4", "/", "/map"):
+        assert version.startswith(known[path]), path
+        assert known[path], path
 
 
 def test_every_page_says_what_it_is(app):

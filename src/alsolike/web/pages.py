@@ -17,6 +17,7 @@ from alsolike.web.holding import Held
 from alsolike.web.strips import popular_rows, strips_of
 from alsolike.web.visiting import (
     FOREVER,
+    answered_by,
     at,
     away,
     gone,
@@ -93,7 +94,7 @@ def item(request: Request) -> Response:
     held = next((one for one in models.values() if one.model.items.find(wanted) is not None), None)
     if held is None:
         return missing("item", f"No model here knows an item with the id {wanted!r}.")
-    row = held.model.items.index_of(wanted)
+    row = answered_by(request, held).model.items.index_of(wanted)
     face = face_of(held, row)
     # Pages of one model ask the default one, which need not know this item.
     model = None if held is service.holder.of(None) else held.name
@@ -118,7 +119,7 @@ def user(request: Request) -> Response:
         return _any_user(held)
     if "model" not in request.query_params and wanted not in held.model.users:
         knowing = (one for one in service.holder.held.values() if wanted in one.model.users)
-        held = next(knowing, held)
+        held = answered_by(request, next(knowing, held))
     taste = tastes.taste_of(held, wanted, service.state.likes_of(wanted))
     if not taste.known and not taste.values:
         return missing("user", f"Model {held.name} knows no user {wanted!r}, nor any like of it.")
