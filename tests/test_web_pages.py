@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 from html.parser import HTMLParser
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
@@ -183,6 +183,23 @@ def test_metrics_and_log_know_pages_by_their_routes_and_models(tmp_path):
     for path in ("/items/i05", "/item", "/users/user 4", "/", "/map"):
         assert version.startswith(known[path]), path
         assert known[path], path
+
+
+def test_a_link_leads_to_its_item_and_long_ids_are_found(tmp_path):
+    long = "🎸" * 1000
+    ids = ["b-1", "b-2", long, "x" * 3000]
+    links = ["https://shop.example/one", "", "", ""]
+    one = opened(tmp_path, model_of(ids, ["Boots", "Laces", "Long", "Longer"], links=links))
+    for pasted, item in (
+        ("https://shop.example/one#reviews", "b-1"),
+        ("http://other.example/p/b-2?from=mail", "b-2"),
+        (f"http://other.example/items/{quote(long)}", long),
+    ):
+        found = one.client.get("/", params={"q": pasted}, follow_redirects=False)
+        assert (found.status_code, found.headers["location"]) == (303, address("item", item))
+    for outside in ids:
+        assert "1 found" in Page(one.client.get("/", params={"q": outside}).text).text
+    assert "Nothing found" in Page(one.get("/?q=https://other.example/nothing")).text
 
 
 def test_every_page_says_what_it_is(app):

@@ -60,11 +60,14 @@ def start(request: Request) -> Response:
     """Search, and the most liked items."""
     held = held_of(request)
     query = query_of(request)
+    found = _faces(held, held.index.find(query, limit=_FOUND)) if query else []
+    if len(found) == 1 and web_origin(query) is not None:
+        return away(found[0].address)  # whoever pastes a link means that very item
     history = held.model.history
     return page(
         "start.html",
         query=clean(query),
-        found=_faces(held, held.index.find(query, limit=_FOUND)) if query else [],
+        found=found,
         popular=[] if query else _faces(held, popular_rows(held, _POPULAR)),
         n_items=len(held.model.items),
         n_users=len(held.model.users),

@@ -30,6 +30,7 @@ from alsolike.writing import replacing
 _VERSION = 4
 _MOST_CHARACTERS = 200
 _MOST_WORDS = 12
+_MOST_PARTS = 50  # of a link
 _CANDIDATES = 200
 _GRAMS = 24  # a query's trigrams that are looked up
 _FREQUENT = 50  # names: trigrams of fewer are all taken for as rare as that
@@ -212,7 +213,7 @@ class SearchIndex:
             yield self._slips(" ".join(words))
 
     def _by_id(self, text: str) -> list[int]:
-        parts = _PARTS_OF_LINKS.split(text) if "/" in text else []
+        parts = _PARTS_OF_LINKS.split(text)[:_MOST_PARTS] if "/" in text else []
         pieces = [piece for part in parts for piece in (part, unquote(part), *part.split("-")[-1:])]
         tried = dict.fromkeys(one for one in (text, text.strip(), *reversed(pieces)) if one)
         found = [

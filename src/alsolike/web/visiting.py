@@ -21,7 +21,7 @@ from alsolike.web.statuses import Problem, UnknownModel, problem_of
 FOREVER = "private, max-age=31536000, immutable"
 SHORT_VERSION = 16
 
-_MOST_OF_A_QUERY = 500
+_MOST_OF_A_QUERY = 16_384  # an id may be as long, and a link that holds one
 _MOST_DIGITS = 12
 
 Asked = ParamSpec("Asked")
