@@ -384,6 +384,18 @@ def test_no_page_is_wider_than_the_window(browser, site, width):
             assert over <= 0, (path, over)
 
 
+def test_first_paint_takes_less_than_a_second(browser, site):
+    painted = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+    with visit(browser, site) as page:
+        for path in PAGES:
+            taken = []
+            for _ in range(2):  # a page may be the first of its kind, or the machine busy
+                page.goto(site + path)
+                page.wait_for_function("() => performance.getEntriesByType('paint').length > 1")
+                taken.append(page.evaluate(painted))
+            assert min(taken) < 1000, (path, taken)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser, site, scheme):
     axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
