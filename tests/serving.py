@@ -63,7 +63,7 @@ def client_of(settings: Settings) -> Iterator[TestClient]:
 @contextlib.contextmanager
 def running(*given: str, **variables: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run ``alsolike serve`` on a free port; give its address and its process."""
-    command = [sys.executable, "-m", "alsolike", "serve", *given, "--port", "0"]
+    command = [sys.executable, "-m", "alsolike", "serve", "--port", "0", *given]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, **variables}
     )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import alsolike
-from alsolike.cli import main
+from alsolike.cli import flow, main
 from alsolike.cli.options import grid_of, settings_of
 from alsolike.errors import SettingError
 from alsolike.writing import alone_in
@@ -537,3 +537,19 @@ def test_streams_that_cannot_be_told_how_to_fail_are_left_alone(
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     with pytest.raises(SystemExit):
         main(["--version"])
+
+
+def test_what_is_offered_can_be_called_where_it_is_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # `make demo` runs .venv/bin/alsolike, to which no PATH leads.
+    (tmp_path / "a b").mkdir()
+    program = tmp_path / "a b" / "alsolike"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert flow._program() == "'a b/alsolike'"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert flow._program() == "alsolike"

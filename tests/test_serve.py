@@ -98,6 +98,22 @@ def test_no_like_that_was_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None
             assert told["live_likes"] == 2
 
 
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    model = str(bundle(tmp_path / "model"))
+    given = [model, "--workers", "2", "--log", "", "--rate", "0"]
+    likes = {"likes": [{"item": "i1"}]}
+    with running(*given) as (address, process):
+        port = address.rpartition(":")[2]
+        for number in range(20):
+            assert asked(address, f"/api/v1/users/n{number}/likes", likes)["kept"] == 1
+        os.kill(process.pid, signal.SIGKILL)
+    # At the same address, at once: the workers must be gone, and with them the address be free.
+    with running(*given, "--port", port) as (again, _):
+        assert again == address
+        for number in range(20):
+            assert asked(again, f"/api/v1/users/n{number}/recommendations")["live_likes"] == 1
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -1,5 +1,6 @@
 """The API: own ids, likes that count at once, one shape of errors, the library's answers."""
 
+import re
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -40,12 +41,31 @@ def test_similar_items_are_those_of_the_library(client, model):
             assert answer.json()["item"] == item
 
 
-@pytest.mark.parametrize("item", [one for one in HOSTILE if one not in {"..", "x/similar"}])
+@pytest.mark.parametrize("item", [one for one in HOSTILE if one != ".."])
 def test_ids_of_any_text_stand_in_paths(client, item):
     answer = client.get(f"{API}/items/{quote(item, safe='')}/similar")
     assert answer.status_code == 200
     assert answer.json()["item"] == item
     assert client.get(f"{API}/items/{quote(item, safe='')}").json()["item"] == item
+
+
+def test_an_id_may_end_as_a_route_does(tmp_path):
+    ids = ("x", "x/similar", "x/explanations", "x/similar/similar")
+    settings = settings_of(tmp_path / "state", bundle(tmp_path / "model", ids=ids))
+    with client_of(settings) as client:
+        for item in ids:
+            path = f"{API}/items/{quote(item, safe='')}"
+            for _ in range(2):  # made, then from the cache
+                known, beside = client.get(path).json(), client.get(f"{path}/similar").json()
+                assert (known["item"], known["likes"] > 0) == (item, True)
+                assert (beside["item"], len(beside["similar"])) == (item, 10)
+            why = client.get(f"{path}/explanations", params={"other": "i8"}).json()
+            assert (why["item"], why["other"]) == (item, "i8")
+        user = quote("u/likes/recommendations", safe="")
+        likes = {"likes": [{"item": "x/similar"}]}
+        assert client.post(f"{API}/users/{user}/likes", json=likes).status_code == 201
+        known = client.get(f"{API}/users/{user}/recommendations").json()
+        assert (known["user"], known["live_likes"]) == ("u/likes/recommendations", 1)
 
 
 def test_recommendations_are_those_of_the_library(client, model):
@@ -159,6 +179,16 @@ def test_neighbours_are_explained_by_those_who_like_both(client, model):
     assert why["sentence"].startswith(f"{why['shared']} of the {likes[:, other].sum()} who like")
 
 
+def test_what_is_liked_comes_again_where_a_question_says_so(client):
+    likes = {"likes": [{"item": "i1"}, {"item": "i2"}], "k": 20}
+    for model in ("als", "popularity"):
+        path = f"{API}/recommendations?model={model}"
+        without = items_of(client.post(path, json=likes), "recommendations")
+        whole = client.post(path, json={**likes, "exclude_seen": False, "allow": ["i1", "i2"]})
+        assert not {"i1", "i2"} & set(without)
+        assert set(items_of(whole, "recommendations")) == {"i1", "i2"}
+
+
 @pytest.mark.parametrize(
     ("method", "path", "given", "status"),
     [
@@ -190,3 +220,12 @@ def test_search_health_and_the_description(client):
     page = client.get("/docs").text
     assert all(path in page for path in described["paths"])
     assert "https://" not in page.replace("https://json-schema", "")
+    shapes = described["components"]["schemas"]
+    for name, shape in shapes.items():
+        assert f'<h3 id="{name}">' in page
+        assert all(f'<th scope="row">{part}</th>' in page for part in shape["properties"])
+    assert set(re.findall(r'href="#(\w+)"', page)) - {"main"} <= set(
+        re.findall(r'id="(\w+)"', page)
+    )
+    for words in ("whole number, at least 1", "list of", "needed", "none of these ids"):
+        assert words in page

@@ -1,9 +1,10 @@
 """The app's pages, read as text: what stands on them, and that hostile texts stay texts."""
 
 import dataclasses
+import json
 import re
 from html.parser import HTMLParser
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
 from starlette.testclient import TestClient
 
+from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
+from alsolike.models.als import ALSConfig, fit
 from alsolike.recommending.one import recommend_for_likes, recommend_one
 from alsolike.web import assets
 from alsolike.web.app import create_app
@@ -115,6 +118,88 @@ def assert_inert(text, *, remote=()):
             where = more.get(name, "/")
             assert where.startswith(("/", "#", *remote)), where
             assert not where.startswith("//"), where
+
+
+def test_pages_of_an_item_that_the_first_model_lacks_ask_the_one_that_knows_it(tmp_path):
+    few = model_of([f"a{row}" for row in range(9)], [f"A {row}" for row in range(9)])
+    many = ordinary(n_users=40)
+    both = opened(tmp_path, few, many)
+    shown = Page(both.get("/items/i05"))
+    (picking,), (chart,) = shown.links("/try?"), shown.links("/map?")
+    assert picking == "/try?item=i05&model=m1"
+    picked = Page(both.get(picking))
+    assert picked.links("/items/i05")
+    assert "not known here" not in picked.text
+    assert all(href.endswith("model=m1") for href in picked.links("/try?item=i05&item="))
+    assert ("input", {"type": "hidden", "name": "model", "value": "m1"}) in picked.elements
+    assert len(picked.links("/try?item=i05&item=")) == 10
+    assert [more for _, more in Page(both.get(chart)).elements if "data-chosen" in more]
+    assert "m1" in Page(both.get("/items/a1")).text
+    assert Page(both.get("/items/a1")).links("/map?") == ["/map?item=a1"]
+    user = next(one for one in many.users if one not in few.users)
+    assert "Model m0 was not trained" not in Page(both.get(f"/user?id={user}")).text
+
+
+def test_one_item_and_a_model_without_likes_are_told_in_plain_words(tmp_path):
+    likes = Interactions.from_columns(["ann"], ["a"])
+    one = opened(tmp_path / "one", fit(likes, ALSConfig(factors=2)))
+    assert "1 item, 1 like of 1 user." in Page(one.get("/")).text
+    assert "Nobody likes any other item yet." in Page(one.get("/items/a")).text
+    assert "1 item by its direction" in Page(one.get("/map")).text
+    bare = opened(tmp_path / "bare", dataclasses.replace(ordinary(), history=None))
+    user = Page(bare.get(f"/user?id={bare.models[0].users.id_of(1)}")).text
+    assert "what each like adds" not in user
+    assert "saved without its likes" in user
+    item = Page(bare.get("/items/i05")).text
+    assert not re.search(r"(\d+) likes Only \1 likes", item)
+
+
+def test_metrics_and_log_know_pages_by_their_routes_and_models(tmp_path):
+    log = tmp_path / "access.jsonl"
+    one = opened(tmp_path, ordinary(), log=str(log))
+    asked = {
+        "/items/i05": "/items/{outside_id}",
+        "/item?id=..": "/item",
+        "/users/user%204": "/users/{outside_id}",
+        "/api/v1/items/i05/similar": "/api/v1/items/{item_id}/similar",
+        "/api/v1/items/i05/similar?k=3&min_count=3": "/api/v1/items/{item_id}/similar",
+        "/?q=x": "/",
+        "/map": "/map",
+        "/docs": "/docs",
+    }
+    for path in asked:
+        one.get(path)
+    one.get("/items/none", 404)
+    one.get(next(more["href"] for tag, more in Page(one.get("/")).elements if tag == "link"))
+    one.get("/nowhere", 404)
+    told = one.get("/metrics")
+    for route in (*asked.values(), "/static/{name}"):
+        assert f'method="GET",route="{route}",status="200"' in told, route
+    assert 'route="(unmatched)",status="404"' in told
+    assert 'route="(unmatched)",status="200"' not in told
+    lines = [json.loads(line) for line in log.read_text(encoding="ascii").splitlines()]
+    version = one.service.holder.of(None).version
+    known = {line["path"]: line["version"] for line in lines}
+    for path in ("/items/i05", "/item", "/users/user 4", "/", "/map"):
+        assert version.startswith(known[path]), path
+        assert known[path], path
+
+
+def test_a_link_leads_to_its_item_and_long_ids_are_found(tmp_path):
+    long = "🎸" * 1000
+    ids = ["b-1", "b-2", long, "x" * 3000]
+    links = ["https://shop.example/one", "", "", ""]
+    one = opened(tmp_path, model_of(ids, ["Boots", "Laces", "Long", "Longer"], links=links))
+    for pasted, item in (
+        ("https://shop.example/one#reviews", "b-1"),
+        ("http://other.example/p/b-2?from=mail", "b-2"),
+        (f"http://other.example/items/{quote(long)}", long),
+    ):
+        found = one.client.get("/", params={"q": pasted}, follow_redirects=False)
+        assert (found.status_code, found.headers["location"]) == (303, address("item", item))
+    for outside in ids:
+        assert "1 found" in Page(one.client.get("/", params={"q": outside}).text).text
+    assert "Nothing found" in Page(one.get("/?q=https://other.example/nothing")).text
 
 
 def test_every_page_says_what_it_is(app):
@@ -412,6 +497,24 @@ def voted(app, choice, **changes):
         follow_redirects=False,
     )
     return fields, answer
+
+
+def test_the_result_says_when_there_is_a_difference_and_when_there_is_none(tmp_path):
+    both = opened(tmp_path, ordinary(), ordinary(seed=1))
+    state, held = both.service.state, both.service.holder.held
+    versions = tuple(one.version for one in held.values())
+    verdicts = []
+    for number in range(1000):
+        if number in (0, 30, 900):
+            verdicts.append(Page(both.get("/compare/result")).text)
+        choice = "first" if number < 30 else ("second", "first", "same")[number % 3]
+        voted = "second" if 30 <= number < 60 else choice  # what the first 30 said, is taken back
+        assert state.add_vote("m0|m1", voted, f"i{number}", "a" * 32, versions)
+    before, after_30, after_900 = verdicts
+    assert "Not told apart yet More votes are needed. 0 votes" in before
+    assert "m0 is preferred 30 votes" in after_30
+    assert "Evidence for a difference over 1,000; 20 is enough" in after_30
+    assert "No difference to speak of With ties as half a vote for each, neither has" in after_900
 
 
 def test_votes_count_once_and_for_what_was_shown(tmp_path):

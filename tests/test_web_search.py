@@ -1,15 +1,20 @@
 """Search as somebody types: short, without accents, with a slip, hostile."""
 
+import sqlite3
+
 import numpy as np
 import pytest
 
 from alsolike.errors import WritingError
-from alsolike.web.search import SearchIndex, build, edits, fold
+from alsolike.web.search import SearchIndex, build, fold
+from alsolike.web.spelling import SCHEMA, edits, fill, meant
 
 NAMES = [
     "U2", "Björk", "Radiohead", "Led Zeppelin", "Ke$ha", "Motörhead", "Metallica", "", "日本",
-    "AC/DC", "R.E.M.", "Jay-Z & Kanye West",
+    "AC/DC", "R.E.M.", "Jay-Z & Kanye West", "U-Roy", "!!!", "🎸", "Hüsker Dü", "low_poly_tree",
 ]  # fmt: skip
+LINKS = [f"http://www.pages.example/p/{number * number}/" for number in range(len(NAMES))]
+LINKS[2], LINKS[3], LINKS[6] = "javascript:alert(1)", "", "https://pages.example/a-3/1"
 IDS = [f"a-{number}" for number in range(len(NAMES))]
 
 
@@ -17,7 +22,7 @@ IDS = [f"a-{number}" for number in range(len(NAMES))]
 def index(tmp_path_factory):
     path = tmp_path_factory.mktemp("search") / "index.sqlite"
     counts = np.arange(len(NAMES), 0, -1)
-    build(path, IDS, NAMES, counts)
+    build(path, IDS, NAMES, counts, links=LINKS)
     return SearchIndex.open(path)
 
 
@@ -44,6 +49,22 @@ def index(tmp_path_factory):
         ("led-zeppelin", "Led Zeppelin"),
         ("a-3", "Led Zeppelin"),
         ("https://example.org/items/a-3?from=mail", "Led Zeppelin"),
+        ("http://www.pages.example/p/25/", "Motörhead"),
+        ("https://pages.example/p/25#top", "Motörhead"),
+        ("https://pages.example/a-3/1", "Metallica"),
+        ("https://shop.example/music/led-zeppelin?from=mail", "Led Zeppelin"),
+        ("https://fm.example/music/AC%2FDC", "AC/DC"),
+        ("https://fm.example/music/H%C3%BCsker+D%C3%BC/", "Hüsker Dü"),
+        ("https://fm.example/music/huskr-du", "Hüsker Dü"),
+        ("!!!", "!!!"),
+        ("!", "!!!"),
+        ("🎸", "🎸"),
+        ("ledzeppelin", "Led Zeppelin"),
+        ("ledzep", "Led Zeppelin"),
+        ("kanye wets", "Jay-Z & Kanye West"),
+        ("husker", "Hüsker Dü"),
+        ("tree", "low_poly_tree"),
+        ("lowpolyt", "low_poly_tree"),
     ],
 )
 def test_what_is_meant_comes_first(index, text, name):
@@ -51,8 +72,13 @@ def test_what_is_meant_comes_first(index, text, name):
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", '"', "*", "a OR b", "NEAR(", "\x00", "x" * 10_000, "\ud800", "' --", "^-:()"]
-)
+    "text",
+    [
+        "", " ", '"', "*", "a OR b", "NEAR(", "\x00", "x" * 10_000, "\ud800", "' --", "^-:()",
+        "https://", "https://x.example", "http://[", "https://x.example/%ff/%00", "\ue000led",
+        "\U0010ffff", "!" * 10_000, "low_poly", "ab\U0001e900cd", "ab \u0bf0\u1734\U00010d00 cd_ef",
+    ],
+)  # fmt: skip
 def test_hostile_queries_are_texts_like_others(index, text):
     assert isinstance(index.find(text), list)
 
@@ -75,6 +101,51 @@ def test_another_file_is_no_index(tmp_path):
     for name in ("i", "missing"):
         with pytest.raises(WritingError):
             SearchIndex.open(tmp_path / name)
+
+
+def test_a_beginning_finds_the_most_liked_whether_a_word_ends_there_or_not(tmp_path):
+    names = ["M. Ward", "Muse", "Bon Iver & M", "Madonna"]
+    build(tmp_path / "i", ["a", "b", "c", "d"], names, np.array([1, 3, 9, 4]))
+    index = SearchIndex.open(tmp_path / "i")
+    assert [names[row] for row in index.find("m")] == ["Madonna", "Muse", "M. Ward", "Bon Iver & M"]
+
+
+def test_every_slip_of_one_letter_leads_to_the_word(tmp_path):
+    connection = sqlite3.connect(":memory:")
+    for statement in SCHEMA:
+        connection.execute(statement)
+    fill(connection, ["radiohead", "radiobread", "abc", "r2d2", "x" * 21, "bjork"])
+    word = "radiohead"
+    slips = {word[:at] + word[at + 1 :] for at in range(len(word))}
+    slips |= {word[:at] + "z" + word[at:] for at in range(len(word) + 1)}
+    slips |= {word[:at] + "z" + word[at + 1 :] for at in range(len(word))}
+    slips |= {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1)}
+    for slip in slips:
+        assert word in meant(connection, slip), slip
+    assert meant(connection, "bjrok") == ["bjork"]
+    for none in ("radiohead", "abd", "r2d3", "x" * 20, "", "bkorj"):
+        assert meant(connection, none) == []
+
+
+def test_a_slip_in_a_short_word_or_a_blank_is_forgiven_among_many_that_look_alike(tmp_path):
+    # The most liked are all alike, so that what is looked at must be what is most like it.
+    names = [f"popstar star {number}" for number in range(3000)]
+    names += ["popstar vi", "statue in versailles garden", "til death do us part"]
+    build(tmp_path / "i", [f"id{row}" for row in range(len(names))], names, -np.arange(len(names)))
+    index = SearchIndex.open(tmp_path / "i")
+    slips = {
+        "popstar vu": "popstar vi",
+        "statue in versaillesjgarden": "statue in versailles garden",
+        "til death do ss part": "til death do us part",
+    }
+    for typed, name in slips.items():
+        assert names[index.find(typed)[0]] == name
+
+
+def test_of_what_a_slip_may_mean_whole_names_come_first_and_then_beginnings(tmp_path):
+    names = ["The Black Keys", "Black Sabbath", "Black"]
+    build(tmp_path / "i", ["a", "b", "c"], names, np.array([9, 5, 1]))
+    assert SearchIndex.open(tmp_path / "i").find("blick") == [2, 1, 0]
 
 
 def test_edits_count_swaps_once():

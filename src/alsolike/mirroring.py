@@ -117,16 +117,18 @@ class Mirror:
             content = make()
             differs = self._differs(path, content)
             if differs:
-                (part / str(place)).write_bytes(content)
+                try:
+                    (staged / str(place)).write_bytes(content)
+                except OSError as error:
+                    raise _unwritable(self.folder / path, error) from error
             return differs
 
-        staged = self.folder / _STAGED / "batch"
-        with replacing(staged) as part:
-            part.mkdir()
-            differ = self.engine.each(stage, range(len(batch)))
-            if any(differ):
-                # One flush of all: then the one of each file, which follows, costs next to nothing.
-                os.sync()
+        staged = self.folder / _STAGED
+        differ = self.engine.each(stage, range(len(batch)))
+        if any(differ):
+            # One flush of all before any of them gets its name: one of each file takes some
+            # milliseconds wherever the disk's journal is busy, which is minutes for a catalogue.
+            os.sync()
         changed = list(itertools.compress(range(len(batch)), differ))
         if changed:
             self.intend()

@@ -1,6 +1,8 @@
 """The verbs of the flow: from a table of likes to a fitted model."""
 
+import os
 import shlex
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -94,7 +96,7 @@ def _do(job: Any, *, quiet: bool) -> None:
     for warning in outcome.warnings():
         say(f"warning: {warning}", err=True)
     if not quiet:
-        say(f"To walk through it: alsolike serve {job.out / 'model'}")
+        say(f"To walk through it: {_program()} serve {job.out / 'model'}")
         say(f"Done. Open {job.out / 'report.html'}")
 
 
@@ -287,6 +289,14 @@ def compile_() -> None:
 def _tell_of(terminal: Any, *, compiling: bool) -> None:
     if compiling:
         terminal.tell("Compiling for this processor meanwhile; this is done once.")
+
+
+def _program() -> str:
+    """Return how this program is called: by its path where nothing else leads to it."""
+    path = Path(sys.argv[0])
+    if path.name != "alsolike" or shutil.which("alsolike"):
+        return "alsolike"
+    return shlex.quote(os.path.relpath(path))
 
 
 def _typed() -> str:

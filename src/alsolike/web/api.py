@@ -1,7 +1,7 @@
 """The API: what programs ask about items, users and models, under ``/api/v1``.
 
-Ids stand in paths. One that a path cannot carry (``..``, one that ends in ``/similar``) is asked
-for by the query, at ``/item``, ``/similar`` and ``/recommendations``.
+Ids stand in paths, percent-encoded. One that a path cannot carry (``..``, which clients resolve) is
+asked for by the query, at ``/item``, ``/similar`` and ``/recommendations``.
 """
 
 import asyncio
@@ -14,29 +14,48 @@ from fastapi import Path as InPath
 from starlette.requests import Request
 from starlette.responses import Response
 
-import alsolike.web.convertors  # noqa: F401 - routes may say `outside`
 from alsolike.errors import SettingError
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.recommending.equations import checked_values
 from alsolike.web import answering, schemas
+from alsolike.web.convertors import OutsideRoute
 from alsolike.web.holding import Held
 from alsolike.web.quick import LARGE, USUAL_K, Shelves
 
 OutsideId = Annotated[
-    str, InPath(min_length=1, max_length=schemas.MOST_OF_AN_ID, pattern=schemas.NO_NUL)
+    str,
+    InPath(
+        min_length=1,
+        max_length=schemas.MOST_OF_AN_ID,
+        pattern=schemas.NO_NUL,
+        description="your own id, percent-encoded",
+    ),
 ]
 Asked = Annotated[
-    str, Query(min_length=1, max_length=schemas.MOST_OF_AN_ID, pattern=schemas.NO_NUL)
+    str,
+    Query(
+        min_length=1,
+        max_length=schemas.MOST_OF_AN_ID,
+        pattern=schemas.NO_NUL,
+        description="your own id",
+    ),
 ]
 K = Annotated[int, Query(ge=1, description="length of the list")]
-MinCount = Annotated[int, Query(ge=0, le=2**31, description="least likes of an answer")]
-Slot = Annotated[str | None, Query(alias="model", max_length=64, description="slot, or popularity")]
-Ids = Annotated[
-    list[schemas.OutsideId] | None,
-    Query(max_length=schemas.MOST_IDS, description="ids; may be given again"),
+MinCount = Annotated[int, Query(ge=0, le=2**31, description="likes that an answer must have")]
+Slot = Annotated[
+    str | None,
+    Query(alias="model", max_length=64, description="which model, by its name, or popularity"),
 ]
+Ids = list[schemas.OutsideId] | None
+Allowed = Annotated[
+    Ids, Query(max_length=schemas.MOST_IDS, description="only these ids; may be given again")
+]
+Denied = Annotated[
+    Ids, Query(max_length=schemas.MOST_IDS, description="none of these ids; may be given again")
+]
+ExcludeSeen = Annotated[bool, Query(description="leave out what the user likes already")]
 
-router = APIRouter(responses=schemas.REFUSALS)
+router = APIRouter(responses=schemas.REFUSALS, route_class=OutsideRoute)
 
 
 @dataclass(frozen=True)
@@ -44,8 +63,8 @@ class _Filters:
     """What a list is made of, as the query of a request says."""
 
     slot: Slot = None
-    allow: Ids = None
-    deny: Ids = None
+    allow: Allowed = None
+    deny: Denied = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +76,7 @@ class _SimilarAsked(_Filters):
 @dataclass(frozen=True)
 class _RecommendedAsked(_Filters):
     k: K = 10
-    exclude_seen: bool = True
+    exclude_seen: ExcludeSeen = True
 
 
 SimilarAsked = Annotated[_SimilarAsked, Depends()]
@@ -102,7 +121,10 @@ def explain_neighbours(
 @router.get("/api/v1/items", response_model=schemas.Found)
 def find_items(
     request: Request,
-    q: Annotated[str, Query(max_length=schemas.MOST_OF_AN_ID)],
+    q: Annotated[
+        str,
+        Query(max_length=schemas.MOST_OF_AN_ID, description="a name or part of one, an id, a link"),
+    ],
     limit: K = 20,
     slot: Slot = None,
 ) -> dict[str, Any]:
@@ -147,15 +169,17 @@ def recommend_to_user_by_query(
 async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None) -> Response:
     """Recommend for likes, of somebody whom the model need not know; nothing is stored."""
     held, k = _held(request, slot), _checked(request, wish.k)
+    filters = {"allow": wish.allow, "deny": wish.deny}
 
     def answered() -> bytes:
         likes = _distinct(wish.likes)
         values = {answering.row_of(held, item): value for item, value in likes.items()}
         checked_values(list(likes.values()), len(likes))
         if answering.is_popularity(slot):
-            ranking = answering.popular(held, k, without=values, allow=wish.allow, deny=wish.deny)
+            without = values if wish.exclude_seen else ()
+            ranking = answering.popular(held, k, without=without, **filters)
         else:
-            ranking = answering.for_likes(held, values, k, allow=wish.allow, deny=wish.deny)
+            ranking = answering.for_likes(held, values, k, exclude=wish.exclude_seen, **filters)
         return schemas.told(
             schemas.Recommended,
             model=answering.source_of(held, slot),

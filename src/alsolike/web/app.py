@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import multiprocessing
+import os
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -96,6 +99,24 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+def _end_with_parent() -> None:
+    """Let this worker end when the process that started it is gone.
+
+    After a ``kill -9`` of that one, nobody would start this worker anew, nor tell it to end; it
+    would hold the address against a service that starts again.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.remove_reader(parent.sentinel)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(parent.sentinel, end)
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Follow swaps while the application runs."""
@@ -103,6 +124,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # Requests are spread over workers; threads of BLAS would only get in each other's way.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
         watching = asyncio.create_task(service.holder.watch())
+        _end_with_parent()
         try:
             yield
         finally:

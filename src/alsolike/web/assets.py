@@ -87,6 +87,7 @@ def _served() -> Mapping[str, StaticFile]:
 
 async def serve_static(request: Request) -> Response:
     """Answer with a static file; nothing of the request reaches the disk."""
+    request.state.route = f"{STATIC}{{name}}"
     file = _served().get(request.path_params["name"])
     if file is None:
         return Response("Not found.", 404, media_type="text/plain")

@@ -2,6 +2,7 @@
 
 import weakref
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 from starlette.requests import Request
@@ -19,6 +20,7 @@ from alsolike.web.visiting import (
     gone,
     held_at_version,
     held_of,
+    in_eyes_of,
     row_of,
 )
 
@@ -46,10 +48,13 @@ def map_page(request: Request) -> Response:
     """Show the catalogue as points."""
     held = held_of(request)
     wanted = request.query_params.get("item", "")
+    here = f"/map?{urlencode({'item': wanted})}" if wanted else "/map"
     chosen = held.model.items.find(wanted) if wanted else None
     return page(
         "map.html",
         data=f"{held.name}/{held.version[:SHORT_VERSION]}",
+        model=held.name,
+        models=[(name, in_eyes_of(name, here)) for name in request.app.state.service.holder.held],
         chosen=chosen,
         shares=[round(100 * share) for share in atlas_of(held).shares],
         n_items=len(held.model.items),

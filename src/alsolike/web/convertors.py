@@ -4,7 +4,13 @@ The framework's own ``path`` ends where a line does. Whoever writes ``{item_id:o
 this module, which makes the name known.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi.routing import APIRoute
 from starlette.convertors import Convertor, register_url_convertor
+from starlette.routing import Match
+from starlette.types import Scope
 
 
 class OutsideId(Convertor[str]):
@@ -19,6 +25,27 @@ class OutsideId(Convertor[str]):
     def to_string(self, value: str) -> str:
         """Return what stands in an address for an id."""
         return value
+
+
+class OutsideRoute(APIRoute):
+    """A route whose end is no part of an id.
+
+    Where both are unquoted, the item ``x/similar`` cannot be told from the question for what is
+    similar to ``x``.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether a request is for this route."""
+        found, child = super().matches(scope)
+        if found is not Match.NONE and not ends_so(scope, self.path_format.rpartition("}")[2]):
+            return Match.NONE, {}
+        return found, child
+
+
+def ends_so(scope: Mapping[str, Any], end: str) -> bool:
+    """Tell whether an address ends so as it was sent; servers need not say how that was."""
+    sent: bytes | None = scope.get("raw_path")
+    return sent is None or sent.endswith(end.encode("ascii"))
 
 
 register_url_convertor("outside", OutsideId())

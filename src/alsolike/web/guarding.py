@@ -267,7 +267,7 @@ class Guard:
         state = scope["state"]
         route = REFUSED if refused else state.get("route")
         if route is None:
-            route = getattr(scope.get("route"), "path", UNMATCHED)
+            route = getattr(scope.get("route"), "path_format", UNMATCHED)
         method = scope["method"]
         size = 0 if method == "HEAD" else going.size
         self.metrics.answered(method, route, going.status, seconds)

@@ -202,8 +202,9 @@ def _index(path: Path, model: FactorModel) -> search.SearchIndex:
     try:
         return search.SearchIndex.open(path)
     except (AlsolikeError, OSError):
-        names = None if model.catalogue is None else model.catalogue.names
-        search.build(path, model.items.ids, names, model.item_counts)
+        known = model.catalogue
+        names, links = (None, None) if known is None else (known.names, known.links)
+        search.build(path, model.items.ids, names, model.item_counts, links=links)
     return search.SearchIndex.open(path)
 
 

@@ -53,6 +53,7 @@ def compare(request: Request) -> Response:
 
 async def cast(request: Request) -> Response:
     """Keep a vote, and lead to the next."""
+    request.state.route = "/compare"
     return await run_in_threadpool(_cast, request, await request.body())
 
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alsolike.errors import AlsolikeError, UnknownId
-from alsolike.web import schemas
+from alsolike.web import documenting, schemas
 from alsolike.web.assets import page
 from alsolike.web.settings import Settings
 from alsolike.web.statuses import Forbidden, Starting
@@ -74,8 +74,18 @@ async def ready(request: Request) -> dict[str, Any]:
 @router.get("/docs", include_in_schema=False)
 def documentation(request: Request) -> Response:
     """Show what the API can be asked, drawn from its own description."""
-    base = str(request.base_url).rstrip("/")
-    return page("documentation.html", described=request.app.openapi(), base=base)
+    settings: Settings = request.app.state.service.settings
+    described = request.app.openapi()
+    return page(
+        "documentation.html",
+        questions=documenting.questions(described),
+        shapes=documenting.shapes(described),
+        base=str(request.base_url).rstrip("/"),
+        most_k=settings.most_k,
+        most_bytes=settings.most_bytes,
+        rate=settings.rate,
+        burst=settings.burst,
+    )
 
 
 def _health(request: Request) -> dict[str, Any]:

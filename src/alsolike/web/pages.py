@@ -17,11 +17,13 @@ from alsolike.web.holding import Held
 from alsolike.web.strips import popular_rows, strips_of
 from alsolike.web.visiting import (
     FOREVER,
+    answered_by,
     at,
     away,
     gone,
     held_at_version,
     held_of,
+    in_eyes_of,
     missing,
     outside_id,
     query_of,
@@ -58,11 +60,14 @@ def start(request: Request) -> Response:
     """Search, and the most liked items."""
     held = held_of(request)
     query = query_of(request)
+    found = _faces(held, held.index.find(query, limit=_FOUND)) if query else []
+    if len(found) == 1 and web_origin(query) is not None:
+        return away(found[0].address)  # whoever pastes a link means that very item
     history = held.model.history
     return page(
         "start.html",
         query=clean(query),
-        found=_faces(held, held.index.find(query, limit=_FOUND)) if query else [],
+        found=found,
         popular=[] if query else _faces(held, popular_rows(held, _POPULAR)),
         n_items=len(held.model.items),
         n_users=len(held.model.users),
@@ -86,21 +91,24 @@ def anything(request: Request) -> Response:
 @at("/item", "/items/{outside_id:outside}")
 def item(request: Request) -> Response:
     """Show one item, and what each model shows beside it."""
-    models = request.app.state.service.holder.held
+    service = request.app.state.service
+    models = service.holder.held
     wanted = outside_id(request)
     held = next((one for one in models.values() if one.model.items.find(wanted) is not None), None)
     if held is None:
         return missing("item", f"No model here knows an item with the id {wanted!r}.")
-    row = held.model.items.index_of(wanted)
+    row = answered_by(request, held).model.items.index_of(wanted)
     face = face_of(held, row)
+    # Pages of one model ask the default one, which need not know this item.
+    model = None if held is service.holder.of(None) else held.name
     return page(
         "item.html",
         face=face,
         short_name=clean(face.name, most=_SHORT),
         ways=list(_ways_out(held, row)),
         strips=strips_of(models, wanted, k=STRIP),
-        try_address=trying.address_with([wanted]),
-        map_address=f"/map?{urlencode({'item': wanted})}",
+        try_address=trying.address_with([wanted], model),
+        map_address=in_eyes_of(model, f"/map?{urlencode({'item': wanted})}"),
     )
 
 
@@ -112,6 +120,9 @@ def user(request: Request) -> Response:
     wanted = outside_id(request)
     if not wanted:
         return _any_user(held)
+    if "model" not in request.query_params and wanted not in held.model.users:
+        knowing = (one for one in service.holder.held.values() if wanted in one.model.users)
+        held = answered_by(request, next(knowing, held))
     taste = tastes.taste_of(held, wanted, service.state.likes_of(wanted))
     if not taste.known and not taste.values:
         return missing("user", f"Model {held.name} knows no user {wanted!r}, nor any like of it.")
@@ -128,7 +139,7 @@ def user(request: Request) -> Response:
         suggestions=suggestions,
         fault=fault,
         chosen=held.name,
-        models=[(name, _user_of(name, wanted)) for name in service.holder.held],
+        models=[(name, in_eyes_of(name, address("user", wanted))) for name in service.holder.held],
     )
 
 
@@ -179,12 +190,6 @@ def _any_user(held: Held) -> Response:
     users = held.model.users
     some = address("user", users.id_of(secrets.randbelow(len(users)))) if len(users) else ""
     return page("users.html", some=some, n_users=len(users))
-
-
-def _user_of(model: str, wanted: str) -> str:
-    """Return the address of a user's page in the eyes of one model."""
-    at_home = address("user", wanted)
-    return f"{at_home}{'&' if '?' in at_home else '?'}{urlencode({'model': model})}"
 
 
 def _ways_out(held: Held, row: int) -> Iterable[Way]:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from alsolike.errors import UnknownId
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.web import answering
+from alsolike.web.convertors import ends_so
 from alsolike.web.holding import Held, Holder
 
 USUAL_K = 10
@@ -124,7 +125,7 @@ class Quick:
         if not (path.startswith(_START) and path.endswith(_END) and scope["method"] == "GET"):
             return None
         asked = _QUERY.fullmatch(scope["query_string"])
-        if asked is None or scope.get("root_path"):
+        if asked is None or scope.get("root_path") or not ends_so(scope, _END):
             return None
         k = int(asked[1] or USUAL_K)
         held = self._holder.of(None)

@@ -39,9 +39,12 @@ class Wish(Taken):
     """Somebody's likes, and what to recommend for them."""
 
     likes: list[Like] = Field(min_length=1, max_length=MOST_LIKES)
-    k: int = Field(10, ge=1)
-    allow: list[OutsideId] | None = Field(None, max_length=MOST_IDS)
-    deny: list[OutsideId] | None = Field(None, max_length=MOST_IDS)
+    k: int = Field(10, ge=1, description="length of the list")
+    allow: list[OutsideId] | None = Field(None, max_length=MOST_IDS, description="only these items")
+    deny: list[OutsideId] | None = Field(
+        None, max_length=MOST_IDS, description="none of these items"
+    )
+    exclude_seen: bool = Field(True, description="leave out what is liked already")
 
 
 class Swap(Taken):

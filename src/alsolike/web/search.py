@@ -1,47 +1,63 @@
 """Search over names and ids as somebody types: SQLite's FTS5, the most liked first.
 
 Rows of the index are numbered by popularity, so the first that a query meets are the most liked:
-one character is answered as quickly as a whole name. Where words do not lead far, trigrams find
-candidates, and an edit distance says which of them are a slip of the finger away.
+one character is answered as quickly as a whole name. Where words do not lead far, words one slip
+away are tried in their places (`spelling`), and trigrams find names that are two slips away.
 """
 
 import contextlib
+import hashlib
+import itertools
 import os
 import re
 import sqlite3
 import threading
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import WritingError
+from alsolike.views.page import web_origin
+from alsolike.web import spelling
+from alsolike.web.spelling import SHORTEST, edits_within
 from alsolike.writing import replacing
 
-_VERSION = 3
+_VERSION = 4
 _MOST_CHARACTERS = 200
 _MOST_WORDS = 12
+_MOST_PARTS = 50  # of a link
 _CANDIDATES = 200
-_GLANCED = 1000  # names with trigrams of the query, of which the most alike are looked at
 _GRAMS = 24  # a query's trigrams that are looked up
 _FREQUENT = 50  # names: trigrams of fewer are all taken for as rare as that
 _LOOKED_THROUGH = 3000  # names that trigrams of one question may lead to
-_SHORTEST_SLIP = 4  # characters; shorter words are one slip away from too much
-_WORD = re.compile(r"\w+")
+_BEGINNING = 2  # characters: so few are the beginning of something, not a word
+_BATCH = 10_000  # rows written at once
+_WORD = re.compile(r"[^\W_]+")
 _PARTS_OF_LINKS = re.compile(r"[/?&=#\s]+")
+_BETWEEN = str.maketrans("-_", "  ")  # what stands for a blank in a link
+# Before a name that is written as one word. Of private use, so that no word of a name has it.
+_AS_ONE, _MOST_AS_ONE = "\ue000", 40
 # Letters that no decomposition turns into a plain one.
 _PLAIN = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i"}
 )
 
+_HAVING = "SELECT rowid FROM grams WHERE grams MATCH ?"
 _SCHEMA = (
     "CREATE TABLE items (place INTEGER PRIMARY KEY, row INTEGER, id TEXT, name TEXT, lone TEXT)",
-    "CREATE VIRTUAL TABLE words USING fts5(text, content='', prefix='1 2 3', detail=none)",
+    # To "ascii" all that is not ASCII is a letter, so that words are those of `fold`: SQLite's own
+    # idea of letters is older than Python's.
+    "CREATE VIRTUAL TABLE words "
+    "USING fts5(text, content='', tokenize='ascii', prefix='1 2 3', detail=none)",
     "CREATE VIRTUAL TABLE grams USING fts5(text, content='', tokenize='trigram', detail=none)",
     "CREATE TABLE frequent (gram TEXT PRIMARY KEY, names INTEGER) WITHOUT ROWID",
+    "CREATE TABLE links (link INTEGER, row INTEGER)",
+    *spelling.SCHEMA,
 )
 
 
@@ -50,12 +66,10 @@ def fold(text: str) -> str:
 
     Examples
     --------
-    >>> fold("  BJÖRK & Guðmundsdóttir "), fold("Motörhead")
-    ('bjork gudmundsdottir', 'motorhead')
+    >>> fold("  BJÖRK & Guðmundsdóttir "), fold("Motörhead_live")
+    ('bjork gudmundsdottir', 'motorhead live')
     """
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(one for one in apart if not unicodedata.combining(one)).translate(_PLAIN)
-    return " ".join(_WORD.findall(bare))
+    return " ".join(_WORD.findall(_bare(text)))
 
 
 def closed_up(text: str) -> str:
@@ -75,6 +89,8 @@ def build(
     ids: Sequence[str],
     names: Sequence[str] | None,
     counts: npt.NDArray[np.int64],
+    *,
+    links: Sequence[str] | None = None,
 ) -> None:
     """Write the index of a catalogue as one file.
 
@@ -86,6 +102,8 @@ def build(
         Of each item; None: there are no names.
     counts : int64, (n_items,)
         Likes of each item.
+    links : sequence of str or None
+        Of each item's own page; None: there are none.
 
     Raises
     ------
@@ -98,6 +116,7 @@ def build(
             connection.execute("PRAGMA journal_mode = OFF")
             with connection:
                 _fill(connection, ids, names, counts)
+                _fill_links(connection, links or ())
     except (OSError, sqlite3.Error) as error:
         if isinstance(error, WritingError):
             raise
@@ -166,30 +185,54 @@ class SearchIndex:
         """Yield rows by one way after the other, the surest first."""
         by_id = self._by_id(text)
         yield by_id
+        if web_origin(text) is not None:
+            if by_id:
+                return
+            text = _named_in(text)
         folded = fold(text[:_MOST_CHARACTERS])
         words = folded.split()[:_MOST_WORDS]
         if not words:
+            yield self._of_signs(_bare(text[:_MOST_CHARACTERS]).strip())
             return
-        yield self._rows("SELECT row FROM items WHERE lone = ? ORDER BY place LIMIT 50", folded)
+        yield self._named(folded)
         whole = " ".join(f'"{word}"' for word in words)
-        near = [*self._matching(whole), *self._matching(f"{whole}*")]
+        near = self._matching(whole) if len(folded) > _BEGINNING else []
+        if len(near) < _CANDIDATES:
+            near += self._matching(f"{whole}*")
         # The most liked whose name begins so come before those where it stands within.
         near.sort(key=lambda one: not one[1].startswith(folded))
         yield [row for row, _ in near]
+        as_one = "".join(words)
         if len(words) > 1:
-            yield [row for row, _ in self._matching(f'"{"".join(words)}"*')]
-        if len(folded) >= _SHORTEST_SLIP and not by_id:
+            yield [row for row, _ in self._matching(f'"{as_one}"*')]
+        if len(folded) < SHORTEST:
+            return
+        yield [row for row, _ in self._matching(f'"{_AS_ONE}{as_one[:_MOST_AS_ONE]}"*')]
+        if not by_id:
+            yield self._spelt(words)
             yield self._slips(" ".join(words))
 
     def _by_id(self, text: str) -> list[int]:
-        parts = _PARTS_OF_LINKS.split(text) if "/" in text else []
+        parts = _PARTS_OF_LINKS.split(text)[:_MOST_PARTS] if "/" in text else []
         pieces = [piece for part in parts for piece in (part, unquote(part), *part.split("-")[-1:])]
         tried = dict.fromkeys(one for one in (text, text.strip(), *reversed(pieces)) if one)
-        return [
+        found = [
             row
             for one in tried
             for row in self._rows("SELECT row FROM items WHERE id = ?", _sound(one))
         ]
+        if web_origin(text) is None:
+            return found
+        own = self._rows("SELECT row FROM links WHERE link = ? LIMIT 50", _key_of_link(text))
+        return [*own, *found]
+
+    def _of_signs(self, signs: str) -> list[int]:
+        """Return those whose name has no letter and no digit, and is this or begins so."""
+        if not signs:
+            return []
+        query = "SELECT row FROM items WHERE lone >= ? AND lone < ? ORDER BY lone, place LIMIT 50"
+        end = f"{_sound(signs)}\U0010ffff"
+        return [row for (row,) in self._connection.execute(query, (_sound(signs), end))]
 
     def _matching(self, query: str) -> list[tuple[int, str]]:
         return self._connection.execute(
@@ -198,19 +241,31 @@ class SearchIndex:
             (query, _CANDIDATES),
         ).fetchall()
 
+    def _spelt(self, words: Sequence[str]) -> list[int]:
+        """Return those whose name holds these words, or words that are one slip away from them."""
+        meant = [spelling.meant(self._connection, word) for word in words]
+        if not any(meant):
+            return []
+        forms = [(word, *also) for word, also in zip(words, meant, strict=True)]
+        quoted = [[f'"{one}"' for one in part] for part in forms]
+        quoted[-1][0] += "*"  # it may not be whole yet
+        near = self._matching(" AND ".join(f"({' OR '.join(part)})" for part in quoted))
+        near.sort(key=lambda one: not one[1].startswith(forms[0]))
+        whole = meant[0] if len(words) == 1 else []
+        return [*(row for one in whole for row in self._named(one)), *(row for row, _ in near)]
+
+    def _named(self, folded: str) -> list[int]:
+        return self._rows("SELECT row FROM items WHERE lone = ? ORDER BY place LIMIT 50", folded)
+
     def _slips(self, folded: str) -> list[int]:
         """Return those whose name holds words like these, one or two edits away."""
-        grams = list(dict.fromkeys(folded[at : at + 3] for at in range(len(folded) - 2)))
-        alike = self._with_grams(self._rare(grams[:_GRAMS]))
-        alike.sort(key=lambda one: -sum(gram in one[1] for gram in grams))
-        # Of a short word, one slip may have spoilt all three letters in a row.
-        begun = self._begun(folded[:2]) if len(folded) < 2 * _SHORTEST_SLIP else []
-        most = 1 if len(folded) < 2 * _SHORTEST_SLIP else 2
-        near = {
+        grams = dict.fromkeys(folded[at : at + 3] for at in range(len(folded) - 2))
+        most = 1 if len(folded) < 2 * SHORTEST else 2
+        near = [
             (distance, place, row)
-            for row, name, place in (*alike[:_CANDIDATES], *begun)
-            if (distance := _edits_within(folded, name, most)) <= most
-        }
+            for row, name, place in self._alike(self._rare(list(grams)[:_GRAMS]))
+            if (distance := edits_within(folded, name, most)) <= most
+        ]
         return [row for _, _, row in sorted(near)]
 
     def _rare(self, grams: Sequence[str]) -> list[str]:
@@ -231,25 +286,15 @@ class SearchIndex:
         ).fetchone()
         return _FREQUENT if found is None else int(found[0])
 
-    def _with_grams(self, grams: Sequence[str]) -> list[tuple[int, str, int]]:
-        if not grams:
-            return []
-        return self._connection.execute(
-            "SELECT items.row, items.name, items.place FROM grams "
-            "JOIN items ON items.place = grams.rowid WHERE grams MATCH ? "
-            "ORDER BY grams.rank LIMIT ?",
-            (" OR ".join(f'"{gram}"' for gram in grams), _GLANCED),
-        ).fetchall()
+    def _alike(self, grams: Iterable[str]) -> list[tuple[int, str, int]]:
+        """Return the names that have most of these trigrams."""
+        # An index without places ranks nothing by itself: all ranks are 0.
+        shared = Counter(place for gram in grams for place in self._rows(_HAVING, f'"{gram}"'))
+        places = sorted(shared, key=lambda place: (-shared[place], place))[:_CANDIDATES]
+        query = "SELECT row, name, place FROM items WHERE place = ?"
+        return [self._connection.execute(query, (place,)).fetchone() for place in places]
 
-    def _begun(self, letters: str) -> list[tuple[int, str, int]]:
-        return self._connection.execute(
-            "SELECT items.row, items.name, items.place FROM words "
-            "JOIN items ON items.place = words.rowid WHERE words MATCH ? "
-            "ORDER BY words.rowid LIMIT ?",
-            (f'"{letters}"*', _GLANCED),
-        ).fetchall()
-
-    def _rows(self, query: str, text: str) -> list[int]:
+    def _rows(self, query: str, text: str | int) -> list[int]:
         return [row for (row,) in self._connection.execute(query, (text,))]
 
 
@@ -262,18 +307,23 @@ def _fill(
     for statement in _SCHEMA:
         connection.execute(statement)
     order = np.argsort(-np.asarray(counts), kind="stable").tolist()
-    table, words, grams = [], [], []
-    for place, row in enumerate(order, start=1):
-        id_ = _sound(ids[row])
-        called = names[row] if names is not None and names[row] else id_
-        lone = fold(called)
-        text = lone if names is None else f"{lone} {fold(id_)}".strip()
-        table.append((place, row, id_, text, lone))
-        words.append((place, f"{text} {closed_up(called)}"))
-        grams.append((place, text))
-    connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?)", table)
-    connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
-    connection.executemany("INSERT INTO grams (rowid, text) VALUES (?, ?)", grams)
+    vocabulary: dict[str, None] = {}  # words of the most liked first
+    numbered = enumerate(order, start=1)
+    while batch := list(itertools.islice(numbered, _BATCH)):
+        table, words, grams = [], [], []
+        for place, row in batch:
+            id_ = _sound(ids[row])
+            called = names[row] if names is not None and names[row] else id_
+            lone = fold(called)
+            text = lone if names is None else f"{lone} {fold(id_)}".strip()
+            table.append((place, row, id_, text, lone or _sound(_bare(called).strip())))
+            words.append((place, f"{text} {closed_up(called)} {_as_one(lone)}"))
+            grams.append((place, text))
+            vocabulary |= dict.fromkeys(lone.split())
+        connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?)", table)
+        connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", words)
+        connection.executemany("INSERT INTO grams (rowid, text) VALUES (?, ?)", grams)
+    spelling.fill(connection, vocabulary)
     connection.execute("CREATE VIRTUAL TABLE temp.counts USING fts5vocab(main, grams, row)")
     connection.execute(
         "INSERT INTO frequent SELECT term, doc FROM temp.counts WHERE doc > ?", (_FREQUENT,)
@@ -284,45 +334,46 @@ def _fill(
     connection.execute(f"PRAGMA user_version = {_VERSION}")
 
 
-def _sound(text: str) -> str:
-    """Return a text that SQLite takes: lone surrogates have no UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _fill_links(connection: sqlite3.Connection, links: Sequence[str]) -> None:
+    known = ((_key_of_link(link), row) for row, link in enumerate(links) if web_origin(link))
+    connection.executemany("INSERT INTO links VALUES (?, ?)", known)
+    connection.execute("CREATE INDEX links_link ON links (link)")
 
 
-def _edits_within(wanted: str, name: str, most: int) -> int:
-    """Return the least edits to as many words in a row of `name`, or more than `most`."""
-    count, words = wanted.count(" ") + 1, name.split()
-    least, letters = most + 1, set(wanted)
-    for first in range(max(len(words) - count + 1, 1)):
-        window = " ".join(words[first : first + count])
-        # An edit adds a letter at most, and takes one away: this spares nearly all the counting.
-        if abs(len(window) - len(wanted)) <= most and len(letters ^ set(window)) <= 2 * most:
-            least = min(least, edits(wanted, window, most))
-    return least
+def _bare(text: str) -> str:
+    """Return a text without accents and case."""
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(one for one in apart if not unicodedata.combining(one)).translate(_PLAIN)
 
 
-def edits(one: str, other: str, most: int) -> int:
-    """Return how many letters to add, drop, change or swap with the next, or ``most + 1``.
+def _as_one(folded: str) -> str:
+    """Return what a name of several words is found by when it is written as one."""
+    return _AS_ONE + folded.replace(" ", "")[:_MOST_AS_ONE] if " " in folded else ""
 
-    References
-    ----------
-    Damerau 1964; Wagner, Fischer 1974: the optimal string alignment distance.
+
+def _named_in(link: str) -> str:
+    """Return the name that a link ends in.
 
     Examples
     --------
-    >>> edits("radiohed", "radiohead", 2), edits("bjrok", "bjork", 2), edits("u2", "abba", 2)
-    (1, 1, 3)
+    >>> _named_in("https://fm.example/music/Sigur+R%C3%B3s/"), _named_in("http://a.example/p/red-bag")
+    ('Sigur Rós', 'red bag')
     """
-    before: list[int] = []
-    line = list(range(len(other) + 1))
-    for i, letter in enumerate(one, start=1):
-        last, before = before, line
-        line = [i]
-        for j, against in enumerate(other, start=1):
-            cost = min(before[j] + 1, line[j - 1] + 1, before[j - 1] + (letter != against))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
-                cost = min(cost, last[j - 2] + 1)
-            line.append(cost)
-        if min(line) > most and (not before or min(before) > most):
-            return most + 1
-    return min(line[-1], most + 1)
+    parts = [part for part in urlsplit(link.strip()).path.split("/") if part]
+    return unquote_plus(parts[-1]).translate(_BETWEEN) if parts else ""
+
+
+def _key_of_link(link: str) -> int:
+    """Return a number for the page that a link leads to, however the link is written.
+
+    Of a million links, two have the same number once in ten million catalogues.
+    """
+    host, _, path = link.strip().partition("://")[2].partition("#")[0].partition("/")
+    page = f"{host.lower().removeprefix('www.')}/{unquote(path).rstrip('/')}"
+    digest = hashlib.blake2b(page.encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+def _sound(text: str) -> str:
+    """Return a text that SQLite takes: lone surrogates have no UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -5,6 +5,7 @@
     ALSOLIKE_SERVE=serve.json uvicorn --factory alsolike.web.serving:application --workers 2
 """
 
+import errno
 import fcntl
 import os
 import socket
@@ -33,6 +34,7 @@ VARIABLE = "ALSOLIKE_SERVE"
 SETTINGS_FILE = "serve.json"
 
 _BACKLOG = 2048
+_LEFT_WITHIN = 2.0  # seconds
 _LAST_WORDS = 5  # seconds that requests have when the service ends
 
 
@@ -147,13 +149,25 @@ def _bound(family: int, address: Any, shared: bool) -> socket.socket:
     return one
 
 
+def _bound_soon(family: int, address: Any) -> socket.socket:
+    """Return a socket at an address; workers of a service that was killed may be leaving it."""
+    end = time.monotonic() + _LEFT_WITHIN
+    while True:
+        try:
+            return _bound(family, address, False)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                raise
+        time.sleep(0.1)
+
+
 @contextmanager
 def _listening(settings: Settings) -> "Iterator[socket.socket]":
     host = settings.host.strip("[]")
     try:
         family = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0][0]
         # Not shared at first: another service may be at this address, and would share it, too.
-        with _bound(family, (host, settings.port), False) as listener:
+        with _bound_soon(family, (host, settings.port)) as listener:
             address = listener.getsockname()
             if settings.workers == 1:
                 listener.listen(_BACKLOG)

@@ -60,7 +60,7 @@ def strips_of(models: Mapping[str, Held], item: str, *, k: int) -> list[Strip]:
     rows = popular_rows(first, k, without=() if row is None else (row,))
     about = "The most liked items, whatever is asked for."
     entries = tuple(_entry(first, row, int(other)) for other in rows)
-    return [*strips, Strip("popularity", about, entries)]
+    return [*strips, Strip("popularity", about, entries, "Nobody likes any other item yet.")]
 
 
 def popular_rows(held: Held, k: int, *, without: Iterable[int] = ()) -> list[int]:

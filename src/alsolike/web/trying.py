@@ -16,7 +16,7 @@ from alsolike.web.assets import page
 from alsolike.web.faces import Face, face_of
 from alsolike.web.holding import Held
 from alsolike.web.strips import popular_rows
-from alsolike.web.visiting import at, field_of, held_of, id_of_field, query_of
+from alsolike.web.visiting import at, field_of, held_of, id_of_field, in_eyes_of, query_of
 
 MOST_PICKS = 50
 
@@ -31,16 +31,16 @@ class Offer:
     address: str
 
 
-def address_with(items: Iterable[str]) -> str:
-    """Return the address of the page with these ids picked."""
+def address_with(items: Iterable[str], model: str | None = None) -> str:
+    """Return the address of the page with these ids picked, in the eyes of a model."""
     query = urlencode([("item", one) for one in items])
-    return f"/try?{query}" if query else "/try"
+    return in_eyes_of(model, f"/try?{query}" if query else "/try")
 
 
 @at("/try")
 def try_it(request: Request) -> Response:
     """Recommend for the picks, and offer more to pick."""
-    held = held_of(request)
+    held, model = held_of(request), request.query_params.get("model")
     items = held.model.items
     given = _given(request)
     known = [row for one in given if (row := items.find(one)) is not None]
@@ -53,15 +53,23 @@ def try_it(request: Request) -> Response:
     found = held.index.find(query, limit=_OFFERED) if query else []
     return page(
         "try.html",
-        picks=[Offer(face_of(held, row), address_with(_but(picked, row, held))) for row in rows],
+        models=[
+            (name, address_with(picked, name)) for name in request.app.state.service.holder.held
+        ],
+        chosen=held.name,
+        model=model,
+        begin=address_with([], model),
+        picks=[
+            Offer(face_of(held, row), address_with(_but(picked, row, held), model)) for row in rows
+        ],
         carried=[field_of(one) for one in picked],
         unknown=len(given) - len(known),
         too_many=len(known) - len(rows),
         query=clean(query),
-        found=_offers(held, (row for row in found if row not in rows), picked),
-        popular=[] if rows or query else _offers(held, popular_rows(held, _OFFERED), picked),
+        found=_offers(held, (row for row in found if row not in rows), picked, model),
+        popular=[] if rows or query else _offers(held, popular_rows(held, _OFFERED), picked, model),
         suggestions=suggestions,
-        adding={one.face.id: address_with([*picked, one.face.id]) for one in suggestions},
+        adding={one.face.id: address_with([*picked, one.face.id], model) for one in suggestions},
         fault=fault,
     )
 
@@ -73,9 +81,9 @@ def _given(request: Request) -> list[str]:
     return list(dict.fromkeys([*asked.getlist("item"), *carried]))
 
 
-def _offers(held: Held, rows: Iterable[int], picked: list[str]) -> list[Offer]:
+def _offers(held: Held, rows: Iterable[int], picked: list[str], model: str | None) -> list[Offer]:
     ids = held.model.items.id_of
-    return [Offer(face_of(held, row), address_with([*picked, ids(row)])) for row in rows]
+    return [Offer(face_of(held, row), address_with([*picked, ids(row)], model)) for row in rows]
 
 
 def _but(picked: list[str], row: int, held: Held) -> list[str]:

@@ -4,11 +4,12 @@ import http
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import compile_path
 
 from alsolike.errors import AlsolikeError
 from alsolike.views.page import clean
@@ -20,7 +21,7 @@ from alsolike.web.statuses import Problem, UnknownModel, problem_of
 FOREVER = "private, max-age=31536000, immutable"
 SHORT_VERSION = 16
 
-_MOST_OF_A_QUERY = 500
+_MOST_OF_A_QUERY = 16_384  # an id may be as long, and a link that holds one
 _MOST_DIGITS = 12
 
 Asked = ParamSpec("Asked")
@@ -50,16 +51,42 @@ def at(*paths: str) -> Callable[[Callable[[Request], Response]], Callable[[Reque
 
     def put(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
         for path in paths:
-            router.add_route(path, answering(handler), methods=["GET"], include_in_schema=False)
+            handled = _noting(path, answering(handler))
+            router.add_route(path, handled, methods=["GET"], include_in_schema=False)
         return handler
 
     return put
 
 
+def _noting(path: str, handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """Let metrics know which page it was: routes that are not the API's do not say so."""
+    _, template, _ = compile_path(path)
+
+    @wraps(handler)
+    def noted(request: Request) -> Response:
+        request.state.route = template
+        return handler(request)
+
+    return noted
+
+
 def held_of(request: Request) -> Held:
     """Return the model that the query names, or the default; UnknownModel where there is none."""
     held: Held = request.app.state.service.holder.of(request.query_params.get("model"))
+    return answered_by(request, held)
+
+
+def answered_by(request: Request, held: Held) -> Held:
+    """Note the model for the access log, and return it."""
+    request.state.version = held.version
     return held
+
+
+def in_eyes_of(model: str | None, address: str) -> str:
+    """Return the address of a page as one model sees it; None: the default."""
+    if model is None:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}{urlencode({'model': model})}"
 
 
 def held_at_version(request: Request) -> Held | None:

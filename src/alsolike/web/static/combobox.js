@@ -8,7 +8,7 @@ export function pageOf(id) {
   return /^\.*$/.test(id) || id.includes("\n") ? `/item?id=${coded}` : `/items/${coded}`;
 }
 
-export function combobox(input, choose) {
+export function combobox(input, choose, { model } = {}) {
   const list = document.createElement("ul");
   list.id = `${input.id}-found`;
   list.className = "found";
@@ -78,7 +78,8 @@ export function combobox(input, choose) {
     const query = input.value.trim();
     if (!query) return close();
     try {
-      const address = `/api/v1/items?${new URLSearchParams({ q: query, limit: MOST })}`;
+      const asking = new URLSearchParams({ q: query, limit: MOST, ...(model && { model }) });
+      const address = `/api/v1/items?${asking}`;
       const answer = await fetch(address, { signal: asked.signal });
       // Where the service asks for patience, the list stays as it is until the next key.
       if (answer.ok) show((await answer.json()).items);

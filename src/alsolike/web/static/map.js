@@ -46,7 +46,8 @@ function draw() {
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, size.width, size.height);
   pen.fillStyle = colour("accent");
-  pen.globalAlpha = chosen ? 0.28 : 0.55;
+  // Many points lie upon each other: fainter ones leave shapes to be seen.
+  pen.globalAlpha = (chosen ? 0.28 : 0.55) * Math.min(1, Math.sqrt(8000 / order.length));
   const most = moving ? Math.min(order.length, MOST_WHILE_MOVING) : order.length;
   for (let place = 0; place < most; place += 1) {
     const row = order[place];
@@ -162,9 +163,9 @@ function fit() {
   whole = { x: (left + right) / 2, y: (low + high) / 2, scale: Math.min(room, 1e6) };
 }
 
-function nearest(x, y) {
+function nearest(x, y, reach = REACH) {
   let best = -1;
-  let least = REACH * REACH;
+  let least = reach * reach;
   for (const row of order) {
     const apart = (across(row) - x) ** 2 + (down(row) - y) ** 2;
     if (apart < least) [best, least] = [row, apart];
@@ -238,6 +239,11 @@ async function choose(query, { centre = false } = {}) {
   redraw();
 }
 
+function chooseMiddle() {
+  const row = nearest(size.width / 2, size.height / 2, Infinity);
+  if (row >= 0) choose({ row }, { centre: true });
+}
+
 const held = new Map(); // pointers that are down
 let travelled = 0;
 
@@ -259,7 +265,9 @@ canvas.addEventListener("pointermove", (event) => {
   const other = [...held].find(([id]) => id !== event.pointerId)?.[1];
   if (other) {
     const apart = (one) => Math.hypot(one.x - other.x, one.y - other.y) || 1;
-    zoom(apart(now) / apart(before), (now.x + other.x) / 2, (now.y + other.y) / 2);
+    // What lay between the two fingers stays between them, whichever of them moves.
+    zoom(apart(now) / apart(before), (before.x + other.x) / 2, (before.y + other.y) / 2);
+    pan((now.x - before.x) / 2, (now.y - before.y) / 2);
   } else {
     pan(now.x - before.x, now.y - before.y);
   }
@@ -302,6 +310,7 @@ canvas.addEventListener("keydown", (event) => {
     "=": () => zoom(1.5),
     "-": () => zoom(1 / 1.5),
     0: () => move(whole),
+    Enter: chooseMiddle,
   }[event.key];
   if (!act || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
@@ -319,7 +328,7 @@ lookup.form.addEventListener("submit", (event) => event.preventDefault());
 combobox(lookup, (item) => {
   lookup.value = item.name || item.item;
   choose({ id: item.item }, { centre: true });
-});
+}, { model: frame.dataset.model });
 
 function resize() {
   size = { width: canvas.clientWidth, height: canvas.clientHeight };

@@ -20,14 +20,17 @@ async function show(address, { kept = true } = {}) {
 }
 
 function picked() {
-  return [...document.querySelectorAll("#carried input")].map(({ value }) => decodeURIComponent(value));
+  const carried = document.querySelectorAll("#carried [name=picked]");
+  return [...carried].map(({ value }) => decodeURIComponent(value));
 }
 
 combobox(input, (item) => {
   input.value = "";
   const query = [...picked(), item.item].map((id) => ["item", id]);
+  const model = document.querySelector("#carried [name=model]");
+  if (model) query.push(["model", model.value]);
   show(`/try?${new URLSearchParams(query)}`);
-});
+}, { model: input.form.dataset.model });
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[data-stay]");

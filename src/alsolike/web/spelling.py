@@ -1,0 +1,115 @@
+"""Words that a slip of the finger may have been meant for: found by what is left of them.
+
+Of two words that are one edit apart, one letter taken from either or both leaves the same rest. So
+every word of the names is filed under its rests, and whoever typed a wrong one is led to the right
+ones in a few look-ups, however many words there are.
+
+References
+----------
+.. [1] T. Bocek, E. Hunt, B. Stiller, "Fast similarity search in large dictionaries", University of
+   Zurich, 2007 (deletion neighbourhoods).
+"""
+
+import itertools
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+SHORTEST = 4  # characters; shorter words are one slip away from too much
+_LONGEST = 20
+_MOST = 8  # words that one word is taken for
+_BATCH = 100_000  # rows written at once
+
+SCHEMA = (
+    "CREATE TABLE vocabulary (number INTEGER PRIMARY KEY, word TEXT)",
+    "CREATE TABLE rests (rest INTEGER, number INTEGER, PRIMARY KEY (rest, number)) WITHOUT ROWID",
+)
+_FILED_UNDER = "SELECT number, word FROM rests JOIN vocabulary USING (number) WHERE rest = ?"
+
+
+def is_filed(word: str) -> bool:
+    """Tell whether a word is one of those that slips are forgiven in; numbers are not."""
+    return SHORTEST <= len(word) <= _LONGEST and word.isalpha()
+
+
+def fill(connection: sqlite3.Connection, words: Iterable[str]) -> None:
+    """File distinct words, those first that are to be preferred."""
+    filed = [word for word in words if is_filed(word)]
+    connection.executemany("INSERT INTO vocabulary VALUES (?, ?)", enumerate(filed))
+    # In the order of the table, which then grows at its end alone; as arrays, since there are many.
+    rests = np.fromiter((rest for word in filed for rest in _rests(word)), dtype=np.uint32)
+    numbers = np.repeat(np.arange(len(filed)), [len(word) + 1 for word in filed])
+    for part in np.array_split(np.lexsort((numbers, rests)), 1 + len(rests) // _BATCH):
+        rows = zip(rests[part].tolist(), numbers[part].tolist(), strict=True)
+        connection.executemany("INSERT OR IGNORE INTO rests VALUES (?, ?)", rows)
+
+
+def meant(connection: sqlite3.Connection, word: str) -> list[str]:
+    """Return the words that are one edit away from `word`, those preferred first."""
+    if not is_filed(word):
+        return []
+    found: dict[int, str] = {}
+    for rest in set(_rests(word)):
+        found |= connection.execute(_FILED_UNDER, (rest,)).fetchall()
+    near = (found[number] for number in sorted(found))
+    return list(itertools.islice((one for one in near if edits(word, one, 1) == 1), _MOST))
+
+
+def edits(one: str, other: str, most: int) -> int:
+    """Return how many letters to add, drop, change or swap with the next, or ``most + 1``.
+
+    References
+    ----------
+    Damerau 1964; Wagner, Fischer 1974: the optimal string alignment distance.
+
+    Examples
+    --------
+    >>> edits("radiohed", "radiohead", 2), edits("bjrok", "bjork", 2), edits("u2", "abba", 2)
+    (1, 1, 3)
+    """
+    before: list[int] = []
+    line = list(range(len(other) + 1))
+    for i, letter in enumerate(one, start=1):
+        last, before = before, line
+        line = [i]
+        for j, against in enumerate(other, start=1):
+            cost = min(before[j] + 1, line[j - 1] + 1, before[j - 1] + (letter != against))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
+                cost = min(cost, last[j - 2] + 1)
+            line.append(cost)
+        if min(line) > most and (not before or min(before) > most):
+            return most + 1
+    return min(line[-1], most + 1)
+
+
+def edits_within(wanted: str, name: str, most: int) -> int:
+    """Return the least edits to words in a row of `name`, or more than `most`.
+
+    These are as many words, or one more or less: the slip may have been at a blank.
+
+    Examples
+    --------
+    >>> edits_within("billytfury", "the billy fury show", 2), edits_within("fury", "billy", 2)
+    (1, 3)
+    """
+    count, words = wanted.count(" ") + 1, name.split()
+    least, letters = most + 1, set(wanted)
+    for size in range(max(count - 1, 1), min(count + 1, len(words)) + 1):
+        for first in range(len(words) - size + 1):
+            window = " ".join(words[first : first + size])
+            # An edit adds a letter at most, and takes one away: this spares most of the counting.
+            if abs(len(window) - len(wanted)) <= most and len(letters ^ set(window)) <= 2 * most:
+                least = min(least, edits(wanted, window, most))
+    return least
+
+
+def _rests(word: str) -> Iterator[int]:
+    """Yield numbers for a word and for what is left of it without one letter.
+
+    Two rests may have one number: `meant` looks at the words themselves.
+    """
+    yield zlib.crc32(word.encode("utf-8"))
+    for at in range(len(word)):
+        yield zlib.crc32((word[:at] + word[at + 1 :]).encode("utf-8"))
