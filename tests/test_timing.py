@@ -12,6 +12,7 @@ from alsolike.data.split import Split
 from alsolike.data.splitting import hold_out
 from alsolike.engines.base import Shape
 from alsolike.engines.local import LocalEngine
+from alsolike.errors import FitError
 from alsolike.evaluation.judges import ListJudge, checked_judges
 from alsolike.forecasting import Forecast
 from alsolike.kernels.batch import solve_small
@@ -249,6 +250,17 @@ def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
     assert result.skipped == 2
     assert "popularity" in result.leaderboard["model"].tolist()
     assert any(one.startswith("The budget leaves 40 seconds of that") for one in heard.warnings)
+
+
+def test_where_there_is_time_for_nothing_one_training_is_begun(split: Split) -> None:
+    result = search(
+        split, CONFIGS, sweeps=SWEEPS, k=5, deadline=time.time() + 60.0,
+        afterwards=lambda found: 3600.0,
+    )  # fmt: skip
+    assert result.skipped == len(CONFIGS) - (result.leaderboard["state"][0] == "done")
+    assert len(result.leaderboard) == 1
+    with pytest.raises(FitError, match="Time was up"):
+        search(split, CONFIGS, sweeps=SWEEPS, k=5, deadline=time.time() - 1.0)
 
 
 def test_what_comes_after_a_search() -> None:

@@ -41,6 +41,8 @@ _BETWEEN_PRUNINGS = 8
 _AT_REST = frozenset(ENDED) - {"skipped"}
 # Of the time until a deadline, what the lines to beat may take.
 _FOR_LINES = 0.25
+# What a single training may take of what was measured, where it is all that there is time for.
+_PATIENT = 3.0
 
 
 def search(
@@ -232,7 +234,22 @@ class _Search:
             )
             states = [self._ledger.state(entry) for entry in entries]
             if self._deadline.is_over or set(states) == {"skipped"}:
-                return
+                break
+        self._do_one(crew)
+
+    def _do_one(self, crew: Crew) -> None:
+        """Do the start of one training where there was time for none: some answer beats no answer.
+
+        It is the one with the nearest point; what was not measured cannot be told, and is left.
+        """
+        pace, first = self._deadline.pace, self._plan.sweeps[0]
+        own = {e: one for e, one in self._configs.items() if isinstance(one, ALSConfig)}
+        if not pace.measured or any(self._ledger.points(entry) for entry in own):
+            return
+        needed = {e: pace.until(one, sweep=first, points=1) for e, one in own.items()}
+        nearest = min(needed, key=needed.__getitem__)
+        self._deadline = Deadline(self._deadline.clock() + _PATIENT * needed[nearest], pace)
+        self._do(crew, [nearest], "one training")
 
     def _affordable(self, crew: Crew, entries: Sequence[int]) -> list[int]:
         """Return the lines to beat that take no more of the time than is theirs; skip the others.

@@ -24,8 +24,9 @@ _MEASURED = 3
 # From so many trainings on, two of each are measured: the weakest and the strongest confidence.
 _MANY = 40
 # They are measured again, which evens out what else a machine does, while that takes no more than
-# this share of what is forecast, and not more often than this.
-_SHARE = 0.06
+# this share of what is forecast, or for short searches than this share and a second, and not more
+# often than this.
+_SHARE, _SHORT_SHARE = 0.06, 0.12
 _TURNS = 8
 # Seconds of recording a point in a ledger on disk.
 _RECORDING = 0.005
@@ -119,7 +120,9 @@ def forecast_time(
             pace = Pace(measured, of_lines)
             seconds = sum(pace.whole(one.config, _scored(plan, one)) for one in trials)
             spent = clock() - ready
-            if spent * (turn + 1) / turn > _SHARE * seconds / beside:
+            expected = seconds / beside
+            allowed = max(_SHARE * expected, min(_SHORT_SHARE * expected, 1.0))
+            if spent * (turn + 1) / turn > allowed:
                 break
     before = sum(pace.whole(one, ()) for one in lines)
     whole = _at_once(before, len(lines), beside) + _at_once(seconds, len(trials), beside)
