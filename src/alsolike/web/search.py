@@ -53,7 +53,7 @@ _SCHEMA = (
     # To "ascii" all that is not ASCII is a letter, so that words are those of `fold`: SQLite's own
     # idea of letters is older than Python's.
     "CREATE VIRTUAL TABLE words "
-    "USING fts5(text, content='', tokenize='ascii', prefix='1 2 3', detail=none)",
+    "USING fts5(text, content='', tokenize='ascii', prefix='1 2 3 4', detail=none)",
     "CREATE VIRTUAL TABLE grams USING fts5(text, content='', tokenize='trigram', detail=none)",
     "CREATE TABLE frequent (gram TEXT PRIMARY KEY, names INTEGER) WITHOUT ROWID",
     "CREATE TABLE links (link INTEGER, row INTEGER)",
