@@ -28,10 +28,13 @@ _MANY = 40
 # often than this.
 _SHARE, _SHORT_SHARE = 0.06, 0.12
 _TURNS = 8
+# Seconds after which no training is begun beside others for their sake alone.
+_LONG = 5.0
 # Seconds of recording a point in a ledger on disk.
 _RECORDING = 0.005
 
 Clock = Callable[[], float]
+Measured = tuple[float, float, float]  # seconds of setting up, of a sweep, of a scored point
 
 
 @dataclass(frozen=True)
@@ -95,49 +98,65 @@ def forecast_time(
         Seconds since whenever.
     """
     began, beside = clock(), shape.beside
-    each = LocalEngine(shape.threads)
-    of_lines = seconds_of_lines(plan, lines, each)
-    measured: dict[int, tuple[float, float, float]] = {}
-    pace, seconds = Pace({}, of_lines), 0.0
+    pace = Pace({}, seconds_of_lines(plan, lines, LocalEngine(shape.threads)))
     if trials:
-        ready = clock()
-        panel = Panel(plan.split, plan.judges, plan.seed, each)
-        judges_ready = clock() - ready
-        chosen = _spread([trial.config for trial in trials])
-        # So many that none works alone for long: trainings beside each other slow each other down.
-        chosen *= math.ceil(2 * beside / len(chosen))
-        found: dict[int, list[tuple[float, float, float]]] = {}
-        for turn in range(1, _TURNS + 1):
-            timed = LocalEngine(beside).each(
-                lambda config: _timed(plan, panel, config, each, clock), chosen
-            )
-            for config, one in zip(chosen, timed, strict=True):
-                if one is not None:
-                    found.setdefault(config.factors, []).append(one)
-            for factors, own in found.items():
-                setting_up, sweep, point = map(float, np.mean(own, axis=0))
-                measured[factors] = judges_ready + setting_up, sweep, point + _RECORDING
-            pace = Pace(measured, of_lines)
-            seconds = sum(pace.whole(one.config, _scored(plan, one)) for one in trials)
-            spent = clock() - ready
-            expected = seconds / beside
-            allowed = max(_SHARE * expected, min(_SHORT_SHARE * expected, 1.0))
-            if spent * (turn + 1) / turn > allowed:
-                break
-    before = sum(pace.whole(one, ()) for one in lines)
-    whole = _at_once(before, len(lines), beside) + _at_once(seconds, len(trials), beside)
-    in_lines = _at_once(before, len(lines), beside)
+        pace = _measured(plan, trials, pace, shape, clock)
+    of_lines = _at_once(sum(pace.whole(one, ()) for one in lines), len(lines), beside)
+    of_trials = _at_once(_seconds(plan, trials, pace), len(trials), beside)
     fits = (pace.until(one.config, sweep=one.sweeps, points=0) for one in trials)
-    dearest = max(fits, default=0.0)
-    return TimeForecast(whole, len(trials), in_lines, clock() - began, pace, dearest)
+    return TimeForecast(
+        of_lines + of_trials,
+        len(trials),
+        of_lines,
+        clock() - began,
+        pace,
+        max(fits, default=0.0),
+    )
+
+
+def _measured(plan: Plan, trials: Sequence[Trial], pace: Pace, shape: Shape, clock: Clock) -> Pace:
+    """Return the pace with what some of the trainings take, as many beside each other as ever."""
+    began, beside, engine = clock(), shape.beside, LocalEngine(shape.threads)
+    panel = Panel(plan.split, plan.judges, plan.seed, engine)
+    judges_ready = clock() - began
+    chosen = _spread([trial.config for trial in trials])
+    # So many that none works alone for long: trainings beside each other slow each other down.
+    # Where one takes many seconds, it does not matter.
+    enough = math.ceil(2 * beside / len(chosen)) * len(chosen)
+    tasks = [(place, chosen[place % len(chosen)]) for place in range(enough)]
+
+    def one_of(task: tuple[int, ALSConfig]) -> Measured | None:
+        place, config = task
+        if place >= len(chosen) and clock() - began > _LONG:
+            return None
+        return _timed(plan, panel, config, engine, clock)
+
+    found: dict[int, list[Measured]] = {}
+    for turn in range(1, _TURNS + 1):
+        timed = LocalEngine(beside).each(one_of, tasks)
+        for (_, config), one in zip(tasks, timed, strict=True):
+            if one is not None:
+                found.setdefault(config.factors, []).append(one)
+        measured: dict[int, Measured] = {}
+        for factors, own in found.items():
+            setting_up, sweep, point = map(float, np.mean(own, axis=0))
+            measured[factors] = judges_ready + setting_up, sweep, point + _RECORDING
+        pace = Pace(measured, pace.lines)
+        expected = _seconds(plan, trials, pace) / beside
+        allowed = max(_SHARE * expected, min(_SHORT_SHARE * expected, 1.0))
+        if (clock() - began) * (turn + 1) / turn > allowed:
+            break
+    return pace
+
+
+def _seconds(plan: Plan, trials: Sequence[Trial], pace: Pace) -> float:
+    """Return the seconds of all of these, one after the other."""
+    asked = ((one, [sweep for sweep in plan.sweeps if sweep <= one.sweeps]) for one in trials)
+    return sum(pace.whole(one.config, sweeps) for one, sweeps in asked)
 
 
 def _at_once(seconds: float, count: int, beside: int) -> float:
     return seconds / max(min(beside, count), 1)
-
-
-def _scored(plan: Plan, trial: Trial) -> list[int]:
-    return [sweep for sweep in plan.sweeps if sweep <= trial.sweeps]
 
 
 def in_words(seconds: float) -> str:
@@ -172,7 +191,7 @@ def _spread(configs: Sequence[ALSConfig]) -> list[ALSConfig]:
 
 def _timed(
     plan: Plan, panel: Panel, config: ALSConfig, engine: Engine, clock: Clock
-) -> tuple[float, float, float] | None:
+) -> Measured | None:
     """Return the seconds of setting up, of a sweep and of a scored point; None for no answer."""
     training = iterate(plan.split.train, replace(config, iterations=2), engine=engine)
     marks = [clock()]
