@@ -87,7 +87,7 @@ def test_help_names_the_verbs_in_the_order_of_the_flow() -> None:
     lines = fine("--help").output.splitlines()
     verbs = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :]]
     assert verbs == [
-        "run", "demo", "read", "filter", "split", "search", "runs", "fit",
+        "run", "demo", "read", "filter", "split", "search", "runs", "fit", "compile",
         "evaluate", "passport", "similar", "recommend", "explain", "gallery", "describe",
         "export", "diff", "serve", "swap",
     ]  # fmt: skip

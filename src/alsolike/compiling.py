@@ -47,7 +47,7 @@ def ahead() -> Iterator[bool]:
     >>> with ahead():
     ...     likes = _full(3)  # reading a table takes a while, too
     >>> _fitted(likes, factors=2)  # waits for what is still being compiled
-    FactorModel(als: 3 users, 3 items, 2 factors, 1 sweep)
+    FactorModel(als: 3 users, 3 items, 2 factors, 1 sweeps)
     """
     needed = keeps() and not is_compiled()
     helpers = [_helper(share) for share in SHARES] if needed else []

@@ -73,6 +73,7 @@ def with_excluded(
     --------
     >>> from alsolike.data.interactions import Interactions
     >>> from alsolike.models.als import ALSConfig, fit
+    >>> from alsolike.recommending.many import top_items
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u3"], ["a", "b", "b", "c"])
     >>> model = fit(likes, ALSConfig(factors=2, iterations=3))
     >>> unseen = top_items(model, [0, 1], k=2, exclude=likes.user_items)

@@ -11,13 +11,13 @@ import numpy as np
 from alsolike.data.split import Split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.errors import FitError, SettingError
-from alsolike.evaluation.curves import checked_sweeps
+from alsolike.errors import FitError
 from alsolike.evaluation.judges import checked_judges, first_judge
-from alsolike.evaluation.judging import HONEST, Judge
+from alsolike.evaluation.judging import Judge
 from alsolike.forecasting import search_memory
 from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
+from alsolike.tuning.asked import checked_workers, may_rank, strategy_for, sweeps_for
 from alsolike.tuning.baselines import bytes_of
 from alsolike.tuning.candidates import ONE_GO, Config, model_of, sweeps_of
 from alsolike.tuning.canonical import canonical_settings
@@ -28,15 +28,12 @@ from alsolike.tuning.ledger import ENDED, Ledger
 from alsolike.tuning.pace import Deadline
 from alsolike.tuning.plan import Plan
 from alsolike.tuning.rehearsal import kinds_of
-from alsolike.tuning.space import distinct
-from alsolike.tuning.strategies import Doubling, Halving, Listed, Strategy, Trial, Tried, bars_of
+from alsolike.tuning.strategies import Listed, Strategy, Trial, Tried, bars_of
 from alsolike.tuning.telling import Teller
 from alsolike.tuning.timing import TimeForecast, forecast_time, in_words
 
 # Figures recorded with one of these are not continued with another.
 _FIGURES_DEPEND_ON = ("alsolike", "numba", "numpy", "scipy")
-# Trainings of a round where the rounds before decide what is pruned.
-_BETWEEN_PRUNINGS = 8
 # Where a configuration stays, whatever time there is.
 _AT_REST = frozenset(ENDED) - {"skipped"}
 # Of the time until a deadline, what the lines to beat may take.
@@ -136,13 +133,13 @@ def search(
     >>> len(result.curves), len(result.leaderboard)
     (4, 2)
     """
-    wanted = _sweeps_for(configs, sweeps)
-    strategy = _strategy_of(configs, wanted[-1], prune=prune)
+    wanted = sweeps_for(configs, sweeps)
+    strategy = strategy_for(configs, wanted[-1], prune=prune)
     if deadline is not None and isinstance(strategy, Listed):
         order = np.random.default_rng(strategy.configs[0].seed).permutation(len(strategy.configs))
         strategy = replace(strategy, configs=[strategy.configs[place] for place in order])
     first = first_judge(judge, k=k, metric=metric, exclude_seen=exclude_seen)
-    judges = checked_judges(split, _may_rank(first), beside)
+    judges = checked_judges(split, may_rank(first), beside)
     for one in judges.values():
         if left_out := one.left_out(split):
             observer.warn(left_out)
@@ -329,70 +326,6 @@ class _Search:
 
 def _name(config: Config) -> str:
     return canonical_settings(config.to_settings())
-
-
-def checked_workers(workers: int, patience: int | None) -> None:
-    """Raise SettingError for numbers that can be none of workers or of points."""
-    for name, number in (("workers", workers), ("patience", patience)):
-        if number is None:
-            continue
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise SettingError(f"{name} must be a whole number of at least 1, not {number!r}.")
-
-
-def _may_rank(judge: Judge) -> Judge:
-    """Return the judge that is to rank, or raise SettingError where its ranking is no honest one.
-
-    One name for all of them is what others find it by in a ledger.
-    """
-    if judge.choose != "validation":
-        raise SettingError(
-            f"A search ranks on validation users, so that test users are left to report on; this "
-            f"judge chooses on {judge.choose}. Let it stand beside another one."
-        )
-    if judge.name != HONEST:
-        raise SettingError(
-            f"The judge that ranks is called {HONEST!r}, not {judge.name!r}. Names are for those "
-            "beside it."
-        )
-    return judge
-
-
-def _strategy_of(configs: Sequence[ALSConfig] | Strategy, last: int, *, prune: bool) -> Strategy:
-    """Return the strategy; of a list, all that differ in more than their iterations."""
-    if isinstance(configs, ALSConfig):
-        raise SettingError("A search takes a list of configurations, not one. Put it in a list.")
-    strategy: Strategy = Listed(configs) if isinstance(configs, Sequence) else configs
-    if not isinstance(strategy, Listed | Halving | Doubling):
-        return strategy
-    listed = strategy.configs
-    if not listed:
-        raise SettingError("A search needs at least one configuration; none was given.")
-    for config in listed:
-        if not isinstance(config, ALSConfig):
-            raise SettingError(
-                f"Configurations are of ALSConfig, as alsolike.expand gives them, not {config!r}."
-            )
-    strategy = replace(
-        strategy, configs=distinct(replace(config, iterations=last) for config in listed)
-    )
-    if prune and isinstance(strategy, Listed) and strategy.at_once is None:
-        return replace(strategy, at_once=_BETWEEN_PRUNINGS)
-    return strategy
-
-
-def _sweeps_for(
-    configs: Sequence[ALSConfig] | Strategy, sweeps: Sequence[int] | None
-) -> tuple[int, ...]:
-    if sweeps is not None:
-        return checked_sweeps(sweeps)
-    listed = getattr(configs, "configs", configs)
-    if isinstance(listed, ALSConfig):
-        return (listed.iterations,)
-    if not isinstance(listed, Sequence):
-        raise SettingError("This search needs to know at which sweeps to score: give sweeps.")
-    asked = [one.iterations for one in listed if isinstance(one, ALSConfig)]
-    return checked_sweeps(asked) if asked else (1,)
 
 
 def _facts(plan: Plan, strategy: Strategy, prune: bool) -> dict[str, Any]:

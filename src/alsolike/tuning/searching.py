@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 
 from alsolike.errors import SettingError
 from alsolike.models.config import ALSConfig
+from alsolike.tuning.asked import checked_workers
 from alsolike.tuning.leaderboard import SearchResult
-from alsolike.tuning.search import checked_workers
 from alsolike.tuning.space import Space
 from alsolike.tuning.strategies import Strategy, strategy_of
 

@@ -1,0 +1,79 @@
+"""What a search is asked for, checked: who may rank, what is tried, and where it is scored."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from alsolike.errors import SettingError
+from alsolike.evaluation.curves import checked_sweeps
+from alsolike.evaluation.judging import HONEST, Judge
+from alsolike.models.config import ALSConfig
+from alsolike.tuning.space import distinct
+from alsolike.tuning.strategies import Doubling, Halving, Listed, Strategy
+
+# Trainings of a round where the rounds before decide what is pruned.
+_BETWEEN_PRUNINGS = 8
+
+
+def checked_workers(workers: int, patience: int | None) -> None:
+    """Raise SettingError for numbers that can be none of workers or of points."""
+    for name, number in (("workers", workers), ("patience", patience)):
+        if number is None:
+            continue
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise SettingError(f"{name} must be a whole number of at least 1, not {number!r}.")
+
+
+def may_rank(judge: Judge) -> Judge:
+    """Return the judge that is to rank, or raise SettingError where its ranking is no honest one.
+
+    One name for all of them is what others find it by in a ledger.
+    """
+    if judge.choose != "validation":
+        raise SettingError(
+            f"A search ranks on validation users, so that test users are left to report on; this "
+            f"judge chooses on {judge.choose}. Let it stand beside another one."
+        )
+    if judge.name != HONEST:
+        raise SettingError(
+            f"The judge that ranks is called {HONEST!r}, not {judge.name!r}. Names are for those "
+            "beside it."
+        )
+    return judge
+
+
+def strategy_for(configs: Sequence[ALSConfig] | Strategy, last: int, *, prune: bool) -> Strategy:
+    """Return the strategy; of a list, all that differ in more than their iterations."""
+    if isinstance(configs, ALSConfig):
+        raise SettingError("A search takes a list of configurations, not one. Put it in a list.")
+    strategy: Strategy = Listed(configs) if isinstance(configs, Sequence) else configs
+    if not isinstance(strategy, Listed | Halving | Doubling):
+        return strategy
+    listed = strategy.configs
+    if not listed:
+        raise SettingError("A search needs at least one configuration; none was given.")
+    for config in listed:
+        if not isinstance(config, ALSConfig):
+            raise SettingError(
+                f"Configurations are of ALSConfig, as alsolike.expand gives them, not {config!r}."
+            )
+    strategy = replace(
+        strategy, configs=distinct(replace(config, iterations=last) for config in listed)
+    )
+    if prune and isinstance(strategy, Listed) and strategy.at_once is None:
+        return replace(strategy, at_once=_BETWEEN_PRUNINGS)
+    return strategy
+
+
+def sweeps_for(
+    configs: Sequence[ALSConfig] | Strategy, sweeps: Sequence[int] | None
+) -> tuple[int, ...]:
+    """Return where each training is scored: as asked, or as the configurations name it."""
+    if sweeps is not None:
+        return checked_sweeps(sweeps)
+    listed = getattr(configs, "configs", configs)
+    if isinstance(listed, ALSConfig):
+        return (listed.iterations,)
+    if not isinstance(listed, Sequence):
+        raise SettingError("This search needs to know at which sweeps to score: give sweeps.")
+    asked = [one.iterations for one in listed if isinstance(one, ALSConfig)]
+    return checked_sweeps(asked) if asked else (1,)
