@@ -9,7 +9,8 @@ Printed are the exponent (least squares on logarithms of seconds and interaction
 number of threads; what two threads gain, beside what this machine's own float32 matrix product
 gains; and the peak memory beside its bound: both forms of the table in CSR, both factor matrices,
 64 MiB, and a process with the same libraries that does a tiny fit. The peak is that of a process
-that only fits, three sweeps with two threads; it stands in one row of the two.
+that only fits, three sweeps with two threads; it stands in one row of the two, as does what cache
+misses cost: the share of a sweep that it is shorter where all interactions are with a few columns.
 """
 
 import argparse
@@ -23,12 +24,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from _side_by_side import (
     MIB,
     Report,
     Row,
     arguments,
+    clock,
     held,
     listed,
     own_peak,
@@ -42,12 +45,15 @@ from alsolike.data.datasets import synthetic
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.models.als import fit, iterate
+from alsolike.models.base import FactorModel
 from alsolike.models.config import ALSConfig
+from alsolike.models.halfsweep import Side, solve_side
 
 CONFIG = ALSConfig(alpha=10.0, regularization=1.0)
 THREADS = (1, 2)
 ALLOWED_MIB = 64  # beside what must be held
 OPEN_END = 1_000_000  # sweeps of a training that is stopped from outside
+NEAR = 512  # columns whose factors stay in the second-level cache
 FITTED = 3  # sweeps of the fit whose memory is measured
 MAKE, TRAIN, FIT, BARE = "make", "train", "fit", "bare"
 
@@ -80,7 +86,40 @@ def trained(asked: argparse.Namespace) -> dict[str, Any]:
             return seconds_of(lambda: next(models))
 
     clocks = {str(threads): lambda threads=threads: sweep(threads) for threads in THREADS}
-    return {"seconds": take_turns(clocks, asked.turns)}
+    seconds = take_turns(clocks, asked.turns)
+    return {"seconds": seconds, "misses": misses(likes, config, next(models), asked.turns)}
+
+
+def misses(likes: Interactions, config: ALSConfig, model: FactorModel, turns: int) -> float:
+    """Return the share of a sweep that waits for factors which no cache holds.
+
+    That is what it takes longer than the same rows whose interactions are all with a few columns.
+    """
+    engine = LocalEngine(max(THREADS))
+
+    def halves(*, near: bool) -> Callable[[], float]:
+        sides = [
+            (Side.of(folded(matrix) if near else matrix, config, kind, None), other, own)
+            for matrix, kind, other, own in (
+                (likes.item_users, "item", model.user_factors, model.item_factors),
+                (likes.user_items, "user", model.item_factors, model.user_factors),
+            )
+        ]
+
+        def solve() -> None:
+            for side, other, own in sides:
+                values = np.square(other, dtype=np.float64).sum(axis=0)
+                solve_side(side, other, values, np.zeros_like(own), config, engine)
+
+        return clock(solve, 1)
+
+    taken = take_turns({"far": halves(near=False), "near": halves(near=True)}, turns)
+    return 1 - statistics.median(taken["near"]) / statistics.median(taken["far"])
+
+
+def folded(matrix: sp.csr_array) -> sp.csr_array:
+    """Return the matrix with as many interactions in each row, all with the first columns."""
+    return sp.csr_array((matrix.data, matrix.indices % NEAR, matrix.indptr), matrix.shape)
 
 
 def fitted(asked: argparse.Namespace) -> dict[str, Any]:
@@ -139,6 +178,8 @@ def rows_of(
         seconds = found["seconds"][str(threads)]
         medians[threads] = statistics.median(seconds)
         more = {"bound_mib": bound, "gain": medians[THREADS[0]] / medians[threads]}
+        if threads == max(THREADS):
+            more["misses"] = found["misses"]
         measured = threads == max(THREADS) and not asked.no_memory
         name = f"alsolike {asked.solver}, threads {threads}"
         peak = found["peak"] if measured else None

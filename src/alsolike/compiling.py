@@ -14,7 +14,8 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.measures import evaluate, mean_squared_error
+from alsolike.evaluation.measures import mean_squared_error, measured
+from alsolike.evaluation.questions import Questions
 from alsolike.kernels.batch import SMALL, solve_small
 from alsolike.kernels.cache import expect, is_kept, keeps
 from alsolike.kernels.panels import scan_panels
@@ -25,6 +26,7 @@ from alsolike.models.config import ALSConfig
 from alsolike.models.popularity import fit_popularity
 from alsolike.recommending.excluding import with_excluded
 from alsolike.recommending.many import top_items
+from alsolike.recommending.scan import Ranked
 
 # One at a time: the work of a share is compiling, and that is serial.
 _ENGINE = LocalEngine(1)
@@ -63,12 +65,13 @@ def ahead() -> Iterator[bool]:
 def compile_all() -> None:
     """Compile all kernels of a run that are not compiled yet, in this process and another."""
     first, *others = SHARES
-    helpers = [_helper(share) for share in others] if keeps() else []
+    needed = keeps() and not is_compiled()
+    helpers = [_helper(share) for share in others] if needed else []
     SHARES[first]()
     for helper in helpers:
         helper.wait()
-    for share in SHARES.values():  # loads what the others kept, compiles what they could not
-        share()
+    for share in others:  # loads what the helpers kept, compiles what they could not
+        SHARES[share]()
 
 
 def _helper(share: str) -> subprocess.Popen[bytes]:
@@ -83,14 +86,16 @@ def _short_rows_and_lists() -> None:
     model = _fitted(likes, factors=4)
     lists = top_items(model, [0], k=1, exclude=likes.user_items, engine=_ENGINE)
     with_excluded(model, [0], lists, likes.user_items, k=1, engine=_ENGINE)
+    top_items(fit_popularity(likes), [0], k=1, engine=_ENGINE)
 
 
 def _long_rows_and_measures() -> None:
-    """Use what solves long rows, other models' lists, and what measures."""
+    """Use what solves long rows, and what measures lists."""
     _fitted(_full(SMALL + 8), factors=SMALL + 8)
     likes = _full(4)
-    model = fit_popularity(likes)
-    evaluate(model, likes, exclude=None, k=1, engine=_ENGINE)
+    questions = Questions.of(likes, None, None)
+    lists = Ranked.nothing(len(questions.users), 1)
+    measured(fit_popularity(likes), questions, lists, [1], ["precision", "auc"], _ENGINE)
     mean_squared_error(_untrained(likes), likes, engine=_ENGINE)
 
 

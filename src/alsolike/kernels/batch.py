@@ -84,13 +84,14 @@ def solve_small(
     widest = (min(longest, f) + 7) // 8 * 8
     w, r = np.empty(longest, dtype=np.float32), np.empty(longest, dtype=np.float32)
     # No lambda is NaN: each lane sets its scale when it first solves a row, lambda 0 included.
-    scales, known = np.empty((LANES, f), dtype=np.float32), np.full(LANES, np.nan)
+    scales, known = np.empty((LANES, f), dtype=np.float32), np.empty(LANES)
     places = np.empty((LANES, _ROOM), dtype=np.int64)
     roots, right = np.empty((LANES, _ROOM), dtype=np.float32), np.empty(_ROOM, dtype=np.float32)
     panel, t = np.empty(_ROOM * PANEL, dtype=np.float32), np.empty(f, dtype=np.float32)
-    systems = np.zeros(LANES * _area(widest), dtype=np.float32)
-    A = np.zeros(((widest + 2) * widest + LANES) * LANES, dtype=np.float32)
-    v = np.zeros(widest * LANES, dtype=np.float32)
+    systems = np.empty(LANES * _area(widest), dtype=np.float32)
+    A = np.empty(((widest + 2) * widest + LANES) * LANES, dtype=np.float32)
+    v = np.empty(widest * LANES, dtype=np.float32)
+    systems[:], A[:], v[:], known[:] = 0, 0, 0, np.nan
     solved = np.empty(LANES, dtype=np.bool_)
     for begin in range(0, count, LANES):
         lanes = min(LANES, count - begin)

@@ -1,8 +1,8 @@
-"""Parts of kernels are compiled to be linked into these alone: half of what that takes is left out.
+"""Parts of kernels are compiled to be linked into these alone: what they never need is left out.
 
 Numba optimizes each function by itself and turns it into machine code, then links it into its
-callers and optimizes it there once more. Only the second is ever used of a part. What is left out
-is a third of the time of a first start (`benchmarks/startup.py`).
+callers and optimizes it there once more. Only the second is ever used of a part. The first took a
+good part of a first start (docs/performance.md).
 """
 
 from typing import Any
@@ -17,8 +17,12 @@ from numba.core.typed_passes import NativeLowering
 class _Linked(JITCodeLibrary):
     """Code that is there to be linked: as it was written, and without an address."""
 
+    def _optimize_functions(self, ll_module: Any) -> None:
+        """Leave it to the kernel that this becomes a part of."""
+        ll_module.data_layout = self._codegen._data_layout
+
     def _optimize_final_module(self) -> None:
-        """Leave it to the kernel that it becomes a part of."""
+        """Likewise."""
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()

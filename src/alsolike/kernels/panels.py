@@ -116,7 +116,7 @@ def scan_panels(
     best: Array,
     items: Array,
     filled: Array,
-) -> int:
+) -> Any:
     """Fill the heaps of queries with the best items.
 
     Parameters
@@ -152,7 +152,8 @@ def scan_panels(
     """
     b, f = X.shape
     n_groups = (b + TALL - 1) // TALL
-    queries = np.zeros((n_groups * TALL, f), dtype=np.float32)
+    queries = np.empty((n_groups * TALL, f), dtype=np.float32)
+    queries[b:] = 0
     for query in range(b):
         for k in range(f):
             queries[query, k] = X[query, k]
@@ -201,7 +202,7 @@ def scan_panels(
                         continue
                     score = dot(X[query], Y[item])
                     if not (score < np.inf):
-                        return int(query * Y.shape[0] + item)
+                        return query * Y.shape[0] + item
                     score = np.float32(max(-ceiling, min(ceiling, score)))
                     filled[query] = push(best[query], items[query], filled[query], score, item)
                     if filled[query] == best.shape[1]:

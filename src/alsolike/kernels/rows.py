@@ -63,9 +63,9 @@ def fetch_rows(Z: Floats, indices: Ints, first: int, last: int) -> None:
 
 
 @fast_part
-def size_of(row: int, indptr: Ints, f: int) -> int:
+def size_of(row: int, indptr: Ints, f: int) -> Any:
     """Return the size of a row's system."""
-    return int(min(indptr[row + 1] - indptr[row], f))
+    return min(indptr[row + 1] - indptr[row], f)
 
 
 @fast_part

@@ -63,7 +63,7 @@ def scan_block(
     best: Array,
     items: Array,
     filled: Array,
-) -> int:
+) -> Any:
     """Push the block's items into the heaps of their rows.
 
     Blocks of one row must come in ascending order of items.
@@ -106,7 +106,7 @@ def scan_block(
                 if not open_items[item] or _is_taken(item, taken, cursors, ends, row):
                     continue
                 if not (score < np.inf):
-                    return int(row * m + column)
+                    return row * m + column
                 filled[row] = push(best[row], items[row], filled[row], score, item)
                 bar = _bar(best[row, 0], filled[row], k)
     return -1
@@ -123,7 +123,7 @@ def rank_few(
     best: Array,
     items: Array,
     filled: Array,
-) -> int:
+) -> Any:
     """Push a few items of each row into its heap, scored by `dot`.
 
     Parameters
@@ -144,7 +144,7 @@ def rank_few(
             item = few[place]
             score = dot(X[row], Y[item])
             if not (score < np.inf):
-                return int(row * Y.shape[0] + item)
+                return row * Y.shape[0] + item
             score = np.float32(max(-ceiling, min(ceiling, score)))
             filled[row] = push(best[row], items[row], filled[row], score, item)
     return -1

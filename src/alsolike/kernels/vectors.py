@@ -285,27 +285,6 @@ def copy_scaled(typingctx: Any, Z: Any, z: Any, weight: Any, scale: Any, count: 
 
 
 @intrinsic
-def add_scaled(typingctx: Any, Z: Any, z: Any, weight: Any, count: Any, y: Any) -> Any:
-    """Add ``weight * Z[z:z + count]`` to ``y[:count]``; `count` a multiple of 8."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = Code(context, builder, signature.args[4])
-        source = Code(context, builder, signature.args[0])
-        z = code.at(code.start(signature.args[0], args[0]), args[1])
-        y = code.start(signature.args[4], args[4])
-        weight = code.spread(args[2])
-        with for_range(builder, builder.lshr(args[3], _INT(3)), intp=_INT) as loop:
-            place = builder.shl(loop.index, _INT(3))
-            vector = code.widened(source.load(code.at(z, place)))
-            target = code.at(y, place)
-            code.store(code.add(code.load(target), code.mul(weight, vector)), target)
-        return context.get_dummy_value()
-
-    whole = types.int64
-    return types.void(Z, whole, y.dtype, whole, y), emit
-
-
-@intrinsic
 def dot(typingctx: Any, a: Any, i: Any, b: Any, j: Any, count: Any) -> Any:
     """Return ``a[i:i + count] @ b[j:j + count]``; `count` a multiple of 8."""
 
