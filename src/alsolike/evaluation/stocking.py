@@ -49,8 +49,32 @@ class Shelves(Protocol):
         """
 
 
+class _Known(Protocol):
+    @property
+    def items(self) -> Vocabulary: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+class _OfModel:
+    """What goes by the items and the name of its model."""
+
+    model: _Known
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+        return self.model.items
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self.model.name
+
+
 @dataclass(frozen=True, eq=False)
-class NeighbourShelves:
+class NeighbourShelves(_OfModel):
     """The neighbours by the cosine of their factors, as `alsolike.recommending.many.similar`.
 
     Parameters
@@ -71,16 +95,6 @@ class NeighbourShelves:
     def __post_init__(self) -> None:
         with_factors(self.model, "compare items")
 
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.model.items
-
-    @property
-    def name(self) -> str:
-        """The name of the model."""
-        return self.model.name
-
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` nearest of each item."""
         return similar_indices(
@@ -94,7 +108,7 @@ class NeighbourShelves:
 
 
 @dataclass(frozen=True, eq=False)
-class PopularityShelves:
+class PopularityShelves(_OfModel):
     """The same most popular items beside every item, that item itself left out.
 
     Parameters
@@ -106,16 +120,6 @@ class PopularityShelves:
 
     model: PopularityModel
     min_count: int = MIN_COUNT
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.model.items
-
-    @property
-    def name(self) -> str:
-        """The name of the model."""
-        return self.model.name
 
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` most liked items, equals in the order of the items."""
@@ -149,7 +153,7 @@ class ItemScorer(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredShelves:
+class ScoredShelves(_OfModel):
     """The items that a model scores highest beside an item, equals in the order of the items.
 
     Parameters
@@ -171,16 +175,6 @@ class ScoredShelves:
     engine: Engine | None = None
     observer: Observer = SILENT
 
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.model.items
-
-    @property
-    def name(self) -> str:
-        """The name of the model."""
-        return self.model.name
-
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` items that score highest beside each item."""
         return top_items(
@@ -195,7 +189,7 @@ class ScoredShelves:
 
 
 @dataclass(frozen=True, eq=False)
-class _ItemsAsUsers:
+class _ItemsAsUsers(_OfModel):
     """Whoever ranks items for users ranks them for items: a page asks as a user does."""
 
     model: ItemScorer
@@ -203,14 +197,6 @@ class _ItemsAsUsers:
     @property
     def users(self) -> Vocabulary:
         return self.model.items
-
-    @property
-    def items(self) -> Vocabulary:
-        return self.model.items
-
-    @property
-    def name(self) -> str:
-        return self.model.name
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         return self.model.beside(user_indices, item_indices)
