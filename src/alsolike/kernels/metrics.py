@@ -180,7 +180,7 @@ def contains(ascending: Array, wanted: int) -> bool:
 @part
 def _half_wins(score: float, others: Array) -> Any:
     """Return twice the number of `others` below `score`, plus the number equal to it."""
-    # Two counts of as many bits as the scores have: nine times as fast as one of 64 bits.
+    # Two counts of as many bits as the scores have: more of them fit into a vector.
     below, up_to = np.int32(0), np.int32(0)
     for place in range(len(others)):
         below = np.int32(below + (others[place] < score))
