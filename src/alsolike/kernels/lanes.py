@@ -13,7 +13,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
-from numba.core.cgutils import for_range, get_or_insert_function
+from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
 from alsolike.kernels.vectors import LANES, Code
@@ -119,7 +119,7 @@ def _factorize_block(cells: _Cells, first: Any) -> None:
             builder.store(code.sub(builder.load(place), code.mul(row[a], row[b])), place)
     U = {place: builder.load(kept) for place, kept in sums.items()}
     for a in range(_TALL):
-        inverse = builder.fdiv(one, _root(code, U[a, a]))
+        inverse = builder.fdiv(one, code.root(U[a, a]))
         cells.store(inverse, first, a, first, a)
         for b in range(a + 1, _TALL):
             U[a, b] = code.mul(U[a, b], inverse)
@@ -171,10 +171,3 @@ def _substitute(cells: _Cells, first: Any, v: Any) -> None:
             total = code.sub(total, code.mul(cells.load(first, a, first, b), found[b]))
         found[a] = code.mul(total, cells.load(first, a, first, a))
         code.store(found[a], code.at(v, builder.shl(code.plus(first, a), _INT(3))))
-
-
-def _root(code: Code, vector: Any) -> Any:
-    kind = ir.FunctionType(code.vector, [code.vector])
-    bits = code.bytes * 8
-    root = get_or_insert_function(code.builder.module, kind, f"llvm.sqrt.v{LANES}f{bits}")
-    return code.builder.call(root, [vector])

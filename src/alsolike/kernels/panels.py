@@ -26,7 +26,7 @@ from numba.extending import intrinsic
 from alsolike.kernels.launch import kernel, part
 from alsolike.kernels.metrics import contains
 from alsolike.kernels.topk import dot, push
-from alsolike.kernels.vectors import LANES, Code
+from alsolike.kernels.vectors import Code, widths
 
 Array = npt.NDArray[Any]
 
@@ -49,32 +49,34 @@ def add_products(typingctx: Any, panel: Any, p: Any, X: Any, x: Any, length: Any
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = Code(context, builder, signature.args[0])
+        kind = signature.args[0]
+        code = Code(context, builder, kind, widths(context, kind)[0])
         panel = code.at(code.start(signature.args[0], args[0]), args[1])
         x = code.at(code.start(signature.args[2], args[2]), args[3])
         totals = code.start(signature.args[7], args[7])
         bars = code.start(signature.args[8], args[8])
-        tile = [(a, b) for a in range(TALL) for b in range(WIDE // LANES)]
-        homes = {(a, b): code.at(totals, _INT(a * WIDE + b * LANES)) for a, b in tile}
+        parts = range(0, WIDE, code.lanes)
+        tile = [(a, b) for a in range(TALL) for b in parts]
+        homes = {(a, b): code.at(totals, _INT(a * WIDE + b)) for a, b in tile}
         begun = code.accumulators([code.load(home) for home in homes.values()])
         kept = dict(zip(tile, begun, strict=True))
         with for_range(builder, args[6], start=args[5], intp=_INT) as loop:
             items = code.at(panel, builder.shl(loop.index, _INT(4)))
-            right = [code.load(code.at(items, _INT(b * LANES))) for b in range(WIDE // LANES)]
+            right = {b: code.load(code.at(items, _INT(b))) for b in parts}
             for a in range(TALL):
                 place = code.plus(builder.mul(_INT(a), args[4]), loop.index)
                 left = code.spread(builder.load(code.at(x, place)))
-                for b, vector in enumerate(right):
+                for b, vector in right.items():
                     total = code.add(builder.load(kept[a, b]), code.mul(left, vector))
                     builder.store(total, kept[a, b])
-        found = ir.Constant(ir.VectorType(ir.IntType(1), LANES), [0] * LANES)
+        found = ir.Constant(ir.VectorType(ir.IntType(1), code.lanes), [0] * code.lanes)
         for (a, b), place in kept.items():
             total = builder.load(place)
             code.store(total, homes[a, b])
             bar = code.spread(builder.load(code.at(bars, _INT(a))))
             found = builder.or_(found, builder.fcmp_unordered(">", total, bar))
-        flags = builder.bitcast(found, ir.IntType(LANES))
-        return builder.icmp_unsigned("!=", flags, ir.IntType(LANES)(0))
+        flags = builder.bitcast(found, ir.IntType(code.lanes))
+        return builder.icmp_unsigned("!=", flags, ir.IntType(code.lanes)(0))
 
     whole = types.int64
     kinds = panel, whole, X, whole, whole, whole, whole, sums, bars

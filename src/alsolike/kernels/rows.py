@@ -1,4 +1,4 @@
-"""One row's system: set up, factorized and solved in tiles of 8 x 8 (vectors.py).
+"""One row's system: set up, factorized and solved in tiles (tiles.py).
 
 Everything here works in the precision of the scratch that it is given, float32 or float64. Every
 row's bytes depend on that row and on Z alone: not on the chunk it stands in, its neighbours, or the
@@ -28,15 +28,14 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.kernels.launch import fast_part
+from alsolike.kernels.tiles import add_product, factorize, solve_beside
 from alsolike.kernels.vectors import (
     LANES,
     add_rows,
-    add_tile,
     copy_scaled,
     dot,
     fetch,
     pack_columns,
-    solve_tile,
     stay_apart,
 )
 
@@ -194,13 +193,12 @@ def solve_in_tiles(system: Floats, wide: int, stride: int, right: Floats, invers
         system[k * stride + wide : (k + 1) * stride] = 0
         system[k * stride + wide] = right[k]
     for k in range(0, wide, LANES):
+        place, width = k * (stride + 1), stride - k
         if k > 0:
-            for j in range(k, wide + 8, LANES):
-                add_tile(system, k, j, stride, k, system, k * stride + j, stride, one, minus)
-        if not _factorize_tile(system, k, stride, inverse):
+            add_product(system, k, k, stride, k, system, place, stride, width, one, minus)
+        if not factorize(system, place, stride, inverse, k):
             return False
-        for j in range(k + 8, wide + 8, LANES):
-            solve_tile(system, k * stride + k, k * stride + j, stride, inverse, k)
+        solve_beside(system, place, stride, inverse, k, width - LANES)
     for k in range(wide):
         right[k] = system[k * stride + wide]
     _substitute(system, wide, stride, right, inverse)
@@ -257,24 +255,5 @@ def _multiply(
     stay_apart()
     keep, plus = panel.dtype.type(min(before, 1)), panel.dtype.type(1)
     for i in range(0, wide, LANES):
-        for j in range(i, wide, LANES):
-            add_tile(panel, i, j, wide, count, system, i * stride + j, stride, keep, plus)
-
-
-@fast_part
-def _factorize_tile(system: Floats, first: int, stride: int, inverse: Floats) -> bool:
-    """Replace the upper triangle of a tile on the diagonal by its Cholesky factor."""
-    for k in range(8):
-        source = (first + k) * stride + first
-        pivot = system[source + k]
-        if not pivot > 0:
-            return False
-        inverse[first + k] = 1 / math.sqrt(pivot)
-        for j in range(k, 8):
-            system[source + j] *= inverse[first + k]
-        for i in range(k + 1, 8):
-            number = system[source + i]
-            target = (first + i) * stride + first
-            for j in range(i, 8):
-                system[target + j] -= number * system[source + j]
-    return True
+        place, width = i * (stride + 1), wide - i
+        add_product(panel, i, i, wide, count, system, place, stride, width, keep, plus)

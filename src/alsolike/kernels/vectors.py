@@ -1,15 +1,15 @@
 """Vector instructions by name: what the compiler would not find in plain loops.
 
-Each function here is code for eight numbers at a time, written for LLVM, which turns it into the
-widest instructions of the processor at hand (AVX2, AVX-512, NEON, or pairs of SSE). The compiler's
-own vectorizer left the tiles of a matrix product in memory and ran rows shorter than 32 one number
-at a time.
+Each function here is code for eight or sixteen numbers at a time, written for LLVM, which turns it
+into the instructions of the processor at hand (AVX-512, AVX2, NEON, or pairs of SSE). The
+compiler's own vectorizer left the tiles of a matrix product in memory and ran rows shorter than 32
+one number at a time.
 
 All arrays are C-ordered and of one floating type; a place in one is the number of elements before
 it. Counts are multiples of 8 where they are said to be. Nothing is checked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from llvmlite import ir
@@ -17,6 +17,7 @@ from numba.core import types
 from numba.core.cgutils import for_range, get_or_insert_function
 from numba.extending import intrinsic
 
+# What counts are multiples of. Vectors hold as many numbers, or twice as many (`widths`).
 LANES = 8
 
 _INT = ir.IntType(64)
@@ -26,13 +27,39 @@ _FLAGS = ("contract", "reassoc", "nsz")
 Emit = Callable[..., Any]
 
 
-class Code:
-    """LLVM instructions on arrays of one type, eight numbers at a time."""
+def widths(context: Any, array: types.Array) -> tuple[int, ...]:
+    """Return how many numbers vectors may hold, the most first and 8 last.
 
-    def __init__(self, context: Any, builder: ir.IRBuilder, array: types.Array) -> None:
-        self.context, self.builder = context, builder
+    Sixteen need registers of 64 bytes, or they would be pairs and there would be too few of them.
+    """
+    features = context.codegen().magic_tuple()[2].split(",")
+    wide = array.dtype == types.float32 and "+avx512f" in features
+    return (2 * LANES, LANES) if wide else (LANES,)
+
+
+def strips(builder: ir.IRBuilder, count: Any, sizes: tuple[int, ...]) -> Iterator[tuple[int, Any]]:
+    """Yield the sizes and, inside of a loop over them, the starts of strips that cover `count`.
+
+    The sizes are powers of two and descend; `count` is a multiple of the last.
+    """
+    done = _INT(0)
+    for size in sizes:
+        shift = _INT(size.bit_length() - 1)
+        whole = builder.lshr(builder.sub(count, done), shift)
+        with for_range(builder, whole, intp=_INT) as loop:
+            yield size, builder.add(done, builder.shl(loop.index, shift))
+        done = builder.add(done, builder.shl(whole, shift))
+
+
+class Code:
+    """LLVM instructions on arrays of one type, some numbers at a time."""
+
+    def __init__(
+        self, context: Any, builder: ir.IRBuilder, array: types.Array, lanes: int = LANES
+    ) -> None:
+        self.context, self.builder, self.lanes = context, builder, lanes
         self.number = context.get_value_type(array.dtype)
-        self.vector = ir.VectorType(self.number, LANES)
+        self.vector = ir.VectorType(self.number, lanes)
         self.bytes = array.dtype.bitwidth // 8
 
     def start(self, kind: types.Array, array: Any) -> Any:
@@ -48,12 +75,12 @@ class Code:
         return self.builder.add(place, step if isinstance(step, ir.Value) else _INT(step))
 
     def load(self, address: Any) -> Any:
-        """Return the eight numbers at an address."""
+        """Return the numbers at an address."""
         pointer = self.builder.bitcast(address, self.vector.as_pointer())
         return self.builder.load(pointer, align=self.bytes)
 
     def store(self, vector: Any, address: Any) -> None:
-        """Write eight numbers to an address."""
+        """Write a vector to an address."""
         pointer = self.builder.bitcast(address, self.vector.as_pointer())
         self.builder.store(vector, pointer, align=self.bytes)
 
@@ -63,12 +90,15 @@ class Code:
         return vector if same else self.builder.fpext(vector, self.vector)
 
     def spread(self, number: Any) -> Any:
-        """Return a vector of eight times the same number."""
+        """Return a vector of the same number everywhere."""
         one = self.builder.insert_element(
             ir.Constant(self.vector, ir.Undefined), number, ir.IntType(32)(0)
         )
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return self.builder.shuffle_vector(one, one, mask)
+        return self.mix(one, one, [0] * self.lanes)
+
+    def number_in(self, vector: Any, lane: int) -> Any:
+        """Return one number of a vector."""
+        return self.builder.extract_element(vector, ir.IntType(32)(lane))
 
     def mul(self, a: Any, b: Any) -> Any:
         """Return a * b."""
@@ -82,35 +112,55 @@ class Code:
         """Return a - b."""
         return self.builder.fsub(a, b, flags=_FLAGS)
 
+    def root(self, a: Any) -> Any:
+        """Return the square root of a number or of a vector."""
+        bits, many = self.bytes * 8, f"v{self.lanes}" if a.type == self.vector else ""
+        kind = ir.FunctionType(a.type, [a.type])
+        name = f"llvm.sqrt.{many}f{bits}"
+        return self.builder.call(get_or_insert_function(self.builder.module, kind, name), [a])
+
     def zeros(self) -> Any:
-        """Return eight zeros."""
-        return ir.Constant(self.vector, [0.0] * LANES)
+        """Return a vector of zeros."""
+        return ir.Constant(self.vector, [0.0] * self.lanes)
 
     def mix(self, a: Any, b: Any, lanes: list[int]) -> Any:
-        """Return eight of the sixteen numbers of both, by their places."""
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), lanes)
+        """Return some of the numbers of both vectors, by their places."""
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
         return self.builder.shuffle_vector(a, b, mask)
 
     def transposed(self, rows: list[Any]) -> list[Any]:
-        """Return the columns of eight vectors as vectors: three rounds of pairwise shuffles."""
-        for step in (1, 2, 4):
-            low = [lane + (LANES - step if lane & step else 0) for lane in range(LANES)]
-            high = [lane + step + (LANES - step if lane & step else 0) for lane in range(LANES)]
+        """Return the columns of as many vectors as lanes, in rounds of pairwise shuffles."""
+        step = 1
+        while step < self.lanes:
+            places = range(self.lanes)
+            low = [lane + (self.lanes - step if lane & step else 0) for lane in places]
+            high = [lane + step + (self.lanes - step if lane & step else 0) for lane in places]
             turned = list(rows)
-            for first in range(LANES):
+            for first in places:
                 if not first & step:
                     a, b = rows[first], rows[first + step]
                     turned[first] = self.mix(a, b, low)
                     turned[first + step] = self.mix(a, b, high)
-            rows = turned
+            rows, step = turned, 2 * step
         return rows
 
+    def folded(self, vector: Any) -> Any:
+        """Return a vector of eight, to which halves are added where there are sixteen."""
+        lanes = self.lanes
+        while lanes > LANES:
+            lanes //= 2
+            low, high = list(range(lanes)), list(range(lanes, 2 * lanes))
+            vector = self.add(self.mix(vector, vector, low), self.mix(vector, vector, high))
+        return vector
+
     def total(self, vector: Any) -> Any:
-        """Return the sum of the eight numbers, halves first."""
-        for half in (4, 2, 1):
-            lanes = [lane + half if lane < half else lane for lane in range(LANES)]
+        """Return the sum of a vector's numbers, halves first."""
+        half = self.lanes // 2
+        while half:
+            lanes = [lane + half if lane < half else lane for lane in range(self.lanes)]
             vector = self.add(vector, self.mix(vector, vector, lanes))
-        return self.builder.extract_element(vector, ir.IntType(32)(0))
+            half //= 2
+        return self.number_in(vector, 0)
 
     def accumulators(self, vectors: list[Any]) -> list[Any]:
         """Return memory for vectors that LLVM keeps in registers."""
@@ -153,74 +203,6 @@ def fetch(typingctx: Any, Z: Any, place: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(Z, types.int64), emit
-
-
-@intrinsic
-def add_tile(typingctx: Any, A: Any, i: Any, j: Any, stride: Any, count: Any, C: Any, c: Any,
-             c_stride: Any, keep: Any, sign: Any) -> Any:  # fmt: skip
-    """Set the 8 x 8 tile of C at `c` to ``keep * C + sign * A_i.T @ A_j``.
-
-    A_i and A_j are `count` rows of 8 numbers, from the places `i` and `j` of A on, `stride` apart.
-    """
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = Code(context, builder, signature.args[0])
-        a = code.start(signature.args[0], args[0])
-        at_i, at_j, stride, count = args[1:5]
-        c = code.at(code.start(signature.args[5], args[5]), args[6])
-        c_stride, keep, sign = args[7:10]
-        sums = code.accumulators([code.zeros()] * LANES)
-        with for_range(builder, count, intp=_INT) as loop:
-            shift = builder.mul(loop.index, stride)
-            right = code.load(code.at(a, code.plus(at_j, shift)))
-            left = code.at(a, code.plus(at_i, shift))
-            for lane in range(LANES):
-                number = builder.load(code.at(left, _INT(lane)))
-                product = code.mul(code.spread(number), right)
-                builder.store(code.add(builder.load(sums[lane]), product), sums[lane])
-        forget = builder.fcmp_ordered("==", keep, code.number(0.0))
-        keep, sign = code.spread(keep), code.spread(sign)
-        for lane in range(LANES):
-            target = code.at(c, builder.mul(_INT(lane), c_stride))
-            # What stands there may be anything, and 0 times that may be NaN.
-            kept = builder.select(forget, code.zeros(), code.mul(keep, code.load(target)))
-            code.store(code.add(kept, code.mul(sign, builder.load(sums[lane]))), target)
-        return context.get_dummy_value()
-
-    number = A.dtype
-    whole = types.int64
-    return types.void(A, whole, whole, whole, whole, C, whole, whole, number, number), emit
-
-
-@intrinsic
-def solve_tile(typingctx: Any, C: Any, diagonal: Any, tile: Any, stride: Any, inverse: Any,
-               first: Any) -> Any:  # fmt: skip
-    """Replace the 8 x 8 tile T of C at `tile` by ``U.T ** -1 @ T``.
-
-    U is the upper triangle of C at `diagonal`, the inverses of its diagonal are
-    ``inverse[first:first + 8]``.
-    """
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = Code(context, builder, signature.args[0])
-        start = code.start(signature.args[0], args[0])
-        triangle, target = code.at(start, args[1]), code.at(start, args[2])
-        stride = args[3]
-        inverses = code.at(code.start(signature.args[4], args[4]), args[5])
-        solved: list[Any] = []
-        for row in range(LANES):
-            vector = code.load(code.at(target, builder.mul(_INT(row), stride)))
-            for above in range(row):
-                place = code.plus(builder.mul(_INT(above), stride), row)
-                number = builder.load(code.at(triangle, place))
-                vector = code.sub(vector, code.mul(code.spread(number), solved[above]))
-            vector = code.mul(vector, code.spread(builder.load(code.at(inverses, _INT(row)))))
-            code.store(vector, code.at(target, builder.mul(_INT(row), stride)))
-            solved.append(vector)
-        return context.get_dummy_value()
-
-    whole = types.int64
-    return types.void(C, whole, whole, whole, inverse, whole), emit
 
 
 @intrinsic
@@ -267,17 +249,18 @@ def copy_scaled(typingctx: Any, Z: Any, z: Any, weight: Any, scale: Any, count: 
     """Write ``weight * scale[:count] * Z[z:z + count]`` to P at `p`; `count` a multiple of 8."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = Code(context, builder, signature.args[5])
-        source = Code(context, builder, signature.args[0])
-        z = code.at(code.start(signature.args[0], args[0]), args[1])
+        kind, source_kind = signature.args[5], signature.args[0]
+        code = Code(context, builder, kind)
+        z = code.at(code.start(source_kind, args[0]), args[1])
         scale = code.start(signature.args[3], args[3])
-        p = code.at(code.start(signature.args[5], args[5]), args[6])
-        weight = code.spread(args[2])
-        with for_range(builder, builder.lshr(args[4], _INT(3)), intp=_INT) as loop:
-            place = builder.shl(loop.index, _INT(3))
+        p = code.at(code.start(kind, args[5]), args[6])
+        for lanes, place in strips(builder, args[4], widths(context, kind)):
+            code = Code(context, builder, kind, lanes)
+            source = Code(context, builder, source_kind, lanes)
             vector = code.widened(source.load(code.at(z, place)))
             scales = code.load(code.at(scale, place))
-            code.store(code.mul(vector, code.mul(weight, scales)), code.at(p, place))
+            factors = code.mul(code.spread(args[2]), scales)
+            code.store(code.mul(vector, factors), code.at(p, place))
         return context.get_dummy_value()
 
     whole = types.int64
@@ -293,8 +276,7 @@ def dot(typingctx: Any, a: Any, i: Any, b: Any, j: Any, count: Any) -> Any:
         a = code.at(code.start(signature.args[0], args[0]), args[1])
         b = code.at(code.start(signature.args[2], args[2]), args[3])
         (total,) = code.accumulators([code.zeros()])
-        with for_range(builder, builder.lshr(args[4], _INT(3)), intp=_INT) as loop:
-            place = builder.shl(loop.index, _INT(3))
+        for _, place in strips(builder, args[4], (LANES,)):
             product = code.mul(code.load(code.at(a, place)), code.load(code.at(b, place)))
             builder.store(code.add(builder.load(total), product), total)
         return code.total(builder.load(total))
@@ -312,19 +294,24 @@ def dot_rows(typingctx: Any, Z: Any, rows: Any, first: Any, y: Any, count: Any, 
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = Code(context, builder, signature.args[3])
-        source = Code(context, builder, signature.args[0])
-        y, count = code.start(signature.args[3], args[3]), args[4]
-        starts = _row_starts(code, signature.args, args, args[2], count)
-        sums = code.accumulators([code.zeros()] * LANES)
-        with for_range(builder, builder.lshr(count, _INT(3)), intp=_INT) as loop:
-            place = builder.shl(loop.index, _INT(3))
+        kind = signature.args[3]
+        eight = Code(context, builder, kind)
+        codes = {lanes: Code(context, builder, kind, lanes) for lanes in widths(context, kind)}
+        y, count = eight.start(kind, args[3]), args[4]
+        starts = _row_starts(eight, signature.args, args, args[2], count)
+        sums = {lanes: code.accumulators([code.zeros()] * LANES) for lanes, code in codes.items()}
+        for lanes, place in strips(builder, count, tuple(codes)):
+            code, source = codes[lanes], Code(context, builder, signature.args[0], lanes)
             right = code.load(code.at(y, place))
-            for lane in range(LANES):
-                vector = code.widened(source.load(code.at(starts[lane], place)))
+            for start, kept in zip(starts, sums[lanes], strict=True):
+                vector = code.widened(source.load(code.at(start, place)))
                 product = code.mul(vector, right)
-                builder.store(code.add(builder.load(sums[lane]), product), sums[lane])
-        columns = code.transposed([builder.load(place) for place in sums])
+                builder.store(code.add(builder.load(kept), product), kept)
+        code, totals = eight, [eight.zeros()] * LANES
+        for lanes, places in sums.items():
+            found = (codes[lanes].folded(builder.load(place)) for place in places)
+            totals = [code.add(total, one) for total, one in zip(totals, found, strict=True)]
+        columns = code.transposed(totals)
         while len(columns) > 1:
             columns = [code.add(a, b) for a, b in zip(columns[::2], columns[1::2], strict=True)]
         code.store(columns[0], code.at(code.start(signature.args[5], args[5]), args[6]))
@@ -343,18 +330,19 @@ def add_rows(typingctx: Any, Z: Any, rows: Any, first: Any, weights: Any, begin:
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = Code(context, builder, signature.args[6])
-        source = Code(context, builder, signature.args[0])
+        kind = signature.args[6]
+        code = Code(context, builder, kind)
         weights, count = code.at(code.start(signature.args[3], args[3]), args[4]), args[5]
-        y = code.start(signature.args[6], args[6])
+        y = code.start(kind, args[6])
         starts = _row_starts(code, signature.args, args, args[2], count)
-        spread = [code.spread(builder.load(code.at(weights, _INT(k)))) for k in range(LANES)]
-        with for_range(builder, builder.lshr(count, _INT(3)), intp=_INT) as loop:
-            place = builder.shl(loop.index, _INT(3))
+        numbers = [builder.load(code.at(weights, _INT(k))) for k in range(LANES)]
+        for lanes, place in strips(builder, count, widths(context, kind)):
+            code = Code(context, builder, kind, lanes)
+            source = Code(context, builder, signature.args[0], lanes)
             total = code.load(code.at(y, place))
-            for lane in range(LANES):
-                vector = code.widened(source.load(code.at(starts[lane], place)))
-                total = code.add(total, code.mul(spread[lane], vector))
+            for start, number in zip(starts, numbers, strict=True):
+                vector = code.widened(source.load(code.at(start, place)))
+                total = code.add(total, code.mul(code.spread(number), vector))
             code.store(total, code.at(y, place))
         return context.get_dummy_value()
 

@@ -1,0 +1,138 @@
+"""Matrix products and Cholesky's steps on eight rows of a matrix at a time: code for LLVM.
+
+The sums of a tile stay in registers until they are whole. A tile is 8 x 8, or up to 8 x 32 where
+there are registers for it (`alsolike.kernels.vectors.widths`): ten loads then serve sixteen
+multiply-adds of sixteen numbers. Each number is the same sum in the same order in tiles of any
+width.
+
+Arrays, places and counts are as in `alsolike.kernels.vectors`.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.cgutils import for_range
+from numba.extending import intrinsic
+
+from alsolike.kernels.vectors import LANES, Code, strips, widths
+
+_INT = ir.IntType(64)
+
+
+@intrinsic
+def add_product(typingctx: Any, A: Any, i: Any, j: Any, stride: Any, count: Any, C: Any, c: Any,
+                c_stride: Any, width: Any, keep: Any, sign: Any) -> Any:  # fmt: skip
+    """Set the 8 x `width` cells of C at `c` to ``keep * C + sign * A_i.T @ A_j``.
+
+    A_i is `count` rows of 8 numbers from the place `i` of A on, A_j of `width` numbers from `j`
+    on; both are `stride` apart. `width` is a multiple of 8.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = signature.args[0]
+        code = Code(context, builder, kind)
+        a = code.start(kind, args[0])
+        at_i, at_j, stride, count = args[1:5]
+        c = code.at(code.start(signature.args[5], args[5]), args[6])
+        c_stride, width, keep, sign = args[7:11]
+        forget = builder.fcmp_ordered("==", keep, code.number(0.0))
+        for size, first in strips(builder, width, _tiles(widths(context, kind))):
+            code = Code(context, builder, kind, min(size, widths(context, kind)[0]))
+            steps = range(0, size, code.lanes)
+            cells = [(row, step) for row in range(LANES) for step in steps]
+            sums = dict(zip(cells, code.accumulators([code.zeros()] * len(cells)), strict=True))
+            with for_range(builder, count, intp=_INT) as loop:
+                shift = builder.mul(loop.index, stride)
+                beside = code.at(a, builder.add(code.plus(at_j, first), shift))
+                right = {step: code.load(code.at(beside, _INT(step))) for step in steps}
+                left = code.at(a, code.plus(at_i, shift))
+                for row in range(LANES):
+                    number = code.spread(builder.load(code.at(left, _INT(row))))
+                    for step in steps:
+                        total = builder.load(sums[row, step])
+                        total = code.add(total, code.mul(number, right[step]))
+                        builder.store(total, sums[row, step])
+            kept, signs = code.spread(keep), code.spread(sign)
+            for (row, step), place in sums.items():
+                target = builder.add(builder.mul(_INT(row), c_stride), code.plus(first, step))
+                cell = code.at(c, target)
+                # What stands there may be anything, and 0 times that may be NaN.
+                old = builder.select(forget, code.zeros(), code.mul(kept, code.load(cell)))
+                code.store(code.add(old, code.mul(signs, builder.load(place))), cell)
+        return context.get_dummy_value()
+
+    number = A.dtype
+    whole = types.int64
+    kinds = A, whole, whole, whole, whole, C, whole, whole, whole, number, number
+    return types.void(*kinds), emit
+
+
+@intrinsic
+def factorize(typingctx: Any, C: Any, diagonal: Any, stride: Any, inverse: Any,
+              first: Any) -> Any:  # fmt: skip
+    """Replace the upper triangle of the 8 x 8 cells of C at `diagonal` by its Cholesky factor.
+
+    The inverses of the factor's diagonal are written to ``inverse[first:first + 8]``. Returns
+    whether all pivots were positive; below the diagonal stands anything.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        code = Code(context, builder, signature.args[0])
+        start = code.at(code.start(signature.args[0], args[0]), args[1])
+        places = [code.at(start, builder.mul(_INT(row), args[2])) for row in range(LANES)]
+        inverses = code.at(code.start(signature.args[3], args[3]), args[4])
+        rows = [code.load(place) for place in places]
+        positive = ir.Constant(ir.IntType(1), 1)
+        for k in range(LANES):
+            pivot = code.number_in(rows[k], k)
+            above = builder.fcmp_ordered(">", pivot, code.number(0.0))
+            positive = builder.and_(positive, above)
+            one = builder.fdiv(code.number(1.0), code.root(pivot))
+            builder.store(one, code.at(inverses, _INT(k)))
+            rows[k] = code.mul(rows[k], code.spread(one))
+            code.store(rows[k], places[k])
+            for i in range(k + 1, LANES):
+                number = code.mix(rows[k], rows[k], [i] * LANES)
+                rows[i] = code.sub(rows[i], code.mul(number, rows[k]))
+        return positive
+
+    whole = types.int64
+    return types.boolean(C, whole, whole, inverse, whole), emit
+
+
+@intrinsic
+def solve_beside(typingctx: Any, C: Any, diagonal: Any, stride: Any, inverse: Any, first: Any,
+                 width: Any) -> Any:  # fmt: skip
+    """Replace the `width` columns T beside the 8 x 8 cells of C at `diagonal` by ``U.T ** -1 @ T``.
+
+    U and its inverses are from `factorize`.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = signature.args[0]
+        code = Code(context, builder, kind)
+        triangle = code.at(code.start(kind, args[0]), args[1])
+        inverses = code.at(code.start(signature.args[3], args[3]), args[4])
+        rows = [code.at(triangle, builder.mul(_INT(row), args[2])) for row in range(LANES)]
+        for lanes, place in strips(builder, args[5], widths(context, kind)):
+            code = Code(context, builder, kind, lanes)
+            solved: list[Any] = []
+            for row in range(LANES):
+                cell = code.at(rows[row], code.plus(place, LANES))
+                vector = code.load(cell)
+                for above in range(row):
+                    number = builder.load(code.at(rows[above], _INT(row)))
+                    vector = code.sub(vector, code.mul(code.spread(number), solved[above]))
+                number = builder.load(code.at(inverses, _INT(row)))
+                solved.append(code.mul(vector, code.spread(number)))
+                code.store(solved[row], cell)
+        return context.get_dummy_value()
+
+    whole = types.int64
+    return types.void(C, whole, whole, inverse, whole, whole), emit
+
+
+def _tiles(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the widths of tiles: two vectors where vectors are wide, then one."""
+    return (2 * sizes[0], *sizes) if len(sizes) > 1 else sizes
