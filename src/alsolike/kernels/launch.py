@@ -34,7 +34,7 @@ try:
     from numba import njit
 
     from alsolike.kernels.cache import keep
-    from alsolike.kernels.linking import PartCompiler
+    from alsolike.kernels.linking import KernelCompiler, PartCompiler
 except (ImportError, OSError) as error:  # OSError is how llvmlite says that its library is amiss
     raise CompilerError(_NO_COMPILER.format(str(error).rstrip("."))) from error
 
@@ -81,8 +81,7 @@ def plain(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
 
 def _compiled(function: Function, *, is_part: bool = False, **flags: Any) -> Function:
     flags |= {"no_cpython_wrapper": is_part, "no_cfunc_wrapper": True}
-    if is_part:
-        flags |= {"pipeline_class": PartCompiler}
+    flags |= {"pipeline_class": PartCompiler if is_part else KernelCompiler}
     try:
         compiled: Function = njit(nogil=True, error_model="numpy", **flags)(function)
     except RuntimeError as error:  # LLVM has no code for this processor

@@ -107,7 +107,8 @@ def scan_block(
                     continue
                 if not (score < np.inf):
                     return row * m + column
-                filled[row] = push(best[row], items[row], filled[row], score, item)
+                small = np.int32(item)  # as elsewhere: each type of a part is compiled anew
+                filled[row] = push(best[row], items[row], filled[row], score, small)
                 bar = _bar(best[row, 0], filled[row], k)
     return -1
 
