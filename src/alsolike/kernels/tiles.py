@@ -1,9 +1,8 @@
 """Matrix products and Cholesky's steps on eight rows of a matrix at a time: code for LLVM.
 
-The sums of a tile stay in registers until they are whole. A tile is 8 x 8, or up to 8 x 32 where
-there are registers for it (`alsolike.kernels.vectors.widths`): ten loads then serve sixteen
-multiply-adds of sixteen numbers. Each number is the same sum in the same order in tiles of any
-width.
+The sums of a tile stay in registers until they are whole. A tile is 8 x 8, or of up to four times
+as many numbers where there are registers for them: ten loads then serve sixteen multiply-adds of
+sixteen numbers. Each number is the same sum in the same order in tiles of any width.
 
 Arrays, places and counts are as in `alsolike.kernels.vectors`.
 """
@@ -15,7 +14,7 @@ from numba.core import types
 from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
-from alsolike.kernels.vectors import LANES, Code, strips, widths
+from alsolike.kernels.vectors import LANES, Code, has_wide_registers, strips, widths
 
 _INT = ir.IntType(64)
 
@@ -37,7 +36,7 @@ def add_product(typingctx: Any, A: Any, i: Any, j: Any, stride: Any, count: Any,
         c = code.at(code.start(signature.args[5], args[5]), args[6])
         c_stride, width, keep, sign = args[7:11]
         forget = builder.fcmp_ordered("==", keep, code.number(0.0))
-        for size, first in strips(builder, width, _tiles(widths(context, kind))):
+        for size, first in strips(builder, width, _tiles(context, kind)):
             code = Code(context, builder, kind, min(size, widths(context, kind)[0]))
             steps = range(0, size, code.lanes)
             cells = [(row, step) for row in range(LANES) for step in steps]
@@ -133,6 +132,7 @@ def solve_beside(typingctx: Any, C: Any, diagonal: Any, stride: Any, inverse: An
     return types.void(C, whole, whole, inverse, whole, whole), emit
 
 
-def _tiles(sizes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the widths of tiles: two vectors where vectors are wide, then one."""
-    return (2 * sizes[0], *sizes) if len(sizes) > 1 else sizes
+def _tiles(context: Any, array: types.Array) -> tuple[int, ...]:
+    """Return the widths of tiles: of two vectors where there are registers for them, then less."""
+    sizes = widths(context, array)
+    return (2 * sizes[0], *sizes) if has_wide_registers(context) else sizes

@@ -152,7 +152,7 @@ def rank_few(
 
 
 @part
-def push(scores: Array, ids: Array, filled: int, score: Any, item: int) -> int:
+def push(scores: Array, ids: Array, filled: int, score: Any, item: Any) -> int:
     """Give one heap an item, in whatever order they come; return how many entries it has then.
 
     An item of -inf is not one: that score means that it must not appear.

@@ -27,13 +27,14 @@ _FLAGS = ("contract", "reassoc", "nsz")
 Emit = Callable[..., Any]
 
 
-def widths(context: Any, array: types.Array) -> tuple[int, ...]:
-    """Return how many numbers vectors may hold, the most first and 8 last.
+def has_wide_registers(context: Any) -> bool:
+    """Say whether the processor has registers of 64 bytes, thirty-two of them."""
+    return "+avx512f" in context.codegen().magic_tuple()[2].split(",")
 
-    Sixteen need registers of 64 bytes, or they would be pairs and there would be too few of them.
-    """
-    features = context.codegen().magic_tuple()[2].split(",")
-    wide = array.dtype == types.float32 and "+avx512f" in features
+
+def widths(context: Any, array: types.Array) -> tuple[int, ...]:
+    """Return how many numbers vectors may hold, the most first and 8 last."""
+    wide = array.dtype == types.float32 and has_wide_registers(context)
     return (2 * LANES, LANES) if wide else (LANES,)
 
 

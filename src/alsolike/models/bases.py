@@ -5,17 +5,21 @@ lambda (docs/decisions, "the Gramian's basis"). Scores do not change where both 
 the same orthogonal matrix.
 """
 
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
 from alsolike.engines.base import Engine
+from alsolike.kernels.dense import add_gramian, turn
+from alsolike.kernels.launch import plain
+from alsolike.kernels.vectors import LANES
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Piece = slice
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 # Rows in one piece of a Gramian: fixed, so that sums keep their order for any number of threads.
 _SUMMED = 8192
@@ -27,14 +31,16 @@ def gramian(factors: Floats, engine: Engine) -> Doubles:
     """Return ``factors.T @ factors`` in float64, (f, f), summed in one order for any engine."""
 
     def part(piece: Piece) -> Doubles:
-        block = factors[piece].astype(np.float64)
-        product: Doubles = block.T @ block
+        block = plain(filled_up(factors[piece]))
+        product = np.zeros((block.shape[1], block.shape[1]))
+        add_gramian(block, product)
         return product
 
-    total = np.zeros((factors.shape[1], factors.shape[1]))
+    f = factors.shape[1]
+    total = np.zeros((f, f))
     for product in engine.each(part, pieces(len(factors), _SUMMED)):
-        total += product
-    return total
+        total += product[:f, :f]
+    return np.triu(total) + np.triu(total, 1).T
 
 
 def eigenbasis(matrix: Doubles, engine: Engine) -> tuple[Doubles, Doubles]:
@@ -65,15 +71,22 @@ def turned(
     receives the result, and may be `factors` themselves.
     """
     result = np.empty(factors.shape, dtype=np.float32) if out is None else out
-    kind: npt.DTypeLike = np.float32 if roughly else np.float64
-    by: npt.NDArray[np.floating[Any]] = basis.astype(kind)
+    fine, coarse = filled_up(filled_up(basis).T).T, basis.astype(np.float32)
 
     def part(piece: Piece) -> None:
-        block: npt.NDArray[np.floating[Any]] = factors[piece].astype(kind, copy=False)
-        result[piece] = block @ by
+        if roughly:
+            result[piece] = factors[piece] @ coarse
+        else:
+            turn(plain(filled_up(factors[piece])), plain(fine), result[piece])
 
     engine.each(part, pieces(len(factors)))
     return result
+
+
+def filled_up(factors: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+    """Return the factors with columns of zeros up to a multiple of the vectors' eight lanes."""
+    missing = -factors.shape[1] % LANES
+    return np.pad(factors, ((0, 0), (0, missing))) if missing else factors
 
 
 def pieces(n_rows: int, size: int = _PIECE) -> list[Piece]:

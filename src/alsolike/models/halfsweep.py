@@ -21,8 +21,7 @@ from alsolike.kernels.hard import solve_hard
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
 from alsolike.kernels.single import solve_single
-from alsolike.kernels.vectors import LANES
-from alsolike.models.bases import gramian, pieces
+from alsolike.models.bases import filled_up, gramian, pieces
 from alsolike.models.confidence import Weighing, amounts_of
 from alsolike.models.config import ALSConfig
 
@@ -127,7 +126,7 @@ def solve_side(
     _refuse_singular(side, dense)
     exact = config.solver == "exact"
     leverage = _leverage(side, other, dense, engine) if exact else np.empty(0, dtype=np.float32)
-    factors = plain(_filled_up(other))
+    factors = plain(filled_up(other))
     indptr, indices = plain(side.matrix.indptr), plain(side.matrix.indices)
     amounts, weighing = plain(side.amounts), np.array(astuple(_weighing(config)))
 
@@ -197,12 +196,6 @@ def total_loss(
         for side, factors in ((user_side, user_factors), (item_side, item_factors))
     )
     return float(config.unobserved_weight * everywhere + observed + penalty)
-
-
-def _filled_up(factors: Floats) -> Floats:
-    """Return the factors with columns of zeros up to a multiple of the vectors' eight lanes."""
-    missing = -factors.shape[1] % LANES
-    return np.pad(factors, ((0, 0), (0, missing))) if missing else factors
 
 
 def _weigh(values: Floats, config: ALSConfig) -> tuple[Doubles, Doubles]:

@@ -1,0 +1,71 @@
+"""All rows of one side at once: their Gramian, and the rows turned into another basis.
+
+Both in float64, from factors in float32, in tiles (tiles.py): BLAS has them, too, but not all of
+them make use of the widest vectors, and none takes float32 for the one and float64 for the other.
+Factors are multiples of 8 here, as everywhere in kernels.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.kernels.launch import fast_kernel
+from alsolike.kernels.tiles import add_product
+from alsolike.kernels.vectors import LANES, pack_columns
+
+Floats = npt.NDArray[np.floating[Any]]
+
+# Rows that are multiplied at once: in float64 they stay in the second-level cache with 256 factors.
+_ROWS = 128
+
+
+@fast_kernel
+def add_gramian(factors: Floats, total: Floats) -> None:
+    """Add ``factors.T @ factors`` to the upper triangle of `total`, row after row.
+
+    Parameters
+    ----------
+    factors : float32, (n, f), f a multiple of 8
+    total : float64, (f, f)
+        Below its diagonal stands anything afterwards.
+    """
+    n, f = factors.shape
+    panel = np.empty(_ROWS * f, dtype=np.float64)
+    for first in range(0, n, _ROWS):
+        count = min(_ROWS, n - first)
+        for row in range(count):
+            for k in range(f):
+                panel[row * f + k] = factors[first + row, k]
+        for i in range(0, f, LANES):
+            add_product(panel, i, i, f, count, total, i * (f + 1), f, f - i, 1.0, 1.0)
+
+
+@fast_kernel
+def turn(factors: Floats, basis: Floats, out: Floats) -> None:
+    """Write ``factors @ basis``, rounded once, to `out`, which may be the factors themselves.
+
+    Parameters
+    ----------
+    factors : float32, (n, f), f a multiple of 8
+    basis : float64, (f, g), g a multiple of 8
+    out : float32, (n, at most g)
+        Receives the first columns.
+    """
+    n, f = factors.shape
+    width = basis.shape[1]
+    # Eight rows as columns, and the basis beside them.
+    stride = LANES + width
+    beside, product = np.empty(f * stride, dtype=np.float64), np.empty(LANES * width)
+    rows, ones = np.empty(LANES, dtype=np.int64), np.ones(max(f, LANES))
+    for k in range(f):
+        for j in range(width):
+            beside[k * stride + LANES + j] = basis[k, j]
+    for first in range(0, n, LANES):
+        for lane in range(LANES):
+            rows[lane] = min(first + lane, n - 1)
+        pack_columns(factors, rows, ones, 0, ones, f, 0, f, beside, 0, stride)
+        add_product(beside, 0, LANES, stride, f, product, 0, width, width, 0.0, 1.0)
+        for lane in range(min(LANES, n - first)):
+            for j in range(out.shape[1]):
+                out[first + lane, j] = product[lane * width + j]
