@@ -1,7 +1,7 @@
 """All rows of one side at once: their Gramian, and the rows turned into another basis.
 
-Both in float64, from factors in float32, in tiles (tiles.py): BLAS has them, too, but not all of
-them make use of the widest vectors, and none takes float32 for the one and float64 for the other.
+From factors in float32, in tiles (tiles.py). BLAS has both, but not every BLAS makes use of the
+widest vectors, and none takes float32 for the one side and float64 for the other.
 Factors are multiples of 8 here, as everywhere in kernels.
 """
 
@@ -48,7 +48,8 @@ def turn(factors: Floats, basis: Floats, out: Floats) -> None:
     Parameters
     ----------
     factors : float32, (n, f), f a multiple of 8
-    basis : float64, (f, g), g a multiple of 8
+    basis : float64 or float32, (f, g), C order, g a multiple of 8
+        Its type is that of the sums.
     out : float32, (n, at most g)
         Receives the first columns.
     """
@@ -56,8 +57,10 @@ def turn(factors: Floats, basis: Floats, out: Floats) -> None:
     width = basis.shape[1]
     # Eight rows as columns, and the basis beside them.
     stride = LANES + width
-    beside, product = np.empty(f * stride, dtype=np.float64), np.empty(LANES * width)
-    rows, ones = np.empty(LANES, dtype=np.int64), np.ones(max(f, LANES))
+    number = basis.dtype.type
+    beside = np.empty(f * stride, dtype=basis.dtype)
+    product = np.empty(LANES * width, dtype=basis.dtype)
+    rows, ones = np.empty(LANES, dtype=np.int64), np.ones(max(f, LANES), dtype=basis.dtype)
     for k in range(f):
         for j in range(width):
             beside[k * stride + LANES + j] = basis[k, j]
@@ -65,7 +68,7 @@ def turn(factors: Floats, basis: Floats, out: Floats) -> None:
         for lane in range(LANES):
             rows[lane] = min(first + lane, n - 1)
         pack_columns(factors, rows, ones, 0, ones, f, 0, f, beside, 0, stride)
-        add_product(beside, 0, LANES, stride, f, product, 0, width, width, 0.0, 1.0)
+        add_product(beside, 0, LANES, stride, f, product, 0, width, width, number(0), number(1))
         for lane in range(min(LANES, n - first)):
             for j in range(out.shape[1]):
                 out[first + lane, j] = product[lane * width + j]

@@ -14,7 +14,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.base import FactorModel
-from alsolike.models.bases import eigenbasis, gramian, pieces, turned
+from alsolike.models.bases import eigenbasis, gramian, one_after_the_other, pieces, turned
 from alsolike.models.config import ALSConfig
 from alsolike.models.halfsweep import Side, solve_side, total_loss
 from alsolike.models.momentum import Momentum
@@ -195,7 +195,7 @@ class _Training:
         self._momentum = Momentum() if config.momentum else None
         # What the next items are solved against: the users, or with momentum what lies beyond.
         self._ahead = self._users
-        self._ahead_is_held = self._items_are_held = False
+        self._ahead_is_held = self._items_are_held = self._users_are_held = False
 
     def sweep(self) -> None:
         """Solve all items against the users, then all users against the items."""
@@ -214,15 +214,19 @@ class _Training:
         if roughly:
             turned(users, second, engine, roughly=True, out=users)
         solve_side(self._user_side, items, self._values, users, config, engine)
-        self._ahead_is_held = self._items_are_held = False
         if self._momentum is not None:
-            self._ahead = self._momentum.beyond(users, first @ second, engine)
-            self._ahead_is_held = self._ahead is users
+            turn = one_after_the_other(first, second, engine)
+            self._ahead = self._momentum.beyond(
+                users, turn, engine, last_are_held=self._users_are_held
+            )
+        self._items_are_held = self._users_are_held = False
+        # The momentum remembers the users that it was given.
+        self._ahead_is_held = self._momentum is not None and self._ahead is users
         self._sweeps += 1
 
     def model(self) -> FactorModel:
         """Return the model as it stands; its arrays are never written to again."""
-        self._items_are_held = True
+        self._items_are_held = self._users_are_held = True
         self._ahead_is_held |= self._ahead is self._users
         return FactorModel(
             users=self._train.users,

@@ -57,6 +57,14 @@ def eigenbasis(matrix: Doubles, engine: Engine) -> tuple[Doubles, Doubles]:
     return np.maximum(values, 0.0), np.ascontiguousarray(vectors * signs)
 
 
+def one_after_the_other(first: Doubles, second: Doubles, engine: Engine) -> Doubles:
+    """Return the basis that turns as `first` does and then `second`, (f, f)."""
+    # On the engine, too: after a product, threads of BLAS's own stay awake for as long as a
+    # half-sweep takes, and keep ours waiting.
+    (product,) = engine.each(lambda bases: bases[0] @ bases[1], [(first, second)])
+    return product
+
+
 def turned(
     factors: Floats,
     basis: Doubles,
@@ -71,13 +79,11 @@ def turned(
     receives the result, and may be `factors` themselves.
     """
     result = np.empty(factors.shape, dtype=np.float32) if out is None else out
-    fine, coarse = filled_up(filled_up(basis).T).T, basis.astype(np.float32)
+    kind: npt.DTypeLike = np.float32 if roughly else np.float64
+    by = plain(filled_up(filled_up(basis.astype(kind)).T).T)
 
     def part(piece: Piece) -> None:
-        if roughly:
-            result[piece] = factors[piece] @ coarse
-        else:
-            turn(plain(filled_up(factors[piece])), plain(fine), result[piece])
+        turn(plain(filled_up(factors[piece])), by, result[piece])
 
     engine.each(part, pieces(len(factors)))
     return result

@@ -29,7 +29,9 @@ class Momentum:
         self._before: Floats | None = None
         self._moved, self._steps = math.inf, 0
 
-    def beyond(self, users: Floats, turn: Doubles, engine: Engine) -> Floats:
+    def beyond(
+        self, users: Floats, turn: Doubles, engine: Engine, *, last_are_held: bool
+    ) -> Floats:
         """Return the users for the next items to be solved against.
 
         Parameters
@@ -38,11 +40,13 @@ class Momentum:
             As the sweep has just solved them.
         turn : float64, (f, f)
             From the basis in which the users were given last time to that of these.
+        last_are_held : bool
+            Whether somebody still needs the array of last time; if not, the result is put there.
         """
         before, self._before = self._before, users
         if before is None:
             return users
-        before = turned(before, turn, engine, roughly=True)
+        before = turned(before, turn, engine, roughly=True, out=None if last_are_held else before)
         step = np.subtract(users, before, out=before)
         moved = math.fsum(engine.each(lambda piece: _square(step[piece]), pieces(len(step))))
         self._steps = self._steps + 1 if moved <= self._moved else 0
