@@ -12,19 +12,19 @@ import numpy.typing as npt
 from alsolike.kernels.lanes import deal, solve_lanes
 from alsolike.kernels.launch import fast_kernel, fast_part
 from alsolike.kernels.rows import (
+    FEW,
     PANEL,
     fetch_rows,
     finish,
-    range_of,
     set_scale,
     set_up,
-    size_of,
     weigh,
 )
 from alsolike.kernels.vectors import LANES, fetch, stay_apart
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
+Flags = npt.NDArray[np.bool_]
 
 # The largest system that is solved so: eight of them, and what they are dealt into, stay in the
 # second-level cache.
@@ -40,7 +40,6 @@ def solve_small(
     amounts: Floats,
     weighing: Floats,
     Z: Floats,
-    leverage: Floats,
     dense: Floats,
     regularization: Floats,
     most: float,
@@ -60,15 +59,12 @@ def solve_small(
     weighing : float64, (3,)
         Slope, base and pull of `alsolike.models.confidence.Weighing`.
     Z : float32, (m, f), C order, f a multiple of 8
-    leverage : float32, (m,)
-        At least ``sum(Z[i] ** 2 / d)`` of each row of Z, for every row's d.
     dense : float64, (factors,), factors at most f
         Eigenvalues of Z'Z times the weight of an unobserved cell.
     regularization : float64, (n_rows,)
         lambda of each row.
     most : float
-        Rows whose trace of BB' may be above this are left over, as are those with a weight below
-        zero. The eigenvalues of a system lie between 1 and 1 + that trace.
+        Rows whose trace of BB' is above this are left over, as are those with a weight below zero.
     out : float32, (n_rows, factors), C order
         Receives the solutions.
     left : int64, (at least n_chosen,)
@@ -81,7 +77,7 @@ def solve_small(
     """
     f, count, n_left = Z.shape[1], rows.shape[0], 0
     longest = indptr[rows[count - 1] + 1] - indptr[rows[count - 1]]
-    widest = (min(longest, f) + 7) // 8 * 8
+    widest = max((min(longest, f) + 7) // 8 * 8, FEW)
     w, r = np.empty(longest, dtype=np.float32), np.empty(longest, dtype=np.float32)
     # No lambda is NaN: each lane sets its scale when it first solves a row, lambda 0 included.
     scales, known = np.empty((LANES, f), dtype=np.float32), np.empty(LANES)
@@ -94,57 +90,97 @@ def solve_small(
     systems[:], A[:], v[:], known[:] = 0, 0, 0, np.nan
     solved = np.empty(LANES, dtype=np.bool_)
     for begin in range(0, count, LANES):
-        lanes = min(LANES, count - begin)
-        size = (size_of(rows[begin + lanes - 1], indptr, f) + 3) // 4 * 4
-        wide = (size + 7) // 8 * 8
-        for lane in range(lanes):
-            row = rows[begin + lane]
-            start, end = indptr[row], indptr[row + 1]
-            far = indptr[rows[min(begin + lane + 6, count - 1)]]
-            fetch(indices, far)
-            fetch(indices, far + 15)
-            fetch(amounts, far)
-            fetch(amounts, far + 15)
-            ahead = rows[min(begin + lane + 2, count - 1)]
-            fetch_rows(Z, indices, indptr[ahead], indptr[ahead + 1])
-            weigh(amounts[start:end], weighing, w, r)
-            least, gain = range_of(indices[start:end], w, leverage)
-            solved[lane] = least >= 0 and gain <= most
-            if not solved[lane]:
-                continue
-            if known[lane] != regularization[row]:
-                known[lane] = regularization[row]
-                set_scale(dense, known[lane], scales[lane])
-            set_up(
-                indices[start:end],
-                w,
-                r,
-                Z,
-                scales[lane],
-                wide,
-                places[lane],
-                roots[lane],
-                panel,
-                systems[lane * _area(wide) :],
-                wide,
-                right[:wide],
-            )
-            for i in range(size):
-                v[i * LANES + lane] = right[i]
-        _deal_all(systems, wide, size, v, A)
-        solve_lanes(A, size, v)
-        for lane in range(lanes):
-            row = rows[begin + lane]
-            n = indptr[row + 1] - indptr[row]
-            for i in range(size):
-                right[i] = v[i * LANES + lane]
-            right[size:] = 0
-            if solved[lane]:
-                scale = scales[lane]
-                solved[lane] = finish(n, right, Z, scale, places[lane], roots[lane], t, out[row])
-            if not solved[lane]:
-                left[n_left] = row
-                n_left += 1
+        n_left = _solve_eight(
+            begin, rows, indptr, indices, amounts, weighing, Z, dense, regularization, most, w, r,
+            scales, known, places, roots, right, panel, t, systems, A, v, solved, out, left, n_left,
+        )  # fmt: skip
+    return n_left
+
+
+@fast_part
+def _solve_eight(
+    begin: int,
+    rows: Ints,
+    indptr: Ints,
+    indices: Ints,
+    amounts: Floats,
+    weighing: Floats,
+    Z: Floats,
+    dense: Floats,
+    regularization: Floats,
+    most: float,
+    w: Floats,
+    r: Floats,
+    scales: Floats,
+    known: Floats,
+    places: Ints,
+    roots: Floats,
+    right: Floats,
+    panel: Floats,
+    t: Floats,
+    systems: Floats,
+    A: Floats,
+    v: Floats,
+    solved: Flags,
+    out: Floats,
+    left: Ints,
+    n_left: int,
+) -> int:
+    """Solve the eight rows from place `begin` on; return how many `left` holds now."""
+    stay_apart()
+    f, count = Z.shape[1], rows.shape[0]
+    lanes = min(LANES, count - begin)
+    most_n = indptr[rows[begin + lanes - 1] + 1] - indptr[rows[begin + lanes - 1]]
+    size = ((min(most_n, f) if f > FEW else dense.shape[0]) + 3) // 4 * 4
+    wide = (size + 7) // 8 * 8
+    for lane in range(lanes):
+        row = rows[begin + lane]
+        start, end = indptr[row], indptr[row + 1]
+        far = indptr[rows[min(begin + lane + 6, count - 1)]]
+        fetch(indices, far)
+        fetch(indices, far + 15)
+        fetch(amounts, far)
+        fetch(amounts, far + 15)
+        ahead = rows[min(begin + lane + 2, count - 1)]
+        fetch_rows(Z, indices, indptr[ahead], indptr[ahead + 1])
+        solved[lane] = weigh(amounts[start:end], weighing, w, r) >= 0
+        if not solved[lane]:
+            continue
+        if known[lane] != regularization[row]:
+            known[lane] = regularization[row]
+            set_scale(dense, known[lane], scales[lane])
+        gain = set_up(
+            indices[start:end],
+            w,
+            r,
+            Z,
+            scales[lane],
+            wide,
+            places[lane],
+            roots[lane],
+            panel,
+            systems[lane * _area(wide) :],
+            wide,
+            right[:wide],
+        )
+        solved[lane] = gain <= most
+        for i in range(size):
+            v[i * LANES + lane] = right[i]
+    _deal_all(systems, wide, size, v, A)
+    solve_lanes(A, size, v)
+    for lane in range(lanes):
+        row = rows[begin + lane]
+        n = indptr[row + 1] - indptr[row]
+        for i in range(size):
+            right[i] = v[i * LANES + lane]
+        right[size:] = 0
+        if solved[lane]:
+            scale = scales[lane]
+            solved[lane] = finish(n, right, Z, scale, places[lane], roots[lane], t, out[row])
+        if not solved[lane]:
+            left[n_left] = row
+            n_left += 1
+
     return n_left
 
 

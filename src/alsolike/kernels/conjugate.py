@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from alsolike.kernels.launch import fast_kernel, fast_part
 from alsolike.kernels.rows import set_scale, weigh
-from alsolike.kernels.vectors import add_rows, dot_rows, stay_apart
+from alsolike.kernels.vectors import LANES, add_rows, dot_rows, stay_apart
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
@@ -48,28 +48,52 @@ def solve_cg(
     longest = indptr[rows[-1] + 1] - indptr[rows[-1]]
     S = np.zeros(longest + 8, dtype=np.int64)
     w, r = np.empty(longest + 8, dtype=np.float32), np.empty(longest + 8, dtype=np.float32)
-    scratch = np.zeros(6 * f, dtype=np.float32)
-    scale, t = scratch[:f], scratch[f : 2 * f]
-    known = np.nan
+    scratch, few = np.zeros(5 * f, dtype=np.float32), np.empty(LANES, dtype=np.float32)
+    scale, known = np.empty(f, dtype=np.float32), np.nan
     for number in range(rows.shape[0]):
         row = rows[number]
-        start = indptr[row]
-        n = indptr[row + 1] - start
-        x = out[row]
-        for i in range(n):
-            S[i] = indices[start + i]
-        weigh(amounts[start : start + n], weighing, w, r)
-        S[n : n + 8] = S[n - 1]
-        w[n : n + 8] = 0
-        r[n : n + 8] = 0
         if known != regularization[row]:
             known = regularization[row]
             set_scale(dense, known, scale)
-        for k in range(factors):
-            t[k] = x[k] / scale[k]
-        _improve(S, w, r, n, Z, scale, t, steps, scratch[2 * f :])
-        for k in range(factors):
-            x[k] = scale[k] * t[k]
+        _solve_one(row, indptr, indices, amounts, weighing, Z, factors, steps, S, w, r, scale,
+                   scratch, few, out)  # fmt: skip
+
+
+@fast_part
+def _solve_one(
+    row: int,
+    indptr: Ints,
+    indices: Ints,
+    amounts: Floats,
+    weighing: Floats,
+    Z: Floats,
+    factors: int,
+    steps: int,
+    S: Ints,
+    w: Floats,
+    r: Floats,
+    scale: Floats,
+    scratch: Floats,
+    few: Floats,
+    out: Floats,
+) -> None:
+    """Improve one row."""
+    stay_apart()
+    f = Z.shape[1]
+    t, start = scratch[:f], indptr[row]
+    n = indptr[row + 1] - start
+    x = out[row]
+    for i in range(n):
+        S[i] = indices[start + i]
+    weigh(amounts[start : start + n], weighing, w, r)
+    S[n : n + 8] = S[n - 1]
+    w[n : n + 8] = 0
+    r[n : n + 8] = 0
+    for k in range(factors):
+        t[k] = x[k] / scale[k]
+    _improve(S, w, r, n, Z, scale, t, steps, scratch[f:], few)
+    for k in range(factors):
+        x[k] = scale[k] * t[k]
 
 
 @fast_part
@@ -83,12 +107,12 @@ def _improve(
     t: Floats,
     steps: int,
     scratch: Floats,
+    few: Floats,
 ) -> None:
     """Take `steps` steps from t towards the solution of (I + B'B) t = B'b."""
     stay_apart()
     f = Z.shape[1]
     rest, p, q, work = scratch[:f], scratch[f : 2 * f], scratch[2 * f : 3 * f], scratch[3 * f :]
-    few = np.empty(8, dtype=np.float32)
     _pulled(S, w, r, n, Z, scale, t, work, few, rest, 1)
     for k in range(f):
         rest[k] -= t[k]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.kernels.launch import fast_kernel, fast_part
-from alsolike.kernels.rows import PANEL, finish, set_scale, set_up, solve_in_tiles, weigh
+from alsolike.kernels.rows import PANEL, finish, is_dual, set_scale, set_up, solve_in_tiles, weigh
 from alsolike.kernels.vectors import copy_scaled, stay_apart
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -50,17 +50,14 @@ def solve_hard(
         start, end = indptr[row], indptr[row + 1]
         S = indices[start:end]
         w, r = np.empty(end - start, dtype=np.float32), np.empty(end - start, dtype=np.float32)
-        weigh(amounts[start:end], weighing, w, r)
+        least = weigh(amounts[start:end], weighing, w, r)
         set_scale(dense, regularization[row], scale)
-        least = w[0]
-        for i in range(w.shape[0]):
-            least = min(least, w[i])
         if least < 0:
             size = f + 1
             solved = _solve_signed(S, w, r, Z, scale, system, right, inverse, z)
         else:
             size = S.shape[0]
-            wide = (min(size, f) + 7) // 8 * 8
+            wide = ((size if is_dual(size, f) else f) + 7) // 8 * 8
             set_up(S, w, r, Z, scale, wide, places, roots, panel, system, wide + 8, right[:wide])
             solved = solve_in_tiles(system, wide, wide + 8, right, inverse)
         if not (solved and finish(size, right, Z, scale, places, roots, t, out[row])):

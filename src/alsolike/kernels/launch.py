@@ -82,6 +82,7 @@ def plain(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
 def _compiled(function: Function, *, is_part: bool = False, **flags: Any) -> Function:
     flags |= {"no_cpython_wrapper": is_part, "no_cfunc_wrapper": True}
     flags |= {"pipeline_class": PartCompiler if is_part else KernelCompiler}
+    flags |= {"_nrt": not is_part}
     try:
         compiled: Function = njit(nogil=True, error_model="numpy", **flags)(function)
     except RuntimeError as error:  # LLVM has no code for this processor

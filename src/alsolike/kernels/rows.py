@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.kernels.launch import fast_part
-from alsolike.kernels.tiles import add_product, factorize, solve_beside
+from alsolike.kernels.tiles import add_product, factorize, multiply_gathered, solve_beside
 from alsolike.kernels.vectors import (
     LANES,
     add_rows,
@@ -46,6 +46,10 @@ Floats = npt.NDArray[np.floating[Any]]
 # so many numbers: a panel stays in the first-level cache, beside the tile that it is added to.
 PANEL, _PANEL_NUMBERS = 64, 6144
 
+# Up to so many factors, systems are those of the factors, however few interactions a row has, and
+# are multiplied out of the factors where they stand.
+FEW = 24
+
 # A weight of zero would divide by zero in b. B's rows are at most w * f long (each squared column
 # of Z is at most its eigenvalue), so this weight changes an answer by less than float32 holds.
 LEAST_WEIGHT = np.float32(1e-12)
@@ -62,19 +66,25 @@ def fetch_rows(Z: Floats, indices: Ints, first: int, last: int) -> None:
 
 
 @fast_part
-def size_of(row: int, indptr: Ints, f: int) -> Any:
-    """Return the size of a row's system."""
-    return min(indptr[row + 1] - indptr[row], f)
+def is_dual(n: int, f: int) -> bool:
+    """Say whether a row's system is the one of its interactions, and not the one of its factors."""
+    return n <= f and f > FEW
 
 
 @fast_part
-def weigh(amounts: Floats, weighing: Floats, weights: Floats, pulls: Floats) -> None:
-    """Write the weight and the pull of each amount; `weighing` is slope, base and pull."""
+def weigh(amounts: Floats, weighing: Floats, weights: Floats, pulls: Floats) -> Any:
+    """Write the weight and the pull of each amount, and return the least weight.
+
+    `weighing` is slope, base and pull.
+    """
     stay_apart()
+    least = np.float32(np.inf)
     for i in range(amounts.shape[0]):
         weight = weighing[0] * abs(np.float64(amounts[i])) + weighing[1]
         weights[i] = weight
         pulls[i] = weight + weighing[2] if amounts[i] > 0 else 0.0
+        least = min(least, weights[i])
+    return least
 
 
 @fast_part
@@ -100,10 +110,11 @@ def set_up(
     system: Floats,
     stride: int,
     right: Floats,
-) -> None:
-    """Write a row's system, without the I in it, and its right side.
+) -> Any:
+    """Write a row's system, without the I in it, and its right side; return the system's trace.
 
-    That is BB' and b where n <= f, and B'B and B'b where n > f.
+    That is BB' and b where the row `is_dual`, and B'B and B'b where it is not. The eigenvalues of a
+    system with the I in it lie between 1 and 1 + that trace.
 
     Parameters
     ----------
@@ -123,7 +134,10 @@ def set_up(
     n, f = S.shape[0], Z.shape[1]
     number, nothing = panel.dtype.type, panel.dtype.type(0)
     step = max(16, min(PANEL, _PANEL_NUMBERS // wide // LANES * LANES))
-    if n <= f:
+    if f <= FEW:
+        multiply_gathered(Z, S, w, r, n, f, scale, system, stride, right)
+        return _trace(system, f, stride)
+    if is_dual(n, f):
         for i in range(wide):
             at = min(i, n - 1)
             root = number(math.sqrt(max(w[at], LEAST_WEIGHT)))
@@ -136,7 +150,7 @@ def set_up(
             for i in range(0, wide, LANES):
                 pack_columns(Z, places, roots, i, scale, f, begin, count, panel, i, wide)
             _multiply(panel, wide, count, system, stride, begin)
-        return
+        return _trace(system, wide, stride)
     right[:] = 0
     for begin in range(0, n, step):
         count = min(step, n - begin)
@@ -150,6 +164,7 @@ def set_up(
         add_interactions(Z, places, roots, count, right)
     for k in range(f):
         right[k] *= scale[k]
+    return _trace(system, f, stride)
 
 
 @fast_part
@@ -162,7 +177,7 @@ def finish(
     """
     stay_apart()
     f = Z.shape[1]
-    if n <= f:
+    if is_dual(n, f):
         for i in range(n):
             roots[i] *= v[i]
         t[:] = 0
@@ -217,13 +232,11 @@ def solve_again(system: Floats, wide: int, stride: int, right: Floats, inverse: 
 
 
 @fast_part
-def range_of(S: Ints, w: Floats, leverage: Floats) -> tuple[Any, Any]:
-    """Return the least weight, and the trace of BB', which bounds the system's condition."""
-    least, gain = w[0], np.float32(0)
-    for i in range(S.shape[0]):
-        least = min(least, w[i])
-        gain += w[i] * leverage[S[i]]
-    return least, gain
+def _trace(system: Floats, wide: int, stride: int) -> Any:
+    total = system.dtype.type(0)
+    for k in range(wide):
+        total += system[k * (stride + 1)]
+    return total
 
 
 @fast_part

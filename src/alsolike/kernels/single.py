@@ -19,7 +19,7 @@ from alsolike.kernels.rows import (
     add_interactions,
     fetch_rows,
     finish,
-    range_of,
+    is_dual,
     set_scale,
     set_up,
     solve_again,
@@ -40,7 +40,6 @@ def solve_single(
     amounts: Floats,
     weighing: Floats,
     Z: Floats,
-    leverage: Floats,
     dense: Floats,
     regularization: Floats,
     easy: float,
@@ -55,8 +54,8 @@ def solve_single(
     rows : int64, (n_chosen,)
         In any order. The other parameters are those of `alsolike.kernels.batch.solve_small`.
     easy, most : float
-        Rows whose trace of BB' may be above `easy` are refined, those where it may be above `most`
-        are left to `solve_hard`, as are those with a weight below zero.
+        Rows whose trace of BB' is above `easy` are refined, those where it is above `most` are left
+        to `solve_hard`, as are those with a weight below zero.
 
     Returns
     -------
@@ -77,37 +76,75 @@ def solve_single(
     for number in range(rows.shape[0]):
         row, ahead = rows[number], rows[min(number + 1, rows.shape[0] - 1)]
         fetch_rows(Z, indices, indptr[ahead], indptr[ahead + 1])
-        start, end = indptr[row], indptr[row + 1]
-        n = end - start
-        weigh(amounts[start:end], weighing, w, r)
-        least, gain = range_of(indices[start:end], w, leverage)
-        solved = least >= 0 and gain <= most
-        if solved:
-            set_scale(dense, regularization[row], scale)
-            wide = (min(n, f) + 7) // 8 * 8
-            stride = wide + 8
-            set_up(
-                indices[start:end], w, r, Z, scale, wide, places, roots, panel, system, stride,
-                right[:wide],
-            )  # fmt: skip
-            solved = solve_in_tiles(system, wide, stride, right, inverse)
-        if solved and gain <= easy:
-            solved = finish(n, right, Z, scale, places, roots, t, out[row])
-        elif solved:
-            for i in range(n):
-                S[i] = indices[start + i]
-            set_scale(dense, regularization[row], fine_scale)
-            for k in range(f):
-                fine[k] = right[k]
-            _measure(S, n, w, r, Z, fine_scale, fine, fine_t, terms, right)
-            solve_again(system, wide, stride, right, inverse)
-            for k in range(min(n, f)):
-                fine[k] += right[k]
-            solved = _finish_refined(S, n, w, Z, fine_scale, fine, fine_t, terms, out[row])
-        if not solved:
+        if not _solve_one(
+            row, indptr, indices, amounts, weighing, Z, dense, regularization, easy, most, w, r, S,
+            terms, scale, places, roots, panel, system, right, inverse, t, fine_scale, fine, fine_t,
+            out,
+        ):  # fmt: skip
             left[n_left] = row
             n_left += 1
     return n_left
+
+
+@fast_part
+def _solve_one(
+    row: int,
+    indptr: Ints,
+    indices: Ints,
+    amounts: Floats,
+    weighing: Floats,
+    Z: Floats,
+    dense: Floats,
+    regularization: Floats,
+    easy: float,
+    most: float,
+    w: Floats,
+    r: Floats,
+    S: Ints,
+    terms: Floats,
+    scale: Floats,
+    places: Ints,
+    roots: Floats,
+    panel: Floats,
+    system: Floats,
+    right: Floats,
+    inverse: Floats,
+    t: Floats,
+    fine_scale: Floats,
+    fine: Floats,
+    fine_t: Floats,
+    out: Floats,
+) -> bool:
+    """Solve one row; say whether that could be done."""
+    stay_apart()
+    f = Z.shape[1]
+    start, end = indptr[row], indptr[row + 1]
+    n = end - start
+    size = n if is_dual(n, f) else f
+    wide = (size + 7) // 8 * 8
+    stride, gain = wide + 8, np.float32(0)
+    solved = weigh(amounts[start:end], weighing, w, r) >= 0
+    if solved:
+        set_scale(dense, regularization[row], scale)
+        gain = set_up(
+            indices[start:end], w, r, Z, scale, wide, places, roots, panel, system, stride,
+            right[:wide],
+        )  # fmt: skip
+        solved = gain <= most and solve_in_tiles(system, wide, stride, right, inverse)
+    if solved and gain <= easy:
+        solved = finish(n, right, Z, scale, places, roots, t, out[row])
+    elif solved:
+        for i in range(n):
+            S[i] = indices[start + i]
+        set_scale(dense, regularization[row], fine_scale)
+        for k in range(f):
+            fine[k] = right[k]
+        _measure(S, n, w, r, Z, fine_scale, fine, fine_t, terms, right)
+        solve_again(system, wide, stride, right, inverse)
+        for k in range(size):
+            fine[k] += right[k]
+        solved = _finish_refined(S, n, w, Z, fine_scale, fine, fine_t, terms, out[row])
+    return bool(solved)
 
 
 @fast_part
@@ -125,13 +162,13 @@ def _measure(
 ) -> None:
     """Set `missed` to the right side less the system times `v`.
 
-    That is ``b - v - B B'v`` where n <= f, and ``B'b - v - B'B v`` where n > f. `t`, (f,), and
-    `terms`, (n + 8,), are scratch.
+    That is ``b - v - B B'v`` where the row is dual, and ``B'b - v - B'B v`` where it is not. `t`,
+    (f,), and `terms`, (n + 8,), are scratch.
     """
     stay_apart()
     f = Z.shape[1]
     missed[:] = 0
-    if n <= f:
+    if is_dual(n, f):
         _gather(S, n, w, Z, scale, v, t, terms)
         for k in range(f):
             t[k] *= scale[k]
@@ -165,7 +202,7 @@ def _finish_refined(
 ) -> bool:
     """Write the row's factors; say whether they are finite."""
     stay_apart()
-    if n <= Z.shape[1]:
+    if is_dual(n, Z.shape[1]):
         _gather(S, n, w, Z, scale, v, t, terms)
     else:
         for k in range(v.shape[0]):

@@ -68,6 +68,73 @@ def add_product(typingctx: Any, A: Any, i: Any, j: Any, stride: Any, count: Any,
 
 
 @intrinsic
+def multiply_gathered(typingctx: Any, Z: Any, rows: Any, weights: Any, pulls: Any, count: Any,
+                      length: Any, scale: Any, C: Any, stride: Any, right: Any) -> Any:  # fmt: skip
+    """Set the upper tiles of C to ``s A.T diag(weights) A s``, and `right` to ``s A.T pulls``.
+
+    A is the first `count` of ``Z[rows]``, `length` numbers each, a multiple of 8; s is the diagonal
+    matrix of `scale`.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind, source = signature.args[7], signature.args[0]
+        count, length, stride = args[4], args[5], args[8]
+        eight = Code(context, builder, kind)
+        z, rows, weights, pulls, scale, c, right = (
+            eight.start(signature.args[place], args[place]) for place in (0, 1, 2, 3, 6, 7, 9)
+        )
+        with for_range(builder, builder.lshr(length, _INT(3)), intp=_INT) as block:
+            i = builder.shl(block.index, _INT(3))
+            for size, first in strips(builder, builder.sub(length, i), _tiles(context, kind)):
+                code = Code(context, builder, kind, min(size, widths(context, kind)[0]))
+                few, many = (
+                    Code(context, builder, source),
+                    Code(context, builder, source, code.lanes),
+                )
+                steps = range(0, size, code.lanes)
+                cells = [(row, step) for row in range(LANES) for step in steps]
+                sums = dict(zip(cells, code.accumulators([code.zeros()] * len(cells)), strict=True))
+                (pulled,) = eight.accumulators([eight.zeros()])
+                with for_range(builder, count, intp=_INT) as loop:
+                    number = builder.load(code.at(rows, loop.index))
+                    number = number if number.type == _INT else builder.sext(number, _INT)
+                    own = code.at(z, builder.add(builder.mul(number, length), i))
+                    weight = code.number_as(builder.load(code.at(weights, loop.index)))
+                    beside = code.at(own, first)
+                    loaded = {step: many.load(code.at(beside, _INT(step))) for step in steps}
+                    weighed = {
+                        step: code.mul(code.spread(weight), code.widened(vector))
+                        for step, vector in loaded.items()
+                    }
+                    for row in range(LANES):
+                        left = code.number_as(builder.load(code.at(own, _INT(row))))
+                        for step in steps:
+                            total = builder.load(sums[row, step])
+                            total = code.add(total, code.mul(code.spread(left), weighed[step]))
+                            builder.store(total, sums[row, step])
+                    pull = eight.number_as(builder.load(code.at(pulls, loop.index)))
+                    product = eight.mul(eight.spread(pull), eight.widened(few.load(own)))
+                    builder.store(eight.add(builder.load(pulled), product), pulled)
+                own_scale = code.at(scale, i)
+                scales = {
+                    step: code.load(code.at(own_scale, code.plus(first, step))) for step in steps
+                }
+                for (row, step), place in sums.items():
+                    factor = code.spread(builder.load(code.at(own_scale, _INT(row))))
+                    scaled = code.mul(builder.load(place), code.mul(factor, scales[step]))
+                    target = builder.mul(code.plus(i, row), stride)
+                    target = builder.add(target, code.plus(builder.add(i, first), step))
+                    code.store(scaled, code.at(c, target))
+                scaled = eight.mul(builder.load(pulled), eight.load(own_scale))
+                eight.store(scaled, code.at(right, i))
+        return context.get_dummy_value()
+
+    whole = types.int64
+    kinds = Z, rows, weights, pulls, whole, whole, scale, C, whole, right
+    return types.void(*kinds), emit
+
+
+@intrinsic
 def factorize(typingctx: Any, C: Any, diagonal: Any, stride: Any, inverse: Any,
               first: Any) -> Any:  # fmt: skip
     """Replace the upper triangle of the 8 x 8 cells of C at `diagonal` by its Cholesky factor.

@@ -125,7 +125,6 @@ def solve_side(
     dense = config.unobserved_weight * eigenvalues
     _refuse_singular(side, dense)
     exact = config.solver == "exact"
-    leverage = _leverage(side, other, dense, engine) if exact else np.empty(0, dtype=np.float32)
     factors = plain(filled_up(other))
     indptr, indices = plain(side.matrix.indptr), plain(side.matrix.indices)
     amounts, weighing = plain(side.amounts), np.array(astuple(_weighing(config)))
@@ -139,13 +138,13 @@ def solve_side(
             return -1
         if min(side.longest(chunk), factors.shape[1]) <= SMALL:
             left = np.empty(len(chunk), dtype=np.int64)
-            count = solve_small(chunk, *rows, leverage, *ways, FLOAT32_GAIN, out, left)
+            count = solve_small(chunk, *rows, *ways, FLOAT32_GAIN, out, left)
             chunk = plain(left[:count])
         if not len(chunk):
             return -1
         left = np.empty(len(chunk), dtype=np.int64)
         limits = FLOAT32_GAIN, REFINED_GAIN
-        count = solve_single(chunk, *rows, leverage, *ways, *limits, out, left)
+        count = solve_single(chunk, *rows, *ways, *limits, out, left)
         return solve_hard(plain(np.sort(left[:count])), *rows, *ways, out) if count else -1
 
     out[np.diff(side.matrix.indptr) == 0] = 0
@@ -158,8 +157,8 @@ def solve_side(
 def may_need_float64(values: Floats, config: ALSConfig) -> bool:
     """Say whether some row may be left to the kernel that takes float64 throughout.
 
-    The trace of BB' of a row is at most its largest weight times the factors: a row's leverages
-    are at most ``1 / unobserved_weight`` each, and sum to no more than so many.
+    The trace of BB' of a row is at most its largest weight times the factors: of weight 1, each
+    interaction adds at most ``1 / unobserved_weight`` to it, and all add no more than so many.
     """
     sizes = np.abs(values)
     ends = np.array([sizes.min(initial=np.inf), sizes.max(initial=0.0)], dtype=np.float32)
@@ -234,20 +233,6 @@ def _refuse_infinite(side: Side, out: Floats, engine: Engine) -> None:
         odd = parts[fine.index(False)]
         row = odd.start + int(np.flatnonzero(~np.isfinite(out[odd]).all(axis=1))[0])
         raise FitError(f"{side.row_name(row)} gave factors that are not finite. Lower alpha.")
-
-
-def _leverage(side: Side, other: Floats, dense: Doubles, engine: Engine) -> Floats:
-    """Return at least ``sum(z ** 2 / d)`` of each row of `other`, float32, (n_columns,)."""
-    occupied = np.diff(side.matrix.indptr) > 0
-    least = side.regularization[occupied].min(initial=np.inf)
-    inverse = (1.0 / (dense + least)).astype(np.float32)
-    result = np.empty(len(other), dtype=np.float32)
-
-    def part(piece: slice) -> None:
-        result[piece] = np.square(other[piece]) @ inverse
-
-    engine.each(part, pieces(len(other)))
-    return result
 
 
 def _row_work(counts: Doubles, config: ALSConfig) -> Doubles:
