@@ -11,6 +11,10 @@ fastmath (`fast_kernel` only)
     ``reassoc`` lets a sum use vector lanes, ``contract`` fuses multiply and add, ``nsz`` and
     ``arcp`` ignore the sign of zero and share reciprocals. Not ``nnan`` and ``ninf``: NaN and
     infinity stay what they are, and checks for them stay in the code.
+_nrt
+    Off, but for kernels that allocate: Numba counts the owners of each array and each slice, with
+    locked additions, and that took up to half of the time of short rows. What owns nothing need not
+    count. So parts allocate nothing, and the long loops of kernels that do are parts.
 
 Never parallel=True: Numba's threading layers abort under forks and inside servers, and the order
 of their sums depends on the number of threads.
@@ -46,12 +50,17 @@ _REORDERED_SUMS = {"reassoc", "contract", "nsz", "arcp"}
 
 def kernel(function: Function) -> Function:
     """Compile `function`; every sum keeps the order in which it is written."""
-    return _compiled(function, fastmath=False)
+    return _compiled(function, fastmath=False, _nrt=True)
+
+
+def bare_kernel(function: Function) -> Function:
+    """Compile `function`, which allocates nothing, slices of its arguments aside; else likewise."""
+    return _compiled(function, fastmath=False, _nrt=False)
 
 
 def fast_kernel(function: Function) -> Function:
     """Compile `function`; sums may be reordered, once and for all when it is compiled."""
-    return _compiled(function, fastmath=_REORDERED_SUMS)
+    return _compiled(function, fastmath=_REORDERED_SUMS, _nrt=True)
 
 
 def part(function: Function) -> Function:
@@ -60,12 +69,12 @@ def part(function: Function) -> Function:
     Each way in is code to compile; parts without one take a third less time. They are not kept on
     disk either: a kernel that is, holds them.
     """
-    return _compiled(function, is_part=True, fastmath=False)
+    return _compiled(function, is_part=True, fastmath=False, _nrt=False)
 
 
 def fast_part(function: Function) -> Function:
     """Compile `function` as a `part`; sums may be reordered."""
-    return _compiled(function, is_part=True, fastmath=_REORDERED_SUMS)
+    return _compiled(function, is_part=True, fastmath=_REORDERED_SUMS, _nrt=False)
 
 
 def plain(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
@@ -82,7 +91,6 @@ def plain(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
 def _compiled(function: Function, *, is_part: bool = False, **flags: Any) -> Function:
     flags |= {"no_cpython_wrapper": is_part, "no_cfunc_wrapper": True}
     flags |= {"pipeline_class": PartCompiler if is_part else KernelCompiler}
-    flags |= {"_nrt": not is_part}
     try:
         compiled: Function = njit(nogil=True, error_model="numpy", **flags)(function)
     except RuntimeError as error:  # LLVM has no code for this processor

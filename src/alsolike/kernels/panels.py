@@ -23,7 +23,7 @@ from numba.core import types
 from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
-from alsolike.kernels.launch import kernel, part
+from alsolike.kernels.launch import bare_kernel, kernel, part
 from alsolike.kernels.metrics import contains
 from alsolike.kernels.topk import dot, push
 from alsolike.kernels.vectors import Code, widths
@@ -83,7 +83,7 @@ def add_products(typingctx: Any, panel: Any, p: Any, X: Any, x: Any, length: Any
     return types.boolean(*kinds), emit
 
 
-@kernel
+@bare_kernel
 def lay_out(Y: Array, order: Array, panels: Array) -> None:
     """Write the rows `order` of Y into panels.
 
@@ -194,21 +194,12 @@ def scan_panels(
                 begin = ends[step]
             if not hit:
                 continue
-            for a in range(min(TALL, b - first)):
-                query = first + a
-                for lane in range(min(WIDE, len(order) - panel * WIDE)):
-                    if sums[a * WIDE + lane] <= bars[a]:
-                        continue
-                    item = order[panel * WIDE + lane]
-                    if contains(taken[starts[query] : stops[query]], item):
-                        continue
-                    score = dot(X[query], Y[item])
-                    if not (score < np.inf):
-                        return query * Y.shape[0] + item
-                    score = np.float32(max(-ceiling, min(ceiling, score)))
-                    filled[query] = push(best[query], items[query], filled[query], score, item)
-                    if filled[query] == best.shape[1]:
-                        worst[query] = best[query, 0]
+            bad = _enter(
+                first, panel, order, X, Y, sums, bars, ceiling, taken, starts, stops, best, items,
+                filled, worst,
+            )  # fmt: skip
+            if bad >= 0:
+                return bad
     return -1
 
 
@@ -222,3 +213,40 @@ def _may_enter(
         if not (np.float32(1 + slack) * lengths[0, query] * rests[0, panel] < worst[query]):
             return True
     return False
+
+
+@part
+def _enter(
+    first: int,
+    panel: int,
+    order: Array,
+    X: Array,
+    Y: Array,
+    sums: Array,
+    bars: Array,
+    ceiling: float,
+    taken: Array,
+    starts: Array,
+    stops: Array,
+    best: Array,
+    items: Array,
+    filled: Array,
+    worst: Array,
+) -> int:
+    """Score what is left of a tile, and give it to the lists of its queries."""
+    for a in range(min(TALL, X.shape[0] - first)):
+        query = first + a
+        for lane in range(min(WIDE, len(order) - panel * WIDE)):
+            if sums[a * WIDE + lane] <= bars[a]:
+                continue
+            item = order[panel * WIDE + lane]
+            if contains(taken[starts[query] : stops[query]], item):
+                continue
+            score = dot(X[query], Y[item])
+            if not (score < np.inf):
+                return int(query * Y.shape[0] + item)
+            score = np.float32(max(-ceiling, min(ceiling, score)))
+            filled[query] = push(best[query], items[query], filled[query], score, item)
+            if filled[query] == best.shape[1]:
+                worst[query] = best[query, 0]
+    return -1

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.launch import kernel, part
+from alsolike.kernels.launch import bare_kernel, part
 
 Array = npt.NDArray[Any]
 
@@ -29,7 +29,7 @@ _CHUNK = 128
 LANES = 4
 
 
-@kernel
+@bare_kernel
 def dot(x: Array, y: Array) -> Any:
     """Return the dot product of two float32 rows, defined to the last bit.
 
@@ -52,7 +52,7 @@ def dot(x: Array, y: Array) -> Any:
     return np.float32(((a + b) + c) + d)
 
 
-@kernel
+@bare_kernel
 def scan_block(
     S: Array,
     first_item: int,
@@ -113,7 +113,7 @@ def scan_block(
     return -1
 
 
-@kernel
+@bare_kernel
 def rank_few(
     X: Array,
     Y: Array,
@@ -166,7 +166,7 @@ def push(scores: Array, ids: Array, filled: int, score: Any, item: Any) -> int:
     return filled
 
 
-@kernel
+@bare_kernel
 def sort_heaps(best: Array, items: Array, filled: Array) -> None:
     """Turn each heap into a list: best score first, lower item first among equals."""
     for row in range(best.shape[0]):
