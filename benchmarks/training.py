@@ -340,7 +340,8 @@ LIBRARIES: dict[str, Callable[..., Contender]] = {
 def names_of(asked: argparse.Namespace) -> list[str]:
     """Return who takes part, as "library solver"."""
     ours = [f"alsolike {solver}" for solver in listed(asked.solvers)]
-    return ours + [f"{name} {solver}" for name, solver in PEERS if peer(name, asked) is not None]
+    wanted = [(name, solver) for name, solver in PEERS if solver in listed(asked.peer_solvers)]
+    return ours + [f"{name} {solver}" for name, solver in wanted if peer(name, asked) is not None]
 
 
 def contender(name: str, likes: Interactions, factors: int, threads: int) -> Contender:
@@ -470,6 +471,7 @@ def main() -> int:
     parser.add_argument(
         "--solvers", default=",".join(SOLVERS), help="ours, as exact,exact+momentum"
     )
+    parser.add_argument("--peer-solvers", default="cholesky,cg,ialspp", help="the peers' own")
     parser.add_argument("--tasks", default="sweep,loss")
     parser.add_argument("--goal-sweeps", type=int, default=30, help="exact sweeps of the goal")
     parser.add_argument("--most-sweeps", type=int, default=60, help="before a contender gives up")
