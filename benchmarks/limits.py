@@ -1,0 +1,82 @@
+"""What this machine can multiply, and how much of it BLAS and our own tiles do.
+
+Run as ``python benchmarks/limits.py [--threads 1,2]``. NumPy's product of two square matrices, and
+tiles that add one product after another, from the first-level cache: of eight numbers a vector, as
+on every processor, and of as many as this one's registers hold (alsolike.kernels.vectors). The
+latter is as near to the processor's own limit as code comes. GFLOP/s, the best of several.
+"""
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from _side_by_side import BLOCK, held, listed, seconds_of
+from alsolike.kernels.tiles import add_product
+
+COUNT, WIDTHS = 64, (8, 32)  # rows of a panel, and columns of a tile
+LONGEST = 8 + max(WIDTHS)
+STEPS, TURNS = 20_000, 7
+
+
+@njit(nogil=True)
+def add_up(panel: Any, sums: Any, width: int, steps: int, one: Any) -> None:
+    """Add the product of a panel's first eight and its next columns to a tile, again and again."""
+    for _ in range(steps):
+        add_product(panel, 0, 8, panel.shape[1], panel.shape[0], sums, 0, width, width, one, one)
+
+
+def of_tiles(kind: type[np.floating[Any]], width: int, threads: int) -> float:
+    """Return the rate of tiles of 8 x `width`, on so many threads at once."""
+
+    def work(steps: int) -> None:
+        panel = np.full((COUNT, LONGEST), 1e-3, dtype=kind)
+        add_up(panel, np.zeros((8, width), dtype=kind), width, steps, kind(1))
+
+    work(1)
+    best = min(at_once(lambda: work(STEPS), threads) for _ in range(TURNS))
+    return 2 * 8 * width * COUNT * STEPS * threads / best / 1e9
+
+
+def of_blas(kind: type[np.floating[Any]], threads: int) -> float:
+    """Return the rate of NumPy's matrix product."""
+    a = np.full((BLOCK, BLOCK), 1e-3, dtype=kind)
+    result = np.empty_like(a)
+    with held(threads):
+        best = min(seconds_of(lambda: np.matmul(a, a, out=result)) for _ in range(TURNS))
+    return 2 * BLOCK**3 / best / 1e9
+
+
+def at_once(work: Callable[[], None], threads: int) -> float:
+    """Return the seconds until all of some threads have done the work."""
+    others = [threading.Thread(target=work) for _ in range(threads - 1)]
+    start = time.perf_counter()
+    for other in others:
+        other.start()
+    work()
+    for other in others:
+        other.join()
+    return time.perf_counter() - start
+
+
+def main() -> int:
+    """Print one line for each type and number of threads."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", default="1,2", help="several, separated by commas")
+    asked = parser.parse_args()
+    print(f"{'type':8} {'threads':>7} {'NumPy':>8}", *(f"{f'8 x {w}':>8}" for w in WIDTHS))
+    for kind in (np.float32, np.float64):
+        for threads in map(int, listed(asked.threads)):
+            tiles = (of_tiles(kind, width, threads) for width in WIDTHS)
+            rates = (f"{rate:8.1f}" for rate in (of_blas(kind, threads), *tiles))
+            print(f"{kind.__name__:8} {threads:7}", *rates)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
