@@ -150,6 +150,7 @@ def _solve_eight(
             known[lane] = regularization[row]
             set_scale(dense, known[lane], scales[lane])
         gain = set_up(
+            f > FEW and end - start <= f,
             indices[start:end],
             w,
             r,
@@ -176,7 +177,9 @@ def _solve_eight(
         right[size:] = 0
         if solved[lane]:
             scale = scales[lane]
-            solved[lane] = finish(n, right, Z, scale, places[lane], roots[lane], t, out[row])
+            solved[lane] = finish(
+                f > FEW and n <= f, n, right, Z, scale, places[lane], roots[lane], t, out[row]
+            )
         if not solved[lane]:
             left[n_left] = row
             n_left += 1

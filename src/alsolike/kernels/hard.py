@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.kernels.launch import fast_kernel, fast_part
-from alsolike.kernels.rows import PANEL, finish, is_dual, set_scale, set_up, solve_in_tiles, weigh
+from alsolike.kernels.rows import PANEL, finish, set_scale, set_up, solve_in_tiles, weigh
 from alsolike.kernels.vectors import copy_scaled, stay_apart
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -57,10 +57,24 @@ def solve_hard(
             solved = _solve_signed(S, w, r, Z, scale, system, right, inverse, z)
         else:
             size = S.shape[0]
-            wide = ((size if is_dual(size, f) else f) + 7) // 8 * 8
-            set_up(S, w, r, Z, scale, wide, places, roots, panel, system, wide + 8, right[:wide])
+            wide = (min(size, f) + 7) // 8 * 8
+            set_up(
+                size <= f,
+                S,
+                w,
+                r,
+                Z,
+                scale,
+                wide,
+                places,
+                roots,
+                panel,
+                system,
+                wide + 8,
+                right[:wide],
+            )
             solved = solve_in_tiles(system, wide, wide + 8, right, inverse)
-        if not (solved and finish(size, right, Z, scale, places, roots, t, out[row])):
+        if not (solved and finish(size <= f, size, right, Z, scale, places, roots, t, out[row])):
             return int(row)
     return -1
 

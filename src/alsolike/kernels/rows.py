@@ -46,8 +46,8 @@ Floats = npt.NDArray[np.floating[Any]]
 # so many numbers: a panel stays in the first-level cache, beside the tile that it is added to.
 PANEL, _PANEL_NUMBERS = 64, 6144
 
-# Up to so many factors, systems are those of the factors, however few interactions a row has, and
-# are multiplied out of the factors where they stand.
+# Up to so many factors, systems of the factors are multiplied out of them where they stand, and pay
+# however few interactions a row has.
 FEW = 24
 
 # A weight of zero would divide by zero in b. B's rows are at most w * f long (each squared column
@@ -63,12 +63,6 @@ def fetch_rows(Z: Floats, indices: Ints, first: int, last: int) -> None:
         place = np.int64(indices[position]) * f
         for k in range(0, f, 16):
             fetch(Z, place + k)
-
-
-@fast_part
-def is_dual(n: int, f: int) -> bool:
-    """Say whether a row's system is the one of its interactions, and not the one of its factors."""
-    return n <= f and f > FEW
 
 
 @fast_part
@@ -98,6 +92,7 @@ def set_scale(dense: Floats, lam: float, scale: Floats) -> None:
 
 @fast_part
 def set_up(
+    dual: bool,
     S: Ints,
     w: Floats,
     r: Floats,
@@ -113,11 +108,13 @@ def set_up(
 ) -> Any:
     """Write a row's system, without the I in it, and its right side; return the system's trace.
 
-    That is BB' and b where the row `is_dual`, and B'B and B'b where it is not. The eigenvalues of a
-    system with the I in it lie between 1 and 1 + that trace.
+    The eigenvalues of a system with the I in it lie between 1 and 1 + that trace.
 
     Parameters
     ----------
+    dual : bool
+        Whether to write BB' and b, for which n must be at most f, or B'B and B'b. BB' loses less to
+        rounding where n is below f and the weights are large.
     wide : int
         Rows and columns of the system, a multiple of 8; what is beyond the row's own is zeros.
     places : int64, (at least wide and PANEL,)
@@ -134,10 +131,7 @@ def set_up(
     n, f = S.shape[0], Z.shape[1]
     number, nothing = panel.dtype.type, panel.dtype.type(0)
     step = max(16, min(PANEL, _PANEL_NUMBERS // wide // LANES * LANES))
-    if f <= FEW:
-        multiply_gathered(Z, S, w, r, n, f, scale, system, stride, right)
-        return _trace(system, f, stride)
-    if is_dual(n, f):
+    if dual:
         for i in range(wide):
             at = min(i, n - 1)
             root = number(math.sqrt(max(w[at], LEAST_WEIGHT)))
@@ -151,6 +145,9 @@ def set_up(
                 pack_columns(Z, places, roots, i, scale, f, begin, count, panel, i, wide)
             _multiply(panel, wide, count, system, stride, begin)
         return _trace(system, wide, stride)
+    if f <= FEW:
+        multiply_gathered(Z, S, w, r, n, f, scale, system, stride, right)
+        return _trace(system, f, stride)
     right[:] = 0
     for begin in range(0, n, step):
         count = min(step, n - begin)
@@ -169,7 +166,15 @@ def set_up(
 
 @fast_part
 def finish(
-    n: int, v: Floats, Z: Floats, scale: Floats, places: Ints, roots: Floats, t: Floats, x: Floats
+    dual: bool,
+    n: int,
+    v: Floats,
+    Z: Floats,
+    scale: Floats,
+    places: Ints,
+    roots: Floats,
+    t: Floats,
+    x: Floats,
 ) -> bool:
     """Write the row's factors, from the solution `v` of its system; say whether it is finite.
 
@@ -177,7 +182,7 @@ def finish(
     """
     stay_apart()
     f = Z.shape[1]
-    if is_dual(n, f):
+    if dual:
         for i in range(n):
             roots[i] *= v[i]
         t[:] = 0

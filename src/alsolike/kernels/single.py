@@ -19,7 +19,6 @@ from alsolike.kernels.rows import (
     add_interactions,
     fetch_rows,
     finish,
-    is_dual,
     set_scale,
     set_up,
     solve_again,
@@ -120,19 +119,20 @@ def _solve_one(
     f = Z.shape[1]
     start, end = indptr[row], indptr[row + 1]
     n = end - start
-    size = n if is_dual(n, f) else f
+    size = min(n, f)
     wide = (size + 7) // 8 * 8
     stride, gain = wide + 8, np.float32(0)
     solved = weigh(amounts[start:end], weighing, w, r) >= 0
     if solved:
         set_scale(dense, regularization[row], scale)
         gain = set_up(
+            n <= f,
             indices[start:end], w, r, Z, scale, wide, places, roots, panel, system, stride,
             right[:wide],
         )  # fmt: skip
         solved = gain <= most and solve_in_tiles(system, wide, stride, right, inverse)
     if solved and gain <= easy:
-        solved = finish(n, right, Z, scale, places, roots, t, out[row])
+        solved = finish(n <= f, n, right, Z, scale, places, roots, t, out[row])
     elif solved:
         for i in range(n):
             S[i] = indices[start + i]
@@ -162,13 +162,13 @@ def _measure(
 ) -> None:
     """Set `missed` to the right side less the system times `v`.
 
-    That is ``b - v - B B'v`` where the row is dual, and ``B'b - v - B'B v`` where it is not. `t`,
-    (f,), and `terms`, (n + 8,), are scratch.
+    That is ``b - v - B B'v`` where n <= f, and ``B'b - v - B'B v`` where n > f. `t`, (f,), and
+    `terms`, (n + 8,), are scratch.
     """
     stay_apart()
     f = Z.shape[1]
     missed[:] = 0
-    if is_dual(n, f):
+    if n <= f:
         _gather(S, n, w, Z, scale, v, t, terms)
         for k in range(f):
             t[k] *= scale[k]
@@ -202,7 +202,7 @@ def _finish_refined(
 ) -> bool:
     """Write the row's factors; say whether they are finite."""
     stay_apart()
-    if is_dual(n, Z.shape[1]):
+    if n <= Z.shape[1]:
         _gather(S, n, w, Z, scale, v, t, terms)
     else:
         for k in range(v.shape[0]):
