@@ -12,14 +12,15 @@ import numpy.typing as npt
 from alsolike.kernels.lanes import deal, solve_lanes
 from alsolike.kernels.launch import fast_kernel, fast_part
 from alsolike.kernels.rows import (
-    FEW,
     PANEL,
     fetch_rows,
     finish,
     set_scale,
     set_up,
+    trace_of,
     weigh,
 )
+from alsolike.kernels.tiles import multiply_gathered
 from alsolike.kernels.vectors import LANES, fetch, stay_apart
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -29,6 +30,9 @@ Flags = npt.NDArray[np.bool_]
 # The largest system that is solved so: eight of them, and what they are dealt into, stay in the
 # second-level cache.
 SMALL = 64
+# Up to so many factors, all systems are those of the factors, multiplied out of them where they
+# stand: smaller ones of few interactions would save nothing.
+FEW = 24
 _ROOM = max(SMALL, PANEL)
 
 
@@ -149,21 +153,15 @@ def _solve_eight(
         if known[lane] != regularization[row]:
             known[lane] = regularization[row]
             set_scale(dense, known[lane], scales[lane])
-        gain = set_up(
-            f > FEW and end - start <= f,
-            indices[start:end],
-            w,
-            r,
-            Z,
-            scales[lane],
-            wide,
-            places[lane],
-            roots[lane],
-            panel,
-            systems[lane * _area(wide) :],
-            wide,
-            right[:wide],
-        )
+        S, scale, system = indices[start:end], scales[lane], systems[lane * _area(wide) :]
+        if f <= FEW:
+            multiply_gathered(Z, S, w, r, end - start, f, scale, system, wide, right)
+            gain = trace_of(system, f, wide)
+        else:
+            gain = set_up(
+                S, w, r, Z, scale, wide, places[lane], roots[lane], panel, system, wide,
+                right[:wide],
+            )  # fmt: skip
         solved[lane] = gain <= most
         for i in range(size):
             v[i * LANES + lane] = right[i]
@@ -171,15 +169,14 @@ def _solve_eight(
     solve_lanes(A, size, v)
     for lane in range(lanes):
         row = rows[begin + lane]
-        n = indptr[row + 1] - indptr[row]
+        # A system of the factors is that of a row with more interactions than factors.
+        n = indptr[row + 1] - indptr[row] if f > FEW else f + 1
         for i in range(size):
             right[i] = v[i * LANES + lane]
         right[size:] = 0
         if solved[lane]:
             scale = scales[lane]
-            solved[lane] = finish(
-                f > FEW and n <= f, n, right, Z, scale, places[lane], roots[lane], t, out[row]
-            )
+            solved[lane] = finish(n, right, Z, scale, places[lane], roots[lane], t, out[row])
         if not solved[lane]:
             left[n_left] = row
             n_left += 1

@@ -58,23 +58,9 @@ def solve_hard(
         else:
             size = S.shape[0]
             wide = (min(size, f) + 7) // 8 * 8
-            set_up(
-                size <= f,
-                S,
-                w,
-                r,
-                Z,
-                scale,
-                wide,
-                places,
-                roots,
-                panel,
-                system,
-                wide + 8,
-                right[:wide],
-            )
+            set_up(S, w, r, Z, scale, wide, places, roots, panel, system, wide + 8, right[:wide])
             solved = solve_in_tiles(system, wide, wide + 8, right, inverse)
-        if not (solved and finish(size <= f, size, right, Z, scale, places, roots, t, out[row])):
+        if not (solved and finish(size, right, Z, scale, places, roots, t, out[row])):
             return int(row)
     return -1
 

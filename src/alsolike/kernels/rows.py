@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.kernels.launch import fast_part
-from alsolike.kernels.tiles import add_product, factorize, multiply_gathered, solve_beside
+from alsolike.kernels.tiles import add_product, factorize, solve_beside
 from alsolike.kernels.vectors import (
     LANES,
     add_rows,
@@ -45,10 +45,6 @@ Floats = npt.NDArray[np.floating[Any]]
 # A system is multiplied out of panels of at most this many interactions or factors, and of at most
 # so many numbers: a panel stays in the first-level cache, beside the tile that it is added to.
 PANEL, _PANEL_NUMBERS = 64, 6144
-
-# Up to so many factors, systems of the factors are multiplied out of them where they stand, and pay
-# however few interactions a row has.
-FEW = 24
 
 # A weight of zero would divide by zero in b. B's rows are at most w * f long (each squared column
 # of Z is at most its eigenvalue), so this weight changes an answer by less than float32 holds.
@@ -92,7 +88,6 @@ def set_scale(dense: Floats, lam: float, scale: Floats) -> None:
 
 @fast_part
 def set_up(
-    dual: bool,
     S: Ints,
     w: Floats,
     r: Floats,
@@ -108,13 +103,11 @@ def set_up(
 ) -> Any:
     """Write a row's system, without the I in it, and its right side; return the system's trace.
 
-    The eigenvalues of a system with the I in it lie between 1 and 1 + that trace.
+    That is BB' and b where n <= f, and B'B and B'b where n > f. The eigenvalues of a system with
+    the I in it lie between 1 and 1 + that trace.
 
     Parameters
     ----------
-    dual : bool
-        Whether to write BB' and b, for which n must be at most f, or B'B and B'b. BB' loses less to
-        rounding where n is below f and the weights are large.
     wide : int
         Rows and columns of the system, a multiple of 8; what is beyond the row's own is zeros.
     places : int64, (at least wide and PANEL,)
@@ -131,7 +124,7 @@ def set_up(
     n, f = S.shape[0], Z.shape[1]
     number, nothing = panel.dtype.type, panel.dtype.type(0)
     step = max(16, min(PANEL, _PANEL_NUMBERS // wide // LANES * LANES))
-    if dual:
+    if n <= f:
         for i in range(wide):
             at = min(i, n - 1)
             root = number(math.sqrt(max(w[at], LEAST_WEIGHT)))
@@ -144,10 +137,7 @@ def set_up(
             for i in range(0, wide, LANES):
                 pack_columns(Z, places, roots, i, scale, f, begin, count, panel, i, wide)
             _multiply(panel, wide, count, system, stride, begin)
-        return _trace(system, wide, stride)
-    if f <= FEW:
-        multiply_gathered(Z, S, w, r, n, f, scale, system, stride, right)
-        return _trace(system, f, stride)
+        return trace_of(system, wide, stride)
     right[:] = 0
     for begin in range(0, n, step):
         count = min(step, n - begin)
@@ -161,12 +151,11 @@ def set_up(
         add_interactions(Z, places, roots, count, right)
     for k in range(f):
         right[k] *= scale[k]
-    return _trace(system, f, stride)
+    return trace_of(system, f, stride)
 
 
 @fast_part
 def finish(
-    dual: bool,
     n: int,
     v: Floats,
     Z: Floats,
@@ -182,7 +171,7 @@ def finish(
     """
     stay_apart()
     f = Z.shape[1]
-    if dual:
+    if n <= f:
         for i in range(n):
             roots[i] *= v[i]
         t[:] = 0
@@ -237,7 +226,8 @@ def solve_again(system: Floats, wide: int, stride: int, right: Floats, inverse: 
 
 
 @fast_part
-def _trace(system: Floats, wide: int, stride: int) -> Any:
+def trace_of(system: Floats, wide: int, stride: int) -> Any:
+    """Return the sum of the diagonal."""
     total = system.dtype.type(0)
     for k in range(wide):
         total += system[k * (stride + 1)]

@@ -126,13 +126,12 @@ def _solve_one(
     if solved:
         set_scale(dense, regularization[row], scale)
         gain = set_up(
-            n <= f,
             indices[start:end], w, r, Z, scale, wide, places, roots, panel, system, stride,
             right[:wide],
         )  # fmt: skip
         solved = gain <= most and solve_in_tiles(system, wide, stride, right, inverse)
     if solved and gain <= easy:
-        solved = finish(n <= f, n, right, Z, scale, places, roots, t, out[row])
+        solved = finish(n, right, Z, scale, places, roots, t, out[row])
     elif solved:
         for i in range(n):
             S[i] = indices[start + i]
