@@ -60,6 +60,7 @@ from alsolike.models.conversion import peer_values, to_peer
 
 BASE = ALSConfig(alpha=10.0, regularization=1.0)
 SOLVERS = typing.get_args(typing.get_type_hints(ALSConfig)["solver"])
+OURS = (*SOLVERS, *(f"{solver}+momentum" for solver in SOLVERS))
 FACTORS = "10,20,40,64,80,120,128,256"
 MARGIN = 1.001  # of the loss to be reached
 OPEN_END = 1_000_000  # sweeps of a training that is stopped from outside
@@ -468,9 +469,7 @@ def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--data", default="article", help="several, separated by commas")
     parser.add_argument("--factors", default=FACTORS)
-    parser.add_argument(
-        "--solvers", default=",".join(SOLVERS), help="ours, as exact,exact+momentum"
-    )
+    parser.add_argument("--solvers", default=",".join(OURS), help="ours, as exact,exact+momentum")
     parser.add_argument("--peer-solvers", default="cholesky,cg,ialspp", help="the peers' own")
     parser.add_argument("--tasks", default="sweep,loss")
     parser.add_argument("--goal-sweeps", type=int, default=30, help="exact sweeps of the goal")
