@@ -125,13 +125,13 @@ def set_up(
     number, nothing = panel.dtype.type, panel.dtype.type(0)
     step = max(16, min(PANEL, _PANEL_NUMBERS // wide // LANES * LANES))
     if n <= f:
-        for i in range(wide):
-            at = min(i, n - 1)
-            root = number(math.sqrt(max(w[at], LEAST_WEIGHT)))
-            places[i] = S[at]
+        for i in range(n):
+            places[i] = S[i]
+            roots[i] = math.sqrt(max(w[i], LEAST_WEIGHT))
+            right[i] = r[i] / roots[i]
+        for i in range(n, wide):
             # What is beyond the row has weight 0: it solves to 0 and changes nothing.
-            roots[i] = root if i < n else nothing
-            right[i] = r[at] / root if i < n else nothing
+            places[i], roots[i], right[i] = S[n - 1], nothing, nothing
         for begin in range(0, f, step):
             count = min(step, f - begin)
             for i in range(0, wide, LANES):
