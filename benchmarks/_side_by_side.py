@@ -231,9 +231,9 @@ def take_turns(clocks: Mapping[str, Clock], turns: int) -> dict[str, list[float]
     return taken
 
 
-def product_rate(threads: int) -> float:
-    """Return this machine's own rate of a float32 matrix product, in GFLOP/s."""
-    a = np.random.default_rng(0).standard_normal((BLOCK, BLOCK)).astype(np.float32)
+def product_rate(threads: int, kind: type[np.floating[Any]] = np.float32) -> float:
+    """Return this machine's own rate of a matrix product, in GFLOP/s."""
+    a = np.random.default_rng(0).standard_normal((BLOCK, BLOCK)).astype(kind)
     result = np.empty_like(a)
     with held(threads):
         best = min(seconds_of(lambda: np.matmul(a, a, out=result)) for _ in range(5))

@@ -8,20 +8,18 @@ latter is as near to the processor's own limit as code comes. GFLOP/s, the best 
 
 import argparse
 import sys
-import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from _side_by_side import BLOCK, held, listed, seconds_of
+from _side_by_side import listed, product_rate, seconds_of
+from alsolike.engines.local import LocalEngine
 from alsolike.kernels.tiles import add_product
 
 COUNT, WIDTHS = 64, (8, 32)  # rows of a panel, and columns of a tile
 LONGEST = 8 + max(WIDTHS)
-STEPS, TURNS = 20_000, 7
+STEPS, TURNS = 200_000, 7
 
 
 @njit(nogil=True)
@@ -39,29 +37,9 @@ def of_tiles(kind: type[np.floating[Any]], width: int, threads: int) -> float:
         add_up(panel, np.zeros((8, width), dtype=kind), width, steps, kind(1))
 
     work(1)
-    best = min(at_once(lambda: work(STEPS), threads) for _ in range(TURNS))
+    engine = LocalEngine(threads)
+    best = min(seconds_of(lambda: engine.each(work, [STEPS] * threads)) for _ in range(TURNS))
     return 2 * 8 * width * COUNT * STEPS * threads / best / 1e9
-
-
-def of_blas(kind: type[np.floating[Any]], threads: int) -> float:
-    """Return the rate of NumPy's matrix product."""
-    a = np.full((BLOCK, BLOCK), 1e-3, dtype=kind)
-    result = np.empty_like(a)
-    with held(threads):
-        best = min(seconds_of(lambda: np.matmul(a, a, out=result)) for _ in range(TURNS))
-    return 2 * BLOCK**3 / best / 1e9
-
-
-def at_once(work: Callable[[], None], threads: int) -> float:
-    """Return the seconds until all of some threads have done the work."""
-    others = [threading.Thread(target=work) for _ in range(threads - 1)]
-    start = time.perf_counter()
-    for other in others:
-        other.start()
-    work()
-    for other in others:
-        other.join()
-    return time.perf_counter() - start
 
 
 def main() -> int:
@@ -73,7 +51,7 @@ def main() -> int:
     for kind in (np.float32, np.float64):
         for threads in map(int, listed(asked.threads)):
             tiles = (of_tiles(kind, width, threads) for width in WIDTHS)
-            rates = (f"{rate:8.1f}" for rate in (of_blas(kind, threads), *tiles))
+            rates = (f"{rate:8.1f}" for rate in (product_rate(threads, kind), *tiles))
             print(f"{kind.__name__:8} {threads:7}", *rates)
     return 0
 
