@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from alsolike.kernels.tiles import add_product, factorize, solve_beside
+from alsolike.kernels.tiles import add_product, factorize, multiply_gathered, solve_beside
 from alsolike.models.als import fit
 from alsolike.models.config import ALSConfig
 from test_als import make_likes
@@ -32,6 +32,11 @@ def cholesky(C, inverse, width):
     return fine
 
 
+@njit
+def gathered(Z, rows, weights, pulls, scale, C, right):
+    multiply_gathered(Z, rows, weights, pulls, len(rows), Z.shape[1], scale, C, C.shape[1], right)
+
+
 def numbers(*shape, kind):
     return np.random.default_rng(0).standard_normal(shape).astype(kind)
 
@@ -46,6 +51,21 @@ def test_products_equal_numpy_at_any_width(kind, width, count) -> None:
     expected[8:, 5 : 5 + width] = 2 * expected[8:, 5 : 5 + width] - left.T @ right
     product(A, 8, 16, count, C, 8 * 88 + 5, width, kind(2), kind(-1))
     np.testing.assert_allclose(C, expected, rtol=0, atol=100 * np.finfo(kind).eps)
+
+
+@pytest.mark.parametrize("length", [8, 16, 24, 32, 40])
+@pytest.mark.parametrize("of_rows", [np.int32, np.int64])
+def test_rows_multiplied_where_they_stand_equal_numpy(length, of_rows) -> None:
+    Z, C = numbers(30, length, kind=np.float32), np.full((length, length + 8), 7, np.float32)
+    rows = np.array([3, 29, 0, 3, 11], dtype=of_rows)
+    weights, pulls = np.arange(5, dtype=np.float32), np.arange(1, 6, dtype=np.float32)
+    scale, right = np.linspace(0.5, 2, length, dtype=np.float32), np.empty(length, np.float32)
+    gathered(Z, rows, weights, pulls, scale, C, right)
+    B = Z[rows].astype(np.float64) * scale
+    near = {"rtol": 0, "atol": 1e-4}
+    np.testing.assert_allclose(np.triu(C[:, :length]), np.triu((B.T * weights) @ B), **near)
+    np.testing.assert_allclose(right, B.T @ pulls, **near)
+    assert (C[:, length:] == 7).all()
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -1,4 +1,4 @@
-"""Parts of kernels are compiled to be linked into these alone: what they never need is left out.
+"""Numba's way with kernels, and a shorter one with their parts: what is never needed is left out.
 
 Numba optimizes each function by itself and turns it into machine code, then links it into its
 callers and optimizes it there once more. Only the second is ever used of a part. The first took a

@@ -7,6 +7,7 @@ sixteen numbers. Each number is the same sum in the same order in tiles of any w
 Arrays, places and counts are as in `alsolike.kernels.vectors`.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from llvmlite import ir
@@ -37,28 +38,19 @@ def add_product(typingctx: Any, A: Any, i: Any, j: Any, stride: Any, count: Any,
         c_stride, width, keep, sign = args[7:11]
         forget = builder.fcmp_ordered("==", keep, code.number(0.0))
         for size, first in strips(builder, width, _tiles(context, kind)):
-            code = Code(context, builder, kind, min(size, widths(context, kind)[0]))
-            steps = range(0, size, code.lanes)
-            cells = [(row, step) for row in range(LANES) for step in steps]
-            sums = dict(zip(cells, code.accumulators([code.zeros()] * len(cells)), strict=True))
+            tile = _Tile(context, builder, kind, size)
             with for_range(builder, count, intp=_INT) as loop:
                 shift = builder.mul(loop.index, stride)
                 beside = code.at(a, builder.add(code.plus(at_j, first), shift))
-                right = {step: code.load(code.at(beside, _INT(step))) for step in steps}
-                left = code.at(a, code.plus(at_i, shift))
-                for row in range(LANES):
-                    number = code.spread(builder.load(code.at(left, _INT(row))))
-                    for step in steps:
-                        total = builder.load(sums[row, step])
-                        total = code.add(total, code.mul(number, right[step]))
-                        builder.store(total, sums[row, step])
-            kept, signs = code.spread(keep), code.spread(sign)
-            for (row, step), place in sums.items():
+                tile.add(code.at(a, code.plus(at_i, shift)), tile.loaded(beside))
+            kept, signs = tile.code.spread(keep), tile.code.spread(sign)
+            for row, step, total in tile.totals():
                 target = builder.add(builder.mul(_INT(row), c_stride), code.plus(first, step))
                 cell = code.at(c, target)
                 # What stands there may be anything, and 0 times that may be NaN.
-                old = builder.select(forget, code.zeros(), code.mul(kept, code.load(cell)))
-                code.store(code.add(old, code.mul(signs, builder.load(place))), cell)
+                old = tile.code.mul(kept, tile.code.load(cell))
+                old = builder.select(forget, tile.code.zeros(), old)
+                tile.code.store(tile.code.add(old, tile.code.mul(signs, total)), cell)
         return context.get_dummy_value()
 
     number = A.dtype
@@ -73,11 +65,11 @@ def multiply_gathered(typingctx: Any, Z: Any, rows: Any, weights: Any, pulls: An
     """Set the upper tiles of C to ``s A.T diag(weights) A s``, and `right` to ``s A.T pulls``.
 
     A is the first `count` of ``Z[rows]``, `length` numbers each, a multiple of 8; s is the diagonal
-    matrix of `scale`.
+    matrix of `scale`. All but `rows` are of one type.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind, source = signature.args[7], signature.args[0]
+        kind = signature.args[0]
         count, length, stride = args[4], args[5], args[8]
         eight = Code(context, builder, kind)
         z, rows, weights, pulls, scale, c, right = (
@@ -85,43 +77,25 @@ def multiply_gathered(typingctx: Any, Z: Any, rows: Any, weights: Any, pulls: An
         )
         with for_range(builder, builder.lshr(length, _INT(3)), intp=_INT) as block:
             i = builder.shl(block.index, _INT(3))
+            own_scale = eight.at(scale, i)
             for size, first in strips(builder, builder.sub(length, i), _tiles(context, kind)):
-                code = Code(context, builder, kind, min(size, widths(context, kind)[0]))
-                few, many = (
-                    Code(context, builder, source),
-                    Code(context, builder, source, code.lanes),
-                )
-                steps = range(0, size, code.lanes)
-                cells = [(row, step) for row in range(LANES) for step in steps]
-                sums = dict(zip(cells, code.accumulators([code.zeros()] * len(cells)), strict=True))
+                tile = _Tile(context, builder, kind, size)
+                code = tile.code
                 (pulled,) = eight.accumulators([eight.zeros()])
                 with for_range(builder, count, intp=_INT) as loop:
                     number = builder.load(code.at(rows, loop.index))
                     number = number if number.type == _INT else builder.sext(number, _INT)
                     own = code.at(z, builder.add(builder.mul(number, length), i))
-                    weight = code.number_as(builder.load(code.at(weights, loop.index)))
-                    beside = code.at(own, first)
-                    loaded = {step: many.load(code.at(beside, _INT(step))) for step in steps}
-                    weighed = {
-                        step: code.mul(code.spread(weight), code.widened(vector))
-                        for step, vector in loaded.items()
-                    }
-                    for row in range(LANES):
-                        left = code.number_as(builder.load(code.at(own, _INT(row))))
-                        for step in steps:
-                            total = builder.load(sums[row, step])
-                            total = code.add(total, code.mul(code.spread(left), weighed[step]))
-                            builder.store(total, sums[row, step])
-                    pull = eight.number_as(builder.load(code.at(pulls, loop.index)))
-                    product = eight.mul(eight.spread(pull), eight.widened(few.load(own)))
+                    weight = code.spread(builder.load(code.at(weights, loop.index)))
+                    loaded = tile.loaded(code.at(own, first))
+                    tile.add(own, {step: code.mul(weight, loaded[step]) for step in loaded})
+                    pull = eight.spread(builder.load(code.at(pulls, loop.index)))
+                    product = eight.mul(pull, eight.load(own))
                     builder.store(eight.add(builder.load(pulled), product), pulled)
-                own_scale = code.at(scale, i)
-                scales = {
-                    step: code.load(code.at(own_scale, code.plus(first, step))) for step in steps
-                }
-                for (row, step), place in sums.items():
+                scales = tile.loaded(code.at(own_scale, first))
+                for row, step, total in tile.totals():
                     factor = code.spread(builder.load(code.at(own_scale, _INT(row))))
-                    scaled = code.mul(builder.load(place), code.mul(factor, scales[step]))
+                    scaled = code.mul(total, code.mul(factor, scales[step]))
                     target = builder.mul(code.plus(i, row), stride)
                     target = builder.add(target, code.plus(builder.add(i, first), step))
                     code.store(scaled, code.at(c, target))
@@ -197,6 +171,35 @@ def solve_beside(typingctx: Any, C: Any, diagonal: Any, stride: Any, inverse: An
 
     whole = types.int64
     return types.void(C, whole, whole, inverse, whole, whole), emit
+
+
+class _Tile:
+    """Sums of eight rows and `size` columns, in registers."""
+
+    def __init__(self, context: Any, builder: Any, array: types.Array, size: int) -> None:
+        self.code = Code(context, builder, array, min(size, widths(context, array)[0]))
+        self._steps = range(0, size, self.code.lanes)
+        cells = [(row, step) for row in range(LANES) for step in self._steps]
+        kept = self.code.accumulators([self.code.zeros()] * len(cells))
+        self._sums = dict(zip(cells, kept, strict=True))
+
+    def loaded(self, start: Any) -> dict[int, Any]:
+        """Return the vectors of one row, by their first column."""
+        return {step: self.code.load(self.code.at(start, _INT(step))) for step in self._steps}
+
+    def add(self, left: Any, right: dict[int, Any]) -> None:
+        """Add the products of eight numbers, at the address `left`, with a row's vectors."""
+        code, builder = self.code, self.code.builder
+        for row in range(LANES):
+            number = code.spread(builder.load(code.at(left, _INT(row))))
+            for step, vector in right.items():
+                place = self._sums[row, step]
+                builder.store(code.add(builder.load(place), code.mul(number, vector)), place)
+
+    def totals(self) -> Iterator[tuple[int, int, Any]]:
+        """Yield row, first column and sums of each vector."""
+        for (row, step), place in self._sums.items():
+            yield row, step, self.code.builder.load(place)
 
 
 def _tiles(context: Any, array: types.Array) -> tuple[int, ...]:

@@ -90,11 +90,6 @@ class Code:
         same = vector.type == self.vector
         return vector if same else self.builder.fpext(vector, self.vector)
 
-    def number_as(self, number: Any) -> Any:
-        """Return one number of another array in this array's type, likewise."""
-        same = number.type == self.number
-        return number if same else self.builder.fpext(number, self.number)
-
     def spread(self, number: Any) -> Any:
         """Return a vector of the same number everywhere."""
         one = self.builder.insert_element(
