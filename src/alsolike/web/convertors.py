@@ -7,10 +7,11 @@ this module, which makes the name known.
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi.routing import APIRoute
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import Match
 from starlette.types import Scope
+
+from alsolike.web.parameters import CheckedRoute
 
 
 class OutsideId(Convertor[str]):
@@ -27,7 +28,7 @@ class OutsideId(Convertor[str]):
         return value
 
 
-class OutsideRoute(APIRoute):
+class OutsideRoute(CheckedRoute):
     """A route whose end is no part of an id.
 
     Where both are unquoted, the item ``x/similar`` cannot be told from the question for what is

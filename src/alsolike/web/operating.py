@@ -6,16 +6,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from alsolike.errors import AlsolikeError, UnknownId
 from alsolike.web import documenting, schemas
 from alsolike.web.assets import page
+from alsolike.web.parameters import CheckedRoute
 from alsolike.web.settings import Settings
 from alsolike.web.statuses import Forbidden, Starting
 from alsolike.web.swapping import swap
+from alsolike.web.visiting import at
 
-router = APIRouter(responses=schemas.REFUSALS)
+router = APIRouter(responses=schemas.REFUSALS, route_class=CheckedRoute)
 
 
 @router.post(
@@ -71,7 +73,15 @@ async def ready(request: Request) -> dict[str, Any]:
     return _health(request)
 
 
-@router.get("/docs", include_in_schema=False)
+@router.get("/openapi.json", include_in_schema=False)
+def description(request: Request) -> Response:
+    """Answer with the description of the API, for programs."""
+    described = request.app.openapi()
+    root = request.scope.get("root_path", "").rstrip("/")
+    return JSONResponse(described | ({"servers": [{"url": root}]} if root else {}))
+
+
+@at("/docs")
 def documentation(request: Request) -> Response:
     """Show what the API can be asked, drawn from its own description."""
     settings: Settings = request.app.state.service.settings

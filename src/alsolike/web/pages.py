@@ -55,7 +55,7 @@ class Way:
     words: str
 
 
-@at("/")
+@at("/", once=("q", "model"))
 def start(request: Request) -> Response:
     """Search, and the most liked items."""
     held = held_of(request)
@@ -75,7 +75,7 @@ def start(request: Request) -> Response:
     )
 
 
-@at("/random")
+@at("/random", once=("model",))
 def anything(request: Request) -> Response:
     """Lead to an item, to one with neighbours if such is found soon."""
     model = held_of(request).model
@@ -88,7 +88,7 @@ def anything(request: Request) -> Response:
     return away(address("item", model.items.id_of(row)))
 
 
-@at("/item", "/items/{outside_id:outside}")
+@at("/item", "/items/{outside_id:outside}", once=("id",))
 def item(request: Request) -> Response:
     """Show one item, and what each model shows beside it."""
     service = request.app.state.service
@@ -112,7 +112,7 @@ def item(request: Request) -> Response:
     )
 
 
-@at("/user", "/users/{outside_id:outside}")
+@at("/user", "/users/{outside_id:outside}", once=("id", "model"))
 def user(request: Request) -> Response:
     """Show what a user likes, what is recommended, and why."""
     service = request.app.state.service
@@ -165,13 +165,13 @@ def about(request: Request) -> Response:
     return page("about.html", models=[reports.shown(held) for held in models])
 
 
-@at("/report")
+@at("/report", once=("model",))
 def report(request: Request) -> Response:
     """Answer with the run's own report."""
     return reports.report(held_of(request)) or missing("report", "None lay beside the model.")
 
 
-@at("/leaderboard")
+@at("/leaderboard", once=("model",))
 def leaderboard(request: Request) -> Response:
     """Show the run's leaderboard."""
     held = held_of(request)
