@@ -117,9 +117,13 @@ def test_what_is_not_known_of_a_user_is_said(model, tmp_path):
 
 def test_what_happens_is_counted(client):
     client.post(f"{API}/users/u1/likes", json={"likes": [{"item": "i5"}, {"item": "i6"}]})
-    client.post(f"{API}/users/u1/likes", json={"likes": [{"item": "nope"}]})
+    refused = {"likes": [{"item": "i7"}, {"item": "nope"}]}
+    client.post(f"{API}/users/u1/likes", json=refused, params={"unknown": "refuse"})
+    client.delete(f"{API}/users/u1/likes/i5")
+    client.delete(f"{API}/users/u1/likes/i5", params={"model": "popularity"})
     told = client.get("/metrics").text
     assert "alsolike_likes_total 2.0\n" in told
+    assert "alsolike_likes_taken_back_total 1.0\n" in told
     version = client.get("/readyz").json()["models"]["als"]
     assert f'alsolike_model_workers{{slot="als",version="{version}"}} 1.0\n' in told
 
@@ -200,7 +204,7 @@ def test_what_is_liked_comes_again_where_a_question_says_so(client):
         ("POST", "/recommendations", {"json": {"likes": []}}, 422),
         ("POST", "/recommendations", {"json": {"likes": [{"item": "i1", "value": 0}]}}, 422),
         ("POST", "/recommendations", {"json": {"likes": [{"item": "i1"}, {"item": "i1"}]}}, 422),
-        ("POST", "/users/u1/likes", {"json": {"likes": [{"item": "none of these"}]}}, 404),
+        ("POST", "/users/u1/likes?unknown=refuse", {"json": {"likes": [{"item": "no"}]}}, 404),
         ("POST", "/users/u1/likes", {"json": {"likes": [{"item": "i1"}], "more": 1}}, 422),
         ("POST", "/model/swap", {"json": {}}, 403),
         ("DELETE", "/items/i1", {}, 405),

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from threadpoolctl import ThreadpoolController
 
 import alsolike
-from alsolike.web import api, operating, pages
+from alsolike.web import api, likes, operating, pages
 from alsolike.web.guarding import guarded
 from alsolike.web.holding import Holder
 from alsolike.web.metrics import Metrics
@@ -24,7 +24,7 @@ from alsolike.web.swapping import prepare
 from alsolike.web.visiting import problem_page
 
 # All addresses of the service, but for the two that the guard answers by itself.
-ROUTERS = (api.router, operating.router, pages.router)
+ROUTERS = (api.router, likes.router, operating.router, pages.router)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.views.page import clean, web_origin
-from alsolike.web import charts, judging, reports, tastes, trying
+from alsolike.web import answering, charts, judging, reports, tastes, trying
 from alsolike.web.assets import page, static_route
 from alsolike.web.faces import Face, address, face_of, picture_content, text_of
 from alsolike.web.holding import Held
@@ -96,7 +96,10 @@ def item(request: Request) -> Response:
     wanted = outside_id(request)
     held = next((one for one in models.values() if one.model.items.find(wanted) is not None), None)
     if held is None:
-        return missing("item", f"No model here knows an item with the id {wanted!r}.")
+        hint = answering.hint_of(service.holder.of(None), wanted) if wanted else ""
+        return missing(
+            "item", f"No model here knows an item with the id {wanted!r}. {hint}".strip()
+        )
     row = answered_by(request, held).model.items.index_of(wanted)
     face = face_of(held, row)
     # Pages of one model ask the default one, which need not know this item.

@@ -137,8 +137,33 @@ class Kept(Answer):
     """What was kept."""
 
     user: str
-    kept: int
-    live_likes: int
+    kept: int = Field(description="likes of this request that are on disk now")
+    unknown_items: list[str] = Field(
+        description="those of them that this model does not know: kept for the next one, and "
+        "counted by any model that knows them"
+    )
+    hints: list[str] = Field(
+        description="for people: where an unknown one of the first ten is the name of an item, or "
+        "nearly an id, which ids may be meant"
+    )
+    live_likes: int = Field(description="all that the service was told and this model counts")
+    ignored_likes: int = Field(description="all of items that this model does not know")
+
+
+class TakenBack(Answer):
+    """What became of a like that was to be taken back."""
+
+    user: str
+    item: str
+    taken_back: bool = Field(
+        description="false where the service had no such like, such as after an earlier request"
+    )
+    in_training: bool | None = Field(
+        description="whether this model was trained on that like, so that the value of the "
+        "training data counts again; null where the model was saved without its history"
+    )
+    live_likes: int = Field(description="all that are left and this model counts")
+    ignored_likes: int = Field(description="all that are left of items that it does not know")
 
 
 class Part(BaseModel):
