@@ -78,7 +78,7 @@ def test_what_was_told_comes_out_and_is_read_again(tmp_path, ending):
     }
     assert (np.abs(found.timestamps - (tmp_path / FILE).stat().st_mtime) < 60).all()
     printed = alsolike("likes", tmp_path, "--forget", out)
-    assert printed.startswith(f"Forgotten: {count} of the {count} likes")
+    assert printed == f"Forgotten: all {count} likes in {out}. Live likes left: 0\n"
     assert rows_of(tmp_path) == []
 
 
@@ -115,7 +115,7 @@ def test_many_are_forgotten_in_parts(tmp_path):
     told(tmp_path, {f"u{user}": {f"i{item}": 1.0 for item in range(4000)} for user in range(3)})
     out = tmp_path / "likes.parquet"
     alsolike("likes", tmp_path, "--to", out)
-    assert "Forgotten: 12,000 of the 12,000" in alsolike("likes", tmp_path, "--forget", out)
+    assert "Forgotten: all 12,000" in alsolike("likes", tmp_path, "--forget", out)
 
 
 def test_a_service_without_likes_has_an_empty_table(tmp_path):
@@ -131,6 +131,10 @@ def test_what_is_no_state_is_said_and_stays_as_it_is(tmp_path):
             printed = alsolike("likes", given, *more, status=1)
             assert "the state of a service expected" in printed
     assert list(tmp_path.iterdir()) == []
+    told(tmp_path / "run" / "serving", {})
+    for given in (tmp_path / "run", tmp_path / "run" / "model"):
+        printed = alsolike("likes", given, status=1)
+        assert f"Did you mean {tmp_path / 'run' / 'serving'}?" in printed
     other = tmp_path / FILE
     other.write_text("no database", encoding="ascii")
     assert "another kind of file" in alsolike("likes", tmp_path, status=1)
@@ -155,10 +159,10 @@ def test_a_state_of_an_earlier_version_is_read_and_left_as_it_is(tmp_path):
     before = place.read_bytes()
     out = tmp_path / "likes.csv"
     printed = alsolike("likes", tmp_path, "--to", out)
-    assert "warning: 1 likes were kept by a version that noted no times" in printed
+    assert "warning: likes that an earlier version kept without a time: 1." in printed
     assert place.read_bytes() == before
     assert live_likes(tmp_path).table["timestamp"].tolist() == [1_700_000_000]
-    assert "Forgotten: 1 of the 1" in alsolike("likes", tmp_path, "--forget", out)
+    assert "Forgotten: all 1 likes" in alsolike("likes", tmp_path, "--forget", out)
 
 
 def test_beside_a_running_service_and_after_a_kill(tmp_path):

@@ -1,5 +1,7 @@
 """The API: own ids, likes that count at once, one shape of errors, the library's answers."""
 
+import html
+import json
 import re
 from dataclasses import replace
 from urllib.parse import quote
@@ -233,3 +235,29 @@ def test_search_health_and_the_description(client):
     )
     for words in ("whole number, at least 1", "list of", "needed", "none of these ids"):
         assert words in page
+
+
+def test_what_a_score_means_is_said_wherever_one_is_given(client):
+    described = client.get("/openapi.json").json()["components"]["schemas"]
+    found = [
+        (name, part, about.get("description", ""))
+        for name, shape in described.items()
+        for part, about in shape["properties"].items()
+        if part in {"score", "cosine"}
+    ]
+    assert {name for name, _, _ in found} == {"Ranked", "Explained", "Neighbourhood"}
+    for name, part, words in found:
+        assert "no probability" in words, name
+        assert part == "cosine" or "above 1 or below 0" in words, name
+    page = client.get("/docs").text
+    assert page.count("may be above 1 or below 0 and is no probability") == 2
+    assert "keep or refuse" in page
+
+
+def test_the_example_of_the_documentation_can_be_asked_as_it_stands(client):
+    page = html.unescape(client.get("/docs").text)
+    path = re.search(r"curl 'http://[^/]+(/api\S+)'", page)
+    body = re.search(r"-d '(\{.*?\})'", page)
+    assert client.get(path[1]).status_code == 200
+    given = json.loads(body[1])
+    assert client.post(f"{API}/recommendations", json=given).status_code == 200

@@ -135,8 +135,8 @@ def likes(state: Path, to: Path | None, told: Path | None) -> None:
     found = live_likes(place)
     if found.undated:
         say(
-            f"warning: {found.undated:,} likes were kept by a version that noted no times. They "
-            "have the time at which the state was written last.",
+            f"warning: likes that an earlier version kept without a time: {found.undated:,}. They "
+            "are given the time at which the state was written last.",
             err=True,
         )
     if to is None:
@@ -164,10 +164,14 @@ def _forget(state: Path, told: Path) -> None:
     with State(state) as kept:
         forgotten = kept.forget(rows)
         left = kept.counts()["likes"]
-    say(
-        f"Forgotten: {forgotten:,} of the {found.n_interactions:,} likes in {told}; any other was "
-        f"not there, or came again since. Live likes left: {left:,}"
+    count = found.n_interactions
+    which = (
+        f"all {count:,} likes in {told}."
+        if forgotten == count
+        else f"{forgotten:,} of the {count:,} likes in {told}; the others were not there, or came "
+        "again since."
     )
+    say(f"Forgotten: {which} Live likes left: {left:,}")
 
 
 def _token(path: Path | None, variable: str) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from alsolike.database import Database
 from alsolike.errors import SettingError
 from alsolike.tables import Table
-from alsolike.web.state import STATE, file_of
+from alsolike.web.state import FILE, STATE, file_of
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,13 @@ def state_at(path: str | os.PathLike[str]) -> Path:
     """Return the file of a state that is there already; SettingError where there is none."""
     place = file_of(path)
     if not place.is_file():
+        given = Path(path)
+        beside = (given / "serving", given.parent / "serving")
+        near = [one for one in beside if (one / FILE).is_file()]
         raise SettingError(
             f"{place}: the state of a service expected, but there is no such file. A service keeps "
             "it in the folder 'serving' beside its model, or where --state said."
+            + (f" Did you mean {near[0]}?" if near else "")
         )
     return place
 

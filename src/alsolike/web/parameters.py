@@ -102,13 +102,25 @@ def _query_fields(dependant: Dependant) -> Iterator[tuple[str, bool]]:
         yield from _query_fields(inner)
 
 
+def meant(given: str, known: Iterable[str]) -> str:
+    """Return a sentence with the known names that a misspelt one may mean, or nothing.
+
+    Examples
+    --------
+    >>> meant("modle", ["k", "model"]), meant("x", ["k", "model"])
+    (" Did you mean 'model'?", '')
+    """
+    near = difflib.get_close_matches(given.casefold(), known)
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
 def _unknown(name: str, known: list[str]) -> UnknownParameter:
     shown = repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}\N{HORIZONTAL ELLIPSIS}")
     if not known:
         message = f"This address takes no parameters, so {shown} is none of it."
         return UnknownParameter(message, name)
-    near = difflib.get_close_matches(name.casefold(), known)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     return UnknownParameter(
-        f"{shown} is no parameter of this address.{hint} It takes: {', '.join(known)}.", name
+        f"{shown} is no parameter of this address.{meant(name, known)} It takes: "
+        f"{', '.join(known)}.",
+        name,
     )

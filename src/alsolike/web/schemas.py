@@ -2,8 +2,23 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    model_validator,
+)
 
+from alsolike.web.parameters import meant
+
+# What a score of a recommendation is: said wherever one is given.
+PREFERENCE = (
+    "a predicted preference: the model aims at 1 for what the user likes and at 0 for the rest; it "
+    "may be above 1 or below 0 and is no probability, so compare scores of one user and one model "
+    "only"
+)
 MOST_OF_AN_ID = 16_384
 MOST_LIKES = 1_000
 MOST_IDS = 1_000
@@ -18,6 +33,19 @@ class Taken(BaseModel):
     """What a client sends; anything unknown in it is an error."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, given: Any) -> Any:
+        """Name what is unknown before what is missing: the one is often the other, misspelt."""
+        known = sorted(cls.model_fields)
+        for name in given if isinstance(given, dict) else ():
+            if name not in known:
+                raise ValueError(
+                    f"{name[:60]!r} is no part of {cls.__name__}.{meant(name, known)} It takes: "
+                    f"{', '.join(known)}"
+                )
+        return given
 
 
 class Like(Taken):
@@ -100,7 +128,10 @@ class Ranked(BaseModel):
     item: str
     name: str | None
     likes: int
-    score: float
+    score: float = Field(
+        description=f"of a recommendation, {PREFERENCE}; of a similar item, the cosine, from -1 to "
+        "1; of what is listed by popularity, how many like it"
+    )
 
 
 class ItemAnswer(Answer, Item):
@@ -180,7 +211,7 @@ class Explained(Answer):
 
     user: str
     item: str
-    score: float
+    score: float = Field(description=PREFERENCE)
     parts: list[Part]
 
 
@@ -189,7 +220,7 @@ class Neighbourhood(Answer):
 
     item: str
     other: str
-    cosine: float
+    cosine: float = Field(description="how similar they are, from -1 to 1; no probability")
     likes: int
     likes_of_other: int
     shared: int | None = Field(description="users who like both; null without a history")
