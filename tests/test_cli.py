@@ -89,7 +89,7 @@ def test_help_names_the_verbs_in_the_order_of_the_flow() -> None:
     assert verbs == [
         "run", "demo", "read", "filter", "split", "search", "runs", "fit", "compile",
         "evaluate", "passport", "similar", "recommend", "explain", "gallery", "describe",
-        "export", "diff", "serve", "swap",
+        "export", "diff", "serve", "swap", "likes",
     ]  # fmt: skip
     for verb in verbs:
         assert "Usage:" in fine(verb, "-h").output

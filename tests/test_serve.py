@@ -98,6 +98,25 @@ def test_no_like_that_was_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None
             assert told["live_likes"] == 2
 
 
+def test_no_like_is_lost_after_another_process_has_used_the_state(tmp_path: Path) -> None:
+    one, two = bundle(tmp_path / "one"), bundle(tmp_path / "two", seed=1)
+    given = [str(one), "--log", "", "--rate", "0", "--state", str(tmp_path / "state")]
+    likes = {"likes": [{"item": "i1"}]}
+    for workers in ("1", "2"):
+        with running(*given, "--workers", workers) as (address, process):
+            for number, model in enumerate((two, one)):
+                done = alsolike("swap", tmp_path / "state", model)
+                assert done.returncode == 0, done.stderr
+                assert asked(address, f"/api/v1/users/w{workers}n{number}/likes", likes)["kept"]
+                seen = alsolike("likes", tmp_path / "state").stdout
+                assert f"Live likes: {2 * int(workers) - 1 + number}." in seen
+            os.kill(process.pid, signal.SIGKILL)
+        with running(*given) as (address, _):
+            for number in range(2):
+                path = f"/api/v1/users/w{workers}n{number}/recommendations"
+                assert asked(address, path)["live_likes"] == 1
+
+
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     model = str(bundle(tmp_path / "model"))
     given = [model, "--workers", "2", "--log", "", "--rate", "0"]

@@ -1,5 +1,7 @@
 """The API: own ids, likes that count at once, one shape of errors, the library's answers."""
 
+import html
+import json
 import re
 from dataclasses import replace
 from urllib.parse import quote
@@ -117,9 +119,13 @@ def test_what_is_not_known_of_a_user_is_said(model, tmp_path):
 
 def test_what_happens_is_counted(client):
     client.post(f"{API}/users/u1/likes", json={"likes": [{"item": "i5"}, {"item": "i6"}]})
-    client.post(f"{API}/users/u1/likes", json={"likes": [{"item": "nope"}]})
+    refused = {"likes": [{"item": "i7"}, {"item": "nope"}]}
+    client.post(f"{API}/users/u1/likes", json=refused, params={"unknown": "refuse"})
+    client.delete(f"{API}/users/u1/likes/i5")
+    client.delete(f"{API}/users/u1/likes/i5", params={"model": "popularity"})
     told = client.get("/metrics").text
     assert "alsolike_likes_total 2.0\n" in told
+    assert "alsolike_likes_taken_back_total 1.0\n" in told
     version = client.get("/readyz").json()["models"]["als"]
     assert f'alsolike_model_workers{{slot="als",version="{version}"}} 1.0\n' in told
 
@@ -200,7 +206,7 @@ def test_what_is_liked_comes_again_where_a_question_says_so(client):
         ("POST", "/recommendations", {"json": {"likes": []}}, 422),
         ("POST", "/recommendations", {"json": {"likes": [{"item": "i1", "value": 0}]}}, 422),
         ("POST", "/recommendations", {"json": {"likes": [{"item": "i1"}, {"item": "i1"}]}}, 422),
-        ("POST", "/users/u1/likes", {"json": {"likes": [{"item": "none of these"}]}}, 404),
+        ("POST", "/users/u1/likes?unknown=refuse", {"json": {"likes": [{"item": "no"}]}}, 404),
         ("POST", "/users/u1/likes", {"json": {"likes": [{"item": "i1"}], "more": 1}}, 422),
         ("POST", "/model/swap", {"json": {}}, 403),
         ("DELETE", "/items/i1", {}, 405),
@@ -229,3 +235,29 @@ def test_search_health_and_the_description(client):
     )
     for words in ("whole number, at least 1", "list of", "needed", "none of these ids"):
         assert words in page
+
+
+def test_what_a_score_means_is_said_wherever_one_is_given(client):
+    described = client.get("/openapi.json").json()["components"]["schemas"]
+    found = [
+        (name, part, about.get("description", ""))
+        for name, shape in described.items()
+        for part, about in shape["properties"].items()
+        if part in {"score", "cosine"}
+    ]
+    assert {name for name, _, _ in found} == {"Ranked", "Explained", "Neighbourhood"}
+    for name, part, words in found:
+        assert "no probability" in words, name
+        assert part == "cosine" or "above 1 or below 0" in words, name
+    page = client.get("/docs").text
+    assert page.count("may be above 1 or below 0 and is no probability") == 2
+    assert "keep or refuse" in page
+
+
+def test_the_example_of_the_documentation_can_be_asked_as_it_stands(client):
+    page = html.unescape(client.get("/docs").text)
+    path = re.search(r"curl 'http://[^/]+(/api\S+)'", page)
+    body = re.search(r"-d '(\{.*?\})'", page)
+    assert client.get(path[1]).status_code == 200
+    given = json.loads(body[1])
+    assert client.post(f"{API}/recommendations", json=given).status_code == 200

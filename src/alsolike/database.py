@@ -2,9 +2,12 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,10 @@ from alsolike.errors import AlsolikeError, WritingError
 
 _MAGIC = b"SQLite format 3\0"
 _PAUSE = 0.005  # seconds between two tries
+
+_File = tuple[int, int]  # device and number of a file
+_open_here: Counter[_File | None] = Counter()  # connections of this process, by file
+_OPENING = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Kind:
         What a file that cannot be used as it is raises.
     patience : int
         Seconds to wait for other processes that write.
+    upgrades : tuple of tuple of str
+        Statements that turn a file of version 1 into one of version 2, those from 2 to 3, and on.
     """
 
     name: str
@@ -43,6 +52,7 @@ class Kind:
     way_out: str
     error: type[AlsolikeError]
     patience: int
+    upgrades: tuple[tuple[str, ...], ...] = ()
 
 
 class Database:
@@ -55,6 +65,9 @@ class Database:
     kind : Kind
     is_checked : bool
         It was opened before by this process, and need not be looked through again.
+    only_read : bool
+        Write nothing, neither to the file nor beside it: it may be somebody else's. A file of an
+        earlier version stays one.
 
     Raises
     ------
@@ -65,20 +78,29 @@ class Database:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None, kind: Kind, *, is_checked: bool = False
+        self,
+        path: str | os.PathLike[str] | None,
+        kind: Kind,
+        *,
+        is_checked: bool = False,
+        only_read: bool = False,
     ) -> None:
         self.place = f"{kind.name} in memory" if path is None else str(Path(path))
-        self._kind = kind
+        self._kind, self._only_read = kind, only_read
         self._one_at_a_time = threading.RLock()
-        if path is not None:
-            _make_room(Path(path), kind)
-        with self._explained():
-            self._connection = sqlite3.connect(
-                ":memory:" if path is None else path,
-                timeout=kind.patience,
-                isolation_level=None,
-                check_same_thread=False,
-            )
+        self._copy = contextlib.ExitStack()
+        self._file: _File | None = None
+        with _OPENING:
+            if path is not None:
+                _look_before(Path(path), kind, make=not only_read)
+            with self._explained():
+                if only_read and path is not None:
+                    self._connection = self._opened_to_read(Path(path))
+                else:
+                    self._connection = self._opened(":memory:" if path is None else path)
+            if path is not None:
+                self._file = _file_at(path)
+                _open_here[self._file] += 1
         try:
             if not is_checked:
                 self._look_through()
@@ -108,6 +130,44 @@ class Database:
         """Let go of the file, once no other thread is using it."""
         with self._one_at_a_time:
             self._connection.close()
+            self._copy.close()
+        with _OPENING:
+            _open_here[self._file] -= 1
+            self._file = None
+
+    def _opened(self, path: str | os.PathLike[str], *, uri: bool = False) -> sqlite3.Connection:
+        return sqlite3.connect(
+            path,
+            timeout=self._kind.patience,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=uri,
+        )
+
+    def _opened_to_read(self, path: Path) -> sqlite3.Connection:
+        """Open the file in a way that leaves no trace, neither in it nor beside it.
+
+        What was written last stands in a log beside the file while somebody writes, or after a
+        kill. To read that, SQLite wants an index of it, which it makes where there is none: then a
+        copy is read. Without a log the file is all there is.
+        """
+        log, index = (path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm"))
+        address = path.absolute().as_uri()
+        if index.exists():
+            connection = self._opened(f"{address}?mode=ro&readonly_shm=1", uri=True)
+            try:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+            except sqlite3.OperationalError:  # nobody has it open, and the index is of no use
+                connection.close()
+            else:
+                return connection
+        if not log.exists() or not log.stat().st_size:
+            return self._opened(f"{address}?mode=ro&immutable=1", uri=True)
+        copy = Path(self._copy.enter_context(tempfile.TemporaryDirectory())) / path.name
+        shutil.copyfile(path, copy)
+        with contextlib.suppress(FileNotFoundError):  # its writer has just closed it
+            shutil.copyfile(log, copy.with_name(log.name))
+        return self._opened(copy)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -138,6 +198,10 @@ class Database:
         """Make the tables where there are none; a kill leaves the whole schema or none of it."""
         if self._has_tables():
             self._refuse_others()  # before a byte of somebody else's file has changed
+        elif self._only_read:
+            raise self._kind.error(f"{self.place} is empty, and not {self._kind.name}.")
+        if self._only_read:
+            return
         self._write_ahead()
         self.rows("PRAGMA synchronous = FULL")
         self.rows("PRAGMA foreign_keys = ON")
@@ -147,6 +211,16 @@ class Database:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {self._kind.application}")
                 connection.execute(f"PRAGMA user_version = {self._kind.version}")
+            self._upgrade(connection)
+
+    def _upgrade(self, connection: sqlite3.Connection) -> None:
+        """Bring a file of an earlier version up to this one, step by step."""
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        while version < self._kind.version:
+            for statement in self._kind.upgrades[version - 1]:
+                connection.execute(statement)
+            version += 1
+            connection.execute(f"PRAGMA user_version = {version}")
 
     def _write_ahead(self) -> None:
         """Switch the file to a write-ahead log, which it stays in.
@@ -177,11 +251,16 @@ class Database:
                 f"{self.place} is a database, but not {kind.name}. Choose another place."
             )
         [(version,)] = self.rows("PRAGMA user_version")
-        if version != kind.version:
+        if version != kind.version and not 0 < version <= len(kind.upgrades):
             raise kind.error(
                 f"{self.place} is of format {version}; this version of alsolike knows format "
                 f"{kind.version}. Go on with the version that began it, or choose another place."
             )
+
+
+def _file_at(path: str | os.PathLike[str]) -> _File:
+    about = Path(path).stat()
+    return about.st_dev, about.st_ino
 
 
 def _is_final(error: sqlite3.OperationalError) -> bool:
@@ -189,13 +268,16 @@ def _is_final(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY
 
 
-def _make_room(path: Path, kind: Kind) -> None:
+def _look_before(path: Path, kind: Kind, *, make: bool) -> None:
     """Make the folder, and look before SQLite does: it would write over a file of a few bytes."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if make:
+            path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise WritingError(f"{path}: a folder stands where {kind.name} should be.")
-        if path.exists():
+        # Whoever closes a file lets go of all locks that this process has on it, SQLite's among
+        # them: another process would take the log away from under the connections that are here.
+        if path.exists() and not _open_here[_file_at(path)]:
             with path.open("rb") as file:
                 start = file.read(len(_MAGIC))
             if start not in (b"", _MAGIC):

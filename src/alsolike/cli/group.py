@@ -92,5 +92,6 @@ for verb in (
     handing.diff,
     serving.serve,
     serving.swap,
+    serving.likes,
 ):
     main.add_command(verb)

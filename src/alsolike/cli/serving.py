@@ -1,4 +1,4 @@
-"""The verbs of the service: serve models, and swap one while they are served."""
+"""The verbs of the service: serve models, swap one while they are served, take likes out."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from alsolike.cli.options import PATH
+from alsolike.cli.options import PATH, to_option
 from alsolike.cli.printing import say
 from alsolike.errors import SettingError
 
@@ -104,6 +104,74 @@ def swap(state: Path, model: Path, name: str | None) -> None:
     settings = Settings.from_file(state / SETTINGS_FILE)
     with State(settings.state) as kept:
         say(str(swap_(settings, kept, name or settings.default, model)))
+
+
+@click.command()
+@click.argument("state", type=PATH)
+@to_option
+@click.option(
+    "--forget",
+    "told",
+    type=PATH,
+    help="A file that --to wrote: let the service forget what it holds, once a model was trained "
+    "on it and is served.",
+)
+def likes(state: Path, to: Path | None, told: Path | None) -> None:
+    """Take out the likes that a service was told, to train the next model on.
+
+    STATE is the service's state folder, or a copy of it; the service may be running.
+    """
+    from alsolike.cli.files import write_rows
+    from alsolike.web.live_likes import live_likes, state_at
+    from alsolike.writing import refuse_overlap
+
+    if to is not None and told is not None:
+        raise click.UsageError("Give --to to take likes out, or --forget when a model has them.")
+    place = state_at(state)
+    if told is not None:
+        _forget(place, told)
+        return
+    refuse_overlap([place], filter(None, [to]))
+    found = live_likes(place)
+    if found.undated:
+        say(
+            f"warning: likes that an earlier version kept without a time: {found.undated:,}. They "
+            "are given the time at which the state was written last.",
+            err=True,
+        )
+    if to is None:
+        say(f"{found}. To take them out, give --to likes.csv")
+    else:
+        write_rows(to, found.table)
+
+
+def _forget(state: Path, told: Path) -> None:
+    """Let a service forget the likes of a file that `likes` wrote."""
+    from alsolike.data.joining import to_table
+    from alsolike.data.reading import read
+    from alsolike.web.state import State
+
+    found, _ = read(
+        told,
+        user="user",
+        item="item",
+        value="value",
+        timestamp="timestamp",
+        repeats="error",
+        negative="dislike",
+    )
+    rows = zip(*(column.tolist() for column in to_table(found).to_dict().values()), strict=True)
+    with State(state) as kept:
+        forgotten = kept.forget(rows)
+        left = kept.counts()["likes"]
+    count = found.n_interactions
+    which = (
+        f"all {count:,} likes in {told}."
+        if forgotten == count
+        else f"{forgotten:,} of the {count:,} likes in {told}; the others were not there, or came "
+        "again since."
+    )
+    say(f"Forgotten: {which} Live likes left: {left:,}")
 
 
 def _token(path: Path | None, variable: str) -> str | None:

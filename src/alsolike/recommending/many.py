@@ -184,6 +184,11 @@ def recommend(
 ) -> Table:
     """Recommend items to users, ids in and ids out.
 
+    The score of a `FactorModel` is a predicted preference: the model aims at 1 for what a user
+    likes and at 0 for the rest, and how near it comes depends on its settings. It may be above 1
+    or below 0 and is no probability; compare scores of one user and one model only. Other models
+    have scales of their own.
+
     Parameters
     ----------
     model : Recommender

@@ -48,6 +48,8 @@ def recommend_one(
 ) -> Table:
     """Recommend items to one user; the same table as ``recommend(model, user)``.
 
+    What a score means, and what not, is said in `alsolike.recommending.many.recommend`.
+
     Parameters
     ----------
     model : FactorModel
@@ -97,6 +99,8 @@ def recommend_for_likes(
     deny: Iterable[str] | None = None,
 ) -> Table:
     """Recommend items to somebody whom the model has never seen.
+
+    What a score means, and what not, is said in `alsolike.recommending.many.recommend`.
 
     Parameters
     ----------

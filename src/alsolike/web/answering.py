@@ -29,6 +29,9 @@ from alsolike.web.settings import POPULARITY
 from alsolike.web.strips import popular_rows
 from alsolike.web.tastes import Taste, taste_of
 
+_MOST_HINTS = 3
+_MOST_OF_A_TEXT = 100
+
 Ranking = Sequence[tuple[int, float]]  # rows of items and their scores
 
 
@@ -52,8 +55,52 @@ def row_of(held: Held, item: str) -> int:
     """Return the row of an item by its id; UnknownId where the model has none."""
     row = held.model.items.find(item)
     if row is None:
-        raise UnknownId(f"Model {held.name!r} knows no item {item[:200]!r}.")
+        words = (
+            f"Model {held.name!r} knows no item with the id {_short(item)}.",
+            hint_of(held, item),
+            "Ids are found by names at /api/v1/items?q=NAME.",
+        )
+        raise UnknownId(" ".join(filter(None, words)))
     return row
+
+
+def hint_of(held: Held, item: str) -> str:
+    """Return which ids may be meant by a text that is none: of items called so, or nearly so.
+
+    Returns
+    -------
+    str
+        A sentence, or nothing where there is no such item.
+    """
+    called = held.index.called(item)
+    named = [row for row in called if _has_name(held, row)]
+    ids = [repr(held.model.items.id_of(row)) for row in named]
+    if len(ids) == 1:
+        return f"That is a name, and ids are asked for here: the item of that name is {ids[0]}."
+    if ids:
+        more = f" and {len(ids) - _MOST_HINTS} more" if len(ids) > _MOST_HINTS else ""
+        return (
+            f"That is a name, and ids are asked for here: {len(ids)} items have that name, "
+            f"{', '.join(ids[:_MOST_HINTS])}{more}."
+        )
+    near = called or held.index.find(item, limit=_MOST_HINTS)
+    shown = [_with_name(held, row) for row in near[:_MOST_HINTS]]
+    return f"Did you mean {' or '.join(shown)}?" if shown else ""
+
+
+def _has_name(held: Held, row: int) -> bool:
+    """Tell whether an item is called by something else than its id."""
+    name = _name(held, row)
+    return name is not None and name.casefold() != held.model.items.id_of(row).casefold()
+
+
+def _with_name(held: Held, row: int) -> str:
+    shown = _short(held.model.items.id_of(row))
+    return f"{shown} ({_short(_name(held, row) or '')})" if _has_name(held, row) else shown
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _MOST_OF_A_TEXT else f"{text[:_MOST_OF_A_TEXT]}…")
 
 
 def ranked(held: Held, ranking: Ranking) -> list[dict[str, Any]]:

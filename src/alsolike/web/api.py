@@ -100,7 +100,7 @@ def explain_neighbours(
     request: Request, item_id: OutsideId, other: Asked, slot: Slot = None
 ) -> dict[str, Any]:
     """Say why two items are neighbours."""
-    held = _held(request, slot)
+    held = held_of(request, slot)
     row, near = answering.row_of(held, item_id), answering.row_of(held, other)
     both = answering.ranked(held, [(row, 0.0), (near, 0.0)])
     shared = None if held.likers is None else held.likers.shared(row, near)
@@ -129,7 +129,7 @@ def find_items(
     slot: Slot = None,
 ) -> dict[str, Any]:
     """Search over names and ids."""
-    held = _held(request, slot)
+    held = held_of(request, slot)
     rows = held.index.find(q, limit=_checked(request, limit))
     return {
         "model": answering.source_of(held),
@@ -168,11 +168,11 @@ def recommend_to_user_by_query(
 @router.post("/api/v1/recommendations", response_model=schemas.Recommended)
 async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None) -> Response:
     """Recommend for likes, of somebody whom the model need not know; nothing is stored."""
-    held, k = _held(request, slot), _checked(request, wish.k)
+    held, k = held_of(request, slot), _checked(request, wish.k)
     filters = {"allow": wish.allow, "deny": wish.deny}
 
     def answered() -> bytes:
-        likes = _distinct(wish.likes)
+        likes = distinct(wish.likes)
         values = {answering.row_of(held, item): value for item, value in likes.items()}
         checked_values(list(likes.values()), len(likes))
         if answering.is_popularity(slot):
@@ -193,32 +193,12 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
     return await _soon(held, answered)
 
 
-@router.post("/api/v1/users/{user_id:outside}/likes", response_model=schemas.Kept, status_code=201)
-def like(
-    request: Request, user_id: OutsideId, body: schemas.Likes, slot: Slot = None
-) -> dict[str, Any]:
-    """Keep likes of a user; they are on disk when this answers, and count from the next answer."""
-    held, likes = _held(request, slot), _distinct(body.likes)
-    for item in likes:
-        answering.row_of(held, item)
-    checked_values(list(likes.values()), len(likes))
-    service = request.app.state.service
-    service.state.add_likes(user_id, likes)
-    service.metrics.count("likes", len(likes))
-    return {
-        "model": answering.source_of(held),
-        "user": user_id,
-        "kept": len(likes),
-        "live_likes": len(service.state.likes_of(user_id)),
-    }
-
-
 @router.get("/api/v1/users/{user_id:outside}/explanations", response_model=schemas.Explained)
 def explain_recommendation(
     request: Request, user_id: OutsideId, item: Asked, slot: Slot = None
 ) -> dict[str, Any]:
     """Say which likes carry the score of an item; their contributions add up to it."""
-    held = _held(request, slot)
+    held = held_of(request, slot)
     answering.row_of(held, item)
     live = request.app.state.service.state.likes_of(user_id)
     why = answering.explanation(held, user_id, item, live)
@@ -251,7 +231,8 @@ def models(request: Request) -> dict[str, Any]:
     }
 
 
-def _held(request: Request, slot: str | None) -> Held:
+def held_of(request: Request, slot: str | None) -> Held:
+    """Return the model that a request names, the default where it names none or popularity."""
     held: Held = request.app.state.service.holder.of(
         None if answering.is_popularity(slot) else slot
     )
@@ -267,7 +248,7 @@ def _checked(request: Request, k: int) -> int:
 
 
 async def _similar(request: Request, item: str, asked: _SimilarAsked) -> Response:
-    held, k = _held(request, asked.slot), _checked(request, asked.k)
+    held, k = held_of(request, asked.slot), _checked(request, asked.k)
     row, by_likes = answering.row_of(held, item), answering.is_popularity(asked.slot)
     filters = {"allow": asked.allow, "deny": asked.deny}
     shelves: Shelves = request.app.state.service.shelves
@@ -297,13 +278,13 @@ async def _soon(held: Held, answered: Callable[[], bytes]) -> Response:
 
 
 def _item(request: Request, item: str, slot: str | None) -> dict[str, Any]:
-    held = _held(request, slot)
+    held = held_of(request, slot)
     known = answering.item_of(held, answering.row_of(held, item))
     return {"model": answering.source_of(held), **known}
 
 
 def _recommended(request: Request, user: str, asked: _RecommendedAsked) -> dict[str, Any]:
-    held, service = _held(request, asked.slot), request.app.state.service
+    held, service = held_of(request, asked.slot), request.app.state.service
     ranking, taste = answering.recommendations(
         held,
         user,
@@ -324,7 +305,8 @@ def _recommended(request: Request, user: str, asked: _RecommendedAsked) -> dict[
     }
 
 
-def _distinct(likes: list[schemas.Like]) -> dict[str, float]:
+def distinct(likes: list[schemas.Like]) -> dict[str, float]:
+    """Return likes as items to values; SettingError where an item comes twice."""
     found = {one.item: one.value for one in likes}
     if len(found) < len(likes):
         raise SettingError("likes: an item is given more than once. Give each item one value.")

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from threadpoolctl import ThreadpoolController
 
 import alsolike
-from alsolike.web import api, operating, pages
+from alsolike.web import api, likes, operating, pages
 from alsolike.web.guarding import guarded
 from alsolike.web.holding import Holder
 from alsolike.web.metrics import Metrics
@@ -22,6 +22,9 @@ from alsolike.web.state import State
 from alsolike.web.statuses import install
 from alsolike.web.swapping import prepare
 from alsolike.web.visiting import problem_page
+
+# All addresses of the service, but for the two that the guard answers by itself.
+ROUTERS = (api.router, likes.router, operating.router, pages.router)
 
 
 @dataclass
@@ -78,15 +81,15 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="alsolike",
         version=alsolike.__version__,
+        openapi_url=None,  # as those below: our own routes, held to our own rules
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
     )
     app.state.service = service
-    app.include_router(api.router)
-    app.include_router(operating.router)
-    app.include_router(pages.router)
-    install(app, page=problem_page)
+    for router in ROUTERS:
+        app.include_router(router)
+    install(app, routes=[one for router in ROUTERS for one in router.routes], page=problem_page)
     holder = service.holder
     # The last one added is the first that a request passes.
     app.add_middleware(Quick, holder=holder, most_k=settings.most_k, shelves=service.shelves)

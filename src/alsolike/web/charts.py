@@ -8,6 +8,7 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from alsolike.views.page import clean
 from alsolike.web.assets import page
 from alsolike.web.atlas import Atlas, atlas
 from alsolike.web.faces import address, shown_name
@@ -17,10 +18,12 @@ from alsolike.web.visiting import (
     FOREVER,
     SHORT_VERSION,
     at,
+    away,
     gone,
     held_at_version,
     held_of,
     in_eyes_of,
+    query_of,
     row_of,
 )
 
@@ -43,15 +46,20 @@ def atlas_of(held: Held) -> Atlas:
     return _atlases[held]
 
 
-@at("/map")
+@at("/map", once=("item", "q", "model"))
 def map_page(request: Request) -> Response:
     """Show the catalogue as points."""
-    held = held_of(request)
-    wanted = request.query_params.get("item", "")
+    held, model = held_of(request), request.query_params.get("model")
+    wanted, query = request.query_params.get("item", ""), query_of(request)
+    for row in held.index.find(query, limit=1) if query else ():
+        found = urlencode({"item": held.model.items.id_of(row)})
+        return away(in_eyes_of(model, f"/map?{found}"))
     here = f"/map?{urlencode({'item': wanted})}" if wanted else "/map"
     chosen = held.model.items.find(wanted) if wanted else None
     return page(
         "map.html",
+        unknown=clean(query or wanted) if chosen is None else "",
+        carried=model,
         data=f"{held.name}/{held.version[:SHORT_VERSION]}",
         model=held.name,
         models=[(name, in_eyes_of(name, here)) for name in request.app.state.service.holder.held],
@@ -86,7 +94,7 @@ def map_names(request: Request) -> Response:
     return JSONResponse(named, headers={"Cache-Control": FOREVER})
 
 
-@at("/map/item/{model}/{version}")
+@at("/map/item/{model}/{version}", once=("row", "id"))
 def map_item(request: Request) -> Response:
     """Answer with one item, by row or id, and its neighbours."""
     held = held_at_version(request)

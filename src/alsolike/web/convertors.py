@@ -4,13 +4,16 @@ The framework's own ``path`` ends where a line does. Whoever writes ``{item_id:o
 this module, which makes the name known.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
-from fastapi.routing import APIRoute
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import Match
 from starlette.types import Scope
+
+from alsolike.web.parameters import CheckedRoute
 
 
 class OutsideId(Convertor[str]):
@@ -27,7 +30,7 @@ class OutsideId(Convertor[str]):
         return value
 
 
-class OutsideRoute(APIRoute):
+class OutsideRoute(CheckedRoute):
     """A route whose end is no part of an id.
 
     Where both are unquoted, the item ``x/similar`` cannot be told from the question for what is
@@ -37,8 +40,13 @@ class OutsideRoute(APIRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Tell whether a request is for this route."""
         found, child = super().matches(scope)
-        if found is not Match.NONE and not ends_so(scope, self.path_format.rpartition("}")[2]):
+        if found is Match.NONE or not ends_so(scope, self.path_format.rpartition("}")[2]):
             return Match.NONE, {}
+        if self.path_format.count("{") > 1:
+            ids = _two_ids(scope, self.path_format)
+            if ids is None:
+                return Match.NONE, {}
+            child["path_params"] = {**child["path_params"], **ids}
         return found, child
 
 
@@ -46,6 +54,19 @@ def ends_so(scope: Mapping[str, Any], end: str) -> bool:
     """Tell whether an address ends so as it was sent; servers need not say how that was."""
     sent: bytes | None = scope.get("raw_path")
     return sent is None or sent.endswith(end.encode("ascii"))
+
+
+def _two_ids(scope: Mapping[str, Any], template: str) -> dict[str, str] | None:
+    """Return both ids of an address as it was sent; None where it may be read in two ways.
+
+    What stands between them is told from an id that holds the same by how it is quoted.
+    """
+    start, first, between, second, _ = re.split(r"[{}]", template)
+    sent: bytes | None = scope.get("raw_path")
+    if sent is None:
+        return {}
+    ids = sent.decode("latin-1").partition(start)[2].split(between)
+    return dict(zip((first, second), map(unquote, ids), strict=True)) if len(ids) == 2 else None
 
 
 register_url_convertor("outside", OutsideId())

@@ -108,6 +108,8 @@ def in_words(schema: Schema) -> str:
     'list of text, or null'
     >>> in_words({"type": "array", "items": {"$ref": "#/components/schemas/Like"}, "maxItems": 9})
     'list of Like, at most 9'
+    >>> in_words({"type": "string", "enum": ["keep", "refuse"]})
+    'keep or refuse'
     """
     if "anyOf" in schema:
         return ", or ".join(in_words(one) for one in schema["anyOf"])
@@ -115,6 +117,8 @@ def in_words(schema: Schema) -> str:
         return _name_of(schema)
     if schema.get("type") == "array":
         return f"list of {in_words(schema['items'])}{_bounds(schema, 'minItems', 'maxItems')}"
+    if "enum" in schema:
+        return " or ".join(map(str, schema["enum"]))
     if schema.get("type") == "object":
         return "object"
     return f"{_KINDS[schema['type']]}{_bounds(schema, 'minimum', 'maximum')}"

@@ -10,18 +10,31 @@ import asyncio
 import logging
 import time
 import urllib.parse
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
+from alsolike.views.page import clean
 from alsolike.web.accesslog import AccessLog
 from alsolike.web.assets import STATIC
+from alsolike.web.exchange import (
+    Answer,
+    App,
+    ClientLeft,
+    Receive,
+    Replayed,
+    Scope,
+    Send,
+    drain,
+    part_of,
+)
 from alsolike.web.limits import Limiter
 from alsolike.web.login import LOGIN_PATH, is_reader, logged_in, login_page
 from alsolike.web.metrics import CONTENT_TYPE, Metrics
 from alsolike.web.origins import Hosts, check_origin
+from alsolike.web.parameters import Takes
 from alsolike.web.policies import Policies
-from alsolike.web.refusals import Message, Refusal, answer
+from alsolike.web.refusals import Refusal, answer
 from alsolike.web.settings import Settings
+from alsolike.web.statuses import UnknownParameter
 from alsolike.web.tokens import Door, Verdict
 
 METRICS_PATH = "/metrics"
@@ -35,14 +48,8 @@ CLIENT_LEFT = 499  # no status of HTTP: in the log alone, as other servers have 
 _OPEN = frozenset({"/healthz", LOGIN_PATH})
 _ONCE = (b"host", b"authorization", b"origin", b"content-length", b"sec-fetch-site")
 _DRAINED = 16  # times the longest body, read and thrown away so that the answer can be read
-_DRAIN_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def guarded(
@@ -132,7 +139,11 @@ class Guard:
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = time.perf_counter()
         scope.setdefault("state", {})
-        going = _Answer(send, self._policies, self._settings.patience)
+        method = scope["method"]
+        if method == "HEAD":
+            # Whatever answers GET answers HEAD; the server's own scope must go on saying HEAD.
+            scope = {**scope, "method": "GET"}
+        going = Answer(send, self._policies, self._settings.patience, has_body=method != "HEAD")
         refused = False
         try:
             await self._admit(scope, receive, going)
@@ -140,14 +151,15 @@ class Guard:
             refused = True
             self.metrics.count("refused", reason=refusal.code)
             await _refuse(refusal, dict(scope["headers"]), going)
-        except _ClientLeft:
+        except ClientLeft:
             going.status = going.status or CLIENT_LEFT
         except Exception as error:
             await self._failed(scope, error, going)
         finally:
-            self._note(scope, going, (going.ended or time.perf_counter()) - start, refused=refused)
+            seconds = (going.ended or time.perf_counter()) - start
+            self._note(scope, method, going, seconds, refused=refused)
 
-    async def _admit(self, scope: Scope, receive: Receive, going: "_Answer") -> None:
+    async def _admit(self, scope: Scope, receive: Receive, going: Answer) -> None:
         """Check a request from outside in, and have it answered."""
         client = _client(scope)
         self._count(client, 1.0)
@@ -172,12 +184,13 @@ class Guard:
             body = await self._body(headers, receive)
         if path == LOGIN_PATH and self._door is not None:
             await self._login(scope, client, body, going)
-        elif path == METRICS_PATH and method in ("GET", "HEAD"):
+        elif path == METRICS_PATH:
+            _check_plain(scope, "GET, HEAD")
             text = await asyncio.to_thread(self.metrics.exposition)
             scope["state"]["route"] = METRICS_PATH
             await going.all(answer(200, CONTENT_TYPE.encode("ascii"), text))
         else:
-            onward = receive if body is None else _Replayed(body, receive)
+            onward = receive if body is None else Replayed(body, receive)
             await self._app(scope, onward, going)
 
     def _count(self, client: str, cost: float) -> None:
@@ -194,7 +207,7 @@ class Guard:
             )
 
     async def _let_in(
-        self, scope: Scope, client: str, headers: Mapping[bytes, bytes], going: "_Answer"
+        self, scope: Scope, client: str, headers: Mapping[bytes, bytes], going: Answer
     ) -> bool:
         """Tell whether the request may go on; if not, it has been answered."""
         path = _path(scope)
@@ -216,7 +229,8 @@ class Guard:
             headers=[(b"www-authenticate", b'Bearer realm="alsolike"')],
         )
 
-    async def _login(self, scope: Scope, client: str, body: bytes | None, going: "_Answer") -> None:
+    async def _login(self, scope: Scope, client: str, body: bytes | None, going: Answer) -> None:
+        _check_plain(scope, "GET, HEAD, POST")
         scope["state"]["route"] = LOGIN_PATH
         if self._door is None or scope["method"] != "POST":
             await going.all(login_page("/"))
@@ -239,7 +253,7 @@ class Guard:
                 size = 0
                 async with asyncio.timeout(self._settings.patience):
                     while more and size <= most:
-                        part, more = await _part(receive)
+                        part, more = await part_of(receive)
                         parts.append(part)
                         size += len(part)
         except TimeoutError:
@@ -248,11 +262,11 @@ class Guard:
             ) from None
         if size > most:
             if more:
-                await _drain(receive, _DRAINED * most)
+                await drain(receive, _DRAINED * most)
             raise Refusal(413, "body_too_large", f"A body has at most {most:,} bytes.")
         return b"".join(parts)
 
-    async def _failed(self, scope: Scope, error: Exception, going: "_Answer") -> None:
+    async def _failed(self, scope: Scope, error: Exception, going: Answer) -> None:
         """Log what nobody caught; answer where nothing has been."""
         # What the client asked for is escaped: it must not write lines of its own.
         _log.error("%s %r failed", scope["method"], scope["path"][:200], exc_info=error)
@@ -263,13 +277,13 @@ class Guard:
                 ).messages(closes=True)
             )
 
-    def _note(self, scope: Scope, going: "_Answer", seconds: float, *, refused: bool) -> None:
+    def _note(
+        self, scope: Scope, method: str, going: Answer, seconds: float, *, refused: bool
+    ) -> None:
         state = scope["state"]
         route = REFUSED if refused else state.get("route")
         if route is None:
             route = getattr(scope.get("route"), "path_format", UNMATCHED)
-        method = scope["method"]
-        size = 0 if method == "HEAD" else going.size
         self.metrics.answered(method, route, going.status, seconds)
         written = self._accesses.note(
             _client(scope),
@@ -277,90 +291,18 @@ class Guard:
             scope["path"],
             going.status,
             seconds,
-            size,
+            going.size,
             state.get("version", ""),
         )
         if not written:
             self.metrics.count("lost_log_lines")
 
 
-class _ClientLeft(Exception):
-    """The client has gone, or does not take its answer."""
-
-
-class _Answer:
-    """An answer on its way out: headers are added to it, and what it is, is noted."""
-
-    __slots__ = ("_patience", "_policies", "_send", "ended", "size", "status")
-
-    def __init__(self, send: Send, policies: Policies, patience: float) -> None:
-        self._send, self._policies, self._patience = send, policies, patience
-        self.status, self.size, self.ended = 0, 0, 0.0
-
-    async def __call__(self, message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = self._policies.added_to(message.get("headers", ()))
-            await self._send(message)
-            return
-        self.size += len(message.get("body", b""))
-        if message.get("more_body"):
-            # The server waits here for a client that does not take what was sent before.
-            try:
-                async with asyncio.timeout(self._patience):
-                    await self._send(message)
-            except TimeoutError:
-                raise _ClientLeft from None
-            return
-        await self._send(message)
-        self.ended = time.perf_counter()
-
-    async def all(self, messages: Iterable[Message]) -> None:
-        """Send a whole answer."""
-        for message in messages:
-            await self(message)
-
-
-class _Replayed:
-    """A body that is here already, as the application asks for it."""
-
-    __slots__ = ("_body", "_receive")
-
-    def __init__(self, body: bytes, receive: Receive) -> None:
-        self._body: bytes | None = body
-        self._receive = receive
-
-    async def __call__(self) -> MutableMapping[str, Any]:
-        body, self._body = self._body, None
-        if body is None:
-            return await self._receive()  # which tells when the client leaves
-        return {"type": "http.request", "body": body, "more_body": False}
-
-
-async def _refuse(refusal: Refusal, headers: Mapping[bytes, bytes], going: _Answer) -> None:
+async def _refuse(refusal: Refusal, headers: Mapping[bytes, bytes], going: Answer) -> None:
     # What is left of a body would be read as long as the client sends; without one, the connection
     # is as good as before.
     has_body = b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
     await going.all(refusal.messages(closes=has_body))
-
-
-async def _part(receive: Receive) -> tuple[bytes, bool]:
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise _ClientLeft
-    return message.get("body", b""), message.get("more_body", False)
-
-
-async def _drain(receive: Receive, most: int) -> None:
-    """Throw away what comes, within bounds: a client that is still sending reads no answer."""
-    try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            size, more = 0, True
-            while more and size < most:
-                part, more = await _part(receive)
-                size += len(part)
-    except TimeoutError:
-        return
 
 
 def _check_once(fields: Iterable[tuple[bytes, bytes]]) -> None:
@@ -374,6 +316,22 @@ def _check_kind(path: str, headers: Mapping[bytes, bytes]) -> None:
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if path.startswith("/api/") and kind != b"application/json":
         raise Refusal(415, "not_json", "The API takes JSON: send Content-Type: application/json.")
+
+
+def _check_plain(scope: Scope, methods: str) -> None:
+    """Refuse methods other than these, and any query, at an address that takes none."""
+    if scope["method"] not in methods.split(", "):
+        raise Refusal(
+            405,
+            "method_not_allowed",
+            "This address does not take this method; the field Allow says which it does.",
+            headers=[(b"allow", methods.encode("ascii"))],
+        )
+    query = scope["query_string"].decode("latin-1")
+    try:
+        Takes().check(name for name, _ in urllib.parse.parse_qsl(query, keep_blank_values=True))
+    except UnknownParameter as error:
+        raise Refusal(422, "unknown_parameter", clean(str(error))) from None
 
 
 def _client(scope: Scope) -> str:

@@ -20,6 +20,7 @@ from alsolike.views.page import web_origin
 from alsolike.web import search, stock
 from alsolike.web.copies import aside_of, copy_of, index_of, stock_of
 from alsolike.web.metrics import Metrics
+from alsolike.web.parameters import meant
 from alsolike.web.settings import Settings
 from alsolike.web.state import Served, State
 from alsolike.web.statuses import UnknownModel
@@ -142,8 +143,10 @@ class Holder:
         wanted = self._settings.default if name is None else name
         held = self.held.get(wanted)
         if held is None:
-            known = ", ".join(self.held)
-            raise UnknownModel(f"No model is called {wanted!r} here. There are: {known}.")
+            raise UnknownModel(
+                f"No model is called {wanted!r} here.{meant(wanted, self.held)} There are: "
+                f"{', '.join(self.held)}."
+            )
         return held
 
     def follow(self) -> None:

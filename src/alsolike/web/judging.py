@@ -15,6 +15,7 @@ from alsolike.views.page import clean
 from alsolike.web import voting
 from alsolike.web.assets import page
 from alsolike.web.faces import Face, face_of
+from alsolike.web.parameters import Takes
 from alsolike.web.visiting import answering, at, away, field_of, id_of_field, missing, router
 
 # Only tells one visitor from another, so that nobody is counted twice for an item.
@@ -24,7 +25,7 @@ _SECONDS = 365 * 86400
 _MOST_FIELDS = 8
 
 
-@at("/compare")
+@at("/compare", once=("pair",))
 def compare(request: Request) -> Response:
     """Show two strips without their models' names, and ask which is better."""
     pairs, pair = _pair(request, request.query_params.get("pair"))
@@ -60,7 +61,7 @@ async def cast(request: Request) -> Response:
 router.add_route("/compare", cast, methods=["POST"], include_in_schema=False)
 
 
-@at("/compare/result")
+@at("/compare/result", once=("pair",))
 def result(request: Request) -> Response:
     """Show what the votes say so far."""
     pairs, pair = _pair(request, request.query_params.get("pair"))
@@ -82,6 +83,7 @@ def result(request: Request) -> Response:
 
 @answering
 def _cast(request: Request, body: bytes) -> Response:
+    Takes(for_people=True).check(name for name, _ in request.query_params.multi_items())
     try:
         form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_MOST_FIELDS)
     except ValueError as error:

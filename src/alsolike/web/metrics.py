@@ -28,6 +28,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "requests": ("Requests that were answered.", ("method", "route", "status")),
     "refused": ("Requests that the guard refused, by its reason.", ("reason",)),
     "likes": ("Likes that visitors added.", ()),
+    "likes_taken_back": ("Likes that visitors took back.", ()),
     "votes": ("Votes that visitors cast.", ()),
     "swaps": ("New versions asked for, by what became of them.", ("result",)),
     "failed_loads": ("Times a worker could not load a version served.", ("slot",)),
@@ -58,8 +59,10 @@ class Metrics:
     >>> metrics.count("likes", 3)
     >>> metrics.serves({"als": "5f0c"})
     >>> told = metrics.exposition().decode("ascii")
-    >>> [line for line in told.splitlines() if line.startswith(("alsolike_likes", "alsolike_mo"))]
-    ['alsolike_likes_total 3.0', 'alsolike_model_workers{slot="als",version="5f0c"} 1.0']
+    >>> [line for line in told.splitlines() if line.startswith(("alsolike_likes_t", "alsolike_mo"))]
+    ['alsolike_likes_total 3.0',
+     'alsolike_likes_taken_back_total 0.0',
+     'alsolike_model_workers{slot="als",version="5f0c"} 1.0']
     >>> metrics.close(); folder.cleanup()
     """
 

@@ -1,21 +1,29 @@
 """What those who run a service ask: another model, health, and the documentation of the API."""
 
 import hmac
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from alsolike.errors import AlsolikeError, UnknownId
 from alsolike.web import documenting, schemas
 from alsolike.web.assets import page
+from alsolike.web.holding import Held
+from alsolike.web.parameters import CheckedRoute
 from alsolike.web.settings import Settings
 from alsolike.web.statuses import Forbidden, Starting
+from alsolike.web.strips import popular_rows
 from alsolike.web.swapping import swap
+from alsolike.web.visiting import at
 
-router = APIRouter(responses=schemas.REFUSALS)
+_EXAMPLES = 100
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
+
+router = APIRouter(responses=schemas.REFUSALS, route_class=CheckedRoute)
 
 
 @router.post(
@@ -71,7 +79,15 @@ async def ready(request: Request) -> dict[str, Any]:
     return _health(request)
 
 
-@router.get("/docs", include_in_schema=False)
+@router.get("/openapi.json", include_in_schema=False)
+def description(request: Request) -> Response:
+    """Answer with the description of the API, for programs."""
+    described = request.app.openapi()
+    root = request.scope.get("root_path", "").rstrip("/")
+    return JSONResponse(described | ({"servers": [{"url": root}]} if root else {}))
+
+
+@at("/docs")
 def documentation(request: Request) -> Response:
     """Show what the API can be asked, drawn from its own description."""
     settings: Settings = request.app.state.service.settings
@@ -81,11 +97,18 @@ def documentation(request: Request) -> Response:
         questions=documenting.questions(described),
         shapes=documenting.shapes(described),
         base=str(request.base_url).rstrip("/"),
+        item=_plain_id(request.app.state.service.holder.of(None)),
         most_k=settings.most_k,
         most_bytes=settings.most_bytes,
         rate=settings.rate,
         burst=settings.burst,
     )
+
+
+def _plain_id(held: Held) -> str:
+    """Return the id of a much liked item that can be typed as it is, or a word in its place."""
+    ids = (held.model.items.id_of(row) for row in popular_rows(held, _EXAMPLES))
+    return next((one for one in ids if _PLAIN.fullmatch(one)), "ITEM")
 
 
 def _health(request: Request) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.views.page import clean, web_origin
-from alsolike.web import charts, judging, reports, tastes, trying
+from alsolike.web import answering, charts, judging, reports, tastes, trying
 from alsolike.web.assets import page, static_route
 from alsolike.web.faces import Face, address, face_of, picture_content, text_of
 from alsolike.web.holding import Held
@@ -55,7 +55,7 @@ class Way:
     words: str
 
 
-@at("/")
+@at("/", once=("q", "model"))
 def start(request: Request) -> Response:
     """Search, and the most liked items."""
     held = held_of(request)
@@ -75,7 +75,7 @@ def start(request: Request) -> Response:
     )
 
 
-@at("/random")
+@at("/random", once=("model",))
 def anything(request: Request) -> Response:
     """Lead to an item, to one with neighbours if such is found soon."""
     model = held_of(request).model
@@ -88,7 +88,7 @@ def anything(request: Request) -> Response:
     return away(address("item", model.items.id_of(row)))
 
 
-@at("/item", "/items/{outside_id:outside}")
+@at("/item", "/items/{outside_id:outside}", once=("id",))
 def item(request: Request) -> Response:
     """Show one item, and what each model shows beside it."""
     service = request.app.state.service
@@ -96,7 +96,10 @@ def item(request: Request) -> Response:
     wanted = outside_id(request)
     held = next((one for one in models.values() if one.model.items.find(wanted) is not None), None)
     if held is None:
-        return missing("item", f"No model here knows an item with the id {wanted!r}.")
+        hint = answering.hint_of(service.holder.of(None), wanted) if wanted else ""
+        return missing(
+            "item", f"No model here knows an item with the id {wanted!r}. {hint}".strip()
+        )
     row = answered_by(request, held).model.items.index_of(wanted)
     face = face_of(held, row)
     # Pages of one model ask the default one, which need not know this item.
@@ -112,7 +115,7 @@ def item(request: Request) -> Response:
     )
 
 
-@at("/user", "/users/{outside_id:outside}")
+@at("/user", "/users/{outside_id:outside}", once=("id", "model"))
 def user(request: Request) -> Response:
     """Show what a user likes, what is recommended, and why."""
     service = request.app.state.service
@@ -165,13 +168,13 @@ def about(request: Request) -> Response:
     return page("about.html", models=[reports.shown(held) for held in models])
 
 
-@at("/report")
+@at("/report", once=("model",))
 def report(request: Request) -> Response:
     """Answer with the run's own report."""
     return reports.report(held_of(request)) or missing("report", "None lay beside the model.")
 
 
-@at("/leaderboard")
+@at("/leaderboard", once=("model",))
 def leaderboard(request: Request) -> Response:
     """Show the run's leaderboard."""
     held = held_of(request)

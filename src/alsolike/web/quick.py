@@ -12,7 +12,6 @@ from weakref import WeakKeyDictionary
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from alsolike.errors import UnknownId
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.web import answering
 from alsolike.web.convertors import ends_so
@@ -131,10 +130,10 @@ class Quick:
         held = self._holder.of(None)
         if k > self._most_k or held.model.item_factors.size > LARGE:
             return None
-        try:
-            content = self._shelves.similar(held, path[len(_START) : -len(_END)], k, MIN_COUNT)
-        except UnknownId:
+        item = path[len(_START) : -len(_END)]
+        if held.model.items.find(item) is None:
             return None
+        content = self._shelves.similar(held, item, k, MIN_COUNT)
         state = scope.setdefault("state", {})
         state["route"], state["version"] = _ROUTE, held.version
         return content

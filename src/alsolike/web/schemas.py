@@ -2,8 +2,23 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    model_validator,
+)
 
+from alsolike.web.parameters import meant
+
+# What a score of a recommendation is: said wherever one is given.
+PREFERENCE = (
+    "a predicted preference: the model aims at 1 for what the user likes and at 0 for the rest; it "
+    "may be above 1 or below 0 and is no probability, so compare scores of one user and one model "
+    "only"
+)
 MOST_OF_AN_ID = 16_384
 MOST_LIKES = 1_000
 MOST_IDS = 1_000
@@ -18,6 +33,19 @@ class Taken(BaseModel):
     """What a client sends; anything unknown in it is an error."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, given: Any) -> Any:
+        """Name what is unknown before what is missing: the one is often the other, misspelt."""
+        known = sorted(cls.model_fields)
+        for name in given if isinstance(given, dict) else ():
+            if name not in known:
+                raise ValueError(
+                    f"{name[:60]!r} is no part of {cls.__name__}.{meant(name, known)} It takes: "
+                    f"{', '.join(known)}"
+                )
+        return given
 
 
 class Like(Taken):
@@ -100,7 +128,10 @@ class Ranked(BaseModel):
     item: str
     name: str | None
     likes: int
-    score: float
+    score: float = Field(
+        description=f"of a recommendation, {PREFERENCE}; of a similar item, the cosine, from -1 to "
+        "1; of what is listed by popularity, how many like it"
+    )
 
 
 class ItemAnswer(Answer, Item):
@@ -137,8 +168,33 @@ class Kept(Answer):
     """What was kept."""
 
     user: str
-    kept: int
-    live_likes: int
+    kept: int = Field(description="likes of this request that are on disk now")
+    unknown_items: list[str] = Field(
+        description="those of them that this model does not know: kept for the next one, and "
+        "counted by any model that knows them"
+    )
+    hints: list[str] = Field(
+        description="for people: where an unknown one of the first ten is the name of an item, or "
+        "nearly an id, which ids may be meant"
+    )
+    live_likes: int = Field(description="all that the service was told and this model counts")
+    ignored_likes: int = Field(description="all of items that this model does not know")
+
+
+class TakenBack(Answer):
+    """What became of a like that was to be taken back."""
+
+    user: str
+    item: str
+    taken_back: bool = Field(
+        description="false where the service had no such like, such as after an earlier request"
+    )
+    in_training: bool | None = Field(
+        description="whether this model was trained on that like, so that the value of the "
+        "training data counts again; null where the model was saved without its history"
+    )
+    live_likes: int = Field(description="all that are left and this model counts")
+    ignored_likes: int = Field(description="all that are left of items that it does not know")
 
 
 class Part(BaseModel):
@@ -155,7 +211,7 @@ class Explained(Answer):
 
     user: str
     item: str
-    score: float
+    score: float = Field(description=PREFERENCE)
     parts: list[Part]
 
 
@@ -164,7 +220,7 @@ class Neighbourhood(Answer):
 
     item: str
     other: str
-    cosine: float
+    cosine: float = Field(description="how similar they are, from -1 to 1; no probability")
     likes: int
     likes_of_other: int
     shared: int | None = Field(description="users who like both; null without a history")

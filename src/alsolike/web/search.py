@@ -181,6 +181,17 @@ class SearchIndex:
                     break
         return list(found)[:limit]
 
+    def called(self, text: str) -> list[int]:
+        """Return rows of items whose name is this text, the most liked first; 50 at most.
+
+        Accents, case and signs make no difference. An item without a name is called by its id.
+        """
+        folded = fold(text[:_MOST_CHARACTERS])
+        if len(text) > _MOST_CHARACTERS or not folded:
+            return []
+        with self._one_at_a_time:
+            return self._named(folded)
+
     def _ways(self, text: str) -> Iterator[Iterable[int]]:
         """Yield rows by one way after the other, the surest first."""
         by_id = self._by_id(text)

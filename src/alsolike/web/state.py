@@ -6,7 +6,9 @@ and after a power cut. Readers never wait for writers, nor for the disk.
 
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from alsolike.errors import SettingError, WritingError
 
 FILE = "state.sqlite"
 MOST_LIKES = 10_000
+MOST_BYTES = 1 << 30  # some ten million likes of short ids
+
+_FORGOTTEN_AT_ONCE = 5_000
 
 _TABLES = (
     """CREATE TABLE likes (
@@ -22,6 +27,7 @@ _TABLES = (
         user TEXT NOT NULL,
         item TEXT NOT NULL,
         value REAL NOT NULL,
+        time REAL,
         UNIQUE (user, item)
     )""",
     """CREATE TABLE votes (
@@ -45,14 +51,17 @@ _TABLES = (
     "CREATE TABLE counter (number INTEGER NOT NULL)",
     "INSERT INTO counter VALUES (0)",
 )
-_STATE = Kind(
+STATE = Kind(
     name="a state of alsolike's service",
     application=0x616C7376,
-    version=1,
+    version=2,
     schema=_TABLES,
     way_out="Put back a copy, or move it away to start without likes and votes.",
     error=WritingError,
     patience=10,
+    # Of likes that were kept before, no time is known; a service of version 1 that still runs on
+    # the file leaves it out, too.
+    upgrades=(("ALTER TABLE likes ADD COLUMN time REAL",),),
 )
 
 
@@ -100,6 +109,15 @@ class Vote:
     versions: tuple[str, str]
 
 
+LiveLike = tuple[str, str, float, float]  # user, item, value, seconds since 1970
+
+
+def file_of(path: str | os.PathLike[str]) -> Path:
+    """Return the file of a state: that file itself, or the one in a folder."""
+    given = Path(path)
+    return given if given.suffix == ".sqlite" else given / FILE
+
+
 class State:
     """The file of one service, for one process; any of its threads may ask.
 
@@ -107,6 +125,8 @@ class State:
     ----------
     path : path
         The file, made where it is not there yet, or the folder for ``state.sqlite``.
+    most_bytes : int
+        What the file may take; likes and votes beyond that are refused.
 
     Raises
     ------
@@ -123,13 +143,13 @@ class State:
     ({'m1': 2.0, 'm2': 3.0}, {})
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        given = Path(path)
-        self.path = given if given.suffix == ".sqlite" else given / FILE
+    def __init__(self, path: str | os.PathLike[str], *, most_bytes: int = MOST_BYTES) -> None:
+        self.path = file_of(path)
+        self._most_bytes = most_bytes
         # Two connections: whoever reads does not stand behind a write that waits for the disk.
-        self._writer = Database(self.path, _STATE)
+        self._writer = Database(self.path, STATE)
         try:
-            self._reader = Database(self.path, _STATE, is_checked=True)
+            self._reader = Database(self.path, STATE, is_checked=True)
         except BaseException:
             self._writer.close()
             raise
@@ -154,22 +174,53 @@ class State:
         SettingError
             The user would have more than 10,000 live likes. Nothing is kept then.
         WritingError
-            The disk is full, or the file cannot be written. Nothing is kept then.
+            The disk or the state is full, or the file cannot be written. Nothing is kept then.
         """
-        rows = [(user, item, float(value)) for item, value in likes.items()]
+        now = round(time.time(), 3)
+        rows = [(user, item, float(value), now) for item, value in likes.items()]
         with self._writer.transaction() as file:
-            for row in rows:
-                file.execute(
-                    "INSERT INTO likes (user, item, value) VALUES (?, ?, ?) "
-                    "ON CONFLICT (user, item) DO UPDATE SET value = excluded.value",
-                    row,
-                )
+            file.executemany(
+                "INSERT INTO likes (user, item, value, time) VALUES (?, ?, ?, ?) ON CONFLICT "
+                "(user, item) DO UPDATE SET value = excluded.value, time = excluded.time",
+                rows,
+            )
+            self._refuse_where_full(file)
             (count,) = file.execute("SELECT count(*) FROM likes WHERE user = ?", (user,)).fetchone()
             if count > MOST_LIKES:
                 raise SettingError(
                     f"A user can have {MOST_LIKES:,} live likes; with these {user!r} would have "
                     f"{count:,}. Train a model on them."
                 )
+
+    def take_back(self, user: str, item: str) -> bool:
+        """Forget a like of `user`, on disk when this returns; False where there is none."""
+        with self._writer.transaction() as file:
+            done = file.execute("DELETE FROM likes WHERE user = ? AND item = ?", (user, item))
+            return done.rowcount == 1
+
+    def forget(self, likes: Iterable[LiveLike]) -> int:
+        """Forget those of these likes that are still as they are here; return how many were.
+
+        Parameters
+        ----------
+        likes : iterable of LiveLike
+            As `alsolike.web.live_likes` gave them. One that came again since, with another value
+            or at a later time, stays.
+        """
+        rows, forgotten = iter(likes), 0
+        # In parts: a running service waits while one of them is written.
+        while part := list(itertools.islice(rows, _FORGOTTEN_AT_ONCE)):
+            with self._writer.transaction() as file:
+                # Models, and so files, have values in float32. A like of an unknown time was kept
+                # by version 1 and has not come again.
+                done = file.executemany(
+                    "DELETE FROM likes WHERE user = ? AND item = ? "
+                    "AND abs(value - ?) <= 1e-6 * abs(value) "
+                    "AND (time IS NULL OR abs(time - ?) < 0.0005)",
+                    part,
+                )
+                forgotten += done.rowcount
+        return forgotten
 
     def add_vote(
         self, pair: str, choice: str, item: str, voter: str, versions: tuple[str, str]
@@ -181,6 +232,7 @@ class State:
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 (pair, choice, item, voter, *versions),
             )
+            self._refuse_where_full(file)
             return done.rowcount == 1
 
     def votes(self, pair: str) -> list[Vote]:
@@ -264,6 +316,19 @@ class State:
         return frozenset(
             version for row in rows for version in row[: 1 + with_former] if version is not None
         )
+
+    def _refuse_where_full(self, file: sqlite3.Connection) -> None:
+        """Raise WritingError where the file has grown beyond what it may be; that undoes it."""
+        (size,) = file.execute(
+            "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, "
+            "pragma_freelist_count, pragma_page_size"
+        ).fetchone()
+        if size > self._most_bytes:
+            raise WritingError(
+                f"Likes and votes fill {self._most_bytes:,} bytes, the most that is kept. Whoever "
+                "runs the service takes the likes out for a training, then has them forgotten: "
+                "alsolike likes STATE --to likes.csv, and later --forget likes.csv."
+            )
 
     def close(self) -> None:
         """Let go of the file."""

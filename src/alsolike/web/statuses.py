@@ -10,7 +10,7 @@
 import http
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
 from alsolike.errors import (
     AlsolikeError,
@@ -48,12 +50,42 @@ class Starting(AlsolikeError):
     """The service has not quite started."""
 
 
+class InTrainingData(AlsolikeError):
+    """A like cannot be taken back here, since the model was trained on it."""
+
+
+class _ParameterError(SettingError):
+    """A query cannot be answered as it is.
+
+    Parameters
+    ----------
+    message : str
+    field : str
+        The name of the parameter.
+    """
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class UnknownParameter(_ParameterError):
+    """A query names a parameter that its address does not take."""
+
+
+class RepeatedParameter(_ParameterError):
+    """A query gives a parameter twice that has one value."""
+
+
 # The first class that fits decides, so what is special stands before what is general.
 STATUSES: Mapping[type[Exception], tuple[int, str]] = {
     UnknownModel: (404, "unknown_model"),
     UnknownId: (404, "unknown_id"),
     Forbidden: (403, "forbidden"),
     Starting: (503, "starting"),
+    InTrainingData: (409, "in_training_data"),
+    UnknownParameter: (422, "unknown_parameter"),
+    RepeatedParameter: (422, "repeated_parameter"),
     BundleError: (409, "bundle_refused"),
     WritingError: (503, "cannot_write"),
     FitError: (422, "no_finite_answer"),
@@ -106,7 +138,7 @@ def problem_of(error: Exception) -> Problem:
         return _of_validation(error)
     for kind, (status, code) in STATUSES.items():
         if isinstance(error, kind):
-            return Problem(status, code, str(error))
+            return Problem(status, code, str(error), getattr(error, "field", None))
     return Problem(500, "internal_error", "The service failed. Its log says more.")
 
 
@@ -118,12 +150,14 @@ def response_of(problem: Problem, headers: Mapping[str, str] | None = None) -> R
 Page = Callable[[Request, Problem], Response]
 
 
-def install(app: FastAPI, *, page: Page | None = None) -> None:
+def install(app: FastAPI, *, routes: Sequence[BaseRoute] = (), page: Page | None = None) -> None:
     """Let `app` tell all its errors in the one shape.
 
     Parameters
     ----------
     app : FastAPI
+    routes : sequence of routes
+        All that `app` has: what an address does not take is answered with what it does take.
     page : callable or None
         Makes a page of HTML for browsers that asked for one, outside of the API; None: JSON for
         everybody.
@@ -133,13 +167,28 @@ def install(app: FastAPI, *, page: Page | None = None) -> None:
         problem = problem_of(error)
         if problem.status == http.HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("%s %s failed.", request.method, clean(request.url.path), exc_info=error)
-        if page is not None and _is_for_people(request):
-            return page(request, problem)
-        headers = error.headers if isinstance(error, HTTPException) else None
-        return response_of(problem, headers)
+        headers = dict(getattr(error, "headers", None) or {})
+        if problem.status == http.HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = allowed(routes, request.scope)
+        if page is None or not _is_for_people(request):
+            return response_of(problem, headers)
+        response = page(request, problem)
+        response.headers.update(headers)
+        return response
 
     for kind in (HTTPException, RequestValidationError, AlsolikeError, Exception):
         app.add_exception_handler(kind, told)
+
+
+def allowed(routes: Iterable[BaseRoute], scope: Scope) -> str:
+    """Return the methods that an address takes, as an Allow field has them."""
+    methods: set[str] = set()
+    for route in routes:
+        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    if "GET" in methods:
+        methods.add("HEAD")  # the guard has it answered as GET, whatever the route says
+    return ", ".join(sorted(methods))
 
 
 def _is_for_people(request: Request) -> bool:
@@ -153,7 +202,7 @@ def _of_framework(error: HTTPException) -> Problem:
     code = phrase.lower().replace(" ", "_").replace("-", "_")
     told = {
         404: "There is nothing at this address. /docs lists what there is.",
-        405: "This address does not take this method. /docs lists what there is.",
+        405: "This address does not take this method; the field Allow says which it does.",
     }
     return Problem(error.status_code, code, told.get(error.status_code, str(error.detail)))
 

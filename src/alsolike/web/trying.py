@@ -37,7 +37,7 @@ def address_with(items: Iterable[str], model: str | None = None) -> str:
     return in_eyes_of(model, f"/try?{query}" if query else "/try")
 
 
-@at("/try")
+@at("/try", once=("q", "model"), often=("item", "picked"))
 def try_it(request: Request) -> Response:
     """Recommend for the picks, and offer more to pick."""
     held, model = held_of(request), request.query_params.get("model")

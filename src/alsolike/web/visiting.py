@@ -1,7 +1,7 @@
 """What every page begins with: the route, the model that is asked, what is said of none."""
 
 import http
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Concatenate, ParamSpec
 from urllib.parse import quote, unquote, urlencode
@@ -15,6 +15,7 @@ from alsolike.errors import AlsolikeError
 from alsolike.views.page import clean
 from alsolike.web.assets import page
 from alsolike.web.holding import Held
+from alsolike.web.parameters import Takes
 from alsolike.web.statuses import Problem, UnknownModel, problem_of
 
 # What is addressed by a version never changes. Private: a token may stand before it.
@@ -46,16 +47,41 @@ def answering(
     return handled
 
 
-def at(*paths: str) -> Callable[[Callable[[Request], Response]], Callable[[Request], Response]]:
-    """Put a page at these paths."""
+def at(
+    *paths: str, once: Sequence[str] = (), often: Sequence[str] = ()
+) -> Callable[[Callable[[Request], Response]], Callable[[Request], Response]]:
+    """Put a page at these paths.
+
+    Parameters
+    ----------
+    *paths : str
+    once, often : sequence of str
+        The parameters that its query may have, once or again and again; any other is an error. A
+        path that holds an id does not take ``id`` besides.
+    """
 
     def put(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
         for path in paths:
-            handled = _noting(path, answering(handler))
+            known = [name for name in once if name != "id" or "{outside_id" not in path]
+            takes = Takes(tuple(known), tuple(often), for_people=True)
+            handled = _noting(path, answering(_checking(takes, handler)))
             router.add_route(path, handled, methods=["GET"], include_in_schema=False)
         return handler
 
     return put
+
+
+def _checking(
+    takes: Takes, handler: Callable[[Request], Response]
+) -> Callable[[Request], Response]:
+    """Let a page refuse a query that it does not take."""
+
+    @wraps(handler)
+    def checked(request: Request) -> Response:
+        takes.check(name for name, _ in request.query_params.multi_items())
+        return handler(request)
+
+    return checked
 
 
 def _noting(path: str, handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
