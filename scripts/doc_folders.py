@@ -64,7 +64,9 @@ def _write_likes(folder: Path) -> None:
 
 def _write_sketchfab(folder: Path) -> None:
     """Make up likes in place of Sketchfab's, which are not public."""
-    write_article_file(folder / "model_likes_anon.psv", rows=8_000, users=800, items=400, duplicates=20)
+    write_article_file(
+        folder / "model_likes_anon.psv", rows=8_000, users=800, items=400, duplicates=20
+    )
     catalogue, _ = al.read(folder / "model_urls.psv.gz", user="name", item="mid")
     likes = planted_tastes(n_users=600, n_items=300).user_items.tocoo()
     ids = catalogue.items.ids[:300]
