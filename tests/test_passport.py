@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-import test_docs
 from alsolike.cli.judging import passport as verb
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import read
@@ -503,11 +502,6 @@ def test_the_verb(split, likes, tmp_path):
     (tmp_path / "test.csv").write_text(f"user,item\n{user},{item}\n")
     again = click.testing.CliRunner().invoke(verb, words)
     assert isinstance(again.exception, SettingError)
-
-
-def test_the_page_shows_what_is_printed(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    test_docs.check_page(PAGE)
 
 
 def test_the_page_has_every_definition():
