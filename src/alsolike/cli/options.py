@@ -219,6 +219,9 @@ seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is drawn."
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Print warnings and errors alone.")
+verbose_option = click.option(
+    "--verbose", is_flag=True, help="Print everything, also lines wider than the terminal."
+)
 set_option = click.option(
     "--set",
     "settings",
