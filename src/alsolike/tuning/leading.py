@@ -67,6 +67,10 @@ def leading(
         texts = Table({name: column for name, column in texts.to_dict().items() if name != "state"})
         more.insert(0, "state")
     least += [*settings[::-1], "run"]
+    if _needs(texts, measure) > width and "model" in texts:
+        families = [str(name).split(" (")[0] for name in texts["model"]]
+        texts = Table(texts.to_dict() | {"model": families})
+        more.insert(0, "settings of the lines to beat")
     return texts.fitted(width, least=least, same=same, more=more, whole=whole)
 
 
@@ -76,6 +80,12 @@ def failed(failures: Table, width: int) -> list[str]:
         return []
     runs = "1 run" if len(failures) == 1 else f"{len(failures):,} runs"
     return [wrapped(f"{runs} failed; the first: {failures['error'][0]}", width, indent=2)]
+
+
+def _needs(texts: Table, measure: str) -> int:
+    """Return how wide the columns are that are never left out."""
+    needed = {name: texts[name] for name in (*_NEEDED, measure) if name in texts}
+    return max(map(len, str(Table(needed)).splitlines())) - len(needed) - 3
 
 
 def _shown(rows: list[dict[str, Any]], also: Collection[int | None]) -> list[int]:
