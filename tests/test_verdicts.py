@@ -16,6 +16,8 @@ from alsolike.models.als import fit
 from alsolike.models.config import ALSConfig
 from alsolike.models.popularity import fit_popularity
 from alsolike.testing import tiny_likes
+from alsolike.views.page import rounded
+from alsolike.views.wording import plain
 
 
 def said(mean: float, low: float, high: float, n: int = 371) -> str:
@@ -42,6 +44,11 @@ def test_a_verdict_is_right_for_every_sign(figures: tuple[float, float, float], 
     assert "by -" not in text
     decided = figures[1] > 0 or figures[2] < 0
     assert text.endswith("no significant difference.") == (not decided)
+
+
+def test_no_figure_is_a_negative_zero() -> None:
+    assert str(Estimate(-0.0, -0.00001, 0.00001, 9)) == "0.0000 (0.0000 to 0.0000)"
+    assert (rounded(-0.0), plain(-0.0)) == ("0.0000", "0")
 
 
 def test_one_user_decides_nothing() -> None:
