@@ -97,7 +97,7 @@ def test_verbose_prints_everything_in_lines_as_long_as_they_need(
     assert files[0] == files[1]
 
 
-def test_search_and_demo_print_a_page_too(folder: Path, tmp_path: Path) -> None:
+def test_search_prints_a_page_too(folder: Path, tmp_path: Path) -> None:
     text = said("search", folder / "likes.csv", *FEW, "--out", tmp_path / "search")
     assert len(text.splitlines()) <= 30
     assert max(map(len, text.splitlines())) <= 100 + len(str(tmp_path))

@@ -284,7 +284,7 @@ def fit(
 
 @click.command("compile")
 def compile_() -> None:
-    """Compile for this processor what a run needs, as an image of a container may want to.
+    """Compile for this processor what a run needs, for example when building a container image.
 
     Any verb that needs it does so by itself, once.
     """
