@@ -157,7 +157,7 @@ def test_an_option_that_a_way_of_splitting_does_not_take_is_refused(
 def test_search_leaves_the_leaderboard_and_the_curves(likes: Path, tmp_path: Path) -> None:
     words = ("search", likes, "--out", tmp_path, "--held-out", 2, "--grid", "factors=2,4",
              "--set", "alpha=3", "--set", "regularization=1", "--sweeps", "1,3")  # fmt: skip
-    said = fine(*words).output
+    said = fine(*words, "--verbose").output
     assert "run 2: factors 4" in said
     assert "popularity" in said
     names = {"leaderboard.csv", "learning_curves.csv", "learning_curves.parquet", "ledger.sqlite"}
@@ -171,7 +171,7 @@ def test_a_search_by_shelves_from_options_and_from_a_file(likes: Path, tmp_path:
              "--baselines", "popularity,item-knn,random")  # fmt: skip
     said = fine(*words, "--judge", "shelves", "--out", tmp_path / "typed").output
     assert "Best on shelf_precision@10 on validation" in said
-    assert "shelf_precision@10_low" in fine("runs", tmp_path / "typed").output
+    assert "shelf_precision@10_low" in fine("runs", tmp_path / "typed", "--verbose").output
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('judge = "shelves"\n')
     fine(*words, "--space", recipe, "--out", tmp_path / "described")
@@ -518,9 +518,10 @@ def test_errors_of_memory_are_one_line(
 def test_demo_is_run_on_data_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = []
 
-    def seen(job: object, *, quiet: bool) -> None:
+    def seen(job: object, *, quiet: bool, verbose: bool) -> None:
         jobs.append(job)
         assert not quiet
+        assert not verbose
 
     monkeypatch.setattr("alsolike.cli.flow._do", seen)
     said = fine("demo", "--data", tmp_path / "data", "--out", tmp_path / "out").output

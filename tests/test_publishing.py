@@ -84,17 +84,30 @@ def warned(outcome: Outcome) -> str:
     return "\n".join(outcome.warnings())
 
 
-def test_a_difference_that_cannot_be_told_is_said(outcome: Outcome) -> None:
-    assert "cannot be told" not in warned(outcome)
-    assert str(outcome.test).endswith(": a difference")
+def test_a_difference_that_is_not_significant_is_said(outcome: Outcome) -> None:
+    assert "better than popularity" not in warned(outcome)
+    better = "Lists: better than popularity: precision@5 higher by 0.0500 (95 % interval 0.0100 to"
+    assert str(outcome.test).startswith(better)
     test = replace(outcome.test, difference=Estimate(0.01, -0.01, 0.03, 200))
-    assert "cannot be told from popularity" in warned(replace(outcome, test=test))
-    assert str(test).endswith(": no difference can be told")
+    told = (
+        "Lists: not better than popularity: precision@5 higher by 0.0100 (95 % interval -0.0100 to "
+        "0.0300): no significant difference."
+    )
+    assert told in warned(replace(outcome, test=test))
+    assert str(test).startswith(told)
 
 
 def test_worse_than_popularity_is_called_so(outcome: Outcome) -> None:
     test = replace(outcome.test, difference=Estimate(-0.05, -0.09, -0.01, 200))
-    assert "worse than popularity" in warned(replace(outcome, test=test))
+    told = (
+        "Lists: not better than popularity: precision@5 lower by 0.0500 (95 % interval -0.0900 to "
+        "-0.0100)."
+    )
+    worse = replace(outcome, test=test)
+    assert worse.warnings()[0] == told
+    content = report_content(worse, worse.galleries())
+    assert content.verdicts == [(told, False)]
+    assert told not in content.warnings  # it is said once, and first
 
 
 def test_few_test_users_are_said(outcome: Outcome) -> None:

@@ -323,3 +323,25 @@ def test_equal_means_and_missing_intervals_are_drawn():
     markup = leaderboards.leaderboard(table)
     assert markup.count('x1="50.0"') == 2
     assert "nan" not in markup
+
+
+def test_the_first_lines_say_whether_the_model_is_better_than_popularity():
+    verdicts = [
+        ("Similar items: not better <b>than</b> popularity.", False),
+        ("Lists: better.", True),
+    ]
+    shown = dataclasses.replace(content(), verdicts=verdicts, warnings=["Something else."])
+    page = report_html(shown)
+    places = [
+        page.index(part)
+        for part in (
+            "</h1>",
+            "not better &lt;b&gt;than",
+            "Lists: better.",
+            "Something else.",
+            "<nav",
+        )
+    ]
+    assert places == sorted(places)
+    assert page.count('class="verdict poor"') == page.count('class="verdict"') == 1
+    assert 'class="verdict' not in report_html(content())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alsolike.errors import SettingError
-from alsolike.tables import Table, harmless
+from alsolike.tables import Table, fixed, harmless
 
 
 def test_columns_keep_their_numbers_and_gaps_become_none() -> None:
@@ -127,3 +127,94 @@ def test_other_libraries_get_the_same_cells_and_dtypes(library: str) -> None:
         frame = TABLE.to_arrow()
         assert [str(kind) for kind in frame.schema.types] == ["string", "int32", "float", "string"]
         assert frame["name"].to_pylist() == ["x", None]
+
+
+BOARD = Table(
+    {
+        "rank": [1, 2, 3],
+        "run": [12, 7, None],
+        "model": ["als", "als", "item-knn (cosine, 100, 0.2)"],
+        "factors": [64, 32, None],
+        "regularization": [30.0, 10.0, None],
+        "score": [0.141, 0.1404, 0.127],
+        "state": ["done", "done", "done"],
+    }
+)
+LEAST = ("state", "regularization", "factors", "run")
+
+
+def named_as_missing(text: str) -> list[str]:
+    """Return what the last line says is not shown."""
+    said = " ".join(text.split("Not shown: ", 1)[1].split())
+    return said.split(";")[0].split(", ") if said else []
+
+
+@pytest.mark.parametrize("width", range(46, 120))
+def test_a_table_fits_its_width_and_names_the_columns_that_it_lacks(width: int) -> None:
+    text = BOARD.fitted(width, least=LEAST, whole="all.csv")
+    assert max(map(len, text.splitlines())) <= width
+    head = text.splitlines()[0].split()
+    missing = [name for name in BOARD.column_names if name not in head]
+    assert missing == ([] if "Not shown" not in text else named_as_missing(text))
+    # The least important go first.
+    assert set(missing) == set(LEAST[: len(missing)])
+    assert text.splitlines()[1].split()[0] == "1"  # a row is a line
+    assert not missing or "all.csv has" in " ".join(text.split())
+
+
+def test_no_column_is_left_out_where_there_is_room() -> None:
+    text = BOARD.fitted(200, least=LEAST)
+    assert text.splitlines()[0].split() == list(BOARD.column_names)
+    assert len(text.splitlines()) == 4
+
+
+def test_where_the_columns_that_must_stay_are_too_wide_a_row_becomes_a_block() -> None:
+    text = BOARD.fitted(40, least=LEAST)
+    assert "model  item-knn (cosine, 100, 0.2)" in text
+    assert max(map(len, text.splitlines())) <= 40
+    assert named_as_missing(text) == ["run", "factors", "regularization", "state"]
+
+
+def test_an_id_is_whole_however_narrow_the_terminal_is() -> None:
+    ids = ["https://shop.example/item/" + "0" * 20, "b"]
+    text = Table({"item": ids, "score": [0.5, 0.25]}).fitted(20, least=["score"])
+    assert ids[0] in text
+
+
+def test_a_cell_that_is_cut_is_said_to_be() -> None:
+    text = Table({"item": ["x" * 61, "y"], "score": [0.5, 0.25]}).fitted(100)
+    assert "x" * 59 + "…" in text
+    assert text.endswith("Cut at 60 characters, where … stands: item.")
+    assert "Cut" not in Table({"item": ["x" * 60, "y"]}).fitted(100)
+
+
+def test_what_all_rows_have_is_said_once_and_one_row_keeps_its_columns() -> None:
+    text = BOARD.fitted(100, same=["state", "factors"])
+    assert text.startswith("The same in all rows: state done.\nrank  run")
+    assert "factors" in text.splitlines()[1]
+    one = Table({"rank": [1], "state": ["done"]}).fitted(100, same=["state"])
+    assert one == "rank  state\n   1  done"
+
+
+def test_wide_letters_take_two_columns() -> None:
+    text = Table({"item": ["日本語", "ab"], "score": [1, 2]}).fitted(13)
+    assert text.splitlines() == ["item    score", "日本語      1", "ab          2"]
+
+
+def test_a_table_without_rows_or_columns_fits_too() -> None:
+    assert Table({"item": [], "score": []}).fitted(5, least=["score"]).splitlines()[0] == "item"
+    assert Table({}).fitted(80) == ""
+
+
+@pytest.mark.parametrize("value", [-0.0, 0.0, -1e-300, -4e-5, 4e-5, -0.00705, 0.5, -1234.5])
+@pytest.mark.parametrize("decimals", [1, 4])
+def test_a_number_has_a_sign_only_where_it_is_below_zero_and_more_digits_than_zero(
+    value: float, decimals: int
+) -> None:
+    text = fixed(value, decimals)
+    assert text.startswith("-") == (value < 0)
+    assert (float(text) == 0) == (value == 0)
+
+
+def test_a_table_has_no_negative_zero() -> None:
+    assert "-0" not in str(Table({"difference": [-0.0, 0.5]}))

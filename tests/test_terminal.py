@@ -38,6 +38,49 @@ def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> N
     assert len(lines) == 96 // 4 + 1
 
 
+def test_a_log_of_long_work_gets_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with Terminal(clock=clock) as terminal:
+        terminal.start("grid search", 36_000)
+        for _ in range(36_000):
+            clock.now += 1
+            terminal.advance()
+        terminal.finish()
+    lines = capsys.readouterr().err.splitlines()
+    assert 50 < len(lines) < 200  # of ten hours
+    assert lines[0].startswith("grid search: 10 of 36,000 (10 s, about ")
+
+
+class Finding:
+    """A finding that has a short text and a long one."""
+
+    def __init__(self, short: str) -> None:
+        self.short = short
+
+    def brief(self, width: int) -> str:
+        return self.short.format(width=width)
+
+    def __str__(self) -> str:
+        return "all of it"
+
+
+def test_a_page_has_the_short_text_of_a_finding_and_verbose_the_long_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "63")
+    findings = [Finding("short {width}"), Finding(""), "a line", Finding("\n".join("abcdefghijk"))]
+    with Terminal(verbose=False) as terminal:
+        for finding in (*findings, findings[0]):
+            terminal.tell(finding)
+    # A long finding stands apart; an empty one is nothing, not an empty line.
+    apart = "\n".join("abcdefghijk")
+    assert capsys.readouterr().out == f"short 63\na line\n\n{apart}\n\nshort 63\n"
+    with Terminal(verbose=True) as terminal:
+        for finding in findings[:3]:
+            terminal.tell(finding)
+    assert capsys.readouterr().out == "all of it\n\nall of it\n\na line\n\n"
+
+
 @pytest.mark.parametrize("quiet", [False, True])
 def test_a_warning_is_printed_at_once_quiet_or_not(
     capsys: pytest.CaptureFixture[str], quiet: bool

@@ -3,6 +3,16 @@
 The command line draws what an observer hears; Python users may pass one of their own.
 """
 
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class HasBrief(Protocol):
+    """A finding that has a short text, for a page, besides ``str(finding)``, which is all of it."""
+
+    def brief(self, width: int) -> str:
+        """Return lines of at most `width` columns; an empty text where a page needs none."""
+
 
 class Observer:
     """Hear what long work does. This one keeps silent; subclass it for the parts you want.
@@ -26,7 +36,7 @@ class Observer:
         """Hear that the running task is done."""
 
     def tell(self, finding: object) -> None:
-        """Hear a finding; ``str(finding)`` is the text for people."""
+        """Hear a finding; ``str(finding)`` is the text for people, and `HasBrief` a shorter one."""
 
     def warn(self, danger: str) -> None:
         """Hear of something that may yet go wrong, while there is time to do something about it."""

@@ -88,8 +88,12 @@ class Outcome:
         return found.best if self.chosen_run == found.best_run else found.proposed
 
     def warnings(self) -> list[str]:
-        """Return what could mislead a reader of the figures, in words."""
-        return list(_warnings(self))
+        """Return what could mislead a reader of the figures, in words.
+
+        First where lists, or similar items, are not better than popularity.
+        """
+        verdicts = [f"{verdict}" for verdict in self.test.verdicts if not verdict.is_better]
+        return [*verdicts, *_warnings(self)]
 
     def figures(self) -> dict[str, Spec]:
         """Return the two figures of the article, and those of the search, by file name."""
@@ -235,10 +239,11 @@ def report_content(
         all_curves=figures["all_curves"],
         further=[(_HEADINGS[name], figures[name]) for name in _HEADINGS if name in figures],
         galleries=galleries,
-        warnings=outcome.warnings(),
+        warnings=list(_warnings(outcome)),
         notes=list(_notes(outcome)),
         files=[*_files(figures), *_further_files(found)],
         versions=[(name, version(name)) for name in _PACKAGES],
+        verdicts=[(f"{verdict}", verdict.is_better) for verdict in outcome.test.verdicts],
     )
 
 
@@ -269,12 +274,6 @@ def _chosen_items(model: FactorModel, seed: int) -> list[tuple[str, list[str]]]:
 
 def _warnings(outcome: Outcome) -> Iterator[str]:
     found, gain = outcome.found, outcome.test.difference
-    if gain.low <= 0:
-        verdict = "is worse than" if gain.high < 0 else "cannot be told from"
-        yield (
-            f"On the test users the chosen model {verdict} popularity: {outcome.test.measure} "
-            f"differs by {gain.mean:.4f} ({gain.low:.4f} to {gain.high:.4f})."
-        )
     yield from _out_of_reach(found)
     if gain.n < 100:
         yield f"Only {gain.n:,} test users: the intervals are wide, and percentiles of few users."

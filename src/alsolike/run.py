@@ -183,8 +183,11 @@ def _done(job: Job, observer: Observer) -> Outcome:
         observer.warn(danger)
     found = search_settings(job, prepared, figure=figure, observer=observer)
     chosen = job.search.chosen(found)
-    test = _test_figures(found.judge, chosen, prepared.split, engine)
-    observer.tell(test)
+    try:
+        test = _test_figures(found.judge, chosen, prepared.split, engine)
+        observer.tell(test)  # the first of the results: it says where popularity is as good
+    finally:
+        observer.tell(found)
     observer.tell(
         f"Fitting the chosen settings to all {prepared.kept.n_interactions:,} interactions."
     )
@@ -264,7 +267,7 @@ def search_settings(
         threads=engine.threads,
     )
     with Ledger(job.out / "ledger.sqlite") as ledger:
-        found = search(
+        return search(
             prepared.split,
             strategy,
             sweeps=preset.sweeps,
@@ -281,8 +284,6 @@ def search_settings(
             engine=engine,
             observer=observer,
         )
-    observer.tell(found)
-    return found
 
 
 def alone_in_its_folder(job: Job) -> contextlib.AbstractContextManager[None]:

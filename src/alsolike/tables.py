@@ -6,8 +6,9 @@ It needs no data-frame library and turns into the one that the caller has.
 import html
 import math
 import re
+import textwrap
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -126,10 +127,7 @@ class Table:
         )
 
     def __str__(self) -> str:
-        cells = [
-            [_shown(cell) for cell in (name, *_texts(column))]
-            for name, column in self._columns.items()
-        ]
+        cells = [_cells(name, column) for name, column in self._columns.items()]
         widths = [max(map(_width, column)) for column in cells]
         left = [any(isinstance(cell, str) for cell in column) for column in self._columns.values()]
         rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
@@ -143,6 +141,76 @@ class Table:
             for row in zip(*cells, strict=True)
         ]
         return "\n".join([rule, *lines[:1], rule, *lines[1:], rule])
+
+    def texts(self) -> dict[str, list[str]]:
+        """Return the cells as they are printed, all numbers of a column with as many decimals."""
+        return {name: _texts(column) for name, column in self._columns.items()}
+
+    def fitted(
+        self,
+        width: int,
+        *,
+        least: Sequence[str] = (),
+        same: Sequence[str] = (),
+        more: Sequence[str] = (),
+        whole: str = "--verbose",
+    ) -> str:
+        """Return the table as text that is at most `width` columns wide, without rules.
+
+        Columns are left out until the rest fits, and named below. No row is wrapped. Where the
+        columns that must stay are too wide, each row becomes a block of one line per column; only
+        a cell that is itself too long passes the width then.
+
+        Parameters
+        ----------
+        width : int
+            Columns of the terminal.
+        least : sequence of str
+            Columns that may be left out, the least important first.
+        same : sequence of str
+            Columns that are said once, above, where all rows have one value or none.
+        more : sequence of str
+            What else is not shown, to be named with the columns that are left out.
+        whole : str
+            What has all that.
+
+        Examples
+        --------
+        >>> table = Table({"rank": [1, 2], "score": [0.5, 0.25], "state": ["done", "done"]})
+        >>> print(table.fitted(40, same=["state"]))
+        The same in all rows: state done.
+        rank  score
+           1   0.50
+           2   0.25
+        >>> print(table.fitted(12, least=["state", "score"]))
+        rank  score
+           1   0.50
+           2   0.25
+        Not shown: state; --verbose has it.
+        """
+        shown, once = dict(self._columns), []
+        for name in same:
+            if len(self) > 1 and len(shown) > 1 and (value := _only(shown.get(name, ()))):
+                once.append(f"{name} {value[0]}")
+                del shown[name]
+        cells = {name: _cells(name, column) for name, column in shown.items()}
+        gone = []
+        for name in least:
+            if _total(cells) <= width:
+                break
+            if name in cells and len(cells) > 1:
+                gone.append(name)
+                del cells[name]
+        texts = {name for name in cells if any(isinstance(cell, str) for cell in shown[name])}
+        lines = _aligned(cells, texts) if _total(cells) <= width else _blocks(cells)
+        if once:
+            lines.insert(0, wrapped(f"The same in all rows: {', '.join(once)}.", width, indent=2))
+        if missing := [*(name for name in self._columns if name in gone), *more]:
+            lines.append(left_out(missing, whole, width))
+        if cut := [name for name in cells if any(map(_is_long, _texts(shown[name])))]:
+            told = f"Cut at {_SHOWN_CHARACTERS} characters, where … stands: {', '.join(cut)}."
+            lines.append(wrapped(told, width, indent=2))
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         return f"Table({len(self):,} rows: {', '.join(self._columns)})"
@@ -159,6 +227,46 @@ class Table:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
 
 
+def wrapped(text: str, width: int, *, indent: int = 0) -> str:
+    """Return prose as lines of at most `width` columns; further lines are indented by so many."""
+    return "\n".join(
+        textwrap.wrap(
+            text,
+            max(width, indent + 10),
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
+
+
+def left_out(names: Sequence[str], whole: str, width: int) -> str:
+    """Return the line that says what is not shown and what has it.
+
+    Examples
+    --------
+    >>> print(left_out(["low", "high"], "leaderboard.csv", 80))
+    Not shown: low, high; leaderboard.csv has them.
+    """
+    them = "it" if len(names) == 1 and not names[0].endswith("s") else "them"
+    return wrapped(f"Not shown: {', '.join(names)}; {whole} has {them}.", width, indent=2)
+
+
+def fixed(value: float, decimals: int = 4) -> str:
+    """Return a number with so many decimals, or with as many more as two of its digits need.
+
+    Zero has no sign, and only zero is written as zero.
+
+    Examples
+    --------
+    >>> fixed(-0.00704), fixed(-0.0), fixed(-0.0000312), fixed(0.12345)
+    ('-0.0070', '0.0000', '-0.000031', '0.1235')
+    """
+    if value == 0 or not math.isfinite(value) or round(value, decimals):
+        return f"{value:z.{decimals}f}"
+    return f"{value:.{1 - math.floor(math.log10(abs(value)))}f}"
+
+
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
@@ -166,7 +274,11 @@ def _escape(character: str) -> str:
 def _shown(cell: str) -> str:
     """Return a cell as one line that no name can break out of or fill the screen with."""
     text = harmless(cell)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+    return text[: _SHOWN_CHARACTERS - 1] + "…" if _is_long(text) else text
+
+
+def _is_long(text: str) -> bool:
+    return len(harmless(text)) > _SHOWN_CHARACTERS
 
 
 def _width(text: str) -> int:
@@ -182,6 +294,47 @@ def _width(text: str) -> int:
 def _padded(text: str, width: int, *, to_the_left: bool) -> str:
     space = " " * (width - _width(text))
     return text + space if to_the_left else space + text
+
+
+def _cells(name: str, column: Column) -> list[str]:
+    """Return the head and the cells of a column as they are printed."""
+    return [_shown(cell) for cell in (name, *_texts(column))]
+
+
+def _only(column: Sequence[Any] | Column) -> list[str]:
+    """Return the one text of all cells that have any, in a list; nothing where they differ."""
+    texts = {text for text in _texts(np.asarray(column, dtype=object)) if text}
+    return list(texts) if len(texts) == 1 else []
+
+
+def _total(cells: Mapping[str, list[str]]) -> int:
+    return sum(max(map(_width, column)) for column in cells.values()) + 2 * (len(cells) - 1)
+
+
+def _aligned(cells: Mapping[str, list[str]], texts: Collection[str]) -> list[str]:
+    """Return the head and the rows, columns two spaces apart, those of texts to the left."""
+    widths = {name: max(map(_width, column)) for name, column in cells.items()}
+    return [
+        "  ".join(
+            _padded(cell, widths[name], to_the_left=name in texts)
+            for name, cell in zip(cells, row, strict=True)
+        ).rstrip()
+        for row in zip(*cells.values(), strict=True)
+    ]
+
+
+def _blocks(cells: Mapping[str, list[str]]) -> list[str]:
+    """Return each row as a block: a line per column that has something there."""
+    heads, *rows = zip(*cells.values(), strict=True)
+    most = max(map(_width, heads))
+    return [
+        "\n".join(
+            f"{_padded(head, most, to_the_left=True)}  {cell}"
+            for head, cell in zip(heads, row, strict=True)
+            if cell
+        )
+        for row in rows
+    ]
 
 
 def _plain_column(column: Column) -> Any:
@@ -216,7 +369,7 @@ def _plain(value: Any, decimals: int = 4) -> str:
 def _plain_float(value: float, decimals: int) -> str:
     """So many decimals where they say something, else the shortest form that does."""
     if value == 0 or 1e-3 <= abs(value) < 1e6:
-        return f"{value:.{decimals}f}"
+        return f"{value:z.{decimals}f}"
     return f"{value:.3g}"
 
 

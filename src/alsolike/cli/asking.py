@@ -7,8 +7,15 @@ import click
 
 from alsolike.cli.asked import item_ids, some_or_all, user_ids
 from alsolike.cli.files import read_likes, write_rows
-from alsolike.cli.options import PATH, k_option, reading_options, threads_option, to_option
-from alsolike.cli.printing import say
+from alsolike.cli.options import (
+    PATH,
+    k_option,
+    reading_options,
+    threads_option,
+    to_option,
+    verbose_option,
+)
+from alsolike.cli.printing import say, say_answer, say_table
 
 if TYPE_CHECKING:
     from alsolike.tables import Table
@@ -24,7 +31,10 @@ _LEAVE_OUT, _KEEP = "leave out what was seen", ", or give --keep-seen"
 @k_option
 @click.option("--keep-seen", is_flag=True, help="Do not leave out training items (the article).")
 @threads_option
-def evaluate(model: Path, held_out: str, k: int, keep_seen: bool, **options: Any) -> None:
+@verbose_option
+def evaluate(
+    model: Path, held_out: str, k: int, keep_seen: bool, verbose: bool, **options: Any
+) -> None:
     """Score a model on a table of held-out likes, with the interval of each mean."""
     from alsolike.data.joining import aligned
     from alsolike.engines.local import LocalEngine
@@ -46,7 +56,8 @@ def evaluate(model: Path, held_out: str, k: int, keep_seen: bool, **options: Any
             "never be found where seen items are left out. Give likes that were held out, or "
             "--keep-seen."
         )
-    say(measure(loaded, known, exclude=exclude, k=k, engine=engine).summary())
+    summary = measure(loaded, known, exclude=exclude, k=k, engine=engine).summary()
+    say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
 
 
 @click.command()
@@ -62,6 +73,7 @@ def evaluate(model: Path, held_out: str, k: int, keep_seen: bool, **options: Any
     help="Likes that a neighbour must have.",
 )
 @to_option
+@verbose_option
 @threads_option
 def similar(
     model: Path,
@@ -70,6 +82,7 @@ def similar(
     k: int,
     min_count: int,
     to: Path | None,
+    verbose: bool,
     threads: int | None,
 ) -> None:
     """List the most similar items of ITEMS, by id or name."""
@@ -87,14 +100,14 @@ def similar(
 
         engine = LocalEngine(threads)
         table = similar_items(loaded, ids, k=k, min_count=min_count, engine=engine)
-        _show(table, to, none=_no_neighbour(min_count))
+        _show(table, to, none=_no_neighbour(min_count), verbose=verbose)
         return
     for item in ids:
         if len(ids) > 1:
             name = loaded.catalogue.name_of(loaded.item_index(item)) if loaded.catalogue else ""
             say(f"Similar to {name} ({item})" if name else f"Similar to {item}")
         table = similar_to(loaded, item, k=k, min_count=min_count)
-        _show(table, None, none=_no_neighbour(min_count))
+        _show(table, None, none=_no_neighbour(min_count), verbose=verbose)
 
 
 @click.command()
@@ -106,6 +119,7 @@ def similar(
 @click.option("--allow", multiple=True, metavar="ITEM", help="Only these items, by id or name.")
 @click.option("--deny", multiple=True, metavar="ITEM", help="None of these items, by id or name.")
 @to_option
+@verbose_option
 @threads_option
 def recommend(
     model: Path,
@@ -116,6 +130,7 @@ def recommend(
     allow: tuple[str, ...],
     deny: tuple[str, ...],
     to: Path | None,
+    verbose: bool,
     threads: int | None,
 ) -> None:
     """List the best items for USERS."""
@@ -139,21 +154,23 @@ def recommend(
         deny=item_ids(loaded, deny) if deny else None,
         engine=LocalEngine(threads),
     )
-    _show(table, to, none="No item is left to recommend; try --keep-seen, or other lists.")
+    none = "No item is left to recommend; try --keep-seen, or other lists."
+    _show(table, to, none=none, verbose=verbose)
 
 
 @click.command()
 @click.argument("model", type=PATH)
 @click.argument("user")
 @click.argument("item")
-def explain(model: Path, user: str, item: str) -> None:
+@verbose_option
+def explain(model: Path, user: str, item: str, verbose: bool) -> None:
     """Say which of a user's likes carry how much of the score of an item."""
     from alsolike.models import bundle
     from alsolike.recommending import one
 
     loaded = bundle.load(model)
     [user], [item] = user_ids(loaded, [user]), item_ids(loaded, [item])
-    say(one.explain(loaded, user, item))
+    say_answer(one.explain(loaded, user, item), verbose=verbose)
 
 
 @click.command()
@@ -192,11 +209,17 @@ def _no_neighbour(min_count: int) -> str:
     return f"No neighbour has at least {min_count:,} likes; try --min-count 1."
 
 
-def _show(table: "Table", to: Path | None, *, none: str) -> None:
+def _show(table: "Table", to: Path | None, *, none: str, verbose: bool) -> None:
     """Show or write a table; where it has no rows, say on standard error why."""
     if not len(table):
         say(none, err=True)
     if to is None:
-        say(table)
+        say_table(
+            table,
+            least=("rank", "score", "name"),
+            same=("item" if "similar_item" in table else "user",),
+            whole="--verbose or --to FILE",
+            verbose=verbose,
+        )
     else:
         write_rows(to, table)

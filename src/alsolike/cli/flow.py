@@ -25,8 +25,9 @@ from alsolike.cli.options import (
     taken_for_reading,
     threads_option,
     to_option,
+    verbose_option,
 )
-from alsolike.cli.printing import say
+from alsolike.cli.printing import brief, say
 
 
 @click.command()
@@ -38,23 +39,30 @@ from alsolike.cli.printing import say
 @threads_option
 @click.option("--without-history", is_flag=True, help="Leave the likes out of the model.")
 @click.option("--remote-images", is_flag=True, help="Let the report load pictures from the web.")
+@verbose_option
 @quiet_option
 def run(
-    likes: str, quiet: bool, without_history: bool, remote_images: bool, **options: Any
+    likes: str,
+    verbose: bool,
+    quiet: bool,
+    without_history: bool,
+    remote_images: bool,
+    **options: Any,
 ) -> None:
     """Do the whole job: read, filter, split, search, judge, refit, write, show."""
     job = replace(
         _job(likes, options), with_history=not without_history, remote_images=remote_images
     )
-    _do(job, quiet=quiet)
+    _do(job, quiet=quiet, verbose=verbose)
 
 
 @click.command()
 @click.option("--data", default="demo", type=PATH, show_default=True, help="Where to put data.")
 @click.option("--out", default="runs/demo", type=PATH, show_default=True, help="As in run.")
 @threads_option
+@verbose_option
 @quiet_option
-def demo(data: Path, out: Path, threads: int | None, quiet: bool) -> None:
+def demo(data: Path, out: Path, threads: int | None, verbose: bool, quiet: bool) -> None:
     """Run on built-in data: a made-up catalogue whose pictures show which items belong together."""
     from alsolike.data.datasets import write_demo
     from alsolike.run import Job
@@ -74,7 +82,7 @@ def demo(data: Path, out: Path, threads: int | None, quiet: bool) -> None:
     if not quiet:
         say(f"$ {command}\n")
     job = Job(source=str(files.likes), out=out, reading=reading, threads=threads, command=command)
-    _do(job, quiet=quiet)
+    _do(job, quiet=quiet, verbose=verbose)
 
 
 def _job(likes: str, options: dict[str, Any]) -> Any:
@@ -85,12 +93,12 @@ def _job(likes: str, options: dict[str, Any]) -> Any:
     return Job(source=likes, reading=reading, command=_typed(), **asked, **options)
 
 
-def _do(job: Any, *, quiet: bool) -> None:
+def _do(job: Any, *, quiet: bool, verbose: bool) -> None:
     from alsolike.cli.terminal import Terminal
     from alsolike.compiling import ahead
     from alsolike.run import run_job
 
-    with Terminal(quiet=quiet) as terminal, ahead() as compiling:
+    with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead() as compiling:
         _tell_of(terminal, compiling=compiling)
         outcome = run_job(job, observer=terminal)
     for warning in outcome.warnings():
@@ -184,8 +192,9 @@ def split(
 @set_option
 @seed_option
 @threads_option
+@verbose_option
 @quiet_option
-def search(likes: str, quiet: bool, **options: Any) -> None:
+def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
     """Search for the best settings alone: the ledger, the leaderboard and all curves."""
     from alsolike.cli.terminal import Terminal
     from alsolike.compiling import ahead
@@ -194,9 +203,10 @@ def search(likes: str, quiet: bool, **options: Any) -> None:
 
     job = _job(likes, options)
     with alone_in_its_folder(job):
-        with Terminal(quiet=quiet) as terminal, ahead() as compiling:
+        with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead() as compiling:
             _tell_of(terminal, compiling=compiling)
             found = search_settings(job, prepare(job, observer=terminal), observer=terminal)
+            terminal.tell(found)
         write_search(found, job.out)
     if not quiet:
         say(f"Wrote leaderboard.csv and learning_curves to {job.out}")
@@ -205,14 +215,15 @@ def search(likes: str, quiet: bool, **options: Any) -> None:
 @click.command()
 @click.argument("folder", type=PATH)
 @to_option
-def runs(folder: Path, to: Path | None) -> None:
+@verbose_option
+def runs(folder: Path, to: Path | None, verbose: bool) -> None:
     """Show how a search stands, while it runs or after: states, time left, leaderboard."""
     from alsolike.tuning.watching import standing
     from alsolike.writing import write_table
 
     found = standing(folder)
     if to is None:
-        say(str(found))
+        say(brief(found, verbose=verbose))
     else:
         write_table(to, found.leaderboard)
 
@@ -226,6 +237,7 @@ def runs(folder: Path, to: Path | None) -> None:
 @set_option
 @threads_option
 @click.option("--without-history", is_flag=True, help="Leave the likes out of the model.")
+@verbose_option
 @quiet_option
 def fit(
     likes: str,
@@ -234,6 +246,7 @@ def fit(
     add: bool,
     settings: tuple[str, ...],
     without_history: bool,
+    verbose: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -257,7 +270,7 @@ def fit(
         if start is None or start.history is None:
             raise SettingError("--add needs --from with a model that holds its likes.")
         found = joined(start.history, found)
-    with Terminal(quiet=quiet) as terminal, ahead() as compiling:
+    with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead() as compiling:
         terminal.tell(report)
         _tell_of(terminal, compiling=compiling)
         model = als.fit(
@@ -271,7 +284,7 @@ def fit(
 
 @click.command("compile")
 def compile_() -> None:
-    """Compile for this processor what a run needs, as an image of a container may want to.
+    """Compile for this processor what a run needs, for example when building a container image.
 
     Any verb that needs it does so by itself, once.
     """

@@ -6,8 +6,15 @@ from typing import Any
 
 import click
 
-from alsolike.cli.options import PATH, k_option, quiet_option, threads_option, to_option
-from alsolike.cli.printing import say
+from alsolike.cli.options import (
+    PATH,
+    k_option,
+    quiet_option,
+    threads_option,
+    to_option,
+    verbose_option,
+)
+from alsolike.cli.printing import say, say_answer
 
 # As in `alsolike.exporting`, whose import would make --help slow.
 _FORMATS = ["parquet", "jsonl", "sqlite", "json", "html"]
@@ -89,6 +96,7 @@ def export(
     help="Exit with status 1 where the mean change is over that, from 0 to 1.",
 )
 @to_option
+@verbose_option
 @threads_option
 def diff(
     old: Path,
@@ -97,6 +105,7 @@ def diff(
     min_count: int,
     fail_over: float | None,
     to: Path | None,
+    verbose: bool,
     threads: int | None,
 ) -> None:
     """Say which shelves of similar items moved from OLD to NEW, and by how much."""
@@ -110,7 +119,7 @@ def diff(
     found = compare(
         bundle.load(old), bundle.load(new), k=k, min_count=min_count, engine=LocalEngine(threads)
     )
-    say(found)
+    say_answer(found, verbose=verbose)
     if to is not None:
         write_rows(to, found.items)
     if fail_over is None:

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alsolike.cli.files import read_likes
-from alsolike.cli.options import PATH, k_option, reading_options, threads_option
-from alsolike.cli.printing import say
+from alsolike.cli.options import (
+    PATH,
+    k_option,
+    reading_options,
+    threads_option,
+    verbose_option,
+)
+from alsolike.cli.printing import say, say_answer
 
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
@@ -21,7 +27,10 @@ if TYPE_CHECKING:
 @k_option
 @click.option("--keep-seen", is_flag=True, help="Do not leave out training items (the article).")
 @threads_option
-def passport(model: Path, held_out: str, k: int, keep_seen: bool, **options: Any) -> None:
+@verbose_option
+def passport(
+    model: Path, held_out: str, k: int, keep_seen: bool, verbose: bool, **options: Any
+) -> None:
     """Score the same lists as implicit, irspack, LightFM, RecBole and Spark define it."""
     from alsolike.engines.local import LocalEngine
     from alsolike.evaluation.passport import passport as issue
@@ -30,7 +39,8 @@ def passport(model: Path, held_out: str, k: int, keep_seen: bool, **options: Any
     loaded = bundle.load(model)
     engine = LocalEngine(options["threads"])
     known, exclude = held_out_likes(loaded, model, held_out, options, keep_seen=keep_seen)
-    say(issue(loaded, known, exclude=exclude, k=k, engine=engine))
+    found = issue(loaded, known, exclude=exclude, k=k, engine=engine)
+    say_answer(found, verbose=verbose)
 
 
 def held_out_likes(

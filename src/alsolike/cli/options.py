@@ -36,9 +36,9 @@ _READING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--item-name",), {"help": "Column of names, of --items or else of the likes."}),
     (("--item-image",), {"help": "Column of pictures, or a text with {id} in it."}),
     (("--item-link",), {"help": "Column of links, or a text with {id} in it."}),
-    (("--delimiter",), {"help": "In place of what is found; 'tab' is understood."}),
-    (("--quote",), {"help": "In place of what is found; 'none' is understood."}),
-    (("--escape",), {"help": "In place of what is found; 'none' is understood."}),
+    (("--delimiter",), {"help": "Overrides detection; 'tab' is understood."}),
+    (("--quote",), {"help": "Overrides detection; 'none' is understood."}),
+    (("--escape",), {"help": "Overrides detection; 'none' is understood."}),
     (("--header/--no-header",), {"default": None, "help": "Does the first line name columns?"}),
     (
         ("--duplicates",),
@@ -102,14 +102,14 @@ def taken_for_reading(options: dict[str, Any]) -> dict[str, Any]:
 
 
 _SEARCHING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (("--out",), {"required": True, "type": PATH, "help": "Folder for all that it leaves."}),
+    (("--out",), {"required": True, "type": PATH, "help": "Output folder."}),
     (
         ("--preset",),
         {"default": "quick", "show_default": True, "help": "What to try: quick or article."},
     ),
     (("--min-per-user",), {"type": click.IntRange(min=0), "help": "Likes a user must have."}),
     (("--min-per-item",), {"type": click.IntRange(min=0), "help": "Likes an item must have."}),
-    (("--k",), {"type": click.IntRange(min=1), "help": "Length of what is scored."}),
+    (("--k",), {"type": click.IntRange(min=1), "help": "Number of items per scored list."}),
     (
         ("--metric",),
         {
@@ -147,11 +147,14 @@ _SEARCHING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--budget",), {"metavar": "TIME", "help": "Time for the whole run, such as 10m."}),
     (
         ("--patience",),
-        {"type": click.IntRange(min=1), "help": "Stop after so many points without a better one."},
+        {
+            "type": click.IntRange(min=1),
+            "help": "Stop a training after so many points without a better score.",
+        },
     ),
     (
         ("--prune",),
-        {"is_flag": True, "default": None, "help": "End trainings below the median so far."},
+        {"is_flag": True, "default": None, "help": "Stop runs scoring below the median."},
     ),
     (
         ("--baselines",),
@@ -216,9 +219,12 @@ threads_option = click.option(
     help="Threads to use [default: all]; results do not depend on it.",
 )
 seed_option = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is drawn."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
 )
-quiet_option = click.option("--quiet", is_flag=True, help="Print warnings and errors alone.")
+quiet_option = click.option("--quiet", is_flag=True, help="Print only warnings and errors.")
+verbose_option = click.option(
+    "--verbose", is_flag=True, help="Print everything, in lines as wide as they need."
+)
 set_option = click.option(
     "--set",
     "settings",

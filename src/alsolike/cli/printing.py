@@ -1,6 +1,17 @@
 """How the command line prints: a terminal only shows what a name from a stranger holds."""
 
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from alsolike.tables import Table
+
+# Where no terminal and no COLUMNS say how wide a line may be.
+_WIDTH = 100
 
 
 def say(finding: object, *, err: bool = False) -> None:
@@ -8,3 +19,44 @@ def say(finding: object, *, err: bool = False) -> None:
     from alsolike.tables import harmless
 
     click.echo(harmless(str(finding), keep="\n"), err=err)
+
+
+def columns() -> int:
+    """Return how wide a line may be: as COLUMNS or the terminal says, or else 100."""
+    return max(shutil.get_terminal_size((_WIDTH, 24)).columns, 1)
+
+
+def brief(finding: object, *, verbose: bool) -> str:
+    """Return the text of a finding that fits a page, or, with `verbose`, all of it."""
+    from alsolike.observing import HasBrief
+    from alsolike.tables import wrapped
+
+    if not verbose and isinstance(finding, HasBrief):
+        return finding.brief(columns())
+    if verbose or not sys.stdout.isatty():
+        return str(finding)
+    return "\n".join(wrapped(line, columns(), indent=2) for line in str(finding).split("\n"))
+
+
+def say_table(
+    table: "Table",
+    *,
+    least: Sequence[str],
+    same: Sequence[str] = (),
+    whole: str,
+    verbose: bool,
+) -> None:
+    """Print a table; on a terminal that is too narrow for it, without its least columns.
+
+    What goes into a pipe or a file is the whole table. The further arguments are those of
+    `alsolike.tables.Table.fitted`.
+    """
+    text, width = str(table), columns()
+    if not verbose and sys.stdout.isatty() and text.index("\n") > width:
+        text = table.fitted(width, least=least, same=same, whole=whole)
+    say(text)
+
+
+def say_answer(answer: object, *, verbose: bool) -> None:
+    """Print an answer: what fits a page on a terminal, all of it into a pipe or a file."""
+    say(brief(answer, verbose=verbose or not sys.stdout.isatty()))

@@ -18,8 +18,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from alsolike.cli.printing import say
+from alsolike.cli.printing import brief, say
 from alsolike.observing import Observer
+
+# Of long work there is a line whenever that part of its time has passed again.
+_LINES = 30
+
+# Line ends in a finding that needs no empty lines around it.
+_SHORT = 9
 
 
 @dataclass
@@ -58,8 +64,10 @@ class Terminal(Observer):
     ----------
     quiet : bool
         Show neither progress nor findings.
+    verbose : bool
+        Show all of each finding. Without it, what fits a page and the width of the terminal.
     pause : float
-        Seconds between plain lines, at the least.
+        Seconds between plain lines, at the least; of long work more, so that there are few.
     clock : callable
         Seconds since whenever.
     """
@@ -68,11 +76,13 @@ class Terminal(Observer):
         self,
         *,
         quiet: bool = False,
+        verbose: bool = True,
         pause: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         console = Console(stderr=True)
-        self._quiet = quiet
+        self._quiet, self._verbose = quiet, verbose
+        self._in_text = False  # whether the last line that was printed is no empty one
         # What is no terminal gets no bars, whatever the environment says of colours.
         self._draws = not quiet and sys.stderr.isatty() and not console.is_dumb_terminal
         self._bars = Progress(
@@ -116,7 +126,7 @@ class Terminal(Observer):
         if not task.done:
             task.first, task.first_at = steps, now
         task.done += steps
-        if now - task.spoke >= self._pause:
+        if now - task.spoke >= max(self._pause, (now - task.began) / _LINES):
             task.spoke = now
             self._note(task.line(now))
 
@@ -130,12 +140,16 @@ class Terminal(Observer):
             self._note(f"{task.name}: done ({spelled(now - task.began)})")
 
     def tell(self, finding: object) -> None:
-        """Print a finding, and an empty line after it."""
-        if not self._quiet:
-            # Not through rich: a name in square brackets is no markup, and a table has its width.
-            self._bars.stop()
-            say(f"{finding}\n")
-            self._bars.start()
+        """Print a finding, and an empty line after it; on a page only around long ones."""
+        if self._quiet or not (text := brief(finding, verbose=self._verbose)):
+            return
+        apart = self._verbose or text.count("\n") > _SHORT
+        before = "\n" if apart and self._in_text else ""
+        self._in_text = not apart
+        # Not through rich: a name in square brackets is no markup, and a table has its width.
+        self._bars.stop()
+        say(f"{before}{text}\n" if apart else text)
+        self._bars.start()
 
     def warn(self, danger: str) -> None:
         """Print a warning, quiet or not."""

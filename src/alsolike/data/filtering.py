@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from alsolike.data.arguments import expect_interactions, expect_whole
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError
-from alsolike.tables import Table
+from alsolike.tables import Table, wrapped
 
 Mask = npt.NDArray[np.bool_]
 
@@ -82,6 +82,14 @@ class FilterReport:
                 "filled": [_filled(extent.density) for extent in extents],
             }
         )
+
+    def brief(self, width: int) -> str:
+        """Return what stayed, in one line where `width` has room for it."""
+        users, items = f"{self.min_per_user:,} per user", f"{self.min_per_item:,} per item"
+        least = (
+            f"{users} and item" if self.min_per_user == self.min_per_item else f"{users}, {items}"
+        )
+        return wrapped(f"after the filter ({least}): {self.after}", width, indent=2)
 
     def __str__(self) -> str:
         return "\n".join(f"{label}: {text}" for label, text in self.facts())

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 from alsolike.data.dialect import Dialect
+from alsolike.tables import wrapped
+
+# What a page says together, in one line.
+_IN_ONE = ("source", "rows", "users", "items", "interactions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +131,25 @@ class ReadReport:
             ("interactions", f"{self.interactions:,} ({100 * self.density:.3f} % filled)"),
         ]
         return told
+
+    def brief(self, width: int) -> str:
+        """Return what was read and what was dropped or merged, without why the dialect is so."""
+        none = {"duplicate rows": self.duplicates, "repeated pairs": self.repeated}
+        dialects, counts = [], []
+        for label, text in self.facts():
+            if label.startswith("dialect"):
+                why, *others = text.split("; ")
+                dialects.append(f"{label}: {why}{' ...)' if others else ''}")
+            elif label not in _IN_ONE and none.get(label, 1):
+                counts.append(f"{label}: {text}")
+        told = [
+            f"{self.source} ({self.format}): {self.rows:,} rows",
+            *dialects,
+            *filter(None, ["; ".join(counts)]),
+            f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions, "
+            f"{100 * self.density:.3f} % filled",
+        ]
+        return "\n".join(wrapped(line, width, indent=2) for line in told)
 
     def __str__(self) -> str:
         told = self.facts()

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.errors import DataError
+from alsolike.tables import wrapped
 
 Indices = npt.NDArray[np.int64]
 
@@ -135,6 +136,11 @@ class Split:
             if cold_items:
                 rows.append((f"{label} items without any training interaction", f"{cold_items:,}"))
         return rows
+
+    def brief(self, width: int) -> str:
+        """Return how it was split and how large the parts are, without the further details."""
+        facts = [fact for fact in self.facts() if fact not in self.details]
+        return wrapped("; ".join(f"{label}: {text}" for label, text in facts), width, indent=2)
 
     def __str__(self) -> str:
         return "\n".join(f"{label}: {text}" for label, text in self.facts())

@@ -76,7 +76,7 @@ class Comparison:
         lost = f"at most {loss:.4f} is" if math.isfinite(loss) else "an unknown amount may be"
         return (
             f"{count:,} of {len(self.means):,} candidates cannot be told from the best, "
-            f"{mean:.4f}, itself included, at {100 * self.level:g} %; {lost} lost by picking it."
+            f"{mean:z.4f}, itself included, at {100 * self.level:g} %; {lost} lost by picking it."
         )
 
 

@@ -1,13 +1,22 @@
 """The figures to quote: what was chosen, on the test users, whom no choice has seen."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from alsolike.evaluation.intervals import Estimate
+import numpy as np
+
+from alsolike.evaluation.intervals import Estimate, paired_difference
 from alsolike.evaluation.results import Evaluation
 from alsolike.evaluation.shelves import ShelfEvaluation, of_shelf
 from alsolike.evaluation.slices import Slices
-from alsolike.tables import Table
+from alsolike.evaluation.verdicts import Verdict
+from alsolike.tables import Table, wrapped
+
+# What a page shows, after the measure that settings were chosen by.
+_SHOWN = ("precision", "ndcg", "hit_rate", "coverage", "shelf_precision", "shelf_hit_rate")
+_WHOLE = "--verbose or report.html"
+_ENDS = " interval"
 
 
 @dataclass(frozen=True)
@@ -77,14 +86,61 @@ class TestFigures:
             ]  # fmt: skip
         return found
 
+    @functools.cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Whether lists, and similar items, are better than popularity on the test users.
+
+        Each in the measure that settings were chosen by, or in the first that shelves have; those
+        that are not better come first.
+        """
+        by_shelves = self.measure.startswith(of_shelf(""))
+        column = self.measure.removeprefix(of_shelf(""))
+        found = []
+        for what, both, is_chosen in (
+            ("Lists", self.evaluations, not by_shelves),
+            ("Similar items", self.shelves, by_shelves),
+        ):
+            if is_chosen:
+                found.append(Verdict(what, self.measure, self.difference))
+            elif len(both) > 1:
+                own = column if column in both[0].metrics else both[0].metrics[0]
+                ours, theirs = (each.per_user[own] for each in both)
+                gain = paired_difference(ours, theirs, np.random.default_rng(0))
+                found.append(Verdict(what, own if by_shelves else of_shelf(own), gain))
+        return tuple(sorted(found, key=lambda verdict: verdict.is_better))
+
+    def brief(self, width: int) -> str:
+        """Return the verdicts, then the most telling figures, at most `width` columns wide."""
+        told = [wrapped(f"{verdict}", width, indent=2) for verdict in self.verdicts]
+        metrics = list(dict.fromkeys(self.table()["metric"]))
+        shown = [name for name in metrics if name == self.measure or name.split("@")[0] in _SHOWN]
+        missing = [f"{len(metrics) - len(shown):,} more figures"] if metrics != shown else []
+        table = _side_by_side(self.table(), shown)
+        ends = [name for name in table.column_names if name.endswith(_ENDS)]
+        text = table.fitted(width, least=ends[::-1], more=missing, whole=_WHOLE)
+        return "\n".join([*told, "", wrapped(self._on, width, indent=2), text])
+
+    @property
+    def _on(self) -> str:
+        return f"On {self.difference.n:,} test users, whom no choice has seen, with 95 % intervals:"
+
     def __str__(self) -> str:
-        gain = self.difference
-        told = "no difference can be told" if gain.low <= 0 <= gain.high else "a difference"
-        return (
-            f"On {gain.n:,} test users, whom no choice has seen:\n{self.table()}\n"
-            f"{self.measure} above popularity by {gain.mean:.4f} "
-            f"(95 % interval {gain.low:.4f} to {gain.high:.4f}): {told}"
-        )
+        verdicts = "\n".join(map(str, self.verdicts))
+        return f"{verdicts}\n\n{self._on}\n{self.table()}"
+
+
+def _side_by_side(table: Table, metrics: list[str]) -> Table:
+    """Return a row per metric, and for each model its mean and its interval."""
+    rows: dict[str, dict[str, object]] = {name: {"metric": name} for name in metrics}
+    for model in dict.fromkeys(table["model"]):
+        for row in table.rows():
+            if row["model"] == model and row["metric"] in rows:
+                whole = row["low"] is not None and row["high"] is not None
+                rows[row["metric"]] |= {
+                    model: row["mean"],
+                    model + _ENDS: f"{row['low']:.4f} to {row['high']:.4f}" if whole else None,
+                }
+    return Table.from_rows(list(rows.values()))
 
 
 def _coverage(evaluation: Evaluation) -> list[dict[str, object]]:

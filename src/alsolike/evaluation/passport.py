@@ -5,7 +5,6 @@ implicit, irspack, LightFM, RecBole and Spark would, and says which line of whic
 difference. The definitions are in `alsolike.evaluation.definitions`.
 """
 
-import textwrap
 from dataclasses import dataclass
 
 import numpy.typing as npt
@@ -23,13 +22,14 @@ from alsolike.models.base import Recommender
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import checked_k
 from alsolike.recommending.many import Ranked
-from alsolike.tables import Table
+from alsolike.tables import Table, wrapped
 
 __all__ = ["Passport", "passport", "passport_of_lists"]
 
 # What rounding may do to a mean; below it two values are the same.
 _ROUNDING = 1e-12
 _WIDTH = 100
+_WHOLE = "--verbose"
 _PRINTED = ("library", "metric", "value", "minus_ours", "definition")
 _LEGEND = (
     "Per user: k the length asked for, n the items in the list, m the relevant items, h the hits, "
@@ -75,15 +75,30 @@ class Passport:
         value: float | None = values[library, metric]
         return value
 
+    def brief(self, width: int) -> str:
+        """Return the figures, at most `width` columns wide, without where and why they differ."""
+        least = ("definition", "minus_ours")
+        head, *legend = (_wrapped(text, width) for text in self._prose())
+        text = self._printed().fitted(width, least=least, more=["where they differ"], whole=_WHOLE)
+        return "\n".join([head, text, *legend])
+
     def __str__(self) -> str:
+        head, *legend = self._prose()
+        parts = [head, str(self._printed()), *map(_wrapped, legend)]
+        return "\n".join([*parts, "", "Where they differ from alsolike:", *self._notes()])
+
+    def _printed(self) -> Table:
+        return Table({name: self.table[name] for name in _PRINTED})
+
+    def _prose(self) -> list[str]:
+        """Return what stands above the table, and what stands below."""
         seen = {True: ", seen excluded", False: ", seen kept", None: ""}[self.excludes_seen]
         head = f"{self.name}: lists of {self.k:,} for {self.n_users:,} users{seen}"
         if self.without_relevant:
             head += f"; {self.without_relevant:,} more have no relevant item"
-        parts = [head, str(Table({name: self.table[name] for name in _PRINTED})), _wrapped(_LEGEND)]
         if any(value is None for value in self.table["value"]):
-            parts.append(_wrapped("No value: it needs all scores, or the library has none here."))
-        return "\n".join([*parts, "", "Where they differ from alsolike:", *self._notes()])
+            return [head, _LEGEND, "No value: it needs all scores, or the library has none here."]
+        return [head, _LEGEND]
 
     def _notes(self) -> list[str]:
         """Return each difference once, with the metrics and the lines that it is in."""
@@ -248,7 +263,5 @@ def _line(
     }
 
 
-def _wrapped(text: str) -> str:
-    return textwrap.fill(
-        text, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )
+def _wrapped(text: str, width: int = _WIDTH) -> str:
+    return wrapped(text, width, indent=2)

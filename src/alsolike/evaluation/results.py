@@ -101,7 +101,7 @@ class Evaluation:
         )
 
     def __repr__(self) -> str:
-        means = ", ".join(f"{name} {self.mean(name):.4f}" for name in self.metrics)
+        means = ", ".join(f"{name} {self.mean(name):z.4f}" for name in self.metrics)
         seen = "seen excluded" if self.excludes_seen else "seen kept"
         return f"Evaluation({self.model_name}, {len(self.user_indices):,} users, {seen}: {means})"
 

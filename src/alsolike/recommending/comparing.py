@@ -1,6 +1,7 @@
 """Two models of one catalogue: which shelves of similar items moved, and by how much."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from alsolike.models.base import FactorModel, with_factors
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, Indices, checked_k
 from alsolike.recommending.many import similar_indices
-from alsolike.tables import Table
+from alsolike.tables import Table, wrapped
 
 Shares = npt.NDArray[np.float64]
 
@@ -76,26 +77,38 @@ class ShelfDiff:
         order = order[self.items["change"][order] > 0][:n]
         return Table({name: column[order] for name, column in self.items.to_dict().items()})
 
+    def brief(self, width: int) -> str:
+        """Return the same as ``str()``, at most `width` columns wide."""
+        least = ("jaccard", "kept", "likes", "average_overlap", "share", "name")
+        return "\n".join(
+            part.fitted(width, least=least, whole="--verbose")
+            if isinstance(part, Table)
+            else wrapped(part, width, indent=2)
+            for part in self._parts()
+        )
+
     def __str__(self) -> str:
+        return "\n".join(map(str, self._parts()))
+
+    def _parts(self) -> Iterator[str | Table]:
         changes, n_items = self.items["change"], len(self.items)
-        lines = [
+        yield (
             f"items: {n_items:,} in both, {_listed('gained', self.gained)}, "
             f"{_listed('lost', self.lost)}"
-        ]
+        )
         if n_items:
             median = float(np.median(changes))
-            lines += [
+            yield (
                 f"shelves of {self.k}: {self.moved:,} of {n_items:,} moved; change (1 - average "
                 f"overlap) {changes.mean():.4f} in the mean, {median:.4f} in the median; "
-                f"Jaccard {self.items['jaccard'].mean():.4f} in the mean",
-                f"{self.distribution()}",
-            ]
+                f"Jaccard {self.items['jaccard'].mean():.4f} in the mean"
+            )
+            yield self.distribution()
         if self.moved:
-            lines += ["moved most:", f"{self.most_moved()}"]
+            yield from ("moved most:", self.most_moved())
         shelves = f"{n_items + len(self.lost):,} shelves of the old model"
         counted = ", a lost one counted as 1" if self.lost else ""
-        lines.append(f"mean change over the {shelves}{counted}: {self.mean_change:.4f}")
-        return "\n".join(lines)
+        yield f"mean change over the {shelves}{counted}: {self.mean_change:.4f}"
 
     def __repr__(self) -> str:
         return (

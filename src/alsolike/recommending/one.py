@@ -34,7 +34,9 @@ from alsolike.recommending.answers import (
 )
 from alsolike.recommending.equations import UserEquations
 from alsolike.recommending.nearest import Neighbours, dots, narrowed
-from alsolike.tables import Table
+from alsolike.tables import Table, wrapped
+
+_PAGE = 20  # likes of an explanation that a page shows
 
 
 def recommend_one(
@@ -242,13 +244,21 @@ class Explanation:
     def summary(self) -> str:
         """The score and what it is the sum of, as one sentence."""
         called = f"{self.item!r} ({self.name})" if self.name else repr(self.item)
-        told = f"Item {called} scores {self.score:.4f} for user {self.user!r}: the sum of these"
+        told = f"Item {called} scores {self.score:z.4f} for user {self.user!r}: the sum of these"
         if not self.dislikes:
             return f"{told}."
         return (
             f"{told}, where the {self.dislikes:,} with a value below zero add 0 themselves and "
             "change what the others add, through the similarities."
         )
+
+    def brief(self, width: int) -> str:
+        """Return the likes that carry most of the score, at most `width` columns wide."""
+        more = [f"{len(self.parts) - _PAGE:,} more likes"] if len(self.parts) > _PAGE else []
+        least = ("pull", "similarity", "value", "name")
+        parts = Table({name: each[:_PAGE] for name, each in self.parts.to_dict().items()})
+        text = parts.fitted(width, least=least, more=more, whole="--verbose")
+        return f"{wrapped(self.summary, width, indent=2)}\n{text}"
 
     def __str__(self) -> str:
         return f"{self.summary}\n{self.parts}"

@@ -18,14 +18,17 @@ from alsolike.evaluation.comparing import (
 )
 from alsolike.evaluation.judging import Judge
 from alsolike.models.config import ALSConfig
-from alsolike.tables import Table
+from alsolike.tables import Table, wrapped
 from alsolike.tuning.candidates import Config, model_of
 from alsolike.tuning.canonical import canonical_settings, plain_value
+from alsolike.tuning.leading import failed, leading
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.plan import Plan
 
 Values = npt.NDArray[np.float64]
 Points = Mapping[int, Mapping[str, float]]
+
+_WHOLE = "--verbose or leaderboard.csv"
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,27 @@ class SearchResult:
         if self.skipped:
             told += f" {self.skipped:,} runs were skipped or cut: time was up."
         return f"{told} {self.optimism}"
+
+    def brief(self, width: int) -> str:
+        """Return the best runs and the best of each model, at most `width` columns wide."""
+        score, measure = self.judge.score, self.judge.measure
+        also = {self.best_run, self.proposed_run}
+        board = leading(self.leaderboard, score, measure, width, also=also, whole=_WHOLE)
+        head = [f"Best on {self.judge}:"]
+        if self._shared:
+            head.append(f"The same in all als runs: {self._shared}; the rest is the default.")
+        said = [wrapped(text, width, indent=2) for text in (*head, self.choice)]
+        return "\n".join([*said[:-1], board, *failed(self.failures, width), said[-1]])
+
+    @property
+    def _shared(self) -> str:
+        """The settings that no run varies and that are not the defaults, in words."""
+        usual = ALSConfig().to_settings()
+        return ", ".join(
+            f"{name} {value}"
+            for name, value in self.best.to_settings().items()
+            if name not in (*self.leaderboard.column_names, "iterations") and value != usual[name]
+        )
 
     def __str__(self) -> str:
         return f"Best on {self.judge}:\n{self.leaderboard}\n{self.choice}"

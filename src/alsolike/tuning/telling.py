@@ -27,8 +27,34 @@ class FinishedRun:
     title: str
     table: Table
 
+    def brief(self, width: int) -> str:
+        """Return nothing: the progress shows on a page that it is done."""
+        return ""
+
     def __str__(self) -> str:
         return f"{self.title}\n{self.table}"
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """What an observer is told when a training failed.
+
+    Parameters
+    ----------
+    title : str
+        Which run, and its settings.
+    error : str
+    """
+
+    title: str
+    error: str
+
+    def brief(self, width: int) -> str:
+        """Return nothing: a page counts the failed runs under the leaderboard, with an error."""
+        return ""
+
+    def __str__(self) -> str:
+        return f"{self.title}: failed. {self.error}"
 
 
 @dataclass
@@ -79,7 +105,7 @@ class Teller:
     def _finding(self, entry: int, state: str, points: Mapping[int, Mapping[str, float]]) -> object:
         title = self.runs[entry].title
         if state == "failed":
-            return f"{title}: failed. {self.ledger.error(entry)}"
+            return FailedRun(title, str(self.ledger.error(entry)))
         if self.runs[entry].number is None:
             return None  # a line to beat has no curve; it stands on the leaderboard
         if state != "done":

@@ -13,6 +13,7 @@ from alsolike.errors import FitError
 from alsolike.evaluation.curves import Panel, with_given
 from alsolike.models.als import iterate
 from alsolike.models.config import ALSConfig
+from alsolike.tables import wrapped
 from alsolike.tuning.candidates import Config
 from alsolike.tuning.pace import Pace
 from alsolike.tuning.plan import Plan
@@ -62,6 +63,12 @@ class TimeForecast:
     measured: float
     pace: Pace
     dearest_fit: float = 0.0
+
+    def brief(self, width: int) -> str:
+        """Return how long it will take, in one line where `width` has room for it."""
+        told = f"The search will take about {in_words(self.seconds)}: {self.trainings:,} trainings"
+        lines = f", with {in_words(self.lines)} for the lines to beat" if self.lines else ""
+        return wrapped(f"{told}{lines}.", width, indent=2)
 
     def __str__(self) -> str:
         beside = f", {in_words(self.lines)} of it for the lines to beat" if self.lines else ""

@@ -10,12 +10,15 @@ from typing import Any
 from alsolike.errors import DataError
 from alsolike.evaluation.judges import judge_of
 from alsolike.evaluation.judging import HONEST
-from alsolike.tables import Table
+from alsolike.tables import Table, wrapped
 from alsolike.tuning.candidates import config_of
 from alsolike.tuning.leaderboard import runs_of, tied
+from alsolike.tuning.leading import leading
 from alsolike.tuning.ledger import ENDED, LEASE, Ledger
 from alsolike.tuning.timing import in_words
 from alsolike.tuning.workers import is_gone
+
+_WHOLE = "--verbose or --to FILE"
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,29 @@ class Standing:
     left: float | None
     leaderboard: Table
 
+    def brief(self, width: int) -> str:
+        """Return how it stands and the best of the leaderboard, at most `width` columns wide."""
+        told = [wrapped(line, width, indent=2) for line in self._told()]
+        if len(self.leaderboard):
+            names = self.leaderboard.column_names
+            score = next(one[:-4] for one in names if one.endswith("_low"))
+            part, _, measure = score.partition("_")
+            told.append(f"Best on {measure} on {part}:")
+            told.append(leading(self.leaderboard, score, measure, width, whole=_WHOLE))
+        return "\n".join(told)
+
     def __str__(self) -> str:
+        board = [str(self.leaderboard)] if len(self.leaderboard) else []
+        return "\n".join([*self._told(), *board])
+
+    def _told(self) -> list[str]:
         counted = ", ".join(f"{count:,} {state}" for state, count in self.states.items())
         told = [f"{self.place}: {counted or 'nothing proposed yet'}."]
         if self.states.get("running"):
             told.append(f"Workers alive: {self.workers:,}.")
         if self.left is not None:
             told.append(f"What is proposed will take about {in_words(self.left)} more.")
-        if len(self.leaderboard):
-            told.append(str(self.leaderboard))
-        return "\n".join(told)
+        return told
 
 
 def standing(folder: Path) -> Standing:

@@ -220,7 +220,7 @@ def _score(score: float) -> str:
         return '<p class="als-score">-</p>'
     length = 100 * min(max(score, 0.0), 1.0)
     return (
-        f'<p class="als-score"><span title="cosine similarity {score:.6f}">{score:.3f}</span>'
+        f'<p class="als-score"><span title="cosine similarity {score:z.6f}">{score:z.3f}</span>'
         '<svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
         '<rect class="als-rail" width="100" height="4"/>'
         f'<rect class="als-bar" width="{length:.1f}" height="4"/></svg></p>'

@@ -247,6 +247,6 @@ def _score(score: float, *, bar: bool) -> str:
         return f'<p class="score">{score:#.3g}</p>'
     length = round(100 * min(max(score, 0.0), 1.0))
     return (
-        f'<p class="score">{score:.2f}<svg viewBox="0 0 100 1" preserveAspectRatio="none" '
+        f'<p class="score">{score:z.2f}<svg viewBox="0 0 100 1" preserveAspectRatio="none" '
         f'aria-hidden="true"><rect width="{length}" height="1"/></svg></p>'
     )

@@ -102,7 +102,7 @@ def rounded(value: Any) -> str:
     number = finite(value)
     if number is None:
         return "-"
-    return f"{number:.4f}" if number == 0 or 1e-2 <= abs(number) < 1e4 else f"{number:.4g}"
+    return f"{number:z.4f}" if number == 0 or 1e-2 <= abs(number) < 1e4 else f"{number:.4g}"
 
 
 def data_block(value: Any) -> str:

@@ -56,6 +56,8 @@ class ReportContent:
     files : list of (name, description)
         What lies beside the report.
     versions : list of (name, version)
+    verdicts : list of (sentence, bool)
+        Whether lists, and similar items, are better than popularity; true where they are.
     """
 
     title: str
@@ -75,6 +77,7 @@ class ReportContent:
     notes: list[str]
     files: Pairs
     versions: Pairs
+    verdicts: Sequence[tuple[str, bool]] = ()
 
 
 def report_html(content: ReportContent, *, remote_images: bool = False) -> str:
@@ -112,7 +115,7 @@ def report_html(content: ReportContent, *, remote_images: bool = False) -> str:
     body = (
         '<a class="skip" href="#result">To the result</a>\n'
         f'<header><p class="brand">alsolike report</p><h1>{isolated(content.title)}</h1>'
-        f"{_warnings(content.warnings)}"
+        f"{_verdicts(content.verdicts)}{_warnings(content.warnings)}"
         f'<nav aria-label="Parts of this page"><ul>{contents}</ul></nav></header>\n'
         f"<main>\n{sections}\n</main>"
     )
@@ -124,6 +127,18 @@ def report_html(content: ReportContent, *, remote_images: bool = False) -> str:
         scripts=[asset("figure.js")],
         image_origins=origins(each for _, each in galleries),
     )
+
+
+def _verdicts(verdicts: Sequence[tuple[str, bool]]) -> str:
+    """Return the first lines of the page: where popularity is as good, in the colour of warnings.
+
+    The words say it, too.
+    """
+    lines = "".join(
+        f'<p class="verdict{"" if is_better else " poor"}">{_prose(sentence)}</p>'
+        for sentence, is_better in verdicts
+    )
+    return f'<div class="verdicts">{lines}</div>' if lines else ""
 
 
 def _warnings(warnings: Sequence[str]) -> str:

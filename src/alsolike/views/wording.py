@@ -42,7 +42,7 @@ def plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1000 else f"{value:g}"
+        return f"{value:z.4g}" if abs(value) < 1000 else f"{value:g}"
     return clean(str(value), most=_MOST_CHARACTERS)
 
 

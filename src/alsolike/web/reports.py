@@ -89,7 +89,7 @@ def _cell(text: str) -> str:
         return clean(text, most=_MOST_OF_A_CELL)
     if number is None:
         return ""
-    return f"{number:.0f}" if number.is_integer() and abs(number) < 1e15 else f"{number:.4g}"
+    return f"{number:z.0f}" if number.is_integer() and abs(number) < 1e15 else f"{number:.4g}"
 
 
 def _plain(value: Any) -> Any:

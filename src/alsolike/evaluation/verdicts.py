@@ -1,0 +1,68 @@
+"""`Verdict`: whether a model is better than popularity, said plainly for every sign."""
+
+from dataclasses import dataclass
+
+from alsolike.evaluation.intervals import Estimate
+from alsolike.tables import fixed
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a model is better than popularity in one measure, over the same users.
+
+    Parameters
+    ----------
+    what : str
+        What was measured, at the beginning of a sentence: ``"Lists"``, ``"Similar items"``.
+    measure : str
+        Such as ``"precision@10"``.
+    difference : Estimate
+        The model's value minus popularity's, paired over the users, with its 95 % interval.
+
+    Examples
+    --------
+    >>> print(Verdict("Lists", "precision@10", Estimate(0.0844, 0.0744, 0.0941, 371)))
+    Lists: better than popularity: precision@10 higher by 0.0844 (95 % interval 0.0744 to 0.0941).
+    >>> print(Verdict("Lists", "ndcg@5", Estimate(-0.007, -0.0101, -0.0041, 371)).is_better)
+    False
+    """
+
+    what: str
+    measure: str
+    difference: Estimate
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the whole interval is above 0, and there is more than one user."""
+        return self.difference.n > 1 and self.difference.low > 0
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the whole interval is below 0, and there is more than one user."""
+        return self.difference.n > 1 and self.difference.high < 0
+
+    def __str__(self) -> str:
+        head = "better" if self.is_better else "not better"
+        told = f"{self.what}: {head} than popularity: {compared(self.measure, self.difference)}"
+        return f"{told}." if self.is_better or self.is_worse else f"{told}: {_undecided(self)}."
+
+
+def compared(measure: str, difference: Estimate) -> str:
+    """Return in words by how much a measure is higher or lower, with the interval of that.
+
+    The ends of the interval are signed: below 0 is lower.
+
+    Examples
+    --------
+    >>> compared("precision@10", Estimate(-0.007, -0.0151, 0.0011, 371))
+    'precision@10 lower by 0.0070 (95 % interval -0.0151 to 0.0011)'
+    >>> compared("precision@10", Estimate(-0.0, 0.0, 0.0, 371))
+    'precision@10 the same (95 % interval 0.0000 to 0.0000)'
+    """
+    mean = difference.mean
+    amount = f"{'higher' if mean > 0 else 'lower'} by {fixed(abs(mean))}" if mean else "the same"
+    return f"{measure} {amount} (95 % interval {fixed(difference.low)} to {fixed(difference.high)})"
+
+
+def _undecided(verdict: Verdict) -> str:
+    return "one user says nothing" if verdict.difference.n == 1 else "no significant difference"

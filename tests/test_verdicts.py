@@ -1,0 +1,116 @@
+"""Better than popularity or not: in words that are right for every sign."""
+
+import re
+
+import numpy as np
+import pytest
+
+from alsolike.data.splitting import hold_out
+from alsolike.engines.local import LocalEngine
+from alsolike.evaluation import final
+from alsolike.evaluation.intervals import Estimate, paired_difference
+from alsolike.evaluation.judges import ShelfJudge
+from alsolike.evaluation.measures import evaluate
+from alsolike.evaluation.verdicts import Verdict
+from alsolike.models.als import fit
+from alsolike.models.config import ALSConfig
+from alsolike.models.popularity import fit_popularity
+from alsolike.testing import tiny_likes
+from alsolike.views.page import rounded
+from alsolike.views.wording import plain
+
+
+def said(mean: float, low: float, high: float, n: int = 371) -> str:
+    return str(Verdict("Lists", "precision@10", Estimate(mean, low, high, n)))
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ((0.0844, 0.0744, 0.0941), "better than popularity: precision@10 higher by 0.0844 "),
+        ((0.0070, -0.001, 0.0151), "not better than popularity: precision@10 higher by 0.0070 "),
+        ((-0.0070, -0.0151, 0.001), "not better than popularity: precision@10 lower by 0.0070 "),
+        ((-0.0070, -0.01, -0.004), "not better than popularity: precision@10 lower by 0.0070 "),
+        ((0.0, -0.001, 0.001), "not better than popularity: precision@10 the same "),
+        ((-0.0, -0.0, -0.0), "not better than popularity: precision@10 the same "),
+        ((-0.00002, -0.003, 0.003), "not better than popularity: precision@10 lower by 0.000020 "),
+        ((0.01, 0.0, 0.02), "not better than popularity: precision@10 higher by 0.0100 "),
+    ],
+)
+def test_a_verdict_is_right_for_every_sign(figures: tuple[float, float, float], words: str) -> None:
+    text = said(*figures)
+    assert text.startswith(f"Lists: {words}(95 % interval ")
+    assert "-0.0000" not in text
+    assert "by -" not in text
+    decided = figures[1] > 0 or figures[2] < 0
+    assert text.endswith("no significant difference.") == (not decided)
+
+
+def test_no_figure_is_a_negative_zero() -> None:
+    assert str(Estimate(-0.0, -0.00001, 0.00001, 9)) == "0.0000 (0.0000 to 0.0000)"
+    assert (rounded(-0.0), plain(-0.0)) == ("0.0000", "0")
+
+
+def test_one_user_decides_nothing() -> None:
+    text = said(0.2, 0.2, 0.2, n=1)
+    assert text.startswith("Lists: not better than popularity: precision@10 higher by 0.2000")
+    assert text.endswith(": one user says nothing.")
+
+
+@pytest.fixture(scope="module")
+def figures() -> final.TestFigures:
+    """Return test figures of a model whose lists are good and whose shelves are poor."""
+    split = hold_out(tiny_likes(60, 40), k=2)
+    fitted, shown = split.train_and_validation(), split.shown(with_validation=True)
+    models = (fit(fitted, ALSConfig(factors=3)), fit_popularity(fitted))
+    lists = tuple(evaluate(each, split.test, exclude=shown, k=5) for each in models)
+    judge = ShelfJudge(k=5)
+    shelves = tuple(
+        judge.evaluation(each, fitted, split.test, shown, LocalEngine(1)) for each in models
+    )
+    ours, theirs = (each.per_user["precision@5"] for each in lists)
+    gain = paired_difference(ours, theirs, np.random.default_rng(0))
+    return final.TestFigures("precision@5", lists, {"mse_all": 0.01}, gain, (), shelves)
+
+
+def test_lists_and_similar_items_each_have_a_verdict(figures: final.TestFigures) -> None:
+    by_name = {verdict.what: verdict for verdict in figures.verdicts}
+    assert by_name["Lists"].difference == figures.difference
+    assert by_name["Similar items"].measure == "shelf_precision@5"
+    ours, theirs = (each.per_user["precision@5"] for each in figures.shelves)
+    assert by_name["Similar items"].difference.mean == pytest.approx((ours - theirs).mean())
+    better = [verdict.is_better for verdict in figures.verdicts]
+    assert better == sorted(better)  # what is not better comes first
+
+
+def test_a_search_by_shelves_has_both_verdicts_too(figures: final.TestFigures) -> None:
+    gain = Estimate(-0.007, -0.01, -0.004, 60)
+    other = final.TestFigures(
+        "shelf_ndcg@5", figures.evaluations, figures.errors, gain, (), figures.shelves
+    )
+    by_name = {verdict.what: verdict for verdict in other.verdicts}
+    told = "Similar items: not better than popularity: shelf_ndcg@5 lower by 0.0070 (95 %"
+    assert str(by_name["Similar items"]).startswith(told)
+    assert by_name["Lists"].measure == "ndcg@5"
+
+
+def test_auc_which_shelves_lack_is_no_error(figures: final.TestFigures) -> None:
+    other = final.TestFigures(
+        "auc", figures.evaluations, figures.errors, figures.difference, (), figures.shelves
+    )
+    assert {verdict.measure for verdict in other.verdicts} == {"auc", "shelf_precision@5"}
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+def test_the_page_begins_with_the_verdicts_and_fits(figures: final.TestFigures, width: int) -> None:
+    lines = figures.brief(width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert re.match(r"(Lists|Similar items): (not )?better than", lines[0])
+    text = " ".join(" ".join(lines).split())
+    assert all(str(verdict) in text for verdict in figures.verdicts)
+    assert "--verbose or report.html has them." in text
+    rows = [line for line in lines if line.startswith("precision@5 ")]
+    assert len(rows) == 1
+    assert ("als interval" in lines[lines.index(rows[0]) - 1]) == (width >= 60)
+    assert str(figures).startswith(str(figures.verdicts[0]))
+    assert "| popularity | precision@5 " in str(figures)
