@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alsolike.cleanup import closed_at_end, scratch_folder
 from alsolike.errors import AlsolikeError, WritingError
 
 _MAGIC = b"SQLite format 3\0"
@@ -55,6 +57,8 @@ class Database:
     kind : Kind
     is_checked : bool
         It was opened before by this process, and need not be looked through again.
+    only_read : bool
+        Write nothing, neither to the file nor beside it: it may be somebody else's.
 
     Raises
     ------
@@ -65,20 +69,25 @@ class Database:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None, kind: Kind, *, is_checked: bool = False
+        self,
+        path: str | os.PathLike[str] | None,
+        kind: Kind,
+        *,
+        is_checked: bool = False,
+        only_read: bool = False,
     ) -> None:
         self.place = f"{kind.name} in memory" if path is None else str(Path(path))
-        self._kind = kind
+        self._kind, self._only_read = kind, only_read
         self._one_at_a_time = threading.RLock()
+        self._copy = contextlib.ExitStack()
         if path is not None:
-            _make_room(Path(path), kind)
+            _look_before(Path(path), kind, make=not only_read)
         with self._explained():
-            self._connection = sqlite3.connect(
-                ":memory:" if path is None else path,
-                timeout=kind.patience,
-                isolation_level=None,
-                check_same_thread=False,
-            )
+            if only_read and path is not None:
+                self._connection = self._opened_to_read(Path(path))
+            else:
+                self._connection = self._opened(":memory:" if path is None else path)
+        closed_at_end(self)
         try:
             if not is_checked:
                 self._look_through()
@@ -108,6 +117,41 @@ class Database:
         """Let go of the file, once no other thread is using it."""
         with self._one_at_a_time:
             self._connection.close()
+            self._copy.close()
+
+    def _opened(self, path: str | os.PathLike[str], *, uri: bool = False) -> sqlite3.Connection:
+        return sqlite3.connect(
+            path,
+            timeout=self._kind.patience,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=uri,
+        )
+
+    def _opened_to_read(self, path: Path) -> sqlite3.Connection:
+        """Open the file in a way that leaves no trace, neither in it nor beside it.
+
+        What was written last stands in a log beside the file while somebody writes, or after a
+        kill. To read that, SQLite wants an index of it, which it makes where there is none: then a
+        copy is read. Without a log the file is all there is.
+        """
+        log, index = (path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm"))
+        address = path.absolute().as_uri()
+        if not log.exists() or not log.stat().st_size:
+            return self._opened(f"{address}?mode=ro&immutable=1", uri=True)
+        if index.exists():
+            connection = self._opened(f"{address}?mode=ro&readonly_shm=1", uri=True)
+            try:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+            except sqlite3.OperationalError:  # nobody has it open, and the index is of no use
+                connection.close()
+            else:
+                return connection
+        copy = self._copy.enter_context(scratch_folder()) / path.name
+        shutil.copyfile(path, copy)
+        with contextlib.suppress(FileNotFoundError):  # its writer has just closed it
+            shutil.copyfile(log, copy.with_name(log.name))
+        return self._opened(copy)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -138,6 +182,10 @@ class Database:
         """Make the tables where there are none; a kill leaves the whole schema or none of it."""
         if self._has_tables():
             self._refuse_others()  # before a byte of somebody else's file has changed
+        elif self._only_read:
+            raise self._kind.error(f"{self.place} is empty, and not {self._kind.name}.")
+        if self._only_read:
+            return
         self._write_ahead()
         self.rows("PRAGMA synchronous = FULL")
         self.rows("PRAGMA foreign_keys = ON")
@@ -189,10 +237,11 @@ def _is_final(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY
 
 
-def _make_room(path: Path, kind: Kind) -> None:
+def _look_before(path: Path, kind: Kind, *, make: bool) -> None:
     """Make the folder, and look before SQLite does: it would write over a file of a few bytes."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if make:
+            path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise WritingError(f"{path}: a folder stands where {kind.name} should be.")
         if path.exists():
@@ -205,6 +254,6 @@ def _make_room(path: Path, kind: Kind) -> None:
     except OSError as error:
         if isinstance(error, WritingError):
             raise
-        raise WritingError(
-            f"{path}: cannot be made or read ({error.strerror}). Choose another place."
-        ) from error
+        way_out = "Choose another place." if make else "Check who may read it."
+        done = "made or read" if make else "read"
+        raise WritingError(f"{path}: cannot be {done} ({error.strerror}). {way_out}") from error
