@@ -113,9 +113,9 @@ def scratch_folder() -> Iterator[Path]:
                 try:
                     handle = _locked(folder)
                 except OSError as error:
-                    if attempt < _TAKEN_BY_A_SWEEP and isinstance(error, FileNotFoundError):
-                        if folder.parent.is_dir():
-                            continue
+                    is_swept = isinstance(error, FileNotFoundError) and root.is_dir()
+                    if is_swept and attempt < _TAKEN_BY_A_SWEEP:
+                        continue
                     raise _unusable(root, error) from error
                 yield folder
                 return

@@ -182,11 +182,9 @@ class Ledger:
 
     def beat(self, worker: str) -> None:
         """Show that a worker is alive."""
+        statement = f"UPDATE configurations SET {_BEAT} WHERE worker = ?"  # noqa: S608 - own words
         with self._file.transaction() as connection:
-            connection.execute(
-                f"UPDATE configurations SET {_BEAT} WHERE worker = ?",
-                (time.time(), worker),
-            )
+            connection.execute(statement, (time.time(), worker))
 
     def record(
         self,
