@@ -29,7 +29,9 @@ import contextlib, io, os, random, signal, sys, time
 from pathlib import Path
 from alsolike import signals
 from alsolike.cli import main
-import alsolike.data.reading, alsolike.run, alsolike.exporting
+import alsolike.data.reading
+if sys.argv[3] == "run":
+    import alsolike.run
 
 folder, seed = Path(sys.argv[1]), int(sys.argv[2])
 words = [word.format(out=folder / "out") for word in sys.argv[3:]]

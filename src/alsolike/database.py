@@ -163,9 +163,10 @@ class Database:
         except sqlite3.IntegrityError as error:
             raise kind.error(f"{self.place} refuses this entry ({error}).") from error
         except sqlite3.OperationalError as error:
+            ways = "may it be read" if self._only_read else "is there room, may it be written"
             raise WritingError(
-                f"{self.place} cannot be used ({error}). Is there room, may it be written, and is "
-                "no other process holding it?"
+                f"{self.place} cannot be used ({error}): {ways}, and is no other process holding "
+                "it?"
             ) from error
         except sqlite3.DatabaseError as error:
             raise kind.error(
