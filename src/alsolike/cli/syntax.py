@@ -16,7 +16,7 @@ import click
 _OTHERWISE = {("exclude_seen", "False"): "keep_seen", ("exclude", "None"): "keep_seen"}
 
 _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
-_VALUE = rf"{_QUOTED}|[\w.+-]*\w"
+_VALUE = rf"{_QUOTED}|[\w./+~-]*\w"
 # In this order: a parameter with its value and further ones, or with none; a text that is quoted; a
 # name that only a parameter has. None of them within a path.
 _FORM = re.compile(
