@@ -36,7 +36,7 @@ def alsolike(
 
     done = subprocess.run(
         [sys.executable, "-m", "alsolike", *map(str, words)],
-        capture_output=True, text=True, check=False, preexec_fn=set_limits, **more,  # noqa: PLW1509
+        capture_output=True, text=True, check=False, preexec_fn=set_limits, **more,
     )  # type: ignore[call-overload]  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     return done  # type: ignore[no-any-return]
@@ -255,7 +255,9 @@ def test_only_errors_of_standard_output_are_said_to_be_its_own(
 
 def test_too_many_open_files_name_the_limit(likes: Path, tmp_path: Path) -> None:
     found = explained(OSError(errno.EMFILE, "Too many open files"), tmp_path)
-    assert found == f"Too many open files: at most {resource.getrlimit(resource.RLIMIT_NOFILE)[0]:,}"
+    assert (
+        found == f"Too many open files: at most {resource.getrlimit(resource.RLIMIT_NOFILE)[0]:,}"
+    )
     done = alsolike("read", likes, limits={resource.RLIMIT_NOFILE: 8})
     assert done.returncode in (0, 1)
     assert len(done.stderr.splitlines()) <= 1

@@ -105,7 +105,8 @@ def _temporary_folder(named: str | None) -> Iterator[None]:
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     """Show a warning of a library as one of ours: one line, and not where in its code it stands."""
-    say(f"warning: {' '.join(str(message).split())}", err=True)
+    text = " ".join(str(message).partition("Traceback (most recent")[0].split())
+    say(f"warning: {text}", err=True)
 
 
 def _of_system(error: OSError, *, is_output: bool) -> str:

@@ -3,9 +3,10 @@
 import contextlib
 import multiprocessing
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -141,10 +142,20 @@ class Processes:
             name="alsolike worker",
             daemon=True,
         )
-        with interrupts_held():
+        with interrupts_held(), _said_already():
             process.start()
         theirs.close()
         return process, ours
+
+
+@contextlib.contextmanager
+def _said_already() -> Iterator[None]:
+    """Have processes that are started meanwhile show no warnings: this one has shown them."""
+    sys.warnoptions.append("ignore")
+    try:
+        yield
+    finally:
+        sys.warnoptions.remove("ignore")
 
 
 def _send(line: Any, deadline: Deadline) -> None:
