@@ -78,21 +78,24 @@ def outcome(
             if pause is not None:
                 os.killpg(process.pid, number)
     _, said = process.communicate(timeout=120)
-    status, lines = process.returncode, said.splitlines()
     left = [*scratch.iterdir(), *half_written(folder / "out")]
     if left:
         return f"left {', '.join(re.sub('[0-9a-f]{16}', 'X', path.name) for path in left)}"
     if group := list(living(process.pid)):
         return f"left {len(group)} processes"
+    return ending(number, process.returncode, said)
+
+
+def ending(number: int, status: int, said: bytes) -> str:
+    """Return in words how a command ended, by its status and by what it said."""
     if status == 0:
         return "done already"
     if status == -number or (b"alsolike" not in said and b"KeyboardInterrupt" in said):
         return "before"
+    ours = [line for line in said.splitlines() if not line.startswith(b"warning: ")]
     if status != SIGNALS[signal.Signals(number)]:
         return f"status {status}: {said[-300:]!r}"
-    if [line for line in lines if line.startswith(WORDS[status])] != lines[-1:]:
-        return f"said {said[-300:]!r}"
-    if b"Traceback" in said or b"ignored in" in said:
+    if len(ours) != 1 or not ours[0].startswith(WORDS[status]):
         return f"said {said[-300:]!r}"
     return "one line"
 

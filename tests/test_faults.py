@@ -55,8 +55,8 @@ def refused(*words: object, **more: object) -> str:
 def likes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("likes") / "likes.csv"
     rng = np.random.default_rng(0)
-    lines = (f"user{u},item{i}" for u, i in zip(rng.integers(0, 9e6, 60_000),
-                                               rng.integers(0, 500, 60_000), strict=True))  # fmt: skip
+    users, items = rng.integers(0, 9e6, 60_000), rng.integers(0, 500, 60_000)
+    lines = (f"user{user},item{item}" for user, item in zip(users, items, strict=True))
     path.write_text("user,item\n" + "\n".join(lines) + "\n")
     return path
 
@@ -78,7 +78,7 @@ def test_too_little_memory_for_duckdb_is_an_error_of_ours() -> None:
             connection.execute("SET temp_directory = ''")
             connection.execute(MANY.format(2_000_000))
 
-    with pytest.raises(OutOfMemory, match="not enough memory to read the table .*threads=1"):
+    with pytest.raises(OutOfMemory, match=r"not enough memory to read the table .*threads=1"):
         ask()
 
 

@@ -114,7 +114,7 @@ class _Supervisor(Multiprocess):
         super().__init__(config, sockets)
 
     def run(self) -> None:
-        """Serve until a signal comes; pass an interruption on, as the server of one process does."""
+        """Serve until a signal comes; pass an interruption on, as a single server does."""
         super().run()
         signal.signal(signal.SIGINT, self._before)
         if self._is_interrupted:
