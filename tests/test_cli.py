@@ -147,7 +147,7 @@ def test_an_option_that_a_way_of_splitting_does_not_take_is_refused(
     for way, option in (("one", "share"), ("fraction", "held_out"), ("users", "held_out")):
         flag = f"--{option.replace('_', '-')}"
         line = refused("split", likes, "--to", tmp_path, "--by", way, flag, 1)
-        assert f"by {way} takes no {option}" in line
+        assert f"by {way} takes no {flag}, but " in line
     assert "share" in refused("split", likes, "--to", tmp_path, "--by", "users", "--share", 0)
     assert "share" in refused("split", likes, "--to", tmp_path, "--by", "fraction", "--share", 0)
     assert "timestamps" in refused("split", likes, "--to", tmp_path, "--by", "time")
@@ -445,7 +445,7 @@ def test_an_interruption_has_a_status_of_its_own(
     monkeypatch.setattr("alsolike.models.als.fit", interrupted)
     result = call("fit", likes, "--to", tmp_path / "m", "--quiet")
     assert result.exit_code == 130
-    assert result.stderr.startswith("Stopped.")
+    assert result.stderr == "Interrupted. No half-written file is left.\n"
 
 
 @pytest.mark.parametrize(
@@ -512,7 +512,13 @@ def test_errors_of_memory_are_one_line(
         raise MemoryError("Unable to allocate 7 TiB.")
 
     monkeypatch.setattr("alsolike.models.als.fit", too_much)
-    assert "fewer factors" in refused("fit", likes, "--to", tmp_path / "m")
+    line = refused("fit", likes, "--to", tmp_path / "m")
+    assert "Unable to allocate 7 TiB" in line
+    assert "fewer factors (--set factors=16)" in line
+    monkeypatch.setattr("alsolike.data.reading.read", too_much)
+    line = refused("read", likes)
+    assert "--threads 1" in line
+    assert "factors" not in line
 
 
 def test_demo_is_run_on_data_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -292,3 +293,30 @@ def test_plain_gives_one_kind_of_array_over_the_same_memory() -> None:
     assert not view.flags.writeable
     assert np.shares_memory(view, array)
     assert array.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("variable", "status", "words"),
+    [
+        ("NUMBA_NUM_THREADS=many", 0, "warning: Numba: Environment variable 'NUMBA_NUM_THREADS'"),
+        ("NUMBA_NUM_THREADS=0", 1, "error: Numba, .* must be > 0. Unset the variables"),
+        ("NUMBA_DISABLE_JIT=1", 1, "error: Numba, .* NUMBA_DISABLE_JIT switches compiling off"),
+    ],
+)
+def test_what_numba_says_of_its_settings_is_one_line_of_ours(
+    tmp_path: Path, variable: str, status: int, words: str
+) -> None:
+    users = [f"u{user},i{item}" for user in range(40) for item in range(12) if (user * item) % 5]
+    (tmp_path / "likes.csv").write_text("user,item\n" + "\n".join(users) + "\n")
+    name, value = variable.split("=")
+    command = "search likes.csv --out o --grid factors=2 --sweeps 1 --workers 2 --quiet"
+    done = subprocess.run(
+        [sys.executable, "-m", "alsolike", *command.split(), "--baselines", "popularity",
+         "--held-out", "2", "--share", "0.5"],
+        cwd=tmp_path, env=os.environ | {name: value}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    ours = [line for line in done.stderr.splitlines() if "Numba" in line or "NUMBA" in line]
+    assert len(ours) == 1, done.stderr
+    assert re.match(words, ours[0]), ours
+    assert all(line.startswith(("warning: ", "error: ")) for line in done.stderr.splitlines())

@@ -1,11 +1,13 @@
 """The ledger: each thing exactly once, through kills, other processes and damage."""
 
+import itertools
 import os
 import sqlite3
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from alsolike.errors import LedgerError, WritingError
 from alsolike.tuning import ledger as ledger_room
 from alsolike.tuning.canonical import canonical_settings
 from alsolike.tuning.ledger import LEASE, LeaseLost, Ledger
-from alsolike.tuning.workers import name_of
+from alsolike.tuning.workers import Silences, name_of
 
 FACTS = {"data": "0f3a", "sweeps": [2, 4]}
 
@@ -78,7 +80,7 @@ while code != 0:
     kills += code != 0
 both = [forked(shared), forked(shared)]
 assert [outcome(child) for child in both] == [0, 0]
-room._is_free = lambda *_: True
+room.Silences.has_lost = lambda *_: True
 sys.stderr = open(os.devnull, "w")
 both = [forked(unleased, 0.005), forked(unleased, 0.005)]
 assert 1 in [outcome(child) for child in both], "without leases work is done twice"
@@ -164,7 +166,12 @@ def test_another_score_for_a_point_is_an_error() -> None:
 
 def test_work_is_one_workers_until_it_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
-    monkeypatch.setattr(ledger_room.time, "time", lambda: clock[0])
+    monkeypatch.setattr(
+        ledger_room, "Silences", lambda seconds: Silences(seconds, clock=lambda: clock[0])
+    )
+    # The clock on the wall says nothing of it: that of another machine, or one that was set.
+    on_the_wall = itertools.cycle([1e9, 5.0, 4e9, 5.0])
+    monkeypatch.setattr(ledger_room, "time", SimpleNamespace(time=lambda: next(on_the_wall)))
     with Ledger(None) as ledger:
         number = begun(ledger, "one")
         assert ledger.claim("two") is None
@@ -172,7 +179,7 @@ def test_work_is_one_workers_until_it_falls_silent(monkeypatch: pytest.MonkeyPat
         ledger.beat("one")
         clock[0] += LEASE - 1
         assert ledger.claim("two") is None
-        clock[0] += 2
+        clock[0] += LEASE + 1
         assert ledger.claim("two") == number
         for late in (
             lambda: ledger.record(number, 2, {"score": 0.1}, worker="one"),
@@ -187,7 +194,7 @@ def test_work_is_one_workers_until_it_falls_silent(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_a_dead_process_had_is_free_at_once() -> None:
-    code = "from alsolike.tuning.workers import name_of; print(name_of())"
+    code = "from alsolike.tuning.workers import Silences, name_of; print(name_of())"
     dead = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
     )
@@ -199,7 +206,7 @@ def test_what_a_dead_process_had_is_free_at_once() -> None:
 
 def test_what_ends_its_workers_fails_at_last() -> None:
     with Ledger(None) as ledger:
-        code = "from alsolike.tuning.workers import name_of; print(name_of())"
+        code = "from alsolike.tuning.workers import Silences, name_of; print(name_of())"
         dead = subprocess.run(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
         ).stdout.strip()

@@ -353,7 +353,7 @@ def test_a_run_may_split_in_other_ways(tmp_path: Path, by: str, judge: str) -> N
 def test_an_unknown_way_of_splitting_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="not by 'luck'"):
         prepare(job(tmp_path, by="luck", source=tmp_path / "no such file.csv"))
-    with pytest.raises(SettingError, match="takes no held_out"):
+    with pytest.raises(SettingError, match="takes no held_out="):
         prepare(job(tmp_path, by="users", source=tmp_path / "no such file.csv"))
 
 

@@ -147,7 +147,7 @@ def test_too_few_for_an_explicit_share_says_how_many_and_what_works():
     assert "10 test users and 10 validation users" in message
     assert "with as many validation users, is 0.08" in message
     assert len(hold_out(likes, k=5, share=0.08).test_users) == 4
-    with pytest.raises(SplitError, match=r"with validation_share=0.1, is 0\.08"):
+    with pytest.raises(SplitError, match=r"with 0\.1 of all users for validation, is 0\.08"):
         hold_out(likes, k=5, share=0.2, validation_share=0.1)
     with pytest.raises(SplitError, match="busiest has 20"):
         hold_out(likes, k=11)

@@ -4,10 +4,13 @@ The names below are the public door. Each is imported when it is first used, so 
 ``import alsolike`` is quick.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+TYPE_CHECKING = False  # in place of that of typing, which takes longer to load than all else here
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from alsolike.data.filtering import filter_counts
     from alsolike.data.interactions import Interactions
     from alsolike.data.joining import joined
@@ -111,6 +114,8 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'alsolike' has no attribute {name!r}")
+    import importlib  # noqa: PLC0415 - not before the command line can take signals
+
     value = getattr(importlib.import_module(f"alsolike.{_ROOM_OF[name]}"), name)
     globals()[name] = value  # the next use finds it at once, and a room of that name gives way
     return value

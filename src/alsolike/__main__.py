@@ -1,6 +1,18 @@
-"""``python -m alsolike`` is the command line."""
+"""``alsolike``, and ``python -m alsolike``: the command line."""
 
-from alsolike.cli import main
+from alsolike import signals
+
+
+def main() -> None:
+    """Run the command line; from here on a signal ends it with one line."""
+    signals.install()
+    from alsolike.cli import main as verbs  # noqa: PLC0415 - after the handlers: it takes a while
+
+    try:
+        verbs()
+    finally:
+        signals.done()
+
 
 if __name__ == "__main__":
     main()

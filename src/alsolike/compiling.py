@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from alsolike.cleanup import undone_at_end
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.measures import mean_squared_error, measured
@@ -54,14 +55,20 @@ def ahead() -> Iterator[bool]:
     FactorModel(als: 3 users, 3 items, 2 factors, 1 sweeps)
     """
     needed = keeps() and not is_compiled()
-    helpers = [_helper(share) for share in SHARES] if needed else []
-    expect(helpers)
-    try:
-        yield needed
-    finally:
+    helpers: list[subprocess.Popen[bytes]] = []
+
+    def end() -> None:
         for helper in helpers:
             helper.kill()
             helper.wait()
+
+    with undone_at_end(end):
+        try:
+            helpers += [_helper(share) for share in SHARES] if needed else []
+            expect(helpers)
+            yield needed
+        finally:
+            end()
 
 
 def compile_all() -> None:

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import sqlite3
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alsolike.cleanup import closed_at_end, scratch_folder
 from alsolike.errors import AlsolikeError, WritingError
 
 _MAGIC = b"SQLite format 3\0"
@@ -101,6 +101,7 @@ class Database:
             if path is not None:
                 self._file = _file_at(path)
                 _open_here[self._file] += 1
+        closed_at_end(self)
         try:
             if not is_checked:
                 self._look_through()
@@ -163,7 +164,7 @@ class Database:
                 return connection
         if not log.exists() or not log.stat().st_size:
             return self._opened(f"{address}?mode=ro&immutable=1", uri=True)
-        copy = Path(self._copy.enter_context(tempfile.TemporaryDirectory())) / path.name
+        copy = self._copy.enter_context(scratch_folder()) / path.name
         shutil.copyfile(path, copy)
         with contextlib.suppress(FileNotFoundError):  # its writer has just closed it
             shutil.copyfile(log, copy.with_name(log.name))
@@ -179,9 +180,10 @@ class Database:
         except sqlite3.IntegrityError as error:
             raise kind.error(f"{self.place} refuses this entry ({error}).") from error
         except sqlite3.OperationalError as error:
+            ways = "may it be read" if self._only_read else "is there room, may it be written"
             raise WritingError(
-                f"{self.place} cannot be used ({error}). Is there room, may it be written, and is "
-                "no other process holding it?"
+                f"{self.place} cannot be used ({error}): {ways}, and is no other process holding "
+                "it?"
             ) from error
         except sqlite3.DatabaseError as error:
             raise kind.error(
@@ -287,6 +289,6 @@ def _look_before(path: Path, kind: Kind, *, make: bool) -> None:
     except OSError as error:
         if isinstance(error, WritingError):
             raise
-        raise WritingError(
-            f"{path}: cannot be made or read ({error.strerror}). Choose another place."
-        ) from error
+        way_out = "Choose another place." if make else "Check who may read it."
+        done = "made or read" if make else "read"
+        raise WritingError(f"{path}: cannot be {done} ({error.strerror}). {way_out}") from error

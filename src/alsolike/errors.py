@@ -11,6 +11,7 @@
     ├── BundleError      a model on disk is damaged, incomplete or too new         (ValueError)
     ├── CompilerError    the kernels cannot be compiled on this machine            (RuntimeError)
     ├── LedgerError      a run's ledger is damaged or belongs to another run       (ValueError)
+    ├── OutOfMemory      there is not enough memory                                (MemoryError)
     └── WritingError     an output cannot be written where it was asked for        (OSError)
 
 Every message says what was expected, what came, where, and what to do about it.
@@ -51,6 +52,10 @@ class CompilerError(AlsolikeError, RuntimeError):
 
 class LedgerError(AlsolikeError, ValueError):
     """A run's ledger is damaged, or belongs to other data or settings."""
+
+
+class OutOfMemory(AlsolikeError, MemoryError):
+    """There is not enough memory."""
 
 
 class WritingError(AlsolikeError, OSError):

@@ -19,7 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from alsolike.cleanup import undone_at_end
 from alsolike.errors import WritingError
+from alsolike.faults import explained, is_interrupt, raise_of_system
 from alsolike.tables import Column, Table
 
 _CALLS = itertools.count()
@@ -56,7 +58,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _sweep(target)
         _remove(part)
     except OSError as error:
-        raise WritingError(f"{target}: cannot be written ({error.strerror}).") from error
+        raise _not_written(target, error) from error
+    with undone_at_end(lambda: _undo(target, part, old)):
+        yield from _replaced(target, part, old)
+
+
+def _replaced(target: Path, part: Path, old: Path) -> Iterator[Path]:
+    """Give `part`; put it in the place of `target` when the caller is done with it."""
     try:
         yield part
         if not part.exists():
@@ -68,12 +76,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _flush(part)
         _swap(part, target, old)
     except OSError as error:
-        _remove(part)
+        _undo(target, part, old)
         if isinstance(error, WritingError):
             raise
-        raise WritingError(f"{target}: cannot be written ({error.strerror or error}).") from error
+        raise _not_written(target, error) from error
     except BaseException:
-        _remove(part)
+        _undo(target, part, old)
         raise
 
 
@@ -100,14 +108,19 @@ def alone_in(folder: str | os.PathLike[str], *, patience: float = 0.0) -> Iterat
         handle = os.open(place, os.O_RDONLY)
     except OSError as error:
         raise WritingError(f"{place}: cannot be written ({error.strerror}).") from error
-    try:
-        _lock(handle, place, patience)
-        yield
-    finally:
+
+    def leave() -> None:
         if is_new:
             with contextlib.suppress(OSError):  # there is something in it, which stays
                 place.rmdir()
-        os.close(handle)
+
+    with undone_at_end(leave):
+        try:
+            _lock(handle, place, patience)
+            yield
+        finally:
+            leave()
+            os.close(handle)
 
 
 def refuse_overlap(
@@ -170,7 +183,19 @@ def write_table(path: str | os.PathLike[str], table: Table) -> None:
         try:
             connection.execute(statement)
         except duckdb.Error as error:
-            raise WritingError(f"{path}: cannot be written ({error}).") from error
+            raise_of_system(error, part.parent)
+            said = str(error).partition("\n")[0].rstrip(".")
+            raise WritingError(f"{path}: cannot be written ({said}).") from error
+        except RuntimeError as error:
+            if is_interrupt(error):
+                raise KeyboardInterrupt from error
+            raise
+
+
+def _not_written(target: Path, error: OSError) -> WritingError:
+    said = explained(error, target.parent)
+    hint = {errno.ENOSPC: " Make room there, or name another place."}.get(error.errno or 0, "")
+    return WritingError(f"{target}: cannot be written ({said}).{hint}")
 
 
 def _sql_type(column: Column) -> str:
@@ -241,6 +266,13 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _undo(target: Path, part: Path, old: Path) -> None:
+    """Leave things as they were before: the old content in its place, and nothing beside it."""
+    if old.exists() and not target.exists():
+        old.rename(target)
+    _remove(part)
 
 
 def _sweep(target: Path) -> None:

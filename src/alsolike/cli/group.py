@@ -1,16 +1,26 @@
 """The group of all verbs, and the one place where errors become lines and exit statuses."""
 
 import contextlib
+import errno
 import io
 import os
 import sys
+import traceback
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
+from alsolike import signals
 from alsolike.cli import asking, flow, handing, judging, serving
 from alsolike.cli.printing import say
+from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
+from alsolike.faults import explained, way_out_of
+
+_NO_FOLDER = "The current folder is no longer there: change to one that is (cd)."
 
 
 class Verbs(click.Group):
@@ -23,14 +33,25 @@ class Verbs(click.Group):
         """Return the verbs in the order in which they were added."""
         return list(self.commands)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb that was typed, and remember it for what is said at its end."""
+        found = super().resolve_command(ctx, args)
+        signals.name_verb(found[0] or "")
+        return found
+
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the command line; a full disk behind standard output is one line, too."""
+        """Run the command line; what the system refuses is one line, too."""
+        if not args and extra.get("args") is None:
+            signals.install()  # where it was begun otherwise than by `alsolike.__main__`
         try:
             return super().main(*args, **extra)
         except OSError as error:
-            place = error.filename or "standard output"
-            message = f"error: {place}: {error.strerror or error}."
-        _turn_away(sys.stdout)
+            is_output = _is_of_output(error)
+            message = _of_system(error, is_output=is_output)
+        if is_output:
+            _turn_away(sys.stdout)
         with contextlib.suppress(OSError):
             say(message, err=True)
         sys.exit(1)
@@ -41,19 +62,103 @@ class Verbs(click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 # A name that the terminal's alphabet lacks is shown as an escape, not a crash.
                 stream.reconfigure(errors="backslashreplace")
-        try:
-            return super().invoke(ctx)
-        except AlsolikeError as error:
-            message = f"error: {error}"
-        except MemoryError as error:
-            message = (
-                f"error: there is not enough memory. {error} Ask for fewer factors or threads."
-            )
-        except KeyboardInterrupt:
-            say("Stopped. What was finished is kept: a run goes on where it was.", err=True)
-            return ctx.exit(130)
+        with warnings.catch_warnings(), _temporary_folder(os.environ.get("TMPDIR")):
+            warnings.showwarning = _warn
+            try:
+                return super().invoke(ctx)
+            except AlsolikeError as error:
+                message = f"error: {as_typed(str(error), self._verb(ctx))}"
+                if not _has_folder():
+                    message += f" {_NO_FOLDER}"
+            except OSError:  # of the system, see `main`
+                raise
+            except Exception as error:
+                if not _is_of_memory(error):
+                    raise
+                message = _of_memory(error, self._verb(ctx))
+            except KeyboardInterrupt:
+                say(signals.last_words(), err=True)
+                return ctx.exit(130)
         say(message.replace("\n", " "), err=True)
         return ctx.exit(1)
+
+    def _verb(self, ctx: click.Context) -> click.Command | None:
+        return self.commands.get(ctx.invoked_subcommand or "")
+
+
+@contextlib.contextmanager
+def _temporary_folder(named: str | None) -> Iterator[None]:
+    """Take the temporary folder that was asked for; Python silently takes another for a bad one."""
+    if not named:
+        yield
+        return
+    import tempfile
+
+    before, tempfile.tempdir = tempfile.tempdir, named
+    if _has_folder():
+        tempfile.tempdir = str(Path(named).absolute())
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show a warning of a library as one of ours: one line, and not where in its code it stands."""
+    text = " ".join(str(message).partition("Traceback (most recent")[0].split())
+    say(f"warning: {text}", err=True)
+
+
+def _of_system(error: OSError, *, is_output: bool) -> str:
+    """Return the line for an error of the system; a place that it does not name is not guessed."""
+    if is_output:
+        return f"error: standard output: {error.strerror or error}."
+    if error.errno == errno.ENOENT and not _has_folder():
+        return f"error: {error.strerror}. {_NO_FOLDER}"
+    named = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    folder = Path(os.fsdecode(error.filename or ".")).parent
+    return f"error: {named}{explained(error, folder)}. {way_out_of(error)}".rstrip()
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Return whether it came up where click writes."""
+    if error.filename is not None:
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(
+        frame.name == "echo" and Path(frame.filename).parent.name == "click" for frame in frames
+    )
+
+
+def _has_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
+
+
+def _is_of_memory(error: BaseException | None) -> bool:
+    """Return whether there was too little memory, in whatever a library has made of that."""
+    return error is not None and (
+        isinstance(error, MemoryError)
+        or "llocate memory" in str(error)
+        or "start new thread" in str(error)
+        or _is_of_memory(error.__cause__ or error.__context__)
+    )
+
+
+def _of_memory(error: Exception, verb: click.Command | None) -> str:
+    """Return the line for too little memory, with the ways out that the verb has."""
+    options = {one.name for one in verb.params} if verb is not None else set()
+    ways = ["close other programs", "raise the limit on memory (ulimit -v, or the container's)"]
+    if "settings" in options:
+        ways.append("ask for fewer factors (--set factors=16)")
+    if "threads" in options:
+        ways.append("use fewer threads (--threads 1)")
+    said = f" ({str(error).rstrip('.')})" if str(error) else ""
+    tried = ", ".join(ways[:-1]) + f", or {ways[-1]}"
+    return f"error: there is not enough memory{said}. {tried[0].upper()}{tried[1:]}."
 
 
 def _turn_away(stream: Any) -> None:

@@ -287,7 +287,7 @@ def asked_of(options: dict[str, Any]) -> dict[str, Any]:
     if "budget" in how:
         how["budget"] = seconds_of(str(how["budget"]))
         # Python and its libraries have been loaded by now, on the same budget.
-        how["began"] = time.time() - time.process_time()
+        how["began"] = time.monotonic() - time.process_time()
     return job | {"search": Searching(**how)}
 
 

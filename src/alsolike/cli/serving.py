@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from alsolike import signals
 from alsolike.cli.options import PATH, to_option
 from alsolike.cli.printing import say
 from alsolike.errors import SettingError
@@ -84,6 +85,7 @@ def serve(
     said = "" if settings.token is None else " Log in with the token, or send it as a bearer."
 
     def ready(address: str) -> None:
+        signals.stop_by_itself()
         print(f"{names} at {address} (API: {address}docs).{said}", file=sys.stderr, flush=True)
 
     serve_(settings, ready)

@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from alsolike.cleanup import closed_at_end
 from alsolike.cli.printing import brief, say
 from alsolike.observing import Observer
 
@@ -100,6 +101,7 @@ class Terminal(Observer):
         self._pause, self._clock = pause, clock
 
     def __enter__(self) -> Self:
+        closed_at_end(self)
         self._bars.start()
         return self
 
@@ -109,6 +111,10 @@ class Terminal(Observer):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bars away, and give the cursor back."""
         self._bars.stop()
 
     def start(self, task: str, total: int | None = None) -> None:

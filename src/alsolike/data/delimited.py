@@ -26,6 +26,7 @@ from alsolike.data.files import TextFile
 from alsolike.data.loaded import Loaded, Reject
 from alsolike.data.records import Record, records
 from alsolike.errors import DataError
+from alsolike.faults import raise_of_system
 
 _BATCH = 1 << 16
 _GLANCE = 2000
@@ -154,7 +155,8 @@ def _read_fast(
             f"hive_partitioning=false, columns={{{columns}}})",
             [file.pattern, delimiter, quote, escape, file.compression],
         )
-    except duckdb.Error:
+    except duckdb.Error as error:
+        raise_of_system(error)
         return False
     return _adds_up(connection, table, file, trial)
 

@@ -201,7 +201,7 @@ def _way_out(
     with_validation = (
         "with as many validation users"
         if validation_share is None
-        else f"with validation_share={validation_share}"
+        else f"with {validation_share:g} of all users for validation"
     )
     return (
         f"Asked for are {max(asked[0], 1):,} test users and {asked[1]:,} validation users. The "

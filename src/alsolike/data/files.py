@@ -16,7 +16,9 @@ from typing import Any, BinaryIO
 import duckdb
 import numpy as np
 
+from alsolike.cleanup import no_room
 from alsolike.errors import DataError
+from alsolike.faults import raise_of_system
 
 _CHUNK = 1 << 18  # pieces that fit the processor's cache: 4 times faster than of 1 MiB
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
@@ -258,7 +260,10 @@ def _unpacked(path: Path, scratch: Path) -> Path:
             while rows := cursor.fetchmany(1 << 16):
                 out.write("".join(f"{line or ''}\n" for (line,) in rows).encode())
     except duckdb.Error as error:
+        raise_of_system(error)
         raise _zstd_error(path, str(error)) from None
+    except OSError as error:
+        raise no_room(scratch, error) from error
     return plain
 
 

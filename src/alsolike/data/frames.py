@@ -9,6 +9,7 @@ import numpy as np
 
 from alsolike.data.loaded import Odd
 from alsolike.errors import DataError
+from alsolike.faults import raise_of_system
 
 _POLARS_NUMBERS = {"Float32", "Float64"} | {
     f"{s}Int{n}" for s in ("", "U") for n in (8, 16, 32, 64)
@@ -102,7 +103,8 @@ def _is_known(connection: duckdb.DuckDBPyConnection, table: Any) -> bool:
     try:
         connection.register("probed", table)
         connection.execute("SELECT * FROM probed LIMIT 0").fetchall()
-    except duckdb.Error:
+    except duckdb.Error as error:
+        raise_of_system(error)
         return False
     connection.unregister("probed")
     return True

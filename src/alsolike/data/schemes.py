@@ -86,5 +86,5 @@ def check_scheme(by: str, *, held_out: int | None = None, share: float | None = 
         raise SettingError(f"A split is by {', '.join(TAKES)}, not by {by!r}.")
     for name, value in (("held_out", held_out), ("share", share)):
         if value is not None and name not in TAKES[by]:
-            takes = " and ".join(TAKES[by]) or "nothing"
-            raise SettingError(f"A split by {by} takes no {name}, but {takes}.")
+            takes = " and ".join(f"{one}=" for one in TAKES[by]) or "nothing"
+            raise SettingError(f"A split by {by} takes no {name}=, but {takes}.")

@@ -4,13 +4,13 @@ import contextlib
 import difflib
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from alsolike.cleanup import scratch_folder
 from alsolike.data.delimited import load_delimited
 from alsolike.data.dialect import Asked
 from alsolike.data.files import SEALED, existing, kind_of, open_text, pattern_of
@@ -18,6 +18,13 @@ from alsolike.data.frames import columns_of
 from alsolike.data.jsonlines import load_json_lines
 from alsolike.data.loaded import Loaded, Odd, label_of, where
 from alsolike.errors import DataError, SettingError
+from alsolike.faults import (
+    expect_address_space,
+    is_interrupt,
+    of_duckdb,
+    out_of_memory,
+    raise_of_system,
+)
 
 Ref = str | int
 
@@ -25,22 +32,48 @@ _TEXT_TYPES = ("VARCHAR", "UUID", "ENUM")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLE_TYPES = (*_WHOLE, *(f"U{name}" for name in _WHOLE))
 _FLOAT_TYPES = ("FLOAT", "DOUBLE", "DECIMAL")
+# Bytes that are free again when all is closed: where memory is short DuckDB crashes without.
+_RESERVE = 64 << 20
+# Addresses that DuckDB reserves when it starts, as measured; with fewer it may crash, too.
+_LEAST = 64 << 20
+_DATABASE, _EACH_THREAD = (580 << 20) + _RESERVE + _LEAST, 88 << 20
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
 
 
 @contextlib.contextmanager
 def workspace(threads: int | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """Give a sealed in-memory DuckDB of our own and a scratch folder, both gone afterwards."""
+    """Give a sealed in-memory DuckDB of our own and a scratch folder, both gone afterwards.
+
+    An error of DuckDB that leaves the block becomes one of ours, an interruption KeyboardInterrupt.
+    """
     if threads is not None and threads < 1:
         raise SettingError(f"threads={threads}: at least 1.")
-    with tempfile.TemporaryDirectory(prefix="alsolike-") as scratch:
-        settings = dict(SEALED) | {"temp_directory": scratch}
+    with scratch_folder() as scratch:
+        settings = dict(SEALED) | {"temp_directory": str(scratch)}
         if threads is not None:
             settings["threads"] = threads
-        with duckdb.connect(":memory:", config=settings) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute("SET enable_progress_bar = false")
-            yield connection, Path(scratch)
+        needed = _DATABASE + _EACH_THREAD * (threads or len(os.sched_getaffinity(0)))
+        if (left := expect_address_space(needed)) is not None:
+            settings["memory_limit"] = f"{left - needed + _LEAST >> 20}MiB"
+        reserve = bytearray(_RESERVE)
+        try:
+            with duckdb.connect(":memory:", config=settings) as connection:
+                try:
+                    connection.execute("SET TimeZone = 'UTC'")
+                    connection.execute("SET enable_progress_bar = false")
+                    yield connection, scratch
+                finally:
+                    del reserve
+        except duckdb.Error as error:
+            raise of_duckdb(error) from error
+        except RuntimeError as error:
+            if is_interrupt(error):
+                raise KeyboardInterrupt from error
+            raise
+        except SystemError as error:  # what an array of DuckDB's makes of too little memory
+            if isinstance(error.__cause__, MemoryError):
+                raise out_of_memory(str(error.__cause__) or "an array") from error
+            raise
 
 
 def load(
@@ -190,6 +223,7 @@ def _load_parquet(connection: duckdb.DuckDBPyConnection, table: str, path: Path)
             [pattern_of(path)],
         )
     except duckdb.Error as error:
+        raise_of_system(error)
         raise DataError(
             f"{path}: the Parquet file is damaged, encrypted or was cut short. Fetch or write it "
             "again."
@@ -203,6 +237,7 @@ def _load_frame(connection: duckdb.DuckDBPyConnection, table: str, source: Any) 
         connection.register("held", frame.held)
         connection.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM held")  # noqa: S608 - own name
     except duckdb.Error as error:
+        raise_of_system(error)
         reason = str(error).partition("\n")[0]
         raise DataError(
             f"{frame.title} cannot be read ({reason}). Turn its columns into text or numbers."

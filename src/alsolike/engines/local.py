@@ -71,8 +71,11 @@ def _pulled(work: Callable[[Task], Result], tasks: Sequence[Task], helpers: int)
     for thread in threads:
         thread.start()
     pull()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException as failure:  # an interrupt: nobody begins another piece
+        failures[-1] = failure
     if failures:
         raise failures[min(failures)]
     return results

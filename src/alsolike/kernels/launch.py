@@ -20,6 +20,7 @@ Never parallel=True: Numba's threading layers abort under forks and inside serve
 of their sums depends on the number of threads.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -34,13 +35,30 @@ _NO_COMPILER = (
     "numba llvmlite); a processor for which there is no llvmlite cannot run alsolike."
 )
 
-try:
-    from numba import njit
+_NO_SETTINGS = (
+    "Numba, which compiles what alsolike computes with, cannot work with the settings of this "
+    "environment: {}. Unset the variables whose names begin with NUMBA_."
+)
 
-    from alsolike.kernels.cache import keep
-    from alsolike.kernels.linking import KernelCompiler, PartCompiler
+try:
+    with warnings.catch_warnings(record=True) as _said:
+        warnings.simplefilter("default")
+        from numba import config, njit
+
+        from alsolike.kernels.cache import keep
+        from alsolike.kernels.linking import KernelCompiler, PartCompiler
+except ValueError as error:
+    raise CompilerError(_NO_SETTINGS.format(str(error).rstrip("."))) from error
 except (ImportError, OSError) as error:  # OSError is how llvmlite says that its library is amiss
+    if "llocate memory" in str(error):
+        raise MemoryError(str(error)) from error
     raise CompilerError(_NO_COMPILER.format(str(error).rstrip("."))) from error
+if config.DISABLE_JIT:  # parts are made of what Python alone cannot run
+    raise CompilerError(_NO_SETTINGS.format("NUMBA_DISABLE_JIT switches compiling off"))
+for _one in _said:
+    # Where Numba cannot read a variable, its warning holds a whole traceback.
+    _reason = str(_one.message).partition(" The parse failed")[0].partition("\n")[0].rstrip(".")
+    warnings.warn(f"Numba: {_reason}.", RuntimeWarning, stacklevel=2)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -95,6 +113,6 @@ def _compiled(function: Function, *, is_part: bool = False, **flags: Any) -> Fun
         compiled: Function = njit(nogil=True, error_model="numpy", **flags)(function)
     except RuntimeError as error:  # LLVM has no code for this processor
         raise CompilerError(_NO_COMPILER.format(str(error).rstrip("."))) from error
-    if not is_part and hasattr(compiled, "py_func"):  # NUMBA_DISABLE_JIT gives it back as it was
+    if not is_part:
         keep(compiled)
     return compiled

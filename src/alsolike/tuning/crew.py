@@ -3,15 +3,16 @@
 import contextlib
 import multiprocessing
 import os
-import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from alsolike.cleanup import interrupts_held
 from alsolike.engines.base import Engine, Shape
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import LedgerError, SettingError
@@ -141,9 +142,20 @@ class Processes:
             name="alsolike worker",
             daemon=True,
         )
-        process.start()
+        with interrupts_held(), _said_already():
+            process.start()
         theirs.close()
         return process, ours
+
+
+@contextlib.contextmanager
+def _said_already() -> Iterator[None]:
+    """Have processes that are started meanwhile show no warnings: this one has shown them."""
+    sys.warnoptions.append("ignore")
+    try:
+        yield
+    finally:
+        sys.warnoptions.remove("ignore")
 
 
 def _send(line: Any, deadline: Deadline) -> None:
@@ -153,8 +165,6 @@ def _send(line: Any, deadline: Deadline) -> None:
 
 def _serve(place: str, plan: Plan, threads: int, kinds: Collection[Kind], line: Any) -> None:
     """Work on a ledger until the one who asked for it has ended."""
-    # An interrupt reaches all processes of a terminal; the one who asked decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders: list[Deadline] = []
     threading.Thread(target=_hear, args=(line, orders), daemon=True).start()
     compile_for(plan.judges, kinds)

@@ -1,7 +1,6 @@
 """The ledger of a search: what was tried and what it scored, each exactly once, in one SQLite file.
 
-Its tables are those of `alsolike.tuning.schema`; any SQLite tool can read them while a search runs.
-
+Its tables are those of `alsolike.tuning.schema`, which any SQLite tool can read meanwhile.
 Work is leased: `claim` gives a configuration to one worker, who keeps it by showing that it is
 alive. Whose process is gone, or who has not been heard of for `LEASE` seconds, has lost it.
 """
@@ -22,12 +21,15 @@ from alsolike.tables import Table
 from alsolike.tuning.canonical import canonical_settings, to_json
 from alsolike.tuning.differences import apart, differences
 from alsolike.tuning.schema import LEDGER
-from alsolike.tuning.workers import is_gone
+from alsolike.tuning.workers import Silences
 
 Answers = npt.NDArray[np.float64]
 
 LEASE = 60.0  # seconds without a heartbeat after which work is somebody else's
 ENDED = ("done", "stopped", "pruned", "failed", "skipped")
+
+# Each differs from the one before, also where the clock has been set back.
+_BEAT = "heartbeat = max(?, ifnull(heartbeat, 0) + 0.001)"
 
 # A training that has ended so many workers in a row without a point is not tried again.
 _ATTEMPTS = 5
@@ -52,6 +54,8 @@ class Ledger:
     ----------
     path : path or None
         The file, made where it is not there yet. None: in memory, gone with the process.
+    only_read : bool
+        Write nothing, neither to the file nor beside it.
 
     Raises
     ------
@@ -80,8 +84,11 @@ class Ledger:
     >>> ledger.close()
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self._file = Database(path, LEDGER)
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, only_read: bool = False
+    ) -> None:
+        self._file = Database(path, LEDGER, only_read=only_read)
+        self._silences = Silences(LEASE)
         self.place = self._file.place
 
     def bind(self, facts: Mapping[str, Any]) -> None:
@@ -148,7 +155,6 @@ class Ledger:
 
         A worker's name is from `alsolike.tuning.workers.name_of`; `among`: only one of these.
         """
-        now = time.time()
         with self._file.transaction() as connection:
             rows = connection.execute(
                 "SELECT id, state, worker, heartbeat, attempts FROM configurations "
@@ -157,7 +163,7 @@ class Ledger:
             for number, state, holder, heard, attempts in rows:
                 if among is not None and number not in among:
                     continue
-                if state == "running" and not _is_free(holder, heard, now):
+                if state == "running" and not self._silences.has_lost(holder, heard):
                     continue
                 if attempts >= _ATTEMPTS:
                     connection.execute(
@@ -167,19 +173,18 @@ class Ledger:
                     )
                     continue
                 connection.execute(
-                    "UPDATE configurations SET state = 'running', worker = ?, heartbeat = ?, "
+                    f"UPDATE configurations SET state = 'running', worker = ?, {_BEAT}, "  # noqa: S608
                     "attempts = attempts + 1 WHERE id = ?",
-                    (worker, now, number),
+                    (worker, time.time(), number),
                 )
                 return int(number)
         return None
 
     def beat(self, worker: str) -> None:
         """Show that a worker is alive."""
+        statement = f"UPDATE configurations SET {_BEAT} WHERE worker = ?"  # noqa: S608 - own words
         with self._file.transaction() as connection:
-            connection.execute(
-                "UPDATE configurations SET heartbeat = ? WHERE worker = ?", (time.time(), worker)
-            )
+            connection.execute(statement, (time.time(), worker))
 
     def record(
         self,
@@ -392,8 +397,3 @@ class Ledger:
                 f"WHERE id = ? AND state IN ({marks})",
                 [(after, number, *before) for number in numbers],
             )
-
-
-def _is_free(holder: str, heard: float, now: float) -> bool:
-    """Return whether a lease has ended: its worker is gone, or silent for too long."""
-    return now - heard > LEASE or is_gone(holder)

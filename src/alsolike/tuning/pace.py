@@ -70,16 +70,17 @@ class Deadline:
     Parameters
     ----------
     at : float or None
-        Seconds since 1970; None: there is no end.
+        In seconds of `clock`; None: there is no end.
     pace : Pace
         What tells how long a training will take.
     clock : callable
-        Seconds since 1970.
+        Seconds since whenever, the same in all processes of a machine. That of the wall may be set
+        while trainings go on.
     """
 
     at: float | None = None
     pace: Pace = field(default_factory=Pace)
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
 
     @property
     def is_over(self) -> bool:

@@ -1,6 +1,7 @@
 """A search: rounds of trainings from a strategy, each scored at chosen sweeps, each point once."""
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -133,6 +134,8 @@ def search(
     >>> len(result.curves), len(result.leaderboard)
     (4, 2)
     """
+    # From here on by a clock that nobody sets.
+    until = None if deadline is None else time.monotonic() + deadline - time.time()
     wanted = sweeps_for(configs, sweeps)
     strategy = strategy_for(configs, wanted[-1], prune=prune)
     if deadline is not None and isinstance(strategy, Listed):
@@ -154,7 +157,7 @@ def search(
         with crew:
             work = _Search(plan, book, strategy, prune, observer)
             if forecast or deadline is not None:
-                work.expect(crew, baselines, deadline, afterwards, told=forecast)
+                work.expect(crew, baselines, until, afterwards, told=forecast)
             work.go(crew, baselines)
         return work.result()
 

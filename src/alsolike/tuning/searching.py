@@ -43,7 +43,7 @@ class Searching:
     choose : {"best", "cheapest"}
         What is fitted in the end: the best run, or the cheapest of those that tie with it.
     began : float
-        In seconds since 1970; now where nothing is said.
+        In seconds of `time.monotonic`, which nobody sets; now where nothing is said.
 
     Raises
     ------
@@ -60,7 +60,7 @@ class Searching:
     workers: int = 1
     budget: float | None = None
     choose: Choice = "best"
-    began: float = field(default_factory=time.time, compare=False)
+    began: float = field(default_factory=time.monotonic, compare=False)
 
     def __post_init__(self) -> None:
         checked_workers(self.workers, self.patience)
@@ -75,8 +75,10 @@ class Searching:
         return strategy_of(self.by, space, base, trials=self.trials, start=start)
 
     def deadline(self) -> float | None:
-        """Return when the budget is used up."""
-        return None if self.budget is None else self.began + self.budget
+        """Return when the budget is used up, in seconds since 1970 as the clock stands now."""
+        if self.budget is None:
+            return None
+        return time.time() + self.began + self.budget - time.monotonic()
 
     def chosen(self, found: SearchResult) -> ALSConfig:
         """Return the settings to fit."""

@@ -16,7 +16,7 @@ from alsolike.tuning.leaderboard import runs_of, tied
 from alsolike.tuning.leading import leading
 from alsolike.tuning.ledger import ENDED, LEASE, Ledger
 from alsolike.tuning.timing import in_words
-from alsolike.tuning.workers import is_gone
+from alsolike.tuning.workers import is_gone, is_here
 
 _WHOLE = "--verbose or --to FILE"
 
@@ -86,10 +86,16 @@ def standing(folder: Path) -> Standing:
     LedgerError
         It cannot be read as one.
     """
-    path = folder / "ledger.sqlite" if folder.is_dir() else folder
-    if not path.exists():
+    try:
+        path = folder / "ledger.sqlite" if folder.is_dir() else folder
+        is_there = path.exists()
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be looked into ({error.strerror}). Check who may read it."
+        ) from error
+    if not is_there:
         raise DataError(f"{folder}: there is no ledger of a search here.")
-    with Ledger(path) as ledger:
+    with Ledger(path, only_read=True) as ledger:
         rows = ledger.to_table()
         states = Counter(rows["state"].tolist())
         ordered = {
@@ -101,8 +107,16 @@ def standing(folder: Path) -> Standing:
 
 
 def _alive(ledger: Ledger) -> int:
+    """Count the workers that live. Of this machine that is certain, whatever its clock says.
+
+    A worker of another machine is taken to live for `LEASE` seconds after its heartbeat, and where
+    that lies in the future: then the clock there is ahead.
+    """
     now = time.time()
-    return sum(now - heard <= LEASE and not is_gone(name) for name, heard in ledger.workers())
+    return sum(
+        is_here(name) or (now - heard <= LEASE and not is_gone(name))
+        for name, heard in ledger.workers()
+    )
 
 
 def _left(rows: Table, ledger: Ledger) -> float | None:

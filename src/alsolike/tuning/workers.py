@@ -4,7 +4,42 @@ import functools
 import os
 import socket
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+
+class Silences:
+    """Tells which workers have fallen silent, by the clock of whoever waits for them.
+
+    Clocks of two machines may differ, and any clock may be set. So a heartbeat is a number that
+    changes, and silence is counted from when it was first seen as it is.
+
+    Parameters
+    ----------
+    patience : float
+        Seconds of silence.
+    clock : callable
+        Seconds since whenever.
+
+    Examples
+    --------
+    >>> times = iter([5.0, 64.0, 66.0])
+    >>> silences = Silences(60.0, clock=lambda: next(times))
+    >>> [silences.has_lost("a worker of another machine", -9e9) for _ in range(3)]
+    [False, False, True]
+    """
+
+    def __init__(self, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._patience, self._clock = patience, clock
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    def has_lost(self, worker: str, heartbeat: float) -> bool:
+        """Return whether a worker has lost its work: its process is gone, or silent for long."""
+        now, seen = self._clock(), self._seen.get(worker)
+        if seen is None or seen[0] != heartbeat:
+            seen = self._seen[worker] = (heartbeat, now)
+        return now - seen[1] > self._patience or is_gone(worker)
 
 
 def name_of(thread: int | None = None) -> str:
@@ -21,12 +56,28 @@ def is_gone(worker: str) -> bool:
     >>> is_gone(name_of()), is_gone("a worker of another machine")
     (False, False)
     """
+    return _lives_here(worker) is False
+
+
+def is_here(worker: str) -> bool:
+    """Return whether a worker's process runs on this machine, for certain.
+
+    Examples
+    --------
+    >>> is_here(name_of()), is_here("a worker of another machine")
+    (True, False)
+    """
+    return _lives_here(worker) is True
+
+
+def _lives_here(worker: str) -> bool | None:
+    """Return whether a process of this machine lives; None where it is of another one."""
     machine, *rest = worker.rsplit(" ", 3)
     if machine != _machine() or len(rest) != 3 or not rest[0].isdecimal():
-        return False
+        return None
     process, began = int(rest[0]), rest[1]
     # Numbers of processes come again; two that began at one moment do not.
-    return _began(process) != began
+    return _began(process) == began
 
 
 @functools.cache

@@ -8,6 +8,7 @@
 import errno
 import fcntl
 import os
+import signal
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from alsolike.cleanup import interrupts_held
 from alsolike.errors import SettingError, WritingError
 from alsolike.web.app import create_app
 from alsolike.web.connections import protocol
@@ -100,7 +102,38 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
         if settings.workers == 1:
             server.run(sockets=[listener])
         else:
-            Multiprocess(config, sockets=[listener]).run()
+            _Supervisor(config, sockets=[listener]).run()
+
+
+class _Supervisor(Multiprocess):
+    """Uvicorn's, whose processes are spared of Ctrl-C: it is this one that ends them, in order."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        self._before = signal.getsignal(signal.SIGINT)
+        self._is_interrupted = False
+        super().__init__(config, sockets)
+
+    def run(self) -> None:
+        """Serve until a signal comes; pass an interruption on, as a single server does."""
+        super().run()
+        signal.signal(signal.SIGINT, self._before)
+        if self._is_interrupted:
+            signal.raise_signal(signal.SIGINT)
+
+    def init_processes(self) -> None:
+        """Start all."""
+        with interrupts_held():
+            super().init_processes()
+
+    def keep_subprocess_alive(self) -> None:
+        """Start others for those that have ended."""
+        with interrupts_held():
+            super().keep_subprocess_alive()
+
+    def handle_int(self) -> None:
+        """End all."""
+        self._is_interrupted = True
+        super().handle_int()
 
 
 @contextmanager

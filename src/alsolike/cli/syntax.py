@@ -1,0 +1,88 @@
+"""Messages in the words of the command line: ``on_error='reject'`` is ``--on-error reject`` there.
+
+The library says what to pass in Python's syntax. What of it is an option of the verb that was typed
+is rewritten here, in one place, so that following a hint works. What a message quotes of somebody's
+data is left as it is.
+"""
+
+import re
+import shlex
+from dataclasses import fields
+from typing import Any
+
+import click
+
+# What Python calls otherwise, with the value that the option stands for.
+_OTHERWISE = {("exclude_seen", "False"): "keep_seen", ("exclude", "None"): "keep_seen"}
+
+_QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+_VALUE = rf"{_QUOTED}|[\w./+~-]*\w"
+# In this order: a parameter with its value and further ones, or with none; a text that is quoted; a
+# name that only a parameter has. None of them within a path.
+_FORM = re.compile(
+    rf"(?<![\w/\\.-])(?P<name>[a-z_]+)=(?P<value>{_VALUE})?"
+    rf"(?P<more>(?:(?:, | or ){{1}}(?:{_QUOTED})(?!\w))*)(?![\w/=(])"
+    rf"|(?<!\w)(?:{_QUOTED})(?!\w)"
+    r"|(?<![\w/\\.-])(?P<bare>[a-z]+(?:_[a-z]+)+)(?![\w/=(\\]|\.\w)"
+)
+
+
+def as_typed(message: str, verb: click.Command | None) -> str:
+    """Return `message` with the parameters that it names as options of `verb`.
+
+    Examples
+    --------
+    >>> verb = click.Command("read", params=[click.Option(["--on-error"]),
+    ...     click.Option(["--header/--no-header"]), click.Option(["--repeats"])])
+    >>> as_typed("user 'on_error=5': pass on_error='reject' or header=True.", verb)
+    "user 'on_error=5': pass --on-error reject or --header."
+    >>> as_typed("Pass repeats='sum', 'count' or 'max'.", verb)
+    'Pass --repeats sum, count or max.'
+    """
+    if verb is None:
+        return message
+    options = {one.name: one for one in verb.params if isinstance(one, click.Option)}
+
+    def typed(found: re.Match[str]) -> str:
+        if found["bare"]:
+            option = options.get(found["bare"])
+            return found[0] if option is None else option.opts[0]
+        if not found["name"]:
+            return found[0]
+        name, value = found["name"], found["value"] or ""
+        if option := options.get(_OTHERWISE.get((name, value), "")):
+            return f"{option.opts[0]}{found['more']}"
+        if option := options.get(name):
+            return f"{_given(option, value)}{_plain(found['more'])}"
+        if value[:1] in ("'", '"') and "settings" in options and name in _settings():
+            return f"--set {name}={_unquoted(value)}{_plain(found['more'])}"
+        return found[0]
+
+    return _FORM.sub(typed, message)
+
+
+def _given(option: click.Option, value: str) -> str:
+    """Return an option as it is typed, with its value where it takes one."""
+    flag = option.opts[0]
+    if option.is_flag:
+        off = option.secondary_opts[0] if option.secondary_opts else flag
+        return off if value == "False" else flag
+    if not value:
+        return flag
+    text = _unquoted(value)
+    return f"{flag} {shlex.quote(text) if text else 'none'}"
+
+
+def _plain(more: str) -> str:
+    """Return further values without their quotes."""
+    return re.sub(_QUOTED, lambda one: shlex.quote(_unquoted(one[0])), more)
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if value[:1] in ("'", '"') else value
+
+
+def _settings() -> Any:
+    from alsolike.models.config import ALSConfig
+
+    return {setting.name for setting in fields(ALSConfig)}
