@@ -92,13 +92,19 @@ def load(
 def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
     """Return the position of a column: an exact name wins over a number that counts from 1.
 
+    Of text a number is always a number, for a cell of the first row may happen to be the same.
+
     Raises
     ------
     DataError
         There is no such column, or its name occurs more than once.
     """
-    width = len(loaded.types)
+    width, hint = len(loaded.types), ""
+    is_number = isinstance(ref, int) or _NUMBER.fullmatch(ref) is not None
     hits = [place for place, name in enumerate(loaded.names) if name == str(ref)]
+    if is_number and loaded.dialect is not None:
+        hint = f" Column {hits[0] + 1} is named {str(ref)!r}: pass its number." if hits else ""
+        hits = []
     if len(hits) == 1:
         return hits[0]
     if hits:
@@ -107,12 +113,12 @@ def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
             f"{loaded.name}: {role} column {ref!r} occurs {len(hits)} times (columns {numbers}). "
             "Pass its number instead of its name."
         )
-    if isinstance(ref, int) or _NUMBER.fullmatch(ref):
+    if is_number:
         if 1 <= int(ref) <= width:
             return int(ref) - 1
         raise DataError(
             f"{loaded.name}: {role} column {ref} is out of range; there are {width} columns, "
-            "counted from 1."
+            f"counted from 1.{hint}"
         )
     names = [name for name in loaded.names if name]
     if not names:

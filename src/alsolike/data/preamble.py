@@ -1,0 +1,131 @@
+"""Lines before the table (a title, comments, Excel's ``sep=``): found, to name the way out."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from alsolike.data.dialect import Asked, candidates
+from alsolike.data.files import TextFile
+from alsolike.data.header import first_row
+from alsolike.data.loaded import shortened
+from alsolike.data.records import records
+
+_MOST_LINES = 40
+_SAMPLE = 100
+_EXCEL = re.compile(r'"?sep=.?"?[\s;,|]*', re.IGNORECASE)
+_COMMENT = ("#", "//", "--", "%", "*")
+
+
+class Before(NamedTuple):
+    """Lines before the table: what is said of them, and whether that is beyond doubt."""
+
+    text: str
+    sure: bool
+
+
+def lines_before(
+    file: TextFile, asked: Asked, named: Sequence[str], least: int, *, reads: bool
+) -> Before | None:
+    """Look for lines before the table of `file`; None where it begins with the first.
+
+    They are there where the file without them is a table from its first line on: with the columns
+    asked for by name in that line; or, where columns are numbers, with rows of one width that the
+    lines before do not have.
+
+    Parameters
+    ----------
+    file : TextFile
+    asked, named, least
+        As for `alsolike.data.dialect.candidates`.
+    reads : bool
+        All lines can be read as rows of one width. Then lines that may be rows are no preamble.
+    """
+    lines = list(islice(file.lines(), _SAMPLE))
+    is_whole = len(lines) < _SAMPLE
+    if reads and not named and not _stands_out(lines[0]):
+        return None
+    for count in range(1, min(_MOST_LINES, len(lines) - 1) + 1):
+        found = _table(file, lines[count:], asked, named, least, is_whole=is_whole)
+        if found is None:
+            continue
+        delimiter, rows = found
+        before = lines[:count]
+        cells = [[cell.strip(' \t\r\n"') for cell in line.split(delimiter)] for line in before]
+        if named:
+            hits = set(named) & {*rows[0], *map(str.strip, rows[0])}
+            if hits and not any(hits.intersection(row) for row in cells):
+                return Before(_told(file, before, f"the names are in line {count + 1}"), sure=True)
+            continue
+        comments = all(_is_comment(line) or not line.strip() for line in before)
+        comments &= not any(_is_comment(row[0]) for row in rows)
+        titles = all(sum(map(bool, row)) < 2 for row in cells) and first_row(rows).header
+        sure = titles or _EXCEL.fullmatch(before[0].strip()) is not None
+        told = f"the table begins in line {count + 1}"
+        if reads and (sure or comments):
+            return Before(_told(file, before, told), sure=sure)
+        odd = all(len(row) != len(rows[0]) for row in cells)
+        if not reads and (sure or comments or (odd and len(rows) > 1)):
+            return Before(_told(file, before, told), sure=sure or comments)
+    return None
+
+
+def _stands_out(line: str) -> bool:
+    """Tell whether a line that reads as a row may be none: few words, or a mark of comments."""
+    cells = [cell for cell in re.split(r"[,;|\t]|::", line) if cell.strip(' "\r\n')]
+    return len(cells) < 2 or _is_comment(line)
+
+
+def _is_comment(line: str) -> bool:
+    return line.startswith(_COMMENT)
+
+
+def _table(
+    file: TextFile,
+    lines: Sequence[str],
+    asked: Asked,
+    named: Sequence[str],
+    least: int,
+    *,
+    is_whole: bool,
+) -> tuple[str, list[list[str]]] | None:
+    """Return the first delimiter under which `lines` are rows of one width, and these rows."""
+    survey = replace(file.survey, head="".join(lines))
+    for dialect in candidates(survey, asked, named, least):
+        read = list(records(lines, dialect.grammar))
+        if not is_whole and read and read[-1].fields is None:
+            read.pop()
+        rows = [row.fields for row in read if row.fields != []]
+        if rows and rows[0] and len(rows[0]) >= least and lines[0].strip():
+            good = [row for row in rows if row is not None]
+            if len(good) == len(rows):
+                return dialect.delimiter, good
+    return None
+
+
+def _told(file: TextFile, before: Sequence[str], where: str) -> str:
+    count = len(before)
+    shown = next((line for line in before if line.strip()), before[0])
+    subject = "line 1" if count == 1 else f"lines 1 to {count}"
+    verb, them = ("comes", "it") if count == 1 else ("come", "them")
+    return (
+        f"{subject} ({shortened(shown.lstrip(chr(0xFEFF)))!r}{', ...' if count > 1 else ''}) "
+        f"{verb} before the table; {where}. Remove {them}: {_command(file, before)}"
+    )
+
+
+def _command(file: TextFile, before: Sequence[str]) -> str:
+    """Return the command that writes the file without these lines, for a shell."""
+    path = Path(file.name)
+    name = shlex.quote(f"./{file.name}" if file.name.startswith("-") else file.name)
+    packed = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix.lower())
+    packed = "gzip" if file.compression == "gzip" else packed
+    ending = Path(path.stem).suffix if path.suffix.lower() in (".gz", ".zst") else path.suffix
+    steps = [f"{packed} -dc {name}"] if packed else []
+    if any(line.endswith("\r") for line in before):
+        steps.append("tr '\\r' '\\n'" if packed else f"tr '\\r' '\\n' < {name}")
+    steps.append(f"tail -n +{len(before) + 1}" + ("" if steps else f" {name}"))
+    return f"{' | '.join(steps)} > {shlex.quote('new' + (ending or '.txt'))}"

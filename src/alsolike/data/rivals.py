@@ -1,0 +1,211 @@
+"""Other dialects that read a file as well, but differently: found so that no guess goes unsaid."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
+
+import duckdb
+
+from alsolike.data.dialect import Asked, Dialect, is_number, shown
+from alsolike.data.files import QUOTES, TextFile
+from alsolike.data.trials import GLANCE, Trial, records_of
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+def is_plain_rival(file: TextFile, trial: Trial, asked: Asked) -> bool:
+    """Tell whether every line by itself is a full row, too, although `trial` found quotes.
+
+    Of quotes that enclose no line end this is nothing special where they are ``"``, for some
+    programs quote all fields; of rarer quotes it leaves a doubt.
+    """
+    quote = trial.dialect.quote
+    if not quote or asked.quote is not None or not (trial.breaks or quote != '"'):
+        return False
+    plain = Dialect(trial.dialect.delimiter, "", "", header=False)
+    return all(row.fields is not None for row in records_of(file, plain, trial.width))
+
+
+def plain_is_likelier(file: TextFile, trial: Trial) -> bool:
+    r"""Tell whether the quotes that enclose line ends in `trial` are likelier plain characters.
+
+    To be asked where every line by itself is a full row, too. Two things speak for that: a quote
+    within a field that has none around it (``5" disk``), which whoever quotes would have quoted;
+    and numbers in a column that holds numbers in all other rows, where a text happens to go on
+    after a line end. A field quoted as a whole within its line speaks against it.
+    """
+    delimiter, quote, _ = trial.dialect.grammar
+    if not trial.breaks:
+        return False
+    strays = 0
+    numeric: set[int] | None = None
+    swallowed: list[list[str]] = []
+    rows = (row for row in records_of(file, trial.dialect, trial.width) if row.fields)
+    next(rows, None)  # which may name the columns
+    for row in rows:
+        if row.breaks:
+            swallowed += [line.split(delimiter) for line in _LINE_END.split(row.raw) if line.strip()]
+            continue
+        cells = row.raw.rstrip("\r\n").split(delimiter)
+        if quote in row.raw:
+            quoted = [cell for cell in cells if cell.startswith(quote)]
+            if quoted:
+                return False
+            strays += any(quote in cell for cell in cells)
+        numbers = {place for place, cell in enumerate(cells) if is_number(cell)}
+        numeric = numbers if numeric is None else numeric & numbers
+    alike = any(
+        all(place < len(cells) and is_number(cells[place]) for cells in swallowed)
+        for place in numeric or ()
+    )
+    return strays > 0 or alike
+
+
+def guesses_of(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file: TextFile,
+    trial: Trial,
+    others: Sequence[Dialect],
+    asked: Asked,
+) -> tuple[list[str], list[str]]:
+    """Say which of the `others` read the file differently: notes on the dialect, and warnings.
+
+    Parameters
+    ----------
+    connection, table : from DuckDB
+        What `trial` read.
+    file : TextFile
+    trial : Trial
+        In the dialect that was chosen.
+    others : sequence of Dialect
+        Those that have not been seen to fail.
+    asked : Asked
+        What the caller fixed is no guess.
+    """
+    guesses = []
+    if asked.quote is None:
+        guesses += _other_quotes(connection, table, file, trial, others, asked)
+    if asked.escape is None and trial.dialect.quote in ("", '"') and file.survey.marks["\\"]:
+        guesses += _escapes(connection, table, file, trial, asked)
+    notes = []
+    if asked.delimiter is None:
+        for other, width in _other_delimiters(file, trial, others):
+            notes.append(f"delimiter {shown(other)} would give {width:,} columns")
+            # Blanks within texts and times may well be as many in all rows.
+            if other != " " or width >= trial.width:
+                guesses.append(
+                    f"{file.name}: read with {trial.dialect.marks}, {trial.width:,} columns; "
+                    f"delimiter {shown(other)} would give {width:,} columns in every row, too. If "
+                    f"that is meant, pass {asked.prefix}delimiter={other!r}."
+                )
+    return notes, guesses
+
+
+def _other_quotes(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file: TextFile,
+    trial: Trial,
+    others: Sequence[Dialect],
+    asked: Asked,
+) -> Iterator[str]:
+    for mark in QUOTES:
+        rival = next(
+            (
+                other
+                for other in others
+                if other.quote == mark and other.delimiter == trial.dialect.delimiter
+            ),
+            None,
+        )
+        if rival is None or mark in (trial.dialect.quote, '"') or not file.survey.marks[mark]:
+            continue
+        begins = _cells(connection, table, trial, "starts_with({0}, ?)", mark)
+        if begins and _reads(file, rival, trial.width):
+            yield (
+                f"{file.name}: {begins:,} fields begin with {mark} and end with it, as if quoted. "
+                "It is read as a plain character; if it is the quote, pass "
+                f"{asked.prefix}quote={mark!r}."
+            )
+
+
+def _reads(file: TextFile, dialect: Dialect, width: int) -> bool:
+    return all(row.fields is not None for row in records_of(file, dialect, width))
+
+
+def _escapes(
+    connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, trial: Trial, asked: Asked
+) -> Iterator[str]:
+    r"""Say so where all backslashes may be escapes, as ``csv`` reads them, and change what is read.
+
+    An escape stands before a quote, the delimiter, a line end or a backslash; where one stands
+    before anything else, as in ``C:\temp``, none of them is taken for an escape.
+    """
+    delimiter, _, escape = trial.dialect.grammar
+    if len(delimiter) > 1 or _is_odd(connection, table, trial):
+        return
+    rows = csv.reader(
+        file.lines(),
+        delimiter=delimiter,
+        quotechar='"',
+        doublequote=False,
+        escapechar="\\",
+        strict=True,
+    )
+    ours = (row.fields for row in records_of(file, trial.dialect, trial.width) if row.fields)
+    theirs = (row for row in rows if "".join(row).strip() or len(row) == trial.width)
+    width, differs = 0, False
+    try:
+        for own, other in zip_longest(ours, theirs):
+            if other is not None:
+                width = width or len(other)
+                if len(other) != width:
+                    return
+            differs = differs or own != other
+    except csv.Error:
+        return
+    if differs and width > 1:
+        where = "outside quotes " if escape == "\\" else ""
+        way = (
+            "have the file written with quotes doubled and without escapes"
+            if escape == "\\"
+            else f"pass {asked.prefix}escape='\\', or have the file written without escapes"
+        )
+        yield (
+            f"{file.name}: each backslash stands where an escape might. Backslashes {where}are "
+            f"read as plain characters; if they are escapes, {way}."
+        )
+
+
+def _is_odd(connection: duckdb.DuckDBPyConnection, table: str, trial: Trial) -> bool:
+    """Tell whether a backslash stands before a character that needs no escape."""
+    escaped = re.escape(trial.dialect.delimiter).replace("'", "''")
+    plain = rf"""regexp_replace({{0}}, '\\[\\"{escaped}\r\n]|\\$', '', 'g')"""
+    return _cells(connection, table, trial, f"contains({plain}, ?)", "\\") > 0
+
+
+def _cells(
+    connection: duckdb.DuckDBPyConnection, table: str, trial: Trial, test: str, mark: str
+) -> int:
+    """Count the cells of the table that pass a test with one parameter."""
+    found = 0
+    for place in range(trial.width):
+        query = f"SELECT count(*) FROM {table} WHERE {test.format(f'c{place}')}"  # noqa: S608 - own names
+        [[counted]] = connection.execute(query, [mark]).fetchall()
+        found += counted
+    return found
+
+
+def _other_delimiters(
+    file: TextFile, trial: Trial, others: Sequence[Dialect]
+) -> Iterator[tuple[str, int]]:
+    seen = {trial.dialect.delimiter}
+    for other in others:
+        if other.delimiter in seen:
+            continue
+        rows = list(islice(records_of(file, other, 0), GLANCE))
+        if rows and all(row.fields is not None for row in rows):
+            seen.add(other.delimiter)
+            yield other.delimiter, max(len(row.fields or ()) for row in rows)
