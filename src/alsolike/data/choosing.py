@@ -35,7 +35,7 @@ def choose(
     trial, failures = _first_that_reads(connection, table, file, tried, asked)
     if trial is None:
         return _best_of(connection, table, file, failures, asked, reject=reject)
-    if is_plain_rival(file, trial, asked):
+    if is_plain_rival(file, trial, tried, asked):
         trial = _plain_or_quoted(connection, table, file, trial, asked)
     others = [one for one in tried if all(one is not failed.dialect for failed in failures)]
     notes, guesses = guesses_of(connection, table, file, trial, others, asked)

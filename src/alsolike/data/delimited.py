@@ -40,7 +40,7 @@ def load_delimited(
     tried = candidates(file.survey, asked, names, least)
     if not tried:
         first = file.survey.head.strip().splitlines()[:1]
-        before = lines_before(file, asked, names, least, reads=False)
+        before = lines_before(file, asked, names, least)
         raise DataError(
             f"{file.name}, {before.text}"
             if before
@@ -50,7 +50,7 @@ def load_delimited(
     try:
         trial = choose(connection, table, file, tried, asked, reject=reject)
     except DataError as error:
-        before = lines_before(file, asked, names, least, reads=False)
+        before = lines_before(file, asked, names, least)
         if before is None:
             raise
         if before.sure:
@@ -77,7 +77,7 @@ def _loaded(
         is_wrong = "it is a row" if header else "it names the columns"
         warnings.append(f"{file.name}: first line {told}. If {is_wrong}, pass {other}.")
     names = rows[0] if header and rows else tuple("" for _ in range(trial.width))
-    warnings += _before(file, asked, wanted, names, trial)
+    warnings += _before(file, asked, wanted, names, None if trial.rejected else rows[:1])
 
     def locate(wanted_rows: Sequence[int]) -> list[tuple[int, str]]:
         return _located(file, dialect, trial.width, wanted_rows)
@@ -115,13 +115,17 @@ def _header(
 
 
 def _before(
-    file: TextFile, asked: Asked, wanted: Sequence[str | int], names: Sequence[str], trial: Trial
+    file: TextFile,
+    asked: Asked,
+    wanted: Sequence[str | int],
+    names: Sequence[str],
+    first: Sequence[Sequence[str]] | None,
 ) -> list[str]:
     """Raise DataError where lines stand before the table for sure; else return a warning."""
     named, least = _asked_for(wanted)
     if set(named) <= set(names) and named:
         return []
-    before = lines_before(file, asked, named, least, reads=not trial.rejected)
+    before = lines_before(file, asked, named, least, first[0] if first else None)
     if before is None:
         return []
     if before.sure:

@@ -4,7 +4,7 @@ Each candidate is tried on the whole file, not on its first lines, and the first
 every row with one number of columns wins. Quotes are tried as ``"`` doubled, ``"`` with ``\``,
 ``\`` as quote and escape (the founding article's), none, and ``'``. "None" needs evidence: a
 field such as ``"Weird Al" Yankovic`` shows that quotes are ordinary characters, while a quote that
-merely stays open is an error.
+merely stays open is an error. So do ``\`` and ``'``: they must enclose what needs it.
 """
 
 import re
@@ -27,7 +27,7 @@ _NAMES = {
     "none": "",
 }
 _STANDARD, _ESCAPED, _ARTICLE = ('"', '"'), ('"', "\\"), ("\\", "\\")
-_NONE, _SINGLE = ("", ""), ("'", "'")
+_NONE, _SINGLE, _SINGLE_ESCAPED = ("", ""), ("'", "'"), ("'", "\\")
 _SAMPLE = 200
 
 
@@ -150,7 +150,7 @@ def candidates(survey: Survey, asked: Asked, named: Sequence[str], least: int) -
     least : int
         The highest column number asked for: a delimiter that gives as many goes first.
     """
-    lines = _sample_lines(survey.head)
+    lines = _sample_lines(survey)
     found: list[_Sampled] = []
     for delimiter in _DELIMITERS if asked.delimiter is None else (asked.delimiter,):
         sampled = [
@@ -245,6 +245,8 @@ def _quotes(survey: Survey, asked: Asked, delimiter: str) -> list[tuple[str, str
         tried.append(_NONE)
     if single:
         tried.append(_SINGLE)
+    if single and back:
+        tried.append(_SINGLE_ESCAPED)
     if asked.quote is not None:
         own = asked.quote
         tried = [(own, own), (own, "\\")] if own == '"' and back else [(own, own)]
@@ -253,10 +255,11 @@ def _quotes(survey: Survey, asked: Asked, delimiter: str) -> list[tuple[str, str
     return [pair for pair in dict.fromkeys(tried) if not pair[0] or pair[0] not in delimiter]
 
 
-def _sample_lines(head: str) -> list[str]:
+def _sample_lines(survey: Survey) -> list[str]:
+    lines = [line for line in re.split(r"\r\n|\n|\r", survey.head) if line.strip()]
+    is_whole = len(survey.head.encode()) + 3 * survey.bom >= survey.size
     # The last line of the head may be cut, so it counts only where it is the only one.
-    lines = [line for line in re.split(r"\r\n|\n|\r", head) if line.strip()]
-    return lines[: max(1, min(_SAMPLE, len(lines) - 1))]
+    return lines[: max(1, min(_SAMPLE, len(lines) - (not is_whole)))]
 
 
 def is_number(text: str) -> bool:

@@ -52,9 +52,18 @@ def first_row(rows: Sequence[Sequence[str]]) -> Found:
         says = _verdict(first.strip(), later)
         names += says > 0
         data += says < 0
-        words += re.sub(r"[\W_]", "", first).casefold() in _NAMES
+        words += _is_usual(first)
     named = names > 0 or words > 1
     return Found(named and not data, data > 0 and not named)
+
+
+def are_names(row: Sequence[str]) -> bool:
+    """Tell whether a row is full and holds words that tables often have for names, at least two."""
+    return all(map(str.strip, row)) and sum(map(_is_usual, row)) > 1
+
+
+def _is_usual(cell: str) -> bool:
+    return re.sub(r"[\W_]", "", cell).casefold() in _NAMES
 
 
 def _verdict(first: str, later: Sequence[str]) -> int:

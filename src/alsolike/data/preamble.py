@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from alsolike.data.dialect import Asked, candidates
 from alsolike.data.files import TextFile
-from alsolike.data.header import first_row
+from alsolike.data.header import are_names
 from alsolike.data.loaded import shortened
 from alsolike.data.records import records
 
@@ -28,7 +28,11 @@ class Before(NamedTuple):
 
 
 def lines_before(
-    file: TextFile, asked: Asked, named: Sequence[str], least: int, *, reads: bool
+    file: TextFile,
+    asked: Asked,
+    named: Sequence[str],
+    least: int,
+    first: Sequence[str] | None = None,
 ) -> Before | None:
     """Look for lines before the table of `file`; None where it begins with the first.
 
@@ -41,12 +45,14 @@ def lines_before(
     file : TextFile
     asked, named, least
         As for `alsolike.data.dialect.candidates`.
-    reads : bool
-        All lines can be read as rows of one width. Then lines that may be rows are no preamble.
+    first : sequence of str, optional
+        The first row, where all lines can be read as rows of one width. Then lines that may well
+        be rows are not taken for lines before the table.
     """
     lines = list(islice(file.lines(), _SAMPLE))
     is_whole = len(lines) < _SAMPLE
-    if reads and not named and not _stands_out(lines[0]):
+    reads = first is not None
+    if first is not None and not named and sum(map(bool, first)) > 1 and not _is_comment(first[0]):
         return None
     for count in range(1, min(_MOST_LINES, len(lines) - 1) + 1):
         found = _table(file, lines[count:], asked, named, least, is_whole=is_whole)
@@ -62,7 +68,7 @@ def lines_before(
             continue
         comments = all(_is_comment(line) or not line.strip() for line in before)
         comments &= not any(_is_comment(row[0]) for row in rows)
-        titles = all(sum(map(bool, row)) < 2 for row in cells) and first_row(rows).header
+        titles = all(sum(map(bool, row)) < 2 for row in cells) and are_names(rows[0])
         sure = titles or _EXCEL.fullmatch(before[0].strip()) is not None
         told = f"the table begins in line {count + 1}"
         if reads and (sure or comments):
@@ -71,12 +77,6 @@ def lines_before(
         if not reads and (sure or comments or (odd and len(rows) > 1)):
             return Before(_told(file, before, told), sure=sure or comments)
     return None
-
-
-def _stands_out(line: str) -> bool:
-    """Tell whether a line that reads as a row may be none: few words, or a mark of comments."""
-    cells = [cell for cell in re.split(r"[,;|\t]|::", line) if cell.strip(' "\r\n')]
-    return len(cells) < 2 or _is_comment(line)
 
 
 def _is_comment(line: str) -> bool:
@@ -93,7 +93,8 @@ def _table(
     is_whole: bool,
 ) -> tuple[str, list[list[str]]] | None:
     """Return the first delimiter under which `lines` are rows of one width, and these rows."""
-    survey = replace(file.survey, head="".join(lines))
+    head = "".join(lines)
+    survey = replace(file.survey, head=head, size=len(head.encode()) if is_whole else 1 << 62)
     for dialect in candidates(survey, asked, named, least):
         read = list(records(lines, dialect.grammar))
         if not is_whole and read and read[-1].fields is None:

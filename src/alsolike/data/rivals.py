@@ -14,8 +14,10 @@ from alsolike.data.trials import GLANCE, Trial, records_of
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
-def is_plain_rival(file: TextFile, trial: Trial, asked: Asked) -> bool:
+def is_plain_rival(file: TextFile, trial: Trial, tried: Sequence[Dialect], asked: Asked) -> bool:
     """Tell whether every line by itself is a full row, too, although `trial` found quotes.
+
+    Not where the names asked for are quoted: then the plain dialect is not among those `tried`.
 
     Of quotes that enclose no line end this is nothing special where they are ``"``, for some
     programs quote all fields; of rarer quotes it leaves a doubt.
@@ -24,6 +26,8 @@ def is_plain_rival(file: TextFile, trial: Trial, asked: Asked) -> bool:
     if not quote or asked.quote is not None or not (trial.breaks or quote != '"'):
         return False
     plain = Dialect(trial.dialect.delimiter, "", "", header=False)
+    if all(one.grammar != plain.grammar for one in tried):
+        return False
     return all(row.fields is not None for row in records_of(file, plain, trial.width))
 
 
@@ -55,7 +59,7 @@ def plain_is_likelier(file: TextFile, trial: Trial) -> bool:
             strays += any(quote in cell for cell in cells)
         numbers = {place for place, cell in enumerate(cells) if is_number(cell)}
         numeric = numbers if numeric is None else numeric & numbers
-    alike = any(
+    alike = bool(swallowed) and any(
         all(place < len(cells) and is_number(cells[place]) for cells in swallowed)
         for place in numeric or ()
     )
@@ -87,8 +91,8 @@ def guesses_of(
     guesses = []
     if asked.quote is None:
         guesses += _other_quotes(connection, table, file, trial, others, asked)
-    if asked.escape is None and trial.dialect.quote in ("", '"') and file.survey.marks["\\"]:
-        guesses += _escapes(connection, table, file, trial, asked)
+    if asked.escape is None and trial.dialect.quote != "\\" and file.survey.marks["\\"]:
+        guesses += _escapes(file, trial, asked)
     notes = []
     if asked.delimiter is None:
         for other, width in _other_delimiters(file, trial, others):
@@ -123,7 +127,7 @@ def _other_quotes(
         if rival is None or mark in (trial.dialect.quote, '"') or not file.survey.marks[mark]:
             continue
         begins = _cells(connection, table, trial, "starts_with({0}, ?)", mark)
-        if begins and _reads(file, rival, trial.width):
+        if begins and _reads(file, rival):
             yield (
                 f"{file.name}: {begins:,} fields begin with {mark} and end with it, as if quoted. "
                 "It is read as a plain character; if it is the quote, pass "
@@ -131,25 +135,24 @@ def _other_quotes(
             )
 
 
-def _reads(file: TextFile, dialect: Dialect, width: int) -> bool:
-    return all(row.fields is not None for row in records_of(file, dialect, width))
+def _reads(file: TextFile, dialect: Dialect) -> bool:
+    widths = (-1 if row.fields is None else len(row.fields) for row in records_of(file, dialect, 0))
+    return min(filter(None, widths), default=0) > 1  # a blank line has no width
 
 
-def _escapes(
-    connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, trial: Trial, asked: Asked
-) -> Iterator[str]:
+def _escapes(file: TextFile, trial: Trial, asked: Asked) -> Iterator[str]:
     r"""Say so where all backslashes may be escapes, as ``csv`` reads them, and change what is read.
 
     An escape stands before a quote, the delimiter, a line end or a backslash; where one stands
     before anything else, as in ``C:\temp``, none of them is taken for an escape.
     """
-    delimiter, _, escape = trial.dialect.grammar
-    if len(delimiter) > 1 or _is_odd(connection, table, trial):
+    delimiter, quote, escape = trial.dialect.grammar
+    if len(delimiter) > 1 or _is_odd(file, delimiter):
         return
     rows = csv.reader(
         file.lines(),
         delimiter=delimiter,
-        quotechar='"',
+        quotechar=quote or '"',
         doublequote=False,
         escapechar="\\",
         strict=True,
@@ -168,10 +171,11 @@ def _escapes(
         return
     if differs and width > 1:
         where = "outside quotes " if escape == "\\" else ""
+        mark = "\\"
         way = (
             "have the file written with quotes doubled and without escapes"
             if escape == "\\"
-            else f"pass {asked.prefix}escape='\\', or have the file written without escapes"
+            else f"pass {asked.prefix}escape={mark!r}, or have the file written without escapes"
         )
         yield (
             f"{file.name}: each backslash stands where an escape might. Backslashes {where}are "
@@ -179,11 +183,10 @@ def _escapes(
         )
 
 
-def _is_odd(connection: duckdb.DuckDBPyConnection, table: str, trial: Trial) -> bool:
+def _is_odd(file: TextFile, delimiter: str) -> bool:
     """Tell whether a backslash stands before a character that needs no escape."""
-    escaped = re.escape(trial.dialect.delimiter).replace("'", "''")
-    plain = rf"""regexp_replace({{0}}, '\\[\\"{escaped}\r\n]|\\$', '', 'g')"""
-    return _cells(connection, table, trial, f"contains({plain}, ?)", "\\") > 0
+    escapes = re.compile(rf"""\\(?:[\\"'\r\n]|{re.escape(delimiter)})""")
+    return any("\\" in line and "\\" in escapes.sub("", line) for line in file.lines())
 
 
 def _cells(
