@@ -165,8 +165,7 @@ def _way_out(problem: Record, dialect: Dialect, asked: Asked) -> str:
     ways, prefix = [], asked.prefix
     if "quote" in problem.problem:
         ways.append(
-            f"Close or double the quote, or pass {prefix}quote='' if quotes are plain "
-            "characters"
+            f"Close or double the quote, or pass {prefix}quote='' if quotes are plain characters"
         )
     elif "columns" in problem.problem:
         ways.append(

@@ -69,15 +69,20 @@ def _loaded(
 ) -> Loaded:
     sample = connection.execute(f"SELECT * FROM {table} ORDER BY rowid LIMIT 1000").fetchall()  # noqa: S608
     rows = [tuple(text or "" for text in row) for row in sample]
-    header, told = _header(rows, asked, wanted)
+    header, told = _header(file, trial, rows, asked, wanted)
     dialect = Dialect(*trial.dialect.grammar, header, trial.dialect.reason, told)
     warnings = [*trial.guesses]
     if told:
         other = f"{asked.prefix}header={not header}"
         is_wrong = "it is a row" if header else "it names the columns"
-        warnings.append(f"{file.name}: first line {told}. If {is_wrong}, pass {other}.")
+        warnings.append(f"{file.name}: {told}. If {is_wrong}, pass {other}.")
+    if file.bent and trial.breaks:
+        warnings.append(
+            f"{file.name}: line ends within quotes are read as LF, for the packed file does not "
+            "say whether they are CRLF. To keep them, unpack it (zstd -d) and read the plain text."
+        )
     names = rows[0] if header and rows else tuple("" for _ in range(trial.width))
-    warnings += _before(file, asked, wanted, names, None if trial.rejected else rows[:1])
+    warnings += _before(file, asked, wanted, names, None if trial.rejected else rows)
 
     def locate(wanted_rows: Sequence[int]) -> list[tuple[int, str]]:
         return _located(file, dialect, trial.width, wanted_rows)
@@ -95,11 +100,16 @@ def _loaded(
         blank=trial.blank,
         rejected=trial.rejected,
         warnings=warnings,
+        prefix=asked.prefix,
     )
 
 
 def _header(
-    rows: Sequence[Sequence[str]], asked: Asked, wanted: Sequence[str | int]
+    file: TextFile,
+    trial: Trial,
+    rows: Sequence[Sequence[str]],
+    asked: Asked,
+    wanted: Sequence[str | int],
 ) -> tuple[bool, str]:
     """Return whether the first row names the columns, and what to say where that is a guess."""
     if asked.header is not None:
@@ -111,7 +121,12 @@ def _header(
         return found.header, ""
     shown = ", ".join(repr(shortened(cell)) for cell in rows[0][:_SHOWN_NAMES])
     more = ", ..." if len(rows[0]) > _SHOWN_NAMES else ""
-    return found.header, f"taken as {'column names' if found.header else 'a row'}: {shown}{more}"
+    ((line, _),) = _located(file, trial.dialect, trial.width, [0])
+    place = "first line" if line == 1 else f"line {line}, the first that is read,"
+    return (
+        found.header,
+        f"{place} taken as {'column names' if found.header else 'a row'}: {shown}{more}",
+    )
 
 
 def _before(
@@ -119,13 +134,13 @@ def _before(
     asked: Asked,
     wanted: Sequence[str | int],
     names: Sequence[str],
-    first: Sequence[Sequence[str]] | None,
+    rows: Sequence[Sequence[str]] | None,
 ) -> list[str]:
     """Raise DataError where lines stand before the table for sure; else return a warning."""
     named, least = _asked_for(wanted)
     if set(named) <= set(names) and named:
         return []
-    before = lines_before(file, asked, named, least, first[0] if first else None)
+    before = lines_before(file, asked, named, least, rows)
     if before is None:
         return []
     if before.sure:
@@ -151,13 +166,13 @@ def _located(
 
 
 def _not_utf8(file: TextFile) -> str:
-    name = shlex.quote(file.name)
-    unpacked = f"gzip -dc {name} | iconv" if file.compression == "gzip" else "iconv"
-    source = "" if file.compression == "gzip" else f" {name}"
+    name, packed = shlex.quote(file.name), file.unpacked_by
+    convert = "iconv -f LATIN1 -t UTF-8"
+    command = f"{packed} -dc {name} | {convert}" if packed else f"{convert} {name}"
     return (
         f"{file.name}, line {file.survey.not_utf8_line}: {file.survey.not_utf8}. If the file is "
-        f"Latin-1, convert it: {unpacked} -f LATIN1 -t UTF-8{source} > new.csv; or set such lines "
-        "aside with on_error='reject', rejects='file'."
+        f"Latin-1, convert it: {command} > {shlex.quote(file.new_name)}; or set such lines aside "
+        "with on_error='reject', rejects='file'."
     )
 
 

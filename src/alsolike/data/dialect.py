@@ -182,9 +182,7 @@ class _Sampled(NamedTuple):
     even: float
 
 
-def _sampled(
-    grammar: Grammar, lines: Sequence[str], named: Sequence[str], least: int
-) -> _Sampled:
+def _sampled(grammar: Grammar, lines: Sequence[str], named: Sequence[str], least: int) -> _Sampled:
     read = [row for row in records([f"{line}\n" for line in lines], grammar) if row.fields != []]
     first = (read[0].fields or []) if read else []
     # Blanks around names say nothing against a delimiter; `place_of` hints at the true names.

@@ -7,13 +7,14 @@ from typing import NamedTuple
 # With a letter in it: 1e-5, 2026-01-31T12:00:00Z.
 _LETTERED = re.compile(r"[-+]?[0-9]*\.?[0-9]+e[-+]?[0-9]+|[0-9]{4}-[0-9]{2}-[0-9]{2}t.*", re.I)
 _NO_VALUE = frozenset(("", "nan", "na", "n/a", "null", "none", "nil", "\\n", "-", "--", "?", "."))
-_NAMES = frozenset(
-    "user userid uid users item itemid iid items id ids customer customerid client clientid member "
-    "memberid account accountid visitor visitorid person who session sessionid product productid "
-    "movie movieid film track trackid artist artistid song songid book bookid isbn article "
-    "articleid game gameid title name names what mid sku asin rating ratings score value weight "
-    "count counts plays quantity amount price time timestamp date datetime created createdat "
-    "category genre genres url image link tag tags label description text event type".split()
+# Words that tables often have for names, without blanks and marks between them.
+_USUAL = re.compile(
+    "(?:user|customer|client|member|account|visitor|person|reader|listener|session|item|product|"
+    "movie|film|track|artist|song|album|book|article|game|title|name|tag|genre|category|event|"
+    "session|order)(?:s|ids?|names?|no|nr|key|code)?|[uimp]?ids?|who|what|isbn|sku|asin|"
+    "ratings?|scores?|values?|weights?|counts?|plays|quantity|amount|price|times?|timestamp|"
+    "dates?|datetime|created(?:at)?|urls?|images?|links?|labels?|description|texts?|type",
+    re.IGNORECASE,
 )
 
 
@@ -46,40 +47,48 @@ def first_row(rows: Sequence[Sequence[str]]) -> Found:
     >>> first_row([["ann", "matrix"], ["bob", "alien"]])
     Found(header=False, sure=False)
     """
-    names = words = data = 0
+    verdicts = []
     for first, *below in zip(*rows, strict=True) if rows else ():
         later = [cell for cell in map(str.strip, below) if not _is_no_value(cell)]
-        says = _verdict(first.strip(), later)
-        names += says > 0
-        data += says < 0
-        words += _is_usual(first)
-    named = names > 0 or words > 1
-    return Found(named and not data, data > 0 and not named)
+        verdicts.append(_verdict(first.strip(), later))
+    names = max([0, *verdicts]) > 0 or sum(map(_is_usual, rows[0] if rows else ())) > 1
+    data = min([0, *verdicts])
+    return Found(names and not data, data < -1 and not names)
 
 
-def are_names(row: Sequence[str]) -> bool:
-    """Tell whether a row is full and holds words that tables often have for names, at least two."""
-    return all(map(str.strip, row)) and sum(map(_is_usual, row)) > 1
+def are_names(row: Sequence[str], *, all_usual: bool = False) -> bool:
+    """Tell whether a row is full, and at least two of its cells are usual names, or all are."""
+    usual = sum(map(_is_usual, row))
+    return all(map(str.strip, row)) and usual > 1 and (usual == len(row) or not all_usual)
 
 
 def _is_usual(cell: str) -> bool:
-    return re.sub(r"[\W_]", "", cell).casefold() in _NAMES
+    return _USUAL.fullmatch(re.sub(r"[\W_]", "", cell)) is not None
 
 
 def _verdict(first: str, later: Sequence[str]) -> int:
-    """Return 1 where `first` looks like the name of what is below, -1 where like one of those."""
+    """Return 1 where `first` looks like the name of what is below; -2 where like one of those.
+
+    -1 says that it is no name, for it is a number, but those below are none.
+    """
     if _is_no_value(first):
         return 0
-    if _is_number(first) or first in later:
+    are_numbers = all(map(_is_number, later))
+    if first in later or (_is_number(first) and are_numbers):
+        return -2
+    if _is_number(first):
         return -1
-    if not later:
-        return 0
-    if all(map(_is_number, later)):
+    if later and are_numbers:
         return 1
-    marks, first_marks = [_marks(cell) for cell in later], _marks(first)
-    if len(later) > 1 and frozenset.intersection(*marks) - first_marks:
+    return _by_marks(first, later)
+
+
+def _by_marks(first: str, later: Sequence[str]) -> int:
+    """Compare the digits and marks of texts: 1 where `first` lacks what all the others have."""
+    own, marks = _marks(first), [_marks(cell) for cell in later]
+    if len(later) > 1 and frozenset.intersection(*marks) - own:
         return 1
-    return -1 if first_marks and sum(one == first_marks for one in marks) * 2 > len(marks) else 0
+    return -2 if own and sum(one == own for one in marks) * 2 > len(marks) else 0
 
 
 def _marks(text: str) -> frozenset[str]:

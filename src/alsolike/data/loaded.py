@@ -37,7 +37,7 @@ class Loaded:
     Rows below `skip` are not data (a header). `locate` turns ascending row numbers into
     (line, text) pairs; `unit` is what such a number counts, "line" or "row". `odd` knows the
     columns of texts that were something else before, and can hold no ids. `warnings` say what was
-    guessed, and the way out.
+    guessed, and the way out. `prefix` is what the names of its options begin with.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Loaded:
     unit: str = "line"
     odd: dict[int, Odd] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    prefix: str = ""
 
 
 def where(loaded: Loaded, row: int) -> str:
@@ -83,9 +84,7 @@ def refuse_overwriting(rejects: str | os.PathLike[str], *sources: object) -> Non
             )
 
 
-def write_rejects(
-    path: str | os.PathLike[str], likes: Loaded, items: Loaded | None = None
-) -> None:
+def write_rejects(path: str | os.PathLike[str], likes: Loaded, items: Loaded | None = None) -> None:
     """Write line, reason and text as CSV, bytes that are not UTF-8 as escapes.
 
     With an item table the lines of both are there, and a column before these names the file.

@@ -5,14 +5,13 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 from alsolike.data.dialect import Asked, candidates
 from alsolike.data.files import TextFile
 from alsolike.data.header import are_names
 from alsolike.data.loaded import shortened
-from alsolike.data.records import records
+from alsolike.data.records import Grammar, records
 
 _MOST_LINES = 40
 _SAMPLE = 100
@@ -32,7 +31,7 @@ def lines_before(
     asked: Asked,
     named: Sequence[str],
     least: int,
-    first: Sequence[str] | None = None,
+    rows: Sequence[Sequence[str]] | None = None,
 ) -> Before | None:
     """Look for lines before the table of `file`; None where it begins with the first.
 
@@ -45,42 +44,49 @@ def lines_before(
     file : TextFile
     asked, named, least
         As for `alsolike.data.dialect.candidates`.
-    first : sequence of str, optional
-        The first row, where all lines can be read as rows of one width. Then lines that may well
+    rows : sequence of rows of str, optional
+        The first rows, where all lines can be read as rows of one width. Then lines that may well
         be rows are not taken for lines before the table.
     """
+    if rows is not None and not named and not _stand_out(rows[:_MOST_LINES]):
+        return None
     lines = list(islice(file.lines(), _SAMPLE))
     is_whole = len(lines) < _SAMPLE
-    reads = first is not None
-    if first is not None and not named and sum(map(bool, first)) > 1 and not _is_comment(first[0]):
-        return None
     for count in range(1, min(_MOST_LINES, len(lines) - 1) + 1):
         found = _table(file, lines[count:], asked, named, least, is_whole=is_whole)
         if found is None:
             continue
-        delimiter, rows = found
+        grammar, table = found
         before = lines[:count]
-        cells = [[cell.strip(' \t\r\n"') for cell in line.split(delimiter)] for line in before]
+        cells = [row.fields or [row.raw.strip()] for row in records(before, grammar)]
         if named:
-            hits = set(named) & {*rows[0], *map(str.strip, rows[0])}
-            if hits and not any(hits.intersection(row) for row in cells):
+            hits = set(named) & {*table[0], *map(str.strip, table[0])}
+            if hits and not any(hits.intersection(map(str.strip, row)) for row in cells):
                 return Before(_told(file, before, f"the names are in line {count + 1}"), sure=True)
             continue
-        comments = all(_is_comment(line) or not line.strip() for line in before)
-        comments &= not any(_is_comment(row[0]) for row in rows)
-        titles = all(sum(map(bool, row)) < 2 for row in cells) and are_names(rows[0])
+        titles = are_names(table[0], all_usual=all(map(all, cells)))
         sure = titles or _EXCEL.fullmatch(before[0].strip()) is not None
-        told = f"the table begins in line {count + 1}"
-        if reads and (sure or comments):
-            return Before(_told(file, before, told), sure=sure)
-        odd = all(len(row) != len(rows[0]) for row in cells)
-        if not reads and (sure or comments or (odd and len(rows) > 1)):
-            return Before(_told(file, before, told), sure=sure or comments)
+        comments = all(_is_comment(line) or not line.strip() for line in before)
+        comments &= not any(_is_comment(row[0]) for row in table)
+        odd = all(len(row) != len(table[0]) for row in cells) and len(table) > 1
+        if sure or comments or (odd and rows is None):
+            is_sure = sure or (comments and rows is None)
+            return Before(
+                _told(file, before, f"the table begins in line {count + 1}"), sure=is_sure
+            )
     return None
 
 
+def _stand_out(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether what was read as rows may begin with lines that are none."""
+    if are_names(rows[0]):
+        return False
+    full = sum(map(bool, rows[0]))
+    return full < 2 or _is_comment(rows[0][0]) or any(map(are_names, rows))
+
+
 def _is_comment(line: str) -> bool:
-    return line.startswith(_COMMENT)
+    return line.lstrip('\ufeff"').startswith(_COMMENT)
 
 
 def _table(
@@ -91,8 +97,8 @@ def _table(
     least: int,
     *,
     is_whole: bool,
-) -> tuple[str, list[list[str]]] | None:
-    """Return the first delimiter under which `lines` are rows of one width, and these rows."""
+) -> tuple[Grammar, list[list[str]]] | None:
+    """Return the first grammar under which `lines` are rows of one width, and these rows."""
     head = "".join(lines)
     survey = replace(file.survey, head=head, size=len(head.encode()) if is_whole else 1 << 62)
     for dialect in candidates(survey, asked, named, least):
@@ -103,7 +109,7 @@ def _table(
         if rows and rows[0] and len(rows[0]) >= least and lines[0].strip():
             good = [row for row in rows if row is not None]
             if len(good) == len(rows):
-                return dialect.delimiter, good
+                return dialect.grammar, good
     return None
 
 
@@ -120,13 +126,10 @@ def _told(file: TextFile, before: Sequence[str], where: str) -> str:
 
 def _command(file: TextFile, before: Sequence[str]) -> str:
     """Return the command that writes the file without these lines, for a shell."""
-    path = Path(file.name)
     name = shlex.quote(f"./{file.name}" if file.name.startswith("-") else file.name)
-    packed = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix.lower())
-    packed = "gzip" if file.compression == "gzip" else packed
-    ending = Path(path.stem).suffix if path.suffix.lower() in (".gz", ".zst") else path.suffix
+    packed = file.unpacked_by
     steps = [f"{packed} -dc {name}"] if packed else []
     if any(line.endswith("\r") for line in before):
         steps.append("tr '\\r' '\\n'" if packed else f"tr '\\r' '\\n' < {name}")
     steps.append(f"tail -n +{len(before) + 1}" + ("" if steps else f" {name}"))
-    return f"{' | '.join(steps)} > {shlex.quote('new' + (ending or '.txt'))}"
+    return f"{' | '.join(steps)} > {shlex.quote(file.new_name)}"

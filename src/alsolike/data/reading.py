@@ -73,7 +73,8 @@ def read(
         become the ids and which takes no `user` and the like.
     user, item, value, timestamp : str or int
         Columns by name, or by number from 1. In text a number is always a number; elsewhere a name
-        that looks like it wins. Without `value` each row counts 1. Times are seconds since 1970 or ISO dates (UTC unless they say else).
+        that looks like it wins. Without `value` each row counts 1. Times are seconds since 1970 or
+        ISO dates (UTC unless they say else).
     items : path or frame, optional
         A table of the items; its dialect is found on its own, or fixed by the options that begin
         with ``items_``, which mean what those without do.

@@ -101,7 +101,7 @@ class ReadReport:
             told.append(("dialect of the item table", _dialect(self.items_dialect)))
         for table, dialect in (("", self.dialect), (" of the item table", self.items_dialect)):
             if dialect is not None and dialect.first_line:
-                told.append((f"first line{table}", dialect.first_line))
+                told.append((f"header{table}", f"{dialect.first_line} (a guess)"))
         after = " after the first line" if self.dialect and self.dialect.names_guessed else ""
         told.append(("rows", f"{self.rows:,}{after}"))
         kept = "kept" if self.duplicates_rule == "keep" else "dropped"

@@ -49,7 +49,9 @@ def plain_is_likelier(file: TextFile, trial: Trial) -> bool:
     next(rows, None)  # which may name the columns
     for row in rows:
         if row.breaks:
-            swallowed += [line.split(delimiter) for line in _LINE_END.split(row.raw) if line.strip()]
+            swallowed += [
+                line.split(delimiter) for line in _LINE_END.split(row.raw) if line.strip()
+            ]
             continue
         cells = row.raw.rstrip("\r\n").split(delimiter)
         if quote in row.raw:
@@ -88,12 +90,12 @@ def guesses_of(
     asked : Asked
         What the caller fixed is no guess.
     """
-    guesses = []
+    guesses: list[str] = []
     if asked.quote is None:
         guesses += _other_quotes(connection, table, file, trial, others, asked)
     if asked.escape is None and trial.dialect.quote != "\\" and file.survey.marks["\\"]:
         guesses += _escapes(file, trial, asked)
-    notes = []
+    notes: list[str] = []
     if asked.delimiter is None:
         for other, width in _other_delimiters(file, trial, others):
             notes.append(f"delimiter {shown(other)} would give {width:,} columns")

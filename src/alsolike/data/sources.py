@@ -100,7 +100,7 @@ def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
         There is no such column, or its name occurs more than once.
     """
     width, hint = len(loaded.types), ""
-    is_number = isinstance(ref, int) or _NUMBER.fullmatch(ref) is not None
+    is_number = _NUMBER.fullmatch(str(ref)) is not None or isinstance(ref, int)
     hits = [place for place, name in enumerate(loaded.names) if name == str(ref)]
     if is_number and loaded.dialect is not None:
         hint = f" Column {hits[0] + 1} is named {str(ref)!r}: pass its number." if hits else ""
@@ -113,7 +113,7 @@ def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
             f"{loaded.name}: {role} column {ref!r} occurs {len(hits)} times (columns {numbers}). "
             "Pass its number instead of its name."
         )
-    if is_number:
+    if isinstance(ref, int) or _NUMBER.fullmatch(ref):
         if 1 <= int(ref) <= width:
             return int(ref) - 1
         raise DataError(
@@ -124,11 +124,14 @@ def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
     if not names:
         raise DataError(
             f"{loaded.name}: {role} column {ref!r} asked for, but no line names the columns. "
-            f"Pass a number from 1 to {width}, or header=True."
+            f"Pass a number from 1 to {width}, or {loaded.prefix}header=True."
         )
     near = difflib.get_close_matches(ref, names, n=2, cutoff=0.5)
     near = near or [name for name in names if name.strip().lower() == ref.strip().lower()]
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    if near:
+        hint = f" Did you mean {' or '.join(map(repr, near))}?"
+    elif loaded.dialect is not None:
+        hint = " If the first line is a row, give all columns by number."
     listed = ", ".join(map(repr, names[:30])) + (", ..." if len(names) > 30 else "")
     raise DataError(f"{loaded.name}: no {role} column {ref!r}; the columns are {listed}.{hint}")
 
