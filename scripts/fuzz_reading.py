@@ -28,7 +28,8 @@ from alsolike.data.sources import workspace
 from alsolike.errors import DataError
 
 OUTCOMES = ("same", "stated guess", "error", "silently other")
-_DELIMITERS = ",,,;;\t\t|| "
+_DELIMITERS = (*",,,,,,;;;;\t\t\t\t||||  ", "::", "^", "~", ":")
+_STANDS_FOR = "\x01"  # a delimiter of two characters, which csv does not know
 _WORDS = ("a", "Map Pack", "Vol. 2", "7", "12", "3.5", "ü", "nan", "x y", "O'Neil", "2026-01-31")
 _MARKS = ('"', "'", "\\", ",", ";", "\t", "|", " ", "\n", "\r\n", "\r", '5" disk', "\\N", "\\\\")
 
@@ -79,7 +80,7 @@ def _case(rng: random.Random) -> Case | None:
     delimiter = rng.choice(_DELIMITERS)
     escaped = rng.random() < 0.2
     dialect: dict[str, object] = {
-        "delimiter": delimiter,
+        "delimiter": delimiter if len(delimiter) == 1 else _STANDS_FOR,
         "quotechar": rng.choices("\"'\\", (8, 1, 1))[0],
         "quoting": rng.choice((csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC)),
         "doublequote": not escaped,
@@ -89,7 +90,7 @@ def _case(rng: random.Random) -> Case | None:
     if escaped and dialect["quotechar"] == "\\":
         return None
     width = rng.choice((2, 2, 3, 3, 4, 5))
-    names = [f"{name}{rng.choice(('', '', '', ' ', delimiter, chr(10)))}" for name in "uinmk"]
+    names = [f"{name}{rng.choice(('', '', '', ' ', delimiter[:1], chr(10)))}" for name in "uinmk"]
     body = [
         [_cell(rng, delimiter, width) for _ in range(width)]
         for _ in range(rng.choice((1, 2, 3, 5, 8, 20)))
@@ -106,11 +107,15 @@ def _case(rng: random.Random) -> Case | None:
     read = [row for row in read if len(row) == width or "".join(row).strip()]
     if any(len(row) != width for row in read):  # such as an escaped line end, which csv bends
         return None
+    if len(delimiter) > 1:
+        if any(":" in cell for row in rows for cell in row):
+            return None
+        text = text.replace(_STANDS_FOR, delimiter)
     if rng.random() < 0.1:
         text = text.removesuffix(str(dialect["lineterminator"]))
     content = (b"\xef\xbb\xbf" if rng.random() < 0.1 else b"") + text.encode()
     wanted: tuple[str | int, ...] = tuple(names[:2]) if by_name else (1, 2)
-    fixed = delimiter if rng.random() < 0.2 else None
+    fixed = delimiter if delimiter in "^~:" or rng.random() < 0.2 else None
     return Case(
         content, read, wanted, Asked.of(fixed, None, None, None), rng.random() < 0.1, dialect
     )
