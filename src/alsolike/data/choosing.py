@@ -76,21 +76,16 @@ def _first_that_reads(
     asked: Asked,
 ) -> tuple[Trial | None, list[Trial]]:
     failures: list[Trial] = []
-    ordinary: dict[str, bool] = {}
     for dialect in tried:
-        # Without quotes of its own a file is read as plain only where `"` is seen to be ordinary,
-        # or where no other way is left: the names asked for show in this one alone.
-        doubtful = asked.quote is None and dialect.quote != '"' and len(tried) > 1
-        if doubtful and not (dialect.quote and _encloses(file, dialect)):
-            delimiter = dialect.delimiter
-            if delimiter not in ordinary:
-                ordinary[delimiter] = _quotes_are_ordinary(file, delimiter)
-            if not ordinary[delimiter]:
-                continue
+        # Where no other way is left, the names asked for show in this dialect alone.
+        doubtful = asked.quote is None and len(tried) > 1
+        if doubtful and not dialect.quote and not _is_founded(file, dialect):
+            continue
         trial = attempt(connection, table, file, dialect)
-        if trial.problem is None:
+        if trial.problem is not None:
+            failures.append(trial)
+        elif not doubtful or _is_founded(file, dialect):
             return trial, failures
-        failures.append(trial)
     if not failures:  # there was a doubt about all of them
         trial = attempt(connection, table, file, tried[0])
         if trial.problem is None:
@@ -99,28 +94,32 @@ def _first_that_reads(
     return None, failures
 
 
+def _is_founded(file: TextFile, dialect: Dialect) -> bool:
+    """Tell whether something in the file speaks for the quote of `dialect`, or for none.
+
+    ``"`` is what is usual, and needs nothing. Another quote must enclose what needs it, for where
+    it encloses nothing the file is read as plain; and plain is what has ordinary ``"`` in it.
+    """
+    if dialect.quote == '"' or (dialect.quote and _encloses(file, dialect)):
+        return True
+    opening = dialect.delimiter + '"'
+    suspects = (line for line in file.lines() if line.startswith('"') or opening in line)
+    return quotes_are_ordinary(suspects, dialect.delimiter)
+
+
 def _encloses(file: TextFile, dialect: Dialect) -> bool:
     """Tell whether the quote of `dialect` encloses what needs it, or all the fields of a line."""
     delimiter, quote, _ = dialect.grammar
     for record in records_of(file, dialect, 0):
-        if record.fields is None:
-            return False
         raw = record.raw.rstrip("\r\n")
-        if quote not in raw:
+        if not record.fields or quote not in raw:
             continue
         if record.breaks or any(delimiter in text for text in record.fields):
             return True
-        if raw[:1] == raw[-1:] == quote and raw.count(quote + delimiter + quote) + 1 == len(
-            record.fields
-        ):
+        between = raw.count(quote + delimiter + quote)
+        if raw[:1] == raw[-1:] == quote and between + 1 == len(record.fields):
             return True
     return False
-
-
-def _quotes_are_ordinary(file: TextFile, delimiter: str) -> bool:
-    opening = delimiter + '"'
-    suspects = (line for line in file.lines() if line.startswith('"') or opening in line)
-    return quotes_are_ordinary(suspects, delimiter)
 
 
 def _best_of(
@@ -134,7 +133,12 @@ def _best_of(
 ) -> Trial:
     """Read in the dialect with the fewest malformed lines, rejecting those, or raise for them."""
     first = failures[0].dialect.delimiter
-    rivals = [trial for trial in failures if trial.dialect.delimiter == first]
+    rivals = [
+        trial
+        for trial in failures
+        if trial.dialect.delimiter == first
+        and (asked.quote is not None or _is_founded(file, trial.dialect))
+    ] or [failures[0]]
     if len(rivals) > 1:
         rivals.sort(key=lambda trial: _malformed(file, trial.dialect))
     best = rivals[0]

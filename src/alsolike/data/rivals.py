@@ -148,41 +148,50 @@ def _escapes(file: TextFile, trial: Trial, asked: Asked) -> Iterator[str]:
     An escape stands before a quote, the delimiter, a line end or a backslash; where one stands
     before anything else, as in ``C:\temp``, none of them is taken for an escape.
     """
-    delimiter, quote, escape = trial.dialect.grammar
-    if len(delimiter) > 1 or _is_odd(file, delimiter):
+    delimiter, _, escape = trial.dialect.grammar
+    if _is_odd(file, delimiter) or not _differs_without_escapes(file, trial):
         return
-    rows = csv.reader(
-        file.lines(),
-        delimiter=delimiter,
+    found = f"{file.name}: each backslash stands where an escape might."
+    if escape == "\\":
+        yield (
+            f"{found} Outside quotes they are read as plain characters; if they are escapes, have "
+            "the file written with quotes doubled and without escapes."
+        )
+    else:
+        yield (
+            f"{found} They are read as plain characters; if they are escapes, pass "
+            f"{asked.prefix}escape={chr(92)!r}, or have the file written without escapes."
+        )
+
+
+def _differs_without_escapes(file: TextFile, trial: Trial) -> bool:
+    """Tell whether ``csv`` reads rows of one width where it takes all escapes away, and others."""
+    delimiter, quote, _ = trial.dialect.grammar
+    # csv knows delimiters of one character only; a NUL stands for others, for text has none.
+    mark = delimiter if len(delimiter) == 1 else "\0"
+    lines = (line.replace(delimiter, mark) for line in file.lines())
+    read = csv.reader(
+        lines,
+        delimiter=mark,
         quotechar=quote or '"',
         doublequote=False,
         escapechar="\\",
         strict=True,
     )
-    ours = (row.fields for row in records_of(file, trial.dialect, trial.width) if row.fields)
+    rows = ([cell.replace(mark, delimiter) for cell in row] for row in read)
     theirs = (row for row in rows if "".join(row).strip() or len(row) == trial.width)
-    width, differs = 0, False
+    ours = (row.fields for row in records_of(file, trial.dialect, trial.width) if row.fields)
+    widths: set[int] = set()
+    differs = False
     try:
         for own, other in zip_longest(ours, theirs):
-            if other is not None:
-                width = width or len(other)
-                if len(other) != width:
-                    return
+            widths |= set() if other is None else {len(other)}
             differs = differs or own != other
+            if len(widths) > 1:
+                return False
     except csv.Error:
-        return
-    if differs and width > 1:
-        where = "outside quotes " if escape == "\\" else ""
-        mark = "\\"
-        way = (
-            "have the file written with quotes doubled and without escapes"
-            if escape == "\\"
-            else f"pass {asked.prefix}escape={mark!r}, or have the file written without escapes"
-        )
-        yield (
-            f"{file.name}: each backslash stands where an escape might. Backslashes {where}are "
-            f"read as plain characters; if they are escapes, {way}."
-        )
+        return False
+    return differs and min(widths, default=0) > 1
 
 
 def _is_odd(file: TextFile, delimiter: str) -> bool:
