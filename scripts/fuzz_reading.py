@@ -144,17 +144,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--show", type=int, default=3, help="how many of each to print")
     options = parser.parse_args(arguments)
     counts: Counter[str] = Counter()
-    with workspace(1) as (connection, scratch), tempfile.TemporaryDirectory() as folder:
-        del scratch
-        for case in cases(options.seed, options.files):
+    with workspace(1) as (connection, _), tempfile.TemporaryDirectory() as folder:
+        for number, case in enumerate(cases(options.seed, options.files), start=1):
             outcome, told = outcome_of(connection, Path(folder), case)
             counts[outcome] += 1
             if outcome == OUTCOMES[-1] and counts[outcome] <= options.show:
-                print(
-                    f"{outcome}: {case.content!r} as {case.dialect}\n  csv: {case.rows}\n  {told}"
-                )
-    listed = ", ".join(f"{outcome} {counts[outcome]:,}" for outcome in OUTCOMES)
-    print(f"seed {options.seed}, {options.files:,} files: {listed}")
+                print(f"{outcome}: {case.content!r} as {case.dialect}")
+                print(f"  csv: {case.rows}\n  {told}")
+            if number % 10_000 == 0 or number == options.files:
+                listed = ", ".join(f"{name} {counts[name]:,}" for name in OUTCOMES)
+                print(f"seed {options.seed}, {number:,} files: {listed}", flush=True)
     return int(counts[OUTCOMES[-1]] > 0)
 
 

@@ -184,6 +184,14 @@ def test_another_delimiter_that_fits_is_said(tmp_path):
     assert not read(path, user=1, item=2, header=False, delimiter=";")[1].warnings
 
 
+def test_a_likelier_delimiter_that_fails_late_is_said(tmp_path):
+    path = likes(tmp_path, "".join(f"u{n}|i,{n % 7}\n" for n in range(300)) + "u|i|i,3\n")
+    _, report = read(path, user=1, item=2, header=False)
+    assert "delimiter '|' is likelier, but fails at line 301" in report.warnings[0]
+    with pytest.raises(DataError, match=r"line 301: 2 columns expected, 3 found"):
+        read(path, user=1, item=2, header=False, delimiter="|")
+
+
 def test_further_lines_of_a_rejected_record_are_no_rows(tmp_path):
     text = 'user,item,n\na,x,1\nb,"y\nghost,row,2\nz"\nc,w,3\n'
     rejects = tmp_path / "r.csv"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from alsolike.data.dialect import Asked, Dialect, describe, quotes_are_ordinary
+from alsolike.data.dialect import Asked, Dialect, describe, quotes_are_ordinary, shown
 from alsolike.data.files import TextFile
 from alsolike.data.loaded import shortened
 from alsolike.data.records import Record
@@ -40,6 +40,15 @@ def choose(
     others = [one for one in tried if all(one is not failed.dialect for failed in failures)]
     notes, guesses = guesses_of(connection, table, file, trial, others, asked)
     trial.guesses += guesses
+    first = failures[0] if failures else trial
+    if first.problem is not None and first.dialect.delimiter != trial.dialect.delimiter:
+        likelier, taken = shown(first.dialect.delimiter), shown(trial.dialect.delimiter)
+        trial.guesses.append(
+            f"{file.name}: delimiter {likelier} is likelier, but fails at line "
+            f"{first.problem.line} ({first.problem.problem}). Read with delimiter {taken}; if the "
+            "other is meant, mend that line and pass "
+            f"{asked.prefix}delimiter={first.dialect.delimiter!r}."
+        )
     told = [(f.dialect, f.problem.line, f.problem.problem) for f in failures if f.problem]
     trial.dialect = trial.dialect.because("; ".join([describe(trial.dialect, told), *notes]))
     return trial
@@ -80,6 +89,9 @@ def _first_that_reads(
         # Where no other way is left, the names asked for show in this dialect alone.
         doubtful = asked.quote is None and len(tried) > 1
         if doubtful and not dialect.quote and not _is_founded(file, dialect):
+            continue
+        # Texts have blanks: they are no way out of a fault under a likelier delimiter.
+        if dialect.delimiter == " " and failures and failures[0].dialect.delimiter != " ":
             continue
         trial = attempt(connection, table, file, dialect)
         if trial.problem is not None:
