@@ -220,6 +220,53 @@ def test_rejected_lines_are_counted_and_written(tmp_path):
     )
 
 
+ITEMS = b'item,name\nx,Good\ny,Bad, extra\n\nz,"open\nw,caf\xe9\nv,Last\n'
+
+
+def test_rejected_lines_of_the_item_table_are_counted_and_written(tmp_path):
+    path, items, rejects = (tmp_path / name for name in ("l.csv", "i.csv", "r.csv"))
+    path.write_bytes(H + b"a,x,1\nb,v,2\nb,y\n")
+    items.write_bytes(ITEMS)
+    options = {"user": "user", "item": "item", "items": items, "item_name": "name"}
+    found, report = read(path, **options, on_error="reject", rejects=rejects)
+    assert list(found.catalogue.names) == ["Last", "Good"]
+    assert (report.rejected, report.items_rejected, report.items_blank) == (1, 3, 1)
+    assert dict(report.facts())["malformed lines of the item table"] == "3 rejected"
+    assert rejects.read_text() == (
+        "file,line,reason,text\n"
+        f'{path},4,"3 columns expected, 2 found","b,y"\n'
+        f'{items},3,"2 columns expected, 3 found","y,Bad, extra"\n'
+        f'{items},5,a quote opens in column 2 and is never closed,"z,""open"\n'
+        f'{items},6,bytes that are not UTF-8,"w,caf\\xe9"\n'
+    )
+
+
+def test_the_ways_out_of_a_malformed_item_table_work(tmp_path):
+    path, items = tmp_path / "l.csv", tmp_path / "i.dat"
+    path.write_bytes(H + b"a,x,1\nb,y,2\n")
+    options = {"user": "user", "item": "item", "items": items, "item_id": 1, "item_name": 2}
+    items.write_bytes(b'x|"A b\ny|"C\n')
+    with pytest.raises(DataError, match=r"i\.dat, line 1: .*items_quote=''.*on_error='reject'"):
+        read(path, **options)
+    found, _ = read(path, **options, items_delimiter="|", items_quote="", items_header=False)
+    assert list(found.catalogue.names) == ['"A b', '"C']
+    items.write_bytes(b"x::Caf\xe9 (1995)::Drama\ny::B (1996)::Comedy\n")
+    with pytest.raises(DataError, match=r"line 1: byte 0xe9 .*iconv -f LATIN1 .*i\.dat > new\.dat"):
+        read(path, **options)
+    items.write_bytes(b"x:it\\'s:\"\ny:'b:c':d\n")
+    found, _ = read(
+        path, **options, items_delimiter=":", items_quote="'", items_escape="\\", items_header=False
+    )
+    assert list(found.catalogue.names) == ["it\\'s", "b:c"]
+    items.write_bytes(b"id\ny,z\n")
+    with pytest.raises(DataError, match=r"Pass items_delimiter="):
+        read(path, **(options | {"item_id": "id"}))
+    with pytest.raises(SettingError, match=r"items_quote='ab'"):
+        read(path, **options, items_quote="ab")
+    with pytest.raises(SettingError, match=r"begin with items_ say nothing without items="):
+        read(path, user="user", item="item", items_header=True)
+
+
 def test_rejecting_json_lines(tmp_path):
     path, rejects = tmp_path / "l.jsonl", tmp_path / "rejects.csv"
     path.write_bytes(J + b'nonsense\n\n{"user":2,"item":"y","value":"z"}\n')

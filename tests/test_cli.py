@@ -448,6 +448,26 @@ def test_an_interruption_has_a_status_of_its_own(
     assert result.stderr == "Interrupted. No half-written file is left.\n"
 
 
+def test_guesses_are_warnings_and_options_settle_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("l.csv").write_text("2,x1,5\n16,x1,2\n47,x2,8\n")
+    Path("i.csv").write_text('x1,"Good, old"\nx2,Bad, extra\n')
+    columns = ["--user", "1", "--item", "2", "--item-id", "1", "--item-name", "2"]
+    words = ["read", "l.csv", "--items", "i.csv", *columns]
+    assert "items_delimiter=" in refused(*words)
+    rejecting = fine(*words, "--on-error", "reject", "--rejects", "r.csv")
+    assert "malformed lines of the item table  1 rejected" in rejecting.stdout
+    assert Path("r.csv").read_text().splitlines()[1].startswith("i.csv,2,")
+    assert rejecting.stderr.startswith("warning: i.csv: first line taken as ")
+    Path("i.csv").write_text("x1|'Good|old'\nx2|Bad\n")
+    options = ["--items-delimiter", "|", "--items-quote", "'", "--no-items-header"]
+    settled = fine(*words, *options, "--to", "o.csv")
+    assert settled.stderr == ""
+    assert "delimiter '|', quote ''', escape ''', header no" in settled.stdout
+
+
 @pytest.mark.parametrize(
     "words",
     [

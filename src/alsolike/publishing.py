@@ -287,8 +287,10 @@ def _warnings(outcome: Outcome) -> Iterator[str]:
         yield f"The best point is the last sweep, {last}: more sweeps may do better."
     yield from _at_the_edge(found)
     read = outcome.how_read
-    if read.rejected:
-        yield f"{read.rejected:,} malformed lines were rejected."
+    yield from read.warnings
+    rejected = read.rejected + read.items_rejected
+    if rejected:
+        yield f"{rejected:,} malformed lines were rejected."
     if read.missing:
         yield f"{read.missing:,} rows without a user or an item were dropped."
 

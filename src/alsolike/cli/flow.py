@@ -101,7 +101,8 @@ def _do(job: Any, *, quiet: bool, verbose: bool) -> None:
     with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead() as compiling:
         _tell_of(terminal, compiling=compiling)
         outcome = run_job(job, observer=terminal)
-    for warning in outcome.warnings():
+    said = outcome.how_read.warnings  # as soon as it was read
+    for warning in filter(lambda one: one not in said, outcome.warnings()):
         say(f"warning: {warning}", err=True)
     if not quiet:
         say(f"To walk through it: {_program()} serve {job.out / 'model'}")

@@ -40,6 +40,10 @@ _READING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--quote",), {"help": "Overrides detection; 'none' is understood."}),
     (("--escape",), {"help": "Overrides detection; 'none' is understood."}),
     (("--header/--no-header",), {"default": None, "help": "Does the first line name columns?"}),
+    (("--items-delimiter",), {"help": "As --delimiter, of --items."}),
+    (("--items-quote",), {"help": "As --quote, of --items."}),
+    (("--items-escape",), {"help": "As --escape, of --items."}),
+    (("--items-header/--no-items-header",), {"default": None, "help": "As --header, of --items."}),
     (
         ("--duplicates",),
         {
@@ -80,7 +84,7 @@ _READING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
             "type": click.Choice(["error", "reject"]),
             "default": "error",
             "show_default": True,
-            "help": "Malformed lines.",
+            "help": "Malformed lines, also of --items.",
         },
     ),
     (("--rejects",), {"type": _Named(), "help": "File for the lines that were rejected."}),

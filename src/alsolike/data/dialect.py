@@ -4,12 +4,13 @@ Each candidate is tried on the whole file, not on its first lines, and the first
 every row with one number of columns wins. Quotes are tried as ``"`` doubled, ``"`` with ``\``,
 ``\`` as quote and escape (the founding article's), none, and ``'``. "None" needs evidence: a
 field such as ``"Weird Al" Yankovic`` shows that quotes are ordinary characters, while a quote that
-merely stays open is an error.
+merely stays open is an error. So do ``\`` and ``'``: they must enclose what needs it.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from alsolike.data.files import Survey
 from alsolike.data.records import Grammar, records
@@ -26,7 +27,7 @@ _NAMES = {
     "none": "",
 }
 _STANDARD, _ESCAPED, _ARTICLE = ('"', '"'), ('"', "\\"), ("\\", "\\")
-_NONE, _SINGLE = ("", ""), ("'", "'")
+_NONE, _SINGLE, _SINGLE_ESCAPED = ("", ""), ("'", "'"), ("'", "\\")
 _SAMPLE = 200
 
 
@@ -45,6 +46,8 @@ class Dialect:
         Whether the first line names the columns.
     reason : str
         Why this dialect and no other, for people.
+    first_line : str
+        What the first line was taken as, for people, where that is a guess.
 
     Examples
     --------
@@ -57,6 +60,7 @@ class Dialect:
     escape: str
     header: bool
     reason: str = ""
+    first_line: str = ""
 
     def __str__(self) -> str:
         return f"{self.marks}, header {'yes' if self.header else 'no'}"
@@ -65,9 +69,14 @@ class Dialect:
     def marks(self) -> str:
         """The delimiter, quote and escape in words."""
         return (
-            f"delimiter {_shown(self.delimiter)}, quote {_shown(self.quote)}, "
-            f"escape {_shown(self.escape)}"
+            f"delimiter {shown(self.delimiter)}, quote {shown(self.quote)}, "
+            f"escape {shown(self.escape)}"
         )
+
+    @property
+    def names_guessed(self) -> bool:
+        """Whether the first line was taken as column names although nobody said so."""
+        return self.header and bool(self.first_line)
 
     @property
     def grammar(self) -> Grammar:
@@ -87,12 +96,20 @@ class Asked:
     quote: str | None = None
     escape: str | None = None
     header: bool | None = None
+    prefix: str = ""
 
     @classmethod
     def of(
-        cls, delimiter: str | None, quote: str | None, escape: str | None, header: bool | None
+        cls,
+        delimiter: str | None,
+        quote: str | None,
+        escape: str | None,
+        header: bool | None,
+        prefix: str = "",
     ) -> "Asked":
         """Check the options and turn names such as ``tab`` and ``none`` into characters.
+
+        `prefix` is what the names of the options begin with: ``items_`` for the item table.
 
         Raises
         ------
@@ -104,15 +121,19 @@ class Asked:
             for text in (delimiter, quote, escape)
         )
         if delimiter is not None and (not delimiter or set(delimiter) & set("\r\n\0")):
-            raise SettingError(f"delimiter={delimiter!r}: one or more characters, no line ends.")
+            raise SettingError(
+                f"{prefix}delimiter={delimiter!r}: one or more characters, no line ends."
+            )
         for label, mark in (("quote", quote), ("escape", escape)):
             if mark and (len(mark) != 1 or mark in "\r\n\0"):
-                raise SettingError(f"{label}={mark!r}: one character, or '' for none.")
+                raise SettingError(f"{prefix}{label}={mark!r}: one character, or '' for none.")
             if mark and delimiter and mark in delimiter:
-                raise SettingError(f"{label}={mark!r} is part of the delimiter {delimiter!r}.")
+                raise SettingError(
+                    f"{prefix}{label}={mark!r} is part of the delimiter {delimiter!r}."
+                )
         if escape and quote == "":
-            raise SettingError(f"escape={escape!r} says nothing without a quote.")
-        return cls(delimiter, quote, escape, header)
+            raise SettingError(f"{prefix}escape={escape!r} says nothing without a quote.")
+        return cls(delimiter, quote, escape, header, prefix)
 
 
 def candidates(survey: Survey, asked: Asked, named: Sequence[str], least: int) -> list[Dialect]:
@@ -129,31 +150,45 @@ def candidates(survey: Survey, asked: Asked, named: Sequence[str], least: int) -
     least : int
         The highest column number asked for: a delimiter that gives as many goes first.
     """
-    found: list[tuple[int, float, int, str, list[Grammar]]] = []
-    lines = _sample_lines(survey.head)
-    delimiters = _DELIMITERS if asked.delimiter is None else (asked.delimiter,)
-    for place, delimiter in enumerate(delimiters):
-        if not lines or (asked.delimiter is None and delimiter not in lines[0]):
+    lines = _sample_lines(survey)
+    found: list[_Sampled] = []
+    for delimiter in _DELIMITERS if asked.delimiter is None else (asked.delimiter,):
+        sampled = [
+            _sampled(Grammar(delimiter, *pair), lines, named, least)
+            for pair in _quotes(survey, asked, delimiter)
+        ]
+        if asked.delimiter is None and max(one.width for one in sampled) < 2:
             continue
-        grammars = [Grammar(delimiter, *pair) for pair in _quotes(survey, asked, delimiter)]
-        columns = [_first_row(lines, grammar) for grammar in grammars]
-        width = max(map(len, columns), default=0)
-        if asked.delimiter is None and width < 2:
-            continue
-        # Blanks around names say nothing against a delimiter; `place_of` hints at the true names.
-        hits = max((len(set(named) & {*row, *map(str.strip, row)}) for row in columns), default=0)
-        expected = lines[0].count(delimiter)
-        even = sum(line.count(delimiter) == expected for line in lines) / len(lines)
-        hits += width >= least
-        found.append((-hits, -round(even, 1), place, delimiter, grammars))
-    found.sort(key=lambda entry: entry[:3])
-    best = found[0][0] if found else 0
-    return [
-        Dialect(*grammar, header=False)
-        for hits, _, _, _, grammars in found
-        for grammar in grammars
-        if hits == best
-    ]
+        hits, even = max(one.hits for one in sampled), max(one.even for one in sampled)
+        # Where the names show under one quote and not under another, the other is not meant. One
+        # that cannot read the first row stays, for its fault is what the error must name.
+        found += [
+            one._replace(hits=hits, even=even)
+            for one in sampled
+            if one.hits == hits or not one.width
+        ]
+    best = max((one.hits for one in found), default=0)
+    chosen = [one for one in found if one.hits == best]
+    chosen.sort(key=lambda one: -round(one.even, 1))  # stable: delimiters stay in their order
+    return [Dialect(*one.grammar, header=False) for one in chosen]
+
+
+class _Sampled(NamedTuple):
+    """How a grammar reads the first lines: names found, width of the first row, share of equals."""
+
+    grammar: Grammar
+    hits: int
+    width: int
+    even: float
+
+
+def _sampled(grammar: Grammar, lines: Sequence[str], named: Sequence[str], least: int) -> _Sampled:
+    read = [row for row in records([f"{line}\n" for line in lines], grammar) if row.fields != []]
+    first = (read[0].fields or []) if read else []
+    # Blanks around names say nothing against a delimiter; `place_of` hints at the true names.
+    hits = len(set(named) & {*first, *map(str.strip, first)}) + (len(first) >= least)
+    even = sum(row.fields is not None for row in read) / max(1, len(read))
+    return _Sampled(grammar, hits, len(first), even)
 
 
 def quotes_are_ordinary(lines: Iterable[str], delimiter: str) -> bool:
@@ -161,35 +196,36 @@ def quotes_are_ordinary(lines: Iterable[str], delimiter: str) -> bool:
 
     It is where more fields close the quote and then go on (``"Weird Al" Yankovic``) than are
     quoted as a whole. Without any field that begins with a quote there is nothing to doubt.
+
+    Examples
+    --------
+    >>> quotes_are_ordinary(['1|"Weird Al" Yankovic'], "|"), quotes_are_ordinary(['1|"a'], "|")
+    (True, False)
     """
     between = re.escape(delimiter)
-    start = rf'(?:^|(?<={between}))"'
-    opened = re.compile(start)
-    whole = re.compile(rf'{start}(?:[^"\r\n]|"")*"[ \t]*(?={between}|[\r\n]|$)')
-    goes_on = re.compile(rf'{start}[^"\r\n]*"(?!"|[ \t]*(?:{between}|[\r\n]|$))')
-    opening = wholes = going_on = 0
+    quoted = re.compile(rf'"(?:[^"]++|"")*+"(?P<whole>[ \t]*(?={between}|[\r\n]|$))?')
+    opened = wholes = going_on = 0
     for line in lines:
-        opening += len(opened.findall(line))
-        wholes += len(whole.findall(line))
-        going_on += len(goes_on.findall(line))
-    return not opening or going_on > wholes
-
-
-def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether the first row holds a word where all later ones hold numbers."""
-    if len(rows) < 2:
-        return False
-    first, later = rows[0], rows[1:]
-    return any(
-        not _is_number(name) and all(_is_number(row[place]) for row in later)
-        for place, name in enumerate(first)
-    )
+        position = 0
+        while position >= 0:
+            if line.startswith('"', position):
+                opened += 1
+                found = quoted.match(line, position)
+                if found is None:  # it stays open to the end of the line
+                    break
+                is_whole = found["whole"] is not None
+                wholes += is_whole
+                going_on += not is_whole
+                position = found.end() if is_whole else position + 1
+            position = line.find(delimiter, position)
+            position = position + len(delimiter) if position >= 0 else position
+    return not opened or going_on > wholes
 
 
 def describe(chosen: Dialect, failures: Sequence[tuple[Dialect, int, str]]) -> str:
     """Say in words why `chosen` was taken after the `failures` (dialect, line, problem)."""
     told = {
-        (dialect.quote, line): f"quote {_shown(dialect.quote)} fails at line {line} ({problem})"
+        (dialect.quote, line): f"quote {shown(dialect.quote)} fails at line {line} ({problem})"
         for dialect, line, problem in failures
         if dialect.delimiter == chosen.delimiter
     }
@@ -207,6 +243,8 @@ def _quotes(survey: Survey, asked: Asked, delimiter: str) -> list[tuple[str, str
         tried.append(_NONE)
     if single:
         tried.append(_SINGLE)
+    if single and back:
+        tried.append(_SINGLE_ESCAPED)
     if asked.quote is not None:
         own = asked.quote
         tried = [(own, own), (own, "\\")] if own == '"' and back else [(own, own)]
@@ -215,18 +253,15 @@ def _quotes(survey: Survey, asked: Asked, delimiter: str) -> list[tuple[str, str
     return [pair for pair in dict.fromkeys(tried) if not pair[0] or pair[0] not in delimiter]
 
 
-def _sample_lines(head: str) -> list[str]:
+def _sample_lines(survey: Survey) -> list[str]:
+    lines = [line for line in re.split(r"\r\n|\n|\r", survey.head) if line.strip()]
+    is_whole = len(survey.head.encode()) + 3 * survey.bom >= survey.size
     # The last line of the head may be cut, so it counts only where it is the only one.
-    lines = [line for line in re.split(r"\r\n|\n|\r", head) if line.strip()]
-    return lines[: max(1, min(_SAMPLE, len(lines) - 1))]
+    return lines[: max(1, min(_SAMPLE, len(lines) - (not is_whole)))]
 
 
-def _first_row(lines: Sequence[str], grammar: Grammar) -> list[str]:
-    record = next(records([f"{line}\n" for line in lines], grammar), None)
-    return record.fields if record and record.fields else []
-
-
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Tell whether `text` is a number as Python writes them, finite or not."""
     try:
         float(text)
     except ValueError:
@@ -234,7 +269,8 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _shown(mark: str) -> str:
+def shown(mark: str) -> str:
+    """Return a delimiter, quote or escape for people."""
     if not mark:
         return "none"
     return "tab" if mark == "\t" else f"'{mark}'"

@@ -54,18 +54,33 @@ class Survey:
 class TextFile:
     """A file of text, plain or gzip, that has been surveyed.
 
-    `path` is what is read, `name` what the caller called it.
+    `path` is what is read, `name` what the caller called it. `bent` tells that CRLF may have
+    become LF on the way.
     """
 
     path: Path
     name: str
     compression: str
     survey: Survey
+    bent: bool = False
 
     @property
     def pattern(self) -> str:
         """The path as DuckDB must be given it, its wildcards switched off."""
         return pattern_of(self.path)
+
+    @property
+    def unpacked_by(self) -> str:
+        """The program that unpacks the file, or an empty text."""
+        if self.compression == "gzip":
+            return "gzip"
+        return "zstd" if str(self.path) != self.name else ""
+
+    @property
+    def new_name(self) -> str:
+        """A name for the file once it is mended: ``new`` with the ending of what it holds."""
+        endings = [one for one in Path(self.name).suffixes if one.lower() not in (".gz", ".zst")]
+        return f"new{endings[-1] if endings else '.txt'}"
 
     def count(self, mark: str) -> int:
         """Count an ASCII character in the whole file."""
@@ -144,10 +159,10 @@ def open_text(path: Path, scratch: Path) -> TextFile:
     DataError
         The file cannot be opened, is damaged or cut short, holds NUL characters or is UTF-16.
     """
-    start, name, read_from = _first_bytes(path), str(path), path
+    start, name, read_from, bent = _first_bytes(path), str(path), path, False
     compression = "gzip" if start.startswith(_GZIP) else "none"
     if start.startswith(_ZSTD):
-        read_from = _unpacked(path, scratch)
+        read_from, bent = _unpacked(path, scratch)
     try:
         with _opened(read_from, compression) as raw:
             survey = _survey(raw, name)
@@ -161,7 +176,7 @@ def open_text(path: Path, scratch: Path) -> TextFile:
         raise DataError(f"{name}: cannot be read ({_why(error)}).") from error
     if survey.size == 0:
         raise DataError(f"{name}: the file is empty once it is unpacked.")
-    return TextFile(read_from, name, compression, survey)
+    return TextFile(read_from, name, compression, survey, bent)
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -245,9 +260,13 @@ def _refuse_utf16(chunk: bytes, name: str) -> None:
         )
 
 
-def _unpacked(path: Path, scratch: Path) -> Path:
-    """Unpack a Zstandard file with DuckDB, which gives lines: CRLF becomes LF on the way."""
-    _refuse_cut_zstd(path)
+def _unpacked(path: Path, scratch: Path) -> tuple[Path, bool]:
+    """Unpack a Zstandard file with DuckDB; tell whether CRLF may have become LF.
+
+    DuckDB gives lines that all ended alike. Their ends follow from the size that the file states.
+    """
+    stated = _stated_size(path)
+    size = lines = 0
     plain = scratch / "unpacked.txt"
     query = (
         "SELECT line FROM read_csv(?, compression='zstd', auto_detect=false, header=false, "
@@ -258,13 +277,32 @@ def _unpacked(path: Path, scratch: Path) -> Path:
         with duckdb.connect(":memory:", config=dict(SEALED)) as connection, plain.open("wb") as out:
             cursor = connection.execute(query, [pattern_of(path)])
             while rows := cursor.fetchmany(1 << 16):
-                out.write("".join(f"{line or ''}\n" for (line,) in rows).encode())
+                block = "".join(f"{line or ''}\n" for (line,) in rows).encode()
+                size, lines = size + len(block), lines + len(rows)
+                out.write(block)
     except duckdb.Error as error:
         raise_of_system(error)
         raise _zstd_error(path, str(error)) from None
     except OSError as error:
         raise no_room(scratch, error) from error
-    return plain
+    if stated is None:
+        return plain, True
+    # The last line may be open, and DuckDB drops the mark of UTF-8 (3 bytes).
+    if stated - size in (lines, lines - 2, lines + 3, lines + 1) and lines > 2:
+        return _with_returns(plain, scratch), False
+    return plain, False
+
+
+def _with_returns(plain: Path, scratch: Path) -> Path:
+    """Write the lines of a file with CRLF in place of LF."""
+    returned = scratch / "returned.txt"
+    try:
+        with plain.open("rb") as lines, returned.open("wb") as out:
+            out.writelines(line[:-1] + b"\r\n" for line in lines)
+    except OSError as error:
+        raise no_room(scratch, error) from error
+    plain.unlink()
+    return returned
 
 
 def _zstd_error(path: Path, message: str) -> DataError:
@@ -280,39 +318,52 @@ def _zstd_error(path: Path, message: str) -> DataError:
     return DataError(f"{path}: the Zstandard data are damaged. Fetch it again.")
 
 
-def _refuse_cut_zstd(path: Path) -> None:
-    """Walk over the blocks of all frames: DuckDB takes a file that was cut short as complete."""
+def _stated_size(path: Path) -> int | None:
+    """Return the size of what a Zstandard file holds, or None where it does not say.
+
+    Walks over the blocks of all frames, too: DuckDB takes a file that was cut short as complete.
+    """
     content = path.read_bytes()
-    position = 0
+    position, total = 0, 0
+    is_stated = True
     while position < len(content):
         magic = int.from_bytes(content[position : position + 4], "little")
         if magic & 0xFFFFFFF0 == 0x184D2A50:  # a frame to be skipped
             position += 8 + int.from_bytes(content[position + 4 : position + 8], "little")
         elif content[position : position + 4] == _ZSTD:
-            position = _frame_end(content, position + 4)
+            position, size = _frame_end(content, position + 4)
+            is_stated &= size is not None
+            total += size or 0
         else:
             raise DataError(f"{path}: the Zstandard data are damaged. Fetch it again.")
     if position != len(content):
         raise DataError(
             f"{path}: the Zstandard data end too early; the file was cut short. Fetch it again."
         )
+    return total if is_stated else None
 
 
-def _frame_end(content: bytes, position: int) -> int:
-    """Return where the frame whose header begins at `position` ends (RFC 8878, section 3.1.1)."""
+def _frame_end(content: bytes, position: int) -> tuple[int, int | None]:
+    """Return where the frame whose header begins at `position` ends, and the size that it states.
+
+    RFC 8878, section 3.1.1.
+    """
     missing = len(content) + 1
     if position >= len(content):
-        return missing
+        return missing, None
     descriptor = content[position]
     single, checksum = bool(descriptor & 0x20), bool(descriptor & 0x04)
     size_bytes = (int(single), 2, 4, 8)[descriptor >> 6]
-    position += 1 + (not single) + (0, 1, 2, 4)[descriptor & 3] + size_bytes
+    position += 1 + (not single) + (0, 1, 2, 4)[descriptor & 3]
+    size = int.from_bytes(content[position : position + size_bytes], "little")
+    size += 256 * (size_bytes == 2)
+    position += size_bytes
     while position + 3 <= len(content):
         header = int.from_bytes(content[position : position + 3], "little")
         position += 3 + (1 if (header >> 1) & 3 == 1 else header >> 3)
         if header & 1:
-            return position + 4 * checksum
-    return missing
+            return position + 4 * checksum, size if size_bytes else None
+    return missing, None
 
 
 def _nearby(path: Path) -> str:

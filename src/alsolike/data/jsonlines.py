@@ -6,9 +6,9 @@ from typing import Any
 
 import duckdb
 
-from alsolike.data.delimited import insert_rows
 from alsolike.data.files import TextFile
 from alsolike.data.loaded import Loaded, Reject
+from alsolike.data.trials import insert_rows
 from alsolike.errors import DataError
 
 _BATCH = 1 << 16

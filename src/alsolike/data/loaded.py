@@ -36,7 +36,8 @@ class Loaded:
 
     Rows below `skip` are not data (a header). `locate` turns ascending row numbers into
     (line, text) pairs; `unit` is what such a number counts, "line" or "row". `odd` knows the
-    columns of texts that were something else before, and can hold no ids.
+    columns of texts that were something else before, and can hold no ids. `warnings` say what was
+    guessed, and the way out. `prefix` is what the names of its options begin with.
     """
 
     name: str
@@ -52,12 +53,20 @@ class Loaded:
     rejected: list[Reject] = field(default_factory=list)
     unit: str = "line"
     odd: dict[int, Odd] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    prefix: str = ""
 
 
 def where(loaded: Loaded, row: int) -> str:
     """Say where a row of the table stands in its source."""
     ((line, _),) = loaded.locate([row])
     return f"{loaded.name}, {loaded.unit} {line}"
+
+
+def shortened(text: str) -> str:
+    """Return a line for a message: without its end, cut, bytes that are not UTF-8 as escapes."""
+    shown = text.rstrip("\r\n").encode("utf-8", "backslashreplace").decode()
+    return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
 def label_of(loaded: Loaded, place: int) -> str:
@@ -75,14 +84,21 @@ def refuse_overwriting(rejects: str | os.PathLike[str], *sources: object) -> Non
             )
 
 
-def write_rejects(path: str | os.PathLike[str], rejected: Sequence[Reject]) -> None:
-    """Write line, reason and text as CSV, bytes that are not UTF-8 as escapes."""
+def write_rejects(path: str | os.PathLike[str], likes: Loaded, items: Loaded | None = None) -> None:
+    """Write line, reason and text as CSV, bytes that are not UTF-8 as escapes.
+
+    With an item table the lines of both are there, and a column before these names the file.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["line", "reason", "text"])
-    for reject in sorted(rejected, key=lambda entry: entry.line):
-        text = reject.text.rstrip("\r\n").encode("utf-8", "surrogateescape")
-        writer.writerow([reject.line, reject.reason, text.decode("utf-8", "backslashreplace")])
+    tables = [likes] if items is None else [likes, items]
+    writer.writerow(["file"] * (len(tables) - 1) + ["line", "reason", "text"])
+    for table in tables:
+        file = [table.name] * (len(tables) - 1)
+        for reject in sorted(table.rejected, key=lambda entry: entry.line):
+            text = reject.text.rstrip("\r\n").encode("utf-8", "surrogateescape")
+            shown = text.decode("utf-8", "backslashreplace")
+            writer.writerow([*file, reject.line, reject.reason, shown])
     write_text(path, out.getvalue())
 
 

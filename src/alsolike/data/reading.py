@@ -47,6 +47,10 @@ def read(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    items_delimiter: str | None = None,
+    items_quote: str | None = None,
+    items_escape: str | None = None,
+    items_header: bool | None = None,
     duplicates: str = "drop",
     repeats: str | None = None,
     missing_id: str = "error",
@@ -68,10 +72,12 @@ def read(
         Polars or PyArrow table; or a SciPy matrix, users x items, whose row and column numbers
         become the ids and which takes no `user` and the like.
     user, item, value, timestamp : str or int
-        Columns by name, or by number from 1; an exact name wins over a number. Without `value`
-        each row counts 1. Times are seconds since 1970 or ISO dates (UTC unless they say else).
+        Columns by name, or by number from 1. In text a number is always a number; elsewhere a name
+        that looks like it wins. Without `value` each row counts 1. Times are seconds since 1970 or
+        ISO dates (UTC unless they say else).
     items : path or frame, optional
-        A table of the items, its dialect found on its own.
+        A table of the items; its dialect is found on its own, or fixed by the options that begin
+        with ``items_``, which mean what those without do.
     item_id : str or int, optional
         Its id column; default: the one that is named like `item`.
     item_name, item_image, item_link : str or int, optional
@@ -81,7 +87,8 @@ def read(
         What to take instead of what would be found, for `source`; ``"tab"`` and ``"none"`` are
         understood.
     header : bool, optional
-        Whether the first line names the columns; default: as found.
+        Whether the first line names the columns. By default it does where a column is asked for by
+        name; else the rows below it decide, and the report says what was taken for what.
     duplicates : {"drop", "keep", "error"}
         A row equal to an earlier one in every column of the file.
     repeats : {"sum", "count", "once", "max", "error"}, optional
@@ -92,8 +99,9 @@ def read(
         Values below 0: "net" drops pairs whose sum is not positive, "dislike" keeps them. Rows
         with the value 0 are no interaction: they are dropped and counted.
     on_error : {"error", "reject"}
-        Malformed lines, and values that are no finite number: raise for the first, or write them
-        all to `rejects` (a CSV file of line, reason and text).
+        Malformed lines, also of `items`, and values that are no finite number: raise for the
+        first, or write them all to `rejects`, a CSV file of line, reason and text, and with `items`
+        of the file as well.
     rejects : path, optional
         Needed for, and used with, ``on_error="reject"`` only.
     threads : int, optional
@@ -106,7 +114,7 @@ def read(
     interactions : Interactions
         Users and items that have at least one, sorted by id; of a matrix, all.
     report : ReadReport
-        The counts.
+        The counts, and as `warnings` what was guessed and might be meant otherwise.
 
     Raises
     ------
@@ -158,6 +166,9 @@ def read(
         on_error=on_error,
     )
     asked = Asked.of(delimiter, quote, escape, header)
+    items_asked = Asked.of(items_delimiter, items_quote, items_escape, items_header, "items_")
+    if items is None and items_asked != Asked(prefix="items_"):
+        raise SettingError("The options that begin with items_ say nothing without items=.")
     if (rejects is None) is (on_error == "reject"):
         raise SettingError("on_error='reject' and rejects='file' go together.")
     if rejects is not None:
@@ -176,9 +187,10 @@ def read(
                 scratch,
                 "catalogue_rows",
                 items,
-                Asked(),
+                items_asked,
                 ids=[key],
                 scalars=list(wanted.columns().values()),
+                reject=on_error == "reject",
             )
             item_id = key
         if is_matrix:
@@ -206,8 +218,8 @@ def read(
                 reject=on_error == "reject",
             )
             result = _from_rows(connection, loaded, roles, rules, wanted, table, item_id)
-            if rejects is not None:
-                write_rejects(rejects, loaded.rejected)
+        if rejects is not None:
+            write_rejects(rejects, loaded, table)
     return result
 
 
@@ -325,6 +337,7 @@ def _report(
         "rows": loaded.rows,
         "blank": loaded.blank,
         "rejected": len(loaded.rejected),
+        "warnings": tuple(loaded.warnings),
         "duplicates": counts.duplicates,
         "duplicates_rule": rules.duplicates,
         "missing": counts.missing,
@@ -357,9 +370,15 @@ def _with_catalogue(
         interactions.timestamps,
         catalogue,
     )
+    if table is not None:
+        gathered |= {
+            "warnings": (*gathered["warnings"], *table.warnings),
+            "items_dialect": table.dialect,
+            "items_blank": table.blank,
+            "items_rejected": len(table.rejected),
+        }
     report = ReadReport(
         **gathered,
-        items_dialect=None if table is None else table.dialect,
         dislikes=int(np.count_nonzero(interactions.user_items.data < 0)),
         items_without_row=found.without_row,
         conflicting=found.conflicting,

@@ -48,8 +48,12 @@ class ReadReport:
         row, of which the first stays.
     items_rows_without_id, items_rows_repeated : int
         Rows of the item table without an id, and beyond the first of an id.
+    items_blank, items_rejected : int
+        Lines of the item table that are blank, or were set aside.
     users, items, interactions : int
         What came of it.
+    warnings : tuple of str
+        What was guessed and might be meant otherwise, with the way out.
     """
 
     source: str
@@ -74,9 +78,12 @@ class ReadReport:
     conflicting: int = 0
     items_rows_without_id: int = 0
     items_rows_repeated: int = 0
+    items_blank: int = 0
+    items_rejected: int = 0
     users: int = 0
     items: int = 0
     interactions: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def lines(self) -> int:
@@ -96,7 +103,11 @@ class ReadReport:
             told.append(("dialect", _dialect(self.dialect)))
         if self.items_dialect is not None:
             told.append(("dialect of the item table", _dialect(self.items_dialect)))
-        told.append(("rows", f"{self.rows:,}"))
+        for table, dialect in (("", self.dialect), (" of the item table", self.items_dialect)):
+            if dialect is not None and dialect.first_line:
+                told.append((f"header{table}", f"{dialect.first_line} (a guess)"))
+        after = " after the first line" if self.dialect and self.dialect.names_guessed else ""
+        told.append(("rows", f"{self.rows:,}{after}"))
         kept = "kept" if self.duplicates_rule == "keep" else "dropped"
         told += _unless_zero("blank lines", self.blank, "skipped")
         told += _unless_zero("malformed lines", self.rejected, "rejected")
@@ -123,6 +134,8 @@ class ReadReport:
         told += _unless_zero(
             "items with differing texts", self.conflicting, "the first of each stays"
         )
+        told += _unless_zero("blank lines of the item table", self.items_blank, "skipped")
+        told += _unless_zero("malformed lines of the item table", self.items_rejected, "rejected")
         told += _unless_zero("item rows without an id", self.items_rows_without_id, "ignored")
         told += _unless_zero("repeated item rows", self.items_rows_repeated, "ignored")
         told += [

@@ -42,8 +42,9 @@ def records(
 ) -> Iterator[Record]:
     r"""Yield the records of `lines`, malformed and blank ones included.
 
-    After a problem, reading goes on at the next line, so that a quote left open costs one line and
-    not the rest of the file.
+    After a quote that is not closed properly, reading goes on at the next line, so that it costs
+    one line and not the rest of the file. A record that is well quoted is one, whatever else is
+    wrong with it: its further lines are no records.
 
     Parameters
     ----------
@@ -76,20 +77,21 @@ def records(
             fields, problem, column = _split(parts, feed, grammar)
         else:
             fields, problem, column = _without_end(line).split(grammar.delimiter), "", 0
-        if fields is not None and len(fields) != width and not "".join(parts).strip():
-            yield Record(number, [], line)
-            continue
-        if fields is not None and check_bytes and not _is_unicode("".join(parts)):
-            fields, problem = None, "bytes that are not UTF-8"
-        if fields is not None and len(fields) != (width or len(fields)):
-            problem = f"{width} columns expected, {len(fields)} found"
-            fields = None
         if fields is None:
             feed.give_back(parts[1:])
             yield Record(number, None, line, problem, column)
+            continue
+        raw, breaks = "".join(parts), len(parts) - 1
+        if len(fields) != width and not raw.strip():
+            yield Record(number, [], line)
+        elif check_bytes and not _is_unicode(raw):
+            yield Record(number, None, raw, "bytes that are not UTF-8", breaks=breaks)
+        elif len(fields) != (width or len(fields)):
+            problem = f"{width} columns expected, {len(fields)} found"
+            yield Record(number, None, raw, problem, breaks=breaks)
         else:
             width = width or len(fields)
-            yield Record(number, fields, "".join(parts), breaks=len(parts) - 1)
+            yield Record(number, fields, raw, breaks=breaks)
 
 
 class _Pushback:

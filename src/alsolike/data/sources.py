@@ -125,13 +125,19 @@ def load(
 def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
     """Return the position of a column: an exact name wins over a number that counts from 1.
 
+    Of text a number is always a number, for a cell of the first row may happen to be the same.
+
     Raises
     ------
     DataError
         There is no such column, or its name occurs more than once.
     """
-    width = len(loaded.types)
+    width, hint = len(loaded.types), ""
+    is_number = _NUMBER.fullmatch(str(ref)) is not None or isinstance(ref, int)
     hits = [place for place, name in enumerate(loaded.names) if name == str(ref)]
+    if is_number and loaded.dialect is not None:
+        hint = f" Column {hits[0] + 1} is named {str(ref)!r}: pass its number." if hits else ""
+        hits = []
     if len(hits) == 1:
         return hits[0]
     if hits:
@@ -145,17 +151,20 @@ def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
             return int(ref) - 1
         raise DataError(
             f"{loaded.name}: {role} column {ref} is out of range; there are {width} columns, "
-            "counted from 1."
+            f"counted from 1.{hint}"
         )
     names = [name for name in loaded.names if name]
     if not names:
         raise DataError(
             f"{loaded.name}: {role} column {ref!r} asked for, but no line names the columns. "
-            f"Pass a number from 1 to {width}, or header=True."
+            f"Pass a number from 1 to {width}, or {loaded.prefix}header=True."
         )
     near = difflib.get_close_matches(ref, names, n=2, cutoff=0.5)
     near = near or [name for name in names if name.strip().lower() == ref.strip().lower()]
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    if near:
+        hint = f" Did you mean {' or '.join(map(repr, near))}?"
+    elif loaded.dialect is not None:
+        hint = " If the first line is a row, give all columns by number."
     listed = ", ".join(map(repr, names[:30])) + (", ..." if len(names) > 30 else "")
     raise DataError(f"{loaded.name}: no {role} column {ref!r}; the columns are {listed}.{hint}")
 

@@ -1,0 +1,111 @@
+"""Whether the first row of a text file names the columns, where nobody says so."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+# With a letter in it: 1e-5, 2026-01-31T12:00:00Z.
+_LETTERED = re.compile(r"[-+]?[0-9]*\.?[0-9]+e[-+]?[0-9]+|[0-9]{4}-[0-9]{2}-[0-9]{2}t.*", re.I)
+_NO_VALUE = frozenset(("", "nan", "na", "n/a", "null", "none", "nil", "\\n", "-", "--", "?", "."))
+# Words that tables often have for names, without blanks and marks between them.
+_USUAL = re.compile(
+    "(?:user|customer|client|member|account|visitor|person|reader|listener|session|item|product|"
+    "movie|film|track|artist|song|album|book|article|game|title|name|tag|genre|category|event|"
+    "session|order)(?:s|ids?|names?|no|nr|key|code)?|[uimp]?ids?|who|what|isbn|sku|asin|"
+    "ratings?|scores?|values?|weights?|counts?|plays|quantity|amount|price|times?|timestamp|"
+    "dates?|datetime|created(?:at)?|urls?|images?|links?|labels?|description|texts?|type",
+    re.IGNORECASE,
+)
+
+
+class Found(NamedTuple):
+    """Whether the first row names the columns, and whether that is beyond doubt."""
+
+    header: bool
+    sure: bool
+
+
+def first_row(rows: Sequence[Sequence[str]]) -> Found:
+    """Tell a row of names from a row of data, by what stands below it.
+
+    A name is a word over numbers, or over texts that all have a digit or a mark that it lacks; two
+    words that tables often have for names are names as well. A number, a text that occurs below
+    again, or one with the same digits and marks as those below is no name; where one cell is none,
+    the row is data. An empty cell says nothing.
+
+    Parameters
+    ----------
+    rows : sequence of rows of str
+        The first rows of the file, all of one width.
+
+    Examples
+    --------
+    >>> first_row([["customer", "article"], ["1", "7"], ["2", "8"]])
+    Found(header=True, sure=False)
+    >>> first_row([["2", "1", ""], ["16", "119", "2"], ["47", "125", "8"]])
+    Found(header=False, sure=True)
+    >>> first_row([["ann", "matrix"], ["bob", "alien"]])
+    Found(header=False, sure=False)
+    """
+    verdicts = []
+    for first, *below in zip(*rows, strict=True) if rows else ():
+        later = [cell for cell in map(str.strip, below) if not _is_no_value(cell)]
+        verdicts.append(_verdict(first.strip(), later))
+    names = max([0, *verdicts]) > 0 or sum(map(_is_usual, rows[0] if rows else ())) > 1
+    data = min([0, *verdicts])
+    return Found(names and not data, data < -1 and not names)
+
+
+def are_names(row: Sequence[str], *, all_usual: bool = False) -> bool:
+    """Tell whether a row is full, and at least two of its cells are usual names, or all are."""
+    usual = sum(map(_is_usual, row))
+    return all(map(str.strip, row)) and usual > 1 and (usual == len(row) or not all_usual)
+
+
+def _is_usual(cell: str) -> bool:
+    return _USUAL.fullmatch(re.sub(r"[\W_]", "", cell)) is not None
+
+
+def _verdict(first: str, later: Sequence[str]) -> int:
+    """Return 1 where `first` looks like the name of what is below; -2 where like one of those.
+
+    -1 says that it is no name, for it is a number, but those below are none.
+    """
+    if _is_no_value(first):
+        return 0
+    are_numbers = all(map(_is_number, later))
+    if first in later or (_is_number(first) and are_numbers):
+        return -2
+    if _is_number(first):
+        return -1
+    if later and are_numbers:
+        return 1
+    return _by_marks(first, later)
+
+
+def _by_marks(first: str, later: Sequence[str]) -> int:
+    """Compare the digits and marks of texts: 1 where `first` lacks what all the others have."""
+    own, marks = _marks(first), [_marks(cell) for cell in later]
+    if len(later) > 1 and frozenset.intersection(*marks) - own:
+        return 1
+    return -2 if own and sum(one == own for one in marks) * 2 > len(marks) else 0
+
+
+def _marks(text: str) -> frozenset[str]:
+    """Return what a text holds besides letters and blanks; all digits count as one."""
+    return frozenset(
+        "0" if letter.isdigit() else letter
+        for letter in text
+        if not (letter.isalpha() or letter.isspace())
+    )
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether `text` is a number, however written, or a date or time: digits, no letters."""
+    if any(map(str.isalpha, text)):
+        return _LETTERED.fullmatch(text) is not None
+    return any(map(str.isdigit, text))
+
+
+def _is_no_value(text: str) -> bool:
+    return text.casefold() in _NO_VALUE

@@ -1,0 +1,223 @@
+"""Other dialects that read a file as well, but differently: found so that no guess goes unsaid."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
+
+import duckdb
+
+from alsolike.data.dialect import Asked, Dialect, is_number, shown
+from alsolike.data.files import QUOTES, TextFile
+from alsolike.data.trials import GLANCE, Trial, records_of
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+def is_plain_rival(file: TextFile, trial: Trial, tried: Sequence[Dialect], asked: Asked) -> bool:
+    """Tell whether every line by itself is a full row, too, although `trial` found quotes.
+
+    Not where the names asked for are quoted: then the plain dialect is not among those `tried`.
+
+    Of quotes that enclose no line end this is nothing special where they are ``"``, for some
+    programs quote all fields; of rarer quotes it leaves a doubt.
+    """
+    quote = trial.dialect.quote
+    if not quote or asked.quote is not None or not (trial.breaks or quote != '"'):
+        return False
+    plain = Dialect(trial.dialect.delimiter, "", "", header=False)
+    if all(one.grammar != plain.grammar for one in tried):
+        return False
+    return all(row.fields is not None for row in records_of(file, plain, trial.width))
+
+
+def plain_is_likelier(file: TextFile, trial: Trial) -> bool:
+    r"""Tell whether the quotes that enclose line ends in `trial` are likelier plain characters.
+
+    To be asked where every line by itself is a full row, too. Two things speak for that: a quote
+    within a field that has none around it (``5" disk``), which whoever quotes would have quoted;
+    and numbers in a column that holds numbers in all other rows, where a text happens to go on
+    after a line end. A field quoted as a whole within its line speaks against it.
+    """
+    delimiter, quote, _ = trial.dialect.grammar
+    if not trial.breaks:
+        return False
+    strays = 0
+    numeric: set[int] | None = None
+    swallowed: list[list[str]] = []
+    rows = (row for row in records_of(file, trial.dialect, trial.width) if row.fields)
+    next(rows, None)  # which may name the columns
+    for row in rows:
+        if row.breaks:
+            swallowed += [
+                line.split(delimiter) for line in _LINE_END.split(row.raw) if line.strip()
+            ]
+            continue
+        cells = row.raw.rstrip("\r\n").split(delimiter)
+        if quote in row.raw:
+            quoted = [cell for cell in cells if cell.startswith(quote)]
+            if quoted:
+                return False
+            strays += any(quote in cell for cell in cells)
+        numbers = {place for place, cell in enumerate(cells) if is_number(cell)}
+        numeric = numbers if numeric is None else numeric & numbers
+    alike = bool(swallowed) and any(
+        all(place < len(cells) and is_number(cells[place]) for cells in swallowed)
+        for place in numeric or ()
+    )
+    return strays > 0 or alike
+
+
+def guesses_of(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file: TextFile,
+    trial: Trial,
+    others: Sequence[Dialect],
+    asked: Asked,
+) -> tuple[list[str], list[str]]:
+    """Say which of the `others` read the file differently: notes on the dialect, and warnings.
+
+    Parameters
+    ----------
+    connection, table : from DuckDB
+        What `trial` read.
+    file : TextFile
+    trial : Trial
+        In the dialect that was chosen.
+    others : sequence of Dialect
+        Those that have not been seen to fail.
+    asked : Asked
+        What the caller fixed is no guess.
+    """
+    guesses: list[str] = []
+    if asked.quote is None:
+        guesses += _other_quotes(connection, table, file, trial, others, asked)
+    if asked.escape is None and trial.dialect.quote != "\\" and file.survey.marks["\\"]:
+        guesses += _escapes(file, trial, asked)
+    notes: list[str] = []
+    if asked.delimiter is None:
+        for other, width in _other_delimiters(file, trial, others):
+            notes.append(f"delimiter {shown(other)} would give {width:,} columns")
+            # Blanks within texts and times may well be as many in all rows.
+            if other != " " or width >= trial.width:
+                guesses.append(
+                    f"{file.name}: read with {trial.dialect.marks}, {trial.width:,} columns; "
+                    f"delimiter {shown(other)} would give {width:,} columns in every row, too. If "
+                    f"that is meant, pass {asked.prefix}delimiter={other!r}."
+                )
+    return notes, guesses
+
+
+def _other_quotes(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file: TextFile,
+    trial: Trial,
+    others: Sequence[Dialect],
+    asked: Asked,
+) -> Iterator[str]:
+    for mark in QUOTES:
+        rival = next(
+            (
+                other
+                for other in others
+                if other.quote == mark and other.delimiter == trial.dialect.delimiter
+            ),
+            None,
+        )
+        if rival is None or mark in (trial.dialect.quote, '"') or not file.survey.marks[mark]:
+            continue
+        begins = _cells(connection, table, trial, "starts_with({0}, ?)", mark)
+        if begins and _reads(file, rival):
+            yield (
+                f"{file.name}: {begins:,} fields begin with {mark} and end with it, as if quoted. "
+                "It is read as a plain character; if it is the quote, pass "
+                f"{asked.prefix}quote={mark!r}."
+            )
+
+
+def _reads(file: TextFile, dialect: Dialect) -> bool:
+    widths = (-1 if row.fields is None else len(row.fields) for row in records_of(file, dialect, 0))
+    return min(filter(None, widths), default=0) > 1  # a blank line has no width
+
+
+def _escapes(file: TextFile, trial: Trial, asked: Asked) -> Iterator[str]:
+    r"""Say so where all backslashes may be escapes, as ``csv`` reads them, and change what is read.
+
+    An escape stands before a quote, the delimiter, a line end or a backslash; where one stands
+    before anything else, as in ``C:\temp``, none of them is taken for an escape.
+    """
+    delimiter, _, escape = trial.dialect.grammar
+    if _is_odd(file, delimiter) or not _differs_without_escapes(file, trial):
+        return
+    found = f"{file.name}: each backslash stands where an escape might."
+    if escape == "\\":
+        yield (
+            f"{found} Outside quotes they are read as plain characters; if they are escapes, have "
+            "the file written with quotes doubled and without escapes."
+        )
+    else:
+        yield (
+            f"{found} They are read as plain characters; if they are escapes, pass "
+            f"{asked.prefix}escape={chr(92)!r}, or have the file written without escapes."
+        )
+
+
+def _differs_without_escapes(file: TextFile, trial: Trial) -> bool:
+    """Tell whether ``csv`` reads rows of one width where it takes all escapes away, and others."""
+    delimiter, quote, _ = trial.dialect.grammar
+    # csv knows delimiters of one character only; a NUL stands for others, for text has none.
+    mark = delimiter if len(delimiter) == 1 else "\0"
+    lines = (line.replace(delimiter, mark) for line in file.lines())
+    read = csv.reader(
+        lines,
+        delimiter=mark,
+        quotechar=quote or '"',
+        doublequote=False,
+        escapechar="\\",
+        strict=True,
+    )
+    rows = ([cell.replace(mark, delimiter) for cell in row] for row in read)
+    theirs = (row for row in rows if "".join(row).strip() or len(row) == trial.width)
+    ours = (row.fields for row in records_of(file, trial.dialect, trial.width) if row.fields)
+    widths: set[int] = set()
+    differs = False
+    try:
+        for own, other in zip_longest(ours, theirs):
+            widths |= set() if other is None else {len(other)}
+            differs = differs or own != other
+            if len(widths) > 1:
+                return False
+    except csv.Error:
+        return False
+    return differs and min(widths, default=0) > 1
+
+
+def _is_odd(file: TextFile, delimiter: str) -> bool:
+    """Tell whether a backslash stands before a character that needs no escape."""
+    escapes = re.compile(rf"""\\(?:[\\"'\r\n]|{re.escape(delimiter)})""")
+    return any("\\" in line and "\\" in escapes.sub("", line) for line in file.lines())
+
+
+def _cells(
+    connection: duckdb.DuckDBPyConnection, table: str, trial: Trial, test: str, mark: str
+) -> int:
+    """Count the cells of the table that pass a test with one parameter."""
+    tests = [f"count(*) FILTER ({test.format(f'c{place}')})" for place in range(trial.width)]
+    query = f"SELECT {', '.join(tests)} FROM {table}"  # noqa: S608 - own names
+    [found] = connection.execute(query, [mark] * trial.width).fetchall()
+    return sum(found)
+
+
+def _other_delimiters(
+    file: TextFile, trial: Trial, others: Sequence[Dialect]
+) -> Iterator[tuple[str, int]]:
+    seen = {trial.dialect.delimiter}
+    for other in others:
+        if other.delimiter in seen:
+            continue
+        rows = list(islice(records_of(file, other, 0), GLANCE))
+        if rows and all(row.fields is not None for row in rows):
+            seen.add(other.delimiter)
+            yield other.delimiter, max(len(row.fields or ()) for row in rows)
