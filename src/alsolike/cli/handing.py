@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
-from alsolike.cli.options import PATH, k_option, quiet_option, threads_option, to_option
+from alsolike.cli.options import (
+    PATH,
+    k_option,
+    quiet_option,
+    threads_option,
+    to_option,
+    without_likes_option,
+)
 from alsolike.cli.printing import say
 
 # As in `alsolike.exporting`, whose import would make --help slow.
@@ -45,6 +52,7 @@ class _Share(click.FloatRange):
 @k_option
 @click.option("--users", is_flag=True, help="Recommendations of all users, too.")
 @click.option("--keep-seen", is_flag=True, help="Do not leave out what a user has seen.")
+@without_likes_option
 @min_count_option
 @click.option("--remote-images", is_flag=True, help="Let the pages load pictures from the web.")
 @threads_option

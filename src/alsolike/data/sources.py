@@ -1,7 +1,6 @@
 """Whatever holds a table (a file, a frame) into DuckDB, and what its columns may be used for."""
 
 import contextlib
-import difflib
 import os
 import re
 import tempfile
@@ -18,6 +17,7 @@ from alsolike.data.frames import columns_of
 from alsolike.data.jsonlines import load_json_lines
 from alsolike.data.loaded import Loaded, Odd, label_of, where
 from alsolike.errors import DataError, SettingError
+from alsolike.hints import did_you_mean
 
 Ref = str | int
 
@@ -120,9 +120,7 @@ def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
             f"{loaded.name}: {role} column {ref!r} asked for, but no line names the columns. "
             f"Pass a number from 1 to {width}, or header=True."
         )
-    near = difflib.get_close_matches(ref, names, n=2, cutoff=0.5)
-    near = near or [name for name in names if name.strip().lower() == ref.strip().lower()]
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    hint = did_you_mean(ref, names, cutoff=0.5)
     listed = ", ".join(map(repr, names[:30])) + (", ..." if len(names) > 30 else "")
     raise DataError(f"{loaded.name}: no {role} column {ref!r}; the columns are {listed}.{hint}")
 

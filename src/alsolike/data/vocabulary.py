@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from alsolike.data.texts import Texts
 from alsolike.errors import DataError, UnknownId
+from alsolike.hints import did_you_mean_id
 
 Indices = npt.NDArray[np.int32]
 
@@ -79,6 +80,7 @@ class Vocabulary:
         if index is None:
             raise UnknownId(
                 f"{self.kind} {outside!r} is not among the {len(self):,} {self.kind}s here."
+                f"{did_you_mean_id(outside, self, self.__contains__)}"
             )
         return index
 

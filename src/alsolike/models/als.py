@@ -234,7 +234,7 @@ class _Training:
             user_factors=_frozen(self._users),
             item_factors=_frozen(self._items),
             eigenvalues=self._values,
-            item_counts=self._train.item_counts,
+            item_counts=self._train.like_counts,
             settings=self._config.to_settings(),
             sweeps=self._sweeps,
             catalogue=self._train.catalogue,

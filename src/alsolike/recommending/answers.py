@@ -149,6 +149,30 @@ def with_direction(model: FactorModel) -> Mask:
     return directed
 
 
+def why_no_neighbours(model: FactorModel, row: int | None, min_count: int) -> str:
+    """Return why nothing is similar to an item (None: to any), as a sentence.
+
+    Examples
+    --------
+    >>> from alsolike.testing import tiny_model
+    >>> why_no_neighbours(tiny_model(), 0, 99)
+    'No other item has at least 99 likes.'
+    """
+    directed = with_direction(model)
+    if not directed.any():
+        return (
+            "All item factors of this model are zero, so it tells no items apart. Fit it with less "
+            "regularization."
+        )
+    if row is not None and not directed[row]:
+        if not model.item_counts[row]:
+            return "Nobody likes this item in the training data, so nothing is similar to it."
+        return "This item has factors that are all zero, so nothing is similar to it."
+    if min_count <= 1:
+        return "No other item has factors."
+    return f"No other item has at least {min_count:,} likes."
+
+
 def unit_rows(factors: Floats, norms: Floats) -> Floats:
     """Return rows scaled to length 1, float32; zeros where `norms` says that a row has none."""
     lengths = np.where(norms >= np.finfo(np.float32).tiny, norms, np.float32(np.inf))
@@ -207,6 +231,7 @@ def tidy(
     answer: str,
     indices: Indices,
     scores: Floats,
+    bases: npt.NDArray[np.object_] | None = None,
 ) -> Table:
     """Lay ranked lists out as one row per item, without the padding.
 
@@ -220,13 +245,18 @@ def tidy(
         Name of the column of items.
     indices, scores : int32 and float32, (n_rows, k)
         As in `Ranked`.
+    bases : object, (n_rows, k), or None
+        Cells of a last column ``basis``; None: no such column.
     """
     rows, places = np.nonzero(indices >= 0)
     found = indices[rows, places]
     columns: dict[str, Any] = {} if queries is None else {queries[0]: queries[1][rows]}
     columns |= {"rank": (places + 1).astype(np.int32), answer: model.items.ids_of(found)}
     columns |= names_of(model, found)
-    return Table({**columns, "score": scores[rows, places]})
+    columns["score"] = scores[rows, places]
+    if bases is not None:
+        columns["basis"] = bases[rows, places]
+    return Table(columns)
 
 
 def names_of(model: Recommender, item_indices: Indices) -> dict[str, npt.NDArray[np.object_]]:

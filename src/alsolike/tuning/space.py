@@ -1,6 +1,5 @@
 """What a search may try: lists and ranges of values, and the points that are drawn from them."""
 
-import difflib
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from alsolike.errors import SettingError
+from alsolike.hints import did_you_mean
 from alsolike.models.config import ALSConfig
 from alsolike.tuning.canonical import canonical_settings
 
@@ -169,9 +169,10 @@ def checked_space(space: Any) -> Any:
     known = [setting.name for setting in fields(ALSConfig)]
     for name in space:
         if name not in known:
-            near = difflib.get_close_matches(name, known)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise SettingError(f"Unknown setting {name!r}.{hint} Known are: {', '.join(known)}.")
+            raise SettingError(
+                f"Unknown setting {name!r}.{did_you_mean(name, known, plain=True)} Known are: "
+                f"{', '.join(known)}."
+            )
     return space
 
 

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 
+from alsolike.recommending.fallback import Basis, WithoutLikes
+
 MOST_OF_AN_ID = 16_384
 MOST_LIKES = 1_000
 MOST_IDS = 1_000
@@ -45,6 +47,10 @@ class Wish(Taken):
         None, max_length=MOST_IDS, description="none of these items"
     )
     exclude_seen: bool = Field(True, description="leave out what is liked already")
+    without_likes: WithoutLikes = Field(
+        "popular",
+        description="what is listed where no value is above zero: the most liked items, or none",
+    )
 
 
 class Swap(Taken):
@@ -124,6 +130,10 @@ class Recommended(Answer):
     """Recommendations, the best first."""
 
     user: str | None
+    basis: Basis = Field(
+        description="how the items were found: by the scores of the model, or by popularity, where "
+        "it knows no like to go by; each score is then how many like the item"
+    )
     recommendations: list[Ranked]
     training_likes: int | None = Field(
         description="in the training data, of this user; null where the model was saved without "
@@ -155,6 +165,10 @@ class Explained(Answer):
 
     user: str
     item: str
+    basis: Basis = Field(
+        description="popularity where the model knows no like to go by: the score is then how many "
+        "like the item, and has no parts"
+    )
     score: float
     parts: list[Part]
 
