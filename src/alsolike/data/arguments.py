@@ -43,10 +43,20 @@ def _article(kind: str, library: str) -> str:
     return f"{'an' if name[0] in 'AEIOUaeio' else 'a'} {name}"
 
 
-def expect_interactions(given: object) -> None:
-    """Raise DataError, with the way there, where `given` is something else."""
+def expect_interactions(given: object, name: str = "") -> None:
+    """Raise DataError, with the way there, where `given` is something else.
+
+    Parameters
+    ----------
+    given : object
+    name : str
+        Of the argument, where there are several.
+    """
     if not isinstance(given, Interactions):
-        raise DataError(f"Interactions expected, not {said(given)}. {_way_to_interactions(given)}")
+        of_what = f"{name}: " if name else ""
+        raise DataError(
+            f"{of_what}Interactions expected, not {said(given)}. {_way_to_interactions(given)}"
+        )
 
 
 def _way_to_interactions(given: object) -> str:
@@ -55,7 +65,10 @@ def _way_to_interactions(given: object) -> str:
     if isinstance(first, Interactions):
         return "alsolike.read gives two things: likes, report = alsolike.read(...)."
     if sp.issparse(given):
-        return "Read it first: likes, report = alsolike.read(matrix)."
+        return (
+            "Read it first: likes, report = alsolike.read(matrix), or take "
+            "Interactions.from_matrix(matrix)."
+        )
     if isinstance(given, np.ndarray):
         return (
             "Of an array with a row for each user: likes, report = "

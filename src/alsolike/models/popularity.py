@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from alsolike.data.arguments import expect_interactions
 from alsolike.data.interactions import Interactions
+from alsolike.hints import with_example
 from alsolike.models.base import Floats, Rows
 from alsolike.models.historical import HistoricalModel
 from alsolike.models.settings import known_settings
@@ -63,6 +64,7 @@ class PopularityModel(HistoricalModel):
         return f"PopularityModel({len(self.users):,} users, {len(self.items):,} items)"
 
 
+@with_example("model = al.fit_popularity(likes)")
 def fit_popularity(train: Interactions) -> PopularityModel:
     """Count the users who like each item; dislikes do not count.
 

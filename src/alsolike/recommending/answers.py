@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.arguments import said
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models.base import FactorModel, Floats, Recommender
@@ -35,15 +36,19 @@ def checked_ids(ids: Iterable[str], kind: str) -> list[str]:
     given: list[Any] = [ids] if single else list(ids)
     for position, one in enumerate(given):
         if not isinstance(one, str):
-            raise SettingError(
-                f"{kind} ids are text: {one!r} at position {position} is of type "
-                f"{type(one).__name__}. Pass {_as_text(one)!r}."
-            )
+            raise SettingError(_no_id(one, kind, position))
     return given
 
 
-def _as_text(one: object) -> str:
-    return one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)
+def _no_id(one: object, kind: str, position: int) -> str:
+    """Return what is wrong with an id that is no text, and what to pass."""
+    if not isinstance(one, (bytes, int, float, np.generic)):
+        return f"{kind} ids are text, not {said(one)} (at position {position}). Pass their texts."
+    text = one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)
+    return (
+        f"{kind} ids are text: {one!r} at position {position} is of type {type(one).__name__}. "
+        f"Pass {text!r}."
+    )
 
 
 def checked_indices(indices: npt.ArrayLike, count: int, *, kind: str) -> Indices:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alsolike.hints import with_example
 from alsolike.models.base import FactorModel, Floats, with_factors
 from alsolike.recommending.answers import (
     Indices,
@@ -77,6 +78,7 @@ class Explanation:
         return f"<p>{html.escape(self.summary)}</p>{self.parts._repr_html_()}"
 
 
+@with_example('al.explain(model, "u1", "i1")')
 def explain(model: FactorModel, user: str, item: str) -> Explanation:
     """Explain a score by the user's own items.
 

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
+from alsolike.hints import with_example
 from alsolike.models.base import FactorModel, Recommender, expect_model, with_factors
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import (
@@ -172,6 +173,7 @@ def similar_indices(
     return ranked
 
 
+@with_example('al.recommend(model, ["u1"], k=10)')
 def recommend(
     model: Recommender,
     users: str | Sequence[str] | None = None,
@@ -284,6 +286,7 @@ def shown_items(
     )
 
 
+@with_example('al.similar(model, ["i1"], k=10)')
 def similar(
     model: FactorModel,
     items: str | Sequence[str] | None = None,

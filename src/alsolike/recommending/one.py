@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import FitError, SettingError
+from alsolike.hints import with_example
 from alsolike.models.base import FactorModel, Floats, with_factors
 from alsolike.recommending.answers import (
     MIN_COUNT,
@@ -106,6 +107,7 @@ def recommend_one(
     return tidy(model, asked, "item", lists.indices, lists.scores, lists.bases)
 
 
+@with_example('al.recommend_for_likes(model, {"i1": 1, "i2": 1}, k=10)')
 def recommend_for_likes(
     model: FactorModel,
     likes: Mapping[str, float],
