@@ -110,7 +110,7 @@ def test_fold_in_without_a_like(likes, items):
 
 
 def test_likes_that_are_all_unknown_are_an_error_with_a_hint():
-    with pytest.raises(al.AlsolikeError, match="item 'C'.* Did you mean 'c'"):
+    with pytest.raises(al.AlsolikeError, match=r"item 'C'.* Did you mean 'c'"):
         al.recommend_for_likes(MODEL, {"C": 1})
 
 
@@ -224,7 +224,7 @@ def test_the_parameter_is_checked_everywhere():
         lambda: recommend_one(MODEL, "u1", without_likes="populer"),
         lambda: recommend_for_likes(MODEL, {"a": 1}, without_likes="populer"),
     ):
-        with pytest.raises(al.AlsolikeError, match="without_likes must be one of.*'popular'"):
+        with pytest.raises(al.AlsolikeError, match=r"without_likes must be one of.*'popular'"):
             ask()
 
 

@@ -115,6 +115,11 @@ class FactorModel:
             total += block.T @ block
         return total
 
+    @functools.cached_property
+    def items_by_likes(self) -> npt.NDArray[np.int32]:
+        """Rows of all items, the most liked first; of equals the lower row."""
+        return np.argsort(-self.item_counts, kind="stable").astype(np.int32)
+
     def item_index(self, item: str) -> int:
         """Return the row of an item given by its id, or else by its name.
 

@@ -28,6 +28,7 @@ Counts = npt.NDArray[np.int64]
 _SAMPLED = 64  # items whose scores tell most users apart from those for whom all are alike
 _USERS = 4096  # at a time
 _ITEMS = 2048  # at a time
+_WHOLE = 2**24  # float32 has all whole numbers below
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,8 @@ def shown(
     rows : int32, (n_rows,)
         Rows of the users.
     ranked : int32 and float32, (n_rows, k)
-        Items and scores as the model ranks them. Both are written to.
+        Items and scores as the model ranks them; of users of whom it knows nothing, it need not.
+        Both are written to.
     may_appear : bool, (n_items,)
         Items that are allowed at all.
     exclude_seen : bool
@@ -89,17 +91,18 @@ def shown(
     """
     indices, scores = ranked
     kept = _founded(model, scores, (indices >= 0).sum(axis=1))
-    kept[~has_likes(model, rows)] = 0
-    kept[_all_alike(model, rows, scores, kept)] = 0
+    silent = ~has_likes(model, rows)
+    silent |= _all_alike(model, rows, scores, kept)
+    kept[silent] = 0
     places = np.arange(indices.shape[1])
     popular = np.full(indices.shape, isinstance(model, PopularityModel))
     popular &= places < kept[:, None]
     cut = (places >= kept[:, None]) & (indices >= 0)
     indices[cut], scores[cut] = -1, -np.inf
-    short = np.flatnonzero(cut.any(axis=1))
+    short = np.flatnonzero(silent | cut.any(axis=1))
     if without_likes == "empty" or not len(short):
         return Lists(indices, scores, popular)
-    most_liked = MostLiked.of(likes_of_items(model), may_appear)
+    most_liked = MostLiked.of(model, may_appear)
     for row in short.tolist():
         left_out = _left_out(model, int(rows[row]), exclude_seen=exclude_seen)
         first = int(kept[row])
@@ -108,7 +111,7 @@ def shown(
         )
         here = slice(first, first + len(items))
         indices[row, here], popular[row, here] = items, True
-        scores[row, here] = most_liked.scores[items]
+        scores[row, here] = most_liked.scores(items)
     return Lists(indices, scores, popular)
 
 
@@ -116,9 +119,9 @@ def by_popularity(
     model: Recommender, k: int, may_appear: Mask, left_out: Indices
 ) -> tuple[Indices, Floats]:
     """Return the most liked items but those of `left_out`, and how many like each."""
-    most_liked = MostLiked.of(likes_of_items(model), may_appear)
+    most_liked = MostLiked.of(model, may_appear)
     items = most_liked.best(k, left_out)
-    return items, most_liked.scores[items]
+    return items, most_liked.scores(items)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,25 +131,34 @@ class MostLiked:
     Parameters
     ----------
     order : int32, (n,)
-    scores : float32, (n_items,)
-        How many like each item, in exactly that order.
+    likes : int64, (n_items,)
     """
 
     order: Indices
-    scores: Floats
+    likes: Counts
 
     @classmethod
-    def of(cls, likes: Counts, may_appear: Mask | None = None) -> "MostLiked":
-        """Order items by likes, (n_items,); those alone that may appear."""
-        order = np.argsort(-likes, kind="stable").astype(np.int32)
+    def of(cls, model: Recommender, may_appear: Mask | None = None) -> "MostLiked":
+        """Order the items of a model by likes; those alone that may appear, bool, (n_items,)."""
+        likes = likes_of_items(model)
+        if isinstance(model, FactorModel):
+            order = model.items_by_likes
+        else:
+            order = np.argsort(-likes, kind="stable").astype(np.int32)
         listed = likes > 0 if may_appear is None else (likes > 0) & may_appear
-        return cls(order[listed[order]], as_scores(likes))
+        return cls(order[listed[order]], likes)
 
     def best(self, k: int, left_out: Indices) -> Indices:
         """Return the first `k`, or all that there are, without some."""
         # So many at the most can be among the first that are looked at.
         first = self.order[: k + len(left_out)]
         return first[~np.isin(first, left_out)][:k]
+
+    def scores(self, items: Indices) -> Floats:
+        """Return how many like these items, as float32 in exactly that order."""
+        if self.likes.max(initial=0) < _WHOLE:
+            return self.likes[items].astype(np.float32)
+        return as_scores(self.likes)[items]
 
 
 def likes_of_items(model: Recommender) -> Counts:

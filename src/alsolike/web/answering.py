@@ -93,7 +93,7 @@ def popular(
     else:
         may_appear = _may_appear(held, allow, deny)
         may_appear[list(without)] = False
-        rows = MostLiked.of(counts, may_appear).order[:k].tolist()
+        rows = MostLiked.of(held.model, may_appear).order[:k].tolist()
     return [(row, float(counts[row])) for row in rows]
 
 

@@ -65,7 +65,7 @@ def strips_of(models: Mapping[str, Held], item: str, *, k: int) -> list[Strip]:
 def popular_rows(held: Held, k: int, *, without: Iterable[int] = ()) -> list[int]:
     """Return the rows of the most liked items but some; of equals, those that stand first."""
     if held not in _popular:
-        _popular[held] = MostLiked.of(held.model.item_counts).order
+        _popular[held] = MostLiked.of(held.model).order
     left_out = set(without)
     kept = (row for row in map(int, _popular[held]) if row not in left_out)
     return list(itertools.islice(kept, k))
