@@ -172,6 +172,18 @@ def test_a_live_dislike_keeps_to_the_rule_and_a_live_like_ends_it(client):
     assert ">Recommended<" in client.get("/users/new").text
 
 
+def test_likes_of_unknown_items_alone_are_no_taste(client):
+    client.app.state.service.state.add_likes("stranger", {"of another model": 1.0})
+    answer = client.get(f"{API}/users/stranger/recommendations?k=2").json()
+    assert (answer["basis"], answer["ignored_likes"]) == ("popularity", 1)
+    assert places(answer) == listed(["c", "b"])
+    why = client.get(f"{API}/users/stranger/explanations", params={"item": "c"}).json()
+    assert (why["basis"], why["parts"]) == ("popularity", [])
+    page = client.get("/users/stranger").text
+    assert "Most liked (no likes known of this user)" in page
+    assert client.get(f"{API}/users/unheard/recommendations").status_code == 404
+
+
 @pytest.mark.parametrize("user", ["nobody", "critic"])
 def test_the_app_calls_the_list_what_it_is(client, user):
     page = client.get(f"/users/{user}").text

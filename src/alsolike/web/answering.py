@@ -169,7 +169,7 @@ def explanation(held: Held, user: str, item: str, live: Mapping[str, float]) -> 
         The model was trained on this user and saved without its history.
     """
     taste = taste_of(held, user, live)
-    if not taste.live:
+    if not taste.live and (taste.known or not live):
         return explain(held.model, user, item)
     if taste.known:
         history_of(held.model, "explain a score")
