@@ -40,7 +40,7 @@ class Vocabulary:
     >>> users.index_of("U9")
     Traceback (most recent call last):
         ...
-    alsolike.errors.UnknownId: user 'U9' is not among the 2 users here.
+    alsolike.errors.UnknownId: user 'U9' is not among the 2 users here. Did you mean 'u9'?
     """
 
     def __init__(self, ids: Texts, *, kind: str) -> None:

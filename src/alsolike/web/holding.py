@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from alsolike.errors import AlsolikeError, BundleError
+from alsolike.hints import did_you_mean
 from alsolike.models.base import FactorModel
 from alsolike.models.bundle import describe, load
 from alsolike.models.manifest import Manifest
@@ -142,8 +143,8 @@ class Holder:
         wanted = self._settings.default if name is None else name
         held = self.held.get(wanted)
         if held is None:
-            known = ", ".join(self.held)
-            raise UnknownModel(f"No model is called {wanted!r} here. There are: {known}.")
+            known, hint = ", ".join(self.held), did_you_mean(wanted, self.held)
+            raise UnknownModel(f"No model is called {wanted!r} here. There are: {known}.{hint}")
         return held
 
     def follow(self) -> None:
