@@ -320,7 +320,7 @@ def test_what_cannot_be_trained_on_says_so():
     with pytest.raises(DataError, match="no interactions"):
         als.fit(likes.keep(np.zeros(likes.n_interactions, dtype=bool)), config)
     model = als.fit(likes, config)
-    with pytest.raises(DataError, match="x items expected, list found"):
+    with pytest.raises(DataError, match="x items expected, not a list"):
         als.fold_in(model, [[1, 0, 1]])
     with pytest.raises(DataError, match="finite"):
         als.fold_in(model, sp.csr_array(np.full((1, 40), np.nan)))

@@ -149,7 +149,7 @@ def test_beside_an_item_stands_what_a_user_of_its_row_gets():
 
 
 def test_a_matrix_is_not_interactions():
-    with pytest.raises(DataError, match="Interactions expected, not csr_array"):
+    with pytest.raises(DataError, match="Interactions expected, not a SciPy csr_array"):
         fit_chance(tiny_likes().user_items, ChanceConfig())
     assert repr(fit_chance(tiny_likes(), ChanceConfig(seed=2))) == (
         "ChanceModel(seed 2: 30 users, 40 items)"

@@ -511,7 +511,9 @@ def test_an_empty_name_is_not_the_current_folder(likes: Path) -> None:
 
 def test_an_answer_without_rows_says_why(model: Path) -> None:
     none = fine("similar", model, "i1", "--min-count", "1000")
-    assert none.stderr == "No neighbour has at least 1,000 likes; try --min-count 1.\n"
+    assert none.stderr == (
+        "No neighbours of 'i1'. No other item has at least 1,000 likes. Try --min-count 1.\n"
+    )
     allowed = fine("explain", model, "u0", "i0") and fine("recommend", model, "u0", "--k", "30")
     assert allowed.stderr == ""
     left = [word for number in range(24) for word in ("--deny", f"i{number}")]

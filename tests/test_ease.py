@@ -211,7 +211,7 @@ def test_settings_out_of_range(value):
 
 
 def test_a_matrix_is_not_interactions():
-    with pytest.raises(DataError, match="Interactions expected, not csr_array"):
+    with pytest.raises(DataError, match="Interactions expected, not a SciPy csr_array"):
         fit_ease(tiny_likes().user_items, EASEConfig())
 
 

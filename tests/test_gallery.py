@@ -70,7 +70,7 @@ def test_a_gallery_of_nothing_is_empty():
 def test_what_cannot_be_laid_out_is_an_error():
     with pytest.raises(UnknownId, match="'nobody'"):
         gallery(model(), ["nobody"])
-    with pytest.raises(SettingError, match="k >= 1"):
+    with pytest.raises(SettingError, match="k must be a whole number of at least 1"):
         gallery(model(), ["One"], k=0)
     with pytest.raises(SettingError, match="must be a list"):
         gallery(model(), "One")

@@ -257,7 +257,7 @@ def small_model():
 def test_recommend_gives_exactly_k_or_honestly_fewer():
     model = small_model()
     table = recommend(model, k=12)
-    assert table.column_names == ("user", "rank", "item", "name", "score")
+    assert table.column_names == ("user", "rank", "item", "name", "score", "basis")
     for user in model.users:
         rows = table["user"] == user
         seen = set(rows_of(model.history.user_items)[model.users.index_of(user)])

@@ -190,7 +190,7 @@ def test_other_ids_cannot_be_shown():
         model.shown(tiny_likes(31, 40))
     with pytest.raises(DataError, match=r"over the 40 items of the model.*have 41"):
         model.shown(tiny_likes(30, 41))
-    with pytest.raises(DataError, match="Interactions expected, not csr_array"):
+    with pytest.raises(DataError, match="Interactions expected, not a SciPy csr_array"):
         model.shown(likes.user_items)
 
 
@@ -270,7 +270,7 @@ def test_beside_an_item_are_its_neighbours_and_nothing_else():
 
 
 def test_a_matrix_is_not_interactions():
-    with pytest.raises(DataError, match="Interactions expected, not csr_array"):
+    with pytest.raises(DataError, match="Interactions expected, not a SciPy csr_array"):
         fit_neighbours(tiny_likes().user_items, NeighboursConfig())
 
 

@@ -12,10 +12,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import FitError, SettingError, UnknownId
 from alsolike.models.als import ALSConfig, fit
 from alsolike.recommending import nearest
+from alsolike.recommending.explaining import explain
 from alsolike.recommending.many import recommend, similar, top_items
 from alsolike.recommending.nearest import Neighbours
 from alsolike.recommending.one import (
-    explain,
     fold_in_user,
     recommend_for_likes,
     recommend_one,
@@ -166,7 +166,7 @@ def test_recommend_for_likes_leaves_them_out_and_agrees_with_training():
     values = stored.data[stored.indptr[row] : stored.indptr[row + 1]].tolist()
     likes = dict(zip(model.items.ids_of(items).tolist(), values, strict=True))
     table = recommend_for_likes(model, likes, k=5)
-    assert table.column_names == ("rank", "item", "name", "score")
+    assert table.column_names == ("rank", "item", "name", "score", "basis")
     want = recommend_one(model, user, k=5)
     assert table["item"].tolist() == want["item"].tolist()
     np.testing.assert_allclose(table["score"], want["score"], rtol=1e-3)
@@ -272,7 +272,7 @@ def test_numba_is_never_imported():
         import numpy as np
         from alsolike.data.interactions import Interactions
         from alsolike.models.base import FactorModel
-        from alsolike.recommending import one
+        from alsolike.recommending import explaining, one
         likes = Interactions.from_columns(["u", "u", "v", "v"], ["a", "b", "b", "c"])
         Y = np.diag([3.0, 2.0, 1.0]).astype(np.float32)
         model = FactorModel(
@@ -282,7 +282,7 @@ def test_numba_is_never_imported():
         one.recommend_one(model, "u")
         one.recommend_for_likes(model, {"a": 1.0})
         one.similar_to(model, "a", min_count=1)
-        one.explain(model, "u", "c")
+        explaining.explain(model, "u", "c")
         sys.exit("numba" in sys.modules)
     """
     subprocess.run([sys.executable, "-W", "error", "-c", textwrap.dedent(code)], check=True)

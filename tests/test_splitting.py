@@ -305,5 +305,7 @@ def test_settings_of_the_wrong_kind_are_refused(split, options, error, message):
     "split", [hold_out, leave_one_out, hold_out_fraction, hold_out_by_time, hold_out_users]
 )
 def test_a_matrix_is_shown_the_way(split):
-    with pytest.raises(DataError, match=r"not dia_array.*Interactions\.from_matrix\(matrix\)"):
+    with pytest.raises(
+        DataError, match=r"not a SciPy dia_array.*Interactions\.from_matrix\(matrix\)"
+    ):
         split(sp.eye_array(3))

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from alsolike.models.bundle import load, save
     from alsolike.models.config import ALSConfig
     from alsolike.models.popularity import fit_popularity
+    from alsolike.recommending.explaining import explain
     from alsolike.recommending.many import recommend, similar
-    from alsolike.recommending.one import explain, recommend_for_likes
+    from alsolike.recommending.one import recommend_for_likes
     from alsolike.run import Job, run_job
     from alsolike.tables import Table
     from alsolike.tuning.search import search
@@ -98,8 +99,9 @@ _ROOMS = {
     "models.bundle": ("load", "save"),
     "models.config": ("ALSConfig",),
     "models.popularity": ("fit_popularity",),
+    "recommending.explaining": ("explain",),
     "recommending.many": ("recommend", "similar"),
-    "recommending.one": ("explain", "recommend_for_likes"),
+    "recommending.one": ("recommend_for_likes",),
     "run": ("Job", "run_job"),
     "tables": ("Table",),
     "tuning.search": ("search",),
@@ -113,7 +115,10 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 def __getattr__(name: str) -> Any:
     if name not in _ROOM_OF:
-        raise AttributeError(f"module 'alsolike' has no attribute {name!r}")
+        from alsolike.hints import did_you_mean  # noqa: PLC0415 - only where a name is misspelt
+
+        hint = did_you_mean(name, __all__)
+        raise AttributeError(f"module 'alsolike' has no attribute {name!r}.{hint}", name=name)
     import importlib  # noqa: PLC0415 - not before the command line can take signals
 
     value = getattr(importlib.import_module(f"alsolike.{_ROOM_OF[name]}"), name)

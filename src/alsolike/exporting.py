@@ -30,12 +30,14 @@ import alsolike
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, SettingError
+from alsolike.hints import did_you_mean
 from alsolike.mirroring import Counts, Make, mirrored
 from alsolike.models import bundle
 from alsolike.models.base import FactorModel
 from alsolike.observing import SILENT, Observer
-from alsolike.recommending.answers import MIN_COUNT, checked_k, seen_by
-from alsolike.recommending.many import similar_indices, top_items
+from alsolike.recommending.answers import MIN_COUNT, checked_k
+from alsolike.recommending.fallback import WithoutLikes, check_without_likes, fallback_notes
+from alsolike.recommending.many import Ranked, shown_items, similar_indices
 from alsolike.shelving import (
     Shelves,
     Stock,
@@ -81,7 +83,7 @@ class Export:
     files : Counts
         How many were written, as they were, and removed.
     notes : tuple of str
-        What a reader of the pages will miss.
+        How many users get no recommendations of the model; what a reader of the pages will miss.
     """
 
     folder: Path
@@ -109,6 +111,7 @@ def export(
     users: bool = False,
     min_count: int = MIN_COUNT,
     exclude_seen: bool = True,
+    without_likes: WithoutLikes = "popular",
     remote_images: bool = False,
     engine: Engine | None = None,
     observer: Observer = SILENT,
@@ -136,6 +139,8 @@ def export(
         Interactions that a neighbour must have, see `alsolike.similar`.
     exclude_seen : bool
         Leave out what a user has seen.
+    without_likes : {"popular", "empty"}
+        What a user gets of whom the model knows nothing, see `alsolike.recommend`.
     remote_images : bool
         Let the pages load pictures from the web; drawings stand for them otherwise.
     engine : Engine or None
@@ -171,6 +176,7 @@ def export(
     0 files written, 7 unchanged, 0 removed
     """
     wanted = _checked_formats(formats)
+    check_without_likes(without_likes)
     length = checked_k(k)
     refuse_overlap([model], [to])
     loaded, version = _loaded(model)
@@ -180,12 +186,16 @@ def export(
         min_count=min_count, engine=engine, observer=observer,
     )  # fmt: skip
     kinds = [Shelves("item", "similar_item", "similar_items", loaded.items, similar)]
+    notes: list[str] = []
     if users:
-        best = top_items(
-            loaded, np.arange(len(loaded.users)), k=min(length, max(len(loaded.items), 1)),
-            exclude=seen_by(loaded) if exclude_seen else None, engine=engine, observer=observer,
+        everybody = np.arange(len(loaded.users), dtype=np.int32)
+        best = shown_items(
+            loaded, everybody, k=length, exclude_seen=exclude_seen, without_likes=without_likes,
+            engine=engine, observer=observer,
         )  # fmt: skip
-        kinds.append(Shelves("user", "item", "recommendations", loaded.users, best))
+        ranked = Ranked(best.indices, best.scores)
+        kinds.append(Shelves("user", "item", "recommendations", loaded.users, ranked, best.popular))
+        notes = fallback_notes(loaded, everybody, without_likes)
     about = {
         "model": version, "name": loaded.name, "k": length, "min_count": min_count,
         "made_with": f"alsolike {alsolike.__version__}",
@@ -204,8 +214,8 @@ def export(
         mirror.put(makers)
     observer.finish()
     n_shelves = sum(len(shelves.owners) for shelves in kinds)
-    notes = () if site is None else tuple(site.notes())
-    return Export(Path(to), version, n_shelves, mirror.counts, notes)
+    notes += [] if site is None else site.notes()
+    return Export(Path(to), version, n_shelves, mirror.counts, tuple(notes))
 
 
 def _checked_formats(formats: Collection[str]) -> list[str]:
@@ -213,7 +223,8 @@ def _checked_formats(formats: Collection[str]) -> list[str]:
     unknown = [one for one in given if one not in FORMATS]
     if unknown or not given:
         found = repr(unknown[0]) if unknown else "none"
-        raise SettingError(f"formats out of {', '.join(FORMATS)} expected, {found} given.")
+        hint = did_you_mean(unknown[0], FORMATS) if unknown else ""
+        raise SettingError(f"formats out of {', '.join(FORMATS)} expected, {found} given.{hint}")
     return given
 
 
@@ -299,7 +310,10 @@ class _Site:
         return self._pages.item(row, shelves.near(row)).encode("utf-8")
 
     def _user(self, shelves: Shelves, row: int) -> bytes:
-        return self._pages.user(shelves.owners.id_of(row), shelves.near(row)).encode("utf-8")
+        page = self._pages.user(
+            shelves.owners.id_of(row), shelves.near(row), by_popularity=shelves.is_popular(row)
+        )
+        return page.encode("utf-8")
 
     def _listing(self, title: str, listed: Listing) -> bytes:
         return self._pages.listing(title, listed).encode("utf-8")

@@ -17,6 +17,7 @@ from alsolike.models import bundle
 from alsolike.models.base import FactorModel
 from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
+from alsolike.recommending.fallback import fallback_notes
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.views.frontier import time_and_score
@@ -31,7 +32,11 @@ FILES = (
     ("report.html", "this page"),
     ("model/", "the model: factors, ids, items and training interactions, checked when loaded"),
     ("similar_items.parquet", "the 10 most similar items of every item"),
-    ("recommendations.parquet", "the 10 best items for every user, what was seen left out"),
+    (
+        "recommendations.parquet",
+        "the 10 best items for every user, what was seen left out; by popularity where basis says "
+        "so",
+    ),
     ("leaderboard.csv", "every run, best first"),
     ("learning_curves.parquet, .csv", "every scored point of every run"),
     ("best_curve.png, .svg, .html", "the learning curve of the best run"),
@@ -86,6 +91,13 @@ class Outcome:
         """The settings that were fitted."""
         found = self.found
         return found.best if self.chosen_run == found.best_run else found.proposed
+
+    @functools.cached_property
+    def fallbacks(self) -> list[str]:
+        """For how many users the model knows nothing, and what they get, in sentences."""
+        return fallback_notes(
+            self.model, np.arange(len(self.model.users), dtype=np.int32), "popular"
+        )
 
     def warnings(self) -> list[str]:
         """Return what could mislead a reader of the figures, in words.
@@ -160,6 +172,8 @@ def publish(
     image_folder : Path or None
         Where pictures that are given as file paths start; none is read without it.
     """
+    for sentence in outcome.fallbacks:
+        observer.tell(sentence)
     figures = outcome.figures()
     observer.start("writing", 4 + len(figures))
     write_search(outcome.found, out)
@@ -321,6 +335,7 @@ def _at_the_edge(found: SearchResult) -> Iterator[str]:
 def _notes(outcome: Outcome) -> Iterator[str]:
     found = outcome.found
     yield f"Chosen by {found.judge}. {found.choice}"
+    yield from outcome.fallbacks
     yield (
         "The figures above come from the chosen settings trained without the test items; the "
         "model beside this page was then refitted on all interactions."

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from alsolike.afterwards import Afterwards, seconds_of_a_figure
+from alsolike.data.arguments import said
 from alsolike.data.filtering import FilterReport, filter_counts
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import ReadReport, read
@@ -30,6 +31,7 @@ from alsolike.evaluation.judging import Judge
 from alsolike.evaluation.measures import evaluate, mean_squared_error
 from alsolike.evaluation.slices import slices_of
 from alsolike.forecasting import Forecast, forecast
+from alsolike.hints import with_hints
 from alsolike.models.als import fit
 from alsolike.models.bundle import refuse_other_folder
 from alsolike.models.config import ALSConfig
@@ -54,6 +56,7 @@ _SET_ELSEWHERE = {
 }
 
 
+@with_hints
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """What the main job is asked to do.
@@ -168,6 +171,8 @@ def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
     AlsolikeError
         Whatever stands in the way, with the way out; see `alsolike.errors`.
     """
+    if not isinstance(job, Job):
+        raise SettingError(f"A Job expected, as alsolike.Job makes it, not {said(job)}.")
     with alone_in_its_folder(job):
         return _done(job, observer)
 

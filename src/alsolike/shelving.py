@@ -11,7 +11,8 @@ from typing import Any
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.filenames import place_of
 from alsolike.models.base import FactorModel
-from alsolike.recommending.answers import tidy
+from alsolike.recommending.answers import Mask, tidy
+from alsolike.recommending.fallback import Basis, Lists
 from alsolike.recommending.many import Ranked
 from alsolike.tables import Table
 from alsolike.writing import replacing, write_table
@@ -35,6 +36,9 @@ class Shelves:
         Of the table of all: ``"similar_items"``.
     owners : Vocabulary
     ranked : Ranked, of as many rows
+    popular : bool, of the shape of `ranked`, or None
+        Of recommendations: which items are listed by popularity, see
+        `alsolike.recommending.fallback`. The score is then how many like the item.
     """
 
     owner: str
@@ -42,6 +46,17 @@ class Shelves:
     title: str
     owners: Vocabulary
     ranked: Ranked
+    popular: Mask | None = None
+
+    def is_popular(self, row: int) -> bool:
+        """Tell whether a list is of the most liked items, since the model knows nothing."""
+        return self.popular is not None and bool(self.popular[row, :1].any())
+
+    def basis(self, row: int) -> Basis | None:
+        """Return how the items of a list were found; None of similar items."""
+        if self.popular is None:
+            return None
+        return "popularity" if self.is_popular(row) else "model"
 
     def near(self, row: int) -> Near:
         """Return the items of a shelf, as rows with their scores, best first."""
@@ -105,7 +120,16 @@ def write_parquet(place: Path, stock: Stock, shelves: Shelves) -> None:
     """Write one row per place on a shelf, with the model's version on each."""
     ranked = shelves.ranked
     owners = shelves.owners.ids.to_array()
-    rows = tidy(stock.model, (shelves.owner, owners), shelves.answer, ranked.indices, ranked.scores)
+    popular = shelves.popular
+    bases = None if popular is None else Lists(ranked.indices, ranked.scores, popular).bases
+    rows = tidy(
+        stock.model,
+        (shelves.owner, owners),
+        shelves.answer,
+        ranked.indices,
+        ranked.scores,
+        bases,
+    )
     write_table(place, Table({**rows.to_dict(), "model": [stock.version] * len(rows)}))
 
 
@@ -118,8 +142,8 @@ def write_json_lines(place: Path, stock: Stock, shelves: Shelves) -> None:
                 for index, score in shelves.near(row)
             )
             line = (
-                f'{{{_owner(stock, shelves, row)},"{shelves.title}":[{",".join(near)}],'
-                f'"model":{_json(stock.version)}}}\n'
+                f"{{{_owner(stock, shelves, row)}{_basis(shelves, row)},"
+                f'"{shelves.title}":[{",".join(near)}],"model":{_json(stock.version)}}}\n'
             )
             handle.write(line.encode("utf-8"))
 
@@ -150,14 +174,17 @@ def write_sqlite(place: Path, stock: Stock) -> None:
 
 
 def _insert(database: sqlite3.Connection, stock: Stock, shelves: Shelves) -> None:
+    with_basis = shelves.popular is not None
     database.execute(
         f"CREATE TABLE {shelves.title} ({shelves.owner} TEXT, rank INTEGER, {shelves.answer} TEXT, "
-        f"score REAL, PRIMARY KEY ({shelves.owner}, rank)) WITHOUT ROWID"
+        f"score REAL, {'basis TEXT, ' if with_basis else ''}PRIMARY KEY ({shelves.owner}, rank)) "
+        "WITHOUT ROWID"
     )
+    places = "?, ?, ?, ?, ?" if with_basis else "?, ?, ?, ?"
     database.executemany(
-        f"INSERT INTO {shelves.title} VALUES (?, ?, ?, ?)",  # noqa: S608 - our own names
+        f"INSERT INTO {shelves.title} VALUES ({places})",  # noqa: S608 - our own names
         (
-            (owner, rank, stock.ids[index], score)
+            (owner, rank, stock.ids[index], score, *([shelves.basis(row)] if with_basis else ()))
             for row, owner in enumerate(shelves.owners)
             for rank, (index, score) in enumerate(shelves.near(row), start=1)
         ),
@@ -182,7 +209,7 @@ def json_shelf(stock: Stock, shelves: Shelves, row: int) -> bytes:
         for index, score in shelves.near(row)
     )
     shelf = f'"{shelves.title}":[{",".join(near)}]'
-    return f"{{{_owner(stock, shelves, row)}{count},{shelf}}}\n".encode()
+    return f"{{{_owner(stock, shelves, row)}{count}{_basis(shelves, row)},{shelf}}}\n".encode()
 
 
 def json_index(stock: Stock) -> bytes:
@@ -199,6 +226,12 @@ def _owner(stock: Stock, shelves: Shelves, row: int) -> str:
     if shelves.owner == "item":
         return stock.labels[row]
     return _json({shelves.owner: shelves.owners.id_of(row)})[1:-1]
+
+
+def _basis(shelves: Shelves, row: int) -> str:
+    """Return how a list was found, as a further member of a JSON object; nothing of a shelf."""
+    basis = shelves.basis(row)
+    return "" if basis is None else f',"basis":{_json(basis)}'
 
 
 def _json(value: object) -> str:

@@ -18,6 +18,7 @@ from alsolike.models.als import fit, fold_in
 from alsolike.models.base import FactorModel, Floats
 from alsolike.models.confidence import Confidence
 from alsolike.models.config import ALSConfig
+from alsolike.recommending.fallback import WithoutLikes
 from alsolike.recommending.many import recommend, similar
 from alsolike.tables import Table
 
@@ -85,7 +86,7 @@ cg_steps, momentum, start, seed
     >>> likes = tiny_likes(60, 30).user_items
     >>> search = GridSearchCV(ALSRecommender(iterations=2), {"factors": [2, 4]}, cv=2).fit(likes)
     >>> print(search.best_estimator_.recommend(likes[:1], k=2).column_names)
-    ('user', 'rank', 'item', 'score')
+    ('user', 'rank', 'item', 'score', 'basis')
     """
 
     def __init__(
@@ -164,7 +165,14 @@ cg_steps, momentum, start, seed
         folded = fold_in(self.model_, rows, engine=self._engine)
         return folded if self._is_long else folded[_row_order(rows)]
 
-    def recommend(self, X: Any, k: int = 10, *, exclude_seen: bool = True) -> Table:
+    def recommend(
+        self,
+        X: Any,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        without_likes: WithoutLikes = "popular",
+    ) -> Table:
         """Recommend `k` items to each user in X, who need not have been trained on.
 
         Parameters
@@ -175,11 +183,13 @@ cg_steps, momentum, start, seed
             Items per user, or all that may appear where they are fewer.
         exclude_seen : bool
             Leave out the items that X has for the user.
+        without_likes : {"popular", "empty"}
+            What a user gets without a value above zero in X, see `alsolike.recommend`.
 
         Returns
         -------
         Table
-            Columns ``user`` (row number as text, or id), ``rank``, ``item``, ``score``.
+            Columns ``user`` (row number as text, or id), ``rank``, ``item``, ``score``, ``basis``.
         """
         check_is_fitted(self)
         rows = self._interactions(X, reset=False)
@@ -187,7 +197,14 @@ cg_steps, momentum, start, seed
             np.arange(rows.n_users) if self._is_long else _row_order(rows)
         ).tolist()
         model = self._folded(rows)
-        return recommend(model, users, k=k, exclude_seen=exclude_seen, engine=self._engine)
+        return recommend(
+            model,
+            users,
+            k=k,
+            exclude_seen=exclude_seen,
+            without_likes=without_likes,
+            engine=self._engine,
+        )
 
     def similar(self, items: str | Sequence[str] | None = None, k: int = 10) -> Table:
         """Find the `k` items most similar to each of `items` (None: to all).

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import SettingError
+from alsolike.hints import did_you_mean
 
 Column = npt.NDArray[Any]
 
@@ -91,6 +92,9 @@ class Table:
         return len(next(iter(self._columns.values()), ()))
 
     def __getitem__(self, name: str) -> Column:
+        if name not in self._columns:
+            hint = did_you_mean(name, self._columns)
+            raise KeyError(f"no column {name!r}; the columns are {', '.join(self._columns)}.{hint}")
         return self._columns[name]
 
     def __contains__(self, name: object) -> bool:

@@ -90,7 +90,7 @@ def tiny_model(n_users: int = 4, n_items: int = 5, factors: int = 2) -> FactorMo
         user_factors=generator.standard_normal((n_users, factors), dtype=np.float32),
         item_factors=generator.standard_normal((n_items, factors), dtype=np.float32),
         eigenvalues=np.arange(factors, 0, -1, dtype=np.float64),
-        item_counts=likes.item_counts,
+        item_counts=likes.like_counts,
         settings={"factors": factors, "alpha": 1.0},
         sweeps=3,
         catalogue=likes.catalogue,

@@ -1,20 +1,16 @@
 """From what was typed to ids that a model knows, with a hint where there is none."""
 
-import difflib
-import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from alsolike.errors import UnknownId
+from alsolike.hints import did_you_mean_id
 
 if TYPE_CHECKING:
     from alsolike.models.base import FactorModel
-
-# Comparing with so many takes about a second; a hint is worth no more.
-_COMPARED = 100_000
 
 
 def item_ids(model: "FactorModel", typed: Sequence[str]) -> list[str]:
@@ -24,9 +20,7 @@ def item_ids(model: "FactorModel", typed: Sequence[str]) -> list[str]:
         try:
             found.append(model.items.id_of(model.item_index(text)))
         except UnknownId as error:
-            names = model.catalogue.names if model.catalogue is not None else None
-            hint = _hint(text, itertools.chain(names or (), model.items), "similar", "items")
-            raise UnknownId(f"{error} {hint}") from None
+            raise UnknownId(_with_way_out(str(error), "similar", "items")) from None
     return found
 
 
@@ -35,11 +29,12 @@ def user_ids(model: "FactorModel", typed: Sequence[str]) -> list[str]:
     texts = [_as_utf8(text) for text in typed]
     for text in texts:
         if text not in model.users:
-            raise UnknownId(
+            hint = did_you_mean_id(text, model.users, model.users.__contains__)
+            said = (
                 f"user {text!r} is not among the {len(model.users):,} users of this model; those "
-                "with too few likes were filtered out, if there was a filter. "
-                + _hint(text, model.users, "recommend", "users")
+                f"with too few likes were filtered out, if there was a filter.{hint}"
             )
+            raise UnknownId(_with_way_out(said, "recommend", "users"))
     return texts
 
 
@@ -58,11 +53,8 @@ def _as_utf8(text: str) -> str:
         return text
 
 
-def _hint(text: str, known: Iterable[str], verb: str, kind: str) -> str:
-    folded: dict[str, str] = {}
-    for one in itertools.islice(known, _COMPARED):
-        folded.setdefault(one.casefold(), one)
-    near = [folded[one] for one in difflib.get_close_matches(text.casefold(), folded, cutoff=0.7)]
-    if near and not (text in near and verb == "similar"):
-        return f"Did you mean {' or '.join(map(repr, near))}?"
-    return f"To see all ids: alsolike {verb} MODEL --all --to {kind}.csv"
+def _with_way_out(message: str, verb: str, kind: str) -> str:
+    """Return a message that has no hint with the command that lists all ids."""
+    if "Did you mean" in message:
+        return message
+    return f"{message} To see all ids: alsolike {verb} MODEL --all --to {kind}.csv"

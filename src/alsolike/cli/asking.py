@@ -14,10 +14,13 @@ from alsolike.cli.options import (
     threads_option,
     to_option,
     verbose_option,
+    without_likes_option,
 )
 from alsolike.cli.printing import say, say_answer, say_table
 
 if TYPE_CHECKING:
+    from alsolike.models.base import FactorModel
+    from alsolike.recommending.fallback import WithoutLikes
     from alsolike.tables import Table
 
 
@@ -100,14 +103,16 @@ def similar(
 
         engine = LocalEngine(threads)
         table = similar_items(loaded, ids, k=k, min_count=min_count, engine=engine)
-        _show(table, to, none=_no_neighbour(min_count), verbose=verbose)
+        _say_without(loaded, ids, table, min_count)
+        _show(table, to, verbose=verbose)
         return
     for item in ids:
         if len(ids) > 1:
             name = loaded.catalogue.name_of(loaded.item_index(item)) if loaded.catalogue else ""
             say(f"Similar to {name} ({item})" if name else f"Similar to {item}")
         table = similar_to(loaded, item, k=k, min_count=min_count)
-        _show(table, None, none=_no_neighbour(min_count), verbose=verbose)
+        _say_without(loaded, [item], table, min_count)
+        _show(table, None, verbose=verbose)
 
 
 @click.command()
@@ -118,6 +123,7 @@ def similar(
 @click.option("--keep-seen", is_flag=True, help="Do not leave out what the user has seen.")
 @click.option("--allow", multiple=True, metavar="ITEM", help="Only these items, by id or name.")
 @click.option("--deny", multiple=True, metavar="ITEM", help="None of these items, by id or name.")
+@without_likes_option
 @to_option
 @verbose_option
 @threads_option
@@ -129,6 +135,7 @@ def recommend(
     keep_seen: bool,
     allow: tuple[str, ...],
     deny: tuple[str, ...],
+    without_likes: "WithoutLikes",
     to: Path | None,
     verbose: bool,
     threads: int | None,
@@ -138,6 +145,7 @@ def recommend(
     from alsolike.models import bundle
     from alsolike.recommending import many
     from alsolike.recommending.answers import history_of
+    from alsolike.recommending.fallback import fallback_notes
     from alsolike.writing import refuse_overlap
 
     asked = some_or_all(users, every=every, what="user")
@@ -145,16 +153,22 @@ def recommend(
     loaded = bundle.load(model)
     if not keep_seen:
         history_of(loaded, _LEAVE_OUT, way_out=_KEEP)
+    ids = list(loaded.users) if asked is None else user_ids(loaded, asked)
     table = many.recommend(
         loaded,
-        None if asked is None else user_ids(loaded, asked),
+        ids,
         k=k,
         exclude_seen=not keep_seen,
         allow=item_ids(loaded, allow) if allow else None,
         deny=item_ids(loaded, deny) if deny else None,
+        without_likes=without_likes,
         engine=LocalEngine(threads),
     )
+    fallbacks = fallback_notes(loaded, loaded.users.indices_of(ids), without_likes)
+    for sentence in fallbacks:
+        say(sentence, err=True)
     none = "No item is left to recommend; try --keep-seen, or other lists."
+    none = "" if fallbacks and without_likes == "empty" else none
     _show(table, to, none=none, verbose=verbose)
 
 
@@ -166,11 +180,11 @@ def recommend(
 def explain(model: Path, user: str, item: str, verbose: bool) -> None:
     """Say which of a user's likes carry how much of the score of an item."""
     from alsolike.models import bundle
-    from alsolike.recommending import one
+    from alsolike.recommending import explaining
 
     loaded = bundle.load(model)
     [user], [item] = user_ids(loaded, [user]), item_ids(loaded, [item])
-    say_answer(one.explain(loaded, user, item), verbose=verbose)
+    say_answer(explaining.explain(loaded, user, item), verbose=verbose)
 
 
 @click.command()
@@ -203,15 +217,28 @@ def describe(model: Path) -> None:
     say(bundle.describe(model))
 
 
-def _no_neighbour(min_count: int) -> str:
-    if min_count == 1:
-        return "No neighbour: no other item has factors, or this one has none."
-    return f"No neighbour has at least {min_count:,} likes; try --min-count 1."
+def _say_without(
+    model: "FactorModel", ids: list[str] | None, table: "Table", min_count: int
+) -> None:
+    """Say on standard error which items have no neighbours, and why."""
+    from alsolike.recommending.answers import why_no_neighbours
+
+    have = set(table["item"].tolist())
+    without = [one for one in (model.items if ids is None else ids) if one not in have]
+    if not without:
+        return
+    every = len(without) == len(model.items)
+    reason = why_no_neighbours(
+        model, None if every else model.items.index_of(without[0]), min_count
+    )
+    way_out = " Try --min-count 1." if reason.endswith("likes.") and min_count > 1 else ""
+    more = f" and {len(without) - 1:,} others" if len(without) > 1 else ""
+    say(f"No neighbours of {without[0]!r}{more}. {reason}{way_out}", err=True)
 
 
-def _show(table: "Table", to: Path | None, *, none: str, verbose: bool) -> None:
+def _show(table: "Table", to: Path | None, *, none: str = "", verbose: bool) -> None:
     """Show or write a table; where it has no rows, say on standard error why."""
-    if not len(table):
+    if none and not len(table):
         say(none, err=True)
     if to is None:
         say_table(

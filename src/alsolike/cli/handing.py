@@ -13,6 +13,7 @@ from alsolike.cli.options import (
     threads_option,
     to_option,
     verbose_option,
+    without_likes_option,
 )
 from alsolike.cli.printing import say, say_answer
 
@@ -52,6 +53,7 @@ class _Share(click.FloatRange):
 @k_option
 @click.option("--users", is_flag=True, help="Recommendations of all users, too.")
 @click.option("--keep-seen", is_flag=True, help="Do not leave out what a user has seen.")
+@without_likes_option
 @min_count_option
 @click.option("--remote-images", is_flag=True, help="Let the pages load pictures from the web.")
 @threads_option

@@ -1,6 +1,5 @@
 """The options of the command line that several verbs share, and how their texts become values."""
 
-import difflib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from alsolike.errors import SettingError
+from alsolike.hints import did_you_mean
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -239,6 +239,13 @@ set_option = click.option(
 k_option = click.option(
     "--k", type=click.IntRange(min=1), default=10, show_default=True, help="Length of a list."
 )
+without_likes_option = click.option(
+    "--without-likes",
+    type=click.Choice(["popular", "empty"]),
+    default="popular",
+    show_default=True,
+    help="What users get of whom the model knows nothing: the most liked items, or no list.",
+)
 to_option = click.option("--to", type=PATH, help="A .csv or .parquet file, in place of printing.")
 
 
@@ -302,9 +309,10 @@ def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     known = [setting.name for setting in fields(ALSConfig)]
     for name in settings:
         if name not in known:
-            near = difflib.get_close_matches(name, known)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise SettingError(f"Unknown setting {name!r}.{hint} Known are: {', '.join(known)}.")
+            raise SettingError(
+                f"Unknown setting {name!r}.{did_you_mean(name, known, plain=True)} Known are: "
+                f"{', '.join(known)}."
+            )
     return settings
 
 

@@ -1,7 +1,6 @@
 """Files of text as bytes: is it there, what is it, is it whole, and is it UTF-8 throughout."""
 
 import contextlib
-import difflib
 import gzip
 import io
 import os
@@ -19,6 +18,7 @@ import numpy as np
 from alsolike.cleanup import no_room
 from alsolike.errors import DataError
 from alsolike.faults import raise_of_system
+from alsolike.hints import did_you_mean
 
 _CHUNK = 1 << 18  # pieces that fit the processor's cache: 4 times faster than of 1 MiB
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
@@ -371,8 +371,7 @@ def _nearby(path: Path) -> str:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return f" The folder {path.parent} cannot be listed either."
-    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
-    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return did_you_mean(path.name, names)
 
 
 def _why(error: Exception) -> str:

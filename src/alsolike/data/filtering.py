@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from alsolike.data.arguments import expect_interactions, expect_whole
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError
+from alsolike.hints import with_example
 from alsolike.tables import Table, wrapped
 
 Mask = npt.NDArray[np.bool_]
@@ -98,6 +99,7 @@ class FilterReport:
         return self.to_table()._repr_html_()
 
 
+@with_example("kept, report = al.filter_counts(likes, min_per_user=5)")
 def filter_counts(
     interactions: Interactions, *, min_per_user: int = 5, min_per_item: int = 5
 ) -> tuple[Interactions, FilterReport]:

@@ -175,6 +175,15 @@ class Interactions:
         return counts
 
     @functools.cached_property
+    def like_counts(self) -> npt.NDArray[np.int64]:
+        """Users with a value above zero, of each item, (n_items,): dislikes are no likes."""
+        values = self.user_items.data
+        if not self.n_interactions or values.min() > 0:
+            return self.item_counts
+        liked = self.user_items.indices[values > 0]
+        return np.bincount(liked, minlength=self.n_items).astype(np.int64)
+
+    @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 over ids, pairs, values and times: equal for equal interactions."""
         digest = hashlib.sha256()

@@ -4,15 +4,18 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.arguments import expect_interactions
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
+from alsolike.hints import with_example
 from alsolike.tables import Table
 
 Places = npt.NDArray[np.int64]
 
 
+@with_example("al.joined(likes, newer_likes)")
 def joined(before: Interactions, newer: Interactions) -> Interactions:
     """Return the interactions of both; values of pairs in both are summed.
 
@@ -26,6 +29,8 @@ def joined(before: Interactions, newer: Interactions) -> Interactions:
     array([[3., 0.],
            [0., 1.]], dtype=float32)
     """
+    for name, likes in (("before", before), ("newer", newer)):
+        expect_interactions(likes, name)
     users, items = before.users.union(newer.users), before.items.union(newer.items)
     parts = [_laid_over(part, users, items) for part in (before, newer)]
     total = canonical(parts[0].astype(np.float64) + parts[1].astype(np.float64))

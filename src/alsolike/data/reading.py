@@ -26,11 +26,13 @@ from alsolike.data.sources import Ref, load, place_of, workspace
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, SettingError
+from alsolike.hints import with_example
 from alsolike.observing import SILENT, Observer
 
 __all__ = ["ReadReport", "read"]
 
 
+@with_example('likes, report = al.read("likes.csv", user="user", item="item")')
 def read(
     source: Any,
     *,
@@ -205,7 +207,10 @@ def read(
             )
         else:
             if user is None or item is None:
-                raise SettingError("user= and item= are needed: the columns that hold the ids.")
+                raise SettingError(
+                    "user= and item= are needed: the columns that hold the ids, such as "
+                    'read(source, user="user", item="item").'
+                )
             roles = Roles(user=user, item=item, value=value, timestamp=timestamp)
             loaded = load(
                 connection,

@@ -16,6 +16,7 @@ from alsolike.data.sources import Ref, id_text, number_of, place_of
 from alsolike.data.times import refuse_odd_times, seconds_of
 from alsolike.data.vocabulary import is_blank
 from alsolike.errors import DataError, SettingError
+from alsolike.hints import did_you_mean
 
 _COMMA = re.compile(r"[-+]?\d+,\d+")
 
@@ -106,7 +107,10 @@ def clean(
 
 def _one_of(setting: str, given: str, allowed: tuple[str, ...]) -> None:
     if given not in allowed:
-        raise SettingError(f"{setting}={given!r}: one of {', '.join(map(repr, allowed))} expected.")
+        raise SettingError(
+            f"{setting}={given!r}: one of {', '.join(map(repr, allowed))} expected."
+            f"{did_you_mean(given, allowed)}"
+        )
 
 
 def _refuse_no_rows(loaded: Loaded) -> None:

@@ -7,6 +7,7 @@ from alsolike.data import splitting
 from alsolike.data.interactions import Interactions
 from alsolike.data.split import Split
 from alsolike.errors import SettingError
+from alsolike.hints import did_you_mean
 
 # What each way takes: how many items are held out, and a share, of what is said in `split_by`.
 TAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -83,7 +84,8 @@ def split_by(
 def check_scheme(by: str, *, held_out: int | None = None, share: float | None = None) -> None:
     """Raise SettingError for a way that there is not, or that does not take what is given."""
     if by not in TAKES:
-        raise SettingError(f"A split is by {', '.join(TAKES)}, not by {by!r}.")
+        hint = did_you_mean(by, TAKES)
+        raise SettingError(f"A split is by {', '.join(TAKES)}, not by {by!r}.{hint}")
     for name, value in (("held_out", held_out), ("share", share)):
         if value is not None and name not in TAKES[by]:
             takes = " and ".join(f"{one}=" for one in TAKES[by]) or "nothing"

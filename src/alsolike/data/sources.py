@@ -1,7 +1,6 @@
 """Whatever holds a table (a file, a frame) into DuckDB, and what its columns may be used for."""
 
 import contextlib
-import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ from alsolike.faults import (
     out_of_memory,
     raise_of_system,
 )
+from alsolike.hints import did_you_mean
 
 Ref = str | int
 
@@ -159,11 +159,8 @@ def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
             f"{loaded.name}: {role} column {ref!r} asked for, but no line names the columns. "
             f"Pass a number from 1 to {width}, or {loaded.prefix}header=True."
         )
-    near = difflib.get_close_matches(ref, names, n=2, cutoff=0.5)
-    near = near or [name for name in names if name.strip().lower() == ref.strip().lower()]
-    if near:
-        hint = f" Did you mean {' or '.join(map(repr, near))}?"
-    elif loaded.dialect is not None:
+    hint = did_you_mean(ref, names, cutoff=0.5)
+    if not hint and loaded.dialect is not None:
         hint = " If the first line is a row, give all columns by number."
     listed = ", ".join(map(repr, names[:30])) + (", ..." if len(names) > 30 else "")
     raise DataError(f"{loaded.name}: no {role} column {ref!r}; the columns are {listed}.{hint}")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.arguments import expect_interactions, said
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.errors import DataError
 from alsolike.tables import wrapped
@@ -58,6 +59,10 @@ class Split:
     details: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("train", "validation", "test"):
+            expect_interactions(getattr(self, name), name)
+        if self.given is not None:
+            expect_interactions(self.given, "given")
         for part in self._parts:
             if part.users != self.train.users or part.items != self.train.items:
                 raise DataError(
@@ -149,6 +154,15 @@ class Split:
         return (
             f"Split({self.train.n_interactions:,} training, {self.validation.n_interactions:,} "
             f"validation, {self.test.n_interactions:,} test interactions)"
+        )
+
+
+def expect_split(given: object) -> None:
+    """Raise DataError, with the way there, where `given` is no `Split`."""
+    if not isinstance(given, Split):
+        raise DataError(
+            f"A Split expected, not {said(given)}. Read likes with alsolike.read and split them: "
+            "split = alsolike.hold_out(likes)."
         )
 
 

@@ -27,20 +27,17 @@ from alsolike.data.drawing import (
 from alsolike.data.interactions import Interactions
 from alsolike.data.split import Split, relevant_counts
 from alsolike.errors import DataError, SettingError, SplitError
+from alsolike.hints import with_example
 
 __all__ = [
-    "Split",
-    "hold_out",
-    "hold_out_by_time",
-    "hold_out_fraction",
-    "hold_out_users",
-    "leave_one_out",
-]
+    "Split", "hold_out", "hold_out_by_time", "hold_out_fraction", "hold_out_users", "leave_one_out",
+]  # fmt: skip
 
 # Beside the parts that are drawn: what is shown of a held-out user.
 _GIVEN = 3
 
 
+@with_example("split = al.hold_out(likes, k=5)")
 def hold_out(
     interactions: Interactions,
     *,
@@ -115,6 +112,7 @@ def hold_out(
     return _split(interactions, parts, method, details)
 
 
+@with_example("split = al.leave_one_out(likes)")
 def leave_one_out(interactions: Interactions, *, seed: int = 0) -> Split:
     """Hold out one random relevant item of each user for the test, and another for validation.
 
@@ -150,6 +148,7 @@ def leave_one_out(interactions: Interactions, *, seed: int = 0) -> Split:
     return _split(interactions, parts, method, details)
 
 
+@with_example("split = al.hold_out_fraction(likes, fraction=0.2)")
 def hold_out_fraction(interactions: Interactions, *, fraction: float = 0.2, seed: int = 0) -> Split:
     """Hold out a random fraction of each user's relevant items for test, as much for validation.
 
@@ -191,6 +190,7 @@ def hold_out_fraction(interactions: Interactions, *, fraction: float = 0.2, seed
     return _split(interactions, parts, method, details)
 
 
+@with_example("split = al.hold_out_by_time(likes, k=5)")
 def hold_out_by_time(
     interactions: Interactions,
     *,
@@ -246,11 +246,14 @@ def hold_out_by_time(
     (array([[1., 0., 0., 0.]], dtype=float32), array([[0., 0., 0., 1.]], dtype=float32))
     """
     expect_interactions(interactions)
-    times = _checked_times(interactions)
     expect_seconds("at", at)
     expect_seconds("validation_at", validation_at)
     if sum(choice is not None for choice in (k, fraction, at)) != 1:
-        raise SettingError(f"Give exactly one of k, fraction and at; they are {(k, fraction, at)}.")
+        raise SettingError(
+            f"Give exactly one of k, fraction and at; they are {(k, fraction, at)}. Such as: "
+            "hold_out_by_time(likes, k=5), the last 5 of each user."
+        )
+    times = _checked_times(interactions)
     if validation_at is not None and at is None:
         raise SettingError("validation_at goes with at; k and fraction know no common time.")
     if at is not None:
@@ -270,6 +273,7 @@ def hold_out_by_time(
     return _split(interactions, parts, method, details)
 
 
+@with_example("split = al.hold_out_users(likes, share=0.1)")
 def hold_out_users(
     interactions: Interactions, *, share: float = 0.1, given: float = 0.5, seed: int = 0
 ) -> Split:

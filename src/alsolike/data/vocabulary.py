@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from alsolike.data.texts import Texts
 from alsolike.errors import DataError, UnknownId
+from alsolike.hints import did_you_mean_id
 
 Indices = npt.NDArray[np.int32]
 
@@ -39,7 +40,7 @@ class Vocabulary:
     >>> users.index_of("U9")
     Traceback (most recent call last):
         ...
-    alsolike.errors.UnknownId: user 'U9' is not among the 2 users here.
+    alsolike.errors.UnknownId: user 'U9' is not among the 2 users here. Did you mean 'u9'?
     """
 
     def __init__(self, ids: Texts, *, kind: str) -> None:
@@ -79,6 +80,7 @@ class Vocabulary:
         if index is None:
             raise UnknownId(
                 f"{self.kind} {outside!r} is not among the {len(self):,} {self.kind}s here."
+                f"{did_you_mean_id(outside, self, self.__contains__)}"
             )
         return index
 

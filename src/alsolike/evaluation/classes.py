@@ -16,6 +16,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.concentration import likes_of
 from alsolike.evaluation.intervals import Estimate, bootstrap_mean
 from alsolike.evaluation.results import Evaluation
+from alsolike.hints import did_you_mean
 from alsolike.tables import Table
 
 Counts = npt.NDArray[np.int64]
@@ -75,6 +76,7 @@ def by_history(
     if metric not in found.metrics:
         raise SettingError(
             f"{metric!r} has no value per user here; these have: {', '.join(found.metrics)}."
+            f"{did_you_mean(metric, found.metrics)}"
         )
     seed, values = seed_of(rng), found.per_user[metric]
     if found.user_indices.max(initial=-1) >= shown.n_users:

@@ -25,6 +25,7 @@ from alsolike.evaluation.shelves import (
     of_shelf,
     shelves_of,
 )
+from alsolike.hints import did_you_mean
 from alsolike.models.base import FactorModel, Recommender
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.recommending.scan import Ranked
@@ -260,7 +261,10 @@ def judge_of(settings: Mapping[str, Any]) -> Judge:
     kind, own = settings.get("kind", ListJudge.kind), dict(settings)
     own.pop("kind", None)
     if kind not in KINDS:
-        raise SettingError(f"A search is judged by {' or by '.join(KINDS)}, not by {kind!r}.")
+        raise SettingError(
+            f"A search is judged by {' or by '.join(KINDS)}, not by {kind!r}."
+            f"{did_you_mean(kind, KINDS)}"
+        )
     return KINDS[kind](**own)
 
 

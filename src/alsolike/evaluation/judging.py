@@ -14,6 +14,7 @@ from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.intervals import Resamples
 from alsolike.evaluation.questions import Questions
+from alsolike.hints import did_you_mean
 from alsolike.models.base import Recommender
 from alsolike.recommending.scan import Ranked
 
@@ -92,7 +93,7 @@ class Judge(ABC):
         if self.metric not in self.metrics:
             raise SettingError(
                 f"{self.kind.capitalize()} are judged by {', '.join(self.metrics)}, not by "
-                f"{self.metric!r}."
+                f"{self.metric!r}.{did_you_mean(self.metric, self.metrics)}"
             )
         whole = isinstance(self.k, (int, np.integer)) and not isinstance(self.k, bool)
         if not whole or self.k < 1:

@@ -34,6 +34,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.arguments import expect_interactions
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
@@ -46,10 +47,11 @@ from alsolike.evaluation.questions import (
     same_ids,
 )
 from alsolike.evaluation.results import Evaluation
+from alsolike.hints import did_you_mean, with_example
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
 from alsolike.kernels.metrics import LIST_MEASURES, measure_auc, measure_lists
-from alsolike.models.base import FactorModel, Recommender
+from alsolike.models.base import FactorModel, Recommender, expect_model
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.many import Ranked
 from alsolike.tables import Table
@@ -77,6 +79,7 @@ _SCORES_PER_BLOCK = 1 << 22
 _ROWS_PER_BLOCK = 1 << 12
 
 
+@with_example("al.evaluate(model, split.test, exclude=split.train, k=10)")
 def evaluate(
     model: Recommender,
     held_out: Interactions,
@@ -141,6 +144,10 @@ def evaluate(
     | u3   |           0 |
     +------+-------------+
     """
+    expect_model(model, "evaluate")
+    expect_interactions(held_out, "held_out")
+    if exclude is not None:
+        expect_interactions(exclude, "exclude")
     lengths, names = checked_lengths(k), checked_metrics(metrics)
     for interactions, label in ((held_out, "held-out"), (exclude, "excluded")):
         if interactions is not None:
@@ -300,7 +307,10 @@ def checked_metrics(metrics: Sequence[str]) -> list[str]:
     names = [metrics] if isinstance(metrics, str) else list(dict.fromkeys(metrics))
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:
-        raise SettingError(f"Unknown metrics {unknown}; known are {', '.join(METRICS)} (no @k).")
+        hint = did_you_mean(str(unknown[0]).partition("@")[0], METRICS) if unknown else ""
+        raise SettingError(
+            f"Unknown metrics {unknown}; known are {', '.join(METRICS)} (no @k).{hint}"
+        )
     return names
 
 

@@ -18,6 +18,7 @@ from alsolike.evaluation import evidence
 from alsolike.evaluation.definitions import DEFINITIONS, SOURCES, Definition
 from alsolike.evaluation.evidence import Evidence
 from alsolike.evaluation.questions import Questions, same_ids
+from alsolike.hints import did_you_mean
 from alsolike.models.base import Recommender
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import checked_k
@@ -70,8 +71,11 @@ class Passport:
         """Return one value, such as that of ``"Spark"`` for ``"map@10"``."""
         values = {(row["library"], row["metric"]): row["value"] for row in self.table.rows()}
         if (library, metric) not in values:
-            known = ", ".join(f"{of} {one}" for of, one in values)
-            raise SettingError(f"There is no {library} {metric} here; there are: {known}.")
+            known = [f"{of} {one}" for of, one in values]
+            raise SettingError(
+                f"There is no {library} {metric} here; there are: {', '.join(known)}."
+                f"{did_you_mean(f'{library} {metric}', known)}"
+            )
         value: float | None = values[library, metric]
         return value
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from alsolike.errors import SettingError
 from alsolike.evaluation.intervals import bootstrap_mean
+from alsolike.hints import did_you_mean
 from alsolike.tables import Table
 
 Indices = npt.NDArray[np.int64]
@@ -58,6 +59,7 @@ class Evaluation:
             raise SettingError(
                 f"{metric!r} was not measured; these were: "
                 f"{', '.join([*self.metrics, *coverages])}."
+                f"{did_you_mean(metric, [*self.metrics, *coverages])}"
             )
         return float(self.per_user[metric].mean())
 

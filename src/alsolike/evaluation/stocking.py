@@ -245,4 +245,4 @@ def shelves_of(
             f"The model {model.name!r} scores items for users, and has nothing to show beside an "
             "item: a method beside(item_indices, other_indices) is needed for that."
         )
-    return ScoredShelves(model, train.item_counts, min_count, engine, observer)
+    return ScoredShelves(model, train.like_counts, min_count, engine, observer)

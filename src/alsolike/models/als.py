@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.arguments import expect_interactions, said
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.models.base import FactorModel
+from alsolike.hints import with_example
+from alsolike.models.base import FactorModel, with_factors
 from alsolike.models.bases import eigenbasis, gramian, one_after_the_other, pieces, turned
-from alsolike.models.config import ALSConfig
+from alsolike.models.config import ALSConfig, expect_config
 from alsolike.models.halfsweep import Side, solve_side, total_loss
 from alsolike.models.momentum import Momentum
 from alsolike.observing import SILENT, Observer
@@ -26,6 +28,7 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 
+@with_example("for model in al.iterate(likes, al.ALSConfig(factors=64)): ...")
 def iterate(
     train: Interactions,
     config: ALSConfig,
@@ -80,6 +83,7 @@ def iterate(
     observer.finish()
 
 
+@with_example("model = al.fit(likes, al.ALSConfig(factors=64))")
 def fit(
     train: Interactions,
     config: ALSConfig,
@@ -107,6 +111,7 @@ def fit(
     return training.model()
 
 
+@with_example("al.fold_in(model, likes)")
 def fold_in(model: FactorModel, user_items: Any, *, engine: Engine | None = None) -> Floats:
     """Return the exact factors of users that the model was not trained on.
 
@@ -121,6 +126,7 @@ def fold_in(model: FactorModel, user_items: Any, *, engine: Engine | None = None
     float32, (n, factors)
         For a user of the training data of an exact fit: the stored factors, byte for byte.
     """
+    with_factors(model, "fold in users")
     config = ALSConfig.from_settings(model.settings)
     side = _new_side(user_items, config, "user", model)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
@@ -129,6 +135,7 @@ def fold_in(model: FactorModel, user_items: Any, *, engine: Engine | None = None
     return factors
 
 
+@with_example("al.fold_in_items(model, item_users)")
 def fold_in_items(model: FactorModel, item_users: Any, *, engine: Engine | None = None) -> Floats:
     """Return the exact factors of items that the model was not trained on.
 
@@ -143,6 +150,7 @@ def fold_in_items(model: FactorModel, item_users: Any, *, engine: Engine | None 
     float32, (n, factors)
         In the basis of the stored item factors.
     """
+    with_factors(model, "fold in items")
     engine = engine or LocalEngine()
     config = replace(ALSConfig.from_settings(model.settings), solver="exact")
     side = _new_side(item_users, config, "item", model)
@@ -153,6 +161,7 @@ def fold_in_items(model: FactorModel, item_users: Any, *, engine: Engine | None 
     return turned(factors, basis.T, engine)
 
 
+@with_example("al.loss(model)")
 def loss(
     model: FactorModel, train: Interactions | None = None, *, engine: Engine | None = None
 ) -> float:
@@ -162,9 +171,11 @@ def loss(
     eq. 3). The sum over unobserved cells comes from the Gramians, so the cost is
     O((users + items) f^2 + interactions f).
     """
+    with_factors(model, "take its loss")
     data = model.history if train is None else train
     if data is None:
         raise SettingError("This model holds no training interactions: pass `train`.")
+    expect_interactions(data, "train")
     if data.users != model.users or data.items != model.items:
         raise DataError("The interactions and the model must have the same users and items.")
     engine = engine or LocalEngine()
@@ -185,6 +196,9 @@ class _Training:
         self, train: Interactions, config: ALSConfig, start: FactorModel | None, engine: Engine
     ) -> None:
         _refuse_empty(train)
+        expect_config(config)
+        if start is not None:
+            with_factors(start, "go on from it")
         self._train, self._config, self._engine = train, config, engine
         self._item_side = Side.of(train.item_users, config, "item", train.items)
         self._user_side = Side.of(train.user_items, config, "user", train.users)
@@ -234,7 +248,7 @@ class _Training:
             user_factors=_frozen(self._users),
             item_factors=_frozen(self._items),
             eigenvalues=self._values,
-            item_counts=self._train.item_counts,
+            item_counts=self._train.like_counts,
             settings=self._config.to_settings(),
             sweeps=self._sweeps,
             catalogue=self._train.catalogue,
@@ -286,13 +300,15 @@ def _new_side(
 ) -> Side:
     columns = model.items if side == "user" else model.users
     if isinstance(matrix, Interactions):
+        if side == "item":
+            raise DataError(
+                "A SciPy matrix of items x users expected, not Interactions. Give their item_users."
+            )
         if matrix.items != model.items:
             raise DataError("The interactions must have the items of the model.")
         return Side.of(matrix.user_items, config, side, matrix.users)
-    if not hasattr(matrix, "shape") or len(matrix.shape) != 2:
-        raise DataError(
-            f"A matrix of rows x {columns.kind}s expected, {type(matrix).__name__} found."
-        )
+    if not (sp.issparse(matrix) or isinstance(matrix, np.ndarray)) or matrix.ndim != 2:
+        raise DataError(f"A SciPy matrix of rows x {columns.kind}s expected, not {said(matrix)}.")
     if matrix.shape[1] != len(columns):
         raise DataError(
             f"The matrix has {matrix.shape[1]:,} columns; the model has {len(columns):,} "
@@ -302,11 +318,7 @@ def _new_side(
 
 
 def _refuse_empty(train: Any) -> None:
-    if not isinstance(train, Interactions):
-        raise DataError(
-            f"Interactions expected, {type(train).__name__} found. Make them with alsolike.read, "
-            "Interactions.from_matrix or Interactions.from_columns."
-        )
+    expect_interactions(train)
     if not train.n_interactions:
         raise DataError("There are no interactions to train on.")
 

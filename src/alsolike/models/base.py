@@ -1,6 +1,7 @@
 """What every model is to the rooms above it, and the fitted thing that factorization gives."""
 
 import functools
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -8,10 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.arguments import said
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, SettingError, UnknownId
+from alsolike.hints import did_you_mean_id
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.integer[Any]] | slice
@@ -55,7 +58,7 @@ class FactorModel:
     settings : mapping of str to plain values
         What it was fitted with, as text-friendly values.
     item_counts : int64, (n_items,)
-        Interactions of each item in the training data.
+        Likes of each item in the training data: users with a value above zero.
     sweeps : int
         Sweeps behind these factors.
     catalogue : Catalogue or None
@@ -112,6 +115,11 @@ class FactorModel:
             total += block.T @ block
         return total
 
+    @functools.cached_property
+    def items_by_likes(self) -> npt.NDArray[np.int32]:
+        """Rows of all items, the most liked first; of equals the lower row."""
+        return np.argsort(-self.item_counts, kind="stable").astype(np.int32)
+
     def item_index(self, item: str) -> int:
         """Return the row of an item given by its id, or else by its name.
 
@@ -134,8 +142,16 @@ class FactorModel:
             raise UnknownId(f"{len(rows)} items are called {item!r}. Give one of their ids: {ids}.")
         raise UnknownId(
             f"item {item!r} is neither an id nor a name among the {len(self.items):,} items of "
-            "this model."
+            f"this model.{self._meant(item)}"
         )
+
+    def _meant(self, item: str) -> str:
+        """Return which names or ids may be meant, as a sentence."""
+        names = self._rows_by_folded_name
+        known = itertools.chain(self._rows_by_name, self.items)
+        return did_you_mean_id(
+            item, known, lambda text: text in self.items or text in self._rows_by_name
+        ) or (f" Did you mean {item.strip()!r}?" if item.strip().casefold() in names else "")
 
     @functools.cached_property
     def _rows_by_name(self) -> dict[str, list[int]]:
@@ -163,11 +179,22 @@ class FactorModel:
         return f"<p>{self!r}</p>"
 
 
+def expect_model(model: Any, purpose: str) -> None:
+    """Raise SettingError where `model` is no model: nothing with users, items and scores."""
+    is_model = callable(getattr(model, "scores", None)) and not isinstance(model, type)
+    if not is_model or not (hasattr(model, "users") and hasattr(model, "items")):
+        raise SettingError(
+            f"A model is needed to {purpose}, as alsolike.fit or alsolike.load gives it, not "
+            f"{said(model)}."
+        )
+
+
 def with_factors(model: Any, purpose: str) -> FactorModel:
     """Return `model`, or raise SettingError where it is no `FactorModel`."""
     if not isinstance(model, FactorModel):
+        expect_model(model, purpose)
         raise SettingError(
-            f"A FactorModel is needed to {purpose}, as alsolike.fit or alsolike.load gives it, not "
-            f"{type(model).__name__}."
+            f"A FactorModel is needed to {purpose}, as alsolike.fit or alsolike.load gives it: "
+            f"{said(model)} has no factors and cannot."
         )
     return model

@@ -27,10 +27,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.arguments import said
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.texts import Texts
 from alsolike.errors import BundleError, DataError, SettingError, WritingError
+from alsolike.hints import with_example
 from alsolike.models.base import FactorModel, with_factors
 from alsolike.models.manifest import (
     HISTORY_PART,
@@ -58,6 +60,7 @@ _INT32_MAX = np.iinfo(np.int32).max
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+@with_example('al.save(model, "model")')
 def save(
     model: FactorModel,
     path: str | os.PathLike[str],
@@ -138,6 +141,7 @@ def save(
             (part / file).write_bytes(content)
 
 
+@with_example('model = al.load("model")')
 def load(path: str | os.PathLike[str], *, check: bool = True) -> FactorModel:
     """Load the model of the folder `path`; its arrays are read-only views of the files.
 
@@ -197,7 +201,7 @@ def describe(path: str | os.PathLike[str]) -> Manifest:
 
 def _folder(path: str | os.PathLike[str]) -> Path:
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-        raise SettingError(f"The path of a model's folder expected, not {path!r}.")
+        raise SettingError(f"The path of a model's folder expected, not {said(path)}.")
     return Path(path)
 
 

@@ -7,7 +7,9 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.arguments import said
 from alsolike.errors import FitError, SettingError
+from alsolike.hints import with_hints
 from alsolike.models.confidence import CONFIDENCES, Confidence
 from alsolike.models.settings import (
     check_choice,
@@ -18,6 +20,7 @@ from alsolike.models.settings import (
 )
 
 
+@with_hints
 @dataclass(frozen=True, kw_only=True)
 class ALSConfig:
     """The learner's settings; a grid is ``dataclasses.replace`` over one of them.
@@ -157,3 +160,13 @@ class ALSConfig:
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Build from what `to_settings` gave; an unknown name is a SettingError."""
         return cls(**known_settings(cls, settings))
+
+
+def expect_config(given: object) -> None:
+    """Raise SettingError, with the way there, where `given` is no `ALSConfig`."""
+    if isinstance(given, ALSConfig):
+        return
+    way_out = "Give settings such as alsolike.ALSConfig(factors=64, alpha=10)."
+    if isinstance(given, Mapping):
+        way_out = "Make settings of it: alsolike.ALSConfig(**settings)."
+    raise SettingError(f"Settings expected, not {said(given)}. {way_out}")

@@ -23,9 +23,16 @@ class HistoricalModel(ABC):
     ----------
     history : Interactions
         The likes that are scored from: the training data, or what `shown` was given.
+
+    Attributes
+    ----------
+    score_of_nothing : float or None
+        The lowest score, which an item gets where nothing speaks for it; None where a score says
+        no such thing.
     """
 
     name: ClassVar[str]
+    score_of_nothing: ClassVar[float | None] = None
 
     history: Interactions
 

@@ -112,6 +112,7 @@ class NeighboursModel(HistoricalModel):
     """
 
     name: ClassVar[str] = "item_knn"
+    score_of_nothing: ClassVar[float | None] = 0.0
 
     similarities: sp.csr_array
     config: NeighboursConfig

@@ -8,7 +8,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.arguments import expect_interactions
 from alsolike.data.interactions import Interactions
+from alsolike.hints import with_example
 from alsolike.models.base import Floats, Rows
 from alsolike.models.historical import HistoricalModel
 from alsolike.models.settings import known_settings
@@ -41,6 +43,7 @@ class PopularityModel(HistoricalModel):
     """
 
     name: ClassVar[str] = "popularity"
+    score_of_nothing: ClassVar[float | None] = 0.0
 
     counts: npt.NDArray[np.int64]
 
@@ -61,6 +64,7 @@ class PopularityModel(HistoricalModel):
         return f"PopularityModel({len(self.users):,} users, {len(self.items):,} items)"
 
 
+@with_example("model = al.fit_popularity(likes)")
 def fit_popularity(train: Interactions) -> PopularityModel:
     """Count the users who like each item; dislikes do not count.
 
@@ -78,8 +82,8 @@ def fit_popularity(train: Interactions) -> PopularityModel:
     >>> fit_popularity(likes).scores([0], slice(None))
     array([[1., 2.]], dtype=float32)
     """
-    liked = train.user_items.indices[train.user_items.data > 0]
-    return PopularityModel(train, np.bincount(liked, minlength=train.n_items).astype(np.int64))
+    expect_interactions(train)
+    return PopularityModel(train, train.like_counts)
 
 
 def as_scores(counts: npt.NDArray[np.int64]) -> Floats:

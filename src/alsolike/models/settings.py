@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from alsolike.errors import SettingError
+from alsolike.hints import did_you_mean
 
 
 def check_whole(name: str, value: Any, *, least: int) -> None:
@@ -32,7 +33,9 @@ def is_finite(value: Any) -> bool:
 def check_choice(name: str, value: Any, known: Collection[str]) -> None:
     """Raise SettingError where a setting is none of those known."""
     if value not in known:
-        raise SettingError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+        raise SettingError(
+            f"{name} must be one of {', '.join(known)}, not {value!r}.{did_you_mean(value, known)}"
+        )
 
 
 def known_settings(
@@ -47,5 +50,6 @@ def known_settings(
         raise SettingError(f"Settings of the model {model!r} expected, not {found!r}.")
     known = {setting.name for setting in fields(config)}
     if unknown := sorted(set(given) - known):
-        raise SettingError(f"Unknown settings {unknown}; known are {sorted(known)}.")
+        hint = did_you_mean(unknown[0], sorted(known), plain=True)
+        raise SettingError(f"Unknown settings {unknown}; known are {sorted(known)}.{hint}")
     return given

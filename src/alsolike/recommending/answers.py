@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.arguments import said
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models.base import FactorModel, Floats, Recommender
@@ -35,15 +36,19 @@ def checked_ids(ids: Iterable[str], kind: str) -> list[str]:
     given: list[Any] = [ids] if single else list(ids)
     for position, one in enumerate(given):
         if not isinstance(one, str):
-            raise SettingError(
-                f"{kind} ids are text: {one!r} at position {position} is of type "
-                f"{type(one).__name__}. Pass {_as_text(one)!r}."
-            )
+            raise SettingError(_no_id(one, kind, position))
     return given
 
 
-def _as_text(one: object) -> str:
-    return one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)
+def _no_id(one: object, kind: str, position: int) -> str:
+    """Return what is wrong with an id that is no text, and what to pass."""
+    if not isinstance(one, (bytes, int, float, np.generic)):
+        return f"{kind} ids are text, not {said(one)} (at position {position}). Pass their texts."
+    text = one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)
+    return (
+        f"{kind} ids are text: {one!r} at position {position} is of type {type(one).__name__}. "
+        f"Pass {text!r}."
+    )
 
 
 def checked_indices(indices: npt.ArrayLike, count: int, *, kind: str) -> Indices:
@@ -149,6 +154,30 @@ def with_direction(model: FactorModel) -> Mask:
     return directed
 
 
+def why_no_neighbours(model: FactorModel, row: int | None, min_count: int) -> str:
+    """Return why nothing is similar to an item (None: to any), as a sentence.
+
+    Examples
+    --------
+    >>> from alsolike.testing import tiny_model
+    >>> why_no_neighbours(tiny_model(), 0, 99)
+    'No other item has at least 99 likes.'
+    """
+    directed = with_direction(model)
+    if not directed.any():
+        return (
+            "All item factors of this model are zero, so it tells no items apart. Fit it with less "
+            "regularization."
+        )
+    if row is not None and not directed[row]:
+        if not model.item_counts[row]:
+            return "Nobody likes this item in the training data, so nothing is similar to it."
+        return "This item has factors that are all zero, so nothing is similar to it."
+    if min_count <= 1:
+        return "No other item has factors."
+    return f"No other item has at least {min_count:,} likes."
+
+
 def unit_rows(factors: Floats, norms: Floats) -> Floats:
     """Return rows scaled to length 1, float32; zeros where `norms` says that a row has none."""
     lengths = np.where(norms >= np.finfo(np.float32).tiny, norms, np.float32(np.inf))
@@ -207,6 +236,7 @@ def tidy(
     answer: str,
     indices: Indices,
     scores: Floats,
+    bases: npt.NDArray[np.object_] | None = None,
 ) -> Table:
     """Lay ranked lists out as one row per item, without the padding.
 
@@ -220,13 +250,18 @@ def tidy(
         Name of the column of items.
     indices, scores : int32 and float32, (n_rows, k)
         As in `Ranked`.
+    bases : object, (n_rows, k), or None
+        Cells of a last column ``basis``; None: no such column.
     """
     rows, places = np.nonzero(indices >= 0)
     found = indices[rows, places]
     columns: dict[str, Any] = {} if queries is None else {queries[0]: queries[1][rows]}
     columns |= {"rank": (places + 1).astype(np.int32), answer: model.items.ids_of(found)}
     columns |= names_of(model, found)
-    return Table({**columns, "score": scores[rows, places]})
+    columns["score"] = scores[rows, places]
+    if bases is not None:
+        columns["basis"] = bases[rows, places]
+    return Table(columns)
 
 
 def names_of(model: Recommender, item_indices: Indices) -> dict[str, npt.NDArray[np.object_]]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
+from alsolike.hints import with_example
 from alsolike.models.base import FactorModel, with_factors
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, Indices, checked_k
@@ -121,6 +122,7 @@ class ShelfDiff:
         return self.distribution()._repr_html_() + self.most_moved()._repr_html_()
 
 
+@with_example("diff(old_model, new_model, k=10)")
 def diff(
     old: FactorModel,
     new: FactorModel,
@@ -187,8 +189,9 @@ def diff(
     """
     length = checked_k(k)
     engine = engine or LocalEngine()
-    places = new.items.places_of(with_factors(old, "compare shelves").items)
-    with_factors(new, "compare shelves")
+    for model in (old, new):
+        with_factors(model, "compare shelves")
+    places = new.items.places_of(old.items)
     common = np.flatnonzero(places >= 0)
     shelves = []
     for model, rows in ((old, common), (new, places[common])):

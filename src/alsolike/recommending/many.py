@@ -13,7 +13,8 @@ import scipy.sparse as sp
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.models.base import FactorModel, Recommender, with_factors
+from alsolike.hints import with_example
+from alsolike.models.base import FactorModel, Recommender, expect_model, with_factors
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import (
     MIN_COUNT,
@@ -29,6 +30,7 @@ from alsolike.recommending.answers import (
     with_direction,
 )
 from alsolike.recommending.excluding import excluded_of
+from alsolike.recommending.fallback import Lists, WithoutLikes, check_without_likes, shown
 from alsolike.recommending.scan import (
     NotFiniteError,
     Plain,
@@ -39,7 +41,7 @@ from alsolike.recommending.scan import (
 )
 from alsolike.tables import Table
 
-__all__ = ["Ranked", "recommend", "similar", "similar_indices", "top_items"]
+__all__ = ["Ranked", "recommend", "shown_items", "similar", "similar_indices", "top_items"]
 
 
 def top_items(
@@ -171,6 +173,7 @@ def similar_indices(
     return ranked
 
 
+@with_example('al.recommend(model, ["u1"], k=10)')
 def recommend(
     model: Recommender,
     users: str | Sequence[str] | None = None,
@@ -179,6 +182,7 @@ def recommend(
     exclude_seen: bool = True,
     allow: Iterable[str] | None = None,
     deny: Iterable[str] | None = None,
+    without_likes: WithoutLikes = "popular",
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Table:
@@ -201,13 +205,20 @@ def recommend(
         with it.
     allow, deny : iterable of str, or None
         Ids or names of the only items that may appear; of items that may not.
+    without_likes : {"popular", "empty"}
+        What a user gets of whom the model knows nothing: without a value above zero in the training
+        data, with factors that are all zeros, or with the same score for every item. The most liked
+        items that the user has not got and did not dislike; or no rows at all.
     engine, observer
         As in `top_items`.
 
     Returns
     -------
     Table
-        Columns ``user``, ``rank`` (from 1), ``item``, ``name`` where names are known, ``score``.
+        Columns ``user``, ``rank`` (from 1), ``item``, ``name`` where names are known, ``score`` and
+        ``basis``: how the item was found. ``"model"``: by the score that the model gives the pair.
+        ``"popularity"``: since many like it, and the score is how many do. The two kinds of scores
+        are not to be compared.
 
     Raises
     ------
@@ -222,16 +233,44 @@ def recommend(
     >>> from alsolike.models.popularity import fit_popularity
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u3"], ["a", "b", "b", "c"])
     >>> print(recommend(fit_popularity(likes), ["u1", "u2"], k=2))
-    +------+------+------+-------+
-    | user | rank | item | score |
-    +------+------+------+-------+
-    | u1   |    1 | c    |     1 |
-    | u2   |    1 | a    |     1 |
-    | u2   |    2 | c    |     1 |
-    +------+------+------+-------+
+    +------+------+------+-------+------------+
+    | user | rank | item | score | basis      |
+    +------+------+------+-------+------------+
+    | u1   |    1 | c    |     1 | popularity |
+    | u2   |    1 | a    |     1 | popularity |
+    | u2   |    2 | c    |     1 | popularity |
+    +------+------+------+-------+------------+
     """
+    expect_model(model, "recommend")
+    check_without_likes(without_likes)
     rows = _user_rows(users, model.users)
-    allowed, denied = open_ids(model, allow, deny)
+    lists = shown_items(
+        model,
+        rows,
+        k=k,
+        exclude_seen=exclude_seen,
+        among=open_ids(model, allow, deny),
+        without_likes=without_likes,
+        engine=engine,
+        observer=observer,
+    )
+    user_ids = model.users.ids_of(rows)
+    return tidy(model, ("user", user_ids), "item", lists.indices, lists.scores, lists.bases)
+
+
+def shown_items(
+    model: Recommender,
+    rows: Indices,
+    *,
+    k: int,
+    exclude_seen: bool,
+    among: tuple[Indices | None, Indices | None] = (None, None),
+    without_likes: WithoutLikes = "popular",
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> Lists:
+    """Return the lists of `recommend` by rows of users; `among` is what is allowed and denied."""
+    allowed, denied = among
     ranked = top_items(
         model,
         rows,
@@ -242,10 +281,17 @@ def recommend(
         engine=engine,
         observer=observer,
     )
-    user_ids = model.users.ids_of(rows)
-    return tidy(model, ("user", user_ids), "item", ranked.indices, ranked.scores)
+    return shown(
+        model,
+        rows,
+        (ranked.indices, ranked.scores),
+        open_items(len(model.items), allowed, denied),
+        exclude_seen=exclude_seen,
+        without_likes=without_likes,
+    )
 
 
+@with_example('al.similar(model, ["i1"], k=10)')
 def similar(
     model: FactorModel,
     items: str | Sequence[str] | None = None,

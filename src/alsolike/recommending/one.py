@@ -1,18 +1,17 @@
-"""One row at a time, in plain NumPy: what a web server answers with, and what explains.
+"""One row at a time, in plain NumPy: what a web server answers with.
 
 Numba is not imported, so that a server starts at once. `recommend_one` and `similar_to` give the
 very bytes of `alsolike.recommending.many`: a float32 product only narrows the items down to those
 that can be among the best, and these are scored by the one defined sum of `kernels.topk.dot`.
 """
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import FitError, SettingError
+from alsolike.hints import with_example
 from alsolike.models.base import FactorModel, Floats, with_factors
 from alsolike.recommending.answers import (
     MIN_COUNT,
@@ -20,10 +19,8 @@ from alsolike.recommending.answers import (
     Mask,
     checked_ids,
     checked_k,
-    history_of,
     known_items,
     lifts_of,
-    names_of,
     open_ids,
     open_items,
     product_margin,
@@ -32,11 +29,18 @@ from alsolike.recommending.answers import (
     tidy,
     with_direction,
 )
-from alsolike.recommending.equations import UserEquations
+from alsolike.recommending.equations import UserEquations, checked_values
+from alsolike.recommending.fallback import (
+    Basis,
+    WithoutLikes,
+    all_alike,
+    basis_of,
+    by_popularity,
+    check_without_likes,
+    shown,
+)
 from alsolike.recommending.nearest import Neighbours, dots, narrowed
-from alsolike.tables import Table, wrapped
-
-_PAGE = 20  # likes of an explanation that a page shows
+from alsolike.tables import Table
 
 
 def recommend_one(
@@ -47,6 +51,7 @@ def recommend_one(
     exclude_seen: bool = True,
     allow: Iterable[str] | None = None,
     deny: Iterable[str] | None = None,
+    without_likes: WithoutLikes = "popular",
 ) -> Table:
     """Recommend items to one user; the same table as ``recommend(model, user)``.
 
@@ -57,13 +62,13 @@ def recommend_one(
     model : FactorModel
     user : str
         Id of the user.
-    k, exclude_seen, allow, deny
+    k, exclude_seen, allow, deny, without_likes
         As in `alsolike.recommending.many.recommend`.
 
     Returns
     -------
     Table
-        Columns ``user``, ``rank``, ``item``, ``name`` where names are known, ``score``.
+        Columns ``user``, ``rank``, ``item``, ``name`` where names are known, ``score``, ``basis``.
 
     Raises
     ------
@@ -82,16 +87,32 @@ def recommend_one(
     >>> recommend_one(model, "u1", k=1)["item"].tolist()
     ['c']
     """
+    with_factors(model, "recommend to one user")
+    check_without_likes(without_likes)
     (user,) = checked_ids(user, "user")
     row = model.users.index_of(user)
-    may_appear = open_items(len(model.items), *open_ids(model, allow, deny))
+    among = open_items(len(model.items), *open_ids(model, allow, deny))
+    may_appear = among.copy()
     if exclude_seen:
         seen = seen_by(model)
         may_appear[seen.indices[seen.indptr[row] : seen.indptr[row + 1]]] = False
-    indices, scores = best_items(model, model.user_factors[row], may_appear, k, f"user {user!r}")
-    return tidy(model, ("user", model.users.ids_of([row])), "item", indices[None], scores[None])
+    length = min(checked_k(k), max(len(model.items), 1))
+    ranked = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
+    if basis_of(model, row) == "model":  # else ranking takes long, since everything ties
+        ranked = best_items(model, model.user_factors[row], may_appear, length, f"user {user!r}")
+    lists = shown(
+        model,
+        np.array([row], dtype=np.int32),
+        padded(ranked, length),
+        among,
+        exclude_seen=exclude_seen,
+        without_likes=without_likes,
+    )
+    asked = ("user", model.users.ids_of([row]))
+    return tidy(model, asked, "item", lists.indices, lists.scores, lists.bases)
 
 
+@with_example('al.recommend_for_likes(model, {"i1": 1, "i2": 1}, k=10)')
 def recommend_for_likes(
     model: FactorModel,
     likes: Mapping[str, float],
@@ -99,6 +120,7 @@ def recommend_for_likes(
     k: int = 10,
     allow: Iterable[str] | None = None,
     deny: Iterable[str] | None = None,
+    without_likes: WithoutLikes = "popular",
 ) -> Table:
     """Recommend items to somebody whom the model has never seen.
 
@@ -110,13 +132,14 @@ def recommend_for_likes(
     likes : mapping of str to float
         Ids or names of items, with the value of each as in the training data (1 for a like, a
         count; below zero for a dislike). They are left out of the answer.
-    k, allow, deny
-        As in `alsolike.recommending.many.recommend`.
+    k, allow, deny, without_likes
+        As in `alsolike.recommending.many.recommend`: without a value above zero in `likes`, the
+        answer is the most liked items, or nothing.
 
     Returns
     -------
     Table
-        Columns ``rank``, ``item``, ``name`` where names are known, ``score``.
+        Columns ``rank``, ``item``, ``name`` where names are known, ``score``, ``basis``.
 
     Raises
     ------
@@ -130,12 +153,44 @@ def recommend_for_likes(
         raise SettingError(
             f"likes give each item a value, such as {{'an item': 1}}; they are {likes!r}."
         )
-    items = known_items(model, list(likes))
-    vector = fold_in_user(model, items, list(likes.values()))
+    check_without_likes(without_likes)
+    items, values = known_items(model, list(likes)), list(likes.values())
     may_appear = open_items(len(model.items), *open_ids(model, allow, deny))
     may_appear[items] = False
-    indices, scores = best_items(model, vector, may_appear, k, "this row of likes")
-    return tidy(model, None, "item", indices[None], scores[None])
+    indices, scores, basis = best_for(model, items, values, may_appear, k, without_likes)
+    bases = np.full((1, len(indices)), basis, dtype=object)
+    return tidy(model, None, "item", indices[None], scores[None], bases)
+
+
+def best_for(
+    model: FactorModel,
+    items: Indices,
+    values: Sequence[float],
+    may_appear: Mask,
+    k: int,
+    without_likes: WithoutLikes = "popular",
+) -> tuple[Indices, Floats, Basis]:
+    """Return what is listed for items (rows) and their values, and how it was found.
+
+    Parameters
+    ----------
+    model : FactorModel
+    items, values
+        As `fold_in_user` takes them.
+    may_appear : bool, (n_items,)
+    k : int
+        At most so many, at least 1.
+    without_likes : {"popular", "empty"}
+        As in `recommend_for_likes`. What has a value below zero is not listed by popularity.
+    """
+    length, amounts = checked_k(k), checked_values(values, len(items))
+    if (amounts > 0).any():
+        vector = fold_in_user(model, items, amounts)
+        if not all_alike(model, vector[None])[0]:
+            return *best_items(model, vector, may_appear, length, "this row of likes"), "model"
+    if without_likes == "empty":
+        return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32), "popularity"
+    return *by_popularity(model, length, may_appear, items[amounts < 0]), "popularity"
 
 
 def similar_to(
@@ -210,129 +265,12 @@ def fold_in_user(
     return UserEquations.of(model, rows, values).factors.astype(np.float32)
 
 
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """Which of a user's items carry how much of one score (Hu, Koren, Volinsky 2008, section 5).
-
-    Parameters
-    ----------
-    user, item, name : str
-        Whose score of what; the name is empty where it is not known.
-    score : float
-        The score by the exact solution of the user's row, float64: the sum of all contributions.
-    stored_score : float
-        The score by the model's float32 factors, as lists show it. It equals `score` up to
-        rounding where the model was solved exactly, and about where by conjugate gradients.
-    parts : Table
-        One row per item of the user, the largest contribution first: ``item``, ``name`` where
-        names are known, ``value`` (d_uj), ``pull`` (confidence times preference), ``similarity``
-        (s_ij, as this user sees it) and ``contribution``, which is their product.
-    dislikes : int
-        Rows of `parts` with a value below zero. Their pull and contribution are 0; they count all
-        the same, since they shape the similarities of all other rows.
-    """
-
-    user: str
-    item: str
-    name: str
-    score: float
-    stored_score: float
-    parts: Table
-    dislikes: int
-
-    @property
-    def summary(self) -> str:
-        """The score and what it is the sum of, as one sentence."""
-        called = f"{self.item!r} ({self.name})" if self.name else repr(self.item)
-        told = f"Item {called} scores {self.score:z.4f} for user {self.user!r}: the sum of these"
-        if not self.dislikes:
-            return f"{told}."
-        return (
-            f"{told}, where the {self.dislikes:,} with a value below zero add 0 themselves and "
-            "change what the others add, through the similarities."
-        )
-
-    def brief(self, width: int) -> str:
-        """Return the likes that carry most of the score, at most `width` columns wide."""
-        more = [f"{len(self.parts) - _PAGE:,} more likes"] if len(self.parts) > _PAGE else []
-        least = ("pull", "similarity", "value", "name")
-        parts = Table({name: each[:_PAGE] for name, each in self.parts.to_dict().items()})
-        text = parts.fitted(width, least=least, more=more, whole="--verbose")
-        return f"{wrapped(self.summary, width, indent=2)}\n{text}"
-
-    def __str__(self) -> str:
-        return f"{self.summary}\n{self.parts}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.summary)}</p>{self.parts._repr_html_()}"
-
-
-def explain(model: FactorModel, user: str, item: str) -> Explanation:
-    """Explain a score by the user's own items.
-
-    With A the matrix of the user's normal equations, the score of item i is the sum over the
-    user's items j of ``r_j * s_ij``, with ``s_ij = y_i' A^-1 y_j`` and the pull
-    ``r_j = c_uj p_uj``.
-
-    Parameters
-    ----------
-    model : FactorModel
-        With its history.
-    user : str
-        Id of the user.
-    item : str
-        Id or name of the item.
-
-    Returns
-    -------
-    Explanation
-
-    Raises
-    ------
-    UnknownId
-        The user or the item is not in the model.
-    SettingError
-        The model was saved without its history.
-
-    Examples
-    --------
-    >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.als import ALSConfig, fit
-    >>> likes = Interactions.from_columns(
-    ...     ["u1", "u1", "u2", "u2", "u2", "u3"], ["a", "b", "a", "b", "c", "d"])
-    >>> model = fit(likes, ALSConfig(factors=2, iterations=3))
-    >>> why = explain(model, "u1", "c")
-    >>> bool(np.isclose(why.parts["contribution"].sum(), why.score))
-    True
-    """
-    with_factors(model, "explain a score")
-    (user,) = checked_ids(user, "user")
-    row = model.users.index_of(user)
-    (target,) = known_items(model, [item])
-    history = history_of(model, "explain a score").user_items
-    stored = slice(history.indptr[row], history.indptr[row + 1])
-    items, values = np.asarray(history.indices[stored]), np.asarray(history.data[stored])
-    equations = UserEquations.of(model, items, values)
-    similarities = equations.similarities(model.item_factors[target])
-    contributions = equations.pulls * similarities
-    order = np.lexsort((items, -contributions))
-    parts = {
-        "item": model.items.ids_of(items[order]),
-        **names_of(model, items[order]),
-        "value": values[order],
-        "pull": equations.pulls[order],
-        "similarity": similarities[order],
-        "contribution": contributions[order],
-    }
-    return Explanation(
-        user=user,
-        item=model.items.id_of(target),
-        name=model.catalogue.name_of(target) if model.catalogue is not None else "",
-        score=float(contributions.sum()),
-        stored_score=float(dots(model.item_factors[[target]], model.user_factors[row])[0]),
-        parts=Table(parts),
-        dislikes=int((values < 0).sum()),
-    )
+def padded(ranked: tuple[Indices, Floats], k: int) -> tuple[Indices, Floats]:
+    """Return one list as `Ranked` holds it, (1, k)."""
+    items, scores = ranked
+    indices, padding = np.full((1, k), -1, dtype=np.int32), np.full((1, k), -np.inf, np.float32)
+    indices[0, : len(items)], padding[0, : len(items)] = items, scores
+    return indices, padding
 
 
 def best_items(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from alsolike.data.arguments import said
 from alsolike.errors import SettingError
 from alsolike.evaluation.curves import checked_sweeps
 from alsolike.evaluation.judging import HONEST, Judge
@@ -43,8 +44,7 @@ def may_rank(judge: Judge) -> Judge:
 
 def strategy_for(configs: Sequence[ALSConfig] | Strategy, last: int, *, prune: bool) -> Strategy:
     """Return the strategy; of a list, all that differ in more than their iterations."""
-    if isinstance(configs, ALSConfig):
-        raise SettingError("A search takes a list of configurations, not one. Put it in a list.")
+    _refuse_others(configs)
     strategy: Strategy = Listed(configs) if isinstance(configs, Sequence) else configs
     if not isinstance(strategy, Listed | Halving | Doubling):
         return strategy
@@ -70,10 +70,23 @@ def sweeps_for(
     """Return where each training is scored: as asked, or as the configurations name it."""
     if sweeps is not None:
         return checked_sweeps(sweeps)
+    if isinstance(configs, ALSConfig):
+        return (configs.iterations,)
+    _refuse_others(configs)
     listed = getattr(configs, "configs", configs)
-    if isinstance(listed, ALSConfig):
-        return (listed.iterations,)
     if not isinstance(listed, Sequence):
         raise SettingError("This search needs to know at which sweeps to score: give sweeps.")
     asked = [one.iterations for one in listed if isinstance(one, ALSConfig)]
     return checked_sweeps(asked) if asked else (1,)
+
+
+def _refuse_others(configs: object) -> None:
+    """Raise SettingError for what is neither a list of configurations nor a strategy."""
+    if isinstance(configs, ALSConfig):
+        raise SettingError("A search takes a list of configurations, not one. Put it in a list.")
+    is_list = isinstance(configs, Sequence) and not isinstance(configs, str | bytes)
+    if not is_list and not hasattr(configs, "propose"):
+        raise SettingError(
+            "A search takes a list of configurations, as alsolike.expand gives it, or a strategy, "
+            f"not {said(configs)}."
+        )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
+from alsolike.hints import did_you_mean
 from alsolike.models.chance import ChanceConfig
 from alsolike.models.ease import EASEConfig, ease_bytes, refuse_too_large
 from alsolike.models.neighbours import NeighboursConfig
@@ -49,6 +50,7 @@ def baselines_for(
         if name not in BASELINES:
             raise SettingError(
                 f"There is no baseline {name!r}; known are {', '.join(sorted(BASELINES))}."
+                f"{did_you_mean(name, BASELINES)}"
             )
     asked = set(BASELINES if names is None else names)
     if names is None and interactions.n_items > EASE_UNASKED:

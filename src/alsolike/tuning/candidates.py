@@ -7,6 +7,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
 from alsolike.evaluation.curves import CurvePoint, learning_curve, one_point
+from alsolike.hints import did_you_mean
 from alsolike.models.chance import ChanceConfig, fit_chance
 from alsolike.models.config import ALSConfig
 from alsolike.models.ease import EASEConfig, fit_ease
@@ -53,6 +54,7 @@ def config_of(settings: Mapping[str, Any]) -> Any:
     if name not in BASELINES:
         raise SettingError(
             f"There is no model {name!r}; known are als, {', '.join(sorted(BASELINES))}."
+            f"{did_you_mean(name, ['als', *BASELINES])}"
         )
     return BASELINES[name][0].from_settings(settings)
 

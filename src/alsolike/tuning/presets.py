@@ -10,6 +10,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.judges import ListJudge, ShelfJudge, judge_of
 from alsolike.evaluation.judging import Judge
+from alsolike.hints import did_you_mean
 from alsolike.models.config import ALSConfig
 from alsolike.tuning.space import expand
 
@@ -186,5 +187,8 @@ def preset_for(name: str, interactions: Interactions) -> Preset:
     (10, 20, 40, 80, 120)
     """
     if name not in PRESETS:
-        raise SettingError(f"There is no preset {name!r}; known are {', '.join(sorted(PRESETS))}.")
+        raise SettingError(
+            f"There is no preset {name!r}; known are {', '.join(sorted(PRESETS))}."
+            f"{did_you_mean(name, PRESETS)}"
+        )
     return PRESETS[name](interactions)

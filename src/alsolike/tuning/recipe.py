@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from alsolike.errors import DataError, SettingError
+from alsolike.hints import did_you_mean
 from alsolike.tuning.space import checked_space, space_of
 
 # Each key, and what it is in Python; the last three have tables of their own.
@@ -75,7 +76,9 @@ def read_recipe(path: Path) -> dict[str, Any]:
 def _checked(asked: dict[str, Any]) -> dict[str, Any]:
     for key, value in asked.items():
         if key not in _KINDS:
-            raise SettingError(f"unknown key {key!r}. Known are: {', '.join(_KINDS)}.")
+            raise SettingError(
+                f"unknown key {key!r}.{did_you_mean(key, _KINDS)} Known are: {', '.join(_KINDS)}."
+            )
         wrong = isinstance(value, bool) and _KINDS[key] is not bool
         if wrong or not isinstance(value, _KINDS[key]):
             raise SettingError(f"{key} cannot be {value!r}.")

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from alsolike.data.split import Split
+from alsolike.data.split import Split, expect_split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
 from alsolike.evaluation.judges import checked_judges, first_judge
 from alsolike.evaluation.judging import Judge
 from alsolike.forecasting import search_memory
+from alsolike.hints import with_example
 from alsolike.models.config import ALSConfig
 from alsolike.observing import SILENT, Observer
 from alsolike.tuning.asked import checked_workers, may_rank, strategy_for, sweeps_for
@@ -43,6 +44,7 @@ _FOR_LINES = 0.25
 _PATIENT = 3.0
 
 
+@with_example('al.search(split, al.expand({"factors": [16, 64]}, al.ALSConfig()))')
 def search(
     split: Split,
     configs: Sequence[ALSConfig] | Strategy,
@@ -138,6 +140,7 @@ def search(
     until = None if deadline is None else time.monotonic() + deadline - time.time()
     wanted = sweeps_for(configs, sweeps)
     strategy = strategy_for(configs, wanted[-1], prune=prune)
+    expect_split(split)
     if deadline is not None and isinstance(strategy, Listed):
         order = np.random.default_rng(strategy.configs[0].seed).permutation(len(strategy.configs))
         strategy = replace(strategy, configs=[strategy.configs[place] for place in order])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from alsolike.errors import SettingError
+from alsolike.hints import did_you_mean, with_hints
 from alsolike.models.config import ALSConfig
 from alsolike.tuning.asked import checked_workers
 from alsolike.tuning.leaderboard import SearchResult
@@ -18,6 +19,7 @@ Choice = Literal["best", "cheapest"]
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
+@with_hints
 @dataclass(frozen=True, kw_only=True)
 class Searching:
     """What is asked of a search, besides the data and the space.
@@ -65,7 +67,8 @@ class Searching:
     def __post_init__(self) -> None:
         checked_workers(self.workers, self.patience)
         if self.choose not in get_args(Choice):
-            raise SettingError(f"choose is 'best' or 'cheapest', not {self.choose!r}.")
+            hint = did_you_mean(self.choose, get_args(Choice))
+            raise SettingError(f"choose is 'best' or 'cheapest', not {self.choose!r}.{hint}")
         if self.budget is not None and not self.budget > 0:
             raise SettingError(f"A budget is a time above 0, not {self.budget!r} seconds.")
 

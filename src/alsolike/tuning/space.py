@@ -1,6 +1,5 @@
 """What a search may try: lists and ranges of values, and the points that are drawn from them."""
 
-import difflib
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from alsolike.data.arguments import said
 from alsolike.errors import SettingError
-from alsolike.models.config import ALSConfig
+from alsolike.hints import did_you_mean, with_example, with_hints
+from alsolike.models.config import ALSConfig, expect_config
 from alsolike.tuning.canonical import canonical_settings
 
 _OF_A_RANGE = ("low", "high", "log", "integer")
 
 
+@with_hints
 @dataclass(frozen=True, kw_only=True)
 class Range:
     """Numbers from `low` to `high`, both included.
@@ -69,6 +71,7 @@ class Range:
 Space = Mapping[str, Sequence[Any] | Range]
 
 
+@with_example('al.expand({"factors": [16, 64]}, al.ALSConfig())')
 def expand(space: Space, base: ALSConfig) -> list[ALSConfig]:
     """Return every combination of the listed settings, the last setting varying fastest.
 
@@ -99,6 +102,7 @@ def expand(space: Space, base: ALSConfig) -> list[ALSConfig]:
         ...
     alsolike.errors.SettingError: Unknown setting 'lambda'. Known are: factors, ...
     """
+    expect_config(base)
     for name, values in checked_space(space).items():
         if isinstance(values, Range):
             raise SettingError(
@@ -134,7 +138,7 @@ def space_of(texts: Mapping[str, Any]) -> dict[str, Sequence[Any] | Range]:
     >>> space_of({"alpha": {"low": 1, "hihg": 100}})
     Traceback (most recent call last):
         ...
-    alsolike.errors.SettingError: alpha: a range has low, high, log and integer, not 'hihg'.
+    alsolike.errors.SettingError: alpha: a range has low, high, log and integer, not 'hihg'. ...
     """
     found: dict[str, Sequence[Any] | Range] = {}
     for name, given in checked_space(texts).items():
@@ -143,7 +147,10 @@ def space_of(texts: Mapping[str, Any]) -> dict[str, Sequence[Any] | Range]:
             continue
         for key in given:
             if key not in _OF_A_RANGE:
-                raise SettingError(f"{name}: a range has low, high, log and integer, not {key!r}.")
+                hint = did_you_mean(key, _OF_A_RANGE)
+                raise SettingError(
+                    f"{name}: a range has low, high, log and integer, not {key!r}.{hint}"
+                )
         for end in ("low", "high"):
             if end not in given:
                 raise SettingError(f"{name}: a range needs {end}.")
@@ -163,15 +170,16 @@ def checked_space(space: Any) -> Any:
     """Return the space; raise SettingError where it is none, or for a setting that is not known."""
     if not isinstance(space, Mapping):
         raise SettingError(
-            f"A list of values for each setting expected, such as {{'factors': [8, 16]}}, not "
-            f"{space!r}."
+            "A list of values for each setting expected, such as {'factors': [8, 16]}, not "
+            f"{said(space)}."
         )
     known = [setting.name for setting in fields(ALSConfig)]
     for name in space:
         if name not in known:
-            near = difflib.get_close_matches(name, known)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise SettingError(f"Unknown setting {name!r}.{hint} Known are: {', '.join(known)}.")
+            raise SettingError(
+                f"Unknown setting {name!r}.{did_you_mean(name, known, plain=True)} Known are: "
+                f"{', '.join(known)}."
+            )
     return space
 
 

@@ -12,11 +12,14 @@ from typing import Protocol
 import numpy as np
 
 from alsolike.errors import SettingError
+from alsolike.hints import did_you_mean
 from alsolike.models.config import ALSConfig
 from alsolike.tuning.canonical import canonical_settings
 from alsolike.tuning.space import Space, distinct, draw, expand
 
 # Draws that come out as one that is there already, before a space counts as used up.
+SEARCHES = ("doubling", "grid", "halving", "random", "tpe")
+
 _DRAWS_IN_VAIN = 200
 
 
@@ -260,9 +263,10 @@ def strategy_of(
         from alsolike.tuning.bayes import Bayesian  # noqa: PLC0415 - Optuna is an extra
 
         return Bayesian(space, base, count, start)
-    if name not in ("grid", "halving", "doubling"):
+    if name not in SEARCHES:
         raise SettingError(
-            f"There is no search {name!r}; known are doubling, grid, halving, random, tpe."
+            f"There is no search {name!r}; known are {', '.join(SEARCHES)}."
+            f"{did_you_mean(name, SEARCHES)}"
         )
     if trials is None:
         configs = distinct([*start, *expand(space, base)])

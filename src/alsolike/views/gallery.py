@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from alsolike.errors import SettingError
-from alsolike.models.base import FactorModel
+from alsolike.hints import with_example
+from alsolike.models.base import FactorModel, with_factors
+from alsolike.recommending.answers import checked_ids, checked_k
 from alsolike.recommending.many import similar_indices
 from alsolike.views.page import (
     asset,
@@ -112,6 +114,7 @@ class Gallery:
         return f"<style>{asset('gallery.css')}</style>\n{self.fragment()}"
 
 
+@with_example('al.gallery(model, ["i1", "i2"], k=5)')
 def gallery(
     model: FactorModel,
     items: Sequence[str],
@@ -145,9 +148,9 @@ def gallery(
     """
     if isinstance(items, str):
         raise SettingError(f"items must be a list of ids or names, not the text {items!r}.")
-    if k < 1:
-        raise SettingError(f"A gallery shows k >= 1 neighbours; k is {k}.")
-    rows = np.array([model.item_index(item) for item in items], dtype=np.int64)
+    checked_k(k)
+    with_factors(model, "lay out similar items")
+    rows = np.array([model.item_index(one) for one in checked_ids(items, "item")], dtype=np.int64)
     if not len(rows):
         return Gallery((), remote_images)
     near = similar_indices(model, rows, k=k)

@@ -107,13 +107,23 @@ class ItemPages:
             up=_UP,
         )
 
-    def user(self, user_id: str, near: Near) -> str:
-        """Return the page of a user's recommendations, given as rows and scores."""
+    def user(self, user_id: str, near: Near, *, by_popularity: bool = False) -> str:
+        """Return the page of a user's recommendations, given as rows and scores.
+
+        Where they are listed by popularity, the page says so.
+        """
         name = isolated(user_id, most=_MOST_OF_A_NAME)
         shelf = self._shelf(near, bars=False) or "<p>No item is left to recommend.</p>"
+        title, about = "Recommended for", ""
+        if by_popularity:
+            title = "Most liked, for"
+            about = (
+                "<p>The model knows no likes of this user to recommend by. These are the items "
+                "that most others like, and how many do.</p>\n"
+            )
         return self._page(
-            f"Recommended for {user_id}",
-            f"<main><h1>Recommended for {name}</h1>\n{shelf}</main>",
+            f"{title} {user_id}",
+            f"<main><h1>{title} {name}</h1>\n{about}{shelf}</main>",
             origins=self._origins(near),
             up=_UP,
         )

@@ -10,20 +10,12 @@ from alsolike.recommending.answers import (
     MIN_COUNT,
     Mask,
     history_of,
-    names_of,
     open_ids,
     open_items,
 )
-from alsolike.recommending.equations import UserEquations
-from alsolike.recommending.nearest import dots
-from alsolike.recommending.one import (
-    Explanation,
-    best_items,
-    explain,
-    fold_in_user,
-    recommend_one,
-)
-from alsolike.tables import Table
+from alsolike.recommending.explaining import Explanation, explain, explained
+from alsolike.recommending.fallback import Basis, MostLiked, WithoutLikes, basis_of
+from alsolike.recommending.one import best_for, recommend_one
 from alsolike.web.holding import Held
 from alsolike.web.settings import POPULARITY
 from alsolike.web.strips import popular_rows
@@ -148,8 +140,7 @@ def popular(
     else:
         may_appear = _may_appear(held, allow, deny)
         may_appear[list(without)] = False
-        open_rows = np.flatnonzero(may_appear & (counts > 0))
-        rows = open_rows[np.argsort(-counts[open_rows], kind="stable")][:k].tolist()
+        rows = MostLiked.of(held.model, may_appear).order[:k].tolist()
     return [(row, float(counts[row])) for row in rows]
 
 
@@ -162,9 +153,10 @@ def recommendations(
     exclude_seen: bool = True,
     allow: Iterable[str] | None = None,
     deny: Iterable[str] | None = None,
+    without_likes: WithoutLikes = "popular",
     by_likes: bool = False,
-) -> tuple[Ranking, Taste]:
-    """Return what is recommended to a user, and what it was recommended for.
+) -> tuple[Ranking, Taste, Basis]:
+    """Return what is recommended to a user, what it was recommended for, and how it was found.
 
     Somebody with live likes is folded in from all likes together.
 
@@ -178,15 +170,19 @@ def recommendations(
         raise UnknownId(f"Model {held.name!r} knows no user {user[:200]!r}, nor any like of it.")
     if by_likes:
         seen = taste.values if exclude_seen else ()
-        return popular(held, k, without=seen, allow=allow, deny=deny), taste
+        return popular(held, k, without=seen, allow=allow, deny=deny), taste, "popularity"
     if taste.live or not taste.known:
-        found = for_likes(held, taste.values, k, exclude=exclude_seen, allow=allow, deny=deny)
-        return found, taste
-    known = held.model.history is not None
+        found, basis = for_likes(
+            held, taste.values, k, exclude=exclude_seen, allow=allow, deny=deny,
+            without_likes=without_likes,
+        )  # fmt: skip
+        return found, taste, basis
     table = recommend_one(
-        held.model, user, k=k, exclude_seen=exclude_seen and known, allow=allow, deny=deny
-    )
-    return _rows_of(held, table["item"].tolist(), table["score"].tolist()), taste
+        held.model, user, k=k, exclude_seen=exclude_seen and held.model.history is not None,
+        allow=allow, deny=deny, without_likes=without_likes,
+    )  # fmt: skip
+    ranking = _rows_of(held, table["item"].tolist(), table["score"].tolist())
+    return ranking, taste, basis_of(held.model, held.model.users.index_of(user))
 
 
 def for_likes(
@@ -197,17 +193,16 @@ def for_likes(
     exclude: bool = True,
     allow: Iterable[str] | None = None,
     deny: Iterable[str] | None = None,
-) -> Ranking:
-    """Return what is recommended for likes, rows to values, by fold-in."""
-    if not values:
-        return popular(held, k, allow=allow, deny=deny)
+    without_likes: WithoutLikes = "popular",
+) -> tuple[Ranking, Basis]:
+    """Return what is recommended for likes, rows to values, by fold-in, and how it was found."""
     rows = np.array(list(values), dtype=np.int32)
-    vector = fold_in_user(held.model, rows, list(values.values()))
     may_appear = _may_appear(held, allow, deny)
     if exclude:
         may_appear[rows] = False
-    found, scores = best_items(held.model, vector, may_appear, k, "this row of likes")
-    return list(zip(found.tolist(), scores.tolist(), strict=True))
+    given = list(values.values())
+    found, scores, basis = best_for(held.model, rows, given, may_appear, k, without_likes)
+    return list(zip(found.tolist(), scores.tolist(), strict=True)), basis
 
 
 def explanation(held: Held, user: str, item: str, live: Mapping[str, float]) -> Explanation:
@@ -221,32 +216,14 @@ def explanation(held: Held, user: str, item: str, live: Mapping[str, float]) -> 
         The model was trained on this user and saved without its history.
     """
     taste = taste_of(held, user, live)
-    if not taste.live:
+    if not taste.live and (taste.known or not live):
         return explain(held.model, user, item)
     if taste.known:
         history_of(held.model, "explain a score")
     target = row_of(held, item)
-    rows, values = np.array(list(taste.values), dtype=np.int32), list(taste.values.values())
-    equations = UserEquations.of(held.model, rows, values)
-    similarities = equations.similarities(held.model.item_factors[target])
-    contributions = equations.pulls * similarities
-    order = np.lexsort((rows, -contributions))
-    parts = {
-        "item": held.model.items.ids_of(rows[order]),
-        **names_of(held.model, rows[order]),
-        "value": np.array(values, dtype=np.float32)[order],
-        "contribution": contributions[order],
-    }
-    shown = dots(held.model.item_factors[[target]], equations.factors.astype(np.float32))
-    return Explanation(
-        user=user,
-        item=item,
-        name=_name(held, target) or "",
-        score=float(contributions.sum()),
-        stored_score=float(shown[0]),
-        parts=Table(parts),
-        dislikes=sum(value < 0 for value in values),
-    )
+    rows = np.array(list(taste.values), dtype=np.int32)
+    values = np.array(list(taste.values.values()), dtype=np.float32)
+    return explained(held.model, user, target, rows, values)
 
 
 def sentence(name: str, other: str, shared: int | None, likes: int) -> str:

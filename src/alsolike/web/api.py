@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alsolike.errors import SettingError
+from alsolike.recommending import fallback
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.recommending.equations import checked_values
 from alsolike.web import answering, schemas
@@ -53,6 +54,10 @@ Allowed = Annotated[
 Denied = Annotated[
     Ids, Query(max_length=schemas.MOST_IDS, description="none of these ids; may be given again")
 ]
+WithoutLikes = Annotated[
+    fallback.WithoutLikes,
+    Query(description="where the model knows no like: the most liked items, or none"),
+]
 ExcludeSeen = Annotated[bool, Query(description="leave out what the user likes already")]
 
 router = APIRouter(responses=schemas.REFUSALS, route_class=OutsideRoute)
@@ -77,6 +82,7 @@ class _SimilarAsked(_Filters):
 class _RecommendedAsked(_Filters):
     k: K = 10
     exclude_seen: ExcludeSeen = True
+    without_likes: WithoutLikes = "popular"
 
 
 SimilarAsked = Annotated[_SimilarAsked, Depends()]
@@ -178,12 +184,17 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
         if answering.is_popularity(slot):
             without = values if wish.exclude_seen else ()
             ranking = answering.popular(held, k, without=without, **filters)
+            basis: fallback.Basis = "popularity"
         else:
-            ranking = answering.for_likes(held, values, k, exclude=wish.exclude_seen, **filters)
+            ranking, basis = answering.for_likes(
+                held, values, k, exclude=wish.exclude_seen, without_likes=wish.without_likes,
+                **filters,
+            )  # fmt: skip
         return schemas.told(
             schemas.Recommended,
             model=answering.source_of(held, slot),
             user=None,
+            basis=basis,
             recommendations=answering.ranked(held, ranking),
             training_likes=0,
             live_likes=0,
@@ -206,6 +217,7 @@ def explain_recommendation(
         "model": answering.source_of(held),
         "user": user_id,
         "item": item,
+        "basis": why.basis,
         "score": why.score,
         "parts": [{"name": None} | row for row in why.parts.rows()],
     }
@@ -285,7 +297,7 @@ def _item(request: Request, item: str, slot: str | None) -> dict[str, Any]:
 
 def _recommended(request: Request, user: str, asked: _RecommendedAsked) -> dict[str, Any]:
     held, service = held_of(request, asked.slot), request.app.state.service
-    ranking, taste = answering.recommendations(
+    ranking, taste, basis = answering.recommendations(
         held,
         user,
         service.state.likes_of(user),
@@ -293,11 +305,13 @@ def _recommended(request: Request, user: str, asked: _RecommendedAsked) -> dict[
         exclude_seen=asked.exclude_seen,
         allow=asked.allow,
         deny=asked.deny,
+        without_likes=asked.without_likes,
         by_likes=answering.is_popularity(asked.slot),
     )
     return {
         "model": answering.source_of(held, asked.slot),
         "user": user,
+        "basis": basis,
         "recommendations": answering.ranked(held, ranking),
         "training_likes": taste.trained,
         "live_likes": len(taste.live),

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from alsolike.errors import AlsolikeError, BundleError
+from alsolike.hints import did_you_mean
 from alsolike.models.base import FactorModel
 from alsolike.models.bundle import describe, load
 from alsolike.models.manifest import Manifest
@@ -20,7 +21,6 @@ from alsolike.views.page import web_origin
 from alsolike.web import search, stock
 from alsolike.web.copies import aside_of, copy_of, index_of, stock_of
 from alsolike.web.metrics import Metrics
-from alsolike.web.parameters import meant
 from alsolike.web.settings import Settings
 from alsolike.web.state import Served, State
 from alsolike.web.statuses import UnknownModel
@@ -143,10 +143,8 @@ class Holder:
         wanted = self._settings.default if name is None else name
         held = self.held.get(wanted)
         if held is None:
-            raise UnknownModel(
-                f"No model is called {wanted!r} here.{meant(wanted, self.held)} There are: "
-                f"{', '.join(self.held)}."
-            )
+            known, hint = ", ".join(self.held), did_you_mean(wanted, self.held)
+            raise UnknownModel(f"No model is called {wanted!r} here. There are: {known}.{hint}")
         return held
 
     def follow(self) -> None:

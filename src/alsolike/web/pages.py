@@ -127,11 +127,9 @@ def user(request: Request) -> Response:
         knowing = (one for one in service.holder.held.values() if wanted in one.model.users)
         held = answered_by(request, next(knowing, held))
     taste = tastes.taste_of(held, wanted, service.state.likes_of(wanted))
-    if not taste.known and not taste.values:
+    if not taste.known and not taste.values and not taste.ignored:
         return missing("user", f"Model {held.name} knows no user {wanted!r}, nor any like of it.")
-    suggestions, fault = tastes.or_fault(
-        lambda: tastes.suggestions_for(held, wanted, taste, k=STRIP)
-    )
+    suggested = tastes.or_fault(lambda: tastes.suggestions_for(held, wanted, taste, k=STRIP))
     return page(
         "user.html",
         user=clean(wanted, most=120),
@@ -139,8 +137,11 @@ def user(request: Request) -> Response:
         history=tastes.likes_shown(held, taste, most=_HISTORY),
         with_history=held.model.history is not None,
         counted=any(value != 1 for value in taste.values.values()),
-        suggestions=suggestions,
-        fault=fault,
+        dislikes=any(value < 0 for value in taste.values.values()),
+        likes_any=any(value > 0 for value in taste.values.values()),
+        suggestions=suggested.entries,
+        basis=suggested.basis,
+        fault=suggested.fault,
         chosen=held.name,
         models=[(name, in_eyes_of(name, address("user", wanted))) for name in service.holder.held],
     )

@@ -1,6 +1,5 @@
 """The query of a request, held to what its address takes: nothing unknown, nothing given twice."""
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from alsolike.hints import did_you_mean
 from alsolike.web.statuses import RepeatedParameter, UnknownParameter
 
 # What other sites and mailings add to links that lead to pages: it asks nothing of a page.
@@ -102,25 +102,13 @@ def _query_fields(dependant: Dependant) -> Iterator[tuple[str, bool]]:
         yield from _query_fields(inner)
 
 
-def meant(given: str, known: Iterable[str]) -> str:
-    """Return a sentence with the known names that a misspelt one may mean, or nothing.
-
-    Examples
-    --------
-    >>> meant("modle", ["k", "model"]), meant("x", ["k", "model"])
-    (" Did you mean 'model'?", '')
-    """
-    near = difflib.get_close_matches(given.casefold(), known)
-    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-
-
 def _unknown(name: str, known: list[str]) -> UnknownParameter:
     shown = repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}\N{HORIZONTAL ELLIPSIS}")
     if not known:
         message = f"This address takes no parameters, so {shown} is none of it."
         return UnknownParameter(message, name)
     return UnknownParameter(
-        f"{shown} is no parameter of this address.{meant(name, known)} It takes: "
+        f"{shown} is no parameter of this address.{did_you_mean(name, known)} It takes: "
         f"{', '.join(known)}.",
         name,
     )

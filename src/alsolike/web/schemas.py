@@ -11,7 +11,8 @@ from pydantic import (
     model_validator,
 )
 
-from alsolike.web.parameters import meant
+from alsolike.hints import did_you_mean
+from alsolike.recommending.fallback import Basis, WithoutLikes
 
 # What a score of a recommendation is: said wherever one is given.
 PREFERENCE = (
@@ -42,8 +43,8 @@ class Taken(BaseModel):
         for name in given if isinstance(given, dict) else ():
             if name not in known:
                 raise ValueError(
-                    f"{name[:60]!r} is no part of {cls.__name__}.{meant(name, known)} It takes: "
-                    f"{', '.join(known)}"
+                    f"{name[:60]!r} is no part of {cls.__name__}.{did_you_mean(name, known)} "
+                    f"It takes: {', '.join(known)}"
                 )
         return given
 
@@ -73,6 +74,10 @@ class Wish(Taken):
         None, max_length=MOST_IDS, description="none of these items"
     )
     exclude_seen: bool = Field(True, description="leave out what is liked already")
+    without_likes: WithoutLikes = Field(
+        "popular",
+        description="what is listed where no value is above zero: the most liked items, or none",
+    )
 
 
 class Swap(Taken):
@@ -155,6 +160,10 @@ class Recommended(Answer):
     """Recommendations, the best first."""
 
     user: str | None
+    basis: Basis = Field(
+        description="how the items were found: by the scores of the model, or by popularity, where "
+        "it knows no like to go by; each score is then how many like the item"
+    )
     recommendations: list[Ranked]
     training_likes: int | None = Field(
         description="in the training data, of this user; null where the model was saved without "
@@ -211,6 +220,10 @@ class Explained(Answer):
 
     user: str
     item: str
+    basis: Basis = Field(
+        description="popularity where the model knows no like to go by: the score is then how many "
+        "like the item, and has no parts"
+    )
     score: float = Field(description=PREFERENCE)
     parts: list[Part]
 

@@ -5,9 +5,8 @@ import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from alsolike.recommending.answers import MIN_COUNT, Indices
+from alsolike.recommending.answers import MIN_COUNT, Indices, why_no_neighbours
+from alsolike.recommending.fallback import MostLiked
 from alsolike.web.faces import Face, face_of
 from alsolike.web.holding import Held
 
@@ -66,9 +65,7 @@ def strips_of(models: Mapping[str, Held], item: str, *, k: int) -> list[Strip]:
 def popular_rows(held: Held, k: int, *, without: Iterable[int] = ()) -> list[int]:
     """Return the rows of the most liked items but some; of equals, those that stand first."""
     if held not in _popular:
-        counts = held.model.item_counts
-        order = np.lexsort((np.arange(len(counts)), -counts))
-        _popular[held] = order[counts[order] > 0].astype(np.int32)
+        _popular[held] = MostLiked.of(held.model).order
     left_out = set(without)
     kept = (row for row in map(int, _popular[held]) if row not in left_out)
     return list(itertools.islice(kept, k))
@@ -85,7 +82,8 @@ def _similar(held: Held, item: str, k: int) -> Strip:
         _entry(held, row, int(other), float(cosine))
         for other, cosine in zip(rows, cosines, strict=True)
     )
-    return Strip(held.name, about, entries, _why_empty(held, row))
+    empty = "" if entries else why_no_neighbours(held.model, row, MIN_COUNT)
+    return Strip(held.name, about, entries, empty)
 
 
 def _entry(held: Held, row: int | None, other: int, cosine: float | None = None) -> Entry:
@@ -93,9 +91,3 @@ def _entry(held: Held, row: int | None, other: int, cosine: float | None = None)
     if row is None or held.likers is None:
         return Entry(face, cosine)
     return Entry(face, cosine, held.likers.shared(row, other), held.likers.count(other))
-
-
-def _why_empty(held: Held, row: int) -> str:
-    if not held.model.item_counts[row]:
-        return "Nobody likes this item yet, so nothing is similar to it."
-    return f"Nothing with at least {MIN_COUNT} likes is similar to this item."

@@ -10,6 +10,7 @@ from alsolike.errors import FitError, SettingError
 from alsolike.models.base import FactorModel
 from alsolike.recommending.answers import Indices
 from alsolike.recommending.equations import Doubles, UserEquations
+from alsolike.recommending.fallback import Basis
 from alsolike.recommending.one import recommend_for_likes, recommend_one
 from alsolike.tables import Table
 from alsolike.views.page import clean
@@ -53,6 +54,7 @@ class Suggestion:
     ----------
     face : Face
     score : str
+        Nothing where it is listed by popularity.
     carriers : tuple of Carrier
         The likes that carry most, the largest first.
     rest, others : str, int
@@ -117,7 +119,25 @@ def likes_shown(held: Held, taste: Taste, *, most: int) -> list[Like]:
     return [Like(face_of(held, row), taste.values[row], row in taste.live) for row in order[:most]]
 
 
-def suggestions_for(held: Held, user: str, taste: Taste, *, k: int) -> list[Suggestion]:
+@dataclass(frozen=True)
+class Suggested:
+    """What is recommended, best first.
+
+    Parameters
+    ----------
+    entries : list of Suggestion
+    basis : {"model", "popularity"}
+        How they were found, see `alsolike.recommending.fallback`.
+    fault : str
+        Why there are none.
+    """
+
+    entries: list[Suggestion]
+    basis: Basis = "model"
+    fault: str = ""
+
+
+def suggestions_for(held: Held, user: str, taste: Taste, *, k: int) -> Suggested:
     """Return what is recommended to a user, as the API does.
 
     Raises
@@ -131,7 +151,7 @@ def suggestions_for(held: Held, user: str, taste: Taste, *, k: int) -> list[Sugg
     return _explained(held, taste.values, table)
 
 
-def picked_for(held: Held, values: Mapping[int, float], *, k: int) -> list[Suggestion]:
+def picked_for(held: Held, values: Mapping[int, float], *, k: int) -> Suggested:
     """Return what is recommended for these likes (rows and values), by fold-in.
 
     Raises
@@ -139,36 +159,41 @@ def picked_for(held: Held, values: Mapping[int, float], *, k: int) -> list[Sugge
     FitError
         As in `suggestions_for`.
     """
-    if not values:
-        return []
     rows = list(values)
     ids = held.model.items.ids_of(rows).tolist()
     likes = {one: values[row] for one, row in zip(ids, rows, strict=True)}
     return _explained(held, values, recommend_for_likes(held.model, likes, k=k))
 
 
-def or_fault(ask: Callable[[], list[Suggestion]]) -> tuple[list[Suggestion], str]:
-    """Return the suggestions and no text, or none and a text that says why there are none."""
+def or_fault(ask: Callable[[], Suggested]) -> Suggested:
+    """Return what is suggested, or nothing and a text that says why."""
     try:
-        return ask(), ""
+        return ask()
     except (FitError, SettingError) as error:
-        return [], clean(str(error))
+        return Suggested([], fault=clean(str(error)))
 
 
-def _explained(held: Held, values: Mapping[int, float], table: Table) -> list[Suggestion]:
+def _explained(held: Held, values: Mapping[int, float], table: Table) -> Suggested:
     model = held.model
     answers = model.items.indices_of(table["item"].tolist())
+    if "popularity" in table["basis"].tolist():
+        faces = [face_of(held, int(row)) for row in answers]
+        return Suggested([Suggestion(face, "", (), "", 0) for face in faces], "popularity")
     if not values:
-        return [
-            Suggestion(face_of(held, int(row)), _printed(_units(score)), (), "", 0)
-            for row, score in zip(answers, table["score"], strict=True)
-        ]
+        return Suggested(
+            [
+                Suggestion(face_of(held, int(row)), _printed(_units(score)), (), "", 0)
+                for row, score in zip(answers, table["score"], strict=True)
+            ]
+        )
     rows = np.fromiter(values, dtype=np.int32, count=len(values))
     shares = _contributions(model, rows, list(values.values()), answers)
-    return [
-        _suggestion(held, int(answer), rows, of_one)
-        for answer, of_one in zip(answers, shares, strict=True)
-    ]
+    return Suggested(
+        [
+            _suggestion(held, int(answer), rows, of_one)
+            for answer, of_one in zip(answers, shares, strict=True)
+        ]
+    )
 
 
 def _contributions(
@@ -176,7 +201,7 @@ def _contributions(
 ) -> Doubles:
     """Return what each like carries of the score of each answer, (n_answers, n_likes)."""
     equations = UserEquations.of(model, rows, values)
-    # All answers in one solution; see `alsolike.recommending.one.explain` for one.
+    # All answers in one solution; see `alsolike.recommending.explaining` for one.
     seen_so = equations.similarities(model.item_factors[answers].T)
     shares: Doubles = (equations.pulls[:, None] * seen_so).T
     return shares

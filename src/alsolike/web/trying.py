@@ -47,9 +47,11 @@ def try_it(request: Request) -> Response:
     rows = known[:MOST_PICKS]
     picked = [items.id_of(row) for row in rows]
     query = query_of(request)
-    suggestions, fault = tastes.or_fault(
-        lambda: tastes.picked_for(held, dict.fromkeys(rows, 1.0), k=_OFFERED)
-    )
+    suggested = tastes.Suggested([])
+    if rows:
+        suggested = tastes.or_fault(
+            lambda: tastes.picked_for(held, dict.fromkeys(rows, 1.0), k=_OFFERED)
+        )
     found = held.index.find(query, limit=_OFFERED) if query else []
     return page(
         "try.html",
@@ -68,9 +70,12 @@ def try_it(request: Request) -> Response:
         query=clean(query),
         found=_offers(held, (row for row in found if row not in rows), picked, model),
         popular=[] if rows or query else _offers(held, popular_rows(held, _OFFERED), picked, model),
-        suggestions=suggestions,
-        adding={one.face.id: address_with([*picked, one.face.id], model) for one in suggestions},
-        fault=fault,
+        suggestions=suggested.entries,
+        basis=suggested.basis,
+        adding={
+            one.face.id: address_with([*picked, one.face.id], model) for one in suggested.entries
+        },
+        fault=suggested.fault,
     )
 
 

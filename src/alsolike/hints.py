@@ -1,0 +1,180 @@
+"""What a misspelt name was probably meant to be, and what a call lacks."""
+
+import difflib
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+Kind = TypeVar("Kind")
+
+# Comparing with so many takes a tenth of a second; a hint is worth no more.
+_COMPARED = 10_000
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_ "
+
+
+def did_you_mean(
+    given: object, known: Iterable[str], *, cutoff: float = 0.6, plain: bool = False
+) -> str:
+    """Return a sentence with the names that are nearest, with a blank before it, or nothing.
+
+    Parameters
+    ----------
+    given : object
+        What is not known; only of a text is there anything to say.
+    known : iterable of str
+        Names; the first 10,000 are compared.
+    cutoff : float
+        How alike a name must be at the least, from 0 to 1, see ``difflib.get_close_matches``.
+    plain : bool
+        No quotation marks, for names that are keywords.
+
+    Examples
+    --------
+    >>> did_you_mean("presicion", ["ndcg", "precision", "recall"])
+    " Did you mean 'precision'?"
+    >>> did_you_mean("Alpha", ["alpha"]), did_you_mean("x", ["alpha"]), did_you_mean(3, ["alpha"])
+    (" Did you mean 'alpha'?", '', '')
+    """
+    if not isinstance(given, str):
+        return ""
+    folded: dict[str, str] = {}
+    for one in itertools.islice(known, _COMPARED):
+        folded.setdefault(_folded(one), one)
+    near = difflib.get_close_matches(_folded(given), folded, n=3, cutoff=cutoff)
+    return _sentence([folded[one] for one in near], plain=plain)
+
+
+def did_you_mean_id(given: str, known: Iterable[str], is_known: Callable[[str], bool]) -> str:
+    """Return the same of an id among perhaps millions: one slip away from it, or else near it.
+
+    Parameters
+    ----------
+    given : str
+    known : iterable of str
+        Looked through where nothing is one slip away; the first 10,000 of them.
+    is_known : callable
+        Tells whether a text is an id.
+
+    Examples
+    --------
+    >>> ids = {"item 7", "item 8", "thing"}
+    >>> did_you_mean_id("itme 7", ids, ids.__contains__)
+    " Did you mean 'item 7'?"
+    """
+    slips = dict.fromkeys(filter(is_known, _slips(given)))
+    found = list(itertools.islice(slips, 3))
+    return _sentence(found) if found else did_you_mean(given, known, cutoff=0.7)
+
+
+def with_example(example: str) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
+    """Let a call that does not fit say what is missing or unknown, with an example: a decorator.
+
+    Examples
+    --------
+    >>> @with_example("area(2, height=3)")
+    ... def area(width, *, height):
+    ...     return width * height
+    >>> area(2, hieght=3)
+    Traceback (most recent call last):
+        ...
+    TypeError: area has no argument 'hieght'. Did you mean height? Example: area(2, height=3)
+    >>> area()
+    Traceback (most recent call last):
+        ...
+    TypeError: area needs width and height. Example: area(2, height=3)
+    """
+
+    def decorated(function: Callable[Given, Result]) -> Callable[Given, Result]:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def called(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as error:
+                fault = _misfit(signature, args, kwargs) or str(error)
+                raise TypeError(f"{function.__name__} {fault} Example: {example}") from None
+            return function(*args, **kwargs)
+
+        return called
+
+    return decorated
+
+
+def with_hints(config: type[Kind]) -> type[Kind]:
+    """Let a class of settings say which of its names was probably meant: a decorator.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @with_hints
+    ... @dataclass
+    ... class Box:
+    ...     width: int = 1
+    >>> Box(widht=3)
+    Traceback (most recent call last):
+        ...
+    TypeError: Box has no argument 'widht'. Did you mean width?
+    """
+    signature, build = inspect.signature(config), config.__init__
+
+    @functools.wraps(build)
+    def built(self: Kind, *args: Any, **kwargs: Any) -> None:
+        for name in kwargs:
+            if name not in signature.parameters:
+                hint = did_you_mean(name, signature.parameters, plain=True)
+                raise TypeError(f"{config.__name__} has no argument {name!r}.{hint}")
+        build(self, *args, **kwargs)
+
+    config.__init__ = built  # type: ignore[assignment]  # what a class decorator is for
+    return config
+
+
+def _misfit(signature: inspect.Signature, args: tuple[object, ...], given: Iterable[str]) -> str:
+    """Return what a call has too much or lacks, as the rest of a sentence."""
+    kinds = signature.parameters.values()
+    named = list(given)
+    for name in named:
+        if name not in signature.parameters:
+            return (
+                f"has no argument {name!r}.{did_you_mean(name, signature.parameters, plain=True)}"
+            )
+    in_order = [one.name for one in kinds if one.kind is one.POSITIONAL_OR_KEYWORD]
+    if len(args) > len(in_order):
+        by_name = [one.name for one in kinds if one.kind is one.KEYWORD_ONLY]
+        return (
+            f"takes {len(in_order)} arguments in order, {len(args)} given; by name it takes "
+            f"{', '.join(by_name)}."
+        )
+    reached = {*in_order[: len(args)], *named}
+    lacking = [one.name for one in kinds if one.default is one.empty and one.name not in reached]
+    return f"needs {' and '.join(lacking)}." if lacking else ""
+
+
+def _sentence(near: list[str], *, plain: bool = False) -> str:
+    return f" Did you mean {' or '.join(near if plain else map(repr, near))}?" if near else ""
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _slips(text: str) -> Iterable[str]:
+    """Yield what a text may have been before one slip: of case, of a blank, of one letter."""
+    yield from (text.strip(), text.lower(), text.upper(), text.title(), text.casefold())
+    if len(text) > 40:
+        return
+    letters = _LETTERS + _LETTERS.upper() if text != text.lower() else _LETTERS
+    for at in range(len(text)):
+        before, after = text[:at], text[at + 1 :]
+        if after:
+            yield before + after[0] + text[at] + after[1:]
+        yield before + after
+    for at in range(len(text) + 1):
+        for letter in letters:
+            yield text[:at] + letter + text[at:]
+            yield text[:at] + letter + text[at + 1 :]
