@@ -29,7 +29,10 @@ def read_likes(
         [likes, *filter(None, [reading["items"]]), *reads],
         filter(None, [*writes, reading["rejects"]]),
     )
-    return read(likes, threads=threads, **reading)
+    found, report = read(likes, threads=threads, **reading)
+    for warning in report.warnings:
+        say(f"warning: {warning}", err=True)
+    return found, report
 
 
 def write_rows(to: Path, table: "Table") -> None:

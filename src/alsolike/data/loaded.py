@@ -36,7 +36,9 @@ class Loaded:
 
     Rows below `skip` are not data (a header). `locate` turns ascending row numbers into
     (line, text) pairs; `unit` is what such a number counts, "line" or "row". `odd` knows the
-    columns of texts that were something else before, and can hold no ids.
+    columns of texts that were something else before, and can hold no ids; `narrow` names those
+    that came as "float16" or "float32". `warnings` are about what may have been read otherwise
+    than it was meant.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Loaded:
     rejected: list[Reject] = field(default_factory=list)
     unit: str = "line"
     odd: dict[int, Odd] = field(default_factory=dict)
+    narrow: dict[int, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 def where(loaded: Loaded, row: int) -> str:

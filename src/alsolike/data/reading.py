@@ -99,7 +99,7 @@ def read(
     threads : int, optional
         For DuckDB; results do not depend on it.
     observer : Observer
-        Hears that reading starts and ends.
+        Hears that reading starts and ends, and the warnings of the report.
 
     Returns
     -------
@@ -208,6 +208,8 @@ def read(
             result = _from_rows(connection, loaded, roles, rules, wanted, table, item_id)
             if rejects is not None:
                 write_rejects(rejects, loaded.rejected)
+    for warning in result[1].warnings:
+        observer.warn(warning)
     return result
 
 
@@ -357,6 +359,7 @@ def _with_catalogue(
         interactions.timestamps,
         catalogue,
     )
+    times, sources = interactions.timestamps, (None if likes is None else likes[0], table)
     report = ReadReport(
         **gathered,
         items_dialect=None if table is None else table.dialect,
@@ -368,5 +371,8 @@ def _with_catalogue(
         users=interactions.n_users,
         items=interactions.n_items,
         interactions=interactions.n_interactions,
+        first_time=None if times is None else float(times.min()),
+        last_time=None if times is None else float(times.max()),
+        warnings=tuple(warning for one in sources if one for warning in one.warnings),
     )
     return complete, report

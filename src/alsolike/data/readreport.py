@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from alsolike.data.dialect import Dialect
+from alsolike.data.moments import shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,10 @@ class ReadReport:
         Rows of the item table without an id, and beyond the first of an id.
     users, items, interactions : int
         What came of it.
+    first_time, last_time : float or None
+        The range of the times, seconds since 1970, where there are times.
+    warnings : tuple of str
+        What was read, but may have been meant otherwise.
     """
 
     source: str
@@ -73,6 +78,9 @@ class ReadReport:
     users: int = 0
     items: int = 0
     interactions: int = 0
+    first_time: float | None = None
+    last_time: float | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def lines(self) -> int:
@@ -126,6 +134,9 @@ class ReadReport:
             ("items", f"{self.items:,}"),
             ("interactions", f"{self.interactions:,} ({100 * self.density:.3f} % filled)"),
         ]
+        if self.first_time is not None and self.last_time is not None:
+            told.append(("times", f"{shown(self.first_time)} to {shown(self.last_time)} (UTC)"))
+        told += [("warning", warning) for warning in self.warnings]
         return told
 
     def __str__(self) -> str:

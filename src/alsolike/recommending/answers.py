@@ -8,6 +8,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
+from alsolike.data.vocabulary import plain_text
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models.base import FactorModel, Floats, Recommender
 from alsolike.tables import Table
@@ -30,7 +31,7 @@ def checked_k(k: int) -> int:
 
 
 def checked_ids(ids: Iterable[str], kind: str) -> list[str]:
-    """Return `ids` as a list, or raise SettingError where one is not text."""
+    """Return `ids` as a list of plain texts, or raise SettingError where one is not text."""
     single = isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable)
     given: list[Any] = [ids] if single else list(ids)
     for position, one in enumerate(given):
@@ -39,7 +40,7 @@ def checked_ids(ids: Iterable[str], kind: str) -> list[str]:
                 f"{kind} ids are text: {one!r} at position {position} is of type "
                 f"{type(one).__name__}. Pass {_as_text(one)!r}."
             )
-    return given
+    return [plain_text(one) for one in given]
 
 
 def _as_text(one: object) -> str:
