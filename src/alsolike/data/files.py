@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import duckdb
 import numpy as np
 
+from alsolike.data.parts import pattern_of, way_from_folder, way_from_pattern
 from alsolike.data.signatures import encoding_of, is_binary, refuse_foreign
 from alsolike.errors import DataError
 
@@ -78,11 +79,6 @@ class TextFile:
             yield from text
 
 
-def pattern_of(path: Path) -> str:
-    """Return `path` for DuckDB, which would take ``*``, ``?`` and ``[`` for wildcards."""
-    return re.sub(r"([*?\[])", r"[\1]", str(path.absolute()))
-
-
 def existing(source: str | os.PathLike[str]) -> Path:
     """Return the path of a readable, non-empty, ordinary file, or raise DataError."""
     path = Path(source)
@@ -93,11 +89,19 @@ def existing(source: str | os.PathLike[str]) -> Path:
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
+        way_out = way_from_pattern(str(source))
+        if way_out:
+            raise DataError(
+                f"{path}: one file expected, patterns are not read. {way_out}"
+            ) from None
         raise DataError(f"{path}: no such file.{_nearby(path)}") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path!s}: cannot be opened ({_why(error)}).") from error
     if stat.S_ISDIR(status.st_mode):
-        raise DataError(f"{path}: a file was expected, this is a folder. Name one file in it.")
+        raise DataError(
+            f"{path}: a file was expected, this is a folder, and folders of parts are not read. "
+            f"{way_from_folder(path)}"
+        )
     if not stat.S_ISREG(status.st_mode):
         raise DataError(
             f"{path}: an ordinary file was expected, for it is read more than once. "
@@ -114,11 +118,14 @@ def kind_of(path: Path) -> str:
     # A text may begin with the same letters, but not with the byte that follows them.
     if start.startswith(_PARQUET) and not b" " <= start[4:5] <= b"~":
         return "parquet"
-    if not start.startswith((_GZIP, _ZSTD)):
-        refuse_foreign(start, path)
+    packed = _packed(start)
+    if not packed:
+        _refuse_other_content(start, path, "")
     endings = [ending.lower() for ending in path.suffixes]
     if endings and endings[-1] in (".parquet", ".pq"):
-        raise DataError(f"{path}: the name says Parquet, but its content does not start so.")
+        content = f"is packed with {packed}" if packed else "does not start so"
+        way_out = f" Unpack it: {packed} -dc {shlex.quote(str(path))} > new" if packed else ""
+        raise DataError(f"{path}: the name says Parquet, but its content {content}.{way_out}")
     if endings and endings[-1] in (".gz", ".zst"):
         magic = _GZIP if endings.pop() == ".gz" else _ZSTD
         if not start.startswith(magic):
@@ -143,8 +150,7 @@ def open_text(path: Path, scratch: Path) -> TextFile:
         read_from = _unpacked(path, scratch)
     try:
         with _opened(read_from, compression) as raw:
-            packed = {_GZIP[:2]: "gzip", _ZSTD[:2]: "zstd"}.get(start[:2], "")
-            survey = _survey(raw, path, packed)
+            survey = _survey(raw, path, _packed(start))
     except EOFError:
         raise DataError(
             f"{name}: the gzip data end too early; the file was cut short. Fetch it again."
@@ -156,6 +162,13 @@ def open_text(path: Path, scratch: Path) -> TextFile:
     if survey.size == 0:
         raise DataError(f"{name}: the file is empty once it is unpacked.")
     return TextFile(read_from, name, compression, survey)
+
+
+def _packed(start: bytes) -> str:
+    """Return the program that unpacks a file that begins so, or ""."""
+    return next(
+        (name for magic, name in ((_GZIP, "gzip"), (_ZSTD, "zstd")) if start.startswith(magic)), ""
+    )
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -167,7 +167,9 @@ def encoding_of(start: bytes) -> str:
     for mark, name in marks.items():
         if start.startswith(mark) and _is_text(start, name):
             return name
-    if b"\0" not in start[:_READ]:
+    head = start[:_READ]
+    # A few NULs in what is else text in UTF-8 are strays; decoded as pairs it gives odd letters.
+    if b"\0" not in head or (4 * head.count(b"\0") < len(head) and _is_plain(head)):
         return ""
     named = ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE")
     return next((name for name in named if _is_text(start, name)), "")
@@ -295,6 +297,7 @@ def _is_text(start: bytes, name: str) -> bool:
 
 
 def _is_plain(start: bytes) -> bool:
+    """Tell whether bytes are text in UTF-8, NULs aside."""
     return _is_utf8(start[:_READ]) and _CONTROL.isdisjoint(start[:_READ])
 
 

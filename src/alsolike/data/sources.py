@@ -13,10 +13,11 @@ import duckdb
 
 from alsolike.data.delimited import load_delimited
 from alsolike.data.dialect import Asked
-from alsolike.data.files import SEALED, existing, kind_of, open_text, pattern_of
+from alsolike.data.files import SEALED, existing, kind_of, open_text
 from alsolike.data.frames import CERTAIN_BELOW, columns_of
 from alsolike.data.jsonlines import load_json_lines
 from alsolike.data.loaded import Loaded, Odd, label_of, where
+from alsolike.data.parts import pattern_of
 from alsolike.errors import DataError, SettingError
 
 Ref = str | int
