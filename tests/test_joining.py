@@ -12,6 +12,9 @@ from alsolike.data.joining import aligned, joined, to_table
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
 
+# Drawn tables are often equal, of which `joined` warns.
+pytestmark = pytest.mark.filterwarnings("ignore:.*are there already:UserWarning")
+
 PAIRS = st.dictionaries(
     st.tuples(st.sampled_from("abcd"), st.sampled_from("wxyz")), st.integers(-3, 9).filter(bool)
 )

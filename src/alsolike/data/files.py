@@ -92,14 +92,14 @@ def existing(source: str | os.PathLike[str]) -> Path:
         way_out = way_from_pattern(str(source))
         if way_out:
             raise DataError(
-                f"{path}: one file expected, patterns are not read. {way_out}"
+                f"{path}: one file expected, patterns are not read yet. {way_out}"
             ) from None
         raise DataError(f"{path}: no such file.{_nearby(path)}") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path!s}: cannot be opened ({_why(error)}).") from error
     if stat.S_ISDIR(status.st_mode):
         raise DataError(
-            f"{path}: a file was expected, this is a folder, and folders of parts are not read. "
+            f"{path}: a file was expected, this is a folder; folders of parts are not read yet. "
             f"{way_from_folder(path)}"
         )
     if not stat.S_ISREG(status.st_mode):

@@ -4,10 +4,12 @@ Only files of one kind are joined, and only by commands that repeat no header an
 """
 
 import glob
+import gzip
 import itertools
 import json
 import re
 import shlex
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,18 +94,19 @@ def _join_text(files: Sequence[Path], matched: str, unpack: str, plain: str) -> 
     new = f"new{plain}"
     if plain in _LINES:
         return f": {_lines(matched, unpack)} > {new}"
+    without_names = f"{_lines(matched, unpack)} > {new}"
+    with_names = f"awk 'FNR > 1 || NR == 1' {matched} > {new}"
     if unpack:
         first = f"{unpack} {shlex.quote(str(files[0]))} | head -n 1"
-        return (
-            f". Where each begins with the names of the columns: ({first}; "
-            f"{_lines(matched, unpack, 'NR > 1')}) > {new}; else: {_lines(matched, unpack)} > {new}"
-        )
-    headers = {line for file in files[:_MOST_COMPARED] if (line := _first_line(file))}
-    if len(headers) == 1:
-        return f": awk 'FNR > 1 || NR == 1' {matched} > {new}"
+        with_names = f"({first}; {_lines(matched, unpack, 'NR > 1')}) > {new}"
+    if unpack == _UNPACK[".zst"]:
+        guess = "Where each begins with the names of the columns"
+        return f". {guess}: {with_names}; else: {without_names}"
+    if len({line for file in files[:_MOST_COMPARED] if (line := _first_line(file))}) == 1:
+        return f": {with_names}"
     return (
         ". Their first lines differ; where these are rows, and no names of columns: "
-        f"{_lines(matched, '')} > {new}"
+        f"{without_names}"
     )
 
 
@@ -117,10 +120,11 @@ def _kind(path: Path) -> str:
 
 def _first_line(path: Path) -> str:
     try:
-        with path.open("rb") as raw:
-            return raw.readline(1 << 16).decode("utf-8", "replace").rstrip("\r\n")
-    except OSError:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as raw:
+            line = raw.readline(1 << 16)
+    except (OSError, EOFError, zlib.error):
         return ""
+    return line.decode("utf-8", "replace").rstrip("\r\n")
 
 
 def _join_parquet(files: Sequence[Path], folder: Path | None, kind: str) -> str:
