@@ -1,6 +1,7 @@
 """Frames of pandas, Polars and PyArrow to columns that DuckDB takes as they are."""
 
 import decimal
+import enum
 import importlib
 import re
 from dataclasses import dataclass, field
@@ -159,8 +160,9 @@ def _held(frame: Frame, place: int, column: Any) -> Any:
     texts[:] = [None if absent else _text(c) for c, absent in zip(column, missing, strict=True)]
     for row, cell in enumerate(column):
         if type(cell) is not str and not missing[row] and not _is_id(cell):
-            shown = str(cell) if isinstance(cell, (float, np.floating)) else repr(cell)
-            frame.odd[place] = Odd(row, shown[:80], type(cell).__name__)
+            shown = str(float(cell)) if isinstance(cell, (float, np.floating)) else repr(cell)
+            kind = "Enum" if isinstance(cell, enum.Enum) else type(cell).__name__
+            frame.odd[place] = Odd(row, shown[:80], kind)
             break
     try:
         "".join(text for text in texts if text is not None).encode("utf-8")
@@ -176,7 +178,9 @@ def _text(cell: Any) -> str | None:
     if isinstance(cell, (bool, np.bool_)):
         return "true" if cell else "false"
     if isinstance(cell, (float, np.floating, decimal.Decimal)):
-        return str(int(cell)) if _is_id(cell) else str(cell)
+        # NumPy writes 17860 for the float16 that is 17856.
+        exact = float(cell) if isinstance(cell, (np.float16, np.float32)) else cell
+        return str(int(cell)) if _is_id(cell) else str(exact)
     if isinstance(cell, str):
         return plain_text(cell) or None
     if isinstance(cell, int):

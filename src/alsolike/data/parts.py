@@ -132,11 +132,15 @@ def _join_parquet(files: Sequence[Path], folder: Path | None, kind: str) -> str:
     if folder is not None and set(folder.rglob(f"*{kind}")) == set(files):
         inner = "*" if all(file.parent == folder for file in files) else "**/*"
         names = f"{pattern_of(folder)}/{inner}{kind}"
-    listed = json.dumps(names, ensure_ascii=False)
-    code = (
-        f"import duckdb; duckdb.read_parquet({listed}, union_by_name=True)"
-        '.write_parquet("new.parquet")'
-    )
+    read = f"read_parquet({json.dumps(names, ensure_ascii=False)}, union_by_name=True)"
+    if isinstance(names, str) and any("=" in part for file in files for part in file.parts):
+        # Text, since 007 in the name of a folder is not 7.
+        query = (
+            f"FROM read_parquet($${names}$$, union_by_name=true, hive_partitioning=true, "
+            "hive_types_autocast=false)"
+        )
+        read = f"sql({json.dumps(query, ensure_ascii=False)})"
+    code = f'import duckdb; duckdb.{read}.write_parquet("new.parquet")'
     return f"python -c {shlex.quote(code)}"
 
 

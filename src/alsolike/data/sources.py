@@ -26,6 +26,11 @@ _TEXT_TYPES = ("VARCHAR", "UUID", "ENUM")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLE_TYPES = (*_WHOLE, *(f"U{name}" for name in _WHOLE))
 _FLOAT_TYPES = ("FLOAT", "DOUBLE", "DECIMAL")
+_WAYS = {
+    "bytes": "Decode the column to text first",
+    "BLOB": "Decode the column to text first",
+    "Enum": "Turn the column into the values of its members first",
+}
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
 
 
@@ -179,7 +184,8 @@ def _misfit(odd: Odd) -> str:
     """Say why a cell is no id, and what to do about it."""
     limit = CERTAIN_BELOW.get("float64" if odd.kind == "float" else odd.kind)
     if limit is None or not float(odd.shown).is_integer():
-        return f", found {odd.shown[:80]} of type {odd.kind}. Turn the column into text first."
+        way_out = _WAYS.get(odd.kind, "Turn the column into text first")
+        return f", found {odd.shown[:80]} of type {odd.kind}. {way_out}."
     return (
         f"; those of {odd.kind} are certain below 2^{limit.bit_length() - 1} = {limit:,} only, "
         f"found {float(odd.shown):.0f}, which may have lost digits. Turn the column into text or "

@@ -20,6 +20,7 @@ _ISO = (
     rf"( ?([Zz]|UTC|GMT|{_OFFSET.removesuffix('$')}))?)?"
 )
 _YEAR_2200 = 7_258_118_400
+_LATE = f"number > {_YEAR_2200}"
 _YEAR_1971 = 31_536_000
 
 
@@ -59,15 +60,14 @@ def refuse_odd_times(connection: duckdb.DuckDBPyConnection, loaded: Loaded, plac
     if _is_calendar(loaded.types[place]):
         iso = "true"
     times = _Times(connection, loaded, place, iso)
-    date, number = times.first("iso"), times.first("NOT iso")
-    label = label_of(loaded, place)
-    if date is not None and number is not None:
-        ((line, _),) = loaded.locate([date[0]])
+    if times.date is not None and times.number is not None:
+        ((line, _),) = loaded.locate([times.date])
         raise DataError(
-            f"{where(loaded, number[0])}, column {label}: a number, but {loaded.unit} {line} holds "
-            "a date. Write all times as seconds since 1970, or all as ISO dates."
+            f"{where(loaded, times.number)}, column {label_of(loaded, place)}: a number, but "
+            f"{loaded.unit} {line} holds a date. Write all times as seconds since 1970, or all as "
+            "ISO dates."
         )
-    if number is not None:
+    if times.number is not None:
         _refuse_other_numbers(times)
     _warn_of_1970(times)
 
@@ -81,16 +81,24 @@ class _Times:
         self.loaded, self.place = loaded, place
         self._connection = connection
         self._rows = (
-            "(SELECT *, CASE WHEN number = trunc(number) THEN TRY_CAST(number AS HUGEINT) END AS n "  # noqa: S608 - own names
+            "(SELECT *, CASE WHEN number = trunc(number) THEN TRY_CAST(number AS BIGINT) END AS n "  # noqa: S608 - own names
             f"FROM (SELECT rowid AS row, CAST(c{place} AS VARCHAR) AS cell, {iso} AS iso, "
             f"{seconds_of(loaded, place)} AS number FROM {loaded.table} "
             f"WHERE rowid >= {loaded.skip} AND rowid NOT IN (SELECT row FROM dropped)))"
         )
+        # All that the common case needs, in one pass: each pass reads all texts again.
+        counted = ["number <> 0", _LATE]
+        counted += [kind.condition for kind in DIGITS] + [scale.condition for scale in DAYS]
+        self.date, self.number, self.low, self.high, self.total, self.late, *found = self._one(
+            "min(row) FILTER (iso), min(row) FILTER (NOT iso), min(number), max(number), "
+            + _counts(counted)
+        )
+        self.digits = dict(zip(DIGITS, found, strict=False))
+        self.days = dict(zip(DAYS, found[len(DIGITS) :], strict=True))
 
     def counts(self, conditions: list[str]) -> list[int]:
         """Return for how many times each condition holds."""
-        every = ", ".join(f"count(*) FILTER ({condition})" for condition in conditions)
-        return list(map(int, self._one(every)))
+        return list(map(int, self._one(_counts(conditions))))
 
     def first(self, condition: str) -> tuple[int, float, str] | None:
         """Return row, number and text of the first time for which the condition holds."""
@@ -98,11 +106,6 @@ class _Times:
             "min(row), arg_min(number, row), arg_min(cell, row)", condition
         )
         return None if row is None else (int(row), float(number), str(cell))
-
-    def range(self, condition: str = "true") -> tuple[float, float]:
-        """Return the least and the largest number for which the condition holds."""
-        low, high = self._one("min(number), max(number)", condition)
-        return float(low), float(high)
 
     def _one(self, selected: str, condition: str = "true") -> Any:
         query = f"SELECT {selected} FROM {self._rows} WHERE {condition}"  # noqa: S608 - own names
@@ -115,22 +118,16 @@ class _Times:
 
 
 def _refuse_other_numbers(times: _Times) -> None:
-    late = f"number > {_YEAR_2200}"
-    total, late_ones, *found = times.counts(
-        ["number <> 0", late]
-        + [kind.condition for kind in DIGITS]
-        + [scale.condition for scale in DAYS]
-    )
-    for kind, hits in zip(DIGITS, found, strict=False):
-        if 2 * hits > total:
-            raise _run_of_digits(times, kind, hits, total)
-    if late_ones:
-        raise _too_late(times, late, late_ones)
-    for scale, hits in zip(DAYS, found[len(DIGITS) :], strict=True):
-        if total and 10 * hits >= 9 * total:
+    for kind, hits in times.digits.items():
+        if 2 * hits > times.total:
+            raise _run_of_digits(times, kind, hits)
+    if times.late:
+        raise _too_late(times)
+    for scale, hits in times.days.items():
+        if times.total and 10 * hits >= 9 * times.total:
             raise _days(times, scale)
     width = float_kind(times.loaded, times.place)
-    largest = max(map(abs, times.range()))
+    largest = max(abs(times.low), abs(times.high))
     if width in ("float16", "float32") and largest > CERTAIN_BELOW[width]:
         times.loaded.warnings.append(
             f"column {label_of(times.loaded, times.place)}: times of type {width} are exact up to "
@@ -139,10 +136,11 @@ def _refuse_other_numbers(times: _Times) -> None:
         )
 
 
-def _run_of_digits(times: _Times, kind: Digits, count: int, total: int) -> DataError:
+def _run_of_digits(times: _Times, kind: Digits, count: int) -> DataError:
     _, number, cell = times.first(kind.condition) or (0, 0.0, "")
     digits = cell if cell.isdigit() else f"{number:.0f}"
-    share = "all numbers" if count == total else f"{count:,} of {total:,} numbers"
+    of_all = f"{count:,} of {times.total:,}"
+    share = f"{'all' if count == times.total else of_all} numbers"
     return DataError(
         f"{times.place_of(kind.condition)}: seconds since 1970 or ISO dates expected, but {share} "
         f"of the column look like {_named(kind)}. Write {digits} as "
@@ -154,23 +152,23 @@ def _named(kind: Digits) -> str:
     return "days (yyyymmdd)" if not kind.parts else f"dates with a time ({kind.name})"
 
 
-def _too_late(times: _Times, late: str, count: int) -> DataError:
-    largest = times.range(late)[1]
-    found = times.counts([f"{late} AND {scale.condition}" for scale in LARGE])
-    fitting = [scale for scale, hits in zip(LARGE, found, strict=True) if 2 * hits >= count]
+def _too_late(times: _Times) -> DataError:
+    found = times.counts([f"{_LATE} AND {scale.condition}" for scale in LARGE])
+    fitting = [s for s, hits in zip(LARGE, found, strict=True) if 2 * hits >= times.late]
     before = (
-        f"{times.place_of(late)}: seconds since 1970 expected, this is after the year 2200 (the "
-        f"largest is {largest:.0f})"
+        f"{times.place_of(_LATE)}: seconds since 1970 expected, this is after the year 2200 (the "
+        f"largest is {times.high:.0f})"
     )
-    of_all = times.counts(["number <> 0"])[0]
-    others = "" if count == of_all else f" Only {count:,} of {of_all:,} are such; leave the others."
+    others = f" Only {times.late:,} of {times.total:,} are such; leave the others."
     if not fitting:
         return DataError(f"{before} and of no unit known here. Give ISO dates.")
     ways = "; or ".join(
-        f"{scale.name}. {scale.way}, which makes the largest {shown(scale.seconds(largest))}"
+        f"{scale.name}. {scale.way}, which makes the largest {shown(scale.seconds(times.high))}"
         for scale in fitting
     )
-    return DataError(f"{before} and looks like {ways}, or give ISO dates.{others}")
+    return DataError(
+        f"{before} and looks like {ways}, or give ISO dates.{others * (times.late < times.total)}"
+    )
 
 
 def _days(times: _Times, scale: Scale) -> DataError:
@@ -185,25 +183,28 @@ def _days(times: _Times, scale: Scale) -> DataError:
 
 def _warn_of_1970(times: _Times) -> None:
     """Warn where all times are within a year of 1970, as other units are when taken for seconds."""
-    low, high = times.range()
-    if not 0 <= low <= high < _YEAR_1971:
+    if not 0 <= times.low <= times.high < _YEAR_1971:
         return
-    total, years, *found = times.counts(
-        ["number <> 0", "n BETWEEN 1900 AND 2099"] + [scale.condition for scale in PERHAPS]
+    years, *found = times.counts(
+        ["n BETWEEN 1900 AND 2099"] + [scale.condition for scale in PERHAPS]
     )
     guesses = [
         f"{scale.name} ({scale.formula} turns them into seconds)"
         for scale, hits in zip(PERHAPS, found, strict=True)
-        if total and 10 * hits >= 9 * total
+        if times.total and 10 * hits >= 9 * times.total
     ]
-    if total and years == total:
+    if times.total and years == times.total:
         guesses.append("years (write 2014 as 2014-01-01)")
     hint = f" They look like {' or '.join(guesses)}." if guesses else ""
     times.loaded.warnings.append(
         f"column {label_of(times.loaded, times.place)}: all times, taken as seconds since 1970, "
-        f"lie from {shown(low)} to {shown(high)}.{hint} If they are not of that year, their "
-        "order is kept, but not their dates."
+        f"lie from {shown(times.low)} to {shown(times.high)}.{hint} If they are "
+        "of another year, their order is kept, but not their dates."
     )
+
+
+def _counts(conditions: list[str]) -> str:
+    return ", ".join(f"count(*) FILTER ({condition})" for condition in conditions)
 
 
 def _is_calendar(kind: str) -> bool:
