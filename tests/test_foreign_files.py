@@ -81,8 +81,8 @@ FRAME = TABLE.to_pandas()
 KINDS = {
     "Arrow stream": (written(stream), "an Arrow IPC stream", "python"),
     "Arrow file": (
-        written(lambda out: pyarrow.feather.write_feather(TABLE, out)), "an Arrow IPC file (Feather)",
-        "python",
+        written(lambda out: pyarrow.feather.write_feather(TABLE, out)),
+        "an Arrow IPC file (Feather)", "python",
     ),
     "Feather 1": (written(old_feather), "a Feather file of version 1", ""),
     "ORC": (written(lambda out: pyarrow.orc.write_table(TABLE, out)), "an ORC file", "python"),

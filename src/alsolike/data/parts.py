@@ -82,8 +82,7 @@ def _joining(files: Sequence[Path], folder: Path | None) -> str:
         return f"{join}: {_join_parquet(files, folder, kind)}"
     unpack = next((tool for ending, tool in _UNPACK.items() if kind.endswith(ending)), "")
     plain = kind.removesuffix(".gz").removesuffix(".zst")
-    inner = next((part for file in files for part in file.parent.parts if "=" in part), "")
-    if inner:
+    if inner := _partition(files, folder):
         return f"{join}; a column stands in the names of its folders ({inner})."
     if plain not in (*_DELIMITED, *_LINES):
         return f"{join}."
@@ -110,6 +109,12 @@ def _join_text(files: Sequence[Path], matched: str, unpack: str, plain: str) -> 
     )
 
 
+def _partition(files: Sequence[Path], folder: Path | None) -> str:
+    """Return the name of a folder that holds a column's value, such as year=2024, or ""."""
+    parents = (file.parent if folder is None else file.parent.relative_to(folder) for file in files)
+    return next((part for parent in parents for part in parent.parts if "=" in part), "")
+
+
 def _kind(path: Path) -> str:
     """Return the endings of a name that tell what it is, such as ".csv.gz"."""
     endings = path.suffixes
@@ -133,7 +138,7 @@ def _join_parquet(files: Sequence[Path], folder: Path | None, kind: str) -> str:
         inner = "*" if all(file.parent == folder for file in files) else "**/*"
         names = f"{pattern_of(folder)}/{inner}{kind}"
     read = f"read_parquet({json.dumps(names, ensure_ascii=False)}, union_by_name=True)"
-    if isinstance(names, str) and any("=" in part for file in files for part in file.parts):
+    if isinstance(names, str) and _partition(files, folder):
         # Text, since 007 in the name of a folder is not 7.
         query = (
             f"FROM read_parquet($${names}$$, union_by_name=true, hive_partitioning=true, "

@@ -101,7 +101,7 @@ def clean(
     )
     _drop_missing(connection, loaded, places, rules, counts)
     _refuse_nul(connection, loaded)
-    warn_of_ids_like_nothing(connection, loaded, places)
+    warn_of_ids_like_nothing(connection, loaded, places, {"user": user, "item": item})
     _drop_zeros_and_judge_negatives(connection, loaded, places, rules, counts)
     return counts
 

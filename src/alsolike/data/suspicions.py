@@ -39,25 +39,34 @@ _MOST_NAMED = 3
 
 
 def warn_of_ids_like_nothing(
-    connection: duckdb.DuckDBPyConnection, loaded: Loaded, places: dict[str, int]
+    connection: duckdb.DuckDBPyConnection,
+    loaded: Loaded,
+    places: dict[str, int],
+    ids: dict[str, str],
 ) -> None:
     """Warn of a user or an item whose id is how programs write a missing value.
 
-    Needs the tables ``facts``, ``users`` and ``items``.
+    `ids` holds the SQL of either side's ids; the tables ``users`` and ``items`` are needed. Rows
+    are counted before duplicates are dropped, as they stand in the source.
     """
+    total = loaded.rows
     for side in ("user", "item"):
         marks = ", ".join("?" for _ in _NOTHING)
-        found = connection.execute(
-            f"SELECT {side}, count(*) AS rows, (SELECT count(*) FROM facts) FROM facts "  # noqa: S608 - own names
-            f"WHERE {side} IN (SELECT id FROM {side}s WHERE lower(trim(id)) IN ({marks})) "
-            f"GROUP BY {side} ORDER BY rows DESC, {side}",
+        known = connection.execute(
+            f"SELECT id FROM {side}s WHERE lower(trim(id)) IN ({marks})",  # noqa: S608 - own names
             list(_NOTHING),
         ).fetchall()
-        if not found:
+        if not known:
             continue
+        found = connection.execute(
+            f"SELECT {ids[side]} AS id, count(*) AS rows FROM {loaded.table} "  # noqa: S608 - own names
+            f"WHERE rowid >= {loaded.skip} AND {ids[side]} IN ({', '.join('?' for _ in known)}) "
+            "GROUP BY 1 ORDER BY rows DESC, id",
+            [text for (text,) in known],
+        ).fetchall()
         named = ", ".join(
             f"{text!r} in {rows:,} of {total:,} rows ({_percent(rows, total)})"
-            for text, rows, total in found[:_MOST_NAMED]
+            for text, rows in found[:_MOST_NAMED]
         )
         more = "" if len(found) <= _MOST_NAMED else f", and {len(found) - _MOST_NAMED:,} more"
         one = "an item" if side == "item" else "a user"
