@@ -59,17 +59,19 @@ def read(
     r"""Read likes into `Interactions`, and say what was found, dropped and merged.
 
     Ids are text and stay as they are, byte for byte: "42" and "0042" are two, blanks around an id
-    are part of it. Whole numbers of Parquet files and frames become their digits.
+    are part of it. Whole numbers of Parquet files and frames become their digits; floats only
+    where they surely are whole numbers: below 2^53, of float32 below 2^24, of float16 below 2^11.
 
     Parameters
     ----------
     source : path, frame or sparse matrix
         A file of delimited text (plain, ``.gz`` or ``.zst``), Parquet or JSON lines; a pandas,
-        Polars or PyArrow table; or a SciPy matrix, users x items, whose row and column numbers
-        become the ids and which takes no `user` and the like.
+        Polars or PyArrow table, or what inherits from one; or a SciPy matrix, users x items, whose
+        row and column numbers become the ids and which takes no `user` and the like.
     user, item, value, timestamp : str or int
         Columns by name, or by number from 1; an exact name wins over a number. Without `value`
-        each row counts 1. Times are seconds since 1970 or ISO dates (UTC unless they say else).
+        each row counts 1. Times are seconds since 1970 or ISO dates (UTC unless an offset says
+        else, such as ``+02:00``).
     items : path or frame, optional
         A table of the items, its dialect found on its own.
     item_id : str or int, optional
@@ -106,7 +108,7 @@ def read(
     interactions : Interactions
         Users and items that have at least one, sorted by id; of a matrix, all.
     report : ReadReport
-        The counts.
+        The counts, and warnings of what may have been meant otherwise.
 
     Raises
     ------

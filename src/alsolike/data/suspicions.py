@@ -49,7 +49,7 @@ def warn_of_ids_like_nothing(
     `ids` holds the SQL of either side's ids; the tables ``users`` and ``items`` are needed. Rows
     are counted before duplicates are dropped, as they stand in the source.
     """
-    total = loaded.rows
+    counted = f"FROM {loaded.table} WHERE rowid >= {loaded.skip}"
     for side in ("user", "item"):
         marks = ", ".join("?" for _ in _NOTHING)
         known = connection.execute(
@@ -58,15 +58,15 @@ def warn_of_ids_like_nothing(
         ).fetchall()
         if not known:
             continue
+        among = ", ".join("?" for _ in known)
         found = connection.execute(
-            f"SELECT {ids[side]} AS id, count(*) AS rows FROM {loaded.table} "  # noqa: S608 - own names
-            f"WHERE rowid >= {loaded.skip} AND {ids[side]} IN ({', '.join('?' for _ in known)}) "
-            "GROUP BY 1 ORDER BY rows DESC, id",
+            f"SELECT {ids[side]} AS id, count(*) AS rows, (SELECT count(*) {counted}) {counted} "
+            f"AND {ids[side]} IN ({among}) GROUP BY id ORDER BY rows DESC, id",
             [text for (text,) in known],
         ).fetchall()
         named = ", ".join(
             f"{text!r} in {rows:,} of {total:,} rows ({_percent(rows, total)})"
-            for text, rows in found[:_MOST_NAMED]
+            for text, rows, total in found[:_MOST_NAMED]
         )
         more = "" if len(found) <= _MOST_NAMED else f", and {len(found) - _MOST_NAMED:,} more"
         one = "an item" if side == "item" else "a user"
