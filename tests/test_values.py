@@ -235,7 +235,9 @@ def test_other_objects_are_numbers_or_refused():
         "7"
     ]
     raw = pd.DataFrame({"user": [b"a"], "item": ["x"]})
-    with pytest.raises(DataError, match=r"of type bytes\. Decode the column to text first"):
+    with pytest.raises(
+        DataError, match=r"of type bytes\. Turn the bytes into text first, by decoding them"
+    ):
         read(raw, **WANTED)
     plain = enum.Enum("plain", {"A": "a"})
     with pytest.raises(DataError, match="Turn the column into the values of its members first"):

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import duckdb
 import numpy as np
 
-from alsolike.data.parts import pattern_of, way_from_folder, way_from_pattern
+from alsolike.data.folders import pattern_of, way_from_folder, way_from_pattern
 from alsolike.data.signatures import encoding_of, is_binary, refuse_foreign
 from alsolike.errors import DataError
 

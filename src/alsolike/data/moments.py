@@ -66,7 +66,7 @@ DIGITS = (
 
 
 @dataclass(frozen=True)
-class Scale:
+class Unit:
     """Numbers that count from some moment on: seconds since 1970 are ``(n - zero) * factor``."""
 
     name: str
@@ -93,17 +93,17 @@ class Scale:
 
 # Beyond the year 2200 if they were seconds.
 LARGE = (
-    Scale("milliseconds", "column / 1000", 1e-3),
-    Scale("microseconds", "column / 1000000", 1e-6),
-    Scale("nanoseconds", "column / 1000000000", 1e-9),
-    Scale(".NET ticks", "(column - 621355968000000000) / 10000000", 1e-7, 621_355_968_000_000_000),
-    Scale(
+    Unit("milliseconds", "column / 1000", 1e-3),
+    Unit("microseconds", "column / 1000000", 1e-6),
+    Unit("nanoseconds", "column / 1000000000", 1e-9),
+    Unit(".NET ticks", "(column - 621355968000000000) / 10000000", 1e-7, 621_355_968_000_000_000),
+    Unit(
         "Windows file times",
         "(column - 116444736000000000) / 10000000",
         1e-7,
         116_444_736_000_000_000,
     ),
-    Scale(
+    Unit(
         "microseconds since 1601",
         "(column - 11644473600000000) / 1000000",
         1e-6,
@@ -112,14 +112,14 @@ LARGE = (
 )
 # In 1970 if they were seconds, and hardly ever anything else.
 DAYS = (
-    Scale("serial days of Excel", "(column - 25569) * 86400", 86400.0, 25569.0),
-    Scale("Julian days", "(column - 2440587.5) * 86400", 86400.0, 2_440_587.5),
+    Unit("serial days of Excel", "(column - 25569) * 86400", 86400.0, 25569.0),
+    Unit("Julian days", "(column - 2440587.5) * 86400", 86400.0, 2_440_587.5),
 )
 # In 1970 if they were seconds, but steps or places in an order may look like that, too.
 PERHAPS = (
-    Scale("days since 1970", "column * 86400", 86400.0),
-    Scale("hours since 1970", "column * 3600", 3600.0),
-    Scale("minutes since 1970", "column * 60", 60.0),
+    Unit("days since 1970", "column * 86400", 86400.0),
+    Unit("hours since 1970", "column * 3600", 3600.0),
+    Unit("minutes since 1970", "column * 60", 60.0),
 )
 
 

@@ -19,7 +19,7 @@ _CONTROL = frozenset({*range(1, 9), *range(14, 27), *range(28, 32), 127})
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileKind:
     """A kind of file.
 
     Parameters
@@ -51,8 +51,8 @@ class Kind:
         return f"{way or 'Turn it into Parquet'}: python -c {shlex.quote(code)}"
 
 
-def _packed(what: str, command: str) -> Kind:
-    return Kind(what, f"Unpack it: {command} -dc {{old}} > new")
+def _packed(what: str, command: str) -> FileKind:
+    return FileKind(what, f"Unpack it: {command} -dc {{old}} > new")
 
 
 _TO_PARQUET = "import {} as a, pyarrow.parquet as p; p.write_table({}, {{new}})"
@@ -65,8 +65,8 @@ _SQLITE = (
     "Export the table, here named likes: sqlite3 -header -csv {old} 'SELECT * FROM likes' > new.csv"
 )
 _IN_R = "Export the table in R: write.csv({}, 'new.csv', row.names = FALSE)"
-_LFS = Kind("a pointer of Git LFS, not the file itself", "Fetch that: git lfs pull")
-_STATA = Kind("a Stata file (.dta)", code=_WITH_PANDAS.format("read_stata({old})"))
+_LFS = FileKind("a pointer of Git LFS, not the file itself", "Fetch that: git lfs pull")
+_STATA = FileKind("a Stata file (.dta)", code=_WITH_PANDAS.format("read_stata({old})"))
 _CELLS = (
     "import numpy as n, scipy.sparse as s; m = s.coo_array({}); n.savetxt({{new}}, "
     'n.c_[m.row, m.col, m.data], "%d,%d,%.9g", header="user,item,value", comments="")'
@@ -75,15 +75,17 @@ _TRUST = "It may run code when it is loaded. If you trust it, and it holds a pan
 _EXPORT = "Export the table as CSV or Parquet"
 _SHEET = "Save the sheet as CSV (UTF-8)"
 _OTHER = "Get the table itself, as CSV"
-_TAR = Kind("a tar archive", "Unpack it (tar -xf {old}), and name a file of it")
-_PAGE = Kind("a web page (HTML), perhaps one that asks to log in", "Get the file itself, as CSV")
+_TAR = FileKind("a tar archive", "Unpack it (tar -xf {old}), and name a file of it")
+_PAGE = FileKind(
+    "a web page (HTML), perhaps one that asks to log in", "Get the file itself, as CSV"
+)
 
 # What begins with these bytes, which no text has.
 _CERTAIN = {
-    b"ARROW1\0\0": Kind("an Arrow IPC file (Feather)", code=_FEATHER),
-    b"\xff\xff\xff\xff": Kind("an Arrow IPC stream", code=_STREAM),
-    b"PAR1\x15": Kind("a Parquet file", "Pass it as it is"),
-    b"Obj\x01": Kind("an Avro file", code=_AVRO),
+    b"ARROW1\0\0": FileKind("an Arrow IPC file (Feather)", code=_FEATHER),
+    b"\xff\xff\xff\xff": FileKind("an Arrow IPC stream", code=_STREAM),
+    b"PAR1\x15": FileKind("a Parquet file", "Pass it as it is"),
+    b"Obj\x01": FileKind("an Avro file", code=_AVRO),
     b"\xfd7zXZ\0": _packed("an xz file", "xz"),
     b"\x04\x22\x4d\x18": _packed("an lz4 file", "lz4"),
     b"\x02\x21\x4c\x18": _packed("an lz4 file", "lz4"),
@@ -93,29 +95,29 @@ _CERTAIN = {
     b"\x1f\x9d": _packed("a file of compress (.Z)", "gzip"),
     b"\x1f\x8b": _packed("a gzip file", "gzip"),
     b"\x28\xb5\x2f\xfd": _packed("a Zstandard file", "zstd"),
-    b"7z\xbc\xaf\x27\x1c": Kind("a 7z archive", "Unpack it (7z x {old}), and name a file of it"),
-    b"Rar!\x1a\x07": Kind("a RAR archive", "Unpack it (unrar x {old}), and name a file of it"),
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": Kind("an old Excel workbook (.xls) or the like", _SHEET),
-    b"\x89HDF\r\n": Kind("an HDF5 file", _EXPORT),
-    b"CDF\x01": Kind("a NetCDF file", _EXPORT),
-    b"X\n\0\0\0": Kind("an R file (.rds)", _IN_R.format("readRDS(...)")),
-    b"\xff\xd8\xff": Kind("a picture (JPEG)", _OTHER),
-    b"\x89PNG\r\n": Kind("a picture (PNG)", _OTHER),
-    b"%PDF-": Kind("a PDF document", _OTHER),
-    b"{\\rtf": Kind("an RTF document", _OTHER),
-    b"HEADER RECORD*******LIB": Kind("a SAS transport file (.xpt)", _EXPORT),
+    b"7z\xbc\xaf\x27\x1c": FileKind("a 7z archive", "Unpack it (7z x {old}), and name a file of it"),
+    b"Rar!\x1a\x07": FileKind("a RAR archive", "Unpack it (unrar x {old}), and name a file of it"),
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": FileKind("an old Excel workbook (.xls) or the like", _SHEET),
+    b"\x89HDF\r\n": FileKind("an HDF5 file", _EXPORT),
+    b"CDF\x01": FileKind("a NetCDF file", _EXPORT),
+    b"X\n\0\0\0": FileKind("an R file (.rds)", _IN_R.format("readRDS(...)")),
+    b"\xff\xd8\xff": FileKind("a picture (JPEG)", _OTHER),
+    b"\x89PNG\r\n": FileKind("a picture (PNG)", _OTHER),
+    b"%PDF-": FileKind("a PDF document", _OTHER),
+    b"{\\rtf": FileKind("an RTF document", _OTHER),
+    b"HEADER RECORD*******LIB": FileKind("a SAS transport file (.xpt)", _EXPORT),
     b"<stata_dta>": _STATA,
     b"version https://git-lfs.github.com/spec/": _LFS,
 }  # fmt: skip
 # What begins with bytes that a text may begin with as well, so only where a NUL follows.
 _BINARY = {
-    b"FEA1": Kind("a Feather file of version 1", code=_FEATHER),
-    b"ORC": Kind("an ORC file", code=_ORC),
-    b"PARE": Kind("an encrypted Parquet file", "Write it again without encryption"),
-    b"SQLite format 3": Kind("an SQLite database", _SQLITE),
-    b"MATLAB 5.0 MAT": Kind("a MATLAB file (.mat)", _EXPORT),
-    b"RDX": Kind("an R workspace (.RData)", _IN_R.format("...")),
-    b"$FL": Kind("an SPSS file (.sav)", _EXPORT),
+    b"FEA1": FileKind("a Feather file of version 1", code=_FEATHER),
+    b"ORC": FileKind("an ORC file", code=_ORC),
+    b"PARE": FileKind("an encrypted Parquet file", "Write it again without encryption"),
+    b"SQLite format 3": FileKind("an SQLite database", _SQLITE),
+    b"MATLAB 5.0 MAT": FileKind("a MATLAB file (.mat)", _EXPORT),
+    b"RDX": FileKind("an R workspace (.RData)", _IN_R.format("...")),
+    b"$FL": FileKind("an SPSS file (.sav)", _EXPORT),
 }  # fmt: skip
 _STATA_OLD = re.compile(rb"[\x69-\x73][\x01\x02]\x01\x00")
 _HTML = re.compile(rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body|table|meta)\b")
@@ -183,7 +185,7 @@ def is_binary(start: bytes) -> bool:
     return not _is_utf8(head) or not _CONTROL.isdisjoint(head)
 
 
-def _kind(start: bytes) -> Kind | None:
+def _kind(start: bytes) -> FileKind | None:
     tables = [_CERTAIN] if b"\0" not in start[:_READ] else [_CERTAIN, _BINARY]
     for table in tables:
         for magic, kind in table.items():
@@ -192,13 +194,13 @@ def _kind(start: bytes) -> Kind | None:
     return _binary(start) or _marked_up(start)
 
 
-def _binary(start: bytes) -> Kind | None:
+def _binary(start: bytes) -> FileKind | None:
     if start.startswith(_ZIP):
-        return Kind("a ZIP archive (or a spreadsheet)", f"Unpack it. {_SHEET}")
+        return FileKind("a ZIP archive (or a spreadsheet)", f"Unpack it. {_SHEET}")
     if re.match(rb"BZh[1-9]1AY&SY", start):
         return _packed("a bzip2 file", "bzip2")
     if start[8:12] == b"DUCK" and is_binary(start):
-        return Kind("a DuckDB database", _EXPORT)
+        return FileKind("a DuckDB database", _EXPORT)
     if _STATA_OLD.match(start):
         return _STATA
     if _is_tar(start):
@@ -206,13 +208,13 @@ def _binary(start: bytes) -> Kind | None:
     return _of_python(start)
 
 
-def _of_python(start: bytes) -> Kind | None:
+def _of_python(start: bytes) -> FileKind | None:
     """Recognize what Python programs leave: arrays, pickles, joblib's packed pickles."""
     if start.startswith(b"\x93NUMPY"):
         code = _CELLS.format("n.load({old})")
-        return Kind("a NumPy array (.npy)", "If it is users x items", code, "csv")
+        return FileKind("a NumPy array (.npy)", "If it is users x items", code, "csv")
     if _is_pickle(start):
-        return Kind("a pickle", _TRUST, _WITH_PANDAS.format("read_pickle({old}, None)"))
+        return FileKind("a pickle", _TRUST, _WITH_PANDAS.format("read_pickle({old}, None)"))
     if start[:2] in (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda") and not _is_plain(start):
         try:
             inside = zlib.decompressobj().decompress(start, _READ)
@@ -220,8 +222,8 @@ def _of_python(start: bytes) -> Kind | None:
             return None
         if _is_pickle(inside):
             code = "import joblib; joblib.load({old}).to_parquet({new})"
-            return Kind("a pickle of joblib", _TRUST, code)
-        return Kind("data packed with zlib", "Unpack them first")
+            return FileKind("a pickle of joblib", _TRUST, code)
+        return FileKind("data packed with zlib", "Unpack them first")
     return None
 
 
@@ -249,37 +251,37 @@ def _is_tar(start: bytes) -> bool:
     return header[148:156].strip(b"\0 ").lstrip(b"0") == b"%o" % total
 
 
-def _marked_up(start: bytes) -> Kind | None:
+def _marked_up(start: bytes) -> FileKind | None:
     if _HTML.match(start):
         return _PAGE
-    return Kind("an XML file", _EXPORT) if _XML.match(start) else None
+    return FileKind("an XML file", _EXPORT) if _XML.match(start) else None
 
 
-def _zip(path: Path) -> Kind:
+def _zip(path: Path) -> FileKind:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
             kind = archive.read("mimetype")[:80] if "mimetype" in names else b""
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
-        return Kind("a ZIP archive (or a spreadsheet)", f"Unpack it, or: {_SHEET}")
+        return FileKind("a ZIP archive (or a spreadsheet)", f"Unpack it, or: {_SHEET}")
     office = "[Content_Types].xml" in names or b"opendocument" in kind
     if office and (any(name.startswith("xl/") for name in names) or b"spreadsheet" in kind):
-        return Kind("a spreadsheet (.xlsx, .ods)", _SHEET)
-    return Kind("an Office document", _OTHER) if office else _of_members(names)
+        return FileKind("a spreadsheet (.xlsx, .ods)", _SHEET)
+    return FileKind("an Office document", _OTHER) if office else _of_members(names)
 
 
-def _of_members(names: Sequence[str]) -> Kind:
+def _of_members(names: Sequence[str]) -> FileKind:
     if "indptr.npy" in names or "row.npy" in names:
         code = _CELLS.format("s.load_npz({old})")
-        return Kind("a SciPy matrix (.npz)", "If it is users x items", code, "csv")
+        return FileKind("a SciPy matrix (.npz)", "If it is users x items", code, "csv")
     if names and all(name.endswith(".npy") for name in names):
-        return Kind("a file of NumPy arrays (.npz)", _EXPORT)
+        return FileKind("a file of NumPy arrays (.npz)", _EXPORT)
     if any(name.endswith("data.pkl") for name in names):
-        return Kind("a PyTorch file", _EXPORT)
+        return FileKind("a PyTorch file", _EXPORT)
     if len(names) == 1:
         new = f"new{Path(names[0]).suffix}"
-        return Kind("a ZIP archive", f"Unpack it: unzip -p {{old}} > {shlex.quote(new)}")
-    return Kind(
+        return FileKind("a ZIP archive", f"Unpack it: unzip -p {{old}} > {shlex.quote(new)}")
+    return FileKind(
         f"a ZIP archive of {len(names):,} files", "Unpack it (unzip {old}), and name a file of it"
     )
 

@@ -14,10 +14,10 @@ import duckdb
 from alsolike.data.delimited import load_delimited
 from alsolike.data.dialect import Asked
 from alsolike.data.files import SEALED, existing, kind_of, open_text
+from alsolike.data.folders import pattern_of
 from alsolike.data.frames import CERTAIN_BELOW, columns_of
 from alsolike.data.jsonlines import load_json_lines
 from alsolike.data.loaded import Loaded, Odd, label_of, where
-from alsolike.data.parts import pattern_of
 from alsolike.errors import DataError, SettingError
 
 Ref = str | int
@@ -27,8 +27,8 @@ _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLE_TYPES = (*_WHOLE, *(f"U{name}" for name in _WHOLE))
 _FLOAT_TYPES = ("FLOAT", "DOUBLE", "DECIMAL")
 _WAYS = {
-    "bytes": "Decode the column to text first",
-    "BLOB": "Decode the column to text first",
+    "bytes": "Turn the bytes into text first, by decoding them",
+    "BLOB": "Turn the bytes into text first, by decoding them",
     "Enum": "Turn the column into the values of its members first",
 }
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)

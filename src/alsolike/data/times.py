@@ -6,7 +6,7 @@ import duckdb
 
 from alsolike.data.frames import CERTAIN_BELOW
 from alsolike.data.loaded import Loaded, label_of, where
-from alsolike.data.moments import DAYS, DIGITS, LARGE, PERHAPS, Digits, Scale, shown
+from alsolike.data.moments import DAYS, DIGITS, LARGE, PERHAPS, Digits, Unit, shown
 from alsolike.data.sources import float_kind, number_of
 from alsolike.errors import DataError
 
@@ -171,7 +171,7 @@ def _too_late(times: _Times) -> DataError:
     )
 
 
-def _days(times: _Times, scale: Scale) -> DataError:
+def _days(times: _Times, scale: Unit) -> DataError:
     _, number, _ = times.first(scale.condition) or (0, 0.0, "")
     return DataError(
         f"{times.place_of(scale.condition)}: seconds since 1970 or ISO dates expected, but the "
