@@ -96,7 +96,7 @@ KINDS = {
         zipped(mimetype=b"application/vnd.oasis.opendocument.spreadsheet"), "a spreadsheet", "",
     ),
     "docx": (zipped(**{"[Content_Types].xml": b"", "word/a.xml": b""}), "an Office document", ""),
-    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an old Excel workbook", ""),
+    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an Excel workbook", ""),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(50), "an HDF5 file", ""),
     **{
         f"pickle {protocol}": (pickle.dumps(FRAME, protocol), "a pickle. It may run code", "python")

@@ -75,10 +75,9 @@ _TRUST = "It may run code when it is loaded. If you trust it, and it holds a pan
 _EXPORT = "Export the table as CSV or Parquet"
 _SHEET = "Save the sheet as CSV (UTF-8)"
 _OTHER = "Get the table itself, as CSV"
-_TAR = FileKind("a tar archive", "Unpack it (tar -xf {old}), and name a file of it")
-_PAGE = FileKind(
-    "a web page (HTML), perhaps one that asks to log in", "Get the file itself, as CSV"
-)
+_MEMBER = "Unpack it ({}), and name a file of it"
+_TAR = FileKind("a tar archive", _MEMBER.format("tar -xf {old}"))
+_PAGE = FileKind("a web page (HTML), perhaps one that asks to log in", _OTHER)
 
 # What begins with these bytes, which no text has.
 _CERTAIN = {
@@ -95,9 +94,9 @@ _CERTAIN = {
     b"\x1f\x9d": _packed("a file of compress (.Z)", "gzip"),
     b"\x1f\x8b": _packed("a gzip file", "gzip"),
     b"\x28\xb5\x2f\xfd": _packed("a Zstandard file", "zstd"),
-    b"7z\xbc\xaf\x27\x1c": FileKind("a 7z archive", "Unpack it (7z x {old}), and name a file of it"),
-    b"Rar!\x1a\x07": FileKind("a RAR archive", "Unpack it (unrar x {old}), and name a file of it"),
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": FileKind("an old Excel workbook (.xls) or the like", _SHEET),
+    b"7z\xbc\xaf\x27\x1c": FileKind("a 7z archive", _MEMBER.format("7z x {old}")),
+    b"Rar!\x1a\x07": FileKind("a RAR archive", _MEMBER.format("unrar x {old}")),
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": FileKind("an Excel workbook (.xls) or the like", _SHEET),
     b"\x89HDF\r\n": FileKind("an HDF5 file", _EXPORT),
     b"CDF\x01": FileKind("a NetCDF file", _EXPORT),
     b"X\n\0\0\0": FileKind("an R file (.rds)", _IN_R.format("readRDS(...)")),
