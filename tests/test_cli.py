@@ -199,8 +199,25 @@ def test_fit_goes_on_from_a_model_and_adds_newer_likes(
     assert more.history is not None
     assert more.history.n_interactions >= 242
     assert more.item_index("Item 0") == more.item_index("i0")  # names came along
+    repeated = fine("fit", newer, "--from", tmp_path / "more", "--add", "--to", tmp_path / "twice")
+    assert "warning: 2 of the 3 new pairs (66.7 %) are there already" in repeated.stderr
     again = fine("fit", likes, "--from", model, "--to", tmp_path / "again").output
     assert "30 users, 24 items, 4 factors, 10 sweeps" in again
+
+
+def test_doubts_about_a_table_are_warnings_and_stand_in_its_report(tmp_path: Path) -> None:
+    table = tmp_path / "likes.csv"
+    table.write_text("user,item,at\n" + "nan,m1,5\n" * 9 + "bob,m1,7\n")
+    for words in (["read"], ["filter", "--min-per-user", 1, "--min-per-item", 1]):
+        result = fine(words[0], table, "--timestamp", "at", *words[1:])
+        lines = result.stderr.splitlines()
+        assert [line.partition(":")[0] for line in lines] == ["warning"] * 3
+        for told in ("8 of 10 rows (80.0 %)", "a user is called 'nan' in 9 of 10 rows", "1970"):
+            assert any(told in line for line in lines)
+    report = fine("read", table, "--timestamp", "at").stdout
+    assert report.count("warning  ") == 3
+    model = fine("fit", table, "--to", tmp_path / "model", "--set", "factors=1", "--quiet")
+    assert model.stderr.startswith("warning: 8 of 10 rows")
 
 
 def test_fit_takes_settings(model: Path) -> None:

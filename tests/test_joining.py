@@ -11,6 +11,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.joining import aligned, joined, to_table
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
+from alsolike.observing import Observer
+
+# Drawn tables are often equal, of which `joined` warns.
+pytestmark = pytest.mark.filterwarnings("ignore:.*are there already:UserWarning")
 
 PAIRS = st.dictionaries(
     st.tuples(st.sampled_from("abcd"), st.sampled_from("wxyz")), st.integers(-3, 9).filter(bool)
@@ -114,3 +118,43 @@ def test_nothing_joins_anything(empty_first: bool) -> None:
     some, nothing = likes_of({("a", "x"): 2}), Interactions.from_columns([], [])
     whole = joined(nothing, some) if empty_first else joined(some, nothing)
     assert whole.fingerprint == some.fingerprint
+
+
+class Listening(Observer):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, danger: str) -> None:
+        self.warnings.append(danger)
+
+
+def test_likes_that_are_added_twice_are_said() -> None:
+    old = {("a", "x"): 2.0, ("b", "y"): 1.0}
+    new = {("c", "x"): 1.0, ("c", "y"): 3.0, ("d", "z"): 1.0}
+    heard = Listening()
+    once = joined(likes_of(old), likes_of(new), observer=heard)
+    assert heard.warnings == []
+    twice = joined(once, likes_of(new), observer=heard)
+    [warning] = heard.warnings
+    assert "3 of the 3 new pairs (100.0 %) are there already, with the same value:" in warning
+    joined(twice, likes_of(new), observer=heard)
+    assert "are there already, with 2 times the value:" in heard.warnings[1]
+    with pytest.warns(UserWarning, match=r"2 of the 3 new pairs \(66\.7 %\) are there already"):
+        joined(once, likes_of({("c", "x"): 1, ("c", "y"): 3, ("e", "x"): 1}))
+
+
+def test_likes_that_recur_are_not_taken_for_added_twice() -> None:
+    heard = Listening()
+    before = {("a", "x"): 2.0, ("b", "y"): 1.0, ("c", "z"): 5.0}
+    for newer in (
+        {("a", "x"): 1.0, ("b", "y"): 4.0, ("c", "z"): 1.0},
+        {("a", "x"): 2.0, ("d", "x"): 1.0},
+        {("d", "w"): 1.0},
+    ):
+        joined(likes_of(before), likes_of(newer), observer=heard)
+    # The same values at other times are other events.
+    times, later = dict.fromkeys(before, 100.0), dict.fromkeys(before, 200.0)
+    joined(likes_of(before, times), likes_of(before, later), observer=heard)
+    assert heard.warnings == []
+    joined(likes_of(before, times), likes_of(before, times), observer=heard)
+    assert "with the same value and the same time:" in heard.warnings[0]

@@ -226,8 +226,6 @@ def prepare(job: Job, *, observer: Observer = SILENT) -> Prepared:
     _refuse_early(job)
     likes, how_read = read(job.source, threads=job.threads, observer=observer, **job.reading)
     observer.tell(how_read)
-    for guess in how_read.warnings:
-        observer.warn(guess)
     preset = _adapted(preset_for(job.preset, likes), job)
     kept, how_filtered = filter_counts(
         likes, min_per_user=preset.min_per_user, min_per_item=preset.min_per_item

@@ -267,12 +267,12 @@ def fit(
     found, report = read_likes(likes, options, reads=from_another, writes=[to])
     start = None if begin is None else bundle.load(begin)
     config = ALSConfig() if start is None else ALSConfig.from_settings(start.settings)
-    if add:
-        if start is None or start.history is None:
-            raise SettingError("--add needs --from with a model that holds its likes.")
-        found = joined(start.history, found)
+    if add and (start is None or start.history is None):
+        raise SettingError("--add needs --from with a model that holds its likes.")
     with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead() as compiling:
         terminal.tell(report)
+        if add and start is not None and start.history is not None:
+            found = joined(start.history, found, observer=terminal)
         _tell_of(terminal, compiling=compiling)
         model = als.fit(
             found, replace(config, **changes), start=start, engine=engine, observer=terminal

@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import re
+import shlex
 import stat
 import zlib
 from collections.abc import Iterator
@@ -16,20 +17,15 @@ import duckdb
 import numpy as np
 
 from alsolike.cleanup import no_room
+from alsolike.data.folders import pattern_of, way_from_folder, way_from_pattern
+from alsolike.data.signatures import encoding_of, is_binary, refuse_foreign
 from alsolike.errors import DataError
 from alsolike.faults import raise_of_system
 from alsolike.hints import did_you_mean
 
 _CHUNK = 1 << 18  # pieces that fit the processor's cache: 4 times faster than of 1 MiB
+_START = 1 << 12
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
-_FOREIGN = {
-    b"PK\x03\x04": "a ZIP archive (or a spreadsheet). Unpack it, or save it as CSV",
-    b"BZh": "a bzip2 file. Unpack it first",
-    b"\xfd7zXZ": "an xz file. Unpack it first",
-    b"SQLite format 3": "an SQLite database. Export the table as CSV",
-    b"\x89HDF": "an HDF5 file. Export the table as Parquet or CSV",
-    b"ARROW1": "an Arrow IPC file. Load it with PyArrow and pass the table",
-}
 _JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 QUOTES = ('"', "\\", "'")
 
@@ -100,11 +96,6 @@ class TextFile:
             yield from text
 
 
-def pattern_of(path: Path) -> str:
-    """Return `path` for DuckDB, which would take ``*``, ``?`` and ``[`` for wildcards."""
-    return re.sub(r"([*?\[])", r"[\1]", str(path.absolute()))
-
-
 def existing(source: str | os.PathLike[str]) -> Path:
     """Return the path of a readable, non-empty, ordinary file, or raise DataError."""
     path = Path(source)
@@ -115,11 +106,19 @@ def existing(source: str | os.PathLike[str]) -> Path:
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
+        way_out = way_from_pattern(str(source))
+        if way_out:
+            raise DataError(
+                f"{path}: one file expected, patterns are not read yet. {way_out}"
+            ) from None
         raise DataError(f"{path}: no such file.{_nearby(path)}") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path!s}: cannot be opened ({_why(error)}).") from error
     if stat.S_ISDIR(status.st_mode):
-        raise DataError(f"{path}: a file was expected, this is a folder. Name one file in it.")
+        raise DataError(
+            f"{path}: a file was expected, this is a folder; folders of parts are not read yet. "
+            f"{way_from_folder(path)}"
+        )
     if not stat.S_ISREG(status.st_mode):
         raise DataError(
             f"{path}: an ordinary file was expected, for it is read more than once. "
@@ -133,14 +132,17 @@ def existing(source: str | os.PathLike[str]) -> Path:
 def kind_of(path: Path) -> str:
     """Return "parquet", "json" or "text" for a file, by its first bytes and its name."""
     start = _first_bytes(path)
-    if start.startswith(_PARQUET):
+    # A text may begin with the same letters, but not with the byte that follows them.
+    if start.startswith(_PARQUET) and not b" " <= start[4:5] <= b"~":
         return "parquet"
+    packed = _packed(start)
+    if not packed:
+        _refuse_other_content(start, path, "")
     endings = [ending.lower() for ending in path.suffixes]
     if endings and endings[-1] in (".parquet", ".pq"):
-        raise DataError(f"{path}: the name says Parquet, but its content does not start so.")
-    for magic, what in _FOREIGN.items():
-        if start.startswith(magic):
-            raise DataError(f"{path}: text, Parquet or JSON lines expected, this is {what}.")
+        content = f"is packed with {packed}" if packed else "does not start so"
+        way_out = f" Unpack it: {packed} -dc {shlex.quote(str(path))} > new" if packed else ""
+        raise DataError(f"{path}: the name says Parquet, but its content {content}.{way_out}")
     if endings and endings[-1] in (".gz", ".zst"):
         magic = _GZIP if endings.pop() == ".gz" else _ZSTD
         if not start.startswith(magic):
@@ -157,7 +159,7 @@ def open_text(path: Path, scratch: Path) -> TextFile:
     Raises
     ------
     DataError
-        The file cannot be opened, is damaged or cut short, holds NUL characters or is UTF-16.
+        The file cannot be opened, is damaged or cut short, or holds something else than UTF-8 text.
     """
     start, name, read_from, bent = _first_bytes(path), str(path), path, False
     compression = "gzip" if start.startswith(_GZIP) else "none"
@@ -165,7 +167,7 @@ def open_text(path: Path, scratch: Path) -> TextFile:
         read_from, bent = _unpacked(path, scratch)
     try:
         with _opened(read_from, compression) as raw:
-            survey = _survey(raw, name)
+            survey = _survey(raw, path, _packed(start))
     except EOFError:
         raise DataError(
             f"{name}: the gzip data end too early; the file was cut short. Fetch it again."
@@ -179,10 +181,17 @@ def open_text(path: Path, scratch: Path) -> TextFile:
     return TextFile(read_from, name, compression, survey, bent)
 
 
+def _packed(start: bytes) -> str:
+    """Return the program that unpacks a file that begins so, or ""."""
+    return next(
+        (name for magic, name in ((_GZIP, "gzip"), (_ZSTD, "zstd")) if start.startswith(magic)), ""
+    )
+
+
 def _first_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as raw:
-            return raw.read(16)
+            return raw.read(_START)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be opened ({_why(error)}). Check who may read it."
@@ -199,18 +208,18 @@ def _opened(path: Path, compression: str) -> Iterator[BinaryIO]:
             yield raw
 
 
-def _survey(raw: BinaryIO, name: str) -> Survey:
+def _survey(raw: BinaryIO, path: Path, packed: str) -> Survey:
     survey = Survey()
     last = tail = b""
     while chunk := raw.read(_CHUNK):
         if survey.size == 0:
             survey.bom = chunk.startswith(b"\xef\xbb\xbf")
-            _refuse_utf16(chunk, name)
+            _refuse_other_content(chunk, path, packed)
             survey.head = chunk.decode("utf-8-sig", "replace")
         if b"\0" in chunk:
             line = survey.line_feeds + chunk.count(b"\n", 0, chunk.index(b"\0")) + 1
             raise DataError(
-                f"{name}, line {line}: a NUL character. Text has none; if this is not a damaged "
+                f"{path}, line {line}: a NUL character. Text has none; if this is not a damaged "
                 "file, remove them (tr -d '\\000')."
             )
         if not survey.not_utf8:
@@ -251,12 +260,20 @@ def _note_not_utf8(survey: Survey, block: bytes, start: int) -> None:
     survey.not_utf8 = f"byte 0x{block[start]:02x} is not UTF-8"
 
 
-def _refuse_utf16(chunk: bytes, name: str) -> None:
-    pairs = chunk[:4096]
-    if chunk.startswith((b"\xff\xfe", b"\xfe\xff")) or pairs.count(b"\0") * 3 > len(pairs):
+def _refuse_other_content(chunk: bytes, path: Path, packed: str) -> None:
+    """Raise DataError where content, unpacked, begins like anything but text in UTF-8."""
+    refuse_foreign(chunk, path, packed)
+    if encoding := encoding_of(chunk):
+        name = shlex.quote(str(path))
+        source = f"{packed} -dc {name} | iconv" if packed else "iconv"
         raise DataError(
-            f"{name}: UTF-8 text expected, this is UTF-16. Convert it: "
-            "iconv -f UTF-16 -t UTF-8 old > new"
+            f"{path}: UTF-8 text expected, this is {encoding}. Convert it: {source} -f {encoding} "
+            f"-t UTF-8 {'' if packed else f'{name} '}> new"
+        )
+    if is_binary(chunk):
+        raise DataError(
+            f"{path}: text, Parquet or JSON lines expected, these are bytes of another kind of "
+            "file. Export the table as CSV or Parquet."
         )
 
 

@@ -4,7 +4,7 @@ import decimal
 import functools
 import hashlib
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.nontables import described
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary, check_ids, refuse_blank_ids
 from alsolike.errors import DataError
@@ -61,6 +62,11 @@ class Interactions:
 
     def __post_init__(self) -> None:
         matrix, shape = self.user_items, (len(self.users), len(self.items))
+        if not sp.issparse(matrix) or matrix.format != "csr":
+            raise DataError(
+                f"user_items must be a scipy.sparse.csr_array, not {described(matrix)[0]}. "
+                "Interactions.from_matrix(...) takes any SciPy matrix."
+            )
         if matrix.shape != shape:
             raise DataError(
                 f"The matrix is {matrix.shape[0]:,} x {matrix.shape[1]:,}, the ids are "
@@ -99,7 +105,7 @@ class Interactions:
         values: npt.ArrayLike | None = None,
     ) -> "Interactions":
         """Build from parallel columns of ids; values of repeated pairs are summed (default 1)."""
-        users, items = list(users), list(items)
+        users, items = _column(users, "user"), _column(items, "item")
         if len(users) != len(items):
             raise DataError(f"{len(users):,} users beside {len(items):,} items.")
         user_ids = Vocabulary.of(users, kind="user")
@@ -251,9 +257,14 @@ class Interactions:
 def check_matrix(matrix: Any) -> None:
     """Raise DataError where `matrix` is no matrix of real numbers with two axes."""
     if not hasattr(matrix, "shape") or not hasattr(matrix, "dtype"):
+        expected = "A SciPy sparse matrix, users x items, expected"
+        if isinstance(matrix, Mapping) or hasattr(matrix, "columns"):
+            raise DataError(
+                f"{expected}, not {described(matrix)[0]}. Where each row of a frame is a user and "
+                "an item, read it: alsolike.read(frame, user=..., item=...)."
+            )
         raise DataError(
-            "A SciPy sparse matrix, users x items, expected, not "
-            f"{type(matrix).__name__}. Make one of it: scipy.sparse.csr_array(...)."
+            f"{expected}, not {type(matrix).__name__}. Make one of it: scipy.sparse.csr_array(...)."
         )
     if len(matrix.shape) != 2:
         raise DataError(
@@ -281,6 +292,21 @@ def canonical(matrix: Any) -> sp.csr_array:
     return sp.csr_array((data, indices, indptr), csr.shape)
 
 
+def _column(ids: Iterable[str], kind: str) -> list[str]:
+    """Return a column of ids as plain texts; neither a mapping nor a whole table is one."""
+    if isinstance(ids, (bytes, Mapping)) or not isinstance(ids, Iterable):
+        raise DataError(
+            f"A column of {kind} ids expected, one text for each interaction, not "
+            f"{described(ids)[0]}. Pass a list of texts."
+        )
+    if len(getattr(ids, "shape", (0,))) != 1:
+        raise DataError(
+            f"A column of {kind} ids expected, not {described(ids)[0]}. Pass one of its columns, "
+            "or read it as a table: alsolike.read(...)."
+        )
+    return check_ids(list(ids), kind)
+
+
 def _named(
     ids: Sequence[str] | None, count: int, *, kind: str
 ) -> tuple[Vocabulary, npt.NDArray[np.int64]]:
@@ -288,7 +314,7 @@ def _named(
     names = [str(number) for number in range(count)] if ids is None else list(ids)
     if len(names) != count:
         raise DataError(f"{len(names):,} {kind} ids for {count:,} {kind}s of the matrix.")
-    check_ids(names, kind)
+    names = check_ids(names, kind)
     refuse_blank_ids(names, kind)
     order = sorted(range(count), key=names.__getitem__)
     ordered = Vocabulary(Texts.pack(names[row] for row in order), kind=kind)

@@ -1,5 +1,7 @@
 """Interactions beside other interactions: put together, laid over a model's ids, written out."""
 
+import warnings
+
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -10,17 +12,22 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.hints import with_example
+from alsolike.observing import Observer
 from alsolike.tables import Table
 
 Places = npt.NDArray[np.int64]
 
 
 @with_example("al.joined(likes, newer_likes)")
-def joined(before: Interactions, newer: Interactions) -> Interactions:
+def joined(
+    before: Interactions, newer: Interactions, *, observer: Observer | None = None
+) -> Interactions:
     """Return the interactions of both; values of pairs in both are summed.
 
     What `newer` knows of an item stands before what `before` knew. Timestamps are kept where both
-    have them: of a pair in both, the later.
+    have them: of a pair in both, the later. Where most of `newer` is in `before` with the same
+    values, as where a table is added twice, `observer` is warned; without one, this is a
+    ``UserWarning``.
 
     Examples
     --------
@@ -31,6 +38,11 @@ def joined(before: Interactions, newer: Interactions) -> Interactions:
     """
     for name, likes in (("before", before), ("newer", newer)):
         expect_interactions(likes, name)
+    if doubt := added_before(before, newer):
+        if observer is None:
+            warnings.warn(doubt, stacklevel=2)
+        else:
+            observer.warn(doubt)
     users, items = before.users.union(newer.users), before.items.union(newer.items)
     parts = [_laid_over(part, users, items) for part in (before, newer)]
     total = canonical(parts[0].astype(np.float64) + parts[1].astype(np.float64))
@@ -39,6 +51,42 @@ def joined(before: Interactions, newer: Interactions) -> Interactions:
         total, users, items, _latest(before, newer, total, users, items),
         _catalogue(before, newer, items),
     )  # fmt: skip
+
+
+def added_before(before: Interactions, newer: Interactions) -> str:
+    """Return a warning where most of `newer` seems to be in `before` already, or "".
+
+    That is where more than half of its pairs have the same value in both, or nearly all of them
+    the same whole multiple of it, as where they were added more than once. Where both have
+    timestamps, those must agree, too.
+    """
+    rows = before.users.places_of(newer.users)[newer.user_items.tocoo().row]
+    columns = before.items.places_of(newer.items)[newer.user_items.indices]
+    cells = before.user_items.tocoo()
+    own = _keys(cells.row, cells.col, before.n_items)
+    wanted = _keys(rows, columns, before.n_items)
+    places = np.minimum(np.searchsorted(own, wanted), max(len(own) - 1, 0))
+    both = (rows >= 0) & (columns >= 0)
+    both[both] = own[places[both]] == wanted[both]
+    timed = before.timestamps is not None and newer.timestamps is not None
+    if before.timestamps is not None and newer.timestamps is not None:
+        both[both] = before.timestamps[places[both]] == newer.timestamps[both]
+    ratios = cells.data[places[both]] / newer.user_items.data[both]
+    multiples, counts = np.unique(
+        ratios[(ratios >= 1) & (ratios == np.trunc(ratios))], return_counts=True
+    )
+    if not len(counts):
+        return ""
+    often, count = int(multiples[counts.argmax()]), int(counts.max())
+    if count <= newer.n_interactions * (0.5 if often == 1 else 0.9):
+        return ""
+    share = 100 * count / newer.n_interactions
+    same = "the same value" if often == 1 else f"{often} times the value"
+    return (
+        f"{count:,} of the {newer.n_interactions:,} new pairs ({share:.1f} %) are there already, "
+        f"with {same}{' and the same time' if timed else ''}: were they added before? Values of "
+        "pairs in both are summed, so they now count once more. Add only what is new."
+    )
 
 
 def aligned(likes: Interactions, users: Vocabulary, items: Vocabulary) -> tuple[Interactions, int]:

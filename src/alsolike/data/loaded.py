@@ -36,8 +36,9 @@ class Loaded:
 
     Rows below `skip` are not data (a header). `locate` turns ascending row numbers into
     (line, text) pairs; `unit` is what such a number counts, "line" or "row". `odd` knows the
-    columns of texts that were something else before, and can hold no ids. `warnings` say what was
-    guessed, and the way out. `prefix` is what the names of its options begin with.
+    columns of texts that were something else before, and can hold no ids; `narrow` names those
+    that came as "float16" or "float32". `warnings` say what was guessed, or may have been meant
+    otherwise, and the way out. `prefix` is what the names of its options begin with.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Loaded:
     rejected: list[Reject] = field(default_factory=list)
     unit: str = "line"
     odd: dict[int, Odd] = field(default_factory=dict)
+    narrow: dict[int, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     prefix: str = ""
 

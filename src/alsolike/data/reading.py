@@ -65,18 +65,19 @@ def read(
     r"""Read likes into `Interactions`, and say what was found, dropped and merged.
 
     Ids are text and stay as they are, byte for byte: "42" and "0042" are two, blanks around an id
-    are part of it. Whole numbers of Parquet files and frames become their digits.
+    are part of it. Whole numbers of Parquet files and frames become their digits; floats only
+    where they surely are whole numbers: below 2^53, of float32 below 2^24, of float16 below 2^11.
 
     Parameters
     ----------
     source : path, frame or sparse matrix
         A file of delimited text (plain, ``.gz`` or ``.zst``), Parquet or JSON lines; a pandas,
-        Polars or PyArrow table; or a SciPy matrix, users x items, whose row and column numbers
-        become the ids and which takes no `user` and the like.
+        Polars or PyArrow table, or what inherits from one; or a SciPy matrix, users x items, whose
+        row and column numbers become the ids and which takes no `user` and the like.
     user, item, value, timestamp : str or int
         Columns by name, or by number from 1. In text a number is always a number; elsewhere a name
         that looks like it wins. Without `value` each row counts 1. Times are seconds since 1970 or
-        ISO dates (UTC unless they say else).
+        ISO dates (UTC unless an offset says else, such as ``+02:00``).
     items : path or frame, optional
         A table of the items; its dialect is found on its own, or fixed by the options that begin
         with ``items_``, which mean what those without do.
@@ -109,7 +110,7 @@ def read(
     threads : int, optional
         For DuckDB; results do not depend on it.
     observer : Observer
-        Hears that reading starts and ends.
+        Hears that reading starts and ends, and the warnings of the report.
 
     Returns
     -------
@@ -223,8 +224,10 @@ def read(
                 reject=on_error == "reject",
             )
             result = _from_rows(connection, loaded, roles, rules, wanted, table, item_id)
-        if rejects is not None:
-            write_rejects(rejects, loaded, table)
+            if rejects is not None:
+                write_rejects(rejects, loaded, table)
+    for warning in result[1].warnings:
+        observer.warn(warning)
     return result
 
 
@@ -342,7 +345,6 @@ def _report(
         "rows": loaded.rows,
         "blank": loaded.blank,
         "rejected": len(loaded.rejected),
-        "warnings": tuple(loaded.warnings),
         "duplicates": counts.duplicates,
         "duplicates_rule": rules.duplicates,
         "missing": counts.missing,
@@ -377,11 +379,11 @@ def _with_catalogue(
     )
     if table is not None:
         gathered |= {
-            "warnings": (*gathered["warnings"], *table.warnings),
             "items_dialect": table.dialect,
             "items_blank": table.blank,
             "items_rejected": len(table.rejected),
         }
+    times, sources = interactions.timestamps, (None if likes is None else likes[0], table)
     report = ReadReport(
         **gathered,
         dislikes=int(np.count_nonzero(interactions.user_items.data < 0)),
@@ -392,5 +394,8 @@ def _with_catalogue(
         users=interactions.n_users,
         items=interactions.n_items,
         interactions=interactions.n_interactions,
+        first_time=None if times is None else float(times.min()),
+        last_time=None if times is None else float(times.max()),
+        warnings=tuple(warning for one in sources if one for warning in one.warnings),
     )
     return complete, report

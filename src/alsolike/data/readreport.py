@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from alsolike.data.dialect import Dialect
+from alsolike.data.moments import shown
 from alsolike.tables import wrapped
 
-# What a page says together, in one line.
-_IN_ONE = ("source", "rows", "users", "items", "interactions")
+# What a page says together, in one line; warnings are said on their own.
+_IN_ONE = ("source", "rows", "users", "items", "interactions", "warning")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,8 @@ class ReadReport:
         Lines of the item table that are blank, or were set aside.
     users, items, interactions : int
         What came of it.
+    first_time, last_time : float or None
+        The range of the times, seconds since 1970, where there are times.
     warnings : tuple of str
         What was guessed and might be meant otherwise, with the way out.
     """
@@ -83,6 +86,8 @@ class ReadReport:
     users: int = 0
     items: int = 0
     interactions: int = 0
+    first_time: float | None = None
+    last_time: float | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -143,6 +148,9 @@ class ReadReport:
             ("items", f"{self.items:,}"),
             ("interactions", f"{self.interactions:,} ({100 * self.density:.3f} % filled)"),
         ]
+        if self.first_time is not None and self.last_time is not None:
+            told.append(("times", f"{shown(self.first_time)} to {shown(self.last_time)} (UTC)"))
+        told += [("warning", warning) for warning in self.warnings]
         return told
 
     def brief(self, width: int) -> str:

@@ -4,21 +4,19 @@ All of it happens in DuckDB, on the table that a source was loaded into; what is
 the table ``facts`` (row, user, item, value, time), row being the place in the source.
 """
 
-import math
-import re
 from dataclasses import dataclass
 
 import duckdb
 
 from alsolike.data.loaded import Loaded, Reject, label_of, where
+from alsolike.data.numerals import fault, refuse_points_between_thousands
 from alsolike.data.repeats import RULES
 from alsolike.data.sources import Ref, id_text, number_of, place_of
+from alsolike.data.suspicions import warn_of_duplicates, warn_of_ids_like_nothing
 from alsolike.data.times import refuse_odd_times, seconds_of
 from alsolike.data.vocabulary import is_blank
 from alsolike.errors import DataError, SettingError
 from alsolike.hints import did_you_mean
-
-_COMMA = re.compile(r"[-+]?\d+,\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +83,8 @@ def clean(
     item = id_text(connection, loaded, places["item"], "item")
     counts = Counts()
     connection.execute("CREATE OR REPLACE TEMP TABLE dropped (row BIGINT)")
+    if "value" in places:
+        refuse_points_between_thousands(connection, loaded, places["value"])
     for role, kind in (("value", "a number"), ("timestamp", "a time")):
         if role in places:
             _refuse_faulty(connection, loaded, places[role], role, kind, rules)
@@ -92,6 +92,7 @@ def clean(
     if "timestamp" in places:
         refuse_odd_times(connection, loaded, places["timestamp"])
     _drop_duplicates(connection, loaded, rules, counts)
+    warn_of_duplicates(loaded, counts.duplicates, rules.duplicates)
     value = number_of(loaded, places["value"]) if "value" in places else "CAST(1 AS DOUBLE)"
     time = seconds_of(loaded, places["timestamp"]) if "timestamp" in places else "NULL"
     connection.execute(
@@ -101,6 +102,7 @@ def clean(
     )
     _drop_missing(connection, loaded, places, rules, counts)
     _refuse_nul(connection, loaded)
+    warn_of_ids_like_nothing(connection, loaded, places, {"user": user, "item": item})
     _drop_zeros_and_judge_negatives(connection, loaded, places, rules, counts)
     return counts
 
@@ -161,7 +163,7 @@ def _refuse_faulty(
     ).fetchall()
     if not rows:
         return
-    reasons = [f"column {label_of(loaded, place)}: {_fault(shown, kind)}" for _, shown in rows]
+    reasons = [f"column {label_of(loaded, place)}: {fault(shown, kind)}" for _, shown in rows]
     if rules.on_error == "error":
         row, shown = rows[0]
         raise DataError(
@@ -176,18 +178,6 @@ def _refuse_faulty(
     ]
     loaded.rows -= len(rows)
     connection.executemany("INSERT INTO dropped VALUES (?)", [[row] for row, _ in rows])
-
-
-def _fault(shown: str | None, kind: str) -> str:
-    if not shown:
-        return f"{kind} expected, the cell is empty"
-    try:
-        finite = math.isfinite(float(shown.replace("_", "?")))
-    except ValueError:
-        comma = " (write a point, not a comma)" if _COMMA.fullmatch(shown) else ""
-        iso = " (seconds since 1970, or like 2026-01-31 12:00:00)" if kind == "a time" else ""
-        return f"{kind} expected, found {shown[:80]!r}{comma}{iso}"
-    return f"{kind} expected, found {shown[:80]!r}" + ("" if finite else ", which is not finite")
 
 
 def _header_hint(loaded: Loaded, row: int, shown: str | None) -> str:

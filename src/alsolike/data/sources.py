@@ -12,8 +12,9 @@ import duckdb
 from alsolike.cleanup import scratch_folder
 from alsolike.data.delimited import load_delimited
 from alsolike.data.dialect import Asked
-from alsolike.data.files import SEALED, existing, kind_of, open_text, pattern_of
-from alsolike.data.frames import columns_of
+from alsolike.data.files import SEALED, existing, kind_of, open_text
+from alsolike.data.folders import pattern_of
+from alsolike.data.frames import CERTAIN_BELOW, columns_of
 from alsolike.data.jsonlines import load_json_lines
 from alsolike.data.loaded import Loaded, Odd, label_of, where
 from alsolike.errors import DataError, SettingError
@@ -37,6 +38,11 @@ _RESERVE = 64 << 20
 # Addresses that DuckDB reserves when it starts, as measured; with fewer it may crash, too.
 _LEAST = 64 << 20
 _DATABASE, _EACH_THREAD = (580 << 20) + _RESERVE + _LEAST, 88 << 20
+_WAYS = {
+    "bytes": "Turn the bytes into text first, by decoding them",
+    "BLOB": "Turn the bytes into text first, by decoding them",
+    "Enum": "Turn the column into the values of its members first",
+}
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
 
 
@@ -184,8 +190,10 @@ def id_text(connection: duckdb.DuckDBPyConnection, loaded: Loaded, place: int, r
         return text
     is_odd = f"{column} IS NOT NULL"
     if kind.startswith(_FLOAT_TYPES):
+        kind = kind if kind.startswith("DECIMAL") else float_kind(loaded, place)
         number = f"CAST({column} AS DOUBLE)"
-        exact = "" if kind.startswith("DECIMAL") else f"OR abs({column}) > 9007199254740992"
+        limit = CERTAIN_BELOW.get(kind)
+        exact = "" if limit is None else f"OR abs({column}) >= {limit}"
         is_odd = f"NOT isnan({number}) AND ({number} <> trunc({number}) {exact})"
         text = (
             f"CASE WHEN isnan({number}) THEN NULL "
@@ -194,16 +202,34 @@ def id_text(connection: duckdb.DuckDBPyConnection, loaded: Loaded, place: int, r
     if odd is None:
         found = connection.execute(
             f"SELECT rowid, CAST({column} AS VARCHAR) FROM {loaded.table} WHERE {is_odd} "  # noqa: S608 - own names
-            "ORDER BY rowid LIMIT 1"
+            f"AND rowid >= {loaded.skip} ORDER BY rowid LIMIT 1"
         ).fetchone()
         odd = None if found is None else Odd(found[0], found[1], kind)
     if odd is not None:
         raise DataError(
             f"{where(loaded, odd.row)}, column {label_of(loaded, place)}: {role} ids are text or "
-            f"whole numbers (floats at most 2^53), found {odd.shown[:80]} of type {odd.kind}. Turn "
-            "the column into text first."
+            f"whole numbers{_misfit(odd)}"
         )
     return text
+
+
+def float_kind(loaded: Loaded, place: int) -> str:
+    """Return the width that a column of floats came in: "float16", "float32" or "float64"."""
+    default = "float32" if loaded.types[place] == "FLOAT" else "float64"
+    return loaded.narrow.get(place, default)
+
+
+def _misfit(odd: Odd) -> str:
+    """Say why a cell is no id, and what to do about it."""
+    limit = CERTAIN_BELOW.get("float64" if odd.kind == "float" else odd.kind)
+    if limit is None or not float(odd.shown).is_integer():
+        way_out = _WAYS.get(odd.kind, "Turn the column into text first")
+        return f", found {odd.shown[:80]} of type {odd.kind}. {way_out}."
+    return (
+        f"; those of {odd.kind} are certain below 2^{limit.bit_length() - 1} = {limit:,} only, "
+        f"found {float(odd.shown):.0f}, which may have lost digits. Turn the column into text or "
+        "integers where it was first read, before it became floats."
+    )
 
 
 def number_of(loaded: Loaded, place: int) -> str:
@@ -228,13 +254,22 @@ def _load_parquet(connection: duckdb.DuckDBPyConnection, table: str, path: Path)
             f"hive_partitioning=false)) AS source({renamed})",
             [pattern_of(path)],
         )
+        # DuckDB makes 32 bits of 16, which hides that digits are gone.
+        found = connection.execute(
+            "SELECT name FROM parquet_schema(?) WHERE CAST(logical_type AS VARCHAR) "
+            "LIKE 'Float16%'",
+            [pattern_of(path)],
+        ).fetchall()
+        halves = {name for (name,) in found}
     except duckdb.Error as error:
         raise_of_system(error)
         raise DataError(
             f"{path}: the Parquet file is damaged, encrypted or was cut short. Fetch or write it "
             "again."
         ) from error
-    return _typed(connection, table, str(path), "Parquet", names, types)
+    loaded = _typed(connection, table, str(path), "Parquet", names, types)
+    loaded.narrow = {p: "float16" for p, name in enumerate(names) if name in halves}
+    return loaded
 
 
 def _load_frame(connection: duckdb.DuckDBPyConnection, table: str, source: Any) -> Loaded:
@@ -250,7 +285,7 @@ def _load_frame(connection: duckdb.DuckDBPyConnection, table: str, source: Any) 
         ) from error
     connection.unregister("held")
     loaded = _typed(connection, table, frame.title, frame.library, frame.names)
-    loaded.odd = frame.odd
+    loaded.odd, loaded.narrow = frame.odd, frame.narrow
     return loaded
 
 

@@ -50,7 +50,7 @@ class Vocabulary:
     @classmethod
     def of(cls, ids: Iterable[str], *, kind: str) -> "Vocabulary":
         """Collect the distinct ids of `ids`; raise DataError for one that cannot be an id."""
-        distinct = check_ids(list(ids), kind)
+        distinct = set(check_ids(list(ids), kind))
         # The order of code points is the order of UTF-8 bytes, so Python's own sort will do.
         return cls(Texts.pack(sorted(distinct)), kind=kind)
 
@@ -143,23 +143,40 @@ class Vocabulary:
         return f"Vocabulary({len(self):,} {self.kind}s)"
 
 
-def check_ids(ids: Sequence[object], kind: str) -> set[str]:
-    """Return the distinct ids; raise DataError where one is not a text that UTF-8 can write."""
-    for row, one in enumerate(ids if set(map(type, ids)) - {str} else ()):
+def check_ids(ids: Sequence[object], kind: str) -> list[str]:
+    """Return the ids as plain texts; raise DataError for one that is no text of valid Unicode."""
+    types = set(map(type, ids)) - {str}
+    for row, one in enumerate(ids if types else ()):
         if not isinstance(one, str):
-            way_out = f"Pass {str(one)!r}" if isinstance(one, int) else "Turn it into text"
+            way_out = f"Pass {str(int(one))!r}" if type(one) is int else "Turn it into text"
             raise DataError(
                 f"{kind} ids are text; {one!r} is of type {type(one).__name__} (row {row + 1}). "
                 f"{'Leave such rows out' if one is None else way_out}."
             )
-    distinct = {one for one in ids if isinstance(one, str)}
-    for one in distinct:
+    texts = [plain_text(one) for one in ids if isinstance(one, str)]
+    for one in set(texts):
         if not one.isascii() and any("\ud800" <= letter <= "\udfff" for letter in one):
             raise DataError(
                 f"{kind} id {one!r} holds half a character, which UTF-8 cannot write. "
                 "Was it read with the wrong encoding?"
             )
-    return distinct
+    return texts
+
+
+def plain_text(one: str) -> str:
+    """Return the text itself where `one` is of a subclass of str, such as a member of an Enum.
+
+    ``str()`` of such a member may give its name.
+
+    Examples
+    --------
+    >>> import enum
+    >>> class Kind(str, enum.Enum):
+    ...     SONG = "song"
+    >>> str(Kind.SONG), plain_text(Kind.SONG)
+    ('Kind.SONG', 'song')
+    """
+    return one if type(one) is str else str.__str__(one)
 
 
 def refuse_blank_ids(ids: Sequence[str], kind: str) -> None:

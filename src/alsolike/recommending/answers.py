@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from alsolike.data.arguments import said
 from alsolike.data.interactions import Interactions
+from alsolike.data.vocabulary import plain_text
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models.base import FactorModel, Floats, Recommender
 from alsolike.tables import Table
@@ -31,13 +32,13 @@ def checked_k(k: int) -> int:
 
 
 def checked_ids(ids: Iterable[str], kind: str) -> list[str]:
-    """Return `ids` as a list, or raise SettingError where one is not text."""
+    """Return `ids` as a list of plain texts, or raise SettingError where one is not text."""
     single = isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable)
     given: list[Any] = [ids] if single else list(ids)
     for position, one in enumerate(given):
         if not isinstance(one, str):
             raise SettingError(_no_id(one, kind, position))
-    return given
+    return [plain_text(one) for one in given]
 
 
 def _no_id(one: object, kind: str, position: int) -> str:
