@@ -108,7 +108,6 @@ def read(
     rejects : path, optional
         Needed for, and used with, ``on_error="reject"`` only.
     threads : int, optional
-        For DuckDB; results do not depend on it.
     observer : Observer
         Hears that reading starts and ends, and the warnings of the report.
 
