@@ -95,7 +95,7 @@ def _long_rows_and_measures() -> None:
     _solve_users(_full(SMALL + 8), factors=SMALL + 8)
     likes = _full(4)
     questions = Questions.of(likes, None, None)
-    lists = Ranked.nothing(len(questions.users), 1)
+    lists = Ranked.nothing(len(questions.users), 2)
     measured(fit_popularity(likes), questions, lists, [1], ["precision", "auc"], _ENGINE)
     top_items(fit_popularity(likes), [0], k=1, engine=_ENGINE)
     mean_squared_error(_untrained(likes), likes, engine=_ENGINE)

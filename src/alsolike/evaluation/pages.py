@@ -1,7 +1,7 @@
 """Pages: items whose shelves users are shown, drawn once and asked of one model after another."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,11 +12,14 @@ from alsolike.data.arguments import expect_whole
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError
 from alsolike.evaluation.questions import Questions, relevant_of
+from alsolike.evaluation.ties import Ties, covers_median
+from alsolike.models.base import Floats
+from alsolike.recommending.scan import Ranked
 
 Indices = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
-Neighbours = Callable[[Items, int], Items]
+Neighbours = Callable[[Items, int], Ranked]
 
 # Neighbours are asked for at this many times the length of a shelf, since a user has some of them
 # already; then, where that was not enough, at this many times what was asked. Of the 36,311 items
@@ -92,43 +95,57 @@ class Pages:
         without_page = int(np.count_nonzero(~has_page))
         return cls(questions, own.indices.astype(np.int32), owners, exclude_seen, without_page)
 
-    def shelves(self, neighbours: Neighbours, k: int) -> tuple[Items, Mask]:
+    def filled(
+        self,
+        neighbours: Neighbours,
+        lengths: Sequence[int],
+        *,
+        n_shown: int,
+        spread: bool = False,
+    ) -> "Filled":
         """Fill the shelf beside the item of each page.
 
         Each item's neighbours are asked for once, for all its pages. Where a user has so many of
-        them already that a shelf is not full, that item's list is taken deeper.
+        them already that a shelf is not full, or where a shelf ends within equal scores, that
+        item's list is taken deeper.
 
         Parameters
         ----------
         neighbours : callable
-            From items and a depth to lists, int32, (n_given, depth): the best beside each item,
-            each once, without the item itself; -1 where a list has ended. A deeper list begins
-            with the shallower one.
-        k : int
-            Length of a shelf, at least 1.
-
-        Returns
-        -------
-        shelves : int32, (n_pages, k)
-            -1 where a shelf has ended.
-        is_barren : bool, (n_pages,)
-            Pages whose item has no neighbour at all.
+            From items and a depth to lists, (n_given, depth): the best beside each item, each once,
+            without the item itself; -1 where a list has ended. A deeper list begins with the
+            shallower one, but for the order of equal scores. Scores of -inf are none: then no two
+            are equal.
+        lengths : sequence of int
+            Of a shelf, ascending, each at least 1.
+        n_shown : int
+            Items that may be shown at all.
+        spread : bool
+            Whether `Ties.expected` and `Ties.missed` are needed.
         """
-        shelves = np.full((len(self.items), k), -1, dtype=np.int32)
-        is_barren = np.zeros(len(self.items), dtype=bool)
-        unfilled, depth, n_items = np.arange(len(self.items)), k, self.questions.wanted.shape[1]
-        while unfilled.size:
-            # A list as long as a shelf and all that its user has fills the shelf, or has ended.
-            enough = k + int(self._have[self.owners[unfilled]].max())
-            depth = min(depth * _DEEPER, enough, n_items)
-            distinct, place = np.unique(self.items[unfilled], return_inverse=True)
-            lists = neighbours(distinct, depth)
-            is_barren[unfilled] = lists[place, 0] < 0
-            for block in self._blocks(unfilled, depth):
-                pages, of_pages = unfilled[block], lists[place[block]]
-                shelves[pages] = first_kept(of_pages, self._may_show(pages, of_pages), k)
-            unfilled = unfilled[(shelves[unfilled, -1] < 0) & (lists[place, -1] >= 0)]
-        return shelves, is_barren
+        longest = lengths[-1]
+        found = Filled.nothing(self, lengths, n_shown, spread=spread)
+        left, depth, n_items = np.arange(len(self.items)), longest, self.questions.wanted.shape[1]
+        while left.size:
+            # A list one longer than a shelf and all that its user has fills the shelf and shows
+            # what follows it, or has ended. Only equal scores may reach further.
+            enough = longest + 1 + int(self._have[self.owners[left]].max())
+            is_full = found.shelves.indices[left, -1] >= 0
+            depth = min(depth * _DEEPER, n_items, n_items if is_full.any() else enough)
+            is_done = np.zeros(len(left), dtype=bool)
+            distinct, place = np.unique(self.items[left], return_inverse=True)
+            at_once = max(_CELLS_PER_BLOCK // depth, 1)
+            for first in range(0, len(distinct), at_once):
+                lists = neighbours(distinct[first : first + at_once], depth)
+                own = np.flatnonzero((place >= first) & (place < first + at_once))
+                for block in self._blocks(left[own], depth):
+                    pages, rows = left[own[block]], place[own[block]] - first
+                    deep = Ranked(lists.indices[rows], lists.scores[rows])
+                    is_done[own[block]] = found.put(
+                        pages, deep, self._may_show(pages, deep.indices)
+                    )
+            left = left[~is_done] if depth < n_items else left[:0]
+        return found
 
     @functools.cached_property
     def _have(self) -> Indices:
@@ -164,6 +181,108 @@ class Pages:
             blocks.append(slice(start, stop))
             start = stop
         return blocks
+
+
+@dataclass(frozen=True, eq=False)
+class Filled:
+    """The shelves of pages, and what is known of the equal scores that they end in.
+
+    Parameters
+    ----------
+    pages : Pages
+    shelves : Ranked, (n_pages, longest length)
+    ties : Ties
+        Of each page; `Ties.is_in` is empty.
+    is_barren : bool, (n_pages,)
+        Pages whose item has no neighbour at all.
+    lengths : sequence of int
+    n_shown : int
+    """
+
+    pages: Pages
+    shelves: Ranked
+    ties: Ties
+    is_barren: Mask
+    lengths: Sequence[int]
+    n_shown: int
+
+    @classmethod
+    def nothing(
+        cls, pages: Pages, lengths: Sequence[int], n_shown: int, *, spread: bool
+    ) -> "Filled":
+        """Return shelves that are empty so far."""
+        n_pages, n_items = len(pages.items), pages.questions.wanted.shape[1]
+        counts = np.zeros((3, n_pages), dtype=np.int64)
+        is_blind = np.zeros((len(lengths), n_pages), dtype=bool)
+        sums = np.zeros((2, len(lengths), n_items)) if spread else (None, None)
+        ties = Ties(*counts, np.zeros(0, dtype=bool), is_blind, *sums)
+        shelves = Ranked.nothing(n_pages, lengths[-1])
+        return cls(pages, shelves, ties, np.zeros(n_pages, dtype=bool), lengths, n_shown)
+
+    def put(self, pages: Indices, lists: Ranked, may_show: Mask) -> Mask:
+        """Fill the shelves of some pages from lists; return which lists were deep enough.
+
+        A list is, where it has ended, or ends below the score of the shelf's last place.
+        """
+        items, scores, longest = lists.indices, lists.scores, self.lengths[-1]
+        columns = np.broadcast_to(np.arange(items.shape[1], dtype=np.int32), items.shape)
+        places = first_kept(columns, may_show, longest)
+        is_item = places >= 0
+        shelf, of_shelf = (
+            np.where(is_item, np.take_along_axis(part, places, axis=1), nothing)
+            for part, nothing in ((items, -1), (scores, -np.inf))
+        )
+        # Without scores no two are equal: they are taken for as far apart as their places.
+        is_scored = (np.isfinite(of_shelf) | ~is_item).all(axis=1)
+        self.is_barren[pages] = items[:, 0] < 0
+        self.shelves.indices[pages] = shelf
+        self.shelves.scores[pages] = np.where(is_item & ~is_scored[:, None], -places, of_shelf)
+        is_full = is_item[:, -1]
+        is_below = ~is_scored | (scores[:, -1] < of_shelf[:, -1])
+        is_done: Mask = (items[:, -1] < 0) | (is_full & is_below)
+        self._tie(pages, lists, may_show, of_shelf, is_done & is_full & is_scored)
+        return is_done
+
+    def _tie(
+        self, pages: Indices, lists: Ranked, may_show: Mask, of_shelf: Floats, is_known: Mask
+    ) -> None:
+        """Note which shelves end within equal scores, and what is among these."""
+        ties, scores = self.ties, lists.scores
+        for at, length in enumerate(self.lengths):
+            last = of_shelf[:, length - 1, None]
+            is_equal = may_show & (scores == last) & np.isfinite(last)
+            beyond = np.count_nonzero(is_equal, axis=1) + np.count_nonzero(
+                of_shelf > last, axis=1
+            )
+            above = np.count_nonzero((scores > last) & (lists.indices >= 0), axis=1)
+            not_below = np.count_nonzero((scores >= last) & (lists.indices >= 0), axis=1)
+            is_cut = (beyond > length) & is_known
+            # Of the others that may be shown: an item is not beside itself.
+            is_median = covers_median(above, not_below, max(self.n_shown - 1, 0))
+            ties.is_blind[at, pages] = is_cut & is_median
+        rows = np.flatnonzero(is_cut)
+        if not len(rows):
+            return
+        cut = pages[rows]
+        ties.sizes[cut] = np.count_nonzero(is_equal[rows], axis=1)
+        ties.before[cut] = np.count_nonzero(of_shelf[rows] > last[rows], axis=1)
+        at, column = np.nonzero(is_equal[rows])
+        items, wanted = lists.indices[rows][at, column], self.pages.questions.wanted
+        is_wanted = among(self.pages.owners[cut[at]], items, wanted)
+        ties.relevant[cut] = np.bincount(at[is_wanted], minlength=len(cut))
+        if ties.expected is not None and ties.missed is not None:
+            for number, length in enumerate(self.lengths):
+                share = ties.share(length)[cut[at]]
+                for total, weights in ((ties.expected, share), (ties.missed, np.log1p(-share))):
+                    total[number] += np.bincount(items, weights, minlength=total.shape[1])
+
+
+def among(rows: Indices, items: Items, matrix: sp.csr_array) -> Mask:
+    """Return which pairs of a row and an item are stored in a matrix whose columns ascend."""
+    n_items = matrix.shape[1]
+    stored = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * n_items
+    stored += matrix.indices
+    return np.isin(rows * n_items + items, stored)
 
 
 def _drawn(likes: sp.csr_array, pages_per_user: int, seed: int) -> sp.csr_array:

@@ -99,16 +99,19 @@ def top_items(
     n_users, n_items = len(model.users), len(model.items)
     rows = checked_indices(user_indices, n_users, kind="user")
     starts, ends, taken = excluded_of(exclude, rows, (n_users, n_items))
-    source: Source = (
-        Products(rows, model.user_factors, model.item_factors, model.item_norms)
-        if isinstance(model, FactorModel)
-        else Plain(rows, model)
-    )
+    source = source_of(model, rows)
     scan = Scan(source, open_items(n_items, allow, deny), taken, starts, ends, checked_k(k))
     try:
         return scan.run(engine or LocalEngine(), observer, "Ranking items")
     except NotFiniteError as bad:
         raise bad.told(model, rows) from None
+
+
+def source_of(model: Recommender, rows: Indices) -> Source:
+    """Return the scores that `top_items` ranks these users' lists by."""
+    if isinstance(model, FactorModel):
+        return Products(rows, model.user_factors, model.item_factors, model.item_norms)
+    return Plain(rows, model)
 
 
 def similar_indices(
