@@ -30,6 +30,7 @@ def evaluate(model: Path, held_out: str, k: int, keep_seen: bool, **options: Any
     from alsolike.engines.local import LocalEngine
     from alsolike.errors import SettingError
     from alsolike.evaluation.measures import evaluate as measure
+    from alsolike.evaluation.results import said_of_degenerate
     from alsolike.models import bundle
     from alsolike.recommending.answers import history_of
 
@@ -46,7 +47,10 @@ def evaluate(model: Path, held_out: str, k: int, keep_seen: bool, **options: Any
             "never be found where seen items are left out. Give likes that were held out, or "
             "--keep-seen."
         )
-    say(measure(loaded, known, exclude=exclude, k=k, engine=engine).summary())
+    evaluation = measure(loaded, known, exclude=exclude, k=k, engine=engine)
+    say(evaluation.summary())
+    if evaluation.is_degenerate:
+        say(f"warning: {said_of_degenerate(evaluation.degenerate_share)}", err=True)
 
 
 @click.command()
