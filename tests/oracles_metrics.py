@@ -75,9 +75,7 @@ def orders_of_hits(scores, excluded, relevant):
 
 def expected_measures(scores, excluded, relevant, k):
     """The mean of each measure over all orders of equal scores."""
-    found = [
-        list_measures(one, relevant, k) for one in orders_of_hits(scores, excluded, relevant)
-    ]
+    found = [list_measures(one, relevant, k) for one in orders_of_hits(scores, excluded, relevant)]
     return {name: math.fsum(one[name] for one in found) / len(found) for name in found[0]}
 
 

@@ -1,4 +1,4 @@
-"""Equal scores: figures are means over all their orders, and names of users and items decide none."""
+"""Equal scores: figures are means over all their orders, and names decide none of them."""
 
 import math
 from dataclasses import dataclass, replace
@@ -121,9 +121,7 @@ def test_shelves_are_the_mean_over_all_orders_of_what_is_beside_an_item(seed, k,
         excluded = {item} | (set(np.flatnonzero(part[user] == 0)) if exclude_seen else set())
         relevant = set(np.flatnonzero(part[user] == 1).tolist())
         line = table[item].tolist()
-        each = [
-            oracle.list_measures(one, relevant, k) for one in oracle.all_orders(line, excluded)
-        ]
+        each = [oracle.list_measures(one, relevant, k) for one in oracle.all_orders(line, excluded)]
         for name in LISTS:
             values[name].append(np.mean([one[name] for one in each]))
         missed *= 1 - np.array(oracle.chances(line, excluded, k))
@@ -172,9 +170,7 @@ def test_the_same_bytes_for_any_threads():
     table = rng.integers(0, 3, (700, 60)).astype(np.float32)
     held_out = over(rng.random(table.shape) < 0.2)
     for model in (factors_for(table), Fixed(held_out.users, held_out.items, table)):
-        one, many = (
-            evaluate(model, held_out, exclude=None, engine=LocalEngine(n)) for n in (1, 4)
-        )
+        one, many = (evaluate(model, held_out, exclude=None, engine=LocalEngine(n)) for n in (1, 4))
         assert one.coverage_at == many.coverage_at
         assert all(
             one.per_user[name].tobytes() == many.per_user[name].tobytes() for name in one.metrics

@@ -189,6 +189,7 @@ def search(likes: str, quiet: bool, **options: Any) -> None:
     """Search for the best settings alone: the ledger, the leaderboard and all curves."""
     from alsolike.cli.terminal import Terminal
     from alsolike.compiling import ahead
+    from alsolike.errors import DegenerateError
     from alsolike.publishing import write_search
     from alsolike.run import alone_in_its_folder, prepare, search_settings
 
@@ -196,7 +197,12 @@ def search(likes: str, quiet: bool, **options: Any) -> None:
     with alone_in_its_folder(job):
         with Terminal(quiet=quiet) as terminal, ahead() as compiling:
             _tell_of(terminal, compiling=compiling)
-            found = search_settings(job, prepare(job, observer=terminal), observer=terminal)
+            prepared = prepare(job, observer=terminal)
+            try:
+                found = search_settings(job, prepared, observer=terminal)
+            except DegenerateError as error:
+                write_search(error.found, job.out)
+                raise
         write_search(found, job.out)
     if not quiet:
         say(f"Wrote leaderboard.csv and learning_curves to {job.out}")

@@ -34,8 +34,8 @@ class Concentration:
         ``distinct / items``.
     gini : float or None
         `gini` of how often each item is recommended, or expected to be where scores are equal,
-        those that never are included: 0 where all are equally often, near 1 where few items take all. Popularity's shows what the data and
-        the length of the lists alone make of it.
+        those that never are included: 0 where all are equally often, near 1 where few items take
+        all. Popularity's shows what the data and the length of the lists alone make of it.
     top_items : int
         Items that are 1 % of the catalogue, rounded up.
     top_share : float or None

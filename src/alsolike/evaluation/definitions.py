@@ -265,7 +265,8 @@ DEFINITIONS: tuple[Definition, ...] = (
         _over_all_users("ndcg"), _ALL_USERS,
     ),
     Definition(
-        "alsolike", "map@k", "map", "mean of s / min(k, m)", "average_precision", _mean_over_orders("map"),
+        "alsolike", "map@k", "map", "mean of s / min(k, m)", "average_precision",
+        _mean_over_orders("map"),
     ),
     Definition(
         "implicit", "map@k", "ranking_metrics_at_k: map", "mean of s / min(k, m)",

@@ -122,8 +122,7 @@ def _evidence(
     items = ranked.indices[:, :k]
     # Each place has a score of its own here: the order of the list is that of its maker.
     in_order = np.broadcast_to(-np.arange(k, dtype=np.float32), items.shape)
-    nothing = np.zeros(len(items), dtype=np.int64)
-    untied = Ties(nothing, nothing, nothing, np.zeros(0, dtype=bool), np.zeros((1, 0), dtype=bool))
+    untied = Ties.none(len(items), 0, [k])
     measures = _by_name(values_of(Ranked(items, in_order), untied, wanted, [k]))
     hit = _hits(items, wanted)
     # A score equal to that of the place after the list belongs to a tie that reaches there.

@@ -27,7 +27,7 @@ _LARGEST = 1e300
 class ExactValues:
     """Values per candidate and user, rounded to whole multiples of one power of two.
 
-    Users are sorted by their values: by those of the first candidate, then of the second, and so on.
+    Users are sorted by their values: those of the first candidate, then of the second, and so on.
 
     The rounding is by less than ``2 * n`` parts in 2^52 of the largest value, which is the twelfth
     digit for 3,000 users and the tenth for a million. Differences that small count as none.

@@ -26,7 +26,7 @@ Values = npt.NDArray[np.float64]
 HONEST = "honest"
 
 # The figure that degenerate points have beside those of their judge: the share of users, or of
-# pages, whose list says next to nothing. See `alsolike.evaluation.results.Evaluation.is_degenerate`.
+# pages, whose list says next to nothing; see `Evaluation.is_degenerate`.
 DEGENERATE = "degenerate_share"
 
 # Intervals of points rank nothing; 1,000 resamples place their ends to about a tenth of the width.

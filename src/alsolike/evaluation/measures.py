@@ -199,9 +199,7 @@ def measured(
     )
 
 
-def values_of(
-    ranked: Ranked, ties: Ties, wanted: sp.csr_array, lengths: Sequence[int]
-) -> Values:
+def values_of(ranked: Ranked, ties: Ties, wanted: sp.csr_array, lengths: Sequence[int]) -> Values:
     """Return the measures of lists, float64, (n_lengths, len(LIST_MEASURES), n_lists).
 
     Parameters

@@ -212,10 +212,7 @@ class Filled:
     ) -> "Filled":
         """Return shelves that are empty so far."""
         n_pages, n_items = len(pages.items), pages.questions.wanted.shape[1]
-        counts = np.zeros((3, n_pages), dtype=np.int64)
-        is_blind = np.zeros((len(lengths), n_pages), dtype=bool)
-        sums = np.zeros((2, len(lengths), n_items)) if spread else (None, None)
-        ties = Ties(*counts, np.zeros(0, dtype=bool), is_blind, *sums)
+        ties = Ties.none(n_pages, 0, lengths, n_items if spread else None)
         shelves = Ranked.nothing(n_pages, lengths[-1])
         return cls(pages, shelves, ties, np.zeros(n_pages, dtype=bool), lengths, n_shown)
 
@@ -233,7 +230,7 @@ class Filled:
             for part, nothing in ((items, -1), (scores, -np.inf))
         )
         # Without scores no two are equal: they are taken for as far apart as their places.
-        is_scored = (np.isfinite(of_shelf) | ~is_item).all(axis=1)
+        is_scored: Mask = np.all(np.isfinite(of_shelf) | ~is_item, axis=1)
         self.is_barren[pages] = items[:, 0] < 0
         self.shelves.indices[pages] = shelf
         self.shelves.scores[pages] = np.where(is_item & ~is_scored[:, None], -places, of_shelf)
@@ -247,34 +244,36 @@ class Filled:
         self, pages: Indices, lists: Ranked, may_show: Mask, of_shelf: Floats, is_known: Mask
     ) -> None:
         """Note which shelves end within equal scores, and what is among these."""
-        ties, scores = self.ties, lists.scores
+        ties, scores, is_item = self.ties, lists.scores, lists.indices >= 0
+        last, is_equal = of_shelf[:, -1:], np.zeros_like(may_show)
+        is_cut = is_known
+        # Of the others that may be shown: an item is not beside itself.
+        others = max(self.n_shown - 1, 0)
         for at, length in enumerate(self.lengths):
             last = of_shelf[:, length - 1, None]
-            is_equal = may_show & (scores == last) & np.isfinite(last)
-            beyond = np.count_nonzero(is_equal, axis=1) + np.count_nonzero(
-                of_shelf > last, axis=1
+            is_equal = may_show & (scores == last)
+            before = np.count_nonzero(of_shelf > last, axis=1)
+            is_cut = is_known & (before + np.count_nonzero(is_equal, axis=1) > length)
+            above, not_below = (
+                np.count_nonzero(is_item & higher, axis=1)
+                for higher in (scores > last, scores >= last)
             )
-            above = np.count_nonzero((scores > last) & (lists.indices >= 0), axis=1)
-            not_below = np.count_nonzero((scores >= last) & (lists.indices >= 0), axis=1)
-            is_cut = (beyond > length) & is_known
-            # Of the others that may be shown: an item is not beside itself.
-            is_median = covers_median(above, not_below, max(self.n_shown - 1, 0))
-            ties.is_blind[at, pages] = is_cut & is_median
+            ties.is_blind[at, pages] = is_cut & covers_median(above, not_below, others)
         rows = np.flatnonzero(is_cut)
         if not len(rows):
             return
         cut = pages[rows]
         ties.sizes[cut] = np.count_nonzero(is_equal[rows], axis=1)
         ties.before[cut] = np.count_nonzero(of_shelf[rows] > last[rows], axis=1)
-        at, column = np.nonzero(is_equal[rows])
-        items, wanted = lists.indices[rows][at, column], self.pages.questions.wanted
-        is_wanted = among(self.pages.owners[cut[at]], items, wanted)
-        ties.relevant[cut] = np.bincount(at[is_wanted], minlength=len(cut))
+        of_cut, column = np.nonzero(is_equal[rows])
+        items, wanted = lists.indices[rows][of_cut, column], self.pages.questions.wanted
+        is_wanted = among(self.pages.owners[cut[of_cut]], items, wanted)
+        ties.relevant[cut] = np.bincount(of_cut[is_wanted], minlength=len(cut))
         if ties.expected is not None and ties.missed is not None:
-            for number, length in enumerate(self.lengths):
-                share = ties.share(length)[cut[at]]
+            for at, length in enumerate(self.lengths):
+                share = ties.share(length)[cut[of_cut]]
                 for total, weights in ((ties.expected, share), (ties.missed, np.log1p(-share))):
-                    total[number] += np.bincount(items, weights, minlength=total.shape[1])
+                    total[at] += np.bincount(items, weights, minlength=total.shape[1])
 
 
 def among(rows: Indices, items: Items, matrix: sp.csr_array) -> Mask:
@@ -282,7 +281,8 @@ def among(rows: Indices, items: Items, matrix: sp.csr_array) -> Mask:
     n_items = matrix.shape[1]
     stored = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * n_items
     stored += matrix.indices
-    return np.isin(rows * n_items + items, stored)
+    is_stored: Mask = np.isin(rows * n_items + items, stored)
+    return is_stored
 
 
 def _drawn(likes: sp.csr_array, pages_per_user: int, seed: int) -> sp.csr_array:

@@ -66,6 +66,19 @@ class Ties:
     expected: Values | None = None
     missed: Values | None = None
 
+    @classmethod
+    def none(
+        cls, n_lists: int, n_wanted: int, lengths: Sequence[int], n_items: int | None = None
+    ) -> "Ties":
+        """Return that no list ends within equal scores; with sums over `n_items` items, or none."""
+        sizes, relevant, before = np.zeros((3, n_lists), dtype=np.int64)
+        is_in = np.zeros(n_wanted, dtype=bool)
+        is_blind = np.zeros((len(lengths), n_lists), dtype=bool)
+        if n_items is None:
+            return cls(sizes, relevant, before, is_in, is_blind)
+        expected, missed = np.zeros((2, len(lengths), n_items))
+        return cls(sizes, relevant, before, is_in, is_blind, expected, missed)
+
     def share(self, length: int) -> Values:
         """Return the share of each list's group that is among the first `length` places."""
         slots = np.maximum(length - self.before, 0)
@@ -121,34 +134,34 @@ def ties_of(
     spread : bool
         Whether `Ties.expected` and `Ties.missed` are needed.
     """
-    longest, n_items = lengths[-1], questions.wanted.shape[1]
-    n_lists = len(ranked.indices)
-    starts = questions.wanted.indptr
-    sizes, relevant, before = np.zeros((3, n_lists), dtype=np.int64)
-    is_in = np.zeros(questions.wanted.nnz, dtype=bool)
-    is_blind = np.zeros((len(lengths), n_lists), dtype=bool)
-    expected = np.zeros((len(lengths), n_items)) if spread else None
-    missed = np.zeros((len(lengths), n_items)) if spread else None
+    longest, (n_lists, n_items) = lengths[-1], questions.wanted.shape
+    ties = Ties.none(n_lists, questions.wanted.nnz, lengths, n_items if spread else None)
+    sizes, before, is_blind, starts = (
+        ties.sizes,
+        ties.before,
+        ties.is_blind,
+        questions.wanted.indptr,
+    )
     counting = _Counting.of(model, questions)
     cut = np.flatnonzero(_goes_on(ranked, longest))
     last = ranked.scores[:, longest - 1]
-    before[cut] = (ranked.scores[cut, :longest] > last[cut, None]).sum(axis=1)
+    before[cut] = np.count_nonzero(ranked.scores[cut, :longest] > last[cut, None], axis=1)
     for part in counting.run(cut, last[cut], engine, lengths, before if spread else None):
         sizes[part.rows] = part.sizes
         for row, flags in zip(part.rows.tolist(), part.wanted, strict=True):
-            is_in[starts[row] : starts[row + 1]] = flags
-            relevant[row] = np.count_nonzero(flags)
+            ties.is_in[starts[row] : starts[row + 1]] = flags
+            ties.relevant[row] = np.count_nonzero(flags)
         is_blind[-1, part.rows] = part.is_blind
-        if expected is not None and missed is not None:
-            expected += part.expected
-            missed += part.missed
+        if ties.expected is not None and ties.missed is not None:
+            np.add(ties.expected, part.expected, out=ties.expected)
+            np.add(ties.missed, part.missed, out=ties.missed)
     for at, length in enumerate(lengths[:-1]):
         is_blind[at] = is_blind[-1] & (before < length)
         visible = _goes_on(ranked, length) & ~((sizes > 0) & (before < length))
         # Only where a catalogue is so small that a list may reach its middle.
         for part in counting.run(*counting.doubtful(ranked, visible, length), engine):
             is_blind[at, part.rows] = part.is_blind
-    return Ties(sizes, relevant, before, is_in, is_blind, expected, missed)
+    return ties
 
 
 def exposure_of(

@@ -78,7 +78,7 @@ def expected_hits(sizes: Array, wanted: Array, k: int) -> float:
     while first < k:
         size, r = sizes[first], wanted[first]
         if first + size > k:
-            return whole + r * (k - first) / size
+            return float(whole + r * (k - first) / size)
         whole += r
         first += size
     return float(whole)

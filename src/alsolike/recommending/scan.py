@@ -334,4 +334,5 @@ def _lengths(rows: Floats, ends: Bounds) -> Floats:
 
 
 def blocks_of(count: int, size: int) -> list[slice]:
+    """Return slices of `size`, the last perhaps shorter, that cover so many."""
     return [slice(first, min(first + size, count)) for first in range(0, count, size)]

@@ -22,10 +22,8 @@ from alsolike.tables import Table
 from alsolike.tuning.candidates import Config, model_of
 from alsolike.tuning.canonical import canonical_settings, plain_value
 from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.ordering import DEAD, rank_key, said_of_all
 from alsolike.tuning.plan import Plan
-
-# The state of a run on a leaderboard of which no point is fit to be chosen.
-DEAD = "degenerate"
 
 Values = npt.NDArray[np.float64]
 Points = Mapping[int, Mapping[str, float]]
@@ -41,8 +39,8 @@ class SearchResult:
         What ranks here; ``str(judge)`` says it in words.
     curves : Table
         One row per point: run, rank of its run, sweep, the settings that vary, the figures named
-        by ``judge.figures``, ``degenerate_share`` where a point is degenerate, and how the run ended: ``"done"``, ``"stopped"`` early, ``"pruned"``
-        or ``"skipped"`` for want of time.
+        by ``judge.figures``, ``degenerate_share`` where any point is degenerate, and how the run
+        ended: ``"done"``, ``"stopped"`` early, ``"pruned"`` or ``"skipped"`` for want of time.
     leaderboard : Table
         One row per run, best first: rank, run, model, the settings that vary, the sweep of its
         best point, that point's score with both ends of its 95 % interval, whether it ties with
@@ -107,7 +105,8 @@ class SearchResult:
                 f"users; the cheapest that ties is run {self.proposed_run}."
             )
         if degenerate := sum(row["state"] == DEAD for row in rows):
-            told += f" {_counted(degenerate)} degenerate and cannot be chosen."
+            runs = "1 run is" if degenerate == 1 else f"{degenerate:,} runs are"
+            told += f" {runs} degenerate and cannot be chosen."
         if self.skipped:
             told += f" {self.skipped:,} runs were skipped or cut: time was up."
         return f"{told} {self.optimism}"
@@ -189,41 +188,6 @@ def runs_of(configs: Mapping[int, Config]) -> list[Run]:
     return runs
 
 
-def said_of_all(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return what is to be said where every run of ALS on a leaderboard is degenerate."""
-    own = sum(row["run"] is not None for row in rows)
-    each = "The only run is" if own == 1 else f"All {own:,} runs are"
-    return (
-        f"{each} degenerate: for more than half of those asked, the list ends among items of equal "
-        "score, half of all items or more, so that what it shows is as good as drawn by lot. None "
-        "is chosen. Try a smaller regularization, a larger alpha, or more sweeps."
-    )
-
-
-def _counted(runs: int) -> str:
-    return "1 run is" if runs == 1 else f"{runs:,} runs are"
-
-
-def standing(
-    figures: Mapping[str, float], score: str, prefix: str = ""
-) -> tuple[bool, float]:
-    """Return what a point is compared by: a degenerate one is below all others.
-
-    Parameters
-    ----------
-    figures : mapping of str to float
-        Of the point.
-    score, prefix : str
-        Which figure ranks, and what its judge's figures begin with.
-    """
-    return prefix + DEGENERATE not in figures, tied(figures[prefix + score])
-
-
-def tied(score: float) -> float:
-    """Return the score as it ranks: means of the same hits tie, whatever their last bits."""
-    return round(score, 12)
-
-
 @dataclass(frozen=True)
 class _Scored:
     """A run with its figures at each sweep, as one judge sees them."""
@@ -237,18 +201,19 @@ class _Scored:
 
     @property
     def best_sweep(self) -> int:
-        return max(self.points, key=lambda sweep: (*standing(self.points[sweep], self.score), -sweep))
+        keys = {sweep: rank_key(figures, self.score) for sweep, figures in self.points.items()}
+        return max(keys, key=lambda sweep: (*keys[sweep], -sweep))
 
     @property
     def is_degenerate(self) -> bool:
         """Whether no point of it is fit to be chosen: the best comes before all that are not."""
-        return not standing(self.points[self.best_sweep], self.score)[0]
+        return not rank_key(self.points[self.best_sweep], self.score)[0]
 
     @property
     def standing(self) -> tuple[bool, float, int, int, int]:
         """What runs are sorted by: the score, then what is cheaper to train and to keep."""
         sweep = self.best_sweep
-        is_alive, score = standing(self.points[sweep], self.score)
+        is_alive, score = rank_key(self.points[sweep], self.score)
         return not is_alive, -score, self.run.cost, sweep, self.run.entry
 
 

@@ -23,8 +23,9 @@ from alsolike.tuning.candidates import ONE_GO, Config, model_of, sweeps_of
 from alsolike.tuning.canonical import canonical_settings
 from alsolike.tuning.crew import Crew, Processes, Threads
 from alsolike.tuning.differences import DATA
-from alsolike.tuning.leaderboard import Run, SearchResult, ranked, runs_of, standing
+from alsolike.tuning.leaderboard import Run, SearchResult, ranked, runs_of
 from alsolike.tuning.ledger import ENDED, Ledger
+from alsolike.tuning.ordering import rank_key
 from alsolike.tuning.pace import Deadline
 from alsolike.tuning.plan import Plan
 from alsolike.tuning.rehearsal import kinds_of
@@ -283,6 +284,7 @@ class _Search:
             raise FitError("Time was up before any run had a score. Give the search more of it.")
         found = ranked(self._plan, self._ledger, recorded, errors, skipped=self._skipped(runs))
         if found.is_degenerate:
+            self._observer.tell(found)
             raise DegenerateError(found.choice, found)
         return found
 
@@ -328,7 +330,7 @@ class _Search:
                 for sweep, figures in self._ledger.points(entry).items()
                 if sweep <= trial.sweeps
                 and self._ledger.error(entry) is None
-                and standing(figures, score)[0]
+                and rank_key(figures, score)[0]
             },
         )
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from alsolike.observing import Observer
 from alsolike.tables import Table
 from alsolike.tuning.candidates import Config
-from alsolike.tuning.leaderboard import curve_table, runs_of, standing
+from alsolike.tuning.leaderboard import curve_table, runs_of
 from alsolike.tuning.ledger import ENDED, Ledger
+from alsolike.tuning.ordering import rank_key
 from alsolike.tuning.plan import Plan
 
 
@@ -85,7 +86,7 @@ class Teller:
         if state != "done":
             title += f" ({state})"
         score = self.plan.score
-        dead = [sweep for sweep, one in points.items() if not standing(one, score)[0]]
+        dead = [sweep for sweep, one in points.items() if not rank_key(one, score)[0]]
         if dead:
             where = f" at {len(dead)} of {len(points)} points" if len(dead) < len(points) else ""
             title += f" (degenerate{where}: never chosen)"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError
 from alsolike.tuning.candidates import config_of, points_of, sweeps_of
-from alsolike.tuning.leaderboard import standing, tied
 from alsolike.tuning.ledger import LEASE, LeaseLost, Ledger
+from alsolike.tuning.ordering import rank_key, tied
 from alsolike.tuning.pace import Deadline
 from alsolike.tuning.plan import Plan
 
@@ -127,7 +127,7 @@ class _Curve:
             prefix
             for prefix, score in scores.items()
             if all(
-                standing(figures, score, prefix) > standing(old, score, prefix)
+                rank_key(figures, score, prefix) > rank_key(old, score, prefix)
                 for old in self.points.values()
             )
         ]
@@ -141,10 +141,10 @@ class _Curve:
         workers.
         """
         score = self._plan.score
-        scores = [standing(self.points[sweep], score) for sweep in sorted(self.points)]
+        scores = [rank_key(self.points[sweep], score) for sweep in sorted(self.points)]
         for sweep, bar in self._bars.items():
             # A degenerate point is below any bar.
-            if sweep in self.points and standing(self.points[sweep], score) < (True, tied(bar)):
+            if sweep in self.points and rank_key(self.points[sweep], score) < (True, tied(bar)):
                 return "pruned"
         patience = self._plan.patience
         if patience is None or len(scores) <= patience:

@@ -13,8 +13,9 @@ from alsolike.evaluation.judges import judge_of
 from alsolike.evaluation.judging import HONEST
 from alsolike.tables import Table
 from alsolike.tuning.candidates import config_of
-from alsolike.tuning.leaderboard import DEAD, Run, runs_of, standing
+from alsolike.tuning.leaderboard import Run, runs_of
 from alsolike.tuning.ledger import ENDED, LEASE, Ledger
+from alsolike.tuning.ordering import DEAD, rank_key
 from alsolike.tuning.timing import in_words
 from alsolike.tuning.workers import is_gone
 
@@ -121,11 +122,11 @@ def _leaderboard(rows: Table, ledger: Ledger) -> Table:
     for run in runs:
         points = ledger.points(run.entry)
         if points:
-            sweep = max(points, key=lambda at: (*standing(points[at], honest.score), -at))
+            sweep = max(points, key=lambda at: (*rank_key(points[at], honest.score), -at))
             scored.append((run, sweep, points[sweep]))
 
     def place(one: tuple[Run, int, Mapping[str, float]]) -> tuple[bool, float, int, int]:
-        is_alive, score = standing(one[2], honest.score)
+        is_alive, score = rank_key(one[2], honest.score)
         return not is_alive, -score, one[0].cost, one[1]
 
     scored.sort(key=place)
@@ -134,7 +135,7 @@ def _leaderboard(rows: Table, ledger: Ledger) -> Table:
             {"rank": rank, "run": run.number, "settings": run.settings if run.number else run.model}
             | {"sweep": sweep}
             | {name: figures[name] for name in honest.interval}
-            | {"state": states[run.entry] if standing(figures, honest.score)[0] else DEAD}
+            | {"state": states[run.entry] if rank_key(figures, honest.score)[0] else DEAD}
             for rank, (run, sweep, figures) in enumerate(scored, start=1)
         ]
     )
