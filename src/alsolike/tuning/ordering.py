@@ -34,5 +34,5 @@ def said_of_all(rows: Sequence[Mapping[str, Any]]) -> str:
     return (
         f"{each} degenerate: for more than half of those asked, the list ends among items of equal "
         "score, half of all items or more, so that what it shows is as good as drawn by lot. None "
-        "is chosen. Try a smaller regularization, a larger alpha, or more sweeps."
+        "is chosen. Try a smaller regularization or a larger alpha, and more than a few factors."
     )
