@@ -11,14 +11,24 @@ from hypothesis import strategies as st
 
 import oracles_metrics as oracle
 from alsolike.data.interactions import Interactions
+from alsolike.data.splitting import hold_out
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
+from alsolike.evaluation.curves import one_point
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.evaluation.measures import METRICS, evaluate
 from alsolike.evaluation.pages import Pages
-from alsolike.evaluation.shelves import SHELF_METRICS, judged
+from alsolike.evaluation.shelves import (
+    SHELF_METRICS,
+    NeighbourShelves,
+    PopularityShelves,
+    judged,
+)
+from alsolike.models.als import ALSConfig, fit
 from alsolike.models.base import FactorModel
+from alsolike.models.popularity import fit_popularity
 from alsolike.recommending.many import Ranked
+from alsolike.testing import tiny_likes
 
 LISTS = ("precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")
 
@@ -152,6 +162,47 @@ def test_a_model_that_knows_nothing_scores_as_an_order_drawn_by_lot():
     assert "degenerate" in repr(found[0])
 
 
+@dataclass
+class WithoutLines:
+    """Shelves that can be taken deeper, and no more."""
+
+    shelves: object
+
+    @property
+    def items(self):
+        return self.shelves.items
+
+    @property
+    def name(self):
+        return self.shelves.name
+
+    @property
+    def n_shown(self):
+        return self.shelves.n_shown
+
+    def ranked(self, item_indices, k):
+        return self.shelves.ranked(item_indices, k)
+
+
+@pytest.mark.parametrize("factors", [1, 2])
+def test_equal_neighbours_are_found_as_deep_as_they_go(factors):
+    """With one factor all cosines are 1 or -1: a shelf is then as good as drawn by lot."""
+    split = hold_out(tiny_likes(60, 40), k=2)
+    model = fit(split.train, ALSConfig(factors=factors, iterations=3))
+    pages = Pages.of(split.validation, split.train)
+    for shelves in (NeighbourShelves(model), PopularityShelves(fit_popularity(split.train))):
+        one, two = (
+            judged(each, pages, [2, 5], SHELF_METRICS) for each in (shelves, WithoutLines(shelves))
+        )
+        assert one.blind_at == two.blind_at
+        assert one.coverage_at == pytest.approx(two.coverage_at, abs=1e-12)
+        for name in one.metrics:
+            assert one.per_user[name] == pytest.approx(two.per_user[name], abs=1e-15)
+        if factors == 1 and shelves.name == "als":
+            assert one.is_degenerate
+            assert "degenerate: Degenerate: for 67 % of the pages" in str(one)
+
+
 def test_scores_are_equal_where_the_listed_float32_are():
     """Products so small that they are lifted before they are ranked, and equal only as given."""
     users, items = np.float32([[1e-30], [1e-30]]), np.float32([[3e-15], [2.9e-15], [2.8e-15], [0]])
@@ -205,11 +256,6 @@ def test_what_is_degenerate_and_what_is_not():
 
 
 def test_judges_say_which_points_are_degenerate():
-    from alsolike.data.splitting import hold_out
-    from alsolike.evaluation.curves import one_point
-    from alsolike.models.popularity import fit_popularity
-    from alsolike.testing import tiny_likes
-
     split = hold_out(tiny_likes(60, 40), k=2)
     for judge in (ListJudge(k=5), ShelfJudge(k=5)):
         dead = FactorModel(

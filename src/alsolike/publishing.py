@@ -282,6 +282,8 @@ def _warnings(outcome: Outcome) -> Iterator[str]:
             f"differs by {gain.mean:.4f} ({gain.low:.4f} to {gain.high:.4f})."
         )
     yield from _as_by_lot(outcome.test)
+    if not len(outcome.similar_items):
+        yield "No item has a similar item: similar_items.parquet has no rows."
     yield from _out_of_reach(found)
     if gain.n < 100:
         yield f"Only {gain.n:,} test users: the intervals are wide, and percentiles of few users."
@@ -347,6 +349,9 @@ def _notes(outcome: Outcome) -> Iterator[str]:
             "items are looked for there."
         )
     for name, other in found.beside.items():
+        if other.is_degenerate:
+            yield f"By {name} own way of counting ({other.judge}): {other.choice}"
+            continue
         score = other.judge.score
         row = next(row for row in other.leaderboard.rows() if row["run"] is not None)
         run, sweep = outcome.chosen_run, outcome.chosen.iterations

@@ -1,7 +1,7 @@
 """Pages: items whose shelves users are shown, drawn once and asked of one model after another."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ Indices = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 Neighbours = Callable[[Items, int], Ranked]
+Lines = Callable[[Items], Floats]
 
 # Neighbours are asked for at this many times the length of a shelf, since a user has some of them
 # already; then, where that was not enough, at this many times what was asked. Of the 36,311 items
@@ -101,6 +102,7 @@ class Pages:
         lengths: Sequence[int],
         *,
         n_shown: int,
+        lines: Lines | None = None,
         spread: bool = False,
     ) -> "Filled":
         """Fill the shelf beside the item of each page.
@@ -120,6 +122,9 @@ class Pages:
             Of a shelf, ascending, each at least 1.
         n_shown : int
             Items that may be shown at all.
+        lines : callable or None
+            From items to the scores, float32, (n_given, n_items), that lists are ranked by; -inf
+            for what is not shown. None: equal scores are found by taking lists deeper.
         spread : bool
             Whether `Ties.expected` and `Ties.missed` are needed.
         """
@@ -133,19 +138,39 @@ class Pages:
             is_full = found.shelves.indices[left, -1] >= 0
             depth = min(depth * _DEEPER, n_items, n_items if is_full.any() else enough)
             is_done = np.zeros(len(left), dtype=bool)
-            distinct, place = np.unique(self.items[left], return_inverse=True)
-            at_once = max(_CELLS_PER_BLOCK // depth, 1)
-            for first in range(0, len(distinct), at_once):
-                lists = neighbours(distinct[first : first + at_once], depth)
-                own = np.flatnonzero((place >= first) & (place < first + at_once))
+            for items, own in self._together(left, depth):
+                lists = neighbours(items, depth)
                 for block in self._blocks(left[own], depth):
-                    pages, rows = left[own[block]], place[own[block]] - first
+                    pages = left[own[block]]
+                    rows = np.searchsorted(items, self.items[pages])
                     deep = Ranked(lists.indices[rows], lists.scores[rows])
-                    is_done[own[block]] = found.put(
-                        pages, deep, self._may_show(pages, deep.indices)
-                    )
-            left = left[~is_done] if depth < n_items else left[:0]
+                    is_done[own[block]] = found.put(pages, deep)
+            left = left[~is_done]
+            if lines is not None:
+                is_full = found.shelves.indices[left, -1] >= 0
+                self._settle(found, left[is_full], lines)
+                left = left[~is_full]
         return found
+
+    def _settle(self, found: "Filled", full: Indices, lines: Lines) -> None:
+        """Find what has the score that full shelves end with, among all items."""
+        n_items = self.questions.wanted.shape[1]
+        everything = np.arange(n_items, dtype=np.int32)
+        for items, own in self._together(full, n_items):
+            scores = lines(items)
+            for block in self._blocks(full[own], n_items):
+                pages = full[own[block]]
+                of_pages = scores[np.searchsorted(items, self.items[pages])]
+                is_shown = of_pages > -np.inf
+                found.tie(pages, Ranked(np.where(is_shown, everything, -1), of_pages))
+
+    def _together(self, pages: Indices, depth: int) -> Iterator[tuple[Items, Indices]]:
+        """Yield the distinct items of pages, so many at once as can be held, and their pages."""
+        distinct, place = np.unique(self.items[pages], return_inverse=True)
+        at_once = max(_CELLS_PER_BLOCK // depth, 1)
+        for first in range(0, len(distinct), at_once):
+            is_own = (place >= first) & (place < first + at_once)
+            yield distinct[first : first + at_once], np.flatnonzero(is_own)
 
     @functools.cached_property
     def _have(self) -> Indices:
@@ -156,18 +181,22 @@ class Pages:
         have: Indices = np.diff(aside.indptr).astype(np.int64)
         return have
 
-    def _may_show(self, pages: Indices, lists: Items) -> Mask:
+    def may_show(self, pages: Indices, lists: Items) -> Mask:
         """Return which places of the lists of consecutive pages hold something to be shown."""
         is_item: Mask = lists >= 0
         aside = self.questions.aside
         if aside is None or not self.exclude_seen:
             return is_item
+        return is_item & ~self.among(aside, pages, lists)
+
+    def among(self, matrix: sp.csr_array, pages: Indices, lists: Items) -> Mask:
+        """Return which places of the lists hold an item that `matrix` has for the page's user."""
         first, last = self.owners[pages[0]], self.owners[pages[-1]] + 1
-        has = np.zeros((last - first, aside.shape[1]), dtype=bool)
-        own = aside[first:last]
+        has = np.zeros((last - first, matrix.shape[1]), dtype=bool)
+        own = matrix[first:last]
         has[np.repeat(np.arange(last - first), np.diff(own.indptr)), own.indices] = True
-        may_show: Mask = is_item & ~has[(self.owners[pages] - first)[:, None], lists]
-        return may_show
+        found: Mask = has[(self.owners[pages] - first)[:, None], lists]
+        return found
 
     def _blocks(self, pages: Indices, depth: int) -> list[slice]:
         """Return slices of `pages`, of few enough users and pages to be held at once."""
@@ -216,14 +245,14 @@ class Filled:
         shelves = Ranked.nothing(n_pages, lengths[-1])
         return cls(pages, shelves, ties, np.zeros(n_pages, dtype=bool), lengths, n_shown)
 
-    def put(self, pages: Indices, lists: Ranked, may_show: Mask) -> Mask:
-        """Fill the shelves of some pages from lists; return which lists were deep enough.
+    def put(self, pages: Indices, lists: Ranked) -> Mask:
+        """Fill the shelves of consecutive pages from lists; return which were deep enough.
 
         A list is, where it has ended, or ends below the score of the shelf's last place.
         """
         items, scores, longest = lists.indices, lists.scores, self.lengths[-1]
         columns = np.broadcast_to(np.arange(items.shape[1], dtype=np.int32), items.shape)
-        places = first_kept(columns, may_show, longest)
+        places = first_kept(columns, self.pages.may_show(pages, items), longest)
         is_item = places >= 0
         shelf, of_shelf = (
             np.where(is_item, np.take_along_axis(part, places, axis=1), nothing)
@@ -237,52 +266,51 @@ class Filled:
         is_full = is_item[:, -1]
         is_below = ~is_scored | (scores[:, -1] < of_shelf[:, -1])
         is_done: Mask = (items[:, -1] < 0) | (is_full & is_below)
-        self._tie(pages, lists, may_show, of_shelf, is_done & is_full & is_scored)
+        rows = np.flatnonzero(is_done & is_full & is_scored)
+        self.tie(pages[rows], Ranked(items[rows], scores[rows]))
         return is_done
 
-    def _tie(
-        self, pages: Indices, lists: Ranked, may_show: Mask, of_shelf: Floats, is_known: Mask
-    ) -> None:
-        """Note which shelves end within equal scores, and what is among these."""
+    def tie(self, pages: Indices, lists: Ranked) -> None:
+        """Note which full shelves of consecutive pages end within equal scores, and with what.
+
+        Parameters
+        ----------
+        pages : int64, (n_given,)
+        lists : Ranked
+            In whatever order, with all that has at least the last score of the shelf; -1 for what
+            is not shown.
+        """
+        if not len(pages):
+            return
         ties, scores, is_item = self.ties, lists.scores, lists.indices >= 0
-        last, is_equal = of_shelf[:, -1:], np.zeros_like(may_show)
-        is_cut = is_known
-        # Of the others that may be shown: an item is not beside itself.
-        others = max(self.n_shown - 1, 0)
+        of_shelf, may_show = self.shelves.scores[pages], self.pages.may_show(pages, lists.indices)
         for at, length in enumerate(self.lengths):
             last = of_shelf[:, length - 1, None]
-            is_equal = may_show & (scores == last)
             before = np.count_nonzero(of_shelf > last, axis=1)
-            is_cut = is_known & (before + np.count_nonzero(is_equal, axis=1) > length)
+            size = np.count_nonzero(may_show & (scores == last), axis=1)
             above, not_below = (
                 np.count_nonzero(is_item & higher, axis=1)
                 for higher in (scores > last, scores >= last)
             )
-            ties.is_blind[at, pages] = is_cut & covers_median(above, not_below, others)
-        rows = np.flatnonzero(is_cut)
+            # Of the others that may be shown: an item is not beside itself.
+            is_median = covers_median(above, not_below, max(self.n_shown - 1, 0))
+            ties.is_blind[at, pages] = (before + size > length) & is_median
+        rows = np.flatnonzero(before + size > self.lengths[-1])
         if not len(rows):
             return
-        cut = pages[rows]
-        ties.sizes[cut] = np.count_nonzero(is_equal[rows], axis=1)
-        ties.before[cut] = np.count_nonzero(of_shelf[rows] > last[rows], axis=1)
-        of_cut, column = np.nonzero(is_equal[rows])
-        items, wanted = lists.indices[rows][of_cut, column], self.pages.questions.wanted
-        is_wanted = among(self.pages.owners[cut[of_cut]], items, wanted)
-        ties.relevant[cut] = np.bincount(of_cut[is_wanted], minlength=len(cut))
+        cut, items = pages[rows], lists.indices[rows]
+        is_equal = may_show[rows] & (scores[rows] == last[rows])
+        ties.sizes[cut], ties.before[cut] = size[rows], before[rows]
+        is_wanted = self.pages.among(self.pages.questions.wanted, cut, items)
+        ties.relevant[cut] = np.count_nonzero(is_equal & is_wanted, axis=1)
         if ties.expected is not None and ties.missed is not None:
+            of_cut, column = np.nonzero(is_equal)
             for at, length in enumerate(self.lengths):
                 share = ties.share(length)[cut[of_cut]]
                 for total, weights in ((ties.expected, share), (ties.missed, np.log1p(-share))):
-                    total[at] += np.bincount(items, weights, minlength=total.shape[1])
-
-
-def among(rows: Indices, items: Items, matrix: sp.csr_array) -> Mask:
-    """Return which pairs of a row and an item are stored in a matrix whose columns ascend."""
-    n_items = matrix.shape[1]
-    stored = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * n_items
-    stored += matrix.indices
-    is_stored: Mask = np.isin(rows * n_items + items, stored)
-    return is_stored
+                    total[at] += np.bincount(
+                        items[of_cut, column], weights, minlength=total.shape[1]
+                    )
 
 
 def _drawn(likes: sp.csr_array, pages_per_user: int, seed: int) -> sp.csr_array:

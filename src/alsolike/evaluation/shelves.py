@@ -222,6 +222,7 @@ def judged(
         functools.partial(_checked, shelves),
         lengths,
         n_shown=int(getattr(shelves, "n_shown", len(shelves.items))),
+        lines=getattr(shelves, "lines", None),
         spread=with_coverage,
     )
     values = values_of(filled.shelves, filled.ties, questions.wanted[owners], lengths)

@@ -22,7 +22,7 @@ from alsolike.models.base import FactorModel, Floats, Recommender, Rows, with_fa
 from alsolike.models.popularity import PopularityModel, as_scores
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, with_direction
-from alsolike.recommending.many import Ranked, similar_indices, top_items
+from alsolike.recommending.many import Ranked, similar_indices, similar_scores, top_items
 
 Counts = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
@@ -103,6 +103,12 @@ class NeighbourShelves(_OfModel):
         is_shown = with_direction(self.model) & (self.model.item_counts >= self.min_count)
         return int(np.count_nonzero(is_shown))
 
+    def lines(self, item_indices: Items) -> Floats:
+        """Return the cosines that lists are ranked by, (n_given, n_items); -inf: not shown."""
+        return similar_scores(
+            self.model, item_indices, min_count=self.min_count, engine=self.engine
+        )
+
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` nearest of each item."""
         return similar_indices(
@@ -133,6 +139,14 @@ class PopularityShelves(_OfModel):
     def n_shown(self) -> int:
         """How many items may be shown at all."""
         return int(np.count_nonzero(self.model.counts >= self.min_count))
+
+    def lines(self, item_indices: Items) -> Floats:
+        """Return the scores that lists are ranked by, (n_given, n_items); -inf: not shown."""
+        counts, rows = self.model.counts, np.arange(len(item_indices))
+        line = np.where(counts >= self.min_count, as_scores(counts), np.float32(-np.inf))
+        lines = np.tile(line, (len(item_indices), 1))
+        lines[rows, item_indices] = -np.inf
+        return lines
 
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` most liked items, equals in the order of the items."""

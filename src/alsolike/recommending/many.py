@@ -13,11 +13,12 @@ import scipy.sparse as sp
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.models.base import FactorModel, Recommender, with_factors
+from alsolike.models.base import FactorModel, Floats, Recommender, with_factors
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,
+    Mask,
     checked_ids,
     checked_indices,
     checked_k,
@@ -30,12 +31,14 @@ from alsolike.recommending.answers import (
 )
 from alsolike.recommending.excluding import excluded_of
 from alsolike.recommending.scan import (
+    QUERIES_PER_BLOCK,
     NotFiniteError,
     Plain,
     Products,
     Ranked,
     Scan,
     Source,
+    blocks_of,
 )
 from alsolike.tables import Table
 
@@ -152,11 +155,9 @@ def similar_indices(
     candidates = with_direction(model)
     asked = np.flatnonzero(candidates[rows])
     chosen = rows[asked]
-    units = unit_rows(model.item_factors, model.item_norms)
-    lengths = candidates.astype(np.float32)
     itself = np.arange(len(chosen) + 1, dtype=np.int64)
     scan = Scan(
-        Products(chosen, units, units, lengths, ceiling=1.0),
+        _cosines(model, chosen, candidates),
         candidates & (model.item_counts >= min_count),
         chosen,
         itself[:-1],
@@ -172,6 +173,37 @@ def similar_indices(
     else:
         ranked.indices[asked], ranked.scores[asked] = found.indices, found.scores
     return ranked
+
+
+def similar_scores(
+    model: FactorModel,
+    item_indices: Indices,
+    *,
+    min_count: int = MIN_COUNT,
+    engine: Engine | None = None,
+) -> Floats:
+    """Return the cosines that `similar_indices` ranks by, float32, (n_rows, n_items).
+
+    -inf stands for the item itself and for what is no neighbour of any.
+    """
+    candidates = with_direction(model)
+    is_shown = candidates & (model.item_counts >= min_count)
+    source = _cosines(model, item_indices, candidates)
+    found = np.full((len(item_indices), len(model.items)), -np.inf, dtype=np.float32)
+
+    def work(queries: slice) -> None:
+        for items, scores in source.scored(queries, np.arange(queries.stop - queries.start)):
+            found[queries, items] = np.where(is_shown[items], scores, np.float32(-np.inf))
+
+    (engine or LocalEngine()).each(work, blocks_of(len(item_indices), QUERIES_PER_BLOCK))
+    found[~candidates[item_indices]] = -np.inf
+    found[np.arange(len(item_indices)), item_indices] = -np.inf
+    return found
+
+
+def _cosines(model: FactorModel, rows: Indices, candidates: Mask) -> Products:
+    units = unit_rows(model.item_factors, model.item_norms)
+    return Products(rows, units, units, candidates.astype(np.float32), ceiling=1.0)
 
 
 def recommend(
