@@ -97,7 +97,7 @@ def bootstrap_mean(
     Examples
     --------
     >>> print(bootstrap_mean([0.0, 0.2, 0.0, 0.4] * 50, np.random.default_rng(0)))
-    0.1500 (0.1270 to 0.1730)
+    0.1500 (0.1270 to 0.1720)
     """
     numbers = _checked(values)
     if resamples < 1:

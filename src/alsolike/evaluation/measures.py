@@ -132,6 +132,8 @@ def evaluate(
 
     Examples
     --------
+    Items b and c are equally popular: u1 gets either of them.
+
     >>> from alsolike.models.popularity import fit_popularity
     >>> train = Interactions.from_columns(["u1", "u2", "u2", "u3"], ["a", "a", "b", "c"])
     >>> held_out = Interactions(
@@ -142,7 +144,7 @@ def evaluate(
     +------+-------------+
     | user | precision@1 |
     +------+-------------+
-    | u1   |           1 |
+    | u1   |         0.5 |
     | u3   |           0 |
     +------+-------------+
     """

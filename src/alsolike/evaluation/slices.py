@@ -143,7 +143,7 @@ def slices_of(
     ... )
     >>> found = slices_of(fit_popularity(train), held_out, train, k=1)
     >>> found.by_history["mean"].tolist(), found.concentration.coverage
-    ([1.0, 1.0], 0.6666666666666666)
+    ([0.5, 1.0], 0.5)
     """
     expect_whole("k", k, least=1)
     if metric == "coverage":
