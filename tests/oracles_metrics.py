@@ -1,5 +1,6 @@
 """Slow, literal float64 definitions of what the fast code computes. Never imported by src."""
 
+import itertools
 import math
 
 
@@ -39,6 +40,55 @@ def list_measures(ranked, relevant, k):
         "mrr": 1 / places[0] if places else 0.0,
         "hit_rate": float(hits > 0),
     }
+
+
+def all_orders(scores, excluded):
+    """Every ranking by falling score of the items that may appear: equal scores in all orders."""
+    groups = {}
+    for item, score in enumerate(scores):
+        if item not in excluded and score > -math.inf:
+            groups.setdefault(score, []).append(item)
+    ordered = [groups[score] for score in sorted(groups, reverse=True)]
+    for parts in itertools.product(*map(itertools.permutations, ordered)):
+        yield [item for part in parts for item in part]
+
+
+def orders_of_hits(scores, excluded, relevant):
+    """The same, where orders that differ among equals of one kind alone count once."""
+    groups = {}
+    for item, score in enumerate(scores):
+        if item not in excluded and score > -math.inf:
+            groups.setdefault(score, []).append(item)
+    ways = []
+    for score in sorted(groups, reverse=True):
+        hits = [item for item in groups[score] if item in relevant]
+        rest = [item for item in groups[score] if item not in relevant]
+        ways.append([])
+        for slots in itertools.combinations(range(len(groups[score])), len(hits)):
+            left, right = iter(hits), iter(rest)
+            ways[-1].append(
+                [next(left if slot in slots else right) for slot in range(len(groups[score]))]
+            )
+    for parts in itertools.product(*ways):
+        yield [item for part in parts for item in part]
+
+
+def expected_measures(scores, excluded, relevant, k):
+    """The mean of each measure over all orders of equal scores."""
+    found = [list_measures(one, relevant, k) for one in orders_of_hits(scores, excluded, relevant)]
+    return {name: math.fsum(one[name] for one in found) / len(found) for name in found[0]}
+
+
+def chances(scores, excluded, k):
+    """The probability that each item is among the first k, over all orders of equal scores."""
+    often = [0.0] * len(scores)
+    for item, score in enumerate(scores):
+        if item in excluded or score == -math.inf:
+            continue
+        others = [s for i, s in enumerate(scores) if i not in excluded]
+        before, size = sum(s > score for s in others), sum(s == score for s in others)
+        often[item] = min(max(k - before, 0) / size, 1.0)
+    return often
 
 
 def auc(scores, relevant, left_out):

@@ -212,7 +212,7 @@ def test_a_ratio_has_the_same_bytes_whatever_the_blocks(monkeypatch):
 
 
 def test_ratios_that_are_none():
-    for parts, wholes in (([], []), ([1], [0]), ([1, 1], [1]), ([0.5], [1])):
+    for parts, wholes in (([], []), ([1], [0]), ([1, 1], [1]), ([1], [0.5]), ([np.nan], [1])):
         with pytest.raises(DataError, match="ratio of sums"):
             ratio_of_sums(parts, wholes, _rng())
     with pytest.raises(SettingError, match="resamples"):

@@ -28,7 +28,7 @@ def test_gini_at_its_ends():
     assert gini([5]) == 0.0
 
 
-@pytest.mark.parametrize("counts", [[], [0, 0], [1, -1], [0.5, 1]])
+@pytest.mark.parametrize("counts", [[], [0, 0], [1, -1], [0.5, float("nan")]])
 def test_counts_that_have_no_gini(counts):
     with pytest.raises(DataError, match="Gini"):
         gini(counts)

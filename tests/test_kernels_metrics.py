@@ -17,7 +17,10 @@ def _measured(lists, sets, ks):
     for row, items in enumerate(lists):
         ranked[row, : len(items)] = items[: max(ks)]
     out = np.empty((len(ks), len(LIST_MEASURES), len(lists)))
-    measure_lists(ranked, *_packed(sets), np.array(ks, dtype=np.int64), out)
+    # No two scores are equal.
+    scores = np.tile(-np.arange(max(ks), dtype=np.float32), (len(lists), 1))
+    cut = np.zeros(len(lists), dtype=np.int64)
+    measure_lists(ranked, scores, cut, cut, *_packed(sets), np.array(ks, dtype=np.int64), out)
     return out
 
 

@@ -28,7 +28,7 @@ from alsolike.models.config import ALSConfig
 from alsolike.models.halfsweep import Side, solve_side
 from alsolike.models.popularity import fit_popularity
 from alsolike.recommending.excluding import with_excluded
-from alsolike.recommending.many import top_items
+from alsolike.recommending.many import source_of, top_items
 from alsolike.recommending.scan import Ranked
 
 # One at a time: the work of a share is compiling, and that is serial.
@@ -95,6 +95,8 @@ def _short_rows_and_lists() -> None:
     model = _fitted(likes, factors=4)
     lists = top_items(model, [0], k=1, exclude=likes.user_items, engine=_ENGINE)
     with_excluded(model, [0], lists, likes.user_items, k=1, engine=_ENGINE)
+    first = np.zeros(1, dtype=np.int32)
+    next(source_of(model, first).scored(slice(0, 1), np.zeros(1, dtype=np.int64)))
 
 
 def _long_rows_and_measures() -> None:
@@ -102,7 +104,7 @@ def _long_rows_and_measures() -> None:
     _solve_users(_full(SMALL + 8), factors=SMALL + 8)
     likes = _full(4)
     questions = Questions.of(likes, None, None)
-    lists = Ranked.nothing(len(questions.users), 1)
+    lists = Ranked.nothing(len(questions.users), 2)
     measured(fit_popularity(likes), questions, lists, [1], ["precision", "auc"], _ENGINE)
     top_items(fit_popularity(likes), [0], k=1, engine=_ENGINE)
     mean_squared_error(_untrained(likes), likes, engine=_ENGINE)

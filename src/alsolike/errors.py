@@ -8,6 +8,7 @@
     ├── SettingError     a setting is out of range or two settings contradict      (ValueError)
     ├── UnknownId        an id that the model or the table does not know           (LookupError)
     ├── FitError         the numbers give no finite answer                         (ArithmeticError)
+    │   └── DegenerateError  all that was trained ranks next to nothing
     ├── BundleError      a model on disk is damaged, incomplete or too new         (ValueError)
     ├── CompilerError    the kernels cannot be compiled on this machine            (RuntimeError)
     ├── LedgerError      a run's ledger is damaged or belongs to another run       (ValueError)
@@ -16,6 +17,8 @@
 
 Every message says what was expected, what came, where, and what to do about it.
 """
+
+from typing import Any
 
 
 class AlsolikeError(Exception):
@@ -40,6 +43,21 @@ class UnknownId(AlsolikeError, LookupError):
 
 class FitError(AlsolikeError, ArithmeticError):
     """The numbers given to the solver have no finite answer."""
+
+
+class DegenerateError(FitError):
+    """All that was trained ranks next to nothing: no model of it is fit to be used.
+
+    Parameters
+    ----------
+    message : str
+    found : alsolike.tuning.leaderboard.SearchResult or None
+        All that the search found; its ``best`` is not to be used.
+    """
+
+    def __init__(self, message: str, found: Any = None) -> None:
+        super().__init__(message)
+        self.found = found
 
 
 class BundleError(AlsolikeError, ValueError):

@@ -13,6 +13,7 @@ from alsolike.data.filtering import FilterReport
 from alsolike.data.readreport import ReadReport
 from alsolike.data.split import Split
 from alsolike.evaluation.final import TestFigures
+from alsolike.evaluation.results import said_of_degenerate
 from alsolike.models import bundle
 from alsolike.models.base import FactorModel
 from alsolike.models.config import ALSConfig
@@ -46,7 +47,7 @@ FILES = (
     ("ledger.sqlite", "what the search has done, so that it can go on after a kill"),
 )
 
-_PACKAGES = ("alsolike", "numpy", "scipy", "numba", "duckdb")
+PACKAGES = ("alsolike", "numpy", "scipy", "numba", "duckdb")
 
 _SHELVES = 4  # in each of the three galleries
 _NEIGHBOURS = 5
@@ -233,17 +234,11 @@ def report_content(
 ) -> ReportContent:
     """Return what the report shows of an outcome."""
     found, figures = outcome.found, outcome.figures()
-    before, after = (
-        {"": when, "users": size.users, "items": size.items, "interactions": size.interactions,
-         "density": size.density}
-        for when, size in (("before", outcome.how_filtered.before),
-                           ("after", outcome.how_filtered.after))
-    )  # fmt: skip
     return ReportContent(
         title=Path(outcome.how_read.source).name,
         command=command,
         reading=outcome.how_read.facts(),
-        filtering=Table.from_rows([before, after]),
+        filtering=sizes_of(outcome.how_filtered),
         splitting=outcome.split.facts(),
         leaderboard=found.leaderboard,
         chosen=[(name.replace("_", " "), f"{value}") for name, value in _settings(outcome)],
@@ -256,9 +251,20 @@ def report_content(
         warnings=list(_warnings(outcome)),
         notes=list(_notes(outcome)),
         files=[*_files(figures), *_further_files(found)],
-        versions=[(name, version(name)) for name in _PACKAGES],
+        versions=[(name, version(name)) for name in PACKAGES],
         verdicts=[(f"{verdict}", verdict.is_better) for verdict in outcome.test.verdicts],
     )
+
+
+def sizes_of(how_filtered: FilterReport) -> Table:
+    """Return what there was before the filter and after it, a row for each."""
+    return Table.from_rows(
+        [
+            {"": when, "users": size.users, "items": size.items, "interactions": size.interactions,
+             "density": size.density}
+            for when, size in (("before", how_filtered.before), ("after", how_filtered.after))
+        ]
+    )  # fmt: skip
 
 
 def _settings(outcome: Outcome) -> list[tuple[str, object]]:
@@ -288,6 +294,9 @@ def _chosen_items(model: FactorModel, seed: int) -> list[tuple[str, list[str]]]:
 
 def _warnings(outcome: Outcome) -> Iterator[str]:
     found, gain = outcome.found, outcome.test.difference
+    yield from _as_by_lot(outcome.test)
+    if not len(outcome.similar_items):
+        yield "No item has a similar item: similar_items.parquet has no rows."
     yield from _out_of_reach(found)
     if gain.n < 100:
         yield f"Only {gain.n:,} test users: the intervals are wide, and percentiles of few users."
@@ -307,6 +316,15 @@ def _warnings(outcome: Outcome) -> Iterator[str]:
         yield f"{rejected:,} malformed lines were rejected."
     if read.missing:
         yield f"{read.missing:,} rows without a user or an item were dropped."
+
+
+def _as_by_lot(test: TestFigures) -> Iterator[str]:
+    """Say where the chosen model, or what it shows beside items, ranks next to nothing."""
+    if test.evaluations and test.evaluations[0].is_degenerate:
+        yield f"On the test users: {said_of_degenerate(test.evaluations[0].degenerate_share)}"
+    if test.shelves and test.shelves[0].is_degenerate:
+        told = said_of_degenerate(test.shelves[0].degenerate_share, "item pages")
+        yield f"Similar items: {told} Pages whose item has no similar item are among them."
 
 
 def _out_of_reach(found: SearchResult) -> Iterator[str]:
@@ -347,6 +365,9 @@ def _notes(outcome: Outcome) -> Iterator[str]:
             "items are looked for there."
         )
     for name, other in found.beside.items():
+        if other.is_degenerate:
+            yield f"By {name} own way of counting ({other.judge}): {other.choice}"
+            continue
         score = other.judge.score
         row = next(row for row in other.leaderboard.rows() if row["run"] is not None)
         run, sweep = outcome.chosen_run, outcome.chosen.iterations

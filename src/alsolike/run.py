@@ -22,7 +22,7 @@ from alsolike.data.split import Split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.memory import available
-from alsolike.errors import SettingError, WritingError
+from alsolike.errors import DegenerateError, SettingError, WritingError
 from alsolike.evaluation.curves import checked_sweeps, with_given
 from alsolike.evaluation.final import TestFigures
 from alsolike.evaluation.intervals import paired_difference
@@ -46,6 +46,7 @@ from alsolike.tuning.presets import Preset, preset_for
 from alsolike.tuning.search import search
 from alsolike.tuning.searching import Searching
 from alsolike.tuning.space import Space
+from alsolike.withholding import withhold
 from alsolike.writing import alone_in, refuse_overlap
 
 _SHELF = 10
@@ -169,7 +170,8 @@ def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
     Raises
     ------
     AlsolikeError
-        Whatever stands in the way, with the way out; see `alsolike.errors`.
+        Whatever stands in the way, with the way out; see `alsolike.errors`. DegenerateError: no
+        training ranks better than by lot; nothing is published, and a report says so.
     """
     if not isinstance(job, Job):
         raise SettingError(f"A Job expected, as alsolike.Job makes it, not {said(job)}.")
@@ -186,7 +188,11 @@ def _done(job: Job, observer: Observer) -> Outcome:
     observer.tell(expected)
     if danger := expected.danger(available()):
         observer.warn(danger)
-    found = search_settings(job, prepared, figure=figure, observer=observer)
+    try:
+        found = search_settings(job, prepared, figure=figure, observer=observer)
+    except DegenerateError as none:
+        steps = prepared.how_read, prepared.how_filtered, prepared.split
+        raise withhold(none, job.out, *steps, command=job.command) from None
     chosen = job.search.chosen(found)
     try:
         test = _test_figures(found.judge, chosen, prepared.split, engine)

@@ -43,6 +43,7 @@ def evaluate(
     from alsolike.engines.local import LocalEngine
     from alsolike.errors import SettingError
     from alsolike.evaluation.measures import evaluate as measure
+    from alsolike.evaluation.results import said_of_degenerate
     from alsolike.models import bundle
     from alsolike.recommending.answers import history_of
 
@@ -59,8 +60,11 @@ def evaluate(
             "never be found where seen items are left out. Give likes that were held out, or "
             "--keep-seen."
         )
-    summary = measure(loaded, known, exclude=exclude, k=k, engine=engine).summary()
+    evaluation = measure(loaded, known, exclude=exclude, k=k, engine=engine)
+    summary = evaluation.summary()
     say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
+    if evaluation.is_degenerate:
+        say(f"warning: {said_of_degenerate(evaluation.degenerate_share)}", err=True)
 
 
 @click.command()

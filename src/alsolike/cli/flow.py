@@ -199,6 +199,7 @@ def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
     """Search for the best settings alone: the ledger, the leaderboard and all curves."""
     from alsolike.cli.terminal import Terminal
     from alsolike.compiling import ahead
+    from alsolike.errors import DegenerateError
     from alsolike.publishing import write_search
     from alsolike.run import alone_in_its_folder, prepare, search_settings
 
@@ -206,7 +207,12 @@ def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
     with alone_in_its_folder(job):
         with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead() as compiling:
             _tell_of(terminal, compiling=compiling)
-            found = search_settings(job, prepare(job, observer=terminal), observer=terminal)
+            prepared = prepare(job, observer=terminal)
+            try:
+                found = search_settings(job, prepared, observer=terminal)
+            except DegenerateError as error:
+                write_search(error.found, job.out)
+                raise
             terminal.tell(found)
         write_search(found, job.out)
     if not quiet:

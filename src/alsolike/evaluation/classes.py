@@ -16,6 +16,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.concentration import likes_of
 from alsolike.evaluation.intervals import Estimate, bootstrap_mean
 from alsolike.evaluation.results import Evaluation
+from alsolike.evaluation.ties import Ties
 from alsolike.hints import did_you_mean
 from alsolike.tables import Table
 
@@ -112,6 +113,7 @@ def by_popularity(
     lists: Lists,
     shown: Interactions,
     *,
+    ties: Ties | None = None,
     rng: np.random.Generator | int = 0,
     resamples: int = 2000,
 ) -> Table:
@@ -130,6 +132,9 @@ def by_popularity(
         What they were recommended; -1 where a list has ended.
     shown : Interactions
         Where likes are counted.
+    ties : Ties or None
+        The equal scores that the lists end in: a like among them is found as often as it is over
+        all orders of these. None: the lists are taken as they stand.
     rng : numpy.random.Generator or int
         A source of one seed, or that seed.
     resamples : int
@@ -157,12 +162,16 @@ def by_popularity(
     class_of = popularity_classes(likes)
     users = np.repeat(np.arange(n_users), np.diff(wanted.indptr))
     is_found = _found(users, wanted.indices, lists, n_items)
+    is_tied, chance = np.zeros_like(is_found), np.zeros(n_users)
+    if ties is not None:
+        is_tied, chance = ties.is_in, ties.share(lists.shape[1])
     metric, total = f"recall of pairs@{lists.shape[1]}", int(likes.sum())
     rows: list[dict[str, Any]] = []
     for number in np.unique(class_of).tolist():
         own, is_own = likes[class_of == number], class_of[wanted.indices] == number
         pairs = np.bincount(users[is_own], minlength=n_users)
-        hits = np.bincount(users[is_own & is_found], minlength=n_users)
+        hits = np.bincount(users[is_own & is_tied], minlength=n_users) * chance
+        hits += np.bincount(users[is_own & is_found & ~is_tied], minlength=n_users)
         asked = np.flatnonzero(pairs)
         figures: dict[str, Any] = dict.fromkeys(("mean", "low", "high"))
         if len(asked):
@@ -259,11 +268,12 @@ def ratio_of_sums(
 ) -> Estimate:
     """Estimate ``sum(parts) / sum(wholes)`` over users, with its 95 % bootstrap interval.
 
-    As `alsolike.evaluation.intervals.bootstrap_mean`, with both numbers of each user drawn.
+    As `alsolike.evaluation.intervals.bootstrap_mean`, with both numbers of each user drawn; from
+    the users in the order of these numbers, so that it does not matter in which they come.
 
     Parameters
     ----------
-    parts : int64, (n,)
+    parts : int64 or float64, (n,)
     wholes : int64, (n,)
         Each at least 1, so that no draw divides by 0.
     rng : numpy.random.Generator
@@ -288,11 +298,14 @@ def ratio_of_sums(
     expect_whole("resamples", resamples, least=1)
     some, all_of = np.asarray(parts), np.asarray(wholes)
     n = len(all_of)
-    is_whole = {some.dtype.kind, all_of.dtype.kind} <= set("iu")
-    if not n or not is_whole or len(some) != n or all_of.min() < 1:
+    is_number = some.dtype.kind in "iuf" and all_of.dtype.kind in "iu"
+    if not n or not is_number or len(some) != n or all_of.min() < 1 or not np.isfinite(some).all():
         raise DataError(
-            "A ratio of sums needs users who each have two whole numbers, the second at least 1."
+            "A ratio of sums needs users who each have two numbers, the second a whole number of "
+            "at least 1."
         )
+    in_order = np.lexsort((all_of, some))
+    some, all_of = some[in_order], all_of[in_order]
     ratios = np.empty(resamples)
     step = max(_DRAWS_PER_BLOCK // n, 1)
     for first in range(0, resamples, step):
@@ -300,7 +313,7 @@ def ratio_of_sums(
         sums = some.take(drawn).sum(axis=1), all_of.take(drawn).sum(axis=1)
         ratios[first : first + len(drawn)] = sums[0] / sums[1]
     low, high = np.quantile(ratios, [0.025, 0.975])
-    return Estimate(int(some.sum()) / int(all_of.sum()), float(low), float(high), n)
+    return Estimate(float(some.sum()) / int(all_of.sum()), float(low), float(high), n)
 
 
 def _found(

@@ -260,8 +260,8 @@ def optimism(
     --------
     >>> equal = np.random.default_rng(0).normal(0.5, 0.1, size=(100, 400))
     >>> print(optimism(equal, np.random.default_rng(1)))
-    The best of 100 scored 0.5140; being picked as the best overstates it by about 0.0125:
-    0.5015 (0.4916 to 0.5114) is to be expected.
+    The best of 100 scored 0.5140; being picked as the best overstates it by about 0.0124:
+    0.5015 (0.4916 to 0.5111) is to be expected.
     """
     exact = ExactValues(values)
     of_best = np.asarray(values, dtype=np.float64)[exact.best]

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError
+from alsolike.evaluation.ties import Exposure
 from alsolike.models.popularity import fit_popularity
 from alsolike.tables import Table
 
@@ -26,14 +27,15 @@ class Concentration:
         Of the catalogue, recommended or not.
     recommended : int
         Places filled in the lists of all users together.
-    distinct : int
-        Different items among them.
+    distinct : float
+        Different items among them; where lists end within equal scores, as many as are expected
+        over all orders of these, each list's by itself.
     coverage : float
         ``distinct / items``.
     gini : float or None
-        `gini` of how often each item is recommended, those that never are included: 0 where all
-        are equally often, near 1 where few items take all. Popularity's shows what the data and
-        the length of the lists alone make of it.
+        `gini` of how often each item is recommended, or expected to be where scores are equal,
+        those that never are included: 0 where all are equally often, near 1 where few items take
+        all. Popularity's shows what the data and the length of the lists alone make of it.
     top_items : int
         Items that are 1 % of the catalogue, rounded up.
     top_share : float or None
@@ -48,7 +50,7 @@ class Concentration:
 
     items: int
     recommended: int
-    distinct: int
+    distinct: float
     coverage: float
     gini: float | None
     top_items: int
@@ -62,7 +64,7 @@ class Concentration:
             ("recommendations", f"{self.recommended:,}"),
             (
                 "coverage of the catalogue",
-                f"{100 * self.coverage:.1f} % ({self.distinct:,} of {self.items:,} items)",
+                f"{100 * self.coverage:.1f} % ({self.distinct:,.0f} of {self.items:,} items)",
             ),
         ]
         most = "1 item" if self.top_items == 1 else f"{self.top_items:,} items"
@@ -87,7 +89,13 @@ class Concentration:
         return "\n".join(f"{label.ljust(width)}  {text}" for label, text in told)
 
 
-def concentration(wanted: sp.csr_array, lists: Lists, shown: Interactions) -> Concentration:
+def concentration(
+    wanted: sp.csr_array,
+    lists: Lists,
+    shown: Interactions,
+    *,
+    exposure: Exposure | None = None,
+) -> Concentration:
     """Measure how lists are spread over the catalogue.
 
     Parameters
@@ -98,6 +106,8 @@ def concentration(wanted: sp.csr_array, lists: Lists, shown: Interactions) -> Co
         What they were recommended; -1 where a list has ended.
     shown : Interactions
         Where likes are counted.
+    exposure : Exposure or None
+        How often each item is expected in these lists. None: as they stand.
 
     Raises
     ------
@@ -108,10 +118,12 @@ def concentration(wanted: sp.csr_array, lists: Lists, shown: Interactions) -> Co
     if not wanted.nnz:
         raise DataError("There is no held-out like to compare the recommendations with.")
     filled = lists[lists >= 0]
-    often = np.bincount(filled, minlength=len(likes))
+    often = np.bincount(filled, minlength=len(likes)).astype(np.float64)
+    distinct = float(np.count_nonzero(often))
+    if exposure is not None:
+        often, distinct = exposure.expected, exposure.distinct
     top_items = math.ceil(len(likes) / 100)
     most = np.sort(often)[::-1][:top_items]
-    distinct = int(np.count_nonzero(often))
     is_any = filled.size > 0
     return Concentration(
         items=len(likes),
@@ -120,8 +132,8 @@ def concentration(wanted: sp.csr_array, lists: Lists, shown: Interactions) -> Co
         coverage=distinct / len(likes),
         gini=gini(often) if is_any else None,
         top_items=top_items,
-        top_share=int(most.sum()) / filled.size if is_any else None,
-        likes_recommended=float(likes[filled].mean()) if is_any else None,
+        top_share=float(most.sum()) / filled.size if is_any else None,
+        likes_recommended=float((likes * often).sum()) / filled.size if is_any else None,
         likes_held_out=float(likes[wanted.indices].mean()),
     )
 
@@ -138,7 +150,7 @@ def gini(counts: npt.ArrayLike) -> float:
 
     Parameters
     ----------
-    counts : int64, (n,), not negative
+    counts : int64 or float64, (n,), not negative
         Of all items of the catalogue, zeros included.
 
     Returns
@@ -163,15 +175,16 @@ def gini(counts: npt.ArrayLike) -> float:
     """
     ascending = np.sort(np.asarray(counts))
     n = len(ascending)
-    if not n or ascending.dtype.kind not in "iu" or ascending[0] < 0 or not ascending[-1]:
-        raise DataError(
-            "A Gini coefficient needs whole numbers of which none is negative and one not 0."
-        )
+    is_usable = n and ascending.dtype.kind in "iuf" and np.isfinite(ascending).all()
+    if not is_usable or ascending[0] < 0 or not ascending[-1]:
+        raise DataError("A Gini coefficient needs numbers of which none is negative and one not 0.")
     if n == 1:
         return 0.0
-    # In whole numbers, so that equal counts give 0 to the last bit.
-    weighted = int(((2 * np.arange(1, n + 1) - n - 1) * ascending).sum())
-    return weighted / ((n - 1) * int(ascending.sum()))
+    # Equal numbers give 0 to the last bit: each half of the weights cancels the other.
+    weights = 2.0 * np.arange(1, n + 1) - n - 1
+    half = n // 2
+    weighted = float((weights[-half:] * (ascending[-half:] - ascending[:half][::-1])).sum())
+    return weighted / ((n - 1) * float(ascending.sum()))
 
 
 def likes_of(shown: Interactions) -> Counts:

@@ -156,7 +156,8 @@ class Panel:
                 if at == len(self._asked):
                     self._asked.append(questions)
                     self._longest.append(0)
-                self._longest[at] = max(self._longest[at], seat.judge.k)
+                # One place more shows whether equal scores reach beyond a list.
+                self._longest[at] = max(self._longest[at], seat.judge.k + 1)
         # The best of all items are among the seen ones and the best of the others.
         twins = ((at, self._twin_of(at)) for at in range(len(self._asked)))
         self._twins = {at: twin for at, twin in twins if twin is not None}

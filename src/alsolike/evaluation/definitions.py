@@ -7,8 +7,9 @@ relevant items, h that of hits; s is the sum, over the places of the hits, of th
 dcg is the sum, over the same places, of 1 / log2(place + 1). Places count from 1. A mean is over
 the users with a relevant item unless it says all users.
 
-`DEFINITIONS` is the table. A line without a word on where it differs is ours on every input. The
-values are derived from what the kernels measure; nothing is measured twice.
+`DEFINITIONS` is the table. Ours are means over all orders of equal scores; all others take a list
+in the order in which it stands, but for LightFM. A line without a word on where it differs is else
+ours on every input. The values are derived from what the kernels measure.
 
 References
 ----------
@@ -72,13 +73,17 @@ class Definition:
         return self.metric.removesuffix("@k")
 
 
-def _mean_of(name: str) -> Callable[[Evidence], float]:
+def _mean_over_orders(name: str) -> Callable[[Evidence], float]:
     return lambda found: float(found.ours[name].mean())
+
+
+def _mean_of(name: str) -> Callable[[Evidence], float]:
+    return lambda found: float(found.listed_as[name].mean())
 
 
 def _over_all_users(name: str) -> Callable[[Evidence], float]:
     def value(found: Evidence) -> float:
-        return _with_zeros(found.ours[name], found)
+        return _with_zeros(found.listed_as[name], found)
 
     return value
 
@@ -93,7 +98,7 @@ def _pooled_precision(found: Evidence) -> float:
 
 def _precision_of_list(found: Evidence) -> float:
     # An empty list adds 0: it has no hit.
-    return float((found.ours["hits"] / np.maximum(found.listed, 1)).mean())
+    return float((found.listed_as["hits"] / np.maximum(found.listed, 1)).mean())
 
 
 def _safe_precision(found: Evidence) -> float:
@@ -106,18 +111,18 @@ def _safe_recall(found: Evidence) -> float:
 
 def _recall_capped_by_list(found: Evidence) -> float:
     most = np.minimum(found.listed, found.relevant)
-    return float((found.ours["hits"] / np.maximum(most, 1)).mean())
+    return float((found.listed_as["hits"] / np.maximum(most, 1)).mean())
 
 
 def _ndcg_of_list(found: Evidence) -> float:
     ideal = np.concatenate(([0.0], np.cumsum(1 / np.log2(np.arange(found.k) + 2.0))))
     ours = ideal[np.minimum(found.k, found.relevant)]
     theirs = ideal[np.minimum(found.listed, found.relevant)]
-    return float((found.ours["ndcg"] * ours / np.where(theirs > 0, theirs, 1)).mean())
+    return float((found.listed_as["ndcg"] * ours / np.where(theirs > 0, theirs, 1)).mean())
 
 
 def _over_relevant(found: Evidence) -> Values:
-    return found.ours["map"] * np.minimum(found.k, found.relevant) / found.relevant
+    return found.listed_as["map"] * np.minimum(found.k, found.relevant) / found.relevant
 
 
 def _map_over_relevant(found: Evidence) -> float:
@@ -169,13 +174,13 @@ _ALL_USERS = (
 )
 _WORST_PLACE = (
     "An item stands behind all others of equal score, so that of a tie that reaches beyond place k "
-    "nothing counts; here the lower item index comes first."
+    "nothing counts; here it counts as in the mean over all orders."
 )
 
 DEFINITIONS: tuple[Definition, ...] = (
     Definition(
         "alsolike", "precision@k", "precision", "mean of h / k", "measure_lists",
-        _mean_of("precision"),
+        _mean_over_orders("precision"),
     ),
     Definition(
         "implicit", "precision@k", "ranking_metrics_at_k: precision",
@@ -201,7 +206,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "lines 66-72, 248-263", _over_all_users("precision"), _ALL_USERS,
     ),
     Definition("alsolike", "recall@k", "recall", "mean of h / m", "measure_lists",
-        _mean_of("recall"),
+        _mean_over_orders("recall"),
     ),
     Definition(
         "irspack", "recall@k", "recall", "mean of h / m", "lines 158-163", _mean_of("recall"),
@@ -219,7 +224,7 @@ DEFINITIONS: tuple[Definition, ...] = (
     ),
     Definition(
         "alsolike", "capped_recall@k", "capped_recall", "mean of h / min(k, m)",
-        "measure_lists", _mean_of("capped_recall"),
+        "measure_lists", _mean_over_orders("capped_recall"),
     ),
     Definition(
         "irspack", "capped_recall@k", "recall, with recall_with_cutoff=True",
@@ -228,7 +233,7 @@ DEFINITIONS: tuple[Definition, ...] = (
     ),
     Definition(
         "alsolike", "hit_rate@k", "hit_rate", "share of users with h > 0", "measure_lists",
-        _mean_of("hit_rate"),
+        _mean_over_orders("hit_rate"),
     ),
     Definition(
         "irspack", "hit_rate@k", "hit", "share of users with h > 0", "lines 154-156",
@@ -240,7 +245,7 @@ DEFINITIONS: tuple[Definition, ...] = (
     ),
     Definition(
         "alsolike", "ndcg@k", "ndcg", "mean of dcg / dcg of min(k, m) hits", "ndcg",
-        _mean_of("ndcg"),
+        _mean_over_orders("ndcg"),
     ),
     Definition(
         "implicit", "ndcg@k", "ranking_metrics_at_k: ndcg", "mean of dcg / dcg of min(k, m) hits",
@@ -260,7 +265,8 @@ DEFINITIONS: tuple[Definition, ...] = (
         _over_all_users("ndcg"), _ALL_USERS,
     ),
     Definition(
-        "alsolike", "map@k", "map", "mean of s / min(k, m)", "average_precision", _mean_of("map"),
+        "alsolike", "map@k", "map", "mean of s / min(k, m)", "average_precision",
+        _mean_over_orders("map"),
     ),
     Definition(
         "implicit", "map@k", "ranking_metrics_at_k: map", "mean of s / min(k, m)",
@@ -285,7 +291,7 @@ DEFINITIONS: tuple[Definition, ...] = (
     ),
     Definition(
         "alsolike", "mrr@k", "mrr", "mean of 1 / place of the first hit", "reciprocal_rank",
-        _mean_of("mrr"),
+        _mean_over_orders("mrr"),
     ),
     Definition(
         "LightFM", "mrr", "reciprocal_rank", "the same in the whole catalogue",

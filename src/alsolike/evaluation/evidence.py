@@ -5,7 +5,7 @@ the rest from these.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,10 @@ import scipy.sparse as sp
 
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.measures import measured
-from alsolike.evaluation.questions import Questions, as_lists
-from alsolike.kernels.launch import plain
-from alsolike.kernels.metrics import LIST_MEASURES, measure_lists
+from alsolike.evaluation.measures import measured, values_of
+from alsolike.evaluation.questions import Questions
+from alsolike.evaluation.ties import Ties, ties_of
+from alsolike.kernels.metrics import LIST_MEASURES
 from alsolike.models.base import Recommender
 from alsolike.recommending.many import Ranked
 
@@ -58,8 +58,11 @@ class Evidence:
     Parameters
     ----------
     k, n_items : int
+    listed_as : mapping of str to float64, (n_users,)
+        The columns of `alsolike.kernels.metrics.LIST_MEASURES`, of the lists as they stand.
     ours : mapping of str to float64, (n_users,)
-        The columns of `alsolike.kernels.metrics.LIST_MEASURES`.
+        The same in the mean over all orders of equal scores; as `listed_as` where there are lists
+        and no scores.
     relevant, listed : int64, (n_users,)
         Relevant items; items in the list.
     hit : bool, (n_users, k)
@@ -74,6 +77,7 @@ class Evidence:
 
     k: int
     n_items: int
+    listed_as: Mapping[str, Values]
     ours: Mapping[str, Values]
     relevant: Counts
     listed: Counts
@@ -86,9 +90,11 @@ class Evidence:
 def of_model(model: Recommender, questions: Questions, ranked: Ranked, engine: Engine) -> Evidence:
     """Return what a model's lists, one item longer than the k that counts, and its scores tell."""
     k = ranked.indices.shape[1] - 1
-    auc = measured(model, questions, ranked, [k], ["auc"], engine).per_user["auc"]
+    ties = ties_of(model, questions, ranked, [k], engine)
+    auc = measured(model, questions, ranked, [k], ["auc"], engine, ties).per_user["auc"]
     whole = _whole(model, questions, auc, engine)
-    return _evidence(ranked, questions.wanted, k, questions.without_relevant, whole)
+    found = _evidence(ranked, questions.wanted, k, questions.without_relevant, whole)
+    return replace(found, ours=_by_name(values_of(ranked, ties, questions.wanted, [k])))
 
 
 def of_lists(lists: Ranked | npt.ArrayLike, relevant: sp.sparray | Questions, k: int) -> Evidence:
@@ -113,16 +119,19 @@ def of_lists(lists: Ranked | npt.ArrayLike, relevant: sp.sparray | Questions, k:
 def _evidence(
     ranked: Ranked, wanted: sp.csr_array, k: int, without_relevant: int, whole: Whole | None
 ) -> Evidence:
-    items = plain(ranked.indices[:, :k])
-    measures = np.empty((1, len(LIST_MEASURES), len(items)))
-    measure_lists(items, *as_lists(wanted), np.array([k], dtype=np.int64), measures)
+    items = ranked.indices[:, :k]
+    # Each place has a score of its own here: the order of the list is that of its maker.
+    in_order = np.broadcast_to(-np.arange(k, dtype=np.float32), items.shape)
+    untied = Ties.none(len(items), 0, [k])
+    measures = _by_name(values_of(Ranked(items, in_order), untied, wanted, [k]))
     hit = _hits(items, wanted)
     # A score equal to that of the place after the list belongs to a tie that reaches there.
     safe = ranked.scores[:, :k] > ranked.scores[:, k : k + 1] if ranked.scores.shape[1] > k else hit
     return Evidence(
         k,
         wanted.shape[1],
-        dict(zip(LIST_MEASURES, measures[0], strict=True)),
+        measures,
+        measures,
         np.diff(wanted.indptr).astype(np.int64),
         np.count_nonzero(items >= 0, axis=1).astype(np.int64),
         hit,
@@ -130,6 +139,10 @@ def _evidence(
         without_relevant,
         whole,
     )
+
+
+def _by_name(values: Values) -> dict[str, Values]:
+    return dict(zip(LIST_MEASURES, values[0], strict=True))
 
 
 def _hits(items: Items, wanted: sp.csr_array) -> Flags:

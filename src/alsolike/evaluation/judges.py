@@ -12,7 +12,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.split import Split, relevant_counts
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.judging import Judge, Seat, resamples_of, said_of_seen
+from alsolike.evaluation.judging import Judge, Seat, marked, resamples_of, said_of_seen
 from alsolike.evaluation.measures import METRICS, SquaredErrors, measured
 from alsolike.evaluation.pages import Pages
 from alsolike.evaluation.questions import Questions
@@ -94,8 +94,8 @@ class _ListSeat:
         values = [of_train.mean(measure), interval.mean, interval.low, interval.high]
         if isinstance(model, FactorModel):
             values += [errors.mean(model, engine) for errors in self._errors]
-        named = zip(self.judge.figures, map(float, values), strict=False)
-        return dict(named), answers
+        named = dict(zip(self.judge.figures, map(float, values), strict=False))
+        return named | marked(of_chosen), answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,10 +236,12 @@ class _ShelfSeat:
         """Return the judge's figures; users' lists are not looked at."""
         judge = self.judge
         shelves = shelves_of(model, self._train, min_count=judge.min_count, engine=engine)
-        answers = judged(shelves, self._pages, [judge.k], [judge.metric]).per_user[judge.column]
+        evaluation = judged(shelves, self._pages, [judge.k], [judge.metric])
+        answers = evaluation.per_user[judge.column]
         found = self._resamples.mean(answers)
         values = (float(found.mean), float(found.low), float(found.high))
-        return dict(zip(judge.interval, values, strict=True)), answers
+        named = dict(zip(judge.interval, values, strict=True))
+        return named | marked(evaluation), answers
 
 
 KINDS: Mapping[str, type[Judge]] = {judge.kind: judge for judge in (ListJudge, ShelfJudge)}

@@ -14,6 +14,7 @@ from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.intervals import Resamples
 from alsolike.evaluation.questions import Questions
+from alsolike.evaluation.results import Evaluation
 from alsolike.hints import did_you_mean
 from alsolike.models.base import Recommender
 from alsolike.recommending.scan import Ranked
@@ -24,6 +25,10 @@ Values = npt.NDArray[np.float64]
 
 # The name of the judge that ranks, where nothing is said; the others of a search have their own.
 HONEST = "honest"
+
+# The figure that degenerate points have beside those of their judge: the share of users, or of
+# pages, whose list says next to nothing; see `Evaluation.is_degenerate`.
+DEGENERATE = "degenerate_share"
 
 # Intervals of points rank nothing; 1,000 resamples place their ends to about a tenth of the width.
 _RESAMPLES = 1_000
@@ -53,7 +58,7 @@ class Seat(Protocol):
     ) -> tuple[dict[str, float], Values]:
         """Return the judge's figures for one model, from the lists that answer its questions.
 
-        And the value of each user.
+        With `DEGENERATE` where it is degenerate; and the value of each user.
         """
 
 
@@ -179,6 +184,11 @@ class Judge(ABC):
 def resamples_of(n_users: int, seed: int) -> Resamples:
     """Return draws that are the same for each point: two points do not differ by their draw."""
     return Resamples(n_users, np.random.default_rng(seed), resamples=_RESAMPLES)
+
+
+def marked(found: Evaluation) -> dict[str, float]:
+    """Return the mark of a degenerate point among its figures, or nothing."""
+    return {DEGENERATE: found.degenerate_share} if found.is_degenerate else {}
 
 
 def said_of_seen(exclude_seen: bool) -> str:

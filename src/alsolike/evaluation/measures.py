@@ -17,7 +17,9 @@ auc               share of pairs of a relevant and another item (not excluded) i
 coverage@k        share of all items that are in at least one user's list; one value for all
 ================= ===============================================================================
 
-Places count from 1. Equal scores stand in the order of the items.
+Places count from 1. Where scores are equal, each figure is the mean over all orders of the items
+that have them [3]_: which item is called by which id changes nothing. Scores are equal where the
+float32 that a list is ranked by are.
 
 References
 ----------
@@ -25,6 +27,8 @@ References
    20(4), 2002.
 .. [2] S. Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009,
    section 6.2.
+.. [3] F. McSherry, M. Najork, "Computing information retrieval performance measures efficiently in
+   the presence of tied scores", ECIR 2008.
 """
 
 from collections.abc import Sequence
@@ -47,6 +51,7 @@ from alsolike.evaluation.questions import (
     same_ids,
 )
 from alsolike.evaluation.results import Evaluation
+from alsolike.evaluation.ties import Ties, exposure_of, ties_of
 from alsolike.hints import did_you_mean, with_example
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
@@ -130,6 +135,8 @@ def evaluate(
 
     Examples
     --------
+    Items b and c are equally popular: u1 gets either of them.
+
     >>> from alsolike.models.popularity import fit_popularity
     >>> train = Interactions.from_columns(["u1", "u2", "u2", "u3"], ["a", "a", "b", "c"])
     >>> held_out = Interactions(
@@ -140,7 +147,7 @@ def evaluate(
     +------+-------------+
     | user | precision@1 |
     +------+-------------+
-    | u1   |           1 |
+    | u1   |         0.5 |
     | u3   |           0 |
     +------+-------------+
     """
@@ -154,7 +161,7 @@ def evaluate(
             same_ids(model, interactions, label)
     engine = engine or LocalEngine()
     questions = Questions.of(held_out, exclude, user_indices)
-    ranked = questions.ranked(model, max(lengths), engine, observer)
+    ranked = questions.ranked(model, max(lengths) + 1, engine, observer)
     return measured(model, questions, ranked, lengths, names, engine)
 
 
@@ -165,12 +172,17 @@ def measured(
     lengths: Sequence[int],
     names: Sequence[str],
     engine: Engine,
+    ties: Ties | None = None,
 ) -> Evaluation:
-    """Measure the lists that answer `questions`, at least as long as the longest of `lengths`."""
-    n_users = len(questions.users)
-    values = np.empty((len(lengths), len(LIST_MEASURES), n_users))
-    wanted = as_lists(questions.wanted)
-    measure_lists(plain(ranked.indices), *wanted, np.array(lengths, dtype=np.int64), values)
+    """Measure the lists that answer `questions`, longer than the longest of `lengths`.
+
+    One place more shows whether equal scores reach beyond a list. `ties` are those of these lists,
+    with ``spread=True``, where they are known already.
+    """
+    with_coverage = "coverage" in names
+    if ties is None:
+        ties = ties_of(model, questions, ranked, lengths, engine, spread=with_coverage)
+    values = values_of(ranked, ties, questions.wanted, lengths)
     columns: dict[str, Any] = {"user": questions.user_ids}
     for at, length in enumerate(lengths):
         for name in names:
@@ -179,15 +191,47 @@ def measured(
     if "auc" in names:
         columns["auc"] = _auc(model, questions, engine)
     n_items = questions.wanted.shape[1]
+    covered = {
+        length: exposure_of(ranked, lengths, at, ties, n_items).coverage
+        for at, length in enumerate(lengths)
+        if with_coverage
+    }
     return Evaluation(
         model.name,
         questions.exclude is not None,
         questions.users,
         Table(columns),
-        {length: int(values[at, 0].sum()) for at, length in enumerate(lengths)},
-        _coverage(ranked, lengths, n_items) if "coverage" in names else {},
+        {length: float(values[at, 0].sum()) for at, length in enumerate(lengths)},
+        covered,
         questions.without_relevant,
+        blind_at={length: float(ties.is_blind[at].mean()) for at, length in enumerate(lengths)},
     )
+
+
+def values_of(ranked: Ranked, ties: Ties, wanted: sp.csr_array, lengths: Sequence[int]) -> Values:
+    """Return the measures of lists, float64, (n_lengths, len(LIST_MEASURES), n_lists).
+
+    Parameters
+    ----------
+    ranked : Ranked, (n_lists, at least the longest length)
+    ties : Ties
+        The groups that the ends of the longest lists cut.
+    wanted : CSR, (n_lists, n_items)
+    lengths : sequence of int
+        Ascending.
+    """
+    longest = lengths[-1]
+    values = np.empty((len(lengths), len(LIST_MEASURES), len(ranked.indices)))
+    measure_lists(
+        plain(np.ascontiguousarray(ranked.indices[:, :longest])),
+        plain(np.ascontiguousarray(ranked.scores[:, :longest])),
+        plain(ties.sizes),
+        plain(ties.relevant),
+        *as_lists(wanted),
+        np.array(lengths, dtype=np.int64),
+        values,
+    )
+    return values
 
 
 def mean_squared_error(
@@ -335,11 +379,3 @@ def _auc(model: Recommender, questions: Questions, engine: Engine) -> Values:
         return values
 
     return np.concatenate(engine.each(measure, range(0, len(users), step)))
-
-
-def _coverage(ranked: Ranked, lengths: Sequence[int], n_items: int) -> dict[int, float]:
-    covered = {}
-    for length in lengths:
-        shown = np.unique(ranked.indices[:, :length])
-        covered[length] = float(np.count_nonzero(shown >= 0) / n_items)
-    return covered

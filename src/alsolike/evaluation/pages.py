@@ -1,7 +1,7 @@
 """Pages: items whose shelves users are shown, drawn once and asked of one model after another."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,11 +12,15 @@ from alsolike.data.arguments import expect_whole
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError
 from alsolike.evaluation.questions import Questions, relevant_of
+from alsolike.evaluation.ties import Ties, covers_median
+from alsolike.models.base import Floats
+from alsolike.recommending.scan import Ranked
 
 Indices = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
-Neighbours = Callable[[Items, int], Items]
+Neighbours = Callable[[Items, int], Ranked]
+Lines = Callable[[Items], Floats]
 
 # Neighbours are asked for at this many times the length of a shelf, since a user has some of them
 # already; then, where that was not enough, at this many times what was asked. Of the 36,311 items
@@ -92,43 +96,81 @@ class Pages:
         without_page = int(np.count_nonzero(~has_page))
         return cls(questions, own.indices.astype(np.int32), owners, exclude_seen, without_page)
 
-    def shelves(self, neighbours: Neighbours, k: int) -> tuple[Items, Mask]:
+    def filled(
+        self,
+        neighbours: Neighbours,
+        lengths: Sequence[int],
+        *,
+        n_shown: int,
+        lines: Lines | None = None,
+        spread: bool = False,
+    ) -> "Filled":
         """Fill the shelf beside the item of each page.
 
         Each item's neighbours are asked for once, for all its pages. Where a user has so many of
-        them already that a shelf is not full, that item's list is taken deeper.
+        them already that a shelf is not full, or where a shelf ends within equal scores, that
+        item's list is taken deeper.
 
         Parameters
         ----------
         neighbours : callable
-            From items and a depth to lists, int32, (n_given, depth): the best beside each item,
-            each once, without the item itself; -1 where a list has ended. A deeper list begins
-            with the shallower one.
-        k : int
-            Length of a shelf, at least 1.
-
-        Returns
-        -------
-        shelves : int32, (n_pages, k)
-            -1 where a shelf has ended.
-        is_barren : bool, (n_pages,)
-            Pages whose item has no neighbour at all.
+            From items and a depth to lists, (n_given, depth): the best beside each item, each once,
+            without the item itself; -1 where a list has ended. A deeper list begins with the
+            shallower one, but for the order of equal scores. Scores of -inf are none: then no two
+            are equal.
+        lengths : sequence of int
+            Of a shelf, ascending, each at least 1.
+        n_shown : int
+            Items that may be shown at all.
+        lines : callable or None
+            From items to the scores, float32, (n_given, n_items), that lists are ranked by; -inf
+            for what is not shown. None: equal scores are found by taking lists deeper.
+        spread : bool
+            Whether `Ties.expected` and `Ties.missed` are needed.
         """
-        shelves = np.full((len(self.items), k), -1, dtype=np.int32)
-        is_barren = np.zeros(len(self.items), dtype=bool)
-        unfilled, depth, n_items = np.arange(len(self.items)), k, self.questions.wanted.shape[1]
-        while unfilled.size:
-            # A list as long as a shelf and all that its user has fills the shelf, or has ended.
-            enough = k + int(self._have[self.owners[unfilled]].max())
-            depth = min(depth * _DEEPER, enough, n_items)
-            distinct, place = np.unique(self.items[unfilled], return_inverse=True)
-            lists = neighbours(distinct, depth)
-            is_barren[unfilled] = lists[place, 0] < 0
-            for block in self._blocks(unfilled, depth):
-                pages, of_pages = unfilled[block], lists[place[block]]
-                shelves[pages] = first_kept(of_pages, self._may_show(pages, of_pages), k)
-            unfilled = unfilled[(shelves[unfilled, -1] < 0) & (lists[place, -1] >= 0)]
-        return shelves, is_barren
+        longest = lengths[-1]
+        found = Filled.nothing(self, lengths, n_shown, spread=spread)
+        left, depth, n_items = np.arange(len(self.items)), longest, self.questions.wanted.shape[1]
+        while left.size:
+            # A list one longer than a shelf and all that its user has fills the shelf and shows
+            # what follows it, or has ended. Only equal scores may reach further.
+            enough = longest + 1 + int(self._have[self.owners[left]].max())
+            is_full = found.shelves.indices[left, -1] >= 0
+            depth = min(depth * _DEEPER, n_items, n_items if is_full.any() else enough)
+            is_done = np.zeros(len(left), dtype=bool)
+            for items, own in self._together(left, depth):
+                lists = neighbours(items, depth)
+                for block in self._blocks(left[own], depth):
+                    pages = left[own[block]]
+                    rows = np.searchsorted(items, self.items[pages])
+                    deep = Ranked(lists.indices[rows], lists.scores[rows])
+                    is_done[own[block]] = found.put(pages, deep)
+            left = left[~is_done]
+            if lines is not None:
+                is_full = found.shelves.indices[left, -1] >= 0
+                self._settle(found, left[is_full], lines)
+                left = left[~is_full]
+        return found
+
+    def _settle(self, found: "Filled", full: Indices, lines: Lines) -> None:
+        """Find what has the score that full shelves end with, among all items."""
+        n_items = self.questions.wanted.shape[1]
+        everything = np.arange(n_items, dtype=np.int32)
+        for items, own in self._together(full, n_items):
+            scores = lines(items)
+            for block in self._blocks(full[own], n_items):
+                pages = full[own[block]]
+                of_pages = scores[np.searchsorted(items, self.items[pages])]
+                is_shown = of_pages > -np.inf
+                found.tie(pages, Ranked(np.where(is_shown, everything, -1), of_pages))
+
+    def _together(self, pages: Indices, depth: int) -> Iterator[tuple[Items, Indices]]:
+        """Yield the distinct items of pages, so many at once as can be held, and their pages."""
+        distinct, place = np.unique(self.items[pages], return_inverse=True)
+        at_once = max(_CELLS_PER_BLOCK // depth, 1)
+        for first in range(0, len(distinct), at_once):
+            is_own = (place >= first) & (place < first + at_once)
+            yield distinct[first : first + at_once], np.flatnonzero(is_own)
 
     @functools.cached_property
     def _have(self) -> Indices:
@@ -139,18 +181,22 @@ class Pages:
         have: Indices = np.diff(aside.indptr).astype(np.int64)
         return have
 
-    def _may_show(self, pages: Indices, lists: Items) -> Mask:
+    def may_show(self, pages: Indices, lists: Items) -> Mask:
         """Return which places of the lists of consecutive pages hold something to be shown."""
         is_item: Mask = lists >= 0
         aside = self.questions.aside
         if aside is None or not self.exclude_seen:
             return is_item
+        return is_item & ~self.among(aside, pages, lists)
+
+    def among(self, matrix: sp.csr_array, pages: Indices, lists: Items) -> Mask:
+        """Return which places of the lists hold an item that `matrix` has for the page's user."""
         first, last = self.owners[pages[0]], self.owners[pages[-1]] + 1
-        has = np.zeros((last - first, aside.shape[1]), dtype=bool)
-        own = aside[first:last]
+        has = np.zeros((last - first, matrix.shape[1]), dtype=bool)
+        own = matrix[first:last]
         has[np.repeat(np.arange(last - first), np.diff(own.indptr)), own.indices] = True
-        may_show: Mask = is_item & ~has[(self.owners[pages] - first)[:, None], lists]
-        return may_show
+        found: Mask = has[(self.owners[pages] - first)[:, None], lists]
+        return found
 
     def _blocks(self, pages: Indices, depth: int) -> list[slice]:
         """Return slices of `pages`, of few enough users and pages to be held at once."""
@@ -164,6 +210,107 @@ class Pages:
             blocks.append(slice(start, stop))
             start = stop
         return blocks
+
+
+@dataclass(frozen=True, eq=False)
+class Filled:
+    """The shelves of pages, and what is known of the equal scores that they end in.
+
+    Parameters
+    ----------
+    pages : Pages
+    shelves : Ranked, (n_pages, longest length)
+    ties : Ties
+        Of each page; `Ties.is_in` is empty.
+    is_barren : bool, (n_pages,)
+        Pages whose item has no neighbour at all.
+    lengths : sequence of int
+    n_shown : int
+    """
+
+    pages: Pages
+    shelves: Ranked
+    ties: Ties
+    is_barren: Mask
+    lengths: Sequence[int]
+    n_shown: int
+
+    @classmethod
+    def nothing(
+        cls, pages: Pages, lengths: Sequence[int], n_shown: int, *, spread: bool
+    ) -> "Filled":
+        """Return shelves that are empty so far."""
+        n_pages, n_items = len(pages.items), pages.questions.wanted.shape[1]
+        ties = Ties.none(n_pages, 0, lengths, n_items if spread else None)
+        shelves = Ranked.nothing(n_pages, lengths[-1])
+        return cls(pages, shelves, ties, np.zeros(n_pages, dtype=bool), lengths, n_shown)
+
+    def put(self, pages: Indices, lists: Ranked) -> Mask:
+        """Fill the shelves of consecutive pages from lists; return which were deep enough.
+
+        A list is, where it has ended, or ends below the score of the shelf's last place.
+        """
+        items, scores, longest = lists.indices, lists.scores, self.lengths[-1]
+        columns = np.broadcast_to(np.arange(items.shape[1], dtype=np.int32), items.shape)
+        places = first_kept(columns, self.pages.may_show(pages, items), longest)
+        is_item = places >= 0
+        shelf, of_shelf = (
+            np.where(is_item, np.take_along_axis(part, places, axis=1), nothing)
+            for part, nothing in ((items, -1), (scores, -np.inf))
+        )
+        # Without scores no two are equal: they are taken for as far apart as their places.
+        is_scored: Mask = np.all(np.isfinite(of_shelf) | ~is_item, axis=1)
+        self.is_barren[pages] = items[:, 0] < 0
+        self.shelves.indices[pages] = shelf
+        self.shelves.scores[pages] = np.where(is_item & ~is_scored[:, None], -places, of_shelf)
+        is_full = is_item[:, -1]
+        is_below = ~is_scored | (scores[:, -1] < of_shelf[:, -1])
+        is_done: Mask = (items[:, -1] < 0) | (is_full & is_below)
+        rows = np.flatnonzero(is_done & is_full & is_scored)
+        self.tie(pages[rows], Ranked(items[rows], scores[rows]))
+        return is_done
+
+    def tie(self, pages: Indices, lists: Ranked) -> None:
+        """Note which full shelves of consecutive pages end within equal scores, and with what.
+
+        Parameters
+        ----------
+        pages : int64, (n_given,)
+        lists : Ranked
+            In whatever order, with all that has at least the last score of the shelf; -1 for what
+            is not shown.
+        """
+        if not len(pages):
+            return
+        ties, scores, is_item = self.ties, lists.scores, lists.indices >= 0
+        of_shelf, may_show = self.shelves.scores[pages], self.pages.may_show(pages, lists.indices)
+        for at, length in enumerate(self.lengths):
+            last = of_shelf[:, length - 1, None]
+            before = np.count_nonzero(of_shelf > last, axis=1)
+            size = np.count_nonzero(may_show & (scores == last), axis=1)
+            above, not_below = (
+                np.count_nonzero(is_item & higher, axis=1)
+                for higher in (scores > last, scores >= last)
+            )
+            # Of the others that may be shown: an item is not beside itself.
+            is_median = covers_median(above, not_below, max(self.n_shown - 1, 0))
+            ties.is_blind[at, pages] = (before + size > length) & is_median
+        rows = np.flatnonzero(before + size > self.lengths[-1])
+        if not len(rows):
+            return
+        cut, items = pages[rows], lists.indices[rows]
+        is_equal = may_show[rows] & (scores[rows] == last[rows])
+        ties.sizes[cut], ties.before[cut] = size[rows], before[rows]
+        is_wanted = self.pages.among(self.pages.questions.wanted, cut, items)
+        ties.relevant[cut] = np.count_nonzero(is_equal & is_wanted, axis=1)
+        if ties.expected is not None and ties.missed is not None:
+            of_cut, column = np.nonzero(is_equal)
+            for at, length in enumerate(self.lengths):
+                share = ties.share(length)[cut[of_cut]]
+                for total, weights in ((ties.expected, share), (ties.missed, np.log1p(-share))):
+                    total[at] += np.bincount(
+                        items[of_cut, column], weights, minlength=total.shape[1]
+                    )
 
 
 def _drawn(likes: sp.csr_array, pages_per_user: int, seed: int) -> sp.csr_array:

@@ -35,7 +35,9 @@ _PRINTED = ("library", "metric", "value", "minus_ours", "definition")
 _LEGEND = (
     "Per user: k the length asked for, n the items in the list, m the relevant items, h the hits, "
     "s the sum over the hits of the precision at their place, dcg the sum over the hits of "
-    "1 / log2(place + 1). A mean is over the users with a relevant item, unless it says all users."
+    "1 / log2(place + 1). A mean is over the users with a relevant item, unless it says all users. "
+    "Where scores are equal, ours is the mean over all orders of them, and the others take the "
+    "list as it stands, the lower item index first."
 )
 
 

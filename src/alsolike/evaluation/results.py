@@ -1,7 +1,7 @@
 """`Evaluation`: what was measured of a model, user by user."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -28,21 +28,38 @@ class Evaluation:
         Rows of the users measured.
     per_user : Table
         Column ``user`` with the caller's ids, and a float64 column per metric.
-    hits_at : mapping of int to int
-        List length -> hits of all users together.
+    hits_at : mapping of int to float
+        List length -> hits of all users together; whole where no list ends within a tie.
     coverage_at : mapping of int to float
         List length -> coverage.
     without_relevant : int
         Users asked for who have no relevant held-out item, and so no values.
+    blind_at : mapping of int to float
+        List length -> share of the users whose list says next to nothing: the score of its last
+        place is the median of the scores of all items, and reaches beyond the list.
     """
 
     model_name: str
     excludes_seen: bool
     user_indices: Indices
     per_user: Table
-    hits_at: Mapping[int, int]
+    hits_at: Mapping[int, float]
     coverage_at: Mapping[int, float]
     without_relevant: int = 0
+    blind_at: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def degenerate_share(self) -> float:
+        """The largest share of `blind_at`; of shelves, pages whose item has no neighbour count."""
+        return max(self.blind_at.values(), default=0.0)
+
+    @property
+    def is_degenerate(self) -> bool:
+        """Whether the model ranks next to nothing: for more than half of those it was asked for.
+
+        Its figures are those of an order drawn by lot, or nearly so. It should not be used.
+        """
+        return is_degenerate(self.degenerate_share)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -63,8 +80,8 @@ class Evaluation:
             )
         return float(self.per_user[metric].mean())
 
-    def hits(self, k: int) -> int:
-        """Return the hits of all users together in lists of length `k`."""
+    def hits(self, k: int) -> float:
+        """Return the hits of all users together in lists of length `k`, as expected under ties."""
         if k not in self.hits_at:
             raise SettingError(f"Lists of {k} were not measured, but of {list(self.hits_at)}.")
         return self.hits_at[k]
@@ -105,7 +122,29 @@ class Evaluation:
     def __repr__(self) -> str:
         means = ", ".join(f"{name} {self.mean(name):z.4f}" for name in self.metrics)
         seen = "seen excluded" if self.excludes_seen else "seen kept"
+        seen += ", degenerate" * self.is_degenerate
         return f"Evaluation({self.model_name}, {len(self.user_indices):,} users, {seen}: {means})"
 
     def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
+        told = f"<p>{said_of_degenerate(self.degenerate_share)}</p>" if self.is_degenerate else ""
+        return told + self.summary()._repr_html_()
+
+
+def is_degenerate(share: float) -> bool:
+    """Return whether a model with this share of lists that say next to nothing is degenerate."""
+    return share > 0.5
+
+
+def said_of_degenerate(share: float, of: str = "users") -> str:
+    """Return in words what makes a model degenerate, and what that means for its figures.
+
+    Examples
+    --------
+    >>> print(said_of_degenerate(0.973))
+    Degenerate: for 97 % of the users the list ends among items of equal score, half of all items
+    or more. What stands there is as good as drawn by lot.
+    """
+    return (
+        f"Degenerate: for {100 * share:.0f} % of the {of} the list ends among items of equal "
+        "score, half of all items or more. What stands there is as good as drawn by lot."
+    )

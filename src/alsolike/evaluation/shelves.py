@@ -6,7 +6,7 @@ user who likes it in training; wanted on its shelf are the user's held-out likes
 pages, drawn by a seed, and counts once, however many likes there are.
 
 Nothing is left out: a page whose item has no neighbours counts 0, and so does whatever a shelf is
-too short to show.
+too short to show. Equal scores are taken as in lists: each figure is the mean over their orders.
 """
 
 import functools
@@ -19,10 +19,9 @@ import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.measures import METRICS, checked_lengths, checked_metrics
+from alsolike.evaluation.measures import METRICS, checked_lengths, checked_metrics, values_of
 from alsolike.evaluation.pages import Pages
-from alsolike.evaluation.questions import as_lists
-from alsolike.evaluation.results import Evaluation
+from alsolike.evaluation.results import Evaluation, said_of_degenerate
 from alsolike.evaluation.stocking import (
     NeighbourShelves,
     PopularityShelves,
@@ -30,8 +29,9 @@ from alsolike.evaluation.stocking import (
     Shelves,
     shelves_of,
 )
-from alsolike.kernels.launch import plain
-from alsolike.kernels.metrics import LIST_MEASURES, measure_lists
+from alsolike.evaluation.ties import exposure_of
+from alsolike.kernels.metrics import LIST_MEASURES
+from alsolike.recommending.scan import Ranked
 from alsolike.tables import Table
 
 __all__ = [
@@ -48,6 +48,8 @@ __all__ = [
 ]
 
 Items = npt.NDArray[np.int32]
+Indices = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 
 # A shelf is a list and has no scores of all other items, which AUC needs.
 SHELF_METRICS = tuple(metric for metric in METRICS if metric != "auc")
@@ -95,6 +97,8 @@ class ShelfEvaluation(Evaluation):
             ("users without a held-out like", self.without_relevant, "not measured"),
         )
         told += [(label, f"{count:,}; {rule}") for label, count, rule in counted if count]
+        if self.is_degenerate:
+            told.append(("degenerate", said_of_degenerate(self.degenerate_share, "pages")))
         return told
 
     def __str__(self) -> str:
@@ -213,32 +217,49 @@ def judged(
             f"{questions.held_out.n_items:,}, and they are not the same. Take both from the same "
             "Split."
         )
-    longest = max(lengths)
-    lists, is_barren = pages.shelves(functools.partial(_checked, shelves), longest)
-    values = np.empty((len(lengths), len(LIST_MEASURES), len(owners)))
-    wanted = as_lists(questions.wanted[owners])
-    measure_lists(plain(lists), *wanted, np.array(lengths, dtype=np.int64), values)
-    per_user = np.bincount(owners).astype(np.float64)
+    with_coverage = "coverage" in names
+    filled = pages.filled(
+        functools.partial(_checked, shelves),
+        lengths,
+        n_shown=int(getattr(shelves, "n_shown", len(shelves.items))),
+        lines=getattr(shelves, "lines", None),
+        spread=with_coverage,
+    )
+    values = values_of(filled.shelves, filled.ties, questions.wanted[owners], lengths)
     columns: dict[str, Any] = {"user": questions.user_ids}
     for at, length in enumerate(lengths):
         for name in names:
             if name in LIST_MEASURES:
                 of_pages = values[at, LIST_MEASURES.index(name)]
-                columns[f"{name}@{length}"] = np.bincount(owners, weights=of_pages) / per_user
-    coverage_of = lengths if "coverage" in names else ()
+                columns[f"{name}@{length}"] = _mean_of_pages(of_pages, owners)
+    n_items = len(shelves.items)
+    covered = {
+        length: exposure_of(filled.shelves, lengths, at, filled.ties, n_items).coverage
+        for at, length in enumerate(lengths)
+        if with_coverage
+    }
+    is_blind = filled.ties.is_blind | filled.is_barren
     return ShelfEvaluation(
         shelves.name,
         pages.exclude_seen,
         questions.users,
         Table(columns),
-        {length: int(values[at, 0].sum()) for at, length in enumerate(lengths)},
-        {length: _coverage(lists[:, :length], len(shelves.items)) for length in coverage_of},
+        {length: float(values[at, 0].sum()) for at, length in enumerate(lengths)},
+        covered,
         questions.without_relevant,
+        blind_at={length: float(is_blind[at].mean()) for at, length in enumerate(lengths)},
         pages=len(owners),
-        without_neighbours=int(np.count_nonzero(is_barren)),
-        short=int(np.count_nonzero(lists[:, longest - 1] < 0)),
+        without_neighbours=int(np.count_nonzero(filled.is_barren)),
+        short=int(np.count_nonzero(filled.shelves.indices[:, -1] < 0)),
         without_page=pages.without_page,
     )
+
+
+def _mean_of_pages(values: Values, owners: Indices) -> Values:
+    """Return the mean over each user's pages, whatever the order in which these come."""
+    in_order = values[np.lexsort((values, owners))]
+    means: Values = np.bincount(owners, weights=in_order) / np.bincount(owners)
+    return means
 
 
 def of_shelf(metric: str) -> str:
@@ -263,13 +284,19 @@ def checked_shelf_metrics(metrics: Sequence[str]) -> list[str]:
     return names
 
 
-def _checked(model: Shelves, items: Items, depth: int) -> Items:
+def _checked(model: Shelves, items: Items, depth: int) -> Ranked:
     """Return what stands beside items, or raise DataError where it is nothing to be measured."""
-    lists, n_items = np.asarray(model.ranked(items, depth).indices), len(model.items)
+    found, n_items = model.ranked(items, depth), len(model.items)
+    lists, scores = np.asarray(found.indices), np.asarray(found.scores, dtype=np.float32)
     if lists.shape != (len(items), depth) or lists.dtype.kind not in "iu":
         raise DataError(
             f"The shelves {model.name!r} gave lists of shape {lists.shape} and {lists.dtype}; row "
             f"numbers of shape {(len(items), depth)} expected, -1 where a list has ended."
+        )
+    if scores.shape != lists.shape:
+        raise DataError(
+            f"The shelves {model.name!r} gave scores of shape {scores.shape} for lists of shape "
+            f"{lists.shape}; a score for each place expected, -inf where there is none."
         )
     ascending = np.sort(lists, axis=1)
     is_twice = (ascending[:, 1:] == ascending[:, :-1]) & (ascending[:, 1:] >= 0)
@@ -279,13 +306,10 @@ def _checked(model: Shelves, items: Items, depth: int) -> Items:
         (is_outside.any(axis=1), f"an item that is none of the {n_items:,}"),
         (goes_on.any(axis=1), "an item after its end (-1)"),
         ((lists == items[:, None]).any(axis=1), "that item itself"),
+        ((~(scores[:, :-1] >= scores[:, 1:])).any(axis=1), "scores that do not descend"),
         (is_twice.any(axis=1), "an item twice"),
     ):
         if odd.any():
             item = model.items.id_of(int(items[np.flatnonzero(odd)[0]]))
             raise DataError(f"The shelf {model.name!r} beside item {item!r} shows {what}.")
-    return lists.astype(np.int32, copy=False)
-
-
-def _coverage(lists: Items, n_items: int) -> float:
-    return float(np.count_nonzero(np.unique(lists) >= 0) / n_items)
+    return Ranked(lists.astype(np.int32, copy=False), scores)

@@ -18,6 +18,7 @@ from alsolike.evaluation.classes import by_history, by_popularity, seed_of
 from alsolike.evaluation.concentration import Concentration, concentration
 from alsolike.evaluation.measures import checked_metrics, measured
 from alsolike.evaluation.questions import Questions, same_ids
+from alsolike.evaluation.ties import exposure_of, ties_of
 from alsolike.models.base import Recommender
 from alsolike.observing import SILENT, Observer
 from alsolike.tables import Table
@@ -142,7 +143,7 @@ def slices_of(
     ... )
     >>> found = slices_of(fit_popularity(train), held_out, train, k=1)
     >>> found.by_history["mean"].tolist(), found.concentration.coverage
-    ([1.0, 1.0], 0.6666666666666666)
+    ([0.5, 1.0], 0.5)
     """
     expect_whole("k", k, least=1)
     if metric == "coverage":
@@ -153,15 +154,23 @@ def slices_of(
     seed = seed_of(rng)
     engine = engine or LocalEngine()
     questions = Questions.of(held_out, shown if exclude_seen else None, user_indices)
-    lists = questions.ranked(model, k, engine, observer)
-    evaluation = measured(model, questions, lists, [k], names, engine)
+    lists = questions.ranked(model, k + 1, engine, observer)
+    ties = ties_of(model, questions, lists, [k], engine, spread=True)
+    evaluation = measured(model, questions, lists, [k], names, engine, ties)
     (measure,) = evaluation.metrics
     of_users = by_history(
         evaluation, shown, measure, classes=classes, rng=seed, resamples=resamples
     )
     of_items = by_popularity(
-        model.name, questions.wanted, lists.indices, shown, rng=seed, resamples=resamples
+        model.name,
+        questions.wanted,
+        lists.indices[:, :k],
+        shown,
+        ties=ties,
+        rng=seed,
+        resamples=resamples,
     )
+    exposure = exposure_of(lists, [k], 0, ties, questions.wanted.shape[1])
     return Slices(
         model.name,
         measure,
@@ -170,7 +179,7 @@ def slices_of(
         questions.without_relevant,
         of_users,
         of_items,
-        concentration(questions.wanted, lists.indices, shown),
+        concentration(questions.wanted, lists.indices[:, :k], shown, exposure=exposure),
     )
 
 

@@ -21,8 +21,8 @@ from alsolike.evaluation.pages import first_kept
 from alsolike.models.base import FactorModel, Floats, Recommender, Rows, with_factors
 from alsolike.models.popularity import PopularityModel, as_scores
 from alsolike.observing import SILENT, Observer
-from alsolike.recommending.answers import MIN_COUNT
-from alsolike.recommending.many import Ranked, similar_indices, top_items
+from alsolike.recommending.answers import MIN_COUNT, with_direction
+from alsolike.recommending.many import Ranked, similar_indices, similar_scores, top_items
 
 Counts = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
@@ -45,7 +45,9 @@ class Shelves(Protocol):
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` best beside each item, best first, the item itself not among them.
 
-        A longer list must begin with the shorter one.
+        A longer list must begin with the shorter one, but for the order of equal scores. Where
+        scores are equal, figures are means over all orders of them; where all are -inf, there are
+        no scores, and the order given is the only one.
         """
 
 
@@ -95,6 +97,18 @@ class NeighbourShelves(_OfModel):
     def __post_init__(self) -> None:
         with_factors(self.model, "compare items")
 
+    @property
+    def n_shown(self) -> int:
+        """How many items may be shown at all."""
+        is_shown = with_direction(self.model) & (self.model.item_counts >= self.min_count)
+        return int(np.count_nonzero(is_shown))
+
+    def lines(self, item_indices: Items) -> Floats:
+        """Return the cosines that lists are ranked by, (n_given, n_items); -inf: not shown."""
+        return similar_scores(
+            self.model, item_indices, min_count=self.min_count, engine=self.engine
+        )
+
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` nearest of each item."""
         return similar_indices(
@@ -120,6 +134,19 @@ class PopularityShelves(_OfModel):
 
     model: PopularityModel
     min_count: int = MIN_COUNT
+
+    @property
+    def n_shown(self) -> int:
+        """How many items may be shown at all."""
+        return int(np.count_nonzero(self.model.counts >= self.min_count))
+
+    def lines(self, item_indices: Items) -> Floats:
+        """Return the scores that lists are ranked by, (n_given, n_items); -inf: not shown."""
+        counts, rows = self.model.counts, np.arange(len(item_indices))
+        line = np.where(counts >= self.min_count, as_scores(counts), np.float32(-np.inf))
+        lines = np.tile(line, (len(item_indices), 1))
+        lines[rows, item_indices] = -np.inf
+        return lines
 
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` most liked items, equals in the order of the items."""
@@ -174,6 +201,11 @@ class ScoredShelves(_OfModel):
     min_count: int = MIN_COUNT
     engine: Engine | None = None
     observer: Observer = SILENT
+
+    @property
+    def n_shown(self) -> int:
+        """How many items may be shown at all."""
+        return int(np.count_nonzero(self.counts >= self.min_count))
 
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` items that score highest beside each item."""

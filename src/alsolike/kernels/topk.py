@@ -151,6 +151,17 @@ def rank_few(
     return -1
 
 
+@bare_kernel
+def score_all(X: Array, Y: Array, ceiling: float, out: Array) -> None:
+    """Fill `out`, float32 (b, m), with the scores of all rows with all items, by `dot`.
+
+    Scores are clipped to ``[-ceiling, ceiling]``, as those of lists are.
+    """
+    for row in range(X.shape[0]):
+        for item in range(Y.shape[0]):
+            out[row, item] = max(-ceiling, min(ceiling, dot(X[row], Y[item])))
+
+
 @part
 def push(scores: Array, ids: Array, filled: int, score: Any, item: Any) -> int:
     """Give one heap an item, in whatever order they come; return how many entries it has then.

@@ -14,11 +14,12 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.hints import with_example
-from alsolike.models.base import FactorModel, Recommender, expect_model, with_factors
+from alsolike.models.base import FactorModel, Floats, Recommender, expect_model, with_factors
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,
+    Mask,
     checked_ids,
     checked_indices,
     checked_k,
@@ -32,12 +33,14 @@ from alsolike.recommending.answers import (
 from alsolike.recommending.excluding import excluded_of
 from alsolike.recommending.fallback import Lists, WithoutLikes, check_without_likes, shown
 from alsolike.recommending.scan import (
+    QUERIES_PER_BLOCK,
     NotFiniteError,
     Plain,
     Products,
     Ranked,
     Scan,
     Source,
+    blocks_of,
 )
 from alsolike.tables import Table
 
@@ -101,16 +104,19 @@ def top_items(
     n_users, n_items = len(model.users), len(model.items)
     rows = checked_indices(user_indices, n_users, kind="user")
     starts, ends, taken = excluded_of(exclude, rows, (n_users, n_items))
-    source: Source = (
-        Products(rows, model.user_factors, model.item_factors, model.item_norms)
-        if isinstance(model, FactorModel)
-        else Plain(rows, model)
-    )
+    source = source_of(model, rows)
     scan = Scan(source, open_items(n_items, allow, deny), taken, starts, ends, checked_k(k))
     try:
         return scan.run(engine or LocalEngine(), observer, "Ranking items")
     except NotFiniteError as bad:
         raise bad.told(model, rows) from None
+
+
+def source_of(model: Recommender, rows: Indices) -> Source:
+    """Return the scores that `top_items` ranks these users' lists by."""
+    if isinstance(model, FactorModel):
+        return Products(rows, model.user_factors, model.item_factors, model.item_norms)
+    return Plain(rows, model)
 
 
 def similar_indices(
@@ -151,11 +157,9 @@ def similar_indices(
     candidates = with_direction(model)
     asked = np.flatnonzero(candidates[rows])
     chosen = rows[asked]
-    units = unit_rows(model.item_factors, model.item_norms)
-    lengths = candidates.astype(np.float32)
     itself = np.arange(len(chosen) + 1, dtype=np.int64)
     scan = Scan(
-        Products(chosen, units, units, lengths, ceiling=1.0),
+        _cosines(model, chosen, candidates),
         candidates & (model.item_counts >= min_count),
         chosen,
         itself[:-1],
@@ -171,6 +175,37 @@ def similar_indices(
     else:
         ranked.indices[asked], ranked.scores[asked] = found.indices, found.scores
     return ranked
+
+
+def similar_scores(
+    model: FactorModel,
+    item_indices: Indices,
+    *,
+    min_count: int = MIN_COUNT,
+    engine: Engine | None = None,
+) -> Floats:
+    """Return the cosines that `similar_indices` ranks by, float32, (n_rows, n_items).
+
+    -inf stands for the item itself and for what is no neighbour of any.
+    """
+    candidates = with_direction(model)
+    is_shown = candidates & (model.item_counts >= min_count)
+    source = _cosines(model, item_indices, candidates)
+    found = np.full((len(item_indices), len(model.items)), -np.inf, dtype=np.float32)
+
+    def work(queries: slice) -> None:
+        for items, scores in source.scored(queries, np.arange(queries.stop - queries.start)):
+            found[queries, items] = np.where(is_shown[items], scores, np.float32(-np.inf))
+
+    (engine or LocalEngine()).each(work, blocks_of(len(item_indices), QUERIES_PER_BLOCK))
+    found[~candidates[item_indices]] = -np.inf
+    found[np.arange(len(item_indices)), item_indices] = -np.inf
+    return found
+
+
+def _cosines(model: FactorModel, rows: Indices, candidates: Mask) -> Products:
+    units = unit_rows(model.item_factors, model.item_norms)
+    return Products(rows, units, units, candidates.astype(np.float32), ceiling=1.0)
 
 
 @with_example('al.recommend(model, ["u1"], k=10)')

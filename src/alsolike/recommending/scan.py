@@ -1,6 +1,8 @@
 """One ranking of many queries: blocks of scores, spread over an engine, into lists of the best."""
 
+import functools
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +13,7 @@ from alsolike.engines.base import Engine
 from alsolike.errors import DataError, FitError
 from alsolike.kernels.launch import plain
 from alsolike.kernels.panels import WIDE, lay_out, scan_panels
-from alsolike.kernels.topk import dot, rank_few, scan_block, sort_heaps
+from alsolike.kernels.topk import dot, rank_few, scan_block, score_all, sort_heaps
 from alsolike.models.base import Floats, Recommender
 from alsolike.observing import Observer
 from alsolike.recommending.answers import Indices, Mask, lifts_of, product_margin, row_lengths
@@ -21,6 +23,7 @@ QUERIES_PER_BLOCK = 240
 ITEMS_PER_BLOCK = 2048
 
 Bounds = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
 
@@ -88,6 +91,13 @@ class Filler(Protocol):
 class Source(Protocol):
     """Scores of queries (rows that somebody asked for) with items."""
 
+    def scored(self, queries: slice, chosen: Rows) -> Iterator[tuple[slice, Floats]]:
+        """Yield the scores that lists are ranked by: of some queries of one block with all items.
+
+        `chosen` counts from the block's first query. Each item is in one of the slices, which
+        ascend.
+        """
+
     def filler(self, may_appear: Mask) -> Filler:
         """Return what ranks, made ready for the items that may appear at all."""
 
@@ -141,10 +151,7 @@ class Products:
     def among(self, few: Indices, starts: Bounds, k: int, engine: Engine) -> Ranked:
         """Return the best of a few items: of each query q, of ``few[starts[q]:starts[q + 1]]``."""
         ranked = Ranked.nothing(len(self.rows), k)
-        longest = np.float64(
-            self.right_lengths.max(initial=0.0, where=np.isfinite(self.right_lengths))
-        )
-        right, raised = self._raised(longest)
+        right, raised = self._everything_raised
         few = plain(few)
 
         def work(queries: slice) -> None:
@@ -156,8 +163,29 @@ class Products:
             )
             _finish(heaps, bad, queries.start, x, right, raised + lifts)
 
-        engine.each(work, _blocks(len(self.rows), QUERIES_PER_BLOCK))
+        engine.each(work, blocks_of(len(self.rows), QUERIES_PER_BLOCK))
         return ranked
+
+    def scored(self, queries: slice, chosen: Rows) -> Iterator[tuple[slice, Floats]]:
+        """Yield the products as `Ranked` gives them: lifted, rounded, and given back."""
+        right, raised = self._everything_raised
+        x, lifts, lengths = self._lifted(queries)
+        few, nothing = plain(x[chosen]), bool((lengths[chosen] == 0).all())
+        for items in blocks_of(len(right), ITEMS_PER_BLOCK):
+            scores = np.zeros((len(few), items.stop - items.start), dtype=np.float32)
+            if not nothing:
+                score_all(few, plain(right[items]), self.ceiling, scores)
+            back = raised + lifts[chosen]
+            yield items, np.ldexp(scores, -back) if back.any() else scores
+
+    @functools.cached_property
+    def _everything_raised(self) -> tuple[Floats, int]:
+        return self._raised(self._longest)
+
+    @functools.cached_property
+    def _longest(self) -> np.float64:
+        known = np.isfinite(self.right_lengths)
+        return np.float64(self.right_lengths.max(initial=0.0, where=known))
 
     def _raised(self, longest: np.float64) -> tuple[Floats, int]:
         """Return the right side out of the reach of the smallest numbers, and the power of two."""
@@ -187,7 +215,7 @@ class Plain:
             queries: slice, taken: Indices, starts: Bounds, stops: Bounds, heaps: Heaps
         ) -> None:
             cursors = starts.copy()
-            for items in _blocks(len(open_items), ITEMS_PER_BLOCK):
+            for items in blocks_of(len(open_items), ITEMS_PER_BLOCK):
                 if not open_items[items].any():
                     continue
                 scores = self._block(queries, items)
@@ -202,6 +230,11 @@ class Plain:
             sort_heaps(heaps.scores, heaps.items, heaps.filled)
 
         return fill
+
+    def scored(self, queries: slice, chosen: Rows) -> Iterator[tuple[slice, Floats]]:
+        """Yield the scores of the blocks that were ranked, since they may depend on the block."""
+        for items in blocks_of(len(self.model.items), ITEMS_PER_BLOCK):
+            yield items, self._block(queries, items)[chosen]
 
     def _block(self, queries: slice, items: slice) -> Floats:
         rows = self.rows[queries]
@@ -259,7 +292,7 @@ class Scan:
                 observer.advance(queries.stop - queries.start)
 
         observer.start(task, n_queries)
-        engine.each(work, _blocks(n_queries, QUERIES_PER_BLOCK))
+        engine.each(work, blocks_of(n_queries, QUERIES_PER_BLOCK))
         observer.finish()
         return ranked
 
@@ -300,5 +333,6 @@ def _lengths(rows: Floats, ends: Bounds) -> Floats:
     return lengths
 
 
-def _blocks(count: int, size: int) -> list[slice]:
+def blocks_of(count: int, size: int) -> list[slice]:
+    """Return slices of `size`, the last perhaps shorter, that cover so many."""
     return [slice(first, min(first + size, count)) for first in range(0, count, size)]

@@ -16,13 +16,14 @@ from alsolike.evaluation.comparing import (
     compare_with_best,
     optimism,
 )
-from alsolike.evaluation.judging import Judge
+from alsolike.evaluation.judging import DEGENERATE, Judge
 from alsolike.models.config import ALSConfig
 from alsolike.tables import Table, wrapped
 from alsolike.tuning.candidates import Config, model_of
 from alsolike.tuning.canonical import canonical_settings, plain_value
 from alsolike.tuning.leading import failed, leading
 from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.ordering import DEAD, rank_key, said_of_all
 from alsolike.tuning.plan import Plan
 
 Values = npt.NDArray[np.float64]
@@ -41,12 +42,13 @@ class SearchResult:
         What ranks here; ``str(judge)`` says it in words.
     curves : Table
         One row per point: run, rank of its run, sweep, the settings that vary, the figures named
-        by ``judge.figures``, and how the run ended: ``"done"``, ``"stopped"`` early, ``"pruned"``
-        or ``"skipped"`` for want of time.
+        by ``judge.figures``, ``degenerate_share`` where any point is degenerate, and how the run
+        ended: ``"done"``, ``"stopped"`` early, ``"pruned"`` or ``"skipped"`` for want of time.
     leaderboard : Table
         One row per run, best first: rank, run, model, the settings that vary, the sweep of its
         best point, that point's score with both ends of its 95 % interval, whether it ties with
-        the best, and how the run ended.
+        the best, and how the run ended; ``"degenerate"`` where every point of it ranks next to
+        nothing. Those come last, are compared with none, and are never chosen.
     best : ALSConfig
         The first ALS run of the leaderboard, with its best sweep as ``iterations``.
     best_run : int
@@ -61,6 +63,9 @@ class SearchResult:
         By how much the best score overstates itself, for being the best of many.
     failures : Table
         Runs without an answer: run, settings, error.
+    is_degenerate : bool
+        Whether every ALS run is degenerate: `best` is not to be used then. Of the judge that ranks
+        a search is an error instead.
     skipped : int
         Runs that were cut or not begun, because time was up.
     seconds : tuple of float or None
@@ -78,6 +83,7 @@ class SearchResult:
     proposed_run: int
     optimism: Optimism
     failures: Table
+    is_degenerate: bool = False
     skipped: int = 0
     seconds: tuple[float | None, ...] = ()
     beside: Mapping[str, "SearchResult"] = field(default_factory=dict)
@@ -85,8 +91,10 @@ class SearchResult:
     @property
     def choice(self) -> str:
         """Which runs tie, which of them is proposed, and how far the best score can be believed."""
-        others = int(np.count_nonzero(self.leaderboard["ties"])) - 1
         rows = list(self.leaderboard.rows())
+        if self.is_degenerate:
+            return said_of_all(rows)
+        others = int(np.count_nonzero(self.leaderboard["ties"])) - 1
         if not next(row["ties"] for row in rows if row["run"] == self.best_run):
             told = (
                 f"No run reaches {rows[0]['model']}. The best of them is run {self.best_run}; the "
@@ -99,6 +107,9 @@ class SearchResult:
                 f"{others:,} other{'s' * (others > 1)} cannot be told from the best on these "
                 f"users; the cheapest that ties is run {self.proposed_run}."
             )
+        if degenerate := sum(row["state"] == DEAD for row in rows):
+            runs = "1 run is" if degenerate == 1 else f"{degenerate:,} runs are"
+            told += f" {runs} degenerate and cannot be chosen."
         if self.skipped:
             told += f" {self.skipped:,} runs were skipped or cut: time was up."
         return f"{told} {self.optimism}"
@@ -201,11 +212,6 @@ def runs_of(configs: Mapping[int, Config]) -> list[Run]:
     return runs
 
 
-def tied(score: float) -> float:
-    """Return the score as it ranks: means of the same hits tie, whatever their last bits."""
-    return round(score, 12)
-
-
 @dataclass(frozen=True)
 class _Scored:
     """A run with its figures at each sweep, as one judge sees them."""
@@ -219,16 +225,20 @@ class _Scored:
 
     @property
     def best_sweep(self) -> int:
-        return min(self.points, key=lambda sweep: (-self._at(sweep), sweep))
+        keys = {sweep: rank_key(figures, self.score) for sweep, figures in self.points.items()}
+        return max(keys, key=lambda sweep: (*keys[sweep], -sweep))
 
     @property
-    def standing(self) -> tuple[float, int, int, int]:
+    def is_degenerate(self) -> bool:
+        """Whether no point of it is fit to be chosen: the best comes before all that are not."""
+        return not rank_key(self.points[self.best_sweep], self.score)[0]
+
+    @property
+    def standing(self) -> tuple[bool, float, int, int, int]:
         """What runs are sorted by: the score, then what is cheaper to train and to keep."""
         sweep = self.best_sweep
-        return -self._at(sweep), self.run.cost, sweep, self.run.entry
-
-    def _at(self, sweep: int) -> float:
-        return tied(self.points[sweep][self.score])
+        is_alive, score = rank_key(self.points[sweep], self.score)
+        return not is_alive, -score, self.run.cost, sweep, self.run.entry
 
 
 def ranked(
@@ -277,7 +287,9 @@ def _scored(
     for run, points in recorded:
         own = {
             sweep: {
-                name: figures[prefix + name] for name in judge.figures if prefix + name in figures
+                name: figures[prefix + name]
+                for name in (*judge.figures, DEGENERATE)
+                if prefix + name in figures
             }
             for sweep, figures in points.items()
         }
@@ -297,12 +309,18 @@ def _seen_by(
 ) -> SearchResult:
     in_order = sorted(scored, key=lambda one: one.standing)
     ranks = {one.run.entry: rank for rank, one in enumerate(in_order, start=1)}
-    answers = np.array([one.answers for one in in_order])
-    comparison = compare_with_best(answers, np.random.default_rng(0))
+    # Degenerate runs come last. They are no candidates, unless there are no others.
+    alive = [one for one in in_order if not one.is_degenerate]
+    answers = np.array([one.answers for one in alive or in_order])
+    ties = np.zeros(len(in_order), dtype=bool)
+    if alive:
+        ties[: len(alive)] = compare_with_best(answers, np.random.default_rng(0)).ties
+    has_dead = any(DEGENERATE in figures for one in scored for figures in one.points.values())
+    figure_names = (*judge.figures, DEGENERATE) if has_dead else judge.figures
     curves = [
         {"run": one.run.number, "rank": ranks[one.run.entry], "sweep": sweep}
         | _own(one.run)
-        | {name: figures.get(name) for name in judge.figures}
+        | {name: figures.get(name) for name in figure_names}
         | {"state": one.state}
         for one in scored
         if isinstance(one.run.config, ALSConfig)
@@ -314,10 +332,10 @@ def _seen_by(
         | {name: _own(one.run).get(name) for name in names}
         | {"sweep": one.best_sweep if isinstance(one.run.config, ALSConfig) else None}
         | {name: one.points[one.best_sweep][name] for name in judge.interval}
-        | {"ties": bool(ties), "state": one.state}
-        for rank, (one, ties) in enumerate(zip(in_order, comparison.ties, strict=True), start=1)
+        | {"ties": bool(tie), "state": DEAD if one.is_degenerate else one.state}
+        for rank, (one, tie) in enumerate(zip(in_order, ties, strict=True), start=1)
     ]
-    best, proposed = _chosen(in_order, answers, comparison.ties)
+    best, proposed = _chosen(in_order, answers, ties)
     return SearchResult(
         judge,
         Table.from_rows(curves),
@@ -328,6 +346,7 @@ def _seen_by(
         proposed.run.number or 0,
         optimism(answers, np.random.default_rng(0)),
         failures,
+        best.is_degenerate,
         skipped,
         tuple(one.seconds for one in in_order),
     )
@@ -347,6 +366,9 @@ def _chosen(in_order: Sequence[_Scored], answers: Values, ties: Flags) -> tuple[
     if not places:
         raise FitError("No run of ALS has a score. The lines to beat alone are no model to fit.")
     best = in_order[places[0]]
+    if best.is_degenerate:
+        return best, best
+    places = [at for at in places if not in_order[at].is_degenerate]
     tie = ties[places]
     if not tie.any():
         tie = compare_with_best(answers[places], np.random.default_rng(0)).ties

@@ -12,7 +12,7 @@ import numpy as np
 from alsolike.data.split import Split, expect_split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.errors import FitError
+from alsolike.errors import DegenerateError, FitError
 from alsolike.evaluation.judges import checked_judges, first_judge
 from alsolike.evaluation.judging import Judge
 from alsolike.forecasting import search_memory
@@ -27,6 +27,7 @@ from alsolike.tuning.crew import Crew, Processes, Threads
 from alsolike.tuning.differences import DATA
 from alsolike.tuning.leaderboard import Run, SearchResult, ranked, runs_of
 from alsolike.tuning.ledger import ENDED, Ledger
+from alsolike.tuning.ordering import rank_key
 from alsolike.tuning.pace import Deadline
 from alsolike.tuning.plan import Plan
 from alsolike.tuning.rehearsal import kinds_of
@@ -72,7 +73,8 @@ def search(
     best point; ties go to fewer factors, then to the earlier sweep, then to the earlier run. With
     a ledger on disk, the same call after a kill goes on where it was and ends with the same
     result, whatever the number of workers. A configuration that the solver cannot answer is
-    recorded, reported, and left out of the ranking.
+    recorded, reported, and left out of the ranking. A point that is degenerate is below all others,
+    and never chosen.
 
     Parameters
     ----------
@@ -122,6 +124,9 @@ def search(
         The ledger belongs to other data or settings, or a point was done twice.
     FitError
         Every configuration failed.
+    DegenerateError
+        Every training of ALS is degenerate: its lists are as good as drawn by lot, see
+        `alsolike.evaluation.results.Evaluation.is_degenerate`. What was found is in ``found``.
 
     Examples
     --------
@@ -283,7 +288,11 @@ class _Search:
             raise FitError(f"All {len(runs)} runs failed. The first: {errors[0][1]}")
         if not recorded:
             raise FitError("Time was up before any run had a score. Give the search more of it.")
-        return ranked(self._plan, self._ledger, recorded, errors, skipped=self._skipped(runs))
+        found = ranked(self._plan, self._ledger, recorded, errors, skipped=self._skipped(runs))
+        if found.is_degenerate:
+            self._observer.tell(found)
+            raise DegenerateError(found.choice, found)
+        return found
 
     def _proposed(self, rounds: Sequence[Sequence[Tried]]) -> list[Trial]:
         """Return the next round, the iterations of all its trainings the same."""
@@ -315,14 +324,19 @@ class _Search:
         return len(sweeps_of(self._configs[entry], asked))
 
     def _tried(self, entry: int, trial: Trial) -> Tried:
-        """Return what came of a trial, by its own sweeps alone: later rounds may stand already."""
+        """Return what came of a trial, by its own sweeps alone: later rounds may stand already.
+
+        Degenerate points have no score: nothing goes on, is proposed or is pruned by them.
+        """
         score = self._plan.score
         return Tried(
             trial,
             {
                 sweep: figures[score]
                 for sweep, figures in self._ledger.points(entry).items()
-                if sweep <= trial.sweeps and self._ledger.error(entry) is None
+                if sweep <= trial.sweeps
+                and self._ledger.error(entry) is None
+                and rank_key(figures, score)[0]
             },
         )
 
@@ -346,6 +360,7 @@ def _facts(plan: Plan, strategy: Strategy, prune: bool) -> dict[str, Any]:
         "sweeps": list(plan.sweeps),
         "patience": plan.patience,
         "prune": prune,
+        "equal scores": "mean over all orders",
         **{f"{DATA}{name}": part.fingerprint for name, part in parts.items()},
         **{f"judge {judge.name}": judge.to_settings() for judge in plan.judges.values()},
         **{f"version of {package}": version(package) for package in _FIGURES_DEPEND_ON},

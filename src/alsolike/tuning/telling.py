@@ -9,6 +9,7 @@ from alsolike.tables import Table
 from alsolike.tuning.candidates import Config
 from alsolike.tuning.leaderboard import curve_table, runs_of
 from alsolike.tuning.ledger import ENDED, Ledger
+from alsolike.tuning.ordering import rank_key
 from alsolike.tuning.plan import Plan
 
 
@@ -110,6 +111,11 @@ class Teller:
             return None  # a line to beat has no curve; it stands on the leaderboard
         if state != "done":
             title += f" ({state})"
+        score = self.plan.score
+        dead = [sweep for sweep, one in points.items() if not rank_key(one, score)[0]]
+        if dead:
+            where = f" at {len(dead)} of {len(points)} points" if len(dead) < len(points) else ""
+            title += f" (degenerate{where}: never chosen)"
         return FinishedRun(title, curve_table(points, self.plan.judges[""]))
 
     def _tell_in_order(self) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError
 from alsolike.tuning.candidates import config_of, points_of, sweeps_of
-from alsolike.tuning.leaderboard import tied
 from alsolike.tuning.ledger import LEASE, LeaseLost, Ledger
+from alsolike.tuning.ordering import rank_key, tied
 from alsolike.tuning.pace import Deadline
 from alsolike.tuning.plan import Plan
 
@@ -122,11 +122,14 @@ class _Curve:
 
     def add(self, sweep: int, figures: Mapping[str, float]) -> list[str]:
         """Add a point; return the prefixes of the judges to whom it is the best one."""
-        scores = {prefix: prefix + judge.score for prefix, judge in self._plan.judges.items()}
+        scores = {prefix: judge.score for prefix, judge in self._plan.judges.items()}
         best = [
             prefix
             for prefix, score in scores.items()
-            if all(tied(figures[score]) > tied(old[score]) for old in self.points.values())
+            if all(
+                rank_key(figures, score, prefix) > rank_key(old, score, prefix)
+                for old in self.points.values()
+            )
         ]
         self.points[sweep] = figures
         return best
@@ -137,9 +140,11 @@ class _Curve:
         It depends on the points alone, so that it is the same after a kill, and for any number of
         workers.
         """
-        scores = [tied(self.points[sweep][self._plan.score]) for sweep in sorted(self.points)]
+        score = self._plan.score
+        scores = [rank_key(self.points[sweep], score) for sweep in sorted(self.points)]
         for sweep, bar in self._bars.items():
-            if sweep in self.points and tied(self.points[sweep][self._plan.score]) < tied(bar):
+            # A degenerate point is below any bar.
+            if sweep in self.points and rank_key(self.points[sweep], score) < (True, tied(bar)):
                 return "pruned"
         patience = self._plan.patience
         if patience is None or len(scores) <= patience:

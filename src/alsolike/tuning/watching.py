@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from alsolike.evaluation.judges import judge_of
 from alsolike.evaluation.judging import HONEST
 from alsolike.tables import Table, wrapped
 from alsolike.tuning.candidates import config_of
-from alsolike.tuning.leaderboard import runs_of, tied
+from alsolike.tuning.leaderboard import Run, runs_of
 from alsolike.tuning.leading import leading
 from alsolike.tuning.ledger import ENDED, LEASE, Ledger
+from alsolike.tuning.ordering import DEAD, rank_key
 from alsolike.tuning.timing import in_words
 from alsolike.tuning.workers import is_gone, is_here
 
@@ -150,15 +152,20 @@ def _leaderboard(rows: Table, ledger: Ledger) -> Table:
     for run in runs:
         points = ledger.points(run.entry)
         if points:
-            sweep = min(points, key=lambda at: (-tied(points[at][honest.score]), at))
+            sweep = max(points, key=lambda at: (*rank_key(points[at], honest.score), -at))
             scored.append((run, sweep, points[sweep]))
-    scored.sort(key=lambda one: (-tied(one[2][honest.score]), one[0].cost, one[1]))
+
+    def place(one: tuple[Run, int, Mapping[str, float]]) -> tuple[bool, float, int, int]:
+        is_alive, score = rank_key(one[2], honest.score)
+        return not is_alive, -score, one[0].cost, one[1]
+
+    scored.sort(key=place)
     return Table.from_rows(
         [
             {"rank": rank, "run": run.number, "settings": run.settings if run.number else run.model}
             | {"sweep": sweep}
             | {name: figures[name] for name in honest.interval}
-            | {"state": states[run.entry]}
+            | {"state": states[run.entry] if rank_key(figures, honest.score)[0] else DEAD}
             for rank, (run, sweep, figures) in enumerate(scored, start=1)
         ]
     )

@@ -70,7 +70,9 @@ def time_and_score(leaderboard: Table, seconds: Sequence[float | None], score: s
     runs = standings.with_leaders([run for run in scored if run["seconds"] is not None])
     if not runs:
         raise SettingError(f"A figure of times needs a run with a time and a {score}.")
-    plan = _Plan(runs, frontier(runs))
+    # What is degenerate is no answer, however quick.
+    alive = [run for run in runs if run["standing"] != standings.DEAD]
+    plan = _Plan(runs, frontier(alive or runs))
     on_phone = [plan.place(run, PHONE) for run in plan.reached]
     numbered = [plan.reached[at] for at in placing.apart(on_phone, distance=_APART, most=_LISTED)]
     title = f"{begun(score)} of {counted(len(runs), 'run')} by what they took"

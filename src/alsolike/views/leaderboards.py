@@ -11,6 +11,7 @@ from alsolike.views.page import escaped, isolated, rounded
 Row = dict[str, Any]
 
 _SHOWN_ROWS = 15
+_DEGENERATE = '<abbr title="its lists are as good as drawn by lot">(degenerate)</abbr>'
 _NOT_COUNTED = {"rank", "run", "sweep"}
 
 
@@ -149,7 +150,12 @@ def _number(row: Row, name: str) -> float | None:
 
 
 def _is_best(row: Row) -> bool:
-    return _number(row, "rank") == 1
+    return _number(row, "rank") == 1 and not is_degenerate(row)
+
+
+def is_degenerate(row: Row) -> bool:
+    """Tell whether a run is marked as ranking next to nothing."""
+    return row.get("state") == "degenerate"
 
 
 def is_tie(row: Row) -> bool:
@@ -196,7 +202,8 @@ def _row(
             cells += f'<th scope="row" class="n">{escaped(cell(name, row[name]))}{mark}</th>'
         else:
             css = "" if name == "model" else ' class="n"'
-            cells += f"<td{css}>{isolated(cell(name, row[name]), most=80)}</td>"
+            mark = f" {_DEGENERATE}" if name == "model" and is_degenerate(row) else ""
+            cells += f"<td{css}>{isolated(cell(name, row[name]), most=80)}{mark}</td>"
     return f"<tr{_class_of(row)}>{cells}</tr>"
 
 

@@ -45,8 +45,8 @@ class ReportContent:
         model's rows before popularity's. The first metric is the one in the headline.
     tables : list of (heading, Table)
         Further figures on test users.
-    best_curve, all_curves : spec
-        From `alsolike.views.plots`.
+    best_curve, all_curves : spec or None
+        From `alsolike.views.plots`; None where there is none to show.
     further : list of (heading, spec)
         Figures of the whole search.
     galleries : list of (heading, Gallery)
@@ -56,6 +56,8 @@ class ReportContent:
     files : list of (name, description)
         What lies beside the report.
     versions : list of (name, version)
+    no_result : str
+        What stands in place of the headline where there are no scores.
     verdicts : list of (sentence, bool)
         Whether lists, and similar items, are better than popularity; true where they are.
     """
@@ -69,14 +71,15 @@ class ReportContent:
     chosen: Pairs
     scores: Table
     tables: list[tuple[str, Table]]
-    best_curve: Spec
-    all_curves: Spec
+    best_curve: Spec | None
+    all_curves: Spec | None
     further: list[tuple[str, Spec]]
     galleries: list[tuple[str, Gallery]]
     warnings: list[str]
     notes: list[str]
     files: Pairs
     versions: Pairs
+    no_result: str = "No test users, so no figure to report."
     verdicts: Sequence[tuple[str, bool]] = ()
 
 
@@ -155,11 +158,11 @@ def _warnings(warnings: Sequence[str]) -> str:
 def _result(content: ReportContent) -> str:
     notes = "".join(f"<li>{_prose(note)}</li>" for note in content.notes)
     return (
-        _headline(list(content.scores.rows()))
-        + leaderboards.scores(content.scores)
+        _headline(list(content.scores.rows()), content.no_result)
+        + (leaderboards.scores(content.scores) if len(content.scores) else "")
         + _further(content.tables)
         + (f'<h3>Worth knowing</h3><ul class="notes">{notes}</ul>' if notes else "")
-        + f"<h3>Chosen settings</h3>{_pairs(content.chosen)}"
+        + (f"<h3>Chosen settings</h3>{_pairs(content.chosen)}" if content.chosen else "")
     )
 
 
@@ -180,10 +183,10 @@ def _table(heading: str, table: Table) -> str:
     return leaderboards.plain(table, heading)
 
 
-def _headline(rows: list[dict[str, Any]]) -> str:
+def _headline(rows: list[dict[str, Any]], no_result: str) -> str:
     """Return the first metric of each model as large figures, in the order of the table."""
     if not rows:
-        return '<p class="lede">No test users, so no figure to report.</p>'
+        return f'<p class="lede">{_prose(no_result)}</p>'
     metric = rows[0]["metric"]
     tiles = "".join(
         f'<div class="tile"><dt>{isolated(str(row["model"]))}</dt>'
@@ -213,6 +216,8 @@ def _gallery(heading: str, gallery: Gallery) -> str:
 
 
 def _curves(content: ReportContent) -> str:
+    if content.best_curve is None or content.all_curves is None:
+        return ""
     return (
         "<h3>The best run</h3>"
         f'<p class="lede">{_title_of(content.best_curve)}</p>'
@@ -233,12 +238,19 @@ def _title_of(spec: Spec) -> str:
 def _runs(content: ReportContent) -> str:
     table = content.leaderboard
     ties = sum(map(leaderboards.is_tie, table.rows()))
+    degenerate = sum(map(leaderboards.is_degenerate, table.rows()))
     told = ["Best first, by the mean over validation users. The bar is the 95 % interval."]
     if any(row.get("model") == "popularity" for row in table.rows()):
         told.append("The dashed line is popularity, the line to beat.")
     if ties:
         runs = "1 run" if ties == 1 else f"{ties:,} runs"
         told.append(f"{runs}, marked ≈, cannot be told from the best on these users.")
+    if degenerate:
+        runs = "1 row is" if degenerate == 1 else f"{degenerate:,} rows are"
+        told.append(
+            f"{runs} marked as degenerate: what is listed there is as good as drawn by lot. These "
+            "come last, and none of them can be chosen."
+        )
     return f'<p class="lede">{" ".join(told)}</p>{leaderboards.leaderboard(table)}'
 
 

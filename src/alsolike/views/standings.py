@@ -13,6 +13,7 @@ from alsolike.views.page import clean, finite, rounded
 from alsolike.views.wording import counted, duration, setting_names, settings_of, spoken
 
 BEST, TIE, LEADER, OTHER, CUT = "best", "tie", "leader", "other", "cut"
+DEAD = "degenerate"
 
 _LONGEST_NAME = 24  # characters
 _NUMBERS = 40  # the room left of a drawing for the numbers on its axis
@@ -38,7 +39,7 @@ def runs_of(
     -------
     list of points
         ``row`` as in the table; ``value``, ``low``, ``high``, ``seconds``, ``settings``;
-        ``standing``, one of `BEST`, `TIE`, `OTHER`, `CUT`; and for the pointer ``trace``,
+        ``standing``, one of `BEST`, `TIE`, `OTHER`, `CUT`, `DEAD`; and for the pointer ``trace``,
         ``label`` and ``told``.
     """
     names = setting_names(leaderboard.column_names, score)
@@ -90,6 +91,7 @@ def legend_names(points: Sequence[Row]) -> dict[str, str]:
         LEADER: f"best of its model ({counts[LEADER]:,})",
         OTHER: f"others ({counted(counts[OTHER], 'run')})",
         CUT: f"given up early ({counted(counts[CUT], 'run')})",
+        DEAD: f"degenerate, never chosen ({counted(counts[DEAD], 'run')})",
     }
     return {standing: clean(name) for standing, name in words.items() if counts[standing]}
 
@@ -108,9 +110,9 @@ def dots(names: Mapping[str, str], **mark: Any) -> Spec:
         Further properties of the points.
     """
     drawn: dict[str, dict[str, object]] = {
-        "size": {BEST: 150, TIE: 46, LEADER: 70, OTHER: 26, CUT: 7},
-        "stroke": {BEST: PAPER, TIE: ACCENT, LEADER: INK, OTHER: MUTED, CUT: MUTED},
-        "fill": {BEST: ACCENT, TIE: ACCENT, LEADER: PAPER, OTHER: PAPER, CUT: MUTED},
+        "size": {BEST: 150, TIE: 46, LEADER: 70, OTHER: 26, CUT: 7, DEAD: 12},
+        "stroke": {BEST: PAPER, TIE: ACCENT, LEADER: INK, OTHER: MUTED, CUT: MUTED, DEAD: MUTED},
+        "fill": {BEST: ACCENT, TIE: ACCENT, LEADER: PAPER, OTHER: PAPER, CUT: MUTED, DEAD: PAPER},
     }
     encoding: Spec = {
         channel: {
@@ -206,6 +208,8 @@ def _point(row: Row, names: Sequence[str], score: str, place: int, seconds: Any)
 
 def _standing(row: Row) -> str:
     """Return the standing of a run that is not the best."""
+    if row.get("state") == DEAD:
+        return DEAD
     if row.get("ties") is True:
         return TIE
     return CUT if is_cut_off(row) else OTHER

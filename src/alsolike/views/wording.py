@@ -7,7 +7,7 @@ from alsolike.views.page import clean, finite
 
 _NOT_SETTINGS = {
     "run", "rank", "sweep", "model", "state", "tie", "ties", "best", "seconds", "loss",
-    "mean", "low", "high",
+    "mean", "low", "high", "degenerate_share",
 }  # fmt: skip
 _FIGURES = ("train_", "validation_", "test_")
 _MOST_CHARACTERS = 40

@@ -1,0 +1,346 @@
+"""Ties: what may stand at the end of a list where equal scores reach beyond it.
+
+Figures of lists are means over all orders of equal scores [1]_. Groups that end within a list are
+seen there. Of the one that its end cuts, all items are found here: by the very scores that the list
+was ranked by, as float32, and only for lists that have such a group.
+
+References
+----------
+.. [1] F. McSherry, M. Najork, "Computing information retrieval performance measures efficiently in
+   the presence of tied scores", ECIR 2008.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.engines.base import Engine
+from alsolike.evaluation.questions import Questions
+from alsolike.models.base import Floats, Recommender
+from alsolike.recommending.excluding import excluded_of
+from alsolike.recommending.many import source_of
+from alsolike.recommending.scan import (
+    ITEMS_PER_BLOCK,
+    QUERIES_PER_BLOCK,
+    Ranked,
+    Source,
+    blocks_of,
+)
+
+Indices = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+# Sums over lists are taken in so many parts, however many threads there are.
+_PARTS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Ties:
+    """The groups of equal scores that reach beyond the ends of lists.
+
+    Parameters
+    ----------
+    sizes, relevant : int64, (n_lists,)
+        Items of the group, in the list or not, and the relevant ones among them; 0 where the end
+        of the list cuts no group.
+    before : int64, (n_lists,)
+        Places before the group.
+    is_in : bool, (n_wanted,)
+        For each relevant item, list by list, whether it is in its list's group.
+    expected, missed : float64, (n_lengths, n_items), or None
+        What the groups add to an `Exposure`: how often an item is expected in the first places, and
+        the logarithm of the probability that it is in none of them. None: not asked for.
+    is_blind : bool, (n_lengths, n_lists)
+        Whether the last score of the first places is the median of the scores of all items, and
+        reaches beyond them: what stands in the list says next to nothing then.
+    """
+
+    sizes: Indices
+    relevant: Indices
+    before: Indices
+    is_in: Flags
+    is_blind: Flags
+    expected: Values | None = None
+    missed: Values | None = None
+
+    @classmethod
+    def none(
+        cls, n_lists: int, n_wanted: int, lengths: Sequence[int], n_items: int | None = None
+    ) -> "Ties":
+        """Return that no list ends within equal scores; with sums over `n_items` items, or none."""
+        sizes, relevant, before = np.zeros((3, n_lists), dtype=np.int64)
+        is_in = np.zeros(n_wanted, dtype=bool)
+        is_blind = np.zeros((len(lengths), n_lists), dtype=bool)
+        if n_items is None:
+            return cls(sizes, relevant, before, is_in, is_blind)
+        expected, missed = np.zeros((2, len(lengths), n_items))
+        return cls(sizes, relevant, before, is_in, is_blind, expected, missed)
+
+    def share(self, length: int) -> Values:
+        """Return the share of each list's group that is among the first `length` places."""
+        slots = np.maximum(length - self.before, 0)
+        return np.divide(slots, self.sizes, out=np.zeros(len(slots)), where=self.sizes > 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Exposure:
+    """How often items are in lists, in the mean over all orders of equal scores.
+
+    Parameters
+    ----------
+    expected : float64, (n_items,)
+        Lists that an item is in.
+    covered : float64, (n_items,)
+        The probability that it is in one at least, each list's ties broken by themselves.
+    """
+
+    expected: Values
+    covered: Values
+
+    @property
+    def distinct(self) -> float:
+        """How many different items are in the lists, as expected."""
+        return float(self.covered.sum())
+
+    @property
+    def coverage(self) -> float:
+        """The share of all items that they are."""
+        return self.distinct / len(self.covered)
+
+
+def ties_of(
+    model: Recommender,
+    questions: Questions,
+    ranked: Ranked,
+    lengths: Sequence[int],
+    engine: Engine,
+    *,
+    spread: bool = False,
+) -> Ties:
+    """Find the groups of equal scores that are cut by the ends of a model's lists.
+
+    Parameters
+    ----------
+    model : Recommender
+    questions : Questions
+        What the lists answer.
+    ranked : Ranked, (n_lists, more than the longest length)
+    lengths : sequence of int
+        Ascending. The last is where lists end; at each it is told which are blind.
+    engine : Engine
+    spread : bool
+        Whether `Ties.expected` and `Ties.missed` are needed.
+    """
+    longest, (n_lists, n_items) = lengths[-1], questions.wanted.shape
+    ties = Ties.none(n_lists, questions.wanted.nnz, lengths, n_items if spread else None)
+    sizes, before, is_blind, starts = (
+        ties.sizes,
+        ties.before,
+        ties.is_blind,
+        questions.wanted.indptr,
+    )
+    counting = _Counting.of(model, questions)
+    cut = np.flatnonzero(_goes_on(ranked, longest))
+    last = ranked.scores[:, longest - 1]
+    before[cut] = np.count_nonzero(ranked.scores[cut, :longest] > last[cut, None], axis=1)
+    for part in counting.run(cut, last[cut], engine, lengths, before if spread else None):
+        sizes[part.rows] = part.sizes
+        for row, flags in zip(part.rows.tolist(), part.wanted, strict=True):
+            ties.is_in[starts[row] : starts[row + 1]] = flags
+            ties.relevant[row] = np.count_nonzero(flags)
+        is_blind[-1, part.rows] = part.is_blind
+        if ties.expected is not None and ties.missed is not None:
+            np.add(ties.expected, part.expected, out=ties.expected)
+            np.add(ties.missed, part.missed, out=ties.missed)
+    for at, length in enumerate(lengths[:-1]):
+        is_blind[at] = is_blind[-1] & (before < length)
+        visible = _goes_on(ranked, length) & ~((sizes > 0) & (before < length))
+        # Only where a catalogue is so small that a list may reach its middle.
+        for part in counting.run(*counting.doubtful(ranked, visible, length), engine):
+            is_blind[at, part.rows] = part.is_blind
+    return ties
+
+
+def exposure_of(
+    ranked: Ranked, lengths: Sequence[int], at: int, ties: Ties, n_items: int
+) -> Exposure:
+    """Return how often each item is among the first ``lengths[at]`` places of lists.
+
+    Parameters
+    ----------
+    ranked : Ranked, (n_lists, at least the longest length)
+    lengths : sequence of int
+        As `ties_of` was given them, with ``spread=True``.
+    at : int
+    ties : Ties
+    n_items : int
+    """
+    length, longest = lengths[at], lengths[-1]
+    items, scores = ranked.indices[:, :longest], ranked.scores[:, :longest]
+    firsts, sizes = _groups(scores)
+    share = np.clip((length - firsts) / sizes, 0.0, 1.0)
+    # The groups that the longest lists cut were spread over all of their items.
+    is_seen = (items >= 0) & ~((ties.sizes > 0)[:, None] & (firsts == ties.before[:, None]))
+    expected, missed = np.zeros((2, n_items))
+    if ties.expected is not None and ties.missed is not None:
+        expected += ties.expected[at]
+        missed += ties.missed[at]
+    expected += np.bincount(items[is_seen], weights=share[is_seen], minlength=n_items)
+    is_cut = is_seen & (share < 1.0)
+    missed += np.bincount(items[is_cut], weights=np.log1p(-share[is_cut]), minlength=n_items)
+    covered = -np.expm1(missed) + 0.0  # never -0.0
+    covered[items[is_seen & (share == 1.0)]] = 1.0
+    return Exposure(expected, covered)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What some lists with a cut group came to."""
+
+    rows: Indices
+    sizes: Indices
+    wanted: list[Flags]
+    is_blind: Flags
+    expected: Values | float = 0.0
+    missed: Values | float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Counting:
+    """Finds, for lists, all items that have exactly the score of a place.
+
+    Parameters
+    ----------
+    source : Source
+    questions : Questions
+    starts, ends : int64, (n_lists,)
+        The items that may not be in list q are ``taken[starts[q]:ends[q]]``.
+    taken : int32, (n_taken,)
+    """
+
+    source: Source
+    questions: Questions
+    starts: Indices
+    ends: Indices
+    taken: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, model: Recommender, questions: Questions) -> "_Counting":
+        rows = questions.users.astype(np.int32)
+        exclude = None if questions.exclude is None else questions.exclude.user_items
+        shape = len(model.users), len(model.items)
+        starts, ends, taken = excluded_of(exclude, rows, shape)
+        return cls(source_of(model, rows), questions, starts, ends, taken)
+
+    def doubtful(self, ranked: Ranked, visible: Flags, length: int) -> tuple[Indices, Floats]:
+        """Return which lists with a group around `length` may reach the median, and its score."""
+        score = ranked.scores[:, length - 1]
+        listed = np.count_nonzero(ranked.scores >= score[:, None], axis=1)
+        reach = listed + self.ends - self.starts > self.questions.wanted.shape[1] // 2
+        rows = np.flatnonzero(visible & reach)
+        return rows, score[rows]
+
+    def run(
+        self,
+        rows: Indices,
+        scores: Floats,
+        engine: Engine,
+        lengths: Sequence[int] = (),
+        before: Indices | None = None,
+    ) -> list[_Part]:
+        """Count for lists `rows` the items of these scores; spread them where `before` is given."""
+        if not len(rows):
+            return []
+        # Blocks of the ranking's own queries: a model's scores may depend on the block.
+        blocks = np.split(
+            np.arange(len(rows)), np.flatnonzero(np.diff(rows // QUERIES_PER_BLOCK)) + 1
+        )
+        bounds = np.linspace(0, len(blocks), min(_PARTS, len(blocks)) + 1).astype(int)
+
+        def work(part: int) -> _Part:
+            own = blocks[bounds[part] : bounds[part + 1]]
+            return _together([self._block(rows[b], scores[b], lengths, before) for b in own])
+
+        return engine.each(work, range(len(bounds) - 1))
+
+    def _block(
+        self, rows: Indices, scores: Floats, lengths: Sequence[int], before: Indices | None
+    ) -> _Part:
+        wanted, n_items = self.questions.wanted, self.questions.wanted.shape[1]
+        first = int(rows[0]) // QUERIES_PER_BLOCK * QUERIES_PER_BLOCK
+        queries = slice(first, min(first + QUERIES_PER_BLOCK, len(self.starts)))
+        is_equal = np.zeros((len(rows), n_items), dtype=bool)
+        above = np.zeros(len(rows), dtype=np.int64)
+        for items, found in self.source.scored(queries, rows - first):
+            is_equal[:, items] = found == scores[:, None]
+            above += np.count_nonzero(found > scores[:, None], axis=1)
+        # The median is of all items, those among them that may not be in the list.
+        is_blind = covers_median(above, above + np.count_nonzero(is_equal, axis=1), n_items)
+        for at, row in enumerate(rows.tolist()):
+            is_equal[at, self.taken[self.starts[row] : self.ends[row]]] = False
+        flags = [
+            is_equal[at, wanted.indices[wanted.indptr[row] : wanted.indptr[row + 1]]]
+            for at, row in enumerate(rows.tolist())
+        ]
+        part = _Part(rows, np.count_nonzero(is_equal, axis=1), flags, is_blind)
+        if before is None:
+            return part
+        share = np.maximum(np.array(lengths)[:, None] - before[rows], 0) / part.sizes
+        return replace(part, expected=_spread(share, is_equal),
+                       missed=_spread(np.log1p(-share), is_equal))  # fmt: skip
+
+
+def _together(parts: Sequence[_Part]) -> _Part:
+    """Return consecutive parts as one; sums are taken in their order."""
+    expected, missed = parts[0].expected, parts[0].missed
+    for part in parts[1:]:
+        expected, missed = expected + part.expected, missed + part.missed
+    return _Part(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.sizes for part in parts]),
+        [flags for part in parts for flags in part.wanted],
+        np.concatenate([part.is_blind for part in parts]),
+        expected,
+        missed,
+    )
+
+
+def _spread(weights: Values, is_equal: Flags) -> Values:
+    """Return the sum over lists of the weights of the items that are in their groups."""
+    total = np.empty((len(weights), is_equal.shape[1]))
+    for items in blocks_of(is_equal.shape[1], ITEMS_PER_BLOCK):
+        total[:, items] = weights @ is_equal[:, items].astype(np.float64)
+    return total
+
+
+def covers_median(above: Indices, not_below: Indices, n_items: int) -> Flags:
+    """Return whether scores with so many above, and so many not below, are the median of all.
+
+    Of an even number of items, both in the middle must have it.
+    """
+    is_median: Flags = (above < (n_items + 1) // 2) & (not_below >= n_items // 2 + 1)
+    return is_median
+
+
+def _goes_on(ranked: Ranked, length: int) -> Flags:
+    """Return in which lists the score of the last place goes on beyond it."""
+    beyond = ranked.scores[:, length]
+    goes_on: Flags = (ranked.indices[:, length] >= 0) & (beyond == ranked.scores[:, length - 1])
+    return goes_on
+
+
+def _groups(scores: Floats) -> tuple[Indices, Indices]:
+    """Return for each place where its group of equal scores begins, and how many places it has."""
+    n_lists, length = scores.shape
+    places = np.broadcast_to(np.arange(length), scores.shape)
+    is_new = np.ones((n_lists, length), dtype=bool)
+    is_new[:, 1:] = scores[:, 1:] != scores[:, :-1]
+    firsts = np.maximum.accumulate(np.where(is_new, places, 0), axis=1)
+    ends_here = np.ones((n_lists, length), dtype=bool)
+    ends_here[:, :-1] = is_new[:, 1:]
+    ends = np.where(ends_here, places + 1, length)[:, ::-1]
+    ends = np.minimum.accumulate(ends, axis=1)[:, ::-1]
+    return firsts, ends - firsts

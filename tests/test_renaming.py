@@ -1,0 +1,212 @@
+"""Whoever renames users and items, and permutes rows and columns with them, gets equal figures."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.splitting import hold_out
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.evaluation.comparing import compare_with_best, optimism
+from alsolike.evaluation.curves import one_point
+from alsolike.evaluation.intervals import bootstrap_mean, paired_difference, sign_flip_p_value
+from alsolike.evaluation.judges import ListJudge
+from alsolike.evaluation.measures import evaluate
+from alsolike.evaluation.pages import Pages
+from alsolike.evaluation.questions import Questions
+from alsolike.evaluation.shelves import SHELF_METRICS, judged, shelves_of
+from alsolike.evaluation.slices import slices_of
+from alsolike.models.als import ALSConfig, fit
+from alsolike.models.base import FactorModel
+from alsolike.models.chance import ChanceConfig, fit_chance
+from alsolike.models.ease import EASEConfig, fit_ease
+from alsolike.models.neighbours import NeighboursConfig, fit_neighbours
+from alsolike.models.popularity import fit_popularity
+
+KS = [1, 4, 9]
+
+
+@dataclass
+class Table:
+    """A model that is a table of scores, of users and of items beside items."""
+
+    users: Vocabulary
+    items: Vocabulary
+    of_users: np.ndarray
+    of_items: np.ndarray
+    name: str = "table"
+
+    def scores(self, user_indices, item_indices):
+        return self.of_users[user_indices][:, item_indices]
+
+    def beside(self, item_indices, other_indices):
+        return self.of_items[item_indices][:, other_indices]
+
+
+@dataclass
+class Renaming:
+    """New places of the rows of users and items."""
+
+    users: np.ndarray
+    items: np.ndarray
+
+    def interactions(self, one):
+        matrix = one.user_items[self.users][:, self.items]
+        return Interactions(canonical(sp.csr_array(matrix)), one.users, one.items)
+
+    def model(self, model, train):
+        history = self.interactions(train)
+        if isinstance(model, FactorModel):
+            return replace(
+                model,
+                user_factors=model.user_factors[self.users],
+                item_factors=model.item_factors[self.items],
+                item_counts=model.item_counts[self.items],
+                history=history,
+            )
+        if model.name == "popularity":
+            return fit_popularity(history)
+        if model.name == "item_knn":
+            near = sp.csr_array(model.similarities[self.items][:, self.items])
+            near.sort_indices()
+            return replace(model, history=history, similarities=near)
+        if model.name == "ease":
+            return replace(
+                model, history=history, weights=model.weights[np.ix_(self.items, self.items)]
+            )
+        every = slice(None)
+        of_users, of_items = model.scores(every, every), model.beside(every, every)
+        return Table(
+            train.users, train.items, of_users[np.ix_(self.users, self.items)],
+            of_items[np.ix_(self.items, self.items)],
+        )  # fmt: skip
+
+    def pages(self, pages, held_out, shown, users):
+        """The same pages, whose items and users have new places."""
+        place_of = np.argsort(self.items)
+        questions = Questions.of(held_out, shown, users)
+        owners = np.searchsorted(questions.users, np.argsort(self.users)[pages.questions.users])
+        order = np.lexsort((place_of[pages.items], owners[pages.owners]))
+        return replace(
+            pages,
+            questions=questions,
+            items=place_of[pages.items][order].astype(np.int32),
+            owners=owners[pages.owners][order],
+        )
+
+
+def world(seed):
+    """A split, models of all kinds, and a renaming. Likes of few, so that there are many ties."""
+    rng = np.random.default_rng(seed)
+    n_users, n_items = int(rng.integers(30, 60)), int(rng.integers(20, 40))
+    liked = rng.random((n_users, n_items)) < np.linspace(0.5, 0.05, n_items)
+    liked[:, 3] = liked[:, 2]  # two items of the same likers
+    likes = Interactions.from_matrix(sp.csr_array(liked.astype(np.float32)))
+    split = hold_out(likes, k=2, share=0.2, seed=seed)
+    train = split.train
+    alive = ALSConfig(factors=3, iterations=2, alpha=2, regularization=1)
+    models = [
+        fit(train, alive),
+        fit(train, replace(alive, regularization=1e12)),
+        fit_popularity(train),
+        fit_neighbours(train, NeighboursConfig(neighbours=5)),
+        fit_ease(train, EASEConfig(regularization=10.0)),
+        fit_chance(train, ChanceConfig(seed=seed)),
+    ]
+    named = Renaming(rng.permutation(n_users), rng.permutation(n_items))
+    return split, models, named
+
+
+def close(one, other):
+    assert np.asarray(other, dtype=float) == pytest.approx(
+        np.asarray(one, dtype=float), abs=1e-12, rel=1e-12, nan_ok=True
+    )
+
+
+def same_tables(one, other):
+    for row, twin in zip(one.rows(), other.rows(), strict=True):
+        for name, cell in row.items():
+            if isinstance(cell, float):
+                close(cell, twin[name])
+            elif name != "model":
+                assert cell == twin[name], name
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10**6))
+def test_no_figure_depends_on_how_users_and_items_are_named(seed):
+    split, models, named = world(seed)
+    train, held_out = split.train, split.validation
+    renamed, wanted = named.interactions(train), named.interactions(held_out)
+    pages = Pages.of(held_out, train, seed=seed)
+    twins = named.pages(pages, wanted, renamed, None)
+    for model in models:
+        twin = named.model(model, train)
+        for exclude, other in ((train, renamed), (None, None)):
+            one = evaluate(model, held_out, exclude=exclude, k=KS)
+            two = evaluate(twin, wanted, exclude=other, k=KS)
+            place = np.searchsorted(two.user_indices, np.argsort(named.users)[one.user_indices])
+            for name in one.metrics:
+                close(one.per_user[name], two.per_user[name][place])
+            close(list(one.coverage_at.values()), list(two.coverage_at.values()))
+            close(list(one.hits_at.values()), list(two.hits_at.values()))
+            assert one.blind_at == two.blind_at
+            same_tables(one.summary(), two.summary())
+        one = slices_of(model, held_out, train, k=4, resamples=50)
+        two = slices_of(twin, wanted, renamed, k=4, resamples=50)
+        same_tables(one.by_history, two.by_history)
+        same_tables(one.by_popularity, two.by_popularity)
+        for name, value in vars(one.concentration).items():
+            close(value, getattr(two.concentration, name))
+        one = judged(shelves_of(model, train), pages, KS, SHELF_METRICS)
+        two = judged(shelves_of(twin, renamed), twins, KS, SHELF_METRICS)
+        close(list(one.coverage_at.values()), list(two.coverage_at.values()))
+        assert one.blind_at == two.blind_at
+        assert (one.short, one.without_neighbours) == (two.short, two.without_neighbours)
+        same_tables(one.summary(), two.summary())
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6))
+def test_what_an_objective_says_of_a_model_does_not_either(seed):
+    split, models, named = world(seed)
+    twin_split = replace(
+        split,
+        train=named.interactions(split.train),
+        validation=named.interactions(split.validation),
+        test=named.interactions(split.test),
+    )
+    for model in models:
+        for judge in (ListJudge(k=4), ListJudge(k=3, metric="map", exclude_seen=False)):
+            one = one_point(split, model, judges={"": judge}, seed=0)
+            twin = named.model(model, split.train)
+            two = one_point(twin_split, twin, judges={"": judge}, seed=0)
+            assert one.figures.keys() == two.figures.keys()
+            close(list(one.figures.values()), list(two.figures.values()))
+
+
+@given(st.integers(0, 10**6))
+def test_comparisons_do_not_depend_on_the_order_of_the_users(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 4, (5, 70)) / 4
+    values[3] = values[1]
+    shuffled = values[:, rng.permutation(70)]
+
+    def found(given):
+        draws = np.random.default_rng(1)
+        comparison = compare_with_best(given, draws, resamples=199)
+        picked = optimism(given, draws, resamples=50)
+        pair = paired_difference(given[0], given[2], draws, resamples=50)
+        mean = bootstrap_mean(given[4], draws, resamples=50)
+        numbers = [
+            comparison.best, *comparison.means, *comparison.low, *comparison.high,
+            *comparison.p_values, *comparison.ties, picked.amount, picked.corrected.low, pair.low,
+            pair.high, mean.low, mean.high, sign_flip_p_value(given[0], given[2], draws),
+        ]  # fmt: skip
+        return np.array(numbers, dtype=float)
+
+    close(found(values), found(shuffled))

@@ -1,0 +1,289 @@
+"""Equal scores: figures are means over all their orders, and names decide none of them."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import oracles_metrics as oracle
+from alsolike.data.interactions import Interactions
+from alsolike.data.splitting import hold_out
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.local import LocalEngine
+from alsolike.evaluation.curves import one_point
+from alsolike.evaluation.judges import ListJudge, ShelfJudge
+from alsolike.evaluation.measures import METRICS, evaluate
+from alsolike.evaluation.pages import Pages
+from alsolike.evaluation.shelves import (
+    SHELF_METRICS,
+    NeighbourShelves,
+    PopularityShelves,
+    judged,
+)
+from alsolike.models.als import ALSConfig, fit
+from alsolike.models.base import FactorModel
+from alsolike.models.popularity import fit_popularity
+from alsolike.recommending.many import Ranked
+from alsolike.testing import tiny_likes
+
+LISTS = ("precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")
+
+
+def ids(kind, count):
+    return [f"{kind}{number:04}" for number in range(count)]
+
+
+def over(matrix):
+    """Interactions of a dense matrix."""
+    cells = sp.csr_array(np.asarray(matrix, dtype=np.float32))
+    return Interactions.from_matrix(
+        cells, users=ids("u", cells.shape[0]), items=ids("i", cells.shape[1])
+    )
+
+
+@dataclass
+class Fixed:
+    """A model that is a dense table of scores."""
+
+    users: Vocabulary
+    items: Vocabulary
+    table: np.ndarray
+    name: str = "fixed"
+
+    def scores(self, user_indices, item_indices):
+        return self.table[user_indices][:, item_indices]
+
+
+@dataclass
+class Beside(Fixed):
+    """Shelves that are a dense table of scores of items beside items."""
+
+    def ranked(self, item_indices, k):
+        found = Ranked.nothing(len(item_indices), k)
+        for row, item in enumerate(item_indices):
+            closed = {int(item), *np.flatnonzero(self.table[item] == -np.inf).tolist()}
+            best = oracle.ranking(self.table[item].tolist(), closed)[:k]
+            found.indices[row, : len(best)] = best
+            found.scores[row, : len(best)] = self.table[item][best]
+        return found
+
+
+def factors_for(table):
+    """A FactorModel with exactly these scores: each user's factors are the user's own scores."""
+    n_users, n_items = table.shape
+    likes = over(np.ones((n_users, n_items)))
+    return FactorModel(
+        likes.users, likes.items, np.float32(table), np.eye(n_items, dtype=np.float32),
+        np.ones(n_items), likes.item_counts,
+    )  # fmt: skip
+
+
+# Up to seven items, few scores: groups of several, cuts within them, lists that end early.
+tables = st.integers(1, 7).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.integers(0, 2), min_size=n, max_size=n),
+        st.lists(st.integers(0, 2), min_size=n, max_size=n),
+    )
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(tables, st.booleans(), st.lists(st.integers(1, 8), min_size=1, max_size=3))
+def test_each_figure_is_the_mean_over_all_orders(drawn, with_factors, ks):
+    scores, kinds = np.array(drawn[0]), np.array(drawn[1])  # kinds: 0 neither, 1 wanted, 2 seen
+    kinds[0] = 1
+    table = np.float32([scores])
+    held_out, seen = over([kinds == 1]), over([kinds == 2])
+    model = factors_for(table) if with_factors else Fixed(held_out.users, held_out.items, table)
+    found = evaluate(model, held_out, exclude=seen, k=ks)
+    relevant, excluded = (set(np.flatnonzero(kinds == kind).tolist()) for kind in (1, 2))
+    orders = list(oracle.all_orders(scores.tolist(), excluded))
+    for k in ks:
+        each = [oracle.list_measures(one, relevant, k) for one in orders]
+        for name in LISTS:
+            mean = math.fsum(one[name] for one in each) / len(each)
+            assert found.mean(f"{name}@{k}") == pytest.approx(mean, abs=1e-13), (name, k)
+        assert found.hits(k) == pytest.approx(sum(one["hits"] for one in each) / len(each))
+        shown = [len(one[:k]) for one in orders]
+        assert found.mean(f"coverage@{k}") == pytest.approx(np.mean(shown) / len(scores))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 5), st.booleans())
+def test_shelves_are_the_mean_over_all_orders_of_what_is_beside_an_item(seed, k, exclude_seen):
+    rng = np.random.default_rng(seed)
+    n_users, n_items = 4, 7
+    part = rng.integers(0, 3, (n_users, n_items))
+    part[0, :2] = (0, 1)
+    shown, held_out = over(part == 0), over(part == 1)
+    table = rng.integers(0, 3, (n_items, n_items)).astype(np.float32)
+    table[rng.random(table.shape) < 0.2] = -np.inf
+    pages = Pages.of(held_out, shown, exclude_seen=exclude_seen)
+    model = Beside(shown.items, shown.items, table)
+    found = judged(model, pages, [k], SHELF_METRICS)
+    values, missed = {name: [] for name in LISTS}, np.ones(n_items)
+    for item, owner in zip(pages.items.tolist(), pages.owners.tolist(), strict=True):
+        user = pages.questions.users[owner]
+        excluded = {item} | (set(np.flatnonzero(part[user] == 0)) if exclude_seen else set())
+        relevant = set(np.flatnonzero(part[user] == 1).tolist())
+        line = table[item].tolist()
+        each = [oracle.list_measures(one, relevant, k) for one in oracle.all_orders(line, excluded)]
+        for name in LISTS:
+            values[name].append(np.mean([one[name] for one in each]))
+        missed *= 1 - np.array(oracle.chances(line, excluded, k))
+    for name in LISTS:
+        means = np.bincount(pages.owners, weights=values[name]) / np.bincount(pages.owners)
+        assert found.per_user[f"{name}@{k}"] == pytest.approx(means, abs=1e-12)
+    assert found.mean(f"coverage@{k}") == pytest.approx((1 - missed).mean(), abs=1e-12)
+
+
+def test_a_model_that_knows_nothing_scores_as_an_order_drawn_by_lot():
+    """Whatever the ids: an order by popularity, or the reverse, must not help it."""
+    rng = np.random.default_rng(0)
+    liked = rng.random((40, 30)) < np.linspace(0.6, 0.02, 30)
+    found = []
+    for order in (np.arange(30), np.arange(30)[::-1]):
+        own = liked[:, order]
+        train, held_out = over(own & (rng.random(own.shape) < 0)), over(own)
+        model = FactorModel(
+            train.users, train.items, np.zeros((40, 4), np.float32), np.zeros((30, 4), np.float32),
+            np.zeros(4), train.item_counts,
+        )  # fmt: skip
+        found.append(evaluate(model, held_out, exclude=None, k=5))
+    assert found[0].mean("precision@5") == found[1].mean("precision@5")
+    assert found[0].mean("precision@5") == pytest.approx((liked.sum(axis=1) / 30).mean())
+    assert found[0].mean("coverage@5") == pytest.approx(1 - (1 - 5 / 30) ** 40)
+    assert found[0].is_degenerate
+    assert found[0].degenerate_share == 1.0
+    assert "degenerate" in repr(found[0])
+
+
+@dataclass
+class WithoutLines:
+    """Shelves that can be taken deeper, and no more."""
+
+    shelves: object
+
+    @property
+    def items(self):
+        return self.shelves.items
+
+    @property
+    def name(self):
+        return self.shelves.name
+
+    @property
+    def n_shown(self):
+        return self.shelves.n_shown
+
+    def ranked(self, item_indices, k):
+        return self.shelves.ranked(item_indices, k)
+
+
+@pytest.mark.parametrize("factors", [1, 2])
+def test_equal_neighbours_are_found_as_deep_as_they_go(factors):
+    """With one factor all cosines are 1 or -1: a shelf is then as good as drawn by lot."""
+    split = hold_out(tiny_likes(60, 40), k=2)
+    model = fit(split.train, ALSConfig(factors=factors, iterations=3))
+    pages = Pages.of(split.validation, split.train)
+    for shelves in (NeighbourShelves(model), PopularityShelves(fit_popularity(split.train))):
+        one, two = (
+            judged(each, pages, [2, 5], SHELF_METRICS) for each in (shelves, WithoutLines(shelves))
+        )
+        assert one.blind_at == two.blind_at
+        assert one.coverage_at == pytest.approx(two.coverage_at, abs=1e-12)
+        for name in one.metrics:
+            assert one.per_user[name] == pytest.approx(two.per_user[name], abs=1e-15)
+        if factors == 1 and shelves.name == "als":
+            assert one.is_degenerate
+            assert "degenerate: Degenerate: for 67 % of the pages" in str(one)
+
+
+def test_scores_are_equal_where_the_listed_float32_are():
+    """Products so small that they are lifted before they are ranked, and equal only as given."""
+    users, items = np.float32([[1e-30], [1e-30]]), np.float32([[3e-15], [2.9e-15], [2.8e-15], [0]])
+    held_out = over([[0, 0, 1, 0], [1, 0, 0, 0]])
+    model = FactorModel(
+        held_out.users, held_out.items, users, items, np.ones(1), held_out.item_counts
+    )
+    found = evaluate(model, held_out, exclude=None, k=1, metrics=["precision"])
+    products = (users.astype(np.float64) @ items.T.astype(np.float64)).astype(np.float32)
+    assert len(set(products[0, :3].tolist())) == 1
+    assert found.per_user["precision@1"].tolist() == pytest.approx([1 / 3, 1 / 3])
+
+
+def test_the_same_bytes_for_any_threads():
+    rng = np.random.default_rng(2)
+    table = rng.integers(0, 3, (700, 60)).astype(np.float32)
+    held_out = over(rng.random(table.shape) < 0.2)
+    for model in (factors_for(table), Fixed(held_out.users, held_out.items, table)):
+        one, many = (evaluate(model, held_out, exclude=None, engine=LocalEngine(n)) for n in (1, 4))
+        assert one.coverage_at == many.coverage_at
+        assert all(
+            one.per_user[name].tobytes() == many.per_user[name].tobytes() for name in one.metrics
+        )
+
+
+def test_what_is_degenerate_and_what_is_not():
+    rng = np.random.default_rng(3)
+    held_out = over(rng.random((20, 40)) < 0.2)
+    seen = over((rng.random((20, 40)) < 0.3) & (held_out.user_items.toarray() == 0))
+
+    def share(table, k=10, exclude=seen):
+        return evaluate(
+            Fixed(held_out.users, held_out.items, np.float32(table)), held_out, exclude=exclude, k=k
+        ).degenerate_share
+
+    distinct = rng.random((20, 40))
+    assert share(distinct) == 0
+    assert share(np.zeros((20, 40))) == 1
+    few = np.where(distinct < 0.9, 0, distinct)  # some four items have a score of their own
+    assert share(few) > 0.5
+    assert share(few, k=1) < 0.1
+    half = np.where(np.arange(20)[:, None] < 10, 0, distinct)
+    assert share(half) < 1
+    # The middle of few items, without a tie or with all of them in the list, says nothing bad.
+    small = over(np.eye(5)[:, :5])
+    model = Fixed(small.users, small.items, np.tile(np.float32([5, 4, 3, 2, 1]), (5, 1)))
+    assert evaluate(model, small, exclude=None, k=3).degenerate_share == 0
+    alike = replace(model, table=np.zeros((5, 5), np.float32))
+    assert evaluate(alike, small, exclude=None, k=5).degenerate_share == 0
+    assert evaluate(alike, small, exclude=None, k=[3, 5]).blind_at == {3: 1.0, 5: 0.0}
+
+
+def test_judges_say_which_points_are_degenerate():
+    split = hold_out(tiny_likes(60, 40), k=2)
+    for judge in (ListJudge(k=5), ShelfJudge(k=5)):
+        dead = FactorModel(
+            split.train.users, split.train.items,
+            np.zeros((split.train.n_users, 2), np.float32),
+            np.zeros((split.train.n_items, 2), np.float32),
+            np.zeros(2), split.train.item_counts,
+        )  # fmt: skip
+        shares = [
+            one_point(split, model, judges={"": judge}, seed=0).figures.get("degenerate_share", 0.0)
+            for model in (dead, fit_popularity(split.train))
+        ]
+        assert shares[0] == 1.0
+        assert shares[1] < 0.5
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_without_ties_nothing_changes(metric):
+    """The figures are those of the list as it stands, to the last bit."""
+    rng = np.random.default_rng(4)
+    table = rng.permuted(np.tile(np.arange(50, dtype=np.float32), (30, 1)), axis=1)
+    held_out = over(rng.random(table.shape) < 0.2)
+    found = evaluate(
+        Fixed(held_out.users, held_out.items, table), held_out, exclude=None, k=7, metrics=[metric]
+    )
+    if metric in LISTS:
+        for place, user in enumerate(found.user_indices):
+            relevant = set(np.flatnonzero(held_out.user_items.toarray()[user]).tolist())
+            order = oracle.ranking(table[user].tolist(), set())
+            expected = oracle.list_measures(order, relevant, 7)[metric]
+            assert found.per_user[f"{metric}@7"][place] == pytest.approx(expected, abs=1e-15)
