@@ -311,8 +311,7 @@ def _warnings(outcome: Outcome) -> Iterator[str]:
     yield from _at_the_edge(found)
     read = outcome.how_read
     yield from read.warnings
-    rejected = read.rejected + read.items_rejected
-    if rejected:
+    if rejected := read.rejected + read.items_rejected:
         yield f"{rejected:,} malformed lines were rejected."
     if read.missing:
         yield f"{read.missing:,} rows without a user or an item were dropped."
@@ -380,8 +379,7 @@ def _notes(outcome: Outcome) -> Iterator[str]:
 
 
 def _at(found: SearchResult, run: int, sweep: int) -> dict[str, Any]:
-    rows = found.curves.rows()
-    return next(row for row in rows if (row["run"], row["sweep"]) == (run, sweep))
+    return next(row for row in found.curves.rows() if (row["run"], row["sweep"]) == (run, sweep))
 
 
 def _files(figures: Mapping[str, Spec]) -> Iterator[tuple[str, str]]:

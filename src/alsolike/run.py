@@ -19,23 +19,15 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.reading import ReadReport, read
 from alsolike.data.schemes import check_scheme, split_by
 from alsolike.data.split import Split
-from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.memory import available
 from alsolike.errors import DegenerateError, SettingError, WritingError
-from alsolike.evaluation.curves import checked_sweeps, with_given
-from alsolike.evaluation.final import TestFigures
-from alsolike.evaluation.intervals import paired_difference
-from alsolike.evaluation.judges import ShelfJudge
-from alsolike.evaluation.judging import Judge
-from alsolike.evaluation.measures import evaluate, mean_squared_error
-from alsolike.evaluation.slices import slices_of
+from alsolike.evaluation.curves import checked_sweeps
+from alsolike.evaluation.final import test_figures
 from alsolike.forecasting import Forecast, forecast
 from alsolike.hints import with_hints
 from alsolike.models.als import fit
 from alsolike.models.bundle import refuse_other_folder
-from alsolike.models.config import ALSConfig
-from alsolike.models.popularity import fit_popularity
 from alsolike.observing import SILENT, Observer
 from alsolike.publishing import Outcome, publish, written_in
 from alsolike.recommending.many import recommend, similar
@@ -191,11 +183,12 @@ def _done(job: Job, observer: Observer) -> Outcome:
     try:
         found = search_settings(job, prepared, figure=figure, observer=observer)
     except DegenerateError as none:
+        observer.tell(none.found)
         steps = prepared.how_read, prepared.how_filtered, prepared.split
         raise withhold(none, job.out, *steps, command=job.command) from None
     chosen = job.search.chosen(found)
     try:
-        test = _test_figures(found.judge, chosen, prepared.split, engine)
+        test = test_figures(found.judge, chosen, prepared.split, engine)
         observer.tell(test)  # the first of the results: it says where popularity is as good
     finally:
         observer.tell(found)
@@ -362,40 +355,6 @@ def _adapted(preset: Preset, job: Job) -> Preset:
     return replace(
         replace(preset, base=base, space=kept | grid),
         **{name: value for name, value in asked.items() if value is not None},
-    )
-
-
-def _test_figures(judge: Judge, chosen: ALSConfig, split: Split, engine: Engine) -> TestFigures:
-    """Measure the chosen settings and popularity on the test users, which no choice has seen."""
-    fitted = split.train_and_validation()
-    shown = split.shown(with_validation=True)
-    model = with_given(fit(fitted, chosen, engine=engine), split, engine)
-    popularity = fit_popularity(fitted)
-    evaluations = [
-        evaluate(each, split.test, exclude=shown, k=judge.k, engine=engine)
-        for each in (model, popularity)
-    ]
-    errors = {
-        "mse_users": mean_squared_error(model, split.test, user_indices=split.test_users),
-        "mse_all": mean_squared_error(model, shown),
-    }
-    asking = judge if isinstance(judge, ShelfJudge) else ShelfJudge(k=judge.k, seed=chosen.seed)
-    shelves = [
-        asking.evaluation(each, fitted, split.test, shown, engine) for each in (model, popularity)
-    ]
-    quoted = shelves if asking is judge else evaluations
-    ours, theirs = (each.per_user[judge.column] for each in quoted)
-    slices = tuple(
-        slices_of(each, split.test, shown, metric=judge.metric, k=judge.k, engine=engine)
-        for each in (model, popularity)
-    )
-    return TestFigures(
-        measure=judge.measure,
-        evaluations=tuple(evaluations),
-        errors=errors,
-        difference=paired_difference(ours, theirs, np.random.default_rng(0)),
-        slices=slices,
-        shelves=tuple(shelves),
     )
 
 

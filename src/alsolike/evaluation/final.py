@@ -6,11 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alsolike.data.split import Split
+from alsolike.engines.base import Engine
+from alsolike.evaluation.curves import with_given
 from alsolike.evaluation.intervals import Estimate, paired_difference
+from alsolike.evaluation.judges import ShelfJudge
+from alsolike.evaluation.judging import Judge
+from alsolike.evaluation.measures import evaluate, mean_squared_error
 from alsolike.evaluation.results import Evaluation
 from alsolike.evaluation.shelves import ShelfEvaluation, of_shelf
-from alsolike.evaluation.slices import Slices
+from alsolike.evaluation.slices import Slices, slices_of
 from alsolike.evaluation.verdicts import Verdict
+from alsolike.models.als import fit
+from alsolike.models.config import ALSConfig
+from alsolike.models.popularity import fit_popularity
 from alsolike.tables import Table, wrapped
 
 # What a page shows, after the measure that settings were chosen by.
@@ -149,3 +158,37 @@ def _coverage(evaluation: Evaluation) -> list[dict[str, object]]:
         {"metric": f"coverage@{k}", "mean": share, "users": users}
         for k, share in evaluation.coverage_at.items()
     ]
+
+
+def test_figures(judge: Judge, chosen: ALSConfig, split: Split, engine: Engine) -> TestFigures:
+    """Measure the chosen settings and popularity on the test users, which no choice has seen."""
+    fitted = split.train_and_validation()
+    shown = split.shown(with_validation=True)
+    model = with_given(fit(fitted, chosen, engine=engine), split, engine)
+    popularity = fit_popularity(fitted)
+    evaluations = [
+        evaluate(each, split.test, exclude=shown, k=judge.k, engine=engine)
+        for each in (model, popularity)
+    ]
+    errors = {
+        "mse_users": mean_squared_error(model, split.test, user_indices=split.test_users),
+        "mse_all": mean_squared_error(model, shown),
+    }
+    asking = judge if isinstance(judge, ShelfJudge) else ShelfJudge(k=judge.k, seed=chosen.seed)
+    shelves = [
+        asking.evaluation(each, fitted, split.test, shown, engine) for each in (model, popularity)
+    ]
+    quoted = shelves if asking is judge else evaluations
+    ours, theirs = (each.per_user[judge.column] for each in quoted)
+    slices = tuple(
+        slices_of(each, split.test, shown, metric=judge.metric, k=judge.k, engine=engine)
+        for each in (model, popularity)
+    )
+    return TestFigures(
+        measure=judge.measure,
+        evaluations=tuple(evaluations),
+        errors=errors,
+        difference=paired_difference(ours, theirs, np.random.default_rng(0)),
+        slices=slices,
+        shelves=tuple(shelves),
+    )

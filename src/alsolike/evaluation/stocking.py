@@ -16,13 +16,15 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.pages import first_kept
 from alsolike.models.base import FactorModel, Floats, Recommender, Rows, with_factors
 from alsolike.models.popularity import PopularityModel, as_scores
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, with_direction
-from alsolike.recommending.many import Ranked, similar_indices, similar_scores, top_items
+from alsolike.recommending.many import Ranked, cosines_of, similar_indices, top_items
+from alsolike.recommending.scan import QUERIES_PER_BLOCK, blocks_of
 
 Counts = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
@@ -105,9 +107,7 @@ class NeighbourShelves(_OfModel):
 
     def lines(self, item_indices: Items) -> Floats:
         """Return the cosines that lists are ranked by, (n_given, n_items); -inf: not shown."""
-        return similar_scores(
-            self.model, item_indices, min_count=self.min_count, engine=self.engine
-        )
+        return _cosines(self.model, item_indices, min_count=self.min_count, engine=self.engine)
 
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` nearest of each item."""
@@ -278,3 +278,29 @@ def shelves_of(
             "item: a method beside(item_indices, other_indices) is needed for that."
         )
     return ScoredShelves(model, train.like_counts, min_count, engine, observer)
+
+
+def _cosines(
+    model: FactorModel,
+    item_indices: Items,
+    *,
+    min_count: int = MIN_COUNT,
+    engine: Engine | None = None,
+) -> Floats:
+    """Return the cosines that `similar_indices` ranks by, float32, (n_rows, n_items).
+
+    -inf stands for the item itself and for what is no neighbour of any.
+    """
+    candidates = with_direction(model)
+    is_shown = candidates & (model.item_counts >= min_count)
+    source = cosines_of(model, item_indices, candidates)
+    found = np.full((len(item_indices), len(model.items)), -np.inf, dtype=np.float32)
+
+    def work(queries: slice) -> None:
+        for items, scores in source.scored(queries, np.arange(queries.stop - queries.start)):
+            found[queries, items] = np.where(is_shown[items], scores, np.float32(-np.inf))
+
+    (engine or LocalEngine()).each(work, blocks_of(len(item_indices), QUERIES_PER_BLOCK))
+    found[~candidates[item_indices]] = -np.inf
+    found[np.arange(len(item_indices)), item_indices] = -np.inf
+    return found

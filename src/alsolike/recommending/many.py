@@ -14,7 +14,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.hints import with_example
-from alsolike.models.base import FactorModel, Floats, Recommender, expect_model, with_factors
+from alsolike.models.base import FactorModel, Recommender, expect_model, with_factors
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import (
     MIN_COUNT,
@@ -33,14 +33,12 @@ from alsolike.recommending.answers import (
 from alsolike.recommending.excluding import excluded_of
 from alsolike.recommending.fallback import Lists, WithoutLikes, check_without_likes, shown
 from alsolike.recommending.scan import (
-    QUERIES_PER_BLOCK,
     NotFiniteError,
     Plain,
     Products,
     Ranked,
     Scan,
     Source,
-    blocks_of,
 )
 from alsolike.tables import Table
 
@@ -159,7 +157,7 @@ def similar_indices(
     chosen = rows[asked]
     itself = np.arange(len(chosen) + 1, dtype=np.int64)
     scan = Scan(
-        _cosines(model, chosen, candidates),
+        cosines_of(model, chosen, candidates),
         candidates & (model.item_counts >= min_count),
         chosen,
         itself[:-1],
@@ -177,33 +175,8 @@ def similar_indices(
     return ranked
 
 
-def similar_scores(
-    model: FactorModel,
-    item_indices: Indices,
-    *,
-    min_count: int = MIN_COUNT,
-    engine: Engine | None = None,
-) -> Floats:
-    """Return the cosines that `similar_indices` ranks by, float32, (n_rows, n_items).
-
-    -inf stands for the item itself and for what is no neighbour of any.
-    """
-    candidates = with_direction(model)
-    is_shown = candidates & (model.item_counts >= min_count)
-    source = _cosines(model, item_indices, candidates)
-    found = np.full((len(item_indices), len(model.items)), -np.inf, dtype=np.float32)
-
-    def work(queries: slice) -> None:
-        for items, scores in source.scored(queries, np.arange(queries.stop - queries.start)):
-            found[queries, items] = np.where(is_shown[items], scores, np.float32(-np.inf))
-
-    (engine or LocalEngine()).each(work, blocks_of(len(item_indices), QUERIES_PER_BLOCK))
-    found[~candidates[item_indices]] = -np.inf
-    found[np.arange(len(item_indices)), item_indices] = -np.inf
-    return found
-
-
-def _cosines(model: FactorModel, rows: Indices, candidates: Mask) -> Products:
+def cosines_of(model: FactorModel, rows: Indices, candidates: Mask) -> Products:
+    """Return the source of the cosines of items `rows` with all that have a direction."""
     units = unit_rows(model.item_factors, model.item_norms)
     return Products(rows, units, units, candidates.astype(np.float32), ceiling=1.0)
 
