@@ -145,7 +145,7 @@ def evaluate(
     | user | precision@1 |
     +------+-------------+
     | u1   |         0.5 |
-    | u3   |           0 |
+    | u3   |         0.0 |
     +------+-------------+
     """
     lengths, names = checked_lengths(k), checked_metrics(metrics)
