@@ -216,6 +216,27 @@ def test_scores_are_equal_where_the_listed_float32_are():
     assert found.per_user["precision@1"].tolist() == pytest.approx([1 / 3, 1 / 3])
 
 
+def test_groups_are_counted_over_many_blocks_of_users_and_items():
+    """More users and items than are scored at once; the groups reach over all of them."""
+    rng = np.random.default_rng(5)
+    table = rng.integers(0, 2, (500, 4500)).astype(np.float32)
+    kinds = rng.choice(3, table.shape, p=[0.9, 0.05, 0.05])
+    held_out, seen = over(kinds == 1), over(kinds == 2)
+    users = over(np.ones((500, 1))).users
+    factors = FactorModel(
+        users, held_out.items, np.eye(500, dtype=np.float32), np.ascontiguousarray(table.T),
+        np.ones(500), held_out.item_counts,
+    )  # fmt: skip
+    is_best = (table == 1) & (kinds != 2)
+    share = 10 / is_best.sum(axis=1)
+    wanted = (is_best & (kinds == 1)).sum(axis=1)
+    missed = np.where(is_best, 1 - share[:, None], 1).prod(axis=0)
+    for model in (Fixed(users, held_out.items, table), factors):
+        found = evaluate(model, held_out, exclude=seen, k=10)
+        assert found.per_user["precision@10"] == pytest.approx(wanted * share / 10, abs=1e-12)
+        assert found.mean("coverage@10") == pytest.approx((1 - missed).mean(), abs=1e-12)
+
+
 def test_the_same_bytes_for_any_threads():
     rng = np.random.default_rng(2)
     table = rng.integers(0, 3, (700, 60)).astype(np.float32)

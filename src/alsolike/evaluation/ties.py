@@ -272,25 +272,77 @@ class _Counting:
         wanted, n_items = self.questions.wanted, self.questions.wanted.shape[1]
         first = int(rows[0]) // QUERIES_PER_BLOCK * QUERIES_PER_BLOCK
         queries = slice(first, min(first + QUERIES_PER_BLOCK, len(self.starts)))
-        is_equal = np.zeros((len(rows), n_items), dtype=bool)
-        above = np.zeros(len(rows), dtype=np.int64)
+        equal = _Members.none(len(rows), n_items)
+        above, level = np.zeros((2, len(rows)), dtype=np.int64)
         for items, found in self.source.scored(queries, rows - first):
-            is_equal[:, items] = found == scores[:, None]
+            is_equal = found == scores[:, None]
+            equal.put(items, is_equal)
+            level += np.count_nonzero(is_equal, axis=1)
             above += np.count_nonzero(found > scores[:, None], axis=1)
         # The median is of all items, those among them that may not be in the list.
-        is_blind = covers_median(above, above + np.count_nonzero(is_equal, axis=1), n_items)
-        for at, row in enumerate(rows.tolist()):
-            is_equal[at, self.taken[self.starts[row] : self.ends[row]]] = False
-        flags = [
-            is_equal[at, wanted.indices[wanted.indptr[row] : wanted.indptr[row + 1]]]
-            for at, row in enumerate(rows.tolist())
-        ]
-        part = _Part(rows, np.count_nonzero(is_equal, axis=1), flags, is_blind)
+        is_blind = covers_median(above, above + level, n_items)
+        at, places = _laid_out(self.starts[rows], self.ends[rows])
+        taken = self.taken[places]
+        is_taken = equal.has(at, taken)
+        equal.leave_out(at[is_taken], taken[is_taken])
+        sizes = level - np.bincount(at[is_taken], minlength=len(rows))
+        starts, ends = wanted.indptr[rows].astype(np.int64), wanted.indptr[rows + 1]
+        at, places = _laid_out(starts, ends.astype(np.int64))
+        flags = equal.has(at, wanted.indices[places])
+        part = _Part(rows, sizes, np.split(flags, np.cumsum(ends - starts)[:-1]), is_blind)
         if before is None:
             return part
-        share = np.maximum(np.array(lengths)[:, None] - before[rows], 0) / part.sizes
-        return replace(part, expected=_spread(share, is_equal),
-                       missed=_spread(np.log1p(-share), is_equal))  # fmt: skip
+        share = np.maximum(np.array(lengths)[:, None] - before[rows], 0) / sizes
+        return replace(part, expected=equal.sums(share), missed=equal.sums(np.log1p(-share)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Members:
+    """Which items are in the group of each list, a bit for each: all items of many lists.
+
+    Parameters
+    ----------
+    bits : uint8, (n_lists, at least n_items / 8)
+    n_items : int
+    """
+
+    bits: npt.NDArray[np.uint8]
+    n_items: int
+
+    @classmethod
+    def none(cls, n_lists: int, n_items: int) -> "_Members":
+        return cls(np.zeros((n_lists, -(-n_items // 8)), dtype=np.uint8), n_items)
+
+    def put(self, items: slice, flags: Flags) -> None:
+        """Say it of consecutive items; the first is a multiple of eight."""
+        packed = np.packbits(flags, axis=1)
+        self.bits[:, items.start // 8 : items.start // 8 + packed.shape[1]] = packed
+
+    def has(self, lists: Indices, items: npt.NDArray[np.integer]) -> Flags:
+        """Return it of pairs of a list and an item."""
+        found: Flags = (self.bits[lists, items >> 3] & (0x80 >> (items & 7))) != 0
+        return found
+
+    def leave_out(self, lists: Indices, items: npt.NDArray[np.integer]) -> None:
+        """Take pairs out that are in."""
+        np.bitwise_xor.at(self.bits, (lists, items >> 3), (0x80 >> (items & 7)).astype(np.uint8))
+
+    def sums(self, weights: Values) -> Values:
+        """Return for each item the sum of the weights, (any, n_lists), of the lists it is in."""
+        total = np.empty((len(weights), self.n_items))
+        for items in blocks_of(self.n_items, ITEMS_PER_BLOCK):
+            some = self.bits[:, items.start // 8 : -(-items.stop // 8)]
+            flags = np.unpackbits(some, axis=1, count=items.stop - items.start)
+            total[:, items] = weights @ flags.astype(np.float64)
+        return total
+
+
+def _laid_out(starts: Indices, ends: Indices) -> tuple[Indices, Indices]:
+    """Return ``starts[r], ..., ends[r] - 1`` of all rows, and the row of each of these places."""
+    counts = ends - starts
+    rows = np.repeat(np.arange(len(starts)), counts)
+    places = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rows, places + np.repeat(starts, counts)
 
 
 def _together(parts: Sequence[_Part]) -> _Part:
@@ -306,14 +358,6 @@ def _together(parts: Sequence[_Part]) -> _Part:
         expected,
         missed,
     )
-
-
-def _spread(weights: Values, is_equal: Flags) -> Values:
-    """Return the sum over lists of the weights of the items that are in their groups."""
-    total = np.empty((len(weights), is_equal.shape[1]))
-    for items in blocks_of(is_equal.shape[1], ITEMS_PER_BLOCK):
-        total[:, items] = weights @ is_equal[:, items].astype(np.float64)
-    return total
 
 
 def covers_median(above: Indices, not_below: Indices, n_items: int) -> Flags:
