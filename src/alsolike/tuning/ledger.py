@@ -36,8 +36,8 @@ _ATTEMPTS = 5
 _TOO_OFTEN = "{} workers ended while they trained it. Was there too little memory?"
 
 _WAY_OUT = (
-    "Give the data and settings of the first time to go on with it, or choose another place, or "
-    "delete this file to start anew."
+    "Give the data, settings and versions of the first time to go on with it, or choose another "
+    "place, or delete this file to start anew."
 )
 
 
@@ -79,8 +79,8 @@ class Ledger:
     Traceback (most recent call last):
         ...
     alsolike.errors.LedgerError: a ledger of alsolike in memory belongs to another run: data was
-    "0f3a" and is now "77c1". Give the data and settings of the first time to go on with it, or
-    choose another place, or delete this file to start anew.
+    "0f3a" and is now "77c1". Give the data, settings and versions of the first time to go on with
+    it, or choose another place, or delete this file to start anew.
     >>> ledger.close()
     """
 

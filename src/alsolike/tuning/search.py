@@ -360,7 +360,7 @@ def _facts(plan: Plan, strategy: Strategy, prune: bool) -> dict[str, Any]:
         "sweeps": list(plan.sweeps),
         "patience": plan.patience,
         "prune": prune,
-        "equal scores": "mean over all orders",
+        "figures under equal scores": "mean over all orders",
         **{f"{DATA}{name}": part.fingerprint for name, part in parts.items()},
         **{f"judge {judge.name}": judge.to_settings() for judge in plan.judges.values()},
         **{f"version of {package}": version(package) for package in _FIGURES_DEPEND_ON},
