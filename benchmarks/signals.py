@@ -61,7 +61,14 @@ def begun(words: Sequence[str], scratch: Path) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(scratch)},
         start_new_session=True,
+        preexec_fn=listening,  # noqa: PLW1509 - there are no threads here
     )
+
+
+def listening() -> None:
+    """Take all signals: a shell starts what it has in the background with some switched off."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def outcome(
