@@ -61,7 +61,14 @@ def begun(words: Sequence[str], scratch: Path) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(scratch)},
         start_new_session=True,
+        preexec_fn=listening,  # noqa: PLW1509 - there are no threads here
     )
+
+
+def listening() -> None:
+    """Take all signals: a shell starts what it has in the background with some switched off."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def outcome(
@@ -92,10 +99,12 @@ def ending(number: int, status: int, said: bytes) -> str:
         return "done already"
     if status == -number or (b"alsolike" not in said and b"KeyboardInterrupt" in said):
         return "before"
-    ours = [line for line in said.splitlines() if not line.startswith(b"warning: ")]
     if status != SIGNALS[signal.Signals(number)]:
         return f"status {status}: {said[-300:]!r}"
-    if len(ours) != 1 or not ours[0].startswith(WORDS[status]):
+    lines = said.splitlines()
+    ends = [line for line in lines if line.startswith(WORDS[status])]
+    faults = [line for line in lines if re.search(rb"Traceback|Error|ignored in|  File", line)]
+    if ends != lines[-1:] or faults:  # before that there may be progress and warnings
         return f"said {said[-300:]!r}"
     return "one line"
 

@@ -46,6 +46,8 @@ def begun():
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(said, 2)
     os.setpgid(0, 0)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)  # a shell starts some with these switched off
     signals.install()
     (folder / "ready").touch()
     try:
@@ -153,7 +155,9 @@ def test_a_run_ends_at_any_moment(tmp_path: Path, place: Path) -> None:
 
 
 def began(words: list[object], **more: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "alsolike", *map(str, words)]
+    listen = "; ".join(f"signal.signal({int(number)}, signal.SIG_DFL)" for number in STATUS)
+    code = f"import signal; {listen}; from alsolike.__main__ import main; main()"
+    command = [sys.executable, "-c", code, *map(str, words)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more
     )  # type: ignore[call-overload,no-any-return]
@@ -204,7 +208,8 @@ def test_what_is_switched_off_stays_so(tmp_path: Path) -> None:
 
 def test_a_call_that_does_not_look_is_ended_by_another_thread() -> None:
     code = (
-        "import os, signal, threading; from alsolike import signals; signals.install()\n"
+        "import os, signal, threading; from alsolike import signals\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL); signals.install()\n"
         "import numpy as np; matrix = np.random.default_rng(0).random((4000, 4000))\n"
         "threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "np.linalg.svd(np.kron(matrix, np.ones((2, 2))))"  # minutes

@@ -147,6 +147,15 @@ def _end_children() -> None:
     processes = sys.modules.get("multiprocessing.process")
     for child in processes.active_children() if processes is not None else ():
         child.kill()
+    # One that is just being started is on no list but the system's. It would complain that what it
+    # was to be told breaks off.
+    try:
+        for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - pathlib is not loaded yet
+            with open(f"/proc/self/task/{thread}/children") as listed:  # noqa: PTH123 - likewise
+                for number in listed.read().split():
+                    os.kill(int(number), signal.SIGKILL)
+    except OSError:  # not Linux, or it has ended meanwhile
+        return
 
 
 def _clean_up() -> None:
