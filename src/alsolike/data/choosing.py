@@ -63,10 +63,12 @@ def _plain_or_quoted(
 ) -> Trial:
     """Decide between `trial` and plain lines, each of which is a full row, and say so."""
     mark, option = trial.dialect.quote, f"{asked.prefix}quote"
-    found = f"{file.name}: {mark} encloses fields that hold no delimiter and no line end"
+    found = f"{file.name}: {mark} encloses fields that need it not, while other texts have none."
     if trial.breaks:
-        found = f"{file.name}: {mark} encloses {trial.breaks:,} line ends"
-    found = f"{found}, and each line by itself is a full row, too."
+        found = (
+            f"{file.name}: {mark} encloses {trial.breaks:,} line ends, and each line by itself is "
+            "a full row, too."
+        )
     if plain_is_likelier(file, trial):
         plain = Dialect(trial.dialect.delimiter, "", "", header=False)
         trial = attempt(connection, table, file, plain)

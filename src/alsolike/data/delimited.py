@@ -122,11 +122,9 @@ def _header(
     shown = ", ".join(repr(shortened(cell)) for cell in rows[0][:_SHOWN_NAMES])
     more = ", ..." if len(rows[0]) > _SHOWN_NAMES else ""
     ((line, _),) = _located(file, trial.dialect, trial.width, [0])
-    place = "first line" if line == 1 else f"line {line}, the first that is read,"
-    return (
-        found.header,
-        f"{place} taken as {'column names' if found.header else 'a row'}: {shown}{more}",
-    )
+    taken = "column names" if found.header else "a row"
+    number = "" if line == 1 else f" (line {line})"
+    return found.header, f"first line taken as {taken}: {shown}{more}{number}"
 
 
 def _before(

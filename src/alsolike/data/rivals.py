@@ -11,24 +11,52 @@ from alsolike.data.dialect import Asked, Dialect, is_number, shown
 from alsolike.data.files import QUOTES, TextFile
 from alsolike.data.trials import GLANCE, Trial, records_of
 
+_FEW = 3
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 def is_plain_rival(file: TextFile, trial: Trial, tried: Sequence[Dialect], asked: Asked) -> bool:
     """Tell whether every line by itself is a full row, too, although `trial` found quotes.
 
-    Not where the names asked for are quoted: then the plain dialect is not among those `tried`.
-
-    Of quotes that enclose no line end this is nothing special where they are ``"``, for some
-    programs quote all fields; of rarer quotes it leaves a doubt.
+    Of ``"`` that enclose no line end this is nothing special where a column has them throughout,
+    for some programs quote all texts. Where the names asked for are quoted it cannot be: then the
+    plain dialect is not among those `tried`.
     """
     quote = trial.dialect.quote
-    if not quote or asked.quote is not None or not (trial.breaks or quote != '"'):
-        return False
     plain = Dialect(trial.dialect.delimiter, "", "", header=False)
-    if all(one.grammar != plain.grammar for one in tried):
+    if not quote or asked.quote is not None or all(one.grammar != plain.grammar for one in tried):
         return False
+    if quote == '"' and not trial.breaks:
+        return file.survey.marks[quote] > 0 and _are_uneven(file, trial)
     return all(row.fields is not None for row in records_of(file, plain, trial.width))
+
+
+def _are_uneven(file: TextFile, trial: Trial) -> bool:
+    """Tell whether no field needs its quotes, and a column has texts with and without them."""
+    delimiter, quote, _ = trial.dialect.grammar
+    headed: set[int] = set()
+    quoted, plain = [0] * trial.width, [0] * trial.width
+    for number, line in enumerate(file.lines()):
+        if quote not in line and number >= GLANCE:
+            continue
+        cells = line.rstrip("\r\n").split(delimiter)
+        if len(cells) != trial.width and line.strip():
+            return False
+        for place, cell in enumerate(cells if len(cells) == trial.width else ()):
+            if not cell.startswith(quote):
+                plain[place] += number > 0 and not is_number(cell or "0")
+            elif (quote in cell[1:-1] and cell.strip(quote)) or cell[1:2] == "#":
+                return False  # doubled, as whoever quotes does it; or quoted to be no comment
+            elif number:
+                quoted[place] += 1
+            else:
+                headed.add(place)
+        if max(quoted) > GLANCE:
+            break
+    return any(
+        count and (plain[place] or (count < _FEW and place not in headed))
+        for place, count in enumerate(quoted)
+    )
 
 
 def plain_is_likelier(file: TextFile, trial: Trial) -> bool:
