@@ -39,7 +39,10 @@ NO_MESSAGES = re.compile(r"SELECT |CREATE |NAME=VALUE|<\w|^https?:|\bmode=ro|use
 
 
 def texts_of(module: Path) -> Iterator[str]:
-    """Yield the texts of a module that are no docstrings, `x` for what is put into them."""
+    """Yield the texts of a module that are no docstrings, `x` for what is put into them.
+
+    A prefix of an option's name, as those of the item table have, is left out.
+    """
     tree = ast.parse(module.read_text(encoding="utf-8"))
     seen = {
         id(node.body[0].value)
@@ -51,7 +54,10 @@ def texts_of(module: Path) -> Iterator[str]:
         if isinstance(node, ast.JoinedStr):
             seen |= {id(part) for part in node.values}
             yield "".join(
-                str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values
+                str(part.value)
+                if isinstance(part, ast.Constant)
+                else "x" * (not ast.unparse(part).endswith("prefix}"))
+                for part in node.values
             )
         elif (
             isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in seen
