@@ -34,6 +34,14 @@ ONLY_PYTHON = {
     "exclude_seen": "is --keep-seen",
     "recall_with_cutoff": "of another library",
     "tzinfo": "of a moment in Python",
+    "fraction": "of a way of splitting that the command line does not have",
+    "union_by_name": "of DuckDB",
+    "hive_partitioning": "likewise",
+    "hive_types_autocast": "likewise",
+    "columns": "of pandas",
+    "index": "likewise",
+    "comments": "of NumPy",
+    "sep": "a line of Excel's",
 }
 NO_MESSAGES = re.compile(r"SELECT |CREATE |NAME=VALUE|<\w|^https?:|\bmode=ro|user=5|max-age")
 
