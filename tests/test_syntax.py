@@ -34,16 +34,16 @@ ONLY_PYTHON = {
     "exclude_seen": "is --keep-seen",
     "recall_with_cutoff": "of another library",
     "tzinfo": "of a moment in Python",
-    "fraction": "of a way of splitting that the command line does not have",
-    "union_by_name": "of DuckDB",
-    "hive_partitioning": "likewise",
-    "hive_types_autocast": "likewise",
-    "columns": "of pandas",
+    "columns": "of pandas, for objects in Python",
     "index": "likewise",
-    "comments": "of NumPy",
-    "sep": "a line of Excel's",
+    "union_by_name": "of DuckDB, within a command",
+    "comments": "of NumPy, within a command",
+    "fraction": "of an example in Python",
+    "sep": "of Excel's first line",
 }
-NO_MESSAGES = re.compile(r"SELECT |CREATE |NAME=VALUE|<\w|^https?:|\bmode=ro|user=5|max-age")
+NO_MESSAGES = re.compile(
+    r"SELECT |FROM read_|CREATE |NAME=VALUE|<\w|^https?:|\bmode=ro|user=5|max-age"
+)
 
 
 def texts_of(module: Path) -> Iterator[str]:
@@ -76,13 +76,13 @@ def texts_of(module: Path) -> Iterator[str]:
 @functools.cache
 def messages() -> list[tuple[str, str, str]]:
     """Return module, parameter and text of each message that names a parameter."""
-    return [
-        (module.relative_to(SOURCE).as_posix(), name, text)
+    return [  # what is put before a name is the prefix of the item table's options
+        (module.relative_to(SOURCE).as_posix(), name.replace("x", "items_", name[:1] == "x"), text)
         for module in sorted(SOURCE.rglob("*.py"))
         if module.relative_to(SOURCE).parts[0] not in ("web", "views", "sklearn.py")
         for text in texts_of(module)
         if not NO_MESSAGES.search(text)
-        for name in re.findall(r"(?<![\w/-])([a-z_]{2,})=(?!=)", text)
+        for name in re.findall(r"(?<![\w/-])(?!xx=)([a-z_]{2,})=(?!=)", text)
     ]
 
 

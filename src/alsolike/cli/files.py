@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from alsolike.cli.options import taken_for_reading
 from alsolike.cli.printing import say
+from alsolike.cli.syntax import warn
 
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
@@ -31,7 +32,7 @@ def read_likes(
     )
     found, report = read(likes, threads=threads, **reading)
     for warning in report.warnings:
-        say(f"warning: {warning}", err=True)
+        warn(warning)
     return found, report
 
 

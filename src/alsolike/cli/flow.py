@@ -28,6 +28,7 @@ from alsolike.cli.options import (
     verbose_option,
 )
 from alsolike.cli.printing import brief, say
+from alsolike.cli.syntax import typed_now, warn
 
 
 @click.command()
@@ -103,7 +104,7 @@ def _do(job: Any, *, quiet: bool, verbose: bool) -> None:
         outcome = run_job(job, observer=terminal)
     said = outcome.how_read.warnings  # as soon as it was read
     for warning in filter(lambda one: one not in said, outcome.warnings()):
-        say(f"warning: {warning}", err=True)
+        warn(warning)
     if not quiet:
         say(f"To walk through it: {_program()} serve {job.out / 'model'}")
         say(f"Done. Open {job.out / 'report.html'}")
@@ -117,7 +118,7 @@ def _do(job: Any, *, quiet: bool, verbose: bool) -> None:
 def read(likes: str, to: Path | None, **options: Any) -> None:
     """Read a table: the dialect found, what was dropped, what there is."""
     found, report = read_likes(likes, options, writes=[to])
-    say(report)
+    say(typed_now(report))
     if to is not None:
         write_likes(to, found)
 

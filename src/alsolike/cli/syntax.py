@@ -5,6 +5,7 @@ is rewritten here, in one place, so that following a hint works. What a message 
 data is left as it is.
 """
 
+import ast
 import re
 import shlex
 from dataclasses import fields
@@ -12,9 +13,13 @@ from typing import Any
 
 import click
 
+from alsolike.cli.printing import say
+
 # What Python calls otherwise, with the value that the option stands for.
 _OTHERWISE = {("exclude_seen", "False"): "keep_seen", ("exclude", "None"): "keep_seen"}
 
+# As the options of dialects name them.
+_SPELLED = {"": "none", "\t": "tab", " ": "space"}
 _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 _VALUE = rf"{_QUOTED}|[\w./+~-]*\w"
 # In this order: a parameter with its value and further ones, or with none; a text that is quoted; a
@@ -61,6 +66,17 @@ def as_typed(message: str, verb: click.Command | None) -> str:
     return _FORM.sub(typed, message)
 
 
+def warn(danger: str) -> None:
+    """Print a warning in the words of the verb that runs."""
+    say(f"warning: {typed_now(danger)}", err=True)
+
+
+def typed_now(message: object) -> str:
+    """Return `message` with the parameters that it names as options of the verb that runs."""
+    context = click.get_current_context(silent=True)
+    return as_typed(str(message), context.command if context else None)
+
+
 def _given(option: click.Option, value: str) -> str:
     """Return an option as it is typed, with its value where it takes one."""
     flag = option.opts[0]
@@ -69,17 +85,33 @@ def _given(option: click.Option, value: str) -> str:
         return off if value == "False" else flag
     if not value:
         return flag
-    text = _unquoted(value)
-    return f"{flag} {shlex.quote(text) if text else 'none'}"
+    return f"{flag} {_shown(_unquoted(value))}"
 
 
 def _plain(more: str) -> str:
     """Return further values without their quotes."""
-    return re.sub(_QUOTED, lambda one: shlex.quote(_unquoted(one[0])), more)
+    return re.sub(_QUOTED, lambda one: _shown(_unquoted(one[0])), more)
+
+
+def _shown(text: str) -> str:
+    r"""Return a text as a shell takes it; marks in quotes, for a point may follow in the message.
+
+    >>> print(*map(_shown, ["drop", ",", chr(92), chr(9), "", "'"]))
+    drop ',' '\' tab none "'"
+    """
+    if text in _SPELLED:
+        return _SPELLED[text]
+    if text == "'":
+        return f'"{text}"'
+    quoted = shlex.quote(text)
+    return quoted if quoted != text or re.search(r"\w", text) else f"'{text}'"
 
 
 def _unquoted(value: str) -> str:
-    return value[1:-1] if value[:1] in ("'", '"') else value
+    try:
+        return str(ast.literal_eval(value)) if value[:1] in ("'", '"') else value
+    except (ValueError, SyntaxError):  # no text of Python's, though in quotes
+        return value[1:-1]
 
 
 def _settings() -> Any:

@@ -82,6 +82,8 @@ def _loaded(
             "say whether they are CRLF. To keep them, unpack it (zstd -d) and read the plain text."
         )
     names = rows[0] if header and rows else tuple("" for _ in range(trial.width))
+    if header:
+        warnings += _names_again(connection, table, file, trial, names)
     warnings += _before(file, asked, wanted, names, None if trial.rejected else rows)
 
     def locate(wanted_rows: Sequence[int]) -> list[tuple[int, str]]:
@@ -102,6 +104,30 @@ def _loaded(
         warnings=warnings,
         prefix=asked.prefix,
     )
+
+
+def _names_again(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file: TextFile,
+    trial: Trial,
+    names: Sequence[str],
+) -> list[str]:
+    """Say so where later rows are equal to the line of names."""
+    equal = " AND ".join(f"coalesce(c{place}, '') = ?" for place in range(len(names)))
+    [(count, first)] = connection.execute(
+        f"SELECT count(*), min(rowid) FROM {table} WHERE rowid > 0 AND {equal}",  # noqa: S608 - own names
+        list(names),
+    ).fetchall()
+    if not count:
+        return []
+    ((line, _),) = _located(file, trial.dialect, trial.width, [first])
+    found = f"line {line} is" if count == 1 else f"{count:,} rows, from line {line} on, are"
+    it = "It is read as a row" if count == 1 else "They are read as rows"
+    return [
+        f"{file.name}: {found} equal to the line that names the columns, as where files were "
+        f"joined with all their first lines. {it}; remove what is none."
+    ]
 
 
 def _header(

@@ -160,26 +160,33 @@ def candidates(survey: Survey, asked: Asked, named: Sequence[str], least: int) -
         if asked.delimiter is None and max(one.width for one in sampled) < 2:
             continue
         hits, even = max(one.hits for one in sampled), max(one.even for one in sampled)
+        clean = max(one.clean for one in sampled)
         # Where the names show under one quote and not under another, the other is not meant. One
         # that cannot read the first row stays, for its fault is what the error must name.
         found += [
-            one._replace(hits=hits, even=even)
+            one._replace(hits=hits, even=even, clean=clean)
             for one in sampled
             if one.hits == hits or not one.width
         ]
     best = max((one.hits for one in found), default=0)
     chosen = [one for one in found if one.hits == best]
-    chosen.sort(key=lambda one: -round(one.even, 1))  # stable: delimiters stay in their order
+    # Stable: delimiters stay in their order. One that cuts through quotes, such as the semicolon
+    # in 1,"a;b", comes after those that do not.
+    chosen.sort(key=lambda one: (-round(one.even, 1), -round(one.clean, 1)))
     return [Dialect(*one.grammar, header=False) for one in chosen]
 
 
 class _Sampled(NamedTuple):
-    """How a grammar reads the first lines: names found, width of the first row, share of equals."""
+    """How a grammar reads the first lines: names found, width of the first row, share of equals.
+
+    `clean` is the share of rows of equal width without a stray ``"``.
+    """
 
     grammar: Grammar
     hits: int
     width: int
     even: float
+    clean: float
 
 
 def _sampled(grammar: Grammar, lines: Sequence[str], named: Sequence[str], least: int) -> _Sampled:
@@ -187,8 +194,10 @@ def _sampled(grammar: Grammar, lines: Sequence[str], named: Sequence[str], least
     first = (read[0].fields or []) if read else []
     # Blanks around names say nothing against a delimiter; `place_of` hints at the true names.
     hits = len(set(named) & {*first, *map(str.strip, first)}) + (len(first) >= least)
-    even = sum(row.fields is not None for row in read) / max(1, len(read))
-    return _Sampled(grammar, hits, len(first), even)
+    good = [row for row in read if row.fields is not None]
+    clean = sum('"' not in "".join(row.fields or ()) or '""' in row.raw for row in good)
+    total = max(1, len(read))
+    return _Sampled(grammar, hits, len(first), len(good) / total, clean / total)
 
 
 def quotes_are_ordinary(lines: Iterable[str], delimiter: str) -> bool:

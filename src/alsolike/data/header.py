@@ -48,12 +48,26 @@ def first_row(rows: Sequence[Sequence[str]]) -> Found:
     Found(header=False, sure=False)
     """
     verdicts = []
+    named = sum(map(_is_usual, rows[0] if rows else ()))
     for first, *below in zip(*rows, strict=True) if rows else ():
         later = [cell for cell in map(str.strip, below) if not _is_no_value(cell)]
         verdicts.append(_verdict(first.strip(), later))
-    names = max([0, *verdicts]) > 0 or sum(map(_is_usual, rows[0] if rows else ())) > 1
+    names = max([0, *verdicts]) > 0 or named > 1
     data = min([0, *verdicts])
-    return Found(names and not data, data < -1 and not names)
+    doubt = names or named or _counts_columns(rows)
+    return Found(names and not data, data < -1 and not doubt)
+
+
+def _counts_columns(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the first row counts the columns from 0, as pandas does where none has a name.
+
+    Two numbers alone say so only where neither of them occurs again.
+    """
+    first = list(rows[0]) if rows else []
+    numbers = first[1:] if first[:1] == [""] else first
+    if numbers != list(map(str, range(len(numbers)))):
+        return False
+    return len(first) > 2 or not any({*numbers} & {*row} for row in rows[1:])
 
 
 def are_names(row: Sequence[str], *, all_usual: bool = False) -> bool:

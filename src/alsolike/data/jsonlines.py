@@ -1,6 +1,8 @@
 """JSON lines into a DuckDB table: one object a line, each value kept as the text it was."""
 
 import json
+import re
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +15,9 @@ from alsolike.errors import DataError
 
 _BATCH = 1 << 16
 _MOST_KEYS = 1000
+# An object over several lines, or a list of objects.
+_OBJECT = re.compile(r'\{\s*\n\s*"[^"\n]*"\s*:')
+_LIST = re.compile(r'\[\s*\{\s*(?:"[^"\n]*"\s*:|\})')
 
 
 class _Fraction(str):
@@ -25,6 +30,47 @@ class _Nested(str):
     """An object or a list, written as JSON."""
 
     __slots__ = ()
+
+
+def is_json(head: str) -> bool:
+    """Tell whether a text whose name says nothing begins with a JSON object or a list of them.
+
+    Examples
+    --------
+    >>> is_json('{"user": "ann", "item": "m1"}'), is_json("{ann},m1"), is_json("[1],m1")
+    (True, False, False)
+    """
+    text = head.lstrip()
+    if _OBJECT.match(text) or _LIST.match(text):
+        return True
+    try:
+        return text.startswith("{") and isinstance(json.loads(text.partition("\n")[0]), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _refuse_one_document(file: TextFile) -> None:
+    """Raise DataError where a file is one list, or an object over several lines."""
+    text = file.survey.head.lstrip()
+    is_list = text.startswith("[")
+    if not is_list and not _OBJECT.match(text):
+        return
+    name, packed = shlex.quote(file.name), file.unpacked_by
+
+    def lines_of(path: str) -> str:
+        jq = f"jq -c {shlex.quote(path)}"
+        return f"{packed} -dc {name} | {jq} > new.jsonl" if packed else f"{jq} {name} > new.jsonl"
+
+    if is_list:
+        raise DataError(
+            f"{file.name}: one JSON object a line expected, this is one array. Turn it into "
+            f"lines: {lines_of('.[]')}"
+        )
+    raise DataError(
+        f"{file.name}: one JSON object a line expected, this one takes several lines. If each "
+        f"object is a row: {lines_of('.')} ; if the rows are a list in it, here named rows: "
+        f"{lines_of('.rows[]')}"
+    )
 
 
 def load_json_lines(
@@ -46,11 +92,7 @@ def load_json_lines(
     DataError
         A line is no JSON object, or an id or a value in use is of the wrong kind.
     """
-    if file.survey.head.lstrip().startswith("["):
-        raise DataError(
-            f"{file.name}: one JSON object a line expected, this is one array. "
-            "Turn it into lines: jq -c '.[]' old.json > new.jsonl"
-        )
+    _refuse_one_document(file)
     keys: dict[str, int] = {}
     rows: list[dict[str, str | None]] = []
     lines: list[int] = []

@@ -68,7 +68,10 @@ def lines_before(
         sure = titles or _EXCEL.fullmatch(before[0].strip()) is not None
         comments = all(_is_comment(line) or not line.strip() for line in before)
         comments &= not any(_is_comment(row[0]) for row in table)
-        odd = all(len(row) != len(table[0]) for row in cells) and len(table) > 1
+        # A line with as many delimiters as a row may well be one, whatever its quotes say.
+        plain = [len(line.split(grammar.delimiter)) for line in before]
+        odd = len(table) > 1 and all(len(row) != len(table[0]) for row in cells)
+        odd &= len(table[0]) not in plain
         if sure or comments or (odd and rows is None):
             is_sure = sure or (comments and rows is None)
             return Before(
@@ -99,7 +102,9 @@ def _table(
     is_whole: bool,
 ) -> tuple[Grammar, list[list[str]]] | None:
     """Return the first grammar under which `lines` are rows of one width, and these rows."""
-    head = "".join(lines)
+    raw = "".join(lines).encode("utf-8", "surrogateescape")
+    head = raw.decode("utf-8", "replace")
+    # Other bytes are longer once replaced, so the size is that of the head.
     survey = replace(file.survey, head=head, size=len(head.encode()) if is_whole else 1 << 62)
     for dialect in candidates(survey, asked, named, least):
         read = list(records(lines, dialect.grammar))

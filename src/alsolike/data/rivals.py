@@ -159,8 +159,8 @@ def _other_quotes(
         begins = _cells(connection, table, trial, "starts_with({0}, ?)", mark)
         if begins and _reads(file, rival):
             yield (
-                f"{file.name}: {begins:,} fields begin with {mark} and end with it, as if quoted. "
-                "It is read as a plain character; if it is the quote, pass "
+                f"{file.name}: {begins:,} fields begin with {mark!r} and end with it, as if "
+                "quoted. It is read as a plain character; if it is the quote, pass "
                 f"{asked.prefix}quote={mark!r}."
             )
 
@@ -177,10 +177,16 @@ def _escapes(file: TextFile, trial: Trial, asked: Asked) -> Iterator[str]:
     before anything else, as in ``C:\temp``, none of them is taken for an escape.
     """
     delimiter, _, escape = trial.dialect.grammar
-    if _is_odd(file, delimiter) or not _differs_without_escapes(file, trial):
+    if _is_odd(file, delimiter) or not _differs_without_escapes(file, trial, trial.dialect):
         return
     found = f"{file.name}: each backslash stands where an escape might."
-    if escape == "\\":
+    escaped = Dialect(delimiter, trial.dialect.quote or '"', "\\", header=False)
+    if escape != "\\" and _differs_without_escapes(file, trial, escaped):
+        yield (
+            f"{found} They are read as plain characters; if they are escapes, also outside quotes, "
+            "have the file written with quotes doubled and without escapes."
+        )
+    elif escape == "\\":
         yield (
             f"{found} Outside quotes they are read as plain characters; if they are escapes, have "
             "the file written with quotes doubled and without escapes."
@@ -192,8 +198,11 @@ def _escapes(file: TextFile, trial: Trial, asked: Asked) -> Iterator[str]:
         )
 
 
-def _differs_without_escapes(file: TextFile, trial: Trial) -> bool:
-    """Tell whether ``csv`` reads rows of one width where it takes all escapes away, and others."""
+def _differs_without_escapes(file: TextFile, trial: Trial, dialect: Dialect) -> bool:
+    """Tell whether ``csv`` reads rows of one width where it takes all escapes away, and others.
+
+    Others are those that `dialect` gives.
+    """
     delimiter, quote, _ = trial.dialect.grammar
     # csv knows delimiters of one character only; a NUL stands for others, for text has none.
     mark = delimiter if len(delimiter) == 1 else "\0"
@@ -208,7 +217,7 @@ def _differs_without_escapes(file: TextFile, trial: Trial) -> bool:
     )
     rows = ([cell.replace(mark, delimiter) for cell in row] for row in read)
     theirs = (row for row in rows if "".join(row).strip() or len(row) == trial.width)
-    ours = (row.fields for row in records_of(file, trial.dialect, trial.width) if row.fields)
+    ours = (row.fields for row in records_of(file, dialect, trial.width) if row.fields)
     widths: set[int] = set()
     differs = False
     try:

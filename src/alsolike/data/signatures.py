@@ -118,6 +118,17 @@ _BINARY = {
     b"RDX": FileKind("an R workspace (.RData)", _IN_R.format("...")),
     b"$FL": FileKind("an SPSS file (.sav)", _EXPORT),
 }  # fmt: skip
+_MATRIX = FileKind(
+    "a matrix in the Matrix Market format",
+    "If it is users x items",
+    "import scipy.io; " + _CELLS.format("scipy.io.mmread({old})"),
+    "csv",
+)
+_ARFF = FileKind(
+    "an ARFF file",
+    "Keep the rows below @data: awk 'f; tolower($1) == \"@data\" {f = 1}' {old} > new.csv",
+)
+_RELATION = re.compile(rb"(?i)(?:\s*%[^\n]*\n|\s*\n)*\s*@relation\s")
 _STATA_OLD = re.compile(rb"[\x69-\x73][\x01\x02]\x01\x00")
 _HTML = re.compile(rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body|table|meta)\b")
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml\b")
@@ -253,6 +264,10 @@ def _is_tar(start: bytes) -> bool:
 def _marked_up(start: bytes) -> FileKind | None:
     if _HTML.match(start):
         return _PAGE
+    if start.startswith(b"%%MatrixMarket "):
+        return _MATRIX
+    if _RELATION.match(start[:_READ]):
+        return _ARFF
     return FileKind("an XML file", _EXPORT) if _XML.match(start) else None
 
 

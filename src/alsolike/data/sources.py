@@ -15,7 +15,7 @@ from alsolike.data.dialect import Asked
 from alsolike.data.files import SEALED, existing, kind_of, open_text
 from alsolike.data.folders import pattern_of
 from alsolike.data.frames import CERTAIN_BELOW, columns_of
-from alsolike.data.jsonlines import load_json_lines
+from alsolike.data.jsonlines import is_json, load_json_lines
 from alsolike.data.loaded import Loaded, Odd, label_of, where
 from alsolike.errors import DataError, SettingError
 from alsolike.faults import (
@@ -122,7 +122,7 @@ def load(
     if kind == "parquet":
         return _load_parquet(connection, table, path)
     file = open_text(path, scratch)
-    if kind == "json":
+    if kind == "json" or (asked.delimiter is None and is_json(file.survey.head)):
         return load_json_lines(connection, table, file, ids, scalars, reject=reject)
     wanted = [ref for ref in (*ids, *scalars) if ref is not None]
     return load_delimited(connection, table, file, asked, wanted, reject=reject)
