@@ -11,7 +11,7 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.evaluation import measures
+from alsolike.evaluation import auc, measures
 from alsolike.evaluation.measures import METRICS, evaluate, mean_squared_error
 from alsolike.models.base import FactorModel
 
@@ -98,7 +98,7 @@ def test_permuting_users_permutes_results():
 def test_the_same_bytes_for_any_threads_and_blocks(monkeypatch):
     train, held_out, model = _world(4)
     one = evaluate(model, held_out, exclude=train, engine=LocalEngine(1))
-    monkeypatch.setattr(measures, "_SCORES_PER_BLOCK", 40)
+    monkeypatch.setattr(auc, "_SCORES_PER_BLOCK", 40)
     many = evaluate(model, held_out, exclude=train, engine=LocalEngine(4))
     for name in one.metrics:
         assert one.per_user[name].tobytes() == many.per_user[name].tobytes()

@@ -267,13 +267,62 @@ def test_what_is_degenerate_and_what_is_not():
     assert share(few, k=1) < 0.1
     half = np.where(np.arange(20)[:, None] < 10, 0, distinct)
     assert share(half) < 1
-    # The middle of few items, without a tie or with all of them in the list, says nothing bad.
+    # The middle of few items, without a tie or with all of them in the list, says nothing bad;
+    # an order of all of them without any difference is none.
     small = over(np.eye(5)[:, :5])
     model = Fixed(small.users, small.items, np.tile(np.float32([5, 4, 3, 2, 1]), (5, 1)))
     assert evaluate(model, small, exclude=None, k=3).degenerate_share == 0
     alike = replace(model, table=np.zeros((5, 5), np.float32))
-    assert evaluate(alike, small, exclude=None, k=5).degenerate_share == 0
-    assert evaluate(alike, small, exclude=None, k=[3, 5]).blind_at == {3: 1.0, 5: 0.0}
+    assert evaluate(alike, small, exclude=None, k=5).degenerate_share == 1
+    assert evaluate(alike, small, exclude=None, k=[3, 5, 9]).blind_at == {3: 1.0, 5: 1.0, 9: 1.0}
+    lower = replace(alike, table=np.tile(np.float32([5, 4, 1, 1, 1]), (5, 1)))
+    assert evaluate(lower, small, exclude=None, k=[3, 5]).blind_at == {3: 1.0, 5: 0.0}
+    # What is excluded competes for the median: here the list is flat, and below or above it.
+    others = over(np.eye(5)[:, [2, 3, 4, 0, 1]] + np.eye(5)[:, [3, 4, 0, 1, 2]])
+    flat = replace(model, table=np.float32(others.user_items.toarray() != 0))
+    assert evaluate(flat, small, exclude=others, k=5).degenerate_share == 1
+    more = over(others.user_items.toarray() + np.eye(5)[:, [1, 2, 3, 4, 0]])
+    rest = replace(model, table=np.float32(more.user_items.toarray() == 0))
+    assert evaluate(rest, small, exclude=more, k=5).degenerate_share == 0
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_shelves_of_all_items_without_any_difference_are_degenerate(exclude_seen):
+    liked = np.float32([[1, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [1, 0, 0, 0, 1]])
+    shown, held_out = over(liked), over(liked[:, [3, 4, 0, 1, 2]] * (1 - liked))
+    pages = Pages.of(held_out, shown, exclude_seen=exclude_seen)
+    for beside, expected in ((np.zeros((5, 5)), 1.0), (np.arange(25.0).reshape(5, 5) % 7, 0.0)):
+        found = judged(
+            Beside(shown.items, shown.items, np.float32(beside)), pages, [4, 9], ["ndcg"]
+        )
+        assert found.blind_at == {4: expected, 9: expected}
+
+
+@pytest.mark.parametrize("factors", [5, 20, 33])
+def test_auc_takes_equal_items_as_equal_wherever_they_stand(factors):
+    """Libraries of linear algebra round by where a row stands: the last items otherwise."""
+    rng = np.random.default_rng(factors)
+    for n_users, n_items in ((1, 13), (2, 13), (3, 101), (1, 2050)):
+        right = np.float32(np.tile(rng.normal(size=factors), (n_items, 1)))
+        left = np.float32(rng.normal(size=(n_users, factors)))
+        wanted = np.zeros((n_users, n_items))
+        wanted[:, [0, -1]] = 1
+        held_out = over(wanted)
+        model = FactorModel(
+            held_out.users, held_out.items, left, right, np.ones(factors), held_out.item_counts
+        )  # fmt: skip
+        assert set(evaluate(model, held_out, exclude=None, metrics=["auc"]).per_user["auc"]) == {
+            0.5
+        }
+
+
+def test_auc_counts_as_equal_what_lists_do():
+    """Scores that differ in float64 only are equal."""
+    held_out = over([[0, 0, 1]])
+    model = Fixed(held_out.users, held_out.items, 1 + np.array([[1e-9, 2e-9, 3e-9]]))
+    found = evaluate(model, held_out, exclude=None, k=1)
+    assert found.mean("auc") == 0.5
+    assert found.mean("precision@1") == pytest.approx(1 / 3)
 
 
 def test_judges_say_which_points_are_degenerate():

@@ -43,6 +43,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
+from alsolike.evaluation.auc import auc_of
 from alsolike.evaluation.questions import (
     Questions,
     as_lists,
@@ -55,7 +56,7 @@ from alsolike.evaluation.ties import Ties, exposure_of, ties_of
 from alsolike.hints import did_you_mean, with_example
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
-from alsolike.kernels.metrics import LIST_MEASURES, measure_auc, measure_lists
+from alsolike.kernels.metrics import LIST_MEASURES, measure_lists
 from alsolike.models.base import FactorModel, Recommender, expect_model
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.many import Ranked
@@ -78,8 +79,6 @@ METRICS = (
     "coverage",
 )
 
-# Scores that AUC holds at once per thread: 16 MB.
-_SCORES_PER_BLOCK = 1 << 22
 # Rows of user factors that are turned to float64 at once.
 _ROWS_PER_BLOCK = 1 << 12
 
@@ -189,7 +188,7 @@ def measured(
             if name in LIST_MEASURES:
                 columns[f"{name}@{length}"] = values[at, LIST_MEASURES.index(name)]
     if "auc" in names:
-        columns["auc"] = _auc(model, questions, engine)
+        columns["auc"] = auc_of(model, questions, engine)
     n_items = questions.wanted.shape[1]
     covered = {
         length: exposure_of(ranked, lengths, at, ties, n_items).coverage
@@ -356,26 +355,3 @@ def checked_metrics(metrics: Sequence[str]) -> list[str]:
             f"Unknown metrics {unknown}; known are {', '.join(METRICS)} (no @k).{hint}"
         )
     return names
-
-
-def _auc(model: Recommender, questions: Questions, engine: Engine) -> Values:
-    users, wanted = questions.users, questions.wanted
-    n_items = wanted.shape[1]
-    left_out = sp.csr_array(wanted.shape) if questions.aside is None else questions.aside
-    step = max(_SCORES_PER_BLOCK // n_items, 1)
-
-    def measure(first: int) -> Values:
-        block = users[first : first + step]
-        scores = np.ascontiguousarray(model.scores(block, slice(0, n_items)))
-        values = np.empty(len(block))
-        rows = slice(first, first + len(block))
-        broken = measure_auc(scores, *as_lists(wanted[rows]), *as_lists(left_out[rows]), values)
-        if broken >= 0:
-            row, item = divmod(broken, n_items)
-            raise FitError(
-                f"The score of user {model.users.id_of(int(block[row]))!r} and item "
-                f"{model.items.id_of(item)!r} is NaN. The model is broken; fit it again."
-            )
-        return values
-
-    return np.concatenate(engine.each(measure, range(0, len(users), step)))

@@ -252,7 +252,8 @@ class Filled:
         """
         items, scores, longest = lists.indices, lists.scores, self.lengths[-1]
         columns = np.broadcast_to(np.arange(items.shape[1], dtype=np.int32), items.shape)
-        places = first_kept(columns, self.pages.may_show(pages, items), longest)
+        may_show = self.pages.may_show(pages, items)
+        places = first_kept(columns, may_show, longest)
         is_item = places >= 0
         shelf, of_shelf = (
             np.where(is_item, np.take_along_axis(part, places, axis=1), nothing)
@@ -268,6 +269,16 @@ class Filled:
         is_done: Mask = (items[:, -1] < 0) | (is_full & is_below)
         rows = np.flatnonzero(is_done & is_full & is_scored)
         self.tie(pages[rows], Ranked(items[rows], scores[rows]))
+        # Of lists that have ended: shelves that hold all that there is, with one score.
+        listed, top = np.count_nonzero(may_show, axis=1), of_shelf[:, :1]
+        is_flat = np.all((of_shelf == top) | ~is_item, axis=1) & is_scored & (listed > 1)
+        rows = np.flatnonzero(is_flat & (items[:, -1] < 0) & (listed <= longest))
+        above, not_below = _counted(Ranked(items[rows], scores[rows]), top[rows])
+        for at, length in enumerate(self.lengths):
+            is_held = listed[rows] <= length
+            self.ties.is_blind[at, pages[rows[is_held]]] = covers_median(
+                above, not_below, max(self.n_shown - 1, 0)
+            )[is_held]
         return is_done
 
     def tie(self, pages: Indices, lists: Ranked) -> None:
@@ -282,16 +293,13 @@ class Filled:
         """
         if not len(pages):
             return
-        ties, scores, is_item = self.ties, lists.scores, lists.indices >= 0
+        ties, scores = self.ties, lists.scores
         of_shelf, may_show = self.shelves.scores[pages], self.pages.may_show(pages, lists.indices)
         for at, length in enumerate(self.lengths):
             last = of_shelf[:, length - 1, None]
             before = np.count_nonzero(of_shelf > last, axis=1)
             size = np.count_nonzero(may_show & (scores == last), axis=1)
-            above, not_below = (
-                np.count_nonzero(is_item & higher, axis=1)
-                for higher in (scores > last, scores >= last)
-            )
+            above, not_below = _counted(lists, last)
             # Of the others that may be shown: an item is not beside itself.
             is_median = covers_median(above, not_below, max(self.n_shown - 1, 0))
             ties.is_blind[at, pages] = (before + size > length) & is_median
@@ -323,6 +331,15 @@ def _drawn(likes: sp.csr_array, pages_per_user: int, seed: int) -> sp.csr_array:
     is_drawn[order[is_first]] = True
     starts = np.concatenate(([0], np.cumsum(is_drawn, dtype=np.int64)))[likes.indptr]
     return sp.csr_array((likes.data[is_drawn], likes.indices[is_drawn], starts), likes.shape)
+
+
+def _counted(lists: Ranked, score: Floats) -> tuple[Indices, Indices]:
+    """Return how many items of each list are above a score, and how many not below it."""
+    is_item, scores = lists.indices >= 0, lists.scores
+    return (
+        np.count_nonzero(is_item & (scores > score), axis=1),
+        np.count_nonzero(is_item & (scores >= score), axis=1),
+    )
 
 
 def first_kept(lists: Items, keep: Mask, k: int) -> Items:

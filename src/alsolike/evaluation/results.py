@@ -36,7 +36,8 @@ class Evaluation:
         Users asked for who have no relevant held-out item, and so no values.
     blind_at : mapping of int to float
         List length -> share of the users whose list says next to nothing: the score of its last
-        place is the median of the scores of all items, and reaches beyond the list.
+        place is the median of the scores of all items, and reaches beyond the list, or is that of
+        all items that may be listed.
     """
 
     model_name: str

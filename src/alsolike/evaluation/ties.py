@@ -55,7 +55,8 @@ class Ties:
         the logarithm of the probability that it is in none of them. None: not asked for.
     is_blind : bool, (n_lengths, n_lists)
         Whether the last score of the first places is the median of the scores of all items, and
-        reaches beyond them: what stands in the list says next to nothing then.
+        reaches beyond them, or is that of all of at least two items where nothing is beyond them:
+        what stands in the list says next to nothing then.
     """
 
     sizes: Indices
@@ -160,6 +161,10 @@ def ties_of(
         visible = _goes_on(ranked, length) & ~((sizes > 0) & (before < length))
         # Only where a catalogue is so small that a list may reach its middle.
         for part in counting.run(*counting.doubtful(ranked, visible, length), engine):
+            is_blind[at, part.rows] = part.is_blind
+    for at, length in enumerate(lengths):
+        flat = np.flatnonzero(is_flat(ranked, length))
+        for part in counting.run(flat, ranked.scores[flat, 0], engine):
             is_blind[at, part.rows] = part.is_blind
     return ties
 
@@ -367,6 +372,15 @@ def covers_median(above: Indices, not_below: Indices, n_items: int) -> Flags:
     """
     is_median: Flags = (above < (n_items + 1) // 2) & (not_below >= n_items // 2 + 1)
     return is_median
+
+
+def is_flat(ranked: Ranked, length: int) -> Flags:
+    """Return which lists hold all that may be listed, two items or more, with one score."""
+    n_listed = np.count_nonzero(ranked.indices[:, :length] >= 0, axis=1)
+    last = np.take_along_axis(ranked.scores, np.maximum(n_listed - 1, 0)[:, None], axis=1)[:, 0]
+    has_ended = np.all(ranked.indices[:, length:] < 0, axis=1)
+    flat: Flags = has_ended & (n_listed > 1) & (ranked.scores[:, 0] == last)
+    return flat
 
 
 def _goes_on(ranked: Ranked, length: int) -> Flags:

@@ -233,6 +233,39 @@ def measure_auc(
     return -1
 
 
+@kernel
+def mark_near(
+    S: Array,
+    starts: Array,
+    relevant: Array,
+    margins: Array,
+    reach: Array,
+    near: Array,
+    counts: Array,
+) -> None:
+    """Mark in `near`, bool (n, n_items), what rounding might order otherwise beside relevant items.
+
+    Parameters
+    ----------
+    S : float32, (n, n_items)
+        Scores.
+    margins : float32, (n,)
+    reach : float32, (n_items,)
+        The score of an item may be off by its row's margin times its reach.
+    near : bool, (n, n_items)
+        Given with nothing marked.
+    counts : int64, (n,)
+        Filled with how many of each row are marked, the relevant ones among them.
+    """
+    for row in range(S.shape[0]):
+        line, marks, margin = S[row], near[row], margins[row]
+        for item in relevant[starts[row] : starts[row + 1]]:
+            score, own = line[item], reach[item]
+            for place in range(len(line)):
+                marks[place] |= abs(line[place] - score) <= margin * (own + reach[place])
+        counts[row] = marks.sum()
+
+
 @part
 def contains(ascending: Array, wanted: int) -> bool:
     """Return whether an ascending list holds a number."""

@@ -137,7 +137,7 @@ class Products:
         def fill(
             queries: slice, taken: Indices, starts: Bounds, stops: Bounds, heaps: Heaps
         ) -> None:
-            x, lifts, lengths_of_x = self._lifted(queries)
+            x, lifts, lengths_of_x = self.lifted(queries)
             for query in np.flatnonzero(lengths_of_x * longest == 0).tolist():
                 _tie(in_order, taken[starts[query] : stops[query]], heaps, query)
             bad = scan_panels(
@@ -151,11 +151,11 @@ class Products:
     def among(self, few: Indices, starts: Bounds, k: int, engine: Engine) -> Ranked:
         """Return the best of a few items: of each query q, of ``few[starts[q]:starts[q + 1]]``."""
         ranked = Ranked.nothing(len(self.rows), k)
-        right, raised = self._everything_raised
+        right, raised = self.everything_raised
         few = plain(few)
 
         def work(queries: slice) -> None:
-            x, lifts, _ = self._lifted(queries)
+            x, lifts, _ = self.lifted(queries)
             first, last = plain(starts[:-1][queries]), plain(starts[1:][queries])
             heaps = Heaps.of(ranked, queries)
             bad = rank_few(
@@ -168,8 +168,8 @@ class Products:
 
     def scored(self, queries: slice, chosen: Rows) -> Iterator[tuple[slice, Floats]]:
         """Yield the products as `Ranked` gives them: lifted, rounded, and given back."""
-        right, raised = self._everything_raised
-        x, lifts, lengths = self._lifted(queries)
+        right, raised = self.everything_raised
+        x, lifts, lengths = self.lifted(queries)
         few, nothing = plain(x[chosen]), bool((lengths[chosen] == 0).all())
         for items in blocks_of(len(right), ITEMS_PER_BLOCK):
             scores = np.zeros((len(few), items.stop - items.start), dtype=np.float32)
@@ -179,7 +179,8 @@ class Products:
             yield items, np.ldexp(scores, -back) if back.any() else scores
 
     @functools.cached_property
-    def _everything_raised(self) -> tuple[Floats, int]:
+    def everything_raised(self) -> tuple[Floats, int]:
+        """The right side out of the reach of the smallest numbers, and the power of two."""
         return self._raised(self._longest)
 
     @functools.cached_property
@@ -192,7 +193,15 @@ class Products:
         raised = int(lifts_of(longest))
         return plain(np.ldexp(self.right, raised) if raised else self.right), raised
 
-    def _lifted(self, queries: slice) -> tuple[Floats, Indices, Doubles]:
+    def margins(self, lengths: Doubles) -> tuple[Floats, Floats]:
+        """Return numbers of left rows of such lengths, and of all right ones, each at least 0.
+
+        Their product is more than a product of two rows in float32 is off.
+        """
+        least = np.float32(self._longest * 1e-6)
+        return product_margin(lengths, 1.0, self.right.shape[1]), self.right_lengths + least
+
+    def lifted(self, queries: slice) -> tuple[Floats, Indices, Doubles]:
         """Return the left rows of queries likewise, their powers of two, and their lengths."""
         x = self.left[self.rows[queries]]
         lengths = row_lengths(x)
