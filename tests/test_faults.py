@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from alsolike.data.delimited import load_delimited
 from alsolike.data.reading import read
 from alsolike.data.sources import workspace
 from alsolike.errors import AlsolikeError, DataError, OutOfMemory, WritingError
-from alsolike.faults import explained, raise_of_system
+from alsolike.faults import explained, of_sqlite, raise_of_system
 from alsolike.tables import Table
 from alsolike.writing import replacing, write_table
 
@@ -168,7 +169,7 @@ def test_an_array_that_duckdb_finds_no_memory_for() -> None:
 def test_a_limit_on_memory_is_one_line(likes: Path) -> None:
     line = refused("read", likes, limits={resource.RLIMIT_AS: 700 << 20})
     assert "not enough memory" in line
-    assert "--threads 1" in line
+    assert "ulimit -v" in line
 
 
 def test_a_full_temporary_folder_is_named_with_its_size(packed: Path, tmp_path: Path) -> None:
@@ -321,3 +322,70 @@ def test_a_kill_between_two_renames_does_not_lose_what_was_there(tmp_path: Path)
 def test_errors_of_memory_are_of_ours_and_of_python() -> None:
     assert issubclass(OutOfMemory, AlsolikeError)
     assert issubclass(OutOfMemory, MemoryError)
+
+
+@pytest.mark.parametrize("megabytes", [300, 600, 900, 1200, 2500, 20_000])
+def test_too_little_memory_for_a_run_is_said_before_it_begins(
+    tmp_path: Path, likes: Path, megabytes: int
+) -> None:
+    limits = {resource.RLIMIT_AS: megabytes << 20}
+    line = refused("run", likes, "--out", tmp_path / "out", "--quiet", limits=limits)
+    assert "not enough memory" in line
+    assert "ulimit -v" in line
+    assert "other programs" not in line, "they have no part in this limit"
+    assert len(line) < 400
+
+
+def test_a_way_out_of_too_little_memory_is_one(likes: Path) -> None:
+    """The limit that is named is enough to begin, and one thread is named where that is enough."""
+    words = ("read", likes, "--threads", "2")
+    found = refused(*words, limits={resource.RLIMIT_AS: 600 << 20})
+    assert "--threads" not in found
+    named = int(found.partition("(ulimit -v ")[2].partition(")")[0])
+    assert alsolike(*words, limits={resource.RLIMIT_AS: named << 10}).returncode == 0
+    found = refused(*words, limits={resource.RLIMIT_AS: (named << 10) - (40 << 20)})
+    assert found.endswith("or pass --threads 1.")
+
+
+def test_zstandard_is_read_with_little_memory(packed: Path) -> None:
+    limits = {resource.RLIMIT_AS: 2000 << 20}  # DuckDB's own buffer would be 2 GiB
+    assert alsolike("read", packed, "--threads", "1", limits=limits).returncode == 0
+
+
+@pytest.mark.parametrize("files", [6, 7, 12, 16])
+def test_too_few_open_files_are_one_line(tmp_path: Path, likes: Path, files: int) -> None:
+    limits = {resource.RLIMIT_NOFILE: files}
+    words = ("read",) if files < 8 else ("run", "--out", tmp_path / "out", "--quiet")
+    done = alsolike(words[0], likes, *words[1:], limits=limits)
+    if done.returncode:
+        assert "ulimit -n" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert done.returncode in (0, 1)
+
+
+def test_files_that_may_not_be_large_are_named_by_sqlite_too(tmp_path: Path, likes: Path) -> None:
+    code = (
+        "import resource; from alsolike.tuning.ledger import Ledger\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9 << 10, 9 << 10))\n"
+        f"try: Ledger({str(tmp_path / 'ledger.sqlite')!r})\n"
+        "except OSError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "at most 9.0 KiB). Raise the limit on the size of files" in done.stdout, done
+    limits = {resource.RLIMIT_FSIZE: 100 << 10}
+    line = refused("read", likes, "--to", tmp_path / "out.csv", limits=limits)
+    assert line.startswith(f"error: {tmp_path / 'out.csv'}: cannot be written (File too large")
+
+
+def test_a_full_place_is_named_by_its_file_and_not_as_temporary(tmp_path: Path) -> None:
+    """As DuckDB says it, and as SQLite does."""
+    full = duckdb.IOException("IO Error: Async write failed: No space left on device")
+    with pytest.raises(OSError, match="No space left"):
+        raise_of_system(full, tmp_path)
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    said = str(of_sqlite(error, "x/ledger.sqlite", tmp_path))
+    assert said.startswith("x/ledger.sqlite cannot be used (database or disk is full: ")
+    assert said.endswith(f"are free in {tmp_path}). Make room there, or name another place.")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    assert "Another process is holding it" in str(of_sqlite(error, "x", tmp_path))

@@ -156,3 +156,11 @@ def test_the_service_never_imports_the_compiler() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_log_that_cannot_be_written_is_refused_before_anybody_is_served(tmp_path: Path) -> None:
+    model = bundle(tmp_path / "model")
+    done = alsolike("serve", model, "--port", "0", "--log", tmp_path / "nowhere" / "log")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "access log cannot be written (No such file or directory)" in done.stderr

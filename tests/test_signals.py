@@ -220,6 +220,24 @@ def test_a_call_that_does_not_look_is_ended_by_another_thread() -> None:
     assert (done.returncode, done.stderr.split()[0]) == (130, "Interrupted.")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_place_for_files(tmp_path: Path, closed: str) -> None:
+    """A file that is opened must not get the number of one, and tables must find a stream."""
+    from serving import bundle
+
+    likes, model = likes_in(tmp_path, users=40), bundle(tmp_path / "model")
+    line = f"{sys.executable} -m alsolike recommend {model} u1 {closed}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)  # noqa: S602
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    code = (
+        "import os; from alsolike import signals; signals.install()\n"
+        f"assert os.open({str(likes)!r}, os.O_RDONLY) > 2"
+    )
+    line = f'{sys.executable} -c "{code}" {closed}'
+    assert subprocess.run(line, shell=True, check=False).returncode == 0  # noqa: S602
+
+
 def test_a_service_stops_by_itself(tmp_path: Path) -> None:
     from serving import bundle, running
 

@@ -114,7 +114,7 @@ def test_an_empty_file_is_no_ledger_and_none_is_made_of_it(tmp_path: Path) -> No
     with pytest.raises(LedgerError, match="is empty"):
         watching.standing(tmp_path)
     assert (tmp_path / "ledger.sqlite").read_bytes() == b""
-    with pytest.raises(WritingError, match="may it be read"):
+    with pytest.raises(WritingError, match="read and written"):
         Ledger(tmp_path / "ledger.sqlite" / "x", only_read=True)
     with pytest.raises(DataError, match="no ledger"):
         watching.standing(tmp_path / "nowhere")

@@ -14,6 +14,7 @@ from typing import Any
 
 from alsolike.cleanup import closed_at_end, scratch_folder
 from alsolike.errors import AlsolikeError, WritingError
+from alsolike.faults import of_sqlite
 
 _MAGIC = b"SQLite format 3\0"
 _PAUSE = 0.005  # seconds between two tries
@@ -87,6 +88,7 @@ class Database:
     ) -> None:
         self.place = f"{kind.name} in memory" if path is None else str(Path(path))
         self._kind, self._only_read = kind, only_read
+        self._folder = Path() if path is None else Path(path).absolute().parent
         self._one_at_a_time = threading.RLock()
         self._copy = contextlib.ExitStack()
         self._file: _File | None = None
@@ -180,11 +182,7 @@ class Database:
         except sqlite3.IntegrityError as error:
             raise kind.error(f"{self.place} refuses this entry ({error}).") from error
         except sqlite3.OperationalError as error:
-            ways = "may it be read" if self._only_read else "is there room, may it be written"
-            raise WritingError(
-                f"{self.place} cannot be used ({error}): {ways}, and is no other process holding "
-                "it?"
-            ) from error
+            raise of_sqlite(error, self.place, self._folder) from error
         except sqlite3.DatabaseError as error:
             raise kind.error(
                 f"{self.place} is not {kind.name}, or is damaged ({error}). {kind.way_out}"

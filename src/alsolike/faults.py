@@ -1,12 +1,17 @@
 """Errors of the system and of DuckDB in words: what is full or refused, where, and the way out."""
 
 import errno
+import math
 import os
 import resource
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alsolike.errors import AlsolikeError, DataError, OutOfMemory, WritingError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _WAYS_OUT = {
     errno.ENOSPC: "Make room there, or name a folder with more room in the variable TMPDIR.",
@@ -15,6 +20,8 @@ _WAYS_OUT = {
     errno.EMFILE: "Raise the limit on open files (ulimit -n 1024).",
     errno.ENFILE: "Close other programs: the whole system has too many files open.",
 }
+# How the system, its linker and Python say that there is no more memory.
+_OF_MEMORY = ("llocate memory", "start new thread", "failed to map segment")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OF_THE_SYSTEM = (
     *_WAYS_OUT,
@@ -26,8 +33,10 @@ _OF_THE_SYSTEM = (
 )
 
 
-def explained(error: OSError, folder: Path) -> str:
+def explained(error: OSError, folder: Path, *, is_undone: bool = False) -> str:
     """Return what the system says, with the figures behind it; `folder` is where it happened.
+
+    `is_undone`: what did not fit has been removed again, so that there is room now.
 
     Examples
     --------
@@ -36,7 +45,8 @@ def explained(error: OSError, folder: Path) -> str:
     """
     said = error.strerror or str(error)
     if error.errno in _FULL:
-        return f"{said}: {_free(folder)} in {folder}"
+        without = " without it" if is_undone else ""
+        return f"{said}: {_free(folder)} in {folder}{without}"
     if error.errno == errno.EMFILE:
         return f"{said}: at most {resource.getrlimit(resource.RLIMIT_NOFILE)[0]:,}"
     if error.errno == errno.EFBIG:
@@ -73,7 +83,8 @@ def raise_of_system(error: Exception, folder: Path | None = None) -> None:
     error : Exception
         Of DuckDB.
     folder : path or None
-        Where it writes; None: what does not fit into memory, to the temporary folder.
+        Where it writes a file that was asked for; the caller names that. None: what does not fit
+        into memory, to the temporary folder.
 
     Raises
     ------
@@ -82,26 +93,30 @@ def raise_of_system(error: Exception, folder: Path | None = None) -> None:
     OutOfMemory
         There is not enough memory.
     WritingError
-        The folder is full, missing, or may not be written.
+        The temporary folder is full, missing, or may not be written.
+    OSError
+        That of `folder`, as the system has it.
     """
     if is_interrupt(error):
         raise KeyboardInterrupt from error
-    if folder is None:
-        from tempfile import gettempdir  # noqa: PLC0415 - slow to load, and --help needs none of it
+    from tempfile import gettempdir  # noqa: PLC0415 - slow to load, and --help needs none of it
 
-        folder = Path(gettempdir())
+    scratch = Path(gettempdir())
     first, _, rest = str(error).partition("\n")
     said = first.partition(": ")[2] or first
     if type(error).__name__ == "OutOfMemoryException":
         if "offload" in said or "max_temp_directory_size" in rest:
             raise WritingError(
-                f"What does not fit into memory does not fit into the folder {folder} either "
-                f"({_free(folder)}). {_WAYS_OUT[errno.ENOSPC]}"
+                f"What does not fit into memory does not fit into the folder {scratch} either "
+                f"({_free(scratch)}). {_WAYS_OUT[errno.ENOSPC]}"
             ) from error
         raise out_of_memory(said.rstrip(".")) from error
     for code in _OF_THE_SYSTEM:
         if os.strerror(code) in said:
-            about = explained(OSError(code, os.strerror(code)), folder)
+            fault = OSError(code, os.strerror(code))
+            if folder is not None:
+                raise fault from error
+            about = explained(fault, scratch)
             hint = _WAYS_OUT.get(code, "")
             raise WritingError(f"{said.partition(': ')[0]}: {about}. {hint}".rstrip()) from error
 
@@ -113,13 +128,62 @@ def of_duckdb(error: Exception) -> AlsolikeError:
     return DataError(f"DuckDB, which reads tables for alsolike, cannot read this one ({first}).")
 
 
-def expect_address_space(needed: int) -> int | None:
+def of_sqlite(error: "sqlite3.OperationalError", place: str, folder: Path) -> WritingError:
+    """Return the error to raise where the system refuses SQLite the file `place` in `folder`."""
+    import sqlite3  # noqa: PLC0415 - as above
+
+    code = error.sqlite_errorcode & 0xFF
+    fault, hint = str(error), "May it and its folder be read and written?"
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if code == sqlite3.SQLITE_FULL:
+        fault = f"{error}: {_free(folder)} in {folder}"
+        hint = "Make room there, or name another place."
+    elif code == sqlite3.SQLITE_IOERR and limit != resource.RLIM_INFINITY:
+        fault = f"{error}; files may have at most {in_bytes(limit)}"
+        hint = _WAYS_OUT[errno.EFBIG]
+    elif code == sqlite3.SQLITE_IOERR:
+        fault, hint = (
+            f"{error}: {_free(folder)} in {folder}",
+            "Is there room, and is the disk sound?",
+        )
+    elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        hint = "Another process is holding it: wait until that is done, then try again."
+    elif code == sqlite3.SQLITE_CANTOPEN:
+        hint += " May more files be opened (ulimit -n)?"
+    return WritingError(f"{place} cannot be used ({fault}). {hint}")
+
+
+def expect_open_files(needed: int) -> None:
+    """Raise OSError where a limit on this process (ulimit -n) leaves fewer open files."""
+    opened: list[int] = []
+    try:
+        opened += (os.open(os.devnull, os.O_RDONLY) for _ in range(needed))
+    finally:
+        for handle in opened:
+            os.close(handle)
+
+
+def expect_address_space(
+    needed: int, work: str = "read the table", *, by_one: int | None = None
+) -> int | None:
     """Return the bytes that a limit on this process (ulimit -v) leaves; None where there is none.
 
-    Raises OutOfMemory where they are fewer than `needed`.
+    Parameters
+    ----------
+    needed : int
+        Bytes.
+    work : str
+        What for, in words.
+    by_one : int or None
+        Bytes that one thread needs, where more were asked for.
+
+    Raises
+    ------
+    OutOfMemory
+        There are fewer than `needed`.
     """
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY:
+    limit = _limit_on_memory()
+    if limit is None:
         return None
     try:
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -127,9 +191,13 @@ def expect_address_space(needed: int) -> int | None:
         return None
     left = max(limit - taken, 0)
     if left < needed:
-        raise out_of_memory(
-            f"of the limit of {in_bytes(limit)}, {in_bytes(left)} are left, and {in_bytes(needed)} "
-            "are needed to begin"
+        least = math.ceil((taken + needed) / (10_000 << 10)) * 10_000
+        way_out = f"Raise the limit (ulimit -v {least})"
+        if by_one is not None and by_one <= left:
+            way_out += " or pass threads=1"
+        raise OutOfMemory(
+            f"There is not enough memory to {work} (of the limit of {in_bytes(limit)}, "
+            f"{in_bytes(left)} are left, and {in_bytes(needed)} are needed to begin). {way_out}."
         )
     return left
 
@@ -137,9 +205,37 @@ def expect_address_space(needed: int) -> int | None:
 def out_of_memory(said: str) -> OutOfMemory:
     """Return the error to raise where there is not enough memory to read a table."""
     return OutOfMemory(
-        f"There is not enough memory to read the table ({said}). Close other programs, raise the "
-        "limit on memory (ulimit -v, or that of the container), or pass threads=1."
+        f"There is not enough memory to read the table ({said}). {more_memory()}, or pass "
+        "threads=1."
     )
+
+
+def more_memory() -> str:
+    """Return how to have more memory, as the start of a sentence: by what limits this process."""
+    limit = _limit_on_memory()
+    if limit is not None:
+        return f"Raise the limit on memory (ulimit -v, now {limit >> 10})"
+    return "Close other programs, raise the limit on memory of the container"
+
+
+def is_of_memory(error: BaseException | None) -> bool:
+    """Return whether there was too little memory, in whatever a library has made of that.
+
+    Examples
+    --------
+    >>> is_of_memory(ImportError("_duckdb.so: failed to map segment from shared object"))
+    True
+    """
+    return error is not None and (
+        isinstance(error, MemoryError)
+        or any(words in str(error) for words in _OF_MEMORY)
+        or is_of_memory(error.__cause__ or error.__context__)
+    )
+
+
+def _limit_on_memory() -> int | None:
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def in_bytes(size: float) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from alsolike.errors import WritingError
 from alsolike.observing import SILENT, Observer
-from alsolike.writing import alone_in, replacing, write_text
+from alsolike.writing import alone_in, not_written, replacing, write_text
 
 if TYPE_CHECKING:
     from alsolike.engines.base import Engine
@@ -106,7 +106,7 @@ class Mirror:
                 staged.replace(target)
                 self.counts.written += 1
         except OSError as error:
-            raise _unwritable(target, error) from error
+            raise not_written(target, error) from error
         self.observer.advance()
 
     def _put(self, batch: list[tuple[str, Make]]) -> int:
@@ -120,7 +120,7 @@ class Mirror:
                 try:
                     (staged / str(place)).write_bytes(content)
                 except OSError as error:
-                    raise _unwritable(self.folder / path, error) from error
+                    raise not_written(self.folder / path, error) from error
             return differs
 
         staged = self.folder / _STAGED
@@ -144,7 +144,7 @@ class Mirror:
         except FileNotFoundError:
             return True
         except OSError as error:
-            raise _unwritable(self.folder / path, error) from error
+            raise not_written(self.folder / path, error) from error
 
 
 @contextlib.contextmanager
@@ -282,14 +282,14 @@ def _make(folder: Path, within: Iterable[str]) -> None:
         try:
             (folder / one).mkdir(exist_ok=True)
         except OSError as error:
-            raise _unwritable(folder / one, error) from error
+            raise not_written(folder / one, error) from error
 
 
 def _move(staged: Path, target: Path) -> None:
     try:
         staged.replace(target)
     except OSError as error:
-        raise _unwritable(target, error) from error
+        raise not_written(target, error) from error
 
 
 def _remove(folder: Path, paths: list[str]) -> int:
@@ -302,12 +302,8 @@ def _remove(folder: Path, paths: list[str]) -> int:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            raise _unwritable(folder / path, error) from error
+            raise not_written(folder / path, error) from error
     for within in reversed(_folders(paths)):
         with contextlib.suppress(OSError):  # something is left in it
             (folder / within).rmdir()
     return removed
-
-
-def _unwritable(target: Path, error: OSError) -> WritingError:
-    return WritingError(f"{target}: cannot be written ({error.strerror or error}).")

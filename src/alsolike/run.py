@@ -38,10 +38,12 @@ from alsolike.tuning.presets import Preset, preset_for
 from alsolike.tuning.search import search
 from alsolike.tuning.searching import Searching
 from alsolike.tuning.space import Space
+from alsolike.views.plots import expect_to_draw
 from alsolike.withholding import withhold
 from alsolike.writing import alone_in, refuse_overlap
 
 _SHELF = 10
+_SPARE = 4 << 30  # bytes of addresses for what comes before the figures
 
 _SET_ELSEWHERE = {
     "seed": "One seed is for all that is drawn: give it to the run itself (--seed).",
@@ -172,6 +174,7 @@ def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
 
 
 def _done(job: Job, observer: Observer) -> Outcome:
+    expect_to_draw(_SPARE)  # and not after hours of training
     engine = LocalEngine(job.threads)
     prepared = prepare(job, observer=observer)
     # Drawn before the forecast: what draws is in memory then.

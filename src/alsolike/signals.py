@@ -47,6 +47,7 @@ def install() -> None:
     """
     if signal.getsignal(signal.SIGTERM) is _leave:
         return
+    _fill_streams()
     for number in _NAMES:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
@@ -54,6 +55,22 @@ def install() -> None:
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     _thread.start_new_thread(_watch, (reading,))
+
+
+def _fill_streams() -> None:
+    """Put nothing in the place of standard streams that are closed, as `>&-` does it.
+
+    Else the next file that is opened would have their number, and what is said would go into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
 
 
 def name_verb(verb: str) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from alsolike.cleanup import undone_at_end
 from alsolike.errors import WritingError
-from alsolike.faults import explained, is_interrupt, raise_of_system
+from alsolike.faults import explained, is_interrupt, raise_of_system, way_out_of
 from alsolike.tables import Column, Table
 
 _CALLS = itertools.count()
@@ -58,7 +58,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _sweep(target)
         _remove(part)
     except OSError as error:
-        raise _not_written(target, error) from error
+        raise not_written(target, error) from error
     with undone_at_end(lambda: _undo(target, part, old)):
         yield from _replaced(target, part, old)
 
@@ -79,7 +79,7 @@ def _replaced(target: Path, part: Path, old: Path) -> Iterator[Path]:
         _undo(target, part, old)
         if isinstance(error, WritingError):
             raise
-        raise _not_written(target, error) from error
+        raise not_written(target, error) from error
     except BaseException:
         _undo(target, part, old)
         raise
@@ -192,10 +192,13 @@ def write_table(path: str | os.PathLike[str], table: Table) -> None:
             raise
 
 
-def _not_written(target: Path, error: OSError) -> WritingError:
-    said = explained(error, target.parent)
-    hint = {errno.ENOSPC: " Make room there, or name another place."}.get(error.errno or 0, "")
-    return WritingError(f"{target}: cannot be written ({said}).{hint}")
+def not_written(target: Path, error: OSError) -> WritingError:
+    """Return the error to raise where the system refuses to write `target`, with the way out."""
+    said = explained(error, target.parent, is_undone=True)
+    hint = way_out_of(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "Make room there, or name another place."
+    return WritingError(f"{target}: cannot be written ({said}). {hint}".rstrip())
 
 
 def _sql_type(column: Column) -> str:

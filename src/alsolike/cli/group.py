@@ -18,9 +18,10 @@ from alsolike.cli import asking, flow, handing, judging, serving
 from alsolike.cli.printing import say
 from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
-from alsolike.faults import explained, way_out_of
+from alsolike.faults import explained, is_of_memory, more_memory, way_out_of
 
 _NO_FOLDER = "The current folder is no longer there: change to one that is (cd)."
+_NO_MEMORY = b"error: there is not enough memory. Raise the limit on it (ulimit -v).\n"
 
 
 class Verbs(click.Group):
@@ -50,6 +51,9 @@ class Verbs(click.Group):
         except OSError as error:
             is_output = _is_of_output(error)
             message = _of_system(error, is_output=is_output)
+        except MemoryError:  # not even enough to say what was wrong; all blocks have ended
+            os.write(2, _NO_MEMORY)
+            os._exit(1)
         if is_output:
             _turn_away(sys.stdout)
         with contextlib.suppress(OSError):
@@ -73,7 +77,7 @@ class Verbs(click.Group):
             except OSError:  # of the system, see `main`
                 raise
             except Exception as error:
-                if not _is_of_memory(error):
+                if not is_of_memory(error):
                     raise
                 message = _of_memory(error, self._verb(ctx))
             except KeyboardInterrupt:
@@ -138,27 +142,17 @@ def _has_folder() -> bool:
     return True
 
 
-def _is_of_memory(error: BaseException | None) -> bool:
-    """Return whether there was too little memory, in whatever a library has made of that."""
-    return error is not None and (
-        isinstance(error, MemoryError)
-        or "llocate memory" in str(error)
-        or "start new thread" in str(error)
-        or _is_of_memory(error.__cause__ or error.__context__)
-    )
-
-
 def _of_memory(error: Exception, verb: click.Command | None) -> str:
     """Return the line for too little memory, with the ways out that the verb has."""
     options = {one.name for one in verb.params} if verb is not None else set()
-    ways = ["close other programs", "raise the limit on memory (ulimit -v, or the container's)"]
+    ways = [more_memory()]
     if "settings" in options:
         ways.append("ask for fewer factors (--set factors=16)")
     if "threads" in options:
         ways.append("use fewer threads (--threads 1)")
     said = f" ({str(error).rstrip('.')})" if str(error) else ""
-    tried = ", ".join(ways[:-1]) + f", or {ways[-1]}"
-    return f"error: there is not enough memory{said}. {tried[0].upper()}{tried[1:]}."
+    tried = ways[0] if len(ways) == 1 else ", ".join(ways[:-1]) + f", or {ways[-1]}"
+    return f"error: there is not enough memory{said}. {tried}."
 
 
 def _turn_away(stream: Any) -> None:

@@ -142,7 +142,8 @@ def likes(state: Path, to: Path | None, told: Path | None) -> None:
             err=True,
         )
     if to is None:
-        say(f"{found}. To take them out, give --to likes.csv")
+        hint = ". To take them out, give --to likes.csv" if len(found.table) else "."
+        say(f"{found}{hint}")
     else:
         write_rows(to, found.table)
 

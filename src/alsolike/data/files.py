@@ -1,6 +1,7 @@
 """Files of text as bytes: is it there, what is it, is it whole, and is it UTF-8 throughout."""
 
 import contextlib
+import errno
 import gzip
 import io
 import os
@@ -19,6 +20,7 @@ from alsolike.data.folders import pattern_of, way_from_folder, way_from_pattern
 from alsolike.data.signatures import encoding_of, is_binary, refuse_foreign
 from alsolike.data.zstandard import unpack
 from alsolike.errors import DataError
+from alsolike.faults import way_out_of
 from alsolike.hints import did_you_mean
 
 _CHUNK = 1 << 18  # pieces that fit the processor's cache: 4 times faster than of 1 MiB
@@ -173,7 +175,8 @@ def open_text(path: Path, scratch: Path) -> TextFile:
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{name}: the gzip data are damaged ({error}). Fetch it again.") from error
     except OSError as error:
-        raise DataError(f"{name}: cannot be read ({_why(error)}).") from error
+        hint = way_out_of(error) if error.errno == errno.EMFILE else ""
+        raise DataError(f"{name}: cannot be read ({_why(error)}). {hint}".rstrip()) from error
     if survey.size == 0:
         raise DataError(f"{name}: the file is empty once it is unpacked.")
     return TextFile(read_from, name, compression, survey, bent)

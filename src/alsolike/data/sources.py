@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from alsolike.cleanup import scratch_folder
+from alsolike.cleanup import no_room, scratch_folder
 from alsolike.data.delimited import load_delimited
 from alsolike.data.dialect import Asked
 from alsolike.data.files import SEALED, existing, kind_of, open_text
@@ -20,6 +20,7 @@ from alsolike.data.loaded import Loaded, Odd, label_of, where
 from alsolike.errors import DataError, SettingError
 from alsolike.faults import (
     expect_address_space,
+    expect_open_files,
     is_interrupt,
     of_duckdb,
     out_of_memory,
@@ -38,6 +39,7 @@ _RESERVE = 64 << 20
 # Addresses that DuckDB reserves when it starts, as measured; with fewer it may crash, too.
 _LEAST = 64 << 20
 _DATABASE, _EACH_THREAD = (580 << 20) + _RESERVE + _LEAST, 88 << 20
+_FILES = 4  # that DuckDB opens; it crashes where it may not
 _WAYS = {
     "bytes": "Turn the bytes into text first, by decoding them",
     "BLOB": "Turn the bytes into text first, by decoding them",
@@ -55,11 +57,16 @@ def workspace(threads: int | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, 
     if threads is not None and threads < 1:
         raise SettingError(f"threads={threads}: at least 1.")
     with scratch_folder() as scratch:
+        try:
+            expect_open_files(_FILES)
+        except OSError as error:
+            raise no_room(scratch, error) from error
         settings = dict(SEALED) | {"temp_directory": str(scratch)}
         if threads is not None:
             settings["threads"] = threads
-        needed = _DATABASE + _EACH_THREAD * (threads or len(os.sched_getaffinity(0)))
-        if (left := expect_address_space(needed)) is not None:
+        needed = _DATABASE + _EACH_THREAD * (threads or _processors())
+        by_one = None if threads == 1 else _DATABASE + _EACH_THREAD
+        if (left := expect_address_space(needed, by_one=by_one)) is not None:
             settings["memory_limit"] = f"{left - needed + _LEAST >> 20}MiB"
         reserve = bytearray(_RESERVE)
         try:
@@ -80,6 +87,13 @@ def workspace(threads: int | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, 
             if isinstance(error.__cause__, MemoryError):
                 raise out_of_memory(str(error.__cause__) or "an array") from error
             raise
+
+
+def _processors() -> int:
+    """Return how many processors this process may use; not every system has such a choice."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def load(

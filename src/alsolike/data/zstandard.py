@@ -43,10 +43,11 @@ def unpack(path: Path, scratch: Path, settings: Mapping[str, Any]) -> tuple[Path
     stated = _stated_size(path)
     size = lines = 0
     plain = scratch / "unpacked.txt"
+    # Of itself DuckDB takes a buffer of 16 times the longest line: 2 GiB.
     query = (
         "SELECT line FROM read_csv(?, compression='zstd', auto_detect=false, header=false, "
-        "delim='\x02', quote='', escape='', max_line_size=134217728, hive_partitioning=false, "
-        "columns={'line': 'VARCHAR'})"
+        "delim='\x02', quote='', escape='', max_line_size=134217728, buffer_size=134217728, "
+        "hive_partitioning=false, columns={'line': 'VARCHAR'})"
     )
     try:
         connected = duckdb.connect(":memory:", config=dict(settings))

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import CompilerError
+from alsolike.faults import is_of_memory
 
 _NO_COMPILER = (
     "Numba, which compiles what alsolike computes with, cannot work here: {}. Install versions of "
@@ -50,8 +51,8 @@ try:
 except ValueError as error:
     raise CompilerError(_NO_SETTINGS.format(str(error).rstrip("."))) from error
 except (ImportError, OSError) as error:  # OSError is how llvmlite says that its library is amiss
-    if "llocate memory" in str(error):
-        raise MemoryError(str(error)) from error
+    if is_of_memory(error):
+        raise MemoryError("the compiler cannot be loaded") from error
     raise CompilerError(_NO_COMPILER.format(str(error).rstrip("."))) from error
 if config.DISABLE_JIT:  # parts are made of what Python alone cannot run
     raise CompilerError(_NO_SETTINGS.format("NUMBA_DISABLE_JIT switches compiling off"))

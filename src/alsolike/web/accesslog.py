@@ -95,6 +95,15 @@ class AccessLog:
         return f"{self._moment}.{int(1000 * (now - second)):03d}Z"
 
 
+def refuse_unwritable(target: str) -> None:
+    """Raise WritingError where lines could not be appended to `target`, before anybody is served.
+
+    A named pipe is left alone: who reads it would take it for ended.
+    """
+    if target not in ("", "-") and not Path(target).is_fifo():
+        AccessLog(target).close()
+
+
 def _opened(target: str) -> int | None:
     if target == "":
         return None

@@ -21,6 +21,7 @@ from uvicorn.supervisors import Multiprocess
 
 from alsolike.cleanup import interrupts_held
 from alsolike.errors import SettingError, WritingError
+from alsolike.web.accesslog import refuse_unwritable
 from alsolike.web.app import create_app
 from alsolike.web.connections import protocol
 from alsolike.web.settings import Settings
@@ -68,10 +69,11 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     SettingError
         The address cannot be listened at.
     WritingError
-        The state folder cannot be used, or another service uses it.
+        The state folder or the access log cannot be used, or another service uses the folder.
     BundleError
         A model cannot be loaded.
     """
+    refuse_unwritable(settings.log)
     with _alone(settings), _listening(settings) as listener:
         with State(settings.state) as state:
             prepare(settings, state)
