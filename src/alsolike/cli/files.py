@@ -1,11 +1,13 @@
 """Tables in and out of the command line."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alsolike.cli.options import taken_for_reading
-from alsolike.cli.printing import say
+from alsolike.cli.printing import say, warn
+from alsolike.cli.syntax import as_typed_now
 
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
@@ -31,8 +33,8 @@ def read_likes(
     )
     found, report = read(likes, threads=threads, **reading)
     for warning in report.warnings:
-        say(f"warning: {warning}", err=True)
-    return found, report
+        warn(warning)
+    return found, replace(report, warnings=tuple(map(as_typed_now, report.warnings)))
 
 
 def write_rows(to: Path, table: "Table") -> None:

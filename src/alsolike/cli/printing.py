@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from alsolike.cli.syntax import as_typed_now
+
 if TYPE_CHECKING:
     from alsolike.tables import Table
 
@@ -19,6 +21,16 @@ def say(finding: object, *, err: bool = False) -> None:
     from alsolike.tables import harmless
 
     click.echo(harmless(str(finding), keep="\n"), err=err)
+
+
+def warn(danger: object) -> None:
+    """Print a warning, with the parameters that it names as options of the verb."""
+    say(f"warning: {as_typed_now(str(danger))}", err=True)
+
+
+def on_one_screen() -> bool:
+    """Return whether findings and warnings come out at one terminal, so that once is enough."""
+    return sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def columns() -> int:

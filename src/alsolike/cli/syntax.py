@@ -61,6 +61,13 @@ def as_typed(message: str, verb: click.Command | None) -> str:
     return _FORM.sub(typed, message)
 
 
+def as_typed_now(message: str) -> str:
+    """Return `message` in the words of the verb that is at work; as it is where none is."""
+    context = click.get_current_context(silent=True)
+    verb = None if context is None else context.command
+    return as_typed(message, None if isinstance(verb, click.Group) else verb)
+
+
 def _given(option: click.Option, value: str) -> str:
     """Return an option as it is typed, with its value where it takes one."""
     flag = option.opts[0]

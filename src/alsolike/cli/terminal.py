@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 from alsolike.cleanup import closed_at_end
-from alsolike.cli.printing import brief, say
+from alsolike.cli.printing import brief, say, warn
 from alsolike.observing import Observer
 
 # Of long work there is a line whenever that part of its time has passed again.
@@ -160,7 +160,7 @@ class Terminal(Observer):
     def warn(self, danger: str) -> None:
         """Print a warning, quiet or not."""
         self._bars.stop()
-        say(f"warning: {danger}", err=True)
+        warn(danger)
         self._bars.start()
 
     def _note(self, line: str) -> None:
