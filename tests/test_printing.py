@@ -163,6 +163,9 @@ def test_a_warning_stands_once_on_a_terminal_and_in_both_streams_elsewhere(
     for stream in (piped.stdout, piped.stderr):
         assert "warning" in stream
         assert "pass --missing-id drop" in stream  # and not as Python has it
+    more = ("fit", tmp_path / "likes.csv", "--to", tmp_path / "model", "--verbose")
+    drawn = on_a_terminal(400, *more, errors=True)
+    assert sum("is called 'NULL'" in line for line in drawn) == 1
     words = ("run", folder / "likes.csv", *FEW, "--out", folder / "out")
     drawn = on_a_terminal(400, *words, errors=True)
     verdicts = [line for line in drawn if "better than popularity" in line]

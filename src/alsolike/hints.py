@@ -1,4 +1,4 @@
-"""What a misspelt name was probably meant to be, and what a call lacks."""
+"""What a misspelt name was probably meant to be, what a call lacks, what to install."""
 
 import difflib
 import functools

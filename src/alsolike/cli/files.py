@@ -1,13 +1,11 @@
 """Tables in and out of the command line."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alsolike.cli.options import taken_for_reading
 from alsolike.cli.printing import say, warn
-from alsolike.cli.syntax import as_typed_now
 
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
@@ -34,7 +32,7 @@ def read_likes(
     found, report = read(likes, threads=threads, **reading)
     for warning in report.warnings:
         warn(warning)
-    return found, replace(report, warnings=tuple(map(as_typed_now, report.warnings)))
+    return found, report
 
 
 def write_rows(to: Path, table: "Table") -> None:

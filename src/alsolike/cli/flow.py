@@ -27,7 +27,7 @@ from alsolike.cli.options import (
     to_option,
     verbose_option,
 )
-from alsolike.cli.printing import brief, on_one_screen, say, warn
+from alsolike.cli.printing import as_shown, brief, on_one_screen, say, warn
 
 
 @click.command()
@@ -119,7 +119,7 @@ def _do(job: Any, *, quiet: bool, verbose: bool) -> None:
 def read(likes: str, to: Path | None, **options: Any) -> None:
     """Read a table: the dialect found, what was dropped, what there is."""
     found, report = read_likes(likes, options, writes=[to])
-    say(replace(report, warnings=()) if on_one_screen() else report)
+    say(as_shown(report))
     if to is not None:
         write_likes(to, found)
 

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ import click
 from alsolike.cli.syntax import as_typed_now
 
 if TYPE_CHECKING:
+    from alsolike.data.readreport import ReadReport
     from alsolike.tables import Table
 
 # Where no terminal and no COLUMNS say how wide a line may be.
@@ -31,6 +33,12 @@ def warn(danger: object) -> None:
 def on_one_screen() -> bool:
     """Return whether findings and warnings come out at one terminal, so that once is enough."""
     return sys.stdout.isatty() and sys.stderr.isatty()
+
+
+def as_shown(report: "ReadReport") -> "ReadReport":
+    """Return what was read, its warnings in the words of the verb; none where they stand above."""
+    warnings = () if on_one_screen() else tuple(map(as_typed_now, report.warnings))
+    return replace(report, warnings=warnings)
 
 
 def columns() -> int:
