@@ -205,7 +205,7 @@ def test_a_call_that_does_not_fit_says_what_is_missing(call, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: al.hold_out_by_time(LIKES), "Give exactly one of k, fraction and at"),
+        (lambda: al.hold_out_by_time(LIKES), "Give exactly one of k, fraction and at, not none."),
         (lambda: al.hold_out_by_time(LIKES), "hold_out_by_time(likes, k=5)"),
         (lambda: al.read("likes.csv"), 'read(source, user="user", item="item")'),
         (lambda: al.recommend(MODEL, f"{USER}x"), f"Did you mean '{USER}'"),
