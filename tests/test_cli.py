@@ -361,7 +361,7 @@ def test_without_history_says_what_then_does_not_work(bare: Path, likes: Path) -
         (["run", "LIKES", "--out", "o", "--preset", "fast"], "article, quick"),
         (["run", "LIKES", "--out", "o", "--metric", "rmse"], "precision"),
         (["run", "LIKES", "--out", "o", "--share", "3"], "at most 1"),
-        (["run", "LIKES", "--out", "o", "--held-out", "50"], "Ask for fewer"),
+        (["run", "LIKES", "--out", "o", "--held-out", "50"], "That number is --held-out 50 here."),
         (["run", "LIKES", "--out", "LIKES"], "a folder"),
         (["run", "nowhere.csv", "--out", "o"], "no such file"),
     ],

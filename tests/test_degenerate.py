@@ -185,6 +185,7 @@ def test_a_run_publishes_nothing_where_all_are(likes, tmp_path, capsys):
         assert status.value.code == 1
         said = capsys.readouterr()
         assert "runs are degenerate: for more than half" in said.err
+        assert said.out.count("Best on precision@10") == 1
         left = {path.name for path in out.iterdir()}
         assert {"ledger.sqlite", "leaderboard.csv", "learning_curves.parquet"} <= left
         assert not left & {"model", "similar_items.parquet", "recommendations.parquet"}

@@ -1,6 +1,11 @@
 """Each public name given the wrong kind of thing, too little, or a misspelt name."""
 
+import shlex
+import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +24,7 @@ from alsolike.tuning.baselines import baselines_for
 from alsolike.tuning.presets import preset_for
 from alsolike.tuning.searching import Searching
 
+PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 LIKES = tiny_likes(30, 20)
 CONFIG = al.ALSConfig(factors=2, iterations=1)
 MODEL = al.fit(LIKES, CONFIG)
@@ -199,7 +205,7 @@ def test_a_call_that_does_not_fit_says_what_is_missing(call, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: al.hold_out_by_time(LIKES), "Give exactly one of k, fraction and at"),
+        (lambda: al.hold_out_by_time(LIKES), "Give exactly one of k, fraction and at, not none."),
         (lambda: al.hold_out_by_time(LIKES), "hold_out_by_time(likes, k=5)"),
         (lambda: al.read("likes.csv"), 'read(source, user="user", item="item")'),
         (lambda: al.recommend(MODEL, f"{USER}x"), f"Did you mean '{USER}'"),
@@ -265,3 +271,24 @@ def test_hints_are_quick_and_silent_where_nothing_is_near():
     assert did_you_mean_id("something else", many, many.__contains__) == ""
     assert did_you_mean("alpha", []) == ""
     assert did_you_mean("x" * 10_000, ["alpha"]) == ""
+
+
+def test_what_is_not_installed_is_named_with_a_command_that_installs_it() -> None:
+    """Of packages that exist: alsolike itself may be a clone that no index knows."""
+    extras = tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]
+    tpe = "from alsolike.tuning.strategies import strategy_of\n"
+    tpe += "strategy_of('tpe', {'factors': [2]}, None, trials=1)"
+    serve = "from alsolike.cli import main; main(['serve', 'none'])"
+    for extra, lacking, code in (
+        ("sklearn", "sklearn", "import alsolike.sklearn"),
+        ("tune", "optuna", tpe),
+        ("serve", "uvicorn", serve),
+    ):
+        gone = f"import sys, importlib.util as u; sys.modules[{lacking!r}] = None; "
+        gone += f"f = u.find_spec; u.find_spec = lambda n: None if n == {lacking!r} else f(n)\n"
+        done = subprocess.run(
+            [sys.executable, "-c", gone + code], capture_output=True, text=True, check=False
+        )
+        assert done.returncode != 0
+        packages = [one.partition(";")[0].strip() for one in extras[extra]]
+        assert shlex.join([sys.executable, "-m", "pip", "install", *packages]) in done.stderr

@@ -104,13 +104,14 @@ def test_search_prints_a_page_too(folder: Path, tmp_path: Path) -> None:
     assert "Best on precision@10 on validation" in text
 
 
-def on_a_terminal(width: int, *words: object) -> list[str]:
-    """Return the lines that a verb prints on a terminal of this width."""
+def on_a_terminal(width: int, *words: object, errors: bool = False) -> list[str]:
+    """Return the lines that a verb prints on a terminal of this width, errors among them or not."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     command = [sys.executable, "-m", "alsolike", *map(str, words)]
-    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=environment) as verb:
+    stderr = theirs if errors else subprocess.PIPE
+    with subprocess.Popen(command, stdout=theirs, stderr=stderr, env=environment) as verb:
         os.close(theirs)
         drawn = b""
         while chunk := _rest(ours):
@@ -149,3 +150,34 @@ def test_longer_answers_fit_a_terminal_too(folder: Path, width: int) -> None:
     lines = on_a_terminal(width, "passport", model, folder / "likes.csv", "--keep-seen")
     assert max(map(len, lines)) <= width
     assert "where they differ; --verbose" in " ".join(" ".join(lines).split())
+
+
+def test_a_warning_stands_once_on_a_terminal_and_in_both_streams_elsewhere(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "likes.csv").write_text("user,item\na,NULL\na,x\nb,x\n")
+    words = ("read", tmp_path / "likes.csv")
+    drawn = on_a_terminal(400, *words, errors=True)
+    assert sum("is called 'NULL'" in line for line in drawn) == 1
+    piped = click.testing.CliRunner().invoke(main, list(map(str, words)))
+    for stream in (piped.stdout, piped.stderr):
+        assert "warning" in stream
+        assert "pass --missing-id drop" in stream  # and not as Python has it
+    more = ("fit", tmp_path / "likes.csv", "--to", tmp_path / "model", "--verbose")
+    drawn = on_a_terminal(400, *more, errors=True)
+    assert sum("is called 'NULL'" in line for line in drawn) == 1
+    words = ("run", folder / "likes.csv", *FEW, "--out", folder / "out")
+    drawn = on_a_terminal(400, *words, errors=True)
+    verdicts = [line for line in drawn if "better than popularity" in line]
+    assert len(verdicts) == len(set(verdicts)) == 2
+
+
+def test_a_page_says_that_more_is_known_of_a_dialect(folder: Path, tmp_path: Path) -> None:
+    """Also where the delimiter looks like what parts the reasons."""
+    lines = ["user; item", '"Weird Al" Yankovic; x', *(f"u{one}; i{one}" for one in range(8))]
+    (tmp_path / "likes.txt").write_text("\n".join(lines) + "\n")
+    words = ("fit", tmp_path / "likes.txt", "--delimiter", "; ", "--set", "factors=2")
+    text = said(*words, "--to", tmp_path / "model")
+    (line,) = (one for one in text.splitlines() if one.startswith("dialect: "))
+    assert line.startswith("dialect: delimiter '; ', quote none, escape none, header yes (")
+    assert "reads every row; --verbose says more)" in " ".join(text.split())

@@ -67,7 +67,10 @@ def test_a_line_to_beat_that_no_run_reaches_is_said(outcome: Outcome) -> None:
     above = {"rank": 1, "run": None, "model": "ease (500)", score: 0.9, "ties": True}
     board = Table.from_rows([dict.fromkeys(rows[0]) | above, *rows])
     said = warned(replace(outcome, found=replace(found, leaderboard=board)))
-    assert "users ease (500) is better than every run: precision@5 0.9000, and 0." in said
+    assert (
+        "users ease (500) is better than every run: precision@5 0.9000, that of the best run 0."
+        in said
+    )
     rows[0]["ties"] = True
     board = Table.from_rows([dict.fromkeys(rows[0]) | above, *rows])
     for other in (outcome, replace(outcome, found=replace(found, leaderboard=board))):

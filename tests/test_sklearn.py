@@ -231,4 +231,4 @@ def test_without_scikit_learn_the_error_names_the_way_out() -> None:
     code = "import sys; sys.modules['sklearn'] = None; import alsolike.sklearn"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert "ImportError: alsolike.sklearn needs scikit-learn" in found.stderr.decode()
-    assert "pip install 'alsolike[sklearn]'" in found.stderr.decode()
+    assert f"{sys.executable} -m pip install 'scikit-learn>=1.6'" in found.stderr.decode()

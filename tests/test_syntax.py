@@ -34,12 +34,14 @@ ONLY_PYTHON = {
     "exclude_seen": "is --keep-seen",
     "recall_with_cutoff": "of another library",
     "tzinfo": "of a moment in Python",
-    "columns": "of pandas, for objects in Python",
-    "index": "likewise",
-    "union_by_name": "of DuckDB, within a command",
-    "comments": "of NumPy, within a command",
-    "fraction": "of an example in Python",
-    "sep": "of Excel's first line",
+    "fraction": "of a call that is an example",
+    "columns": "of pandas",
+    "index": "of pandas",
+    "comments": "of NumPy",
+    "union_by_name": "of DuckDB",
+    "hive_partitioning": "of DuckDB",
+    "hive_types_autocast": "of DuckDB",
+    "sep": "of Excel",
 }
 NO_MESSAGES = re.compile(
     r"SELECT |FROM read_|CREATE |NAME=VALUE|<\w|^https?:|\bmode=ro|user=5|max-age"
@@ -47,10 +49,7 @@ NO_MESSAGES = re.compile(
 
 
 def texts_of(module: Path) -> Iterator[str]:
-    """Yield the texts of a module that are no docstrings, `x` for what is put into them.
-
-    A prefix of an option's name, as those of the item table have, is left out.
-    """
+    """Yield the texts of a module that are no docstrings, `…` for what is put into them."""
     tree = ast.parse(module.read_text(encoding="utf-8"))
     seen = {
         id(node.body[0].value)
@@ -62,10 +61,7 @@ def texts_of(module: Path) -> Iterator[str]:
         if isinstance(node, ast.JoinedStr):
             seen |= {id(part) for part in node.values}
             yield "".join(
-                str(part.value)
-                if isinstance(part, ast.Constant)
-                else "x" * (not ast.unparse(part).endswith("prefix}"))
-                for part in node.values
+                str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values
             )
         elif (
             isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in seen

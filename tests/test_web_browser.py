@@ -304,7 +304,7 @@ def test_votes_are_blind_and_counted_once(browser, site):
             page.get_by_text(f"{len(seen)} vote").wait_for()
         assert len(set(seen)) == 3
         page.get_by_role("link", name="what they say").click()
-        assert page.locator("h1").inner_text() == "Not told apart yet"
+        assert page.locator("h1").inner_text() == "Undecided so far"
         assert page.get_by_text("3 votes on the versions that are served now").is_visible()
 
 

@@ -513,10 +513,10 @@ def test_the_result_says_when_there_is_a_difference_and_when_there_is_none(tmp_p
         voted = "second" if 30 <= number < 60 else choice  # what the first 30 said, is taken back
         assert state.add_vote("m0|m1", voted, f"i{number}", "a" * 32, versions)
     before, after_30, after_900 = verdicts
-    assert "Not told apart yet More votes are needed. 0 votes" in before
+    assert "Undecided so far More votes are needed. 0 votes" in before
     assert "m0 is preferred 30 votes" in after_30
     assert "Evidence for a difference over 1,000; 20 is enough" in after_30
-    assert "No difference to speak of With ties as half a vote for each, neither has" in after_900
+    assert "No meaningful difference With ties as half a vote for each, neither has" in after_900
 
 
 def test_votes_count_once_and_for_what_was_shown(tmp_path):

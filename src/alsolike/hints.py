@@ -1,9 +1,11 @@
-"""What a misspelt name was probably meant to be, and what a call lacks."""
+"""What a misspelt name was probably meant to be, what a call lacks, what to install."""
 
 import difflib
 import functools
 import inspect
 import itertools
+import shlex
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar
 
@@ -68,6 +70,19 @@ def did_you_mean_id(given: str, known: Iterable[str], is_known: Callable[[str], 
     slips = dict.fromkeys(filter(is_known, _slips(given)))
     found = list(itertools.islice(slips, 3))
     return _sentence(found) if found else did_you_mean(given, known, cutoff=0.7)
+
+
+def way_to_install(*packages: str) -> str:
+    """Return the command that installs packages where this Python looks for them.
+
+    It names this Python, since the `pip` that a terminal finds may be another's.
+
+    Examples
+    --------
+    >>> way_to_install("optuna>=4.0").endswith(" -m pip install 'optuna>=4.0'")
+    True
+    """
+    return shlex.join([sys.executable or "python3", "-m", "pip", "install", *packages])
 
 
 def with_example(example: str) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:

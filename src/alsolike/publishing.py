@@ -299,7 +299,7 @@ def _warnings(outcome: Outcome) -> Iterator[str]:
         yield "No item has a similar item: similar_items.parquet has no rows."
     yield from _out_of_reach(found)
     if gain.n < 100:
-        yield f"Only {gain.n:,} test users: the intervals are wide, and percentiles of few users."
+        yield f"Only {gain.n:,} test users: the intervals are wide, and rough."
     if found.skipped:
         yield f"{found.skipped:,} runs were skipped or cut: time was up."
     if len(found.failures):
@@ -333,7 +333,7 @@ def _out_of_reach(found: SearchResult) -> Iterator[str]:
     if rows[0]["model"] != own["model"] and not own["ties"]:
         yield (
             f"On the validation users {rows[0]['model']} is better than every run: "
-            f"{found.judge.measure} {rows[0][score]:.4f}, and {own[score]:.4f} of the best run."
+            f"{found.judge.measure} {rows[0][score]:.4f}, that of the best run {own[score]:.4f}."
         )
 
 

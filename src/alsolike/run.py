@@ -186,7 +186,6 @@ def _done(job: Job, observer: Observer) -> Outcome:
     try:
         found = search_settings(job, prepared, figure=figure, observer=observer)
     except DegenerateError as none:
-        observer.tell(none.found)
         steps = prepared.how_read, prepared.how_filtered, prepared.split
         raise withhold(none, job.out, *steps, command=job.command) from None
     chosen = job.search.chosen(found)

@@ -14,6 +14,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.measures import METRICS, evaluate
+from alsolike.hints import way_to_install
 from alsolike.models.als import fit, fold_in
 from alsolike.models.base import FactorModel, Floats
 from alsolike.models.confidence import Confidence
@@ -29,7 +30,7 @@ try:
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise ImportError(
-        "alsolike.sklearn needs scikit-learn 1.6 or newer: pip install 'alsolike[sklearn]'"
+        f"alsolike.sklearn needs scikit-learn 1.6 or newer: {way_to_install('scikit-learn>=1.6')}"
     ) from error
 
 __all__ = ["ALSRecommender"]

@@ -16,7 +16,7 @@ from alsolike.cli.options import (
     verbose_option,
     without_likes_option,
 )
-from alsolike.cli.printing import say, say_answer, say_table
+from alsolike.cli.printing import say, say_answer, say_table, warn
 
 if TYPE_CHECKING:
     from alsolike.models.base import FactorModel
@@ -64,7 +64,7 @@ def evaluate(
     summary = evaluation.summary()
     say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
     if evaluation.is_degenerate:
-        say(f"warning: {said_of_degenerate(evaluation.degenerate_share)}", err=True)
+        warn(said_of_degenerate(evaluation.degenerate_share))
 
 
 @click.command()

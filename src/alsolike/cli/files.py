@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alsolike.cli.options import taken_for_reading
-from alsolike.cli.printing import say
-from alsolike.cli.syntax import warn
+from alsolike.cli.printing import say, warn
 
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions

@@ -27,8 +27,7 @@ from alsolike.cli.options import (
     to_option,
     verbose_option,
 )
-from alsolike.cli.printing import brief, say
-from alsolike.cli.syntax import typed_now, warn
+from alsolike.cli.printing import as_shown, brief, on_one_screen, say, warn
 
 
 @click.command()
@@ -102,7 +101,9 @@ def _do(job: Any, *, quiet: bool, verbose: bool) -> None:
     with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead() as compiling:
         _tell_of(terminal, compiling=compiling)
         outcome = run_job(job, observer=terminal)
-    said = outcome.how_read.warnings  # as soon as it was read
+    said = list(outcome.how_read.warnings)  # as soon as it was read
+    if not quiet and on_one_screen():
+        said += map(str, outcome.test.verdicts)  # the results began with them
     for warning in filter(lambda one: one not in said, outcome.warnings()):
         warn(warning)
     if not quiet:
@@ -118,7 +119,7 @@ def _do(job: Any, *, quiet: bool, verbose: bool) -> None:
 def read(likes: str, to: Path | None, **options: Any) -> None:
     """Read a table: the dialect found, what was dropped, what there is."""
     found, report = read_likes(likes, options, writes=[to])
-    say(typed_now(report))
+    say(as_shown(report))
     if to is not None:
         write_likes(to, found)
 

@@ -15,7 +15,7 @@ import click
 
 from alsolike import signals
 from alsolike.cli import asking, flow, handing, judging, serving
-from alsolike.cli.printing import say
+from alsolike.cli.printing import say, warn
 from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
 from alsolike.faults import explained, is_of_memory, more_memory, way_out_of
@@ -110,7 +110,7 @@ def _temporary_folder(named: str | None) -> Iterator[None]:
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     """Show a warning of a library as one of ours: one line, and not where in its code it stands."""
     text = " ".join(str(message).partition("Traceback (most recent")[0].split())
-    say(f"warning: {text}", err=True)
+    warn(text)
 
 
 def _of_system(error: OSError, *, is_output: bool) -> str:

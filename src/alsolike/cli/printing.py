@@ -3,11 +3,15 @@
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
+from alsolike.cli.syntax import as_typed_now
+
 if TYPE_CHECKING:
+    from alsolike.data.readreport import ReadReport
     from alsolike.tables import Table
 
 # Where no terminal and no COLUMNS say how wide a line may be.
@@ -19,6 +23,22 @@ def say(finding: object, *, err: bool = False) -> None:
     from alsolike.tables import harmless
 
     click.echo(harmless(str(finding), keep="\n"), err=err)
+
+
+def warn(danger: object) -> None:
+    """Print a warning, with the parameters that it names as options of the verb."""
+    say(f"warning: {as_typed_now(str(danger))}", err=True)
+
+
+def on_one_screen() -> bool:
+    """Return whether findings and warnings come out at one terminal, so that once is enough."""
+    return sys.stdout.isatty() and sys.stderr.isatty()
+
+
+def as_shown(report: "ReadReport") -> "ReadReport":
+    """Return what was read, its warnings in the words of the verb; none where they stand above."""
+    warnings = () if on_one_screen() else tuple(map(as_typed_now, report.warnings))
+    return replace(report, warnings=warnings)
 
 
 def columns() -> int:

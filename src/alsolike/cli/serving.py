@@ -12,6 +12,17 @@ from alsolike import signals
 from alsolike.cli.options import PATH, to_option
 from alsolike.cli.printing import say
 from alsolike.errors import SettingError
+from alsolike.hints import way_to_install
+
+# The extra `serve` of pyproject.toml, in a command that works from any folder.
+_PARTS = (
+    "fastapi>=0.115",
+    "httptools>=0.6",
+    "jinja2>=3.1",
+    "prometheus-client>=0.21",
+    "uvicorn>=0.32",
+    "uvloop>=0.21",
+)
 
 
 def _option(*names: str, **given: Any) -> Callable[..., Any]:
@@ -28,7 +39,7 @@ def _option(*names: str, **given: Any) -> Callable[..., Any]:
     help="Another one, or NAME=PATH; repeatable.",
 )
 @_option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes a free one.")
-@_option("--host", default="127.0.0.1", help="Others than this machine's need a token.")
+@_option("--host", default="127.0.0.1", help="Anything but localhost needs a token.")
 @_option("--workers", type=click.IntRange(1, 256), default=1, help="Processes that answer.")
 @click.option(
     "--state",
@@ -41,14 +52,14 @@ def _option(*names: str, **given: Any) -> Callable[..., Any]:
     type=PATH,
     help="What a swap must show [or ALSOLIKE_SWAP_TOKEN]; without it the endpoint is closed.",
 )
-@click.option("--allow-host", "hosts", multiple=True, help="A further name of this host.")
+@click.option("--allow-host", "hosts", multiple=True, help="Extra Host header to accept.")
 @_option(
     "--rate",
     type=click.FloatRange(min=0),
     default=50.0,
     help="Requests per second of one client; 0: no limit.",
 )
-@_option("--burst", type=click.IntRange(min=1), default=200, help="So many at once after a pause.")
+@_option("--burst", type=click.IntRange(min=1), default=200, help="Requests allowed in one burst.")
 @_option(
     "--patience",
     type=click.FloatRange(min=0, min_open=True),
@@ -58,7 +69,7 @@ def _option(*names: str, **given: Any) -> Callable[..., Any]:
 @click.option("--remote-images", is_flag=True, help="Let pages load pictures from the web.")
 @click.option("--pictures", type=PATH, help="Folder of pictures that items name as files.")
 @click.option("--bundles", type=PATH, help="Folder whose bundles the swap endpoint may name.")
-@click.option("--golden", type=PATH, help="Questions that a model must answer well (JSON).")
+@click.option("--golden", type=PATH, help="Checks a model must pass before it is served (JSON).")
 @_option("--log", default="-", help="Access log: a file, - for here, or '' for none.")
 def serve(
     model: Path,
@@ -195,5 +206,5 @@ def _refuse_without_parts() -> None:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise SettingError(
-            f"The service needs {error.name}, which is not there: pip install 'alsolike[serve]'."
+            f"The service needs {error.name}, which is not there: {way_to_install(*_PARTS)}."
         ) from error

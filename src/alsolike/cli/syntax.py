@@ -13,8 +13,6 @@ from typing import Any
 
 import click
 
-from alsolike.cli.printing import say
-
 # What Python calls otherwise, with the value that the option stands for.
 _OTHERWISE = {("exclude_seen", "False"): "keep_seen", ("exclude", "None"): "keep_seen"}
 
@@ -66,15 +64,11 @@ def as_typed(message: str, verb: click.Command | None) -> str:
     return _FORM.sub(typed, message)
 
 
-def warn(danger: str) -> None:
-    """Print a warning in the words of the verb that runs."""
-    say(f"warning: {typed_now(danger)}", err=True)
-
-
-def typed_now(message: object) -> str:
-    """Return `message` with the parameters that it names as options of the verb that runs."""
+def as_typed_now(message: str) -> str:
+    """Return `message` in the words of the verb that is at work; as it is where none is."""
     context = click.get_current_context(silent=True)
-    return as_typed(str(message), context.command if context else None)
+    verb = None if context is None else context.command
+    return as_typed(message, None if isinstance(verb, click.Group) else verb)
 
 
 def _given(option: click.Option, value: str) -> str:

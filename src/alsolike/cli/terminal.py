@@ -19,8 +19,7 @@ from rich.progress import (
 )
 
 from alsolike.cleanup import closed_at_end
-from alsolike.cli.printing import brief, say
-from alsolike.cli.syntax import warn
+from alsolike.cli.printing import as_shown, brief, say, warn
 from alsolike.observing import Observer
 
 # Of long work there is a line whenever that part of its time has passed again.
@@ -148,6 +147,10 @@ class Terminal(Observer):
 
     def tell(self, finding: object) -> None:
         """Print a finding, and an empty line after it; on a page only around long ones."""
+        from alsolike.data.readreport import ReadReport
+
+        if isinstance(finding, ReadReport):
+            finding = as_shown(finding)
         if self._quiet or not (text := brief(finding, verbose=self._verbose)):
             return
         apart = self._verbose or text.count("\n") > _SHORT

@@ -159,8 +159,9 @@ class ReadReport:
         dialects, counts = [], []
         for label, text in self.facts():
             if label.startswith("dialect"):
-                why, *others = text.split("; ")
-                dialects.append(f"{label}: {why}{' ...)' if others else ''}")
+                end = text.find("; ", text.find(", header "))  # a delimiter may hold "; "
+                short = text if end < 0 else f"{text[:end]}; --verbose says more)"
+                dialects.append(f"{label}: {short}")
             elif label not in _IN_ONE and none.get(label, 1):
                 counts.append(f"{label}: {text}")
         told = [

@@ -250,11 +250,12 @@ def _drop_missing(
         return
     counts.missing = int(found[0])
     if rules.missing_id == "error":
+        lack = "1 row lacks" if counts.missing == 1 else f"{counts.missing:,} rows lack"
         side, whose = ("user", "a user") if found[2] else ("item", "an item")
         raise DataError(
             f"{where(loaded, found[1])}, column {label_of(loaded, places[side])}: the "
-            f"id of {whose} expected, the cell is empty or blank; {counts.missing:,} rows lack a "
-            "user or an item. Mend them, or pass missing_id='drop'."
+            f"id of {whose} expected, the cell is empty or blank; {lack} a user or an item. "
+            "Mend them, or pass missing_id='drop'."
         )
     connection.execute(f"DELETE FROM facts WHERE {absent}")  # noqa: S608 - own text
 

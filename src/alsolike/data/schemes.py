@@ -6,7 +6,7 @@ from types import MappingProxyType
 from alsolike.data import splitting
 from alsolike.data.interactions import Interactions
 from alsolike.data.split import Split
-from alsolike.errors import SettingError
+from alsolike.errors import SettingError, SplitError
 from alsolike.hints import did_you_mean
 
 # What each way takes: how many items are held out, and a share, of what is said in `split_by`.
@@ -65,9 +65,12 @@ def split_by(
     check_scheme(by, held_out=held_out, share=share)
     k = _HELD_OUT if held_out is None else held_out
     if by == "items":
-        return splitting.hold_out(
-            likes, k=k, share=share, validation_share=validation_share, seed=seed
-        )
+        try:
+            return splitting.hold_out(
+                likes, k=k, share=share, validation_share=validation_share, seed=seed
+            )
+        except SplitError as error:  # which speaks of k, the name of that function
+            raise SplitError(f"{error} That number is held_out={k} here.") from None
     if by == "one":
         return splitting.leave_one_out(likes, seed=seed)
     if by == "fraction":

@@ -248,10 +248,12 @@ def hold_out_by_time(
     expect_interactions(interactions)
     expect_seconds("at", at)
     expect_seconds("validation_at", validation_at)
-    if sum(choice is not None for choice in (k, fraction, at)) != 1:
+    choices = {"k": k, "fraction": fraction, "at": at}
+    given = [name for name, choice in choices.items() if choice is not None]
+    if len(given) != 1:
         raise SettingError(
-            f"Give exactly one of k, fraction and at; they are {(k, fraction, at)}. Such as: "
-            "hold_out_by_time(likes, k=5), the last 5 of each user."
+            f"Give exactly one of k, fraction and at, not {' and '.join(given) or 'none'}. Such "
+            "as: hold_out_by_time(likes, k=5), the last 5 of each user."
         )
     times = _checked_times(interactions)
     if validation_at is not None and at is None:

@@ -105,9 +105,10 @@ class Optimism:
     corrected: Estimate
 
     def __str__(self) -> str:
+        amount = f"about {self.amount:.4f}" if round(self.amount, 4) else "less than 0.0001"
         return (
             f"The best of {self.candidates:,} scored {self.score:.4f}; being picked as the best "
-            f"overstates it by about {self.amount:.4f}: {self.corrected} is to be expected."
+            f"overstates it by {amount}: {self.corrected} is to be expected."
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from alsolike.errors import SettingError
+from alsolike.hints import way_to_install
 from alsolike.models.config import ALSConfig
 from alsolike.tuning.canonical import canonical_settings
 from alsolike.tuning.space import Range, Space, listed, space_of
@@ -52,8 +53,8 @@ class Bayesian:
     def __post_init__(self) -> None:
         if importlib.util.find_spec("optuna") is None:
             raise SettingError(
-                "A search by tpe needs Optuna: pip install 'alsolike[tune]'. Searches without it "
-                "are grid, random, halving and doubling."
+                f"A search by tpe needs Optuna: {way_to_install('optuna>=4.0')}. Searches without "
+                "it are grid, random, halving and doubling."
             )
         if self.trials < 1:
             raise SettingError(f"trials must be at least 1, not {self.trials!r}.")

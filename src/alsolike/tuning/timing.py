@@ -66,14 +66,14 @@ class TimeForecast:
 
     def brief(self, width: int) -> str:
         """Return how long it will take, in one line where `width` has room for it."""
-        told = f"The search will take about {in_words(self.seconds)}: {self.trainings:,} trainings"
+        told = f"The search will take {about(self.seconds)}: {self.trainings:,} trainings"
         lines = f", with {in_words(self.lines)} for the lines to beat" if self.lines else ""
         return wrapped(f"{told}{lines}.", width, indent=2)
 
     def __str__(self) -> str:
         beside = f", {in_words(self.lines)} of it for the lines to beat" if self.lines else ""
         return (
-            f"The search will take about {in_words(self.seconds)}{beside}: {self.trainings:,} "
+            f"The search will take {about(self.seconds)}{beside}: {self.trainings:,} "
             f"trainings, by sweeps measured in {in_words(self.measured)}."
         )
 
@@ -164,6 +164,17 @@ def _seconds(plan: Plan, trials: Sequence[Trial], pace: Pace) -> float:
 
 def _at_once(seconds: float, count: int, beside: int) -> float:
     return seconds / max(min(beside, count), 1)
+
+
+def about(seconds: float) -> str:
+    """Return an estimated length of time in words.
+
+    Examples
+    --------
+    >>> about(0.3), about(50)
+    ('less than a second', 'about 50 seconds')
+    """
+    return in_words(seconds) if seconds < 1 else f"about {in_words(seconds)}"
 
 
 def in_words(seconds: float) -> str:

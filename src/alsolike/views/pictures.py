@@ -115,7 +115,8 @@ class Pictures:
             (
                 "Pictures on the web",
                 self.linked,
-                "They were not loaded; the links lead there. To load them, ask for remote images.",
+                "They were not loaded; the links lead there. To load them: --remote-images, or "
+                "remote_images=True in Python.",
             ),
             ("Pictures too large to embed", self.too_large, "They were left out."),
             (

@@ -1,6 +1,6 @@
 """Try it: a visitor picks items and sees what is recommended for them. Nothing is stored.
 
-The picks stand in the address, so that a page works without scripts and can be sent to others.
+The picks are kept in the URL, so that a page works without scripts and can be sent to others.
 """
 
 from collections.abc import Iterable
