@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError
-from alsolike.evaluation.ties import Exposure
+from alsolike.evaluation.exposure import Exposure
 from alsolike.models.popularity import fit_popularity
 from alsolike.tables import Table
 

@@ -44,6 +44,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.evaluation.auc import auc_of
+from alsolike.evaluation.exposure import exposure_of
 from alsolike.evaluation.questions import (
     Questions,
     as_lists,
@@ -52,7 +53,7 @@ from alsolike.evaluation.questions import (
     same_ids,
 )
 from alsolike.evaluation.results import Evaluation
-from alsolike.evaluation.ties import Ties, exposure_of, ties_of
+from alsolike.evaluation.ties import Ties, ties_of
 from alsolike.hints import did_you_mean, with_example
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
+from alsolike.evaluation.exposure import exposure_of
 from alsolike.evaluation.measures import METRICS, checked_lengths, checked_metrics, values_of
 from alsolike.evaluation.pages import Pages
 from alsolike.evaluation.results import Evaluation, said_of_degenerate
@@ -29,7 +30,6 @@ from alsolike.evaluation.stocking import (
     Shelves,
     shelves_of,
 )
-from alsolike.evaluation.ties import exposure_of
 from alsolike.kernels.metrics import LIST_MEASURES
 from alsolike.recommending.scan import Ranked
 from alsolike.tables import Table

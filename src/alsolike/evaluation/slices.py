@@ -16,9 +16,10 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.classes import by_history, by_popularity, seed_of
 from alsolike.evaluation.concentration import Concentration, concentration
+from alsolike.evaluation.exposure import exposure_of
 from alsolike.evaluation.measures import checked_metrics, measured
 from alsolike.evaluation.questions import Questions, same_ids
-from alsolike.evaluation.ties import exposure_of, ties_of
+from alsolike.evaluation.ties import ties_of
 from alsolike.models.base import Recommender
 from alsolike.observing import SILENT, Observer
 from alsolike.tables import Table

@@ -1,0 +1,82 @@
+"""How often each item is in lists, in the mean over all orders of equal scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from alsolike.evaluation.ties import Indices, Ties, Values
+from alsolike.models.base import Floats
+from alsolike.recommending.scan import Ranked
+
+
+@dataclass(frozen=True, eq=False)
+class Exposure:
+    """How often items are in lists, in the mean over all orders of equal scores.
+
+    Parameters
+    ----------
+    expected : float64, (n_items,)
+        Lists that an item is in.
+    covered : float64, (n_items,)
+        The probability that it is in one at least, each list's ties broken by themselves.
+    """
+
+    expected: Values
+    covered: Values
+
+    @property
+    def distinct(self) -> float:
+        """How many different items are in the lists, as expected."""
+        return float(self.covered.sum())
+
+    @property
+    def coverage(self) -> float:
+        """The share of all items that they are."""
+        return self.distinct / len(self.covered)
+
+
+def exposure_of(
+    ranked: Ranked, lengths: Sequence[int], at: int, ties: Ties, n_items: int
+) -> Exposure:
+    """Return how often each item is among the first ``lengths[at]`` places of lists.
+
+    Parameters
+    ----------
+    ranked : Ranked, (n_lists, at least the longest length)
+    lengths : sequence of int
+        As `ties_of` was given them, with ``spread=True``.
+    at : int
+    ties : Ties
+    n_items : int
+    """
+    length, longest = lengths[at], lengths[-1]
+    items, scores = ranked.indices[:, :longest], ranked.scores[:, :longest]
+    firsts, sizes = _groups(scores)
+    share = np.clip((length - firsts) / sizes, 0.0, 1.0)
+    # The groups that the longest lists cut were spread over all of their items.
+    is_seen = (items >= 0) & ~((ties.sizes > 0)[:, None] & (firsts == ties.before[:, None]))
+    expected, missed = np.zeros((2, n_items))
+    if ties.expected is not None and ties.missed is not None:
+        expected += ties.expected[at]
+        missed += ties.missed[at]
+    expected += np.bincount(items[is_seen], weights=share[is_seen], minlength=n_items)
+    is_cut = is_seen & (share < 1.0)
+    missed += np.bincount(items[is_cut], weights=np.log1p(-share[is_cut]), minlength=n_items)
+    covered = -np.expm1(missed) + 0.0  # never -0.0
+    covered[items[is_seen & (share == 1.0)]] = 1.0
+    return Exposure(expected, covered)
+
+
+def _groups(scores: Floats) -> tuple[Indices, Indices]:
+    """Return for each place where its group of equal scores begins, and how many places it has."""
+    n_lists, length = scores.shape
+    places = np.broadcast_to(np.arange(length), scores.shape)
+    is_new = np.ones((n_lists, length), dtype=bool)
+    is_new[:, 1:] = scores[:, 1:] != scores[:, :-1]
+    firsts = np.maximum.accumulate(np.where(is_new, places, 0), axis=1)
+    ends_here = np.ones((n_lists, length), dtype=bool)
+    ends_here[:, :-1] = is_new[:, 1:]
+    ends = np.where(ends_here, places + 1, length)[:, ::-1]
+    ends = np.minimum.accumulate(ends, axis=1)[:, ::-1]
+    return firsts, ends - firsts
