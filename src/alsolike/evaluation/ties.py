@@ -52,7 +52,8 @@ class Ties:
         For each relevant item, list by list, whether it is in its list's group.
     expected, missed : float64, (n_lengths, n_items), or None
         What the groups add to an `alsolike.evaluation.exposure.Exposure`: how often an item is
-        expected in the first places, and the logarithm of the probability that it is in none of them. None: not asked for.
+        expected in the first places, and the logarithm of the probability that it is in none of
+        them. None: not asked for.
     is_blind : bool, (n_lengths, n_lists)
         Whether the last score of the first places is the median of the scores of all items, and
         reaches beyond them, or is that of all of at least two items where nothing is beyond them:
