@@ -195,6 +195,15 @@ def test_what_is_liked_comes_again_where_a_question_says_so(client):
         assert set(items_of(whole, "recommendations")) == {"i1", "i2"}
 
 
+def test_no_likes_at_all_get_the_most_liked_by_name(client):
+    for asked, items in (({}, 3), ({"without_likes": "empty"}, 0)):
+        wish = {"likes": [], "k": 3, **asked}
+        answer = client.post(f"{API}/recommendations", json=wish)
+        assert answer.status_code == 200
+        assert answer.json()["basis"] == "popularity"
+        assert len(answer.json()["recommendations"]) == items
+
+
 @pytest.mark.parametrize(
     ("method", "path", "given", "status"),
     [
@@ -203,7 +212,6 @@ def test_what_is_liked_comes_again_where_a_question_says_so(client):
         ("GET", "/items/i1/similar", {"params": {"k": 0}}, 422),
         ("GET", "/items/i1/similar", {"params": {"k": 21}}, 422),
         ("GET", "/items/i1/similar", {"params": {"model": "other"}}, 404),
-        ("POST", "/recommendations", {"json": {"likes": []}}, 422),
         ("POST", "/recommendations", {"json": {"likes": [{"item": "i1", "value": 0}]}}, 422),
         ("POST", "/recommendations", {"json": {"likes": [{"item": "i1"}, {"item": "i1"}]}}, 422),
         ("POST", "/users/u1/likes?unknown=refuse", {"json": {"likes": [{"item": "no"}]}}, 404),

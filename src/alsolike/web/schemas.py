@@ -67,7 +67,9 @@ class Likes(Taken):
 class Wish(Taken):
     """Somebody's likes, and what to recommend for them."""
 
-    likes: list[Like] = Field(min_length=1, max_length=MOST_LIKES)
+    likes: list[Like] = Field(
+        max_length=MOST_LIKES, description="may be empty; see without_likes for what is listed then"
+    )
     k: int = Field(10, ge=1, description="length of the list")
     allow: list[OutsideId] | None = Field(None, max_length=MOST_IDS, description="only these items")
     deny: list[OutsideId] | None = Field(
