@@ -147,7 +147,7 @@ def evaluate(
     | user | precision@1 |
     +------+-------------+
     | u1   |         0.5 |
-    | u3   |           0 |
+    | u3   |         0.0 |
     +------+-------------+
     """
     expect_model(model, "evaluate")
