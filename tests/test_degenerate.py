@@ -165,6 +165,20 @@ def test_patience_bars_and_the_best_point_know_it(split):
     assert _Curve(plan, {1: point(0.9, dead=False)}, {1: 0.2}).verdict() is None
 
 
+@pytest.mark.parametrize("judge", [ListJudge(), ListJudge(k=12, exclude_seen=False)])
+def test_in_a_catalogue_that_lists_hold_whole_nothing_dead_is_chosen(judge):
+    """All models of twelve items have the same precision: names must not decide which is taken."""
+    rng = np.random.default_rng(1)
+    liked = (rng.random((80, 12)) < 0.15).astype(np.float32)
+    liked[np.arange(80), np.arange(80) % 12] = liked[np.arange(80), (np.arange(80) + 1) % 12] = 1
+    small = hold_out(Interactions.from_matrix(sp.csr_array(liked)), k=1, share=0.3, seed=0)
+    found = search(small, expand(space(DEAD, 1.0), BASE), sweeps=[4], judge=judge)
+    assert found.best.regularization == found.proposed.regularization == 1.0
+    assert [row["state"] for row in found.leaderboard.rows()] == ["done", "degenerate"]
+    with pytest.raises(DegenerateError, match="The only run is degenerate"):
+        search(small, expand(space(DEAD), BASE), sweeps=[4], judge=judge)
+
+
 def test_the_cheapest_that_ties_is_none_of_them(split):
     small = [replace(BASE, factors=1, regularization=DEAD), replace(BASE, factors=8)]
     found = search(split, small, sweeps=[2], k=5)

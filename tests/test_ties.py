@@ -14,6 +14,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting import hold_out
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
+from alsolike.errors import FitError
 from alsolike.evaluation.curves import one_point
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.evaluation.measures import METRICS, evaluate
@@ -357,3 +358,10 @@ def test_without_ties_nothing_changes(metric):
             order = oracle.ranking(table[user].tolist(), set())
             expected = oracle.list_measures(order, relevant, 7)[metric]
             assert found.per_user[f"{metric}@7"][place] == pytest.approx(expected, abs=1e-15)
+
+
+def test_what_a_model_of_ones_own_scores_wrongly_is_said_with_its_way_out():
+    held_out = over([[0, 1]])
+    broken = Fixed(held_out.users, held_out.items, np.float32([[np.nan, 1]]))
+    with pytest.raises(FitError, match=r"as nan; .* mend its method scores"):
+        evaluate(broken, held_out, exclude=None, k=1)

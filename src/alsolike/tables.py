@@ -21,6 +21,8 @@ Column = npt.NDArray[Any]
 
 _SHOWN_ROWS = 20
 _SHOWN_CHARACTERS = 60
+# Cells that stand in a table as they are.
+_PLAIN_CELLS = frozenset({str, int, float, bool, type(None)})
 
 # What a terminal acts on instead of showing it: controls, line ends of Unicode, and what turns
 # the direction of writing around. Names of items come from strangers.
@@ -351,7 +353,8 @@ def _as_column(values: Sequence[Any] | Column) -> Column:
     if column.dtype.kind in "biuf" and column.ndim == 1:
         return column
     cells = np.empty(len(values), dtype=object)
-    cells[:] = [_as_cell(value) for value in values]
+    are_plain = _PLAIN_CELLS.issuperset(map(type, values))  # a tenth of the time of what follows
+    cells[:] = values if are_plain else [_as_cell(value) for value in values]
     return cells
 
 

@@ -29,6 +29,7 @@ _SAMPLED = 64  # items whose scores tell most users apart from those for whom al
 _USERS = 4096  # at a time
 _ITEMS = 2048  # at a time
 _WHOLE = 2**24  # float32 has all whole numbers below
+_HALF_OF_LEAST = 2.0**-151  # whatever is below is 0 as float32, with its rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +200,10 @@ def has_likes(model: Recommender, rows: Indices) -> Mask:
 
 
 def all_alike(model: FactorModel, vectors: Floats) -> Mask:
-    """Return for which rows of user factors all items of the model have the same score.
+    """Return for which rows of user factors all items of the model have the same score, as float32.
+
+    Products of vanishing factors rank by more bits than the scores that are given back have left;
+    they are taken as they are given back, as they are where a model is measured.
 
     Parameters
     ----------
@@ -222,14 +226,17 @@ def all_alike(model: FactorModel, vectors: Floats) -> Mask:
     sampled = np.unique(np.linspace(0, n_items - 1, _SAMPLED).astype(np.int64))
     sample = np.ldexp(model.item_factors[sampled], raised)
     for part in _parts(len(vectors), _USERS):
-        lifted = np.ldexp(vectors[part], lifts_of(lengths[part])[:, None])
+        lifts = lifts_of(lengths[part])
+        lifted = np.ldexp(vectors[part], lifts[:, None])
         with np.errstate(over="ignore", invalid="ignore"):
             near = lifted @ sample.T
             spread = near.max(axis=1) - near.min(axis=1)
         margins = product_margin(row_lengths(lifted), np.ldexp(longest, raised), model.factors)
+        silent[part] |= lengths[part] * longest < _HALF_OF_LEAST
         # Most rows are told apart by the sample; the others need the exact scores of all items.
-        for row in np.flatnonzero((spread <= 2 * margins) & ~silent[part]).tolist():
-            silent[part][row] = _is_flat(model, lifted[row], raised)
+        is_doubtful = (spread <= 2 * margins) | (lifts + raised > 0)
+        for row in np.flatnonzero(is_doubtful & ~silent[part]).tolist():
+            silent[part][row] = _is_flat(model, lifted[row], raised, int(lifts[row]))
     return silent
 
 
@@ -315,11 +322,11 @@ def _scored_alike(model: Recommender, rows: Indices) -> Mask:
     return alike
 
 
-def _is_flat(model: FactorModel, vector: Floats, raised: int) -> bool:
-    """Tell whether the exact scores of all items are the same for one lifted row."""
+def _is_flat(model: FactorModel, vector: Floats, raised: int, lift: int) -> bool:
+    """Tell whether all items have the same score, as it is given back, for one lifted row."""
     first = None
     for part in _parts(len(model.items), _ITEMS):
-        scores = dots(np.ldexp(model.item_factors[part], raised), vector)
+        scores = np.ldexp(dots(np.ldexp(model.item_factors[part], raised), vector), -raised - lift)
         first = scores[0] if first is None else first
         if not (scores == first).all():
             return False

@@ -14,7 +14,7 @@ from alsolike.errors import DataError, FitError
 from alsolike.kernels.launch import plain
 from alsolike.kernels.panels import WIDE, lay_out, scan_panels
 from alsolike.kernels.topk import dot, rank_few, scan_block, score_all, sort_heaps
-from alsolike.models.base import Floats, Recommender
+from alsolike.models.base import FactorModel, Floats, Recommender
 from alsolike.observing import Observer
 from alsolike.recommending.answers import Indices, Mask, lifts_of, product_margin, row_lengths
 
@@ -74,9 +74,14 @@ class NotFiniteError(Exception):
     def told(self, model: Recommender, rows: Indices) -> FitError:
         """Return it in the names of a model, whose users `rows` were asked about."""
         user, item = model.users.id_of(int(rows[self.query])), model.items.id_of(self.item)
+        way_out = (
+            "Fit it anew with more regularization, or a smaller alpha."
+            if isinstance(model, FactorModel)
+            else "Score what must not appear as -inf; mend its method scores for the rest."
+        )
         return FitError(
             f"Model {model.name!r} scores item {item!r} for user {user!r} as {self.score}; every "
-            "score must be finite. Fit it anew with more regularization, or a smaller alpha."
+            f"score must be finite. {way_out}"
         )
 
 
