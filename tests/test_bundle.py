@@ -438,6 +438,9 @@ def test_places_without_a_bundle(folder: Path, tmp_path: Path) -> None:
         load(tmp_path)
     with pytest.raises(BundleError, match=f"Give the folder that holds it: {folder}"):
         load(folder / "manifest.json")
+    (tmp_path / "likes.csv").write_text("user,item\n")
+    with pytest.raises(BundleError, match="Give the folder that fit or run has"):
+        load(tmp_path / "likes.csv")
 
 
 MANIFESTS: list[tuple[Edit, str]] = [

@@ -1,8 +1,10 @@
 """Compiling ahead: by other processes, once, and never instead of a result."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -63,6 +65,39 @@ def test_a_helper_that_dies_costs_time_and_no_result(monkeypatch) -> None:
     model = compiling._fitted(compiling._full(3), factors=2)
     assert model.user_factors.shape == (3, 2)
     dead.wait()
+
+
+def test_no_helper_outlives_a_process_that_a_signal_ends(tmp_path: Path) -> None:
+    """Neither where it compiles for a run nor where that is all it does."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": "", "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "alsolike", "compile"]
+    process = subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, start_new_session=True
+    )
+    until = time.monotonic() + 60
+    while not helpers_of(process.pid) and time.monotonic() < until:
+        time.sleep(0.02)
+    helpers = helpers_of(process.pid)
+    assert helpers
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not [one for one in helpers if Path(f"/proc/{one}/stat").exists()]
+
+
+def helpers_of(process: int) -> list[str]:
+    try:
+        return Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except OSError:
+        return []
+
+
+def test_what_could_not_be_kept_is_not_said_to_be(monkeypatch) -> None:
+    assert cache.keeps()
+    monkeypatch.setattr(cache, "_lost", ["No space left on device"])
+    assert not cache.keeps()
+    told = CliRunner().invoke(main, ["compile"])
+    assert "Compiled, but not kept" in told.output
 
 
 def test_all_of_a_runs_kernels_are_in_some_share() -> None:

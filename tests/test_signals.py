@@ -238,18 +238,37 @@ def test_closed_streams_are_no_place_for_files(tmp_path: Path, closed: str) -> N
     assert subprocess.run(line, shell=True, check=False).returncode == 0  # noqa: S602
 
 
+def test_a_thread_that_is_not_the_main_one_runs_verbs(tmp_path: Path) -> None:
+    """No handler can be set there; importing sets none anywhere."""
+    likes = likes_in(tmp_path, users=3)
+    code = (
+        "import signal, sys, threading\n"
+        "mine = lambda *_: None\n"
+        "signal.signal(signal.SIGTERM, mine)\n"
+        f"sys.argv = ['alsolike', 'read', {str(likes)!r}]\n"
+        "from alsolike.__main__ import main\n"
+        "thread = threading.Thread(target=main); thread.start(); thread.join()\n"
+        "print(signal.getsignal(signal.SIGTERM) is mine)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "36 (" in done.stdout
+    assert done.stdout.endswith("True\n")
+
+
 def test_a_service_stops_by_itself(tmp_path: Path) -> None:
     from serving import bundle, running
 
     model = bundle(tmp_path / "model")
     for workers, number, status in (("1", signal.SIGINT, 130), ("1", signal.SIGTERM, -15),
-                                    ("2", signal.SIGINT, 130)):  # fmt: skip
+                                    ("2", signal.SIGINT, 130), ("2", signal.SIGTERM, -15),
+                                    ("2", signal.SIGHUP, 129)):  # fmt: skip
         with running(str(model), "--workers", workers, "--log", "") as (_, process):
             process.send_signal(number)
             said = process.communicate(timeout=30)[1]
         assert process.returncode == status, said
-        words = "Interrupted. Likes and votes are saved.\n"
-        assert said == (words if number == signal.SIGINT else "")
+        words = f"{signals.last_words(number).partition('.')[0]}. Likes and votes are saved.\n"
+        assert said == ("" if number == signal.SIGTERM else words)
 
 
 def test_scratch_of_a_killed_process_is_swept_and_that_of_a_living_one_is_not(

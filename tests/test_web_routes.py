@@ -281,7 +281,19 @@ def test_an_unknown_part_of_a_body_names_the_known_ones(client):
         assert words in answer.json()["error"]["message"]
     path = "/api/v1/items/i3?model=al-2"
     message = client.get(path).json()["error"]["message"]
-    assert "Did you mean 'als-2'? There are: als, als-2." in message or "'als'" in message
+    assert "There are: als, als-2, popularity. Did you mean 'als-2'" in message
+
+
+def test_the_models_that_are_named_are_those_that_may_be_asked(client):
+    told = client.get("/api/v1/items/i3/similar?model=popularty").json()["error"]["message"]
+    assert "There are: als, als-2, popularity. Did you mean 'popularity'?" in told
+    assert client.get("/api/v1/items/i3/similar?model=popularity").status_code == 200
+
+
+def test_every_address_names_the_field_that_it_does_not_take(client):
+    for path in ("/healthz", "/metrics", "/api/v1/model"):
+        told = client.get(f"{path}?zzz=1").json()["error"]
+        assert (told["code"], told["field"]) == ("unknown_parameter", "zzz"), path
 
 
 def test_an_empty_value_is_no_default(client):

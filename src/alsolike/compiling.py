@@ -9,7 +9,7 @@ import contextlib
 import gc
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -55,6 +55,26 @@ def ahead() -> Iterator[bool]:
     FactorModel(als: 3 users, 3 items, 2 factors, 1 sweeps)
     """
     needed = keeps() and not is_compiled()
+    with _helping(SHARES if needed else ()) as helpers:
+        expect(helpers)
+        yield needed
+
+
+def compile_all() -> None:
+    """Compile all kernels of a run that are not compiled yet, in this process and another."""
+    first, *others = SHARES
+    needed = keeps() and not is_compiled()
+    with _helping(others if needed else ()) as helpers:
+        SHARES[first]()
+        for helper in helpers:
+            helper.wait()
+    for share in others:  # loads what the helpers kept, compiles what they could not
+        SHARES[share]()
+
+
+@contextlib.contextmanager
+def _helping(shares: Iterable[str]) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start a process for each share; none outlives the block, nor this process where it ends."""
     helpers: list[subprocess.Popen[bytes]] = []
 
     def end() -> None:
@@ -64,23 +84,11 @@ def ahead() -> Iterator[bool]:
 
     with undone_at_end(end):
         try:
-            helpers += [_helper(share) for share in SHARES] if needed else []
-            expect(helpers)
-            yield needed
+            for share in shares:
+                helpers.append(_helper(share))
+            yield helpers
         finally:
             end()
-
-
-def compile_all() -> None:
-    """Compile all kernels of a run that are not compiled yet, in this process and another."""
-    first, *others = SHARES
-    needed = keeps() and not is_compiled()
-    helpers = [_helper(share) for share in others] if needed else []
-    SHARES[first]()
-    for helper in helpers:
-        helper.wait()
-    for share in others:  # loads what the helpers kept, compiles what they could not
-        SHARES[share]()
 
 
 def _helper(share: str) -> subprocess.Popen[bytes]:

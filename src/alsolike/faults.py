@@ -149,7 +149,10 @@ def of_sqlite(error: "sqlite3.OperationalError", place: str, folder: Path) -> Wr
     elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         hint = "Another process is holding it: wait until that is done, then try again."
     elif code == sqlite3.SQLITE_CANTOPEN:
-        hint += " May more files be opened (ulimit -n)?"
+        try:
+            expect_open_files(2)
+        except OSError as full:
+            fault, hint = explained(full, folder), way_out_of(full)
     return WritingError(f"{place} cannot be used ({fault}). {hint}")
 
 

@@ -43,9 +43,10 @@ _state: dict[str, object] = {"verb": "", "stopped": False}
 def install() -> None:
     """Let SIGINT, SIGTERM and SIGHUP end this process in good order from now on.
 
-    What the parent has switched off stays so: nohup does it with SIGHUP.
+    What the parent has switched off stays so: nohup does it with SIGHUP. In a thread beside the
+    main one nothing is done: no handler can be set there, and the process is somebody else's.
     """
-    if signal.getsignal(signal.SIGTERM) is _leave:
+    if signal.getsignal(signal.SIGTERM) is _leave or not _is_main():
         return
     _fill_streams()
     for number in _NAMES:
@@ -55,6 +56,11 @@ def install() -> None:
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     _thread.start_new_thread(_watch, (reading,))
+
+
+def _is_main() -> bool:
+    threading = sys.modules.get("threading")
+    return threading is None or threading.current_thread() is threading.main_thread()
 
 
 def _fill_streams() -> None:
@@ -69,8 +75,8 @@ def _fill_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
             os.set_inheritable(number, True)
         if getattr(sys, name) is None:
-            stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115
-            setattr(sys, name, stream)
+            mode = "w" if number else "r"
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 def name_verb(verb: str) -> None:
@@ -85,6 +91,8 @@ def stop_by_itself() -> None:
 
 def done() -> None:
     """Take no signal from now on: the work is done, and Python is about to end by itself."""
+    if not _is_main():
+        return
     for number in _NAMES:
         signal.signal(number, signal.SIG_IGN)
 

@@ -47,6 +47,7 @@ _OPEN = (
 )
 # Processes that are compiling kernels, too, and leave them where this one finds them.
 _helpers: list[subprocess.Popen[bytes]] = []
+_lost: list[str] = []  # why code of this process could not be kept
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -60,8 +61,8 @@ def keep(kernel: Any) -> None:
 
 
 def keeps() -> bool:
-    """Say whether compiled code is kept at all."""
-    return _place() is not None
+    """Say whether compiled code is kept: there is a place for it, and all so far went into it."""
+    return _place() is not None and not _lost
 
 
 def expect(helpers: Iterable[subprocess.Popen[bytes]]) -> None:
@@ -147,6 +148,7 @@ class _Cache(FunctionCache):
         try:
             super().save_overload(sig, data)
         except OSError as error:
+            _lost.append(str(error))
             _warn(f"{_ANEW}: {self.cache_path} cannot be written ({error.strerror}).")
 
 

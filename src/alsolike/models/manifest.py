@@ -170,6 +170,8 @@ def _dump(content: Mapping[str, Any]) -> bytes:
 def _instead(folder: Path) -> str:
     if not folder.exists():
         return "and there is nothing of that name. Check the path."
+    if not folder.is_dir() and not (folder.parent / MANIFEST).is_file():
+        return "a file found. Give the folder that fit or run has written."
     if not folder.is_dir():
         return f"a file found. Give the folder that holds it: {folder.parent}"
     inside = sorted(found.parent.name for found in folder.glob(f"*/{MANIFEST}"))

@@ -22,6 +22,7 @@ from alsolike.web import answering, schemas
 from alsolike.web.convertors import OutsideRoute
 from alsolike.web.holding import Held
 from alsolike.web.quick import LARGE, USUAL_K, Shelves
+from alsolike.web.settings import POPULARITY
 
 OutsideId = Annotated[
     str,
@@ -246,7 +247,7 @@ def models(request: Request) -> dict[str, Any]:
 def held_of(request: Request, slot: str | None) -> Held:
     """Return the model that a request names, the default where it names none or popularity."""
     held: Held = request.app.state.service.holder.of(
-        None if answering.is_popularity(slot) else slot
+        None if answering.is_popularity(slot) else slot, others=[POPULARITY]
     )
     request.state.version = held.version
     return held

@@ -331,7 +331,8 @@ def _check_plain(scope: Scope, methods: str) -> None:
     try:
         Takes().check(name for name, _ in urllib.parse.parse_qsl(query, keep_blank_values=True))
     except UnknownParameter as error:
-        raise Refusal(422, "unknown_parameter", clean(str(error))) from None
+        field = None if error.field is None else clean(error.field)
+        raise Refusal(422, "unknown_parameter", clean(str(error)), field=field) from None
 
 
 def _client(scope: Scope) -> str:

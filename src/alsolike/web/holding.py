@@ -6,7 +6,7 @@ old one goes when the last request that has it is done.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -132,8 +132,10 @@ class Holder:
                     self.failures.get(place.name, f"Slot {place.name!r} serves nothing yet.")
                 )
 
-    def of(self, name: str | None) -> Held:
+    def of(self, name: str | None, *, others: Iterable[str] = ()) -> Held:
         """Return what slot `name` holds; None: the default slot.
+
+        `others` are the further names that are taken where it is asked.
 
         Raises
         ------
@@ -143,8 +145,11 @@ class Holder:
         wanted = self._settings.default if name is None else name
         held = self.held.get(wanted)
         if held is None:
-            known, hint = ", ".join(self.held), did_you_mean(wanted, self.held)
-            raise UnknownModel(f"No model is called {wanted!r} here. There are: {known}.{hint}")
+            known = [*self.held, *others]
+            raise UnknownModel(
+                f"No model is called {wanted!r} here. There are: {', '.join(known)}."
+                f"{did_you_mean(wanted, known)}"
+            )
         return held
 
     def follow(self) -> None:

@@ -105,7 +105,7 @@ def _query_fields(dependant: Dependant) -> Iterator[tuple[str, bool]]:
 def _unknown(name: str, known: list[str]) -> UnknownParameter:
     shown = repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}\N{HORIZONTAL ELLIPSIS}")
     if not known:
-        message = f"This address takes no parameters, so {shown} is none of it."
+        message = f"This address takes no parameters; {shown} was given."
         return UnknownParameter(message, name)
     return UnknownParameter(
         f"{shown} is no parameter of this address.{did_you_mean(name, known)} It takes: "

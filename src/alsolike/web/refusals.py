@@ -20,16 +20,26 @@ class Refusal(Exception):
         What was expected, what came, what to do; nothing of the request's own text.
     headers : sequence of (bytes, bytes)
         Further ones.
+    field : str or None
+        What of the request is wrong.
     """
 
-    def __init__(self, status: int, code: str, message: str, *, headers: Headers = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        headers: Headers = (),
+        field: str | None = None,
+    ) -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.field = status, code, message, field
         self.headers = tuple(headers)
 
     def messages(self, *, closes: bool = False) -> Iterable[Message]:
         """Return the answer as ASGI sends it; with `closes`, the connection ends after it."""
-        told = {"error": {"code": self.code, "message": self.message, "field": None}}
+        told = {"error": {"code": self.code, "message": self.message, "field": self.field}}
         body = json.dumps(told, ensure_ascii=True).encode("ascii")
         headers = [*self.headers, (b"cache-control", b"no-store")]
         if closes:

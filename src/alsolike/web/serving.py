@@ -107,20 +107,24 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
             _Supervisor(config, sockets=[listener]).run()
 
 
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class _Supervisor(Multiprocess):
     """Uvicorn's, whose processes are spared of Ctrl-C: it is this one that ends them, in order."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
-        self._before = signal.getsignal(signal.SIGINT)
-        self._is_interrupted = False
+        self._before = {number: signal.getsignal(number) for number in _ENDS}
+        self._ended_by: int | None = None
         super().__init__(config, sockets)
 
     def run(self) -> None:
-        """Serve until a signal comes; pass an interruption on, as a single server does."""
+        """Serve until a signal comes; pass it on, as a single server does."""
         super().run()
-        signal.signal(signal.SIGINT, self._before)
-        if self._is_interrupted:
-            signal.raise_signal(signal.SIGINT)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._ended_by is not None:
+            signal.raise_signal(self._ended_by)
 
     def init_processes(self) -> None:
         """Start all."""
@@ -134,8 +138,19 @@ class _Supervisor(Multiprocess):
 
     def handle_int(self) -> None:
         """End all."""
-        self._is_interrupted = True
-        super().handle_int()
+        self._end(signal.SIGINT)
+
+    def handle_term(self) -> None:
+        """End all."""
+        self._end(signal.SIGTERM)
+
+    def handle_hup(self) -> None:
+        """End all, where Uvicorn's own starts them anew: the terminal is gone."""
+        self._end(signal.SIGHUP)
+
+    def _end(self, number: int) -> None:
+        self._ended_by = self._ended_by or number
+        self.should_exit.set()
 
 
 @contextmanager
