@@ -473,7 +473,7 @@ def test_guesses_are_warnings_and_options_settle_them(
     Path("i.csv").write_text('x1,"Good, old"\nx2,Bad, extra\n')
     columns = ["--user", "1", "--item", "2", "--item-id", "1", "--item-name", "2"]
     words = ["read", "l.csv", "--items", "i.csv", *columns]
-    assert "items_delimiter=" in refused(*words)
+    assert "--items-delimiter" in refused(*words)
     rejecting = fine(*words, "--on-error", "reject", "--rejects", "r.csv")
     assert "malformed lines of the item table  1 rejected" in rejecting.stdout
     assert Path("r.csv").read_text().splitlines()[1].startswith("i.csv,2,")
