@@ -218,3 +218,13 @@ def test_a_number_has_a_sign_only_where_it_is_below_zero_and_more_digits_than_ze
 
 def test_a_table_has_no_negative_zero() -> None:
     assert "-0" not in str(Table({"difference": [-0.0, 0.5]}))
+
+
+def test_blocks_have_room_for_columns_that_a_line_has_not() -> None:
+    table = Table({"item": ["x" * 30, "y" * 30], "rank": [1, 2], "score": [0.5, 0.25]})
+    least = ("rank", "score")
+    assert "Not shown: rank, score" in " ".join(table.fitted(20, least=least).split())
+    blocks = table.fitted(20, least=least, in_blocks=least).splitlines()
+    assert blocks[1:3] == ["rank   1", "score  0.50"]
+    assert blocks[4:] == ["rank   2", "score  0.25"]
+    assert table.fitted(40, least=least, in_blocks=least) == table.fitted(40, least=least)

@@ -34,6 +34,7 @@ def said(mean: float, low: float, high: float, n: int = 371) -> str:
         ((0.0, -0.001, 0.001), "not better than popularity: precision@10 the same "),
         ((-0.0, -0.0, -0.0), "not better than popularity: precision@10 the same "),
         ((-0.00002, -0.003, 0.003), "not better than popularity: precision@10 lower by 0.000020 "),
+        ((1.4e-17, 0.0, 2e-17), "not better than popularity: precision@10 the same "),
         ((0.01, 0.0, 0.02), "not better than popularity: precision@10 higher by 0.0100 "),
     ],
 )
@@ -44,6 +45,15 @@ def test_a_verdict_is_right_for_every_sign(figures: tuple[float, float, float], 
     assert "by -" not in text
     decided = figures[1] > 0 or figures[2] < 0
     assert text.endswith("no significant difference.") == (not decided)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rounding_is_no_difference(sign: int) -> None:
+    low, high = sorted((sign * 1e-18, sign * 3e-17))
+    assert said(sign * 2e-17, low, high) == (
+        "Lists: not better than popularity: precision@10 the same (95 % interval 0.0000 to "
+        "0.0000): no significant difference."
+    )
 
 
 def test_no_figure_is_a_negative_zero() -> None:

@@ -160,6 +160,7 @@ class Table:
         same: Sequence[str] = (),
         more: Sequence[str] = (),
         whole: str = "--verbose",
+        in_blocks: Sequence[str] = (),
     ) -> str:
         """Return the table as text that is at most `width` columns wide, without rules.
 
@@ -179,6 +180,8 @@ class Table:
             What else is not shown, to be named with the columns that are left out.
         whole : str
             What has all that.
+        in_blocks : sequence of str
+            Which of `least` stay after all where rows become blocks, as these have room for them.
 
         Examples
         --------
@@ -207,6 +210,10 @@ class Table:
             if name in cells and len(cells) > 1:
                 gone.append(name)
                 del cells[name]
+        if _total(cells) > width:
+            gone = [name for name in gone if name not in in_blocks]
+            kept = [name for name in shown if name not in gone]
+            cells = {name: _cells(name, shown[name]) for name in kept}
         texts = {name for name in cells if any(isinstance(cell, str) for cell in shown[name])}
         lines = _aligned(cells, texts) if _total(cells) <= width else _blocks(cells)
         if once:

@@ -73,7 +73,7 @@ def say_table(
     """
     text, width = str(table), columns()
     if not verbose and sys.stdout.isatty() and text.index("\n") > width:
-        text = table.fitted(width, least=least, same=same, whole=whole)
+        text = table.fitted(width, least=least, same=same, whole=whole, in_blocks=least)
     say(text)
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from alsolike.evaluation.intervals import Estimate
 from alsolike.tables import fixed
 
+# Sums of the same hits in another order differ by less: no difference between models.
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -34,12 +37,12 @@ class Verdict:
     @property
     def is_better(self) -> bool:
         """Whether the whole interval is above 0, and there is more than one user."""
-        return self.difference.n > 1 and self.difference.low > 0
+        return self.difference.n > 1 and self.difference.low > _ROUNDING
 
     @property
     def is_worse(self) -> bool:
         """Whether the whole interval is below 0, and there is more than one user."""
-        return self.difference.n > 1 and self.difference.high < 0
+        return self.difference.n > 1 and self.difference.high < -_ROUNDING
 
     def __str__(self) -> str:
         head = "better" if self.is_better else "not better"
@@ -59,9 +62,13 @@ def compared(measure: str, difference: Estimate) -> str:
     >>> compared("precision@10", Estimate(-0.0, 0.0, 0.0, 371))
     'precision@10 the same (95 % interval 0.0000 to 0.0000)'
     """
-    mean = difference.mean
+    mean, low, high = map(_unrounded, (difference.mean, difference.low, difference.high))
     amount = f"{'higher' if mean > 0 else 'lower'} by {fixed(abs(mean))}" if mean else "the same"
-    return f"{measure} {amount} (95 % interval {fixed(difference.low)} to {fixed(difference.high)})"
+    return f"{measure} {amount} (95 % interval {fixed(low)} to {fixed(high)})"
+
+
+def _unrounded(value: float) -> float:
+    return 0.0 if abs(value) < _ROUNDING else value
 
 
 def _undecided(verdict: Verdict) -> str:
