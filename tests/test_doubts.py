@@ -1,11 +1,13 @@
 """Doubts about text files that hold quotes, numbers for names, JSON, or bytes that are no UTF-8."""
 
+import collections
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import click.testing
+import pandas
 import pytest
 
 from alsolike.cli import main
@@ -210,3 +212,29 @@ def test_dicts_of_python_become_json_as_said(tmp_path):
 def test_blank_lines_alone_are_named(tmp_path, text):
     with pytest.raises(DataError, match="blank lines alone"):
         read(likes(tmp_path, text), user="user", item="item")
+
+
+@pytest.mark.parametrize(
+    ("source", "what", "rows"),
+    [
+        (
+            collections.Counter([("ann", "x"), ("ann", "x")]),
+            "a Counter of pairs",
+            [("ann", "x", 2)],
+        ),
+        ({("ann", "x"): 0.5}, "a dict of pairs", [("ann", "x", 0.5)]),
+        ({"ann": {"x"}, "bob": {"y"}}, "a dict of sets", [("ann", "x"), ("bob", "y")]),
+        ({"ann": ["x"], "bob": ["y"]}, "lists of one length", [("ann", "x"), ("bob", "y")]),
+        ({"ann": "x", "bob": "y"}, "a dict", [("ann", "x"), ("bob", "y")]),
+        ({"user": ["ann"], "item": ["x"]}, "a dict of columns", [("ann", "x")]),
+    ],
+)
+def test_mappings_become_frames_as_said(source, what, rows):
+    with pytest.raises(DataError) as caught:
+        read(source, user="user", item="item")
+    message = str(caught.value)
+    assert what in message
+    code = message[message.rindex("pandas.DataFrame(") :].removesuffix(".")
+    made = eval(code, {"pandas": pandas, "source": source})  # noqa: S307 - the hint itself
+    assert list(made.itertuples(index=False, name=None)) == rows
+    assert list(made.columns[:2]) == ["user", "item"]
