@@ -238,3 +238,17 @@ def test_mappings_become_frames_as_said(source, what, rows):
     made = eval(code, {"pandas": pandas, "source": source})  # noqa: S307 - the hint itself
     assert list(made.itertuples(index=False, name=None)) == rows
     assert list(made.columns[:2]) == ["user", "item"]
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        (("201401", "201412"), "months (yyyymm; write 201404 as 2014-04-01)"),
+        (("140407", "991231"), "days (yymmdd; write 140407 as 2014-04-07)"),
+        (("090407", "000131"), "days (yymmdd"),
+    ],
+)
+def test_months_and_short_days_are_named(tmp_path, times, told):
+    text = "user,item,t\n" + "".join(f"u{n},x,{time}\n" for n, time in enumerate(times))
+    _, report = read(likes(tmp_path, text), user="user", item="item", timestamp="t")
+    assert any(told in warning for warning in report.warnings)

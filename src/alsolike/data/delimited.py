@@ -47,7 +47,7 @@ def load_delimited(
     if not tried:
         first = file.survey.head.strip().splitlines()[:1]
         if not first:
-            raise DataError(f"{file.name}: rows expected, the file begins with blank lines alone.")
+            raise DataError(f"{file.name}, line 1: rows expected, found blank lines alone.")
         before = lines_before(file, asked, names, least)
         raise DataError(
             f"{file.name}, {before.text}"
