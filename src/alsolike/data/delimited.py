@@ -1,13 +1,15 @@
 """Delimited text into a DuckDB table: its dialect found, its first line judged, its lines known."""
 
+import re
 import shlex
 from collections.abc import Sequence
+from itertools import islice
 
 import duckdb
 
 from alsolike.data.choosing import choose
 from alsolike.data.dialect import Asked, Dialect, candidates
-from alsolike.data.files import TextFile
+from alsolike.data.files import QUOTES, TextFile
 from alsolike.data.header import first_row
 from alsolike.data.loaded import Loaded, shortened
 from alsolike.data.preamble import lines_before
@@ -15,6 +17,8 @@ from alsolike.data.trials import Trial, records_of
 from alsolike.errors import DataError
 
 _SHOWN_NAMES = 6
+_SHOWN_LINES = 100
+_DELIMITED = re.compile(r"[,;|\t]")
 
 
 def load_delimited(
@@ -37,9 +41,13 @@ def load_delimited(
     if file.survey.not_utf8 and not reject:
         raise DataError(_not_utf8(file))
     names, least = _asked_for(wanted)
+    if asked.quote is None:
+        _refuse_quoted_lines(file)
     tried = candidates(file.survey, asked, names, least)
     if not tried:
         first = file.survey.head.strip().splitlines()[:1]
+        if not first:
+            raise DataError(f"{file.name}, line 1: rows expected, found blank lines alone.")
         before = lines_before(file, asked, names, least)
         raise DataError(
             f"{file.name}, {before.text}"
@@ -57,6 +65,24 @@ def load_delimited(
             raise DataError(f"{file.name}, {before.text}") from error
         raise DataError(f"{error} Or else {before.text}") from error
     return _loaded(connection, table, file, trial, asked, wanted)
+
+
+def _refuse_quoted_lines(file: TextFile) -> None:
+    """Raise DataError where each line, perhaps but the first, is quoted as a whole."""
+    lines = [line.rstrip("\r\n") for line in islice(file.lines(), _SHOWN_LINES) if line.strip()]
+    for mark in QUOTES if lines else ():
+        text = re.escape(mark)
+        whole = re.compile(f"{text}(?:[^{text}]|{text}{text})*{text}")
+        quoted = [whole.fullmatch(line) is not None for line in lines]
+        if not all(quoted[1:] or quoted) or not all(map(_DELIMITED.search, lines)):
+            continue
+        name, packed = shlex.quote(file.name), file.unpacked_by
+        edit = shlex.quote(f"s/^{text}//; s/{text}\\r*$//; s/{text}{text}/{text}/g")
+        command = f"{packed} -dc {name} | sed {edit}" if packed else f"sed {edit} {name}"
+        raise DataError(
+            f"{file.name}: each line is quoted as a whole, such as {shortened(lines[-1])!r}, which "
+            f"makes it one field. Take these quotes away: {command} > {shlex.quote(file.new_name)}"
+        )
 
 
 def _loaded(

@@ -50,7 +50,7 @@ def first_row(rows: Sequence[Sequence[str]]) -> Found:
     verdicts = []
     named = sum(map(_is_usual, rows[0] if rows else ()))
     for first, *below in zip(*rows, strict=True) if rows else ():
-        later = [cell for cell in map(str.strip, below) if not _is_no_value(cell)]
+        later = [cell for cell in map(str.strip, below) if not is_no_value(cell)]
         verdicts.append(_verdict(first.strip(), later))
     names = max([0, *verdicts]) > 0 or named > 1
     data = min([0, *verdicts])
@@ -85,7 +85,7 @@ def _verdict(first: str, later: Sequence[str]) -> int:
 
     -1 says that it is no name, for it is a number, but those below are none.
     """
-    if _is_no_value(first):
+    if is_no_value(first):
         return 0
     are_numbers = all(map(_is_number, later))
     if first in later or (_is_number(first) and are_numbers):
@@ -121,5 +121,6 @@ def _is_number(text: str) -> bool:
     return any(map(str.isdigit, text))
 
 
-def _is_no_value(text: str) -> bool:
+def is_no_value(text: str) -> bool:
+    """Tell whether a text stands for a missing value."""
     return text.casefold() in _NO_VALUE

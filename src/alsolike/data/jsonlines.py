@@ -1,5 +1,6 @@
 """JSON lines into a DuckDB table: one object a line, each value kept as the text it was."""
 
+import ast
 import json
 import re
 import shlex
@@ -17,6 +18,10 @@ _BATCH = 1 << 16
 _MOST_KEYS = 1000
 # An object over several lines, or a list of objects.
 _OBJECT = re.compile(r'\{\s*\n\s*"[^"\n]*"\s*:')
+_FROM_PYTHON = (
+    "import ast, json, sys; sys.stdout.writelines("
+    'json.dumps(ast.literal_eval(line)) + "\\n" for line in sys.stdin if line.strip())'
+)
 _LIST = re.compile(r'\[\s*\{\s*(?:"[^"\n]*"\s*:|\})')
 
 
@@ -41,7 +46,7 @@ def is_json(head: str) -> bool:
     (True, False, False)
     """
     text = head.lstrip()
-    if _OBJECT.match(text) or _LIST.match(text):
+    if _OBJECT.match(text) or _LIST.match(text) or _is_of_python(text):
         return True
     try:
         return text.startswith("{") and isinstance(json.loads(text.partition("\n")[0]), dict)
@@ -49,13 +54,30 @@ def is_json(head: str) -> bool:
         return False
 
 
+def _is_of_python(text: str) -> bool:
+    """Tell whether the first line is a dict as Python prints it."""
+    try:
+        return text.startswith(("{'", "{u'")) and isinstance(
+            ast.literal_eval(text.partition("\n")[0].strip()), dict
+        )
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+
+
 def _refuse_one_document(file: TextFile) -> None:
-    """Raise DataError where a file is one list, or an object over several lines."""
+    """Raise DataError where a file is one list, an object over several lines, or of Python."""
     text = file.survey.head.lstrip()
     is_list = text.startswith("[")
+    name, packed = shlex.quote(file.name), file.unpacked_by
+    if _is_of_python(text):
+        command = f"python -c {shlex.quote(_FROM_PYTHON)}"
+        command = f"{packed} -dc {name} | {command}" if packed else f"{command} < {name}"
+        raise DataError(
+            f"{file.name}: one JSON object a line expected, these are dicts as Python prints them. "
+            f"Turn them into JSON: {command} > new.jsonl"
+        )
     if not is_list and not _OBJECT.match(text):
         return
-    name, packed = shlex.quote(file.name), file.unpacked_by
 
     def lines_of(path: str) -> str:
         jq = f"jq -c {shlex.quote(path)}"

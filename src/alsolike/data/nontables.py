@@ -9,6 +9,12 @@ import numpy as np
 EXPECTED = "A path, a pandas, Polars or PyArrow table, or a SciPy sparse matrix expected"
 
 _FRAME = "Make a frame of it: pandas.DataFrame(source)"
+_PAIRS = (
+    "pandas.DataFrame([(user, item) for user, items in source.items() for item in items], "
+    "columns=['user', 'item'])"
+)
+_EACH_PAIR = f"Make a row of each pair: {_PAIRS}"
+_GROUPS = (list, tuple, set, frozenset, np.ndarray)
 # (library, class): what it is and the way out. Looked up in the classes that an object inherits
 # from, so that a library's own subclasses are found, too.
 _LIBRARIES = {
@@ -20,6 +26,10 @@ _LIBRARIES = {
     ("pandas", "SeriesGroupBy"): (
         "a pandas SeriesGroupBy, which holds no rows of its own",
         "Pass the frame itself, or one row per group: source.sum().reset_index()",
+    ),
+    ("pandas", "TextFileReader"): (
+        "a pandas reader of chunks",
+        "Read all of them: pandas.concat(source)",
     ),
     ("pandas", "Index"): ("a pandas Index", "Make a frame of it: source.to_frame(index=False)"),
     ("polars", "Series"): (
@@ -148,14 +158,32 @@ def _of_mapping(given: Mapping[Any, Any]) -> tuple[str, str]:
             "Make a row of each pair: pandas.DataFrame([(user, item, value) for user, likes in "
             "source.items() for item, value in likes.items()], columns=['user', 'item', 'value'])"
         )
-    if given and all(isinstance(cells, (list, tuple, np.ndarray)) for cells in given.values()):
-        if len({len(cells) for cells in given.values()}) == 1:
-            return f"{what} of columns", _FRAME
-        return f"{what} of lists of different lengths", (
-            "Make a row of each pair: pandas.DataFrame([(user, item) for user, items in "
-            "source.items() for item in items], columns=['user', 'item'])"
+    if given and all(isinstance(cells, _GROUPS) for cells in given.values()):
+        return _of_groups(given, what)
+    if given and all(isinstance(key, tuple) and len(key) == 2 for key in given):
+        return f"{what} of pairs", (
+            "Make a row of each pair: pandas.DataFrame([(user, item, value) for (user, item), value"
+            " in source.items()], columns=['user', 'item', 'value'])"
+        )
+    if given and all(isinstance(cell, (str, int, float)) for cell in given.values()):
+        return what, (
+            "If it holds an item of each user: pandas.DataFrame(list(source.items()), "
+            "columns=['user', 'item'])"
         )
     return what, _FRAME
+
+
+def _of_groups(given: Mapping[Any, Any], what: str) -> tuple[str, str]:
+    """Tell columns from the items of each user: what a mapping to lists or sets holds."""
+    if any(isinstance(cells, (set, frozenset)) for cells in given.values()):
+        return f"{what} of sets", _EACH_PAIR
+    if len({len(cells) for cells in given.values()}) > 1:
+        return f"{what} of lists of different lengths", _EACH_PAIR
+    if {"user", "item"} <= {*given}:
+        return f"{what} of columns", _FRAME
+    return f"{what} of lists of one length", (
+        f"If they are columns: pandas.DataFrame(source). If its keys are users: {_PAIRS}"
+    )
 
 
 def _of_rows(given: Any) -> tuple[str, str]:

@@ -9,9 +9,12 @@ import duckdb
 
 from alsolike.data.dialect import Asked, Dialect, is_number, shown
 from alsolike.data.files import QUOTES, TextFile
+from alsolike.data.header import is_no_value
 from alsolike.data.trials import GLANCE, Trial, records_of
 
 _FEW = 3
+# Letters, digits and blanks between them: whoever quotes only what needs it leaves these bare.
+_PLAIN = re.compile(r"\w+(?:[ .-]\w+)*")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
@@ -96,6 +99,40 @@ def plain_is_likelier(file: TextFile, trial: Trial) -> bool:
     return strays > 0 or alike
 
 
+def needless_quotes(file: TextFile, trial: Trial) -> tuple[int, str]:
+    """Return how many fields are quoted for no reason, and the first; 0 where quotes are in use.
+
+    No reason is where nothing in the text needs quotes, and other texts of its column have none.
+    A delimiter or a quote within quotes shows that they are in use.
+    """
+    delimiter, quote, _ = trial.dialect.grammar
+    if quote != '"' or trial.breaks or not file.survey.marks[quote]:
+        return 0, ""
+    quoted: dict[int, int] = {}
+    bare: set[int] = set()
+    first = ""
+    for number, line in enumerate(islice(file.lines(), 1, None)):
+        if number > GLANCE and quote not in line:
+            continue
+        cells = line.rstrip("\r\n").split(delimiter)
+        if len(cells) != trial.width and line.strip():
+            return 0, ""
+        for place, cell in enumerate(cells):
+            if not cell.startswith(quote):
+                is_text = any(map(str.isalpha, cell)) and not is_no_value(cell.strip())
+                if is_text or quote in cell:
+                    bare.add(place)
+                continue
+            if '"' in cell[1:-1]:
+                return 0, ""
+            if _PLAIN.fullmatch(cell[1:-1]) and any(map(str.isalpha, cell)):
+                quoted[place] = quoted.get(place, 0) + 1
+                first = first or cell
+        if number > GLANCE and quoted and not bare.intersection(quoted):
+            return 0, ""
+    return sum(count for place, count in quoted.items() if place in bare), first
+
+
 def guesses_of(
     connection: duckdb.DuckDBPyConnection,
     table: str,
@@ -121,6 +158,13 @@ def guesses_of(
     guesses: list[str] = []
     if asked.quote is None:
         guesses += _other_quotes(connection, table, file, trial, others, asked)
+        count, first = (0, "") if trial.guesses else needless_quotes(file, trial)
+        if count:
+            guesses.append(
+                f"{file.name}: {count:,} fields are quoted, such as {first}, though nothing in "
+                "them needs it and other texts of the column have no quotes. They are read without "
+                f"the quotes; if these belong to the text, pass {asked.prefix}quote=''."
+            )
     if asked.escape is None and trial.dialect.quote != "\\" and file.survey.marks["\\"]:
         guesses += _escapes(file, trial, asked)
     notes: list[str] = []

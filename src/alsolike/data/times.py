@@ -21,6 +21,11 @@ _ISO = (
 )
 _YEAR_2200 = 7_258_118_400
 _LATE = f"number > {_YEAR_2200}"
+_MONTHS = "n BETWEEN 190001 AND 209912 AND n % 100 BETWEEN 1 AND 12"
+_SHORT_DAYS = (
+    "n BETWEEN 101 AND 991231 AND n // 100 % 100 BETWEEN 1 AND 12 AND n % 100 BETWEEN 1 AND 31 "
+    "AND length(trim(cell)) = 6"
+)
 _YEAR_1971 = 31_536_000
 
 
@@ -185,8 +190,8 @@ def _warn_of_1970(times: _Times) -> None:
     """Warn where all times are within a year of 1970, as other units are when taken for seconds."""
     if not 0 <= times.low <= times.high < _YEAR_1971:
         return
-    years, *found = times.counts(
-        ["n BETWEEN 1900 AND 2099"] + [scale.condition for scale in PERHAPS]
+    years, months, days, *found = times.counts(
+        ["n BETWEEN 1900 AND 2099", _MONTHS, _SHORT_DAYS] + [scale.condition for scale in PERHAPS]
     )
     guesses = [
         f"{scale.name} ({scale.formula} turns them into seconds)"
@@ -195,6 +200,10 @@ def _warn_of_1970(times: _Times) -> None:
     ]
     if times.total and years == times.total:
         guesses.append("years (write 2014 as 2014-01-01)")
+    if times.total and months == times.total:
+        guesses.append("months (yyyymm; write 201404 as 2014-04-01)")
+    if times.total and days == times.total:
+        guesses.append("days (yymmdd; write 140407 as 2014-04-07)")
     hint = f" They look like {' or '.join(guesses)}." if guesses else ""
     times.loaded.warnings.append(
         f"column {label_of(times.loaded, times.place)}: all times, taken as seconds since 1970, "
