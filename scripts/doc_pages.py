@@ -47,6 +47,8 @@ _PIECE = re.compile(
 )
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")  # where pages say that a service listens
+# Said by the first command alone that needs compiled kernels.
+_ONCE = re.compile(r"Compiling for this processor")
 _COMPLAINT = re.compile(r"(?:error|warning): ")
 _PYTHON_WARNS = re.compile(r"^\S+:\d+: \w*Warning: ", re.MULTILINE)
 _DECIMAL = r"-?\d+\.\d+(?:e[+-]?\d+)?"
@@ -201,7 +203,8 @@ class Session:
         expected = "error:" in (block.shown or "")
         if bool(done.returncode) != expected or _PYTHON_WARNS.search(done.stderr):
             raise AssertionError(f"{block.where}: {block.code}\n{done.stdout}\n{done.stderr}")
-        return "\n".join([done.stdout.rstrip("\n"), *complaints])
+        printed = [line for line in done.stdout.splitlines() if not _ONCE.match(line)]
+        return "\n".join([*printed, *complaints])
 
     def _serve(self, block: Block) -> None:
         self._stop()
