@@ -164,3 +164,14 @@ def test_a_log_that_cannot_be_written_is_refused_before_anybody_is_served(tmp_pa
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "access log cannot be written (No such file or directory)" in done.stderr
+
+
+def test_golden_questions_that_are_none_are_refused_before_anybody_is_served(
+    tmp_path: Path,
+) -> None:
+    model, golden = bundle(tmp_path / "model"), tmp_path / "golden.json"
+    golden.write_text("similar: i1")
+    done = alsolike("serve", model, "--port", "0", "--golden", golden)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"{golden}: golden questions expected" in done.stderr

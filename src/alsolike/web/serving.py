@@ -24,6 +24,7 @@ from alsolike.errors import SettingError, WritingError
 from alsolike.web.accesslog import refuse_unwritable
 from alsolike.web.app import create_app
 from alsolike.web.connections import protocol
+from alsolike.web.golden import questions_of
 from alsolike.web.settings import Settings
 from alsolike.web.state import State
 from alsolike.web.swapping import prepare
@@ -67,13 +68,14 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     Raises
     ------
     SettingError
-        The address cannot be listened at.
+        The address cannot be listened at, or the file of golden questions is none.
     WritingError
         The state folder or the access log cannot be used, or another service uses the folder.
     BundleError
         A model cannot be loaded.
     """
     refuse_unwritable(settings.log)
+    questions_of(settings.golden)  # a swap would find too late that they cannot be read
     with _alone(settings), _listening(settings) as listener:
         with State(settings.state) as state:
             prepare(settings, state)
