@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +22,19 @@ LINTS = {
     "mypy": [BIN / "mypy"],
     "import-linter": [BIN / "lint-imports", "--no-cache"],
 }
+
+# Those that mostly wait for commands, services and signals: about half of the time of all.
+APART = (
+    "test_docs",
+    "test_exporting",
+    "test_faults",
+    "test_flow",
+    "test_foreign_files",
+    "test_guesses",
+    "test_serve",
+    "test_signals",
+    "test_web_browser",
+)
 
 
 class Outcome(NamedTuple):
@@ -42,16 +55,40 @@ def run_lints() -> Outcome:
     return Outcome(len(LINTS), failed, Counter())
 
 
-def run_tests(options: list[str]) -> Outcome:
-    """Run pytest on everything; count what it did from its own report."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *options]
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
-        failed = [f"pytest (exit {code})"] if code else []
-        if not report.exists():
-            return Outcome(0, failed or ["pytest (no report)"], Counter())
-        cases = list(ET.parse(report).iter("testcase"))  # noqa: S314 - written just above
+def run_tests(options: list[str]) -> list[Outcome]:
+    """Run pytest on everything, in two processes beside each other; what they did, in order.
+
+    With `options`, all that they choose in one process.
+    """
+    if options:
+        with tempfile.TemporaryDirectory() as folder:
+            return [outcome_of(*begun(options, Path(folder) / "report.xml"))]
+    apart = [f"tests/{name}.py" for name in APART]
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as printed:
+        first = begun([f"--ignore={file}" for file in apart], Path(folder) / "first.xml")
+        second = begun(apart, Path(folder) / "second.xml", printed)
+        outcomes = [outcome_of(*first), outcome_of(*second)]
+        printed.seek(0)
+        print(f"-- {', '.join(apart)}, run beside these", flush=True)
+        print(printed.read(), flush=True)
+    return outcomes
+
+
+def begun(
+    options: list[str], report: Path, printed: IO[str] | None = None
+) -> tuple[subprocess.Popen[bytes], Path]:
+    """Begin a run of pytest that leaves a report, and prints to a file if there is one."""
+    command = [sys.executable, "-m", "pytest", f"--junitxml={report}", "--durations=15", *options]
+    return subprocess.Popen(command, cwd=ROOT, stdout=printed, stderr=printed), report
+
+
+def outcome_of(process: subprocess.Popen[bytes], report: Path) -> Outcome:
+    """Wait for a run of pytest; count what it did from its own report."""
+    code = process.wait()
+    failed = [f"pytest (exit {code})"] if code else []
+    if not report.exists():
+        return Outcome(0, failed or ["pytest (no report)"], Counter())
+    cases = list(ET.parse(report).iter("testcase"))  # noqa: S314 - written just above
     skips = Counter(
         reason_of(skip)
         for case in cases
@@ -86,7 +123,7 @@ def main() -> int:
     chosen, options = parser.parse_known_args()
     outcomes = [run_lints()]
     if not chosen.lint:
-        outcomes.append(run_tests(options))
+        outcomes += run_tests(options)
     skips = sum((outcome.skips for outcome in outcomes), Counter())
     failed = [name for outcome in outcomes for name in outcome.failed]
     if skips and os.environ.get("CI") == "true":
