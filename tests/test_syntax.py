@@ -34,6 +34,12 @@ ONLY_PYTHON = {
     "exclude_seen": "is --keep-seen",
     "recall_with_cutoff": "of another library",
     "tzinfo": "of a moment in Python",
+    "fraction": "of an example in Python",
+    "columns": "of pandas, for objects in Python",
+    "index": "likewise",
+    "union_by_name": "of DuckDB, within a command",
+    "comments": "of NumPy, within a command",
+    "sep": "of Excel's first line",
 }
 NO_MESSAGES = re.compile(
     r"SELECT |FROM read_|CREATE |NAME=VALUE|<\w|^https?:|\bmode=ro|user=5|max-age"
