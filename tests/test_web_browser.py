@@ -294,10 +294,13 @@ def test_votes_are_blind_and_counted_once(browser, site):
         page.goto(f"{site}/compare")
         seen = []
         for choice in ("A is better", "B is better", "Neither is better"):
+            # A picture that cannot be loaded gives way to a letter.
+            page.wait_for_load_state("networkidle")
             shown = page.locator("main").inner_text()
             assert "m0" not in shown
             assert "m1" not in shown
             page.reload()
+            page.wait_for_load_state("networkidle")
             assert page.locator("main").inner_text() == shown
             seen.append(page.locator("input[name=item]").get_attribute("value"))
             page.get_by_role("button", name=choice).click()
