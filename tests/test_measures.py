@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,27 +8,14 @@ from hypothesis import strategies as st
 
 import oracles_metrics as oracle
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.evaluation import auc, measures
 from alsolike.evaluation.measures import METRICS, evaluate, mean_squared_error
 from alsolike.models.base import FactorModel
+from fixed_model import Fixed
 
 LISTS = ("precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")
-
-
-@dataclass
-class Fixed:
-    """A model that is a dense table of scores."""
-
-    users: Vocabulary
-    items: Vocabulary
-    table: np.ndarray
-    name: str = "fixed"
-
-    def scores(self, user_indices, item_indices):
-        return self.table[user_indices][:, item_indices]
 
 
 def _world(seed, n_users=12, n_items=15):

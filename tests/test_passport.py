@@ -3,7 +3,6 @@
 import math
 import re
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import click.testing
@@ -18,7 +17,6 @@ from alsolike.cli.judging import passport as verb
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import read
 from alsolike.data.splitting import hold_out, hold_out_fraction
-from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.definitions import DEFINITIONS, SOURCES
@@ -30,25 +28,13 @@ from alsolike.models.als import fit
 from alsolike.models.config import ALSConfig
 from alsolike.models.popularity import fit_popularity
 from alsolike.recommending.many import Ranked, top_items
+from fixed_model import Fixed
 
 PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
 OF_IMPLICIT = {"precision": "precision", "map": "map", "ndcg": "ndcg", "auc": "auc"}
 OF_IRSPACK = {"precision": "precision", "recall": "recall", "hit": "hit_rate", "ndcg": "ndcg",
               "map": "map"}  # fmt: skip
 TOLERANCE = 1e-6
-
-
-@dataclass
-class Fixed:
-    """A model that is a dense table of scores."""
-
-    users: Vocabulary
-    items: Vocabulary
-    table: np.ndarray
-    name: str = "fixed"
-
-    def scores(self, user_indices, item_indices):
-        return self.table[user_indices][:, item_indices]
 
 
 class Stub:

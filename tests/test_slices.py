@@ -1,5 +1,4 @@
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,26 +9,13 @@ from hypothesis import strategies as st
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import read
 from alsolike.data.splitting import hold_out
-from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.measures import evaluate
 from alsolike.evaluation.slices import slices_of
 from alsolike.models.als import ALSConfig, fit
 from alsolike.models.popularity import fit_popularity
-
-
-@dataclass
-class Fixed:
-    """A model that is a dense table of scores."""
-
-    users: Vocabulary
-    items: Vocabulary
-    table: np.ndarray
-    name: str = "fixed"
-
-    def scores(self, user_indices, item_indices):
-        return self.table[user_indices][:, item_indices]
+from fixed_model import Fixed
 
 
 def _world(seed, n_users=10, n_items=14):

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 import oracles_metrics as oracle
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting import hold_out
-from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
 from alsolike.evaluation.curves import one_point
@@ -30,6 +29,7 @@ from alsolike.models.base import FactorModel
 from alsolike.models.popularity import fit_popularity
 from alsolike.recommending.many import Ranked
 from alsolike.testing import tiny_likes
+from fixed_model import Fixed
 
 LISTS = ("precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")
 
@@ -44,19 +44,6 @@ def over(matrix):
     return Interactions.from_matrix(
         cells, users=ids("u", cells.shape[0]), items=ids("i", cells.shape[1])
     )
-
-
-@dataclass
-class Fixed:
-    """A model that is a dense table of scores."""
-
-    users: Vocabulary
-    items: Vocabulary
-    table: np.ndarray
-    name: str = "fixed"
-
-    def scores(self, user_indices, item_indices):
-        return self.table[user_indices][:, item_indices]
 
 
 @dataclass
