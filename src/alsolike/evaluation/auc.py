@@ -1,5 +1,7 @@
 """AUC: the share of pairs in order, by the very scores that lists are ranked by."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -8,14 +10,14 @@ from alsolike.engines.base import Engine
 from alsolike.errors import FitError
 from alsolike.evaluation.questions import Questions, as_lists
 from alsolike.kernels.launch import plain
-from alsolike.kernels.metrics import mark_near, measure_auc
-from alsolike.kernels.topk import score_all
-from alsolike.models.base import FactorModel, Floats, Recommender
+from alsolike.kernels.metrics import measure_auc, measure_product_auc
+from alsolike.models.base import FactorModel, Recommender
 from alsolike.recommending.many import source_of
 from alsolike.recommending.scan import Products
 
-Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
+# Relevant items, and those left out, as `alsolike.kernels.metrics` takes them.
+Lists = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
 # Scores that are held at once per thread: 16 MB.
 _SCORES_PER_BLOCK = 1 << 22
@@ -44,14 +46,13 @@ def auc_of(model: Recommender, questions: Questions, engine: Engine) -> Values:
 
     def measure(first: int) -> Values:
         rows = slice(first, min(first + step, len(users)))
-        own = as_lists(wanted[rows])
+        lists = *as_lists(wanted[rows]), *as_lists(left_out[rows])
+        values = np.empty(rows.stop - rows.start)
         if isinstance(products, Products):
-            scores = _ordered(products, rows, own)
+            broken = _measure_products(products, rows, lists, values)
         else:
             block = model.scores(users[rows], slice(0, n_items))
-            scores = np.ascontiguousarray(block, dtype=np.float32)
-        values = np.empty(len(scores))
-        broken = measure_auc(scores, *own, *as_lists(left_out[rows]), values)
+            broken = measure_auc(np.ascontiguousarray(block, dtype=np.float32), *lists, values)
         if broken >= 0:
             row, item = divmod(broken, n_items)
             raise FitError(
@@ -63,14 +64,12 @@ def auc_of(model: Recommender, questions: Questions, engine: Engine) -> Values:
     return np.concatenate(engine.each(measure, range(0, len(users), step)))
 
 
-def _ordered(
-    products: Products, rows: slice, relevant: tuple[Indices, npt.NDArray[np.int32]]
-) -> Floats:
-    """Return scores of all items that stand to the relevant ones as those of lists do.
+def _measure_products(products: Products, rows: slice, lists: Lists, values: Values) -> int:
+    """Fill `values` as `measure_auc` does, by scores that are those of lists where it matters.
 
     The linear algebra library rounds by where an item stands in the catalogue, so that equal items
-    may score unequally; its products are ten times as fast as the scores of lists. They are kept
-    but for items so near a relevant one that rounding might decide between the two.
+    may score unequally; its products are ten times as fast as the scores of lists. They do but for
+    items so near a relevant one that rounding might decide between the two.
     """
     x, lifts, lengths = products.lifted(rows)
     right, raised = products.everything_raised
@@ -78,14 +77,9 @@ def _ordered(
         every, scores = np.arange(len(x)), np.empty((len(x), len(right)), dtype=np.float32)
         for items, found in products.scored(rows, every):
             scores[:, items] = found
-        return scores
+        return measure_auc(scores, *lists, values)
     scores = np.ascontiguousarray(x @ right.T)
-    is_near = np.zeros(scores.shape, dtype=np.bool_)
-    n_near = np.zeros(len(x), dtype=np.int64)
-    mark_near(scores, *relevant, *products.margins(lengths), is_near, n_near)
-    for row in np.flatnonzero(n_near > np.diff(relevant[0])).tolist():
-        near = np.flatnonzero(is_near[row])
-        settled = np.empty((1, len(near)), dtype=np.float32)
-        score_all(x[row : row + 1], plain(right[near]), products.ceiling, settled)
-        scores[row, near] = settled[0]
-    return scores
+    margins, reach = products.margins(lengths)
+    return measure_product_auc(
+        scores, *lists, x, right, products.ceiling, plain(margins), plain(reach), values
+    )

@@ -37,11 +37,16 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.kernels.launch import kernel, part
+from alsolike.kernels.topk import clipped_dot
 
 Array = npt.NDArray[Any]
 
 # The columns that `measure_lists` fills, in order.
 LIST_MEASURES = ("hits", "precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")
+
+
+# Scores are counted this many at a time; only where one is in doubt, one by one.
+_CHUNK = 256
 
 
 @part
@@ -234,36 +239,66 @@ def measure_auc(
 
 
 @kernel
-def mark_near(
+def measure_product_auc(
     S: Array,
     starts: Array,
     relevant: Array,
+    left_out_starts: Array,
+    left_out: Array,
+    X: Array,
+    Y: Array,
+    ceiling: float,
     margins: Array,
     reach: Array,
-    near: Array,
-    counts: Array,
-) -> None:
-    """Mark in `near`, bool (n, n_items), what rounding might order otherwise beside relevant items.
+    out: Array,
+) -> int:
+    """Fill `out` as `measure_auc` does, of scores that are known but for rounding.
+
+    Scores too near a relevant item's to tell which is higher are taken anew, by
+    `alsolike.kernels.topk.dot`.
 
     Parameters
     ----------
     S : float32, (n, n_items)
-        Scores.
+        ``X @ Y.T``, rounded anyhow.
+    X, Y : float32, (n, f) and (n_items, f)
+    ceiling : float
+        Scores taken anew are clipped to ``[-ceiling, ceiling]``.
     margins : float32, (n,)
     reach : float32, (n_items,)
         The score of an item may be off by its row's margin times its reach.
-    near : bool, (n, n_items)
-        Given with nothing marked.
-    counts : int64, (n,)
-        Filled with how many of each row are marked, the relevant ones among them.
     """
+    n_items: int = S.shape[1]
+    low, high = np.empty(n_items, dtype=np.float32), np.empty(n_items, dtype=np.float32)
     for row in range(S.shape[0]):
-        line, marks, margin = S[row], near[row], margins[row]
-        for item in relevant[starts[row] : starts[row + 1]]:
-            score, own = line[item], reach[item]
-            for place in range(len(line)):
-                marks[place] |= abs(line[place] - score) <= margin * (own + reach[place])
-        counts[row] = marks.sum()
+        line, x = S[row], X[row]
+        own = relevant[starts[row] : starts[row + 1]]
+        aside = left_out[left_out_starts[row] : left_out_starts[row + 1]]
+        if _has_nan(line):
+            for item in range(n_items):
+                if np.isnan(line[item]):
+                    return row * n_items + item
+        _bound(line, margins[row], reach, low, high)
+        half_wins = 0
+        for item in own:
+            score = clipped_dot(x, Y[item], ceiling)
+            for start in range(0, n_items, _CHUNK):
+                stop = min(start + _CHUNK, n_items)
+                below, up_to = _counts(score, low[start:stop], high[start:stop])
+                half_wins += 2 * below
+                if up_to > below:
+                    for other in range(start, stop):
+                        if low[other] <= score <= high[other]:
+                            half_wins += _half_win(score, x, Y[other], ceiling)
+            for others in (own, aside):
+                for other in others:
+                    if high[other] < score:
+                        half_wins -= 2
+                    elif low[other] <= score:
+                        half_wins -= _half_win(score, x, Y[other], ceiling)
+        pairs = (n_items - len(own) - len(aside)) * len(own)
+        out[row] = 0.5 * half_wins / pairs if pairs else 0.5
+    return -1
 
 
 @part
@@ -280,14 +315,37 @@ def contains(ascending: Array, wanted: int) -> bool:
 
 
 @part
+def _bound(line: Array, margin: float, reach: Array, low: Array, high: Array) -> None:
+    """Fill `low` and `high` with bounds of the scores of one row."""
+    for item in range(len(line)):
+        # The last term is for the rounding of the bounds themselves.
+        most = margin * reach[item] + abs(line[item]) * np.float32(2.0**-22)
+        low[item], high[item] = line[item] - most, line[item] + most
+
+
+@part
 def _half_wins(score: float, others: Array) -> Any:
     """Return twice the number of `others` below `score`, plus the number equal to it."""
+    below, up_to = _counts(score, others, others)
+    return below + up_to
+
+
+@part
+def _counts(score: float, low: Array, high: Array) -> Any:
+    """Return how many of `high` are below `score`, and how many of `low` are not above it."""
     # Two counts of as many bits as the scores have: more of them fit into a vector.
     below, up_to = np.int32(0), np.int32(0)
-    for place in range(len(others)):
-        below = np.int32(below + (others[place] < score))
-        up_to = np.int32(up_to + (others[place] <= score))
-    return np.int64(below) + np.int64(up_to)
+    for place in range(len(low)):
+        below = np.int32(below + (high[place] < score))
+        up_to = np.int32(up_to + (low[place] <= score))
+    return np.int64(below), np.int64(up_to)
+
+
+@part
+def _half_win(score: float, x: Array, y: Array, ceiling: float) -> int:
+    """Return 2 where the score of an item is below `score`, 1 where it equals it, else 0."""
+    other = clipped_dot(x, y, ceiling)
+    return 2 if other < score else int(other == score)
 
 
 @part

@@ -159,7 +159,13 @@ def score_all(X: Array, Y: Array, ceiling: float, out: Array) -> None:
     """
     for row in range(X.shape[0]):
         for item in range(Y.shape[0]):
-            out[row, item] = max(-ceiling, min(ceiling, dot(X[row], Y[item])))
+            out[row, item] = clipped_dot(X[row], Y[item], ceiling)
+
+
+@part
+def clipped_dot(x: Array, y: Array, ceiling: float) -> Any:
+    """Return `dot`, clipped to ``[-ceiling, ceiling]``, float32."""
+    return np.float32(max(-ceiling, min(ceiling, dot(x, y))))
 
 
 @part

@@ -292,16 +292,18 @@ def _all_alike(model: Recommender, rows: Indices, scores: Floats, kept: Counts) 
     """Return for which users the model scores all items alike, bool, (n_rows,)."""
     if isinstance(model, PopularityModel):
         return np.zeros(len(rows), dtype=bool)
-    if isinstance(model, FactorModel):
-        found = np.zeros(len(rows), dtype=bool)
-        for part in _parts(len(rows), _USERS):
-            found[part] = all_alike(model, model.user_factors[rows[part]])
-        return found
     last = np.maximum(kept - 1, 0)
-    flat: Mask = (kept > 0) & (scores[:, 0] == scores[np.arange(len(rows)), last])
+    # Two scores of a list that differ say that not all are alike.
+    flat: Mask = scores[:, 0] == scores[np.arange(len(rows)), last]
+    if not isinstance(model, FactorModel):
+        flat &= kept > 0
     places = np.flatnonzero(flat)
     for part in _parts(len(places), _ITEMS):
-        flat[places[part]] = _scored_alike(model, rows[places[part]])
+        asked = rows[places[part]]
+        if isinstance(model, FactorModel):
+            flat[places[part]] = all_alike(model, model.user_factors[asked])
+        else:
+            flat[places[part]] = _scored_alike(model, asked)
     return flat
 
 

@@ -34,7 +34,6 @@ from alsolike.recommending.fallback import (
     Basis,
     WithoutLikes,
     all_alike,
-    basis_of,
     by_popularity,
     check_without_likes,
     shown,
@@ -98,7 +97,7 @@ def recommend_one(
         may_appear[seen.indices[seen.indptr[row] : seen.indptr[row + 1]]] = False
     length = min(checked_k(k), max(len(model.items), 1))
     ranked = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
-    if basis_of(model, row) == "model":  # else ranking takes long, since everything ties
+    if model.user_factors[row].any():  # else everything ties
         ranked = best_items(model, model.user_factors[row], may_appear, length, f"user {user!r}")
     lists = shown(
         model,
