@@ -49,8 +49,8 @@ from alsolike.data.splitting import hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.measures import METRICS, evaluate
 from alsolike.models.als import fit
-from alsolike.models.base import FactorModel
 from alsolike.models.config import ALSConfig
+from alsolike.models.factor_model import FactorModel
 
 CONFIG = ALSConfig(alpha=10.0, regularization=1.0, iterations=5)
 LENGTHS = (5, 10, 20)

@@ -45,8 +45,8 @@ from alsolike.data.datasets import synthetic
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.models.als import fit, iterate
-from alsolike.models.base import FactorModel
 from alsolike.models.config import ALSConfig
+from alsolike.models.factor_model import FactorModel
 from alsolike.models.halfsweep import Side, solve_side
 
 CONFIG = ALSConfig(alpha=10.0, regularization=1.0)

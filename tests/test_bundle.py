@@ -25,8 +25,8 @@ from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary, is_blank
 from alsolike.errors import BundleError, DataError, WritingError
 from alsolike.models.als import ALSConfig, fit, fold_in
-from alsolike.models.base import FactorModel
 from alsolike.models.bundle import describe, load, save
+from alsolike.models.factor_model import FactorModel
 from alsolike.models.manifest import FORMAT_VERSION
 from alsolike.recommending.many import recommend
 from alsolike.testing import tiny_likes, tiny_model

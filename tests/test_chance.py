@@ -102,7 +102,7 @@ def test_what_is_shown_is_what_is_left_out():
     likes = tiny_likes()
     model = fit_chance(likes, ChanceConfig(seed=4))
     few = likes.keep(np.arange(likes.n_interactions) % 5 == 0)
-    shown = model.shown(few)
+    shown = model.with_history(few)
     assert shown.history is few
     np.testing.assert_array_equal(
         shown.scores(EVERYTHING, EVERYTHING), model.scores(EVERYTHING, EVERYTHING)
@@ -110,7 +110,7 @@ def test_what_is_shown_is_what_is_left_out():
     user = likes.users.id_of(0)
     assert len(recommend(shown, user, k=40)) == 40 - few.user_counts[0]
     with pytest.raises(DataError, match="over the 30 users of the model"):
-        model.shown(tiny_likes(31, 40))
+        model.with_history(tiny_likes(31, 40))
 
 
 def test_nothing_at_all():
@@ -143,9 +143,9 @@ def test_beside_an_item_stands_what_a_user_of_its_row_gets():
     likes = tiny_likes(40, 40)
     model = fit_chance(likes, ChanceConfig(seed=2))
     whole = model.scores(slice(None), slice(None))
-    np.testing.assert_array_equal(model.beside(slice(None), slice(None)), whole)
+    np.testing.assert_array_equal(model.item_scores(slice(None), slice(None)), whole)
     few = fit_chance(tiny_likes(3, 40), ChanceConfig(seed=2))  # more items than users
-    np.testing.assert_array_equal(few.beside(np.array([39, 4]), slice(3, 9)), whole[[39, 4], 3:9])
+    np.testing.assert_array_equal(few.item_scores(np.array([39, 4]), slice(3, 9)), whole[[39, 4], 3:9])
 
 
 def test_a_matrix_is_not_interactions():

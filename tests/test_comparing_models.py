@@ -14,7 +14,7 @@ from alsolike.cli.group import Verbs
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.models import bundle
-from alsolike.models.base import FactorModel
+from alsolike.models.factor_model import FactorModel
 from alsolike.models.popularity import fit_popularity
 from alsolike.recommending import comparing
 from alsolike.recommending.comparing import diff, overlaps

@@ -25,7 +25,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.planted import KINDS, draw
 from alsolike.errors import DataError, SettingError
 from alsolike.models.als import ALSConfig, fit
-from alsolike.models.base import FactorModel
+from alsolike.models.factor_model import FactorModel
 
 
 def read_psv(path: Path) -> list[list[str]]:

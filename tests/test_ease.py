@@ -60,11 +60,11 @@ def test_weights_and_scores_equal_the_closed_form(tile, regularization, monkeypa
 def test_beside_an_item_is_its_row_of_the_weights():
     model = fit_ease(make_likes(), EASEConfig(regularization=5.0))
     expected = closed_form(liked(make_likes()), 5.0)
-    whole = model.beside(slice(None), slice(None))
+    whole = model.item_scores(slice(None), slice(None))
     assert whole.dtype == np.float32
     np.testing.assert_allclose(whole, expected, rtol=1e-6, atol=1e-12)
     rows = np.array([7, 3, 7])
-    np.testing.assert_array_equal(model.beside(rows, slice(5, 20)), whole[rows, 5:20])
+    np.testing.assert_array_equal(model.item_scores(rows, slice(5, 20)), whole[rows, 5:20])
     # Which is what it would recommend to somebody who likes that item alone.
     ids = list(model.items)
     alone = Interactions.from_matrix(sp.csr_array(np.eye(len(ids))), users=ids, items=ids)
@@ -129,7 +129,7 @@ def test_a_block_of_scores_is_the_slice_of_the_whole_to_the_byte():
 def test_whole_users_held_out_are_scored_from_what_is_shown():
     split = hold_out_users(tiny_likes(), share=0.2)
     model = fit_ease(split.train, EASEConfig(regularization=5))
-    shown = model.shown(split.given)
+    shown = model.with_history(split.given)
     assert not model.scores(split.test_users, slice(None)).any()
     np.testing.assert_allclose(
         shown.scores(slice(None), slice(None)), liked(split.given) @ model.weights, rtol=1e-5
@@ -138,7 +138,7 @@ def test_whole_users_held_out_are_scored_from_what_is_shown():
     assert shown.history is split.given
     assert shown.weights is model.weights
     with pytest.raises(DataError, match=r"over the 40 items of the model.*have 41"):
-        model.shown(tiny_likes(30, 41))
+        model.with_history(tiny_likes(30, 41))
 
 
 def test_what_does_not_fit_is_refused_before_it_is_made(monkeypatch):

@@ -26,7 +26,7 @@ from alsolike.exporting import FORMATS, export
 from alsolike.filenames import id_of, place_of
 from alsolike.mirroring import LIST, Counts
 from alsolike.models import bundle
-from alsolike.models.base import FactorModel
+from alsolike.models.factor_model import FactorModel
 from alsolike.models.manifest import MANIFEST
 from alsolike.recommending.many import recommend, similar
 from alsolike.testing import tiny_likes, tiny_model

@@ -10,7 +10,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import SettingError, UnknownId
-from alsolike.models.base import FactorModel
+from alsolike.models.factor_model import FactorModel
 from alsolike.views.gallery import Card, Gallery, Shelf, gallery
 from alsolike.views.pictures import MOST_BYTES, embedded, placeholder
 

@@ -16,7 +16,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError, UnknownId
 from alsolike.models.als import ALSConfig, fit
-from alsolike.models.base import FactorModel
+from alsolike.models.factor_model import FactorModel
 from alsolike.observing import Observer
 from alsolike.recommending.excluding import with_excluded
 from alsolike.recommending.many import (

@@ -12,7 +12,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.evaluation import auc, measures
 from alsolike.evaluation.measures import METRICS, evaluate, mean_squared_error
-from alsolike.models.base import FactorModel
+from alsolike.models.factor_model import FactorModel
 from fixed_model import Fixed
 
 LISTS = ("precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")

@@ -169,7 +169,7 @@ def test_whole_users_held_out_are_scored_from_what_is_shown():
     likes = tiny_likes()
     split = hold_out_users(likes, share=0.2)
     model = fit_neighbours(split.train, NeighboursConfig(neighbours=10))
-    shown = model.shown(split.given)
+    shown = model.with_history(split.given)
     rows = split.test_users
     assert not model.scores(rows, slice(None)).any()
     expected = likes_of(split.given).toarray() @ model.similarities.toarray().T
@@ -187,11 +187,11 @@ def test_other_ids_cannot_be_shown():
     likes = tiny_likes()
     model = fit_neighbours(likes, NeighboursConfig())
     with pytest.raises(DataError, match=r"over the 30 users of the model.*have 31.*aligned"):
-        model.shown(tiny_likes(31, 40))
+        model.with_history(tiny_likes(31, 40))
     with pytest.raises(DataError, match=r"over the 40 items of the model.*have 41"):
-        model.shown(tiny_likes(30, 41))
+        model.with_history(tiny_likes(30, 41))
     with pytest.raises(DataError, match="Interactions expected, not a SciPy csr_array"):
-        model.shown(likes.user_items)
+        model.with_history(likes.user_items)
 
 
 @pytest.mark.parametrize("weighting", ["cosine", "bm25"])
@@ -261,12 +261,12 @@ def test_beside_an_item_are_its_neighbours_and_nothing_else():
     model = fit_neighbours(tiny_likes(), NeighboursConfig(neighbours=4))
     kept = model.similarities.toarray().T
     expected = np.where(kept > 0, kept, -np.inf).astype(np.float32)
-    whole = model.beside(slice(None), slice(None))
+    whole = model.item_scores(slice(None), slice(None))
     assert whole.dtype == np.float32
     np.testing.assert_array_equal(whole, expected)
     rows = np.array([7, 3, 7])
-    np.testing.assert_array_equal(model.beside(rows, slice(5, 20)), expected[rows, 5:20])
-    assert model.beside(rows[:0], slice(None)).shape == (0, 40)
+    np.testing.assert_array_equal(model.item_scores(rows, slice(5, 20)), expected[rows, 5:20])
+    assert model.item_scores(rows[:0], slice(None)).shape == (0, 40)
 
 
 def test_a_matrix_is_not_interactions():

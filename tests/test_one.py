@@ -275,7 +275,7 @@ def test_numba_is_never_imported():
         import sys
         import numpy as np
         from alsolike.data.interactions import Interactions
-        from alsolike.models.base import FactorModel
+        from alsolike.models.factor_model import FactorModel
         from alsolike.recommending import explaining, one
         likes = Interactions.from_columns(["u", "u", "v", "v"], ["a", "b", "b", "c"])
         Y = np.diag([3.0, 2.0, 1.0]).astype(np.float32)

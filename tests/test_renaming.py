@@ -21,9 +21,9 @@ from alsolike.evaluation.questions import Questions
 from alsolike.evaluation.shelves import SHELF_METRICS, judged, shelves_of
 from alsolike.evaluation.slices import slices_of
 from alsolike.models.als import ALSConfig, fit
-from alsolike.models.base import FactorModel
 from alsolike.models.chance import ChanceConfig, fit_chance
 from alsolike.models.ease import EASEConfig, fit_ease
+from alsolike.models.factor_model import FactorModel
 from alsolike.models.neighbours import NeighboursConfig, fit_neighbours
 from alsolike.models.popularity import fit_popularity
 
@@ -43,7 +43,7 @@ class Table:
     def scores(self, user_indices, item_indices):
         return self.of_users[user_indices][:, item_indices]
 
-    def beside(self, item_indices, other_indices):
+    def item_scores(self, item_indices, other_indices):
         return self.of_items[item_indices][:, other_indices]
 
 
@@ -70,7 +70,7 @@ class Renaming:
             )
         if model.name == "popularity":
             return fit_popularity(history)
-        if model.name == "item_knn":
+        if model.name == "item-knn":
             near = sp.csr_array(model.similarities[self.items][:, self.items])
             near.sort_indices()
             return replace(model, history=history, similarities=near)
@@ -79,7 +79,7 @@ class Renaming:
                 model, history=history, weights=model.weights[np.ix_(self.items, self.items)]
             )
         every = slice(None)
-        of_users, of_items = model.scores(every, every), model.beside(every, every)
+        of_users, of_items = model.scores(every, every), model.item_scores(every, every)
         return Table(
             train.users, train.items, of_users[np.ix_(self.users, self.items)],
             of_items[np.ix_(self.items, self.items)],

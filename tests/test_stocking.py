@@ -124,7 +124,7 @@ def test_what_was_given_of_others_later_changes_no_shelf() -> None:
     ):
         before, after = (
             shelves_of(one, less, min_count=5).ranked(asked, 6).indices.tolist()
-            for one in (model, model.shown(LIKES))
+            for one in (model, model.with_history(LIKES))
         )
         assert before == after
 

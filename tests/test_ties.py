@@ -25,7 +25,7 @@ from alsolike.evaluation.shelves import (
     judged,
 )
 from alsolike.models.als import ALSConfig, fit
-from alsolike.models.base import FactorModel
+from alsolike.models.factor_model import FactorModel
 from alsolike.models.popularity import fit_popularity
 from alsolike.recommending.many import Ranked
 from alsolike.testing import tiny_likes

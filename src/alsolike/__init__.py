@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from alsolike.errors import AlsolikeError
     from alsolike.evaluation.measures import evaluate
     from alsolike.models.als import fit, fold_in, fold_in_items, iterate, loss
-    from alsolike.models.base import FactorModel
     from alsolike.models.bundle import load, save
     from alsolike.models.config import ALSConfig
+    from alsolike.models.factor_model import FactorModel
     from alsolike.models.popularity import fit_popularity
     from alsolike.recommending.explaining import explain
     from alsolike.recommending.many import recommend, similar

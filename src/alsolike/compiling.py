@@ -23,7 +23,7 @@ from alsolike.kernels.cache import expect, is_kept, keeps
 from alsolike.kernels.panels import scan_panels
 from alsolike.kernels.single import solve_single
 from alsolike.models.als import fit
-from alsolike.models.base import FactorModel
+from alsolike.models.als_model import ALSModel
 from alsolike.models.config import ALSConfig
 from alsolike.models.halfsweep import Side, solve_side
 from alsolike.models.popularity import fit_popularity
@@ -52,7 +52,7 @@ def ahead() -> Iterator[bool]:
     >>> with ahead():
     ...     likes = _full(3)  # reading a table takes a while, too
     >>> _fitted(likes, factors=2)  # waits for what is still being compiled
-    FactorModel(als: 3 users, 3 items, 2 factors, 1 sweeps)
+    ALSModel(3 users, 3 items, 2 factors, 1 sweeps)
     """
     needed = keeps() and not is_compiled()
     with _helping(SHARES if needed else ()) as helpers:
@@ -124,7 +124,7 @@ def _full(size: int) -> Interactions:
     return Interactions.from_columns(np.repeat(names, size), names * size)
 
 
-def _fitted(likes: Interactions, *, factors: int) -> FactorModel:
+def _fitted(likes: Interactions, *, factors: int) -> ALSModel:
     config = ALSConfig(factors=factors, alpha=1.0, regularization=10.0, iterations=1)
     return fit(likes, config, engine=_ENGINE)
 
@@ -138,10 +138,12 @@ def _solve_users(likes: Interactions, *, factors: int) -> None:
     solve_side(side, items, np.ones(factors), users, config, _ENGINE)
 
 
-def _untrained(likes: Interactions) -> FactorModel:
+def _untrained(likes: Interactions) -> ALSModel:
     users, items = (np.ones((len(ids), 1), np.float32) for ids in (likes.users, likes.items))
     eigenvalues = np.ones(1)
-    return FactorModel(likes.users, likes.items, users, items, eigenvalues, likes.item_counts)
+    return ALSModel(
+        likes.users, likes.items, users, items, likes.item_counts, eigenvalues=eigenvalues
+    )
 
 
 SHARES: dict[str, Callable[[], None]] = {

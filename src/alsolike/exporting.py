@@ -33,7 +33,7 @@ from alsolike.errors import BundleError, SettingError
 from alsolike.hints import did_you_mean
 from alsolike.mirroring import Counts, Make, mirrored
 from alsolike.models import bundle
-from alsolike.models.base import FactorModel
+from alsolike.models.factor_model import FactorModel
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, checked_k
 from alsolike.recommending.fallback import WithoutLikes, check_without_likes, fallback_notes

@@ -15,8 +15,8 @@ from alsolike.data.split import Split
 from alsolike.evaluation.final import TestFigures
 from alsolike.evaluation.results import said_of_degenerate
 from alsolike.models import bundle
-from alsolike.models.base import FactorModel
 from alsolike.models.config import ALSConfig
+from alsolike.models.factor_model import FactorModel
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.tables import Table

@@ -10,9 +10,10 @@ from typing import Any
 
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.filenames import place_of
-from alsolike.models.base import FactorModel
+from alsolike.models.base import Basis
+from alsolike.models.factor_model import FactorModel
 from alsolike.recommending.answers import Mask, tidy
-from alsolike.recommending.fallback import Basis, Lists
+from alsolike.recommending.fallback import Lists
 from alsolike.recommending.many import Ranked
 from alsolike.tables import Table
 from alsolike.writing import replacing, write_table

@@ -16,9 +16,10 @@ from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.measures import METRICS, evaluate
 from alsolike.hints import way_to_install
 from alsolike.models.als import fit, fold_in
-from alsolike.models.base import FactorModel, Floats
+from alsolike.models.base import Floats
 from alsolike.models.confidence import Confidence
 from alsolike.models.config import ALSConfig
+from alsolike.models.factor_model import FactorModel
 from alsolike.recommending.fallback import WithoutLikes
 from alsolike.recommending.many import recommend, similar
 from alsolike.tables import Table

@@ -19,7 +19,8 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.models.base import FactorModel, Floats, Recommender
+from alsolike.models.als_model import ALSModel
+from alsolike.models.base import Floats, Recommender
 from alsolike.recommending.many import top_items
 
 __all__ = ["CONTRACT", "tiny_likes", "tiny_model"]
@@ -73,18 +74,18 @@ def tiny_likes(n_users: int = 30, n_items: int = 40, *, seed: int = 0) -> Intera
     )
 
 
-def tiny_model(n_users: int = 4, n_items: int = 5, factors: int = 2) -> FactorModel:
+def tiny_model(n_users: int = 4, n_items: int = 5, factors: int = 2) -> ALSModel:
     """Make a model that was not trained, for tests of what comes after training.
 
     Examples
     --------
     >>> model = tiny_model()
     >>> model, model.items.id_of(0), model.catalogue.name_of(0)
-    (FactorModel(als: 4 users, 5 items, 2 factors, 3 sweeps), 'a0', 'Item 1 ♪')
+    (ALSModel(4 users, 5 items, 2 factors, 3 sweeps), 'a0', 'Item 1 ♪')
     """
     likes = tiny_likes(n_users, n_items)
     generator = np.random.default_rng(0)
-    return FactorModel(
+    return ALSModel(
         users=likes.users,
         items=likes.items,
         user_factors=generator.standard_normal((n_users, factors), dtype=np.float32),

@@ -10,7 +10,7 @@ from alsolike.errors import UnknownId
 from alsolike.hints import did_you_mean_id
 
 if TYPE_CHECKING:
-    from alsolike.models.base import FactorModel
+    from alsolike.models.factor_model import FactorModel
 
 
 def item_ids(model: "FactorModel", typed: Sequence[str]) -> list[str]:

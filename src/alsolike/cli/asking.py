@@ -19,7 +19,7 @@ from alsolike.cli.options import (
 from alsolike.cli.printing import say, say_answer, say_table, warn
 
 if TYPE_CHECKING:
-    from alsolike.models.base import FactorModel
+    from alsolike.models.factor_model import FactorModel
     from alsolike.recommending.fallback import WithoutLikes
     from alsolike.tables import Table
 

@@ -17,7 +17,7 @@ from alsolike.cli.printing import say, say_answer
 
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
-    from alsolike.models.base import FactorModel
+    from alsolike.models.factor_model import FactorModel
 
 
 @click.command()

@@ -11,6 +11,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
+from alsolike.errors import DataError
 from alsolike.hints import with_example
 from alsolike.observing import Observer
 from alsolike.tables import Table
@@ -93,6 +94,46 @@ def aligned(likes: Interactions, users: Vocabulary, items: Vocabulary) -> tuple[
     """Return `likes` over the ids of a model, and how many were of ids that it does not know."""
     matrix = _laid_over(likes, users, items)
     return Interactions(matrix, users, items), likes.n_interactions - int(matrix.nnz)
+
+
+def with_items_of(before: Interactions, likers: Interactions) -> Interactions:
+    """Return `before` with the items of `likers`, and their likes in place of what it had of them.
+
+    Parameters
+    ----------
+    before : Interactions
+    likers : Interactions
+        Of users of `before`.
+
+    Raises
+    ------
+    DataError
+        A user is not among those of `before`.
+
+    Examples
+    --------
+    >>> before = Interactions.from_columns(["ann", "bob"], ["m1", "m2"])
+    >>> with_items_of(before, Interactions.from_columns(["bob"], ["m3"])).user_items.toarray()
+    array([[1., 0., 0.],
+           [0., 1., 1.]], dtype=float32)
+    """
+    expect_interactions(likers, "likers")
+    places = before.users.places_of(likers.users)
+    if (unknown := np.flatnonzero(places < 0)).size:
+        raise DataError(
+            f"New items are taken in by users that the model knows; it does not know "
+            f"{likers.users.id_of(int(unknown[0]))!r} and {len(unknown) - 1:,} more. Leave them "
+            "out, or train anew."
+        )
+    renewed = np.isin(np.arange(before.n_items), before.items.places_of(likers.items))
+    kept = before.keep(~renewed[before.user_items.indices])
+    items = before.items.union(likers.items)
+    matrix = _laid_over(kept, before.users, items) + _laid_over(likers, before.users, items)
+    total = canonical(matrix)
+    return Interactions(
+        total, before.users, items, _latest(kept, likers, total, before.users, items),
+        _catalogue(before, likers, items),
+    )  # fmt: skip
 
 
 def to_table(likes: Interactions) -> Table:

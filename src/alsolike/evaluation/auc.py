@@ -11,7 +11,8 @@ from alsolike.errors import FitError
 from alsolike.evaluation.questions import Questions, as_lists
 from alsolike.kernels.launch import plain
 from alsolike.kernels.metrics import measure_auc, measure_product_auc
-from alsolike.models.base import FactorModel, Recommender
+from alsolike.models.base import Recommender
+from alsolike.models.factor_model import FactorModel
 from alsolike.recommending.many import source_of
 from alsolike.recommending.scan import Products
 

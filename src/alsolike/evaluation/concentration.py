@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError
 from alsolike.evaluation.exposure import Exposure
-from alsolike.models.popularity import fit_popularity
 from alsolike.tables import Table
 
 Counts = npt.NDArray[np.int64]
@@ -195,7 +194,7 @@ def likes_of(shown: Interactions) -> Counts:
     DataError
         Nobody likes anything.
     """
-    likes = fit_popularity(shown).counts
+    likes = shown.like_counts
     if not likes.any():
         raise DataError(
             "The interactions that the model was trained on hold no like (value above 0): no item "

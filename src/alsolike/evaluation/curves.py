@@ -13,9 +13,9 @@ from alsolike.errors import SettingError
 from alsolike.evaluation.judges import checked_judges, first_judge
 from alsolike.evaluation.judging import HeldOut, Judge
 from alsolike.evaluation.questions import Questions
-from alsolike.models.als import fold_in, iterate
-from alsolike.models.base import FactorModel, Recommender
+from alsolike.models.base import FittedModel, FoldsIn, HasFactors, Recommender, able
 from alsolike.models.config import ALSConfig
+from alsolike.models.fitting import iterate
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.scan import Ranked
 
@@ -177,10 +177,10 @@ class Panel:
         """Return the answers to all that is asked; ranking is left out where another's will do."""
         found: dict[int, Ranked] = {}
         for at, (questions, k) in enumerate(zip(self._asked, self._longest, strict=True)):
-            if at not in self._twins or not isinstance(model, FactorModel):
+            if at not in self._twins or not isinstance(model, HasFactors):
                 found[at] = questions.ranked(model, k, self._engine)
         for at, twin in self._twins.items():
-            if isinstance(model, FactorModel):
+            if isinstance(model, HasFactors):
                 found[at] = self._asked[twin].ranked_with_excluded(
                     model, found[twin], self._longest[at], self._engine
                 )
@@ -205,14 +205,17 @@ class Panel:
         return next(known, len(self._asked))
 
 
-def with_given(model: FactorModel, split: Split, engine: Engine | None) -> FactorModel:
-    """Return the model with the whole held-out users folded in, where the split has such."""
+def with_given(
+    model: FittedModel, split: Split, engine: Engine | None, *, with_validation: bool = False
+) -> FittedModel:
+    """Return the model knowing what whole held-out users gave, where the split has such.
+
+    `with_validation` says that it was fitted to the validation part, too.
+    """
     if split.given is None:
         return model
-    rows = np.flatnonzero(split.given.user_counts)
-    user_factors = model.user_factors.copy()
-    user_factors[rows] = fold_in(model, split.given.user_items[rows], engine=engine)
-    return replace(model, user_factors=user_factors)
+    shown = split.shown(with_validation=with_validation)
+    return able(model, FoldsIn, "score held-out users").with_history(shown, engine=engine)
 
 
 def checked_sweeps(sweeps: Sequence[int]) -> tuple[int, ...]:

@@ -17,8 +17,8 @@ from alsolike.evaluation.results import Evaluation
 from alsolike.evaluation.shelves import ShelfEvaluation, of_shelf
 from alsolike.evaluation.slices import Slices, slices_of
 from alsolike.evaluation.verdicts import Verdict
-from alsolike.models.als import fit
 from alsolike.models.config import ALSConfig
+from alsolike.models.fitting import fit
 from alsolike.models.popularity import fit_popularity
 from alsolike.tables import Table, wrapped
 
@@ -164,7 +164,7 @@ def test_figures(judge: Judge, chosen: ALSConfig, split: Split, engine: Engine) 
     """Measure the chosen settings and popularity on the test users, which no choice has seen."""
     fitted = split.train_and_validation()
     shown = split.shown(with_validation=True)
-    model = with_given(fit(fitted, chosen, engine=engine), split, engine)
+    model = with_given(fit(fitted, chosen, engine=engine), split, engine, with_validation=True)
     popularity = fit_popularity(fitted)
     evaluations = [
         evaluate(each, split.test, exclude=shown, k=judge.k, engine=engine)

@@ -26,7 +26,8 @@ from alsolike.evaluation.shelves import (
     shelves_of,
 )
 from alsolike.hints import did_you_mean
-from alsolike.models.base import FactorModel, Recommender
+from alsolike.models.base import Recommender
+from alsolike.models.factor_model import FactorModel
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.recommending.scan import Ranked
 

@@ -58,7 +58,8 @@ from alsolike.hints import did_you_mean, with_example
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
 from alsolike.kernels.metrics import LIST_MEASURES, measure_lists
-from alsolike.models.base import FactorModel, Recommender, expect_model
+from alsolike.models.base import Recommender, expect_model
+from alsolike.models.factor_model import FactorModel
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.many import Ranked
 from alsolike.tables import Table

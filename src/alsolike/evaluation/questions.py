@@ -13,7 +13,8 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
-from alsolike.models.base import FactorModel, Recommender
+from alsolike.models.base import Recommender
+from alsolike.models.factor_model import FactorModel
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.excluding import with_excluded
 from alsolike.recommending.many import Ranked, top_items

@@ -25,7 +25,6 @@ from alsolike.evaluation.pages import Pages
 from alsolike.evaluation.results import Evaluation, said_of_degenerate
 from alsolike.evaluation.stocking import (
     NeighbourShelves,
-    PopularityShelves,
     ScoredShelves,
     Shelves,
     shelves_of,
@@ -38,7 +37,6 @@ __all__ = [
     "SHELF_METRICS",
     "NeighbourShelves",
     "Pages",
-    "PopularityShelves",
     "ScoredShelves",
     "ShelfEvaluation",
     "Shelves",

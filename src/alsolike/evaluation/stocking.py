@@ -1,13 +1,12 @@
 """Stocking: what each kind of model puts on the shelf beside an item.
 
-A factorization shows the items nearest by the cosine of their factors. A line to beat shows, best
-first, what it would recommend to somebody who likes that item alone: item-kNN the item's nearest
-neighbours and nothing after them, EASE the row of its weights, popularity the same for every item,
-chance whatever it draws.
+A model with factors shows the items nearest by their cosine. Another one shows, best first, what it
+scores highest with that item: item-kNN the item's nearest neighbours and nothing after them, EASE
+the row of its weights, popularity the same for every item, the random one whatever it draws.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +17,8 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation.pages import first_kept
-from alsolike.models.base import FactorModel, Floats, Recommender, Rows, with_factors
-from alsolike.models.popularity import PopularityModel, as_scores
+from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender, Rows
+from alsolike.models.factor_model import FactorModel, with_factors
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, with_direction
 from alsolike.recommending.many import Ranked, cosines_of, similar_indices, top_items
@@ -122,64 +120,6 @@ class NeighbourShelves(_OfModel):
 
 
 @dataclass(frozen=True, eq=False)
-class PopularityShelves(_OfModel):
-    """The same most popular items beside every item, that item itself left out.
-
-    Parameters
-    ----------
-    model : PopularityModel
-    min_count : int
-        Shown are items with at least so many likes.
-    """
-
-    model: PopularityModel
-    min_count: int = MIN_COUNT
-
-    @property
-    def n_shown(self) -> int:
-        """How many items may be shown at all."""
-        return int(np.count_nonzero(self.model.counts >= self.min_count))
-
-    def lines(self, item_indices: Items) -> Floats:
-        """Return the scores that lists are ranked by, (n_given, n_items); -inf: not shown."""
-        counts, rows = self.model.counts, np.arange(len(item_indices))
-        line = np.where(counts >= self.min_count, as_scores(counts), np.float32(-np.inf))
-        lines = np.tile(line, (len(item_indices), 1))
-        lines[rows, item_indices] = -np.inf
-        return lines
-
-    def ranked(self, item_indices: Items, k: int) -> Ranked:
-        """Return the `k` most liked items, equals in the order of the items."""
-        counts = self.model.counts
-        order = np.argsort(-counts, kind="stable")
-        best = order[counts[order] >= self.min_count][: k + 1].astype(np.int32)
-        lists = np.broadcast_to(best, (len(item_indices), len(best)))
-        indices = first_kept(lists, lists != np.asarray(item_indices)[:, None], k)
-        scores = np.where(indices >= 0, as_scores(counts)[indices], np.float32(-np.inf))
-        return Ranked(indices, scores)
-
-
-@runtime_checkable
-class ItemScorer(Protocol):
-    """A model that tells how well one item goes beside another."""
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-
-    @property
-    def name(self) -> str:
-        """One word for leaderboards."""
-
-    def beside(self, item_indices: Rows, other_indices: slice) -> Floats:
-        """Return a block of scores, float32, (n_chosen_items, n_chosen_others).
-
-        Higher is better, and -inf: not to be shown there. An item's score beside itself is not
-        looked at.
-        """
-
-
-@dataclass(frozen=True, eq=False)
 class ScoredShelves(_OfModel):
     """The items that a model scores highest beside an item, equals in the order of the items.
 
@@ -231,7 +171,7 @@ class _ItemsAsUsers(_OfModel):
         return self.model.items
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        return self.model.beside(user_indices, item_indices)
+        return self.model.item_scores(user_indices, item_indices)
 
 
 def shelves_of(
@@ -247,7 +187,7 @@ def shelves_of(
     Parameters
     ----------
     model : Recommender
-        A `FactorModel`, a `PopularityModel`, or one with a method ``beside``, see `ItemScorer`.
+        One with factors, or an `alsolike.models.base.ItemScorer`.
     train : Interactions
         What it was fitted to.
     min_count : int
@@ -268,14 +208,12 @@ def shelves_of(
     >>> shelves.ranked(np.int32([0]), 2).indices
     array([[1, 2]], dtype=int32)
     """
-    if isinstance(model, FactorModel):
+    if isinstance(model, HasFactors):
         return NeighbourShelves(model, min_count, engine, observer)
-    if isinstance(model, PopularityModel):
-        return PopularityShelves(model, min_count)
     if not isinstance(model, ItemScorer):
         raise SettingError(
             f"The model {model.name!r} scores items for users, and has nothing to show beside an "
-            "item: a method beside(item_indices, other_indices) is needed for that."
+            "item: a method item_scores(item_indices, other_indices) is needed for that."
         )
     return ScoredShelves(model, train.like_counts, min_count, engine, observer)
 

@@ -15,11 +15,12 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.hints import with_example
-from alsolike.models.base import FactorModel, with_factors
-from alsolike.models.bases import eigenbasis, gramian, one_after_the_other, pieces, turned
+from alsolike.models.als_model import ALSModel, expect_als
+from alsolike.models.bases import eigenbasis, gramian, one_after_the_other, turned
 from alsolike.models.config import ALSConfig, expect_config
 from alsolike.models.halfsweep import Side, solve_side, total_loss
 from alsolike.models.momentum import Momentum
+from alsolike.models.pieces import pieces
 from alsolike.observing import SILENT, Observer
 
 __all__ = ["ALSConfig", "fit", "fold_in", "fold_in_items", "iterate", "loss"]
@@ -33,10 +34,10 @@ def iterate(
     train: Interactions,
     config: ALSConfig,
     *,
-    start: FactorModel | None = None,
+    start: ALSModel | None = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
-) -> Iterator[FactorModel]:
+) -> Iterator[ALSModel]:
     """Yield a usable model after each sweep, ``config.iterations`` times.
 
     One sweep solves all items against the users, then all users against the items, so that
@@ -46,7 +47,7 @@ def iterate(
     ----------
     train : Interactions
     config : ALSConfig
-    start : FactorModel or None
+    start : ALSModel or None
         Go on from its factors; ids that it lacks are folded in first, ids that `train` lacks are
         left behind.
     engine : Engine or None
@@ -88,10 +89,10 @@ def fit(
     train: Interactions,
     config: ALSConfig,
     *,
-    start: FactorModel | None = None,
+    start: ALSModel | None = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
-) -> FactorModel:
+) -> ALSModel:
     """Return the last model of `iterate`; parameters and errors are the same.
 
     Both factor matrices are in memory once, since no model is made of the sweeps before.
@@ -100,7 +101,7 @@ def fit(
     --------
     >>> likes = Interactions.from_columns(["ann", "ann", "bob"], ["m1", "m2", "m1"])
     >>> fit(likes, ALSConfig(factors=2, iterations=3))
-    FactorModel(als: 2 users, 2 items, 2 factors, 3 sweeps)
+    ALSModel(2 users, 2 items, 2 factors, 3 sweeps)
     """
     training = _Training(train, config, start, engine or LocalEngine())
     observer.start("sweeps", config.iterations)
@@ -112,12 +113,12 @@ def fit(
 
 
 @with_example("al.fold_in(model, likes)")
-def fold_in(model: FactorModel, user_items: Any, *, engine: Engine | None = None) -> Floats:
+def fold_in(model: ALSModel, user_items: Any, *, engine: Engine | None = None) -> Floats:
     """Return the exact factors of users that the model was not trained on.
 
     Parameters
     ----------
-    model : FactorModel
+    model : ALSModel
     user_items : Interactions over the model's items, or a SciPy matrix, (n, n_items)
         Their values, columns in the model's order.
 
@@ -126,7 +127,7 @@ def fold_in(model: FactorModel, user_items: Any, *, engine: Engine | None = None
     float32, (n, factors)
         For a user of the training data of an exact fit: the stored factors, byte for byte.
     """
-    with_factors(model, "fold in users")
+    expect_als(model, "fold in users")
     config = ALSConfig.from_settings(model.settings)
     side = _new_side(user_items, config, "user", model)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
@@ -136,12 +137,12 @@ def fold_in(model: FactorModel, user_items: Any, *, engine: Engine | None = None
 
 
 @with_example("al.fold_in_items(model, item_users)")
-def fold_in_items(model: FactorModel, item_users: Any, *, engine: Engine | None = None) -> Floats:
+def fold_in_items(model: ALSModel, item_users: Any, *, engine: Engine | None = None) -> Floats:
     """Return the exact factors of items that the model was not trained on.
 
     Parameters
     ----------
-    model : FactorModel
+    model : ALSModel
     item_users : SciPy matrix, (n, n_users)
         Their values, columns in the model's order of users.
 
@@ -150,7 +151,7 @@ def fold_in_items(model: FactorModel, item_users: Any, *, engine: Engine | None 
     float32, (n, factors)
         In the basis of the stored item factors.
     """
-    with_factors(model, "fold in items")
+    expect_als(model, "fold in items")
     engine = engine or LocalEngine()
     config = replace(ALSConfig.from_settings(model.settings), solver="exact")
     side = _new_side(item_users, config, "item", model)
@@ -163,7 +164,7 @@ def fold_in_items(model: FactorModel, item_users: Any, *, engine: Engine | None 
 
 @with_example("al.loss(model)")
 def loss(
-    model: FactorModel, train: Interactions | None = None, *, engine: Engine | None = None
+    model: ALSModel, train: Interactions | None = None, *, engine: Engine | None = None
 ) -> float:
     """Return the exact objective of `model` on `train` (default: what it was fitted to).
 
@@ -171,7 +172,7 @@ def loss(
     eq. 3). The sum over unobserved cells comes from the Gramians, so the cost is
     O((users + items) f^2 + interactions f).
     """
-    with_factors(model, "take its loss")
+    expect_als(model, "take its loss")
     data = model.history if train is None else train
     if data is None:
         raise SettingError("This model holds no training interactions: pass `train`.")
@@ -193,12 +194,12 @@ class _Training:
     """
 
     def __init__(
-        self, train: Interactions, config: ALSConfig, start: FactorModel | None, engine: Engine
+        self, train: Interactions, config: ALSConfig, start: ALSModel | None, engine: Engine
     ) -> None:
         _refuse_empty(train)
         expect_config(config)
         if start is not None:
-            with_factors(start, "go on from it")
+            expect_als(start, "go on from it")
         self._train, self._config, self._engine = train, config, engine
         self._item_side = Side.of(train.item_users, config, "item", train.items)
         self._user_side = Side.of(train.user_items, config, "user", train.users)
@@ -238,11 +239,11 @@ class _Training:
         self._ahead_is_held = self._momentum is not None and self._ahead is users
         self._sweeps += 1
 
-    def model(self) -> FactorModel:
+    def model(self) -> ALSModel:
         """Return the model as it stands; its arrays are never written to again."""
         self._items_are_held = self._users_are_held = True
         self._ahead_is_held |= self._ahead is self._users
-        return FactorModel(
+        return ALSModel(
             users=self._train.users,
             items=self._train.items,
             user_factors=_frozen(self._users),
@@ -257,7 +258,7 @@ class _Training:
 
 
 def _first_users(
-    train: Interactions, config: ALSConfig, start: FactorModel | None, engine: Engine
+    train: Interactions, config: ALSConfig, start: ALSModel | None, engine: Engine
 ) -> Floats:
     """Return the user factors against which the first items are solved."""
     if start is not None:
@@ -272,7 +273,7 @@ def _first_users(
 
 
 def _carried_over(
-    train: Interactions, config: ALSConfig, start: FactorModel, engine: Engine
+    train: Interactions, config: ALSConfig, start: ALSModel, engine: Engine
 ) -> Floats:
     """Return the factors of known users, and those of new ones folded in by the known items."""
     if start.factors != config.factors:
@@ -296,7 +297,7 @@ def _carried_over(
 
 
 def _new_side(
-    matrix: Any, config: ALSConfig, side: Literal["user", "item"], model: FactorModel
+    matrix: Any, config: ALSConfig, side: Literal["user", "item"], model: ALSModel
 ) -> Side:
     columns = model.items if side == "user" else model.users
     if isinstance(matrix, Interactions):

@@ -1,29 +1,37 @@
-"""What every model is to the rooms above it, and the fitted thing that factorization gives."""
+"""What a fitted model is: small protocols, and the base class that ours share.
+
+A page or a verb asks for the protocol that it needs, once, and says in a sentence where a model
+does not have it. Nothing outside of this package asks which family a model is of.
+"""
 
 import functools
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from alsolike.data.arguments import said
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.errors import DataError, SettingError, UnknownId
+from alsolike.engines.base import Engine
+from alsolike.errors import SettingError, UnknownId
 from alsolike.hints import did_you_mean_id
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.integer[Any]] | slice
-
-_ROWS_SUMMED = 4096
+Basis = Literal["model", "popularity"]
 
 
 class Recommender(Protocol):
-    """Anything that scores items for users it was trained on."""
+    """Anything that scores items for users it was trained on: what evaluation needs."""
 
     @property
     def users(self) -> Vocabulary:
@@ -41,82 +49,178 @@ class Recommender(Protocol):
         """Return a block of scores, (n_chosen_users, n_chosen_items); higher is better."""
 
 
-@dataclass(frozen=True, eq=False)
-class FactorModel:
-    """A fitted factorization; the score of a pair is the dot product of its two rows.
+@runtime_checkable
+class HasFactors(Recommender, Protocol):
+    """Scores are dot products of rows of factors: ranking takes its pruned exact scan.
 
-    Parameters
-    ----------
-    users, items : Vocabulary
-        The ids of the rows of both factor matrices.
-    user_factors : float32, (n_users, factors), C order
-    item_factors : float32, (n_items, factors), C order
-        In the basis of their own Gramian: ``item_factors.T @ item_factors`` is
-        ``diag(eigenvalues)`` up to rounding.
-    eigenvalues : float64, (factors,)
-        Of the items' Gramian, descending.
-    settings : mapping of str to plain values
-        What it was fitted with, as text-friendly values.
-    item_counts : int64, (n_items,)
-        Likes of each item in the training data: users with a value above zero.
-    sweeps : int
-        Sweeps behind these factors.
-    catalogue : Catalogue or None
-        Names, images and links of the items.
-    history : Interactions or None
-        The training data: needed to leave out what a user has seen, to explain, to go on training.
-    name : str
-        One word for leaderboards.
+    `alsolike.models.factor_model.FactorModel` is the class to derive from.
     """
-
-    users: Vocabulary
-    items: Vocabulary
-    user_factors: Floats
-    item_factors: Floats
-    eigenvalues: npt.NDArray[np.float64]
-    item_counts: npt.NDArray[np.int64]
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    sweeps: int = 0
-    catalogue: Catalogue | None = None
-    history: Interactions | None = None
-    name: str = "als"
-
-    def __post_init__(self) -> None:
-        for factors, ids in ((self.user_factors, self.users), (self.item_factors, self.items)):
-            if factors.shape != (len(ids), len(self.eigenvalues)):
-                raise DataError(
-                    f"{ids.kind} factors are {factors.shape}; {len(ids):,} {ids.kind}s with "
-                    f"{len(self.eigenvalues)} factors need {(len(ids), len(self.eigenvalues))}."
-                )
 
     @property
     def factors(self) -> int:
         """Columns of both factor matrices."""
-        return len(self.eigenvalues)
 
-    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        """Return ``user_factors @ item_factors.T`` for these users and items, float32."""
-        block: Floats = self.user_factors[user_indices] @ self.item_factors[item_indices].T
-        return block
+    @property
+    def item_counts(self) -> npt.NDArray[np.int64]:
+        """Likes of each item in the training data, (n_items,)."""
 
-    @functools.cached_property
+    @property
     def item_norms(self) -> Floats:
-        """Euclidean length of each item's factors, (n_items,); 0 for an item without any."""
-        squares = np.einsum("if,if->i", self.item_factors, self.item_factors, dtype=np.float64)
-        norms: Floats = np.sqrt(squares).astype(np.float32)
-        return norms
+        """Euclidean length of each item's factors, (n_items,)."""
+
+    @property
+    def user_factors(self) -> Floats:
+        """(n_users, factors)."""
+
+    @property
+    def item_factors(self) -> Floats:
+        """(n_items, factors)."""
+
+
+@runtime_checkable
+class ItemScorer(Protocol):
+    """Tells how well one item goes with another: similar items."""
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items that it knows."""
+
+    @property
+    def name(self) -> str:
+        """One word for leaderboards."""
+
+    def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
+        """Return a block of scores, float32, (n_chosen_items, n_chosen_others).
+
+        Higher is better, and -inf: not to be shown there. An item's score with itself is not looked
+        at.
+        """
+
+
+@runtime_checkable
+class FoldsIn(Protocol):
+    """Scores items for people whom it was not trained on, by their likes."""
+
+    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+        """Return a block of scores, float32, (n, n_chosen_items).
+
+        Parameters
+        ----------
+        likes : scipy.sparse.csr_array of float32, (n, n_items)
+            A row of values for each of them.
+        item_indices : slice
+        """
+
+    def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
+        """Return the model scoring from other interactions over the same users and items."""
+
+
+@runtime_checkable
+class FoldsInFactors(HasFactors, Protocol):
+    """Solves for the factors of people whom it was not trained on."""
+
+    def folded_in(self, likes: sp.csr_array) -> Floats:
+        """Return float32, (n, factors), for the rows of `likes`, as `FoldsIn` takes them."""
+
+
+@runtime_checkable
+class FoldsInItems(Protocol):
+    """Takes in items that it was not trained on, by who likes them."""
+
+    def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
+        """Return the model with the items of `likers`; those that it has are calculated anew.
+
+        Parameters
+        ----------
+        likers : Interactions
+            Of users of the model.
+        engine : Engine or None
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Contributions:
+    """What each like adds to scores: ``pulls * similarities``.
+
+    Parameters
+    ----------
+    pulls : float64, (n_likes,)
+        How strong a like pulls, whichever item is scored.
+    similarities : float64, (n_items, n_likes)
+        How near each item is to each like.
+    """
+
+    pulls: Doubles
+    similarities: Doubles
+
+    @property
+    def parts(self) -> Doubles:
+        """What each like adds, (n_items, n_likes); a score is the sum of its row."""
+        return self.pulls * self.similarities
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """Says which likes carry how much of a score."""
+
+    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
+        """Return what likes (rows of items) of these values add to the scores of items (rows)."""
+
+
+class FittedModel(ABC):
+    """What all our models have: ids, likes of the items, and what is known of them.
+
+    Attributes
+    ----------
+    users, items : Vocabulary
+    item_counts : int64, (n_items,)
+        Likes of each item in the training data: users with a value above zero.
+    settings : mapping of str to plain values
+        What it was fitted with; ``"model"`` names the family where it is not ALS.
+    sweeps : int
+        Sweeps behind it; 0 of a model that has none.
+    catalogue : Catalogue or None
+        Names, images and links of the items.
+    history : Interactions or None
+        The training data; None where it was saved without.
+    name : str
+        One word for leaderboards.
+    basis : {"model", "popularity"}
+        How its items are found, see `alsolike.recommending.fallback`.
+    score_of_nothing : float or None
+        The lowest score, which an item gets where nothing speaks for it; None where a score says
+        no such thing.
+    """
+
+    basis: ClassVar[Basis] = "model"
+    score_of_nothing: ClassVar[float | None] = None
+
+    users: Vocabulary
+    items: Vocabulary
+    item_counts: npt.NDArray[np.int64]
+    catalogue: Catalogue | None
+    history: Interactions | None
+
+    if TYPE_CHECKING:  # fields of some classes, and the same in all models of others
+
+        @property
+        def name(self) -> str:
+            """One word for leaderboards."""
+
+        @property
+        def settings(self) -> Mapping[str, Any]:
+            """What it was fitted with."""
+
+        @property
+        def sweeps(self) -> int:
+            """Sweeps behind it."""
+
+    @abstractmethod
+    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        """Return a block of scores, (n_chosen_users, n_chosen_items); higher is better."""
 
     @functools.cached_property
-    def item_gramian(self) -> npt.NDArray[np.float64]:
-        """Return ``item_factors.T @ item_factors`` in float64, (f, f)."""
-        total = np.zeros((self.factors, self.factors))
-        for first in range(0, len(self.items), _ROWS_SUMMED):
-            block = self.item_factors[first : first + _ROWS_SUMMED].astype(np.float64)
-            total += block.T @ block
-        return total
-
-    @functools.cached_property
-    def items_by_likes(self) -> npt.NDArray[np.int32]:
+    def items_by_likes(self) -> Indices:
         """Rows of all items, the most liked first; of equals the lower row."""
         return np.argsort(-self.item_counts, kind="stable").astype(np.int32)
 
@@ -169,12 +273,6 @@ class FactorModel:
             rows.setdefault(name.casefold(), []).extend(found)
         return rows
 
-    def __repr__(self) -> str:
-        return (
-            f"FactorModel({self.name}: {len(self.users):,} users, {len(self.items):,} items, "
-            f"{self.factors} factors, {self.sweeps} sweeps)"
-        )
-
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>"
 
@@ -189,12 +287,29 @@ def expect_model(model: Any, purpose: str) -> None:
         )
 
 
-def with_factors(model: Any, purpose: str) -> FactorModel:
-    """Return `model`, or raise SettingError where it is no `FactorModel`."""
-    if not isinstance(model, FactorModel):
+def able(model: Any, protocol: Any, purpose: str) -> Any:
+    """Return `model`, or raise SettingError where it does not keep to a protocol.
+
+    Examples
+    --------
+    >>> from alsolike.testing import tiny_likes
+    >>> from alsolike.models.popularity import fit_popularity
+    >>> able(fit_popularity(tiny_likes()), HasFactors, "compare users")
+    Traceback (most recent call last):
+    alsolike.errors.SettingError: To compare users needs a model with factors; 'popularity' has none
+    """
+    if not isinstance(model, protocol):
         expect_model(model, purpose)
-        raise SettingError(
-            f"A FactorModel is needed to {purpose}, as alsolike.fit or alsolike.load gives it: "
-            f"{said(model)} has no factors and cannot."
-        )
+        what, lack = _ABLE[protocol]
+        raise SettingError(f"To {purpose} needs a model {what}; {model.name!r} {lack}.")
     return model
+
+
+_ABLE: dict[type, tuple[str, str]] = {
+    HasFactors: ("with factors", "has none"),
+    ItemScorer: ("that compares items", "scores items for users alone"),
+    FoldsIn: ("that takes in new people", "knows only whom it was trained on"),
+    FoldsInFactors: ("that solves for factors", "has no such equations"),
+    FoldsInItems: ("that takes in new items", "knows only what it was trained on"),
+    Explains: ("that scores by single likes", "does not"),
+}

@@ -15,6 +15,7 @@ from alsolike.engines.base import Engine
 from alsolike.kernels.dense import add_gramian, turn
 from alsolike.kernels.launch import plain
 from alsolike.kernels.vectors import LANES
+from alsolike.models.pieces import pieces
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -23,8 +24,6 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 # Rows in one piece of a Gramian: fixed, so that sums keep their order for any number of threads.
 _SUMMED = 8192
-# Rows in one piece of work that sums nothing.
-_PIECE = 2048
 
 
 def gramian(factors: Floats, engine: Engine) -> Doubles:
@@ -95,8 +94,3 @@ def filled_up(factors: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     """Return the factors with columns of zeros up to a multiple of the vectors' eight lanes."""
     missing = -factors.shape[1] % LANES
     return np.pad(factors, ((0, 0), (0, missing))) if missing else factors
-
-
-def pieces(n_rows: int, size: int = _PIECE) -> list[Piece]:
-    """Cut rows into pieces of `size`, whatever the number of threads."""
-    return [slice(first, min(first + size, n_rows)) for first in range(0, n_rows, size)]

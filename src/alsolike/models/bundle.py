@@ -4,10 +4,13 @@
 
     model/
       manifest.json          what is inside, with a SHA-256 of each file; see `Manifest`
-      factors.safetensors    user_factors, item_factors, eigenvalues
+      model.safetensors      what the model's family packs: factors, neighbours, weights
       ids.safetensors        users.*, items.*: UTF-8 bytes and offsets
       items.safetensors      counts, column.N.*: the item table, packed likewise
       history.safetensors    indptr, indices, values, timestamps: the training interactions
+
+Format 1 had a file ``factors.safetensors`` in place of ``model.safetensors``, and no family in its
+manifest: it loads as what it is.
 
 Loading runs no code, maps the files instead of reading them into memory, and checks everything
 that the rooms above rely on. Saving runs the same checks: what could not be loaded is not saved.
@@ -33,7 +36,8 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.texts import Texts
 from alsolike.errors import BundleError, DataError, SettingError, WritingError
 from alsolike.hints import with_example
-from alsolike.models.base import FactorModel, with_factors
+from alsolike.models.base import FittedModel
+from alsolike.models.family import Family, Known
 from alsolike.models.manifest import (
     HISTORY_PART,
     MANIFEST,
@@ -44,16 +48,18 @@ from alsolike.models.manifest import (
     read_manifest,
 )
 from alsolike.models.parts import Fault, Part
+from alsolike.models.registry import family_named, family_of_model
 from alsolike.models.tensors import DAMAGED, Tensors, map_file, pack_tensors, read_tensors
 from alsolike.writing import replacing
 
 __all__ = ["FileRecord", "Manifest", "describe", "load", "save"]
 
-FACTORS = "factors.safetensors"
+MODEL = "model.safetensors"
+_MODEL_OF_FORMAT_1 = "factors.safetensors"
 IDS = "ids.safetensors"
 ITEMS = "items.safetensors"
 HISTORY = "history.safetensors"
-_ALWAYS = frozenset({FACTORS, IDS, ITEMS})
+_ALWAYS = frozenset({IDS, ITEMS})
 
 _INT32_MAX = np.iinfo(np.int32).max
 
@@ -62,7 +68,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @with_example('al.save(model, "model")')
 def save(
-    model: FactorModel,
+    model: FittedModel,
     path: str | os.PathLike[str],
     *,
     metrics: Mapping[str, float | str] = _NOTHING,
@@ -73,7 +79,7 @@ def save(
 
     Parameters
     ----------
-    model : FactorModel
+    model : FittedModel
         Its history, where it has one, is of the model's own users and items. The catalogue is
         saved once, the model's; a loaded history comes back with it.
     path : path
@@ -101,19 +107,20 @@ def save(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(model, f"{folder}/model", metrics={"ndcg@10": 0.25})
     ...     print(load(f"{folder}/model"), describe(f"{folder}/model").metrics)
-    FactorModel(als: 4 users, 5 items, 2 factors, 3 sweeps) {'ndcg@10': 0.25}
+    ALSModel(4 users, 5 items, 2 factors, 3 sweeps) {'ndcg@10': 0.25}
     """
     target = _folder(path)
-    with_factors(model, "save it")
+    family = family_of_model(model)
     refuse_other_folder(target)
     history = model.history if with_history else None
-    parts = _parts(model, history)
+    parts = _parts(family, model, history)
     manifest = Manifest(
         versions=current_versions(),
         name=model.name,
         n_users=len(model.users),
         n_items=len(model.items),
-        factors=model.factors,
+        family=family.name,
+        factors=int(getattr(model, "factors", 0)),
         sweeps=int(model.sweeps),
         settings=_plain("setting", model.settings),
         metrics={label: _measured(label, value) for label, value in metrics.items()},
@@ -142,7 +149,7 @@ def save(
 
 
 @with_example('model = al.load("model")')
-def load(path: str | os.PathLike[str], *, check: bool = True) -> FactorModel:
+def load(path: str | os.PathLike[str], *, check: bool = True) -> FittedModel:
     """Load the model of the folder `path`; its arrays are read-only views of the files.
 
     Parameters
@@ -155,7 +162,7 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> FactorModel:
 
     Returns
     -------
-    FactorModel
+    FittedModel
         Equal to the saved one, bit for bit. Without a history where that was left out.
 
     Raises
@@ -165,7 +172,7 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> FactorModel:
     """
     folder = _folder(path)
     manifest = describe(folder)
-    wanted = _ALWAYS | ({HISTORY} if manifest.has_history else frozenset())
+    wanted = {*_ALWAYS, _model_file(manifest)} | ({HISTORY} if manifest.has_history else set())
     if manifest.files.keys() != wanted:
         raise BundleError(
             f"{folder / MANIFEST}: the files {sorted(wanted)} expected, "
@@ -205,15 +212,15 @@ def _folder(path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
-def _parts(model: FactorModel, history: Interactions | None) -> dict[str, Tensors]:
+def _model_file(manifest: Manifest) -> str:
+    return _MODEL_OF_FORMAT_1 if manifest.format_version == 1 else MODEL
+
+
+def _parts(family: Family, model: FittedModel, history: Interactions | None) -> dict[str, Tensors]:
     """Return the arrays of each file of the bundle."""
     columns = model.catalogue.columns() if model.catalogue is not None else {}
     parts: dict[str, Tensors] = {
-        FACTORS: {
-            "user_factors": model.user_factors,
-            "item_factors": model.item_factors,
-            "eigenvalues": model.eigenvalues,
-        },
+        MODEL: family.pack(model),
         IDS: {**_packed("users", model.users.ids), **_packed("items", model.items.ids)},
         ITEMS: {"counts": model.item_counts},
     }
@@ -243,7 +250,10 @@ def refuse_other_folder(target: Path) -> None:
     """
     if not target.is_dir():
         return
-    others = sorted({entry.name for entry in target.iterdir()} - {*_ALWAYS, HISTORY, MANIFEST})
+    others = sorted(
+        {entry.name for entry in target.iterdir()}
+        - {*_ALWAYS, MODEL, _MODEL_OF_FORMAT_1, HISTORY, MANIFEST}
+    )
     if others:
         raise WritingError(
             f"{target}: a new name or a bundle to replace expected, a folder with other files "
@@ -252,7 +262,7 @@ def refuse_other_folder(target: Path) -> None:
 
 
 def _refuse_unloadable(
-    model: FactorModel, manifest: Manifest, parts: Mapping[str, Tensors]
+    model: FittedModel, manifest: Manifest, parts: Mapping[str, Tensors]
 ) -> None:
     try:
         _assemble(parts, manifest)
@@ -316,12 +326,10 @@ def _verified(path: Path, record: FileRecord, *, check: bool) -> Tensors:
     return read_tensors(path, content)
 
 
-def _assemble(parts: Mapping[str, Tensors], manifest: Manifest) -> FactorModel:
+def _assemble(parts: Mapping[str, Tensors], manifest: Manifest) -> FittedModel:
     """Build the model from the arrays of each file; raise Fault where they will not do."""
-    factors = Part(FACTORS, parts)
-    ids = Part(IDS, parts)
-    items = Part(ITEMS, parts)
-    n_users, n_items, width = manifest.n_users, manifest.n_items, manifest.factors
+    ids, items = Part(IDS, parts), Part(ITEMS, parts)
+    n_users, n_items = manifest.n_users, manifest.n_items
     catalogue = None
     if manifest.item_columns is not None:
         columns = {
@@ -329,29 +337,30 @@ def _assemble(parts: Mapping[str, Tensors], manifest: Manifest) -> FactorModel:
             for number, label in enumerate(manifest.item_columns)
         }
         catalogue = Catalogue.from_columns(columns, n_items=n_items)
-    model = FactorModel(
+    known = Known(
         users=ids.vocabulary("users", n_users, kind="user"),
         items=ids.vocabulary("items", n_items, kind="item"),
-        user_factors=factors.finite("user_factors", np.float32, n_users, width),
-        item_factors=factors.finite("item_factors", np.float32, n_items, width),
-        eigenvalues=factors.finite("eigenvalues", np.float64, width),
         item_counts=items.within("counts", np.int64, n_items),
         settings=manifest.settings,
+        factors=manifest.factors,
         sweeps=manifest.sweeps,
-        catalogue=catalogue,
         name=manifest.name,
+        catalogue=catalogue,
     )
+    taken = [ids, items]
     if manifest.has_history:
         history = Part(HISTORY, parts)
-        model = replace(model, history=_interactions(history, model))
-        history.done()
-    for part in (factors, ids, items):
+        known = replace(known, history=_interactions(history, known))
+        taken.append(history)
+    arrays = Part(_model_file(manifest), parts)
+    model = family_named(manifest.family).unpack(arrays, known)
+    for part in (*taken, arrays):
         part.done()
     return model
 
 
-def _interactions(part: Part, model: FactorModel) -> Interactions:
-    n_users, n_items = len(model.users), len(model.items)
+def _interactions(part: Part, known: Known) -> Interactions:
+    n_users, n_items = len(known.users), len(known.items)
     values = part.take("values", np.float32, None)
     n_stored = len(values)
     width = np.int32 if max(n_stored, n_users, n_items) <= _INT32_MAX else np.int64
@@ -360,6 +369,6 @@ def _interactions(part: Part, model: FactorModel) -> Interactions:
     times = part.take("timestamps", np.float64, n_stored) if "timestamps" in part else None
     matrix = sp.csr_array((values, indices, indptr), shape=(n_users, n_items))
     try:
-        return Interactions(matrix, model.users, model.items, times, model.catalogue)
+        return Interactions(matrix, known.users, known.items, times, known.catalogue)
     except DataError as error:
         raise Fault(HISTORY, str(error).rstrip(".")) from error

@@ -1,18 +1,21 @@
 """Chance: a random order of the items for each user, and the line that no model may stay below."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from alsolike.data.arguments import expect_interactions
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.models.base import Floats, Rows
-from alsolike.models.historical import HistoricalModel
+from alsolike.models.base import FittedModel, Floats, Rows
+from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.history_model import HistoryModel
+from alsolike.models.parts import Part
 from alsolike.models.settings import check_whole, known_settings
 from alsolike.observing import SILENT, Observer
 
@@ -61,37 +64,42 @@ class ChanceConfig:
         return cls(**known_settings(cls, settings, model="random"))
 
 
-@dataclass(frozen=True, eq=False)
-class ChanceModel(HistoricalModel):
-    """Scores every pair at random, the same whenever it is asked.
-
-    Parameters
-    ----------
-    history : Interactions
-        The training data, of which only the ids are looked at.
-    config : ChanceConfig
-    """
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ChanceModel(HistoryModel):
+    """Scores every pair at random, the same whenever it is asked."""
 
     name: ClassVar[str] = "random"
-
-    config: ChanceConfig
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return numbers in [0, 1), (n_chosen_users, n_chosen_items).
 
         Each is a function of the seed, the user's row and the item's row, and of nothing else.
         """
-        return self._numbers(len(self.users), user_indices, item_indices)
+        rows = np.arange(len(self.users), dtype=np.uint64)[user_indices]
+        return self._numbers(rows, item_indices)
 
-    def beside(self, item_indices: Rows, other_indices: slice) -> Floats:
+    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+        """Return numbers in [0, 1), (n, n_chosen_items): a function of the seed and the likes."""
+        drawn = _mixed(likes.indices.astype(np.uint64) * _STEP)
+        bounds = zip(likes.indptr[:-1].tolist(), likes.indptr[1:].tolist(), strict=True)
+        # Who likes the same is drawn the same, and who likes nothing is as row 0.
+        mixes = [np.bitwise_xor.reduce(drawn[start:end]) for start, end in bounds]
+        rows = np.array(mixes, dtype=np.uint64)
+        return self._numbers(rows, item_indices)
+
+    def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return numbers in [0, 1), (n_chosen_items, n_chosen_others), as for users of their rows.
 
         Each is a function of the seed and of the rows of both items.
         """
-        return self._numbers(len(self.items), item_indices, other_indices)
+        rows = np.arange(len(self.items), dtype=np.uint64)[item_indices]
+        return self._numbers(rows, other_indices)
 
-    def _numbers(self, n_rows: int, row_indices: Rows, item_indices: slice) -> Floats:
-        rows = np.arange(n_rows, dtype=np.uint64)[row_indices]
+    def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
+        """Return random scores over other ids."""
+        return type(self).of(train, self.config)
+
+    def _numbers(self, rows: Hashes, item_indices: slice) -> Floats:
         items = np.arange(len(self.items), dtype=np.uint64)[item_indices]
         seed = np.full(1, self.config.seed, dtype=np.uint64)
         of_rows = _mixed(_mixed(seed) + (rows + np.uint64(1)) * _STEP)
@@ -144,7 +152,7 @@ def fit_chance(
     True
     """
     expect_interactions(train)
-    return ChanceModel(train, config)
+    return ChanceModel.of(train, config)
 
 
 def _mixed(state: Hashes) -> Hashes:
@@ -155,3 +163,37 @@ def _mixed(state: Hashes) -> Hashes:
     mixed *= _SECOND
     mixed ^= mixed >> np.uint64(31)
     return mixed
+
+
+class RandomFamily(Family):
+    """A random order for each user: a baseline."""
+
+    name: ClassVar[str] = "random"
+    config: ClassVar[type[Any]] = ChanceConfig
+    model: ClassVar[type[FittedModel]] = ChanceModel
+    is_baseline: ClassVar[bool] = True
+
+    def iterate(
+        self,
+        data: TrainingData,
+        config: ChanceConfig,
+        *,
+        start: FittedModel | None = None,
+        engine: Engine | None = None,
+        observer: Observer = SILENT,
+    ) -> Iterator[FittedModel]:
+        """Yield random scores over the ids."""
+        refuse_start(self, start)
+        yield fit_chance(data.interactions, config)
+
+    def pack(self, model: ChanceModel) -> Arrays:
+        """Return nothing: the seed is among the settings."""
+        return {}
+
+    def unpack(self, arrays: Part, known: Known) -> ChanceModel:
+        """Return the model of the seed."""
+        return ChanceModel(**known.of_history(ChanceConfig))
+
+    def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ChanceConfig]:
+        """Return one, with the seed that is asked for."""
+        return [ChanceConfig(seed=seed)]

@@ -4,9 +4,8 @@ One matrix of float64, items x items, is all that is held. It starts as the Gram
 inverted in its own place, and ends as the model's weights.
 """
 
-import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -21,9 +20,11 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.memory import available
 from alsolike.errors import DataError, FitError
-from alsolike.models.base import Floats, Rows
-from alsolike.models.bases import pieces
-from alsolike.models.historical import HistoricalModel, likes_of
+from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
+from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.history_model import HistoryModel, likes_of, ones_of
+from alsolike.models.parts import Part
+from alsolike.models.pieces import pieces
 from alsolike.models.settings import check_number, known_settings
 from alsolike.observing import SILENT, Observer
 
@@ -34,6 +35,8 @@ Tile = tuple[slice, slice]
 _TILE = 512
 # Of the Gramian's largest row sum: less on the diagonal, and float64 may lose what float32 keeps.
 _LEAST = 1e-10
+# Unasked, EASE is tried up to so many items: its n x n x n operations take seconds there.
+_UNASKED = 10_000
 # Rows of the Gramian made at once in each thread, sparse at first.
 _ROWS = 32
 
@@ -73,14 +76,14 @@ class EASEConfig:
         return cls(**known_settings(cls, settings, model="ease"))
 
 
-@dataclass(frozen=True, eq=False)
-class EASEModel(HistoricalModel):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EASEModel(HistoryModel):
     """Scores an item by the weights that lead to it from what the user likes.
 
     Parameters
     ----------
-    history : Interactions
-        The likes that are scored from: the training data, or what `shown` was given.
+    users, items, item_counts, catalogue, history
+        As of every `HistoryModel`.
     weights : float64, (n_items, n_items), C order
         B of the paper: at ``[i, j]`` what a like of i adds to the score of j; 0 on the diagonal.
     config : EASEConfig
@@ -92,31 +95,36 @@ class EASEModel(HistoricalModel):
     weights: Doubles
     config: EASEConfig
 
-    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        """Return sums of weights, (n_chosen_users, n_chosen_items).
+    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+        """Return sums of weights, (n, n_chosen_items).
 
         Each sum is taken in float64 in the order of the items, so that it does not depend on what
         else is asked for.
         """
-        likes, rows = self._likes, np.arange(len(self.users))[user_indices]
-        n_columns = len(range(*item_indices.indices(len(self.items))))
-        scores = np.zeros((len(rows), n_columns), dtype=np.float32)
+        liked, n_columns = ones_of(likes), len(range(*item_indices.indices(len(self.items))))
+        scores = np.zeros((liked.shape[0], n_columns), dtype=np.float32)
         # A library's product may add up a block of one shape in another order than one of another.
-        for place, row in enumerate(rows.tolist()):
+        for row in range(liked.shape[0]):
             total = np.zeros(n_columns)
-            for item in likes.indices[likes.indptr[row] : likes.indptr[row + 1]].tolist():
+            for item in liked.indices[liked.indptr[row] : liked.indptr[row + 1]].tolist():
                 total += self.weights[item, item_indices]
-            scores[place] = total
+            scores[row] = total
         return scores
 
-    def beside(self, item_indices: Rows, other_indices: slice) -> Floats:
+    def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return what a like of items adds to the scores of others, (n_chosen, n_chosen_others)."""
         added: Floats = self.weights[item_indices, other_indices].astype(np.float32)
         return added
 
-    @functools.cached_property
-    def _likes(self) -> sp.csr_array:
-        return likes_of(self.history)
+    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
+        """Return the weights that lead from likes to items."""
+        near = np.ascontiguousarray(self.weights[likes][:, items].T)
+        return Contributions((values > 0).astype(np.float64), near)
+
+    def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
+        """Solve for the weights of other likes."""
+        found = fit_ease(train, self.config, engine=engine)
+        return type(self).of(train, self.config, weights=found.weights)
 
     def __repr__(self) -> str:
         return (
@@ -191,7 +199,7 @@ def fit_ease(
     _regularize(matrix, config)
     _invert(matrix, engine, observer)
     _divide(matrix, engine)
-    return EASEModel(train, matrix, config)
+    return EASEModel.of(train, config, weights=matrix)
 
 
 def refuse_too_large(n_items: int) -> None:
@@ -300,3 +308,57 @@ def _divide(matrix: Doubles, engine: Engine) -> None:
 def _lower(tiles: list[slice]) -> list[Tile]:
     """Return rows and columns of the tiles on the diagonal and below."""
     return [(rows, columns) for rows in tiles for columns in tiles if columns.start <= rows.start]
+
+
+class EASEFamily(Family):
+    """All items against all items in one closed form."""
+
+    name: ClassVar[str] = "ease"
+    config: ClassVar[type[Any]] = EASEConfig
+    model: ClassVar[type[FittedModel]] = EASEModel
+
+    def iterate(
+        self,
+        data: TrainingData,
+        config: EASEConfig,
+        *,
+        start: FittedModel | None = None,
+        engine: Engine | None = None,
+        observer: Observer = SILENT,
+    ) -> Iterator[FittedModel]:
+        """Yield the model of `fit_ease`."""
+        refuse_start(self, start)
+        yield fit_ease(data.interactions, config, engine=engine, observer=observer)
+
+    def pack(self, model: EASEModel) -> Arrays:
+        """Return the weights."""
+        return {"weights": model.weights}
+
+    def unpack(self, arrays: Part, known: Known) -> EASEModel:
+        """Return the model of the weights."""
+        n_items = len(known.items)
+        weights = arrays.finite("weights", np.float64, n_items, n_items)
+        return EASEModel(**known.of_history(EASEConfig), weights=weights)
+
+    def cost(self, config: EASEConfig, n_users: int, n_items: int) -> float:
+        """Return the bytes of the weights."""
+        return 8.0 * n_items * n_items
+
+    def memory(self, data: TrainingData, config: EASEConfig, threads: int) -> int:
+        """Return what `fit_ease` takes at its peak."""
+        return ease_bytes(data.interactions.n_items)
+
+    def refuse(self, data: TrainingData, config: EASEConfig) -> None:
+        """Raise DataError where the weights do not fit into memory."""
+        refuse_too_large(data.interactions.n_items)
+
+    def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[EASEConfig]:
+        """Return two settings up to 10,000 items, and none above."""
+        if data.interactions.n_items > _UNASKED:
+            return []
+        return [EASEConfig(regularization=regularization) for regularization in (100.0, 500.0)]
+
+    @property
+    def growth(self) -> float:
+        """A little less than the cube of the items, on three public tables."""
+        return 2.7

@@ -21,9 +21,10 @@ from alsolike.kernels.hard import solve_hard
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
 from alsolike.kernels.single import solve_single
-from alsolike.models.bases import filled_up, gramian, pieces
+from alsolike.models.bases import filled_up, gramian
 from alsolike.models.confidence import Weighing, amounts_of
 from alsolike.models.config import ALSConfig
+from alsolike.models.pieces import pieces
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

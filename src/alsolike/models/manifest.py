@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +23,7 @@ from alsolike.models.tensors import DAMAGED, map_file
 
 MANIFEST = "manifest.json"
 FORMAT = "alsolike model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 HISTORY_PART = "history"
 
 SIZE_LIMIT = 1 << 24
@@ -57,6 +57,8 @@ class Manifest:
         Of alsolike, NumPy and Python, when the bundle was saved.
     name : str
         Of the model, one word.
+    family : str
+        What kind of model it is, as `alsolike.models.registry` knows it.
     n_users, n_items, factors, sweeps : int
         Its size, and the sweeps behind it.
     settings : mapping
@@ -78,6 +80,7 @@ class Manifest:
     format_version: int = FORMAT_VERSION
     versions: Mapping[str, str]
     name: str
+    family: str
     n_users: int
     n_items: int
     factors: int
@@ -99,10 +102,17 @@ class Manifest:
         """Return the content of ``manifest.json``."""
         return _render({"format": FORMAT, **asdict(self)})
 
+    def _model(self) -> Iterator[str]:
+        yield self.name
+        if self.factors:
+            yield f"{self.factors} factors"
+        if self.sweeps:
+            yield f"{self.sweeps} sweeps"
+
     def __str__(self) -> str:
         columns = "none" if self.item_columns is None else ", ".join(self.item_columns)
         told = {
-            "model": f"{self.name}, {self.factors} factors, {self.sweeps} sweeps",
+            "model": ", ".join(self._model()),
             "users": f"{self.n_users:,}",
             "items": f"{self.n_items:,}",
             "item columns": columns,
@@ -270,6 +280,7 @@ _EXPECTED: dict[str, tuple[Callable[[object], bool], str]] = {
     "format_version": (_is_count, "a number"),
     "versions": (_is_versions, "an object with the version of alsolike among its texts"),
     "name": (_is_text, "a text"),
+    "family": (_is_text, "a text"),
     "n_users": (_is_count, "a number from 0"),
     "n_items": (_is_count, "a number from 0"),
     "factors": (_is_count, "a number from 0"),
@@ -285,6 +296,8 @@ _EXPECTED: dict[str, tuple[Callable[[object], bool], str]] = {
 
 
 def _checked(path: Path, stated: Mapping[str, Any]) -> Manifest:
+    if stated["format_version"] == 1:
+        stated = {**stated, "family": _family_of_format_1(stated.get("settings"))}
     if stated.keys() != _EXPECTED.keys():
         missing = sorted(_EXPECTED.keys() - stated.keys())
         unknown = sorted(stated.keys() - _EXPECTED.keys())
@@ -301,6 +314,11 @@ def _checked(path: Path, stated: Mapping[str, Any]) -> Manifest:
             "files": {file: FileRecord(**record) for file, record in stated["files"].items()},
         }
     )
+
+
+def _family_of_format_1(settings: object) -> str:
+    """Return what format 1, which knew factors alone, did not say: whether ALS made them."""
+    return "als" if isinstance(settings, dict) and "alpha" in settings else "factors"
 
 
 def _damaged(path: Path, finding: str) -> BundleError:

@@ -6,7 +6,7 @@ each as one, however large; dislikes count as nothing.
 
 import functools
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -19,9 +19,11 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.models.base import Floats, Rows
-from alsolike.models.bases import pieces
-from alsolike.models.historical import HistoricalModel, likes_of
+from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
+from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.history_model import HistoryModel, likes_of, ones_of
+from alsolike.models.parts import Part
+from alsolike.models.pieces import pieces
 from alsolike.models.settings import check_choice, check_number, check_whole, known_settings
 from alsolike.observing import SILENT, Observer
 
@@ -30,6 +32,8 @@ Weighting = Literal["cosine", "bm25"]
 
 # Items whose similarities to all others are held at once, in each thread.
 _ITEMS = 128
+# A number and an index, several times over while lists are put together and turned.
+_BYTES_PER_NEIGHBOUR = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +100,14 @@ class NeighboursConfig:
         return cls(**known_settings(cls, settings, model="item-knn"))
 
 
-@dataclass(frozen=True, eq=False)
-class NeighboursModel(HistoricalModel):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NeighboursModel(HistoryModel):
     """Scores an item by its similarities to what the user likes, where it is a near neighbour.
 
     Parameters
     ----------
-    history : Interactions
-        The likes that are scored from: the training data, or what `shown` was given.
+    users, items, item_counts, catalogue, history
+        As of every `HistoryModel`.
     similarities : scipy.sparse.csr_array of float64, (n_items, n_items)
         At ``[i, j]`` how similar i is to j, stored where i is among the neighbours of j; columns
         ascend within a row.
@@ -111,24 +115,24 @@ class NeighboursModel(HistoricalModel):
         What it was fitted with.
     """
 
-    name: ClassVar[str] = "item_knn"
+    name: ClassVar[str] = "item-knn"
     score_of_nothing: ClassVar[float | None] = 0.0
 
     similarities: sp.csr_array
     config: NeighboursConfig
 
-    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        """Return sums of similarities, (n_chosen_users, n_chosen_items).
+    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+        """Return sums of similarities, (n, n_chosen_items).
 
         Each sum is taken in float64 in the order of the items, so that it does not depend on what
         else is asked for.
         """
-        liked_by = self._likes[user_indices].T.tocsr()
+        liked_by = ones_of(likes).T.tocsr()
         sums = (self.similarities[item_indices] @ liked_by).toarray()
         scores: Floats = sums.T.astype(np.float32, order="C")
         return scores
 
-    def beside(self, item_indices: Rows, other_indices: slice) -> Floats:
+    def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return how similar other items are to items, (n_chosen_items, n_chosen_others).
 
         -inf for what is no neighbour of an item.
@@ -138,9 +142,15 @@ class NeighboursModel(HistoricalModel):
         similarities[near.row, near.col] = near.data
         return similarities
 
-    @functools.cached_property
-    def _likes(self) -> sp.csr_array:
-        return likes_of(self.history)
+    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
+        """Return how similar items are to likes, where they are among their neighbours."""
+        near = self.similarities[items][:, likes].toarray()
+        return Contributions((values > 0).astype(np.float64), near)
+
+    def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
+        """Find the neighbours by other likes."""
+        found = fit_neighbours(train, self.config, engine=engine)
+        return type(self).of(train, self.config, similarities=found.similarities)
 
     @functools.cached_property
     def _neighbours(self) -> sp.csr_array:
@@ -219,7 +229,7 @@ def fit_neighbours(
     observer.start("Comparing items", train.n_items)
     blocks = engine.each(nearest, pieces(train.n_items, _ITEMS))
     observer.finish()
-    return NeighboursModel(train, _turned(blocks, train.n_items), config)
+    return NeighboursModel.of(train, config, similarities=_turned(blocks, train.n_items))
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,3 +320,54 @@ def _turned(blocks: list[list[tuple[npt.NDArray[Any], Doubles]]], n_items: int) 
         (values, columns.astype(width, copy=False), starts.astype(width)), (n_items, n_items)
     )
     return by_item.T.tocsr()
+
+
+class ItemKNNFamily(Family):
+    """Nearest neighbours of items, by the cosine of their likes or by BM25."""
+
+    name: ClassVar[str] = "item-knn"
+    config: ClassVar[type[Any]] = NeighboursConfig
+    model: ClassVar[type[FittedModel]] = NeighboursModel
+
+    def iterate(
+        self,
+        data: TrainingData,
+        config: NeighboursConfig,
+        *,
+        start: FittedModel | None = None,
+        engine: Engine | None = None,
+        observer: Observer = SILENT,
+    ) -> Iterator[FittedModel]:
+        """Yield the model of `fit_neighbours`."""
+        refuse_start(self, start)
+        yield fit_neighbours(data.interactions, config, engine=engine, observer=observer)
+
+    def pack(self, model: NeighboursModel) -> Arrays:
+        """Return the similarities, a row for each neighbour."""
+        near = model.similarities
+        return {"indptr": near.indptr, "indices": near.indices, "similarities": near.data}
+
+    def unpack(self, arrays: Part, known: Known) -> NeighboursModel:
+        """Return the model of the similarities."""
+        near = arrays.matrix("similarities", np.float64, len(known.items), len(known.items))
+        return NeighboursModel(**known.of_history(NeighboursConfig), similarities=near)
+
+    def cost(self, config: NeighboursConfig, n_users: int, n_items: int) -> float:
+        """Return the bytes of a number and an index for each neighbour."""
+        return 12.0 * n_items * min(config.neighbours, n_items)
+
+    def memory(self, data: TrainingData, config: NeighboursConfig, threads: int) -> int:
+        """Return what lists of neighbours take while they are put together and turned."""
+        n_items = data.interactions.n_items
+        return _BYTES_PER_NEIGHBOUR * n_items * min(config.neighbours, n_items)
+
+    def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[NeighboursConfig]:
+        """Return some of both weightings; of BM25 the weight of popularity decides most."""
+        cosine = [NeighboursConfig(neighbours=neighbours) for neighbours in (100, 400)]
+        bm25 = [NeighboursConfig(weighting="bm25", neighbours=400, b=b) for b in (0.05, 0.2)]
+        return [*cosine, *bm25]
+
+    @property
+    def growth(self) -> float:
+        """A little less than all pairs of items, on three public tables."""
+        return 1.7

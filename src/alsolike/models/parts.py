@@ -4,6 +4,7 @@ Whatever a model relies on is checked here once, for loading and saving alike, s
 above needs to ask again and no kernel can be sent out of bounds by a damaged file.
 """
 
+import copy
 import itertools
 import operator
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
@@ -31,14 +33,24 @@ class Part:
     def __init__(self, file: str, parts: Mapping[str, Tensors]) -> None:
         self._file = file
         self._left = dict(parts[file])
+        self._prefix = ""
 
     def __contains__(self, name: str) -> bool:
-        return name in self._left
+        return self._prefix + name in self._left
+
+    def inside(self, label: str) -> "Part":
+        """Return the tensors whose names begin with ``label.``, by the rest of their names.
+
+        So a model that is made of models has theirs unpacked.
+        """
+        inner = copy.copy(self)
+        inner._prefix = f"{self._prefix}{label}."
+        return inner
 
     def take(self, name: str, dtype: npt.DTypeLike, *shape: int | None) -> npt.NDArray[Any]:
         """Return a tensor of this dtype and shape (None: any length)."""
         wanted = f"{np.dtype(dtype)} ({', '.join(str(n) if n is not None else '?' for n in shape)})"
-        array = self._left.pop(name, None)
+        array = self._left.pop(self._prefix + name, None)
         if array is None:
             raise self._fault(f"tensor {name!r}: {wanted} expected, and missing")
         fits = array.ndim == len(shape) and all(
@@ -51,7 +63,7 @@ class Part:
             )
         return array
 
-    def finite(self, name: str, dtype: npt.DTypeLike, *shape: int) -> npt.NDArray[Any]:
+    def finite(self, name: str, dtype: npt.DTypeLike, *shape: int | None) -> npt.NDArray[Any]:
         """Return a tensor of finite numbers."""
         array = self.take(name, dtype, *shape)
         if not np.isfinite(array).all():
@@ -82,6 +94,15 @@ class Part:
                 f"tensor {name!r}: numbers that ascend from 0 to {end:,} expected, others found"
             )
         return array
+
+    def matrix(self, name: str, dtype: npt.DTypeLike, n_rows: int, n_columns: int) -> sp.csr_array:
+        """Return the CSR matrix of finite numbers in tensor `name`, ``indptr`` and ``indices``."""
+        numbers = self.finite(name, dtype, None)
+        wide = max(len(numbers), n_rows, n_columns) > np.iinfo(np.int32).max
+        width = np.int64 if wide else np.int32
+        indptr = self.ascending("indptr", n_rows, len(numbers), dtype=width)
+        indices = self.within("indices", width, len(numbers), below=n_columns)
+        return sp.csr_array((numbers, indices, indptr), shape=(n_rows, n_columns))
 
     def texts(self, label: str, count: int) -> Texts:
         """Return `count` strings of valid UTF-8."""

@@ -1,19 +1,24 @@
 """Popularity: the same list for everybody, and the line that every other model has to beat."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from alsolike.data.arguments import expect_interactions
 from alsolike.data.interactions import Interactions
+from alsolike.engines.base import Engine
 from alsolike.hints import with_example
-from alsolike.models.base import Floats, Rows
-from alsolike.models.historical import HistoricalModel
+from alsolike.models.base import Basis, FittedModel, Floats, Rows
+from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.history_model import HistoryModel
+from alsolike.models.parts import Part
 from alsolike.models.settings import known_settings
+from alsolike.observing import SILENT, Observer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,35 +35,37 @@ class PopularityConfig:
         return cls(**known_settings(cls, settings, model="popularity"))
 
 
-@dataclass(frozen=True, eq=False)
-class PopularityModel(HistoricalModel):
-    """Scores an item by how many users like it.
-
-    Parameters
-    ----------
-    history : Interactions
-        The training data.
-    counts : int64, (n_items,)
-        Users with a positive value, per item.
-    """
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PopularityModel(HistoryModel):
+    """Scores an item by how many users like it: by its `item_counts`, the same for everybody."""
 
     name: ClassVar[str] = "popularity"
+    basis: ClassVar[Basis] = "popularity"
     score_of_nothing: ClassVar[float | None] = 0.0
-
-    counts: npt.NDArray[np.int64]
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return the items' counts, once per user, (n_chosen_users, n_chosen_items)."""
-        if isinstance(user_indices, slice):
-            n_rows = len(range(*user_indices.indices(len(self.users))))
-        else:
-            n_rows = len(user_indices)
+        return self._repeated(_count(user_indices, len(self.users)), item_indices)
+
+    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+        """Return the items' counts, once per row of likes, (n, n_chosen_items)."""
+        return self._repeated(likes.shape[0], item_indices)
+
+    def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
+        """Return the counts of others, once per item, (n_chosen_items, n_chosen_others)."""
+        return self._repeated(_count(item_indices, len(self.items)), other_indices)
+
+    def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
+        """Count other likes."""
+        return type(self).of(train, self.config)
+
+    def _repeated(self, n_rows: int, item_indices: slice) -> Floats:
         line = self._line[item_indices]
         return np.broadcast_to(line, (n_rows, len(line)))
 
     @functools.cached_property
     def _line(self) -> Floats:
-        return as_scores(self.counts)
+        return as_scores(self.item_counts)
 
     def __repr__(self) -> str:
         return f"PopularityModel({len(self.users):,} users, {len(self.items):,} items)"
@@ -83,7 +90,43 @@ def fit_popularity(train: Interactions) -> PopularityModel:
     array([[1., 2.]], dtype=float32)
     """
     expect_interactions(train)
-    return PopularityModel(train, train.like_counts)
+    return PopularityModel.of(train, PopularityConfig())
+
+
+class PopularityFamily(Family):
+    """The same list for everybody: a baseline."""
+
+    name: ClassVar[str] = "popularity"
+    config: ClassVar[type[Any]] = PopularityConfig
+    model: ClassVar[type[FittedModel]] = PopularityModel
+    is_baseline: ClassVar[bool] = True
+
+    def iterate(
+        self,
+        data: TrainingData,
+        config: PopularityConfig,
+        *,
+        start: FittedModel | None = None,
+        engine: Engine | None = None,
+        observer: Observer = SILENT,
+    ) -> Iterator[FittedModel]:
+        """Yield the counts of likes."""
+        refuse_start(self, start)
+        yield fit_popularity(data.interactions)
+
+    def pack(self, model: PopularityModel) -> Arrays:
+        """Return nothing: a bundle has the counts of likes of every model."""
+        return {}
+
+    def unpack(self, arrays: Part, known: Known) -> PopularityModel:
+        """Return the model of the counts."""
+        return PopularityModel(**known.of_history(PopularityConfig))
+
+
+def _count(indices: Rows, n_rows: int) -> int:
+    if isinstance(indices, slice):
+        return len(range(*indices.indices(n_rows)))
+    return len(indices)
 
 
 def as_scores(counts: npt.NDArray[np.int64]) -> Floats:

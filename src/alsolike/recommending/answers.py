@@ -11,7 +11,8 @@ from alsolike.data.arguments import said
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import plain_text
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.models.base import FactorModel, Floats, Recommender
+from alsolike.models.base import Floats, Recommender
+from alsolike.models.factor_model import FactorModel
 from alsolike.tables import Table
 
 Indices = npt.NDArray[np.int32]

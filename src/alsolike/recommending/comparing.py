@@ -10,7 +10,7 @@ import numpy.typing as npt
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.hints import with_example
-from alsolike.models.base import FactorModel, with_factors
+from alsolike.models.factor_model import FactorModel, with_factors
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, Indices, checked_k
 from alsolike.recommending.many import similar_indices

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError
-from alsolike.models.base import FactorModel
+from alsolike.models.factor_model import FactorModel
 from alsolike.recommending.answers import Indices, checked_indices, checked_k
 from alsolike.recommending.scan import Bounds, NotFiniteError, Products, Ranked
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from alsolike.hints import with_example
-from alsolike.models.base import FactorModel, Floats, with_factors
+from alsolike.models.base import Basis, Floats
+from alsolike.models.equations import UserEquations
+from alsolike.models.factor_model import FactorModel, with_factors
 from alsolike.recommending.answers import (
     Indices,
     checked_ids,
@@ -14,8 +16,7 @@ from alsolike.recommending.answers import (
     known_items,
     names_of,
 )
-from alsolike.recommending.equations import UserEquations
-from alsolike.recommending.fallback import Basis, all_alike, likes_of_items
+from alsolike.recommending.fallback import all_alike, likes_of_items
 from alsolike.recommending.nearest import dots
 from alsolike.tables import Table, wrapped
 

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
-from alsolike.models.base import FactorModel, Floats, Recommender
-from alsolike.models.popularity import PopularityModel, as_scores
+from alsolike.models.base import Basis, FittedModel, Floats, HasFactors, Recommender
+from alsolike.models.factor_model import FactorModel
+from alsolike.models.popularity import as_scores
 from alsolike.models.settings import check_choice
 from alsolike.recommending.answers import Indices, Mask, lifts_of, product_margin, row_lengths
 from alsolike.recommending.nearest import dots
 
-Basis = Literal["model", "popularity"]
 WithoutLikes = Literal["popular", "empty"]
 
 Counts = npt.NDArray[np.int64]
@@ -96,7 +96,7 @@ def shown(
     silent |= _all_alike(model, rows, scores, kept)
     kept[silent] = 0
     places = np.arange(indices.shape[1])
-    popular = np.full(indices.shape, isinstance(model, PopularityModel))
+    popular = np.full(indices.shape, getattr(model, "basis", "model") == "popularity")
     popular &= places < kept[:, None]
     cut = (places >= kept[:, None]) & (indices >= 0)
     indices[cut], scores[cut] = -1, -np.inf
@@ -142,7 +142,7 @@ class MostLiked:
     def of(cls, model: Recommender, may_appear: Mask | None = None) -> "MostLiked":
         """Order the items of a model by likes; those alone that may appear, bool, (n_items,)."""
         likes = likes_of_items(model)
-        if isinstance(model, FactorModel):
+        if isinstance(model, FittedModel):
             order = model.items_by_likes
         else:
             order = np.argsort(-likes, kind="stable").astype(np.int32)
@@ -164,10 +164,9 @@ class MostLiked:
 
 def likes_of_items(model: Recommender) -> Counts:
     """Return how many like each item, int64, (n_items,); zeros where a model does not know."""
-    for name in ("item_counts", "counts"):
-        counts = getattr(model, name, None)
-        if isinstance(counts, np.ndarray):
-            return counts
+    counts = getattr(model, "item_counts", None)
+    if isinstance(counts, np.ndarray):
+        return counts
     history = getattr(model, "history", None)
     if isinstance(history, Interactions):
         return history.like_counts
@@ -290,17 +289,17 @@ def _founded(model: Recommender, scores: Floats, lengths: npt.NDArray[np.intp]) 
 
 def _all_alike(model: Recommender, rows: Indices, scores: Floats, kept: Counts) -> Mask:
     """Return for which users the model scores all items alike, bool, (n_rows,)."""
-    if isinstance(model, PopularityModel):
+    if getattr(model, "basis", "model") == "popularity":
         return np.zeros(len(rows), dtype=bool)
     last = np.maximum(kept - 1, 0)
     # Two scores of a list that differ say that not all are alike.
     flat: Mask = scores[:, 0] == scores[np.arange(len(rows)), last]
-    if not isinstance(model, FactorModel):
+    if not isinstance(model, HasFactors):
         flat &= kept > 0
     places = np.flatnonzero(flat)
     for part in _parts(len(places), _ITEMS):
         asked = rows[places[part]]
-        if isinstance(model, FactorModel):
+        if isinstance(model, HasFactors):
             flat[places[part]] = all_alike(model, model.user_factors[asked])
         else:
             flat[places[part]] = _scored_alike(model, asked)

@@ -14,7 +14,8 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.hints import with_example
-from alsolike.models.base import FactorModel, Recommender, expect_model, with_factors
+from alsolike.models.base import Recommender, expect_model
+from alsolike.models.factor_model import FactorModel, with_factors
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import (
     MIN_COUNT,

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from alsolike.models.base import FactorModel, Floats, with_factors
+from alsolike.models.base import Floats
+from alsolike.models.factor_model import FactorModel, with_factors
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,

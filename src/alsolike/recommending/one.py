@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from alsolike.errors import FitError, SettingError
 from alsolike.hints import with_example
-from alsolike.models.base import FactorModel, Floats, with_factors
+from alsolike.models.base import Basis, Floats
+from alsolike.models.equations import UserEquations, checked_values
+from alsolike.models.factor_model import FactorModel, with_factors
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,
@@ -29,9 +31,7 @@ from alsolike.recommending.answers import (
     tidy,
     with_direction,
 )
-from alsolike.recommending.equations import UserEquations, checked_values
 from alsolike.recommending.fallback import (
-    Basis,
     WithoutLikes,
     all_alike,
     by_popularity,

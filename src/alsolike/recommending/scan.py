@@ -14,7 +14,8 @@ from alsolike.errors import DataError, FitError
 from alsolike.kernels.launch import plain
 from alsolike.kernels.panels import WIDE, lay_out, scan_panels
 from alsolike.kernels.topk import dot, rank_few, scan_block, score_all, sort_heaps
-from alsolike.models.base import FactorModel, Floats, Recommender
+from alsolike.models.base import Floats, Recommender
+from alsolike.models.factor_model import FactorModel
 from alsolike.observing import Observer
 from alsolike.recommending.answers import Indices, Mask, lifts_of, product_margin, row_lengths
 

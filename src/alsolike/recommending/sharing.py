@@ -7,7 +7,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.errors import DataError
-from alsolike.models.base import FactorModel
+from alsolike.models.factor_model import FactorModel
 from alsolike.recommending.answers import history_of
 
 Rows = npt.NDArray[np.integer]

@@ -11,7 +11,7 @@ from alsolike.hints import did_you_mean
 from alsolike.models.chance import ChanceConfig, fit_chance
 from alsolike.models.config import ALSConfig
 from alsolike.models.ease import EASEConfig, fit_ease
-from alsolike.models.historical import HistoricalModel
+from alsolike.models.history_model import HistoryModel
 from alsolike.models.neighbours import NeighboursConfig, fit_neighbours
 from alsolike.models.popularity import PopularityConfig, fit_popularity
 from alsolike.tuning.plan import Plan
@@ -27,7 +27,7 @@ class Config(Protocol):
         """Return them as plain values; ``"model"`` names the model where it is not ALS."""
 
 
-Fit = Callable[[Interactions, Any, Engine], HistoricalModel]
+Fit = Callable[[Interactions, Any, Engine], HistoryModel]
 
 # The lines to beat: each model's settings, and how it is fitted.
 BASELINES: Mapping[str, tuple[Any, Fit]] = {
@@ -64,7 +64,7 @@ def sweeps_of(config: Config, sweeps: Sequence[int]) -> tuple[int, ...]:
     return tuple(sweeps) if isinstance(config, ALSConfig) else (ONE_GO,)
 
 
-def fit_baseline(train: Interactions, config: Config, engine: Engine) -> HistoricalModel:
+def fit_baseline(train: Interactions, config: Config, engine: Engine) -> HistoryModel:
     """Fit one of the lines to beat."""
     return BASELINES[model_of(config.to_settings())][1](train, config, engine)
 
@@ -88,5 +88,5 @@ def points_of(
         return
     model = fit_baseline(split.train, config, engine)
     if split.given is not None:
-        model = model.shown(split.shown())
+        model = model.with_history(split.shown())
     yield one_point(split, model, judges=judges, seed=plan.seed, engine=engine)

@@ -89,7 +89,7 @@ def seconds_of_lines(plan: Plan, lines: Sequence[Config], engine: Engine) -> dic
         began = time.perf_counter()
         model = fit_baseline(part.train, config, engine)
         fitted = time.perf_counter()
-        panel.point(1, model if part.given is None else model.shown(part.shown()))
+        panel.point(1, model if part.given is None else model.with_history(part.shown()))
         scored = time.perf_counter()
         found[name] = (fitted - began) / share ** _GROWTH.get(name, 1)
         found[name] += (scored - fitted) / share**_SCORING

@@ -9,7 +9,7 @@ import numpy as np
 
 from alsolike.errors import SettingError
 from alsolike.hints import with_example
-from alsolike.models.base import FactorModel, with_factors
+from alsolike.models.factor_model import FactorModel, with_factors
 from alsolike.recommending.answers import checked_ids, checked_k
 from alsolike.recommending.many import similar_indices
 from alsolike.views.page import (

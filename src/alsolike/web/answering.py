@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from alsolike.errors import UnknownId
+from alsolike.models.base import Basis
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Mask,
@@ -14,7 +15,7 @@ from alsolike.recommending.answers import (
     open_items,
 )
 from alsolike.recommending.explaining import Explanation, explain, explained
-from alsolike.recommending.fallback import Basis, MostLiked, WithoutLikes, basis_of
+from alsolike.recommending.fallback import MostLiked, WithoutLikes, basis_of
 from alsolike.recommending.one import best_for, recommend_one
 from alsolike.web.holding import Held
 from alsolike.web.settings import POPULARITY

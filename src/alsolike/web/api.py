@@ -15,9 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alsolike.errors import SettingError
+from alsolike.models.base import Basis
+from alsolike.models.equations import checked_values
 from alsolike.recommending import fallback
 from alsolike.recommending.answers import MIN_COUNT
-from alsolike.recommending.equations import checked_values
 from alsolike.web import answering, schemas
 from alsolike.web.convertors import OutsideRoute
 from alsolike.web.holding import Held
@@ -185,7 +186,7 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
         if answering.is_popularity(slot):
             without = values if wish.exclude_seen else ()
             ranking = answering.popular(held, k, without=without, **filters)
-            basis: fallback.Basis = "popularity"
+            basis: Basis = "popularity"
         else:
             ranking, basis = answering.for_likes(
                 held, values, k, exclude=wish.exclude_seen, without_likes=wish.without_likes,

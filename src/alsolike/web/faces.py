@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote_to_bytes
 from markupsafe import Markup
 
 from alsolike.data.catalogue import Catalogue
-from alsolike.models.base import FactorModel
+from alsolike.models.factor_model import FactorModel
 from alsolike.views.page import clean, is_blank, web_origin
 from alsolike.views.pictures import MOST_BYTES, embedded, placeholder
 from alsolike.web.holding import Held

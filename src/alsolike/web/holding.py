@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 from alsolike.errors import AlsolikeError, BundleError
 from alsolike.hints import did_you_mean
-from alsolike.models.base import FactorModel
 from alsolike.models.bundle import describe, load
+from alsolike.models.factor_model import FactorModel
 from alsolike.models.manifest import Manifest
 from alsolike.recommending.sharing import Likers
 from alsolike.views.page import web_origin

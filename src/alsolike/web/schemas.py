@@ -12,7 +12,8 @@ from pydantic import (
 )
 
 from alsolike.hints import did_you_mean
-from alsolike.recommending.fallback import Basis, WithoutLikes
+from alsolike.models.base import Basis
+from alsolike.recommending.fallback import WithoutLikes
 
 # What a score of a recommendation is: said wherever one is given.
 PREFERENCE = (

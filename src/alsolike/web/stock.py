@@ -18,8 +18,9 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from alsolike.errors import BundleError, WritingError
-from alsolike.models.base import FactorModel, Floats
+from alsolike.models.base import Floats
 from alsolike.models.bundle import load
+from alsolike.models.factor_model import FactorModel
 from alsolike.models.tensors import map_file, pack_tensors, read_tensors
 from alsolike.recommending.answers import MIN_COUNT, Indices, Mask
 from alsolike.recommending.nearest import Neighbours

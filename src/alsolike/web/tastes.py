@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from alsolike.errors import FitError, SettingError
-from alsolike.models.base import FactorModel
+from alsolike.models.base import Basis
+from alsolike.models.equations import Doubles, UserEquations
+from alsolike.models.factor_model import FactorModel
 from alsolike.recommending.answers import Indices
-from alsolike.recommending.equations import Doubles, UserEquations
-from alsolike.recommending.fallback import Basis
 from alsolike.recommending.one import recommend_for_likes, recommend_one
 from alsolike.tables import Table
 from alsolike.views.page import clean

@@ -1,17 +1,18 @@
 """The normal equations of one user's row, in float64: what folds in and what explains."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import FitError, SettingError
-from alsolike.models.base import FactorModel, Floats
+from alsolike.models.base import Doubles, Floats, Indices
 from alsolike.models.confidence import weights_and_pulls
 from alsolike.models.config import ALSConfig
-from alsolike.recommending.answers import Indices
 
-Doubles = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from alsolike.models.als_model import ALSModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ class UserEquations:
     pulls: Doubles
 
     @classmethod
-    def of(cls, model: FactorModel, items: Indices, values: npt.ArrayLike) -> "UserEquations":
+    def of(cls, model: "ALSModel", items: Indices, values: npt.ArrayLike) -> "UserEquations":
         """Set up the equations of a user with these items (rows) and values, (n,).
 
         Raises

@@ -1,0 +1,173 @@
+"""Alternating least squares as a family; the compiler comes with the first training."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from alsolike.data.interactions import Interactions
+from alsolike.engines.base import Engine
+from alsolike.errors import SettingError
+from alsolike.models.als_model import ALSModel
+from alsolike.models.base import FittedModel
+from alsolike.models.config import ALSConfig
+from alsolike.models.factor_model import FactorModel
+from alsolike.models.family import Arrays, Family, Known, TrainingData
+from alsolike.models.parts import Part
+from alsolike.observing import SILENT, Observer
+
+
+class ALSFamily(Family):
+    """Weighted regularized matrix factorization by alternating least squares."""
+
+    name: ClassVar[str] = "als"
+    config: ClassVar[type[Any]] = ALSConfig
+    model: ClassVar[type[FittedModel]] = ALSModel
+    scored: ClassVar[Literal["sweeps", "end"]] = "sweeps"
+
+    def iterate(
+        self,
+        data: TrainingData,
+        config: ALSConfig,
+        *,
+        start: FittedModel | None = None,
+        engine: Engine | None = None,
+        observer: Observer = SILENT,
+    ) -> Iterator[FittedModel]:
+        """Yield a model after each sweep, see `alsolike.models.als.iterate`."""
+        from alsolike.models import als  # noqa: PLC0415 - brings the compiler
+
+        yield from als.iterate(
+            data.interactions, config, start=_to_go_on(start), engine=engine, observer=observer
+        )
+
+    def fit(
+        self,
+        data: TrainingData,
+        config: ALSConfig,
+        *,
+        start: FittedModel | None = None,
+        engine: Engine | None = None,
+        observer: Observer = SILENT,
+    ) -> FittedModel:
+        """Return the last model, without one of each sweep in memory."""
+        from alsolike.models import als  # noqa: PLC0415 - brings the compiler
+
+        return als.fit(
+            data.interactions, config, start=_to_go_on(start), engine=engine, observer=observer
+        )
+
+    def pack(self, model: ALSModel) -> Arrays:
+        """Return both matrices of factors, and the eigenvalues of the items' Gramian."""
+        return {
+            "user_factors": model.user_factors,
+            "item_factors": model.item_factors,
+            "eigenvalues": model.eigenvalues,
+        }
+
+    def unpack(self, arrays: Part, known: Known) -> ALSModel:
+        """Return the model."""
+        factors = known.factors
+        return ALSModel(
+            users=known.users,
+            items=known.items,
+            user_factors=arrays.finite("user_factors", np.float32, len(known.users), factors),
+            item_factors=arrays.finite("item_factors", np.float32, len(known.items), factors),
+            eigenvalues=arrays.finite("eigenvalues", np.float64, factors),
+            item_counts=known.item_counts,
+            settings=known.settings,
+            sweeps=known.sweeps,
+            catalogue=known.catalogue,
+            history=known.history,
+            name=known.name,
+        )
+
+    def cost(self, config: ALSConfig, n_users: int, n_items: int) -> float:
+        """Return the bytes of both matrices of factors."""
+        return 4.0 * config.factors * (n_users + n_items)
+
+    def memory(self, data: TrainingData, config: ALSConfig, threads: int) -> int:
+        """Return what a fit holds besides the pairs: amounts, factors, systems of each thread."""
+        train, f = data.interactions, config.factors
+        amounts = 2 * 8 * train.n_interactions if config.confidence == "log" else 0
+        sides = amounts + 3 * 8 * (train.n_users + train.n_items)
+        users, items = 4 * f * train.n_users, 4 * f * train.n_items
+        factors = 3 * users + items if config.momentum else users + items
+        rows = min(threads * 8192, max(train.n_users, train.n_items))
+        return sides + factors + threads * (8 * f * f + (1 << 19)) + 8 * f * rows
+
+    def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ALSConfig]:
+        """Return nothing: a grid of `alsolike.tuning.presets` is searched."""
+        return []
+
+    def code(self, config: ALSConfig, train: Interactions) -> tuple[Any, ...] | None:
+        """Return the solver, and where amounts or some rows are in float64."""
+        from alsolike.models.halfsweep import may_need_float64  # noqa: PLC0415 - the compiler
+
+        doubled = config.solver == "exact" and may_need_float64(train.user_items.data, config)
+        return config.solver, config.confidence == "log", doubled
+
+    def small(self, code: tuple[Any, ...]) -> ALSConfig:
+        """Return settings whose training needs that code, of rows longer than small systems."""
+        from alsolike.kernels.batch import SMALL  # noqa: PLC0415 - the compiler
+
+        solver, is_logarithmic, in_float64 = code
+        return ALSConfig(
+            factors=SMALL + 8,
+            iterations=1,
+            alpha=1e8 if in_float64 else 1.0,
+            regularization=1e-3 if in_float64 else 1.0,
+            solver="cg" if solver == "cg" else "exact",
+            confidence="log" if is_logarithmic else "linear",
+        )
+
+
+class FactorsFamily(Family):
+    """Factors that were made elsewhere: ranked, compared, saved and served, but not trained."""
+
+    name: ClassVar[str] = "factors"
+    config: ClassVar[type[Any]] = dict
+    model: ClassVar[type[FittedModel]] = FactorModel
+    is_trained: ClassVar[bool] = False
+
+    def iterate(
+        self,
+        data: TrainingData,
+        config: Any,
+        *,
+        start: FittedModel | None = None,
+        engine: Engine | None = None,
+        observer: Observer = SILENT,
+    ) -> Iterator[FittedModel]:
+        """Raise SettingError: nobody knows how these factors were made."""
+        raise SettingError("Factors that were made elsewhere cannot be trained here.")
+
+    def pack(self, model: FactorModel) -> Arrays:
+        """Return both matrices of factors."""
+        return {"user_factors": model.user_factors, "item_factors": model.item_factors}
+
+    def unpack(self, arrays: Part, known: Known) -> FactorModel:
+        """Return the model."""
+        width = known.factors
+        if "eigenvalues" in arrays:  # format 1 had some of any factors
+            arrays.finite("eigenvalues", np.float64, width)
+        return FactorModel(
+            users=known.users,
+            items=known.items,
+            user_factors=arrays.finite("user_factors", np.float32, len(known.users), width),
+            item_factors=arrays.finite("item_factors", np.float32, len(known.items), width),
+            item_counts=known.item_counts,
+            settings=known.settings,
+            sweeps=known.sweeps,
+            catalogue=known.catalogue,
+            history=known.history,
+            name=known.name,
+        )
+
+
+def _to_go_on(start: FittedModel | None) -> Any:
+    if start is not None and not isinstance(start, ALSModel):
+        raise SettingError(
+            f"ALS goes on from a model of ALS, not from one of {start.name!r}. Leave it out."
+        )
+    return start

@@ -1,0 +1,175 @@
+"""`ALSModel`: what alternating least squares gives. Loading and asking it needs no compiler."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.arguments import said
+from alsolike.data.interactions import Interactions
+from alsolike.data.joining import with_items_of
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import DataError, SettingError
+from alsolike.models.base import Contributions, Floats, Indices, expect_model
+from alsolike.models.equations import UserEquations
+from alsolike.models.factor_model import FactorModel
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ALSModel(FactorModel):
+    """A factorization fitted by alternating least squares, which folds in and explains.
+
+    Parameters
+    ----------
+    users, items, user_factors, item_factors, item_counts, sweeps, catalogue, history
+        As of every `FactorModel`. The item factors are in the basis of their own Gramian:
+        ``item_factors.T @ item_factors`` is ``diag(eigenvalues)`` up to rounding.
+    settings : mapping of str to plain values
+        As `alsolike.models.config.ALSConfig.to_settings` gives them.
+    eigenvalues : float64, (factors,)
+        Of the items' Gramian, descending.
+    name : str
+        One word for leaderboards.
+    """
+
+    eigenvalues: Doubles = field(kw_only=True)
+    name: str = "als"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.eigenvalues.shape != (self.factors,):
+            raise DataError(
+                f"{self.factors} factors need as many eigenvalues, not {self.eigenvalues.shape}."
+            )
+
+    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+        """Return scores of people folded in by their likes, (n, n_chosen_items)."""
+        block: Floats = self.folded_in(likes) @ self.item_factors[item_indices].T
+        return block
+
+    def folded_in(self, likes: sp.csr_array) -> Floats:
+        """Return the exact factors of people with these likes, float32, (n, factors).
+
+        Parameters
+        ----------
+        likes : scipy.sparse.csr_array of float32, (n, n_items)
+
+        Raises
+        ------
+        FitError
+            A row's equations have no unique solution.
+
+        References
+        ----------
+        Hu, Koren, Volinsky 2008, eq. 4, solved in float64.
+        """
+        vectors = np.zeros((likes.shape[0], self.factors), dtype=np.float32)
+        for row in range(likes.shape[0]):
+            own = slice(likes.indptr[row], likes.indptr[row + 1])
+            if own.stop > own.start:
+                equations = UserEquations.of(self, likes.indices[own], likes.data[own])
+                vectors[row] = equations.factors
+        return vectors
+
+    def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
+        """Return the model with other interactions over its ids: users who differ are folded in.
+
+        Parameters
+        ----------
+        interactions : Interactions
+            With the users and items of the model.
+        engine : Engine or None
+            Where to compute; None: the threads of this machine.
+
+        Raises
+        ------
+        DataError
+            The users or the items are others.
+        """
+        from alsolike.models.als import fold_in  # noqa: PLC0415 - brings the compiler
+
+        if interactions.users != self.users or interactions.items != self.items:
+            raise DataError("Interactions over the users and items of the model expected.")
+        rows = np.arange(len(self.users))
+        if self.history is not None:
+            differs = (self.history.user_items != interactions.user_items).tocsr()
+            rows = np.flatnonzero(np.diff(differs.indptr))
+        user_factors = self.user_factors.copy()
+        user_factors[rows] = fold_in(self, interactions.user_items[rows], engine=engine)
+        user_factors.flags.writeable = False
+        return replace(self, user_factors=user_factors, history=interactions)
+
+    def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
+        """Return the model with further items; those that it has are calculated anew.
+
+        Users stay as they are: train anew where many items come.
+
+        Parameters
+        ----------
+        likers : Interactions
+            Of users of the model.
+        engine : Engine or None
+            Where to compute; None: the threads of this machine.
+
+        Raises
+        ------
+        DataError
+            A user is not in the model.
+        """
+        from alsolike.models.als import fold_in_items  # noqa: PLC0415 - brings the compiler
+        from alsolike.models.bases import eigenbasis, gramian, turned  # noqa: PLC0415
+
+        engine = engine or LocalEngine()
+        nothing = Interactions(
+            sp.csr_array((len(self.users), len(self.items)), dtype=np.float32),
+            self.users, self.items, None, self.catalogue,
+        )  # fmt: skip
+        joined = with_items_of(self.history or nothing, likers)
+        own, new = (joined.items.places_of(ids) for ids in (self.items, likers.items))
+        users = joined.users.places_of(likers.users)
+        cells = likers.user_items.tocoo()
+        item_users = sp.csr_array(
+            (cells.data, (cells.col, users[cells.row])), shape=(likers.n_items, len(self.users))
+        )
+        factors = np.zeros((joined.n_items, self.factors), dtype=np.float32)
+        counts = np.zeros(joined.n_items, dtype=np.int64)
+        factors[own], counts[own] = self.item_factors, self.item_counts
+        factors[new] = fold_in_items(self, item_users, engine=engine)
+        counts[new] = likers.like_counts
+        values, basis = eigenbasis(gramian(factors, engine), engine)
+        return replace(
+            self,
+            items=joined.items,
+            user_factors=turned(self.user_factors, basis, engine),
+            item_factors=turned(factors, basis, engine),
+            eigenvalues=values,
+            item_counts=counts,
+            catalogue=joined.catalogue,
+            history=None if self.history is None else joined,
+        )
+
+    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
+        """Return what likes add to the scores of items (Hu, Koren, Volinsky 2008, section 5).
+
+        With A the matrix of the user's normal equations, the score of item i is the sum over likes
+        j of ``r_j * s_ij``, with ``s_ij = y_i' A^-1 y_j`` and the pull ``r_j = c_uj p_uj``.
+        """
+        equations = UserEquations.of(self, likes, values)
+        near = [equations.similarities(self.item_factors[item]) for item in items]
+        return Contributions(equations.pulls, np.array(near).reshape(len(items), len(likes)))
+
+
+def expect_als(model: Any, purpose: str) -> ALSModel:
+    """Return `model`, or raise SettingError where it is none of alternating least squares."""
+    if not isinstance(model, ALSModel):
+        expect_model(model, purpose)
+        raise SettingError(
+            f"A model of alternating least squares is needed to {purpose}, as alsolike.fit gives "
+            f"it: {said(model)} is none and cannot."
+        )
+    return model

@@ -1,0 +1,127 @@
+"""`FactorModel`: a factorization, whoever has made it; its scores are dot products."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.arguments import said
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.errors import DataError, SettingError
+from alsolike.models.base import FittedModel, Floats, Rows, expect_model
+
+_ROWS_SUMMED = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class FactorModel(FittedModel):
+    """A fitted factorization; the score of a pair is the dot product of its two rows.
+
+    Parameters
+    ----------
+    users, items : Vocabulary
+        The ids of the rows of both factor matrices.
+    user_factors : float32, (n_users, factors), C order
+    item_factors : float32, (n_items, factors), C order
+    item_counts : int64, (n_items,)
+        Likes of each item in the training data: users with a value above zero.
+    settings : mapping of str to plain values
+        What it was fitted with, as text-friendly values.
+    sweeps : int
+        Sweeps behind these factors.
+    catalogue : Catalogue or None
+        Names, images and links of the items.
+    history : Interactions or None
+        The training data: needed to leave out what a user has seen.
+    name : str
+        One word for leaderboards.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    user_factors: Floats
+    item_factors: Floats
+    item_counts: npt.NDArray[np.int64]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    sweeps: int = 0
+    catalogue: Catalogue | None = None
+    history: Interactions | None = None
+    name: str = "factors"
+
+    def __post_init__(self) -> None:
+        for factors, ids in ((self.user_factors, self.users), (self.item_factors, self.items)):
+            if factors.shape != (len(ids), self.factors):
+                raise DataError(
+                    f"{ids.kind} factors are {factors.shape}; {len(ids):,} {ids.kind}s with "
+                    f"{self.factors} factors need {(len(ids), self.factors)}."
+                )
+
+    @property
+    def factors(self) -> int:
+        """Columns of both factor matrices."""
+        return int(self.item_factors.shape[1])
+
+    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        """Return ``user_factors @ item_factors.T`` for these users and items, float32."""
+        block: Floats = self.user_factors[user_indices] @ self.item_factors[item_indices].T
+        return block
+
+    def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
+        """Return the cosines of items with others, (n_chosen, n_chosen_others).
+
+        -inf where either has no direction. Lists take the cosines of
+        `alsolike.recommending.many.similar_indices`, which are defined to the last bit.
+        """
+        tiny = np.finfo(np.float32).tiny
+        rows, others = self.item_factors[item_indices], self.item_factors[other_indices]
+        lengths = self.item_norms[item_indices][:, None] * self.item_norms[other_indices]
+        cosines = np.full(lengths.shape, -np.inf, dtype=np.float32)
+        np.divide(rows @ others.T, lengths, out=cosines, where=lengths >= tiny)
+        return cosines
+
+    @functools.cached_property
+    def item_norms(self) -> Floats:
+        """Euclidean length of each item's factors, (n_items,); 0 for an item without any."""
+        return _norms(self.item_factors)
+
+    @functools.cached_property
+    def user_norms(self) -> Floats:
+        """Euclidean length of each user's factors, (n_users,); 0 for a user without any."""
+        return _norms(self.user_factors)
+
+    @functools.cached_property
+    def item_gramian(self) -> npt.NDArray[np.float64]:
+        """Return ``item_factors.T @ item_factors`` in float64, (f, f)."""
+        total = np.zeros((self.factors, self.factors))
+        for first in range(0, len(self.items), _ROWS_SUMMED):
+            block = self.item_factors[first : first + _ROWS_SUMMED].astype(np.float64)
+            total += block.T @ block
+        return total
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({len(self.users):,} users, {len(self.items):,} items, "
+            f"{self.factors} factors{f', {self.sweeps} sweeps' if self.sweeps else ''})"
+        )
+
+
+def with_factors(model: Any, purpose: str) -> FactorModel:
+    """Return `model`, or raise SettingError where it is no `FactorModel`."""
+    if not isinstance(model, FactorModel):
+        expect_model(model, purpose)
+        raise SettingError(
+            f"A model with factors is needed to {purpose}, as alsolike.fit or alsolike.load gives "
+            f"it: {said(model)} has no factors and cannot."
+        )
+    return model
+
+
+def _norms(factors: Floats) -> Floats:
+    squares = np.einsum("if,if->i", factors, factors, dtype=np.float64)
+    norms: Floats = np.sqrt(squares).astype(np.float32)
+    return norms

@@ -1,0 +1,188 @@
+"""`Family`: one kind of model, and all that the rest of the house needs to know of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.base import Engine
+from alsolike.errors import DataError, SettingError
+from alsolike.models.base import FittedModel
+from alsolike.models.parts import Part
+from alsolike.observing import SILENT, Observer
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """What a model is trained on.
+
+    Parameters
+    ----------
+    interactions : Interactions
+    """
+
+    interactions: Interactions
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a bundle holds of every model, beside the arrays that its family packs.
+
+    Parameters
+    ----------
+    users, items : Vocabulary
+    item_counts : int64, (n_items,)
+    settings : mapping of str to plain values
+    factors, sweeps : int
+        0 of a model that has none.
+    name : str
+    catalogue : Catalogue or None
+    history : Interactions or None
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    item_counts: npt.NDArray[np.int64]
+    settings: Mapping[str, Any]
+    factors: int = 0
+    sweeps: int = 0
+    name: str = ""
+    catalogue: Catalogue | None = None
+    history: Interactions | None = None
+
+    def of_history(self, config: type[Any]) -> dict[str, Any]:
+        """Return the arguments that every `HistoryModel` takes."""
+        return {
+            "users": self.users,
+            "items": self.items,
+            "item_counts": self.item_counts,
+            "catalogue": self.catalogue,
+            "history": self.history,
+            "config": config.from_settings(self.settings),
+        }
+
+
+class Family(ABC):
+    """One kind of model: how it is trained, searched, saved, and what that takes.
+
+    A family of one's own derives from this, and is put into `alsolike.models.registry.FAMILIES`, or
+    brought by a package under the entry point ``alsolike.families``. See docs/extending.md.
+
+    Attributes
+    ----------
+    name : str
+        The one spelling of it everywhere: ``"als"``, ``"item-knn"``.
+    config : type
+        Its settings: a frozen dataclass with ``to_settings`` and ``from_settings``.
+    model : type
+        The class of its models.
+    scored : {"sweeps", "end"}
+        Whether a training can be scored after each sweep, or at its end alone.
+    is_baseline : bool
+        Whether it is there to be compared with, and is not published.
+    is_trained : bool
+        Whether it can be fitted at all.
+    """
+
+    name: ClassVar[str]
+    config: ClassVar[type[Any]]
+    model: ClassVar[type[FittedModel]]
+    scored: ClassVar[Literal["sweeps", "end"]] = "end"
+    is_baseline: ClassVar[bool] = False
+    is_trained: ClassVar[bool] = True
+
+    @abstractmethod
+    def iterate(
+        self,
+        data: TrainingData,
+        config: Any,
+        *,
+        start: FittedModel | None = None,
+        engine: Engine | None = None,
+        observer: Observer = SILENT,
+    ) -> Iterator[FittedModel]:
+        """Yield a usable model after each sweep, or the one that there is.
+
+        Parameters
+        ----------
+        data : TrainingData
+        config : Config
+            Of `Family.config`.
+        start : FittedModel or None
+            A model of this family to go on from; SettingError where it cannot go on.
+        engine : Engine or None
+            Where to compute; None: the threads of this machine. Results do not depend on it.
+        observer : Observer
+        """
+
+    def fit(
+        self,
+        data: TrainingData,
+        config: Any,
+        *,
+        start: FittedModel | None = None,
+        engine: Engine | None = None,
+        observer: Observer = SILENT,
+    ) -> FittedModel:
+        """Return the last model of `iterate`."""
+        last = None
+        for model in self.iterate(data, config, start=start, engine=engine, observer=observer):
+            last = model
+        if last is None:
+            raise DataError(f"The family {self.name!r} gave no model.")
+        return last
+
+    @abstractmethod
+    def pack(self, model: Any) -> Arrays:
+        """Return the arrays of a model by names; ids, likes and history are saved without it."""
+
+    @abstractmethod
+    def unpack(self, arrays: Part, known: Known) -> FittedModel:
+        """Return the model of the arrays that `pack` gave, each taken and checked by `Part`."""
+
+    def cost(self, config: Any, n_users: int, n_items: int) -> float:
+        """Return about how many bytes a model keeps: what "cheapest that ties" compares."""
+        return 0.0
+
+    def memory(self, data: TrainingData, config: Any, threads: int) -> int:
+        """Return the bytes that a training takes at its peak, above the interactions."""
+        return int(self.cost(config, data.interactions.n_users, data.interactions.n_items))
+
+    def refuse(self, data: TrainingData, config: Any) -> None:
+        """Raise DataError where a training would not fit into the memory that is available."""
+        return
+
+    def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[Any]:
+        """Return the configurations to try unasked, by the counts of users, items and likes alone.
+
+        None where it would take too long for that. A family that is scored at sweeps is searched
+        by a grid of its own (`alsolike.tuning.presets`), and gives none here.
+        """
+        return [self.config()]
+
+    def code(self, config: Any, train: Interactions) -> tuple[Any, ...] | None:
+        """Return what tells which compiled code a training needs; None: it needs none."""
+        return None
+
+    def small(self, code: tuple[Any, ...]) -> Any:
+        """Return a small configuration whose training compiles or loads such code."""
+        return self.config()
+
+    @property
+    def growth(self) -> float:
+        """How seconds of a training grow with the number of items: as its power."""
+        return 1.0
+
+
+def refuse_start(family: Family, start: FittedModel | None) -> None:
+    """Raise SettingError where a family that cannot go on from a model is asked to."""
+    if start is not None:
+        raise SettingError(f"Training of {family.name} starts anew each time. Leave out start.")

@@ -1,0 +1,165 @@
+"""`HistoryModel`: what models that score straight from a table of likes have in common."""
+
+import functools
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.arguments import expect_interactions
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions
+from alsolike.data.joining import with_items_of
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.base import Engine
+from alsolike.errors import DataError, SettingError
+from alsolike.models.base import FittedModel, Floats, Rows
+
+
+class Config(Protocol):
+    """Settings of one family, frozen."""
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return them as plain values; ``"model"`` names the family where it is not ALS."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HistoryModel(FittedModel):
+    """A model that scores items for a row of likes, whoever it is of.
+
+    Parameters
+    ----------
+    users, items : Vocabulary
+    item_counts : int64, (n_items,)
+        Likes of each item in the training data.
+    catalogue : Catalogue or None
+        Names, images and links of the items.
+    history : Interactions or None
+        The likes that known users are scored by: the training data, or what `with_history` was
+        given.
+    config : Config
+        What it was fitted with.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    item_counts: npt.NDArray[np.int64]
+    catalogue: Catalogue | None = None
+    history: Interactions | None = None
+    config: Any
+    sweeps: ClassVar[int] = 0
+
+    @classmethod
+    def of(cls, train: Interactions, config: Any, **arrays: Any) -> Self:
+        """Return the model of training data, and of what was made of them."""
+        return cls(
+            users=train.users,
+            items=train.items,
+            item_counts=train.like_counts,
+            catalogue=train.catalogue,
+            history=train,
+            config=config,
+            **arrays,
+        )
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What it was fitted with, as plain values."""
+        settings: Mapping[str, Any] = self.config.to_settings()
+        return settings
+
+    @abstractmethod
+    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+        """Return a block of scores for rows of likes, float32, (n, n_chosen_items).
+
+        What is scored for one row depends on nothing else that is asked for.
+        """
+
+    @abstractmethod
+    def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
+        """Return the model of the same settings for other likes."""
+
+    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        """Return a block of scores, (n_chosen_users, n_chosen_items); higher is better."""
+        return self.user_scores(self._likes[user_indices], item_indices)
+
+    def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
+        """Return the same model, scoring known users by other likes over the same ids.
+
+        Parameters
+        ----------
+        interactions : Interactions
+            Such as ``Split.shown()``, where whole users were held out.
+        engine : Engine or None
+            Taken because every model takes it; there is nothing to compute.
+
+        Raises
+        ------
+        DataError
+            The users or the items are others.
+        """
+        _check_same_ids(self, interactions)
+        return replace(self, history=interactions)
+
+    def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
+        """Return the model fitted to its likes and those of further items, or renewed ones.
+
+        Parameters
+        ----------
+        likers : Interactions
+            Of users of the model.
+        engine : Engine or None
+            Where to compute; None: the threads of this machine.
+
+        Raises
+        ------
+        SettingError
+            The model was saved without its history.
+        DataError
+            A user is not in the model.
+        """
+        return self.refitted(with_items_of(self._known("take in items"), likers), engine=engine)
+
+    def _known(self, purpose: str) -> Interactions:
+        if self.history is None:
+            raise SettingError(
+                f"This model was saved without its history, which {self.name} needs to {purpose}. "
+                "Save it with its history, or give likes: alsolike.recommend_for_likes."
+            )
+        return self.history
+
+    @functools.cached_property
+    def _likes(self) -> sp.csr_array:
+        return self._known("score the users that it was fitted to").user_items
+
+
+def ones_of(likes: sp.csr_array) -> sp.csr_array:
+    """Return a matrix in float64 with a one for each value above zero, and nothing else."""
+    liked = likes.data > 0
+    starts = np.concatenate(([0], np.cumsum(liked, dtype=np.int64)))[likes.indptr]
+    indices = likes.indices[liked]
+    ones = np.ones(len(indices))
+    return sp.csr_array((ones, indices, starts.astype(likes.indptr.dtype)), likes.shape)
+
+
+def likes_of(interactions: Interactions) -> sp.csr_array:
+    """Return users x items in float64 with a one for each value above zero, and nothing else."""
+    return ones_of(interactions.user_items)
+
+
+def _check_same_ids(known: HistoryModel, given: Interactions) -> None:
+    expect_interactions(given)
+    for kind, own, other in (
+        ("users", known.users, given.users),
+        ("items", known.items, given.items),
+    ):
+        if own != other:
+            raise DataError(
+                f"Interactions over the {len(own):,} {kind} of the model expected; these have "
+                f"{len(other):,}, or others. Lay them over the model's ids first: "
+                "alsolike.data.joining.aligned."
+            )
