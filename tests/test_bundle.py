@@ -25,18 +25,20 @@ from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary, is_blank
 from alsolike.errors import BundleError, DataError, WritingError
 from alsolike.models.als import ALSConfig, fit, fold_in
+from alsolike.models.base import FittedModel
 from alsolike.models.bundle import describe, load, save
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.manifest import FORMAT_VERSION
+from alsolike.models.registry import family_of_model
 from alsolike.recommending.many import recommend
 from alsolike.testing import tiny_likes, tiny_model
 
 FILES = [
-    "factors.safetensors",
     "history.safetensors",
     "ids.safetensors",
     "items.safetensors",
     "manifest.json",
+    "model.safetensors",
 ]
 Edit = Callable[[dict[str, Any]], object]
 
@@ -74,12 +76,17 @@ def retensor(folder: Path, file: str, **changed: npt.NDArray[Any] | None) -> Non
     reseal(folder, file)
 
 
-def assert_equal(found: FactorModel, expected: FactorModel) -> None:
-    for name in ("user_factors", "item_factors", "eigenvalues", "item_counts"):
-        left, right = getattr(found, name), getattr(expected, name)
-        assert left.dtype == right.dtype
-        assert left.shape == right.shape
-        assert left.tobytes() == right.tobytes()
+def arrays_of(model: FittedModel) -> dict[str, npt.NDArray[Any]]:
+    return {**family_of_model(model).pack(model), "item_counts": model.item_counts}
+
+
+def assert_equal(found: FittedModel, expected: FittedModel) -> None:
+    assert type(found) is type(expected)
+    arrays = arrays_of(found)
+    for name, right in arrays_of(expected).items():
+        assert arrays[name].dtype == right.dtype
+        assert arrays[name].shape == right.shape
+        assert arrays[name].tobytes() == right.tobytes()
     for name in ("users", "items", "settings", "sweeps", "name"):
         assert getattr(found, name) == getattr(expected, name)
     assert (found.users.kind, found.items.kind) == ("user", "item")
@@ -150,7 +157,6 @@ def test_any_model_comes_back(
         items=liked.items,
         user_factors=generator.standard_normal((n_users, factors), dtype=np.float32),
         item_factors=generator.standard_normal((n_items, factors), dtype=np.float32),
-        eigenvalues=generator.standard_normal(factors),
         item_counts=liked.item_counts,
         settings={"deep": [1, 0.1, None, True, {"ж": "\ud800"}]},
         catalogue=catalogue,
@@ -202,7 +208,7 @@ def test_ids_are_found_in_the_mapped_bytes(folder: Path) -> None:
 
 
 def test_the_files_are_ordinary_safetensors(folder: Path) -> None:
-    factors = load_file(folder / "factors.safetensors")
+    factors = load_file(folder / "model.safetensors")
     assert np.array_equal(factors["item_factors"], tiny_model().item_factors)
     assert sorted(load_file(folder / "history.safetensors")) == [
         "indices",
@@ -444,7 +450,7 @@ def test_places_without_a_bundle(folder: Path, tmp_path: Path) -> None:
 
 
 MANIFESTS: list[tuple[Edit, str]] = [
-    (lambda m: m.update(format_version=99), "reads versions up to 1. Upgrade alsolike"),
+    (lambda m: m.update(format_version=99), "reads versions up to 2. Upgrade alsolike"),
     (lambda m: m.update(format_version=True), "format version of at least 1 expected"),
     (lambda m: m.update(format_version=0), "format version of at least 1 expected"),
     (lambda m: m.update(format="gguf"), '"format": "alsolike model" expected'),
@@ -520,13 +526,13 @@ def test_an_edited_metric_is_found(folder: Path) -> None:
 
 NAN = np.float32(np.nan)
 TENSORS: list[tuple[str, dict[str, Any], str]] = [
-    ("factors", {"user_factors": np.full((4, 2), NAN)}, "finite numbers expected"),
-    ("factors", {"eigenvalues": np.array([np.inf, 1.0])}, "finite numbers expected"),
-    ("factors", {"user_factors": np.zeros((4, 2))}, r"float32 \(4, 2\) expected, float64"),
-    ("factors", {"item_factors": np.zeros((4, 2), np.float32)}, r"\(5, 2\) expected"),
-    ("factors", {"item_factors": np.zeros(10, np.float32)}, r"\(5, 2\) expected"),
-    ("factors", {"item_factors": None}, "'item_factors': .* missing"),
-    ("factors", {"surprise": np.zeros(1)}, r"\['surprise'\] found"),
+    ("model", {"user_factors": np.full((4, 2), NAN)}, "finite numbers expected"),
+    ("model", {"eigenvalues": np.array([np.inf, 1.0])}, "finite numbers expected"),
+    ("model", {"user_factors": np.zeros((4, 2))}, r"float32 \(4, 2\) expected, float64"),
+    ("model", {"item_factors": np.zeros((4, 2), np.float32)}, r"\(5, 2\) expected"),
+    ("model", {"item_factors": np.zeros(10, np.float32)}, r"\(5, 2\) expected"),
+    ("model", {"item_factors": None}, "'item_factors': .* missing"),
+    ("model", {"surprise": np.zeros(1)}, r"\['surprise'\] found"),
     ("ids", {"users.offsets": np.array([0, 6, 4, 12, 24])}, "ascend from 0 to 24"),
     ("ids", {"users.offsets": np.array([1, 6, 12, 18, 24])}, "ascend from 0 to 24"),
     ("ids", {"users.offsets": np.array([0, 6, 12, 18, 25])}, "ascend from 0 to 24"),
@@ -604,7 +610,7 @@ def entry(dtype: Any = "F32", shape: Any = (1,), offsets: Any = (0, 4)) -> dict[
     ],
 )
 def test_headers_that_lie(folder: Path, content: bytes, message: str) -> None:
-    (folder / "factors.safetensors").write_bytes(content)
-    reseal(folder, "factors.safetensors")
-    with pytest.raises(BundleError, match=f"factors.safetensors: .*{message}"):
+    (folder / "model.safetensors").write_bytes(content)
+    reseal(folder, "model.safetensors")
+    with pytest.raises(BundleError, match=f"model.safetensors: .*{message}"):
         load(folder)

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 import scipy.sparse as sp
 
 from alsolike.data.arguments import expect_interactions
@@ -281,8 +280,10 @@ def _sweep(matrix: Doubles, step: slice, others: list[slice], engine: Engine) ->
 
 def _inverse(tile: Doubles) -> Doubles:
     """Return the inverse of a small positive definite matrix given by its lower triangle."""
-    lower = scipy.linalg.cholesky(tile, lower=True, check_finite=False)
-    root = scipy.linalg.solve_triangular(lower, np.eye(len(tile)), lower=True, check_finite=False)
+    from scipy.linalg import cholesky, solve_triangular  # noqa: PLC0415 - not to load a model
+
+    lower = cholesky(tile, lower=True, check_finite=False)
+    root = solve_triangular(lower, np.eye(len(tile)), lower=True, check_finite=False)
     product: Doubles = root.T @ root
     return product
 
