@@ -296,7 +296,8 @@ def able(model: Any, protocol: Any, purpose: str) -> Any:
     >>> from alsolike.models.popularity import fit_popularity
     >>> able(fit_popularity(tiny_likes()), HasFactors, "compare users")
     Traceback (most recent call last):
-    alsolike.errors.SettingError: To compare users needs a model with factors; 'popularity' has none
+        ...
+    alsolike.errors.SettingError: To compare users needs a model with factors; 'popularity' has ...
     """
     if not isinstance(model, protocol):
         expect_model(model, purpose)

@@ -13,7 +13,7 @@ Format 1 had a file ``factors.safetensors`` in place of ``model.safetensors``, a
 manifest: it loads as what it is.
 
 Loading runs no code, maps the files instead of reading them into memory, and checks everything
-that the rooms above rely on. Saving runs the same checks: what could not be loaded is not saved.
+that the layers above rely on. Saving runs the same checks: what could not be loaded is not saved.
 """
 
 import hashlib

@@ -5,7 +5,7 @@ inverted in its own place, and ends as the model's weights.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -24,7 +24,7 @@ from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_s
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.parts import Part
 from alsolike.models.pieces import pieces
-from alsolike.models.settings import check_number, known_settings
+from alsolike.models.settings import Settings, check_number
 from alsolike.observing import SILENT, Observer
 
 Doubles = npt.NDArray[np.float64]
@@ -41,7 +41,7 @@ _ROWS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class EASEConfig:
+class EASEConfig(Settings):
     """The settings of `fit_ease`.
 
     Parameters
@@ -60,19 +60,11 @@ class EASEConfig:
     {'model': 'ease', 'regularization': 200.0}
     """
 
+    family: ClassVar[str] = "ease"
     regularization: float = 500.0
 
     def __post_init__(self) -> None:
         check_number("regularization", self.regularization, above_zero=True)
-
-    def to_settings(self) -> dict[str, Any]:
-        """Return all settings as plain values; ``"model"`` is ``"ease"``."""
-        return {"model": "ease", "regularization": float(self.regularization)}
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build from what `to_settings` gave; an unknown name is a SettingError."""
-        return cls(**known_settings(cls, settings, model="ease"))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

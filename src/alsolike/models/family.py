@@ -1,4 +1,4 @@
-"""`Family`: one kind of model, and all that the rest of the house needs to know of it."""
+"""`Family`: one kind of model, and all that the rest of the package needs of it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence

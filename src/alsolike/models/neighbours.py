@@ -6,7 +6,7 @@ each as one, however large; dislikes count as nothing.
 
 import functools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -24,7 +24,7 @@ from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_s
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.parts import Part
 from alsolike.models.pieces import pieces
-from alsolike.models.settings import check_choice, check_number, check_whole, known_settings
+from alsolike.models.settings import Settings, check_choice, check_number, check_whole
 from alsolike.observing import SILENT, Observer
 
 Doubles = npt.NDArray[np.float64]
@@ -37,7 +37,7 @@ _BYTES_PER_NEIGHBOUR = 80
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemKNNConfig:
+class ItemKNNConfig(Settings):
     """The settings of `fit_neighbours`.
 
     Parameters
@@ -69,6 +69,7 @@ class ItemKNNConfig:
     True
     """
 
+    family: ClassVar[str] = "item-knn"
     weighting: Weighting = "cosine"
     neighbours: int = 100
     shrinkage: float = 0.0
@@ -82,22 +83,6 @@ class ItemKNNConfig:
             check_number(name, getattr(self, name))
         if self.b > 1:
             raise SettingError(f"b must be at most 1, not {self.b!r}.")
-
-    def to_settings(self) -> dict[str, Any]:
-        """Return all settings as plain values; ``"model"`` is ``"item-knn"``."""
-        return {
-            "model": "item-knn",
-            "weighting": self.weighting,
-            "neighbours": int(self.neighbours),
-            "shrinkage": float(self.shrinkage),
-            "k1": float(self.k1),
-            "b": float(self.b),
-        }
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build from what `to_settings` gave; an unknown name is a SettingError."""
-        return cls(**known_settings(cls, settings, model="item-knn"))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
