@@ -9,7 +9,7 @@ import numpy as np
 
 from alsolike.errors import SettingError
 from alsolike.hints import with_example
-from alsolike.models.base import FittedModel, HasFactors, ItemScorer, able
+from alsolike.models.base import FittedModel, ItemScorer, able
 from alsolike.recommending.answers import checked_ids, checked_k
 from alsolike.recommending.many import similar_indices
 from alsolike.views.page import (
@@ -23,9 +23,6 @@ from alsolike.views.page import (
     web_origin,
 )
 from alsolike.views.pictures import Pictures, embedded
-
-COSINE = "cosine similarity"
-_SCORE = "similarity as this model scores it"
 
 _MOST_OF_A_LINK = 60
 _SMALL = 0.1  # scores below are shown with three digits that count
@@ -60,7 +57,7 @@ class Card:
     score: float | None
     note: str = ""
     full: float = 1.0
-    measure: str = COSINE
+    measure: str = "the cosine"
 
     @property
     def shown_name(self) -> str:
@@ -165,14 +162,12 @@ def gallery(
     if not len(rows):
         return Gallery((), remote_images)
     near = similar_indices(model, rows, k=k)
-    # Only a cosine is known to end at 1; other scores are drawn by the best of all that are shown.
-    is_cosine = isinstance(model, HasFactors)
-    shown = near.scores[np.isfinite(near.scores)]
-    full = 1.0 if is_cosine else float(shown.max(initial=0.0))
+    scale, shown = model.similarity, near.scores[np.isfinite(near.scores)]
+    full = float(shown.max(initial=0.0)) if scale.most is None else scale.most
 
     def neighbour(index: int, score: float) -> Card:
         card = _card(model, index, score, image_folder)
-        return replace(card, full=full, measure=COSINE if is_cosine else _SCORE)
+        return replace(card, full=full, measure=scale.words)
 
     return Gallery(
         tuple(
@@ -244,7 +239,7 @@ def _score(score: float, full: float, measure: str) -> str:
     length = 100 * min(max(score, 0.0), full) / full if full > 0 else 0.0
     text = f"{score:z.3f}" if full >= _SMALL or not score else f"{score:.3g}"
     return (
-        f'<p class="als-score"><span title="{escaped(measure)} {score:z.6f}">{text}</span>'
+        f'<p class="als-score"><span title="{escaped(measure)}: {score:z.6f}">{text}</span>'
         '<svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
         '<rect class="als-rail" width="100" height="4"/>'
         f'<rect class="als-bar" width="{length:.1f}" height="4"/></svg></p>'
