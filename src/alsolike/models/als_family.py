@@ -87,14 +87,26 @@ class ALSFamily(Family):
         return 4.0 * config.factors * (n_users + n_items)
 
     def memory(self, data: TrainingData, config: ALSConfig, threads: int) -> int:
-        """Return what a fit holds besides the pairs: amounts, factors, systems of each thread."""
+        """Return what a fit takes besides the pairs: factors, and systems of each thread.
+
+        With momentum the users' factors are there three times. Each thread needs its systems, and
+        all of them 8,192 rows of factors as float64.
+        """
         train, f = data.interactions, config.factors
-        amounts = 2 * 8 * train.n_interactions if config.confidence == "log" else 0
-        sides = amounts + 3 * 8 * (train.n_users + train.n_items)
         users, items = 4 * f * train.n_users, 4 * f * train.n_items
         factors = 3 * users + items if config.momentum else users + items
         rows = min(threads * 8192, max(train.n_users, train.n_items))
-        return sides + factors + threads * (8 * f * f + (1 << 19)) + 8 * f * rows
+        return self.held(data, config) + factors + threads * (8 * f * f + (1 << 19)) + 8 * f * rows
+
+    def held(self, data: TrainingData, config: ALSConfig) -> int:
+        """Return what stays between sweeps: amounts, and three numbers a row."""
+        train = data.interactions
+        amounts = 2 * 8 * train.n_interactions if config.confidence == "log" else 0
+        return amounts + 3 * 8 * (train.n_users + train.n_items)
+
+    def factors(self, config: ALSConfig) -> int:
+        """Return the columns of both factor matrices."""
+        return config.factors
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ALSConfig]:
         """Return nothing: a grid of `alsolike.tuning.presets` is searched."""
@@ -106,6 +118,16 @@ class ALSFamily(Family):
 
         doubled = config.solver == "exact" and may_need_float64(train.user_items.data, config)
         return config.solver, config.confidence == "log", doubled
+
+    def kernels(self, config: ALSConfig) -> Sequence[Any]:
+        """Return the solver; smaller systems come to that of single rows where alpha is large."""
+        from alsolike.kernels.batch import SMALL, solve_small  # noqa: PLC0415 - the compiler
+        from alsolike.kernels.conjugate import solve_cg  # noqa: PLC0415
+        from alsolike.kernels.single import solve_single  # noqa: PLC0415
+
+        if config.solver != "exact":
+            return (solve_cg,)
+        return (solve_small, solve_single) if config.factors > SMALL else (solve_small,)
 
     def small(self, code: tuple[Any, ...]) -> ALSConfig:
         """Return settings whose training needs that code, of rows longer than small systems."""

@@ -156,6 +156,14 @@ class Family(ABC):
         """Return the bytes that a training takes at its peak, above the interactions."""
         return int(self.cost(config, data.interactions.n_users, data.interactions.n_items))
 
+    def held(self, data: TrainingData, config: Any) -> int:
+        """Return the bytes that a training holds besides a model of it while that is scored."""
+        return 0
+
+    def factors(self, config: Any) -> int:
+        """Return the columns of both factor matrices; 0 of models that have none."""
+        return 0
+
     def refuse(self, data: TrainingData, config: Any) -> None:
         """Raise DataError where a training would not fit into the memory that is available."""
         return
@@ -171,6 +179,10 @@ class Family(ABC):
     def code(self, config: Any, train: Interactions) -> tuple[Any, ...] | None:
         """Return what tells which compiled code a training needs; None: it needs none."""
         return None
+
+    def kernels(self, config: Any) -> Sequence[Any]:
+        """Return the compiled functions that a training uses, as far as is known before."""
+        return ()
 
     def small(self, code: tuple[Any, ...]) -> Any:
         """Return a small configuration whose training compiles or loads such code."""
