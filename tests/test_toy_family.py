@@ -5,8 +5,8 @@ import pytest
 import alsolike as al
 from alsolike.models.registry import FAMILIES
 from alsolike.testing import CONTRACT, tiny_likes
-from toy_blend import BlendConfig, BlendFamily
-from toy_family import CoCountsConfig, CoCountsFamily
+from toy_blend import BlendFamily
+from toy_family import CoCountsFamily
 
 LIKES = tiny_likes(60, 40)
 
