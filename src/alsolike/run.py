@@ -24,14 +24,13 @@ from alsolike.engines.memory import available
 from alsolike.errors import DegenerateError, SettingError, WritingError
 from alsolike.evaluation.curves import checked_sweeps
 from alsolike.evaluation.final import test_figures
-from alsolike.forecasting import Forecast, forecast
+from alsolike.forecasting import Forecast, at_once, forecast
 from alsolike.hints import with_hints
 from alsolike.models.als import fit
 from alsolike.models.bundle import refuse_other_folder
 from alsolike.observing import SILENT, Observer
 from alsolike.publishing import Outcome, publish, written_in
 from alsolike.recommending.many import recommend, similar
-from alsolike.tuning.baselines import baselines_for, bytes_of
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.presets import Preset, preset_for
@@ -242,7 +241,7 @@ def forecast_memory(job: Job, prepared: Prepared) -> Forecast:
     preset, threads = prepared.preset, LocalEngine(job.threads).threads
     expected = job.search.strategy(preset.space, preset.base).expected(preset.sweeps)
     configs = [trial.config for trial in expected]
-    lines = baselines_for(job.search.baselines, prepared.split.train)
+    lineup = job.search.lineup(prepared.split.train)
     return forecast(
         prepared.kept,
         configs,
@@ -250,7 +249,7 @@ def forecast_memory(job: Job, prepared: Prepared) -> Forecast:
         test_users=len(prepared.split.test_users),
         shelf=_SHELF,
         threads=threads,
-        baselines=bytes_of(lines, prepared.split.train, threads),
+        baselines=at_once(prepared.split.train, [*lineup.candidates, *lineup.baselines], threads),
         workers=job.search.workers,
     )
 
@@ -272,6 +271,7 @@ def search_settings(
         scores=len(prepared.split.test_users) * prepared.kept.n_items,
         threads=engine.threads,
     )
+    lineup = how.lineup(prepared.split.train, seed=job.seed)
     with Ledger(job.out / "ledger.sqlite") as ledger:
         return search(
             prepared.split,
@@ -280,7 +280,8 @@ def search_settings(
             ledger=ledger,
             judge=preset.ranking(job.seed),
             beside=preset.beside,
-            baselines=baselines_for(how.baselines, prepared.split.train, seed=job.seed),
+            candidates=lineup.candidates,
+            baselines=lineup.baselines,
             patience=how.patience,
             prune=how.prune,
             workers=how.workers,
@@ -325,7 +326,7 @@ def _refuse_early(job: Job) -> None:
     anyone = Interactions.from_columns(["anyone"], ["anything"])
     preset = _adapted(preset_for(job.preset, anyone), job)
     job.search.strategy(preset.space, preset.base)
-    baselines_for(job.search.baselines, anyone)
+    job.search.lineup(anyone)
     checked_sweeps(preset.sweeps)
     preset.ranking(job.seed)
     if job.out.exists() and not job.out.is_dir():

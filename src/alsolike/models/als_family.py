@@ -24,6 +24,9 @@ class ALSFamily(Family):
     config: ClassVar[type[Any]] = ALSConfig
     model: ClassVar[type[FittedModel]] = ALSModel
     scored: ClassVar[Literal["sweeps", "end"]] = "sweeps"
+    advice: ClassVar[str] = (
+        "Try a smaller regularization or a larger alpha, and more than a few factors."
+    )
 
     def iterate(
         self,
@@ -111,6 +114,14 @@ class ALSFamily(Family):
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ALSConfig]:
         """Return nothing: a grid of `alsolike.tuning.presets` is searched."""
         return []
+
+    def is_tried(self, data: TrainingData) -> bool:
+        """Tell that it always is."""
+        return True
+
+    def effort(self, config: ALSConfig) -> float:
+        """Return alpha: where the confidence is strong, more rows are solved in float64."""
+        return config.alpha
 
     def code(self, config: ALSConfig, train: Interactions) -> tuple[Any, ...] | None:
         """Return the solver, and where amounts or some rows are in float64."""

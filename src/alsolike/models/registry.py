@@ -71,13 +71,18 @@ def family_of_settings(settings: Mapping[str, Any]) -> Family:
 
 def family_of(config: object) -> Family:
     """Return the family of a configuration; SettingError where it is none's."""
-    for family in FAMILIES:
-        if type(config) is family.config and family.is_trained:
+    for family in trained():
+        if type(config) is family.config:
             return family
     way_out = "Give settings such as alsolike.ALSConfig(factors=64, alpha=10)."
     if isinstance(config, Mapping):
         way_out = "Make settings of it: alsolike.ALSConfig(**settings)."
     raise SettingError(f"Settings expected, not {said(config)}. {way_out}")
+
+
+def is_config(given: object) -> bool:
+    """Tell whether this is a configuration of a family that can be trained."""
+    return any(type(given) is family.config for family in trained())
 
 
 def family_of_model(model: Any, purpose: str = "save it") -> Family:

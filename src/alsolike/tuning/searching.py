@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean, with_hints
-from alsolike.models.config import ALSConfig
+from alsolike.models.settings import Config
 from alsolike.tuning.asked import checked_workers
 from alsolike.tuning.leaderboard import SearchResult
+from alsolike.tuning.lineup import Lineup, lineup_for
 from alsolike.tuning.space import Space
 from alsolike.tuning.strategies import Strategy, strategy_of
 
@@ -32,8 +34,10 @@ class Searching:
         Trainings to draw, where the search draws.
     start : sequence of mappings
         Settings that are tried first.
+    families : sequence of str or None
+        What may be chosen, see `alsolike.tuning.lineup.lineup_for`.
     baselines : sequence of str or None
-        The lines to beat, see `alsolike.tuning.baselines.baselines_for`.
+        What is only compared with, likewise.
     patience : int or None
         Points without a better score after which a training is stopped.
     prune : bool
@@ -56,6 +60,7 @@ class Searching:
     by: str = "grid"
     trials: int | None = None
     start: Sequence[Mapping[str, Any]] = ()
+    families: Sequence[str] | None = None
     baselines: Sequence[str] | None = None
     patience: int | None = None
     prune: bool = False
@@ -72,10 +77,14 @@ class Searching:
         if self.budget is not None and not self.budget > 0:
             raise SettingError(f"A budget is a time above 0, not {self.budget!r} seconds.")
 
-    def strategy(self, space: Space, base: ALSConfig) -> Strategy:
+    def strategy(self, space: Space, base: Config) -> Strategy:
         """Return the way to search."""
         start = [replace(base, **settings) for settings in self.start]
         return strategy_of(self.by, space, base, trials=self.trials, start=start)
+
+    def lineup(self, interactions: Interactions, *, seed: int = 0) -> Lineup:
+        """Return what is tried of each family; errors are those of `lineup_for`."""
+        return lineup_for(self.families, self.baselines, interactions, seed=seed)
 
     def deadline(self) -> float | None:
         """Return when the budget is used up, in seconds since 1970 as the clock stands now."""
@@ -83,7 +92,7 @@ class Searching:
             return None
         return time.time() + self.began + self.budget - time.monotonic()
 
-    def chosen(self, found: SearchResult) -> ALSConfig:
+    def chosen(self, found: SearchResult) -> Any:
         """Return the settings to fit."""
         return found.best if self.choose == "best" else found.proposed
 
