@@ -23,7 +23,7 @@ def version_now(client):
 
 
 def truncated(folder):
-    path = folder / "factors.safetensors"
+    path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-7])
 
 
@@ -36,7 +36,7 @@ def flipped(folder):
 
 def of_a_newer_format(folder):
     path = folder / "manifest.json"
-    path.write_bytes(path.read_bytes().replace(b'"format_version": 1', b'"format_version": 9'))
+    path.write_bytes(path.read_bytes().replace(b'"format_version": 2', b'"format_version": 9'))
 
 
 def without_a_file(folder):

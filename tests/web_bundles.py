@@ -11,7 +11,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.bundle import save
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.als_model import ALSModel
 from alsolike.testing import tiny_likes
 
 PNG = base64.b64decode(
@@ -73,7 +73,7 @@ def model_of(ids, names, *, images=None, links=None, n_users=30, factors=3, seed
     catalogue = Catalogue(len(ids), names=column(names), images=column(images), links=column(links))
     history = Interactions(likes.user_items, likes.users, items, likes.timestamps, catalogue)
     generator = np.random.default_rng(seed)
-    return FactorModel(
+    return ALSModel(
         users=likes.users,
         items=items,
         user_factors=generator.standard_normal((n_users, factors), dtype=np.float32),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from alsolike.errors import AlsolikeError
     from alsolike.evaluation.measures import evaluate
+    from alsolike.job import Job
     from alsolike.models.als import fit, fold_in, fold_in_items, iterate, loss
     from alsolike.models.bundle import load, save
     from alsolike.models.config import ALSConfig
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from alsolike.recommending.explaining import explain
     from alsolike.recommending.many import recommend, similar
     from alsolike.recommending.one import recommend_for_likes
-    from alsolike.run import Job, run_job
+    from alsolike.run import run_job
     from alsolike.tables import Table
     from alsolike.tuning.search import search
     from alsolike.tuning.searching import Searching
@@ -102,7 +103,8 @@ _ROOMS = {
     "recommending.explaining": ("explain",),
     "recommending.many": ("recommend", "similar"),
     "recommending.one": ("recommend_for_likes",),
-    "run": ("Job", "run_job"),
+    "job": ("Job",),
+    "run": ("run_job",),
     "tables": ("Table",),
     "tuning.search": ("search",),
     "tuning.searching": ("Searching",),

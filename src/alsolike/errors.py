@@ -6,6 +6,7 @@
     ├── DataError        a table, file, frame or matrix cannot be used as it is    (ValueError)
     │   └── SplitError   too few users or items qualify for the split asked for
     ├── SettingError     a setting is out of range or two settings contradict      (ValueError)
+    │   └── Unable       a model cannot do what is asked, whatever the settings
     ├── UnknownId        an id that the model or the table does not know           (LookupError)
     ├── FitError         the numbers give no finite answer                         (ArithmeticError)
     │   └── DegenerateError  all that was trained ranks next to nothing
@@ -35,6 +36,10 @@ class SplitError(DataError):
 
 class SettingError(AlsolikeError, ValueError):
     """A setting is out of range, or two settings contradict each other."""
+
+
+class Unable(SettingError):
+    """A model of this kind cannot do what is asked; another one may."""
 
 
 class UnknownId(AlsolikeError, LookupError):

@@ -85,8 +85,8 @@ class Forecast:
             return None
         return (
             f"This run may need {_said(needed)} more memory than it has now, and "
-            f"{_said(free)} are free: the system may stop it. Ask for fewer factors, or filter "
-            "more strictly (min_per_user, min_per_item)."
+            f"{_said(free)} are free: the system may stop it. Ask for fewer factors or families, "
+            "or filter more strictly (min_per_user, min_per_item)."
         )
 
     def __str__(self) -> str:

@@ -13,8 +13,11 @@ from alsolike.hints import did_you_mean_id
 
 Indices = npt.NDArray[np.int32]
 
-# What looks like nothing: blanks of all kinds, the zero-width space, the byte order mark.
 _BETWEEN = 64  # ids from one landmark to the next
+# To find one id takes as long as to put so many into a dictionary; and a dictionary of all ids
+# takes more memory than the rest of what a worker of a service holds for itself.
+_EACH = 25
+# What looks like nothing: blanks of all kinds, the zero-width space, the byte order mark.
 _BLANKS = " \t\n\r\v\f\x85\xa0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
 _BLANKS += "\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
 
@@ -86,17 +89,21 @@ class Vocabulary:
 
     def indices_of(self, outside: Iterable[str]) -> Indices:
         """Return the rows of many ids, int32, in order; raise UnknownId for the first miss."""
-        rows = self._rows
-        try:
-            return np.array([rows[string] for string in outside], dtype=np.int32)
-        except KeyError as error:
-            self.index_of(error.args[0])
-            raise
+        wanted = list(outside)
+        places = self.places_of(wanted)
+        unknown = np.flatnonzero(places < 0)
+        if len(unknown):
+            self.index_of(wanted[unknown[0]])
+        return places.astype(np.int32)
 
     def places_of(self, outside: Iterable[str]) -> npt.NDArray[np.int64]:
         """Return the rows of many ids, int64, in order; -1 for an id that is not known."""
+        wanted = list(outside)
+        if "_rows" not in self.__dict__ and _EACH * len(wanted) < len(self):
+            found = (self.find(string) for string in wanted)
+            return np.array([-1 if row is None else row for row in found], dtype=np.int64)
         rows = self._rows
-        return np.array([rows.get(string, -1) for string in outside], dtype=np.int64)
+        return np.array([rows.get(string, -1) for string in wanted], dtype=np.int64)
 
     def id_of(self, index: int) -> str:
         """Return the outside id of row `index`."""

@@ -20,7 +20,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
-from alsolike.errors import SettingError, UnknownId
+from alsolike.errors import SettingError, Unable, UnknownId
 from alsolike.hints import did_you_mean_id
 
 Floats = npt.NDArray[np.float32]
@@ -75,6 +75,22 @@ class HasFactors(Recommender, Protocol):
     @property
     def item_factors(self) -> Floats:
         """(n_items, factors)."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the scores of `ItemScorer` are, for whoever reads one.
+
+    Parameters
+    ----------
+    words : str
+        As in "the bar is the cosine".
+    most : float or None
+        No score is above; None: there is no such number.
+    """
+
+    words: str
+    most: float | None = None
 
 
 @runtime_checkable
@@ -187,6 +203,8 @@ class FittedModel(ABC):
         One word for leaderboards.
     basis : {"model", "popularity"}
         How its items are found, see `alsolike.recommending.fallback`.
+    similarity : Scale
+        What the scores of `ItemScorer` are, where it has them.
     score_of_nothing : float or None
         The lowest score, which an item gets where nothing speaks for it; None where a score says
         no such thing.
@@ -214,6 +232,11 @@ class FittedModel(ABC):
         @property
         def sweeps(self) -> int:
             """Sweeps behind it."""
+
+    @property
+    def similarity(self) -> Scale:
+        """What the scores of `ItemScorer` are, where it has them."""
+        return Scale("the model's own score")
 
     @abstractmethod
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
@@ -288,7 +311,7 @@ def expect_model(model: Any, purpose: str) -> None:
 
 
 def able(model: Any, protocol: Any, purpose: str) -> Any:
-    """Return `model`, or raise SettingError where it does not keep to a protocol.
+    """Return `model`, or raise Unable where it does not keep to a protocol.
 
     Examples
     --------
@@ -296,12 +319,12 @@ def able(model: Any, protocol: Any, purpose: str) -> Any:
     >>> from alsolike.models.popularity import fit_popularity
     >>> able(fit_popularity(tiny_likes()), HasFactors, "compare users")
     Traceback (most recent call last):
-    alsolike.errors.SettingError: To compare users needs a model with factors; 'popularity' has none
+    alsolike.errors.Unable: To compare users needs a model with factors; 'popularity' has none.
     """
     if not isinstance(model, protocol):
         expect_model(model, purpose)
         what, lack = _ABLE[protocol]
-        raise SettingError(f"To {purpose} needs a model {what}; {model.name!r} {lack}.")
+        raise Unable(f"To {purpose} needs a model {what}; {model.name!r} {lack}.")
     return model
 
 

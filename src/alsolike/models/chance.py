@@ -12,7 +12,7 @@ from alsolike.data.arguments import expect_interactions
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.models.base import FittedModel, Floats, Rows
+from alsolike.models.base import FittedModel, Floats, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.parts import Part
@@ -86,6 +86,11 @@ class ChanceModel(HistoryModel):
         mixes = [np.bitwise_xor.reduce(drawn[start:end]) for start, end in bounds]
         rows = np.array(mixes, dtype=np.uint64)
         return self._numbers(rows, item_indices)
+
+    @property
+    def similarity(self) -> Scale:
+        """A number drawn for two items."""
+        return Scale("a random number", most=1.0)
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return numbers in [0, 1), (n_chosen_items, n_chosen_others), as for users of their rows.

@@ -20,7 +20,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.memory import available
 from alsolike.errors import DataError, FitError
-from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
+from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.parts import Part
@@ -111,6 +111,11 @@ class EASEModel(HistoryModel):
             scores[row] = total
         return scores
 
+    @property
+    def similarity(self) -> Scale:
+        """The weight that leads from one item to another."""
+        return Scale("the weight from this item")
+
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return what a like of items adds to the scores of others, (n_chosen, n_chosen_others)."""
         added: Floats = self.weights[item_indices, other_indices].astype(np.float32)
@@ -118,7 +123,7 @@ class EASEModel(HistoryModel):
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
         """Return the weights that lead from likes to items."""
-        near = np.ascontiguousarray(self.weights[likes][:, items].T)
+        near = np.ascontiguousarray(self.weights[np.ix_(likes, items)].T)
         return Contributions((values > 0).astype(np.float64), near)
 
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:

@@ -13,7 +13,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, SettingError
-from alsolike.models.base import FittedModel, Floats, Rows, expect_model
+from alsolike.models.base import FittedModel, Floats, Rows, Scale, expect_model
 
 _ROWS_SUMMED = 4096
 
@@ -65,6 +65,11 @@ class FactorModel(FittedModel):
     def factors(self) -> int:
         """Columns of both factor matrices."""
         return int(self.item_factors.shape[1])
+
+    @property
+    def similarity(self) -> Scale:
+        """The cosine of two items' factors."""
+        return Scale("the cosine", most=1.0)
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return ``user_factors @ item_factors.T`` for these users and items, float32."""

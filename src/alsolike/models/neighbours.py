@@ -19,7 +19,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
+from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.parts import Part
@@ -34,6 +34,9 @@ Weighting = Literal["cosine", "bm25"]
 _ITEMS = 128
 # A number and an index, several times over while lists are put together and turned.
 _BYTES_PER_NEIGHBOUR = 80
+
+_FEW = 8  # people whose scores are found from the side of what they like
+_TURNING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +111,9 @@ class NeighboursModel(HistoryModel):
     ----------
     users, items, item_counts, catalogue, history
         As of every `HistoryModel`.
-    similarities : scipy.sparse.csr_array of float64, (n_items, n_items)
-        At ``[i, j]`` how similar i is to j, stored where i is among the neighbours of j; columns
-        ascend within a row.
+    similarities : scipy.sparse.csc_array of float64, (n_items, n_items)
+        At ``[i, j]`` how similar i is to j, stored where i is among the neighbours of j; rows
+        ascend within a column.
     config : NeighboursConfig
         What it was fitted with.
     """
@@ -118,7 +121,7 @@ class NeighboursModel(HistoryModel):
     name: ClassVar[str] = "item-knn"
     score_of_nothing: ClassVar[float | None] = 0.0
 
-    similarities: sp.csr_array
+    similarities: sp.csc_array
     config: NeighboursConfig
 
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
@@ -127,10 +130,21 @@ class NeighboursModel(HistoryModel):
         Each sum is taken in float64 in the order of the items, so that it does not depend on what
         else is asked for.
         """
-        liked_by = ones_of(likes).T.tocsr()
-        sums = (self.similarities[item_indices] @ liked_by).toarray()
-        scores: Floats = sums.T.astype(np.float32, order="C")
+        liked = ones_of(likes)
+        if liked.shape[0] <= _FEW:  # as a server asks: the neighbours of what is liked, no more
+            liked.sort_indices()
+            sums = (liked @ self._neighbours)[:, item_indices].toarray()
+        else:
+            sums = (self._rows[item_indices] @ liked.T.tocsr()).toarray().T
+        scores: Floats = sums.astype(np.float32, order="C")
         return scores
+
+    @property
+    def similarity(self) -> Scale:
+        """The cosine of two items' likes, or the product of their rows under BM25."""
+        if self.config.weighting == "cosine":
+            return Scale("the cosine of their likes", most=1.0)
+        return Scale("the similarity by BM25")
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return how similar other items are to items, (n_chosen_items, n_chosen_others).
@@ -144,7 +158,7 @@ class NeighboursModel(HistoryModel):
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
         """Return how similar items are to likes, where they are among their neighbours."""
-        near = self.similarities[items][:, likes].toarray()
+        near = np.ascontiguousarray(self._neighbours[likes][:, items].toarray().T)
         return Contributions((values > 0).astype(np.float64), near)
 
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
@@ -154,8 +168,18 @@ class NeighboursModel(HistoryModel):
 
     @functools.cached_property
     def _neighbours(self) -> sp.csr_array:
-        """The similarities with a row for each item: its neighbours."""
+        """The similarities with a row for each item: its neighbours. As they are saved: no copy."""
         return self.similarities.T.tocsr()
+
+    @property
+    def _rows(self) -> sp.csr_array:
+        """The similarities with a row for each neighbour, made when blocks are first scored."""
+        with _TURNING:  # once, and not in each of the threads that score blocks
+            return self._turned
+
+    @functools.cached_property
+    def _turned(self) -> sp.csr_array:
+        return self.similarities.tocsr()
 
     def __repr__(self) -> str:
         return (
@@ -229,7 +253,7 @@ def fit_neighbours(
     observer.start("Comparing items", train.n_items)
     blocks = engine.each(nearest, pieces(train.n_items, _ITEMS))
     observer.finish()
-    return NeighboursModel.of(train, config, similarities=_turned(blocks, train.n_items))
+    return NeighboursModel.of(train, config, similarities=_joined(blocks, train.n_items))
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,8 +331,8 @@ def _largest(
     return columns[chosen], values[chosen]
 
 
-def _turned(blocks: list[list[tuple[npt.NDArray[Any], Doubles]]], n_items: int) -> sp.csr_array:
-    """Return all neighbours as one matrix with a row for each neighbour."""
+def _joined(blocks: list[list[tuple[npt.NDArray[Any], Doubles]]], n_items: int) -> sp.csc_array:
+    """Return all neighbours as one matrix with a column for each item."""
     lists = [one for block in blocks for one in block]
     starts = np.concatenate(
         ([0], np.cumsum([len(columns) for columns, _ in lists], dtype=np.int64))
@@ -319,7 +343,8 @@ def _turned(blocks: list[list[tuple[npt.NDArray[Any], Doubles]]], n_items: int) 
     by_item = sp.csr_array(
         (values, columns.astype(width, copy=False), starts.astype(width)), (n_items, n_items)
     )
-    return by_item.T.tocsr()
+    by_item.sort_indices()
+    return by_item.T
 
 
 class ItemKNNFamily(Family):
@@ -343,14 +368,14 @@ class ItemKNNFamily(Family):
         yield fit_neighbours(data.interactions, config, engine=engine, observer=observer)
 
     def pack(self, model: NeighboursModel) -> Arrays:
-        """Return the similarities, a row for each neighbour."""
-        near = model.similarities
+        """Return the similarities, a row for each item: its neighbours."""
+        near = model.similarities.T.tocsr()
         return {"indptr": near.indptr, "indices": near.indices, "similarities": near.data}
 
     def unpack(self, arrays: Part, known: Known) -> NeighboursModel:
         """Return the model of the similarities."""
         near = arrays.matrix("similarities", np.float64, len(known.items), len(known.items))
-        return NeighboursModel(**known.of_history(NeighboursConfig), similarities=near)
+        return NeighboursModel(**known.of_history(NeighboursConfig), similarities=near.T)
 
     def cost(self, config: NeighboursConfig, n_users: int, n_items: int) -> float:
         """Return the bytes of a number and an index for each neighbour."""

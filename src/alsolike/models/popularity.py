@@ -13,7 +13,7 @@ from alsolike.data.arguments import expect_interactions
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.hints import with_example
-from alsolike.models.base import Basis, FittedModel, Floats, Rows
+from alsolike.models.base import Basis, FittedModel, Floats, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.parts import Part
@@ -50,6 +50,11 @@ class PopularityModel(HistoryModel):
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
         """Return the items' counts, once per row of likes, (n, n_chosen_items)."""
         return self._repeated(likes.shape[0], item_indices)
+
+    @property
+    def similarity(self) -> Scale:
+        """How many like an item, whatever stands beside it."""
+        return Scale("how many like it")
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return the counts of others, once per item, (n_chosen_items, n_chosen_others)."""

@@ -35,9 +35,10 @@ class Searching:
     start : sequence of mappings
         Settings that are tried first.
     families : sequence of str or None
-        What may be chosen, see `alsolike.tuning.lineup.lineup_for`.
+        The families of models that may be published, see `alsolike.tuning.lineup.lineup_for`. None:
+        what fits the counts of users, items and likes.
     baselines : sequence of str or None
-        What is only compared with, likewise.
+        Those that are compared with and not published, see the same.
     patience : int or None
         Points without a better score after which a training is stopped.
     prune : bool
@@ -77,14 +78,14 @@ class Searching:
         if self.budget is not None and not self.budget > 0:
             raise SettingError(f"A budget is a time above 0, not {self.budget!r} seconds.")
 
+    def lineup(self, interactions: Interactions, *, seed: int = 0) -> Lineup:
+        """Return which families are tried on these interactions, and what of each."""
+        return lineup_for(self.families, self.baselines, interactions, seed=seed)
+
     def strategy(self, space: Space, base: Config) -> Strategy:
         """Return the way to search."""
         start = [replace(base, **settings) for settings in self.start]
         return strategy_of(self.by, space, base, trials=self.trials, start=start)
-
-    def lineup(self, interactions: Interactions, *, seed: int = 0) -> Lineup:
-        """Return what is tried of each family; errors are those of `lineup_for`."""
-        return lineup_for(self.families, self.baselines, interactions, seed=seed)
 
     def deadline(self) -> float | None:
         """Return when the budget is used up, in seconds since 1970 as the clock stands now."""
