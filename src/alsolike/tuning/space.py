@@ -82,7 +82,7 @@ def expand(space: Space, base: Any) -> list[Any]:
     space : mapping of str to sequence
         Values to try of each setting.
     base : Config
-        All other settings; of any family, such as ``ALSConfig()`` or ``NeighboursConfig()``.
+        All other settings; of any family, such as ``ALSConfig()`` or ``ItemKNNConfig()``.
 
     Returns
     -------
