@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from alsolike.errors import AlsolikeError
     from alsolike.evaluation.measures import evaluate
     from alsolike.job import Job
-    from alsolike.models.als import fit, fold_in, fold_in_items, iterate, loss
+    from alsolike.models.als import fold_in, fold_in_items, loss
     from alsolike.models.bundle import load, save
     from alsolike.models.config import ALSConfig
+    from alsolike.models.ease import EASEConfig
     from alsolike.models.factor_model import FactorModel
+    from alsolike.models.fitting import fit, iterate
+    from alsolike.models.neighbours import ItemKNNConfig
     from alsolike.models.popularity import fit_popularity
     from alsolike.recommending.explaining import explain
     from alsolike.recommending.many import recommend, similar
@@ -46,8 +49,10 @@ __version__ = "0.1.0"
 __all__ = [
     "ALSConfig",
     "AlsolikeError",
+    "EASEConfig",
     "FactorModel",
     "Interactions",
+    "ItemKNNConfig",
     "Job",
     "Range",
     "Searching",
@@ -95,10 +100,13 @@ _ROOMS = {
     ),
     "errors": ("AlsolikeError",),
     "evaluation.measures": ("evaluate",),
-    "models.als": ("fit", "fold_in", "fold_in_items", "iterate", "loss"),
-    "models.base": ("FactorModel",),
+    "models.als": ("fold_in", "fold_in_items", "loss"),
     "models.bundle": ("load", "save"),
     "models.config": ("ALSConfig",),
+    "models.ease": ("EASEConfig",),
+    "models.factor_model": ("FactorModel",),
+    "models.fitting": ("fit", "iterate"),
+    "models.neighbours": ("ItemKNNConfig",),
     "models.popularity": ("fit_popularity",),
     "recommending.explaining": ("explain",),
     "recommending.many": ("recommend", "similar"),

@@ -1,7 +1,7 @@
 """Alternating least squares as a family; the compiler comes with the first training."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class ALSFamily(Family):
     config: ClassVar[type[Any]] = ALSConfig
     model: ClassVar[type[FittedModel]] = ALSModel
     scored: ClassVar[Literal["sweeps", "end"]] = "sweeps"
+    goes_on: ClassVar[bool] = True
 
     def iterate(
         self,
@@ -38,7 +39,11 @@ class ALSFamily(Family):
         from alsolike.models import als  # noqa: PLC0415 - brings the compiler
 
         yield from als.iterate(
-            data.interactions, config, start=_to_go_on(start), engine=engine, observer=observer
+            data.interactions,
+            config,
+            start=cast("ALSModel | None", start),
+            engine=engine,
+            observer=observer,
         )
 
     def fit(
@@ -54,7 +59,11 @@ class ALSFamily(Family):
         from alsolike.models import als  # noqa: PLC0415 - brings the compiler
 
         return als.fit(
-            data.interactions, config, start=_to_go_on(start), engine=engine, observer=observer
+            data.interactions,
+            config,
+            start=cast("ALSModel | None", start),
+            engine=engine,
+            observer=observer,
         )
 
     def pack(self, model: ALSModel) -> Arrays:
@@ -66,14 +75,16 @@ class ALSFamily(Family):
         }
 
     def unpack(self, arrays: Part, known: Known) -> ALSModel:
-        """Return the model."""
-        factors = known.factors
+        """Return the model; its settings, which fold in and explain, are checked."""
+        ALSConfig.from_settings(known.settings)
+        users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
+        width = users.shape[1]
         return ALSModel(
             users=known.users,
             items=known.items,
-            user_factors=arrays.finite("user_factors", np.float32, len(known.users), factors),
-            item_factors=arrays.finite("item_factors", np.float32, len(known.items), factors),
-            eigenvalues=arrays.finite("eigenvalues", np.float64, factors),
+            user_factors=users,
+            item_factors=arrays.finite("item_factors", np.float32, len(known.items), width),
+            eigenvalues=arrays.finite("eigenvalues", np.float64, width),
             item_counts=known.item_counts,
             settings=known.settings,
             sweeps=known.sweeps,
@@ -170,13 +181,14 @@ class FactorsFamily(Family):
 
     def unpack(self, arrays: Part, known: Known) -> FactorModel:
         """Return the model."""
-        width = known.factors
+        users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
+        width = users.shape[1]
         if "eigenvalues" in arrays:  # format 1 had some of any factors
             arrays.finite("eigenvalues", np.float64, width)
         return FactorModel(
             users=known.users,
             items=known.items,
-            user_factors=arrays.finite("user_factors", np.float32, len(known.users), width),
+            user_factors=users,
             item_factors=arrays.finite("item_factors", np.float32, len(known.items), width),
             item_counts=known.item_counts,
             settings=known.settings,
@@ -185,11 +197,3 @@ class FactorsFamily(Family):
             history=known.history,
             name=known.name,
         )
-
-
-def _to_go_on(start: FittedModel | None) -> Any:
-    if start is not None and not isinstance(start, ALSModel):
-        raise SettingError(
-            f"ALS goes on from a model of ALS, not from one of {start.name!r}. Leave it out."
-        )
-    return start

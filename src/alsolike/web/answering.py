@@ -202,8 +202,8 @@ def for_likes(
     if exclude:
         may_appear[rows] = False
     given = list(values.values())
-    found, scores, basis = best_for(held.model, rows, given, may_appear, k, without_likes)
-    return list(zip(found.tolist(), scores.tolist(), strict=True)), basis
+    found = best_for(held.model, rows, given, may_appear, k, without_likes)
+    return list(zip(found.rows.tolist(), found.scores.tolist(), strict=True)), found.basis
 
 
 def explanation(held: Held, user: str, item: str, live: Mapping[str, float]) -> Explanation:

@@ -18,6 +18,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from alsolike.errors import BundleError, WritingError
+from alsolike.machine import processors
 from alsolike.models.base import Floats
 from alsolike.models.bundle import load
 from alsolike.models.factor_model import FactorModel
@@ -124,7 +125,7 @@ def build(path: Path, model: FactorModel) -> None:
         part = slice(start, start + _PART)
         items[part], cosines[part] = neighbours.similar_to_many(rows[part], LENGTH)
 
-    threads = min(_THREADS, os.cpu_count() or 1)
+    threads = min(_THREADS, processors())
     with (
         ThreadpoolController().limit(limits=1, user_api="blas"),
         ThreadPoolExecutor(threads) as pool,
