@@ -14,7 +14,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
-from alsolike.evaluation.curves import one_point
+from alsolike.evaluation.curves import Panel
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.evaluation.measures import METRICS, evaluate
 from alsolike.evaluation.pages import Pages
@@ -323,7 +323,9 @@ def test_judges_say_which_points_are_degenerate():
             np.zeros(2), split.train.item_counts,
         )  # fmt: skip
         shares = [
-            one_point(split, model, judges={"": judge}, seed=0).figures.get("degenerate_share", 0.0)
+            Panel(split, {"": judge}, 0, LocalEngine(1))
+            .point(1, model)
+            .figures.get("degenerate_share", 0.0)
             for model in (dead, fit_popularity(split.train))
         ]
         assert shares[0] == 1.0
