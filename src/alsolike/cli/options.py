@@ -165,7 +165,7 @@ _SEARCHING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         {
             "metavar": "NAME,NAME",
             "help": "Models that may be published: als, item-knn, ease [default: als, item-knn "
-            "and, up to 10,000 items, ease].",
+            "and, up to 10,000 items, ease; with --baselines als].",
         },
     ),
     (
@@ -310,12 +310,19 @@ def asked_of(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return `settings`, or raise SettingError for a name that no setting of the model has."""
-    from alsolike.models.config import ALSConfig
+    """Return `settings`, or raise SettingError for a name that is none of what is searched."""
+    from alsolike.models.registry import trained
 
-    known = [setting.name for setting in fields(ALSConfig)]
+    searched = [one for one in trained() if one.scored == "sweeps"]
+    known = [setting.name for one in searched for setting in fields(one.config)]
     for name in settings:
         if name not in known:
+            others = [one for one in trained() if name in {s.name for s in fields(one.config)}]
+            if others:
+                raise SettingError(
+                    f"{name} is a setting of {others[0].name}, of which a run tries settings of "
+                    "its own. alsolike fit takes others."
+                )
             raise SettingError(
                 f"Unknown setting {name!r}.{did_you_mean(name, known, plain=True)} Known are: "
                 f"{', '.join(known)}."
