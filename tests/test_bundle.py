@@ -23,20 +23,22 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary, is_blank
-from alsolike.errors import BundleError, DataError, WritingError
+from alsolike.errors import BundleError, DataError, SettingError, WritingError
 from alsolike.models.als import ALSConfig, fit, fold_in
+from alsolike.models.base import FittedModel
 from alsolike.models.bundle import describe, load, save
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.manifest import FORMAT_VERSION
+from alsolike.models.registry import family_of_model, names
 from alsolike.recommending.many import recommend
 from alsolike.testing import tiny_likes, tiny_model
 
 FILES = [
-    "factors.safetensors",
     "history.safetensors",
     "ids.safetensors",
     "items.safetensors",
     "manifest.json",
+    "model.safetensors",
 ]
 Edit = Callable[[dict[str, Any]], object]
 
@@ -74,12 +76,17 @@ def retensor(folder: Path, file: str, **changed: npt.NDArray[Any] | None) -> Non
     reseal(folder, file)
 
 
-def assert_equal(found: FactorModel, expected: FactorModel) -> None:
-    for name in ("user_factors", "item_factors", "eigenvalues", "item_counts"):
-        left, right = getattr(found, name), getattr(expected, name)
-        assert left.dtype == right.dtype
-        assert left.shape == right.shape
-        assert left.tobytes() == right.tobytes()
+def arrays_of(model: FittedModel) -> dict[str, npt.NDArray[Any]]:
+    return {**family_of_model(model).pack(model), "item_counts": model.item_counts}
+
+
+def assert_equal(found: FittedModel, expected: FittedModel) -> None:
+    assert type(found) is type(expected)
+    arrays = arrays_of(found)
+    for name, right in arrays_of(expected).items():
+        assert arrays[name].dtype == right.dtype
+        assert arrays[name].shape == right.shape
+        assert arrays[name].tobytes() == right.tobytes()
     for name in ("users", "items", "settings", "sweeps", "name"):
         assert getattr(found, name) == getattr(expected, name)
     assert (found.users.kind, found.items.kind) == ("user", "item")
@@ -150,7 +157,6 @@ def test_any_model_comes_back(
         items=liked.items,
         user_factors=generator.standard_normal((n_users, factors), dtype=np.float32),
         item_factors=generator.standard_normal((n_items, factors), dtype=np.float32),
-        eigenvalues=generator.standard_normal(factors),
         item_counts=liked.item_counts,
         settings={"deep": [1, 0.1, None, True, {"ж": "\ud800"}]},
         catalogue=catalogue,
@@ -202,7 +208,7 @@ def test_ids_are_found_in_the_mapped_bytes(folder: Path) -> None:
 
 
 def test_the_files_are_ordinary_safetensors(folder: Path) -> None:
-    factors = load_file(folder / "factors.safetensors")
+    factors = load_file(folder / "model.safetensors")
     assert np.array_equal(factors["item_factors"], tiny_model().item_factors)
     assert sorted(load_file(folder / "history.safetensors")) == [
         "indices",
@@ -251,13 +257,193 @@ def test_a_mapped_model_folds_in_and_recommends(tmp_path: Path) -> None:
     assert further.sweeps == 3
 
 
-def test_loading_imports_nothing_heavy(folder: Path) -> None:
+def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
+    folders = [saved(name, tmp_path) for name in SETTINGS]
     code = (
-        "import sys; from alsolike.models.bundle import load; load(sys.argv[1]);"
-        "print([m for m in ('numba', 'duckdb', 'pandas', 'pickle5') if m in sys.modules])"
+        "import sys; from alsolike.models.bundle import load; [load(one) for one in sys.argv[1:]];"
+        "print([m for m in ('numba', 'duckdb', 'pandas', 'scipy.linalg') if m in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, check=True)
+    found = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, check=True)
     assert found.stdout.decode().strip() == "[]"
+
+
+# --- every family -------------------------------------------------------------------------------
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "als": {"factors": 3, "iterations": 2},
+    "item-knn": {"neighbours": 5, "weighting": "bm25"},
+    "ease": {"regularization": 20.0},
+    "popularity": {},
+    "random": {"seed": 5},
+}
+
+
+def saved(family: str, tmp_path: Path, *, with_history: bool = True) -> Path:
+    model = alsolike.fit(tiny_likes(), family=family, **SETTINGS[family])
+    save(model, tmp_path / family, with_history=with_history)
+    return tmp_path / family
+
+
+def test_the_settings_here_are_of_every_family() -> None:
+    assert set(SETTINGS) == set(names())
+
+
+@pytest.mark.parametrize("family", SETTINGS)
+@pytest.mark.parametrize("with_history", [True, False])
+def test_a_model_of_every_family_comes_back_mapped(
+    tmp_path: Path, family: str, with_history: bool
+) -> None:
+    model: Any = alsolike.fit(tiny_likes(), family=family, **SETTINGS[family])
+    folder = saved(family, tmp_path, with_history=with_history)
+    expected = model if with_history else dataclasses.replace(model, history=None)
+    for check in (True, False):
+        loaded: Any = load(folder, check=check)
+        assert_equal(loaded, expected)
+        for array in arrays_of(loaded).values():
+            assert not array.flags.writeable
+            assert not array.flags.owndata
+    likes = tiny_likes(seed=1).user_items
+    everything = slice(None)
+    assert (
+        loaded.user_scores(likes, everything).tobytes()
+        == model.user_scores(likes, everything).tobytes()
+    )
+    assert describe(folder).family == family
+    save(loaded, tmp_path / "again", with_history=with_history)
+    if with_history:
+        for file in FILES:
+            assert (tmp_path / "again" / file).read_bytes() == (folder / file).read_bytes()
+
+
+@pytest.mark.parametrize("family", ["item-knn", "ease"])
+def test_without_history_known_users_are_not_scored_in_silence(tmp_path: Path, family: str) -> None:
+    model = load(saved(family, tmp_path, with_history=False))
+    with pytest.raises(SettingError, match=f"saved without its history, which {family} needs to"):
+        model.scores(slice(None), slice(None))
+    fewer = tiny_likes().keep(np.arange(tiny_likes().n_interactions) % 2 == 0)
+    moved = model.with_history(fewer)  # type: ignore[attr-defined]
+    assert np.isfinite(moved.scores(slice(None), slice(None))).all()
+
+
+@pytest.mark.parametrize("family", SETTINGS)
+def test_damage_of_every_family_is_found(tmp_path: Path, family: str) -> None:
+    folder, generator = saved(family, tmp_path), np.random.default_rng(0)
+    path = folder / "model.safetensors"
+    content = path.read_bytes()
+    for place in generator.integers(0, len(content), 30).tolist():
+        changed = bytearray(content)
+        changed[place] ^= 1 << int(generator.integers(8))
+        path.write_bytes(changed)
+        with pytest.raises(BundleError, match=r"model\.safetensors"):
+            load(folder)
+    for left in (0, 7, len(content) // 2, -1):
+        path.write_bytes(content[:left])
+        for check in (True, False):
+            with pytest.raises(BundleError, match=r"model\.safetensors"):
+                load(folder, check=check)
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    family=st.sampled_from(["item-knn", "ease"]),
+    start=st.floats(0, 1, exclude_max=True),
+    length=st.integers(0, 40),
+    patch=st.binary(max_size=40),
+)
+def test_patched_and_resealed_arrays_are_sound_or_refused(
+    tmp_path: Path, family: str, start: float, length: int, patch: bytes
+) -> None:
+    folder = tmp_path / family if (tmp_path / family).exists() else saved(family, tmp_path)
+    path = folder / "model.safetensors"
+    content = path.read_bytes()
+    place = int(start * len(content))
+    path.write_bytes(content[:place] + patch + content[place + length :])
+    try:
+        reseal(folder, "model.safetensors")
+        model: Any = load(folder, check=False)
+        with np.errstate(over="ignore"):  # of weights that no training gives
+            model.scores(slice(None), slice(None))
+            model.item_scores(slice(None), slice(None))
+    except BundleError:
+        assert path.read_bytes() != content
+    finally:
+        path.write_bytes(content)
+        reseal(folder, "model.safetensors")
+
+
+WEIGHTS = np.zeros((40, 40))
+ARRAYS: list[tuple[str, dict[str, Any], str]] = [
+    ("item-knn", {"similarities": None}, "tensor 'similarities': .* missing"),
+    ("item-knn", {"similarities": np.array([np.nan])}, "finite numbers expected"),
+    ("item-knn", {"similarities": np.zeros(3)}, "ascend from 0 to 3"),
+    ("item-knn", {"similarities": np.zeros(3, np.float32)}, "float64 .* expected, float32"),
+    ("item-knn", {"indptr": np.zeros(40, np.int32)}, r"int32 \(41\) expected"),
+    ("item-knn", {"indices": "above"}, "from 0 and below 40 expected"),
+    ("item-knn", {"indices": "below"}, "from 0 and below 40 expected"),
+    ("item-knn", {"surprise": np.zeros(3)}, r"\['surprise'\] found"),
+    ("ease", {"weights": WEIGHTS[:39]}, r"float64 \(40, 40\) expected, float64 \(39, 40\) found"),
+    ("ease", {"weights": WEIGHTS + np.inf}, "finite numbers expected, NaN or inf in row 0"),
+    ("ease", {"weights": None}, "missing"),
+    ("popularity", {"weights": WEIGHTS}, r"\['weights'\] found"),
+    ("random", {"seed": WEIGHTS}, r"\['seed'\] found"),
+]
+
+
+@pytest.mark.parametrize(("family", "changed", "message"), ARRAYS)
+def test_arrays_of_a_family_that_contradict(
+    tmp_path: Path, family: str, changed: dict[str, Any], message: str
+) -> None:
+    folder = saved(family, tmp_path)
+    fills = {"above": 40, "below": -1}
+    stored = load_file(folder / "model.safetensors")
+    tensors = {
+        name: np.full_like(stored[name], fills[change]) if isinstance(change, str) else change
+        for name, change in changed.items()
+    }
+    retensor(folder, "model.safetensors", **tensors)
+    with pytest.raises(BundleError, match=f"(?s)model.safetensors.*{message}"):
+        load(folder)
+
+
+HOSTILE: list[tuple[str, dict[str, Any], str]] = [
+    ("als", {"settings": {"alpha": "much"}}, "alpha must be a finite number"),
+    ("als", {"settings": {"alhpa": 1.0}}, "Did you mean alpha?"),
+    ("als", {"settings": {"model": "ease"}}, "Unknown settings"),
+    ("item-knn", {"settings": {}}, "Settings of the model 'item-knn' expected, not None"),
+    ("item-knn", {"settings": {"model": "ease"}}, "'item-knn' expected, not 'ease'"),
+    ("item-knn", {"settings": {"model": "item-knn", "neighbours": -1}}, "at least 1, not -1"),
+    ("item-knn", {"settings": {"model": "item-knn", "neighbours": [1]}}, r"not \[1\]"),
+    ("item-knn", {"settings": {"model": "item-knn", "self": 1}}, r"Unknown settings \['self'\]"),
+    ("item-knn", {"settings": {"model": "item-knn", "weighting": {}}}, "weighting must be one of"),
+    ("ease", {"settings": {"model": "ease", "regularization": None}}, "finite number above 0"),
+    ("random", {"settings": {"model": "random", "seed": 2**70}}, r"seed must be below 2\*\*64"),
+    ("popularity", {"family": "random"}, "'random' expected, not 'popularity'"),
+    ("ease", {"family": "als"}, "Unknown settings"),
+    ("als", {"family": "factors"}, None),
+    ("als", {"family": "wide-and-deep"}, "no model 'wide-and-deep'.*Install the package that"),
+    ("als", {"family": "../x"}, "There is no model '../x'"),
+    ("als", {"family": ""}, "There is no model ''"),
+    ("als", {"family": None}, '"family": a text expected'),
+    ("als", {"family": ["als"]}, '"family": a text expected'),
+]
+
+
+@pytest.mark.parametrize(("family", "stated", "message"), HOSTILE)
+def test_what_a_manifest_says_of_a_family_is_checked(
+    tmp_path: Path, family: str, stated: dict[str, Any], message: str | None
+) -> None:
+    folder = saved(family, tmp_path)
+    rewrite(folder, lambda manifest: manifest.update(stated))
+    if message is None:  # factors are factors, and what made them is not asked
+        assert type(load(folder)) is FactorModel
+        return
+    with pytest.raises(BundleError, match=f"(?s)manifest.json.*{message}"):
+        load(folder)
 
 
 # --- what cannot be saved -----------------------------------------------------------------------
@@ -444,7 +630,7 @@ def test_places_without_a_bundle(folder: Path, tmp_path: Path) -> None:
 
 
 MANIFESTS: list[tuple[Edit, str]] = [
-    (lambda m: m.update(format_version=99), "reads versions up to 1. Upgrade alsolike"),
+    (lambda m: m.update(format_version=99), "reads versions up to 2. Upgrade alsolike"),
     (lambda m: m.update(format_version=True), "format version of at least 1 expected"),
     (lambda m: m.update(format_version=0), "format version of at least 1 expected"),
     (lambda m: m.update(format="gguf"), '"format": "alsolike model" expected'),
@@ -520,13 +706,13 @@ def test_an_edited_metric_is_found(folder: Path) -> None:
 
 NAN = np.float32(np.nan)
 TENSORS: list[tuple[str, dict[str, Any], str]] = [
-    ("factors", {"user_factors": np.full((4, 2), NAN)}, "finite numbers expected"),
-    ("factors", {"eigenvalues": np.array([np.inf, 1.0])}, "finite numbers expected"),
-    ("factors", {"user_factors": np.zeros((4, 2))}, r"float32 \(4, 2\) expected, float64"),
-    ("factors", {"item_factors": np.zeros((4, 2), np.float32)}, r"\(5, 2\) expected"),
-    ("factors", {"item_factors": np.zeros(10, np.float32)}, r"\(5, 2\) expected"),
-    ("factors", {"item_factors": None}, "'item_factors': .* missing"),
-    ("factors", {"surprise": np.zeros(1)}, r"\['surprise'\] found"),
+    ("model", {"user_factors": np.full((4, 2), NAN)}, "finite numbers expected"),
+    ("model", {"eigenvalues": np.array([np.inf, 1.0])}, "finite numbers expected"),
+    ("model", {"user_factors": np.zeros((4, 2))}, r"float32 \(4, 2\) expected, float64"),
+    ("model", {"item_factors": np.zeros((4, 2), np.float32)}, r"\(5, 2\) expected"),
+    ("model", {"item_factors": np.zeros(10, np.float32)}, r"\(5, 2\) expected"),
+    ("model", {"item_factors": None}, "'item_factors': .* missing"),
+    ("model", {"surprise": np.zeros(1)}, r"\['surprise'\] found"),
     ("ids", {"users.offsets": np.array([0, 6, 4, 12, 24])}, "ascend from 0 to 24"),
     ("ids", {"users.offsets": np.array([1, 6, 12, 18, 24])}, "ascend from 0 to 24"),
     ("ids", {"users.offsets": np.array([0, 6, 12, 18, 25])}, "ascend from 0 to 24"),
@@ -604,7 +790,7 @@ def entry(dtype: Any = "F32", shape: Any = (1,), offsets: Any = (0, 4)) -> dict[
     ],
 )
 def test_headers_that_lie(folder: Path, content: bytes, message: str) -> None:
-    (folder / "factors.safetensors").write_bytes(content)
-    reseal(folder, "factors.safetensors")
-    with pytest.raises(BundleError, match=f"factors.safetensors: .*{message}"):
+    (folder / "model.safetensors").write_bytes(content)
+    reseal(folder, "model.safetensors")
+    with pytest.raises(BundleError, match=f"model.safetensors: .*{message}"):
         load(folder)

@@ -145,7 +145,9 @@ def test_beside_an_item_stands_what_a_user_of_its_row_gets():
     whole = model.scores(slice(None), slice(None))
     np.testing.assert_array_equal(model.item_scores(slice(None), slice(None)), whole)
     few = fit_chance(tiny_likes(3, 40), ChanceConfig(seed=2))  # more items than users
-    np.testing.assert_array_equal(few.item_scores(np.array([39, 4]), slice(3, 9)), whole[[39, 4], 3:9])
+    np.testing.assert_array_equal(
+        few.item_scores(np.array([39, 4]), slice(3, 9)), whole[[39, 4], 3:9]
+    )
 
 
 def test_a_matrix_is_not_interactions():

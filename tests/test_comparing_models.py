@@ -15,11 +15,11 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.models import bundle
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.popularity import fit_popularity
 from alsolike.recommending import comparing
 from alsolike.recommending.comparing import diff, overlaps
 from alsolike.recommending.many import similar
 from alsolike.testing import tiny_likes, tiny_model
+from fixed_model import Fixed
 
 VERBS = Verbs(commands={"diff": handing.diff})
 
@@ -158,10 +158,10 @@ def test_hostile_ids_and_names_are_shown_harmless(old: FactorModel) -> None:
 
 
 def test_what_cannot_be_compared_is_refused(old: FactorModel) -> None:
-    with pytest.raises(SettingError, match="FactorModel is needed"):
-        diff(fit_popularity(tiny_likes()), old)  # type: ignore[arg-type]
-    with pytest.raises(SettingError, match="FactorModel is needed"):
-        diff(old, fit_popularity(tiny_likes()))  # type: ignore[arg-type]
+    for_users_alone = Fixed(old.users, old.items, np.zeros((len(old.users), len(old.items))))
+    for pair in ((for_users_alone, old), (old, for_users_alone)):
+        with pytest.raises(SettingError, match="To compare shelves needs a model that compares"):
+            diff(*pair)  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="k must be"):
         diff(old, old, k=0)
 

@@ -26,7 +26,7 @@ def modules_after(statement: str) -> set[str]:
 def test_all_is_sorted_and_short() -> None:
     names = list(alsolike.__all__)
     assert names == sorted(set(names))
-    assert 15 <= len(names) <= 36
+    assert 15 <= len(names) <= 40
 
 
 @pytest.mark.parametrize("name", alsolike.__all__)
@@ -81,10 +81,7 @@ POPULAR = alsolike.fit_popularity(LIKES)
         (lambda: alsolike.recommend_for_likes(MODEL, ["x"]), "give each item a value"),
         (lambda: alsolike.recommend_for_likes(MODEL, {"x": 1e39}), "too large for a model"),
         (lambda: alsolike.recommend_for_likes(MODEL, {"x": "much"}), "values of items are numbers"),
-        (lambda: alsolike.recommend_for_likes(POPULAR, {"x": 1}), "A FactorModel is needed"),
-        (lambda: alsolike.similar(POPULAR, "x"), "A FactorModel is needed"),
-        (lambda: alsolike.explain(POPULAR, "a", "x"), "A FactorModel is needed"),
-        (lambda: alsolike.save(POPULAR, "nowhere"), "A FactorModel is needed"),
+        (lambda: alsolike.explain(POPULAR, "a", "x"), "o explain a score"),
         (lambda: alsolike.save(MODEL, ""), "path of a model's folder expected"),
         (lambda: alsolike.load(None), "path of a model's folder expected"),
         (lambda: alsolike.explain(EXTREME, "a", "z"), "smaller alpha"),

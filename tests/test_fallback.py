@@ -9,11 +9,12 @@ import scipy.sparse as sp
 import alsolike as al
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.ease import EASEConfig, fit_ease
-from alsolike.models.neighbours import NeighboursConfig, fit_neighbours
+from alsolike.models.neighbours import ItemKNNConfig, fit_neighbours
 from alsolike.recommending.comparing import diff
-from alsolike.recommending.fallback import all_alike, fallback_notes
+from alsolike.recommending.fallback import fallback_notes
 from alsolike.recommending.many import top_items
 from alsolike.recommending.one import recommend_for_likes, recommend_one
+from alsolike.recommending.silence import all_alike
 from test_one import same
 
 # "critic" dislikes d and a; "nobody" has no row but in the matrix. Likes: c 4, b 3, d 2, a 1, e 0.
@@ -195,7 +196,7 @@ def test_rough_solutions_of_empty_rows_are_no_recommendation():
 def test_models_without_factors(fit):
     model = {
         "popularity": lambda: al.fit_popularity(LIKES),
-        "neighbours": lambda: fit_neighbours(LIKES, NeighboursConfig()),
+        "neighbours": lambda: fit_neighbours(LIKES, ItemKNNConfig()),
         "ease": lambda: fit_ease(LIKES, EASEConfig()),
     }[fit]()
     table = al.recommend(model)
@@ -208,7 +209,7 @@ def test_models_without_factors(fit):
 
 def test_neighbours_list_by_popularity_what_nobody_speaks_for():
     likes = al.Interactions.from_columns(list("aabbcde"), list("xyxywzz"))
-    model = fit_neighbours(likes, NeighboursConfig())
+    model = fit_neighbours(likes, ItemKNNConfig())
     assert [row[::2] for row in listed(al.recommend(model, "c"))] == [
         ("x", "popularity"), ("y", "popularity"), ("z", "popularity"),
     ]  # fmt: skip

@@ -27,7 +27,6 @@ def model(images=("", "", "", "")):
         items=Vocabulary.of(["i0", "i1", "i2", "i3"], kind="item"),
         user_factors=np.ones((1, 2), dtype=np.float32),
         item_factors=item_factors,
-        eigenvalues=np.ones(2),
         item_counts=np.array([1200, 30, 20, 10]),
         catalogue=Catalogue(
             4,

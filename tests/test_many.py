@@ -16,7 +16,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError, UnknownId
 from alsolike.models.als import ALSConfig, fit
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.als_model import ALSModel
 from alsolike.observing import Observer
 from alsolike.recommending.excluding import with_excluded
 from alsolike.recommending.many import (
@@ -33,7 +33,7 @@ def vocabulary(count, kind):
 
 def model_of(X, Y, *, counts=None, **more):
     X, Y = np.asarray(X, dtype=np.float32), np.asarray(Y, dtype=np.float32)
-    return FactorModel(
+    return ALSModel(
         users=vocabulary(len(X), "user"),
         items=vocabulary(len(Y), "item"),
         user_factors=X,

@@ -13,8 +13,8 @@ from alsolike.data.splitting import hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.models import neighbours
-from alsolike.models.historical import likes_of
-from alsolike.models.neighbours import NeighboursConfig, fit_neighbours
+from alsolike.models.history_model import likes_of
+from alsolike.models.neighbours import ItemKNNConfig, fit_neighbours
 from alsolike.recommending.many import recommend
 from alsolike.testing import tiny_likes
 
@@ -67,15 +67,15 @@ def similarities_by_hand(likes, config):
 
 
 CONFIGS = {
-    "cosine": NeighboursConfig(),
-    "cosine, few": NeighboursConfig(neighbours=3),
-    "cosine, one": NeighboursConfig(neighbours=1),
-    "cosine, shrunk": NeighboursConfig(neighbours=7, shrinkage=5.5),
-    "bm25": NeighboursConfig(weighting="bm25"),
-    "bm25, few": NeighboursConfig(weighting="bm25", neighbours=4),
-    "bm25, shrunk": NeighboursConfig(weighting="bm25", neighbours=6, shrinkage=3),
-    "bm25, other": NeighboursConfig(weighting="bm25", neighbours=5, k1=0.3, b=1.0),
-    "bm25, no length": NeighboursConfig(weighting="bm25", neighbours=5, k1=2, b=0),
+    "cosine": ItemKNNConfig(),
+    "cosine, few": ItemKNNConfig(neighbours=3),
+    "cosine, one": ItemKNNConfig(neighbours=1),
+    "cosine, shrunk": ItemKNNConfig(neighbours=7, shrinkage=5.5),
+    "bm25": ItemKNNConfig(weighting="bm25"),
+    "bm25, few": ItemKNNConfig(weighting="bm25", neighbours=4),
+    "bm25, shrunk": ItemKNNConfig(weighting="bm25", neighbours=6, shrinkage=3),
+    "bm25, other": ItemKNNConfig(weighting="bm25", neighbours=5, k1=0.3, b=1.0),
+    "bm25, no length": ItemKNNConfig(weighting="bm25", neighbours=5, k1=2, b=0),
 }
 
 
@@ -104,7 +104,7 @@ def test_full_lists_are_symmetric_to_the_bit(variant):
 def test_of_equally_similar_items_the_first_are_kept():
     users = [f"u{user}" for user in range(3) for _ in range(30)]
     items = [f"i{item:02}" for _ in range(3) for item in range(30)]
-    model = fit_neighbours(Interactions.from_columns(users, items), NeighboursConfig(neighbours=4))
+    model = fit_neighbours(Interactions.from_columns(users, items), ItemKNNConfig(neighbours=4))
     kept = [np.flatnonzero(column).tolist() for column in model.similarities.toarray().T]
     assert kept[0] == [1, 2, 3, 4]
     assert kept[2] == [0, 1, 3, 4]
@@ -119,12 +119,12 @@ def test_cosines_that_are_equal_by_definition_are_equal_floats():
             rows[f"{place} {user}"] = [f"wide{place}"] + [f"narrow{place}"] * (user < size)
     pairs = [(user, item) for user, items in rows.items() for item in items]
     likes = Interactions.from_columns(*zip(*pairs, strict=True))
-    assert set(fit_neighbours(likes, NeighboursConfig()).similarities.data) == {math.sqrt(0.5)}
+    assert set(fit_neighbours(likes, ItemKNNConfig()).similarities.data) == {math.sqrt(0.5)}
 
 
 def test_the_same_bytes_for_any_number_of_threads(monkeypatch):
     monkeypatch.setattr(neighbours, "_ITEMS", 5)
-    config = NeighboursConfig(weighting="bm25", neighbours=5, shrinkage=2)
+    config = ItemKNNConfig(weighting="bm25", neighbours=5, shrinkage=2)
     models = [fit_neighbours(make_likes(), config, engine=LocalEngine(n)) for n in (1, 2, 5)]
     bytes_of = {
         b"".join(
@@ -157,7 +157,7 @@ def test_dislikes_and_amounts_do_not_count():
     ones = Interactions(
         sp.csr_array(likes.user_items > 0).astype(np.float32), likes.users, likes.items
     )
-    config = NeighboursConfig(weighting="bm25", neighbours=6)
+    config = ItemKNNConfig(weighting="bm25", neighbours=6)
     found, expected = (
         fit_neighbours(one, config).scores(slice(None), slice(None)) for one in (likes, ones)
     )
@@ -168,7 +168,7 @@ def test_dislikes_and_amounts_do_not_count():
 def test_whole_users_held_out_are_scored_from_what_is_shown():
     likes = tiny_likes()
     split = hold_out_users(likes, share=0.2)
-    model = fit_neighbours(split.train, NeighboursConfig(neighbours=10))
+    model = fit_neighbours(split.train, ItemKNNConfig(neighbours=10))
     shown = model.with_history(split.given)
     rows = split.test_users
     assert not model.scores(rows, slice(None)).any()
@@ -185,7 +185,7 @@ def test_whole_users_held_out_are_scored_from_what_is_shown():
 
 def test_other_ids_cannot_be_shown():
     likes = tiny_likes()
-    model = fit_neighbours(likes, NeighboursConfig())
+    model = fit_neighbours(likes, ItemKNNConfig())
     with pytest.raises(DataError, match=r"over the 30 users of the model.*have 31.*aligned"):
         model.with_history(tiny_likes(31, 40))
     with pytest.raises(DataError, match=r"over the 40 items of the model.*have 41"):
@@ -205,7 +205,7 @@ def test_other_ids_cannot_be_shown():
     ids=["nothing", "one pair", "dislikes only"],
 )
 def test_hardly_any_data(likes, weighting):
-    model = fit_neighbours(likes, NeighboursConfig(weighting=weighting, shrinkage=1))
+    model = fit_neighbours(likes, ItemKNNConfig(weighting=weighting, shrinkage=1))
     scores = model.scores(slice(None), slice(None))
     assert scores.shape == (likes.n_users, likes.n_items)
     assert not scores.any()
@@ -215,15 +215,15 @@ def test_settings_go_there_and_back_as_plain_values():
     for config in CONFIGS.values():
         settings = config.to_settings()
         assert settings["model"] == "item-knn"
-        assert NeighboursConfig.from_settings(json.loads(json.dumps(settings))) == config
-    numbers = NeighboursConfig(neighbours=np.int64(3), shrinkage=np.float32(0.5), b=1)
+        assert ItemKNNConfig.from_settings(json.loads(json.dumps(settings))) == config
+    numbers = ItemKNNConfig(neighbours=np.int64(3), shrinkage=np.float32(0.5), b=1)
     assert json.dumps(numbers.to_settings())
     with pytest.raises(SettingError, match=r"Unknown settings \['k2'\]; known are .*'k1'"):
-        NeighboursConfig.from_settings({"model": "item-knn", "k2": 1})
+        ItemKNNConfig.from_settings({"model": "item-knn", "k2": 1})
     with pytest.raises(SettingError, match="model 'item-knn' expected, not 'ease'"):
-        NeighboursConfig.from_settings({"model": "ease"})
+        ItemKNNConfig.from_settings({"model": "ease"})
     with pytest.raises(SettingError, match="model 'item-knn' expected, not None"):
-        NeighboursConfig.from_settings({"neighbours": 3})
+        ItemKNNConfig.from_settings({"neighbours": 3})
 
 
 @pytest.mark.parametrize(
@@ -243,22 +243,22 @@ def test_settings_go_there_and_back_as_plain_values():
 )
 def test_settings_out_of_range(settings, message):
     with pytest.raises(SettingError, match=message):
-        NeighboursConfig(**settings)
+        ItemKNNConfig(**settings)
 
 
 def test_extreme_settings_stay_finite():
     likes = make_likes()
     for extreme in (
-        NeighboursConfig(weighting="bm25", k1=1e308, b=1.0),
-        NeighboursConfig(weighting="bm25", k1=0.0),
-        NeighboursConfig(shrinkage=1e308),
-        NeighboursConfig(neighbours=10**12),
+        ItemKNNConfig(weighting="bm25", k1=1e308, b=1.0),
+        ItemKNNConfig(weighting="bm25", k1=0.0),
+        ItemKNNConfig(shrinkage=1e308),
+        ItemKNNConfig(neighbours=10**12),
     ):
         assert np.isfinite(fit_neighbours(likes, extreme).scores(slice(None), slice(None))).all()
 
 
 def test_beside_an_item_are_its_neighbours_and_nothing_else():
-    model = fit_neighbours(tiny_likes(), NeighboursConfig(neighbours=4))
+    model = fit_neighbours(tiny_likes(), ItemKNNConfig(neighbours=4))
     kept = model.similarities.toarray().T
     expected = np.where(kept > 0, kept, -np.inf).astype(np.float32)
     whole = model.item_scores(slice(None), slice(None))
@@ -271,7 +271,7 @@ def test_beside_an_item_are_its_neighbours_and_nothing_else():
 
 def test_a_matrix_is_not_interactions():
     with pytest.raises(DataError, match="Interactions expected, not a SciPy csr_array"):
-        fit_neighbours(tiny_likes().user_items, NeighboursConfig())
+        fit_neighbours(tiny_likes().user_items, ItemKNNConfig())
 
 
 def test_tells_an_observer_how_far_it_is(monkeypatch):
@@ -288,7 +288,7 @@ def test_tells_an_observer_how_far_it_is(monkeypatch):
         def finish(self):
             heard.append("done")
 
-    fit_neighbours(tiny_likes(), NeighboursConfig(), engine=LocalEngine(1), observer=Ear())
+    fit_neighbours(tiny_likes(), ItemKNNConfig(), engine=LocalEngine(1), observer=Ear())
     assert heard == [("Comparing items", 40), 16, 16, 8, "done"]
-    model = fit_neighbours(tiny_likes(), NeighboursConfig())
-    assert repr(model) == "NeighboursModel(cosine: 30 users, 40 items, 100 neighbours)"
+    model = fit_neighbours(tiny_likes(), ItemKNNConfig())
+    assert repr(model) == "ItemKNNModel(cosine: 30 users, 40 items, 100 neighbours)"

@@ -275,13 +275,13 @@ def test_numba_is_never_imported():
         import sys
         import numpy as np
         from alsolike.data.interactions import Interactions
-        from alsolike.models.factor_model import FactorModel
+        from alsolike.models.als_model import ALSModel
         from alsolike.recommending import explaining, one
         likes = Interactions.from_columns(["u", "u", "v", "v"], ["a", "b", "b", "c"])
         Y = np.diag([3.0, 2.0, 1.0]).astype(np.float32)
-        model = FactorModel(
-            likes.users, likes.items, np.ones((2, 3), np.float32), Y,
-            np.array([9.0, 4.0, 1.0]), likes.item_counts, {"factors": 3}, history=likes,
+        model = ALSModel(
+            likes.users, likes.items, np.ones((2, 3), np.float32), Y, likes.item_counts,
+            {"factors": 3}, history=likes, eigenvalues=np.array([9.0, 4.0, 1.0]),
         )
         one.recommend_one(model, "u")
         one.recommend_for_likes(model, {"a": 1.0})

@@ -20,7 +20,8 @@ from alsolike.models import bundle
 from alsolike.models.als import fit
 from alsolike.models.config import ALSConfig
 from alsolike.models.popularity import fit_popularity
-from alsolike.publishing import FILES, Outcome, publish, report_content, write_search
+from alsolike.outcome import Outcome
+from alsolike.publishing import FILES, publish, report_content, write_search
 from alsolike.recommending.many import recommend, similar
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes

@@ -24,7 +24,7 @@ from alsolike.models.als import ALSConfig, fit
 from alsolike.models.chance import ChanceConfig, fit_chance
 from alsolike.models.ease import EASEConfig, fit_ease
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.neighbours import NeighboursConfig, fit_neighbours
+from alsolike.models.neighbours import ItemKNNConfig, fit_neighbours
 from alsolike.models.popularity import fit_popularity
 
 KS = [1, 4, 9]
@@ -113,7 +113,7 @@ def world(seed):
         fit(train, alive),
         fit(train, replace(alive, regularization=1e12)),
         fit_popularity(train),
-        fit_neighbours(train, NeighboursConfig(neighbours=5)),
+        fit_neighbours(train, ItemKNNConfig(neighbours=5)),
         fit_ease(train, EASEConfig(regularization=10.0)),
         fit_chance(train, ChanceConfig(seed=seed)),
     ]

@@ -15,9 +15,11 @@ from alsolike.errors import DataError, LedgerError, SettingError, WritingError
 from alsolike.evaluation.intervals import paired_difference
 from alsolike.evaluation.judges import ShelfJudge
 from alsolike.evaluation.shelves import judge_shelves, shelves_of
-from alsolike.observing import Observer
-from alsolike.run import Job, Prepared, prepare, run_job, search_settings
+from alsolike.job import Job, resolve
+from alsolike.observing import SILENT, Observer
+from alsolike.run import Prepared, prepare, run_job, search_settings
 from alsolike.tuning import presets
+from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.searching import Searching
 
@@ -129,13 +131,19 @@ def test_a_place_may_be_a_text_and_a_matrix_may_be_the_source(tmp_path: Path) ->
         grid={"factors": [2]},
         sweeps=[1],
     )
-    found = search_settings(asked, prepare(asked))
+    found = found_by(asked)
     assert found.best.factors == 2
     assert (tmp_path / "o" / "ledger.sqlite").exists()
 
 
 def prepared_of(asked: Job) -> Prepared:
-    return prepare(asked)
+    return prepare(resolve(asked))
+
+
+def found_by(asked: Job, observer: Observer = SILENT) -> SearchResult:
+    """Search as `run_job` does, without all that comes after."""
+    resolved = resolve(asked)
+    return search_settings(resolved, prepare(resolved), observer=observer)
 
 
 def test_the_seed_draws_the_split_and_the_first_factors(tmp_path: Path) -> None:
@@ -185,7 +193,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_read(
     tmp_path: Path, changes: dict[str, Any], match: str
 ) -> None:
     with pytest.raises(SettingError, match=match):
-        prepare(job(tmp_path, source=tmp_path / "nowhere.csv", **changes))
+        resolve(job(tmp_path, source=tmp_path / "nowhere.csv", **changes))
 
 
 def test_an_empty_name_is_not_the_current_folder() -> None:
@@ -198,9 +206,9 @@ def test_a_file_where_the_results_should_go_is_refused_before_anything_is_read(
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(WritingError, match="a folder for the results expected"):
-        prepare(job(tmp_path / "file", source=tmp_path / "nowhere.csv"))
+        resolve(job(tmp_path / "file", source=tmp_path / "nowhere.csv"))
     with pytest.raises(DataError, match="no such file"):
-        prepare(job(tmp_path / "o", source=tmp_path / "nowhere.csv"))
+        resolve(job(tmp_path / "o", source=tmp_path / "nowhere.csv"))
     assert not (tmp_path / "o").exists()
 
 
@@ -215,27 +223,26 @@ def test_a_search_broken_off_goes_on_and_does_nothing_twice(tmp_path: Path) -> N
 
     asked = job(tmp_path / "broken", threads=1)
     with pytest.raises(KeyboardInterrupt):
-        search_settings(asked, prepare(asked), observer=Impatient())
+        found_by(asked, Impatient())
     listener = Listener()
-    found = search_settings(asked, prepare(asked), observer=listener)
+    found = found_by(asked, listener)
     assert any("1 of 2 runs stand" in str(finding) for finding in listener.told)
     whole = job(tmp_path / "whole")
-    other = search_settings(whole, prepare(whole))
+    other = found_by(whole)
     assert list(found.leaderboard.rows()) == list(other.leaderboard.rows())
     assert list(found.curves.rows()) == list(other.curves.rows())
 
 
 def test_other_data_or_settings_do_not_mix_with_a_ledger(tmp_path: Path) -> None:
     asked = job(tmp_path)
-    search_settings(asked, prepare(asked))
+    found_by(asked)
     for changes in ({"source": frame(41)}, {"seed": 5}, {"k": 4}, {"sweeps": [1, 3]},
                     {"judge": "shelves"}):  # fmt: skip
         other = job(tmp_path, **changes)
-        prepared = prepare(other)
         with pytest.raises(LedgerError, match="choose another place"):
-            search_settings(other, prepared)
+            found_by(other)
     more = job(tmp_path, grid={"factors": [2, 4, 8]})
-    found = search_settings(more, prepare(more))  # a wider grid of the same is no other run
+    found = found_by(more)  # a wider grid of the same is no other run
     assert len(found.leaderboard) == 4
 
 
@@ -243,7 +250,7 @@ def test_threads_change_nothing_that_is_found(tmp_path: Path) -> None:
     found = []
     for threads in (1, 4):
         asked = job(tmp_path / str(threads), threads=threads)
-        result = search_settings(asked, prepare(asked))
+        result = found_by(asked)
         with Ledger(asked.out / "ledger.sqlite") as ledger:
             points = [ledger.points(number) for number in (2, 3)]
         found.append((list(result.curves.rows()), points))
@@ -352,14 +359,14 @@ def test_a_run_may_split_in_other_ways(tmp_path: Path, by: str, judge: str) -> N
 
 def test_an_unknown_way_of_splitting_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="not by 'luck'"):
-        prepare(job(tmp_path, by="luck", source=tmp_path / "no such file.csv"))
+        resolve(job(tmp_path, by="luck", source=tmp_path / "no such file.csv"))
     with pytest.raises(SettingError, match="takes no held_out="):
-        prepare(job(tmp_path, by="users", source=tmp_path / "no such file.csv"))
+        resolve(job(tmp_path, by="users", source=tmp_path / "no such file.csv"))
 
 
 def test_the_leaderboard_keeps_its_columns_where_popularity_leads(tmp_path: Path) -> None:
     asked = job(tmp_path, settings={"regularization": 1e6, "alpha": 0.0})
-    found = search_settings(asked, prepare(asked))
+    found = found_by(asked)
     names = found.leaderboard.column_names
     assert names[:4] == ("rank", "run", "model", "factors")
     assert "popularity" in found.leaderboard["model"].tolist()
@@ -369,7 +376,7 @@ def test_the_leaderboard_keeps_its_columns_where_popularity_leads(tmp_path: Path
 def test_the_first_of_the_leaderboard_is_the_run_that_was_chosen(tmp_path: Path) -> None:
     asked = job(tmp_path, grid={"factors": [2, 3, 4, 5, 6], "regularization": [1.0, 2.0]},
                 settings={"alpha": 3.0})  # fmt: skip
-    found = search_settings(asked, prepare(asked))
+    found = found_by(asked)
     first = next(row for row in found.leaderboard.rows() if row["model"] == "als")
     assert first["run"] == found.best_run
     assert (first["factors"], first["sweep"]) == (found.best.factors, found.best.iterations)

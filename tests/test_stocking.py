@@ -20,7 +20,7 @@ from alsolike.evaluation.stocking import (
 from alsolike.models.als import ALSConfig, fit
 from alsolike.models.chance import ChanceConfig, fit_chance
 from alsolike.models.ease import EASEConfig, fit_ease
-from alsolike.models.neighbours import NeighboursConfig, fit_neighbours
+from alsolike.models.neighbours import ItemKNNConfig, fit_neighbours
 from alsolike.models.popularity import fit_popularity
 from alsolike.testing import tiny_likes
 
@@ -60,7 +60,7 @@ def weights_of(likes: Interactions, regularization: float) -> np.ndarray[Any, An
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 40))
 def test_shelves_are_those_written_out(seed: int, least: int, k: int) -> None:
     likes = tiny_likes(25, 20, seed=seed)
-    everyone = NeighboursConfig(neighbours=likes.n_items)
+    everyone = ItemKNNConfig(neighbours=likes.n_items)
     chance = fit_chance(likes, ChanceConfig(seed=seed))
     of_users = chance.scores(slice(None), slice(None))
     asked = np.arange(likes.n_items, dtype=np.int32)[::-1]
@@ -82,7 +82,7 @@ def test_shelves_are_those_written_out(seed: int, least: int, k: int) -> None:
 
 
 def test_neighbours_that_are_not_kept_are_not_shown() -> None:
-    model = fit_neighbours(LIKES, NeighboursConfig(neighbours=3))
+    model = fit_neighbours(LIKES, ItemKNNConfig(neighbours=3))
     found = shelves_of(model, LIKES, min_count=1).ranked(np.arange(30, dtype=np.int32), 5)
     kept = model.similarities.toarray()
     for item, shown in enumerate(found.indices):
@@ -117,7 +117,7 @@ def test_what_was_given_of_others_later_changes_no_shelf() -> None:
     less = LIKES.keep(np.arange(LIKES.n_interactions) % 3 > 0)
     asked = np.arange(30, dtype=np.int32)
     for model in (
-        fit_neighbours(less, NeighboursConfig()),
+        fit_neighbours(less, ItemKNNConfig()),
         fit_ease(less, EASEConfig()),
         fit_popularity(less),
         fit_chance(less, ChanceConfig()),
@@ -132,7 +132,7 @@ def test_what_was_given_of_others_later_changes_no_shelf() -> None:
 def test_shelves_do_not_depend_on_threads_nor_on_who_else_is_asked() -> None:
     asked = np.arange(30, dtype=np.int32)
     for model in (
-        fit_neighbours(LIKES, NeighboursConfig(weighting="bm25")),
+        fit_neighbours(LIKES, ItemKNNConfig(weighting="bm25")),
         fit_ease(LIKES, EASEConfig()),
         fit_chance(LIKES, ChanceConfig(seed=4)),
     ):
@@ -158,7 +158,7 @@ def test_chance_is_below_all_others() -> None:
             fit_chance(shown, ChanceConfig()),
             fit_popularity(shown),
             fit_ease(shown, EASEConfig(regularization=50.0)),
-            fit_neighbours(shown, NeighboursConfig()),
+            fit_neighbours(shown, ItemKNNConfig()),
             fit(shown, ALSConfig(factors=4)),
         )
     ]

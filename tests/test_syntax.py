@@ -15,7 +15,7 @@ from alsolike.cli import main
 from alsolike.cli.syntax import as_typed
 from alsolike.models.config import ALSConfig
 from alsolike.models.ease import EASEConfig
-from alsolike.models.neighbours import NeighboursConfig
+from alsolike.models.neighbours import ItemKNNConfig
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "alsolike"
 
@@ -23,7 +23,7 @@ OPTIONS = {
     option.name for verb in main.commands.values() for option in verb.params
     if isinstance(option, click.Option)
 }  # fmt: skip
-SETTINGS = {one.name for config in (ALSConfig, EASEConfig, NeighboursConfig)
+SETTINGS = {one.name for config in (ALSConfig, EASEConfig, ItemKNNConfig)
             for one in fields(config)}  # fmt: skip
 # What callers of Python alone can meet, and where.
 ONLY_PYTHON = {

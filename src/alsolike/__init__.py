@@ -25,15 +25,19 @@ if TYPE_CHECKING:
     )
     from alsolike.errors import AlsolikeError
     from alsolike.evaluation.measures import evaluate
-    from alsolike.models.als import fit, fold_in, fold_in_items, iterate, loss
+    from alsolike.job import Job
+    from alsolike.models.als import fold_in, fold_in_items, loss
     from alsolike.models.bundle import load, save
     from alsolike.models.config import ALSConfig
+    from alsolike.models.ease import EASEConfig
     from alsolike.models.factor_model import FactorModel
+    from alsolike.models.fitting import fit, iterate
+    from alsolike.models.neighbours import ItemKNNConfig
     from alsolike.models.popularity import fit_popularity
     from alsolike.recommending.explaining import explain
     from alsolike.recommending.many import recommend, similar
     from alsolike.recommending.one import recommend_for_likes
-    from alsolike.run import Job, run_job
+    from alsolike.run import run_job
     from alsolike.tables import Table
     from alsolike.tuning.search import search
     from alsolike.tuning.searching import Searching
@@ -45,8 +49,10 @@ __version__ = "0.1.0"
 __all__ = [
     "ALSConfig",
     "AlsolikeError",
+    "EASEConfig",
     "FactorModel",
     "Interactions",
+    "ItemKNNConfig",
     "Job",
     "Range",
     "Searching",
@@ -94,15 +100,19 @@ _ROOMS = {
     ),
     "errors": ("AlsolikeError",),
     "evaluation.measures": ("evaluate",),
-    "models.als": ("fit", "fold_in", "fold_in_items", "iterate", "loss"),
-    "models.base": ("FactorModel",),
+    "models.als": ("fold_in", "fold_in_items", "loss"),
     "models.bundle": ("load", "save"),
     "models.config": ("ALSConfig",),
+    "models.ease": ("EASEConfig",),
+    "models.factor_model": ("FactorModel",),
+    "models.fitting": ("fit", "iterate"),
+    "models.neighbours": ("ItemKNNConfig",),
     "models.popularity": ("fit_popularity",),
     "recommending.explaining": ("explain",),
     "recommending.many": ("recommend", "similar"),
     "recommending.one": ("recommend_for_likes",),
-    "run": ("Job", "run_job"),
+    "job": ("Job",),
+    "run": ("run_job",),
     "tables": ("Table",),
     "tuning.search": ("search",),
     "tuning.searching": ("Searching",),

@@ -9,7 +9,7 @@ import contextlib
 import gc
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -20,13 +20,16 @@ from alsolike.evaluation.measures import mean_squared_error, measured
 from alsolike.evaluation.questions import Questions
 from alsolike.kernels.batch import SMALL, solve_small
 from alsolike.kernels.cache import expect, is_kept, keeps
+from alsolike.kernels.metrics import measure_lists
 from alsolike.kernels.panels import scan_panels
 from alsolike.kernels.single import solve_single
+from alsolike.kernels.topk import scan_block
 from alsolike.models.als import fit
 from alsolike.models.als_model import ALSModel
 from alsolike.models.config import ALSConfig
 from alsolike.models.halfsweep import Side, solve_side
 from alsolike.models.popularity import fit_popularity
+from alsolike.models.registry import family_named
 from alsolike.recommending.excluding import with_excluded
 from alsolike.recommending.many import source_of, top_items
 from alsolike.recommending.scan import Ranked
@@ -35,17 +38,30 @@ from alsolike.recommending.scan import Ranked
 _ENGINE = LocalEngine(1)
 
 
-def is_compiled() -> bool:
-    """Say whether the kernels that every run needs are there, so that nothing is to be compiled."""
-    return all(map(is_kept, (solve_small, solve_single, scan_panels)))
+def is_compiled(families: Sequence[str] | None = None) -> bool:
+    """Say whether the kernels that every run needs are there, so that nothing is to be compiled.
+
+    Parameters
+    ----------
+    families : sequence of str or None
+        Of these alone; None: of any.
+    """
+    if _solves(families):
+        return all(map(is_kept, (solve_small, solve_single, scan_panels)))
+    return all(map(is_kept, (scan_block, measure_lists)))
 
 
 @contextlib.contextmanager
-def ahead() -> Iterator[bool]:
+def ahead(families: Sequence[str] | None = None) -> Iterator[bool]:
     """Let other processes compile meanwhile what is not compiled yet; yield whether they do.
 
     Where compiled code cannot be kept they would work for nothing: then none is started, and each
     kernel is compiled where it is needed. None outlives the context.
+
+    Parameters
+    ----------
+    families : sequence of str or None
+        What will be trained; None: what is usual.
 
     Examples
     --------
@@ -54,8 +70,9 @@ def ahead() -> Iterator[bool]:
     >>> _fitted(likes, factors=2)  # waits for what is still being compiled
     ALSModel(3 users, 3 items, 2 factors, 1 sweeps)
     """
-    needed = keeps() and not is_compiled()
-    with _helping(SHARES if needed else ()) as helpers:
+    needed = keeps() and not is_compiled(families)
+    shares = SHARES if _solves(families) else MEASURES
+    with _helping(shares if needed else ()) as helpers:
         expect(helpers)
         yield needed
 
@@ -70,6 +87,12 @@ def compile_all() -> None:
             helper.wait()
     for share in others:  # loads what the helpers kept, compiles what they could not
         SHARES[share]()
+
+
+def _solves(families: Sequence[str] | None) -> bool:
+    """Say whether the training of any of these families needs compiled code."""
+    likes, known = _full(2), map(family_named, families or ())
+    return families is None or any(one.code(one.config(), likes) is not None for one in known)
 
 
 @contextlib.contextmanager
@@ -110,12 +133,18 @@ def _short_rows_and_lists() -> None:
 def _long_rows_and_measures() -> None:
     """Use what solves long rows, and what measures lists."""
     _solve_users(_full(SMALL + 8), factors=SMALL + 8)
+    _measures()
+    likes = _full(4)
+    mean_squared_error(_untrained(likes), likes, engine=_ENGINE)
+
+
+def _measures() -> None:
+    """Use what ranks and measures lists of models without factors."""
     likes = _full(4)
     questions = Questions.of(likes, None, None)
     lists = Ranked.nothing(len(questions.users), 2)
     measured(fit_popularity(likes), questions, lists, [1], ["precision", "auc"], _ENGINE)
     top_items(fit_popularity(likes), [0], k=1, engine=_ENGINE)
-    mean_squared_error(_untrained(likes), likes, engine=_ENGINE)
 
 
 def _full(size: int) -> Interactions:
@@ -150,8 +179,10 @@ SHARES: dict[str, Callable[[], None]] = {
     "short-rows-and-lists": _short_rows_and_lists,
     "long-rows-and-measures": _long_rows_and_measures,
 }
+# Where nothing that is trained is solved for: a part of the second share.
+MEASURES: dict[str, Callable[[], None]] = {"measures": _measures}
 
 if __name__ == "__main__":
     # Looking for garbage takes a tenth of the time, and this process ends soon.
     gc.disable()
-    SHARES[sys.argv[1]]()
+    (SHARES | MEASURES)[sys.argv[1]]()

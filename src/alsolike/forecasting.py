@@ -8,7 +8,7 @@ again in between is taken to be free.
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,12 +16,11 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.texts import Texts
 from alsolike.engines.base import Shape
 from alsolike.engines.memory import taken
-from alsolike.kernels.batch import SMALL, solve_small
 from alsolike.kernels.cache import is_kept, is_loaded
-from alsolike.kernels.conjugate import solve_cg
 from alsolike.kernels.panels import scan_panels
-from alsolike.kernels.single import solve_single
-from alsolike.models.config import ALSConfig
+from alsolike.models.family import TrainingData
+from alsolike.models.registry import family_of
+from alsolike.recommending.scan import QUERIES_PER_BLOCK
 
 MIB = 1 << 20
 
@@ -86,8 +85,8 @@ class Forecast:
             return None
         return (
             f"This run may need {_said(needed)} more memory than it has now, and "
-            f"{_said(free)} are free: the system may stop it. Ask for fewer factors, or filter "
-            "more strictly (min_per_user, min_per_item)."
+            f"{_said(free)} are free: the system may stop it. Ask for fewer factors or families, "
+            "or filter more strictly (min_per_user, min_per_item)."
         )
 
     def __str__(self) -> str:
@@ -99,7 +98,7 @@ class Forecast:
 
 def forecast(
     kept: Interactions,
-    configs: Sequence[ALSConfig],
+    configs: Sequence[Any],
     *,
     points: int,
     test_users: int,
@@ -114,8 +113,8 @@ def forecast(
     ----------
     kept : Interactions
         What the filter kept. It and the parts of the split are in memory already.
-    configs : sequence of ALSConfig
-        All that the search will try.
+    configs : sequence of Config
+        All that may be chosen, of any family.
     points : int
         Scored points of all learning curves.
     test_users : int
@@ -124,27 +123,30 @@ def forecast(
         Length of the lists of similar items and of recommendations.
     threads : int
     baselines : int
-        Bytes that the lines to beat take at their peak.
+        Bytes that all trainings take at their peak that are scored at their end alone, such as the
+        lines to beat; see `at_once`.
     workers : int
         Processes that train; 1: this one does.
     """
-    pairs, f = _PAIR * kept.n_interactions, max(config.factors for config in configs)
-    model = 4 * f * (kept.n_users + kept.n_items)
-    fitting = _fitting(kept, configs, threads)
-    judging = model + _judging(kept, f)
+    pairs, trainings = _PAIR * kept.n_interactions, _Trainings(kept, configs, threads)
     auc = min(threads, math.ceil(4 * test_users * kept.n_items / _AUC_SCORES)) * _AUC_SCORES
     similar, of_similar = _shelf(kept, kept.items.ids, shelf)
     recommended, of_recommended = _shelf(kept, kept.users.ids, shelf)
-    directions = 4 * f * kept.n_items
-    shelving = max(directions + _ranking(kept, f), of_similar, similar + of_recommended)
-    left = model + similar + recommended
+    tables, later_table = similar + recommended, similar + of_recommended
     shape = Shape(threads, threads) if workers == 1 else Shape(workers, threads, workers)
-    searching = search_memory(kept, configs, shape, baselines=baselines)
+    swept = [one for one in configs if family_of(one).scored == "sweeps"]
+    searching = search_memory(kept, swept, shape, baselines=baselines)
     # Each table that is trained on is there twice, by users and by items. The search's stays so.
     stages = {
-        "test": 3 * pairs + max(fitting, judging + auc),
-        "shelves": 2 * pairs + max(fitting, model + shelving),
-        "writing": 2 * pairs + left + _drawing(points) + _bundle(kept, model),
+        "test": 3 * pairs + trainings.most(lambda one: max(one.peak, one.judged + auc)),
+        "shelves": 2 * pairs
+        + trainings.most(
+            lambda one: max(one.peak, one.model + max(one.shelves, of_similar, later_table))
+        ),
+        "writing": 2 * pairs
+        + trainings.most(lambda one: one.model + _bundle(kept, one.model))
+        + tables
+        + _drawing(points),
     }
     code = _code(configs)
     later = {name: code + size for name, size in stages.items()}
@@ -153,18 +155,24 @@ def forecast(
 
 def search_memory(
     train: Interactions,
-    configs: Sequence[ALSConfig],
+    configs: Sequence[Any],
     shape: Shape,
     *,
     baselines: int = 0,
 ) -> Forecast:
-    """Forecast the memory of a search alone; `shape` is that of its trainings."""
-    pairs, f = _PAIR * train.n_interactions, max(config.factors for config in configs)
-    model = 4 * f * (train.n_users + train.n_items)
-    sides = max(_sides(train, config) for config in configs)
-    # Scored at its sweeps, a training's last model is held while the next sweep is done.
-    training = _fitting(train, configs, shape.threads) + model
-    one = max(training, sides + model + _judging(train, f))
+    """Forecast the memory of a search alone; `shape` is that of its trainings.
+
+    Parameters
+    ----------
+    train : Interactions
+    configs : sequence of Config
+        Of the families that are scored at sweeps.
+    shape : Shape
+    baselines : int
+        As of `forecast`.
+    """
+    pairs, trainings = _PAIR * train.n_interactions, _Trainings(train, configs, shape.threads)
+    one = trainings.most(lambda one: max(one.searched, one.held + one.judged))
     code, (present, so_far) = _code(configs), taken()
     here = 0 if shape.processes else min(shape.beside, len(configs))
     stages = {
@@ -177,33 +185,54 @@ def search_memory(
     return Forecast(present, so_far, stages, shape.processes, shape.processes and each, what)
 
 
-def _fitting(kept: Interactions, configs: Sequence[ALSConfig], threads: int) -> int:
-    """Return what a fit holds besides the pairs."""
-    f = max(config.factors for config in configs)
-    sides = max(_sides(kept, config) for config in configs)
-    return sides + _scratch(kept, f, threads) + max(_factors(kept, config) for config in configs)
+def at_once(interactions: Interactions, configs: Sequence[Any], threads: int) -> int:
+    """Return what the dearest of these trainings take, as many at once as there are threads."""
+    data = TrainingData(interactions)
+    needed = (family_of(one).memory(data, one, threads=1) for one in configs)
+    return sum(sorted(needed)[-threads:])
 
 
-def _sides(kept: Interactions, config: ALSConfig) -> int:
-    """Return what a training holds besides pairs and factors: amounts, and three numbers a row."""
-    amounts = 2 * 8 * kept.n_interactions if config.confidence == "log" else 0
-    return amounts + 3 * 8 * (kept.n_users + kept.n_items)
+class _Trainings:
+    """What trainings of these configurations take."""
+
+    def __init__(self, train: Interactions, configs: Sequence[Any], threads: int) -> None:
+        self._all = [_Training(TrainingData(train), config, threads) for config in configs]
+
+    def most(self, bytes_of: Callable[["_Training"], int]) -> int:
+        """Return the most that any of them takes."""
+        return max(map(bytes_of, self._all), default=0)
 
 
-def _factors(kept: Interactions, config: ALSConfig) -> int:
-    """Return the factors that a fit holds: each side once; with momentum, users three times."""
-    users, items = (4 * config.factors * n for n in (kept.n_users, kept.n_items))
-    return 3 * users + items if config.momentum else users + items
+class _Training:
+    """What one training takes, in bytes besides the pairs.
 
+    Attributes
+    ----------
+    model : int
+        The model alone.
+    peak, held : int
+        See `alsolike.models.family.Family.memory` and `held`.
+    searched : int
+        The training where it is scored at sweeps: its last model is held while the next is done.
+    judged : int
+        The model, and what it takes to measure it on what it was trained on.
+    shelves : int
+        What it takes to list similar items, besides the model.
+    """
 
-def _scratch(kept: Interactions, f: int, threads: int) -> int:
-    """Return what threads need: each its systems, and 8,192 rows of factors as float64."""
-    rows = min(threads * 8192, max(kept.n_users, kept.n_items))
-    return threads * (8 * f * f + MIB // 2) + 8 * f * rows
+    def __init__(self, data: TrainingData, config: Any, threads: int) -> None:
+        family, train = family_of(config), data.interactions
+        self.model = int(family.cost(config, train.n_users, train.n_items))
+        self.peak, self.held = family.memory(data, config, threads), family.held(data, config)
+        self.searched = self.peak + (self.model if family.scored == "sweeps" else 0)
+        f = family.factors(config)
+        blocks = 0 if f else threads * 4 * QUERIES_PER_BLOCK * train.n_items
+        self.judged = self.model + (_judging(train, f) if f else blocks)
+        self.shelves = 4 * f * train.n_items + _ranking(train, f) + blocks
 
 
 def _judging(kept: Interactions, f: int) -> int:
-    """Return what it takes to measure a model on what it was trained on, besides the model.
+    """Return what it takes to measure factors on what they were trained on, besides the model.
 
     Either the pairs as float64 with places, twice, beside the items as float64; or the pairs once,
     beside a ranking.
@@ -249,13 +278,11 @@ def _bundle(kept: Interactions, model: int) -> int:
     return max(checked, *(sum(files[:at]) + 2 * file for at, file in enumerate(files)))
 
 
-def _code(configs: Sequence[ALSConfig]) -> int:
+def _code(configs: Sequence[Any]) -> int:
     """Return what compiled code is still to take in this process."""
     wanted: set[Any] = {scan_panels}
     for config in configs:
-        wanted |= {solve_small} if config.solver == "exact" else {solve_cg}
-        # Smaller systems come to it, too, where alpha is large; only the training can tell.
-        wanted |= {solve_single} if config.solver == "exact" and config.factors > SMALL else set()
+        wanted |= set(family_of(config).kernels(config))
     if all(map(is_loaded, wanted)):
         return 0
     return _KERNELS + (0 if all(map(is_kept, wanted)) else _COMPILER)

@@ -151,10 +151,11 @@ def with_hints(config: type[Kind]) -> type[Kind]:
 
 def _misfit(signature: inspect.Signature, args: tuple[object, ...], given: Iterable[str]) -> str:
     """Return what a call has too much or lacks, as the rest of a sentence."""
-    kinds = signature.parameters.values()
+    kinds = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    takes_any = len(kinds) < len(signature.parameters)
     named = list(given)
     for name in named:
-        if name not in signature.parameters:
+        if name not in signature.parameters and not takes_any:
             return (
                 f"has no argument {name!r}.{did_you_mean(name, signature.parameters, plain=True)}"
             )

@@ -7,12 +7,16 @@ In the test file of a further model::
         check(fit_my_model)
 
 where ``fit_my_model`` takes `Interactions` and returns a `Recommender`. Each check raises
-AssertionError with what was expected and what came.
+AssertionError with what was expected and what came. What only some models can do, such as taking in
+new people, is checked of those that have the protocol for it (`alsolike.models.base`).
 """
 
+import tempfile
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
@@ -20,7 +24,17 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.als_model import ALSModel
-from alsolike.models.base import Floats, Recommender
+from alsolike.models.base import (
+    Explains,
+    FittedModel,
+    Floats,
+    FoldsIn,
+    FoldsInItems,
+    ItemScorer,
+    Recommender,
+)
+from alsolike.models.bundle import load, save
+from alsolike.models.registry import family_of_model
 from alsolike.recommending.many import top_items
 
 __all__ = ["CONTRACT", "tiny_likes", "tiny_model"]
@@ -105,7 +119,8 @@ def check_ids(fit: Fit) -> None:
     model = fit(likes)
     _expect(model.users == likes.users, f"users {likes.users}", model.users)
     _expect(model.items == likes.items, f"items {likes.items}", model.items)
-    _expect(model.name.isidentifier(), "one word as name", model.name)
+    is_word = model.name.replace("-", "_").isidentifier()
+    _expect(is_word, "one word as name", model.name)
 
 
 def check_shape(fit: Fit) -> None:
@@ -185,6 +200,114 @@ def check_recommends_unseen(fit: Fit) -> None:
         _expect_close(ranks, _all_scores(model)[row, listed], "scores of recommended items")
 
 
+def check_item_scores(fit: Fit) -> None:
+    """Check that items compare with items in blocks of any cut, by numbers or -inf."""
+    model = fit(tiny_likes())
+    if not isinstance(model, ItemScorer):
+        return
+    whole = model.item_scores(_EVERYTHING, _EVERYTHING)
+    _expect(whole.shape == (40, 40), "item scores (40, 40)", whole.shape)
+    _expect(whole.dtype == np.float32, "float32 item scores", whole.dtype)
+    _expect(bool((whole < np.inf).all()), "item scores that are numbers or -inf", "NaN or inf")
+    for rows in (np.array([7]), np.array([39, 0, 7], dtype=np.int32)):
+        for columns in (slice(0, 1), slice(3, 40)):
+            block, expected = model.item_scores(rows, columns), whole[rows, columns]
+            same = np.isneginf(block) == np.isneginf(expected)
+            _expect(bool(same.all()), "-inf where the whole has it", "it elsewhere")
+            shown = np.isfinite(expected)
+            _expect_close(block[shown], expected[shown], "item scores")
+
+
+def check_new_people(fit: Fit) -> None:
+    """Check that people are scored by their likes, in blocks of any cut, with likes or without."""
+    likes = tiny_likes()
+    model = fit(likes)
+    if not isinstance(model, FoldsIn):
+        return
+    strangers = tiny_likes(seed=1).user_items
+    whole = model.user_scores(strangers, _EVERYTHING)
+    _expect(whole.shape == (30, 40), "scores (30, 40)", whole.shape)
+    _expect(whole.dtype == np.float32, "float32 scores", whole.dtype)
+    _expect(bool(np.isfinite(whole).all()), "finite scores", "others")
+    for rows in (np.array([3]), np.array([29, 3])):
+        for columns in (slice(0, 1), slice(3, 40)):
+            block = model.user_scores(strangers[rows], columns)
+            _expect_close(block, whole[rows, columns], "scores of new people")
+
+
+def check_folds_in(fit: Fit) -> None:
+    """Check that a known user's likes are scored as the user is, and that a history can change."""
+    likes = tiny_likes()
+    model = fit(likes)
+    if not isinstance(model, FoldsIn):
+        return
+    before = _all_scores(model)
+    _expect_close(model.user_scores(likes.user_items, _EVERYTHING), before, "scores by likes")
+    fewer = likes.keep(np.arange(likes.n_interactions) % 2 == 0)
+    moved = model.with_history(fewer)
+    expected = model.user_scores(fewer.user_items, _EVERYTHING)
+    _expect_close(_all_scores(moved), expected, "scores of another history")
+    _expect(_all_scores(model).tobytes() == before.tobytes(), "the model as it was", "another")
+
+
+def check_new_items(fit: Fit) -> None:
+    """Check that items come in by who likes them, and that the model itself stays as it is."""
+    likes = tiny_likes()
+    model = fit(likes)
+    if not isinstance(model, FoldsInItems) or not isinstance(model, FittedModel):
+        return
+    before, old = _all_scores(model), likes.items.id_of(7)
+    users = [likes.users.id_of(row) for row in (0, 2, 4, 2)]
+    likers = Interactions.from_columns(users, ["new", "new", "new", old])
+    larger = model.with_items(likers)
+    _expect(larger.users == likes.users, "the same users", larger.users)
+    _expect(larger.items == likes.items.union(likers.items), "all items", larger.items)
+    scores = _all_scores(larger)
+    _expect(scores.shape == (30, 41), "scores (30, 41)", scores.shape)
+    _expect(bool(np.isfinite(scores).all()), "finite scores", "others")
+    counts = larger.item_counts[[larger.items.index_of("new"), larger.items.index_of(old)]]
+    _expect(counts.tolist() == [3, 1], "the likes that came, [3, 1]", counts)
+    _expect(_all_scores(model).tobytes() == before.tobytes(), "the model as it was", "another")
+
+
+def check_contributions(fit: Fit) -> None:
+    """Check that what each like adds comes to the score, dislikes and amounts included."""
+    model = fit(tiny_likes())
+    if not (isinstance(model, Explains) and isinstance(model, FoldsIn)):
+        return
+    liked = np.array([2, 7, 11], dtype=np.int32)
+    values = np.array([1, 3, -1], dtype=np.float32)
+    items = np.array([0, 7, 20, 39], dtype=np.int32)
+    found = model.contributions(liked, values, items)
+    _expect(found.parts.shape == (4, 3), "what 3 likes add to 4 scores, (4, 3)", found.parts.shape)
+    row = sp.csr_array((values, liked, [0, 3]), shape=(1, 40), dtype=np.float32)
+    scores = model.user_scores(row, _EVERYTHING)[0]
+    _expect_close(found.parts.sum(axis=1), scores[items], "sums of what likes add")
+
+
+def check_saved(fit: Fit) -> None:
+    """Check that a saved model is loaded to the bit, with its history and without."""
+    model = fit(tiny_likes())
+    if not isinstance(model, FittedModel):
+        return
+    family = family_of_model(model)
+    for with_history in (True, False):
+        with tempfile.TemporaryDirectory() as folder:
+            save(model, f"{folder}/model", with_history=with_history)
+            loaded = load(f"{folder}/model")
+            packed = family.pack(loaded)
+            for name, array in family.pack(model).items():
+                same = packed[name].tobytes() == array.tobytes()
+                _expect(same, f"{name} as it was saved", "other numbers")
+            for part in ("users", "items", "settings", "sweeps", "name"):
+                now, then = getattr(loaded, part), getattr(model, part)
+                _expect(now == then, f"{part}: {then}", now)
+            _expect((loaded.history is not None) == with_history, "the history or none", "other")
+            if with_history:
+                same = _all_scores(loaded).tobytes() == _all_scores(model).tobytes()
+                _expect(same, "the scores of the saved model", "others")
+
+
 CONTRACT: tuple[Callable[[Fit], None], ...] = (
     check_ids,
     check_shape,
@@ -195,6 +318,12 @@ CONTRACT: tuple[Callable[[Fit], None], ...] = (
     check_learns,
     check_small,
     check_recommends_unseen,
+    check_item_scores,
+    check_new_people,
+    check_folds_in,
+    check_new_items,
+    check_contributions,
+    check_saved,
 )
 
 
@@ -207,7 +336,7 @@ def _expect(holds: bool, expected: object, found: object) -> None:
         raise AssertionError(f"{expected} expected, {found} found")
 
 
-def _expect_close(found: Floats, expected: Floats, what: str) -> None:
+def _expect_close(found: npt.NDArray[np.floating[Any]], expected: Floats, what: str) -> None:
     limit = _TOLERANCE * max(1.0, float(np.abs(expected).max(initial=0)))
     gap = float(np.abs(found - expected).max(initial=0))
     _expect(gap <= limit, f"{what} within {limit:.1e} of the whole's", f"a gap of {gap:.1e}")

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ import pytest
 from alsolike import testing
 from alsolike.data.interactions import Interactions
 from alsolike.models.als import ALSConfig, fit
-from alsolike.models.base import FactorModel, Floats, Recommender, Rows
+from alsolike.models.als_model import ALSModel
+from alsolike.models.base import Contributions, FittedModel, Floats, Recommender
 from alsolike.models.bundle import load, save
 from alsolike.models.chance import ChanceConfig, ChanceModel, fit_chance
 from alsolike.models.ease import EASEConfig, EASEModel, fit_ease
-from alsolike.models.neighbours import NeighboursConfig, NeighboursModel, fit_neighbours
+from alsolike.models.factor_model import FactorModel
+from alsolike.models.neighbours import ItemKNNConfig, ItemKNNModel, fit_neighbours
 from alsolike.models.popularity import fit_popularity
-from alsolike.testing import CONTRACT, tiny_likes
+from alsolike.models.registry import family_of_model, trained
+from alsolike.testing import CONTRACT, tiny_likes, tiny_model
 
 Fit = Callable[[Interactions], Recommender]
 
@@ -33,12 +37,12 @@ def fit_more_factors_than_items(train: Interactions) -> FactorModel:
     return fit(train, ALSConfig(factors=50, iterations=2, alpha=1000.0))
 
 
-def fit_knn_cosine(train: Interactions) -> NeighboursModel:
-    return fit_neighbours(train, NeighboursConfig(neighbours=10))
+def fit_knn_cosine(train: Interactions) -> ItemKNNModel:
+    return fit_neighbours(train, ItemKNNConfig(neighbours=10))
 
 
-def fit_knn_bm25(train: Interactions) -> NeighboursModel:
-    return fit_neighbours(train, NeighboursConfig(weighting="bm25", shrinkage=2.0))
+def fit_knn_bm25(train: Interactions) -> ItemKNNModel:
+    return fit_neighbours(train, ItemKNNConfig(weighting="bm25", shrinkage=2.0))
 
 
 def fit_all_on_all(train: Interactions) -> EASEModel:
@@ -49,54 +53,74 @@ def fit_random(train: Interactions) -> ChanceModel:
     return fit_chance(train, ChanceConfig(seed=1))
 
 
-@pytest.fixture(scope="module")
-def fit_and_load(tmp_path_factory: pytest.TempPathFactory) -> Fit:
-    folder: Path = tmp_path_factory.mktemp("bundles")
+FITS = [
+    fit_als,
+    fit_als_cg,
+    fit_more_factors_than_items,
+    fit_popularity,
+    fit_knn_cosine,
+    fit_knn_bm25,
+    fit_all_on_all,
+    fit_random,
+]
+# A model that learns nothing, or solves new people in another way than those of its training.
+EXEMPT = {
+    (fit_random, testing.check_learns),
+    (fit_random, testing.check_folds_in),
+    (fit_als_cg, testing.check_folds_in),
+}
 
-    def fit_save_load(train: Interactions) -> FactorModel:
-        save(fit_als(train), folder / "model")
-        return load(folder / "model")
 
-    return fit_save_load
+def test_the_contract_is_checked_of_every_family() -> None:
+    families = {family_of_model(fit(tiny_likes())) for fit in FITS}
+    assert families == set(trained())
 
 
-@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
 @pytest.mark.parametrize(
-    "train",
-    [
-        fit_als,
-        fit_als_cg,
-        fit_more_factors_than_items,
-        fit_popularity,
-        fit_knn_cosine,
-        fit_knn_bm25,
-        fit_all_on_all,
-    ],
+    ("train", "check"),
+    [(train, check) for train in FITS for check in CONTRACT if (train, check) not in EXEMPT],
+    ids=lambda given: given.__name__,
 )
 def test_contract(train: Fit, check: Callable[[Fit], None]) -> None:
     check(train)
 
 
-@pytest.mark.parametrize(
-    "check",
-    [check for check in CONTRACT if check is not testing.check_learns],
-    ids=lambda check: check.__name__,
-)
-def test_contract_of_chance_which_learns_nothing(check: Callable[[Fit], None]) -> None:
-    check(fit_random)
+@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+def test_contract_of_a_loaded_model(tmp_path: Path, check: Callable[[Fit], None]) -> None:
+    def fit_save_load(train: Interactions) -> FittedModel:
+        save(fit_als(train), tmp_path / "model")
+        return load(tmp_path / "model")
+
+    check(fit_save_load)
 
 
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
-def test_contract_of_a_loaded_model(fit_and_load: Fit, check: Callable[[Fit], None]) -> None:
-    check(fit_and_load)
+def test_contract_of_factors_made_elsewhere(check: Callable[[Fit], None]) -> None:
+    def fit_elsewhere(train: Interactions) -> FactorModel:
+        model = fit_als(train)
+        return FactorModel(
+            users=model.users,
+            items=model.items,
+            user_factors=model.user_factors,
+            item_factors=model.item_factors,
+            item_counts=model.item_counts,
+            catalogue=model.catalogue,
+            history=model.history,
+        )
+
+    check(fit_elsewhere)
 
 
-def breaking(change: Callable[[Floats], Floats]) -> Fit:
-    """Return a fit whose models change their scores."""
+def breaking(change: Callable[[Any], Any], method: str = "scores") -> Fit:
+    """Return a fit whose models change what one of their methods returns."""
 
-    class Broken(FactorModel):
-        def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-            return change(super().scores(user_indices, item_indices))
+    class Broken(ALSModel):
+        pass
+
+    def changed(self: ALSModel, *given: Any, **named: Any) -> Any:
+        return change(getattr(super(Broken, self), method)(*given, **named))
+
+    setattr(Broken, method, changed)
 
     def train(likes: Interactions) -> Recommender:
         model = fit_als(likes)
@@ -119,6 +143,46 @@ def with_nan(scores: Floats) -> Floats:
         ("check_finite", breaking(with_nan), "finite scores expected, 30 NaN"),
         ("check_blocks", breaking(lambda scores: scores - scores.mean()), "within .* a gap of"),
         ("check_learns", breaking(np.negative), "likes to score above"),
+        (
+            "check_folds_in",
+            breaking(lambda scores: scores + np.float32(0.1)),
+            "scores by likes within .* a gap of",
+        ),
+        ("check_item_scores", breaking(with_nan, "item_scores"), "numbers or -inf expected"),
+        (
+            "check_item_scores",
+            breaking(lambda scores: scores + len(scores), "item_scores"),
+            "item scores within .* a gap of",
+        ),
+        ("check_new_people", breaking(with_nan, "user_scores"), "finite scores expected"),
+        (
+            "check_new_people",
+            breaking(lambda scores: scores + len(scores), "user_scores"),
+            "scores of new people within .* a gap of",
+        ),
+        (
+            "check_folds_in",
+            breaking(lambda model: tiny_model(30, 40), "with_history"),
+            "scores of another history within",
+        ),
+        (
+            "check_new_items",
+            breaking(
+                lambda model: dataclasses.replace(model, item_counts=model.item_counts + 1),
+                "with_items",
+            ),
+            r"the likes that came, \[3, 1\] expected",
+        ),
+        (
+            "check_contributions",
+            breaking(lambda one: Contributions(2 * one.pulls, one.similarities), "contributions"),
+            "sums of what likes add within",
+        ),
+        (
+            "check_saved",
+            lambda likes: dataclasses.replace(fit_als(likes), history=None),
+            "the history or none expected",
+        ),
         (
             "check_repeatable",
             breaking(lambda scores: scores + np.float32(np.random.default_rng().random())),

@@ -65,7 +65,7 @@ def run(
 def demo(data: Path, out: Path, threads: int | None, verbose: bool, quiet: bool) -> None:
     """Run on built-in data: a made-up catalogue whose pictures show which items belong together."""
     from alsolike.data.datasets import write_demo
-    from alsolike.run import Job
+    from alsolike.job import Job
 
     files = write_demo(data)
     reading = {
@@ -86,7 +86,7 @@ def demo(data: Path, out: Path, threads: int | None, verbose: bool, quiet: bool)
 
 
 def _job(likes: str, options: dict[str, Any]) -> Any:
-    from alsolike.run import Job
+    from alsolike.job import Job
 
     reading = taken_for_reading(options)
     asked = asked_of(options)
@@ -98,7 +98,8 @@ def _do(job: Any, *, quiet: bool, verbose: bool) -> None:
     from alsolike.compiling import ahead
     from alsolike.run import run_job
 
-    with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead() as compiling:
+    families = job.search.families
+    with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead(families) as compiling:
         _tell_of(terminal, compiling=compiling)
         outcome = run_job(job, observer=terminal)
     said = list(outcome.how_read.warnings)  # as soon as it was read
@@ -174,7 +175,7 @@ def split(
 ) -> None:
     """Split into training, validation and test, three Parquet files."""
     from alsolike.data.schemes import check_scheme, split_by
-    from alsolike.run import refuse_share
+    from alsolike.job import refuse_share
 
     check_scheme(by, held_out=held_out, share=share)
     refuse_share(share)
@@ -202,23 +203,27 @@ def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
     from alsolike.cli.terminal import Terminal
     from alsolike.compiling import ahead
     from alsolike.errors import DegenerateError
+    from alsolike.job import resolve
     from alsolike.publishing import write_search
-    from alsolike.run import alone_in_its_folder, prepare, search_settings
+    from alsolike.run import prepare, search_settings
+    from alsolike.writing import alone_in
 
     job = _job(likes, options)
-    with alone_in_its_folder(job):
-        with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead() as compiling:
+    asked, families = resolve(job), job.search.families
+    with alone_in(job.out):
+        with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead(families) as compiling:
             _tell_of(terminal, compiling=compiling)
-            prepared = prepare(job, observer=terminal)
+            prepared = prepare(asked, observer=terminal)
             try:
-                found = search_settings(job, prepared, observer=terminal)
+                found = search_settings(asked, prepared, observer=terminal)
             except DegenerateError as error:
                 write_search(error.found, job.out)
                 raise
             terminal.tell(found)
         write_search(found, job.out)
     if not quiet:
-        say(f"Wrote leaderboard.csv and learning_curves to {job.out}")
+        curves = " and learning_curves" if len(found.curves) else ""
+        say(f"Wrote leaderboard.csv{curves} to {job.out}")
 
 
 @click.command()

@@ -161,11 +161,18 @@ _SEARCHING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         {"is_flag": True, "default": None, "help": "Stop runs scoring below the median."},
     ),
     (
+        ("--families",),
+        {
+            "metavar": "NAME,NAME",
+            "help": "Models that may be published: als, item-knn, ease [default: als, item-knn "
+            "and, up to 10,000 items, ease].",
+        },
+    ),
+    (
         ("--baselines",),
         {
             "metavar": "NAME,NAME",
-            "help": "Lines to beat: popularity, item-knn, ease, random [default: all that are "
-            "quick].",
+            "help": "Models that are only compared with [default: popularity, random].",
         },
     ),
     (
@@ -275,13 +282,13 @@ def asked_of(options: dict[str, Any]) -> dict[str, Any]:
     from alsolike.tuning.recipe import read_recipe
     from alsolike.tuning.searching import Searching, seconds_of
 
-    baselines = options.pop("baselines")
     typed = {
         "space": checked(grid_of(options.pop("grid"))),
         "settings": checked(settings_of(options.pop("settings"))),
         "sweeps": numbers_of(options.pop("sweeps")),
         "judge": options.pop("judge"),
-        "baselines": None if baselines is None else [one.strip() for one in baselines.split(",")],
+        "families": names_of(options.pop("families")),
+        "baselines": names_of(options.pop("baselines")),
         **{name: options.pop(name) for name in _HOW},
     }
     file = options.pop("space")
@@ -314,6 +321,15 @@ def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
                 f"{', '.join(known)}."
             )
     return settings
+
+
+def names_of(text: str | None) -> list[str] | None:
+    """Return names with commas between them as a list.
+
+    >>> names_of("als, item-knn")
+    ['als', 'item-knn']
+    """
+    return None if text is None else [one.strip() for one in text.split(",")]
 
 
 def numbers_of(text: str | None) -> list[int] | None:

@@ -120,10 +120,10 @@ def with_items_of(before: Interactions, likers: Interactions) -> Interactions:
     expect_interactions(likers, "likers")
     places = before.users.places_of(likers.users)
     if (unknown := np.flatnonzero(places < 0)).size:
+        others = f" and {len(unknown) - 1:,} others" if len(unknown) > 1 else ""
         raise DataError(
             f"New items are taken in by users that the model knows; it does not know "
-            f"{likers.users.id_of(int(unknown[0]))!r} and {len(unknown) - 1:,} more. Leave them "
-            "out, or train anew."
+            f"{likers.users.id_of(int(unknown[0]))!r}{others}. Leave such likes out, or train anew."
         )
     renewed = np.isin(np.arange(before.n_items), before.items.places_of(likers.items))
     kept = before.keep(~renewed[before.user_items.indices])

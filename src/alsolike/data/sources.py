@@ -27,6 +27,7 @@ from alsolike.faults import (
     raise_of_system,
 )
 from alsolike.hints import did_you_mean
+from alsolike.machine import processors
 
 Ref = str | int
 
@@ -64,7 +65,7 @@ def workspace(threads: int | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, 
         settings = dict(SEALED) | {"temp_directory": str(scratch)}
         if threads is not None:
             settings["threads"] = threads
-        needed = _DATABASE + _EACH_THREAD * (threads or _processors())
+        needed = _DATABASE + _EACH_THREAD * (threads or processors())
         by_one = None if threads == 1 else _DATABASE + _EACH_THREAD
         if (left := expect_address_space(needed, by_one=by_one)) is not None:
             settings["memory_limit"] = f"{left - needed + _LEAST >> 20}MiB"
@@ -87,13 +88,6 @@ def workspace(threads: int | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, 
             if isinstance(error.__cause__, MemoryError):
                 raise out_of_memory(str(error.__cause__) or "an array") from error
             raise
-
-
-def _processors() -> int:
-    """Return how many processors this process may use; not every system has such a choice."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def load(

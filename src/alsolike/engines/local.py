@@ -1,7 +1,6 @@
 """The threads of this machine: a pool that pulls pieces, with BLAS held to one thread each."""
 
 import functools
-import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 from threadpoolctl import ThreadpoolController
 
 from alsolike.errors import SettingError
+from alsolike.machine import processors
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -30,7 +30,7 @@ class LocalEngine:
     def __init__(self, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise SettingError(f"threads must be at least 1, not {threads}.")
-        self._threads = threads or len(os.sched_getaffinity(0))
+        self._threads = threads or processors()
 
     @property
     def threads(self) -> int:

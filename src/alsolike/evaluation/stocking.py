@@ -126,7 +126,7 @@ class ScoredShelves(_OfModel):
     Parameters
     ----------
     model : ItemScorer
-        Such as `NeighboursModel`, `EASEModel` or `ChanceModel`.
+        Such as `ItemKNNModel`, `EASEModel` or `ChanceModel`.
     counts : int64, (n_items,)
         Interactions of each item in the training data.
     min_count : int

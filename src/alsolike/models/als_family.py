@@ -1,7 +1,7 @@
 """Alternating least squares as a family; the compiler comes with the first training."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class ALSFamily(Family):
     config: ClassVar[type[Any]] = ALSConfig
     model: ClassVar[type[FittedModel]] = ALSModel
     scored: ClassVar[Literal["sweeps", "end"]] = "sweeps"
+    goes_on: ClassVar[bool] = True
 
     def iterate(
         self,
@@ -38,7 +39,11 @@ class ALSFamily(Family):
         from alsolike.models import als  # noqa: PLC0415 - brings the compiler
 
         yield from als.iterate(
-            data.interactions, config, start=_to_go_on(start), engine=engine, observer=observer
+            data.interactions,
+            config,
+            start=cast("ALSModel | None", start),
+            engine=engine,
+            observer=observer,
         )
 
     def fit(
@@ -54,7 +59,11 @@ class ALSFamily(Family):
         from alsolike.models import als  # noqa: PLC0415 - brings the compiler
 
         return als.fit(
-            data.interactions, config, start=_to_go_on(start), engine=engine, observer=observer
+            data.interactions,
+            config,
+            start=cast("ALSModel | None", start),
+            engine=engine,
+            observer=observer,
         )
 
     def pack(self, model: ALSModel) -> Arrays:
@@ -66,14 +75,16 @@ class ALSFamily(Family):
         }
 
     def unpack(self, arrays: Part, known: Known) -> ALSModel:
-        """Return the model."""
-        factors = known.factors
+        """Return the model; its settings, which fold in and explain, are checked."""
+        ALSConfig.from_settings(known.settings)
+        users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
+        width = users.shape[1]
         return ALSModel(
             users=known.users,
             items=known.items,
-            user_factors=arrays.finite("user_factors", np.float32, len(known.users), factors),
-            item_factors=arrays.finite("item_factors", np.float32, len(known.items), factors),
-            eigenvalues=arrays.finite("eigenvalues", np.float64, factors),
+            user_factors=users,
+            item_factors=arrays.finite("item_factors", np.float32, len(known.items), width),
+            eigenvalues=arrays.finite("eigenvalues", np.float64, width),
             item_counts=known.item_counts,
             settings=known.settings,
             sweeps=known.sweeps,
@@ -87,14 +98,26 @@ class ALSFamily(Family):
         return 4.0 * config.factors * (n_users + n_items)
 
     def memory(self, data: TrainingData, config: ALSConfig, threads: int) -> int:
-        """Return what a fit holds besides the pairs: amounts, factors, systems of each thread."""
+        """Return what a fit takes besides the pairs: factors, and systems of each thread.
+
+        With momentum the users' factors are there three times. Each thread needs its systems, and
+        all of them 8,192 rows of factors as float64.
+        """
         train, f = data.interactions, config.factors
-        amounts = 2 * 8 * train.n_interactions if config.confidence == "log" else 0
-        sides = amounts + 3 * 8 * (train.n_users + train.n_items)
         users, items = 4 * f * train.n_users, 4 * f * train.n_items
         factors = 3 * users + items if config.momentum else users + items
         rows = min(threads * 8192, max(train.n_users, train.n_items))
-        return sides + factors + threads * (8 * f * f + (1 << 19)) + 8 * f * rows
+        return self.held(data, config) + factors + threads * (8 * f * f + (1 << 19)) + 8 * f * rows
+
+    def held(self, data: TrainingData, config: ALSConfig) -> int:
+        """Return what stays between sweeps: amounts, and three numbers a row."""
+        train = data.interactions
+        amounts = 2 * 8 * train.n_interactions if config.confidence == "log" else 0
+        return amounts + 3 * 8 * (train.n_users + train.n_items)
+
+    def factors(self, config: ALSConfig) -> int:
+        """Return the columns of both factor matrices."""
+        return config.factors
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ALSConfig]:
         """Return nothing: a grid of `alsolike.tuning.presets` is searched."""
@@ -106,6 +129,16 @@ class ALSFamily(Family):
 
         doubled = config.solver == "exact" and may_need_float64(train.user_items.data, config)
         return config.solver, config.confidence == "log", doubled
+
+    def kernels(self, config: ALSConfig) -> Sequence[Any]:
+        """Return the solver; smaller systems come to that of single rows where alpha is large."""
+        from alsolike.kernels.batch import SMALL, solve_small  # noqa: PLC0415 - the compiler
+        from alsolike.kernels.conjugate import solve_cg  # noqa: PLC0415
+        from alsolike.kernels.single import solve_single  # noqa: PLC0415
+
+        if config.solver != "exact":
+            return (solve_cg,)
+        return (solve_small, solve_single) if config.factors > SMALL else (solve_small,)
 
     def small(self, code: tuple[Any, ...]) -> ALSConfig:
         """Return settings whose training needs that code, of rows longer than small systems."""
@@ -148,13 +181,14 @@ class FactorsFamily(Family):
 
     def unpack(self, arrays: Part, known: Known) -> FactorModel:
         """Return the model."""
-        width = known.factors
+        users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
+        width = users.shape[1]
         if "eigenvalues" in arrays:  # format 1 had some of any factors
             arrays.finite("eigenvalues", np.float64, width)
         return FactorModel(
             users=known.users,
             items=known.items,
-            user_factors=arrays.finite("user_factors", np.float32, len(known.users), width),
+            user_factors=users,
             item_factors=arrays.finite("item_factors", np.float32, len(known.items), width),
             item_counts=known.item_counts,
             settings=known.settings,
@@ -163,11 +197,3 @@ class FactorsFamily(Family):
             history=known.history,
             name=known.name,
         )
-
-
-def _to_go_on(start: FittedModel | None) -> Any:
-    if start is not None and not isinstance(start, ALSModel):
-        raise SettingError(
-            f"ALS goes on from a model of ALS, not from one of {start.name!r}. Leave it out."
-        )
-    return start

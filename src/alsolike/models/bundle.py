@@ -13,7 +13,7 @@ Format 1 had a file ``factors.safetensors`` in place of ``model.safetensors``, a
 manifest: it loads as what it is.
 
 Loading runs no code, maps the files instead of reading them into memory, and checks everything
-that the rooms above rely on. Saving runs the same checks: what could not be loaded is not saved.
+that the layers above rely on. Saving runs the same checks: what could not be loaded is not saved.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ from alsolike.data.arguments import said
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.texts import Texts
-from alsolike.errors import BundleError, DataError, SettingError, WritingError
+from alsolike.errors import AlsolikeError, BundleError, DataError, SettingError, WritingError
 from alsolike.hints import with_example
 from alsolike.models.base import FittedModel
 from alsolike.models.family import Family, Known
@@ -130,7 +130,7 @@ def save(
         left_out=() if history is not None else (HISTORY_PART,),
         files={},
     )
-    _refuse_unloadable(model, manifest, parts)
+    _refuse_unloadable(family, model, manifest, parts)
     contents = {file: pack_tensors(tensors) for file, tensors in parts.items()}
     files = {
         file: FileRecord(hashlib.sha256(content).hexdigest(), len(content))
@@ -182,8 +182,9 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> FittedModel:
         file: _verified(folder / file, record, check=check)
         for file, record in sorted(manifest.files.items())
     }
+    family = _family(folder / MANIFEST, manifest)
     try:
-        model = _assemble(parts, manifest)
+        model = _assemble(parts, manifest, family)
     except Fault as fault:
         raise BundleError(f"{folder / fault.file}: {fault}. {DAMAGED}") from fault
     history = model.history
@@ -262,10 +263,10 @@ def refuse_other_folder(target: Path) -> None:
 
 
 def _refuse_unloadable(
-    model: FittedModel, manifest: Manifest, parts: Mapping[str, Tensors]
+    family: Family, model: FittedModel, manifest: Manifest, parts: Mapping[str, Tensors]
 ) -> None:
     try:
-        _assemble(parts, manifest)
+        _assemble(parts, manifest, family)
     except Fault as fault:
         raise DataError(f"This model cannot be saved: {fault}. Nothing was written.") from fault
     history = model.history
@@ -326,7 +327,16 @@ def _verified(path: Path, record: FileRecord, *, check: bool) -> Tensors:
     return read_tensors(path, content)
 
 
-def _assemble(parts: Mapping[str, Tensors], manifest: Manifest) -> FittedModel:
+def _family(path: Path, manifest: Manifest) -> Family:
+    try:
+        return family_named(manifest.family)
+    except SettingError as error:
+        raise BundleError(
+            f"{path}: {error} Install the package that brings the family of this model."
+        ) from error
+
+
+def _assemble(parts: Mapping[str, Tensors], manifest: Manifest, family: Family) -> FittedModel:
     """Build the model from the arrays of each file; raise Fault where they will not do."""
     ids, items = Part(IDS, parts), Part(ITEMS, parts)
     n_users, n_items = manifest.n_users, manifest.n_items
@@ -353,7 +363,10 @@ def _assemble(parts: Mapping[str, Tensors], manifest: Manifest) -> FittedModel:
         known = replace(known, history=_interactions(history, known))
         taken.append(history)
     arrays = Part(_model_file(manifest), parts)
-    model = family_named(manifest.family).unpack(arrays, known)
+    try:
+        model = family.unpack(arrays, known)
+    except AlsolikeError as error:
+        raise Fault(MANIFEST, str(error).rstrip(".")) from error
     for part in (*taken, arrays):
         part.done()
     return model

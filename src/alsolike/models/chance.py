@@ -1,6 +1,6 @@
 """Chance: a random order of the items for each user, and the line that no model may stay below."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -16,7 +16,7 @@ from alsolike.models.base import FittedModel, Floats, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.parts import Part
-from alsolike.models.settings import check_whole, known_settings
+from alsolike.models.settings import Settings, check_whole
 from alsolike.observing import SILENT, Observer
 
 Hashes = npt.NDArray[np.uint64]
@@ -28,7 +28,7 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChanceConfig:
+class ChanceConfig(Settings):
     """The settings of `fit_chance`.
 
     Parameters
@@ -47,21 +47,13 @@ class ChanceConfig:
     {'model': 'random', 'seed': 7}
     """
 
+    family: ClassVar[str] = "random"
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_whole("seed", self.seed, least=0)
         if self.seed >= 2**64:
             raise SettingError(f"seed must be below 2**64, not {self.seed!r}.")
-
-    def to_settings(self) -> dict[str, Any]:
-        """Return all settings as plain values; ``"model"`` is ``"random"``."""
-        return {"model": "random", "seed": int(self.seed)}
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build from what `to_settings` gave; an unknown name is a SettingError."""
-        return cls(**known_settings(cls, settings, model="random"))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

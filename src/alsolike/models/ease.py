@@ -5,13 +5,12 @@ inverted in its own place, and ends as the model's weights.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 import scipy.sparse as sp
 
 from alsolike.data.arguments import expect_interactions
@@ -25,7 +24,7 @@ from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_s
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.parts import Part
 from alsolike.models.pieces import pieces
-from alsolike.models.settings import check_number, known_settings
+from alsolike.models.settings import Settings, check_number
 from alsolike.observing import SILENT, Observer
 
 Doubles = npt.NDArray[np.float64]
@@ -42,7 +41,7 @@ _ROWS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class EASEConfig:
+class EASEConfig(Settings):
     """The settings of `fit_ease`.
 
     Parameters
@@ -61,19 +60,11 @@ class EASEConfig:
     {'model': 'ease', 'regularization': 200.0}
     """
 
+    family: ClassVar[str] = "ease"
     regularization: float = 500.0
 
     def __post_init__(self) -> None:
         check_number("regularization", self.regularization, above_zero=True)
-
-    def to_settings(self) -> dict[str, Any]:
-        """Return all settings as plain values; ``"model"`` is ``"ease"``."""
-        return {"model": "ease", "regularization": float(self.regularization)}
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build from what `to_settings` gave; an unknown name is a SettingError."""
-        return cls(**known_settings(cls, settings, model="ease"))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -286,8 +277,10 @@ def _sweep(matrix: Doubles, step: slice, others: list[slice], engine: Engine) ->
 
 def _inverse(tile: Doubles) -> Doubles:
     """Return the inverse of a small positive definite matrix given by its lower triangle."""
-    lower = scipy.linalg.cholesky(tile, lower=True, check_finite=False)
-    root = scipy.linalg.solve_triangular(lower, np.eye(len(tile)), lower=True, check_finite=False)
+    from scipy.linalg import cholesky, solve_triangular  # noqa: PLC0415 - not to load a model
+
+    lower = cholesky(tile, lower=True, check_finite=False)
+    root = solve_triangular(lower, np.eye(len(tile)), lower=True, check_finite=False)
     product: Doubles = root.T @ root
     return product
 

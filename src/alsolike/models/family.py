@@ -1,4 +1,4 @@
-"""`Family`: one kind of model, and all that the rest of the house needs to know of it."""
+"""`Family`: one kind of model, and all that the rest of the package needs of it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
-from alsolike.models.base import FittedModel
+from alsolike.models.base import FittedModel, expect_model
 from alsolike.models.parts import Part
 from alsolike.observing import SILENT, Observer
 
@@ -41,7 +41,9 @@ class Known:
     users, items : Vocabulary
     item_counts : int64, (n_items,)
     settings : mapping of str to plain values
-    factors, sweeps : int
+    factors : int or None
+        0 of a model that has none; None of a model inside of another, whose arrays say it.
+    sweeps : int
         0 of a model that has none.
     name : str
     catalogue : Catalogue or None
@@ -52,7 +54,7 @@ class Known:
     items: Vocabulary
     item_counts: npt.NDArray[np.int64]
     settings: Mapping[str, Any]
-    factors: int = 0
+    factors: int | None = 0
     sweeps: int = 0
     name: str = ""
     catalogue: Catalogue | None = None
@@ -86,6 +88,8 @@ class Family(ABC):
         The class of its models.
     scored : {"sweeps", "end"}
         Whether a training can be scored after each sweep, or at its end alone.
+    goes_on : bool
+        Whether a training can start from a model; else it starts anew each time.
     is_baseline : bool
         Whether it is there to be compared with, and is not published.
     is_trained : bool
@@ -96,6 +100,7 @@ class Family(ABC):
     config: ClassVar[type[Any]]
     model: ClassVar[type[FittedModel]]
     scored: ClassVar[Literal["sweeps", "end"]] = "end"
+    goes_on: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = False
     is_trained: ClassVar[bool] = True
 
@@ -156,6 +161,14 @@ class Family(ABC):
         """Return the bytes that a training takes at its peak, above the interactions."""
         return int(self.cost(config, data.interactions.n_users, data.interactions.n_items))
 
+    def held(self, data: TrainingData, config: Any) -> int:
+        """Return the bytes that a training holds besides a model of it while that is scored."""
+        return 0
+
+    def factors(self, config: Any) -> int:
+        """Return the columns of both factor matrices; 0 of models that have none."""
+        return 0
+
     def refuse(self, data: TrainingData, config: Any) -> None:
         """Raise DataError where a training would not fit into the memory that is available."""
         return
@@ -172,6 +185,10 @@ class Family(ABC):
         """Return what tells which compiled code a training needs; None: it needs none."""
         return None
 
+    def kernels(self, config: Any) -> Sequence[Any]:
+        """Return the compiled functions that a training uses, as far as is known before."""
+        return ()
+
     def small(self, code: tuple[Any, ...]) -> Any:
         """Return a small configuration whose training compiles or loads such code."""
         return self.config()
@@ -185,4 +202,5 @@ class Family(ABC):
 def refuse_start(family: Family, start: FittedModel | None) -> None:
     """Raise SettingError where a family that cannot go on from a model is asked to."""
     if start is not None:
+        expect_model(start, "go on from it")
         raise SettingError(f"Training of {family.name} starts anew each time. Leave out start.")

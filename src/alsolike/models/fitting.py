@@ -1,21 +1,20 @@
 """`fit` and `iterate` for every family: the configuration says which."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
-import numpy as np
 import scipy.sparse as sp
 
-from alsolike.data.arguments import expect_interactions, said
+from alsolike.data.arguments import expect_interactions
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.hints import with_example
+from alsolike.hints import did_you_mean, with_example
 from alsolike.models.base import FittedModel
-from alsolike.models.config import ALSConfig
-from alsolike.models.family import TrainingData
-from alsolike.models.registry import family_named, family_of
+from alsolike.models.family import Family, TrainingData
+from alsolike.models.registry import USUAL, family_named, family_of, trained
 from alsolike.observing import SILENT, Observer
 
 
@@ -35,7 +34,8 @@ def fit(
     Parameters
     ----------
     likes : Interactions, or SciPy sparse matrix, (n_users, n_items)
-        Of a matrix, the ids are the row and column numbers as text.
+        Of a matrix, the ids are the row and column numbers as text, sorted as all ids: the row of
+        number 7 is ``model.users.index_of("7")``.
     config : Config or None
         Such as ``ALSConfig(factors=64)`` or ``EASEConfig()``; None: `settings` over the defaults.
     family : str or None
@@ -69,7 +69,7 @@ def fit(
     >>> fit(likes, factors=2, iterations=3)
     ALSModel(2 users, 2 items, 2 factors, 3 sweeps)
     >>> fit(likes, family="item-knn", neighbours=5)
-    NeighboursModel(cosine: 2 users, 2 items, 5 neighbours)
+    ItemKNNModel(cosine: 2 users, 2 items, 5 neighbours)
     """
     chosen = config_for(config, family=family, **settings)
     return family_of(chosen).fit(
@@ -105,7 +105,7 @@ def iterate(
 
 
 def config_for(config: Any = None, *, family: str | None = None, **settings: Any) -> Any:
-    """Return the configuration that is asked for: of a family by name, or as given, or of ALS.
+    """Return the configuration that is asked for: as given, or of a family by name, or of ALS.
 
     Raises
     ------
@@ -116,32 +116,40 @@ def config_for(config: Any = None, *, family: str | None = None, **settings: Any
     --------
     >>> config_for(family="ease", regularization=100.0)
     EASEConfig(regularization=100.0)
+    >>> config_for(config_for(factors=64), alpha=3.0).alpha
+    3.0
     """
     if config is None:
-        kind = ALSConfig if family is None else family_named(family).config
-        config = kind()
-    known = family_of(config)
-    if family is not None and known is not family_named(family):
-        raise SettingError(f"The configuration is of {known.name}, not of {family!r}.")
-    return replace(config, **_checked(config, known.name, settings)) if settings else config
+        chosen = family_named(USUAL if family is None else family)
+        if not chosen.is_trained:
+            raise SettingError(f"Models of the family {family!r} are made elsewhere, not fitted.")
+        return _changed(chosen, chosen.config(), settings)
+    chosen = family_of(config)
+    if family is not None and family_named(family) is not chosen:
+        raise SettingError(
+            f"The settings are of {chosen.name}, the family asked for is {family!r}. Leave out one "
+            "of them."
+        )
+    return _changed(chosen, config, settings)
 
 
-def _checked(config: Any, name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings; raise SettingError, in our words, where one is unknown."""
-    own = {key: value for key, value in config.to_settings().items() if key != "model"}
-    type(config).from_settings({**config.to_settings(), **settings})
-    unknown = [key for key in settings if key not in own]
-    if unknown:
-        raise SettingError(f"The family {name} has no setting {unknown[0]!r}.")
-    return settings
+def _changed(family: Family, config: Any, settings: Mapping[str, Any]) -> Any:
+    """Return a configuration with these settings; SettingError where one is not the family's."""
+    known = [setting.name for setting in fields(config)]
+    unknown = next((name for name in settings if name not in known), None)
+    if unknown is None:
+        return replace(config, **settings) if settings else config
+    arguments = [name for name in inspect.signature(fit).parameters if name != "settings"]
+    hint = did_you_mean(unknown, [*known, *arguments], plain=True)
+    others = [one.name for one in trained() if unknown in {own.name for own in fields(one.config)}]
+    if others and not hint:
+        hint = f" It is one of {' and '.join(others)}."
+    has = f"Settings of {family.name} are {', '.join(known)}." if known else "It has no settings."
+    raise SettingError(f"The family {family.name!r} has no setting {unknown!r}.{hint} {has}")
 
 
 def _data(likes: Any) -> TrainingData:
-    if isinstance(likes, Interactions):
-        return TrainingData(likes)
     if sp.issparse(likes):
         return TrainingData(Interactions.from_matrix(likes))
-    if isinstance(likes, np.ndarray):
-        raise SettingError(f"Interactions or a SciPy sparse matrix expected, not {said(likes)}.")
     expect_interactions(likes)
     return TrainingData(likes)

@@ -6,7 +6,7 @@ each as one, however large; dislikes count as nothing.
 
 import functools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -24,7 +24,7 @@ from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_s
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.parts import Part
 from alsolike.models.pieces import pieces
-from alsolike.models.settings import check_choice, check_number, check_whole, known_settings
+from alsolike.models.settings import Settings, check_choice, check_number, check_whole
 from alsolike.observing import SILENT, Observer
 
 Doubles = npt.NDArray[np.float64]
@@ -40,7 +40,7 @@ _TURNING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
-class NeighboursConfig:
+class ItemKNNConfig(Settings):
     """The settings of `fit_neighbours`.
 
     Parameters
@@ -67,11 +67,12 @@ class NeighboursConfig:
 
     Examples
     --------
-    >>> config = NeighboursConfig(weighting="cosine", neighbours=20, shrinkage=10)
-    >>> NeighboursConfig.from_settings(config.to_settings()) == config
+    >>> config = ItemKNNConfig(weighting="cosine", neighbours=20, shrinkage=10)
+    >>> ItemKNNConfig.from_settings(config.to_settings()) == config
     True
     """
 
+    family: ClassVar[str] = "item-knn"
     weighting: Weighting = "cosine"
     neighbours: int = 100
     shrinkage: float = 0.0
@@ -86,25 +87,9 @@ class NeighboursConfig:
         if self.b > 1:
             raise SettingError(f"b must be at most 1, not {self.b!r}.")
 
-    def to_settings(self) -> dict[str, Any]:
-        """Return all settings as plain values; ``"model"`` is ``"item-knn"``."""
-        return {
-            "model": "item-knn",
-            "weighting": self.weighting,
-            "neighbours": int(self.neighbours),
-            "shrinkage": float(self.shrinkage),
-            "k1": float(self.k1),
-            "b": float(self.b),
-        }
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build from what `to_settings` gave; an unknown name is a SettingError."""
-        return cls(**known_settings(cls, settings, model="item-knn"))
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class NeighboursModel(HistoryModel):
+class ItemKNNModel(HistoryModel):
     """Scores an item by its similarities to what the user likes, where it is a near neighbour.
 
     Parameters
@@ -114,7 +99,7 @@ class NeighboursModel(HistoryModel):
     similarities : scipy.sparse.csc_array of float64, (n_items, n_items)
         At ``[i, j]`` how similar i is to j, stored where i is among the neighbours of j; rows
         ascend within a column.
-    config : NeighboursConfig
+    config : ItemKNNConfig
         What it was fitted with.
     """
 
@@ -122,7 +107,7 @@ class NeighboursModel(HistoryModel):
     score_of_nothing: ClassVar[float | None] = 0.0
 
     similarities: sp.csc_array
-    config: NeighboursConfig
+    config: ItemKNNConfig
 
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
         """Return sums of similarities, (n, n_chosen_items).
@@ -183,18 +168,18 @@ class NeighboursModel(HistoryModel):
 
     def __repr__(self) -> str:
         return (
-            f"NeighboursModel({self.config.weighting}: {len(self.users):,} users, "
+            f"ItemKNNModel({self.config.weighting}: {len(self.users):,} users, "
             f"{len(self.items):,} items, {self.config.neighbours:,} neighbours)"
         )
 
 
 def fit_neighbours(
     train: Interactions,
-    config: NeighboursConfig,
+    config: ItemKNNConfig,
     *,
     engine: Engine | None = None,
     observer: Observer = SILENT,
-) -> NeighboursModel:
+) -> ItemKNNModel:
     """Find the nearest neighbours of each item by who likes it.
 
     An item is not its own neighbour, and only items with a user in common are neighbours; of
@@ -205,7 +190,7 @@ def fit_neighbours(
     ----------
     train : Interactions
         Values above zero are likes, each counted once; the rest is left out.
-    config : NeighboursConfig
+    config : ItemKNNConfig
     engine : Engine or None
         Where to compute; None: the threads of this machine. The results do not depend on it.
     observer : Observer
@@ -213,7 +198,7 @@ def fit_neighbours(
 
     Returns
     -------
-    NeighboursModel
+    ItemKNNModel
 
     Raises
     ------
@@ -230,7 +215,7 @@ def fit_neighbours(
     Examples
     --------
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u2", "u3"], ["a", "b", "a", "b", "c"])
-    >>> model = fit_neighbours(likes, NeighboursConfig(neighbours=1))
+    >>> model = fit_neighbours(likes, ItemKNNConfig(neighbours=1))
     >>> model.similarities.toarray()
     array([[0., 1., 0.],
            [1., 0., 0.],
@@ -253,7 +238,7 @@ def fit_neighbours(
     observer.start("Comparing items", train.n_items)
     blocks = engine.each(nearest, pieces(train.n_items, _ITEMS))
     observer.finish()
-    return NeighboursModel.of(train, config, similarities=_joined(blocks, train.n_items))
+    return ItemKNNModel.of(train, config, similarities=_joined(blocks, train.n_items))
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,7 +253,7 @@ class _Similarity:
         What each user adds to the sum, in all of the row.
     sizes : float64, (n_items,)
         The sum is divided by the product of two of them, the cosine's by the root of the product.
-    config : NeighboursConfig
+    config : ItemKNNConfig
     counted : scipy.sparse.csr_array of float64, (n_users, n_items), or None
         Ones, where users in common have to be counted beside the sum.
     """
@@ -276,11 +261,11 @@ class _Similarity:
     item_users: sp.csr_array
     user_items: sp.csr_array
     sizes: Doubles
-    config: NeighboursConfig
+    config: ItemKNNConfig
     counted: sp.csr_array | None = None
 
     @classmethod
-    def of(cls, likes: sp.csr_array, config: NeighboursConfig) -> "_Similarity":
+    def of(cls, likes: sp.csr_array, config: ItemKNNConfig) -> "_Similarity":
         item_users = likes.T.tocsr()
         n_users_of = np.diff(item_users.indptr).astype(np.float64)
         if config.weighting == "cosine":
@@ -351,13 +336,13 @@ class ItemKNNFamily(Family):
     """Nearest neighbours of items, by the cosine of their likes or by BM25."""
 
     name: ClassVar[str] = "item-knn"
-    config: ClassVar[type[Any]] = NeighboursConfig
-    model: ClassVar[type[FittedModel]] = NeighboursModel
+    config: ClassVar[type[Any]] = ItemKNNConfig
+    model: ClassVar[type[FittedModel]] = ItemKNNModel
 
     def iterate(
         self,
         data: TrainingData,
-        config: NeighboursConfig,
+        config: ItemKNNConfig,
         *,
         start: FittedModel | None = None,
         engine: Engine | None = None,
@@ -367,29 +352,29 @@ class ItemKNNFamily(Family):
         refuse_start(self, start)
         yield fit_neighbours(data.interactions, config, engine=engine, observer=observer)
 
-    def pack(self, model: NeighboursModel) -> Arrays:
+    def pack(self, model: ItemKNNModel) -> Arrays:
         """Return the similarities, a row for each item: its neighbours."""
         near = model.similarities.T.tocsr()
         return {"indptr": near.indptr, "indices": near.indices, "similarities": near.data}
 
-    def unpack(self, arrays: Part, known: Known) -> NeighboursModel:
+    def unpack(self, arrays: Part, known: Known) -> ItemKNNModel:
         """Return the model of the similarities."""
         near = arrays.matrix("similarities", np.float64, len(known.items), len(known.items))
-        return NeighboursModel(**known.of_history(NeighboursConfig), similarities=near.T)
+        return ItemKNNModel(**known.of_history(ItemKNNConfig), similarities=near.T)
 
-    def cost(self, config: NeighboursConfig, n_users: int, n_items: int) -> float:
+    def cost(self, config: ItemKNNConfig, n_users: int, n_items: int) -> float:
         """Return the bytes of a number and an index for each neighbour."""
         return 12.0 * n_items * min(config.neighbours, n_items)
 
-    def memory(self, data: TrainingData, config: NeighboursConfig, threads: int) -> int:
+    def memory(self, data: TrainingData, config: ItemKNNConfig, threads: int) -> int:
         """Return what lists of neighbours take while they are put together and turned."""
         n_items = data.interactions.n_items
         return _BYTES_PER_NEIGHBOUR * n_items * min(config.neighbours, n_items)
 
-    def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[NeighboursConfig]:
+    def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ItemKNNConfig]:
         """Return some of both weightings; of BM25 the weight of popularity decides most."""
-        cosine = [NeighboursConfig(neighbours=neighbours) for neighbours in (100, 400)]
-        bm25 = [NeighboursConfig(weighting="bm25", neighbours=400, b=b) for b in (0.05, 0.2)]
+        cosine = [ItemKNNConfig(neighbours=neighbours) for neighbours in (100, 400)]
+        bm25 = [ItemKNNConfig(weighting="bm25", neighbours=400, b=b) for b in (0.05, 0.2)]
         return [*cosine, *bm25]
 
     @property

@@ -1,6 +1,6 @@
 """`Part`: the arrays of one file of a bundle, each looked at when it is taken.
 
-Whatever a model relies on is checked here once, for loading and saving alike, so that no room
+Whatever a model relies on is checked here once, for loading and saving alike, so that no layer
 above needs to ask again and no kernel can be sent out of bounds by a damaged file.
 """
 

@@ -1,7 +1,7 @@
 """Popularity: the same list for everybody, and the line that every other model has to beat."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -17,22 +17,15 @@ from alsolike.models.base import Basis, FittedModel, Floats, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.parts import Part
-from alsolike.models.settings import known_settings
+from alsolike.models.settings import Settings
 from alsolike.observing import SILENT, Observer
 
 
 @dataclass(frozen=True, kw_only=True)
-class PopularityConfig:
+class PopularityConfig(Settings):
     """Popularity has no settings."""
 
-    def to_settings(self) -> dict[str, Any]:
-        """Return the name of the model alone."""
-        return {"model": "popularity"}
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build from what `to_settings` gave; an unknown name is a SettingError."""
-        return cls(**known_settings(cls, settings, model="popularity"))
+    family: ClassVar[str] = "popularity"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,8 +1,12 @@
 """`FAMILIES`: the one list of families of models, and what is looked up in it."""
 
 from collections.abc import Iterable, Mapping
-from importlib.metadata import entry_points
+from dataclasses import replace
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from alsolike.data.arguments import said
 from alsolike.errors import SettingError
@@ -11,8 +15,9 @@ from alsolike.models.als_family import ALSFamily, FactorsFamily
 from alsolike.models.base import FittedModel, expect_model
 from alsolike.models.chance import RandomFamily
 from alsolike.models.ease import EASEFamily
-from alsolike.models.family import Family
+from alsolike.models.family import Family, Known
 from alsolike.models.neighbours import ItemKNNFamily
+from alsolike.models.parts import Part
 from alsolike.models.popularity import PopularityFamily
 
 FAMILIES: list[Family] = [
@@ -25,7 +30,8 @@ FAMILIES: list[Family] = [
 ]
 
 _GROUP = "alsolike.families"
-_USUAL = "als"  # settings that name no family
+_SWEEPS = "known.sweeps"  # beside what a family packs of a model inside of another
+USUAL = "als"  # where nothing names a family
 
 
 def trained() -> list[Family]:
@@ -55,7 +61,7 @@ def family_named(name: str) -> Family:
         if family.name == name:
             return family
     for point in entry_points(group=_GROUP, name=name) if isinstance(name, str) else ():
-        brought: Family = point.load()()
+        brought = _brought(point)
         FAMILIES.append(brought)
         return brought
     known = names()
@@ -64,9 +70,20 @@ def family_named(name: str) -> Family:
     )
 
 
+def _brought(point: EntryPoint) -> Family:
+    """Return the family of an installed package; SettingError where it is none of that name."""
+    made = point.load()()
+    if not isinstance(made, Family) or made.name != point.name:
+        raise SettingError(
+            f"The entry point {point.name} = {point.value} of {_GROUP} is to name a class of a "
+            f"Family whose name is {point.name!r}; {said(made)} came. Tell the package's authors."
+        )
+    return made
+
+
 def family_of_settings(settings: Mapping[str, Any]) -> Family:
     """Return the family that settings are of; SettingError where none is known by that name."""
-    return family_named(settings.get("model", _USUAL))
+    return family_named(settings.get("model", USUAL))
 
 
 def family_of(config: object) -> Family:
@@ -74,10 +91,17 @@ def family_of(config: object) -> Family:
     for family in FAMILIES:
         if type(config) is family.config and family.is_trained:
             return family
-    way_out = "Give settings such as alsolike.ALSConfig(factors=64, alpha=10)."
-    if isinstance(config, Mapping):
-        way_out = "Make settings of it: alsolike.ALSConfig(**settings)."
-    raise SettingError(f"Settings expected, not {said(config)}. {way_out}")
+    raise SettingError(f"Settings expected, not {said(config)}. {_way_to_settings(config)}")
+
+
+def _way_to_settings(given: object) -> str:
+    if isinstance(given, Mapping):
+        return "Make settings of it: alsolike.ALSConfig(**settings)."
+    if isinstance(given, str) and given in names():
+        return f"Give the name of a family as family={given!r}."
+    if any(given is family.config for family in trained()):
+        return "Make settings of the class: call it."
+    return "Give settings such as alsolike.ALSConfig(factors=64, alpha=10)."
 
 
 def family_of_model(model: Any, purpose: str = "save it") -> Family:
@@ -104,6 +128,20 @@ def config_of(settings: Mapping[str, Any]) -> Any:
     return family_of_settings(settings).config.from_settings(settings)
 
 
-def is_fitted_model(model: object) -> bool:
-    """Tell whether a model has all that pages, files and commands ask for."""
-    return isinstance(model, FittedModel)
+def pack_inside(label: str, model: FittedModel) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a model that is part of another, by names that begin with ``label.``.
+
+    Ids, counts and history are those of the whole, and are not among them.
+    """
+    arrays = {**family_of_model(model).pack(model), _SWEEPS: np.array([model.sweeps])}
+    return {f"{label}.{name}": array for name, array in arrays.items()}
+
+
+def unpack_inside(
+    label: str, arrays: Part, known: Known, settings: Mapping[str, Any]
+) -> FittedModel:
+    """Return the model that `pack_inside` packed: of these settings, and else of what is known."""
+    family, inner = family_of_settings(settings), arrays.inside(label)
+    sweeps = int(inner.within(_SWEEPS, np.int64, 1)[0])
+    own = replace(known, settings=settings, factors=None, sweeps=sweeps, name=family.name)
+    return family.unpack(inner, own)

@@ -1,14 +1,55 @@
-"""What every class of settings checks, said in one way: numbers, choices, unknown names."""
+"""What all classes of settings share: plain values there and back, and what each value must be."""
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import fields
-from typing import Any
+from dataclasses import Field, fields
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean
+
+
+class Settings:
+    """Base of a family's settings, which are a frozen dataclass with a default for each.
+
+    Attributes
+    ----------
+    family : str
+        The name of the family, which `to_settings` puts down as ``"model"``.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class BoxConfig(Settings):
+    ...     family: ClassVar[str] = "box"
+    ...     width: float = 1.0
+    >>> BoxConfig(width=3).to_settings()
+    {'model': 'box', 'width': 3.0}
+    >>> BoxConfig.from_settings({"model": "box", "width": 3.0})
+    BoxConfig(width=3.0)
+    """
+
+    family: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return all settings as plain values; ``"model"`` is the family's name."""
+        own = {one.name: _plain(getattr(self, one.name), type(one.default)) for one in fields(self)}
+        return {"model": self.family, **own}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Build from what `to_settings` gave; an unknown name is a SettingError."""
+        return cls(**known_settings(cls, settings, model=cls.family))
+
+
+def _plain(value: Any, kind: type[Any]) -> Any:
+    """Return a number as Python's, of the type of the setting's default; all else as it is."""
+    is_number = kind in (int, float) and isinstance(value, (int, float, np.number))
+    return kind(value) if is_number else value
 
 
 def check_whole(name: str, value: Any, *, least: int) -> None:

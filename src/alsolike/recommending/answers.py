@@ -9,14 +9,14 @@ import scipy.sparse as sp
 
 from alsolike.data.arguments import said
 from alsolike.data.interactions import Interactions
-from alsolike.data.vocabulary import plain_text
+from alsolike.data.vocabulary import Vocabulary, plain_text
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.models.base import Floats, Recommender
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.base import FittedModel, Floats, HasFactors, ItemScorer, Recommender
 from alsolike.tables import Table
 
 Indices = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
 
 # With one listener, an item's factors are that listener's and say nothing of the item.
 MIN_COUNT = 2
@@ -104,7 +104,7 @@ def open_ids(
     return rows_of(allow), rows_of(deny)
 
 
-def known_items(model: FactorModel, items: Sequence[str] | Indices) -> Indices:
+def known_items(model: FittedModel, items: Sequence[str] | Indices) -> Indices:
     """Return the rows of distinct items given by ids, names or rows."""
     if isinstance(items, np.ndarray) and items.dtype.kind in "iu":
         rows = checked_indices(items, len(model.items), kind="item")
@@ -136,7 +136,7 @@ def seen_by(model: Recommender) -> sp.csr_array:
     ).user_items
 
 
-def with_direction(model: FactorModel) -> Mask:
+def with_direction(model: HasFactors) -> Mask:
     """Return which items have factors that are not all zero, bool, (n_items,).
 
     Raises
@@ -144,11 +144,21 @@ def with_direction(model: FactorModel) -> Mask:
     FitError
         An item's factors are not finite.
     """
-    norms = model.item_norms
+    return directed_rows(model.item_norms, model.items)
+
+
+def directed_rows(norms: Floats, ids: Vocabulary) -> Mask:
+    """Return which rows of factors of these lengths have a direction, bool, (n,).
+
+    Raises
+    ------
+    FitError
+        A length is not finite.
+    """
     if not np.isfinite(norms).all():
         worst = int(np.flatnonzero(~np.isfinite(norms))[0])
         raise FitError(
-            f"item {model.items.id_of(worst)!r} (row {worst}) has factors that are not finite. "
+            f"{ids.kind} {ids.id_of(worst)!r} (row {worst}) has factors that are not finite. "
             "Fit the model anew."
         )
     # Below the smallest normal number a row keeps too few bits to have a direction.
@@ -156,7 +166,7 @@ def with_direction(model: FactorModel) -> Mask:
     return directed
 
 
-def why_no_neighbours(model: FactorModel, row: int | None, min_count: int) -> str:
+def why_no_neighbours(model: HasFactors | ItemScorer, row: int | None, min_count: int) -> str:
     """Return why nothing is similar to an item (None: to any), as a sentence.
 
     Examples
@@ -165,19 +175,39 @@ def why_no_neighbours(model: FactorModel, row: int | None, min_count: int) -> st
     >>> why_no_neighbours(tiny_model(), 0, 99)
     'No other item has at least 99 likes.'
     """
-    directed = with_direction(model)
-    if not directed.any():
+    counts = likes_of_items(model)
+    directed = with_direction(model) if isinstance(model, HasFactors) else None
+    if directed is not None and not directed.any():
         return (
             "All item factors of this model are zero, so it tells no items apart. Fit it with less "
             "regularization."
         )
-    if row is not None and not directed[row]:
-        if not model.item_counts[row]:
+    unliked = row is not None and not counts[row]
+    if row is not None and (unliked if directed is None else not directed[row]):
+        if unliked:
             return "Nobody likes this item in the training data, so nothing is similar to it."
         return "This item has factors that are all zero, so nothing is similar to it."
-    if min_count <= 1:
+    if directed is None:
+        others = counts >= min_count
+        if row is not None:
+            others[row] = False
+        if others.any():
+            asked = "this item" if row is not None else "any item"
+            return f"The model {model.name!r} finds nothing similar to {asked}."
+    elif min_count <= 1:
         return "No other item has factors."
     return f"No other item has at least {min_count:,} likes."
+
+
+def likes_of_items(model: Recommender | ItemScorer) -> Counts:
+    """Return how many like each item, int64, (n_items,); zeros where a model does not know."""
+    counts = getattr(model, "item_counts", None)
+    if isinstance(counts, np.ndarray):
+        return counts
+    history = getattr(model, "history", None)
+    if isinstance(history, Interactions):
+        return history.like_counts
+    return np.zeros(len(model.items), dtype=np.int64)
 
 
 def unit_rows(factors: Floats, norms: Floats) -> Floats:

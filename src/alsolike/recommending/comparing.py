@@ -10,10 +10,11 @@ import numpy.typing as npt
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.hints import with_example
-from alsolike.models.factor_model import FactorModel, with_factors
+from alsolike.models.base import FittedModel
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, Indices, checked_k
-from alsolike.recommending.many import similar_indices
+from alsolike.recommending.nearest import comparing
+from alsolike.recommending.similarity import similar_indices
 from alsolike.tables import Table, wrapped
 
 Shares = npt.NDArray[np.float64]
@@ -124,8 +125,8 @@ class ShelfDiff:
 
 @with_example("diff(old_model, new_model, k=10)")
 def diff(
-    old: FactorModel,
-    new: FactorModel,
+    old: FittedModel,
+    new: FittedModel,
     *,
     k: int = 10,
     min_count: int = MIN_COUNT,
@@ -144,8 +145,8 @@ def diff(
 
     Parameters
     ----------
-    old, new : FactorModel
-        Items are matched by id.
+    old, new : FittedModel
+        Two models that compare items, of one family or of two. Items are matched by id.
     k : int
         Length of the shelves.
     min_count : int
@@ -162,9 +163,9 @@ def diff(
     Raises
     ------
     SettingError
-        `k` is below 1, or a model is no `FactorModel`.
+        `k` is below 1, or a model compares no items.
     FitError
-        An item's factors are not finite.
+        An item's factors or scores are not finite.
 
     References
     ----------
@@ -189,12 +190,11 @@ def diff(
     """
     length = checked_k(k)
     engine = engine or LocalEngine()
-    for model in (old, new):
-        with_factors(model, "compare shelves")
+    comparable = [comparing(model, "compare shelves") for model in (old, new)]
     places = new.items.places_of(old.items)
     common = np.flatnonzero(places >= 0)
     shelves = []
-    for model, rows in ((old, common), (new, places[common])):
+    for model, rows in zip(comparable, (common, places[common]), strict=True):
         ranked = similar_indices(
             model,
             rows,

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.base import HasFactors
 from alsolike.recommending.answers import Indices, checked_indices, checked_k
 from alsolike.recommending.scan import Bounds, NotFiniteError, Products, Ranked
 
@@ -32,7 +32,7 @@ def excluded_of(
 
 
 def with_excluded(
-    model: FactorModel,
+    model: HasFactors,
     user_indices: npt.ArrayLike,
     ranked: Ranked,
     exclude: sp.csr_array,
@@ -47,7 +47,7 @@ def with_excluded(
 
     Parameters
     ----------
-    model : FactorModel
+    model : HasFactors
     user_indices : int, (n_rows,)
         As `top_items` was asked, with which `exclude`.
     ranked : Ranked, (n_rows, at least k)

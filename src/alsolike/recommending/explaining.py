@@ -2,22 +2,33 @@
 
 import html
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from alsolike.hints import with_example
-from alsolike.models.base import Basis, Floats
-from alsolike.models.equations import UserEquations
-from alsolike.models.factor_model import FactorModel, with_factors
+from alsolike.models.base import (
+    Basis,
+    Contributions,
+    Explains,
+    FittedModel,
+    Floats,
+    FoldsIn,
+    FoldsInFactors,
+    HasFactors,
+    able,
+)
 from alsolike.recommending.answers import (
     Indices,
     checked_ids,
     history_of,
     known_items,
+    likes_of_items,
     names_of,
 )
-from alsolike.recommending.fallback import all_alike, likes_of_items
 from alsolike.recommending.nearest import dots
+from alsolike.recommending.ranking import row_of_likes, scores_for_likes
+from alsolike.recommending.silence import all_alike, are_alike
 from alsolike.tables import Table, wrapped
 
 _PAGE = 20  # likes of an explanation that a page shows
@@ -32,10 +43,11 @@ class Explanation:
     user, item, name : str
         Whose score of what; the name is empty where it is not known.
     score : float
-        The score by the exact solution of the user's row, float64: the sum of all contributions.
+        The sum of all contributions, float64; of a model with factors by the exact solution of the
+        user's row.
     stored_score : float
-        The score by the model's float32 factors, as lists show it. It equals `score` up to
-        rounding where the model was solved exactly, and about where by conjugate gradients.
+        The score in float32, as lists show it. It equals `score` up to rounding; where a model's
+        factors were solved by conjugate gradients, about.
     parts : Table
         One row per item of the user, the largest contribution first: ``item``, ``name`` where
         names are known, ``value`` (d_uj), ``pull`` (confidence times preference), ``similarity``
@@ -44,8 +56,11 @@ class Explanation:
         Rows of `parts` with a value below zero. Their pull and contribution are 0; they count all
         the same, since they shape the similarities of all other rows.
     basis : {"model", "popularity"}
-        "popularity" where the model knows nothing of the user, who is shown the most liked items:
-        both scores are then how many like the item, and there are no parts that add up to them.
+        "popularity" where the model knows nothing of the user, who is shown the most liked items,
+        or where nothing that the user likes speaks for the item: both scores are then how many like
+        the item, and there are no parts that add up to them.
+    is_known : bool
+        Of basis "popularity": whether the model scores other items for the user.
     """
 
     user: str
@@ -56,11 +71,17 @@ class Explanation:
     parts: Table
     dislikes: int
     basis: Basis = "model"
+    is_known: bool = False
 
     @property
     def summary(self) -> str:
         """The score and what it is the sum of, as one sentence."""
         called = f"{self.item!r} ({self.name})" if self.name else repr(self.item)
+        if self.is_known:
+            return (
+                f"Nothing that user {self.user!r} likes speaks for item {called}, which is liked "
+                f"by {self.score:,.0f}."
+            )
         if self.basis == "popularity":
             return (
                 f"The model has nothing to score items by for user {self.user!r}, who is shown the "
@@ -92,17 +113,21 @@ class Explanation:
 
 
 @with_example('al.explain(model, "u1", "i1")')
-def explain(model: FactorModel, user: str, item: str) -> Explanation:
+def explain(model: FittedModel, user: str, item: str) -> Explanation:
     """Explain a score by the user's own items.
 
-    With A the matrix of the user's normal equations, the score of item i is the sum over the
-    user's items j of ``r_j * s_ij``, with ``s_ij = y_i' A^-1 y_j`` and the pull
-    ``r_j = c_uj p_uj``.
+    The score of item i is the sum over the user's items j of a pull, which is theirs alone, times
+    a similarity of i and j:
+
+    - of ALS, with A the matrix of the user's normal equations, ``r_j * s_ij`` with
+      ``s_ij = y_i' A^-1 y_j`` and the pull ``r_j = c_uj p_uj``;
+    - of item-knn the similarity of the two where i is among the neighbours that j keeps, and of
+      EASE the weight that leads from j to i; a like pulls with 1, a dislike with 0.
 
     Parameters
     ----------
-    model : FactorModel
-        With its history.
+    model : FittedModel
+        One that `Explains`, with its history.
     user : str
         Id of the user.
     item : str
@@ -117,7 +142,7 @@ def explain(model: FactorModel, user: str, item: str) -> Explanation:
     UnknownId
         The user or the item is not in the model.
     SettingError
-        The model was saved without its history.
+        The model was saved without its history, or its scores are no sums over likes.
 
     Examples
     --------
@@ -130,18 +155,19 @@ def explain(model: FactorModel, user: str, item: str) -> Explanation:
     >>> bool(np.isclose(why.parts["contribution"].sum(), why.score))
     True
     """
-    with_factors(model, "explain a score")
+    able(model, Explains, "explain a score")
     (user,) = checked_ids(user, "user")
     row = model.users.index_of(user)
     (target,) = known_items(model, [item])
     history = history_of(model, "explain a score").user_items
     stored = slice(history.indptr[row], history.indptr[row + 1])
     items, values = np.asarray(history.indices[stored]), np.asarray(history.data[stored])
-    return explained(model, user, target, items, values, model.user_factors[row])
+    vector = model.user_factors[row] if isinstance(model, HasFactors) else None
+    return explained(model, user, target, items, values, vector)
 
 
 def explained(
-    model: FactorModel,
+    model: FittedModel,
     user: str,
     target: int,
     items: Indices,
@@ -152,56 +178,106 @@ def explained(
 
     Parameters
     ----------
-    model : FactorModel
+    model : FittedModel
+        One that `Explains` and `FoldsIn`.
     user : str
         Who that is, for the words.
     target : int
     items : int32, (n,)
     values : float32, (n,)
     vector : float32, (factors,), or None
-        The user's factors as they are stored; None: those of the exact solution.
+        The user's factors as they are stored, where the model has factors; None: those of the
+        exact solution.
     """
-    name = model.catalogue.name_of(target) if model.catalogue is not None else ""
-    if not (values > 0).any():
-        return _of_popular(model, user, target, name)
-    equations = UserEquations.of(model, items, values)
-    if vector is None:
-        vector = equations.factors.astype(np.float32)
-    if all_alike(model, vector[None])[0]:
-        return _of_popular(model, user, target, name)
-    similarities = equations.similarities(model.item_factors[target])
-    contributions = equations.pulls * similarities
+    able(model, Explains, "explain a score")
+    score, silent = None, True
+    if (values > 0).any():
+        score, silent = _stored_score(model, target, items, values, vector)
+    if score is None or silent:
+        return _of_popular(model, user, target)
+    nothing = model.score_of_nothing
+    if nothing is not None and score <= nothing:
+        return _of_popular(model, user, target, is_known=True)
+    carriers = carried(model, items, values, np.array([target], dtype=np.int32))
+    contributions, similarities = carriers.parts[0], carriers.similarities[0]
     order = np.lexsort((items, -contributions))
     parts = {
         "item": model.items.ids_of(items[order]),
         **names_of(model, items[order]),
         "value": values[order],
-        "pull": equations.pulls[order],
+        "pull": carriers.pulls[order],
         "similarity": similarities[order],
         "contribution": contributions[order],
     }
     return Explanation(
         user=user,
         item=model.items.id_of(target),
-        name=name,
+        name=_name_of(model, target),
         score=float(contributions.sum()),
-        stored_score=float(dots(model.item_factors[[target]], vector)[0]),
+        stored_score=score,
         parts=Table(parts),
         dislikes=int((values < 0).sum()),
     )
 
 
-def _of_popular(model: FactorModel, user: str, target: int, name: str) -> Explanation:
+def carried(model: FittedModel, items: Indices, values: Floats, targets: Indices) -> Contributions:
+    """Return what likes of `items` (rows) and their values carry of the scores of `targets` (rows).
+
+    Parameters
+    ----------
+    model : FittedModel
+        One that `Explains`.
+    items : int32, (n_likes,)
+    values : float32, (n_likes,)
+    targets : int32, (n_targets,)
+
+    Returns
+    -------
+    Contributions
+        Its ``parts`` are (n_targets, n_likes): each row adds up to a score.
+
+    Raises
+    ------
+    SettingError
+        The model's scores are no sums over likes.
+    FitError
+        The equations of the likes have no unique solution.
+    """
+    explaining: Explains = able(model, Explains, "explain a score")
+    return explaining.contributions(items, values, targets)
+
+
+def _stored_score(
+    model: Any, target: int, items: Indices, values: Floats, vector: Floats | None
+) -> tuple[float, bool]:
+    """Return the score that lists show, and whether the model scores all items alike."""
+    if vector is None and isinstance(model, FoldsInFactors):
+        (vector,) = model.folded_in(row_of_likes(items, values, len(model.items)))
+    if vector is not None:
+        score = dots(model.item_factors[[target]], vector)[0]
+        return float(score), bool(all_alike(model, vector[None])[0])
+    scores = scores_for_likes(able(model, FoldsIn, "explain a score"), items, values)
+    return float(scores[target]), are_alike(scores)
+
+
+def _of_popular(
+    model: FittedModel, user: str, target: int, *, is_known: bool = False
+) -> Explanation:
     """Return that an item is listed since many like it: nothing of the user's carries a score."""
     likes = float(likes_of_items(model)[target])
     columns = ("value", "pull", "similarity", "contribution")
     return Explanation(
         user=user,
         item=model.items.id_of(target),
-        name=name,
+        name=_name_of(model, target),
         score=likes,
         stored_score=likes,
         parts=Table({"item": np.empty(0, dtype=object), **{one: np.empty(0) for one in columns}}),
         dislikes=0,
         basis="popularity",
+        is_known=is_known,
     )
+
+
+def _name_of(model: FittedModel, row: int) -> str:
+    return model.catalogue.name_of(row) if model.catalogue is not None else ""

@@ -6,30 +6,23 @@ recommendation, and the first ids of the catalogue least of all. This rule is fo
 Evaluation measures the scores themselves.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.models.base import Basis, FittedModel, Floats, HasFactors, Recommender
-from alsolike.models.factor_model import FactorModel
 from alsolike.models.popularity import as_scores
 from alsolike.models.settings import check_choice
-from alsolike.recommending.answers import Indices, Mask, lifts_of, product_margin, row_lengths
-from alsolike.recommending.nearest import dots
+from alsolike.recommending.answers import Counts, Indices, Mask, likes_of_items, seen_by
+from alsolike.recommending.silence import has_likes, is_by_popularity, listed_alike, users_alike
 
 WithoutLikes = Literal["popular", "empty"]
 
-Counts = npt.NDArray[np.int64]
-
-_SAMPLED = 64  # items whose scores tell most users apart from those for whom all are alike
-_USERS = 4096  # at a time
-_ITEMS = 2048  # at a time
 _WHOLE = 2**24  # float32 has all whole numbers below
-_HALF_OF_LEAST = 2.0**-151  # whatever is below is 0 as float32, with its rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +46,35 @@ class Lists:
     @property
     def bases(self) -> npt.NDArray[np.object_]:
         """How each item was found, ``"model"`` or ``"popularity"``, (n_rows, k)."""
-        names: npt.NDArray[np.object_] = np.array(get_args(Basis), dtype=object)
-        found: npt.NDArray[np.object_] = names[self.popular.astype(np.intp)]
-        return found
+        return _bases(self.popular)
+
+
+class Found(NamedTuple):
+    """One list as it is shown.
+
+    Parameters
+    ----------
+    rows : int32, (n,)
+        Items, best first.
+    scores : float32, (n,)
+        Those of the model, or how many like the item where it is listed by popularity.
+    basis : {"model", "popularity"}
+        How the first item was found; of a list without items, whether the model knows anything of
+        its owner.
+    popular : bool, (n,)
+        Which items are listed by popularity: none where the model has a reason for each, all where
+        it has none, and else the last ones.
+    """
+
+    rows: Indices
+    scores: Floats
+    basis: Basis
+    popular: Mask
+
+    @property
+    def bases(self) -> npt.NDArray[np.object_]:
+        """How each item was found, ``"model"`` or ``"popularity"``, (n,)."""
+        return _bases(self.popular)
 
 
 def check_without_likes(given: object) -> None:
@@ -93,10 +112,10 @@ def shown(
     indices, scores = ranked
     kept = _founded(model, scores, (indices >= 0).sum(axis=1))
     silent = ~has_likes(model, rows)
-    silent |= _all_alike(model, rows, scores, kept)
+    silent |= listed_alike(model, rows, scores, kept)
     kept[silent] = 0
     places = np.arange(indices.shape[1])
-    popular = np.full(indices.shape, getattr(model, "basis", "model") == "popularity")
+    popular = np.full(indices.shape, is_by_popularity(model))
     popular &= places < kept[:, None]
     cut = (places >= kept[:, None]) & (indices >= 0)
     indices[cut], scores[cut] = -1, -np.inf
@@ -105,24 +124,54 @@ def shown(
         return Lists(indices, scores, popular)
     most_liked = MostLiked.of(model, may_appear)
     for row in short.tolist():
-        left_out = _left_out(model, int(rows[row]), exclude_seen=exclude_seen)
         first = int(kept[row])
-        items = most_liked.best(
-            indices.shape[1] - first, np.concatenate([left_out, indices[row, :first]])
-        )
+        left_out = left_out_of(model, int(rows[row]), exclude_seen=exclude_seen)
+        items = most_liked.after(indices[row, :first], indices.shape[1], left_out)
         here = slice(first, first + len(items))
         indices[row, here], popular[row, here] = items, True
         scores[row, here] = most_liked.scores(items)
     return Lists(indices, scores, popular)
 
 
-def by_popularity(
-    model: Recommender, k: int, may_appear: Mask, left_out: Indices
-) -> tuple[Indices, Floats]:
-    """Return the most liked items but those of `left_out`, and how many like each."""
-    most_liked = MostLiked.of(model, may_appear)
-    items = most_liked.best(k, left_out)
-    return items, most_liked.scores(items)
+def completed(
+    model: Recommender,
+    ranked: tuple[Indices, Floats],
+    k: int,
+    may_appear: Mask,
+    left_out: Indices,
+    *,
+    silent: bool,
+    without_likes: WithoutLikes,
+) -> Found:
+    """Return one list as it is shown, see `shown`, of somebody whom the model was not trained on.
+
+    Parameters
+    ----------
+    model : Recommender
+    ranked : int32 and float32, (n,)
+        Items and scores as the model ranks them.
+    k : int
+        How many are asked for.
+    may_appear : bool, (n_items,)
+    left_out : int32, (any,)
+        Items that are not listed by popularity.
+    silent : bool
+        Whether the model knows nothing of that person.
+    without_likes : {"popular", "empty"}
+    """
+    rows, scores = ranked
+    n_founded = _founded(model, scores[None], np.array([len(rows)]))
+    kept = 0 if silent else int(n_founded[0])
+    is_cut = silent or kept < len(rows)
+    rows, scores = rows[:kept], scores[:kept]
+    popular = np.full(kept, is_by_popularity(model))
+    if is_cut and without_likes == "popular":
+        most_liked = MostLiked.of(model, may_appear)
+        more = most_liked.after(rows, k, left_out)
+        rows, scores = np.append(rows, more), np.append(scores, most_liked.scores(more))
+        popular = np.append(popular, np.ones(len(more), dtype=bool))
+    by_popularity = bool(popular[0]) if len(rows) else silent
+    return Found(rows, scores, "popularity" if by_popularity else "model", popular)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +204,10 @@ class MostLiked:
         first = self.order[: k + len(left_out)]
         return first[~np.isin(first, left_out)][:k]
 
+    def after(self, listed: Indices, k: int, left_out: Indices) -> Indices:
+        """Return what comes after `listed` in a list of `k`, without some."""
+        return self.best(k - len(listed), np.concatenate([left_out, listed]))
+
     def scores(self, items: Indices) -> Floats:
         """Return how many like these items, as float32 in exactly that order."""
         if self.likes.max(initial=0) < _WHOLE:
@@ -162,89 +215,19 @@ class MostLiked:
         return as_scores(self.likes)[items]
 
 
-def likes_of_items(model: Recommender) -> Counts:
-    """Return how many like each item, int64, (n_items,); zeros where a model does not know."""
-    counts = getattr(model, "item_counts", None)
-    if isinstance(counts, np.ndarray):
-        return counts
-    history = getattr(model, "history", None)
-    if isinstance(history, Interactions):
-        return history.like_counts
-    return np.zeros(len(model.items), dtype=np.int64)
-
-
-def basis_of(model: FactorModel, row: int) -> Basis:
+def basis_of(model: Recommender, row: int) -> Basis:
     """Return how items are found for a user (row): by popularity where the model knows nothing."""
-    known = has_likes(model, np.array([row], dtype=np.int32))[0]
-    alike = all_alike(model, model.user_factors[row : row + 1])[0]
-    return "model" if known and not alike else "popularity"
+    rows = np.array([row], dtype=np.int32)
+    by_popularity = is_by_popularity(model) or not has_likes(model, rows)[0]
+    return "popularity" if by_popularity or users_alike(model, rows)[0] else "model"
 
 
-def has_likes(model: Recommender, rows: Indices) -> Mask:
-    """Return which users have a value above zero in the model's history, bool, (n_rows,).
-
-    True of all users of a model without history: it does not say.
-    """
-    history = getattr(model, "history", None)
-    if not isinstance(history, Interactions):
-        return np.ones(len(rows), dtype=bool)
-    matrix, found = history.user_items, np.zeros(len(rows), dtype=bool)
-    for part in _parts(len(rows), _USERS):
-        starts = matrix.indptr[rows[part]].astype(np.int64)
-        lengths = matrix.indptr[rows[part] + 1] - starts
-        owners = np.repeat(np.arange(len(starts)), lengths)
-        places = np.arange(len(owners)) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
-        found[part][owners[matrix.data[places] > 0]] = True
-    return found
-
-
-def all_alike(model: FactorModel, vectors: Floats) -> Mask:
-    """Return for which rows of user factors all items of the model have the same score, as float32.
-
-    Products of vanishing factors rank by more bits than the scores that are given back have left;
-    they are taken as they are given back, as they are where a model is measured.
-
-    Parameters
-    ----------
-    model : FactorModel
-    vectors : float32, (n, factors)
-
-    Returns
-    -------
-    bool, (n,)
-        True of a row of zeros. Where the model has a single item, of no other row.
-    """
-    longest = float(model.item_norms.max(initial=0.0))
-    if longest == 0:
-        return np.ones(len(vectors), dtype=bool)
-    raised, lengths = int(lifts_of(np.float64(longest))), row_lengths(vectors)
-    n_items = len(model.items)
-    silent: Mask = lengths == 0
-    if n_items == 1:
-        return silent
-    sampled = np.unique(np.linspace(0, n_items - 1, _SAMPLED).astype(np.int64))
-    sample = np.ldexp(model.item_factors[sampled], raised)
-    for part in _parts(len(vectors), _USERS):
-        lifts = lifts_of(lengths[part])
-        lifted = np.ldexp(vectors[part], lifts[:, None])
-        with np.errstate(over="ignore", invalid="ignore"):
-            near = lifted @ sample.T
-            spread = near.max(axis=1) - near.min(axis=1)
-        margins = product_margin(row_lengths(lifted), np.ldexp(longest, raised), model.factors)
-        silent[part] |= lengths[part] * longest < _HALF_OF_LEAST
-        # Most rows are told apart by the sample; the others need the exact scores of all items.
-        is_doubtful = (spread <= 2 * margins) | (lifts + raised > 0)
-        for row in np.flatnonzero(is_doubtful & ~silent[part]).tolist():
-            silent[part][row] = _is_flat(model, lifted[row], raised, int(lifts[row]))
-    return silent
-
-
-def fallback_notes(model: FactorModel, rows: Indices, without_likes: WithoutLikes) -> list[str]:
+def fallback_notes(model: Recommender, rows: Indices, without_likes: WithoutLikes) -> list[str]:
     """Return for how many users the model knows nothing, and what they get, in sentences.
 
     Parameters
     ----------
-    model : FactorModel
+    model : Recommender
     rows : int32, (n_rows,)
         Rows of the users who were asked about.
     without_likes : {"popular", "empty"}
@@ -257,8 +240,8 @@ def fallback_notes(model: FactorModel, rows: Indices, without_likes: WithoutLike
     """
     known = has_likes(model, rows)
     alike = np.zeros(len(rows), dtype=bool)
-    for part in _parts(len(rows), _USERS):
-        alike[part] = all_alike(model, model.user_factors[rows[part]])
+    if not is_by_popularity(model):
+        alike[known] = users_alike(model, rows[known])
     gets = {
         "popular": "the most liked items, named by basis popularity, with their likes as score",
         "empty": "no list",
@@ -266,10 +249,10 @@ def fallback_notes(model: FactorModel, rows: Indices, without_likes: WithoutLike
     sentences = []
     if n_unknown := int((~known).sum()):
         sentences.append(f"{_users(n_unknown)} without positive interactions: {gets}.")
-    if n_alike := int((known & alike).sum()):
+    if n_alike := int(alike.sum()):
         why = (
             "all its factors are zero; fit it with less regularization"
-            if not model.item_norms.any()
+            if isinstance(model, HasFactors) and not model.item_norms.any()
             else "it tells nothing apart for them"
         )
         sentences.append(
@@ -287,55 +270,32 @@ def _founded(model: Recommender, scores: Floats, lengths: npt.NDArray[np.intp]) 
     return founded
 
 
-def _all_alike(model: Recommender, rows: Indices, scores: Floats, kept: Counts) -> Mask:
-    """Return for which users the model scores all items alike, bool, (n_rows,)."""
-    if getattr(model, "basis", "model") == "popularity":
-        return np.zeros(len(rows), dtype=bool)
-    last = np.maximum(kept - 1, 0)
-    # Two scores of a list that differ say that not all are alike.
-    flat: Mask = scores[:, 0] == scores[np.arange(len(rows)), last]
-    if not isinstance(model, HasFactors):
-        flat &= kept > 0
-    places = np.flatnonzero(flat)
-    for part in _parts(len(places), _ITEMS):
-        asked = rows[places[part]]
-        if isinstance(model, HasFactors):
-            flat[places[part]] = all_alike(model, model.user_factors[asked])
-        else:
-            flat[places[part]] = _scored_alike(model, asked)
-    return flat
+def left_out_pairs(model: Recommender, *, exclude_seen: bool) -> sp.csr_array | None:
+    """Return the pairs of users and items that are not listed by the scores of a model.
+
+    What users dislike is left out with all that they have seen. Where that is kept, a model with
+    factors has learned from it; to all others it is nothing, and so they would list it.
+
+    Raises
+    ------
+    SettingError
+        `exclude_seen` without a history in the model.
+    """
+    if exclude_seen:
+        return seen_by(model)
+    history = getattr(model, "history", None)
+    if isinstance(model, HasFactors) or not isinstance(history, Interactions):
+        return None
+    matrix = history.user_items
+    disliked = matrix.data < 0
+    if not disliked.any():
+        return None
+    starts = np.concatenate(([0], np.cumsum(disliked, dtype=np.int64)))[matrix.indptr]
+    return sp.csr_array((matrix.data[disliked], matrix.indices[disliked], starts), matrix.shape)
 
 
-def _scored_alike(model: Recommender, rows: Indices) -> Mask:
-    """Return for which users all items that may appear have the same score, as `all_alike`."""
-    lowest = np.full(len(rows), np.inf, dtype=np.float32)
-    highest = np.full(len(rows), -np.inf, dtype=np.float32)
-    left = np.arange(len(rows))
-    for part in _parts(len(model.items), _ITEMS):
-        block = model.scores(rows[left], part)
-        highest[left] = np.maximum(highest[left], block.max(axis=1))
-        least = np.where(block == -np.inf, np.float32(np.inf), block).min(axis=1)
-        lowest[left] = np.minimum(lowest[left], least)
-        left = left[lowest[left] >= highest[left]]
-        if not len(left):
-            break
-    alike: Mask = (lowest >= highest) & (len(model.items) > 1)
-    return alike
-
-
-def _is_flat(model: FactorModel, vector: Floats, raised: int, lift: int) -> bool:
-    """Tell whether all items have the same score, as it is given back, for one lifted row."""
-    first = None
-    for part in _parts(len(model.items), _ITEMS):
-        scores = np.ldexp(dots(np.ldexp(model.item_factors[part], raised), vector), -raised - lift)
-        first = scores[0] if first is None else first
-        if not (scores == first).all():
-            return False
-    return True
-
-
-def _left_out(model: Recommender, row: int, *, exclude_seen: bool) -> Indices:
-    """Return the items that are not listed by popularity for a user."""
+def left_out_of(model: Recommender, row: int, *, exclude_seen: bool) -> Indices:
+    """Return the items that are not listed by popularity for a user: seen ones, or disliked."""
     history = getattr(model, "history", None)
     if not isinstance(history, Interactions):
         return np.empty(0, dtype=np.int32)
@@ -345,10 +305,11 @@ def _left_out(model: Recommender, row: int, *, exclude_seen: bool) -> Indices:
     return items if exclude_seen else items[matrix.data[stored] < 0]
 
 
+def _bases(popular: Mask) -> npt.NDArray[np.object_]:
+    names: npt.NDArray[np.object_] = np.array(get_args(Basis), dtype=object)
+    found: npt.NDArray[np.object_] = names[popular.astype(np.intp)]
+    return found
+
+
 def _users(count: int) -> str:
     return f"{count:,} {'user' if count == 1 else 'users'}"
-
-
-def _parts(count: int, size: int) -> Iterator[slice]:
-    for first in range(0, count, size):
-        yield slice(first, min(first + size, count))

@@ -14,25 +14,27 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.hints import with_example
-from alsolike.models.base import Recommender, expect_model
-from alsolike.models.factor_model import FactorModel, with_factors
+from alsolike.models.base import FittedModel, HasFactors, Recommender, expect_model
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,
-    Mask,
     checked_ids,
     checked_indices,
     checked_k,
     open_ids,
     open_items,
-    seen_by,
     tidy,
-    unit_rows,
-    with_direction,
 )
 from alsolike.recommending.excluding import excluded_of
-from alsolike.recommending.fallback import Lists, WithoutLikes, check_without_likes, shown
+from alsolike.recommending.fallback import (
+    Lists,
+    WithoutLikes,
+    check_without_likes,
+    left_out_pairs,
+    shown,
+)
+from alsolike.recommending.nearest import comparing
 from alsolike.recommending.scan import (
     NotFiniteError,
     Plain,
@@ -41,9 +43,19 @@ from alsolike.recommending.scan import (
     Scan,
     Source,
 )
+from alsolike.recommending.similarity import cosines_of, similar_indices
 from alsolike.tables import Table
 
-__all__ = ["Ranked", "recommend", "shown_items", "similar", "similar_indices", "top_items"]
+__all__ = [
+    "Ranked",
+    "cosines_of",
+    "recommend",
+    "shown_items",
+    "similar",
+    "similar_indices",
+    "source_of",
+    "top_items",
+]
 
 
 def top_items(
@@ -59,7 +71,7 @@ def top_items(
 ) -> Ranked:
     """Rank the best items of users given by their rows.
 
-    For a `FactorModel` the scores are `alsolike.kernels.topk.dot` of the two rows of factors, so
+    Where a model has factors, scores are `alsolike.kernels.topk.dot` of the two rows of factors, so
     they do not depend on which other users are asked for, on threads or on the linear algebra
     library. For other models they are what ``model.scores`` gives for blocks of 240 users and
     2,048 items; a score of -inf means that the item must not appear.
@@ -113,73 +125,9 @@ def top_items(
 
 def source_of(model: Recommender, rows: Indices) -> Source:
     """Return the scores that `top_items` ranks these users' lists by."""
-    if isinstance(model, FactorModel):
+    if isinstance(model, HasFactors):
         return Products(rows, model.user_factors, model.item_factors, model.item_norms)
     return Plain(rows, model)
-
-
-def similar_indices(
-    model: FactorModel,
-    item_indices: npt.ArrayLike,
-    *,
-    k: int,
-    include_self: bool = False,
-    min_count: int = MIN_COUNT,
-    engine: Engine | None = None,
-    observer: Observer = SILENT,
-) -> Ranked:
-    """Rank the items most similar to items given by their rows, by the cosine of their factors.
-
-    An item without factors (all zeros) has no direction: it has no neighbours and is nobody's.
-
-    Parameters
-    ----------
-    model : FactorModel
-    item_indices : int, (n_rows,)
-        Rows of items; they may repeat.
-    k : int
-        Length of each list, at least 1.
-    include_self : bool
-        Whether the item itself comes first, with cosine 1.
-    min_count : int
-        Neighbours have at least so many interactions, see `similar`.
-    engine, observer
-        As in `top_items`.
-
-    Returns
-    -------
-    Ranked
-        Scores are cosines in [-1, 1].
-    """
-    length = checked_k(k)
-    rows = checked_indices(item_indices, len(model.items), kind="item")
-    candidates = with_direction(model)
-    asked = np.flatnonzero(candidates[rows])
-    chosen = rows[asked]
-    itself = np.arange(len(chosen) + 1, dtype=np.int64)
-    scan = Scan(
-        cosines_of(model, chosen, candidates),
-        candidates & (model.item_counts >= min_count),
-        chosen,
-        itself[:-1],
-        itself[1:],
-        length,
-    )
-    found = scan.run(engine or LocalEngine(), observer, "Comparing items")
-    ranked = Ranked.nothing(len(rows), length)
-    if include_self:
-        ranked.indices[asked, 0], ranked.scores[asked, 0] = chosen, 1.0
-        ranked.indices[asked, 1:] = found.indices[:, :-1]
-        ranked.scores[asked, 1:] = found.scores[:, :-1]
-    else:
-        ranked.indices[asked], ranked.scores[asked] = found.indices, found.scores
-    return ranked
-
-
-def cosines_of(model: FactorModel, rows: Indices, candidates: Mask) -> Products:
-    """Return the source of the cosines of items `rows` with all that have a direction."""
-    units = unit_rows(model.item_factors, model.item_norms)
-    return Products(rows, units, units, candidates.astype(np.float32), ceiling=1.0)
 
 
 @with_example('al.recommend(model, ["u1"], k=10)')
@@ -197,7 +145,7 @@ def recommend(
 ) -> Table:
     """Recommend items to users, ids in and ids out.
 
-    The score of a `FactorModel` is a predicted preference: the model aims at 1 for what a user
+    The score of a model with factors is a predicted preference: the model aims at 1 for what a user
     likes and at 0 for the rest, and how near it comes depends on its settings. It may be above 1
     or below 0 and is no probability; compare scores of one user and one model only. Other models
     have scales of their own.
@@ -284,7 +232,7 @@ def shown_items(
         model,
         rows,
         k=min(checked_k(k), max(len(model.items), 1)),
-        exclude=seen_by(model) if exclude_seen else None,
+        exclude=left_out_pairs(model, exclude_seen=exclude_seen),
         allow=allowed,
         deny=denied,
         engine=engine,
@@ -302,7 +250,7 @@ def shown_items(
 
 @with_example('al.similar(model, ["i1"], k=10)')
 def similar(
-    model: FactorModel,
+    model: FittedModel,
     items: str | Sequence[str] | None = None,
     *,
     k: int = 10,
@@ -311,18 +259,25 @@ def similar(
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Table:
-    """Find the items most similar to items, by the cosine of their factors.
+    """Find the items most similar to items.
+
+    What a score means depends on the model. With factors, as of ALS: the cosine of the two rows.
+    Of item-knn: the similarity that it was fitted with, among the neighbours that it keeps. Of
+    EASE: what a like of the item adds to the score of the other. Of popularity: how many like the
+    other; of chance, nothing. Compare scores of one item and one model only.
 
     Parameters
     ----------
-    model : FactorModel
+    model : FittedModel
+        One with factors, or an `alsolike.models.base.ItemScorer`.
     items : str, sequence of str, or None
         Ids or names of items; None: all of them.
     k : int
         Neighbours per item: exactly so many, or all that there are where they are fewer. An item
         without factors has none, and no rows here.
     include_self : bool
-        Whether the item itself comes first, with score 1, as one of the `k`.
+        Whether the item itself comes first, with score 1, as one of the `k`; of models with
+        factors alone.
     min_count : int
         Neighbours have at least so many interactions in the training data. The cosine ignores
         the length of a row of factors, which is what tells much evidence from little: an item of
@@ -336,12 +291,14 @@ def similar(
     -------
     Table
         Columns ``item``, ``rank`` (from 1), ``similar_item``, ``name`` (of the similar item)
-        where names are known, ``score`` in [-1, 1].
+        where names are known, ``score``: in [-1, 1] where it is a cosine.
 
     Raises
     ------
     UnknownId
         An item is neither an id nor exactly one item's name.
+    SettingError
+        The model compares no items, or `include_self` of one without factors.
 
     Examples
     --------
@@ -353,10 +310,10 @@ def similar(
     >>> similar(model, "a", k=1)["similar_item"].tolist()
     ['b']
     """
-    with_factors(model, "compare items")
+    scorer = comparing(model, "compare items")
     rows = _item_rows(model, items)
     ranked = similar_indices(
-        model,
+        scorer,
         rows,
         k=min(checked_k(k), max(len(model.items), 1)),
         include_self=include_self,
@@ -374,7 +331,7 @@ def _user_rows(users: str | Sequence[str] | None, known: Vocabulary) -> Indices:
     return known.indices_of(checked_ids(users, "user"))
 
 
-def _item_rows(model: FactorModel, items: str | Sequence[str] | None) -> Indices:
+def _item_rows(model: FittedModel, items: str | Sequence[str] | None) -> Indices:
     if items is None:
         return np.arange(len(model.items), dtype=np.int32)
     wanted = checked_ids(items, "item")

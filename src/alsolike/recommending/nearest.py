@@ -5,19 +5,22 @@ defined sum of `kernels.topk.dot` are scored by that sum, so the answer is the k
 """
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
-from alsolike.models.base import Floats
-from alsolike.models.factor_model import FactorModel, with_factors
+from alsolike.errors import SettingError
+from alsolike.models.base import Floats, HasFactors, ItemScorer, able
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,
     Mask,
+    likes_of_items,
     product_margin,
     unit_rows,
     with_direction,
 )
+from alsolike.recommending.scoring import not_finite, whole_rows
 
 _LANES = 4  # as in kernels/topk.py, whose import would bring Numba
 _BLOCK = 64  # items, far apart, of which only the best is looked at first
@@ -26,15 +29,35 @@ _PAIRS = 1 << 14  # exact products at a time
 _LOWEST = np.finfo(np.float32).min  # what minus infinity does not reach
 
 
+def comparing(model: Any, purpose: str) -> Any:
+    """Return `model`, or raise SettingError where it neither has factors nor scores items.
+
+    What has factors is compared by their cosine; all else by its own ``item_scores``.
+    """
+    return model if isinstance(model, HasFactors) else able(model, ItemScorer, purpose)
+
+
+def expect_cosines(model: Any) -> None:
+    """Raise SettingError where an item is not compared with itself as 1, for `include_self`."""
+    if not isinstance(model, HasFactors):
+        raise SettingError(
+            f"include_self puts an item before its neighbours, with cosine 1, and {model.name!r} "
+            "compares items by scores of its own. Leave out include_self."
+        )
+
+
 class Neighbours:
     """Similar items of one model, with what does not depend on the item made ready once.
 
     Parameters
     ----------
-    model : FactorModel
+    model : HasFactors or ItemScorer
+        What has factors is compared by their cosine; all else by its own ``item_scores``.
 
     Raises
     ------
+    SettingError
+        The model compares no items.
     FitError
         An item's factors are not finite.
 
@@ -46,18 +69,17 @@ class Neighbours:
     (2, True)
     """
 
-    def __init__(self, model: FactorModel) -> None:
-        self._model = with_factors(model, "compare items")
-        self._norms, self._directed = model.item_norms, with_direction(model)
-        self._lengths: Floats = np.where(self._directed, self._norms, np.float32(1))
-        self._margin = float(product_margin(np.ones(()), 1.0, model.factors))
-        self._open = self._known_to(MIN_COUNT)
-        self._closing = _closing(self._open)
+    def __init__(self, model: HasFactors | ItemScorer) -> None:
+        self._by: _Way
+        if isinstance(model, HasFactors):
+            self._by = _Cosines(model)
+        else:
+            self._by = _Scores(comparing(model, "compare items"))
 
     def similar(
         self, row: int, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
     ) -> tuple[Indices, Floats]:
-        """Return the items most similar to one, and their cosines, the best first.
+        """Return the items most similar to one, and their scores, the best first.
 
         Parameters
         ----------
@@ -73,8 +95,99 @@ class Neighbours:
         Returns
         -------
         int32 and float32, (n,)
-            Empty where the item has no direction.
+            Cosines where the model has factors, else what its ``item_scores`` gives. Empty where
+            nothing is similar to the item.
+
+        Raises
+        ------
+        FitError
+            A score is NaN or +inf.
         """
+        return self._by.similar(row, k, min_count, may_appear)
+
+    def similar_to_many(self, rows: Indices, k: int) -> tuple[Indices, Floats]:
+        """Return what `similar` returns for each of these items.
+
+        Parameters
+        ----------
+        rows : int32, (n,)
+        k : int
+            At most so many for each, at least 1.
+
+        Returns
+        -------
+        int32 and float32, (n, k)
+            Best first; -1 and NaN where there are fewer.
+        """
+        items = np.full((len(rows), k), -1, dtype=np.int32)
+        scores = np.full((len(rows), k), np.nan, dtype=np.float32)
+        step = max(1, _AT_ONCE // max(1, self._by.n_items))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            self._by.fill(rows[part], items[part], scores[part])
+        return items, scores
+
+
+class _Way(Protocol):
+    """How the items of a model are compared."""
+
+    n_items: int
+
+    def similar(
+        self, row: int, k: int, min_count: int, may_appear: Mask | None
+    ) -> tuple[Indices, Floats]: ...
+
+    def fill(self, rows: Indices, items: Indices, scores: Floats) -> None: ...
+
+
+class _Scores:
+    """By what a model scores highest beside an item; -inf is not shown."""
+
+    def __init__(self, model: ItemScorer) -> None:
+        self._model, self._counts = model, likes_of_items(model)
+        self.n_items = len(model.items)
+
+    def similar(
+        self, row: int, k: int, min_count: int, may_appear: Mask | None
+    ) -> tuple[Indices, Floats]:
+        (scores,) = self._scores(np.array([row], dtype=np.int32))
+        return self._best(row, scores, k, min_count, may_appear)
+
+    def fill(self, rows: Indices, items: Indices, scores: Floats) -> None:
+        """Fill in the neighbours of a few items."""
+        for place, near in enumerate(self._scores(rows)):
+            found, of_found = self._best(int(rows[place]), near, items.shape[1], MIN_COUNT, None)
+            items[place, : len(found)], scores[place, : len(found)] = found, of_found
+
+    def _scores(self, rows: Indices) -> Floats:
+        name, ask = self._model.name, self._model.item_scores
+        return whole_rows(name, lambda items: ask(rows, items), len(rows), self.n_items)
+
+    def _best(
+        self, row: int, scores: Floats, k: int, min_count: int, may_appear: Mask | None
+    ) -> tuple[Indices, Floats]:
+        shown: Mask = self._counts >= min_count
+        if may_appear is not None:
+            shown &= may_appear
+        shown[row] = False
+        return best_of(self._model, scores, shown, k, f"item {self._model.items.id_of(row)!r}")
+
+
+class _Cosines:
+    """By the cosine of their factors, found by a pruned product."""
+
+    def __init__(self, model: HasFactors) -> None:
+        self._model = model
+        self.n_items = len(model.items)
+        self._norms, self._directed = model.item_norms, with_direction(model)
+        self._lengths: Floats = np.where(self._directed, self._norms, np.float32(1))
+        self._margin = float(product_margin(np.ones(()), 1.0, model.factors))
+        self._open = self._known_to(MIN_COUNT)
+        self._closing = _closing(self._open)
+
+    def similar(
+        self, row: int, k: int, min_count: int, may_appear: Mask | None
+    ) -> tuple[Indices, Floats]:
         if not self._directed[row]:
             return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
         factors, norms = self._model.item_factors, self._norms
@@ -93,29 +206,7 @@ class Neighbours:
         near[row] = -np.inf
         return narrowed(near, k, self._margin, cosines)
 
-    def similar_to_many(self, rows: Indices, k: int) -> tuple[Indices, Floats]:
-        """Return what `similar` returns for each of these items.
-
-        Parameters
-        ----------
-        rows : int32, (n,)
-        k : int
-            At most so many for each, at least 1.
-
-        Returns
-        -------
-        int32 and float32, (n, k)
-            Best first; -1 and NaN where there are fewer.
-        """
-        items = np.full((len(rows), k), -1, dtype=np.int32)
-        cosines = np.full((len(rows), k), np.nan, dtype=np.float32)
-        step = max(1, _AT_ONCE // max(1, len(self._lengths)))
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
-            self._fill(rows[part], items[part], cosines[part])
-        return items, cosines
-
-    def _fill(self, rows: Indices, items: Indices, cosines: Floats) -> None:
+    def fill(self, rows: Indices, items: Indices, scores: Floats) -> None:
         """Fill in the neighbours of a few items by one product."""
         factors, norms = self._model.item_factors, self._norms
         k, queries = items.shape[1], unit_rows(factors[rows], norms[rows])
@@ -137,11 +228,42 @@ class Neighbours:
         places = np.arange(len(order)) - np.searchsorted(owners, owners)
         order, owners, places = (one[places < k] for one in (order, owners, places))
         items[owners, places] = found[order]
-        cosines[owners, places] = exact[order]
+        scores[owners, places] = exact[order]
 
     def _known_to(self, min_count: int) -> Mask:
         known: Mask = self._directed & (self._model.item_counts >= min_count)
         return known
+
+
+def best_of(
+    model: Any, scores: Floats, may_appear: Mask, k: int, whom: str
+) -> tuple[Indices, Floats]:
+    """Return the best items by scores as a model gives them, those of -inf left out.
+
+    Parameters
+    ----------
+    model : Recommender or ItemScorer
+    scores : float32, (n_items,)
+    may_appear : bool, (n_items,)
+    k : int
+    whom : str
+        Whose scores they are, for messages.
+
+    Returns
+    -------
+    int32 and float32, (n,)
+        Best first; of equal ones the lower row.
+
+    Raises
+    ------
+    FitError
+        A score that counts is NaN or +inf.
+    """
+    bad = np.flatnonzero(may_appear & ~(scores < np.inf))
+    if len(bad):
+        raise not_finite(model, int(bad[0]), whom, float(scores[bad[0]]))
+    near = np.where(may_appear, scores, np.float32(-np.inf))
+    return narrowed(near, k, 0.0, near.__getitem__)
 
 
 def narrowed(

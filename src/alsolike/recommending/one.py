@@ -10,11 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.errors import FitError, SettingError
+from alsolike.errors import SettingError
 from alsolike.hints import with_example
-from alsolike.models.base import Basis, Floats
-from alsolike.models.equations import UserEquations, checked_values
-from alsolike.models.factor_model import FactorModel, with_factors
+from alsolike.models.base import (
+    FittedModel,
+    Floats,
+    FoldsIn,
+    FoldsInFactors,
+    HasFactors,
+    able,
+    expect_model,
+)
+from alsolike.models.equations import checked_values
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,
@@ -22,28 +29,28 @@ from alsolike.recommending.answers import (
     checked_ids,
     checked_k,
     known_items,
-    lifts_of,
     open_ids,
     open_items,
-    product_margin,
-    row_lengths,
     seen_by,
     tidy,
     with_direction,
 )
 from alsolike.recommending.fallback import (
+    Found,
     WithoutLikes,
-    all_alike,
-    by_popularity,
+    basis_of,
     check_without_likes,
+    completed,
+    left_out_of,
     shown,
 )
-from alsolike.recommending.nearest import Neighbours, dots, narrowed
+from alsolike.recommending.nearest import Neighbours, comparing, expect_cosines
+from alsolike.recommending.ranking import ranked_for_likes, ranked_for_user, row_of_likes
 from alsolike.tables import Table
 
 
 def recommend_one(
-    model: FactorModel,
+    model: FittedModel,
     user: str,
     *,
     k: int = 10,
@@ -58,7 +65,7 @@ def recommend_one(
 
     Parameters
     ----------
-    model : FactorModel
+    model : FittedModel
     user : str
         Id of the user.
     k, exclude_seen, allow, deny, without_likes
@@ -86,34 +93,71 @@ def recommend_one(
     >>> recommend_one(model, "u1", k=1)["item"].tolist()
     ['c']
     """
-    with_factors(model, "recommend to one user")
-    check_without_likes(without_likes)
+    expect_model(model, "recommend to one user")
     (user,) = checked_ids(user, "user")
     row = model.users.index_of(user)
     among = open_items(len(model.items), *open_ids(model, allow, deny))
-    may_appear = among.copy()
-    if exclude_seen:
-        seen = seen_by(model)
-        may_appear[seen.indices[seen.indptr[row] : seen.indptr[row + 1]]] = False
+    found = recommended(
+        model, row, among, k, exclude_seen=exclude_seen, without_likes=without_likes
+    )
+    asked = ("user", model.users.ids_of([row]))
+    return tidy(model, asked, "item", found.rows[None], found.scores[None], found.bases[None])
+
+
+def recommended(
+    model: FittedModel,
+    row: int,
+    may_appear: Mask,
+    k: int,
+    *,
+    exclude_seen: bool = True,
+    without_likes: WithoutLikes = "popular",
+) -> Found:
+    """Return what is recommended to a user (row), as `alsolike.recommending.many.recommend` does.
+
+    Parameters
+    ----------
+    model : FittedModel
+    row : int
+    may_appear : bool, (n_items,)
+        Items that are allowed at all, those that the user has seen among them.
+    k : int
+        At most so many, at least 1.
+    exclude_seen, without_likes
+        As in `recommend_one`.
+
+    Raises
+    ------
+    FitError
+        A score is not finite.
+    SettingError
+        `exclude_seen` without a history in the model, or `k` below 1.
+    """
+    check_without_likes(without_likes)
     length = min(checked_k(k), max(len(model.items), 1))
-    ranked = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
-    if model.user_factors[row].any():  # else everything ties
-        ranked = best_items(model, model.user_factors[row], may_appear, length, f"user {user!r}")
+    unseen = may_appear.copy()
+    if exclude_seen:
+        seen_by(model)  # refuses a model without history
+    if exclude_seen or not isinstance(model, HasFactors):
+        unseen[left_out_of(model, row, exclude_seen=exclude_seen)] = False
     lists = shown(
         model,
         np.array([row], dtype=np.int32),
-        padded(ranked, length),
-        among,
+        padded(ranked_for_user(model, row, unseen, length), length),
+        may_appear,
         exclude_seen=exclude_seen,
         without_likes=without_likes,
     )
-    asked = ("user", model.users.ids_of([row]))
-    return tidy(model, asked, "item", lists.indices, lists.scores, lists.bases)
+    here = 0, slice(int(np.count_nonzero(lists.indices >= 0)))
+    rows, scores, popular = lists.indices[here], lists.scores[here], lists.popular[here]
+    if not len(rows):
+        return Found(rows, scores, basis_of(model, row), popular)
+    return Found(rows, scores, "popularity" if popular[0] else "model", popular)
 
 
 @with_example('al.recommend_for_likes(model, {"i1": 1, "i2": 1}, k=10)')
 def recommend_for_likes(
-    model: FactorModel,
+    model: FittedModel,
     likes: Mapping[str, float],
     *,
     k: int = 10,
@@ -127,7 +171,7 @@ def recommend_for_likes(
 
     Parameters
     ----------
-    model : FactorModel
+    model : FittedModel
     likes : mapping of str to float
         Ids or names of items, with the value of each as in the training data (1 for a like, a
         count; below zero for a dislike). They are left out of the answer.
@@ -147,7 +191,7 @@ def recommend_for_likes(
     SettingError
         A value is zero or not finite, an item is given twice, or `k` is below 1.
     """
-    with_factors(model, "recommend for likes")
+    able(model, FoldsIn, "recommend for likes")
     if not isinstance(likes, Mapping):
         raise SettingError(
             f"likes give each item a value, such as {{'an item': 1}}; they are {likes!r}."
@@ -156,24 +200,24 @@ def recommend_for_likes(
     items, values = known_items(model, list(likes)), list(likes.values())
     may_appear = open_items(len(model.items), *open_ids(model, allow, deny))
     may_appear[items] = False
-    indices, scores, basis = best_for(model, items, values, may_appear, k, without_likes)
-    bases = np.full((1, len(indices)), basis, dtype=object)
-    return tidy(model, None, "item", indices[None], scores[None], bases)
+    found = best_for(model, items, values, may_appear, k, without_likes)
+    return tidy(model, None, "item", found.rows[None], found.scores[None], found.bases[None])
 
 
 def best_for(
-    model: FactorModel,
+    model: FittedModel,
     items: Indices,
     values: Sequence[float],
     may_appear: Mask,
     k: int,
     without_likes: WithoutLikes = "popular",
-) -> tuple[Indices, Floats, Basis]:
+) -> Found:
     """Return what is listed for items (rows) and their values, and how it was found.
 
     Parameters
     ----------
-    model : FactorModel
+    model : FittedModel
+        One that `FoldsIn`.
     items, values
         As `fold_in_user` takes them.
     may_appear : bool, (n_items,)
@@ -181,19 +225,27 @@ def best_for(
         At most so many, at least 1.
     without_likes : {"popular", "empty"}
         As in `recommend_for_likes`. What has a value below zero is not listed by popularity.
+
+    Raises
+    ------
+    SettingError
+        The model takes in nobody, a value is zero or not finite, or `k` is below 1.
+    FitError
+        A score is not finite, or the row's equations have no unique solution.
     """
     length, amounts = checked_k(k), checked_values(values, len(items))
+    able(model, FoldsIn, "recommend for likes")
+    ranked, silent = (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
+    disliked = items[amounts < 0]
     if (amounts > 0).any():
-        vector = fold_in_user(model, items, amounts)
-        if not all_alike(model, vector[None])[0]:
-            return *best_items(model, vector, may_appear, length, "this row of likes"), "model"
-    if without_likes == "empty":
-        return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32), "popularity"
-    return *by_popularity(model, length, may_appear, items[amounts < 0]), "popularity"
+        ranked, silent = ranked_for_likes(model, items, amounts, may_appear, length)
+    return completed(
+        model, ranked, length, may_appear, disliked, silent=silent, without_likes=without_likes
+    )
 
 
 def similar_to(
-    model: FactorModel,
+    model: FittedModel,
     item: str,
     *,
     k: int = 10,
@@ -204,7 +256,7 @@ def similar_to(
 
     Parameters
     ----------
-    model : FactorModel
+    model : FittedModel
     item : str
         Id or name of the item.
     k, include_self, min_count
@@ -221,10 +273,12 @@ def similar_to(
         The item is neither an id nor exactly one item's name.
     """
     length = checked_k(k)
-    with_factors(model, "compare items")
+    scorer = comparing(model, "compare items")
+    if include_self:
+        expect_cosines(model)
     (row,) = known_items(model, [item])
-    indices, scores = Neighbours(model).similar(row, length, min_count=min_count)
-    if include_self and with_direction(model)[row]:
+    indices, scores = Neighbours(scorer).similar(row, length, min_count=min_count)
+    if include_self and with_direction(scorer)[row]:
         indices = np.concatenate(([row], indices[: length - 1])).astype(np.int32)
         scores = np.concatenate(([1.0], scores[: length - 1])).astype(np.float32)
     asked = ("item", model.items.ids_of([row]))
@@ -232,7 +286,7 @@ def similar_to(
 
 
 def fold_in_user(
-    model: FactorModel,
+    model: FittedModel,
     items: Sequence[str] | Indices,
     values: npt.ArrayLike | None = None,
 ) -> Floats:
@@ -240,7 +294,7 @@ def fold_in_user(
 
     Parameters
     ----------
-    model : FactorModel
+    model : FittedModel
     items : sequence of str (ids or names), or int32, (n,) (rows)
     values : float, (n,), or None
         d_ui of each item, as in the training data; None: 1 each.
@@ -258,10 +312,12 @@ def fold_in_user(
     ----------
     Hu, Koren, Volinsky 2008, eq. 4, solved in float64.
     """
+    folding: FoldsInFactors = able(model, FoldsInFactors, "fold in a user")
     rows = known_items(model, items)
-    if values is None:
-        values = np.ones(len(rows))
-    return UserEquations.of(model, rows, values).factors.astype(np.float32)
+    amounts = checked_values(np.ones(len(rows)) if values is None else values, len(rows))
+    vector: Floats
+    (vector,) = folding.folded_in(row_of_likes(rows, amounts, len(folding.items)))
+    return vector
 
 
 def padded(ranked: tuple[Indices, Floats], k: int) -> tuple[Indices, Floats]:
@@ -270,51 +326,3 @@ def padded(ranked: tuple[Indices, Floats], k: int) -> tuple[Indices, Floats]:
     indices, padding = np.full((1, k), -1, dtype=np.int32), np.full((1, k), -np.inf, np.float32)
     indices[0, : len(items)], padding[0, : len(items)] = items, scores
     return indices, padding
-
-
-def best_items(
-    model: FactorModel, vector: Floats, may_appear: Mask, k: int, who: str
-) -> tuple[Indices, Floats]:
-    """Return the best items for one row of user factors, and their scores.
-
-    Parameters
-    ----------
-    model : FactorModel
-    vector : float32, (factors,)
-    may_appear : bool, (n_items,)
-    k : int
-        At most so many, at least 1.
-    who : str
-        Whose factors they are, for messages.
-
-    Returns
-    -------
-    int32 and float32, (n,)
-        Best first; of equal ones the lower row.
-
-    Raises
-    ------
-    FitError
-        A score is not finite.
-    """
-    near = model.item_factors @ vector
-    bad = np.flatnonzero(may_appear & ~(near < np.inf))
-    if len(bad):
-        raise FitError(
-            f"Model {model.name!r} scores item {model.items.id_of(int(bad[0]))!r} for {who} as "
-            f"{near[bad[0]]}; every score must be finite. Fit it anew with more regularization, "
-            "or a smaller alpha."
-        )
-    longest = np.float64(model.item_norms.max(initial=0.0))
-    raised, lift = int(lifts_of(longest)), int(lifts_of(row_lengths(vector)))
-    factors = np.ldexp(model.item_factors, raised) if raised else model.item_factors
-    vector = np.ldexp(vector, lift)
-    near = factors @ vector if raised or lift else near
-    margin = product_margin(row_lengths(vector), np.ldexp(longest, raised), model.factors)
-
-    def scores(items: Indices) -> Floats:
-        return dots(factors[items], vector)
-
-    near = np.where(may_appear, near, np.float32(-np.inf))
-    items, found = narrowed(near, checked_k(k), float(margin), scores)
-    return items, np.ldexp(found, -(raised + lift))

@@ -10,18 +10,30 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.engines.base import Engine
-from alsolike.errors import DataError, FitError
+from alsolike.errors import FitError
 from alsolike.kernels.launch import plain
 from alsolike.kernels.panels import WIDE, lay_out, scan_panels
 from alsolike.kernels.topk import dot, rank_few, scan_block, score_all, sort_heaps
 from alsolike.models.base import Floats, Recommender
-from alsolike.models.factor_model import FactorModel
 from alsolike.observing import Observer
 from alsolike.recommending.answers import Indices, Mask, lifts_of, product_margin, row_lengths
+from alsolike.recommending.scoring import ITEMS_PER_BLOCK, block_of, blocks_of, not_finite
+
+__all__ = [
+    "ITEMS_PER_BLOCK",
+    "QUERIES_PER_BLOCK",
+    "Bounds",
+    "NotFiniteError",
+    "Plain",
+    "Products",
+    "Ranked",
+    "Scan",
+    "Source",
+    "blocks_of",
+]
 
 # Tiles of six; the queries of a block stay in the second-level cache.
 QUERIES_PER_BLOCK = 240
-ITEMS_PER_BLOCK = 2048
 
 Bounds = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
@@ -74,16 +86,8 @@ class NotFiniteError(Exception):
 
     def told(self, model: Recommender, rows: Indices) -> FitError:
         """Return it in the names of a model, whose users `rows` were asked about."""
-        user, item = model.users.id_of(int(rows[self.query])), model.items.id_of(self.item)
-        way_out = (
-            "Fit it anew with more regularization, or a smaller alpha."
-            if isinstance(model, FactorModel)
-            else "Score what must not appear as -inf; mend its method scores for the rest."
-        )
-        return FitError(
-            f"Model {model.name!r} scores item {item!r} for user {user!r} as {self.score}; every "
-            f"score must be finite. {way_out}"
-        )
+        user = model.users.id_of(int(rows[self.query]))
+        return not_finite(model, self.item, f"user {user!r}", self.score)
 
 
 class Filler(Protocol):
@@ -253,14 +257,7 @@ class Plain:
 
     def _block(self, queries: slice, items: slice) -> Floats:
         rows = self.rows[queries]
-        scores: Floats = np.ascontiguousarray(self.model.scores(rows, items), dtype=np.float32)
-        expected = (len(rows), items.stop - items.start)
-        if scores.shape != expected:
-            raise DataError(
-                f"Model {self.model.name!r} gave scores of shape {scores.shape} for "
-                f"{expected[0]} users and {expected[1]} items."
-            )
-        return scores
+        return block_of(self.model.name, self.model.scores(rows, items), len(rows), items)
 
 
 @dataclass(frozen=True, eq=False)
@@ -346,8 +343,3 @@ def _lengths(rows: Floats, ends: Bounds) -> Floats:
     # Rounded up: a length that is too large costs time, one too small an item.
     lengths: Floats = (np.sqrt(sums) * (1 + 1e-6)).astype(np.float32)
     return lengths
-
-
-def blocks_of(count: int, size: int) -> list[slice]:
-    """Return slices of `size`, the last perhaps shorter, that cover so many."""
-    return [slice(first, min(first + size, count)) for first in range(0, count, size)]

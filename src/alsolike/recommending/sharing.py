@@ -7,7 +7,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.errors import DataError
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.base import Recommender
 from alsolike.recommending.answers import history_of
 
 Rows = npt.NDArray[np.integer]
@@ -18,7 +18,7 @@ class Likers:
 
     Parameters
     ----------
-    model : FactorModel
+    model : Recommender
         With its history. The likes are turned to columns when they are first asked for, which
         takes 4 bytes for each of them.
 
@@ -35,7 +35,7 @@ class Likers:
     (1, 1, 1)
     """
 
-    def __init__(self, model: FactorModel) -> None:
+    def __init__(self, model: Recommender) -> None:
         self._likes = history_of(model, "count who likes two items").user_items
         self._n_items = len(model.items)
 

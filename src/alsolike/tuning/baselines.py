@@ -7,7 +7,7 @@ from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean
 from alsolike.models.chance import ChanceConfig
 from alsolike.models.ease import EASEConfig, ease_bytes, refuse_too_large
-from alsolike.models.neighbours import NeighboursConfig
+from alsolike.models.neighbours import ItemKNNConfig
 from alsolike.models.popularity import PopularityConfig
 from alsolike.tuning.candidates import BASELINES, Config
 
@@ -60,10 +60,10 @@ def baselines_for(
     found: list[Config] = [PopularityConfig()]
     if "item-knn" in asked:
         found += [
-            NeighboursConfig(weighting="cosine", neighbours=neighbours) for neighbours in (100, 400)
+            ItemKNNConfig(weighting="cosine", neighbours=neighbours) for neighbours in (100, 400)
         ]
         # Of BM25 the weight of popularity decides most.
-        found += [NeighboursConfig(weighting="bm25", neighbours=400, b=b) for b in (0.05, 0.2)]
+        found += [ItemKNNConfig(weighting="bm25", neighbours=400, b=b) for b in (0.05, 0.2)]
     if "ease" in asked:
         found += [EASEConfig(regularization=regularization) for regularization in (100.0, 500.0)]
     if "random" in asked:
@@ -77,6 +77,6 @@ def bytes_of(configs: Sequence[Config], interactions: Interactions, threads: int
     for config in configs:
         if isinstance(config, EASEConfig):
             needed.append(ease_bytes(n_items))
-        elif isinstance(config, NeighboursConfig):
+        elif isinstance(config, ItemKNNConfig):
             needed.append(_PER_NEIGHBOUR * n_items * min(config.neighbours, n_items))
     return sum(sorted(needed)[-threads:])

@@ -12,7 +12,7 @@ from alsolike.models.chance import ChanceConfig, fit_chance
 from alsolike.models.config import ALSConfig
 from alsolike.models.ease import EASEConfig, fit_ease
 from alsolike.models.history_model import HistoryModel
-from alsolike.models.neighbours import NeighboursConfig, fit_neighbours
+from alsolike.models.neighbours import ItemKNNConfig, fit_neighbours
 from alsolike.models.popularity import PopularityConfig, fit_popularity
 from alsolike.tuning.plan import Plan
 
@@ -33,7 +33,7 @@ Fit = Callable[[Interactions, Any, Engine], HistoryModel]
 BASELINES: Mapping[str, tuple[Any, Fit]] = {
     "popularity": (PopularityConfig, lambda train, _, __: fit_popularity(train)),
     "item-knn": (
-        NeighboursConfig,
+        ItemKNNConfig,
         lambda train, config, engine: fit_neighbours(train, config, engine=engine),
     ),
     "ease": (EASEConfig, lambda train, config, engine: fit_ease(train, config, engine=engine)),

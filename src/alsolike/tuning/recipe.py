@@ -9,7 +9,8 @@
     prune = true
     workers = 2
     budget = "30m"
-    baselines = ["item-knn"]
+    families = ["als", "item-knn"]
+    baselines = ["random"]
     choose = "cheapest"
     judge = "shelves"
 
@@ -42,6 +43,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "prune": bool,
     "workers": int,
     "budget": (str, int, float),
+    "families": list,
     "baselines": list,
     "choose": str,
     "judge": str,

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean, with_hints
 from alsolike.models.config import ALSConfig
 from alsolike.tuning.asked import checked_workers
 from alsolike.tuning.leaderboard import SearchResult
+from alsolike.tuning.lineup import Lineup, lineup_for
 from alsolike.tuning.space import Space
 from alsolike.tuning.strategies import Strategy, strategy_of
 
@@ -32,8 +34,11 @@ class Searching:
         Trainings to draw, where the search draws.
     start : sequence of mappings
         Settings that are tried first.
+    families : sequence of str or None
+        The families of models that may be published, see `alsolike.tuning.lineup.lineup_for`. None:
+        what fits the counts of users, items and likes.
     baselines : sequence of str or None
-        The lines to beat, see `alsolike.tuning.baselines.baselines_for`.
+        Those that are compared with and not published, see the same.
     patience : int or None
         Points without a better score after which a training is stopped.
     prune : bool
@@ -56,6 +61,7 @@ class Searching:
     by: str = "grid"
     trials: int | None = None
     start: Sequence[Mapping[str, Any]] = ()
+    families: Sequence[str] | None = None
     baselines: Sequence[str] | None = None
     patience: int | None = None
     prune: bool = False
@@ -72,6 +78,10 @@ class Searching:
         if self.budget is not None and not self.budget > 0:
             raise SettingError(f"A budget is a time above 0, not {self.budget!r} seconds.")
 
+    def lineup(self, interactions: Interactions, *, seed: int = 0) -> Lineup:
+        """Return which families are tried on these interactions, and what of each."""
+        return lineup_for(self.families, self.baselines, interactions, seed=seed)
+
     def strategy(self, space: Space, base: ALSConfig) -> Strategy:
         """Return the way to search."""
         start = [replace(base, **settings) for settings in self.start]
@@ -83,7 +93,7 @@ class Searching:
             return None
         return time.time() + self.began + self.budget - time.monotonic()
 
-    def chosen(self, found: SearchResult) -> ALSConfig:
+    def chosen(self, found: SearchResult) -> Any:
         """Return the settings to fit."""
         return found.best if self.choose == "best" else found.proposed
 

@@ -5,20 +5,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from alsolike.errors import SettingError
+from alsolike.models.registry import names
 from alsolike.tables import Table
 from alsolike.views import marks, placing, standings
 from alsolike.views.axes import time_axis
 from alsolike.views.marks import ACCENT, INK, MUTED, PHONE, Row, Spec
 from alsolike.views.page import finite, rounded
-from alsolike.views.wording import begun, counted, duration, spoken
+from alsolike.views.wording import begun, counted, duration, family_in, spoken
 
-_SHAPES = {  # by how the name of a model begins
-    "als": "circle",
-    "popularity": "square",
-    "item": "triangle-up",
-    "ease": "diamond",
-    "random": "cross",
-}
+_SHAPES = ("circle", "triangle-up", "diamond", "square", "cross")  # of the families in their order
 _FURTHER_SHAPES = ("triangle-down", "triangle-left", "triangle-right")
 _PLOT = (528, 400)
 _SIZES = (_PLOT, PHONE)  # of the drawing, on a page and on a phone
@@ -218,13 +213,12 @@ def _drawing(plan: _Plan, numbered: Sequence[Row], score: str) -> Spec:
 
 
 def _shapes(models: Sequence[str]) -> list[str]:
-    """Return a shape for each model; a table without models has circles."""
+    """Return a shape for each model, by its family; a table without models has circles."""
+    own = dict(zip(["", *names()], (_SHAPES[0], *_SHAPES), strict=False))
     further = itertools.cycle(_FURTHER_SHAPES)
-    return [
-        next((shape for name, shape in _SHAPES.items() if model.startswith(name)), "")
-        or (next(further) if model else "circle")
-        for model in models
-    ]
+    families = list(dict.fromkeys(map(family_in, models)))
+    shapes = {family: own.get(family) or next(further) for family in families}
+    return [shapes[family_in(model)] for model in models]
 
 
 def _list(numbered: Sequence[Row], *, by_model: bool) -> Spec:

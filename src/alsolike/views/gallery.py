@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from alsolike.errors import SettingError
 from alsolike.hints import with_example
-from alsolike.models.factor_model import FactorModel, with_factors
+from alsolike.models.base import FittedModel, ItemScorer, able
 from alsolike.recommending.answers import checked_ids, checked_k
 from alsolike.recommending.many import similar_indices
 from alsolike.views.page import (
@@ -25,6 +25,7 @@ from alsolike.views.page import (
 from alsolike.views.pictures import Pictures, embedded
 
 _MOST_OF_A_LINK = 60
+_SMALL = 0.1  # scores below are shown with three digits that count
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,13 @@ class Card:
     link : str
         The address of the item's page; clickable only where it is http or https.
     score : float or None
-        Similarity to the first card of its shelf, in [-1, 1]; None for that card itself.
+        How well it goes with the first card of its shelf; None for that card itself.
     note : str
         A few words below: how many like it.
+    full : float
+        The score at which the bar of a score is full.
+    measure : str
+        What the score is.
     """
 
     id: str
@@ -51,6 +56,8 @@ class Card:
     link: str
     score: float | None
     note: str = ""
+    full: float = 1.0
+    measure: str = "the cosine"
 
     @property
     def shown_name(self) -> str:
@@ -116,7 +123,7 @@ class Gallery:
 
 @with_example('al.gallery(model, ["i1", "i2"], k=5)')
 def gallery(
-    model: FactorModel,
+    model: FittedModel,
     items: Sequence[str],
     *,
     k: int = 5,
@@ -127,8 +134,9 @@ def gallery(
 
     Parameters
     ----------
-    model : FactorModel
-        With a catalogue for names, pictures and links; without one, ids are shown.
+    model : FittedModel
+        That compares items. With a catalogue for names, pictures and links; without one, ids are
+        shown.
     items : sequence of str
         Ids or names.
     k : int
@@ -149,17 +157,24 @@ def gallery(
     if isinstance(items, str):
         raise SettingError(f"items must be a list of ids or names, not the text {items!r}.")
     checked_k(k)
-    with_factors(model, "lay out similar items")
+    able(model, ItemScorer, "lay out similar items")
     rows = np.array([model.item_index(one) for one in checked_ids(items, "item")], dtype=np.int64)
     if not len(rows):
         return Gallery((), remote_images)
     near = similar_indices(model, rows, k=k)
+    scale, shown = model.similarity, near.scores[np.isfinite(near.scores)]
+    full = float(shown.max(initial=0.0)) if scale.most is None else scale.most
+
+    def neighbour(index: int, score: float) -> Card:
+        card = _card(model, index, score, image_folder)
+        return replace(card, full=full, measure=scale.words)
+
     return Gallery(
         tuple(
             Shelf(
                 _card(model, int(row), None, image_folder),
                 tuple(
-                    _card(model, int(index), float(score), image_folder)
+                    neighbour(int(index), float(score))
                     for index, score in zip(indices, scores, strict=True)
                     if index >= 0
                 ),
@@ -170,7 +185,7 @@ def gallery(
     )
 
 
-def _card(model: FactorModel, index: int, score: float | None, folder: Path | None) -> Card:
+def _card(model: FittedModel, index: int, score: float | None, folder: Path | None) -> Card:
     catalogue = model.catalogue
     image = catalogue.images[index] if catalogue and catalogue.images is not None else ""
     address = catalogue.links[index] if catalogue and catalogue.links is not None else ""
@@ -208,7 +223,7 @@ def _card_markup(card: Card, pictures: Pictures) -> str:
         f'<p class="als-name">{name}</p>',
     ]
     if card.score is not None:
-        lines.append(_score(card.score))
+        lines.append(_score(card.score, card.full, card.measure))
     if card.note:
         lines.append(f'<p class="als-note">{isolated(card.note, most=80)}</p>')
     if card.link and web_origin(card.link) is None:
@@ -217,13 +232,14 @@ def _card_markup(card: Card, pictures: Pictures) -> str:
     return f'<article class="als-card">{"".join(lines)}</article>'
 
 
-def _score(score: float) -> str:
+def _score(score: float, full: float, measure: str) -> str:
     """Return a similarity as a number and a bar; a score that is no number is shown as a dash."""
     if not math.isfinite(score):
         return '<p class="als-score">-</p>'
-    length = 100 * min(max(score, 0.0), 1.0)
+    length = 100 * min(max(score, 0.0), full) / full if full > 0 else 0.0
+    text = f"{score:z.3f}" if full >= _SMALL or not score else f"{score:.3g}"
     return (
-        f'<p class="als-score"><span title="cosine similarity {score:z.6f}">{score:z.3f}</span>'
+        f'<p class="als-score"><span title="{escaped(measure)}: {score:z.6f}">{text}</span>'
         '<svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
         '<rect class="als-rail" width="100" height="4"/>'
         f'<rect class="als-bar" width="{length:.1f}" height="4"/></svg></p>'

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from alsolike.models.popularity import PopularityModel
 from alsolike.tables import Table
 from alsolike.views.page import escaped, isolated, rounded
 
@@ -48,14 +49,14 @@ def leaderboard(table: Table) -> str:
     rows = list(table.rows())
     order = _ordered(table.column_names, column)
     scale = _scale(rows, column)
-    line = next((_number(row, column) for row in rows if _is_popularity(row)), None)
+    line = next((_number(row, column) for row in rows if is_popularity(row)), None)
 
     def body(chosen: Sequence[Row]) -> str:
         lines = "".join(_row(row, order, column, scale, line) for row in chosen)
         return _scrolled(_head(order, column) + f"<tbody>{lines}</tbody>", "Leaderboard")
 
     first, rest = rows[:_SHOWN_ROWS], rows[_SHOWN_ROWS:]
-    pinned = [row for row in rest if _is_popularity(row)]
+    pinned = [row for row in rest if is_popularity(row)]
     shown = body([*first, *pinned])
     if not rest:
         return shown
@@ -163,12 +164,13 @@ def is_tie(row: Row) -> bool:
     return row.get("ties") in (True, "yes") and not _is_best(row)
 
 
-def _is_popularity(row: Row) -> bool:
-    return row.get("model") == "popularity"
+def is_popularity(row: Row) -> bool:
+    """Tell whether a run is popularity, the line that each leaderboard has."""
+    return row.get("model") == PopularityModel.name
 
 
 def _class_of(row: Row) -> str:
-    if _is_popularity(row):
+    if is_popularity(row):
         return ' class="line"'
     return ' class="best"' if _is_best(row) else ""
 

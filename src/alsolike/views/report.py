@@ -16,7 +16,7 @@ Pairs = list[tuple[str, str]]
 _PARTS = (
     ("result", "Result"),
     ("similar", "Similar items"),
-    ("curves", "Learning curves"),
+    ("curves", "Figures of the search"),
     ("runs", "All runs"),
     ("data", "Data"),
     ("again", "To repeat it"),
@@ -60,6 +60,8 @@ class ReportContent:
         What stands in place of the headline where there are no scores.
     verdicts : list of (sentence, bool)
         Whether lists, and similar items, are better than popularity; true where they are.
+    published : str
+        Which model is published, and among how many it was chosen.
     """
 
     title: str
@@ -81,6 +83,7 @@ class ReportContent:
     versions: Pairs
     no_result: str = "No test users, so no figure to report."
     verdicts: Sequence[tuple[str, bool]] = ()
+    published: str = ""
 
 
 def report_html(content: ReportContent, *, remote_images: bool = False) -> str:
@@ -118,7 +121,8 @@ def report_html(content: ReportContent, *, remote_images: bool = False) -> str:
     body = (
         '<a class="skip" href="#result">To the result</a>\n'
         f'<header><p class="brand">alsolike report</p><h1>{isolated(content.title)}</h1>'
-        f"{_verdicts(content.verdicts)}{_warnings(content.warnings)}"
+        f"{_verdicts(content.verdicts)}{_published(content.published)}"
+        f"{_warnings(content.warnings)}"
         f'<nav aria-label="Parts of this page"><ul>{contents}</ul></nav></header>\n'
         f"<main>\n{sections}\n</main>"
     )
@@ -142,6 +146,10 @@ def _verdicts(verdicts: Sequence[tuple[str, bool]]) -> str:
         for sentence, is_better in verdicts
     )
     return f'<div class="verdicts">{lines}</div>' if lines else ""
+
+
+def _published(sentence: str) -> str:
+    return f'<p class="published">{_prose(sentence)}</p>' if sentence else ""
 
 
 def _warnings(warnings: Sequence[str]) -> str:
@@ -216,18 +224,22 @@ def _gallery(heading: str, gallery: Gallery) -> str:
 
 
 def _curves(content: ReportContent) -> str:
-    if content.best_curve is None or content.all_curves is None:
-        return ""
-    return (
-        "<h3>The best run</h3>"
-        f'<p class="lede">{_title_of(content.best_curve)}</p>'
-        f"{figure(content.best_curve)}"
-        "<h3>All runs</h3>"
-        f'<p class="lede">{_title_of(content.all_curves)}. The paler a line, the lower its rank; '
-        "the best is in colour. Point at a line to read it.</p>"
-        f"{figure(content.all_curves)}"
-        + "".join(f"<h3>{heading}</h3>{figure(spec)}" for heading, spec in content.further)
-    )
+    parts = []
+    if content.best_curve is not None:
+        parts += [
+            "<h3>The chosen run</h3>",
+            f'<p class="lede">{_title_of(content.best_curve)}</p>',
+            figure(content.best_curve),
+        ]
+    if content.all_curves is not None:
+        parts += [
+            "<h3>All runs</h3>",
+            f'<p class="lede">{_title_of(content.all_curves)}. The paler a line, the lower its '
+            "rank; the best of them is in colour. Point at a line to read it.</p>",
+            figure(content.all_curves),
+        ]
+    parts += [f"<h3>{heading}</h3>{figure(spec)}" for heading, spec in content.further]
+    return "".join(parts)
 
 
 def _title_of(spec: Spec) -> str:
@@ -240,7 +252,7 @@ def _runs(content: ReportContent) -> str:
     ties = sum(map(leaderboards.is_tie, table.rows()))
     degenerate = sum(map(leaderboards.is_degenerate, table.rows()))
     told = ["Best first, by the mean over validation users. The bar is the 95 % interval."]
-    if any(row.get("model") == "popularity" for row in table.rows()):
+    if any(map(leaderboards.is_popularity, table.rows())):
         told.append("The dashed line is popularity, the line to beat.")
     if ties:
         runs = "1 run" if ties == 1 else f"{ties:,} runs"

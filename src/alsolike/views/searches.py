@@ -21,7 +21,7 @@ _STEP = 5.0  # between points that stand beside each other
 
 
 def settings_and_score(
-    leaderboard: Table, settings: Sequence[str], score: str, *, model: str = "als"
+    leaderboard: Table, settings: Sequence[str], score: str, *, model: str | None = None
 ) -> Spec:
     """Draw each setting that varies against the score, in small panels with one vertical scale.
 
@@ -40,9 +40,9 @@ def settings_and_score(
         Columns to draw; those with a single value get no panel.
     score : str
         As in the column names: ``"validation_precision@10"``.
-    model : str
+    model : str or None
         Whose runs to draw, where the table has a column ``model``: settings of the same name mean
-        different things to different models.
+        different things to different models. None: the model of the best run that has settings.
 
     Raises
     ------
@@ -58,6 +58,7 @@ def settings_and_score(
     'Validation mrr of 2 runs by their settings. The best, run 2 (alpha 40), reaches 0.3000.'
     """
     standings.require(leaderboard, ["rank", score, *settings])
+    model = model or _with_settings(leaderboard, settings)
     runs = standings.runs_of(leaderboard, score, model=model)
     if not runs:
         raise SettingError(f"A figure needs a run of {model!r} with a {score}; there is none.")
@@ -81,6 +82,13 @@ def settings_and_score(
         "columns": columns,
         "concat": [_panel(runs, name, width) for name in varying],
     }
+
+
+def _with_settings(leaderboard: Table, settings: Sequence[str]) -> str | None:
+    """Return the model of the best run that has one of these settings; None: nothing says which."""
+    rows = (row for row in leaderboard.rows() if any(row[name] is not None for name in settings))
+    best = min(rows, key=standings.rank_of, default={})
+    return best.get("model")
 
 
 def _panel(runs: Sequence[Row], name: str, width: int) -> Spec:

@@ -50,7 +50,7 @@ def runs_of(
         if model is None or row.get("model", model) == model
     ]
     scored = [point for point in points if point["value"] is not None]
-    scored.sort(key=lambda point: (_rank(point["row"]), -point["value"]))
+    scored.sort(key=lambda point: (rank_of(point["row"]), -point["value"]))
     for at, point in enumerate(scored):
         point["standing"] = BEST if at == 0 else _standing(point["row"])
     return scored
@@ -185,8 +185,9 @@ def _point(row: Row, names: Sequence[str], score: str, place: int, seconds: Any)
     run, model = row.get("run"), row.get("model")
     kind = clean("" if model is None else str(model), most=_LONGEST_NAME)
     numbered = f"run {run}" if run is not None else ""
-    # The runs that are searched through go by their numbers, the lines to beat by their models.
-    name = numbered if numbered and kind in ("", "als") else kind
+    # Of a search many have one model: they go by their numbers, the others by their models.
+    is_searched = not kind or settings or row.get("sweep") is not None
+    name = numbered if numbered and is_searched else kind
     ranked = f"rank {row['rank']}" if row["rank"] is not None else ""
     facts = [ranked, kind, numbered, settings]
     told = f"{spoken(score)} {rounded(value)}"
@@ -215,6 +216,7 @@ def _standing(row: Row) -> str:
     return CUT if is_cut_off(row) else OTHER
 
 
-def _rank(row: Row) -> float:
+def rank_of(row: Row) -> float:
+    """Return the rank of a row; infinity where it has none."""
     rank = finite(row["rank"])
     return float("inf") if rank is None else rank

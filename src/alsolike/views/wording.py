@@ -59,6 +59,11 @@ def settings_of(row: Mapping[str, Any], names: Iterable[str]) -> str:
     return " · ".join(f"{clean(name)} {plain(row[name])}" for name in known)
 
 
+def family_in(model: str) -> str:
+    """Return the family in what a leaderboard calls a model: ``ease (500)`` is of ``ease``."""
+    return model.split(" (", maxsplit=1)[0]
+
+
 def spoken(name: str) -> str:
     """Return the name of a column as words: ``validation_mrr`` becomes ``validation mrr``."""
     return clean(name.replace("_", " "))

@@ -20,6 +20,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from alsolike.errors import BundleError, WritingError
+from alsolike.machine import processors
 from alsolike.models.base import FittedModel, Floats, HasFactors, ItemScorer
 from alsolike.models.bundle import load
 from alsolike.models.tensors import map_file, pack_tensors, read_tensors
@@ -148,7 +149,7 @@ def build(path: Path, model: FittedModel) -> None:
         items[part], cosines[part] = neighbours.similar_to_many(rows[part], LENGTH)
         return len(rows[part])
 
-    threads = min(_THREADS, os.cpu_count() or 1)
+    threads = min(_THREADS, processors())
     with (
         ThreadpoolController().limit(limits=1, user_api="blas"),
         ThreadPoolExecutor(threads) as pool,

@@ -1,0 +1,257 @@
+"""`Job`: what a run is asked to do; `resolve` checks it, once, before anything is read."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alsolike.data.arguments import said
+from alsolike.data.interactions import Interactions
+from alsolike.data.schemes import check_scheme, split_by
+from alsolike.data.split import Split
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import SettingError, WritingError
+from alsolike.evaluation.curves import checked_sweeps
+from alsolike.hints import with_hints
+from alsolike.models.bundle import refuse_other_folder
+from alsolike.models.registry import names, trained
+from alsolike.publishing import written_in
+from alsolike.tuning.lineup import Lineup
+from alsolike.tuning.presets import Preset, preset_for
+from alsolike.tuning.searching import Searching
+from alsolike.tuning.space import Space
+from alsolike.tuning.strategies import Strategy
+from alsolike.writing import refuse_overlap
+
+_SET_ELSEWHERE = {
+    "seed": "One seed is for all that is drawn: give it to the run itself (--seed).",
+    "iterations": "Each training ends with the last of its scored sweeps (--sweeps).",
+}
+
+
+@with_hints
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the main job is asked to do.
+
+    Parameters
+    ----------
+    source : path, frame or matrix
+        The likes.
+    reading : mapping of str to values
+        Further arguments of `alsolike.data.reading.read`.
+    out : path
+        The folder for all that it leaves.
+    preset : str
+        A name of `alsolike.tuning.presets.PRESETS`.
+    by : str
+        How to split, see `alsolike.data.schemes.split_by`.
+    min_per_user, min_per_item, held_out, share, k, metric, judge
+        In place of the preset's own; None keeps these.
+    grid : mapping of str to sequence or Range
+        Values to try of these settings of ALS, in place of the preset's own; the preset's other
+        lists stay.
+    settings : mapping of str to values
+        Settings that all runs of ALS share, in place of the preset's own.
+    sweeps : sequence of int or None
+        Where each training of ALS is scored.
+    search : Searching
+        How the settings are searched for, and which families may be published.
+    seed : int
+        Of the split, of the first factors and of what the galleries show.
+    threads : int or None
+        None: as many as this process may use. Results do not depend on it.
+    with_history : bool
+        Put the training interactions into the model.
+    remote_images : bool
+        Let the report load pictures from the web.
+    command : str
+        What was typed, for the report.
+
+    Raises
+    ------
+    SettingError
+        A setting is given where another part of the job decides it, or is given twice.
+    """
+
+    source: Any
+    out: Path
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    preset: str = "quick"
+    min_per_user: int | None = None
+    min_per_item: int | None = None
+    by: str = "items"
+    held_out: int | None = None
+    share: float | None = None
+    k: int | None = None
+    metric: str | None = None
+    judge: str | None = None
+    grid: Space = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    sweeps: Sequence[int] | None = None
+    search: Searching = field(default_factory=Searching)
+    seed: int = 0
+    threads: int | None = None
+    with_history: bool = True
+    remote_images: bool = False
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if not os.fspath(self.out):
+            raise SettingError("out is empty: the name of a folder for the results expected.")
+        object.__setattr__(self, "out", Path(self.out))
+        refuse_share(self.share)
+        for name, way_out in _SET_ELSEWHERE.items():
+            if name in self.settings:
+                raise SettingError(f"{name} is no setting of a run's models. {way_out}")
+        if "iterations" in self.grid:
+            raise SettingError(f"iterations cannot be searched. {_SET_ELSEWHERE['iterations']}")
+        both = sorted(self.settings.keys() & self.grid.keys())
+        if both:
+            raise SettingError(f"{both[0]} is set and searched. Give it to one of both alone.")
+
+
+@dataclass(frozen=True)
+class ResolvedJob:
+    """A job that was checked, with all that it asks for where only the table is still missing.
+
+    `resolve` makes it, before anything is read. What depends on the table is asked of it later, by
+    its methods, which find nothing wrong any more but what is wrong with the table.
+
+    Parameters
+    ----------
+    job : Job
+    engine : Engine
+        Where all of the run computes.
+    image_folder : Path or None
+        Where pictures that a table names by path start: beside that table.
+    """
+
+    job: Job
+    engine: Engine
+    image_folder: Path | None
+
+    @property
+    def ledger(self) -> Path:
+        """The file of the search."""
+        return self.job.out / "ledger.sqlite"
+
+    def preset(self, likes: Interactions) -> Preset:
+        """Return the preset for these likes, with what the job asks for in place of its own."""
+        job, own = self.job, preset_for(self.job.preset, likes)
+        asked: dict[str, Any] = {
+            "min_per_user": job.min_per_user,
+            "min_per_item": job.min_per_item,
+            "held_out": job.held_out,
+            "share": job.share,
+            "k": job.k,
+            "metric": job.metric,
+            "judge": job.judge,
+            "sweeps": None if job.sweeps is None else tuple(job.sweeps),
+        }
+        base = replace(own.base, seed=job.seed, **job.settings)
+        kept = {name: values for name, values in own.space.items() if name not in job.settings}
+        return replace(
+            replace(own, base=base, space=kept | dict(job.grid)),
+            **{name: value for name, value in asked.items() if value is not None},
+        )
+
+    def lineup(self, train: Interactions) -> Lineup:
+        """Return the families that are tried on this table, and what is tried of each."""
+        return self.job.search.lineup(train, seed=self.job.seed)
+
+    def strategy(self, preset: Preset, lineup: Lineup) -> Strategy | None:
+        """Return the way to search; None where no family that is tried is searched."""
+        return self.job.search.strategy(preset.space, preset.base) if lineup.searched else None
+
+    def split(self, kept: Interactions, preset: Preset) -> Split:
+        """Split as the job asks."""
+        job = self.job
+        if job.by != "items":
+            return split_by(kept, job.by, held_out=job.held_out, share=job.share, seed=job.seed)
+        return split_by(
+            kept,
+            "items",
+            held_out=preset.held_out,
+            share=preset.share,
+            validation_share=preset.validation_share,
+            seed=job.seed,
+        )
+
+
+def resolve(job: Job) -> ResolvedJob:
+    """Check a job before a large table is read, and not an hour after.
+
+    Raises
+    ------
+    SettingError
+        A setting, a family or a way of searching is unknown or out of range, or asks for what no
+        family of the run has.
+    WritingError
+        The results cannot be left where the job wants them.
+    """
+    if not isinstance(job, Job):
+        raise SettingError(f"A Job expected, as alsolike.Job makes it, not {said(job)}.")
+    asked = ResolvedJob(job, LocalEngine(job.threads), _image_folder(job))
+    anyone = Interactions.from_columns(["anyone"], ["anything"])
+    preset, lineup = asked.preset(anyone), asked.lineup(anyone)
+    _refuse_unsearched(job, lineup)
+    asked.strategy(preset, lineup)
+    checked_sweeps(preset.sweeps)
+    preset.ranking(job.seed)
+    check_scheme(job.by, held_out=job.held_out, share=job.share)
+    _refuse_places(job)
+    return asked
+
+
+def refuse_share(share: float | None) -> None:
+    """Raise SettingError for a share of all users or items that can be none."""
+    if share is None:
+        return
+    number = isinstance(share, (int, float, np.number)) and not isinstance(share, bool)
+    if not number or not 0 < share <= 1:
+        raise SettingError(f"share must be a number above 0 and at most 1, not {share!r}.")
+
+
+def _refuse_unsearched(job: Job, lineup: Lineup) -> None:
+    """Refuse what is for a search, where no family of the run is searched."""
+    how = job.search
+    given = {
+        "--grid": job.grid,
+        "--set": job.settings,
+        "--sweeps": job.sweeps,
+        "--search": how.by if how.by != "grid" else None,
+        "--trials": how.trials,
+        "start": how.start,
+        "--patience": how.patience,
+        "--prune": how.prune,
+    }
+    asked = [name for name, value in given.items() if value]
+    if asked and not lineup.searched:
+        searched = ", ".join(names(family for family in trained() if family.scored == "sweeps"))
+        raise SettingError(
+            f"{asked[0]} is for families that are searched ({searched}), and this run has none: "
+            f"{', '.join(how.families or ())}. Leave it out, or add {searched} to the families."
+        )
+
+
+def _refuse_places(job: Job) -> None:
+    """Refuse places of results where something else is, or that are read from."""
+    if job.out.exists() and not job.out.is_dir():
+        raise WritingError(f"{job.out}: a folder for the results expected, a file found.")
+    refuse_other_folder(job.out / "model")
+    inputs = [job.source, job.reading.get("items")]
+    refuse_overlap(
+        [one for one in inputs if isinstance(one, (str, os.PathLike))],
+        [*written_in(job.out), *filter(None, [job.reading.get("rejects")])],
+    )
+
+
+def _image_folder(job: Job) -> Path | None:
+    items = job.reading.get("items")
+    table = job.source if items is None else items
+    return Path(table).resolve().parent if isinstance(table, (str, Path)) else None

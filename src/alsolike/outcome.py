@@ -1,0 +1,173 @@
+"""What one run of the main job found, and what its report draws of that."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alsolike import remarks
+from alsolike.data.filtering import FilterReport
+from alsolike.data.readreport import ReadReport
+from alsolike.data.split import Split
+from alsolike.evaluation.final import TestFigures
+from alsolike.models.base import FittedModel, HasFactors
+from alsolike.models.popularity import PopularityModel
+from alsolike.recommending.fallback import fallback_notes
+from alsolike.tables import Table
+from alsolike.tuning.leaderboard import LeaderboardRow, SearchResult
+from alsolike.views.frontier import time_and_score
+from alsolike.views.gallery import Gallery, gallery
+from alsolike.views.marks import Spec
+from alsolike.views.plots import all_curves, best_curve
+from alsolike.views.searches import settings_and_score
+
+_SHELVES = 4  # in each of the three galleries
+_NEIGHBOURS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """All that one run of the main job found.
+
+    Parameters
+    ----------
+    how_read, how_filtered, split, found
+        What each step reported.
+    chosen_run : int
+        The run whose settings were fitted: the best of `found`, or the one proposed.
+    test : TestFigures
+        The figures to quote.
+    model : FittedModel
+        Refitted on all interactions that the filter kept.
+    similar_items, recommendations : Table
+        The shelves of all items and of all users.
+    seed : int
+        Of the galleries.
+    with_history : bool
+        Whether the model is published with the training interactions.
+    """
+
+    how_read: ReadReport
+    how_filtered: FilterReport
+    split: Split
+    found: SearchResult
+    chosen_run: int
+    test: TestFigures
+    model: FittedModel
+    similar_items: Table
+    recommendations: Table
+    seed: int
+    with_history: bool = True
+
+    @property
+    def chosen(self) -> Any:
+        """The settings that were fitted, of any family."""
+        found = self.found
+        return found.best if self.chosen_run == found.best_run else found.proposed
+
+    @property
+    def chosen_row(self) -> LeaderboardRow:
+        """Where they stand on the leaderboard."""
+        return next(row for row in self.found.rows if row.run == self.chosen_run)
+
+    @functools.cached_property
+    def fallbacks(self) -> list[str]:
+        """For how many users the model knows nothing, and what they get, in sentences."""
+        return fallback_notes(
+            self.model, np.arange(len(self.model.users), dtype=np.int32), "popular"
+        )
+
+    def verdicts(self) -> list[tuple[str, bool]]:
+        """Return the first lines of the report, and whether each is good news.
+
+        First that a baseline is at the top of the leaderboard, where one is; then whether lists,
+        and similar items, are better than popularity on the test users.
+        """
+        above = [(told, False) for told in remarks.of_baseline_above(self.found)]
+        return above + [(f"{one}", one.is_better) for one in self.test.verdicts]
+
+    def warnings(self) -> list[str]:
+        """Return what could mislead a reader of the figures, in words, the verdicts first."""
+        verdicts = [told for told, is_good in self.verdicts() if not is_good]
+        return [*verdicts, *remarks.warnings(self)]
+
+    def figures(self) -> dict[str, Spec]:
+        """Return the two figures of the article, and those of the search, by file name.
+
+        Of families without sweeps there are no curves; where nothing has any, neither figure is.
+        """
+        found = self.found
+        board, score, measure = found.leaderboard, found.judge.score, found.judge.measure
+        figures = {}
+        sweep, rows = self.chosen_row.sweep, list(found.curves.rows())
+        own = [row for row in rows if row["run"] == self.chosen_run]
+        if own and sweep is not None:
+            figures["best_curve"] = best_curve(
+                Table.from_rows(own),
+                metric=measure,
+                title=f"Learning curve of the chosen run, number {self.chosen_run}",
+                chosen_sweep=sweep,
+            )
+        if rows:
+            figures["all_curves"] = all_curves(
+                found.curves,
+                metric=measure,
+                best=min(rows, key=lambda row: row["rank"])["run"],
+                baseline=_reached_by_popularity(found),
+            )
+        if varying := varying_settings(found):
+            figures["settings_and_score"] = settings_and_score(board, varying, score)
+        if len(board) > 1 and any(time is not None for time in found.seconds):
+            figures["time_and_score"] = time_and_score(board, found.seconds, score)
+        return figures
+
+    def galleries(
+        self, *, remote_images: bool = False, image_folder: Path | None = None
+    ) -> list[tuple[str, Gallery]]:
+        """Return galleries of some popular, some middling and some rare items."""
+        lay_out = functools.partial(
+            gallery,
+            self.model,
+            k=_NEIGHBOURS,
+            remote_images=remote_images,
+            image_folder=image_folder,
+        )
+        return [(heading, lay_out(ids)) for heading, ids in _chosen_items(self.model, self.seed)]
+
+
+def varying_settings(found: SearchResult) -> list[str]:
+    """Return the settings that have columns in the leaderboard, with several values there."""
+    names = {name for row in found.rows for name in row.own}
+    board = found.leaderboard
+    return [
+        name
+        for name in board.column_names
+        if name in names and len(set(board[name].tolist()) - {None}) > 1
+    ]
+
+
+def _reached_by_popularity(found: SearchResult) -> float | None:
+    return next((row.mean for row in found.rows if row.model == PopularityModel.name), None)
+
+
+def _chosen_items(model: FittedModel, seed: int) -> list[tuple[str, list[str]]]:
+    """Draw items from the most liked twentieth, from the middle, and from the least liked."""
+    signs = model.item_norms if isinstance(model, HasFactors) else model.item_counts
+    known = np.flatnonzero(signs > 0)
+    ranked = known[np.argsort(-model.item_counts[known], kind="stable")]
+    n = len(ranked)
+    ranges = {
+        "Popular items": ranked[: max(n // 20, min(n, _SHELVES))],
+        "Middling items": ranked[2 * n // 5 : 3 * n // 5],
+        "Rare items": ranked[4 * n // 5 :],
+    }
+    rng = np.random.default_rng(seed)
+    drawn = {
+        heading: rng.choice(rows, size=min(_SHELVES, len(rows)), replace=False)
+        for heading, rows in ranges.items()
+    }
+    return [
+        (heading, list(model.items.ids_of(rows))) for heading, rows in drawn.items() if len(rows)
+    ]

@@ -1,0 +1,64 @@
+"""Scores as a model gives them, in the blocks that lists are ranked by. No Numba."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from alsolike.errors import DataError, FitError
+from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender
+
+ITEMS_PER_BLOCK = 2048
+
+
+def blocks_of(count: int, size: int) -> list[slice]:
+    """Return slices of `size`, the last perhaps shorter, that cover so many.
+
+    Examples
+    --------
+    >>> blocks_of(5, 2)
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    return [slice(first, min(first + size, count)) for first in range(0, count, size)]
+
+
+def block_of(name: str, scores: Floats, n_rows: int, items: slice) -> Floats:
+    """Return a block of scores of a model, float32 in C order; DataError for another shape."""
+    block: Floats = np.ascontiguousarray(scores, dtype=np.float32)
+    expected = n_rows, items.stop - items.start
+    if block.shape != expected:
+        raise DataError(
+            f"Model {name!r} gave scores of shape {block.shape} for {expected[0]} rows and "
+            f"{expected[1]} items."
+        )
+    return block
+
+
+def whole_rows(name: str, ask: Callable[[slice], Floats], n_rows: int, n_items: int) -> Floats:
+    """Return the scores of a few rows with all items, float32, (n_rows, n_items).
+
+    Parameters
+    ----------
+    name : str
+        Of the model.
+    ask : callable
+        From a slice of items to their scores. It is asked for the very slices that
+        `alsolike.recommending.scan` ranks by.
+    n_rows, n_items : int
+    """
+    found = np.empty((n_rows, n_items), dtype=np.float32)
+    for items in blocks_of(n_items, ITEMS_PER_BLOCK):
+        found[:, items] = block_of(name, ask(items), n_rows, items)
+    return found
+
+
+def not_finite(model: Recommender | ItemScorer, item: int, whom: str, score: float) -> FitError:
+    """Return the error for a score that is NaN or +inf, of an item (row) for somebody."""
+    way_out = (
+        "Fit it anew with more regularization, or a smaller alpha."
+        if isinstance(model, HasFactors)
+        else "Score what must not appear as -inf; mend its method scores for the rest."
+    )
+    return FitError(
+        f"Model {model.name!r} scores item {model.items.id_of(item)!r} for {whom} as {score}; "
+        f"every score must be finite. {way_out}"
+    )

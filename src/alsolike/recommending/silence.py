@@ -1,0 +1,142 @@
+"""Of whom a model knows nothing: users without likes, and those for whom all items score alike."""
+
+import numpy as np
+
+from alsolike.data.interactions import Interactions
+from alsolike.models.base import Floats, HasFactors, Recommender
+from alsolike.recommending.answers import (
+    Counts,
+    Indices,
+    Mask,
+    lifts_of,
+    product_margin,
+    row_lengths,
+)
+from alsolike.recommending.nearest import dots
+from alsolike.recommending.scoring import ITEMS_PER_BLOCK, block_of, blocks_of
+
+_SAMPLED = 64  # items whose scores tell most users apart from those for whom all are alike
+_USERS = 2048  # at a time
+_HALF_OF_LEAST = 2.0**-151  # whatever is below is 0 as float32, with its rounding
+
+
+def has_likes(model: Recommender, rows: Indices) -> Mask:
+    """Return which users have a value above zero in the model's history, bool, (n_rows,).
+
+    True of all users of a model without history: it does not say.
+    """
+    history = getattr(model, "history", None)
+    if not isinstance(history, Interactions):
+        return np.ones(len(rows), dtype=bool)
+    matrix, found = history.user_items, np.zeros(len(rows), dtype=bool)
+    for part in blocks_of(len(rows), _USERS):
+        starts = matrix.indptr[rows[part]].astype(np.int64)
+        lengths = matrix.indptr[rows[part] + 1] - starts
+        owners = np.repeat(np.arange(len(starts)), lengths)
+        places = np.arange(len(owners)) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+        found[part][owners[matrix.data[places] > 0]] = True
+    return found
+
+
+def is_by_popularity(model: Recommender) -> bool:
+    """Tell whether the model itself lists by how many like an item."""
+    return getattr(model, "basis", "model") == "popularity"
+
+
+def listed_alike(model: Recommender, rows: Indices, scores: Floats, kept: Counts) -> Mask:
+    """Return for which users the model scores all items alike, bool, (n_rows,)."""
+    if is_by_popularity(model):
+        return np.zeros(len(rows), dtype=bool)
+    last = np.maximum(kept - 1, 0)
+    # Two scores of a list that differ say that not all are alike.
+    flat: Mask = scores[:, 0] == scores[np.arange(len(rows)), last]
+    if not isinstance(model, HasFactors):
+        flat &= kept > 0
+    flat[flat] = users_alike(model, rows[flat])
+    return flat
+
+
+def users_alike(model: Recommender, rows: Indices) -> Mask:
+    """Return for which users all items have the same score, see `all_alike`, bool, (n_rows,)."""
+    alike = np.zeros(len(rows), dtype=bool)
+    for part in blocks_of(len(rows), _USERS):
+        asked = rows[part]
+        if isinstance(model, HasFactors):
+            alike[part] = all_alike(model, model.user_factors[asked])
+        else:
+            alike[part] = _scored_alike(model, asked)
+    return alike
+
+
+def all_alike(model: HasFactors, vectors: Floats) -> Mask:
+    """Return for which rows of user factors all items of the model have the same score, as float32.
+
+    Products of vanishing factors rank by more bits than the scores that are given back have left;
+    they are taken as they are given back, as they are where a model is measured.
+
+    Parameters
+    ----------
+    model : HasFactors
+    vectors : float32, (n, factors)
+
+    Returns
+    -------
+    bool, (n,)
+        True of a row of zeros. Where the model has a single item, of no other row.
+    """
+    longest = float(model.item_norms.max(initial=0.0))
+    if longest == 0:
+        return np.ones(len(vectors), dtype=bool)
+    raised, lengths = int(lifts_of(np.float64(longest))), row_lengths(vectors)
+    n_items = len(model.items)
+    silent: Mask = lengths == 0
+    if n_items == 1:
+        return silent
+    sampled = np.unique(np.linspace(0, n_items - 1, _SAMPLED).astype(np.int64))
+    sample = np.ldexp(model.item_factors[sampled], raised)
+    for part in blocks_of(len(vectors), _USERS):
+        lifts = lifts_of(lengths[part])
+        lifted = np.ldexp(vectors[part], lifts[:, None])
+        with np.errstate(over="ignore", invalid="ignore"):
+            near = lifted @ sample.T
+            spread = near.max(axis=1) - near.min(axis=1)
+        margins = product_margin(row_lengths(lifted), np.ldexp(longest, raised), model.factors)
+        silent[part] |= lengths[part] * longest < _HALF_OF_LEAST
+        # Most rows are told apart by the sample; the others need the exact scores of all items.
+        is_doubtful = (spread <= 2 * margins) | (lifts + raised > 0)
+        for row in np.flatnonzero(is_doubtful & ~silent[part]).tolist():
+            silent[part][row] = _is_flat(model, lifted[row], raised, int(lifts[row]))
+    return silent
+
+
+def are_alike(scores: Floats) -> bool:
+    """Tell whether all items that may appear have the same score, (n_items,), as `all_alike`."""
+    may_appear = scores[scores > -np.inf]
+    return len(scores) > 1 and not (len(may_appear) and may_appear.min() < may_appear.max())
+
+
+def _scored_alike(model: Recommender, rows: Indices) -> Mask:
+    lowest = np.full(len(rows), np.inf, dtype=np.float32)
+    highest = np.full(len(rows), -np.inf, dtype=np.float32)
+    left = np.arange(len(rows))
+    for items in blocks_of(len(model.items), ITEMS_PER_BLOCK):
+        block = block_of(model.name, model.scores(rows[left], items), len(left), items)
+        highest[left] = np.maximum(highest[left], block.max(axis=1))
+        least = np.where(block == -np.inf, np.float32(np.inf), block).min(axis=1)
+        lowest[left] = np.minimum(lowest[left], least)
+        left = left[lowest[left] >= highest[left]]
+        if not len(left):
+            break
+    alike: Mask = (lowest >= highest) & (len(model.items) > 1)
+    return alike
+
+
+def _is_flat(model: HasFactors, vector: Floats, raised: int, lift: int) -> bool:
+    """Tell whether all items have the same score, as it is given back, for one lifted row."""
+    first = None
+    for part in blocks_of(len(model.items), ITEMS_PER_BLOCK):
+        scores = np.ldexp(dots(np.ldexp(model.item_factors[part], raised), vector), -raised - lift)
+        first = scores[0] if first is None else first
+        if not (scores == first).all():
+            return False
+    return True

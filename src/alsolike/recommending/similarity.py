@@ -1,0 +1,216 @@
+"""Similar items and similar users, for many rows at once: blocked, by the kernels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.hints import with_example
+from alsolike.models.base import Floats, HasFactors, ItemScorer, Rows, able
+from alsolike.observing import SILENT, Observer
+from alsolike.recommending.answers import (
+    MIN_COUNT,
+    Indices,
+    Mask,
+    checked_ids,
+    checked_indices,
+    checked_k,
+    directed_rows,
+    likes_of_items,
+    row_lengths,
+    unit_rows,
+    with_direction,
+)
+from alsolike.recommending.nearest import comparing, expect_cosines
+from alsolike.recommending.scan import NotFiniteError, Plain, Products, Ranked, Scan, Source
+from alsolike.recommending.scoring import not_finite
+from alsolike.tables import Table
+
+
+def similar_indices(
+    model: HasFactors | ItemScorer,
+    item_indices: npt.ArrayLike,
+    *,
+    k: int,
+    include_self: bool = False,
+    min_count: int = MIN_COUNT,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> Ranked:
+    """Rank the items most similar to items given by their rows.
+
+    Where a model has factors: by their cosine. An item without factors (all zeros) has no
+    direction: it has no neighbours and is nobody's. Any other model: by its own ``item_scores``,
+    where -inf is not shown.
+
+    Parameters
+    ----------
+    model : HasFactors or ItemScorer
+    item_indices : int, (n_rows,)
+        Rows of items; they may repeat.
+    k : int
+        Length of each list, at least 1.
+    include_self : bool
+        Whether the item itself comes first, with cosine 1.
+    min_count : int
+        Neighbours have at least so many interactions, see `alsolike.similar`.
+    engine, observer
+        As in `alsolike.recommending.many.top_items`.
+
+    Returns
+    -------
+    Ranked
+        Scores are cosines in [-1, 1], or those of the model.
+
+    Raises
+    ------
+    SettingError
+        The model compares no items, or `include_self` of one without factors.
+    FitError
+        A score is NaN or infinite.
+    """
+    length = checked_k(k)
+    rows = checked_indices(item_indices, len(model.items), kind="item")
+    engine, task = engine or LocalEngine(), "Comparing items"
+    shown = likes_of_items(model) >= min_count
+    if isinstance(model, HasFactors):
+        candidates = with_direction(model)
+        asked = np.flatnonzero(candidates[rows])
+        source = cosines_of(model, rows[asked], candidates)
+        found = _others(source, rows[asked], candidates & shown, length).run(engine, observer, task)
+        return _put_back(found, rows, asked, include_self=include_self)
+    scorer: ItemScorer = comparing(model, "compare items")
+    if include_self:
+        expect_cosines(model)
+    try:
+        return _others(Plain(rows, _Beside(scorer)), rows, shown, length).run(
+            engine, observer, task
+        )
+    except NotFiniteError as bad:
+        item = scorer.items.id_of(int(rows[bad.query]))
+        raise not_finite(scorer, bad.item, f"item {item!r}", bad.score) from None
+
+
+def cosines_of(model: HasFactors, rows: Indices, candidates: Mask) -> Products:
+    """Return the source of the cosines of items `rows` with all that have a direction."""
+    units = unit_rows(model.item_factors, model.item_norms)
+    return Products(rows, units, units, candidates.astype(np.float32), ceiling=1.0)
+
+
+@with_example('al.similar_users(model, ["u1"], k=10)')
+def similar_users(
+    model: HasFactors,
+    users: str | Sequence[str] | None = None,
+    *,
+    k: int = 10,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> Table:
+    """Find the users most similar to users, by the cosine of their factors.
+
+    Parameters
+    ----------
+    model : HasFactors
+    users : str, sequence of str, or None
+        Ids of users; None: all of them.
+    k : int
+        Similar users of each: exactly so many, or all that there are where they are fewer. A user
+        without factors, as one without likes, has none, is nobody's, and has no rows here.
+    engine, observer
+        As in `alsolike.recommending.many.top_items`.
+
+    Returns
+    -------
+    Table
+        Columns ``user``, ``rank`` (from 1), ``similar_user``, ``score`` in [-1, 1].
+
+    Raises
+    ------
+    UnknownId
+        A user is not in the model.
+    SettingError
+        The model has no factors, or `k` is below 1.
+    FitError
+        A user's factors are not finite.
+
+    Examples
+    --------
+    >>> from alsolike.data.interactions import Interactions
+    >>> from alsolike.models.als import ALSConfig, fit
+    >>> likes = Interactions.from_columns(
+    ...     ["u1", "u1", "u2", "u2", "u3", "u3"], ["a", "b", "a", "b", "c", "d"])
+    >>> model = fit(likes, ALSConfig(factors=2, iterations=3))
+    >>> similar_users(model, "u1", k=1)["similar_user"].tolist()
+    ['u2']
+    """
+    able(model, HasFactors, "compare users")
+    known, factors = model.users, model.user_factors
+    rows = (
+        np.arange(len(known), dtype=np.int32)
+        if users is None
+        else known.indices_of(checked_ids(users, "user"))
+    )
+    length = min(checked_k(k), max(len(known), 1))
+    norms: Floats = row_lengths(factors).astype(np.float32)
+    directed = directed_rows(norms, known)
+    asked = np.flatnonzero(directed[rows])
+    units = unit_rows(factors, norms)
+    source = Products(rows[asked], units, units, directed.astype(np.float32), ceiling=1.0)
+    found = _others(source, rows[asked], directed, length).run(
+        engine or LocalEngine(), observer, "Comparing users"
+    )
+    owners, places = np.nonzero(found.indices >= 0)
+    return Table(
+        {
+            "user": known.ids_of(rows[asked][owners]),
+            "rank": (places + 1).astype(np.int32),
+            "similar_user": known.ids_of(found.indices[owners, places]),
+            "score": found.scores[owners, places],
+        }
+    )
+
+
+def _others(source: Source, rows: Indices, may_appear: Mask, k: int) -> Scan:
+    """Return the ranking of all that may appear beside each row but the row itself."""
+    itself = np.arange(len(rows) + 1, dtype=np.int64)
+    return Scan(source, may_appear, rows, itself[:-1], itself[1:], k)
+
+
+def _put_back(
+    found: Ranked, rows: Indices, asked: npt.NDArray[np.intp], *, include_self: bool
+) -> Ranked:
+    """Return the lists of the rows that were asked about among empty ones for the others."""
+    ranked = Ranked.nothing(len(rows), found.indices.shape[1])
+    if include_self:
+        ranked.indices[asked, 0], ranked.scores[asked, 0] = rows[asked], 1.0
+        ranked.indices[asked, 1:] = found.indices[:, :-1]
+        ranked.scores[asked, 1:] = found.scores[:, :-1]
+    else:
+        ranked.indices[asked], ranked.scores[asked] = found.indices, found.scores
+    return ranked
+
+
+@dataclass(frozen=True, eq=False)
+class _Beside:
+    """Whoever scores items for items ranks them as for users: an item asks as a user does."""
+
+    model: ItemScorer
+
+    @property
+    def items(self) -> Vocabulary:
+        return self.model.items
+
+    @property
+    def users(self) -> Vocabulary:
+        return self.model.items
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        return self.model.item_scores(user_indices, item_indices)

@@ -1,0 +1,156 @@
+"""What is said of a run in sentences: what was published, what could mislead, what to know."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from alsolike.evaluation.final import TestFigures
+from alsolike.evaluation.results import said_of_degenerate
+from alsolike.models.base import FoldsIn, HasFactors
+from alsolike.tuning.leaderboard import LeaderboardRow, SearchResult
+from alsolike.views.wording import counted
+
+if TYPE_CHECKING:
+    from alsolike.outcome import Outcome
+
+
+def of_choice(found: SearchResult, run: int) -> str:
+    """Return which model is published, and among how many it was chosen, as a sentence."""
+    chosen = next(row for row in found.rows if row.run == run)
+    could_be = [row for row in found.rows if row.run is not None]
+    families = list(dict.fromkeys(row.family for row in could_be))
+    among = counted(len(could_be), "training")
+    if len(families) > 1:
+        among += f" of {len(families):,} families ({', '.join(families)})"
+    how = "the best" if run == found.best_run else "the cheapest that ties with the best"
+    return f"Published: {named(chosen)}, {how} of {among}."
+
+
+def named(row: LeaderboardRow) -> str:
+    """Return what a row of a leaderboard is, in words: its family, settings and number."""
+    settings = ", ".join(f"{name} {value}" for name, value in row.settings.items())
+    return f"{row.family}{f' ({settings})' if settings else ''}" + (
+        f", run {row.run}" if row.run is not None else ""
+    )
+
+
+def of_baseline_above(found: SearchResult) -> Iterator[str]:
+    """Say where a baseline is above all that may be published."""
+    above = found.beaten_by
+    if above is None:
+        return
+    best = next(row for row in found.rows if row.run == found.best_run)
+    measure = found.judge.measure
+    told = "is better than every model that may be published"
+    if best.ties:
+        told = "is above every model that may be published, though not by a significant difference"
+    yield (
+        f"On the validation users {above.model} {told}: {measure} {above.mean:.4f}, that "
+        f"of the best candidate, {named(best)}, {best.mean:.4f}."
+    )
+
+
+def warnings(outcome: "Outcome") -> Iterator[str]:
+    """Yield what could mislead a reader of the figures, but for the verdicts."""
+    found, gain = outcome.found, outcome.test.difference
+    yield from _as_by_lot(outcome.test)
+    if not len(outcome.similar_items):
+        yield "No item has a similar item: similar_items.parquet has no rows."
+    if gain.n < 100:
+        yield f"Only {gain.n:,} test users: the intervals are wide, and rough."
+    if found.skipped:
+        yield f"{found.skipped:,} runs were skipped or cut: time was up."
+    if len(found.failures):
+        runs = "1 run" if len(found.failures) == 1 else f"{len(found.failures):,} runs"
+        yield f"{runs} had no answer; the first: {found.failures['error'][0]}"
+    yield from _at_the_last_sweep(found)
+    yield from _at_the_edge(found)
+    read = outcome.how_read
+    yield from read.warnings
+    if rejected := read.rejected + read.items_rejected:
+        yield f"{rejected:,} malformed lines were rejected."
+    if read.missing:
+        yield f"{read.missing:,} rows without a user or an item were dropped."
+
+
+def _as_by_lot(test: TestFigures) -> Iterator[str]:
+    """Say where the chosen model, or what it shows beside items, ranks next to nothing."""
+    if test.evaluations and test.evaluations[0].is_degenerate:
+        yield f"On the test users: {said_of_degenerate(test.evaluations[0].degenerate_share)}"
+    if test.shelves and test.shelves[0].is_degenerate:
+        told = said_of_degenerate(test.shelves[0].degenerate_share, "item pages")
+        yield f"Similar items: {told} Pages whose item has no similar item are among them."
+
+
+def _at_the_last_sweep(found: SearchResult) -> Iterator[str]:
+    """Say where the best training was still getting better when it ended."""
+    best = next(row for row in found.rows if row.run == found.best_run)
+    sweeps = [row["sweep"] for row in found.curves.rows()]
+    if best.sweep is not None and len(set(sweeps)) > 1 and best.sweep == max(sweeps):
+        yield f"The best point is the last sweep, {best.sweep}: more sweeps may do better."
+
+
+def _at_the_edge(found: SearchResult) -> Iterator[str]:
+    """Say which settings are best at the end of what was tried."""
+    best = found.best.to_settings()
+    for name, value in best.items():
+        if name not in found.curves or isinstance(value, (str, bool)) or value is None:
+            continue
+        tried = sorted({one for one in found.curves[name].tolist() if one is not None})
+        if len(tried) > 2 and value in (tried[0], tried[-1]):
+            beyond = "below" if value == tried[0] else "above"
+            yield f"The best {name}, {value:g}, is the edge of what was tried: try {beyond} it."
+
+
+def notes(outcome: "Outcome") -> Iterator[str]:
+    """Yield what else to know of the figures and of the model."""
+    found = outcome.found
+    yield f"Chosen by {found.judge}. {found.choice}"
+    yield from outcome.fallbacks
+    yield (
+        "The figures above come from the chosen settings trained without the test items; the "
+        "model beside this page was then refitted on all interactions."
+    )
+    if outcome.test.shelves:
+        yield (
+            "Figures that begin with shelf_ are of shelves of similar items: a user is shown what "
+            "stands beside items that the user likes, a few drawn of each user's, and the held-out "
+            "items are looked for there."
+        )
+    yield from of_history(outcome)
+    for name, other in found.beside.items():
+        if other.is_degenerate:
+            yield f"By {name} own way of counting ({other.judge}): {other.choice}"
+            continue
+        best = next(row for row in other.rows if row.run is not None)
+        points = len(other.curves) + sum(row.run and not row.sweep for row in other.rows)
+        yield (
+            f"By {name} own way of counting ({other.judge}; best of {points:,} points "
+            f"chosen on the very users it is reported on) the best would be {_place(best)}: "
+            f"{best.mean:.4f}. The honest choice, {_place(outcome.chosen_row)}, counts "
+            f"{_counts(other, outcome.chosen_row):.4f} there."
+        )
+
+
+def of_history(outcome: "Outcome") -> Iterator[str]:
+    """Say what a model cannot do that is published without the likes that it scores people by."""
+    model = outcome.model
+    by_likes = isinstance(model, FoldsIn) and not isinstance(model, HasFactors)
+    if by_likes and not outcome.with_history:
+        yield (
+            f"The model is published without history, and {model.name} scores people by their "
+            "likes: it shows similar items, and recommends for likes that are given to it, but not "
+            "to the users that it was fitted to by their ids."
+        )
+
+
+def _place(row: LeaderboardRow) -> str:
+    """Return the run, and its sweep where it has one."""
+    return f"run {row.run}" + ("" if row.sweep is None else f" at sweep {row.sweep}")
+
+
+def _counts(found: SearchResult, chosen: LeaderboardRow) -> float:
+    """Return what a row of another leaderboard, at its sweep there, scores on this one."""
+    for row in found.curves.rows():
+        if (row["run"], row["sweep"]) == (chosen.run, chosen.sweep):
+            return float(row[found.judge.score])
+    return next(row.mean for row in found.rows if row.run == chosen.run)
