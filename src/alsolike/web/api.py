@@ -120,7 +120,7 @@ def explain_neighbours(
         "item": item_id,
         "other": other,
         "cosine": score,
-        "score": score,
+        "similarity": score,
         "scale": held.model.similarity.words,
         "likes": both[0]["likes"],
         "likes_of_other": both[1]["likes"],

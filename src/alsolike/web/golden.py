@@ -97,8 +97,9 @@ def _ask_items(held: Held) -> None:
     if not held.neighbours.is_able:
         return
     known = counts >= MIN_COUNT
+    # Where there are factors, everything is near to something; what counts together may not be.
     has_factors = isinstance(model, HasFactors)
-    if has_factors:
+    if isinstance(model, HasFactors):
         known &= model.item_norms > 0
     if np.count_nonzero(known) < 2:
         return  # nothing can be beside anything
@@ -106,7 +107,6 @@ def _ask_items(held: Held) -> None:
         if counts[row] < MIN_COUNT:
             break
         rows, scores = held.neighbours.similar(row, _K)
-        # Where there are factors, everything is near to something; what counts together may not.
         if (has_factors and not len(rows)) or not np.isfinite(scores).all():
             raise BundleError(
                 f"Model {held.name!r} finds nothing similar to {model.items.id_of(row)!r}, one of "

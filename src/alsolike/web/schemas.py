@@ -149,6 +149,8 @@ class Ranked(BaseModel):
 class Suggested(Ranked):
     """One place of a list of recommendations."""
 
+    model_config = ConfigDict(title="Ranked")  # what it is, to clients made from the description
+
     basis: Basis = Field(
         description="how this item was found: by the model, or by popularity, which fills a list "
         "where the model has no reason for more"
@@ -254,10 +256,10 @@ class Neighbourhood(Answer):
     other: str
     cosine: float = Field(
         description="how similar they are: the cosine, from -1 to 1, of a model with factors, and "
-        "else the same as score; no probability"
+        "else the same as similarity; no probability"
     )
-    score: float = Field(description="how similar they are in the eyes of the model")
-    scale: str = Field(description="what that score is, in words")
+    similarity: float = Field(description="how similar they are in the eyes of the model")
+    scale: str = Field(description="what that number is, in words")
     likes: int
     likes_of_other: int
     shared: int | None = Field(description="users who like both; null without a history")

@@ -25,7 +25,7 @@ from alsolike.models.base import FittedModel, Floats, HasFactors, ItemScorer
 from alsolike.models.bundle import load
 from alsolike.models.tensors import map_file, pack_tensors, read_tensors
 from alsolike.recommending.answers import MIN_COUNT, Indices, Mask
-from alsolike.recommending.nearest import Neighbours
+from alsolike.recommending.nearest import Neighbours, comparing
 from alsolike.writing import replacing
 
 LENGTH = 20  # similar items of each that are kept
@@ -92,8 +92,7 @@ class Stock:
         self, row: int, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
     ) -> tuple[Indices, Floats]:
         """Return what `Neighbours.similar` returns; Unable where the model compares no items."""
-        # Made anew, it says what the model cannot.
-        neighbours = self._neighbours or Neighbours(self._model)
+        neighbours = self._neighbours or Neighbours(comparing(self._model, "compare items"))
         place = self._places[row]
         if place < 0 or k > LENGTH or min_count != MIN_COUNT or may_appear is not None:
             return neighbours.similar(row, k, min_count=min_count, may_appear=may_appear)

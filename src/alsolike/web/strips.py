@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from alsolike.errors import Unable
 from alsolike.models.base import Floats
 from alsolike.recommending.answers import MIN_COUNT, why_no_neighbours
+from alsolike.recommending.nearest import comparing
 from alsolike.views.page import clean
 from alsolike.web.faces import Face, face_of
 from alsolike.web.holding import Held
@@ -76,6 +77,7 @@ def _similar(held: Held, item: str, k: int) -> Strip:
     if row is None:
         return Strip(held.name, _about(held), (), "This model does not know the item.")
     try:
+        model = comparing(held.model, "compare items")
         rows, scores = held.neighbours.similar(row, k)
     except Unable as error:
         return Strip(held.name, "", (), clean(str(error)))
@@ -84,7 +86,7 @@ def _similar(held: Held, item: str, k: int) -> Strip:
         _entry(held, row, int(other), score_text(float(score), most), bar)
         for other, score, bar in zip(rows, scores, _bars(held, scores), strict=True)
     )
-    empty = "" if entries else why_no_neighbours(held.model, row, MIN_COUNT)
+    empty = "" if entries else why_no_neighbours(model, row, MIN_COUNT)
     return Strip(held.name, _about(held), entries, empty)
 
 
