@@ -16,7 +16,7 @@ from alsolike.forecasting import at_once, forecast
 from alsolike.job import Job, resolve
 from alsolike.models.config import ALSConfig
 from alsolike.models.ease import EASEConfig, EASEModel, ease_bytes
-from alsolike.models.neighbours import NeighboursModel
+from alsolike.models.neighbours import ItemKNNModel
 from alsolike.outcome import Outcome
 from alsolike.run import prepare, run_job
 from alsolike.testing import tiny_likes
@@ -65,7 +65,7 @@ def page_of(outcome: Outcome, out: Path) -> str:
     return page
 
 
-@pytest.mark.parametrize(("family", "model"), [("item-knn", NeighboursModel), ("ease", EASEModel)])
+@pytest.mark.parametrize(("family", "model"), [("item-knn", ItemKNNModel), ("ease", EASEModel)])
 def test_a_family_without_sweeps_goes_all_the_way(tmp_path: Path, family: str, model: type) -> None:
     outcome = run_job(job(tmp_path, [family]))
     assert isinstance(outcome.model, model)

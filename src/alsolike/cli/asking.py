@@ -20,7 +20,6 @@ from alsolike.cli.options import (
 from alsolike.cli.printing import say, say_answer, say_table, warn
 
 if TYPE_CHECKING:
-    from alsolike.models.base import FittedModel
     from alsolike.recommending.fallback import WithoutLikes
     from alsolike.tables import Table
 
@@ -206,9 +205,7 @@ def describe(model: Path) -> None:
     say(bundle.describe(model))
 
 
-def _say_without(
-    model: "FittedModel", ids: list[str] | None, table: "Table", min_count: int
-) -> None:
+def _say_without(model: Any, ids: list[str] | None, table: "Table", min_count: int) -> None:
     """Say on standard error which items have no neighbours, and why."""
     from alsolike.recommending.answers import why_no_neighbours
 
