@@ -16,7 +16,7 @@ from alsolike.forecasting import at_once, forecast
 from alsolike.job import Job, resolve
 from alsolike.models.config import ALSConfig
 from alsolike.models.ease import EASEConfig, EASEModel, ease_bytes
-from alsolike.models.neighbours import NeighboursModel
+from alsolike.models.neighbours import ItemKNNModel
 from alsolike.outcome import Outcome
 from alsolike.run import prepare, run_job
 from alsolike.testing import tiny_likes
@@ -50,6 +50,7 @@ def fashions(users: int = 120) -> pd.DataFrame:
 def job(out: Path, families: list[str] | None, **changes: Any) -> Job:
     how = Searching(families=families, **changes.pop("how", {}))
     usual: dict[str, Any] = {"source": tastes(), "held_out": 2, "k": 5}
+    usual |= {"reading": {"user": "user", "item": "item"}}
     return Job(**usual | {"out": out, "search": how} | changes)
 
 
@@ -65,7 +66,7 @@ def page_of(outcome: Outcome, out: Path) -> str:
     return page
 
 
-@pytest.mark.parametrize(("family", "model"), [("item-knn", NeighboursModel), ("ease", EASEModel)])
+@pytest.mark.parametrize(("family", "model"), [("item-knn", ItemKNNModel), ("ease", EASEModel)])
 def test_a_family_without_sweeps_goes_all_the_way(tmp_path: Path, family: str, model: type) -> None:
     outcome = run_job(job(tmp_path, [family]))
     assert isinstance(outcome.model, model)
