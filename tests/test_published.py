@@ -50,6 +50,7 @@ def fashions(users: int = 120) -> pd.DataFrame:
 def job(out: Path, families: list[str] | None, **changes: Any) -> Job:
     how = Searching(families=families, **changes.pop("how", {}))
     usual: dict[str, Any] = {"source": tastes(), "held_out": 2, "k": 5}
+    usual |= {"reading": {"user": "user", "item": "item"}}
     return Job(**usual | {"out": out, "search": how} | changes)
 
 
