@@ -91,7 +91,8 @@ def _at_the_last_sweep(found: SearchResult) -> Iterator[str]:
 
 def _at_the_edge(found: SearchResult) -> Iterator[str]:
     """Say which settings are best at the end of what was tried."""
-    best = found.best.to_settings()
+    # Of what the strategy tried alone: of other families a setting of the same name is another.
+    best = found.best.to_settings() if found.best_row.sweep is not None else {}
     for name, value in best.items():
         if name not in found.curves or isinstance(value, (str, bool)) or value is None:
             continue
