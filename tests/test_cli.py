@@ -225,7 +225,7 @@ def test_fit_takes_settings(model: Path) -> None:
     assert "als, 4 factors, 5 sweeps" in said
     assert "setting factors" in said
     assert "history" in said
-    assert "factors.safetensors" in said
+    assert "model.safetensors" in said
     assert "{" not in said
     assert max(map(len, said.splitlines())) < 100
 

@@ -19,9 +19,9 @@ from alsolike.errors import SettingError
 from alsolike.evaluation.judges import ShelfJudge
 from alsolike.models.config import ALSConfig
 from alsolike.testing import tiny_likes
-from alsolike.tuning.baselines import baselines_for
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.lineup import lineup_for
 from alsolike.tuning.search import search
 from alsolike.tuning.space import expand
 from alsolike.tuning.strategies import Halving
@@ -34,8 +34,8 @@ from alsolike.data.splitting import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.models.config import ALSConfig
 from alsolike.testing import tiny_likes
-from alsolike.tuning.baselines import baselines_for
 from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.lineup import lineup_for
 from alsolike.tuning.search import search
 from alsolike.tuning.space import expand
 from alsolike.tuning.strategies import Halving
@@ -44,9 +44,10 @@ if __name__ == "__main__":
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])
     split = hold_out(tiny_likes(300, 60), k=2, share=0.3)
     configs = expand({"factors": [2, 4, 8], "alpha": [1.0, 3.0, 9.0, 27.0]}, ALSConfig(seed=3))
+    lineup = lineup_for(None, None, split.train)
     with Ledger(folder / "ledger.sqlite") as book:
         found = search(split, Halving(configs), sweeps=list(range(1, 13)), k=5, ledger=book,
-                       baselines=baselines_for(None, split.train), workers=workers,
+                       candidates=lineup.candidates, baselines=lineup.baselines, workers=workers,
                        engine=LocalEngine(2))
     with open(folder / "found.txt", "w") as file:
         for table in (found.curves, found.leaderboard):
@@ -158,7 +159,8 @@ def test_patience_and_pruning_do_not_depend_on_threads(split: Split) -> None:
 
 
 def test_baselines_stand_on_the_leaderboard(split: Split) -> None:
-    found = search(split, CONFIGS[:1], sweeps=[3], k=5, baselines=baselines_for(None, split.train))
+    lines = lineup_for(None, ["item-knn", "ease", "random"], split.train).baselines
+    found = search(split, CONFIGS[:1], sweeps=[3], k=5, baselines=lines)
     models = found.leaderboard["model"].tolist()
     assert {"als", "popularity", "random"} <= set(models)
     assert sum(model.startswith("item-knn") for model in models) == 4
@@ -184,7 +186,7 @@ def test_a_deadline_skips_and_the_same_call_goes_on(split: Split, tmp_path: Path
 
 
 def test_shelves_rank_alike_for_any_number_of_workers(split: Split, tmp_path: Path) -> None:
-    found = []
+    found, lineup = [], lineup_for(None, None, split.train)
     for workers in (1, 2):
         with Ledger(tmp_path / f"{workers}.sqlite") as ledger:
             found.append(
@@ -195,7 +197,8 @@ def test_shelves_rank_alike_for_any_number_of_workers(split: Split, tmp_path: Pa
                     judge=ShelfJudge(k=5),
                     ledger=ledger,
                     workers=workers,
-                    baselines=baselines_for(None, split.train),
+                    candidates=lineup.candidates,
+                    baselines=lineup.baselines,
                     engine=LocalEngine(2),
                 )
             )

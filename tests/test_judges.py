@@ -11,7 +11,7 @@ from alsolike.data.split import Split
 from alsolike.data.splitting import hold_out, hold_out_users, leave_one_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.curves import learning_curve, one_point
+from alsolike.evaluation.curves import Panel, learning_curve
 from alsolike.evaluation.intervals import bootstrap_mean
 from alsolike.evaluation.judges import ListJudge, ShelfJudge, judge_of
 from alsolike.evaluation.judging import Judge
@@ -125,7 +125,7 @@ def test_shelves_of_whole_held_out_users() -> None:
 
 def test_shelves_of_a_line_to_beat(split: Split) -> None:
     judge, model = ShelfJudge(k=5), fit_popularity(split.train)
-    point = one_point(split, model, judges={"": judge}, seed=0, engine=LocalEngine(1))
+    point = Panel(split, {"": judge}, 0, LocalEngine(1)).point(1, model)
     found = judge_shelves(shelves_of(model, split.train), split.validation, split.train, k=5)
     assert point.figures[judge.score] == found.mean("precision@5")
     evaluation = judge.evaluation(model, split.train, split.validation, split.train, LocalEngine(1))

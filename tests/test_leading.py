@@ -56,7 +56,7 @@ def test_a_narrow_terminal_gets_the_names_of_models_alone() -> None:
     assert ranks(lines) == [1, 2, 3, 4, 5, 8, 91, 181]
     assert max(map(len, lines)) <= 40
     assert lines[7].split() == ["91", "item-knn", "0.110"]
-    assert "settings of the lines to beat" in " ".join(" ".join(lines).split())
+    assert "settings of the other models" in " ".join(" ".join(lines).split())
 
 
 def test_runs_that_are_named_elsewhere_are_shown_wherever_they_stand() -> None:

@@ -169,7 +169,6 @@ def _factors(seed, n_users=9, n_items=11, factors=3):
         likes.items,
         rng.normal(size=(n_users, factors)).astype(np.float32),
         rng.normal(size=(n_items, factors)).astype(np.float32),
-        np.ones(factors),
         likes.item_counts,
     )
     return model, likes
@@ -194,7 +193,7 @@ def test_squared_error_in_blocks_and_its_edges(monkeypatch):
     assert one == many == pytest.approx(whole, rel=1e-14)
     perfect = FactorModel(
         likes.users, likes.items, (likes.user_items.toarray() > 0).astype(np.float32),
-        np.eye(11, dtype=np.float32), np.ones(11), likes.item_counts,
+        np.eye(11, dtype=np.float32), likes.item_counts,
     )  # fmt: skip
     assert mean_squared_error(perfect, likes) == 0
     with pytest.raises(DataError, match="no cell"):

@@ -20,7 +20,7 @@ from alsolike.models.neighbours import ItemKNNConfig, fit_neighbours
 from alsolike.recommending.comparing import diff
 from alsolike.recommending.one import recommend_one, similar_to
 from alsolike.testing import tiny_likes
-from alsolike.tuning.baselines import baselines_for
+from alsolike.tuning.lineup import lineup_for
 from alsolike.tuning.presets import preset_for
 from alsolike.tuning.searching import Searching
 
@@ -238,7 +238,7 @@ def test_a_call_that_does_not_fit_says_what_is_missing(call, message):
         ),
         (lambda: al.search(SPLIT, [CONFIG], metric="presicion"), "Did you mean 'precision'?"),
         (lambda: preset_for("quik", LIKES), "Did you mean 'quick'?"),
-        (lambda: baselines_for(["poplarity"], LIKES), "Did you mean 'popularity'?"),
+        (lambda: lineup_for(None, ["poplarity"], LIKES), "Did you mean 'popularity'?"),
         (lambda: Searching(by="gird").strategy({}, CONFIG), "Did you mean 'grid'?"),
         (lambda: Searching(choose="cheepest"), "Did you mean 'cheapest'?"),
         (

@@ -62,26 +62,49 @@ def outcome() -> Outcome:
     )
 
 
-def test_a_line_to_beat_that_no_run_reaches_is_said(outcome: Outcome) -> None:
-    found, score = outcome.found, outcome.found.judge.score
-    rows = [row | {"rank": row["rank"] + 1, "ties": False} for row in found.leaderboard.rows()]
-    above = {"rank": 1, "run": None, "model": "ease (500)", score: 0.9, "ties": True}
-    board = Table.from_rows([dict.fromkeys(rows[0]) | above, *rows])
-    said = warned(replace(outcome, found=replace(found, leaderboard=board)))
-    assert (
-        "users ease (500) is better than every run: precision@5 0.9000, that of the best run 0."
-        in said
-    )
-    rows[0]["ties"] = True
-    board = Table.from_rows([dict.fromkeys(rows[0]) | above, *rows])
-    for other in (outcome, replace(outcome, found=replace(found, leaderboard=board))):
-        assert "better than every run" not in warned(other)
+def below(outcome: Outcome, *, ties: bool) -> Outcome:
+    """Return the outcome with a baseline at the top of its leaderboard."""
+    found = outcome.found
+    best, *rest = (replace(row, rank=row.rank + 1, ties=False) for row in found.rows)
+    best = replace(best, ties=ties)
+    above = replace(
+        best, rank=1, run=None, family="ease", settings={"regularization": 500.0}, sweep=None,
+        mean=0.9, ties=True, role="baseline",
+    )  # fmt: skip
+    found = replace(found, rows=(above, best, *rest), best_row=best, proposed_row=best)
+    return replace(outcome, found=found)
+
+
+def test_a_baseline_that_no_run_reaches_is_the_first_thing_said(outcome: Outcome) -> None:
+    assert "every model that may be published" not in warned(outcome)
+    for ties, told in (
+        (False, "is better than every model that may be published:"),
+        (True, "is above every model that may be published, though not by a significant diff"),
+    ):
+        other = below(outcome, ties=ties)
+        said, is_good = other.verdicts()[0]
+        assert not is_good
+        assert said.startswith(f"On the validation users ease (500.0) {told}")
+        assert "precision@5 0.9000, that of the best candidate, als (factors " in said
+        assert other.warnings()[0] == said
+        content = report_content(other, [])
+        assert content.verdicts[0] == (said, False)
+        assert content.published.startswith("Published: als (factors ")
 
 
 def choosing(outcome: Outcome, **settings: object) -> Outcome:
     """Return the outcome with other settings as the best."""
-    found = replace(outcome.found, best=replace(outcome.found.best, **settings))  # type: ignore[arg-type]
-    return replace(outcome, found=found)
+    best = replace(outcome.found.best, **settings)  # type: ignore[type-var]
+    row = replace(outcome.found.best_row, config=best, sweep=best.iterations)
+    return replace(outcome, found=replace(outcome.found, best_row=row))
+
+
+def test_what_a_budget_cut_is_said(outcome: Outcome) -> None:
+    cut = replace(outcome.found, skipped=3, cut=("ease", "1 of 4 of item-knn"))
+    assert (
+        "3 runs were skipped or cut: time was up. Among them: ease, 1 of 4 of item-knn."
+        in warned(replace(outcome, found=cut))
+    )
 
 
 def warned(outcome: Outcome) -> str:

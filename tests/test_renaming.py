@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.splitting import hold_out
 from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.comparing import compare_with_best, optimism
-from alsolike.evaluation.curves import one_point
+from alsolike.evaluation.curves import Panel
 from alsolike.evaluation.intervals import bootstrap_mean, paired_difference, sign_flip_p_value
 from alsolike.evaluation.judges import ListJudge
 from alsolike.evaluation.measures import evaluate
@@ -182,9 +183,9 @@ def test_what_an_objective_says_of_a_model_does_not_either(seed):
     )
     for model in models:
         for judge in (ListJudge(k=4), ListJudge(k=3, metric="map", exclude_seen=False)):
-            one = one_point(split, model, judges={"": judge}, seed=0)
+            one = Panel(split, {"": judge}, 0, LocalEngine(1)).point(1, model)
             twin = named.model(model, split.train)
-            two = one_point(twin_split, twin, judges={"": judge}, seed=0)
+            two = Panel(twin_split, {"": judge}, 0, LocalEngine(1)).point(1, twin)
             assert one.figures.keys() == two.figures.keys()
             close(list(one.figures.values()), list(two.figures.values()))
 

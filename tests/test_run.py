@@ -130,6 +130,7 @@ def test_a_place_may_be_a_text_and_a_matrix_may_be_the_source(tmp_path: Path) ->
         held_out=2,
         grid={"factors": [2]},
         sweeps=[1],
+        search=Searching(families=["als"]),
     )
     found = found_by(asked)
     assert found.best.factors == 2
@@ -208,7 +209,7 @@ def test_a_file_where_the_results_should_go_is_refused_before_anything_is_read(
     with pytest.raises(WritingError, match="a folder for the results expected"):
         resolve(job(tmp_path / "file", source=tmp_path / "nowhere.csv"))
     with pytest.raises(DataError, match="no such file"):
-        resolve(job(tmp_path / "o", source=tmp_path / "nowhere.csv"))
+        prepare(resolve(job(tmp_path / "o", source=tmp_path / "nowhere.csv")))
     assert not (tmp_path / "o").exists()
 
 
@@ -268,7 +269,11 @@ def test_the_article_is_shown_beside_the_honest_figure(
     )
     monkeypatch.setattr(presets, "ARTICLE", small)
     asked = Job(
-        source=frame(60), out=tmp_path, preset="article", reading={"user": "user", "item": "item"}
+        source=frame(60),
+        out=tmp_path,
+        preset="article",
+        reading={"user": "user", "item": "item"},
+        search=Searching(families=["als"]),
     )
     outcome = run_job(asked)
     found = outcome.found

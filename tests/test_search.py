@@ -21,17 +21,19 @@ from alsolike.evaluation.curves import learning_curve
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.evaluation.shelves import judge_shelves, shelves_of
 from alsolike.models.config import ALSConfig
+from alsolike.models.fitting import fit
 from alsolike.models.popularity import PopularityConfig
 from alsolike.observing import Observer
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
 from alsolike.tuning import candidates
-from alsolike.tuning.baselines import baselines_for
-from alsolike.tuning.candidates import fit_baseline
-from alsolike.tuning.leaderboard import Run, SearchResult, ranked, runs_of
+from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.lineup import lineup_for
 from alsolike.tuning.plan import Plan
 from alsolike.tuning.presets import ARTICLE, PRESETS, preset_for, quick_for
+from alsolike.tuning.ranking import ranked
+from alsolike.tuning.runs import Run, runs_of
 from alsolike.tuning.search import search
 from alsolike.tuning.space import expand
 from alsolike.tuning.strategies import strategy_of
@@ -65,6 +67,11 @@ def test_trainings_beside_each_other_change_nothing(
     again = search(split, expand(SPACE, BASE), sweeps=SWEEPS, k=5, engine=engine)
     assert list(again.curves.rows()) == list(result.curves.rows())
     assert list(again.leaderboard.rows()) == list(result.leaderboard.rows())
+
+
+def lines_to_beat(split: Split) -> tuple[Any, ...]:
+    """Return some settings of all families but ALS."""
+    return lineup_for(None, ["item-knn", "ease", "random"], split.train).baselines
 
 
 class Hearing(Observer):
@@ -206,7 +213,7 @@ def test_judges_beside_see_the_same_trainings(split: Split, result: SearchResult
 
 def test_shelves_rank_as_lists_do(split: Split, result: SearchResult) -> None:
     judge = ShelfJudge(k=5, seed=2)
-    lines = baselines_for(None, split.train)
+    lines = lines_to_beat(split)
     found = search(split, expand(SPACE, BASE), sweeps=SWEEPS, judge=judge, baselines=lines)
     expected = {}
     for run, config in enumerate(expand(SPACE, BASE), start=1):
@@ -263,13 +270,13 @@ def test_below_a_line_to_beat_the_runs_are_compared_among_themselves(split: Spli
 
 def test_every_line_to_beat_has_shelves_of_its_own(split: Split) -> None:
     judge = ShelfJudge(k=5)
-    lines = baselines_for(None, split.train)
+    lines = lines_to_beat(split)
     found = search(split, expand({}, BASE), sweeps=[2], judge=judge, baselines=lines)
     scores = {row["model"]: row[judge.score] for row in plain(found.leaderboard)}
     assert len(scores) == len(lines) + 1
     engine = LocalEngine(1)
     for run in runs_of(dict(enumerate(lines))):
-        shelves = shelves_of(fit_baseline(split.train, run.config, engine), split.train)
+        shelves = shelves_of(fit(split.train, run.config, engine=engine), split.train)
         alone = judge_shelves(shelves, split.validation, split.train, k=5)
         assert scores[run.model] == alone.mean("precision@5")
 
@@ -444,6 +451,7 @@ from alsolike.data.splitting import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.models.config import ALSConfig
+from alsolike.models.fitting import fit
 from alsolike.testing import tiny_likes
 from alsolike.tuning.search import search
 from alsolike.tuning.space import expand

@@ -20,9 +20,9 @@ from alsolike.evaluation.results import Evaluation
 from alsolike.evaluation.shelves import (
     SHELF_METRICS,
     NeighbourShelves,
-    PopularityShelves,
     judge_shelves,
     judged,
+    shelves_of,
 )
 from alsolike.models.als import ALSConfig, fit
 from alsolike.models.popularity import fit_popularity
@@ -122,7 +122,7 @@ def test_equals_a_literal_reference_user_by_user(seed, exclude_seen, most, lengt
 def test_the_result_is_an_evaluation_to_be_ranked_and_compared_with():
     shown, held_out, model = _world(1)
     ours = judge_shelves(model, held_out, shown, k=3)
-    theirs = judge_shelves(PopularityShelves(fit_popularity(shown)), held_out, shown, k=3)
+    theirs = judge_shelves(shelves_of(fit_popularity(shown), shown), held_out, shown, k=3)
     assert isinstance(ours, Evaluation)
     assert ours.metrics == ("hit_rate@3", "recall@3", "precision@3", "ndcg@3")
     assert ours.per_user["user"].tolist() == theirs.per_user["user"].tolist()
@@ -212,7 +212,7 @@ def test_heavy_users_count_once():
 def test_popularity_shows_the_most_liked_but_the_item_itself(seed, min_count, k):
     shown, _, _ = _world(seed)
     popularity = fit_popularity(shown)
-    shelves = PopularityShelves(popularity, min_count=min_count)
+    shelves = shelves_of(popularity, shown, min_count=min_count)
     likes = (shown.user_items.toarray() > 0).sum(axis=0)
     order = sorted((i for i in range(len(likes)) if likes[i] >= min_count), key=lambda i: -likes[i])
     asked = np.array([3, 0, 3, 13], dtype=np.int32)
@@ -305,7 +305,7 @@ def test_arguments_that_are_none():
     popularity = fit_popularity(shown)
     with pytest.raises(SettingError, match="not PopularityModel"):
         judge_shelves(popularity, held_out, shown)
-    with pytest.raises(SettingError, match="FactorModel"):
+    with pytest.raises(SettingError, match="a model with factors"):
         NeighbourShelves(popularity)
     other, _, others = _world(6, n_items=15)
     with pytest.raises(DataError, match="same users and items"):

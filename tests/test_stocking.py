@@ -13,7 +13,6 @@ from alsolike.errors import SettingError
 from alsolike.evaluation.shelves import judge_shelves
 from alsolike.evaluation.stocking import (
     NeighbourShelves,
-    PopularityShelves,
     ScoredShelves,
     shelves_of,
 )
@@ -95,7 +94,7 @@ def test_each_model_has_its_kind_of_shelf() -> None:
     als = fit(LIKES, ALSConfig(factors=2, iterations=1))
     for model, kind in (
         (als, NeighbourShelves),
-        (fit_popularity(LIKES), PopularityShelves),
+        (fit_popularity(LIKES), ScoredShelves),
         (fit_chance(LIKES, ChanceConfig()), ScoredShelves),
     ):
         shelves = shelves_of(model, LIKES)

@@ -14,15 +14,15 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
-from alsolike.evaluation.curves import one_point
+from alsolike.evaluation.curves import Panel
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.evaluation.measures import METRICS, evaluate
 from alsolike.evaluation.pages import Pages
 from alsolike.evaluation.shelves import (
     SHELF_METRICS,
     NeighbourShelves,
-    PopularityShelves,
     judged,
+    shelves_of,
 )
 from alsolike.models.als import ALSConfig, fit
 from alsolike.models.factor_model import FactorModel
@@ -66,7 +66,7 @@ def factors_for(table):
     likes = over(np.ones((n_users, n_items)))
     return FactorModel(
         likes.users, likes.items, np.float32(table), np.eye(n_items, dtype=np.float32),
-        np.ones(n_items), likes.item_counts,
+        likes.item_counts,
     )  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def test_a_model_that_knows_nothing_scores_as_an_order_drawn_by_lot():
         train, held_out = over(own & (rng.random(own.shape) < 0)), over(own)
         model = FactorModel(
             train.users, train.items, np.zeros((40, 4), np.float32), np.zeros((30, 4), np.float32),
-            np.zeros(4), train.item_counts,
+            train.item_counts,
         )  # fmt: skip
         found.append(evaluate(model, held_out, exclude=None, k=5))
     assert found[0].mean("precision@5") == found[1].mean("precision@5")
@@ -178,7 +178,7 @@ def test_equal_neighbours_are_found_as_deep_as_they_go(factors):
     split = hold_out(tiny_likes(60, 40), k=2)
     model = fit(split.train, ALSConfig(factors=factors, iterations=3))
     pages = Pages.of(split.validation, split.train)
-    for shelves in (NeighbourShelves(model), PopularityShelves(fit_popularity(split.train))):
+    for shelves in (NeighbourShelves(model), shelves_of(fit_popularity(split.train), split.train)):
         one, two = (
             judged(each, pages, [2, 5], SHELF_METRICS) for each in (shelves, WithoutLines(shelves))
         )
@@ -195,9 +195,7 @@ def test_scores_are_equal_where_the_listed_float32_are():
     """Products so small that they are lifted before they are ranked, and equal only as given."""
     users, items = np.float32([[1e-30], [1e-30]]), np.float32([[3e-15], [2.9e-15], [2.8e-15], [0]])
     held_out = over([[0, 0, 1, 0], [1, 0, 0, 0]])
-    model = FactorModel(
-        held_out.users, held_out.items, users, items, np.ones(1), held_out.item_counts
-    )
+    model = FactorModel(held_out.users, held_out.items, users, items, held_out.item_counts)
     found = evaluate(model, held_out, exclude=None, k=1, metrics=["precision"])
     products = (users.astype(np.float64) @ items.T.astype(np.float64)).astype(np.float32)
     assert len(set(products[0, :3].tolist())) == 1
@@ -213,7 +211,7 @@ def test_groups_are_counted_over_many_blocks_of_users_and_items():
     users = over(np.ones((500, 1))).users
     factors = FactorModel(
         users, held_out.items, np.eye(500, dtype=np.float32), np.ascontiguousarray(table.T),
-        np.ones(500), held_out.item_counts,
+        held_out.item_counts,
     )  # fmt: skip
     is_best = (table == 1) & (kinds != 2)
     share = 10 / is_best.sum(axis=1)
@@ -297,7 +295,7 @@ def test_auc_takes_equal_items_as_equal_wherever_they_stand(factors):
         wanted[:, [0, -1]] = 1
         held_out = over(wanted)
         model = FactorModel(
-            held_out.users, held_out.items, left, right, np.ones(factors), held_out.item_counts
+            held_out.users, held_out.items, left, right, held_out.item_counts
         )  # fmt: skip
         assert set(evaluate(model, held_out, exclude=None, metrics=["auc"]).per_user["auc"]) == {
             0.5
@@ -320,10 +318,12 @@ def test_judges_say_which_points_are_degenerate():
             split.train.users, split.train.items,
             np.zeros((split.train.n_users, 2), np.float32),
             np.zeros((split.train.n_items, 2), np.float32),
-            np.zeros(2), split.train.item_counts,
+            split.train.item_counts,
         )  # fmt: skip
         shares = [
-            one_point(split, model, judges={"": judge}, seed=0).figures.get("degenerate_share", 0.0)
+            Panel(split, {"": judge}, 0, LocalEngine(1))
+            .point(1, model)
+            .figures.get("degenerate_share", 0.0)
             for model in (dead, fit_popularity(split.train))
         ]
         assert shares[0] == 1.0

@@ -26,8 +26,8 @@ from alsolike.models.popularity import PopularityConfig
 from alsolike.observing import Observer
 from alsolike.testing import tiny_likes
 from alsolike.tuning import rehearsal
-from alsolike.tuning.baselines import baselines_for
 from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.lineup import lineup_for
 from alsolike.tuning.pace import Deadline, Pace
 from alsolike.tuning.plan import Plan
 from alsolike.tuning.rehearsal import compile_for, kinds_of, seconds_of_lines
@@ -80,7 +80,7 @@ class Heard(Observer):
 
 
 def test_pace_is_a_line_through_logarithms() -> None:
-    pace = Pace({10: (1.0, 2.0, 4.0), 1000: (1.0, 200.0, 4.0)}, {"ease": 7.0})
+    pace = Pace({"als": {10: (1.0, 2.0, 4.0), 1000: (1.0, 200.0, 4.0)}}, {"ease": 7.0})
     middle = ALSConfig(factors=100)
     assert pace.until(middle, sweep=3, points=2) == pytest.approx(1 + 3 * 20 + 2 * 4)
     assert pace.whole(middle, (2, 4, 8)) == pytest.approx(1 + 8 * 20 + 3 * 4)
@@ -111,7 +111,7 @@ def test_a_forecast_adds_up_what_was_measured(plan: Plan, monkeypatch: pytest.Mo
     trials = [Trial(config, 8) for config in CONFIGS]
     lines = [PopularityConfig()]
     found = forecast_time(plan, trials, lines, Shape(1, 1), clock=Ticking())
-    assert found.pace.measured == dict.fromkeys((2, 4, 8), (1.0, 1.0, 1.0))
+    assert found.pace.measured == {"als": dict.fromkeys((2, 4, 8), (1.0, 1.0, 1.0))}
     assert found.lines == 6.0
     assert found.seconds == pytest.approx(6 + 6 * (1 + 8 + 3))
     assert found.dearest_fit == pytest.approx(1 + 8)
@@ -143,28 +143,29 @@ def test_a_training_without_an_answer_does_not_stop_the_forecast(plan: Plan) -> 
 def test_all_code_is_compiled_before_anything_is_timed(plan: Plan) -> None:
     train = plan.split.train
     kinds = kinds_of([ALSConfig(alpha=1e6), ALSConfig(solver="cg"), PopularityConfig()], train)
-    assert kinds == {("exact", False, True), ("cg", False, False)}
-    assert kinds_of([ALSConfig(confidence="log")], train) == {("exact", True, False)}
-    assert kinds_of([ALSConfig(confidence="scaled", alpha=0.1)], train) == {("exact", False, True)}
+    assert kinds == {("als", ("exact", False, True)), ("als", ("cg", False, False))}
+    assert kinds_of([ALSConfig(confidence="log")], train) == {("als", ("exact", True, False))}
+    scaled = ALSConfig(confidence="scaled", alpha=0.1)
+    assert kinds_of([scaled], train) == {("als", ("exact", False, True))}
     compile_for(plan.judges, kinds)
     assert all(map(is_loaded, (solve_small, solve_single, solve_hard, solve_cg)))
     for kernel in (solve_small, solve_single, solve_hard):
         before = len(kernel.signatures)
-        compile_for(plan.judges, {("exact", True, True)})
+        compile_for(plan.judges, {("als", ("exact", True, True))})
         after = len(kernel.signatures)
         assert after > before or any("float64" in str(one[3]) for one in kernel.signatures)
 
 
 def test_lines_are_tried_on_some_of_the_items(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = baselines_for(["item-knn", "ease"], plan.split.train)
+    lines = lineup_for(None, ["item-knn", "ease"], plan.split.train).baselines
     seen: list[int] = []
-    fit = rehearsal.fit_baseline
+    fit = rehearsal.fit
 
-    def counted(train, config, engine):  # type: ignore[no-untyped-def]
+    def counted(train, config, *, engine):  # type: ignore[no-untyped-def]
         seen.append(train.n_items)
-        return fit(train, config, engine)
+        return fit(train, config, engine=engine)
 
-    monkeypatch.setattr(rehearsal, "fit_baseline", counted)
+    monkeypatch.setattr(rehearsal, "fit", counted)
     whole = seconds_of_lines(plan, lines, LocalEngine(1))
     assert set(whole) == {"popularity", "item-knn", "ease"}
     assert all(seconds > 0 for seconds in whole.values())
@@ -183,7 +184,7 @@ def worked(plan: Plan, deadline: Deadline, sweeps: int = 8) -> tuple[str, list[i
         return ledger.state(entry), list(ledger.points(entry))
 
 
-PACE = Pace({4: (1.0, 1.0, 1.0)})
+PACE = Pace({"als": {4: (1.0, 1.0, 1.0)}})
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ def test_time_that_is_up_ends_a_training_after_its_point(plan: Plan) -> None:
 
 def test_a_search_tells_minutes_and_memory_before_it_starts(split: Split) -> None:
     heard = Heard()
-    lines = baselines_for(["popularity"], split.train)
+    lines = lineup_for(None, ["popularity"], split.train).baselines
     search(split, CONFIGS, sweeps=SWEEPS, k=5, baselines=lines, forecast=True, observer=heard)
     times, memory = heard.findings[:2]
     assert isinstance(times, TimeForecast)
@@ -218,7 +219,7 @@ def test_a_search_tells_minutes_and_memory_before_it_starts(split: Split) -> Non
 
 
 def test_what_stands_in_the_ledger_is_not_forecast(split: Split, tmp_path: Path) -> None:
-    lines = baselines_for(["popularity"], split.train)
+    lines = lineup_for(None, ["popularity"], split.train).baselines
     for told in (2, 0):
         heard = Heard()
         with Ledger(tmp_path / "l.sqlite") as ledger:
@@ -234,8 +235,8 @@ def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
     split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = TimeForecast(60.0, 2, 40.0, 0.0, Pace({}, {"ease": 1000.0}))
-    monkeypatch.setattr("alsolike.tuning.search.forecast_time", lambda *_: found)
-    heard, lines = Heard(), baselines_for(["ease"], split.train)
+    monkeypatch.setattr("alsolike.tuning.rounds.forecast_time", lambda *_, **__: found)
+    heard, lines = Heard(), lineup_for(None, ["ease"], split.train).baselines
     result = search(
         split, Halving(CONFIGS[:2]), sweeps=SWEEPS, k=5, baselines=lines, deadline=4e9,
         afterwards=lambda known: known.seconds, observer=heard,

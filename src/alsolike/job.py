@@ -154,7 +154,9 @@ class ResolvedJob:
             "sweeps": None if job.sweeps is None else tuple(job.sweeps),
         }
         base = replace(own.base, seed=job.seed, **job.settings)
-        kept = {name: values for name, values in own.space.items() if name not in job.settings}
+        kept: dict[str, Any] = {
+            name: values for name, values in own.space.items() if name not in job.settings
+        }
         return replace(
             replace(own, base=base, space=kept | dict(job.grid)),
             **{name: value for name, value in asked.items() if value is not None},

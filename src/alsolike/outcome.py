@@ -64,13 +64,13 @@ class Outcome:
     @property
     def chosen(self) -> Any:
         """The settings that were fitted, of any family."""
-        found = self.found
-        return found.best if self.chosen_run == found.best_run else found.proposed
+        return self.chosen_row.config
 
     @property
     def chosen_row(self) -> LeaderboardRow:
         """Where they stand on the leaderboard."""
-        return next(row for row in self.found.rows if row.run == self.chosen_run)
+        found = self.found
+        return found.best_row if self.chosen_run == found.best_run else found.proposed_row
 
     @functools.cached_property
     def fallbacks(self) -> list[str]:

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 def of_choice(found: SearchResult, run: int) -> str:
     """Return which model is published, and among how many it was chosen, as a sentence."""
-    chosen = next(row for row in found.rows if row.run == run)
-    could_be = [row for row in found.rows if row.run is not None]
+    is_best = run == found.best_run
+    chosen = found.best_row if is_best else found.proposed_row
+    could_be = [row for row in found.rows if row.is_candidate]
     families = list(dict.fromkeys(row.family for row in could_be))
     among = counted(len(could_be), "training")
     if len(families) > 1:
         among += f" of {len(families):,} families ({', '.join(families)})"
-    how = "the best" if run == found.best_run else "the cheapest that ties with the best"
+    how = "the best" if is_best else "the cheapest that ties with the best"
     return f"Published: {named(chosen)}, {how} of {among}."
 
 
@@ -38,8 +39,7 @@ def of_baseline_above(found: SearchResult) -> Iterator[str]:
     above = found.beaten_by
     if above is None:
         return
-    best = next(row for row in found.rows if row.run == found.best_run)
-    measure = found.judge.measure
+    best, measure = found.best_row, found.judge.measure
     told = "is better than every model that may be published"
     if best.ties:
         told = "is above every model that may be published, though not by a significant difference"
@@ -58,7 +58,8 @@ def warnings(outcome: "Outcome") -> Iterator[str]:
     if gain.n < 100:
         yield f"Only {gain.n:,} test users: the intervals are wide, and rough."
     if found.skipped:
-        yield f"{found.skipped:,} runs were skipped or cut: time was up."
+        among = f" Among them: {', '.join(found.cut)}." if found.cut else ""
+        yield f"{found.skipped:,} runs were skipped or cut: time was up.{among}"
     if len(found.failures):
         runs = "1 run" if len(found.failures) == 1 else f"{len(found.failures):,} runs"
         yield f"{runs} had no answer; the first: {found.failures['error'][0]}"
@@ -83,10 +84,9 @@ def _as_by_lot(test: TestFigures) -> Iterator[str]:
 
 def _at_the_last_sweep(found: SearchResult) -> Iterator[str]:
     """Say where the best training was still getting better when it ended."""
-    best = next(row for row in found.rows if row.run == found.best_run)
-    sweeps = [row["sweep"] for row in found.curves.rows()]
-    if best.sweep is not None and len(set(sweeps)) > 1 and best.sweep == max(sweeps):
-        yield f"The best point is the last sweep, {best.sweep}: more sweeps may do better."
+    best, sweeps = found.best_row.sweep, {row["sweep"] for row in found.curves.rows()}
+    if best is not None and len(sweeps) > 1 and best == max(sweeps):
+        yield f"The best point is the last sweep, {best}: more sweeps may do better."
 
 
 def _at_the_edge(found: SearchResult) -> Iterator[str]:
@@ -121,8 +121,10 @@ def notes(outcome: "Outcome") -> Iterator[str]:
         if other.is_degenerate:
             yield f"By {name} own way of counting ({other.judge}): {other.choice}"
             continue
-        best = next(row for row in other.rows if row.run is not None)
-        points = len(other.curves) + sum(row.run and not row.sweep for row in other.rows)
+        best = other.best_row
+        # A point of what is scored at its end alone is in no curve.
+        at_end = [row for row in other.rows if row.is_candidate and row.sweep is None]
+        points = len(other.curves) + len(at_end)
         yield (
             f"By {name} own way of counting ({other.judge}; best of {points:,} points "
             f"chosen on the very users it is reported on) the best would be {_place(best)}: "

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alsolike.cli.asked import item_ids, some_or_all, user_ids
-from alsolike.cli.files import read_likes, write_rows
+from alsolike.cli.files import write_rows
+from alsolike.cli.judging import held_out_likes
 from alsolike.cli.options import (
     PATH,
     k_option,
@@ -19,12 +20,8 @@ from alsolike.cli.options import (
 from alsolike.cli.printing import say, say_answer, say_table, warn
 
 if TYPE_CHECKING:
-    from alsolike.models.factor_model import FactorModel
     from alsolike.recommending.fallback import WithoutLikes
     from alsolike.tables import Table
-
-
-_LEAVE_OUT, _KEEP = "leave out what was seen", ", or give --keep-seen"
 
 
 @click.command()
@@ -39,27 +36,14 @@ def evaluate(
     model: Path, held_out: str, k: int, keep_seen: bool, verbose: bool, **options: Any
 ) -> None:
     """Score a model on a table of held-out likes, with the interval of each mean."""
-    from alsolike.data.joining import aligned
     from alsolike.engines.local import LocalEngine
-    from alsolike.errors import SettingError
     from alsolike.evaluation.measures import evaluate as measure
     from alsolike.evaluation.results import said_of_degenerate
     from alsolike.models import bundle
-    from alsolike.recommending.answers import history_of
 
     loaded = bundle.load(model)
     engine = LocalEngine(options["threads"])
-    found, _ = read_likes(held_out, options, reads=[model])
-    known, unknown = aligned(found, loaded.users, loaded.items)
-    if unknown:
-        say(f"{unknown:,} likes of users or items that the model does not know left out.")
-    exclude = None if keep_seen else history_of(loaded, _LEAVE_OUT, way_out=_KEEP)
-    if exclude is not None and (both := (exclude.user_items != 0).multiply(known.user_items).nnz):
-        raise SettingError(
-            f"{both:,} of these likes are among those that the model was trained on, and could "
-            "never be found where seen items are left out. Give likes that were held out, or "
-            "--keep-seen."
-        )
+    known, exclude = held_out_likes(loaded, model, held_out, options, keep_seen=keep_seen)
     evaluation = measure(loaded, known, exclude=exclude, k=k, engine=engine)
     summary = evaluation.summary()
     say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
@@ -156,7 +140,7 @@ def recommend(
     refuse_overlap([model], filter(None, [to]))
     loaded = bundle.load(model)
     if not keep_seen:
-        history_of(loaded, _LEAVE_OUT, way_out=_KEEP)
+        history_of(loaded, "leave out what was seen", way_out=", or give --keep-seen")
     ids = list(loaded.users) if asked is None else user_ids(loaded, asked)
     table = many.recommend(
         loaded,
@@ -221,9 +205,7 @@ def describe(model: Path) -> None:
     say(bundle.describe(model))
 
 
-def _say_without(
-    model: "FactorModel", ids: list[str] | None, table: "Table", min_count: int
-) -> None:
+def _say_without(model: Any, ids: list[str] | None, table: "Table", min_count: int) -> None:
     """Say on standard error which items have no neighbours, and why."""
     from alsolike.recommending.answers import why_no_neighbours
 

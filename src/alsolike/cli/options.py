@@ -165,7 +165,7 @@ _SEARCHING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         {
             "metavar": "NAME,NAME",
             "help": "Models that may be published: als, item-knn, ease [default: als, item-knn "
-            "and, up to 10,000 items, ease].",
+            "and, up to 10,000 items, ease; with --baselines als].",
         },
     ),
     (
@@ -257,12 +257,12 @@ to_option = click.option("--to", type=PATH, help="A .csv or .parquet file, in pl
 
 
 def settings_of(texts: tuple[str, ...]) -> dict[str, Any]:
-    """Return ``name=value`` texts as settings; numbers become numbers.
+    """Return ``name=value`` texts as settings; numbers become numbers, and lists lists.
 
-    >>> settings_of(("alpha=40", "confidence=log"))
-    {'alpha': 40, 'confidence': 'log'}
+    >>> settings_of(("alpha=40", "confidence=log", "steps=[1, 2]"))
+    {'alpha': 40, 'confidence': 'log', 'steps': [1, 2]}
     """
-    return {name: _value(text) for name, text in _named(texts)}
+    return {name: _value(text, name) for name, text in _named(texts)}
 
 
 def grid_of(texts: tuple[str, ...]) -> dict[str, list[Any]]:
@@ -310,12 +310,19 @@ def asked_of(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return `settings`, or raise SettingError for a name that no setting of the model has."""
-    from alsolike.models.config import ALSConfig
+    """Return `settings`, or raise SettingError for a name that is none of what is searched."""
+    from alsolike.models.registry import trained
 
-    known = [setting.name for setting in fields(ALSConfig)]
+    searched = [one for one in trained() if one.scored == "sweeps"]
+    known = [setting.name for one in searched for setting in fields(one.config)]
     for name in settings:
         if name not in known:
+            others = [one for one in trained() if name in {s.name for s in fields(one.config)}]
+            if others:
+                raise SettingError(
+                    f"{name} is a setting of {others[0].name}, of which a run tries settings of "
+                    "its own. alsolike fit takes others."
+                )
             raise SettingError(
                 f"Unknown setting {name!r}.{did_you_mean(name, known, plain=True)} Known are: "
                 f"{', '.join(known)}."
@@ -360,12 +367,22 @@ def _named(texts: tuple[str, ...]) -> list[tuple[str, str]]:
     return list(pairs.items())
 
 
-def _value(text: str) -> Any:
-    """Return a number where the text is one, None or a truth value by name, or else the text."""
+def _value(text: str, name: str = "") -> Any:
+    """Return a number where the text is one, None or a truth value by name, or else the text.
+
+    What begins as a list, a table or a quoted text is read as TOML reads it.
+    """
     plain = text.strip()
     named = {"none": None, "true": True, "false": False}
     if plain.casefold() in named:
         return named[plain.casefold()]
+    if name and plain[0] in "[{\"'":
+        import tomllib
+
+        try:
+            return tomllib.loads(f"value = {plain}")["value"]
+        except tomllib.TOMLDecodeError as error:
+            raise SettingError(f"{name}={plain}: a TOML value expected. {error}.") from error
     for kind in (int, float):
         try:
             return kind(plain)

@@ -11,8 +11,7 @@ from alsolike.errors import FitError
 from alsolike.evaluation.questions import Questions, as_lists
 from alsolike.kernels.launch import plain
 from alsolike.kernels.metrics import measure_auc, measure_product_auc
-from alsolike.models.base import Recommender
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.base import HasFactors, Recommender
 from alsolike.recommending.many import source_of
 from alsolike.recommending.scan import Products
 
@@ -43,7 +42,7 @@ def auc_of(model: Recommender, questions: Questions, engine: Engine) -> Values:
     n_items = wanted.shape[1]
     left_out = sp.csr_array(wanted.shape) if questions.aside is None else questions.aside
     step = max(_SCORES_PER_BLOCK // n_items, 1)
-    products = source_of(model, users.astype(np.int32)) if isinstance(model, FactorModel) else None
+    products = source_of(model, users.astype(np.int32)) if isinstance(model, HasFactors) else None
 
     def measure(first: int) -> Values:
         rows = slice(first, min(first + step, len(users)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,9 @@ from alsolike.evaluation.judges import checked_judges, first_judge
 from alsolike.evaluation.judging import HeldOut, Judge
 from alsolike.evaluation.questions import Questions
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, Recommender, able
-from alsolike.models.config import ALSConfig
 from alsolike.models.fitting import iterate
+from alsolike.models.registry import family_of
+from alsolike.models.settings import seed_of
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.scan import Ranked
 
@@ -44,7 +46,7 @@ class CurvePoint:
 
 def learning_curve(
     split: Split,
-    config: ALSConfig,
+    config: Any,
     *,
     sweeps: Sequence[int],
     k: int | None = None,
@@ -56,7 +58,7 @@ def learning_curve(
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Iterator[CurvePoint]:
-    """Train once and yield a point at each chosen sweep.
+    """Train once and yield a point at each chosen sweep, or the one that there is at the end.
 
     Held-out and train figures are means over the same users: those with held-out items. Of judges
     of lists, train lists leave nothing out, as in the article, and mean squared errors are over all
@@ -65,10 +67,10 @@ def learning_curve(
     Parameters
     ----------
     split : Split
-    config : ALSConfig
-        Its ``iterations`` are not used; the last of `sweeps` ends the training.
+    config : Config
+        Of any family. Its ``iterations`` are not used; the last of `sweeps` ends the training.
     sweeps : sequence of int
-        At least 1 each.
+        At least 1 each. A family that is scored at its end alone gives one point, as of sweep 1.
     k, metric, exclude_seen, choose
         Settings of a `ListJudge`, in place of `judge`; None keeps its own.
     judge : Judge or None
@@ -93,38 +95,31 @@ def learning_curve(
     --------
     >>> from alsolike.data.interactions import Interactions
     >>> from alsolike.data.splitting import hold_out
+    >>> from alsolike.models.config import ALSConfig
+    >>> from alsolike.models.ease import EASEConfig
     >>> users = [f"u{number}" for number in range(20) for _ in range(12)]
     >>> items = [f"i{number % 15}" for number in range(240)]
     >>> split = hold_out(Interactions.from_columns(users, items), k=2)
     >>> curve = learning_curve(split, ALSConfig(factors=4), sweeps=[2, 4], k=5)
     >>> [point.sweep for point in curve]
     [2, 4]
+    >>> [point.sweep for point in learning_curve(split, EASEConfig(), sweeps=[2, 4], k=5)]
+    [1]
     """
     first = first_judge(judge, k=k, metric=metric, exclude_seen=exclude_seen, choose=choose)
     wanted = checked_sweeps(sweeps)
     judges = checked_judges(split, first, beside)
-    panel = Panel(split, judges, config.seed, engine or LocalEngine())
-    training = iterate(split.train, replace(config, iterations=wanted[-1]), engine=engine)
-    observer.start("learning curve", len(wanted))
-    for sweep, model in enumerate(training, start=1):
-        if sweep not in wanted:
-            continue
-        yield panel.point(sweep, with_given(model, split, engine))
-        observer.advance()
+    seed, known = 0, {1}
+    if family_of(config).scored == "sweeps":
+        seed, known = seed_of(config), set(wanted)
+        config = replace(config, iterations=wanted[-1])
+    panel = Panel(split, judges, seed, engine or LocalEngine())
+    observer.start("learning curve", len(known))
+    for sweep, model in enumerate(iterate(split.train, config, engine=engine), start=1):
+        if sweep in known:
+            yield panel.point(sweep, with_given(model, split, engine))
+            observer.advance()
     observer.finish()
-
-
-def one_point(
-    split: Split,
-    model: Recommender,
-    *,
-    judges: Mapping[str, Judge],
-    seed: int,
-    engine: Engine | None = None,
-) -> CurvePoint:
-    """Score a model that has no sweeps, as the point of sweep 1; it knows what was given."""
-    engine = engine or LocalEngine()
-    return Panel(split, judges, seed, engine).point(1, model)
 
 
 class Panel:
@@ -215,7 +210,10 @@ def with_given(
     if split.given is None:
         return model
     shown = split.shown(with_validation=with_validation)
-    return able(model, FoldsIn, "score held-out users").with_history(shown, engine=engine)
+    known: FittedModel = able(model, FoldsIn, "score held-out users").with_history(
+        shown, engine=engine
+    )
+    return known
 
 
 def checked_sweeps(sweeps: Sequence[int]) -> tuple[int, ...]:

@@ -17,9 +17,10 @@ from alsolike.evaluation.results import Evaluation
 from alsolike.evaluation.shelves import ShelfEvaluation, of_shelf
 from alsolike.evaluation.slices import Slices, slices_of
 from alsolike.evaluation.verdicts import Verdict
-from alsolike.models.config import ALSConfig
+from alsolike.models.base import HasFactors
 from alsolike.models.fitting import fit
 from alsolike.models.popularity import fit_popularity
+from alsolike.models.settings import Config, seed_of
 from alsolike.tables import Table, wrapped
 
 # What a page shows, after the measure that settings were chosen by.
@@ -41,7 +42,8 @@ class TestFigures:
     errors : mapping of str to float
         The chosen model's mean squared errors: ``mse_users``, over all cells of the test users'
         rows against the test items (the article's), and ``mse_all``, over all cells against what
-        it was fitted to.
+        it was fitted to. None of a model without factors, whose scores aim at no 0 and 1: the
+        table has no such rows then.
     difference : Estimate
         Chosen minus popularity in that measure, paired over the users.
     slices : tuple of Slices
@@ -160,7 +162,7 @@ def _coverage(evaluation: Evaluation) -> list[dict[str, object]]:
     ]
 
 
-def test_figures(judge: Judge, chosen: ALSConfig, split: Split, engine: Engine) -> TestFigures:
+def test_figures(judge: Judge, chosen: Config, split: Split, engine: Engine) -> TestFigures:
     """Measure the chosen settings and popularity on the test users, which no choice has seen."""
     fitted = split.train_and_validation()
     shown = split.shown(with_validation=True)
@@ -170,11 +172,13 @@ def test_figures(judge: Judge, chosen: ALSConfig, split: Split, engine: Engine) 
         evaluate(each, split.test, exclude=shown, k=judge.k, engine=engine)
         for each in (model, popularity)
     ]
-    errors = {
-        "mse_users": mean_squared_error(model, split.test, user_indices=split.test_users),
-        "mse_all": mean_squared_error(model, shown),
-    }
-    asking = judge if isinstance(judge, ShelfJudge) else ShelfJudge(k=judge.k, seed=chosen.seed)
+    errors = {}
+    if isinstance(model, HasFactors):
+        errors = {
+            "mse_users": mean_squared_error(model, split.test, user_indices=split.test_users),
+            "mse_all": mean_squared_error(model, shown),
+        }
+    asking = judge if isinstance(judge, ShelfJudge) else ShelfJudge(k=judge.k, seed=seed_of(chosen))
     shelves = [
         asking.evaluation(each, fitted, split.test, shown, engine) for each in (model, popularity)
     ]

@@ -13,7 +13,7 @@ from alsolike.data.split import Split, relevant_counts
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.judging import Judge, Seat, marked, resamples_of, said_of_seen
-from alsolike.evaluation.measures import METRICS, SquaredErrors, measured
+from alsolike.evaluation.measures import METRICS, SquaredErrors, item_gramian, measured
 from alsolike.evaluation.pages import Pages
 from alsolike.evaluation.questions import Questions
 from alsolike.evaluation.shelves import (
@@ -26,8 +26,7 @@ from alsolike.evaluation.shelves import (
     shelves_of,
 )
 from alsolike.hints import did_you_mean
-from alsolike.models.base import Recommender
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.base import HasFactors, Recommender
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.recommending.scan import Ranked
 
@@ -93,8 +92,9 @@ class _ListSeat:
         answers = of_chosen.per_user[measure]
         interval = self._resamples.mean(answers)
         values = [of_train.mean(measure), interval.mean, interval.low, interval.high]
-        if isinstance(model, FactorModel):
-            values += [errors.mean(model, engine) for errors in self._errors]
+        if isinstance(model, HasFactors):
+            gramian = item_gramian(model, engine)
+            values += [errors.mean(model, engine, gramian) for errors in self._errors]
         named = dict(zip(self.judge.figures, map(float, values), strict=False))
         return named | marked(of_chosen), answers
 

@@ -58,8 +58,7 @@ from alsolike.hints import did_you_mean, with_example
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
 from alsolike.kernels.metrics import LIST_MEASURES, measure_lists
-from alsolike.models.base import Recommender, expect_model
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.base import HasFactors, Recommender, able, expect_model
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.many import Ranked
 from alsolike.tables import Table
@@ -82,6 +81,7 @@ METRICS = (
 )
 
 # Rows of user factors that are turned to float64 at once.
+_ITEMS_SUMMED = 4096
 _ROWS_PER_BLOCK = 1 << 12
 
 
@@ -236,7 +236,7 @@ def values_of(ranked: Ranked, ties: Ties, wanted: sp.csr_array, lengths: Sequenc
 
 
 def mean_squared_error(
-    model: FactorModel,
+    model: HasFactors,
     interactions: Interactions,
     *,
     user_indices: npt.ArrayLike | None = None,
@@ -250,7 +250,7 @@ def mean_squared_error(
 
     Parameters
     ----------
-    model : FactorModel
+    model : HasFactors
     interactions : Interactions
         Over the model's users and items.
     user_indices : int, (n,), or None
@@ -267,7 +267,7 @@ def mean_squared_error(
     Raises
     ------
     SettingError
-        A row of users that there is not, or twice.
+        The model has no factors, or there is no such row of users, or it is given twice.
     DataError
         Model and interactions differ in users or items, or there is no cell.
     FitError
@@ -275,14 +275,16 @@ def mean_squared_error(
 
     Examples
     --------
+    >>> from alsolike.models.factor_model import FactorModel
     >>> likes = Interactions.from_columns(["u1", "u2"], ["a", "b"])
     >>> model = FactorModel(
     ...     likes.users, likes.items, np.float32([[1], [0]]), np.float32([[1], [0.5]]),
-    ...     np.array([1.25]), likes.item_counts,
+    ...     likes.item_counts,
     ... )
     >>> mean_squared_error(model, likes), mean_squared_error(model, likes, user_indices=[0])
     (0.3125, 0.125)
     """
+    able(model, HasFactors, "measure squared errors")
     same_ids(model, interactions, "given")
     rows = (
         np.arange(interactions.n_users)
@@ -300,6 +302,21 @@ def mean_squared_error(
     return SquaredErrors(interactions, rows).mean(model, engine or LocalEngine())
 
 
+def item_gramian(model: HasFactors, engine: Engine) -> Values:
+    """Return ``item_factors.T @ item_factors`` in float64, (f, f)."""
+
+    def summed(_: int) -> Values:
+        total = np.zeros((model.factors, model.factors))
+        for first in range(0, len(model.items), _ITEMS_SUMMED):
+            block = model.item_factors[first : first + _ITEMS_SUMMED].astype(np.float64)
+            total += block.T @ block
+        return total
+
+    # On the engine, which holds BLAS to one thread: the sums do not depend on how many it has.
+    (gramian,) = engine.each(summed, [0])
+    return gramian
+
+
 class SquaredErrors:
     """The cells of some users' rows, made ready to be compared with one model after another.
 
@@ -315,10 +332,12 @@ class SquaredErrors:
         # Of the loss's cells, those of weight 0 that pull with 1 add 1 - 2 s.
         self._weights, self._pulls = np.zeros(self._preferred.nnz), np.ones(self._preferred.nnz)
 
-    def mean(self, model: FactorModel, engine: Engine) -> float:
-        """Return the mean squared error of `model`, see `mean_squared_error`."""
-        # On the engine, which holds BLAS to one thread: the sums do not depend on how many it has.
-        (of_items,) = engine.each(lambda _: model.item_gramian, [0])
+    def mean(self, model: HasFactors, engine: Engine, gramian: Values | None = None) -> float:
+        """Return the mean squared error of `model`, see `mean_squared_error`.
+
+        `gramian` is what `item_gramian` gives, where it is known already.
+        """
+        of_items = item_gramian(model, engine) if gramian is None else gramian
         items = plain(model.item_factors)
         starts, columns = as_lists(self._preferred)
         users = plain(model.user_factors[self._rows])

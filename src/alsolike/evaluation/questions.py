@@ -13,8 +13,7 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
-from alsolike.models.base import Recommender
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.base import HasFactors, Recommender
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.excluding import with_excluded
 from alsolike.recommending.many import Ranked, top_items
@@ -76,7 +75,7 @@ class Questions:
         return top_items(model, self.users, k=k, exclude=exclude, engine=engine, observer=observer)
 
     def ranked_with_excluded(
-        self, model: FactorModel, lists: Ranked, k: int, engine: Engine
+        self, model: HasFactors, lists: Ranked, k: int, engine: Engine
     ) -> Ranked:
         """Return these users' lists with nothing excluded, from those that `ranked` gave."""
         if self.exclude is None:

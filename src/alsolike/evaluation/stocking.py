@@ -17,8 +17,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender, Rows
-from alsolike.models.factor_model import FactorModel, with_factors
+from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender, Rows, able
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, with_direction
 from alsolike.recommending.many import Ranked, cosines_of, similar_indices, top_items
@@ -81,7 +80,7 @@ class NeighbourShelves(_OfModel):
 
     Parameters
     ----------
-    model : FactorModel
+    model : HasFactors
     min_count : int
         Neighbours have at least so many interactions, as of `similar`.
     engine : Engine or None
@@ -89,13 +88,13 @@ class NeighbourShelves(_OfModel):
     observer : Observer
     """
 
-    model: FactorModel
+    model: HasFactors
     min_count: int = MIN_COUNT
     engine: Engine | None = None
     observer: Observer = SILENT
 
     def __post_init__(self) -> None:
-        with_factors(self.model, "compare items")
+        able(self.model, HasFactors, "compare items by cosines")
 
     @property
     def n_shown(self) -> int:
@@ -146,6 +145,14 @@ class ScoredShelves(_OfModel):
     def n_shown(self) -> int:
         """How many items may be shown at all."""
         return int(np.count_nonzero(self.counts >= self.min_count))
+
+    def lines(self, item_indices: Items) -> Floats:
+        """Return the scores that lists are ranked by, (n_given, n_items); -inf: not shown."""
+        block = self.model.item_scores(item_indices, slice(0, len(self.items)))
+        lines = np.array(block, dtype=np.float32)
+        lines[:, self.counts < self.min_count] = -np.inf
+        lines[np.arange(len(item_indices)), item_indices] = -np.inf
+        return lines
 
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` items that score highest beside each item."""
@@ -219,7 +226,7 @@ def shelves_of(
 
 
 def _cosines(
-    model: FactorModel,
+    model: HasFactors,
     item_indices: Items,
     *,
     min_count: int = MIN_COUNT,

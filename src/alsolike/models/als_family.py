@@ -25,6 +25,9 @@ class ALSFamily(Family):
     model: ClassVar[type[FittedModel]] = ALSModel
     scored: ClassVar[Literal["sweeps", "end"]] = "sweeps"
     goes_on: ClassVar[bool] = True
+    advice: ClassVar[str] = (
+        "Try a smaller regularization or a larger alpha, and more than a few factors."
+    )
 
     def iterate(
         self,
@@ -122,6 +125,14 @@ class ALSFamily(Family):
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ALSConfig]:
         """Return nothing: a grid of `alsolike.tuning.presets` is searched."""
         return []
+
+    def is_tried(self, data: TrainingData) -> bool:
+        """Tell that it always is."""
+        return True
+
+    def effort(self, config: ALSConfig) -> float:
+        """Return alpha: where the confidence is strong, more rows are solved in float64."""
+        return config.alpha
 
     def code(self, config: ALSConfig, train: Interactions) -> tuple[Any, ...] | None:
         """Return the solver, and where amounts or some rows are in float64."""

@@ -153,6 +153,12 @@ class ALSModel(FactorModel):
             history=None if self.history is None else joined,
         )
 
+    def loss(self, *, engine: Engine | None = None) -> float:
+        """Return the exact objective on the history, see `alsolike.models.als.loss`."""
+        from alsolike.models.als import loss  # noqa: PLC0415 - brings the compiler
+
+        return loss(self, engine=engine)
+
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
         """Return what likes add to the scores of items (Hu, Koren, Volinsky 2008, section 5).
 

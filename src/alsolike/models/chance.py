@@ -183,6 +183,10 @@ class RandomFamily(Family):
         refuse_start(self, start)
         yield fit_chance(data.interactions, config)
 
+    def is_tried(self, data: TrainingData) -> bool:
+        """Tell that it always is compared with."""
+        return True
+
     def pack(self, model: ChanceModel) -> Arrays:
         """Return nothing: the seed is among the settings."""
         return {}

@@ -351,10 +351,12 @@ class EASEFamily(Family):
         refuse_too_large(data.interactions.n_items)
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[EASEConfig]:
-        """Return two settings up to 10,000 items, and none above."""
-        if data.interactions.n_items > _UNASKED:
-            return []
+        """Return two settings, less and more regularized."""
         return [EASEConfig(regularization=regularization) for regularization in (100.0, 500.0)]
+
+    def is_tried(self, data: TrainingData) -> bool:
+        """Tell that it is up to 10,000 items."""
+        return data.interactions.n_items <= _UNASKED
 
     @property
     def growth(self) -> float:

@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.arguments import said
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.errors import DataError, SettingError
-from alsolike.models.base import FittedModel, Floats, Rows, Scale, expect_model
-
-_ROWS_SUMMED = 4096
+from alsolike.errors import DataError
+from alsolike.models.base import FittedModel, Floats, Rows, Scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,31 +96,11 @@ class FactorModel(FittedModel):
         """Euclidean length of each user's factors, (n_users,); 0 for a user without any."""
         return _norms(self.user_factors)
 
-    @functools.cached_property
-    def item_gramian(self) -> npt.NDArray[np.float64]:
-        """Return ``item_factors.T @ item_factors`` in float64, (f, f)."""
-        total = np.zeros((self.factors, self.factors))
-        for first in range(0, len(self.items), _ROWS_SUMMED):
-            block = self.item_factors[first : first + _ROWS_SUMMED].astype(np.float64)
-            total += block.T @ block
-        return total
-
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({len(self.users):,} users, {len(self.items):,} items, "
             f"{self.factors} factors{f', {self.sweeps} sweeps' if self.sweeps else ''})"
         )
-
-
-def with_factors(model: Any, purpose: str) -> FactorModel:
-    """Return `model`, or raise SettingError where it is no `FactorModel`."""
-    if not isinstance(model, FactorModel):
-        expect_model(model, purpose)
-        raise SettingError(
-            f"A model with factors is needed to {purpose}, as alsolike.fit or alsolike.load gives "
-            f"it: {said(model)} has no factors and cannot."
-        )
-    return model
 
 
 def _norms(factors: Floats) -> Floats:

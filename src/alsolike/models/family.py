@@ -87,13 +87,16 @@ class Family(ABC):
     model : type
         The class of its models.
     scored : {"sweeps", "end"}
-        Whether a training can be scored after each sweep, or at its end alone.
+        Whether a training can be scored after each sweep, or at its end alone. Settings of a family
+        that is scored at sweeps have ``iterations``.
     goes_on : bool
         Whether a training can start from a model; else it starts anew each time.
     is_baseline : bool
         Whether it is there to be compared with, and is not published.
     is_trained : bool
         Whether it can be fitted at all.
+    advice : str
+        What to try where all that was tried of it is degenerate, as a sentence.
     """
 
     name: ClassVar[str]
@@ -103,6 +106,7 @@ class Family(ABC):
     goes_on: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = False
     is_trained: ClassVar[bool] = True
+    advice: ClassVar[str] = "Try other settings."
 
     @abstractmethod
     def iterate(
@@ -174,12 +178,19 @@ class Family(ABC):
         return
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[Any]:
-        """Return the configurations to try unasked, by the counts of users, items and likes alone.
+        """Return the configurations to try, by the counts of users, items and likes alone.
 
-        None where it would take too long for that. A family that is scored at sweeps is searched
-        by a grid of its own (`alsolike.tuning.presets`), and gives none here.
+        None of a family that is searched by a grid of its own, see `alsolike.tuning.presets`.
         """
         return [self.config()]
+
+    def is_tried(self, data: TrainingData) -> bool:
+        """Tell whether it is tried where nobody names families, by the same counts alone."""
+        return False
+
+    def effort(self, config: Any) -> float:
+        """Return what orders settings of as many factors by the seconds of their trainings."""
+        return 0.0
 
     def code(self, config: Any, train: Interactions) -> tuple[Any, ...] | None:
         """Return what tells which compiled code a training needs; None: it needs none."""

@@ -4,7 +4,7 @@ import functools
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,6 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.base import FittedModel, Floats, Rows
-
-
-class Config(Protocol):
-    """Settings of one family, frozen."""
-
-    def to_settings(self) -> dict[str, Any]:
-        """Return them as plain values; ``"model"`` names the family where it is not ALS."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -112,6 +112,10 @@ class PopularityFamily(Family):
         refuse_start(self, start)
         yield fit_popularity(data.interactions)
 
+    def is_tried(self, data: TrainingData) -> bool:
+        """Tell that it always is compared with."""
+        return True
+
     def pack(self, model: PopularityModel) -> Arrays:
         """Return nothing: a bundle has the counts of likes of every model."""
         return {}

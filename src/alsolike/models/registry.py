@@ -88,8 +88,8 @@ def family_of_settings(settings: Mapping[str, Any]) -> Family:
 
 def family_of(config: object) -> Family:
     """Return the family of a configuration; SettingError where it is none's."""
-    for family in FAMILIES:
-        if type(config) is family.config and family.is_trained:
+    for family in trained():
+        if type(config) is family.config:
             return family
     raise SettingError(f"Settings expected, not {said(config)}. {_way_to_settings(config)}")
 
@@ -102,6 +102,11 @@ def _way_to_settings(given: object) -> str:
     if any(given is family.config for family in trained()):
         return "Make settings of the class: call it."
     return "Give settings such as alsolike.ALSConfig(factors=64, alpha=10)."
+
+
+def is_config(given: object) -> bool:
+    """Tell whether this is a configuration of a family that can be trained."""
+    return any(type(given) is family.config for family in trained())
 
 
 def family_of_model(model: Any, purpose: str = "save it") -> Family:

@@ -3,12 +3,26 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import Field, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
 from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean
+
+
+class Config(Protocol):
+    """Settings of one family: a frozen dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return them as plain values; ``"model"`` names the family where it is not ALS."""
+
+
+def seed_of(config: Config) -> int:
+    """Return the seed of settings; 0 where they have none."""
+    return int(getattr(config, "seed", 0))
 
 
 class Settings:

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from alsolike.data.arguments import said
 from alsolike.errors import SettingError
 from alsolike.evaluation.curves import checked_sweeps
 from alsolike.evaluation.judging import HONEST, Judge
-from alsolike.models.config import ALSConfig
+from alsolike.models.registry import family_of, is_config
+from alsolike.models.settings import Config
+from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps
 from alsolike.tuning.space import distinct
 from alsolike.tuning.strategies import Doubling, Halving, Listed, Strategy
 
@@ -42,47 +45,61 @@ def may_rank(judge: Judge) -> Judge:
     return judge
 
 
-def strategy_for(configs: Sequence[ALSConfig] | Strategy, last: int, *, prune: bool) -> Strategy:
-    """Return the strategy; of a list, all that differ in more than their iterations."""
+def strategy_for(
+    configs: Sequence[Any] | Strategy, last: int, *, prune: bool, beside: Sequence[Config] = ()
+) -> Strategy:
+    """Return the strategy; of a list, all that differ in more than their iterations.
+
+    A list may be empty where there are other candidates, `beside`.
+    """
     _refuse_others(configs)
     strategy: Strategy = Listed(configs) if isinstance(configs, Sequence) else configs
     if not isinstance(strategy, Listed | Halving | Doubling):
         return strategy
-    listed = strategy.configs
-    if not listed:
+    if not (strategy.configs or beside):
         raise SettingError("A search needs at least one configuration; none was given.")
-    for config in listed:
-        if not isinstance(config, ALSConfig):
-            raise SettingError(
-                f"Configurations are of ALSConfig, as alsolike.expand gives them, not {config!r}."
-            )
-    strategy = replace(
-        strategy, configs=distinct(replace(config, iterations=last) for config in listed)
-    )
+    strategy = replace(strategy, configs=_distinct(strategy.configs, last))
     if prune and isinstance(strategy, Listed) and strategy.at_once is None:
         return replace(strategy, at_once=_BETWEEN_PRUNINGS)
     return strategy
 
 
+def lines_for(configs: Sequence[Any], what: str, last: int) -> list[Any]:
+    """Return configurations beside the strategy's, those that differ once."""
+    if is_config(configs) or not isinstance(configs, Sequence) or isinstance(configs, str | bytes):
+        raise SettingError(f"{what} is a list of configurations, not {said(configs)}.")
+    return _distinct(configs, last)
+
+
 def sweeps_for(
-    configs: Sequence[ALSConfig] | Strategy, sweeps: Sequence[int] | None
+    configs: Sequence[Any] | Strategy,
+    sweeps: Sequence[int] | None,
+    beside: Sequence[Config] = (),
 ) -> tuple[int, ...]:
     """Return where each training is scored: as asked, or as the configurations name it."""
     if sweeps is not None:
         return checked_sweeps(sweeps)
-    if isinstance(configs, ALSConfig):
-        return (configs.iterations,)
+    if is_config(configs):
+        return (ONE_GO,)  # refused later, in words of its own
     _refuse_others(configs)
     listed = getattr(configs, "configs", configs)
     if not isinstance(listed, Sequence):
         raise SettingError("This search needs to know at which sweeps to score: give sweeps.")
-    asked = [one.iterations for one in listed if isinstance(one, ALSConfig)]
-    return checked_sweeps(asked) if asked else (1,)
+    asked = [
+        one.iterations for one in (*listed, *beside) if is_config(one) and is_scored_at_sweeps(one)
+    ]
+    return checked_sweeps(asked) if asked else (ONE_GO,)
+
+
+def _distinct(configs: Sequence[Any], last: int) -> list[Any]:
+    for config in configs:
+        family_of(config)  # refuses what is no configuration
+    return distinct(ending_at(config, last) for config in configs)
 
 
 def _refuse_others(configs: object) -> None:
     """Raise SettingError for what is neither a list of configurations nor a strategy."""
-    if isinstance(configs, ALSConfig):
+    if is_config(configs):
         raise SettingError("A search takes a list of configurations, not one. Put it in a list.")
     is_list = isinstance(configs, Sequence) and not isinstance(configs, str | bytes)
     if not is_list and not hasattr(configs, "propose"):

@@ -8,7 +8,8 @@ from typing import Any
 
 from alsolike.errors import SettingError
 from alsolike.hints import way_to_install
-from alsolike.models.config import ALSConfig
+from alsolike.models.settings import Config, seed_of
+from alsolike.tuning.candidates import ending_at
 from alsolike.tuning.canonical import canonical_settings
 from alsolike.tuning.space import Range, Space, listed, space_of
 from alsolike.tuning.strategies import Rounds, Trial, drawn
@@ -26,11 +27,11 @@ class Bayesian:
     Parameters
     ----------
     space : mapping of str to lists or ranges
-    base : ALSConfig
+    base : Config
         All other settings, and the seed.
     trials : int
         Trainings in all.
-    start : sequence of ALSConfig
+    start : sequence of Config
         Tried first.
 
     Raises
@@ -45,9 +46,9 @@ class Bayesian:
     """
 
     space: Space
-    base: ALSConfig
+    base: Any
     trials: int
-    start: Sequence[ALSConfig] = ()
+    start: Sequence[Config] = ()
     name: str = "tpe"
 
     def __post_init__(self) -> None:
@@ -58,7 +59,7 @@ class Bayesian:
             )
         if self.trials < 1:
             raise SettingError(f"trials must be at least 1, not {self.trials!r}.")
-        space_of(self.space)
+        space_of(self.space, self.base)
 
     def propose(self, rounds: Rounds, sweeps: Sequence[int]) -> list[Trial]:
         """Return the start, then what the estimator makes of all scores so far."""
@@ -98,14 +99,14 @@ class Bayesian:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             # A seed for each round: the sampler's state is not kept from one to the next.
             sampler = optuna.samplers.TPESampler(
-                seed=self.base.seed * 1_000_003 + number,
+                seed=seed_of(self.base) * 1_000_003 + number,
                 constant_liar=True,
                 multivariate=True,
                 n_startup_trials=2 * AT_ONCE,
             )
         return optuna.create_study(direction="maximize", sampler=sampler)
 
-    def _tell(self, study: Any, config: ALSConfig, score: float) -> None:
+    def _tell(self, study: Any, config: Config, score: float) -> None:
         import optuna  # noqa: PLC0415 - slow to import, and an extra
 
         values = {name: getattr(config, name) for name in self.space}
@@ -135,9 +136,9 @@ class Bayesian:
         return min(max(float(f"{number:.6g}"), values.low), values.high)
 
 
-def _text(config: ALSConfig, sweeps: Sequence[int]) -> str:
+def _text(config: Config, sweeps: Sequence[int]) -> str:
     """Return what tells one training from another."""
-    return canonical_settings(replace(config, iterations=sweeps[-1]).to_settings())
+    return canonical_settings(ending_at(config, sweeps[-1]).to_settings())
 
 
 def _distribution(name: str, values: Any) -> Any:

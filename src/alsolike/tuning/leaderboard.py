@@ -1,35 +1,92 @@
-"""From recorded points to a leaderboard: which run is best, as each judge sees it."""
+"""What a search found: typed rows, a table of them on the way out, and what is to be said of it."""
 
-import itertools
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from alsolike.errors import FitError, LedgerError
-from alsolike.evaluation.comparing import (
-    Flags,
-    Optimism,
-    cheapest_of,
-    compare_with_best,
-    optimism,
-)
-from alsolike.evaluation.judging import DEGENERATE, Judge
-from alsolike.models.config import ALSConfig
+from alsolike.evaluation.comparing import Optimism
+from alsolike.evaluation.judging import Judge
+from alsolike.models.registry import family_named
 from alsolike.tables import Table, wrapped
-from alsolike.tuning.candidates import Config, model_of
-from alsolike.tuning.canonical import canonical_settings, plain_value
 from alsolike.tuning.leading import failed, leading
-from alsolike.tuning.ledger import Ledger
-from alsolike.tuning.ordering import DEAD, rank_key, said_of_all
-from alsolike.tuning.plan import Plan
-
-Values = npt.NDArray[np.float64]
-Points = Mapping[int, Mapping[str, float]]
+from alsolike.tuning.ordering import DEAD, said_of_all
+from alsolike.tuning.runs import Role, model_name
 
 _WHOLE = "--verbose or leaderboard.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderboardRow:
+    """One training on a leaderboard.
+
+    Parameters
+    ----------
+    rank : int
+        From 1.
+    run : int or None
+        From 1: trainings of the strategy, then the other candidates; baselines have none.
+    family : str
+    config : Config
+        What was trained, with the best sweep as ``iterations`` where it is scored at sweeps.
+    settings : mapping of str to plain values
+        Those that are not the same in all runs of the family.
+    sweep : int or None
+        Of its best point; None where it is scored at its end alone.
+    mean, low, high : float
+        That point's score and its 95 % interval.
+    ties : bool
+        Whether it cannot be told from the best row.
+    state : str
+        ``"done"``, ``"stopped"`` early, ``"pruned"``, ``"skipped"``, or ``"degenerate"``.
+    seconds : float or None
+        What the training took.
+    bytes : int
+        About what the model keeps, see `alsolike.models.family.Family.cost`.
+    role : {"trial", "candidate", "baseline"}
+        Whether the strategy proposed it, it stands beside these and may be chosen as well, or it
+        is compared with.
+    """
+
+    rank: int
+    run: int | None
+    family: str
+    config: Any
+    settings: Mapping[str, Any]
+    sweep: int | None
+    mean: float
+    low: float
+    high: float
+    ties: bool
+    state: str
+    seconds: float | None
+    bytes: int
+    role: Role
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether it may be chosen, unless it is degenerate."""
+        return self.role != "baseline"
+
+    @property
+    def is_degenerate(self) -> bool:
+        """Whether no point of it is fit to be chosen."""
+        return self.state == DEAD
+
+    @property
+    def own(self) -> Mapping[str, Any]:
+        """The settings that have columns of their own: those of the strategy's trainings."""
+        return self.settings if self.role == "trial" else {}
+
+    @property
+    def model(self) -> str:
+        """The family, with what sets it apart where no columns say it."""
+        return model_name(self.family, {} if self.role == "trial" else self.settings)
+
+    @property
+    def title(self) -> str:
+        """Its number, and its model where that is not the strategy's."""
+        return f"run {self.run}" if self.role == "trial" else f"run {self.run}, {self.model}"
 
 
 @dataclass(frozen=True)
@@ -44,96 +101,143 @@ class SearchResult:
         One row per point: run, rank of its run, sweep, the settings that vary, the figures named
         by ``judge.figures``, ``degenerate_share`` where any point is degenerate, and how the run
         ended: ``"done"``, ``"stopped"`` early, ``"pruned"`` or ``"skipped"`` for want of time.
-    leaderboard : Table
-        One row per run, best first: rank, run, model, the settings that vary, the sweep of its
-        best point, that point's score with both ends of its 95 % interval, whether it ties with
-        the best, and how the run ended; ``"degenerate"`` where every point of it ranks next to
-        nothing. Those come last, are compared with none, and are never chosen.
-    best : ALSConfig
-        The first ALS run of the leaderboard, with its best sweep as ``iterations``.
-    best_run : int
-        The number of its run, from 1.
-    proposed : ALSConfig
-        The cheapest ALS run of those that cannot be told from the best: the fewest factors, then
-        the fewest sweeps. `best` where no other ties. Where all ALS runs are worse than a line to
-        beat, they are compared among themselves.
-    proposed_run : int
-        The number of its run.
+        Baselines, and candidates that are scored at their end alone, have none.
+    rows : tuple of LeaderboardRow
+        One per run, best first. Degenerate ones come last, are compared with none, and are never
+        chosen.
+    best_row : LeaderboardRow
+        The first one that may be chosen.
+    proposed_row : LeaderboardRow
+        The cheapest of those that may be chosen and cannot be told from the best row: the fewest
+        bytes, then the fewest sweeps. `best_row` where no other ties. Where all are worse than a
+        baseline, they are compared among themselves.
     optimism : Optimism
         By how much the best score overstates itself, for being the best of many.
     failures : Table
         Runs without an answer: run, settings, error.
     is_degenerate : bool
-        Whether every ALS run is degenerate: `best` is not to be used then. Of the judge that ranks
-        a search is an error instead.
+        Whether every run that may be chosen is degenerate: `best` is not to be used then. Of the
+        judge that ranks a search is an error instead.
     skipped : int
         Runs that were cut or not begun, because time was up.
-    seconds : tuple of float or None
-        What each run of the leaderboard took, in its order.
+    cut : tuple of str
+        Families beside the strategy's that there was no time for, or how much of each.
     beside : mapping of str to SearchResult
         The same trainings as the further judges see them, by the judge's name.
     """
 
     judge: Judge
     curves: Table
-    leaderboard: Table
-    best: ALSConfig
-    best_run: int
-    proposed: ALSConfig
-    proposed_run: int
+    rows: tuple[LeaderboardRow, ...]
+    best_row: LeaderboardRow
+    proposed_row: LeaderboardRow
     optimism: Optimism
     failures: Table
     is_degenerate: bool = False
     skipped: int = 0
-    seconds: tuple[float | None, ...] = ()
+    cut: tuple[str, ...] = ()
     beside: Mapping[str, "SearchResult"] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Any:
+        """The configuration of the best run, with its best sweep as ``iterations``."""
+        return self.best_row.config
+
+    @property
+    def best_run(self) -> int:
+        """The number of the best run, from 1."""
+        return self.best_row.run or 0
+
+    @property
+    def proposed(self) -> Any:
+        """The configuration of the cheapest run that ties, with its best sweep."""
+        return self.proposed_row.config
+
+    @property
+    def proposed_run(self) -> int:
+        """The number of the cheapest run that ties."""
+        return self.proposed_row.run or 0
+
+    @property
+    def seconds(self) -> tuple[float | None, ...]:
+        """What each run of the leaderboard took, in its order."""
+        return tuple(row.seconds for row in self.rows)
+
+    @property
+    def beaten_by(self) -> LeaderboardRow | None:
+        """The baseline at the top of the leaderboard, above all that may be chosen, if one is."""
+        return self.rows[0] if self.rows[0].rank < self.best_row.rank else None
+
+    @functools.cached_property
+    def leaderboard(self) -> Table:
+        """The rows as a table, see `leaderboard_table`."""
+        return leaderboard_table(self.rows, self.judge.interval)
 
     @property
     def choice(self) -> str:
         """Which runs tie, which of them is proposed, and how far the best score can be believed."""
-        rows = list(self.leaderboard.rows())
         if self.is_degenerate:
-            return said_of_all(rows)
-        others = int(np.count_nonzero(self.leaderboard["ties"])) - 1
-        if not next(row["ties"] for row in rows if row["run"] == self.best_run):
-            told = (
-                f"No run reaches {rows[0]['model']}. The best of them is run {self.best_run}; the "
-                f"cheapest that cannot be told from that one is run {self.proposed_run}."
-            )
-        elif others < 1:
-            told = "No other run ties with the best."
-        else:
-            told = (
-                f"{others:,} other{'s' * (others > 1)} cannot be told from the best on these "
-                f"users; the cheapest that ties is run {self.proposed_run}."
-            )
-        if degenerate := sum(row["state"] == DEAD for row in rows):
-            runs = "1 run is" if degenerate == 1 else f"{degenerate:,} runs are"
-            told += f" {runs} degenerate and cannot be chosen."
-        if self.skipped:
-            told += f" {self.skipped:,} runs were skipped or cut: time was up."
+            return said_of_all([row.family for row in self.rows if row.is_candidate])
+        told = " ".join([self._told_of_ties, *self._told_of_the_rest])
         return f"{told} {self.optimism}"
+
+    @property
+    def _told_of_ties(self) -> str:
+        above, best, proposed = self.beaten_by, self.best_row.title, self.proposed_row.title
+        if not self.best_row.ties:
+            return (
+                f"No run reaches {self.rows[0].model}. The best of them is {best}; the cheapest "
+                f"that cannot be told from that one is {proposed}."
+            )
+        others = sum(row.ties for row in self.rows) - 1
+        many = f"{others:,} other{'s' * (others > 1)} cannot be told from the best on these users"
+        if above is not None:
+            return (
+                f"{above.model} is at the top, and is only compared with. The best that may be "
+                f"chosen is {best}. {many}; the cheapest of them that may be chosen is {proposed}."
+            )
+        if others < 1:
+            return "No other run ties with the best."
+        return f"{many}; the cheapest that ties is {proposed}."
+
+    @property
+    def _told_of_the_rest(self) -> list[str]:
+        told = []
+        if degenerate := sum(row.is_degenerate for row in self.rows):
+            runs = "1 run is" if degenerate == 1 else f"{degenerate:,} runs are"
+            told.append(f"{runs} degenerate and cannot be chosen.")
+        if self.skipped:
+            told.append(f"{self.skipped:,} runs were skipped or cut: time was up.")
+        if self.cut:
+            told.append(f"Among them: {', '.join(self.cut)}.")
+        return told
 
     def brief(self, width: int) -> str:
         """Return the best runs and the best of each model, at most `width` columns wide."""
         score, measure = self.judge.score, self.judge.measure
         also = {self.best_run, self.proposed_run}
         board = leading(self.leaderboard, score, measure, width, also=also, whole=_WHOLE)
-        head = [f"Best on {self.judge}:"]
-        if self._shared:
-            head.append(f"The same in all als runs: {self._shared}; the rest is the default.")
+        head = [f"Best on {self.judge}:", *self._shared]
         said = [wrapped(text, width, indent=2) for text in (*head, self.choice)]
         return "\n".join([*said[:-1], board, *failed(self.failures, width), said[-1]])
 
     @property
-    def _shared(self) -> str:
-        """The settings that no run varies and that are not the defaults, in words."""
-        usual = ALSConfig().to_settings()
-        return ", ".join(
-            f"{name} {value}"
-            for name, value in self.best.to_settings().items()
-            if name not in (*self.leaderboard.column_names, "iterations") and value != usual[name]
-        )
+    def _shared(self) -> list[str]:
+        """The settings that no run of the strategy varies and that are not the defaults."""
+        found = []
+        trials = {row.family: row for row in reversed(self.rows) if row.role == "trial"}
+        for family, row in sorted(trials.items()):
+            usual = family_named(family).config().to_settings()
+            varying = (*self.leaderboard.column_names, "iterations")
+            shared = ", ".join(
+                f"{name} {value}"
+                for name, value in row.config.to_settings().items()
+                if name not in varying and value != usual[name]
+            )
+            if shared:
+                words = f"The same in all {family} runs: {shared}; the rest is the default."
+                found.append(words)
+        return found
 
     def __str__(self) -> str:
         return f"Best on {self.judge}:\n{self.leaderboard}\n{self.choice}"
@@ -142,254 +246,26 @@ class SearchResult:
         return f"<p>{self.judge}</p>{self.leaderboard._repr_html_()}<p>{self.choice}</p>"
 
 
-@dataclass(frozen=True)
-class Run:
-    """One training of a search.
+def leaderboard_table(rows: Sequence[LeaderboardRow], interval: Sequence[str]) -> Table:
+    """Return rows as a table.
+
+    Its columns: rank, run, model, the settings that the strategy's trainings vary, the sweep of the
+    best point, its score with both ends of its interval, whether it ties, and how it ended.
 
     Parameters
     ----------
-    number : int or None
-        From 1, in the order in which the configurations were given; lines to beat have none.
-    entry : int
-        Its number in the ledger.
-    config : Config
-    varying : mapping of str to plain values
-        The settings that are not the same in all runs of the model.
+    rows : sequence of LeaderboardRow
+    interval : sequence of str
+        What the score and the ends of its interval are called.
     """
-
-    number: int | None
-    entry: int
-    config: Config
-    varying: Mapping[str, Any]
-
-    @property
-    def model(self) -> str:
-        """The word for its model; for the lines to beat with what sets each apart."""
-        word = model_of(self.config.to_settings())
-        if isinstance(self.config, ALSConfig) or not self.varying:
-            return word
-        return f"{word} ({', '.join(map(str, self.varying.values()))})"
-
-    @property
-    def settings(self) -> str:
-        """What sets it apart, in words."""
-        return ", ".join(f"{name} {value}" for name, value in self.varying.items())
-
-    @property
-    def title(self) -> str:
-        """Its number and what sets it apart, in words."""
-        if self.number is None:
-            return self.model
-        return f"run {self.number}: {self.settings}" if self.varying else f"run {self.number}"
-
-    @property
-    def cost(self) -> int:
-        """What it is to keep: its factors."""
-        return self.config.factors if isinstance(self.config, ALSConfig) else 0
-
-
-def runs_of(configs: Mapping[int, Config]) -> list[Run]:
-    """Return configurations, by their entries in the ledger, as numbered runs."""
-    of_model: dict[str, list[dict[str, Any]]] = {}
-    for config in configs.values():
-        settings = config.to_settings()
-        of_model.setdefault(model_of(settings), []).append(settings)
-    varying = {
-        model: [
-            name
-            for name in settings[0]
-            if len({canonical_settings({name: one[name]}) for one in settings}) > 1
+    names = dict.fromkeys(name for row in rows for name in row.own)
+    return Table.from_rows(
+        [
+            {"rank": row.rank, "run": row.run, "model": row.model}
+            | {name: row.own.get(name) for name in names}
+            | {"sweep": row.sweep}
+            | dict(zip(interval, (row.mean, row.low, row.high), strict=True))
+            | {"ties": row.ties, "state": row.state}
+            for row in rows
         ]
-        for model, settings in of_model.items()
-    }
-    runs: list[Run] = []
-    numbers = itertools.count(1)
-    for entry, config in configs.items():
-        settings = config.to_settings()
-        number = next(numbers) if isinstance(config, ALSConfig) else None
-        own = {name: plain_value(settings[name]) for name in varying[model_of(settings)]}
-        runs.append(Run(number, entry, config, own))
-    return runs
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """A run with its figures at each sweep, as one judge sees them."""
-
-    run: Run
-    points: Points
-    score: str
-    answers: Values
-    state: str
-    seconds: float | None
-
-    @property
-    def best_sweep(self) -> int:
-        keys = {sweep: rank_key(figures, self.score) for sweep, figures in self.points.items()}
-        return max(keys, key=lambda sweep: (*keys[sweep], -sweep))
-
-    @property
-    def is_degenerate(self) -> bool:
-        """Whether no point of it is fit to be chosen: the best comes before all that are not."""
-        return not rank_key(self.points[self.best_sweep], self.score)[0]
-
-    @property
-    def standing(self) -> tuple[bool, float, int, int, int]:
-        """What runs are sorted by: the score, then what is cheaper to train and to keep."""
-        sweep = self.best_sweep
-        is_alive, score = rank_key(self.points[sweep], self.score)
-        return not is_alive, -score, self.run.cost, sweep, self.run.entry
-
-
-def ranked(
-    plan: Plan,
-    ledger: Ledger,
-    recorded: Sequence[tuple[Run, Points]],
-    errors: Sequence[tuple[Run, str]],
-    *,
-    skipped: int = 0,
-) -> SearchResult:
-    """Rank runs, once for each judge.
-
-    Parameters
-    ----------
-    plan : Plan
-        Its judges by the prefix of their figures; the first is the result, the others stand
-        beside it.
-    ledger : Ledger
-        Where the values of each user are.
-    recorded : sequence of (Run, points)
-        The figures of each run at each sweep; at least one run.
-    errors : sequence of (Run, str)
-        Why the others failed.
-    skipped : int
-        Runs for which there was no time.
-    """
-    failures = Table(
-        {
-            "run": [run.number for run, _ in errors],
-            "settings": [run.settings or run.model for run, _ in errors],
-            "error": [error for _, error in errors],
-        }
     )
-    first, *others = (
-        _seen_by(judge, _scored(prefix, judge, ledger, recorded), failures, skipped)
-        for prefix, judge in plan.judges.items()
-    )
-    return replace(first, beside={other.judge.name: other for other in others})
-
-
-def _scored(
-    prefix: str, judge: Judge, ledger: Ledger, recorded: Sequence[tuple[Run, Points]]
-) -> list[_Scored]:
-    """Return the runs with the figures of one judge, under their plain names and in their order."""
-    found = []
-    for run, points in recorded:
-        own = {
-            sweep: {
-                name: figures[prefix + name]
-                for name in (*judge.figures, DEGENERATE)
-                if prefix + name in figures
-            }
-            for sweep, figures in points.items()
-        }
-        best = ledger.best(run.entry, prefix)
-        if best is None:
-            raise LedgerError(
-                f"{ledger.place}: {run.title} has points, but the values of its users are "
-                "gone. Delete the file to start the search anew."
-            )
-        state, seconds = ledger.state(run.entry), ledger.seconds(run.entry)
-        found.append(_Scored(run, own, judge.score, best[1], state, seconds))
-    return found
-
-
-def _seen_by(
-    judge: Judge, scored: Sequence[_Scored], failures: Table, skipped: int
-) -> SearchResult:
-    in_order = sorted(scored, key=lambda one: one.standing)
-    ranks = {one.run.entry: rank for rank, one in enumerate(in_order, start=1)}
-    # Degenerate runs come last. They are no candidates, unless there are no others.
-    alive = [one for one in in_order if not one.is_degenerate]
-    answers = np.array([one.answers for one in alive or in_order])
-    ties = np.zeros(len(in_order), dtype=bool)
-    if alive:
-        ties[: len(alive)] = compare_with_best(answers, np.random.default_rng(0)).ties
-    has_dead = any(DEGENERATE in figures for one in scored for figures in one.points.values())
-    figure_names = (*judge.figures, DEGENERATE) if has_dead else judge.figures
-    curves = [
-        {"run": one.run.number, "rank": ranks[one.run.entry], "sweep": sweep}
-        | _own(one.run)
-        | {name: figures.get(name) for name in figure_names}
-        | {"state": one.state}
-        for one in scored
-        if isinstance(one.run.config, ALSConfig)
-        for sweep, figures in one.points.items()
-    ]
-    names = next((list(_own(one.run)) for one in scored if _own(one.run)), [])
-    leaderboard = [
-        {"rank": rank, "run": one.run.number, "model": one.run.model}
-        | {name: _own(one.run).get(name) for name in names}
-        | {"sweep": one.best_sweep if isinstance(one.run.config, ALSConfig) else None}
-        | {name: one.points[one.best_sweep][name] for name in judge.interval}
-        | {"ties": bool(tie), "state": DEAD if one.is_degenerate else one.state}
-        for rank, (one, tie) in enumerate(zip(in_order, ties, strict=True), start=1)
-    ]
-    best, proposed = _chosen(in_order, answers, ties)
-    return SearchResult(
-        judge,
-        Table.from_rows(curves),
-        Table.from_rows(leaderboard),
-        _config(best),
-        best.run.number or 0,
-        _config(proposed),
-        proposed.run.number or 0,
-        optimism(answers, np.random.default_rng(0)),
-        failures,
-        best.is_degenerate,
-        skipped,
-        tuple(one.seconds for one in in_order),
-    )
-
-
-def _own(run: Run) -> dict[str, Any]:
-    """Return the settings that have columns of their own: those of ALS."""
-    return dict(run.varying) if isinstance(run.config, ALSConfig) else {}
-
-
-def _chosen(in_order: Sequence[_Scored], answers: Values, ties: Flags) -> tuple[_Scored, _Scored]:
-    """Return the best ALS run, and the cheapest of those that tie with the best of all.
-
-    Where none does, a line to beat stands above them: the cheapest that tie with the best of them.
-    """
-    places = [at for at, one in enumerate(in_order) if isinstance(one.run.config, ALSConfig)]
-    if not places:
-        raise FitError("No run of ALS has a score. The lines to beat alone are no model to fit.")
-    best = in_order[places[0]]
-    if best.is_degenerate:
-        return best, best
-    places = [at for at in places if not in_order[at].is_degenerate]
-    tie = ties[places]
-    if not tie.any():
-        tie = compare_with_best(answers[places], np.random.default_rng(0)).ties
-    costs = [(in_order[at].run.cost, in_order[at].best_sweep, at) for at in places]
-    return best, in_order[places[cheapest_of(costs, tie)]]
-
-
-def _config(scored: _Scored) -> ALSConfig:
-    config = scored.run.config
-    if not isinstance(config, ALSConfig):
-        raise FitError(f"{scored.run.title} is no run of ALS.")
-    return replace(config, iterations=scored.best_sweep)
-
-
-def curve_table(points: Points, judge: Judge) -> Table:
-    """Return the article's table: sweep, and score and error on both sides."""
-    first = next(iter(points.values()), {})
-    shown = [
-        name for name in judge.figures if name in first and not name.endswith(("_low", "_high"))
-    ]
-    columns: dict[str, list[float]] = {"sweep": list(points)}
-    for name in shown:
-        columns[name.replace("_", " ")] = [figures[name] for figures in points.values()]
-    return Table(columns)

@@ -70,7 +70,7 @@ def leading(
     if _needs(texts, measure) > width and "model" in texts:
         families = [str(name).split(" (")[0] for name in texts["model"]]
         texts = Table(texts.to_dict() | {"model": families})
-        more.insert(0, "settings of the lines to beat")
+        more.insert(0, "settings of the other models")
     return texts.fitted(width, least=least, same=same, more=more, whole=whole)
 
 
@@ -92,7 +92,7 @@ def _shown(rows: list[dict[str, Any]], also: Collection[int | None]) -> list[int
     """Return the places of the best rows, of the best of each model, and of the runs in `also`."""
     models, places = set(), []
     for place, row in enumerate(rows):
-        name = row.get("model") or (row["settings"] if row["run"] is None else "als")
+        name = row.get("model") or (row["settings"] if row["run"] is None else "")
         model = str(name).split(" (")[0]
         if place < _BEST or model not in models or (row["run"] is not None and row["run"] in also):
             places.append(place)

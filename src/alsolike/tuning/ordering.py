@@ -1,9 +1,9 @@
 """What points and runs are ordered by: a degenerate one is below all others and never chosen."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from alsolike.evaluation.judging import DEGENERATE
+from alsolike.models.registry import family_named
 
 # The state of a run on a leaderboard of which no point is fit to be chosen.
 DEAD = "degenerate"
@@ -27,12 +27,12 @@ def tied(score: float) -> float:
     return round(score, 12)
 
 
-def said_of_all(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return what is to be said where every run of ALS on a leaderboard is degenerate."""
-    own = sum(row["run"] is not None for row in rows)
-    each = "The only run is" if own == 1 else f"All {own:,} runs are"
+def said_of_all(families: Sequence[str]) -> str:
+    """Return what is to be said where all runs that may be chosen, of these, are degenerate."""
+    each = "The only run is" if len(families) == 1 else f"All {len(families):,} runs are"
+    advice = dict.fromkeys(family_named(name).advice for name in families)
     return (
         f"{each} degenerate: for more than half of those asked, the list ends among items of equal "
         "score, half of all items or more, so that what it shows is as good as drawn by lot. None "
-        "is chosen. Try a smaller regularization or a larger alpha, and more than a few factors."
+        f"is chosen. {' '.join(advice)}"
     )

@@ -7,35 +7,44 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from alsolike.models.config import ALSConfig
-from alsolike.tuning.candidates import Config, model_of
+from alsolike.models.registry import family_of
+from alsolike.models.settings import Config
+from alsolike.tuning.candidates import is_scored_at_sweeps
+
+Measured = tuple[float, float, float]  # seconds of setting up, of a sweep, of a scored point
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What was measured of some numbers of factors, and of the lines to beat.
+    """What was measured of some numbers of factors, and of trainings of one go.
 
     Parameters
     ----------
-    measured : mapping of int to (float, float, float)
-        By factors, the seconds of setting up, of a sweep and of a scored point.
+    measured : mapping of str to mappings of int to (float, float, float)
+        By family and factors, the seconds of setting up, of a sweep and of a scored point.
     lines : mapping of str to float
-        By model, the seconds of a line to beat.
+        By family, the seconds of a training that is scored at its end alone.
 
     Examples
     --------
-    >>> pace = Pace({10: (0.5, 1.0, 2.0), 40: (2.0, 4.0, 2.0)})
+    >>> from alsolike.models.config import ALSConfig
+    >>> pace = Pace({"als": {10: (0.5, 1.0, 2.0), 40: (2.0, 4.0, 2.0)}})
     >>> round(pace.until(ALSConfig(factors=20), sweep=8, points=2), 6)
     21.0
     """
 
-    measured: Mapping[int, tuple[float, float, float]] = field(default_factory=dict)
+    measured: Mapping[str, Mapping[int, Measured]] = field(default_factory=dict)
     lines: Mapping[str, float] = field(default_factory=dict)
+
+    def knows(self, config: Config) -> bool:
+        """Tell whether anything was measured of its family."""
+        name = family_of(config).name
+        return bool(self.measured.get(name)) or name in self.lines
 
     def until(self, config: Config, *, sweep: int, points: int) -> float:
         """Return the seconds of a training until a sweep is done and so many points are scored."""
-        if not isinstance(config, ALSConfig):
-            return self.lines.get(model_of(config.to_settings()), 0.0)
+        if not is_scored_at_sweeps(config):
+            return self.lines.get(family_of(config).name, 0.0)
         setting_up, one_sweep, point = self._of(config)
         return setting_up + sweep * one_sweep + points * point
 
@@ -45,20 +54,23 @@ class Pace:
 
     def between(self, config: Config, sweeps: int) -> float:
         """Return the seconds of so many sweeps and a point."""
-        if not isinstance(config, ALSConfig):
+        if not is_scored_at_sweeps(config):
             return 0.0
         _, one_sweep, point = self._of(config)
         return sweeps * one_sweep + point
 
-    def _of(self, config: ALSConfig) -> tuple[float, float, float]:
+    def _of(self, config: Config) -> Measured:
         """Return what a number of factors takes, by the straight line through logarithms."""
-        if not self.measured:
+        family = family_of(config)
+        measured = self.measured.get(family.name)
+        if not measured:
             return 0.0, 0.0, 0.0
-        factors = sorted(self.measured)
-        logs = np.log(np.array([self.measured[one] for one in factors]) + 1e-9)
-        at = math.log(config.factors)
+        factors = sorted(measured)
+        logs = np.log(np.array([measured[one] for one in factors]) + 1e-9)
+        at = np.log(max(family.factors(config), 1))  # 0 of a family that has none
         setting_up, sweep, point = (
-            math.exp(np.interp(at, np.log(factors), logs[:, column])) for column in range(3)
+            math.exp(np.interp(at, np.log(np.maximum(factors, 1)), logs[:, column]))
+            for column in range(3)
         )
         return setting_up, sweep, point
 

@@ -1,7 +1,8 @@
-"""What is done before anything is timed: code is compiled, and the lines to beat tried in small."""
+"""What is done before anything is timed: code is compiled, trainings of one go tried in small."""
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,42 +12,31 @@ from alsolike.data.split import Split
 from alsolike.data.splitting import hold_out
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.curves import Panel
+from alsolike.evaluation.curves import Panel, with_given
 from alsolike.evaluation.judging import Judge
 from alsolike.kernels.batch import SMALL
-from alsolike.models.als import fit
-from alsolike.models.config import ALSConfig
-from alsolike.models.halfsweep import may_need_float64
+from alsolike.models.fitting import fit
 from alsolike.models.popularity import fit_popularity
-from alsolike.tuning.candidates import Config, fit_baseline, model_of
+from alsolike.models.registry import family_named, family_of
+from alsolike.models.settings import Config
 from alsolike.tuning.plan import Plan
 
-# Which code a training needs: its solver, whether its amounts are float64, and whether some rows
-# may be solved in float64.
-Kind = tuple[str, bool, bool]
+# Which code a training needs: its family, and what `alsolike.models.family.Family.code` tells.
+Kind = tuple[str, tuple[Any, ...]]
 
-# Of the items, one in so many is taken where the lines to beat are tried; never fewer than these.
+# Of the items, one in so many is taken where trainings of one go are tried; never fewer than these.
 _ONE_IN = 2
 _FEWEST = 200
 
-# How seconds grow with the number of items from a half to all, on three public tables: a little
-# less than operations do, which are as many as their cube (EASE), or their square.
-_GROWTH = {"ease": 2.7, "item-knn": 1.7}
+# How seconds of scoring grow with the number of items from a half to all, on three public tables.
 _SCORING = 1.5
 
 
 def kinds_of(configs: Iterable[Config], train: Interactions) -> set[Kind]:
     """Return which code these trainings need."""
-    values = train.user_items.data
-    return {
-        (
-            config.solver,
-            config.confidence == "log",
-            config.solver == "exact" and may_need_float64(values, config),
-        )
-        for config in configs
-        if isinstance(config, ALSConfig)
-    }
+    wanted = ((family_of(config), config) for config in configs)
+    codes = ((family.name, family.code(config, train)) for family, config in wanted)
+    return {(name, code) for name, code in codes if code is not None}
 
 
 def compile_for(judges: Mapping[str, Judge], kinds: Collection[Kind]) -> None:
@@ -63,36 +53,27 @@ def compile_for(judges: Mapping[str, Judge], kinds: Collection[Kind]) -> None:
     split, alone = hold_out(likes, k=2, share=0.3), LocalEngine(1)
     panel = Panel(split, judges, 0, alone)
     panel.point(1, fit_popularity(split.train))
-    for solver, logarithmic, in_float64 in sorted(kinds):
-        # More factors than small systems have, and perhaps weights that ask for float64.
-        config = ALSConfig(
-            factors=SMALL + 8,
-            iterations=1,
-            alpha=1e8 if in_float64 else 1.0,
-            regularization=1e-3 if in_float64 else 1.0,
-            solver="cg" if solver == "cg" else "exact",
-            confidence="log" if logarithmic else "linear",
-        )
-        panel.point(1, fit(split.train, config, engine=alone))
+    for name, code in sorted(kinds):
+        panel.point(1, fit(split.train, family_named(name).small(code), engine=alone))
 
 
 def seconds_of_lines(plan: Plan, lines: Sequence[Config], engine: Engine) -> dict[str, float]:
-    """Return about how many seconds each line to beat takes to be fitted and scored, by its model.
+    """Return about how many seconds trainings of one go take with their scores, by families.
 
-    Of each model the last configuration is tried, on half of the items.
+    Of each family the last configuration is tried, on half of the items.
     """
     part = _part_of(plan.split)
     share = part.train.n_items / plan.split.train.n_items
     panel = Panel(part, plan.judges, plan.seed, engine)
     found: dict[str, float] = {}
-    for name, config in {model_of(one.to_settings()): one for one in lines}.items():
+    for family, config in {family_of(one): one for one in lines}.items():
         began = time.perf_counter()
-        model = fit_baseline(part.train, config, engine)
+        model = fit(part.train, config, engine=engine)
         fitted = time.perf_counter()
-        panel.point(1, model if part.given is None else model.with_history(part.shown()))
+        panel.point(1, with_given(model, part, engine))
         scored = time.perf_counter()
-        found[name] = (fitted - began) / share ** _GROWTH.get(name, 1)
-        found[name] += (scored - fitted) / share**_SCORING
+        found[family.name] = (fitted - began) / share**family.growth
+        found[family.name] += (scored - fitted) / share**_SCORING
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean, with_hints
-from alsolike.models.config import ALSConfig
+from alsolike.models.settings import Config
 from alsolike.tuning.asked import checked_workers
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.lineup import Lineup, lineup_for
@@ -82,7 +82,7 @@ class Searching:
         """Return which families are tried on these interactions, and what of each."""
         return lineup_for(self.families, self.baselines, interactions, seed=seed)
 
-    def strategy(self, space: Space, base: ALSConfig) -> Strategy:
+    def strategy(self, space: Space, base: Config) -> Strategy:
         """Return the way to search."""
         start = [replace(base, **settings) for settings in self.start]
         return strategy_of(self.by, space, base, trials=self.trials, start=start)

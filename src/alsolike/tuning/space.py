@@ -11,7 +11,9 @@ import numpy as np
 from alsolike.data.arguments import said
 from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean, with_example, with_hints
-from alsolike.models.config import ALSConfig, expect_config
+from alsolike.models.fitting import config_for
+from alsolike.models.registry import family_of
+from alsolike.models.settings import Config
 from alsolike.tuning.canonical import canonical_settings
 
 _OF_A_RANGE = ("low", "high", "log", "integer")
@@ -72,19 +74,19 @@ Space = Mapping[str, Sequence[Any] | Range]
 
 
 @with_example('al.expand({"factors": [16, 64]}, al.ALSConfig())')
-def expand(space: Space, base: ALSConfig) -> list[ALSConfig]:
+def expand(space: Space, base: Any) -> list[Any]:
     """Return every combination of the listed settings, the last setting varying fastest.
 
     Parameters
     ----------
     space : mapping of str to sequence
-        Values to try of each setting of `ALSConfig`.
-    base : ALSConfig
-        All other settings.
+        Values to try of each setting.
+    base : Config
+        All other settings; of any family, such as ``ALSConfig()`` or ``ItemKNNConfig()``.
 
     Returns
     -------
-    list of ALSConfig
+    list of Config
         In the order of ``itertools.product``, each once.
 
     Raises
@@ -94,6 +96,7 @@ def expand(space: Space, base: ALSConfig) -> list[ALSConfig]:
 
     Examples
     --------
+    >>> from alsolike.models.config import ALSConfig
     >>> grid = expand({"factors": [8, 16], "alpha": [1, 10, 10.0]}, ALSConfig())
     >>> [(config.factors, config.alpha) for config in grid]
     [(8, 1), (8, 10), (16, 1), (16, 10)]
@@ -102,33 +105,35 @@ def expand(space: Space, base: ALSConfig) -> list[ALSConfig]:
         ...
     alsolike.errors.SettingError: Unknown setting 'lambda'. Known are: factors, ...
     """
-    expect_config(base)
-    for name, values in checked_space(space).items():
+    family_of(base)
+    for name, values in checked_space(space, base).items():
         if isinstance(values, Range):
             raise SettingError(
                 f"A grid tries lists of values, and {name} is a range. Give a list, or search at "
                 "random (--search random)."
             )
-    lists = [listed(name, values) for name, values in space.items()]
+    lists = [listed(name, values, base) for name, values in space.items()]
     return distinct(
         replace(base, **dict(zip(space, values, strict=True)))
         for values in itertools.product(*lists)
     )
 
 
-def draw(space: Space, base: ALSConfig, rng: np.random.Generator) -> ALSConfig:
+def draw(space: Space, base: Config, rng: np.random.Generator) -> Any:
     """Return one configuration drawn at random."""
     drawn: dict[str, Any] = {}
-    for name, values in checked_space(space).items():
+    for name, values in checked_space(space, base).items():
         if isinstance(values, Range):
             drawn[name] = values.draw(rng)
         else:
-            choices = listed(name, values)
+            choices = listed(name, values, base)
             drawn[name] = choices[int(rng.integers(len(choices)))]
     return replace(base, **drawn)
 
 
-def space_of(texts: Mapping[str, Any]) -> dict[str, Sequence[Any] | Range]:
+def space_of(
+    texts: Mapping[str, Any], base: Config | None = None
+) -> dict[str, Sequence[Any] | Range]:
     """Return a space as a file gives it: lists, and tables with low and high.
 
     Examples
@@ -141,9 +146,9 @@ def space_of(texts: Mapping[str, Any]) -> dict[str, Sequence[Any] | Range]:
     alsolike.errors.SettingError: alpha: a range has low, high, log and integer, not 'hihg'. ...
     """
     found: dict[str, Sequence[Any] | Range] = {}
-    for name, given in checked_space(texts).items():
+    for name, given in checked_space(texts, base).items():
         if not isinstance(given, Mapping):
-            found[name] = given if isinstance(given, Range) else listed(name, given)
+            found[name] = given if isinstance(given, Range) else listed(name, given, base)
             continue
         for key in given:
             if key not in _OF_A_RANGE:
@@ -158,22 +163,25 @@ def space_of(texts: Mapping[str, Any]) -> dict[str, Sequence[Any] | Range]:
     return found
 
 
-def distinct(configs: Iterable[ALSConfig]) -> list[ALSConfig]:
+def distinct(configs: Iterable[Any]) -> list[Any]:
     """Return configurations in their order, equal ones once."""
-    found: dict[str, ALSConfig] = {}
+    found: dict[str, Any] = {}
     for config in configs:
         found.setdefault(canonical_settings(config.to_settings()), config)
     return list(found.values())
 
 
-def checked_space(space: Any) -> Any:
-    """Return the space; raise SettingError where it is none, or for a setting that is not known."""
+def checked_space(space: Any, base: Config | None = None) -> Any:
+    """Return the space; raise SettingError where it is none, or for a setting that is not known.
+
+    Known are those of `base`; None: of what is fitted where no family is named.
+    """
     if not isinstance(space, Mapping):
         raise SettingError(
             "A list of values for each setting expected, such as {'factors': [8, 16]}, not "
             f"{said(space)}."
         )
-    known = [setting.name for setting in fields(ALSConfig)]
+    known = [setting.name for setting in fields(config_for(base))]
     for name in space:
         if name not in known:
             raise SettingError(
@@ -183,11 +191,12 @@ def checked_space(space: Any) -> Any:
     return space
 
 
-def listed(name: str, values: Any) -> list[Any]:
+def listed(name: str, values: Any, base: Config | None = None) -> list[Any]:
     """Return the values to try as plain Python values."""
     found = [] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
     if not found:
-        such = getattr(ALSConfig(), name) if isinstance(values, Iterable) and not values else values
+        is_empty = isinstance(values, Iterable) and not values
+        such = getattr(config_for(base), name) if is_empty else values
         raise SettingError(
             f"The setting {name!r} needs a list of values to try, such as [{such!r}]; it is "
             f"{values!r}."

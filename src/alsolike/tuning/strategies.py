@@ -6,14 +6,16 @@ again and finds it done, and the number of workers changes nothing.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean
-from alsolike.models.config import ALSConfig
+from alsolike.models.registry import family_of
+from alsolike.models.settings import Config, seed_of
+from alsolike.tuning.candidates import is_scored_at_sweeps
 from alsolike.tuning.canonical import canonical_settings
 from alsolike.tuning.space import Space, distinct, draw, expand
 
@@ -27,7 +29,7 @@ _DRAWS_IN_VAIN = 200
 class Trial:
     """A configuration, to be trained for so many sweeps in all."""
 
-    config: ALSConfig
+    config: Any
     sweeps: int
 
 
@@ -75,13 +77,13 @@ class Listed:
 
     Parameters
     ----------
-    configs : sequence of ALSConfig
+    configs : sequence of Config
     name : str
     at_once : int or None
         Trials of a round; None: all of them.
     """
 
-    configs: Sequence[ALSConfig]
+    configs: Sequence[Any]
     name: str = "grid"
     at_once: int | None = None
 
@@ -102,7 +104,7 @@ class Halving:
 
     Parameters
     ----------
-    configs : sequence of ALSConfig
+    configs : sequence of Config
     factor : int
         Of each round one in so many goes on, for about so many times the sweeps; at least 2.
 
@@ -112,7 +114,7 @@ class Halving:
     Optimization", AISTATS 2016, section 4.
     """
 
-    configs: Sequence[ALSConfig]
+    configs: Sequence[Any]
     factor: int = 3
     name: str = "halving"
 
@@ -156,7 +158,7 @@ class Doubling:
 
     Parameters
     ----------
-    configs : sequence of ALSConfig
+    configs : sequence of Config
         Of several numbers of factors.
     factor : int
         Of each round one in so many goes on; at least 2.
@@ -168,13 +170,19 @@ class Doubling:
     good ones with many.
     """
 
-    configs: Sequence[ALSConfig]
+    configs: Sequence[Any]
     factor: int = 3
     name: str = "doubling"
 
     def __post_init__(self) -> None:
         if self.factor < 2:
             raise SettingError(f"The factor of doubling is at least 2, not {self.factor!r}.")
+        for config in self.configs:
+            if not (family := family_of(config)).factors(config):
+                raise SettingError(
+                    f"Doubling goes from few factors to many, and {family.name} has none. Search "
+                    "it by grid, random or halving."
+                )
         if len(self._stages) < 2:
             raise SettingError(
                 "Doubling goes from few factors to many: give at least two numbers of factors."
@@ -192,7 +200,7 @@ class Doubling:
         return [
             Trial(config, sweeps[-1])
             for config in self.configs
-            if config.factors == factors and _but_factors(config) in wanted
+            if _factors_of(config) == factors and _but_factors(config) in wanted
         ]
 
     def expected(self, sweeps: Sequence[int]) -> list[Trial]:
@@ -200,7 +208,7 @@ class Doubling:
         found: list[Trial] = []
         share = 1
         for factors in self._stages:
-            own = [config for config in self.configs if config.factors == factors]
+            own = [config for config in self.configs if _factors_of(config) == factors]
             count = math.ceil(len(own) / share)
             found += [Trial(one, sweeps[-1]) for one in evenly(own, count)]
             share *= self.factor
@@ -208,19 +216,17 @@ class Doubling:
 
     @property
     def _stages(self) -> list[int]:
-        return sorted({config.factors for config in self.configs})
+        return sorted({_factors_of(config) for config in self.configs})
 
 
-def drawn(
-    space: Space, base: ALSConfig, trials: int, *, start: Sequence[ALSConfig] = ()
-) -> list[ALSConfig]:
+def drawn(space: Space, base: Config, trials: int, *, start: Sequence[Config] = ()) -> list[Any]:
     """Return `start`, and further configurations drawn from the space, so many in all.
 
     The draws depend on the seed of `base`. Fewer come where a space of lists holds no more.
     """
     if trials < 1:
         raise SettingError(f"trials must be at least 1, not {trials!r}.")
-    rng = np.random.default_rng(base.seed)
+    rng = np.random.default_rng(seed_of(base))
     found, in_vain = distinct(start)[:trials], 0
     while len(found) < trials and in_vain < _DRAWS_IN_VAIN:
         more = distinct([*found, draw(space, base, rng)])
@@ -232,10 +238,10 @@ def drawn(
 def strategy_of(
     name: str,
     space: Space,
-    base: ALSConfig,
+    base: Config,
     *,
     trials: int | None = None,
-    start: Sequence[ALSConfig] = (),
+    start: Sequence[Config] = (),
 ) -> Strategy:
     """Return a way to search by name.
 
@@ -244,11 +250,11 @@ def strategy_of(
     name : {"grid", "random", "tpe", "halving", "doubling"}
     space : mapping of str to lists or ranges
         With `trials`, halving and doubling draw from it; without, it must be all lists.
-    base : ALSConfig
+    base : Config
         All other settings, and the seed of all draws.
     trials : int or None
         Trainings to draw; of random and tpe 30 where it is None.
-    start : sequence of ALSConfig
+    start : sequence of Config
         Tried first.
 
     Raises
@@ -279,7 +285,7 @@ def strategy_of(
     return Halving(configs) if name == "halving" else Doubling(configs)
 
 
-def evenly(configs: Sequence[ALSConfig], count: int) -> list[ALSConfig]:
+def evenly(configs: Sequence[Any], count: int) -> list[Any]:
     """Return so many of a list, spread evenly over it."""
     return [configs[place * len(configs) // count] for place in range(count)]
 
@@ -292,13 +298,15 @@ def best_of(tried: Sequence[Tried], factor: int) -> list[Tried]:
     scored = [one for one in tried if one.scores]
     order = sorted(
         range(len(scored)),
-        key=lambda at: (-scored[at].best, scored[at].trial.config.factors, at),
+        key=lambda at: (-scored[at].best, _factors_of(scored[at].trial.config), at),
     )
     return [scored[at] for at in order[: math.ceil(len(scored) / factor)]]
 
 
 def bars_of(rounds: Rounds) -> dict[int, float]:
     """Return for each sweep the median score of the rounds before: below it a training is pruned.
+
+    What is scored at its end alone has no sweep to be compared at.
 
     References
     ----------
@@ -307,10 +315,15 @@ def bars_of(rounds: Rounds) -> dict[int, float]:
     """
     by_sweep: dict[int, list[float]] = {}
     for one in (tried for one_round in rounds for tried in one_round):
-        for sweep, score in one.scores.items():
+        for sweep, score in one.scores.items() if is_scored_at_sweeps(one.trial.config) else ():
             by_sweep.setdefault(sweep, []).append(score)
     return {sweep: float(np.median(scores)) for sweep, scores in sorted(by_sweep.items())}
 
 
-def _but_factors(config: ALSConfig) -> str:
-    return canonical_settings(replace(config, factors=1).to_settings())
+def _factors_of(config: Config) -> int:
+    return family_of(config).factors(config)
+
+
+def _but_factors(config: Config) -> str:
+    settings = config.to_settings()
+    return canonical_settings({name: settings[name] for name in settings if name != "factors"})

@@ -4,13 +4,14 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from alsolike.models.settings import Config
 from alsolike.observing import Observer
 from alsolike.tables import Table
-from alsolike.tuning.candidates import Config
-from alsolike.tuning.leaderboard import curve_table, runs_of
 from alsolike.tuning.ledger import ENDED, Ledger
 from alsolike.tuning.ordering import rank_key
 from alsolike.tuning.plan import Plan
+from alsolike.tuning.ranking import curve_table
+from alsolike.tuning.runs import Role, runs_of
 
 
 @dataclass(frozen=True)
@@ -66,19 +67,20 @@ class Teller:
     plan: Plan
     observer: Observer
     configs: Mapping[int, Config]
+    roles: Mapping[int, Role]
     expected: Mapping[int, int]
     heard: dict[int, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     waiting: dict[int, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.runs = {run.entry: run for run in runs_of(self.configs)}
+        self.runs = {run.entry: run for run in runs_of(self.configs, self.roles)}
         self.order = list(self.expected)
         standing = [e for e in self.order if self.ledger.state(e) in ENDED]
         for entry in standing:
             self._advance(entry, self.expected[entry])
             self.waiting[entry] = None
-        if any(self.runs[entry].number for entry in standing):
+        if any(self.runs[entry].role == "trial" for entry in standing):
             self.observer.tell(
                 f"{len(standing)} of {len(self.order)} runs stand in {self.ledger.place} already."
             )
@@ -107,8 +109,8 @@ class Teller:
         title = self.runs[entry].title
         if state == "failed":
             return FailedRun(title, str(self.ledger.error(entry)))
-        if self.runs[entry].number is None:
-            return None  # a line to beat has no curve; it stands on the leaderboard
+        if not self.runs[entry].has_curve:
+            return None  # it stands on the leaderboard
         if state != "done":
             title += f" ({state})"
         score = self.plan.score

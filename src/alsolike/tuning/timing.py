@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,11 +11,13 @@ from alsolike.engines.base import Engine, Shape
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
 from alsolike.evaluation.curves import Panel, with_given
-from alsolike.models.als import iterate
-from alsolike.models.config import ALSConfig
+from alsolike.models.family import Family
+from alsolike.models.fitting import iterate
+from alsolike.models.registry import family_of
+from alsolike.models.settings import Config
 from alsolike.tables import wrapped
-from alsolike.tuning.candidates import Config
-from alsolike.tuning.pace import Pace
+from alsolike.tuning.candidates import ending_at, is_scored_at_sweeps
+from alsolike.tuning.pace import Measured, Pace
 from alsolike.tuning.plan import Plan
 from alsolike.tuning.rehearsal import seconds_of_lines
 from alsolike.tuning.strategies import Trial
@@ -35,7 +37,6 @@ _LONG = 5.0
 _RECORDING = 0.005
 
 Clock = Callable[[], float]
-Measured = tuple[float, float, float]  # seconds of setting up, of a sweep, of a scored point
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,17 @@ class TimeForecast:
         Of the whole search, the lines to beat among it.
     trainings : int
     lines : float
-        Seconds of the lines to beat.
+        Seconds of what stands beside the strategy's trainings: the lines to beat, and candidates of
+        other families.
     measured : float
         Seconds that measuring took.
     pace : Pace
         What was measured.
     dearest_fit : float
-        Seconds of the sweeps of the dearest training, on one thread or as many as it has.
+        Seconds of the sweeps of the dearest training that may be chosen, on one thread or as many
+        as it has.
+    what : str
+        What `lines` are called.
     """
 
     seconds: float
@@ -63,15 +68,16 @@ class TimeForecast:
     measured: float
     pace: Pace
     dearest_fit: float = 0.0
+    what: str = "the lines to beat"
 
     def brief(self, width: int) -> str:
         """Return how long it will take, in one line where `width` has room for it."""
         told = f"The search will take {about(self.seconds)}: {self.trainings:,} trainings"
-        lines = f", with {in_words(self.lines)} for the lines to beat" if self.lines else ""
+        lines = f", with {in_words(self.lines)} for {self.what}" if self.lines else ""
         return wrapped(f"{told}{lines}.", width, indent=2)
 
     def __str__(self) -> str:
-        beside = f", {in_words(self.lines)} of it for the lines to beat" if self.lines else ""
+        beside = f", {in_words(self.lines)} of it for {self.what}" if self.lines else ""
         return (
             f"The search will take {about(self.seconds)}{beside}: {self.trainings:,} "
             f"trainings, by sweeps measured in {in_words(self.measured)}."
@@ -84,6 +90,7 @@ def forecast_time(
     lines: Sequence[Config],
     shape: Shape,
     *,
+    candidates: Sequence[Config] = (),
     clock: Clock = time.perf_counter,
 ) -> TimeForecast:
     """Forecast how long trainings beside each other will take on this machine as it is now.
@@ -101,16 +108,22 @@ def forecast_time(
         The lines to beat.
     shape : Shape
         How many trainings the search does at once, on how many threads each.
+    candidates : sequence of Config
+        Of other families than the trials'.
     clock : callable
         Seconds since whenever.
     """
     began, beside = clock(), shape.beside
-    pace = Pace({}, seconds_of_lines(plan, lines, LocalEngine(shape.threads)))
-    if trials:
-        pace = _measured(plan, trials, pace, shape, clock)
-    of_lines = _at_once(sum(pace.whole(one, ()) for one in lines), len(lines), beside)
+    others = [*lines, *candidates]
+    ended = [one for one in (*others, *_configs(trials)) if not is_scored_at_sweeps(one)]
+    pace = Pace({}, seconds_of_lines(plan, ended, LocalEngine(shape.threads)))
+    whole = [*trials, *(Trial(one, plan.sweeps[-1]) for one in others)]
+    if swept := [trial for trial in whole if is_scored_at_sweeps(trial.config)]:
+        pace = _measured(plan, swept, pace, shape, clock)
+    of_lines = _at_once(_seconds(plan, whole[len(trials) :], pace), len(others), beside)
     of_trials = _at_once(_seconds(plan, trials, pace), len(trials), beside)
-    fits = (pace.until(one.config, sweep=one.sweeps, points=0) for one in trials)
+    may_win = [*trials, *(Trial(one, plan.sweeps[-1]) for one in candidates)]
+    fits = (pace.until(one.config, sweep=one.sweeps, points=0) for one in may_win)
     return TimeForecast(
         of_lines + of_trials,
         len(trials),
@@ -118,7 +131,12 @@ def forecast_time(
         clock() - began,
         pace,
         max(fits, default=0.0),
+        "other models" if candidates else "the lines to beat",
     )
+
+
+def _configs(trials: Sequence[Trial]) -> list[Config]:
+    return [trial.config for trial in trials]
 
 
 def _measured(plan: Plan, trials: Sequence[Trial], pace: Pace, shape: Shape, clock: Clock) -> Pace:
@@ -126,28 +144,30 @@ def _measured(plan: Plan, trials: Sequence[Trial], pace: Pace, shape: Shape, clo
     began, beside, engine = clock(), shape.beside, LocalEngine(shape.threads)
     panel = Panel(plan.split, plan.judges, plan.seed, engine)
     judges_ready = clock() - began
-    chosen = _spread([trial.config for trial in trials])
+    chosen = _spread(_configs(trials))
     # So many that none works alone for long: trainings beside each other slow each other down.
     # Where one takes many seconds, it does not matter.
     enough = math.ceil(2 * beside / len(chosen)) * len(chosen)
     tasks = [(place, chosen[place % len(chosen)]) for place in range(enough)]
 
-    def one_of(task: tuple[int, ALSConfig]) -> Measured | None:
+    def one_of(task: tuple[int, Config]) -> Measured | None:
         place, config = task
         if place >= len(chosen) and clock() - began > _LONG:
             return None
         return _timed(plan, panel, config, engine, clock)
 
-    found: dict[int, list[Measured]] = {}
+    found: dict[tuple[str, int], list[Measured]] = {}
     for turn in range(1, _TURNS + 1):
         timed = LocalEngine(beside).each(one_of, tasks)
         for (_, config), one in zip(tasks, timed, strict=True):
             if one is not None:
-                found.setdefault(config.factors, []).append(one)
-        measured: dict[int, Measured] = {}
-        for factors, own in found.items():
+                family = family_of(config)
+                found.setdefault((family.name, family.factors(config)), []).append(one)
+        measured: dict[str, dict[int, Measured]] = {}
+        for (name, factors), own in found.items():
             setting_up, sweep, point = map(float, np.mean(own, axis=0))
-            measured[factors] = judges_ready + setting_up, sweep, point + _RECORDING
+            means = judges_ready + setting_up, sweep, point + _RECORDING
+            measured.setdefault(name, {})[factors] = means
         pace = Pace(measured, pace.lines)
         expected = _seconds(plan, trials, pace) / beside
         allowed = max(_SHARE * expected, min(_SHORT_SHARE * expected, 1.0))
@@ -193,25 +213,31 @@ def in_words(seconds: float) -> str:
     return f"{seconds:.0f} second{'s' * (round(seconds) != 1)}"
 
 
-def _spread(configs: Sequence[ALSConfig]) -> list[ALSConfig]:
+def _spread(configs: Sequence[Config]) -> list[Config]:
     """Return those to be measured, the dearest first, so that the end is not one of them alone."""
-    factors = sorted({config.factors for config in configs})
+    families = list(dict.fromkeys(map(family_of, configs)))
+    return [one for family in families for one in _spread_of(family, configs)]
+
+
+def _spread_of(family: Family, configs: Sequence[Config]) -> list[Config]:
+    by_factors: dict[int, list[Config]] = {}
+    for config in configs:
+        if family_of(config) is family:
+            by_factors.setdefault(family.factors(config), []).append(config)
+    factors = sorted(by_factors)
     places = np.linspace(0, len(factors) - 1, min(_MEASURED, len(factors))).round().astype(int)
-    chosen = []
+    chosen: list[Config] = []
     for place in reversed(places.tolist()):
-        own = sorted(
-            (config for config in configs if config.factors == factors[place]),
-            key=lambda config: config.alpha,
-        )
+        own = sorted(by_factors[factors[place]], key=family.effort)
         chosen += [own[-1], own[0]] if len(configs) >= _MANY else [own[len(own) // 2]]
     return chosen
 
 
 def _timed(
-    plan: Plan, panel: Panel, config: ALSConfig, engine: Engine, clock: Clock
+    plan: Plan, panel: Panel, config: Config, engine: Engine, clock: Clock
 ) -> Measured | None:
     """Return the seconds of setting up, of a sweep and of a scored point; None for no answer."""
-    training = iterate(plan.split.train, replace(config, iterations=2), engine=engine)
+    training = iterate(plan.split.train, ending_at(config, 2), engine=engine)
     marks = [clock()]
     try:
         next(training)

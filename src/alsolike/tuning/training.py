@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError
-from alsolike.tuning.candidates import config_of, points_of, sweeps_of
+from alsolike.models.registry import config_of
+from alsolike.tuning.candidates import points_of, sweeps_of
 from alsolike.tuning.ledger import LEASE, LeaseLost, Ledger
 from alsolike.tuning.ordering import rank_key, tied
 from alsolike.tuning.pace import Deadline

@@ -6,17 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from alsolike.errors import DataError
 from alsolike.evaluation.judges import judge_of
 from alsolike.evaluation.judging import HONEST
+from alsolike.models.registry import config_of, family_of
 from alsolike.tables import Table, wrapped
-from alsolike.tuning.candidates import config_of
-from alsolike.tuning.leaderboard import Run, runs_of
 from alsolike.tuning.leading import leading
 from alsolike.tuning.ledger import ENDED, LEASE, Ledger
 from alsolike.tuning.ordering import DEAD, rank_key
+from alsolike.tuning.runs import Run, runs_of
 from alsolike.tuning.timing import in_words
 from alsolike.tuning.workers import is_gone, is_here
 
@@ -123,20 +122,22 @@ def _alive(ledger: Ledger) -> int:
 
 def _left(rows: Table, ledger: Ledger) -> float | None:
     """Return the seconds that are left: by what a training of as many factors took."""
-    took: dict[Any, list[float]] = {}
+    took: dict[tuple[str, int], list[float]] = {}
     waiting = []
     for row in rows.rows():
-        factors = json.loads(row["settings"]).get("factors")
+        config = config_of(json.loads(row["settings"]))
+        family = family_of(config)
+        like = family.name, family.factors(config)
         if row["state"] in ("done", "stopped", "pruned"):
-            took.setdefault(factors, []).append(row["seconds"])
+            took.setdefault(like, []).append(row["seconds"])
         elif row["state"] in ("waiting", "running"):
-            waiting.append(factors)
+            waiting.append(like)
     if not waiting or not took:
         return None
     every = [seconds for own in took.values() for seconds in own]
     total = 0.0
-    for factors in waiting:
-        own = took.get(factors, every)
+    for like in waiting:
+        own = took.get(like, every)
         total += sum(own) / len(own)
     return total / max(len(ledger.workers()), 1)
 
@@ -156,8 +157,9 @@ def _leaderboard(rows: Table, ledger: Ledger) -> Table:
             scored.append((run, sweep, points[sweep]))
 
     def place(one: tuple[Run, int, Mapping[str, float]]) -> tuple[bool, float, int, int]:
+        # A ledger has no counts of users and items to tell bytes by.
         is_alive, score = rank_key(one[2], honest.score)
-        return not is_alive, -score, one[0].cost, one[1]
+        return not is_alive, -score, family_of(one[0].config).factors(one[0].config), one[1]
 
     scored.sort(key=place)
     return Table.from_rows(

@@ -157,11 +157,11 @@ def gallery(
     if isinstance(items, str):
         raise SettingError(f"items must be a list of ids or names, not the text {items!r}.")
     checked_k(k)
-    able(model, ItemScorer, "lay out similar items")
+    comparing = able(model, ItemScorer, "lay out similar items")
     rows = np.array([model.item_index(one) for one in checked_ids(items, "item")], dtype=np.int64)
     if not len(rows):
         return Gallery((), remote_images)
-    near = similar_indices(model, rows, k=k)
+    near = similar_indices(comparing, rows, k=k)
     scale, shown = model.similarity, near.scores[np.isfinite(near.scores)]
     full = float(shown.max(initial=0.0)) if scale.most is None else scale.most
 

@@ -1,0 +1,230 @@
+"""From recorded points to a leaderboard: which run is best, as each judge sees it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.errors import FitError, LedgerError
+from alsolike.evaluation.comparing import cheapest_of, compare_with_best, optimism
+from alsolike.evaluation.judging import DEGENERATE, Judge
+from alsolike.models.registry import family_of
+from alsolike.tables import Table
+from alsolike.tuning.candidates import ending_at, is_scored_at_sweeps
+from alsolike.tuning.leaderboard import LeaderboardRow, SearchResult
+from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.ordering import DEAD, rank_key
+from alsolike.tuning.plan import Plan
+from alsolike.tuning.runs import Run
+
+Values = npt.NDArray[np.float64]
+Points = Mapping[int, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A run with its figures at each sweep, as one judge sees them."""
+
+    run: Run
+    points: Points
+    score: str
+    answers: Values
+    state: str
+    seconds: float | None
+    cost: int
+
+    @property
+    def best_sweep(self) -> int:
+        keys = {sweep: rank_key(figures, self.score) for sweep, figures in self.points.items()}
+        return max(keys, key=lambda sweep: (*keys[sweep], -sweep))
+
+    @property
+    def is_degenerate(self) -> bool:
+        """Whether no point of it is fit to be chosen: the best comes before all that are not."""
+        return not rank_key(self.points[self.best_sweep], self.score)[0]
+
+    @property
+    def standing(self) -> tuple[bool, float, int, int, int]:
+        """What runs are sorted by: the score, then what is cheaper to keep and to train."""
+        sweep = self.best_sweep
+        is_alive, score = rank_key(self.points[sweep], self.score)
+        return not is_alive, -score, self.cost, sweep, self.run.entry
+
+    def row(self, rank: int, interval: Sequence[str], *, ties: bool) -> LeaderboardRow:
+        """Return the row that it has."""
+        run, sweep = self.run, self.best_sweep
+        mean, low, high = (self.points[sweep][name] for name in interval)
+        return LeaderboardRow(
+            rank=rank,
+            run=run.number,
+            family=run.family,
+            config=ending_at(run.config, sweep),
+            settings=run.varying,
+            sweep=sweep if is_scored_at_sweeps(run.config) else None,
+            mean=mean,
+            low=low,
+            high=high,
+            ties=ties,
+            state=DEAD if self.is_degenerate else self.state,
+            seconds=self.seconds,
+            bytes=self.cost,
+            role=run.role,
+        )
+
+
+def ranked(
+    plan: Plan,
+    ledger: Ledger,
+    recorded: Sequence[tuple[Run, Points]],
+    errors: Sequence[tuple[Run, str]],
+    *,
+    skipped: int = 0,
+    cut: Sequence[str] = (),
+) -> SearchResult:
+    """Rank runs, once for each judge.
+
+    Parameters
+    ----------
+    plan : Plan
+        Its judges by the prefix of their figures; the first is the result, the others stand
+        beside it.
+    ledger : Ledger
+        Where the values of each user are.
+    recorded : sequence of (Run, points)
+        The figures of each run at each sweep; at least one run.
+    errors : sequence of (Run, str)
+        Why the others failed.
+    skipped : int
+        Runs for which there was no time.
+    cut : sequence of str
+        What of that was beside the strategy.
+
+    Raises
+    ------
+    FitError
+        No run that may be chosen has a score.
+    """
+    failures = Table(
+        {
+            "run": [run.number for run, _ in errors],
+            "settings": [run.settings or run.model for run, _ in errors],
+            "error": [error for _, error in errors],
+        }
+    )
+    first, *others = (
+        replace(
+            _seen_by(judge, _scored(prefix, judge, plan, ledger, recorded), failures),
+            skipped=skipped,
+            cut=tuple(cut),
+        )
+        for prefix, judge in plan.judges.items()
+    )
+    return replace(first, beside={other.judge.name: other for other in others})
+
+
+def _scored(
+    prefix: str, judge: Judge, plan: Plan, ledger: Ledger, recorded: Sequence[tuple[Run, Points]]
+) -> list[_Scored]:
+    """Return the runs with the figures of one judge, under their plain names and in their order."""
+    found, train = [], plan.split.train
+    for run, points in recorded:
+        own = {
+            sweep: {
+                name: figures[prefix + name]
+                for name in (*judge.figures, DEGENERATE)
+                if prefix + name in figures
+            }
+            for sweep, figures in points.items()
+        }
+        best = ledger.best(run.entry, prefix)
+        if best is None:
+            raise LedgerError(
+                f"{ledger.place}: {run.title} has points, but the values of its users are "
+                "gone. Delete the file to start the search anew."
+            )
+        state, seconds = ledger.state(run.entry), ledger.seconds(run.entry)
+        cost = int(family_of(run.config).cost(run.config, train.n_users, train.n_items))
+        found.append(_Scored(run, own, judge.score, best[1], state, seconds, cost))
+    return found
+
+
+def _seen_by(judge: Judge, scored: Sequence[_Scored], failures: Table) -> SearchResult:
+    in_order = sorted(scored, key=lambda one: one.standing)
+    # Degenerate runs come last. They are not compared, unless there are no others.
+    alive = [one for one in in_order if not one.is_degenerate]
+    answers = np.array([one.answers for one in alive or in_order])
+    ties = np.zeros(len(in_order), dtype=bool)
+    if alive:
+        ties[: len(alive)] = compare_with_best(answers, np.random.default_rng(0)).ties
+    rows = tuple(
+        one.row(rank, judge.interval, ties=bool(tie))
+        for rank, (one, tie) in enumerate(zip(in_order, ties, strict=True), start=1)
+    )
+    best, proposed = _chosen(in_order, rows, answers)
+    return SearchResult(
+        judge,
+        _curves(
+            judge, scored, {one.run.entry: row for one, row in zip(in_order, rows, strict=True)}
+        ),
+        rows,
+        best,
+        proposed,
+        optimism(answers, np.random.default_rng(0)),
+        failures,
+        best.is_degenerate,
+    )
+
+
+def _curves(judge: Judge, scored: Sequence[_Scored], rows: Mapping[int, LeaderboardRow]) -> Table:
+    """Return every point of the runs that have curves, in the order of these."""
+    has_dead = any(DEGENERATE in figures for one in scored for figures in one.points.values())
+    names = (*judge.figures, DEGENERATE) if has_dead else judge.figures
+    shown = sorted(
+        (one for one in scored if one.run.has_curve), key=lambda one: one.run.number or 0
+    )
+    points: list[dict[str, Any]] = [
+        {"run": one.run.number, "rank": rows[one.run.entry].rank, "sweep": sweep}
+        | dict(rows[one.run.entry].own)
+        | {name: figures.get(name) for name in names}
+        | {"state": one.state}
+        for one in shown
+        for sweep, figures in one.points.items()
+    ]
+    if not points:
+        return Table({name: [] for name in ("run", "rank", "sweep", *names, "state")})
+    return Table.from_rows(points)
+
+
+def _chosen(
+    in_order: Sequence[_Scored], rows: Sequence[LeaderboardRow], answers: Values
+) -> tuple[LeaderboardRow, LeaderboardRow]:
+    """Return the best row that may be chosen, and the cheapest that tie with the best of all.
+
+    Where none does, a baseline stands above them: the cheapest that tie with the best of them.
+    """
+    places = [at for at, row in enumerate(rows) if row.is_candidate]
+    if not places:
+        raise FitError("No run that may be chosen has a score. Baselines alone are no answer.")
+    best = rows[places[0]]
+    if best.is_degenerate:
+        return best, best
+    places = [at for at in places if not rows[at].is_degenerate]
+    tie = np.array([rows[at].ties for at in places])
+    if not tie.any():
+        tie = compare_with_best(answers[places], np.random.default_rng(0)).ties
+    costs = [(rows[at].bytes, in_order[at].best_sweep, at) for at in places]
+    return best, rows[places[cheapest_of(costs, tie)]]
+
+
+def curve_table(points: Points, judge: Judge) -> Table:
+    """Return the article's table: sweep, and score and error on both sides."""
+    first = next(iter(points.values()), {})
+    shown = [
+        name for name in judge.figures if name in first and not name.endswith(("_low", "_high"))
+    ]
+    columns: dict[str, list[float]] = {"sweep": list(points)}
+    for name in shown:
+        columns[name.replace("_", " ")] = [figures[name] for figures in points.values()]
+    return Table(columns)

@@ -1,0 +1,277 @@
+"""A search as it goes on: what it will take, its rounds, and what there is time for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from alsolike.errors import DegenerateError, FitError
+from alsolike.forecasting import at_once, search_memory
+from alsolike.models.registry import family_of
+from alsolike.models.settings import Config
+from alsolike.observing import Observer
+from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps, sweeps_of
+from alsolike.tuning.canonical import canonical_settings
+from alsolike.tuning.crew import Crew
+from alsolike.tuning.leaderboard import SearchResult
+from alsolike.tuning.ledger import ENDED, Ledger
+from alsolike.tuning.ordering import rank_key
+from alsolike.tuning.pace import Deadline
+from alsolike.tuning.plan import Plan
+from alsolike.tuning.ranking import ranked
+from alsolike.tuning.rehearsal import kinds_of
+from alsolike.tuning.runs import Role, Run, runs_of
+from alsolike.tuning.strategies import Listed, Strategy, Trial, Tried, bars_of
+from alsolike.tuning.telling import Teller
+from alsolike.tuning.timing import TimeForecast, forecast_time, in_words
+
+# Where a configuration stays, whatever time there is.
+_AT_REST = frozenset(ENDED) - {"skipped"}
+# Of the time until a deadline, what stands beside the strategy's trainings may take.
+_FOR_LINES = 0.25
+# What a single training may take of what was measured, where it is all that there is time for.
+_PATIENT = 3.0
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """All that a search is to do.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        May propose nothing, where there are candidates.
+    candidates, baselines : sequence of Config
+        What stands beside its trainings: what may be chosen as well, and what may not.
+    prune : bool
+    """
+
+    strategy: Strategy
+    candidates: Sequence[Config] = ()
+    baselines: Sequence[Config] = ()
+    prune: bool = False
+
+
+class Progress:
+    """One search as it goes on: its rounds, and the runs that these have entered."""
+
+    def __init__(self, plan: Plan, ledger: Ledger, tasks: Tasks, observer: Observer) -> None:
+        self._plan, self._ledger, self._tasks = plan, ledger, tasks
+        self._strategy, self._observer = tasks.strategy, observer
+        self._deadline = Deadline()
+        self._configs: dict[int, Config] = {}  # by entry, in the order of the proposals
+        self._roles: dict[int, Role] = {}
+        self._cut: list[int] = []
+
+    def expect(
+        self,
+        crew: Crew,
+        until: float | None,
+        afterwards: Callable[[TimeForecast], float],
+        *,
+        told: bool,
+    ) -> None:
+        """Forecast how long what is left of the search takes, and what the deadline leaves of it.
+
+        Nothing is measured where nothing is left, or no time.
+        """
+        self._deadline = Deadline(until)
+        rows = self._ledger.to_table().rows()
+        ended = {row["settings"] for row in rows if row["state"] in _AT_REST}
+        trials = self._strategy.expected(self._plan.sweeps)
+        left = [one for one in trials if _name(one.config) not in ended]
+        lines, candidates = (
+            [one for one in some if _name(one) not in ended]
+            for some in (self._tasks.baselines, self._tasks.candidates)
+        )
+        if not (left or lines or candidates) or self._deadline.is_over:
+            return
+        configs, train = [one.config for one in left], self._plan.split.train
+        self._observer.start("making ready")
+        crew.make_ready(kinds_of([*configs, *lines, *candidates], train))
+        shape = crew.shape
+        found = forecast_time(self._plan, left, lines, shape, candidates=candidates)
+        self._observer.finish()
+        if told:
+            self._observer.tell(found)
+            everything = [*lines, *candidates, *configs]
+            swept = [one for one in everything if is_scored_at_sweeps(one)]
+            ending = [one for one in everything if not is_scored_at_sweeps(one)]
+            if left or candidates:
+                most = at_once(train, ending, shape.beside)
+                self._observer.tell(search_memory(train, swept, shape, baselines=most))
+        if until is None:
+            return
+        self._deadline = Deadline(until - afterwards(found), found.pace)
+        if (seconds := self._deadline.left) < found.seconds:
+            share = max(seconds - found.lines, 0.0) / max(found.seconds - found.lines, 1e-9)
+            words = (
+                f"The budget leaves {in_words(seconds)} of that: about {len(left) * share:,.0f} of "
+                f"{len(left):,} trainings"
+            )
+            if isinstance(self._strategy, Listed):
+                words += ", drawn evenly. A search by halving or doubling makes more of little time"
+            self._observer.warn(f"{words}.")
+
+    def go(self, crew: Crew) -> None:
+        """Do what stands beside the strategy, then round after round, until all is done or no time.
+
+        Baselines come first, then candidates: their numbers in the ledger decide between equals.
+        """
+        self._do_beside(crew)
+        rounds: list[list[Tried]] = []
+        while trials := self._proposed(rounds):
+            bars = bars_of(rounds) if self._tasks.prune else {}
+            entries = [self._enlist(one.config, "trial", one.sweeps, bars) for one in trials]
+            again = f", round {len(rounds) + 1}" if rounds else ""
+            self._do(crew, entries, f"{self._strategy.name} search{again}")
+            rounds.append(
+                [self._tried(entry, trial) for entry, trial in zip(entries, trials, strict=True)]
+            )
+            states = [self._ledger.state(entry) for entry in entries]
+            if self._deadline.is_over or set(states) == {"skipped"}:
+                break
+        self._do_one(crew)
+
+    def _do_beside(self, crew: Crew) -> None:
+        last, some = self._plan.sweeps[-1], self._tasks
+        entries = [self._enlist(config, "baseline", last, {}) for config in some.baselines]
+        entries += [self._enlist(config, "candidate", last, {}) for config in some.candidates]
+        if not entries:
+            return
+        task = "other models" if some.candidates else "lines to beat"
+        self._do(crew, self._affordable(crew, list(dict.fromkeys(entries))), task)
+
+    def _do_one(self, crew: Crew) -> None:
+        """Do the start of one training where there was time for none: some answer beats no answer.
+
+        It is the one with the nearest point; what was not measured cannot be told, and is left.
+        """
+        pace, first = self._deadline.pace, self._plan.sweeps[0]
+        own = {e: one for e, one in self._configs.items() if self._roles[e] != "baseline"}
+        if any(self._ledger.points(entry) for entry in own):
+            return
+        needed = {
+            entry: pace.until(config, sweep=first, points=1)
+            for entry, config in own.items()
+            if pace.knows(config)
+        }
+        if not needed:
+            return
+        nearest = min(needed, key=needed.__getitem__)
+        self._cut = [entry for entry in self._cut if entry != nearest]
+        self._deadline = Deadline(self._deadline.clock() + _PATIENT * needed[nearest], pace)
+        self._do(crew, [nearest], "one training")
+
+    def _affordable(self, crew: Crew, entries: Sequence[int]) -> list[int]:
+        """Return those that take no more of the time than is theirs; skip the others.
+
+        They come in their order, popularity first. All of the time is theirs where the strategy
+        proposes nothing.
+        """
+        trials = self._strategy.expected(self._plan.sweeps)
+        allowed = (_FOR_LINES if trials else 1.0) * self._deadline.left * crew.shape.beside
+        chosen = []
+        for entry in entries:
+            sweeps = self._plan.sweeps if is_scored_at_sweeps(self._configs[entry]) else ()
+            needed = self._deadline.pace.whole(self._configs[entry], sweeps)
+            if needed <= allowed or self._ledger.state(entry) in _AT_REST:
+                chosen.append(entry)
+                allowed -= needed
+        self._cut = [entry for entry in entries if entry not in chosen]
+        self._ledger.skip(self._cut)
+        for role, what in (("baseline", "lines to beat"), ("candidate", "candidates")):
+            cut = [entry for entry in self._cut if self._roles[entry] == role]
+            if named := ", ".join(self._families(cut, entries)):
+                self._observer.warn(f"There is no time for these {what}: {named}.")
+        return chosen
+
+    def _families(self, cut: Sequence[int], entries: Sequence[int]) -> list[str]:
+        """Return families, and of which only some of their configurations, if not all."""
+        found = []
+        for name in dict.fromkeys(family_of(self._configs[entry]).name for entry in cut):
+            some, whole = (
+                sum(family_of(self._configs[entry]).name == name for entry in each)
+                for each in (cut, entries)
+            )
+            found.append(name if some == whole else f"{name} ({some} of {whole})")
+        return found
+
+    def result(self) -> SearchResult:
+        """Rank what the ledger holds, once for each judge."""
+        runs = runs_of(self._configs, self._roles)
+        recorded = [(run, points) for run in runs if (points := self._ledger.points(run.entry))]
+        errors = [(run, e) for run in runs if (e := self._ledger.error(run.entry)) is not None]
+        failed = {run.entry for run, _ in errors}
+        recorded = [(run, points) for run, points in recorded if run.entry not in failed]
+        if not recorded and errors:
+            raise FitError(f"All {len(runs)} runs failed. The first: {errors[0][1]}")
+        if not recorded:
+            raise FitError("Time was up before any run had a score. Give the search more of it.")
+        beside = [entry for entry, role in self._roles.items() if role != "trial"]
+        found = ranked(
+            self._plan, self._ledger, recorded, errors,
+            skipped=self._skipped(runs), cut=self._families(self._cut, beside),
+        )  # fmt: skip
+        if found.is_degenerate:
+            self._observer.tell(found)
+            raise DegenerateError(found.choice, found)
+        return found
+
+    def _proposed(self, rounds: Sequence[Sequence[Tried]]) -> list[Trial]:
+        """Return the next round, the iterations of all its trainings the same."""
+        last = self._plan.sweeps[-1]
+        return [
+            replace(trial, config=ending_at(trial.config, last))
+            for trial in self._strategy.propose(rounds, self._plan.sweeps)
+        ]
+
+    def _enlist(self, config: Config, role: Role, sweeps: int, bars: Mapping[int, float]) -> int:
+        if not is_scored_at_sweeps(config):
+            sweeps, bars = ONE_GO, {}
+        [entry] = self._ledger.enlist([config.to_settings()], sweeps=sweeps, bars=bars)
+        self._configs.setdefault(entry, config)
+        # Who proposes what is compared with may choose it.
+        if role == "trial" or self._roles.get(entry) in (None, "baseline"):
+            self._roles[entry] = role
+        return entry
+
+    def _do(self, crew: Crew, entries: Sequence[int], task: str) -> None:
+        """Have one round done, and tell of it."""
+        self._ledger.take_up(entries)
+        expected = {entry: self._expected(entry) for entry in entries}
+        self._observer.start(task, sum(expected.values()))
+        teller = Teller(
+            self._ledger, self._plan, self._observer, self._configs, self._roles, expected
+        )
+        crew.work(entries, self._deadline, teller.look)
+        self._observer.finish()
+        if self._deadline.is_over:
+            self._ledger.skip(entries)
+
+    def _expected(self, entry: int) -> int:
+        _, sweeps, _ = self._ledger.task(entry)
+        asked = [sweep for sweep in self._plan.sweeps if sweep <= sweeps]
+        return len(sweeps_of(self._configs[entry], asked))
+
+    def _tried(self, entry: int, trial: Trial) -> Tried:
+        """Return what came of a trial, by its own sweeps alone: later rounds may stand already.
+
+        Degenerate points have no score: nothing goes on, is proposed or is pruned by them.
+        """
+        score = self._plan.score
+        return Tried(
+            trial,
+            {
+                sweep: figures[score]
+                for sweep, figures in self._ledger.points(entry).items()
+                if sweep <= trial.sweeps
+                and self._ledger.error(entry) is None
+                and rank_key(figures, score)[0]
+            },
+        )
+
+    def _skipped(self, runs: Sequence[Run]) -> int:
+        return sum(self._ledger.state(run.entry) == "skipped" for run in runs)
+
+
+def _name(config: Config) -> str:
+    return canonical_settings(config.to_settings())

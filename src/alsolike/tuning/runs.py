@@ -1,0 +1,120 @@
+"""The trainings of a search as numbered runs, and what sets each apart."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from alsolike.models.registry import family_of
+from alsolike.models.settings import Config
+from alsolike.tuning.candidates import is_scored_at_sweeps
+from alsolike.tuning.canonical import canonical_settings, plain_value
+
+# A trial is of the strategy; candidates may be chosen as well, baselines are compared with.
+Role = Literal["trial", "candidate", "baseline"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a search.
+
+    Parameters
+    ----------
+    number : int or None
+        From 1: trials in the order in which they were proposed, then candidates; baselines have
+        none.
+    entry : int
+        Its number in the ledger.
+    config : Config
+    varying : mapping of str to plain values
+        The settings that are not the same in all runs of the family.
+    role : {"trial", "candidate", "baseline"}
+    """
+
+    number: int | None
+    entry: int
+    config: Config
+    varying: Mapping[str, Any]
+    role: Role = "trial"
+
+    @property
+    def family(self) -> str:
+        """The name of its family."""
+        return family_of(self.config).name
+
+    @property
+    def model(self) -> str:
+        """The word for its model; where no columns hold its settings, with what sets it apart."""
+        return model_name(self.family, {} if self.role == "trial" else self.varying)
+
+    @property
+    def settings(self) -> str:
+        """What sets it apart, in words."""
+        return ", ".join(f"{name} {value}" for name, value in self.varying.items())
+
+    @property
+    def title(self) -> str:
+        """Its number and what sets it apart, in words.
+
+        Candidates have their numbers only when all trials are known.
+        """
+        if self.role != "trial":
+            return self.model
+        return f"run {self.number}: {self.settings}" if self.varying else f"run {self.number}"
+
+    @property
+    def has_curve(self) -> bool:
+        """Whether its points are shown as a curve."""
+        is_swept = is_scored_at_sweeps(self.config)
+        return self.role == "trial" or (self.role == "candidate" and is_swept)
+
+
+def model_name(family: str, settings: Mapping[str, Any]) -> str:
+    """Return a family's name, with settings where they are to be told apart by it.
+
+    Examples
+    --------
+    >>> model_name("item-knn", {"weighting": "bm25", "neighbours": 400})
+    'item-knn (bm25, 400)'
+    """
+    return f"{family} ({', '.join(map(str, settings.values()))})" if settings else family
+
+
+def runs_of(configs: Mapping[int, Config], roles: Mapping[int, Role] | None = None) -> list[Run]:
+    """Return configurations, by their entries in the ledger, as numbered runs.
+
+    Parameters
+    ----------
+    configs : mapping of int to Config
+    roles : mapping of int to Role, or None
+        None: of a ledger alone, which does not say. Only what is scored at sweeps is taken for
+        proposed then: candidates have numbers when all trials are known, and baselines none.
+    """
+    roles = _guessed(configs) if roles is None else roles
+    of_family: dict[str, list[dict[str, Any]]] = {}
+    for config in configs.values():
+        of_family.setdefault(family_of(config).name, []).append(config.to_settings())
+    varying = {
+        family: [
+            name
+            for name in settings[0]
+            if len({canonical_settings({name: one[name]}) for one in settings}) > 1
+        ]
+        for family, settings in of_family.items()
+    }
+    count = itertools.count(1)
+    in_turn = [e for role in ("trial", "candidate") for e in configs if roles[e] == role]
+    numbers = {entry: next(count) for entry in in_turn}
+    runs: list[Run] = []
+    for entry, config in configs.items():
+        settings = config.to_settings()
+        own = {name: plain_value(settings[name]) for name in varying[family_of(config).name]}
+        runs.append(Run(numbers.get(entry), entry, config, own, roles[entry]))
+    return runs
+
+
+def _guessed(configs: Mapping[int, Config]) -> dict[int, Role]:
+    return {
+        entry: "trial" if is_scored_at_sweeps(config) else "baseline"
+        for entry, config in configs.items()
+    }
