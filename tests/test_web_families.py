@@ -79,7 +79,7 @@ def test_similar_items_are_those_of_the_library(served):
     assert why["similarity"] == why["cosine"]
     assert why["scale"] == model.similarity.words
     strip = html.unescape(client.get("/items/i1").text)
-    assert f"The bar is {model.similarity.words}," in strip
+    assert f"The bar is {model.similarity.words}, " in strip
     assert ("the cosine, 1 at most" in strip) == (served[0] in MAPPED)
 
 
@@ -162,6 +162,13 @@ def test_the_map_is_there_for_factors_alone(served):
     ((slot, version),) = client.get("/readyz").json()["models"].items()
     points = client.get(f"/map/points/{slot}/{version[:16]}")
     assert points.status_code == (200 if mapped else 422)
+
+
+def test_what_lists_for_everybody_is_said_to(served):
+    name, client, _ = served
+    said = "Most liked (as this model lists for everybody)"
+    for page in ("/users/u1", "/try?item=i1&item=i2"):
+        assert (said in client.get(page).text) == (name == "popularity")
 
 
 def test_the_model_is_told_of(served):
