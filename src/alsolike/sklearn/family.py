@@ -71,9 +71,9 @@ class FamilyRecommender(LikesEstimator):
         return {**super().get_params(deep=deep), **self._settings()}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters; a setting need not have been given before."""
-        known = {one.name for one in fields(family_named(params.get("family", self.family)).config)}
-        for name in known.intersection(params) - {"seed"}:
+        """Set parameters; `fit` says whether the family has such settings."""
+        own = inspect.signature(type(self).__init__).parameters
+        for name in [one for one in params if one not in own and "__" not in one]:
             setattr(self, name, params.pop(name))
         super().set_params(**params)
         return self
