@@ -1,6 +1,5 @@
 """A model of any family as a scikit-learn estimator."""
 
-import inspect
 from dataclasses import fields
 from typing import Any, Self
 
@@ -72,19 +71,18 @@ class FamilyRecommender(LikesEstimator):
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters; `fit` says whether the family has such settings."""
-        own = inspect.signature(type(self).__init__).parameters
-        for name in [one for one in params if one not in own and "__" not in one]:
+        for name in [one for one in params if self._is_setting(one)]:
             setattr(self, name, params.pop(name))
         super().set_params(**params)
         return self
 
     def _settings(self) -> dict[str, Any]:
-        own = inspect.signature(type(self).__init__).parameters
-        return {
-            name: value
-            for name, value in vars(self).items()
-            if name not in own and not name.startswith("_") and not name.endswith("_")
-        }
+        return {name: value for name, value in vars(self).items() if self._is_setting(name)}
+
+    def _is_setting(self, name: str) -> bool:
+        """Tell whether a name is a setting's: no parameter, and nothing of scikit-learn's."""
+        is_ours = not name.startswith("_") and not name.endswith("_") and "__" not in name
+        return is_ours and name not in self._get_param_names()
 
     def _config(self) -> Any:
         settings = self._settings()
