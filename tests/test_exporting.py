@@ -18,6 +18,7 @@ import pytest
 from alsolike.cli import handing
 from alsolike.cli.group import Verbs
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions
 from alsolike.data.texts import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
@@ -27,7 +28,9 @@ from alsolike.filenames import id_of, place_of
 from alsolike.mirroring import LIST, Counts
 from alsolike.models import bundle
 from alsolike.models.factor_model import FactorModel
+from alsolike.models.fitting import fit
 from alsolike.models.manifest import MANIFEST
+from alsolike.models.registry import trained
 from alsolike.recommending.many import recommend, similar
 from alsolike.testing import tiny_likes, tiny_model
 
@@ -396,3 +399,51 @@ def test_the_verb_knows_every_format() -> None:
     [given] = [option for option in handing.export.params if option.name == "formats"]
     assert isinstance(given.type, click.Choice)
     assert tuple(given.type.choices) == FORMATS
+
+
+@pytest.mark.parametrize("family", [family.name for family in trained()])
+def test_every_family_is_exported_in_all_forms(family: str, tmp_path: Path) -> None:
+    model = fit(tiny_likes(), family=family, **({"factors": 3} if family == "als" else {}))
+    bundle.save(model, tmp_path / "model")
+    to = tmp_path / "shelves"
+    found = export(tmp_path / "model", to, k=30, users=True)
+    assert found.shelves == len(model.items) + len(model.users)
+    assert export(tmp_path / "model", to, k=30, users=True).files.written == 0
+    wanted = [
+        (row["user"], row["item"], row["score"], row["basis"])
+        for row in recommend(model, k=30).rows()
+    ]
+    table = rows_of(to / "recommendations.parquet")
+    assert [(row["user"], row["item"], row["score"], row["basis"]) for row in table] == wanted
+    listed = []
+    for line in json_lines(to / "recommendations.jsonl"):
+        for one in line["recommendations"]:
+            how = one.get("basis", line["basis"])
+            listed.append((line["user"], one["item"], pytest.approx(one["score"], rel=1e-6), how))
+    assert listed == wanted
+    with closing(sqlite3.connect(to / "shelves.sqlite")) as database:
+        stored = database.execute("SELECT user, item, score, basis FROM recommendations").fetchall()
+    assert sorted(stored) == sorted(wanted)
+    pairs = [(row["item"], row["similar_item"]) for row in similar(model, k=30).rows()]
+    near = json_lines(to / "similar_items.jsonl")
+    assert [(one["item"], other["item"]) for one in near for other in one["similar_items"]] == pairs
+    index = (to / "html" / "index.html").read_text(encoding="utf-8")
+    assert ("The score of a similar item: " in index) == (family != "als")
+    page = (to / "html" / "items" / f"{place_of(model.items.id_of(0))}.html").read_text("utf-8")
+    assert page.count('height="1"/></svg>') == sum(one == model.items.id_of(0) for one, _ in pairs)
+
+
+def test_what_comes_after_a_models_own_says_how_it_was_found(tmp_path: Path) -> None:
+    likes = Interactions.from_columns(list("aabbcdee"), list("xyxywzzw"))
+    bundle.save(fit(likes, family="item-knn"), tmp_path / "model")
+    to = tmp_path / "shelves"
+    export(tmp_path / "model", to, k=3, users=True, exclude_seen=False, formats=["json", "html"])
+    index = json.loads((to / "json" / "index.json").read_bytes())
+    shelf = json.loads((to / "json" / index["users"]["a"]).read_bytes())
+    assert shelf["basis"] == "model"
+    assert [one["item"] for one in shelf["recommendations"]] == ["x", "y", "w"]
+    assert [one.get("basis") for one in shelf["recommendations"]] == [None, None, "popularity"]
+    page = (to / "html" / "users" / f"{place_of('a')}.html").read_text("utf-8")
+    first, _, rest = page.partition("For more the model has no reason.")
+    assert (first.count("<li>"), rest.count("<li>")) == (2, 1)
+    assert "Recommended for" in first

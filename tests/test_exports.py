@@ -90,7 +90,7 @@ POPULAR = alsolike.fit_popularity(LIKES)
             lambda: alsolike.expand({"alpha": []}, alsolike.ALSConfig()),
             r"such as \[10.0\]; it is \[\]",
         ),
-        (lambda: alsolike.search(None, [{"factors": 3}]), "of ALSConfig"),
+        (lambda: alsolike.search(None, [{"factors": 3}]), "Settings expected, not a dict"),
         (lambda: alsolike.search(None, alsolike.ALSConfig()), "Put it in a list"),
         (lambda: alsolike.evaluate(MODEL, LIKES, exclude=None, k=2.5), "whole numbers"),
         (lambda: alsolike.evaluate(MODEL, LIKES, exclude=None, k=[1, "2"]), "whole numbers"),

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 import alsolike as al
 from alsolike.data.vocabulary import Vocabulary
+from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError, SettingError, UnknownId
 from alsolike.models.base import Explains, FittedModel, FoldsIn, HasFactors, ItemScorer
 from alsolike.models.factor_model import FactorModel
@@ -19,7 +20,7 @@ from alsolike.recommending.answers import why_no_neighbours
 from alsolike.recommending.comparing import diff
 from alsolike.recommending.explaining import carried, explain, explained
 from alsolike.recommending.fallback import fallback_notes
-from alsolike.recommending.many import recommend, similar, similar_indices
+from alsolike.recommending.many import recommend, similar, similar_indices, top_items
 from alsolike.recommending.nearest import Neighbours
 from alsolike.recommending.one import (
     best_for,
@@ -29,6 +30,7 @@ from alsolike.recommending.one import (
     recommended,
     similar_to,
 )
+from alsolike.recommending.pairs import scores_of_pairs
 from alsolike.testing import tiny_likes
 from fixed_model import Fixed
 from test_one import same
@@ -374,6 +376,91 @@ def test_without_history_the_way_out_is_named():
     assert len(recommend_for_likes(bare, {bare.items.id_of(0): 1}))
     with pytest.raises(UnknownId):
         recommend_one(bare, "nobody here")
+
+
+def test_scores_of_pairs_are_those_of_lists(model):
+    table = recommend(model, k=6)
+    listed = np.flatnonzero(np.array(table["basis"].tolist()) == "model")
+    if model.name == "popularity":
+        listed = np.flatnonzero(np.isin(table["user"].tolist(), model.users.ids_of([0, 1, 2])))
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(listed)
+    asked = [table[name][rows].tolist() for name in ("user", "item")]
+    found = al.scores(model, *asked)
+    assert found.column_names == ("user", "item", "score")
+    assert [found["user"].tolist(), found["item"].tolist()] == asked
+    assert found["score"].tobytes() == table["score"][rows].tobytes()
+    assert len(al.scores(model, [], [])) == 0
+    if model.catalogue is not None:
+        by_name = al.scores(model, model.users.id_of(3), "Item 20 ♪")
+        assert by_name["item"].tolist() == [model.items.id_of(model.item_index("Item 20 ♪"))]
+
+
+def test_pairs_that_vanish_score_as_in_lists():
+    als = MODELS["als"]
+    small = replace(
+        als, user_factors=np.ldexp(als.user_factors, -70),
+        item_factors=np.ldexp(als.item_factors, -60),
+    )  # fmt: skip
+    ranked = top_items(small, [0, 7], k=44)
+    users = np.repeat(np.int32([0, 7]), 44)
+    found = scores_of_pairs(small, users, ranked.indices.ravel())
+    assert found.tobytes() == ranked.scores.tobytes()
+    assert (found != 0).any()
+
+
+def test_pairs_that_are_none_say_where():
+    model = MODELS["ease"]
+    user, item = model.users.id_of(0), model.items.id_of(0)
+    with pytest.raises(SettingError, match=r"2 users and 1 items given\. Repeat"):
+        al.scores(model, [user, user], [item])
+    with pytest.raises(UnknownId, match=r"user 'usher 1' is not .*At position 1 of the users"):
+        al.scores(model, [user, "usher 1"], [item, "no"])
+    with pytest.raises(UnknownId, match=r"item 'no' is neither .*At position 2 of the items"):
+        al.scores(model, [user] * 3, [item, "Item 20 ♪", "no"])
+    with pytest.raises(SettingError, match="at position 0"):
+        al.scores(model, [0], [item])
+    with pytest.raises(al.AlsolikeError, match="A model is needed to score pairs"):
+        al.scores(None, [user], [item])
+
+
+def test_similar_users_are_those_of_the_largest_cosines():
+    model = MODELS["als"]
+    factors = model.user_factors.astype(np.float64)
+    lengths = np.linalg.norm(factors, axis=1)
+    has = lengths > 0
+    assert not has[NOBODY]
+    units = factors / np.where(has, lengths, 1)[:, None]
+    cosines = np.where(has[:, None] & has, units @ units.T, -np.inf)
+    np.fill_diagonal(cosines, -np.inf)
+    table = al.similar_users(model, k=5)
+    assert table.column_names == ("user", "rank", "similar_user", "score")
+    users, others = (
+        model.users.indices_of(table[name].tolist()) for name in table.column_names[::2]
+    )
+    assert sorted(set(users.tolist())) == np.flatnonzero(has).tolist()
+    assert table["rank"].tolist() == [1, 2, 3, 4, 5] * int(has.sum())
+    assert (users != others).all()
+    np.testing.assert_allclose(table["score"], cosines[users, others], atol=1e-6)
+    best = -np.sort(-cosines[has], axis=1)[:, :5].ravel()
+    np.testing.assert_allclose(table["score"], best, atol=1e-6)
+    one = al.similar_users(model, [model.users.id_of(3), model.users.id_of(NOBODY)], k=5)
+    here = np.flatnonzero(users == 3)
+    assert one["similar_user"].tolist() == table["similar_user"][here].tolist()
+    assert one["score"].tobytes() == table["score"][here].tobytes()
+    threads = al.similar_users(model, k=5, engine=LocalEngine(1))
+    assert threads["similar_user"].tolist() == table["similar_user"].tolist()
+    assert threads["score"].tobytes() == table["score"].tobytes()
+
+
+def test_similar_users_that_cannot_be_found_are_an_error():
+    with pytest.raises(SettingError, match="compare users needs a model with factors; 'ease'"):
+        al.similar_users(MODELS["ease"])
+    with pytest.raises(UnknownId):
+        al.similar_users(MODELS["als"], "nobody here")
+    broken = replace(MODELS["als"], user_factors=np.full_like(MODELS["als"].user_factors, np.nan))
+    with pytest.raises(FitError, match=r"user 'user 0' \(row 0\) has factors that are not finite"):
+        al.similar_users(broken)
 
 
 def test_protocols_ask_for_what_they_name():

@@ -253,12 +253,12 @@ def test_what_a_score_means_is_said_wherever_one_is_given(client):
         for part, about in shape["properties"].items()
         if part in {"score", "cosine"}
     ]
-    assert {name for name, _, _ in found} == {"Ranked", "Explained", "Neighbourhood"}
+    assert {name for name, _, _ in found} == {"Ranked", "Suggested", "Explained", "Neighbourhood"}
     for name, part, words in found:
         assert "no probability" in words, name
         assert part == "cosine" or "above 1 or below 0" in words, name
     page = client.get("/docs").text
-    assert page.count("may be above 1 or below 0 and is no probability") == 2
+    assert page.count("may be above 1 or below 0 and is no probability") == 3
     assert "keep or refuse" in page
 
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from alsolike.recommending.explaining import explain
     from alsolike.recommending.many import recommend, similar
     from alsolike.recommending.one import recommend_for_likes
+    from alsolike.recommending.pairs import scores
+    from alsolike.recommending.similarity import similar_users
     from alsolike.run import run_job
     from alsolike.tables import Table
     from alsolike.tuning.search import search
@@ -81,8 +83,10 @@ __all__ = [
     "recommend_for_likes",
     "run_job",
     "save",
+    "scores",
     "search",
     "similar",
+    "similar_users",
 ]
 
 _ROOMS = {
@@ -111,6 +115,8 @@ _ROOMS = {
     "recommending.explaining": ("explain",),
     "recommending.many": ("recommend", "similar"),
     "recommending.one": ("recommend_for_likes",),
+    "recommending.pairs": ("scores",),
+    "recommending.similarity": ("similar_users",),
     "job": ("Job",),
     "run": ("run_job",),
     "tables": ("Table",),

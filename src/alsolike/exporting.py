@@ -33,11 +33,12 @@ from alsolike.errors import BundleError, SettingError
 from alsolike.hints import did_you_mean
 from alsolike.mirroring import Counts, Make, mirrored
 from alsolike.models import bundle
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.base import FittedModel, HasFactors
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, checked_k
 from alsolike.recommending.fallback import WithoutLikes, check_without_likes, fallback_notes
 from alsolike.recommending.many import Ranked, shown_items, similar_indices
+from alsolike.recommending.nearest import comparing
 from alsolike.shelving import (
     Shelves,
     Stock,
@@ -182,8 +183,9 @@ def export(
     loaded, version = _loaded(model)
     engine = engine or LocalEngine()
     similar = similar_indices(
-        loaded, np.arange(len(loaded.items)), k=min(length, max(len(loaded.items), 1)),
-        min_count=min_count, engine=engine, observer=observer,
+        comparing(loaded, "compare items"), np.arange(len(loaded.items)),
+        k=min(length, max(len(loaded.items), 1)), min_count=min_count, engine=engine,
+        observer=observer,
     )  # fmt: skip
     kinds = [Shelves("item", "similar_item", "similar_items", loaded.items, similar)]
     notes: list[str] = []
@@ -228,7 +230,7 @@ def _checked_formats(formats: Collection[str]) -> list[str]:
     return given
 
 
-def _loaded(path: str | os.PathLike[str]) -> tuple[FactorModel, str]:
+def _loaded(path: str | os.PathLike[str]) -> tuple[FittedModel, str]:
     """Return a model and its version, both of one bundle."""
     manifest = bundle.describe(path)
     model = bundle.load(path)
@@ -269,7 +271,10 @@ class _Site:
 
     def __init__(self, stock: Stock, *, remote_images: bool) -> None:
         self._stock, self._remote = stock, remote_images
-        self._pages = ItemPages(self._card, self._path, remote_images)
+        self._scale = stock.model.similarity
+        scores = stock.kinds[0].ranked.scores
+        best = float(scores.max(initial=0.0)) if self._scale.most is None else self._scale.most
+        self._pages = ItemPages(self._card, self._path, remote_images, full=best)
         self._rows = range(len(stock.ids))
 
     def files(self) -> Makers:
@@ -311,7 +316,7 @@ class _Site:
 
     def _user(self, shelves: Shelves, row: int) -> bytes:
         page = self._pages.user(
-            shelves.owners.id_of(row), shelves.near(row), by_popularity=shelves.is_popular(row)
+            shelves.owners.id_of(row), shelves.near(row), n_by_model=shelves.n_by_model(row)
         )
         return page.encode("utf-8")
 
@@ -324,6 +329,8 @@ class _Site:
             f"{len(self._rows):,} items, with up to {about['k']:,} similar ones each. "
             f"Model {about['name']}, version {self._stock.version[:12]}."
         )
+        if not isinstance(self._stock.model, HasFactors):
+            words += f" The score of a similar item: {self._scale.words}."
         chosen = np.argsort(-self._stock.model.item_counts, kind="stable")[:_CHOSEN].tolist()
         page = self._pages.index("Similar items", about=words, chosen=chosen, lists=lists)
         return page.encode("utf-8")

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.filenames import place_of
-from alsolike.models.base import Basis
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.base import Basis, FittedModel
 from alsolike.recommending.answers import Mask, tidy
 from alsolike.recommending.fallback import Lists
 from alsolike.recommending.many import Ranked
@@ -39,7 +40,8 @@ class Shelves:
     ranked : Ranked, of as many rows
     popular : bool, of the shape of `ranked`, or None
         Of recommendations: which items are listed by popularity, see
-        `alsolike.recommending.fallback`. The score is then how many like the item.
+        `alsolike.recommending.fallback`: none, all, or the last ones. The score is then how many
+        like the item.
     """
 
     owner: str
@@ -49,15 +51,24 @@ class Shelves:
     ranked: Ranked
     popular: Mask | None = None
 
-    def is_popular(self, row: int) -> bool:
-        """Tell whether a list is of the most liked items, since the model knows nothing."""
-        return self.popular is not None and bool(self.popular[row, :1].any())
+    def n_by_model(self, row: int) -> int:
+        """Return how many items of a list come before those that are listed by popularity."""
+        listed = self.ranked.indices[row] >= 0
+        return int(
+            np.count_nonzero(listed if self.popular is None else listed & ~self.popular[row])
+        )
 
     def basis(self, row: int) -> Basis | None:
-        """Return how the items of a list were found; None of similar items."""
+        """Return how the first item of a list was found; None of similar items."""
         if self.popular is None:
             return None
-        return "popularity" if self.is_popular(row) else "model"
+        return "popularity" if self.popular[row, :1].any() else "model"
+
+    def bases(self, row: int) -> list[Basis | None]:
+        """Return how each item of a list was found; None of similar items."""
+        n_by_model, n_listed = self.n_by_model(row), len(self.near(row))
+        first: Basis | None = None if self.popular is None else "model"
+        return [first] * n_by_model + ["popularity"] * (n_listed - n_by_model)
 
     def near(self, row: int) -> Near:
         """Return the items of a shelf, as rows with their scores, best first."""
@@ -71,14 +82,14 @@ class Stock:
 
     Parameters
     ----------
-    model : FactorModel
+    model : FittedModel
     about : mapping of str to plain values
         Version of the model, and how the shelves were made.
     kinds : tuple of Shelves
         Similar items; perhaps recommendations.
     """
 
-    model: FactorModel
+    model: FittedModel
     about: dict[str, Any]
     kinds: tuple[Shelves, ...]
 
@@ -139,8 +150,10 @@ def write_json_lines(place: Path, stock: Stock, shelves: Shelves) -> None:
     with replacing(place) as part, part.open("wb") as handle:
         for row in range(len(shelves.owners)):
             near = (
-                f'{{{stock.labels[index]},"score":{score:.{_ALL_DIGITS}g}}}'
-                for index, score in shelves.near(row)
+                f'{{{stock.labels[index]},"score":{score:.{_ALL_DIGITS}g}{basis}}}'
+                for (index, score), basis in zip(
+                    shelves.near(row), _other_bases(shelves, row), strict=True
+                )
             )
             line = (
                 f"{{{_owner(stock, shelves, row)}{_basis(shelves, row)},"
@@ -185,9 +198,11 @@ def _insert(database: sqlite3.Connection, stock: Stock, shelves: Shelves) -> Non
     database.executemany(
         f"INSERT INTO {shelves.title} VALUES ({places})",  # noqa: S608 - our own names
         (
-            (owner, rank, stock.ids[index], score, *([shelves.basis(row)] if with_basis else ()))
+            (owner, rank, stock.ids[index], score, *([basis] if with_basis else ()))
             for row, owner in enumerate(shelves.owners)
-            for rank, (index, score) in enumerate(shelves.near(row), start=1)
+            for rank, ((index, score), basis) in enumerate(
+                zip(shelves.near(row), shelves.bases(row), strict=True), start=1
+            )
         ),
     )
 
@@ -205,9 +220,9 @@ def json_shelf(stock: Stock, shelves: Shelves, row: int) -> bytes:
     """
     count = f',"likes":{stock.model.item_counts[row]}' if shelves.owner == "item" else ""
     near = (
-        f'{{{stock.labels[index]},"score":{score:.{_DIGITS}g},'
+        f'{{{stock.labels[index]},"score":{score:.{_DIGITS}g}{basis},'
         f'"file":"items/{stock.places[index]}.json"}}'
-        for index, score in shelves.near(row)
+        for (index, score), basis in zip(shelves.near(row), _other_bases(shelves, row), strict=True)
     )
     shelf = f'"{shelves.title}":[{",".join(near)}]'
     return f"{{{_owner(stock, shelves, row)}{count}{_basis(shelves, row)},{shelf}}}\n".encode()
@@ -233,6 +248,12 @@ def _basis(shelves: Shelves, row: int) -> str:
     """Return how a list was found, as a further member of a JSON object; nothing of a shelf."""
     basis = shelves.basis(row)
     return "" if basis is None else f',"basis":{_json(basis)}'
+
+
+def _other_bases(shelves: Shelves, row: int) -> list[str]:
+    """Return the same of each item that was found in another way than its list's first."""
+    of_list = shelves.basis(row)
+    return ["" if one == of_list else f',"basis":{_json(one)}' for one in shelves.bases(row)]
 
 
 def _json(value: object) -> str:

@@ -10,10 +10,10 @@ from alsolike.errors import UnknownId
 from alsolike.hints import did_you_mean_id
 
 if TYPE_CHECKING:
-    from alsolike.models.factor_model import FactorModel
+    from alsolike.models.base import FittedModel
 
 
-def item_ids(model: "FactorModel", typed: Sequence[str]) -> list[str]:
+def item_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
     """Return the ids of items given by id or name."""
     found = []
     for text in map(_as_utf8, typed):
@@ -24,7 +24,7 @@ def item_ids(model: "FactorModel", typed: Sequence[str]) -> list[str]:
     return found
 
 
-def user_ids(model: "FactorModel", typed: Sequence[str]) -> list[str]:
+def user_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
     """Return the ids of users, each of them known."""
     texts = [_as_utf8(text) for text in typed]
     for text in texts:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alsolike.cli.asked import item_ids, some_or_all, user_ids
-from alsolike.cli.files import read_likes, write_rows
+from alsolike.cli.files import write_rows
+from alsolike.cli.judging import held_out_likes
 from alsolike.cli.options import (
     PATH,
     k_option,
@@ -19,12 +20,8 @@ from alsolike.cli.options import (
 from alsolike.cli.printing import say, say_answer, say_table, warn
 
 if TYPE_CHECKING:
-    from alsolike.models.factor_model import FactorModel
     from alsolike.recommending.fallback import WithoutLikes
     from alsolike.tables import Table
-
-
-_LEAVE_OUT, _KEEP = "leave out what was seen", ", or give --keep-seen"
 
 
 @click.command()
@@ -39,27 +36,14 @@ def evaluate(
     model: Path, held_out: str, k: int, keep_seen: bool, verbose: bool, **options: Any
 ) -> None:
     """Score a model on a table of held-out likes, with the interval of each mean."""
-    from alsolike.data.joining import aligned
     from alsolike.engines.local import LocalEngine
-    from alsolike.errors import SettingError
     from alsolike.evaluation.measures import evaluate as measure
     from alsolike.evaluation.results import said_of_degenerate
     from alsolike.models import bundle
-    from alsolike.recommending.answers import history_of
 
     loaded = bundle.load(model)
     engine = LocalEngine(options["threads"])
-    found, _ = read_likes(held_out, options, reads=[model])
-    known, unknown = aligned(found, loaded.users, loaded.items)
-    if unknown:
-        say(f"{unknown:,} likes of users or items that the model does not know left out.")
-    exclude = None if keep_seen else history_of(loaded, _LEAVE_OUT, way_out=_KEEP)
-    if exclude is not None and (both := (exclude.user_items != 0).multiply(known.user_items).nnz):
-        raise SettingError(
-            f"{both:,} of these likes are among those that the model was trained on, and could "
-            "never be found where seen items are left out. Give likes that were held out, or "
-            "--keep-seen."
-        )
+    known, exclude = held_out_likes(loaded, model, held_out, options, keep_seen=keep_seen)
     evaluation = measure(loaded, known, exclude=exclude, k=k, engine=engine)
     summary = evaluation.summary()
     say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
@@ -156,7 +140,7 @@ def recommend(
     refuse_overlap([model], filter(None, [to]))
     loaded = bundle.load(model)
     if not keep_seen:
-        history_of(loaded, _LEAVE_OUT, way_out=_KEEP)
+        history_of(loaded, "leave out what was seen", way_out=", or give --keep-seen")
     ids = list(loaded.users) if asked is None else user_ids(loaded, asked)
     table = many.recommend(
         loaded,
@@ -174,6 +158,63 @@ def recommend(
     none = "No item is left to recommend; try --keep-seen, or other lists."
     none = "" if fallbacks and without_likes == "empty" else none
     _show(table, to, none=none, verbose=verbose)
+
+
+@click.command("similar-users")
+@click.argument("model", type=PATH)
+@click.argument("users", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All users.")
+@k_option
+@to_option
+@verbose_option
+@threads_option
+def similar_users(
+    model: Path,
+    users: tuple[str, ...],
+    every: bool,
+    k: int,
+    to: Path | None,
+    verbose: bool,
+    threads: int | None,
+) -> None:
+    """List the users most similar to USERS, by id; of models with factors."""
+    from alsolike.engines.local import LocalEngine
+    from alsolike.models import bundle
+    from alsolike.models.base import HasFactors, able
+    from alsolike.recommending.similarity import similar_users as find
+    from alsolike.writing import refuse_overlap
+
+    asked = some_or_all(users, every=every, what="user")
+    refuse_overlap([model], filter(None, [to]))
+    loaded = able(bundle.load(model), HasFactors, "compare users")
+    ids = None if asked is None else user_ids(loaded, asked)
+    table = find(loaded, ids, k=k, engine=LocalEngine(threads))
+    without = dict.fromkeys(loaded.users if ids is None else ids)
+    for user in table["user"].tolist():
+        without.pop(user, None)
+    if without:
+        first, others = next(iter(without)), len(without) - 1
+        more = f" and {others:,} others" if others else ""
+        say(f"No similar users of {first!r}{more}: the model knows no likes of theirs.", err=True)
+    _show(table, to, verbose=verbose)
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("user")
+@click.argument("items", nargs=-1, required=True)
+@to_option
+@verbose_option
+def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verbose: bool) -> None:
+    """Score ITEMS, by id or name, for a USER."""
+    from alsolike.models import bundle
+    from alsolike.recommending.pairs import scores as of_pairs
+    from alsolike.writing import refuse_overlap
+
+    refuse_overlap([model], filter(None, [to]))
+    loaded = bundle.load(model)
+    ids = item_ids(loaded, items)
+    _show(of_pairs(loaded, user_ids(loaded, [user]) * len(ids), ids), to, verbose=verbose)
 
 
 @click.command()
@@ -221,9 +262,7 @@ def describe(model: Path) -> None:
     say(bundle.describe(model))
 
 
-def _say_without(
-    model: "FactorModel", ids: list[str] | None, table: "Table", min_count: int
-) -> None:
+def _say_without(model: Any, ids: list[str] | None, table: "Table", min_count: int) -> None:
     """Say on standard error which items have no neighbours, and why."""
     from alsolike.recommending.answers import why_no_neighbours
 

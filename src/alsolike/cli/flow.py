@@ -1,12 +1,13 @@
 """The verbs of the flow: from a table of likes to a fitted model."""
 
+import contextlib
 import os
 import shlex
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +15,6 @@ from alsolike.cli.files import read_likes, write_likes
 from alsolike.cli.options import (
     PATH,
     asked_of,
-    checked,
     quiet_option,
     reading_options,
     searching_options,
@@ -28,6 +28,9 @@ from alsolike.cli.options import (
     verbose_option,
 )
 from alsolike.cli.printing import as_shown, brief, on_one_screen, say, warn
+
+if TYPE_CHECKING:
+    from alsolike.models.base import FittedModel
 
 
 @click.command()
@@ -246,6 +249,11 @@ def runs(folder: Path, to: Path | None, verbose: bool) -> None:
 @click.argument("likes", type=click.Path())
 @reading_options
 @click.option("--to", required=True, type=PATH, help="Folder of the model to make.")
+@click.option(
+    "--family",
+    metavar="NAME",
+    help="als, item-knn, ease, popularity or random [default: als, or what --from is].",
+)
 @click.option("--from", "begin", type=PATH, help="A model to go on from.")
 @click.option("--add", is_flag=True, help="LIKES are new ones, to add to those in --from.")
 @set_option
@@ -256,6 +264,7 @@ def runs(folder: Path, to: Path | None, verbose: bool) -> None:
 def fit(
     likes: str,
     to: Path,
+    family: str | None,
     begin: Path | None,
     add: bool,
     settings: tuple[str, ...],
@@ -270,30 +279,49 @@ def fit(
     from alsolike.data.joining import joined
     from alsolike.engines.local import LocalEngine
     from alsolike.errors import SettingError
-    from alsolike.models import als, bundle
-    from alsolike.models.config import ALSConfig
+    from alsolike.models import bundle
+    from alsolike.models.base import HasLoss
+    from alsolike.models.fitting import fit as train
+    from alsolike.models.registry import family_of
 
     engine = LocalEngine(options["threads"])
-    changes = checked(settings_of(settings))
-    bundle.refuse_other_folder(to)
-    from_another = [] if begin is None or begin == to else [begin]
-    found, report = read_likes(likes, options, reads=from_another, writes=[to])
     start = None if begin is None else bundle.load(begin)
-    config = ALSConfig() if start is None else ALSConfig.from_settings(start.settings)
+    config = _config(start, family, settings_of(settings))
+    bundle.refuse_other_folder(to)
     if add and (start is None or start.history is None):
         raise SettingError("--add needs --from with a model that holds its likes.")
-    with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead() as compiling:
+    from_another = [] if begin is None or begin == to else [begin]
+    found, report = read_likes(likes, options, reads=from_another, writes=[to])
+    kind = family_of(config)
+    with Terminal(quiet=quiet, verbose=verbose) as terminal, contextlib.ExitStack() as meanwhile:
         terminal.tell(report)
         if add and start is not None and start.history is not None:
             found = joined(start.history, found, observer=terminal)
-        _tell_of(terminal, compiling=compiling)
-        model = als.fit(
-            found, replace(config, **changes), start=start, engine=engine, observer=terminal
-        )
-        terminal.tell(f"{model!r}, loss {als.loss(model, engine=engine):.6g}")
+        if start is not None and not kind.goes_on:
+            terminal.tell(f"{kind.name} is trained anew, with the settings of {begin}.")
+            start = None
+        if kind.code(config, found) is not None:
+            _tell_of(terminal, compiling=meanwhile.enter_context(ahead()))
+        model = train(found, config, start=start, engine=engine, observer=terminal)
+        loss = f", loss {model.loss(engine=engine):.6g}" if isinstance(model, HasLoss) else ""
+        terminal.tell(f"{model!r}{loss}")
     bundle.save(model, to, with_history=not without_history)
     if not quiet:
         say(f"Saved in {to}")
+
+
+def _config(start: "FittedModel | None", family: str | None, changes: dict[str, Any]) -> Any:
+    """Return the configuration to fit: of a model to go on from, or of a family, and changed."""
+    from alsolike.errors import SettingError
+    from alsolike.models.fitting import config_for
+    from alsolike.models.registry import family_of_model
+
+    if start is None:
+        return config_for(family=family, **changes)
+    known = family_of_model(start, "go on from it")
+    if not known.is_trained:
+        raise SettingError(f"--from: {start!r} was made elsewhere, and training cannot go on.")
+    return config_for(known.config.from_settings(start.settings), family=family, **changes)
 
 
 @click.command("compile")

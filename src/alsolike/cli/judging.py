@@ -17,7 +17,7 @@ from alsolike.cli.printing import say, say_answer
 
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
-    from alsolike.models.factor_model import FactorModel
+    from alsolike.models.base import FittedModel
 
 
 @click.command()
@@ -44,7 +44,7 @@ def passport(
 
 
 def held_out_likes(
-    loaded: "FactorModel", model: Path, table: str, options: dict[str, Any], *, keep_seen: bool
+    loaded: "FittedModel", model: Path, table: str, options: dict[str, Any], *, keep_seen: bool
 ) -> "tuple[Interactions, Interactions | None]":
     """Return a table's likes over a model's ids, and what its lists leave out."""
     from alsolike.data.joining import aligned

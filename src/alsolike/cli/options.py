@@ -257,12 +257,12 @@ to_option = click.option("--to", type=PATH, help="A .csv or .parquet file, in pl
 
 
 def settings_of(texts: tuple[str, ...]) -> dict[str, Any]:
-    """Return ``name=value`` texts as settings; numbers become numbers.
+    """Return ``name=value`` texts as settings; numbers become numbers, and lists lists.
 
-    >>> settings_of(("alpha=40", "confidence=log"))
-    {'alpha': 40, 'confidence': 'log'}
+    >>> settings_of(("alpha=40", "confidence=log", "steps=[1, 2]"))
+    {'alpha': 40, 'confidence': 'log', 'steps': [1, 2]}
     """
-    return {name: _value(text) for name, text in _named(texts)}
+    return {name: _value(text, name) for name, text in _named(texts)}
 
 
 def grid_of(texts: tuple[str, ...]) -> dict[str, list[Any]]:
@@ -367,12 +367,22 @@ def _named(texts: tuple[str, ...]) -> list[tuple[str, str]]:
     return list(pairs.items())
 
 
-def _value(text: str) -> Any:
-    """Return a number where the text is one, None or a truth value by name, or else the text."""
+def _value(text: str, name: str = "") -> Any:
+    """Return a number where the text is one, None or a truth value by name, or else the text.
+
+    What begins as a list, a table or a quoted text is read as TOML reads it.
+    """
     plain = text.strip()
     named = {"none": None, "true": True, "false": False}
     if plain.casefold() in named:
         return named[plain.casefold()]
+    if name and plain[0] in "[{\"'":
+        import tomllib
+
+        try:
+            return tomllib.loads(f"value = {plain}")["value"]
+        except tomllib.TOMLDecodeError as error:
+            raise SettingError(f"{name}={plain}: a TOML value expected. {error}.") from error
     for kind in (int, float):
         try:
             return kind(plain)

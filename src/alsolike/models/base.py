@@ -183,6 +183,14 @@ class Explains(Protocol):
         """Return what likes (rows of items) of these values add to the scores of items (rows)."""
 
 
+@runtime_checkable
+class HasLoss(Protocol):
+    """Was fitted by minimizing an objective, and says how small it is."""
+
+    def loss(self, *, engine: Engine | None = None) -> float:
+        """Return the objective on the data that it was fitted to."""
+
+
 class FittedModel(ABC):
     """What all our models have: ids, likes of the items, and what is known of them.
 
@@ -295,6 +303,9 @@ class FittedModel(ABC):
         for name, found in self._rows_by_name.items():
             rows.setdefault(name.casefold(), []).extend(found)
         return rows
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.users):,} users, {len(self.items):,} items)"
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>"

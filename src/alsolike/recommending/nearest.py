@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from alsolike.errors import SettingError
-from alsolike.models.base import Floats, HasFactors, ItemScorer, able
+from alsolike.models.base import FittedModel, Floats, HasFactors, ItemScorer, able
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,
@@ -37,13 +37,14 @@ def comparing(model: Any, purpose: str) -> Any:
     return model if isinstance(model, HasFactors) else able(model, ItemScorer, purpose)
 
 
-def expect_cosines(model: Any) -> None:
-    """Raise SettingError where an item is not compared with itself as 1, for `include_self`."""
+def with_cosines(model: Any) -> HasFactors:
+    """Return `model`, or raise SettingError where items are not compared by cosines."""
     if not isinstance(model, HasFactors):
         raise SettingError(
             f"include_self puts an item before its neighbours, with cosine 1, and {model.name!r} "
             "compares items by scores of its own. Leave out include_self."
         )
+    return model
 
 
 class Neighbours:
@@ -69,7 +70,7 @@ class Neighbours:
     (2, True)
     """
 
-    def __init__(self, model: HasFactors | ItemScorer) -> None:
+    def __init__(self, model: FittedModel | HasFactors | ItemScorer) -> None:
         self._by: _Way
         if isinstance(model, HasFactors):
             self._by = _Cosines(model)

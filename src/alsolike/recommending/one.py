@@ -44,7 +44,7 @@ from alsolike.recommending.fallback import (
     left_out_of,
     shown,
 )
-from alsolike.recommending.nearest import Neighbours, comparing, expect_cosines
+from alsolike.recommending.nearest import Neighbours, with_cosines
 from alsolike.recommending.ranking import ranked_for_likes, ranked_for_user, row_of_likes
 from alsolike.tables import Table
 
@@ -273,12 +273,11 @@ def similar_to(
         The item is neither an id nor exactly one item's name.
     """
     length = checked_k(k)
-    scorer = comparing(model, "compare items")
-    if include_self:
-        expect_cosines(model)
+    neighbours = Neighbours(model)
+    cosines = with_cosines(model) if include_self else None
     (row,) = known_items(model, [item])
-    indices, scores = Neighbours(scorer).similar(row, length, min_count=min_count)
-    if include_self and with_direction(scorer)[row]:
+    indices, scores = neighbours.similar(row, length, min_count=min_count)
+    if cosines is not None and with_direction(cosines)[row]:
         indices = np.concatenate(([row], indices[: length - 1])).astype(np.int32)
         scores = np.concatenate(([1.0], scores[: length - 1])).astype(np.float32)
     asked = ("item", model.items.ids_of([row]))

@@ -50,9 +50,10 @@ def listed_alike(model: Recommender, rows: Indices, scores: Floats, kept: Counts
     last = np.maximum(kept - 1, 0)
     # Two scores of a list that differ say that not all are alike.
     flat: Mask = scores[:, 0] == scores[np.arange(len(rows)), last]
-    if not isinstance(model, HasFactors):
+    if flat.any() and not isinstance(model, HasFactors):
         flat &= kept > 0
-    flat[flat] = users_alike(model, rows[flat])
+    if flat.any():
+        flat[flat] = users_alike(model, rows[flat])
     return flat
 
 

@@ -25,7 +25,7 @@ from alsolike.recommending.answers import (
     unit_rows,
     with_direction,
 )
-from alsolike.recommending.nearest import comparing, expect_cosines
+from alsolike.recommending.nearest import comparing, with_cosines
 from alsolike.recommending.scan import NotFiniteError, Plain, Products, Ranked, Scan, Source
 from alsolike.recommending.scoring import not_finite
 from alsolike.tables import Table
@@ -85,7 +85,7 @@ def similar_indices(
         return _put_back(found, rows, asked, include_self=include_self)
     scorer: ItemScorer = comparing(model, "compare items")
     if include_self:
-        expect_cosines(model)
+        with_cosines(model)
     try:
         return _others(Plain(rows, _Beside(scorer)), rows, shown, length).run(
             engine, observer, task

@@ -25,6 +25,8 @@ _RASTER = re.compile(r"data:image/(png|jpeg|gif|webp);base64,([a-z0-9+/=]+)", re
 _FACES_KEPT = 1 << 17
 _MOST_OF_A_NAME = 120
 
+_SMALL = 0.1  # similar items that all score below are shown with three digits that count
+
 _UP = "../../"  # from the page of an item or a user
 
 Near = Sequence[tuple[int, float]]
@@ -80,18 +82,21 @@ class ItemPages:
         From an item's row to the path of its page, two folders down.
     remote_images : bool
         Load pictures from the web; otherwise a drawing stands for them.
+    full : float
+        The score of a similar item at which its bar is full.
     """
 
     card_of: Callable[[int], Card]
     path_of: Callable[[int], str]
     remote_images: bool = False
+    full: float = 1.0
 
     def __post_init__(self) -> None:
         self._pictures = Pictures(remote=self.remote_images, budget=ANY_NUMBER)
         self._face = functools.lru_cache(_FACES_KEPT)(self._draw)
 
     def item(self, row: int, near: Near) -> str:
-        """Return the page of an item and its neighbours, given as rows and cosines."""
+        """Return the page of an item and its neighbours, given as rows and scores."""
         face = self._face(row)
         card = face.card
         facts = [f"<p>{escaped(card.note)}</p>"] if card.note else []
@@ -107,15 +112,21 @@ class ItemPages:
             up=_UP,
         )
 
-    def user(self, user_id: str, near: Near, *, by_popularity: bool = False) -> str:
+    def user(self, user_id: str, near: Near, *, n_by_model: int) -> str:
         """Return the page of a user's recommendations, given as rows and scores.
 
-        Where they are listed by popularity, the page says so.
+        Where some are listed by popularity, after so many of the model, the page says so.
         """
         name = isolated(user_id, most=_MOST_OF_A_NAME)
-        shelf = self._shelf(near, bars=False) or "<p>No item is left to recommend.</p>"
+        shelf = self._shelf(near[: n_by_model or None], bars=False)
+        shelf = shelf or "<p>No item is left to recommend.</p>"
         title, about = "Recommended for", ""
-        if by_popularity:
+        if n_by_model and n_by_model < len(near):
+            shelf += (
+                "\n<p>For more the model has no reason. These are the items that most others "
+                f"like, and how many do.</p>\n{self._shelf(near[n_by_model:], bars=False)}"
+            )
+        elif n_by_model < len(near):
             title = "Most liked, for"
             about = (
                 "<p>The model knows no likes of this user to recommend by. These are the items "
@@ -167,7 +178,8 @@ class ItemPages:
 
     def _shelf(self, near: Near, *, bars: bool) -> str:
         tiles = "\n".join(
-            f"<li>{self._face(row).tile}{_score(score, bar=bars)}</li>" for row, score in near
+            f"<li>{self._face(row).tile}{_score(score, self.full if bars else None)}</li>"
+            for row, score in near
         )
         return f'<ol class="near">\n{tiles}\n</ol>' if tiles else ""
 
@@ -252,11 +264,15 @@ def _span(listed: Listing) -> str:
     return f"{first} … {last}"
 
 
-def _score(score: float, *, bar: bool) -> str:
-    if not bar:
+def _score(score: float, full: float | None) -> str:
+    """Return a score as a number, and a bar where it is known at which score that is full."""
+    if full is None:
         return f'<p class="score">{score:#.3g}</p>'
-    length = round(100 * min(max(score, 0.0), 1.0))
+    length = round(100 * min(max(score, 0.0), full) / full) if full > 0 else 0
+    text = f"{score:z.2f}" if full >= _SMALL else f"{score:.3g}"
+    if full > 1 and float(score).is_integer():  # how many like it
+        text = f"{score:,.0f}"
     return (
-        f'<p class="score">{score:z.2f}<svg viewBox="0 0 100 1" preserveAspectRatio="none" '
+        f'<p class="score">{text}<svg viewBox="0 0 100 1" preserveAspectRatio="none" '
         f'aria-hidden="true"><rect width="{length}" height="1"/></svg></p>'
     )

@@ -6,23 +6,17 @@ from typing import Any
 import numpy as np
 
 from alsolike.errors import UnknownId
-from alsolike.models.base import Basis
-from alsolike.recommending.answers import (
-    MIN_COUNT,
-    Mask,
-    history_of,
-    open_ids,
-    open_items,
-)
-from alsolike.recommending.explaining import Explanation, explain, explained
-from alsolike.recommending.fallback import MostLiked, WithoutLikes, basis_of
-from alsolike.recommending.one import best_for, recommend_one
+from alsolike.recommending.answers import MIN_COUNT, Mask, open_items
+from alsolike.recommending.explaining import Explanation
+from alsolike.recommending.fallback import Found, MostLiked, WithoutLikes
+from alsolike.web import asking
+from alsolike.web.asking import Taste, taste_of
 from alsolike.web.holding import Held
 from alsolike.web.settings import POPULARITY
 from alsolike.web.strips import popular_rows
-from alsolike.web.tastes import Taste, taste_of
 
 _MOST_HINTS = 3
+_MOST_NAMESAKES = 50
 _MOST_OF_A_TEXT = 100
 
 Ranking = Sequence[tuple[int, float]]  # rows of items and their scores
@@ -96,6 +90,20 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= _MOST_OF_A_TEXT else f"{text[:_MOST_OF_A_TEXT]}…")
 
 
+def found_of(ranking: Ranking) -> Found:
+    """Return what is listed by popularity as all lists of recommendations are."""
+    rows = np.array([row for row, _ in ranking], dtype=np.int32)
+    scores = np.array([score for _, score in ranking], dtype=np.float32)
+    return Found(rows, scores, "popularity", np.ones(len(rows), dtype=bool))
+
+
+def recommended(held: Held, found: Found) -> list[dict[str, Any]]:
+    """Return a list of recommendations as its places, each with how it was found."""
+    ranking = list(zip(found.rows.tolist(), found.scores.tolist(), strict=True))
+    places = zip(ranked(held, ranking), found.bases.tolist(), strict=True)
+    return [{**place, "basis": basis} for place, basis in places]
+
+
 def ranked(held: Held, ranking: Ranking) -> list[dict[str, Any]]:
     """Return rows and scores as places of a list."""
     model = held.model
@@ -156,10 +164,8 @@ def recommendations(
     deny: Iterable[str] | None = None,
     without_likes: WithoutLikes = "popular",
     by_likes: bool = False,
-) -> tuple[Ranking, Taste, Basis]:
-    """Return what is recommended to a user, what it was recommended for, and how it was found.
-
-    Somebody with live likes is folded in from all likes together.
+) -> tuple[Found, Taste]:
+    """Return what is recommended to a user, and what it was recommended for.
 
     Raises
     ------
@@ -167,23 +173,15 @@ def recommendations(
         Nothing is known of the user.
     """
     taste = taste_of(held, user, live)
-    if not taste.known and not live:
-        raise UnknownId(f"Model {held.name!r} knows no user {user[:200]!r}, nor any like of it.")
+    _refuse_unknown(held, taste, live)
     if by_likes:
-        seen = taste.values if exclude_seen else ()
-        return popular(held, k, without=seen, allow=allow, deny=deny), taste, "popularity"
-    if taste.live or not taste.known:
-        found, basis = for_likes(
-            held, taste.values, k, exclude=exclude_seen, allow=allow, deny=deny,
-            without_likes=without_likes,
-        )  # fmt: skip
-        return found, taste, basis
-    table = recommend_one(
-        held.model, user, k=k, exclude_seen=exclude_seen and held.model.history is not None,
-        allow=allow, deny=deny, without_likes=without_likes,
-    )  # fmt: skip
-    ranking = _rows_of(held, table["item"].tolist(), table["score"].tolist())
-    return ranking, taste, basis_of(held.model, held.model.users.index_of(user))
+        seen = {*taste.values, *taste.aside} if exclude_seen else ()
+        return found_of(popular(held, k, without=seen, allow=allow, deny=deny)), taste
+    may_appear = _may_appear(held, allow, deny)
+    found = asking.listed(
+        held, taste, k, may_appear, exclude_seen=exclude_seen, without_likes=without_likes
+    )
+    return found, taste
 
 
 def for_likes(
@@ -195,15 +193,12 @@ def for_likes(
     allow: Iterable[str] | None = None,
     deny: Iterable[str] | None = None,
     without_likes: WithoutLikes = "popular",
-) -> tuple[Ranking, Basis]:
-    """Return what is recommended for likes, rows to values, by fold-in, and how it was found."""
-    rows = np.array(list(values), dtype=np.int32)
+) -> Found:
+    """Return what is recommended for likes, rows to values, by fold-in."""
     may_appear = _may_appear(held, allow, deny)
-    if exclude:
-        may_appear[rows] = False
-    given = list(values.values())
-    found = best_for(held.model, rows, given, may_appear, k, without_likes)
-    return list(zip(found.rows.tolist(), found.scores.tolist(), strict=True)), found.basis
+    return asking.listed_for(
+        held, values, k, may_appear, exclude=exclude, without_likes=without_likes
+    )
 
 
 def explanation(held: Held, user: str, item: str, live: Mapping[str, float]) -> Explanation:
@@ -213,18 +208,21 @@ def explanation(held: Held, user: str, item: str, live: Mapping[str, float]) -> 
     ------
     UnknownId
         Nothing is known of the user, or the item is unknown.
+    Unable
+        The model does not score by single likes.
     SettingError
         The model was trained on this user and saved without its history.
     """
-    taste = taste_of(held, user, live)
-    if not taste.live and (taste.known or not live):
-        return explain(held.model, user, item)
-    if taste.known:
-        history_of(held.model, "explain a score")
-    target = row_of(held, item)
-    rows = np.array(list(taste.values), dtype=np.int32)
-    values = np.array(list(taste.values.values()), dtype=np.float32)
-    return explained(held.model, user, target, rows, values)
+    target, taste = row_of(held, item), taste_of(held, user, live)
+    _refuse_unknown(held, taste, live)
+    return asking.explanation(held, taste, target)
+
+
+def _refuse_unknown(held: Held, taste: Taste, live: Mapping[str, float]) -> None:
+    if not taste.known and not live:
+        raise UnknownId(
+            f"Model {held.name!r} knows no user {taste.user[:200]!r}, nor any like of it."
+        )
 
 
 def sentence(name: str, other: str, shared: int | None, likes: int) -> str:
@@ -240,12 +238,27 @@ def sentence(name: str, other: str, shared: int | None, likes: int) -> str:
     return f"{shared:,} of the {likes:,} who like {other} also like {name}."
 
 
-def _rows_of(held: Held, ids: list[str], scores: list[float]) -> Ranking:
-    return [(row_of(held, item), score) for item, score in zip(ids, scores, strict=True)]
-
-
 def _may_appear(held: Held, allow: Iterable[str] | None, deny: Iterable[str] | None) -> Mask:
-    return open_items(len(held.model.items), *open_ids(held.model, allow, deny))
+    rows = [None if ids is None else [_meant(held, one) for one in ids] for ids in (allow, deny)]
+    return open_items(len(held.model.items), *rows)
+
+
+def _meant(held: Held, item: str) -> int:
+    """Return the row of an item by its id, or else by its name, as `FittedModel.item_index` does.
+
+    The index of names is a file that all workers share; a dictionary would be one in each.
+    """
+    row = held.model.items.find(item)
+    if row is not None:
+        return row
+    near = held.index.called(item) or held.index.find(item, limit=_MOST_NAMESAKES)
+    names = {row: _name(held, row) or "" for row in near}
+    same = [row for row, name in names.items() if name == item]
+    same = same or [row for row, name in names.items() if name.casefold() == item.casefold()]
+    if len(same) > 1:
+        ids = ", ".join(repr(held.model.items.id_of(row)) for row in sorted(same)[:_MOST_HINTS])
+        raise UnknownId(f"{len(same)} items are called {_short(item)}. Give an id of these: {ids}.")
+    return same[0] if same else row_of(held, item)
 
 
 def _name(held: Held, row: int) -> str | None:

@@ -15,14 +15,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alsolike.errors import SettingError
-from alsolike.models.base import Basis
 from alsolike.models.equations import checked_values
 from alsolike.recommending import fallback
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.web import answering, schemas
 from alsolike.web.convertors import OutsideRoute
 from alsolike.web.holding import Held
-from alsolike.web.quick import LARGE, USUAL_K, Shelves
+from alsolike.web.quick import USUAL_K
+from alsolike.web.service import service_of
 from alsolike.web.settings import POPULARITY
 
 OutsideId = Annotated[
@@ -114,11 +114,14 @@ def explain_neighbours(
     shared = None if held.likers is None else held.likers.shared(row, near)
     only = answering.similar(held, row, 1, min_count=0, allow=[other]) if row != near else []
     names = [one["name"] or one["item"] for one in both]
+    score = only[0][1] if only else float(row == near)
     return {
         "model": answering.source_of(held),
         "item": item_id,
         "other": other,
-        "cosine": only[0][1] if only else float(row == near),
+        "cosine": score,
+        "similarity": score,
+        "scale": held.model.similarity.words,
         "likes": both[0]["likes"],
         "likes_of_other": both[1]["likes"],
         "shared": shared,
@@ -185,10 +188,9 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
         checked_values(list(likes.values()), len(likes))
         if answering.is_popularity(slot):
             without = values if wish.exclude_seen else ()
-            ranking = answering.popular(held, k, without=without, **filters)
-            basis: Basis = "popularity"
+            found = answering.found_of(answering.popular(held, k, without=without, **filters))
         else:
-            ranking, basis = answering.for_likes(
+            found = answering.for_likes(
                 held, values, k, exclude=wish.exclude_seen, without_likes=wish.without_likes,
                 **filters,
             )  # fmt: skip
@@ -196,14 +198,14 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
             schemas.Recommended,
             model=answering.source_of(held, slot),
             user=None,
-            basis=basis,
-            recommendations=answering.ranked(held, ranking),
+            basis=found.basis,
+            recommendations=answering.recommended(held, found),
             training_likes=0,
             live_likes=0,
             ignored_likes=0,
         )
 
-    return await _soon(held, answered)
+    return await _soon(answered, is_quick=held.is_quick(len(wish.likes)))
 
 
 @router.get("/api/v1/users/{user_id:outside}/explanations", response_model=schemas.Explained)
@@ -212,8 +214,7 @@ def explain_recommendation(
 ) -> dict[str, Any]:
     """Say which likes carry the score of an item; their contributions add up to it."""
     held = held_of(request, slot)
-    answering.row_of(held, item)
-    live = request.app.state.service.state.likes_of(user_id)
+    live = service_of(request).state.likes_of(user_id)
     why = answering.explanation(held, user_id, item, live)
     return {
         "model": answering.source_of(held),
@@ -236,18 +237,19 @@ def models(request: Request) -> dict[str, Any]:
                 "fingerprint": held.manifest.data_fingerprint,
                 "users": held.manifest.n_users,
                 "items": held.manifest.n_items,
+                "family": held.manifest.family,
                 "factors": held.manifest.factors,
                 "metrics": dict(held.manifest.metrics),
                 "settings": dict(held.manifest.settings),
             }
-            for held in request.app.state.service.holder.held.values()
+            for held in service_of(request).holder.held.values()
         ]
     }
 
 
 def held_of(request: Request, slot: str | None) -> Held:
     """Return the model that a request names, the default where it names none or popularity."""
-    held: Held = request.app.state.service.holder.of(
+    held = service_of(request).holder.of(
         None if answering.is_popularity(slot) else slot, others=[POPULARITY]
     )
     request.state.version = held.version
@@ -255,7 +257,7 @@ def held_of(request: Request, slot: str | None) -> Held:
 
 
 def _checked(request: Request, k: int) -> int:
-    most = request.app.state.service.settings.most_k
+    most = service_of(request).settings.most_k
     if k > most:
         raise SettingError(f"k is at most {most} here, not {k}.")
     return k
@@ -265,7 +267,7 @@ async def _similar(request: Request, item: str, asked: _SimilarAsked) -> Respons
     held, k = held_of(request, asked.slot), _checked(request, asked.k)
     row, by_likes = answering.row_of(held, item), answering.is_popularity(asked.slot)
     filters = {"allow": asked.allow, "deny": asked.deny}
-    shelves: Shelves = request.app.state.service.shelves
+    shelves = service_of(request).shelves
 
     def answered() -> bytes:
         if filters == {"allow": None, "deny": None} and not by_likes:
@@ -281,13 +283,12 @@ async def _similar(request: Request, item: str, asked: _SimilarAsked) -> Respons
             similar=answering.ranked(held, ranking),
         )
 
-    return await _soon(held, answered)
+    return await _soon(answered, is_quick=held.is_quick())
 
 
-async def _soon(held: Held, answered: Callable[[], bytes]) -> Response:
+async def _soon(answered: Callable[[], bytes], *, is_quick: bool) -> Response:
     """Return an answer: at once where that takes a moment, else beside other requests."""
-    large = held.model.item_factors.size > LARGE
-    content = await asyncio.to_thread(answered) if large else answered()
+    content = answered() if is_quick else await asyncio.to_thread(answered)
     return Response(content, media_type="application/json")
 
 
@@ -298,8 +299,8 @@ def _item(request: Request, item: str, slot: str | None) -> dict[str, Any]:
 
 
 def _recommended(request: Request, user: str, asked: _RecommendedAsked) -> dict[str, Any]:
-    held, service = held_of(request, asked.slot), request.app.state.service
-    ranking, taste, basis = answering.recommendations(
+    held, service = held_of(request, asked.slot), service_of(request)
+    found, taste = answering.recommendations(
         held,
         user,
         service.state.likes_of(user),
@@ -313,8 +314,8 @@ def _recommended(request: Request, user: str, asked: _RecommendedAsked) -> dict[
     return {
         "model": answering.source_of(held, asked.slot),
         "user": user,
-        "basis": basis,
-        "recommendations": answering.ranked(held, ranking),
+        "basis": found.basis,
+        "recommendations": answering.recommended(held, found),
         "training_likes": taste.trained,
         "live_likes": len(taste.live),
         "ignored_likes": taste.ignored,

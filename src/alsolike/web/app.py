@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 from threadpoolctl import ThreadpoolController
@@ -16,7 +15,8 @@ from alsolike.web import api, likes, operating, pages
 from alsolike.web.guarding import guarded
 from alsolike.web.holding import Holder
 from alsolike.web.metrics import Metrics
-from alsolike.web.quick import Quick, Shelves
+from alsolike.web.quick import Quick
+from alsolike.web.service import Service
 from alsolike.web.settings import Settings
 from alsolike.web.state import State
 from alsolike.web.statuses import install
@@ -25,34 +25,6 @@ from alsolike.web.visiting import problem_page
 
 # All addresses of the service, but for the two that the guard answers by itself.
 ROUTERS = (api.router, likes.router, operating.router, pages.router)
-
-
-@dataclass
-class Service:
-    """What every route asks; ``request.app.state.service``.
-
-    Parameters
-    ----------
-    settings : Settings
-    state : State
-    holder : Holder
-    metrics : Metrics
-    shelves : Shelves
-    """
-
-    settings: Settings
-    state: State
-    holder: Holder
-    metrics: Metrics
-    shelves: Shelves = field(default_factory=Shelves)
-    _has_begun: bool = False
-
-    @property
-    def has_begun(self) -> bool:
-        """Tell whether all workers have come; one that is replaced later changes nothing."""
-        if not self._has_begun:
-            self._has_begun = self.metrics.serving() >= self.settings.workers
-        return self._has_begun
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.models.base import Floats
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.base import Floats, HasFactors
 from alsolike.recommending.answers import unit_rows, with_direction
 
 # Rows turned to float64 at once: 64 factors of so many take 2 MB.
@@ -29,7 +28,7 @@ class Atlas:
     shares: tuple[float, float]
 
 
-def atlas(model: FactorModel) -> Atlas:
+def atlas(model: HasFactors) -> Atlas:
     """Lay the items out by the two principal components of their directions.
 
     The cosine is what makes items neighbours, so that their factors are scaled to length 1 first.
@@ -38,7 +37,7 @@ def atlas(model: FactorModel) -> Atlas:
 
     Parameters
     ----------
-    model : FactorModel
+    model : HasFactors
 
     Returns
     -------
@@ -82,7 +81,7 @@ def atlas(model: FactorModel) -> Atlas:
     return Atlas(points, shares)
 
 
-def _directions(model: FactorModel, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+def _directions(model: HasFactors, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
     return unit_rows(model.item_factors[rows], model.item_norms[rows]).astype(np.float64)
 
 

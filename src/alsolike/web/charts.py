@@ -1,6 +1,5 @@
 """The map: the catalogue as points, the names of what is most liked, an item and its neighbours."""
 
-import weakref
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,9 +7,8 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from alsolike.errors import Unable
 from alsolike.views.page import clean
-from alsolike.web.assets import page
-from alsolike.web.atlas import Atlas, atlas
 from alsolike.web.faces import address, shown_name
 from alsolike.web.holding import Held
 from alsolike.web.strips import popular_rows
@@ -19,31 +17,18 @@ from alsolike.web.visiting import (
     SHORT_VERSION,
     at,
     away,
+    choices,
     gone,
     held_at_version,
     held_of,
     in_eyes_of,
+    page,
     query_of,
     row_of,
 )
 
 _NAMED = 250
 _NEAR = 10
-
-_atlases: "weakref.WeakKeyDictionary[Held, Atlas]" = weakref.WeakKeyDictionary()
-
-
-def atlas_of(held: Held) -> Atlas:
-    """Return the map of a model, made once for each version.
-
-    Raises
-    ------
-    FitError
-        An item's factors are not finite.
-    """
-    if held not in _atlases:
-        _atlases[held] = atlas(held.model)
-    return _atlases[held]
 
 
 @at("/map", once=("item", "q", "model"))
@@ -56,15 +41,22 @@ def map_page(request: Request) -> Response:
         return away(in_eyes_of(model, f"/map?{found}"))
     here = f"/map?{urlencode({'item': wanted})}" if wanted else "/map"
     chosen = held.model.items.find(wanted) if wanted else None
+    shares, fault = (0.0, 0.0), ""
+    try:
+        shares = held.atlas.shares
+    except Unable as error:
+        fault = clean(str(error))
     return page(
+        request,
         "map.html",
         unknown=clean(query or wanted) if chosen is None else "",
         carried=model,
         data=f"{held.name}/{held.version[:SHORT_VERSION]}",
         model=held.name,
-        models=[(name, in_eyes_of(name, here)) for name in request.app.state.service.holder.held],
+        models=choices(request, here),
         chosen=chosen,
-        shares=[round(100 * share) for share in atlas_of(held).shares],
+        fault=fault,
+        shares=[round(100 * share) for share in shares],
         n_items=len(held.model.items),
     )
 
@@ -79,7 +71,7 @@ def map_points(request: Request) -> Response:
     if held is None:
         return gone()
     likes = np.minimum(held.model.item_counts, np.iinfo(np.uint32).max)
-    content = atlas_of(held).points.astype("<f4").tobytes() + likes.astype("<u4").tobytes()
+    content = held.atlas.points.astype("<f4").tobytes() + likes.astype("<u4").tobytes()
     headers = {"Cache-Control": FOREVER}
     return Response(content, media_type="application/octet-stream", headers=headers)
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote_to_bytes
 from markupsafe import Markup
 
 from alsolike.data.catalogue import Catalogue
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.base import FittedModel
 from alsolike.views.page import clean, is_blank, web_origin
 from alsolike.views.pictures import MOST_BYTES, embedded, placeholder
 from alsolike.web.holding import Held
@@ -100,7 +100,7 @@ def face_of(held: Held, row: int) -> Face:
     )
 
 
-def shown_name(model: FactorModel, row: int) -> str:
+def shown_name(model: FittedModel, row: int) -> str:
     """Return the name of an item, or its id where the name shows nothing, cleaned."""
     catalogue = model.catalogue
     for text in (catalogue.name_of(row) if catalogue is not None else "", model.items.id_of(row)):

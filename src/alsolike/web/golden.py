@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from alsolike.errors import AlsolikeError, BundleError, SettingError
+from alsolike.models.base import HasFactors
 from alsolike.recommending.answers import MIN_COUNT
-from alsolike.recommending.one import recommend_for_likes, recommend_one
+from alsolike.web import asking
 from alsolike.web.holding import Held
 
 _ITEMS, _USERS, _K = 20, 5, 10
@@ -92,15 +93,21 @@ def _question(path: Path, number: int, stated: Any) -> Question:
 
 
 def _ask_items(held: Held) -> None:
-    model = held.model
-    counts = model.item_counts
-    if np.count_nonzero((counts >= MIN_COUNT) & (model.item_norms > 0)) < 2:
+    model, counts = held.model, held.model.item_counts
+    if not held.neighbours.is_able:
+        return
+    known = counts >= MIN_COUNT
+    # Where there are factors, everything is near to something; what counts together may not be.
+    has_factors = isinstance(model, HasFactors)
+    if isinstance(model, HasFactors):
+        known &= model.item_norms > 0
+    if np.count_nonzero(known) < 2:
         return  # nothing can be beside anything
-    for row in np.argsort(-counts, kind="stable")[:_ITEMS].tolist():
+    for row in model.items_by_likes[:_ITEMS].tolist():
         if counts[row] < MIN_COUNT:
             break
-        rows, cosines = held.neighbours.similar(row, _K)
-        if not len(rows) or not np.isfinite(cosines).all():
+        rows, scores = held.neighbours.similar(row, _K)
+        if (has_factors and not len(rows)) or not np.isfinite(scores).all():
             raise BundleError(
                 f"Model {held.name!r} finds nothing similar to {model.items.id_of(row)!r}, one of "
                 f"its most liked items. The model before stays."
@@ -112,17 +119,17 @@ def _ask_users(held: Held) -> None:
     if model.history is None or not len(model.users):
         return
     likes = model.history.user_items
+    everything = np.ones(len(model.items), dtype=bool)
     most = np.argsort(-np.diff(likes.indptr), kind="stable")[:_USERS]
     for row in most.tolist():
-        stored = slice(likes.indptr[row], likes.indptr[row + 1])
-        ids = model.items.ids_of(likes.indices[stored]).tolist()
-        values = likes.data[stored].tolist()
         user = model.users.id_of(row)
-        known = recommend_one(model, user, k=_K)
-        anew = recommend_for_likes(model, dict(zip(ids, values, strict=True)), k=_K)
-        for table in (known, anew):
-            again = set(ids).intersection(table["item"].tolist())
-            if again or not np.isfinite(table["score"]).all():
+        taste = asking.taste_of(held, user, {})
+        found = [asking.listed(held, taste, _K, everything)]
+        if held.folds_in:
+            found.append(asking.listed_for(held, taste.values, _K, everything))
+        for one in found:
+            again = set(taste.values).intersection(one.rows.tolist())
+            if again or not np.isfinite(one.scores).all():
                 raise BundleError(
                     f"Model {held.name!r} does not recommend to user {user!r} as it should."
                 )

@@ -5,6 +5,7 @@ old one goes when the last request that has it is done.
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,12 +14,15 @@ from types import MappingProxyType
 
 from alsolike.errors import AlsolikeError, BundleError
 from alsolike.hints import did_you_mean
+from alsolike.models.base import FittedModel, FoldsIn, HasFactors, able
 from alsolike.models.bundle import describe, load
-from alsolike.models.factor_model import FactorModel
 from alsolike.models.manifest import Manifest
+from alsolike.recommending.answers import Indices
+from alsolike.recommending.fallback import MostLiked
 from alsolike.recommending.sharing import Likers
 from alsolike.views.page import web_origin
 from alsolike.web import search, stock
+from alsolike.web.atlas import Atlas, atlas
 from alsolike.web.copies import aside_of, copy_of, index_of, stock_of
 from alsolike.web.metrics import Metrics
 from alsolike.web.settings import Settings
@@ -26,6 +30,7 @@ from alsolike.web.state import Served, State
 from alsolike.web.statuses import UnknownModel
 
 SECONDS_BETWEEN_LOOKS = 0.5
+LARGE = 4_000_000  # numbers looked at for one answer; with more, it is found beside the requests
 # A content policy is a header; browsers and proxies refuse headers of more than some kilobytes.
 MOST_IMAGE_ORIGINS = 50
 
@@ -45,7 +50,7 @@ class Held:
     version : str
         SHA-256 of the bundle's manifest.
     manifest : Manifest
-    model : FactorModel
+    model : FittedModel
         Its arrays are mapped: all workers share one copy in memory.
     neighbours : Stock
     index : SearchIndex
@@ -63,7 +68,7 @@ class Held:
     name: str
     version: str
     manifest: Manifest
-    model: FactorModel
+    model: FittedModel
     neighbours: stock.Stock
     index: search.SearchIndex
     image_origins: frozenset[str]
@@ -71,6 +76,38 @@ class Held:
     aside: Path
     likers: Likers | None
     pictures: Path | None
+
+    @functools.cached_property
+    def folds_in(self) -> bool:
+        """Whether the model takes in likes of people whom it was not trained on."""
+        return isinstance(self.model, FoldsIn)
+
+    @functools.cached_property
+    def has_map(self) -> bool:
+        """Whether the items have directions, by which a map lays them out."""
+        return isinstance(self.model, HasFactors)
+
+    @functools.cached_property
+    def atlas(self) -> Atlas:
+        """The catalogue as a map, made when it is first asked for.
+
+        Raises
+        ------
+        Unable
+            The model has no factors.
+        FitError
+            An item's factors are not finite.
+        """
+        return atlas(able(self.model, HasFactors, "draw a map"))
+
+    @functools.cached_property
+    def most_liked(self) -> Indices:
+        """Rows of the items that somebody likes, the most liked first; of equals the lower row."""
+        return MostLiked.of(self.model).order
+
+    def is_quick(self, n_likes: int = 1) -> bool:
+        """Tell whether an answer for so many likes takes a moment, for which others can wait."""
+        return len(self.model.items) * (self.manifest.factors or n_likes) <= LARGE
 
 
 def hold(settings: Settings, name: str, version: str) -> Held:
@@ -203,7 +240,7 @@ def _version(held: Held | None) -> str | None:
     return None if held is None else held.version
 
 
-def _index(path: Path, model: FactorModel) -> search.SearchIndex:
+def _index(path: Path, model: FittedModel) -> search.SearchIndex:
     """Open the search index of a version; build it where it is missing or damaged."""
     try:
         return search.SearchIndex.open(path)
@@ -214,7 +251,7 @@ def _index(path: Path, model: FactorModel) -> search.SearchIndex:
     return search.SearchIndex.open(path)
 
 
-def _image_origins(model: FactorModel) -> frozenset[str]:
+def _image_origins(model: FittedModel) -> frozenset[str]:
     """Return the hosts of most of the pictures."""
     images = None if model.catalogue is None else model.catalogue.images
     counts: dict[str, int] = {}

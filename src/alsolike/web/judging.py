@@ -9,14 +9,23 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alsolike.errors import SettingError
+from alsolike.errors import SettingError, Unable
 from alsolike.evaluation.sequential import SequentialTest
 from alsolike.views.page import clean
 from alsolike.web import voting
-from alsolike.web.assets import page
 from alsolike.web.faces import Face, face_of
 from alsolike.web.parameters import Takes
-from alsolike.web.visiting import answering, at, away, field_of, id_of_field, missing, router
+from alsolike.web.service import service_of
+from alsolike.web.visiting import (
+    answering,
+    at,
+    away,
+    field_of,
+    id_of_field,
+    missing,
+    page,
+    router,
+)
 
 # Only tells one visitor from another, so that nobody is counted twice for an item.
 _COOKIE = "voter"
@@ -30,17 +39,23 @@ def compare(request: Request) -> Response:
     """Show two strips without their models' names, and ask which is better."""
     pairs, pair = _pair(request, request.query_params.get("pair"))
     if pair is None:
-        return missing("pair", "Those models are not compared here.")
-    state = request.app.state.service.state
+        return missing(request, "pair", "Those models are not compared here.")
+    state = service_of(request).state
     voter = _voter(request) or secrets.token_hex(16)
-    trial = voting.next_trial(state, pair, voter)
+    trial, fault = None, ""
+    try:
+        trial = voting.next_trial(state, pair, voter)
+    except Unable as error:
+        fault = clean(str(error))
     answer = page(
+        request,
         "compare.html",
         pair=pair,
         pairs=_named(pairs, "/compare"),
         result=_address("/compare/result", pair.name),
         shown=_shown(pair),
         trial=trial,
+        fault=fault,
         item=None if trial is None else field_of(trial.item),
         asked=None if trial is None else _face(pair, trial.item),
         strips=[] if trial is None else [_faces(pair, trial.left), _faces(pair, trial.right)],
@@ -66,9 +81,10 @@ def result(request: Request) -> Response:
     """Show what the votes say so far."""
     pairs, pair = _pair(request, request.query_params.get("pair"))
     if pair is None:
-        return missing("pair", "Those models are not compared here.")
-    test = voting.result(request.app.state.service.state, pair)
+        return missing(request, "pair", "Those models are not compared here.")
+    test = voting.result(service_of(request).state, pair)
     return page(
+        request,
         "result.html",
         pair=pair,
         pairs=_named(pairs, "/compare/result"),
@@ -91,21 +107,21 @@ def _cast(request: Request, body: bytes) -> Response:
     given = {name: values[0] for name, values in form.items()}
     _, pair = _pair(request, given.get("pair"))
     if pair is None:
-        return missing("pair", "Those models are not compared here.")
+        return missing(request, "pair", "Those models are not compared here.")
     voter = _voter(request)
     if voter is None:
         raise SettingError("Votes are counted once for each visitor, which needs a cookie.")
     # Of other versions than those that were shown, a vote would say nothing.
     if given.get("shown") == _shown(pair):
-        state = request.app.state.service.state
+        state = service_of(request).state
         item = id_of_field(given.get("item", ""))
         if voting.vote(state, pair, voter, item, given.get("choice", "")):
-            request.app.state.service.metrics.count("votes")
+            service_of(request).metrics.count("votes")
     return away(_address("/compare", pair.name))
 
 
 def _pair(request: Request, name: str | None) -> tuple[dict[str, voting.Pair], voting.Pair | None]:
-    pairs = voting.pairs_of(request.app.state.service.holder.held)
+    pairs = voting.pairs_of(service_of(request).holder.held)
     return pairs, next(iter(pairs.values())) if name is None else pairs.get(name)
 
 

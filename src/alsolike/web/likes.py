@@ -8,10 +8,11 @@ from starlette.requests import Request
 from alsolike.models.equations import checked_values
 from alsolike.web import answering, schemas
 from alsolike.web.api import Asked, OutsideId, Slot, distinct, held_of
+from alsolike.web.asking import taste_of
 from alsolike.web.convertors import OutsideRoute
 from alsolike.web.holding import Held
+from alsolike.web.service import service_of
 from alsolike.web.statuses import InTrainingData
-from alsolike.web.tastes import taste_of
 
 _MOST_HINTS = 10  # of names given in place of ids; each is a search
 
@@ -89,7 +90,7 @@ def _keep(
     not_known = [item for item in likes if held.model.items.find(item) is None]
     if not_known and unknown == "refuse":
         answering.row_of(held, not_known[0])  # which raises, and says what may be meant
-    service = request.app.state.service
+    service = service_of(request)
     service.state.add_likes(user, likes)
     service.metrics.count("likes", len(likes))
     hints = {item: answering.hint_of(held, item) for item in not_known[:_MOST_HINTS]}
@@ -104,7 +105,7 @@ def _keep(
 
 
 def _take_back(request: Request, user: str, item: str, slot: str | None) -> dict[str, Any]:
-    held, service = held_of(request, slot), request.app.state.service
+    held, service = held_of(request, slot), service_of(request)
     trained = _is_trained(held, user, item)
     done = service.state.take_back(user, item)
     if not done and trained:
@@ -125,7 +126,7 @@ def _take_back(request: Request, user: str, item: str, slot: str | None) -> dict
 
 def _standing(request: Request, held: Held, user: str) -> dict[str, int]:
     """Return how many live likes of a user count with a model, and how many do not."""
-    taste = taste_of(held, user, request.app.state.service.state.likes_of(user))
+    taste = taste_of(held, user, service_of(request).state.likes_of(user))
     return {"live_likes": len(taste.live), "ignored_likes": taste.ignored}
 
 

@@ -11,14 +11,14 @@ from starlette.responses import JSONResponse, Response
 
 from alsolike.errors import AlsolikeError, UnknownId
 from alsolike.web import documenting, schemas
-from alsolike.web.assets import page
 from alsolike.web.holding import Held
 from alsolike.web.parameters import CheckedRoute
+from alsolike.web.service import service_of
 from alsolike.web.settings import Settings
 from alsolike.web.statuses import Forbidden, Starting
 from alsolike.web.strips import popular_rows
 from alsolike.web.swapping import swap
-from alsolike.web.visiting import at
+from alsolike.web.visiting import at, page
 
 _EXAMPLES = 100
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
@@ -37,7 +37,7 @@ def swap_model(
     authorization: Annotated[str, Header(max_length=1000)] = "",
 ) -> dict[str, Any]:
     """Let a slot serve another bundle; it is checked first, and nothing changes where it fails."""
-    service = request.app.state.service
+    service = service_of(request)
     settings: Settings = service.settings
     expected = settings.swap_token
     if expected is None:
@@ -71,7 +71,7 @@ async def alive(request: Request) -> dict[str, Any]:
 @router.get("/readyz", response_model=schemas.Health)
 async def ready(request: Request) -> dict[str, Any]:
     """Say which models are served, once all workers have come; and what could not be loaded."""
-    service = request.app.state.service
+    service = service_of(request)
     if not service.has_begun:
         raise Starting(
             f"{service.metrics.serving()} of {service.settings.workers} workers have started."
@@ -90,14 +90,15 @@ def description(request: Request) -> Response:
 @at("/docs")
 def documentation(request: Request) -> Response:
     """Show what the API can be asked, drawn from its own description."""
-    settings: Settings = request.app.state.service.settings
+    settings: Settings = service_of(request).settings
     described = request.app.openapi()
     return page(
+        request,
         "documentation.html",
         questions=documenting.questions(described),
         shapes=documenting.shapes(described),
         base=str(request.base_url).rstrip("/"),
-        item=_plain_id(request.app.state.service.holder.of(None)),
+        item=_plain_id(service_of(request).holder.of(None)),
         most_k=settings.most_k,
         most_bytes=settings.most_bytes,
         rate=settings.rate,
@@ -112,7 +113,7 @@ def _plain_id(held: Held) -> str:
 
 
 def _health(request: Request) -> dict[str, Any]:
-    holder = request.app.state.service.holder
+    holder = service_of(request).holder
     return {
         "ready": True,
         "models": {name: held.version for name, held in holder.held.items()},

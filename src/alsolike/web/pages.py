@@ -11,21 +11,25 @@ from starlette.responses import Response
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.views.page import clean, web_origin
 from alsolike.web import answering, charts, judging, reports, tastes, trying
-from alsolike.web.assets import page, static_route
+from alsolike.web.asking import taste_of
+from alsolike.web.assets import static_route
 from alsolike.web.faces import Face, address, face_of, picture_content, text_of
 from alsolike.web.holding import Held
+from alsolike.web.service import service_of
 from alsolike.web.strips import popular_rows, strips_of
 from alsolike.web.visiting import (
     FOREVER,
     answered_by,
     at,
     away,
+    choices,
     gone,
     held_at_version,
     held_of,
     in_eyes_of,
     missing,
     outside_id,
+    page,
     query_of,
     router,
     row_of,
@@ -65,6 +69,7 @@ def start(request: Request) -> Response:
         return away(found[0].address)  # whoever pastes a link means that very item
     history = held.model.history
     return page(
+        request,
         "start.html",
         query=clean(query),
         found=found,
@@ -80,7 +85,7 @@ def anything(request: Request) -> Response:
     """Lead to an item, to one with neighbours if such is found soon."""
     model = held_of(request).model
     if not len(model.items):
-        return missing("item", "This model knows no items.")
+        return missing(request, "item", "This model knows no items.")
     for _ in range(_DRAWS):
         row = secrets.randbelow(len(model.items))
         if model.item_counts[row] >= MIN_COUNT:
@@ -91,51 +96,55 @@ def anything(request: Request) -> Response:
 @at("/item", "/items/{outside_id:outside}", once=("id",))
 def item(request: Request) -> Response:
     """Show one item, and what each model shows beside it."""
-    service = request.app.state.service
+    service = service_of(request)
     models = service.holder.held
     wanted = outside_id(request)
-    held = next((one for one in models.values() if one.model.items.find(wanted) is not None), None)
-    if held is None:
+    known = ((one, one.model.items.find(wanted)) for one in models.values())
+    held, row = next(((one, row) for one, row in known if row is not None), (None, None))
+    if held is None or row is None:
         hint = answering.hint_of(service.holder.of(None), wanted) if wanted else ""
         return missing(
-            "item", f"No model here knows an item with the id {wanted!r}. {hint}".strip()
+            request, "item", f"No model here knows an item with the id {wanted!r}. {hint}".strip()
         )
-    row = answered_by(request, held).model.items.index_of(wanted)
-    face = face_of(held, row)
+    face = face_of(answered_by(request, held), row)
     # Pages of one model ask the default one, which need not know this item.
     model = None if held is service.holder.of(None) else held.name
     return page(
+        request,
         "item.html",
         face=face,
         short_name=clean(face.name, most=_SHORT),
         ways=list(_ways_out(held, row)),
         strips=strips_of(models, wanted, k=STRIP),
         try_address=trying.address_with([wanted], model),
-        map_address=in_eyes_of(model, f"/map?{urlencode({'item': wanted})}"),
+        map_of_item=in_eyes_of(model, _on_map(wanted)) if held.has_map else "",
     )
 
 
 @at("/user", "/users/{outside_id:outside}", once=("id", "model"))
 def user(request: Request) -> Response:
     """Show what a user likes, what is recommended, and why."""
-    service = request.app.state.service
+    service = service_of(request)
     held = held_of(request)
     wanted = outside_id(request)
     if not wanted:
-        return _any_user(held)
+        return _any_user(request, held)
     if "model" not in request.query_params and wanted not in held.model.users:
         knowing = (one for one in service.holder.held.values() if wanted in one.model.users)
         held = answered_by(request, next(knowing, held))
-    taste = tastes.taste_of(held, wanted, service.state.likes_of(wanted))
+    taste = taste_of(held, wanted, service.state.likes_of(wanted))
     if not taste.known and not taste.values and not taste.ignored:
-        return missing("user", f"Model {held.name} knows no user {wanted!r}, nor any like of it.")
-    suggested = tastes.or_fault(lambda: tastes.suggestions_for(held, wanted, taste, k=STRIP))
+        why = f"Model {held.name} knows no user {wanted!r}, nor any like of it."
+        return missing(request, "user", why)
+    suggested = tastes.or_fault(lambda: tastes.suggestions_for(held, taste, k=STRIP))
     return page(
+        request,
         "user.html",
         user=clean(wanted, most=120),
         taste=taste,
         history=tastes.likes_shown(held, taste, most=_HISTORY),
         with_history=held.model.history is not None,
+        folds_in=held.folds_in,
         counted=any(value != 1 for value in taste.values.values()),
         dislikes=any(value < 0 for value in taste.values.values()),
         likes_any=any(value > 0 for value in taste.values.values()),
@@ -143,7 +152,7 @@ def user(request: Request) -> Response:
         basis=suggested.basis,
         fault=suggested.fault,
         chosen=held.name,
-        models=[(name, in_eyes_of(name, address("user", wanted))) for name in service.holder.held],
+        models=choices(request, address("user", wanted)),
     )
 
 
@@ -165,14 +174,15 @@ def picture(request: Request) -> Response:
 @at("/about")
 def about(request: Request) -> Response:
     """Show what each model is."""
-    models = request.app.state.service.holder.held.values()
-    return page("about.html", models=[reports.shown(held) for held in models])
+    models = service_of(request).holder.held.values()
+    return page(request, "about.html", models=[reports.shown(held) for held in models])
 
 
 @at("/report", once=("model",))
 def report(request: Request) -> Response:
     """Answer with the run's own report."""
-    return reports.report(held_of(request)) or missing("report", "None lay beside the model.")
+    found = reports.report(held_of(request))
+    return found or missing(request, "report", "None lay beside the model.")
 
 
 @at("/leaderboard", once=("model",))
@@ -181,19 +191,23 @@ def leaderboard(request: Request) -> Response:
     held = held_of(request)
     board = reports.leaderboard(held)
     if board is None:
-        return missing("leaderboard", "None that can be read lay beside the model.")
-    return page("leaderboard.html", held=held, board=board)
+        return missing(request, "leaderboard", "None that can be read lay beside the model.")
+    return page(request, "leaderboard.html", held=held, board=board)
 
 
 def _faces(held: Held, rows: Iterable[int]) -> list[Face]:
     return [face_of(held, row) for row in rows]
 
 
-def _any_user(held: Held) -> Response:
+def _on_map(item: str) -> str:
+    return f"/map?{urlencode({'item': item})}"
+
+
+def _any_user(request: Request, held: Held) -> Response:
     """Return the page that asks for a user, with one drawn."""
     users = held.model.users
     some = address("user", users.id_of(secrets.randbelow(len(users)))) if len(users) else ""
-    return page("users.html", some=some, n_users=len(users))
+    return page(request, "users.html", some=some, n_users=len(users))
 
 
 def _ways_out(held: Held, row: int) -> Iterable[Way]:

@@ -18,7 +18,6 @@ from alsolike.web.convertors import ends_so
 from alsolike.web.holding import Held, Holder
 
 USUAL_K = 10
-LARGE = 4_000_000  # numbers in the item factors; a product of more is done beside the requests
 
 _START, _END = "/api/v1/items/", "/similar"
 _ROUTE = f"{_START}{{item_id}}{_END}"
@@ -128,7 +127,7 @@ class Quick:
             return None
         k = int(asked[1] or USUAL_K)
         held = self._holder.of(None)
-        if k > self._most_k or held.model.item_factors.size > LARGE:
+        if k > self._most_k or not held.is_quick():
             return None
         item = path[len(_START) : -len(_END)]
         if held.model.items.find(item) is None:

@@ -17,9 +17,9 @@ from alsolike.recommending.fallback import WithoutLikes
 
 # What a score of a recommendation is: said wherever one is given.
 PREFERENCE = (
-    "a predicted preference: the model aims at 1 for what the user likes and at 0 for the rest; it "
-    "may be above 1 or below 0 and is no probability, so compare scores of one user and one model "
-    "only"
+    "a predicted preference: a model with factors aims at 1 for what the user likes and at 0 for "
+    "the rest, others have scales of their own; it may be above 1 or below 0 and is no "
+    "probability, so compare scores of one user and one model only"
 )
 MOST_OF_AN_ID = 16_384
 MOST_LIKES = 1_000
@@ -95,7 +95,10 @@ class Swap(Taken):
 class Fault(BaseModel):
     """What is wrong."""
 
-    code: str
+    code: str = Field(
+        description="for programs; model_unable: this kind of model cannot do what is asked, and "
+        "another one that is served may"
+    )
     message: str
     field: str | None = None
 
@@ -138,7 +141,19 @@ class Ranked(BaseModel):
     likes: int
     score: float = Field(
         description=f"of a recommendation, {PREFERENCE}; of a similar item, the cosine, from -1 to "
-        "1; of what is listed by popularity, how many like it"
+        "1, or where the model has no factors its own similarity; of what is listed by "
+        "popularity, how many like it"
+    )
+
+
+class Suggested(Ranked):
+    """One place of a list of recommendations."""
+
+    model_config = ConfigDict(title="Ranked")  # what it is, to clients made from the description
+
+    basis: Basis = Field(
+        description="how this item was found: by the model, or by popularity, which fills a list "
+        "where the model has no reason for more"
     )
 
 
@@ -164,16 +179,19 @@ class Recommended(Answer):
 
     user: str | None
     basis: Basis = Field(
-        description="how the items were found: by the scores of the model, or by popularity, where "
-        "it knows no like to go by; each score is then how many like the item"
+        description="how the first of the items was found: by the scores of the model, or by "
+        "popularity, where it knows no like to go by; each score is then how many like the item"
     )
-    recommendations: list[Ranked]
+    recommendations: list[Suggested]
     training_likes: int | None = Field(
         description="in the training data, of this user; null where the model was saved without "
         "its history, so that they are neither counted nor left out"
     )
     live_likes: int = Field(description="told to the service, and counted here")
-    ignored_likes: int = Field(description="of items that this model does not know")
+    ignored_likes: int = Field(
+        description="told to the service, and not counted: of items that this model does not know, "
+        "or all of them where it takes in no likes after its training"
+    )
 
 
 class Kept(Answer):
@@ -190,7 +208,7 @@ class Kept(Answer):
         "nearly an id, which ids may be meant"
     )
     live_likes: int = Field(description="all that the service was told and this model counts")
-    ignored_likes: int = Field(description="all of items that this model does not know")
+    ignored_likes: int = Field(description="all that this model does not count")
 
 
 class TakenBack(Answer):
@@ -206,7 +224,7 @@ class TakenBack(Answer):
         "training data counts again; null where the model was saved without its history"
     )
     live_likes: int = Field(description="all that are left and this model counts")
-    ignored_likes: int = Field(description="all that are left of items that it does not know")
+    ignored_likes: int = Field(description="all that are left and it does not count")
 
 
 class Part(BaseModel):
@@ -236,7 +254,12 @@ class Neighbourhood(Answer):
 
     item: str
     other: str
-    cosine: float = Field(description="how similar they are, from -1 to 1; no probability")
+    cosine: float = Field(
+        description="how similar they are: the cosine, from -1 to 1, of a model with factors, and "
+        "else the same as similarity; no probability"
+    )
+    similarity: float = Field(description="how similar they are in the eyes of the model")
+    scale: str = Field(description="what that number is, in words")
     likes: int
     likes_of_other: int
     shared: int | None = Field(description="users who like both; null without a history")
@@ -251,7 +274,8 @@ class ModelFacts(BaseModel):
     fingerprint: str | None
     users: int
     items: int
-    factors: int
+    family: str = Field(description="which kind of model it is")
+    factors: int = Field(description="0 of a model without any")
     metrics: dict[str, Any]
     settings: dict[str, Any]
 

@@ -28,6 +28,7 @@ from alsolike.errors import (
     DataError,
     FitError,
     SettingError,
+    Unable,
     UnknownId,
     WritingError,
 )
@@ -89,6 +90,7 @@ STATUSES: Mapping[type[Exception], tuple[int, str]] = {
     BundleError: (409, "bundle_refused"),
     WritingError: (503, "cannot_write"),
     FitError: (422, "no_finite_answer"),
+    Unable: (422, "model_unable"),
     SettingError: (422, "unprocessable"),
     DataError: (422, "unprocessable"),
 }

@@ -5,11 +5,13 @@ the items take one by one, and only once however many workers there are.
 """
 
 import hashlib
+import itertools
 import logging
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,18 +21,19 @@ from threadpoolctl import ThreadpoolController
 
 from alsolike.errors import BundleError, WritingError
 from alsolike.machine import processors
-from alsolike.models.base import Floats
+from alsolike.models.base import FittedModel, Floats, HasFactors, ItemScorer
 from alsolike.models.bundle import load
-from alsolike.models.factor_model import FactorModel
 from alsolike.models.tensors import map_file, pack_tensors, read_tensors
 from alsolike.recommending.answers import MIN_COUNT, Indices, Mask
-from alsolike.recommending.nearest import Neighbours
+from alsolike.recommending.nearest import Neighbours, comparing
 from alsolike.writing import replacing
 
 LENGTH = 20  # similar items of each that are kept
 
 # Multiplications that one model may take: some seconds of a core, whatever its size.
 _MOST_WORK = 4e10
+_AS_FACTORS = 64  # to look through the scores of all items takes as long as so many factors
+_MOST_SECONDS = 20.0  # of a model whose scores take longer than that: what is found by then
 _THREADS = 2
 _PART = 512  # items that a thread takes at a time
 
@@ -44,7 +47,7 @@ class Stock:
     ----------
     path : Path
         Where `build` writes, or will have written.
-    model : FactorModel
+    model : FittedModel
 
     Raises
     ------
@@ -52,13 +55,19 @@ class Stock:
         An item's factors are not finite.
     """
 
-    def __init__(self, path: Path, model: FactorModel) -> None:
-        self._path, self._neighbours = path, Neighbours(model)
+    def __init__(self, path: Path, model: FittedModel) -> None:
+        self._path, self._model = path, model
+        self._neighbours = neighbours_of(model)
         self._places: Indices = np.full(len(model.items), -1, dtype=np.int32)
         self._items: Indices = np.empty((0, LENGTH), dtype=np.int32)
         self._cosines: Floats = np.empty((0, LENGTH), dtype=np.float32)
         self.is_ready = False
         self.look()
+
+    @property
+    def is_able(self) -> bool:
+        """Whether the model compares items at all."""
+        return self._neighbours is not None
 
     def look(self) -> None:
         """Map the file if it has come meanwhile; a damaged one is none."""
@@ -82,10 +91,11 @@ class Stock:
     def similar(
         self, row: int, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
     ) -> tuple[Indices, Floats]:
-        """Return what `Neighbours.similar` returns."""
+        """Return what `Neighbours.similar` returns; Unable where the model compares no items."""
+        neighbours = self._neighbours or Neighbours(comparing(self._model, "compare items"))
         place = self._places[row]
         if place < 0 or k > LENGTH or min_count != MIN_COUNT or may_appear is not None:
-            return self._neighbours.similar(row, k, min_count=min_count, may_appear=may_appear)
+            return neighbours.similar(row, k, min_count=min_count, may_appear=may_appear)
         items = self._items[place, :k]
         found = int(np.count_nonzero(items >= 0))
         return items[:found], self._cosines[place, :found]
@@ -106,32 +116,47 @@ def build_beside(folder: Path, path: Path) -> None:
     threading.Thread(target=watch, name="stock", daemon=True).start()
 
 
-def build(path: Path, model: FactorModel) -> None:
+def neighbours_of(model: FittedModel) -> Neighbours | None:
+    """Return what finds similar items; None where the model compares no items."""
+    return Neighbours(model) if isinstance(model, (HasFactors, ItemScorer)) else None
+
+
+def build(path: Path, model: FittedModel) -> None:
     """Find similar items of the most liked ones, and write them as one file.
+
+    Nothing is written where the model compares no items.
 
     Raises
     ------
     WritingError
         It cannot be written.
     """
-    neighbours, counts = Neighbours(model), model.item_counts
-    each = max(1, model.item_factors.size)
-    order = np.lexsort((np.arange(len(counts)), -counts))
-    rows: Indices = order[: int(_MOST_WORK // each)].astype(np.int32)
+    neighbours, end = neighbours_of(model), time.monotonic() + _MOST_SECONDS
+    if neighbours is None:
+        return
+    width = model.factors if isinstance(model, HasFactors) else _AS_FACTORS
+    each = max(1, len(model.items) * width)
+    rows = model.items_by_likes[: int(_MOST_WORK // each)]
     items = np.empty((len(rows), LENGTH), dtype=np.int32)
     cosines = np.empty((len(rows), LENGTH), dtype=np.float32)
 
-    def find(start: int) -> None:
+    def find(start: int) -> int:
+        """Return how many more are found: none after the end."""
         part = slice(start, start + _PART)
+        if start and time.monotonic() > end:
+            return 0
         items[part], cosines[part] = neighbours.similar_to_many(rows[part], LENGTH)
+        return len(rows[part])
 
     threads = min(_THREADS, processors())
     with (
         ThreadpoolController().limit(limits=1, user_api="blas"),
         ThreadPoolExecutor(threads) as pool,
     ):
-        for _ in pool.map(find, range(0, len(rows), _PART)):
-            pass
+        found = list(pool.map(find, range(0, len(rows), _PART)))
+    # All before the first that came too late.
+    n_found = sum(itertools.takewhile(bool, found))
+    rows, items, cosines = rows[:n_found], items[:n_found], cosines[:n_found]
     digest = np.frombuffer(_digest((rows, items, cosines)), dtype=np.uint8)
     content = pack_tensors({"rows": rows, "items": items, "cosines": cosines, "digest": digest})
     try:

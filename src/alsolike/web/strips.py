@@ -1,16 +1,16 @@
 """Strips of cards: what each model shows beside an item, and why."""
 
 import itertools
-import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from alsolike.recommending.answers import MIN_COUNT, Indices, why_no_neighbours
-from alsolike.recommending.fallback import MostLiked
+from alsolike.errors import Unable
+from alsolike.models.base import Floats
+from alsolike.recommending.answers import MIN_COUNT, why_no_neighbours
+from alsolike.recommending.nearest import comparing
+from alsolike.views.page import clean
 from alsolike.web.faces import Face, face_of
 from alsolike.web.holding import Held
-
-_popular: "weakref.WeakKeyDictionary[Held, Indices]" = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,18 @@ class Entry:
     Parameters
     ----------
     face : Face
-    score : float or None
-        Cosine; None where the strip has none.
+    score : str
+        How near it is in the model's eyes; nothing where the strip has no scores.
+    bar : int
+        The same as a part of the strip's bar, 0 to 100.
     shared, likers : int or None
         How many like both this item and the one asked for, of how many who like this one; None
         where that is not known.
     """
 
     face: Face
-    score: float | None = None
+    score: str = ""
+    bar: int = 0
     shared: int | None = None
     likers: int | None = None
 
@@ -64,30 +67,62 @@ def strips_of(models: Mapping[str, Held], item: str, *, k: int) -> list[Strip]:
 
 def popular_rows(held: Held, k: int, *, without: Iterable[int] = ()) -> list[int]:
     """Return the rows of the most liked items but some; of equals, those that stand first."""
-    if held not in _popular:
-        _popular[held] = MostLiked.of(held.model).order
     left_out = set(without)
-    kept = (row for row in map(int, _popular[held]) if row not in left_out)
+    kept = (row for row in map(int, held.most_liked) if row not in left_out)
     return list(itertools.islice(kept, k))
 
 
 def _similar(held: Held, item: str, k: int) -> Strip:
-    manifest = held.manifest
-    about = f"{manifest.factors} factors. The bar is the cosine, 1 at most."
     row = held.model.items.find(item)
     if row is None:
-        return Strip(held.name, about, (), "This model does not know the item.")
-    rows, cosines = held.neighbours.similar(row, k)
+        return Strip(held.name, _about(held), (), "This model does not know the item.")
+    try:
+        model = comparing(held.model, "compare items")
+        rows, scores = held.neighbours.similar(row, k)
+    except Unable as error:
+        return Strip(held.name, "", (), clean(str(error)))
+    most = held.model.similarity.most
     entries = tuple(
-        _entry(held, row, int(other), float(cosine))
-        for other, cosine in zip(rows, cosines, strict=True)
+        _entry(held, row, int(other), score_text(float(score), most), bar)
+        for other, score, bar in zip(rows, scores, _bars(held, scores), strict=True)
     )
-    empty = "" if entries else why_no_neighbours(held.model, row, MIN_COUNT)
-    return Strip(held.name, about, entries, empty)
+    empty = "" if entries else why_no_neighbours(model, row, MIN_COUNT)
+    return Strip(held.name, _about(held), entries, empty)
 
 
-def _entry(held: Held, row: int | None, other: int, cosine: float | None = None) -> Entry:
+def _about(held: Held) -> str:
+    """Return what the bars of a strip say."""
+    scale, factors = held.model.similarity, held.manifest.factors
+    kind = f"{factors} factors" if factors else held.model.name
+    most = "1 at most" if scale.most == 1 else "full for the first"
+    return f"{kind}. The bar is {scale.words}, {most}."
+
+
+def _bars(held: Held, scores: Floats) -> list[int]:
+    """Return how long the bars of scores are, 0 to 100."""
+    most = held.model.similarity.most
+    if most is None:
+        most = max((float(score) for score in scores), default=0.0)
+    if most <= 0:
+        return [0] * len(scores)
+    return [round(min(max(100 * float(score) / most, 0.0), 100.0)) for score in scores]
+
+
+def score_text(score: float, most: float | None) -> str:
+    """Return a score with so many digits as say something; `most`: as a `Scale` has it.
+
+    Examples
+    --------
+    >>> score_text(0.031, 1.0), [score_text(one, None) for one in (0.031, 1234.0, 12.345)]
+    ('0.03', ['0.031', '1,234', '12.35'])
+    """
+    if most is None and abs(score) < 0.1:
+        return f"{score:z.3f}"
+    return f"{score:,.0f}" if most is None and score.is_integer() else f"{score:z.2f}"
+
+
+def _entry(held: Held, row: int | None, other: int, score: str = "", bar: int = 0) -> Entry:
     face = face_of(held, other)
     if row is None or held.likers is None:
-        return Entry(face, cosine)
-    return Entry(face, cosine, held.likers.shared(row, other), held.likers.count(other))
+        return Entry(face, score, bar)
+    return Entry(face, score, bar, held.likers.shared(row, other), held.likers.count(other))

@@ -1,19 +1,19 @@
 """What somebody likes, what is recommended for that, and which likes carry each score."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from alsolike.errors import FitError, SettingError
-from alsolike.models.base import Basis
-from alsolike.models.equations import Doubles, UserEquations
-from alsolike.models.factor_model import FactorModel
-from alsolike.recommending.answers import Indices
-from alsolike.recommending.one import recommend_for_likes, recommend_one
-from alsolike.tables import Table
+from alsolike.models.base import Basis, Doubles, Explains, Indices
+from alsolike.recommending.answers import Mask
+from alsolike.recommending.explaining import carried
+from alsolike.recommending.fallback import Found
 from alsolike.views.page import clean
+from alsolike.web import asking
+from alsolike.web.asking import Taste
 from alsolike.web.faces import Face, face_of
 from alsolike.web.holding import Held
 
@@ -59,58 +59,16 @@ class Suggestion:
         The likes that carry most, the largest first.
     rest, others : str, int
         What is left, and the likes that carry it.
+    fills : bool
+        Whether it is listed by popularity below what the model has a reason for.
     """
 
     face: Face
-    score: str
-    carriers: tuple[Carrier, ...]
-    rest: str
-    others: int
-
-
-@dataclass(frozen=True)
-class Taste:
-    """What a user likes in the eyes of one model.
-
-    Parameters
-    ----------
-    known : bool
-        The model was trained on this user.
-    trained : int or None
-        Likes and dislikes in the training data; None where the model was saved without its history
-        and was trained on this user, so that they can neither be counted nor left out.
-    values : mapping of int to float
-        Rows of the items, those in the training data first.
-    live : frozenset of int
-        Rows told to the service.
-    ignored : int
-        Likes of items that this model does not know.
-    """
-
-    known: bool
-    trained: int | None
-    values: Mapping[int, float]
-    live: frozenset[int]
-    ignored: int
-
-
-def taste_of(held: Held, user: str, live: Mapping[str, float]) -> Taste:
-    """Return what a user likes: the training data, overlaid by the likes of the service."""
-    model = held.model
-    row = model.users.find(user)
-    values: dict[int, float] = {}
-    if row is not None and model.history is not None:
-        likes = model.history.user_items
-        stored = slice(likes.indptr[row], likes.indptr[row + 1])
-        values = dict(zip(likes.indices[stored].tolist(), likes.data[stored].tolist(), strict=True))
-    found = {place: live[item] for item in live if (place := model.items.find(item)) is not None}
-    return Taste(
-        known=row is not None,
-        trained=None if row is not None and model.history is None else len(values),
-        values={**values, **found},
-        live=frozenset(found),
-        ignored=len(live) - len(found),
-    )
+    score: str = ""
+    carriers: tuple[Carrier, ...] = ()
+    rest: str = ""
+    others: int = 0
+    fills: bool = False
 
 
 def likes_shown(held: Held, taste: Taste, *, most: int) -> list[Like]:
@@ -127,7 +85,7 @@ class Suggested:
     ----------
     entries : list of Suggestion
     basis : {"model", "popularity"}
-        How they were found, see `alsolike.recommending.fallback`.
+        How the first was found, see `alsolike.recommending.fallback`.
     fault : str
         Why there are none.
     """
@@ -137,18 +95,17 @@ class Suggested:
     fault: str = ""
 
 
-def suggestions_for(held: Held, user: str, taste: Taste, *, k: int) -> Suggested:
+def suggestions_for(held: Held, taste: Taste, *, k: int) -> Suggested:
     """Return what is recommended to a user, as the API does.
 
     Raises
     ------
     FitError
         The user's equations have no unique solution.
+    Unable
+        The user's likes would have to be folded in, and the model folds nobody in.
     """
-    if not taste.known or taste.live:
-        return picked_for(held, taste.values, k=k)
-    table = recommend_one(held.model, user, k=k, exclude_seen=held.model.history is not None)
-    return _explained(held, taste.values, table)
+    return _explained(held, taste.values, asking.listed(held, taste, k, _all(held)))
 
 
 def picked_for(held: Held, values: Mapping[int, float], *, k: int) -> Suggested:
@@ -156,13 +113,10 @@ def picked_for(held: Held, values: Mapping[int, float], *, k: int) -> Suggested:
 
     Raises
     ------
-    FitError
+    FitError, Unable
         As in `suggestions_for`.
     """
-    rows = list(values)
-    ids = held.model.items.ids_of(rows).tolist()
-    likes = {one: values[row] for one, row in zip(ids, rows, strict=True)}
-    return _explained(held, values, recommend_for_likes(held.model, likes, k=k))
+    return _explained(held, values, asking.listed_for(held, values, k, _all(held)))
 
 
 def or_fault(ask: Callable[[], Suggested]) -> Suggested:
@@ -173,38 +127,30 @@ def or_fault(ask: Callable[[], Suggested]) -> Suggested:
         return Suggested([], fault=clean(str(error)))
 
 
-def _explained(held: Held, values: Mapping[int, float], table: Table) -> Suggested:
-    model = held.model
-    answers = model.items.indices_of(table["item"].tolist())
-    if "popularity" in table["basis"].tolist():
-        faces = [face_of(held, int(row)) for row in answers]
-        return Suggested([Suggestion(face, "", (), "", 0) for face in faces], "popularity")
-    if not values:
-        return Suggested(
-            [
-                Suggestion(face_of(held, int(row)), _printed(_units(score)), (), "", 0)
-                for row, score in zip(answers, table["score"], strict=True)
-            ]
-        )
-    rows = np.fromiter(values, dtype=np.int32, count=len(values))
-    shares = _contributions(model, rows, list(values.values()), answers)
-    return Suggested(
-        [
-            _suggestion(held, int(answer), rows, of_one)
-            for answer, of_one in zip(answers, shares, strict=True)
+def _all(held: Held) -> Mask:
+    return np.ones(len(held.model.items), dtype=bool)
+
+
+def _explained(held: Held, values: Mapping[int, float], found: Found) -> Suggested:
+    model, n_known = held.model, int(np.count_nonzero(~found.popular))
+    rows = found.rows[:n_known]
+    if not values or not isinstance(model, Explains):
+        by_model = [
+            Suggestion(face_of(held, row), _printed(_units(score)))
+            for row, score in zip(rows.tolist(), found.scores.tolist(), strict=False)
         ]
-    )
-
-
-def _contributions(
-    model: FactorModel, rows: Indices, values: Sequence[float], answers: Indices
-) -> Doubles:
-    """Return what each like carries of the score of each answer, (n_answers, n_likes)."""
-    equations = UserEquations.of(model, rows, values)
-    # All answers in one solution; see `alsolike.recommending.explaining` for one.
-    seen_so = equations.similarities(model.item_factors[answers].T)
-    shares: Doubles = (equations.pulls[:, None] * seen_so).T
-    return shares
+    else:
+        likes = np.fromiter(values, dtype=np.int32, count=len(values))
+        amounts = np.array(list(values.values()), dtype=np.float32)
+        shares = carried(model, likes, amounts, rows).parts if n_known else ()
+        by_model = [
+            _suggestion(held, row, likes, of_one)
+            for row, of_one in zip(rows.tolist(), shares, strict=True)
+        ]
+    more = [
+        Suggestion(face_of(held, row), fills=n_known > 0) for row in found.rows[n_known:].tolist()
+    ]
+    return Suggested([*by_model, *more], found.basis)
 
 
 def _suggestion(held: Held, answer: int, rows: Indices, shares: Doubles) -> Suggestion:

@@ -12,11 +12,19 @@ from starlette.responses import Response
 
 from alsolike.views.page import clean
 from alsolike.web import tastes
-from alsolike.web.assets import page
 from alsolike.web.faces import Face, face_of
 from alsolike.web.holding import Held
+from alsolike.web.service import service_of
 from alsolike.web.strips import popular_rows
-from alsolike.web.visiting import at, field_of, held_of, id_of_field, in_eyes_of, query_of
+from alsolike.web.visiting import (
+    at,
+    field_of,
+    held_of,
+    id_of_field,
+    in_eyes_of,
+    page,
+    query_of,
+)
 
 MOST_PICKS = 50
 
@@ -54,10 +62,9 @@ def try_it(request: Request) -> Response:
         )
     found = held.index.find(query, limit=_OFFERED) if query else []
     return page(
+        request,
         "try.html",
-        models=[
-            (name, address_with(picked, name)) for name in request.app.state.service.holder.held
-        ],
+        models=[(name, address_with(picked, name)) for name in service_of(request).holder.held],
         chosen=held.name,
         model=model,
         begin=address_with([], model),

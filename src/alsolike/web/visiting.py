@@ -3,7 +3,7 @@
 import http
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 from urllib.parse import quote, unquote, urlencode
 
 from fastapi import APIRouter
@@ -13,9 +13,10 @@ from starlette.routing import compile_path
 
 from alsolike.errors import AlsolikeError
 from alsolike.views.page import clean
-from alsolike.web.assets import page
-from alsolike.web.holding import Held
+from alsolike.web import assets
+from alsolike.web.holding import Held, Holder
 from alsolike.web.parameters import Takes
+from alsolike.web.service import service_of
 from alsolike.web.statuses import Problem, UnknownModel, problem_of
 
 # What is addressed by a version never changes. Private: a token may stand before it.
@@ -40,7 +41,7 @@ def answering(
         try:
             return handler(request, *args, **kwargs)
         except UnknownModel as error:
-            return missing("model", str(error))
+            return missing(request, "model", str(error))
         except AlsolikeError as error:
             return problem_page(request, problem_of(error))
 
@@ -98,8 +99,7 @@ def _noting(path: str, handler: Callable[[Request], Response]) -> Callable[[Requ
 
 def held_of(request: Request) -> Held:
     """Return the model that the query names, or the default; UnknownModel where there is none."""
-    held: Held = request.app.state.service.holder.of(request.query_params.get("model"))
-    return answered_by(request, held)
+    return answered_by(request, service_of(request).holder.of(request.query_params.get("model")))
 
 
 def answered_by(request: Request, held: Held) -> Held:
@@ -117,7 +117,7 @@ def in_eyes_of(model: str | None, address: str) -> str:
 
 def held_at_version(request: Request) -> Held | None:
     """Return the model that the path names, None where that version is served no more."""
-    held: Held = request.app.state.service.holder.of(request.path_params["model"])
+    held = service_of(request).holder.of(request.path_params["model"])
     asked = request.path_params["version"]
     return held if held.version[:SHORT_VERSION] == asked else None
 
@@ -150,15 +150,36 @@ def id_of_field(field: str) -> str:
     return unquote(field)
 
 
-def missing(what: str, why: str = "") -> Response:
+def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+    """Return a page of the service; the menu has what the models that are served can do."""
+    holder = service_of(request).holder
+    return assets.page(template, status=status, map_address=map_address(holder), **context)
+
+
+def map_address(holder: Holder) -> str | None:
+    """Return where the map is: of the default model, or of the first that has one; or nowhere."""
+    mapped = [name for name, held in holder.held.items() if held.has_map]
+    default = holder.of(None).name
+    if not mapped:
+        return None
+    return in_eyes_of(None if default in mapped else mapped[0], "/map")
+
+
+def choices(request: Request, address: str) -> list[tuple[str, str]]:
+    """Return name and address of a page as each model sees it."""
+    return [(name, in_eyes_of(name, address)) for name in service_of(request).holder.held]
+
+
+def missing(request: Request, what: str, why: str = "") -> Response:
     """Return a page that says what there is not."""
-    return page("missing.html", status=404, what=what, why=clean(why))
+    return page(request, "missing.html", status=404, what=what, why=clean(why))
 
 
-def problem_page(_: Request, problem: Problem) -> Response:
+def problem_page(request: Request, problem: Problem) -> Response:
     """Return a page that says why another cannot be shown."""
     heading = "Not found" if problem.status == http.HTTPStatus.NOT_FOUND else "This cannot be shown"
-    return page("fault.html", status=problem.status, heading=heading, fault=clean(problem.message))
+    fault = clean(problem.message)
+    return page(request, "fault.html", status=problem.status, heading=heading, fault=fault)
 
 
 def gone() -> Response:

@@ -1,12 +1,15 @@
-"""A scikit-learn estimator over `alsolike.models.als`: thin, for those whose tools expect one."""
+"""What our scikit-learn estimators have in common: likes in, lists and a score out."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import Any, Literal
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from joblib import effective_n_jobs  # type: ignore[import-untyped]
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.vocabulary import Vocabulary
@@ -14,133 +17,30 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.measures import METRICS, evaluate
-from alsolike.hints import way_to_install
-from alsolike.models.als import fit, fold_in
-from alsolike.models.base import Floats
-from alsolike.models.confidence import Confidence
-from alsolike.models.config import ALSConfig
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.base import FittedModel, Floats, FoldsIn, Rows, able
+from alsolike.models.fitting import fit
 from alsolike.recommending.fallback import WithoutLikes
 from alsolike.recommending.many import recommend, similar
 from alsolike.tables import Table
 
-try:
-    from joblib import effective_n_jobs  # type: ignore[import-untyped]
-    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-    from sklearn.utils import Tags
-    from sklearn.utils.validation import check_is_fitted, validate_data
-except ImportError as error:
-    raise ImportError(
-        f"alsolike.sklearn needs scikit-learn 1.6 or newer: {way_to_install('scikit-learn>=1.6')}"
-    ) from error
 
-__all__ = ["ALSRecommender"]
+class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Base of our estimators: each says by `_config` what it fits.
 
-
-class ALSRecommender(
-    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]  # scikit-learn has no types
-    TransformerMixin,  # type: ignore[misc]
-    BaseEstimator,  # type: ignore[misc]
-):
-    """Weighted matrix factorization of a users x items matrix, rows are users.
-
-    Without `user_column`, X is a matrix: SciPy sparse, ndarray, or a wide frame whose columns are
-    the items. Items are then called by the frame's column names, else by their column numbers as
-    text. Model selection takes this form, since it splits rows and a row is a user.
-
-    With `user_column` and `item_column`, X is a pandas or Polars frame with one interaction per
-    row; repeated pairs are summed. Results have one row per distinct user, users sorted by id. An
-    item that was not trained on is an UnknownId. For model selection turn the frame into a matrix
-    first (``Interactions.from_columns(...).user_items``): folds of a frame would cut through users,
-    and hold items that no other fold has.
-
-    Parameters
-    ----------
-    factors, regularization, user_regularization, item_regularization, alpha, confidence, \
-epsilon, unobserved_weight, regularization_exponent, regularization_count, iterations, solver, \
-cg_steps, momentum, start, seed
-        As in `ALSConfig`. `seed` also draws what `score` hides.
-    user_column, item_column : str or None
-        Columns of ids, texts or whole numbers, in a frame of one interaction per row.
-    value_column : str or None
-        Its column of values; None: 1 for each row.
-    metric : str
-        What `score` measures, such as ``"ndcg@10"``, ``"precision@5"`` or ``"auc"``.
-    hidden_share : float
-        Share of a user's relevant items that `score` hides, above 0 and below 1.
-    n_jobs : int or None
-        Threads, as everywhere in scikit-learn: None is 1 (outside a joblib context), -1 all.
-        Results do not depend on it.
-
-    Attributes
-    ----------
-    model_ : FactorModel
-        The fitted model, ready for `alsolike.models.bundle.save` and all the rest.
-    n_features_in_ : int
-        Items, where X was a matrix.
-    feature_names_in_ : ndarray of str, (n_features_in_,)
-        Their names, where X was a frame with text column names.
-
-    Examples
-    --------
-    >>> from sklearn.model_selection import GridSearchCV
-    >>> from alsolike.testing import tiny_likes
-    >>> likes = tiny_likes(60, 30).user_items
-    >>> search = GridSearchCV(ALSRecommender(iterations=2), {"factors": [2, 4]}, cv=2).fit(likes)
-    >>> print(search.best_estimator_.recommend(likes[:1], k=2).column_names)
-    ('user', 'rank', 'item', 'score', 'basis')
+    Its subclasses take ``user_column``, ``item_column``, ``value_column``, ``metric``,
+    ``hidden_share``, ``seed`` and ``n_jobs``, as `ALSRecommender` describes them.
     """
 
-    def __init__(
-        self,
-        *,
-        factors: int = 64,
-        regularization: float = 0.1,
-        user_regularization: float | None = None,
-        item_regularization: float | None = None,
-        alpha: float = 10.0,
-        confidence: Confidence = "linear",
-        epsilon: float = 1.0,
-        unobserved_weight: float = 1.0,
-        regularization_exponent: float = 0.0,
-        regularization_count: Literal["weighted", "observed"] = "weighted",
-        iterations: int = 15,
-        solver: Literal["exact", "cg"] = "exact",
-        cg_steps: int = 3,
-        momentum: bool = False,
-        start: Literal["small", "normal"] = "small",
-        seed: int = 0,
-        user_column: str | None = None,
-        item_column: str | None = None,
-        value_column: str | None = None,
-        metric: str = "ndcg@10",
-        hidden_share: float = 0.5,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.factors = factors
-        self.regularization = regularization
-        self.user_regularization = user_regularization
-        self.item_regularization = item_regularization
-        self.alpha = alpha
-        self.confidence = confidence
-        self.epsilon = epsilon
-        self.unobserved_weight = unobserved_weight
-        self.regularization_exponent = regularization_exponent
-        self.regularization_count = regularization_count
-        self.iterations = iterations
-        self.solver = solver
-        self.cg_steps = cg_steps
-        self.momentum = momentum
-        self.start = start
-        self.seed = seed
-        self.user_column = user_column
-        self.item_column = item_column
-        self.value_column = value_column
-        self.metric = metric
-        self.hidden_share = hidden_share
-        self.n_jobs = n_jobs
+    model_: Any
+    user_column: str | None
+    item_column: str | None
+    value_column: str | None
+    metric: str
+    hidden_share: float
+    seed: int
+    n_jobs: int | None
 
-    def fit(self, X: Any, y: None = None) -> "ALSRecommender":
+    def fit(self, X: Any, y: None = None) -> Self:
         """Fit the model to X; `y` is there for scikit-learn and is not used.
 
         Raises
@@ -150,22 +50,13 @@ cg_steps, momentum, start, seed
         FitError
             The numbers give no finite answer.
         """
-        settings = {setting.name: getattr(self, setting.name) for setting in fields(ALSConfig)}
-        config = ALSConfig(**settings)
+        config = self._config()
         self.model_ = fit(self._interactions(X, reset=True), config, engine=self._engine)
         return self
 
-    def transform(self, X: Any) -> Floats:
-        """Return the factors of the users in X, by folding them in; the model stays as it is.
-
-        Returns
-        -------
-        float32, (n_users, factors)
-        """
-        check_is_fitted(self)
-        rows = self._interactions(X, reset=False)
-        folded = fold_in(self.model_, rows, engine=self._engine)
-        return folded if self._is_long else folded[_row_order(rows)]
+    def _config(self) -> Any:
+        """Return the configuration to fit, of any family."""
+        raise NotImplementedError
 
     def recommend(
         self,
@@ -196,7 +87,7 @@ cg_steps, momentum, start, seed
         check_is_fitted(self)
         rows = self._interactions(X, reset=False)
         users = rows.users.ids_of(
-            np.arange(rows.n_users) if self._is_long else _row_order(rows)
+            np.arange(rows.n_users) if self._is_long else row_order(rows)
         ).tolist()
         model = self._folded(rows)
         return recommend(
@@ -252,15 +143,10 @@ cg_steps, momentum, start, seed
         return found.mean(self.metric)
 
     def __sklearn_tags__(self) -> Tags:
-        """Tell scikit-learn that sparse matrices are welcome and float32 comes out."""
+        """Tell scikit-learn that sparse matrices are welcome."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-    @property
-    def _n_features_out(self) -> int:
-        return int(self.model_.factors)
 
     @property
     def _is_long(self) -> bool:
@@ -304,10 +190,10 @@ cg_steps, momentum, start, seed
         turned = sp.coo_array((matrix.data, (matrix.row, columns_here)), shape=shape)
         return Interactions(canonical(turned), found.users, items)
 
-    def _folded(self, rows: Interactions) -> FactorModel:
+    def _folded(self, rows: Interactions) -> FittedModel:
         """Return the model with the users of `rows` in place of those that it was trained on."""
-        factors = fold_in(self.model_, rows, engine=self._engine)
-        return replace(self.model_, users=rows.users, user_factors=factors, history=rows)
+        able(self.model_, FoldsIn, "recommend to the users in X")
+        return _People(self.model_, rows)
 
     def _metric(self) -> tuple[str, int]:
         """Return the name and the list length of `metric`."""
@@ -346,7 +232,23 @@ cg_steps, momentum, start, seed
         return hidden
 
 
-def _row_order(rows: Interactions) -> npt.NDArray[np.int32]:
+class _People(FittedModel):
+    """A model that scores other people than it was trained on, by their likes."""
+
+    def __init__(self, model: Any, likes: Interactions) -> None:
+        for name in ("items", "item_counts", "catalogue", "name", "settings", "sweeps"):
+            setattr(self, name, getattr(model, name))
+        vars(self).update(basis=model.basis, score_of_nothing=model.score_of_nothing)
+        self.users, self.history, self._model, self._likes = likes.users, likes, model, likes
+
+    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        """Return a block of scores, (n_chosen_users, n_chosen_items)."""
+        likes = self._likes.user_items[user_indices]
+        scores: Floats = self._model.user_scores(likes, item_indices)
+        return scores
+
+
+def row_order(rows: Interactions) -> npt.NDArray[np.int32]:
     """Return where each row of the caller's matrix went when ids were sorted as text."""
     return rows.users.indices_of(str(row) for row in range(rows.n_users))
 

@@ -1,0 +1,138 @@
+"""The scores of given pairs of users and items: those that lists show. No Numba."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.errors import SettingError, UnknownId
+from alsolike.hints import with_example
+from alsolike.models.base import FittedModel, Floats, HasFactors, Recommender, expect_model
+from alsolike.recommending.answers import Indices, checked_ids, lifts_of, row_lengths
+from alsolike.recommending.nearest import dots
+from alsolike.recommending.scoring import ITEMS_PER_BLOCK, block_of, blocks_of, not_finite
+from alsolike.tables import Table
+
+_PAIRS = 1 << 14  # products at a time
+_USERS = 240  # at a time, as `alsolike.recommending.scan` ranks them
+
+
+@with_example('al.scores(model, ["u1", "u2"], ["i1", "i1"])')
+def scores(model: FittedModel, users: Sequence[str], items: Sequence[str]) -> Table:
+    """Score pairs of users and items: the very scores that `alsolike.recommend` shows.
+
+    They are the model's own, also where a list would show the most liked items in their place. What
+    a score means, and what not, is said in `alsolike.recommend`.
+
+    Parameters
+    ----------
+    model : FittedModel
+    users : sequence of str
+        Ids of users; they may repeat.
+    items : sequence of str
+        Ids or names of as many items: the first goes with the first user.
+
+    Returns
+    -------
+    Table
+        Columns ``user``, ``item`` and ``score``, a row for each pair, in the order given.
+
+    Raises
+    ------
+    SettingError
+        There are not as many items as users.
+    UnknownId
+        A user or an item is not in the model; its position, from 0, is named.
+    FitError
+        A score is NaN or +inf.
+
+    Examples
+    --------
+    >>> from alsolike.data.interactions import Interactions
+    >>> from alsolike.models.popularity import fit_popularity
+    >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u3"], ["a", "b", "b", "c"])
+    >>> print(scores(fit_popularity(likes), ["u1", "u3"], ["b", "a"]))
+    +------+------+-------+
+    | user | item | score |
+    +------+------+-------+
+    | u1   | b    |     2 |
+    | u3   | a    |     1 |
+    +------+------+-------+
+    """
+    expect_model(model, "score pairs")
+    whose, of_what = checked_ids(users, "user"), checked_ids(items, "item")
+    if len(whose) != len(of_what):
+        raise SettingError(
+            f"As many items as users expected, to score pairs: {len(whose):,} users and "
+            f"{len(of_what):,} items given. Repeat the id of a user for each of the items."
+        )
+    user_rows = _rows(model.users, whose, model.users.index_of)
+    # Other models may know no names.
+    item_rows = _rows(model.items, of_what, getattr(model, "item_index", model.items.index_of))
+    return Table(
+        {
+            "user": model.users.ids_of(user_rows),
+            "item": model.items.ids_of(item_rows),
+            "score": scores_of_pairs(model, user_rows, item_rows),
+        }
+    )
+
+
+def scores_of_pairs(model: Recommender, users: Indices, items: Indices) -> Floats:
+    """Return the scores of pairs given by rows, float32, (n,).
+
+    Raises
+    ------
+    FitError
+        A score is NaN or +inf.
+    """
+    if isinstance(model, HasFactors):
+        found = _products(model, users, items)
+    else:
+        found = _looked_up(model, users, items)
+    bad = np.flatnonzero(~(found < np.inf))
+    if len(bad):
+        user = model.users.id_of(int(users[bad[0]]))
+        raise not_finite(model, int(items[bad[0]]), f"user {user!r}", float(found[bad[0]]))
+    return found
+
+
+def _products(model: HasFactors, users: Indices, items: Indices) -> Floats:
+    """Return the products of rows of factors as `alsolike.recommending.scan.Products` has them."""
+    norms = model.item_norms
+    raised = int(lifts_of(np.float64(norms.max(initial=0.0, where=np.isfinite(norms)))))
+    found = np.empty(len(users), dtype=np.float32)
+    for part in blocks_of(len(users), _PAIRS):
+        left, right = model.user_factors[users[part]], model.item_factors[items[part]]
+        lifts = lifts_of(row_lengths(left))
+        products = dots(np.ldexp(right, raised), np.ldexp(left, lifts[:, None]))
+        found[part] = np.ldexp(products, -(raised + lifts))
+    return found
+
+
+def _looked_up(model: Recommender, users: Indices, items: Indices) -> Floats:
+    """Return scores out of the blocks that lists are ranked by, those alone that hold a pair."""
+    found = np.empty(len(users), dtype=np.float32)
+    distinct, places = np.unique(users, return_inverse=True)
+    blocks = blocks_of(len(model.items), ITEMS_PER_BLOCK)
+    cells = places // _USERS * len(blocks) + items // ITEMS_PER_BLOCK
+    order = np.argsort(cells, kind="stable")
+    for cell in np.split(order, np.flatnonzero(np.diff(cells[order])) + 1):
+        if not len(cell):
+            continue
+        group, block = divmod(int(cells[cell[0]]), len(blocks))
+        rows, columns = distinct[group * _USERS : (group + 1) * _USERS], blocks[block]
+        asked = block_of(model.name, model.scores(rows, columns), len(rows), columns)
+        found[cell] = asked[places[cell] - group * _USERS, items[cell] - columns.start]
+    return found
+
+
+def _rows(known: Vocabulary, ids: list[str], row_of: Callable[[str], int]) -> Indices:
+    """Return the rows of ids; UnknownId with the position of the first that is not known."""
+    rows = known.places_of(ids)
+    for position in np.flatnonzero(rows < 0).tolist():
+        try:
+            rows[position] = row_of(ids[position])
+        except UnknownId as error:
+            raise UnknownId(f"{error} (At position {position} of the {known.kind}s.)") from None
+    return rows.astype(np.int32)

@@ -1,0 +1,45 @@
+"""`Service`: all that the routes of one worker ask, and the one way to it from a request."""
+
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from alsolike.web.holding import Holder
+from alsolike.web.metrics import Metrics
+from alsolike.web.quick import Shelves
+from alsolike.web.settings import Settings
+from alsolike.web.state import State
+
+
+@dataclass
+class Service:
+    """What every route asks, one for each worker.
+
+    Parameters
+    ----------
+    settings : Settings
+    state : State
+    holder : Holder
+    metrics : Metrics
+    shelves : Shelves
+    """
+
+    settings: Settings
+    state: State
+    holder: Holder
+    metrics: Metrics
+    shelves: Shelves = field(default_factory=Shelves)
+    _has_begun: bool = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether all workers have come; one that is replaced later changes nothing."""
+        if not self._has_begun:
+            self._has_begun = self.metrics.serving() >= self.settings.workers
+        return self._has_begun
+
+
+def service_of(request: Request) -> Service:
+    """Return the service that a request is made to."""
+    service: Service = request.app.state.service
+    return service
