@@ -45,10 +45,10 @@ def test_two_workers_follow_a_swap_and_share_likes(tmp_path: Path) -> None:
         for _ in range(20):
             known = asked(address, "/api/v1/users/u1/recommendations")
             assert known["live_likes"] == 1
-        (two / "factors.safetensors").write_bytes(b"")
+        (two / "model.safetensors").write_bytes(b"")
         broken = alsolike("swap", state, two)
         assert broken.returncode != 0
-        assert "factors.safetensors" in broken.stderr
+        assert "model.safetensors" in broken.stderr
         assert before not in versions()
         again = alsolike("serve", one, "--state", state, "--port", "0")
         assert again.returncode != 0
