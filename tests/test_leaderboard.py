@@ -139,7 +139,7 @@ def test_the_cheapest_that_ties_keeps_the_fewest_bytes_of_any_family(split: Spli
     )
 
 
-def test_equal_scores_go_to_fewer_bytes(split: Split) -> None:
+def test_equal_scores_go_to_baselines_then_to_fewer_bytes(split: Split) -> None:
     found = found_of(
         split,
         [
@@ -147,9 +147,12 @@ def test_equal_scores_go_to_fewer_bytes(split: Split) -> None:
             (SMALL, "candidate", 0.5),
             (EASEConfig(), "candidate", 0.5),
             (PopularityConfig(), "baseline", 0.5),
+            (LARGE, "baseline", 0.5),
         ],
     )
-    assert [row.model for row in found.rows] == ["popularity", "item-knn", "ease", "als"]
+    assert [row.model for row in found.rows] == [
+        "popularity", "item-knn (40)", "item-knn (10)", "ease", "als"
+    ]  # fmt: skip
     assert found.best == SMALL
 
 

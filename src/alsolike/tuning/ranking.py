@@ -47,10 +47,13 @@ class _Scored:
 
     @property
     def standing(self) -> tuple[bool, float, int, int, int]:
-        """What runs are sorted by: the score, then what is cheaper to keep and to train."""
-        sweep = self.best_sweep
+        """What runs are sorted by: the score, then what is cheaper to keep and to train.
+
+        Baselines cost nothing here: what is no better does not stand above them.
+        """
+        sweep, cost = self.best_sweep, 0 if self.run.role == "baseline" else self.cost
         is_alive, score = rank_key(self.points[sweep], self.score)
-        return not is_alive, -score, self.cost, sweep, self.run.entry
+        return not is_alive, -score, cost, sweep, self.run.entry
 
     def row(self, rank: int, interval: Sequence[str], *, ties: bool) -> LeaderboardRow:
         """Return the row that it has."""

@@ -57,8 +57,8 @@ def search(
     """Train each configuration once, score it at the chosen sweeps, and rank on validation.
 
     Configurations that differ in ``iterations`` alone are one training. A run is as good as its
-    best point; ties go to what keeps fewer bytes, then to the earlier sweep, then to what was
-    entered first: baselines, candidates, the strategy's trainings. With
+    best point; equal scores go to baselines, then to what keeps fewer bytes, then to the earlier
+    sweep, then to candidates before the strategy's trainings, in their order. With
     a ledger on disk, the same call after a kill goes on where it was and ends with the same
     result, whatever the number of workers. A configuration that the solver cannot answer is
     recorded, reported, and left out of the ranking. A point that is degenerate is below all others,
