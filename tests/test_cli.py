@@ -88,8 +88,8 @@ def test_help_names_the_verbs_in_the_order_of_the_flow() -> None:
     verbs = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :]]
     assert verbs == [
         "run", "demo", "read", "filter", "split", "search", "runs", "fit", "compile",
-        "evaluate", "passport", "similar", "recommend", "explain", "gallery", "describe",
-        "export", "diff", "serve", "swap", "likes",
+        "evaluate", "passport", "similar", "similar-users", "recommend", "scores", "explain",
+        "gallery", "describe", "export", "diff", "serve", "swap", "likes",
     ]  # fmt: skip
     for verb in verbs:
         assert "Usage:" in fine(verb, "-h").output

@@ -74,6 +74,31 @@ def test_recommendations(fitted: tuple[str, Path]) -> None:
     assert "i3" in fine("recommend", folder, "u0", "--allow", "i3", "--keep-seen").output
 
 
+def test_similar_users_and_scores(fitted: tuple[str, Path], tmp_path: Path) -> None:
+    family, folder = fitted
+    if family == "als":
+        table = al.similar_users(al.load(folder), ["u0", "u1"], k=2)
+        fine("similar-users", folder, "u0", "u1", "--k", 2, "--to", tmp_path / "near.csv")
+        rows = list(csv.DictReader((tmp_path / "near.csv").read_text().splitlines()))
+        assert [row["similar_user"] for row in rows] == table["similar_user"].tolist()
+        assert table["similar_user"].tolist()[0] in fine("similar-users", folder, "u0").output
+        fine("similar-users", folder, "--all", "--k", 1)
+        assert "among the 30 users" in refused("similar-users", folder, "nobody")
+    else:
+        assert f"To compare users needs a model with factors; {family!r} has none." in refused(
+            "similar-users", folder, "u0"
+        )
+    model = al.load(folder)
+    fine("scores", folder, "u0", "i0", "Item 3", "i0", "--to", tmp_path / "scores.csv")
+    rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
+    assert [row["item"] for row in rows] == ["i0", "i3", "i0"]
+    expected = model.scores(np.array([model.users.index_of("u0")]), slice(None))[0]
+    for row in rows:
+        score = expected[model.items.index_of(row["item"])]
+        assert float(row["score"]) == pytest.approx(score, rel=1e-5)
+    assert "i3" in fine("scores", folder, "u0", "i3").output
+
+
 def test_explanations(fitted: tuple[str, Path]) -> None:
     family, folder = fitted
     if ("explain", family) in CANNOT:

@@ -42,7 +42,7 @@ class BlendConfig(Settings):
         return super().from_settings({**settings, **inner})
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class BlendModel(FittedModel):
     name: ClassVar[str] = "blend"
     sweeps: ClassVar[int] = 0

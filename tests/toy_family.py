@@ -28,7 +28,7 @@ class CoCountsConfig(Settings):
         check_number("damping", self.damping)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class CoCountsModel(HistoryModel):
     """Scores an item by how many users like it and what is liked already.
 

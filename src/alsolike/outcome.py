@@ -111,11 +111,15 @@ class Outcome:
                 chosen_sweep=sweep,
             )
         if rows:
+            first = min(rows, key=lambda row: row["rank"])["run"]
+            best, families = found.best_row, {row.family for row in found.rows if row.is_candidate}
             figures["all_curves"] = all_curves(
                 found.curves,
                 metric=measure,
-                best=min(rows, key=lambda row: row["rank"])["run"],
+                best=first,
                 baseline=_reached_by_popularity(found),
+                above=None if best.run == first else (best.model, best.mean),
+                what="runs" if len(families) == 1 else "runs with sweeps",
             )
         if varying := varying_settings(found):
             figures["settings_and_score"] = settings_and_score(board, varying, score)

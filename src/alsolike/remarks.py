@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def of_choice(found: SearchResult, run: int) -> str:
-    """Return which model is published, and among how many it was chosen, as a sentence."""
+    """Return which model was chosen, and among how many, as the rest of a sentence."""
     is_best = run == found.best_run
     chosen = found.best_row if is_best else found.proposed_row
     could_be = [row for row in found.rows if row.is_candidate]
@@ -23,7 +23,7 @@ def of_choice(found: SearchResult, run: int) -> str:
     if len(families) > 1:
         among += f" of {len(families):,} families ({', '.join(families)})"
     how = "the best" if is_best else "the cheapest that ties with the best"
-    return f"Published: {named(chosen)}, {how} of {among}."
+    return f"{named(chosen)}, {how} of {among}."
 
 
 def named(row: LeaderboardRow) -> str:
@@ -91,7 +91,8 @@ def _at_the_last_sweep(found: SearchResult) -> Iterator[str]:
 
 def _at_the_edge(found: SearchResult) -> Iterator[str]:
     """Say which settings are best at the end of what was tried."""
-    best = found.best.to_settings()
+    # Of what the strategy tried alone: of other families a setting of the same name is another.
+    best = found.best.to_settings() if found.best_row.sweep is not None else {}
     for name, value in best.items():
         if name not in found.curves or isinstance(value, (str, bool)) or value is None:
             continue

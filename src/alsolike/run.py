@@ -103,9 +103,9 @@ def _done(asked: ResolvedJob, observer: Observer) -> Outcome:
     finally:
         observer.tell(found)
     run = job.search.chosen_run(found)
+    observer.tell(f"Chosen: {remarks.of_choice(found, run)}")
     observer.tell(
-        f"{remarks.of_choice(found, run)} Fitting it to all {prepared.kept.n_interactions:,} "
-        "interactions."
+        f"Fitting the chosen settings to all {prepared.kept.n_interactions:,} interactions."
     )
     model = fit(prepared.kept, chosen, engine=engine, observer=observer)
     outcome = Outcome(

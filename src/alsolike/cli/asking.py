@@ -160,6 +160,63 @@ def recommend(
     _show(table, to, none=none, verbose=verbose)
 
 
+@click.command("similar-users")
+@click.argument("model", type=PATH)
+@click.argument("users", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All users.")
+@k_option
+@to_option
+@verbose_option
+@threads_option
+def similar_users(
+    model: Path,
+    users: tuple[str, ...],
+    every: bool,
+    k: int,
+    to: Path | None,
+    verbose: bool,
+    threads: int | None,
+) -> None:
+    """List the users most similar to USERS, by id; of models with factors."""
+    from alsolike.engines.local import LocalEngine
+    from alsolike.models import bundle
+    from alsolike.models.base import HasFactors, able
+    from alsolike.recommending.similarity import similar_users as find
+    from alsolike.writing import refuse_overlap
+
+    asked = some_or_all(users, every=every, what="user")
+    refuse_overlap([model], filter(None, [to]))
+    loaded = able(bundle.load(model), HasFactors, "compare users")
+    ids = None if asked is None else user_ids(loaded, asked)
+    table = find(loaded, ids, k=k, engine=LocalEngine(threads))
+    without = dict.fromkeys(loaded.users if ids is None else ids)
+    for user in table["user"].tolist():
+        without.pop(user, None)
+    if without:
+        first, others = next(iter(without)), len(without) - 1
+        more = f" and {others:,} others" if others else ""
+        say(f"No similar users of {first!r}{more}: the model knows no likes of theirs.", err=True)
+    _show(table, to, verbose=verbose)
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("user")
+@click.argument("items", nargs=-1, required=True)
+@to_option
+@verbose_option
+def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verbose: bool) -> None:
+    """Score ITEMS, by id or name, for a USER."""
+    from alsolike.models import bundle
+    from alsolike.recommending.pairs import scores as of_pairs
+    from alsolike.writing import refuse_overlap
+
+    refuse_overlap([model], filter(None, [to]))
+    loaded = bundle.load(model)
+    ids = item_ids(loaded, items)
+    _show(of_pairs(loaded, user_ids(loaded, [user]) * len(ids), ids), to, verbose=verbose)
+
+
 @click.command()
 @click.argument("model", type=PATH)
 @click.argument("user")

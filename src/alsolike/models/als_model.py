@@ -166,8 +166,11 @@ class ALSModel(FactorModel):
         j of ``r_j * s_ij``, with ``s_ij = y_i' A^-1 y_j`` and the pull ``r_j = c_uj p_uj``.
         """
         equations = UserEquations.of(self, likes, values)
-        near = [equations.similarities(self.item_factors[item]) for item in items]
-        return Contributions(equations.pulls, np.array(near).reshape(len(items), len(likes)))
+        if len(items) == 1:  # a vector takes another way through the library than a matrix
+            near = equations.similarities(self.item_factors[items[0]])[None]
+        else:
+            near = equations.similarities(self.item_factors[items].T).T
+        return Contributions(equations.pulls, near)
 
 
 def expect_als(model: Any, purpose: str) -> ALSModel:

@@ -304,6 +304,9 @@ class FittedModel(ABC):
             rows.setdefault(name.casefold(), []).extend(found)
         return rows
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.users):,} users, {len(self.items):,} items)"
+
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>"
 

@@ -71,7 +71,10 @@ class UserEquations:
         return self._solved(self.others.T @ self.pulls)
 
     def similarities(self, target: Floats) -> Doubles:
-        """Return ``target' matrix^-1 other`` for each of the others."""
+        """Return ``target' matrix^-1 other`` for each of the others, (n,).
+
+        Of several targets, (f, n_targets): all by one solution, (n, n_targets).
+        """
         seen_so: Doubles = self.others @ self._solved(target.astype(np.float64))
         return seen_so
 

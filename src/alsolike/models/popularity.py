@@ -28,7 +28,7 @@ class PopularityConfig(Settings):
     family: ClassVar[str] = "popularity"
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PopularityModel(HistoryModel):
     """Scores an item by how many users like it: by its `item_counts`, the same for everybody."""
 
@@ -64,9 +64,6 @@ class PopularityModel(HistoryModel):
     @functools.cached_property
     def _line(self) -> Floats:
         return as_scores(self.item_counts)
-
-    def __repr__(self) -> str:
-        return f"PopularityModel({len(self.users):,} users, {len(self.items):,} items)"
 
 
 @with_example("model = al.fit_popularity(likes)")

@@ -16,6 +16,8 @@ from alsolike.cleanup import interrupts_held
 from alsolike.engines.base import Engine, Shape
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import LedgerError, SettingError
+from alsolike.models.family import Family
+from alsolike.models.registry import FAMILIES
 from alsolike.tuning.ledger import ENDED, Ledger
 from alsolike.tuning.pace import Deadline
 from alsolike.tuning.plan import Plan
@@ -24,6 +26,7 @@ from alsolike.tuning.training import Worker
 from alsolike.tuning.workers import name_of
 
 _GLANCE = 0.1  # seconds between two looks at what others do
+_RAISED = 1  # how a process of Python's ends that has raised an error
 
 Heard = Callable[[int], None]
 
@@ -120,6 +123,11 @@ class Processes:
         for process, line in self._workers:
             while process.is_alive() and not line.poll(_GLANCE):
                 pass
+            if process.exitcode == _RAISED:  # and not killed: another one would fare no better
+                raise SettingError(
+                    "A worker could not begin; it said why above. Families of your own must be in "
+                    "a module that a new process can import. Or search with one worker."
+                )
 
     def work(self, entries: Sequence[int], deadline: Deadline, heard: Heard) -> None:
         """Keep the workers at it until all has ended."""
@@ -138,7 +146,14 @@ class Processes:
         ours, theirs = context.Pipe()
         process = context.Process(
             target=_serve,
-            args=(self._ledger.place, self._plan, self.shape.threads, self._kinds, theirs),
+            args=(
+                self._ledger.place,
+                self._plan,
+                self.shape.threads,
+                self._kinds,
+                tuple(FAMILIES),
+                theirs,
+            ),
             name="alsolike worker",
             daemon=True,
         )
@@ -163,8 +178,16 @@ def _send(line: Any, deadline: Deadline) -> None:
         line.send(deadline)
 
 
-def _serve(place: str, plan: Plan, threads: int, kinds: Collection[Kind], line: Any) -> None:
-    """Work on a ledger until the one who asked for it has ended."""
+def _serve(
+    place: str,
+    plan: Plan,
+    threads: int,
+    kinds: Collection[Kind],
+    families: Sequence[Family],
+    line: Any,
+) -> None:
+    """Work on a ledger until the one who asked for it has ended, by the families known there."""
+    FAMILIES[:] = families
     orders: list[Deadline] = []
     threading.Thread(target=_hear, args=(line, orders), daemon=True).start()
     compile_for(plan.judges, kinds)

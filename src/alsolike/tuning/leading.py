@@ -64,8 +64,10 @@ def leading(
     left = len(rows) - len(shown)
     more = [f"{left:,} more row{'s' * (left > 1)}"] if left else []
     if {row.get("state") for row in rows} == {"done"}:  # as usual: worth neither column nor line
-        texts = Table({name: column for name, column in texts.to_dict().items() if name != "state"})
+        texts = _without(texts, "state")
         more.insert(0, "state")
+    if all(row.get("sweep") is None for row in rows):
+        texts = _without(texts, "sweep")
     least += [*settings[::-1], "run"]
     if _needs(texts, measure) > width and "model" in texts:
         families = [str(name).split(" (")[0] for name in texts["model"]]
@@ -80,6 +82,10 @@ def failed(failures: Table, width: int) -> list[str]:
         return []
     runs = "1 run" if len(failures) == 1 else f"{len(failures):,} runs"
     return [wrapped(f"{runs} failed; the first: {failures['error'][0]}", width, indent=2)]
+
+
+def _without(texts: Table, left_out: str) -> Table:
+    return Table({name: column for name, column in texts.to_dict().items() if name != left_out})
 
 
 def _needs(texts: Table, measure: str) -> int:

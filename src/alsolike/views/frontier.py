@@ -11,7 +11,7 @@ from alsolike.views import marks, placing, standings
 from alsolike.views.axes import time_axis
 from alsolike.views.marks import ACCENT, INK, MUTED, PHONE, Row, Spec
 from alsolike.views.page import finite, rounded
-from alsolike.views.wording import begun, counted, duration, family_in, spoken
+from alsolike.views.wording import begun, counted, duration, spoken
 
 _SHAPES = ("circle", "triangle-up", "diamond", "square", "cross")  # of the families in their order
 _FURTHER_SHAPES = ("triangle-down", "triangle-left", "triangle-right")
@@ -213,12 +213,10 @@ def _drawing(plan: _Plan, numbered: Sequence[Row], score: str) -> Spec:
 
 
 def _shapes(models: Sequence[str]) -> list[str]:
-    """Return a shape for each model, by its family; a table without models has circles."""
+    """Return a shape for each family; a table without models has circles."""
     own = dict(zip(["", *names()], (_SHAPES[0], *_SHAPES), strict=False))
     further = itertools.cycle(_FURTHER_SHAPES)
-    families = list(dict.fromkeys(map(family_in, models)))
-    shapes = {family: own.get(family) or next(further) for family in families}
-    return [shapes[family_in(model)] for model in models]
+    return [own.get(model) or next(further) for model in models]
 
 
 def _list(numbered: Sequence[Row], *, by_model: bool) -> Spec:

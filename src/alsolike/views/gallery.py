@@ -237,7 +237,7 @@ def _score(score: float, full: float, measure: str) -> str:
     if not math.isfinite(score):
         return '<p class="als-score">-</p>'
     length = 100 * min(max(score, 0.0), full) / full if full > 0 else 0.0
-    text = f"{score:z.3f}" if full >= _SMALL or not score else f"{score:.3g}"
+    text = f"{score:z.3f}" if full >= _SMALL or not score else f"{score:#.3g}"
     return (
         f'<p class="als-score"><span title="{escaped(measure)}: {score:z.6f}">{text}</span>'
         '<svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" focusable="false">'

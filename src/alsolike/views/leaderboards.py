@@ -47,7 +47,9 @@ def leaderboard(table: Table) -> str:
     """
     column = _measured_column(table)
     rows = list(table.rows())
-    order = _ordered(table.column_names, column)
+    has_sweeps = any(row.get("sweep") is not None for row in rows)
+    names = [name for name in table.column_names if has_sweeps or name != "sweep"]
+    order = _ordered(names, column)
     scale = _scale(rows, column)
     line = next((_number(row, column) for row in rows if is_popularity(row)), None)
 

@@ -141,11 +141,11 @@ def words(point: Row, words: str, sweeps: Sequence[int]) -> Spec:
     return {"data": data, "mark": mark, "encoding": {"text": {"field": "words"}}}
 
 
-def baseline(value: float | None) -> list[Spec]:
-    """Return a dashed rule at what popularity reaches, with words that lines cannot cross out."""
+def baseline(value: float | None, name: str = "popularity") -> list[Spec]:
+    """Return a dashed rule at what a model reaches, with words that lines cannot cross out."""
     if finite(value) is None:
         return []
-    data = {"values": [{"value": value, "words": f"popularity: {rounded(value)}"}]}
+    data = {"values": [{"value": value, "words": f"{clean(name)}: {rounded(value)}"}]}
     rule = {"type": "rule", "color": MUTED, "strokeDash": [5, 4], "strokeWidth": 1.5}
     text = {"type": "text", "color": MUTED, "fontSize": 12, "align": "right", "dx": -4, "dy": -9}
     aside = {"x": {"value": "width"}, "text": {"field": "words"}}

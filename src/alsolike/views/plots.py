@@ -106,6 +106,8 @@ def all_curves(
     metric: str,
     best: int,
     baseline: float | None = None,
+    above: tuple[str, float] | None = None,
+    what: str = "runs",
     held_out: str = "validation",
 ) -> Spec:
     """Draw the validation curves of all runs in one figure, faded by their rank.
@@ -123,6 +125,10 @@ def all_curves(
         The run to draw in the accent colour, on top.
     baseline : float or None
         What popularity reaches: a dashed rule.
+    above : (str, float) or None
+        What the best model reaches that has no curve, and its name: a dashed rule, too.
+    what : str
+        What has curves, in words.
     held_out : {"validation", "test"}
         Which columns to draw.
 
@@ -154,10 +160,13 @@ def all_curves(
     reaches = "has no value" if peak is None else f"reaches {rounded(peak['value'])}"
     runs = len({point["run"] for point in points})
     description = (
-        f"{held_out.capitalize()} {metric} of {runs} runs over sweeps; the best, {named}, {reaches}"
+        f"{held_out.capitalize()} {metric} of {runs} {what} over sweeps; the best, {named}, "
+        f"{reaches}"
     )
     if finite(baseline) is not None:
         description += f"; popularity reaches {rounded(baseline)}"
+    if above is not None:
+        description += f"; {clean(above[0])}, without a curve, reaches {rounded(above[1])}"
     ended = ends.told(points)
     others = [point for point in points if point["run"] != best]
     layers: list[Spec] = [
@@ -166,6 +175,7 @@ def all_curves(
             [point for point in others if not ends.is_cut_off(point)], INK, width=1.1, ranks=ranks
         ),
         *marks.baseline(baseline),
+        *([] if above is None else marks.baseline(above[1], above[0])),
         marks.line([point for point in points if point["run"] == best], ACCENT, width=2.8),
         *ends.end_marks(drawn),
     ]
@@ -175,7 +185,7 @@ def all_curves(
     return {
         **marks.frame("", description + (f"; {ended}." if ended else ".")),
         "title": {
-            "text": clean(f"{held_out.capitalize()} {metric} of all {runs} runs"),
+            "text": clean(f"{held_out.capitalize()} {metric} of all {runs} {what}"),
             "subtitle": "The paler, the lower in rank; the best in colour"
             + ("; dashed, what was given up" if any(map(ends.is_cut_off, points)) else ""),
         },

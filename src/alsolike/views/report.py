@@ -233,7 +233,7 @@ def _curves(content: ReportContent) -> str:
         ]
     if content.all_curves is not None:
         parts += [
-            "<h3>All runs</h3>",
+            "<h3>All learning curves</h3>",
             f'<p class="lede">{_title_of(content.all_curves)}. The paler a line, the lower its '
             "rank; the best of them is in colour. Point at a line to read it.</p>",
             figure(content.all_curves),

@@ -10,12 +10,12 @@ from alsolike.views import marks
 from alsolike.views.ends import is_cut_off
 from alsolike.views.marks import ACCENT, INK, MUTED, PAPER, Row, Spec
 from alsolike.views.page import clean, finite, rounded
-from alsolike.views.wording import counted, duration, setting_names, settings_of, spoken
+from alsolike.views.wording import counted, duration, family_in, setting_names, settings_of, spoken
 
 BEST, TIE, LEADER, OTHER, CUT = "best", "tie", "leader", "other", "cut"
 DEAD = "degenerate"
 
-_LONGEST_NAME = 24  # characters
+_LONGEST_NAME, _LONGEST_SETTINGS = 24, 60  # characters
 _NUMBERS = 40  # the room left of a drawing for the numbers on its axis
 
 
@@ -85,7 +85,7 @@ def legend_names(points: Sequence[Row]) -> dict[str, str]:
     best = [point for point in points if point["standing"] == BEST]
     of_all = any(point["row"]["rank"] == 1 for point in best)
     words = {
-        BEST: "".join(f"best: {point['name']}, {rounded(point['value'])}" for point in best),
+        BEST: "".join(f"best: {point['title']}, {rounded(point['value'])}" for point in best),
         TIE: f"cannot be told from {'it' if of_all else 'the best of all'} "
         f"({counted(counts[TIE], 'run')})",
         LEADER: f"best of its model ({counts[LEADER]:,})",
@@ -181,13 +181,17 @@ def heading(title: str, runs: Sequence[Row]) -> Spec:
 def _point(row: Row, names: Sequence[str], score: str, place: int, seconds: Any) -> Row:
     value, low, high = (finite(row.get(f"{score}{end}")) for end in ("", "_low", "_high"))
     time = finite(seconds)
-    settings = settings_of(row, names)
     run, model = row.get("run"), row.get("model")
-    kind = clean("" if model is None else str(model), most=_LONGEST_NAME)
+    word = "" if model is None else str(model)
+    family = family_in(word)
+    # Of a search many have one model: they go by their numbers, the others by their families. The
+    # settings of these have no columns, but stand behind the family.
+    searched = settings_of(row, names)
+    settings = searched or clean(word[len(family) :].strip(" ()"), most=_LONGEST_SETTINGS)
+    kind = clean(family, most=_LONGEST_NAME)
     numbered = f"run {run}" if run is not None else ""
-    # Of a search many have one model: they go by their numbers, the others by their models.
-    is_searched = not kind or settings or row.get("sweep") is not None
-    name = numbered if numbered and is_searched else kind
+    is_numbered = numbered and (not kind or searched or row.get("sweep") is not None)
+    name = numbered if is_numbered else kind
     ranked = f"rank {row['rank']}" if row["rank"] is not None else ""
     facts = [ranked, kind, numbered, settings]
     told = f"{spoken(score)} {rounded(value)}"
@@ -195,6 +199,7 @@ def _point(row: Row, names: Sequence[str], score: str, place: int, seconds: Any)
     return {
         "row": row,
         "name": name,
+        "title": name if is_numbered or not settings else f"{name} ({settings})",
         "model": kind,
         "settings": settings,
         "trace": f"row {place}",

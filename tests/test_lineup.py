@@ -1,0 +1,103 @@
+"""What a search tries of each family, by counts alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions
+from alsolike.errors import DataError, SettingError
+from alsolike.models import ease
+from alsolike.testing import tiny_likes
+from alsolike.tuning.lineup import Lineup, lineup_for
+
+LIKES = tiny_likes(60, 40)
+
+
+def families(configs: Sequence[object]) -> list[str]:
+    return [config.to_settings()["model"] for config in configs]  # type: ignore[attr-defined]
+
+
+def wide(n_items: int) -> Interactions:
+    ones = np.ones(3, dtype=np.float32)
+    cells = (ones, (np.arange(3), np.array([0, 1, n_items - 1])))
+    return Interactions.from_matrix(sp.csr_array(cells, shape=(3, n_items)))
+
+
+def test_the_default_follows_from_counts() -> None:
+    lineup = lineup_for(None, None, LIKES, seed=7)
+    assert lineup.searched == ("als",)
+    assert families(lineup.candidates) == ["item-knn"] * 4 + ["ease"] * 2
+    assert families(lineup.baselines) == ["popularity", "random"]
+    assert lineup.baselines[1].to_settings()["seed"] == 7
+
+
+@pytest.mark.parametrize(("n_items", "is_tried"), [(10_000, True), (10_001, False)])
+def test_ease_is_tried_up_to_ten_thousand_items(n_items: int, *, is_tried: bool) -> None:
+    lineup = lineup_for(None, None, wide(n_items))
+    assert ("ease" in families(lineup.candidates)) is is_tried
+    assert "ease" in families(lineup_for(["ease"], None, wide(n_items)).candidates)
+
+
+def test_families_that_are_named() -> None:
+    assert lineup_for(["als"], None, LIKES).candidates == ()
+    lineup = lineup_for(["ease", "item-knn", "ease"], None, LIKES)
+    assert lineup.searched == ()
+    assert families(lineup.candidates) == ["item-knn"] * 4 + ["ease"] * 2
+
+
+def test_baselines_that_are_named_are_compared_with_als_as_ever() -> None:
+    lineup = lineup_for(None, ["random", "ease"], LIKES)
+    assert (lineup.searched, lineup.candidates) == (("als",), ())
+    assert families(lineup.baselines) == ["popularity", "ease", "ease", "random"]
+    assert families(lineup_for(None, [], LIKES).baselines) == ["popularity"]
+
+
+def test_a_family_in_both_may_be_chosen() -> None:
+    lineup = lineup_for(["als", "item-knn"], ["item-knn", "ease"], LIKES)
+    assert families(lineup.candidates) == ["item-knn"] * 4
+    assert families(lineup.baselines) == ["popularity", "ease", "ease"]
+    asked = lineup_for(["popularity"], None, LIKES)
+    assert families(asked.candidates) == ["popularity"]
+    assert families(asked.baselines) == ["random"]
+
+
+def test_als_may_be_compared_with() -> None:
+    lineup = lineup_for(["item-knn"], ["als"], LIKES)
+    assert lineup.searched == ()
+    assert [type(config).__name__ for config in lineup.baselines] == [
+        "PopularityConfig", "ALSConfig",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("asked", "compared", "words"),
+    [
+        (["eas"], None, "There is no model 'eas'; known are als, .* Did you mean 'ease'?"),
+        (None, ["poplarity"], "Did you mean 'popularity'?"),
+        (["factors"], None, "made elsewhere and cannot be tried"),
+        ([], None, "At least one family is needed"),
+        (
+            "als",
+            None,
+            r"families is a list of names, such as \['als', 'item-knn'\], not the text 'als'",
+        ),
+        (None, "ease", "baselines is a list of names"),
+    ],
+)
+def test_what_cannot_be_tried(
+    asked: Sequence[str] | None, compared: Sequence[str] | None, words: str
+) -> None:
+    with pytest.raises(SettingError, match=words):
+        lineup_for(asked, compared, LIKES)
+
+
+def test_a_table_too_large_for_memory_is_refused_and_not_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ease, "available", lambda: 1000)
+    for asked, compared in ((["ease"], None), (None, ["ease"]), (None, None)):
+        with pytest.raises(DataError, match="EASE over 40 items needs"):
+            lineup_for(asked, compared, LIKES)
+    assert isinstance(lineup_for(["als", "item-knn"], None, LIKES), Lineup)
