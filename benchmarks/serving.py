@@ -6,11 +6,11 @@ limits and metrics on and the rate limit raised, and asks from a process of its 
 connections. All ids are asked in a random order: at first none of them twice, then all again. One
 answer in 64 is held to `similar_to`. The client shares the machine's cores with the service.
 
-While two workers are under load, models are swapped, some of them broken: a file cut short, one
-with a flipped bit, another version of the format, a file missing, a manifest that is none. A
-refused swap must leave the old model in place, a good one must reach every worker, and no request
-may fail. With ``--soak`` mixed load and swaps go on for so many minutes; printed is the growth of
-memory from the second fifth of that time to the last.
+While two workers are under load, models of several families are swapped, some of them broken: a
+file cut short, one with a flipped bit, another version of the format, a file missing, a manifest
+that is none. A refused swap must leave the old model in place, a good one must reach every worker,
+and no request may fail. With ``--soak`` mixed load and swaps go on for so many minutes; printed is
+the growth of memory from the second fifth of that time to the last.
 
 Beside it stands implicit, behind the same framework and server, with one route and nothing else.
 Gorse publishes the times of its training, not of answers, so there is no figure of it here.
@@ -41,29 +41,33 @@ from alsolike.engines.local import LocalEngine
 from alsolike.models.als import fit
 from alsolike.models.bundle import save
 from alsolike.models.config import ALSConfig
+from alsolike.models.fitting import fit as fit_family
 from alsolike.recommending.one import similar_to
 
 K = 10
 SWAP_TOKEN = "only-for-this-benchmark"  # noqa: S105 - of a service on the loopback, for minutes
 LIKES = 50
+MOST_OF_EASE = 5_000  # items; the weights of more take longer to copy than a swap under load may
 SAMPLE = 400  # items whose answers are compared
 GOALS = {"rate": {1: 2000.0, 2: 4000.0}, "p99": {1: 0.025, 2: 0.020}, "fold_in_p99": 0.010}
 FOLLOWS_WITHIN = 5.0  # seconds for all workers to answer with a new version
 MOST_GROWTH = 0.05
-QUICK = {"data": "80x50x900", "factors": 8, "seconds": 0.5, "turns": 1, "swaps": 7, "calls": 5}
+QUICK = {"data": "80x50x900", "factors": 8, "seconds": 0.5, "turns": 1, "swaps": 9, "calls": 5}
 
 
 class Bench:
-    """Two models of one table, as bundles, and what is asked of services that serve them."""
+    """Models of one table, as bundles, and what is asked of services that serve them."""
 
     def __init__(self, asked_: argparse.Namespace, likes: Interactions, folder: Path) -> None:
         self.asked, self.folder, self.faults = asked_, folder, list[str]()
         config = ALSConfig(factors=asked_.factors, alpha=40.0, regularization=0.1, iterations=5)
         engine = LocalEngine(asked_.threads)
-        self.models = {"a": fit(likes, config, engine=engine)}
+        self.models: dict[str, Any] = {"a": fit(likes, config, engine=engine)}
         self.models["b"] = fit(
             likes, ALSConfig(**config.to_settings() | {"seed": 1}), engine=engine
         )
+        for family in ("item-knn", "ease") if likes.n_items <= MOST_OF_EASE else ("item-knn",):
+            self.models[family] = fit_family(likes, family=family, engine=engine)
         for name, model in self.models.items():
             save(model, folder / "bundles" / name)
         self.broken = list(broken_from(folder / "bundles" / "a"))
@@ -87,7 +91,7 @@ class Bench:
         return running(command, port, log, path="/readyz", ALSOLIKE_SWAP_TOKEN=SWAP_TOKEN)
 
     def check(self, number: int, body: bytes) -> str | None:
-        """Return what is wrong with the answer to a request of `similar`, of either model."""
+        """Return what is wrong with the answer to a request of `similar`, of any of the models."""
         item = self.ids[number]
         told = json.loads(body)
         found = [place["item"] for place in told["similar"]]
@@ -120,7 +124,7 @@ class Bench:
     def _expected(self, name: str, item: str) -> list[str]:
         key = (name, item)
         if key not in self._lists:
-            if len(self._lists) > 2 * SAMPLE:
+            if len(self._lists) > len(self.models) * SAMPLE:
                 self._lists.clear()
             found = similar_to(self.models[name], item, k=K)
             self._lists[key] = found["similar_item"].tolist()
@@ -133,11 +137,11 @@ def broken_from(bundle: Path) -> Iterator[str]:
     def copy(name: str) -> Path:
         return Path(shutil.copytree(bundle, bundle.with_name(name)))
 
-    factors = "factors.safetensors"
-    cut = copy("cut-short") / factors
+    arrays = "model.safetensors"
+    cut = copy("cut-short") / arrays
     os.truncate(cut, cut.stat().st_size // 2)
     yield "cut-short"
-    flipped = copy("flipped") / factors
+    flipped = copy("flipped") / arrays
     content = bytearray(flipped.read_bytes())
     content[len(content) // 2] ^= 1
     flipped.write_bytes(content)
@@ -257,7 +261,7 @@ def lag(versions: Sequence[tuple[float, bytes]], reached: Sequence[tuple[float, 
 def swap_rows(bench: Bench) -> list[Row]:
     """Return what swaps take under load, and whether any request failed meanwhile."""
     given = bench.asked
-    good = itertools.cycle(["b", "a"])
+    good = itertools.cycle([*(name for name in bench.models if name != "a"), "a"])
     every = max(given.swaps // len(bench.broken), 1)
     names = [
         bench.broken[n // every] if n % every == every - 1 and n // every < 5 else next(good)

@@ -42,6 +42,9 @@ def lay_out(page: Path, folder: Path, *, clone: bool = False) -> None:
         _write_likes(folder)
         with State(folder / "runs/first/serving") as state:
             state.add_likes("u17", {"Radiohead": 1.0})
+    elif name == "docs/extending.md":
+        _write_likes(folder)
+        _install_aside(folder)
     elif name == "docs/serving.md":
         _fit_demo(folder)
     elif page == DOCS / "data" / "sketchfab.md":
@@ -63,6 +66,15 @@ def _write_likes(folder: Path) -> None:
     _write_csv(folder / "likes.csv", ("who", "what"), rows)
     _write_csv(folder / "newer.csv", ("who", "what"), [("u17", "Radiohead"), ("new", "band 1")])
     _write_csv(folder / "test.csv", ("user", "item"), [("u1", "Radiohead"), ("u2", "band 2")])
+
+
+def _install_aside(folder: Path) -> None:
+    """Let `pip` install into a folder of the page, where `Session` lets Python look, and offline."""
+    pip = folder / ".venv" / "bin" / "pip"
+    pip.parent.mkdir(parents=True)
+    options = f"--quiet --no-deps --no-index --no-build-isolation --target '{folder}/installed'"
+    pip.write_text(f'#!/bin/sh\nexec python -m pip "$@" {options}\n', encoding="utf-8")
+    pip.chmod(0o755)
 
 
 def _write_sketchfab(folder: Path) -> None:

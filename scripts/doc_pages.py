@@ -158,7 +158,7 @@ class Session:
         programs = [self._folder / ".venv" / "bin", Path(sys.executable).parent]
         given = {
             "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),
-            "PYTHONPATH": str(ROOT / "src"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(self._folder / "installed")]),
             "COLUMNS": "100",
             "CURL_HOME": str(self._folder),
         }

@@ -15,8 +15,9 @@ from starlette.testclient import TestClient
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.texts import Texts
-from alsolike.models.als import ALSConfig, fit
 from alsolike.models.bundle import save
+from alsolike.models.factor_model import FactorModel
+from alsolike.models.fitting import fit
 from alsolike.web.app import create_app
 from alsolike.web.settings import Settings, places
 
@@ -24,10 +25,22 @@ HOSTILE = ("<script>alert(1)</script>", "a/b", "..", "x/similar", "100% &c?#", "
 BASE = "http://127.0.0.1:8000"
 
 
+SMALL = {"als": {"factors": 4, "iterations": 3}, "item-knn": {"neighbours": 8}}
+
+
 def bundle(
-    folder: Path, *, n_users: int = 60, ids: Sequence[str] = (), n_items: int = 30, seed: int = 0
+    folder: Path,
+    *,
+    n_users: int = 60,
+    ids: Sequence[str] = (),
+    n_items: int = 30,
+    seed: int = 0,
+    family: str = "als",
 ) -> Path:
-    """Fit a small model, of items with names, and save it."""
+    """Fit a small model of a family, of items with names, and save it.
+
+    Of "factors", which are made elsewhere, it is a plain `FactorModel`: it folds nobody in.
+    """
     rng = np.random.default_rng(seed)
     ids = [*ids, *(f"i{number}" for number in range(n_items - len(ids)))]
     likes = rng.random((n_users, n_items)) < 0.3
@@ -42,9 +55,21 @@ def bundle(
     texts = Texts.pack([order[one] for one in table.items.ids])
     catalogue = Catalogue.from_columns({"name": texts}, n_items=table.n_items)
     named = Interactions(table.user_items, table.users, table.items, None, catalogue)
-    model = fit(named, ALSConfig(factors=4, iterations=3, seed=seed))
+    given = {"seed": seed} if family == "als" else {}
+    if family == "factors":
+        model = _plain_factors(named)
+    else:
+        model = fit(named, family=family, **SMALL.get(family, {}), **given)
     save(model, folder, metrics={"ndcg@10": 0.25})
     return folder
+
+
+def _plain_factors(likes: Interactions) -> FactorModel:
+    made = fit(likes, family="als", **SMALL["als"])
+    arrays = made.user_factors, made.item_factors, made.item_counts
+    return FactorModel(
+        made.users, made.items, *arrays, catalogue=made.catalogue, history=made.history
+    )
 
 
 def settings_of(state: Path, *models: Path, **given: object) -> Settings:

@@ -37,7 +37,7 @@ def test_nothing_fails_while_models_are_swapped(tmp_path: Path) -> None:
     rows = {(row["task"], row["contender"]): row for s in written["sections"] for row in s["rows"]}
     assert all(row["failed"] == 0 for row in rows.values() if "failed" in row)
     swap = rows["swap, 2 workers, under load", "alsolike"]
-    assert (swap["swaps"], swap["refused"]) == (7, 5)
+    assert (swap["swaps"], swap["refused"]) == (9, 5)
     for workers in (1, 2):
         for kind in ("first asked", "again"):
             assert rows[f"similar, {workers} workers, {kind}", "alsolike"]["requests_per_s"] > 0

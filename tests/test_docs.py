@@ -178,6 +178,12 @@ def test_readme_example_is_short() -> None:
     assert len(examples[0].splitlines()) < 15
 
 
+def test_the_family_from_outside_is_the_one_that_the_tests_take_all_the_way() -> None:
+    shown = next(b.code for b in blocks_of(DOCS / "extending.md") if b.file == "cocounts.py")
+    assert shown == (ROOT / "tests/toy_family.py").read_text(encoding="utf-8")
+    assert len(shown.splitlines()) < 110
+
+
 def verb_of(words: list[str]) -> click.Command | None:
     return main.commands.get(words[0]) if words else None
 

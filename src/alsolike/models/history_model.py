@@ -20,7 +20,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.models.base import FittedModel, Floats, Rows
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class HistoryModel(FittedModel):
     """A model that scores items for a row of likes, whoever it is of.
 

@@ -20,6 +20,7 @@ from alsolike.models.manifest import Manifest
 from alsolike.recommending.answers import Indices
 from alsolike.recommending.fallback import MostLiked
 from alsolike.recommending.sharing import Likers
+from alsolike.recommending.silence import is_by_popularity
 from alsolike.views.page import web_origin
 from alsolike.web import search, stock
 from alsolike.web.atlas import Atlas, atlas
@@ -81,6 +82,11 @@ class Held:
     def folds_in(self) -> bool:
         """Whether the model takes in likes of people whom it was not trained on."""
         return isinstance(self.model, FoldsIn)
+
+    @property
+    def lists_by_likes(self) -> bool:
+        """Whether the model itself lists what most like, whoever asks."""
+        return is_by_popularity(self.model)
 
     @functools.cached_property
     def has_map(self) -> bool:

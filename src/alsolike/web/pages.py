@@ -145,6 +145,7 @@ def user(request: Request) -> Response:
         history=tastes.likes_shown(held, taste, most=_HISTORY),
         with_history=held.model.history is not None,
         folds_in=held.folds_in,
+        lists_by_likes=held.lists_by_likes,
         counted=any(value != 1 for value in taste.values.values()),
         dislikes=any(value < 0 for value in taste.values.values()),
         likes_any=any(value > 0 for value in taste.values.values()),

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from alsolike.errors import AlsolikeError
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.web import answering
 from alsolike.web.convertors import ends_so
@@ -23,6 +24,7 @@ _START, _END = "/api/v1/items/", "/similar"
 _ROUTE = f"{_START}{{item_id}}{_END}"
 _QUERY = re.compile(rb"k=([1-9][0-9]{0,3})|")
 _MOST_KEPT = 64 << 20  # bytes of answers of one model in one worker
+_MOST_PLACES = 100_000  # items whose texts are kept, some tens of megabytes
 _OVERHEAD = 300  # bytes that keeping one takes besides
 
 
@@ -59,7 +61,7 @@ class _Made:
     def __init__(self, held: Held) -> None:
         self.answers: dict[tuple[str, int, int], bytes] = {}
         self._size = 0
-        self._places: list[bytes | None] = [None] * len(held.model.items)
+        self._places: dict[int, bytes] = {}
         head = json.dumps({"model": answering.source_of(held)}, ensure_ascii=False)
         self._head = head[:-1].encode("utf-8")
 
@@ -83,11 +85,13 @@ class _Made:
 
     def _known(self, held: Held, row: int) -> bytes:
         """Return what an answer says of an item, whatever its place."""
-        text = self._places[row]
+        text = self._places.get(row)
         if text is None:
             (known,) = answering.ranked(held, [(row, 0.0)])
             del known["rank"], known["score"]
             text = json.dumps(known, ensure_ascii=False)[1:-1].encode("utf-8")
+            if len(self._places) >= _MOST_PLACES:
+                self._places.clear()
             self._places[row] = text
         return text
 
@@ -132,7 +136,10 @@ class Quick:
         item = path[len(_START) : -len(_END)]
         if held.model.items.find(item) is None:
             return None
-        content = self._shelves.similar(held, item, k, MIN_COUNT)
+        try:
+            content = self._shelves.similar(held, item, k, MIN_COUNT)
+        except AlsolikeError:  # found again on the usual way, and told there
+            return None
         state = scope.setdefault("state", {})
         state["route"], state["version"] = _ROUTE, held.version
         return content

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,7 @@ def shown(held: Held) -> dict[str, Any]:
         "version": held.version,
         "manifest": manifest,
         "metrics": {clean(label): _plain(value) for label, value in manifest.metrics.items()},
-        "settings": {clean(label): _plain(value) for label, value in manifest.settings.items()},
+        "settings": {clean(label): _plain(value) for label, value in _flat(manifest.settings)},
         "has_report": (held.aside / REPORT).is_file(),
         "has_leaderboard": (held.aside / LEADERBOARD).is_file(),
     }
@@ -90,6 +91,15 @@ def _cell(text: str) -> str:
     if number is None:
         return ""
     return f"{number:z.0f}" if number.is_integer() and abs(number) < 1e15 else f"{number:.4g}"
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield labels and values; of models within a model, each with the name of that one before."""
+    for label, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{label}: ")
+        else:
+            yield f"{before}{label}", value
 
 
 def _plain(value: Any) -> Any:

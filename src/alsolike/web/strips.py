@@ -93,9 +93,9 @@ def _similar(held: Held, item: str, k: int) -> Strip:
 def _about(held: Held) -> str:
     """Return what the bars of a strip say."""
     scale, factors = held.model.similarity, held.manifest.factors
-    kind = f"{factors} factors" if factors else held.model.name
-    most = "1 at most" if scale.most == 1 else "full for the first"
-    return f"{kind}. The bar is {scale.words}, {most}."
+    kind = f"{factors} factors. " if factors else ""
+    most = "as a share of the first one's" if scale.most is None else f"{scale.most:g} at most"
+    return f"{kind}The bar is {scale.words}, {most}."
 
 
 def _bars(held: Held, scores: Floats) -> list[int]:

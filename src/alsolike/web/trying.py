@@ -79,6 +79,7 @@ def try_it(request: Request) -> Response:
         popular=[] if rows or query else _offers(held, popular_rows(held, _OFFERED), picked, model),
         suggestions=suggested.entries,
         basis=suggested.basis,
+        lists_by_likes=held.lists_by_likes,
         adding={
             one.face.id: address_with([*picked, one.face.id], model) for one in suggested.entries
         },

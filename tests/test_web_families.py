@@ -1,0 +1,328 @@
+"""Every page and every route, with a model of each family; what one cannot do, it says."""
+
+import html
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
+
+from alsolike.models.base import FittedModel, Floats, Rows
+from alsolike.models.bundle import load, save
+from alsolike.models.family import Family
+from alsolike.models.registry import FAMILIES, names
+from alsolike.recommending.nearest import Neighbours
+from alsolike.recommending.one import recommend_for_likes, recommend_one
+from alsolike.testing import tiny_likes
+from alsolike.web.state import State
+from alsolike.web.stock import LENGTH, Stock, build
+from alsolike.web.swapping import swap
+from serving import bundle, client_of, settings_of
+from toy_blend import BlendFamily
+from toy_family import CoCountsFamily
+
+API = "/api/v1"
+OURS = [*names(), "factors"]
+FOLD_IN = [name for name in OURS if name != "factors"]
+EXPLAIN = ["als", "item-knn", "ease", "co-counts"]
+MAPPED = ["als", "factors"]
+PAGES = (
+    "/", "/?q=Bj%C3%B6rk", "/random", "/items/i1", "/user", "/users/u1", "/try",
+    "/try?item=i1&item=i2", "/map", "/map?item=i1", "/compare", "/compare/result", "/about",
+    "/docs",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=[*OURS, "co-counts", "blend"])
+def served(request, tmp_path_factory):
+    """Give a family's name, a client of a service that serves a model of it, and the model."""
+    brought = {"co-counts": CoCountsFamily, "blend": BlendFamily}.get(request.param)
+    more = [brought()] if brought else []
+    FAMILIES.extend(more)
+    folder = tmp_path_factory.mktemp("served")
+    path = bundle(folder / "model", family=request.param)
+    with client_of(settings_of(folder / "state", path)) as client:
+        yield request.param, client, load(path)
+    for one in more:
+        FAMILIES.remove(one)
+
+
+def same_scores(name, found, expected):
+    """Hold scores to each other: to the last bit, but of a blend, whose model adds up blocks."""
+    np.testing.assert_allclose(found, expected, rtol=1e-6 if name == "blend" else 0, atol=0)
+
+
+def test_every_page_is_shown(served):
+    _, client, _ = served
+    for page in PAGES:
+        answer = client.get(page, headers={"Accept": "text/html"})
+        assert answer.status_code == 200, (page, answer.text[-500:])
+        assert "None" not in re.sub(r"<[^>]*>", "", answer.text), page
+
+
+def test_similar_items_are_those_of_the_library(served):
+    name, client, model = served
+    for k in (5, LENGTH + 5):
+        found = client.get(f"{API}/items/i1/similar?k={k}").json()["similar"]
+        rows, scores = Neighbours(model).similar(model.items.index_of("i1"), k)
+        assert [one["item"] for one in found] == model.items.ids_of(rows).tolist()
+        same_scores(name, [one["score"] for one in found], scores)
+    other = found[0]["item"]
+    why = client.get(f"{API}/items/i1/explanations?other={other}").json()
+    same_scores(name, why["similarity"], found[0]["score"])
+    assert why["similarity"] == why["cosine"]
+    assert why["scale"] == model.similarity.words
+    strip = html.unescape(client.get("/items/i1").text)
+    assert f"The bar is {model.similarity.words}, " in strip
+    assert ("the cosine, 1 at most" in strip) == (served[0] in MAPPED)
+
+
+def test_users_are_recommended_to_as_by_the_library(served):
+    _, client, model = served
+    answer = client.get(f"{API}/users/u1/recommendations?k=6").json()
+    table = recommend_one(model, "u1", k=6)
+    assert [one["item"] for one in answer["recommendations"]] == table["item"].tolist()
+    assert [one["score"] for one in answer["recommendations"]] == table["score"].tolist()
+    assert [one["basis"] for one in answer["recommendations"]] == table["basis"].tolist()
+
+
+def test_likes_of_anybody_are_folded_in_or_refused(served):
+    name, client, model = served
+    wish = {"likes": [{"item": "i9"}, {"item": "i3", "value": 2}], "k": 6}
+    answer = client.post(f"{API}/recommendations", json=wish)
+    if name not in [*FOLD_IN, "co-counts", "blend"]:
+        assert_unable(answer)
+        assert "takes in new people" in client.get("/try?item=i3").text
+        return
+    table = recommend_for_likes(model, {"i9": 1, "i3": 2}, k=6)
+    told = answer.json()["recommendations"]
+    assert [one["item"] for one in told] == table["item"].tolist()
+    assert [one["score"] for one in told] == table["score"].tolist()
+
+
+def test_live_likes_count_at_once_or_are_said_not_to(served):
+    name, client, _ = served
+    folds_in = name != "factors"
+    before = client.get(f"{API}/users/u2/recommendations?k=6").json()
+    liked = before["recommendations"][0]["item"]
+    path = f"{API}/users/u2/likes"
+    told = client.post(path, json={"likes": [{"item": liked}]}).json()
+    assert (told["live_likes"], told["ignored_likes"]) == ((1, 0) if folds_in else (0, 1))
+    after = client.get(f"{API}/users/u2/recommendations?k=6").json()
+    assert liked not in [one["item"] for one in after["recommendations"]]
+    assert after["live_likes"] == int(folds_in)
+    page = client.get("/users/u2").text
+    assert ("takes in no likes after its training" in page) == (not folds_in)
+    client.delete(f"{path}/{liked}")
+    assert client.get(f"{API}/users/u2/recommendations?k=6").json() == before
+
+
+def test_a_user_known_by_live_likes_alone(served):
+    name, client, _ = served
+    client.post(f"{API}/users/visitor/likes", json={"likes": [{"item": "i4"}]})
+    answer = client.get(f"{API}/users/visitor/recommendations")
+    page = client.get("/users/visitor")
+    assert page.status_code == 200
+    if name == "factors":
+        assert_unable(answer)
+        assert "takes in new people" in page.text
+    else:
+        assert len(answer.json()["recommendations"]) == 10
+        assert "i4" not in [one["item"] for one in answer.json()["recommendations"]]
+
+
+def test_scores_are_explained_by_parts_that_add_up(served):
+    name, client, _ = served
+    (first, *_) = client.get(f"{API}/users/u1/recommendations").json()["recommendations"]
+    answer = client.get(f"{API}/users/u1/explanations?item={first['item']}")
+    page = client.get("/users/u1").text
+    if name not in [*EXPLAIN, "blend"]:
+        assert_unable(answer)
+        assert "Because of" not in page
+        return
+    why = answer.json()
+    assert why["score"] == pytest.approx(first["score"], rel=1e-4)
+    assert sum(one["contribution"] for one in why["parts"]) == pytest.approx(why["score"])
+    assert "Because of" in page
+
+
+def test_the_map_is_there_for_factors_alone(served):
+    name, client, _ = served
+    start, page = client.get("/").text, client.get("/map")
+    mapped = name in MAPPED
+    assert (">Map</a>" in start) == mapped
+    assert ("On the map" in client.get("/items/i1").text) == mapped
+    assert ("needs a model with factors" in page.text) == (not mapped)
+    ((slot, version),) = client.get("/readyz").json()["models"].items()
+    points = client.get(f"/map/points/{slot}/{version[:16]}")
+    assert points.status_code == (200 if mapped else 422)
+
+
+def test_what_lists_for_everybody_is_said_to(served):
+    name, client, _ = served
+    said = "Most liked (as this model lists for everybody)"
+    for page in ("/users/u1", "/try?item=i1&item=i2"):
+        assert (said in client.get(page).text) == (name == "popularity")
+
+
+def test_the_model_is_told_of(served):
+    name, client, model = served
+    (facts,) = client.get(f"{API}/model").json()["models"]
+    assert facts["family"] == name
+    assert facts["factors"] == getattr(model, "factors", 0)
+    about = client.get("/about").text
+    assert "0 factors" not in about
+    assert (name in about) or facts["factors"]
+
+
+def test_the_stock_is_what_would_be_found(served, tmp_path):
+    name, _, model = served
+    build(tmp_path / "stock", model)
+    stock, neighbours = Stock(tmp_path / "stock", model), Neighbours(model)
+    assert stock.is_ready
+    for row in range(len(model.items)):
+        (items, scores), (expected, exact) = stock.similar(row, 7), neighbours.similar(row, 7)
+        np.testing.assert_array_equal(items, expected)
+        same_scores(name, scores, exact)
+
+
+def assert_unable(answer):
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert error["code"] == "model_unable"
+    assert error["message"].startswith("To ")
+    assert error["message"].count(".") == 1
+
+
+@pytest.mark.parametrize(
+    "pair", [("als", "item-knn"), ("ease", "factors"), ("popularity", "random")]
+)
+def test_two_families_stand_side_by_side(tmp_path, pair):
+    paths = [bundle(tmp_path / name, family=name) for name in pair]
+    settings = settings_of(tmp_path / "state", *paths)
+    with client_of(settings) as client:
+        slots = list(client.get("/readyz").json()["models"])
+        for page in PAGES:
+            assert client.get(page, headers={"Accept": "text/html"}).status_code == 200, page
+        for slot in slots:
+            for page in ("/users/u1", "/try", "/map", "/random"):
+                assert client.get(f"{page}?model={slot}").status_code == 200, page
+        page = client.get("/compare").text
+        given = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+        voted = client.post("/compare", data={**given, "choice": "left"}, follow_redirects=False)
+        assert voted.status_code == 303
+        assert "1 vote" in client.get("/compare/result").text
+        mapped = [slot for slot, name in zip(slots, pair, strict=True) if name in MAPPED]
+        shown = re.search(r'<a href="([^"]*)"[^>]*>Map</a>', client.get("/").text)
+        assert (shown is not None) == bool(mapped)
+        if mapped and mapped[0] != slots[0]:
+            assert shown[1] == f"/map?model={mapped[0]}"
+
+
+def test_a_slot_is_swapped_from_family_to_family(tmp_path):
+    paths = {name: bundle(tmp_path / name, family=name) for name in OURS}
+    settings = settings_of(tmp_path / "state", paths["als"])
+    with client_of(settings) as client, State(settings.state) as state:
+        for name in [*OURS[1:], OURS[0]]:
+            done = swap(settings, state, "als", paths[name])
+            client.app.state.service.holder.follow()
+            (facts,) = client.get(f"{API}/model").json()["models"]
+            assert (facts["family"], facts["version"]) == (name, done.version)
+            assert client.get(f"{API}/items/i1/similar").json()["model"]["version"] == done.version
+
+
+@dataclass(frozen=True, eq=False)
+class MuteModel(FittedModel):
+    """Scores users and does nothing else: neither compares items nor takes anybody in."""
+
+    users: Any
+    items: Any
+    item_counts: Any
+    catalogue: Any = None
+    history: Any = None
+    settings: Any = field(default_factory=lambda: {"model": "mute"})
+    sweeps: int = 0
+    name: ClassVar[str] = "mute"
+
+    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        rows = np.arange(len(self.users), dtype=np.float32)[user_indices]
+        columns = np.arange(len(self.items), dtype=np.float32)[item_indices]
+        return np.sin(rows[:, None] + columns).astype(np.float32)
+
+
+class MuteFamily(Family):
+    name: ClassVar[str] = "mute"
+    config: ClassVar[type[Any]] = dict
+    model: ClassVar[type[FittedModel]] = MuteModel
+
+    def iterate(self, data, config, **_):
+        raise NotImplementedError
+
+    def pack(self, model):
+        return {}
+
+    def unpack(self, arrays, known):
+        return MuteModel(
+            known.users, known.items, known.item_counts, known.catalogue, known.history
+        )
+
+
+def test_what_a_model_cannot_do_is_one_sentence_everywhere(tmp_path):
+    likes = tiny_likes(30, 20)
+    FAMILIES.append(MuteFamily())
+    try:
+        model = MuteModel(likes.users, likes.items, likes.like_counts, likes.catalogue, likes)
+        save(model, tmp_path / "mute")
+        with client_of(settings_of(tmp_path / "state", tmp_path / "mute")) as client:
+            item, user = likes.items.id_of(0), likes.users.id_of(1)
+            for path in (
+                f"items/{item}/similar",
+                f"items/{item}/explanations?other={likes.items.id_of(1)}",
+                f"users/{user}/explanations?item={item}",
+            ):
+                assert_unable(client.get(f"{API}/{path}"))
+            assert_unable(client.post(f"{API}/recommendations", json={"likes": [{"item": item}]}))
+            assert client.get(f"{API}/users/{user}/recommendations").status_code == 200
+            for page in ("/", f"/items/{item}", f"/users/{user}", f"/try?item={item}", "/about"):
+                assert client.get(page).status_code == 200, page
+            for page in (f"/items/{item}", "/map", "/compare", f"/try?item={item}"):
+                shown = client.get(page)
+                assert shown.status_code == 200
+                assert "needs a model" in shown.text, page
+    finally:
+        FAMILIES.pop()
+
+
+_ASK = """
+import json, sys
+from pathlib import Path
+from starlette.testclient import TestClient
+from alsolike.web.app import create_app
+from alsolike.web.settings import Settings, places
+model, state = map(Path, sys.argv[1:])
+settings = Settings(models=places([model]), state=state, log="", rate=0.0)
+with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
+    for path in ("/", "/items/i1", "/users/u1", "/try?item=i1", "/map", "/compare", "/about"):
+        assert client.get(path).status_code == 200, path
+    for path in ("items/i1/similar?k=25", "users/u1/recommendations"):
+        assert client.get("/api/v1/" + path).status_code == 200, path
+    client.get("/api/v1/users/u1/explanations?item=i1")
+    client.post("/api/v1/recommendations", json={"likes": [{"item": "i1"}]})
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+@pytest.mark.parametrize("family", OURS)
+def test_a_server_loads_neither_the_compiler_nor_the_reader(tmp_path, family):
+    given = [str(bundle(tmp_path / "model", family=family)), str(tmp_path / "state")]
+    done = subprocess.run(
+        [sys.executable, "-c", _ASK, *given], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not set(json.loads(done.stdout)) & {"numba", "llvmlite", "duckdb"}
