@@ -55,7 +55,7 @@ SAME = (
     "all_curves.png",
     "all_curves.html",
     "model/manifest.json",
-    "model/factors.safetensors",
+    "model/model.safetensors",
     "model/ids.safetensors",
     "model/items.safetensors",
     "model/history.safetensors",
@@ -422,7 +422,7 @@ def lastfm(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
             "--value", "weight", "--items", folder / "artists.dat.gz", "--item-id", "id",
             "--item-name", "name", "--item-link", "url", "--item-image", "pictureURL",
             "--set", "regularization=30", "--set", "factors=32", "--grid", "alpha=1,3",
-            "--sweeps", "8", "--out", out, "--verbose",
+            "--sweeps", "8", "--families", "als", "--out", out, "--verbose",
         ),
     )  # fmt: skip
 

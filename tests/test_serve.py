@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -131,6 +133,22 @@ def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
         assert again == address
         for number in range(20):
             assert asked(again, f"/api/v1/users/n{number}/recommendations")["live_likes"] == 1
+
+
+def test_one_client_has_one_rate_whatever_the_number_of_workers(tmp_path: Path) -> None:
+    given = [str(bundle(tmp_path / "model")), "--log", "", "--rate", "0.5", "--burst", "30"]
+    with running(*given, "--workers", "3") as (address, _):
+        start, statuses = time.monotonic(), []
+        for _ in range(90):  # a connection each: the kernel spreads them over the workers
+            try:
+                asked(address, "/api/v1/items/i1/similar")
+                statuses.append(200)
+            except urllib.error.HTTPError as error:
+                statuses.append(error.code)
+        paid_off = 0.5 * (time.monotonic() - start)
+    assert set(statuses) == {200, 429}
+    # Some of the burst went into finding out that all workers had come.
+    assert 20 <= statuses.count(200) <= 30 + paid_off
 
 
 @pytest.mark.parametrize(

@@ -88,3 +88,17 @@ def test_parts_and_unions_keep_order_and_kind() -> None:
     assert ids != union
     assert ids != ["a", "b", "c"]
     assert repr(union) == "Vocabulary(4 users)"
+
+
+def test_few_ids_are_found_without_a_dictionary_of_all() -> None:
+    ids = Vocabulary.of((f"é{number}" for number in range(3000)), kind="item")
+    few = ["é7", "é2999", "é0"]
+    assert ids.ids_of(ids.indices_of(few)).tolist() == few
+    assert ids.places_of(["é7", "e7"]).tolist() == [ids.find("é7"), -1]
+    with pytest.raises(UnknownId, match="item 'e7'"):
+        ids.indices_of([*few, "e7"])
+    assert "_rows" not in vars(ids)
+    many = list(ids)[::2]
+    assert ids.indices_of(many).tolist() == list(range(0, 3000, 2))
+    assert "_rows" in vars(ids)
+    assert ids.places_of(["é7", "e7"]).tolist() == [ids.find("é7"), -1]

@@ -61,7 +61,9 @@ def recommend_one(
 ) -> Table:
     """Recommend items to one user; the same table as ``recommend(model, user)``.
 
-    What a score means, and what not, is said in `alsolike.recommending.many.recommend`.
+    What a score means, and what not, is said in `alsolike.recommending.many.recommend`. Scores are
+    the same to the byte, but for a model without factors whose own ``scores`` depend on which other
+    users they are asked for: its last digits may differ.
 
     Parameters
     ----------
