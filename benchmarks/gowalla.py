@@ -21,6 +21,7 @@ import alsolike as al
 from _side_by_side import listed, table
 from alsolike.cli.terminal import Terminal
 from alsolike.data.datasets import gowalla
+from alsolike.tuning.budget import Budget
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.search import search
@@ -68,9 +69,8 @@ def chosen(split: al.Split, asked: argparse.Namespace) -> SearchResult:
             strategy,
             sweeps=SWEEPS,
             ledger=ledger,
-            k=K,
-            metric="ndcg",
-            forecast=True,
+            objective=f"ndcg@{K}",
+            budget=Budget(forecast=True),
             observer=Terminal(),
         )
 

@@ -70,15 +70,13 @@ def run(split: Split, asked: argparse.Namespace, solver: str) -> Ran:
         def whole() -> None:
             # As many users are held out for validation as for test: the article's work is on one.
             honest = asked.figures == "preset"
+            first = replace(ARTICLE.ranking(), exclude_seen=honest)
             search(
                 split,
                 tried,
+                objective=[first, *(ARTICLE.beside if honest else ())],
                 sweeps=sweeps_of(asked),
                 ledger=ledger,
-                k=ARTICLE.k,
-                metric=ARTICLE.metric,
-                exclude_seen=ARTICLE.exclude_seen and honest,
-                beside=ARTICLE.beside if honest else (),
                 engine=LocalEngine(asked.threads),
             )
 

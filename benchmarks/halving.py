@@ -68,9 +68,7 @@ def run(split: al.Split, strategy: Strategy, asked: argparse.Namespace) -> Ran:
                     strategy,
                     sweeps=ARTICLE.sweeps,
                     ledger=ledger,
-                    k=ARTICLE.k,
-                    metric=ARTICLE.metric,
-                    exclude_seen=ARTICLE.exclude_seen,
+                    objective=ARTICLE.ranking(),
                     engine=LocalEngine(asked.threads),
                 )
             )

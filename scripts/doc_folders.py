@@ -69,7 +69,7 @@ def _write_likes(folder: Path) -> None:
 
 
 def _install_aside(folder: Path) -> None:
-    """Let `pip` install into a folder of the page, where `Session` lets Python look, and offline."""
+    """Let `pip` install offline into a folder of the page, where `Session` lets Python look."""
     pip = folder / ".venv" / "bin" / "pip"
     pip.parent.mkdir(parents=True)
     options = f"--quiet --no-deps --no-index --no-build-isolation --target '{folder}/installed'"

@@ -18,6 +18,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models import als, bases, halfsweep
 from alsolike.models.config import ALSConfig
+from alsolike.testing import tiny_likes, tiny_model
 
 ONE = LocalEngine(1)
 
@@ -376,3 +377,18 @@ def test_loss_equals_that_of_implicit(wide):
     ours = als.fit(wide, config)
     theirs = replace(ours, user_factors=peer.item_factors, item_factors=peer.user_factors)
     assert als.loss(ours) == pytest.approx(als.loss(theirs), rel=1e-6)
+
+
+def test_a_model_that_does_not_say_its_settings_takes_no_defaults_in_silence():
+    model = replace(tiny_model(), settings={})
+    likes = tiny_likes(4, 5)
+    for ask in (
+        lambda: als.fold_in(model, likes),
+        lambda: als.fold_in_items(model, likes.item_users),
+        lambda: als.loss(model),
+        lambda: model.user_scores(likes.user_items, slice(None)),
+        lambda: model.contributions(np.array([0]), np.ones(1, np.float32), np.array([1])),
+        lambda: model.with_items(likes),
+    ):
+        with pytest.raises(SettingError, match="does not say what it was fitted with"):
+            ask()

@@ -24,7 +24,7 @@ from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.lineup import lineup_for
 from alsolike.tuning.search import search
 from alsolike.tuning.space import expand
-from alsolike.tuning.strategies import Halving
+from alsolike.tuning.strategies import Halving, Listed
 from alsolike.tuning.watching import standing
 
 HOST = """
@@ -46,9 +46,9 @@ if __name__ == "__main__":
     configs = expand({"factors": [2, 4, 8], "alpha": [1.0, 3.0, 9.0, 27.0]}, ALSConfig(seed=3))
     lineup = lineup_for(None, None, split.train)
     with Ledger(folder / "ledger.sqlite") as book:
-        found = search(split, Halving(configs), sweeps=list(range(1, 13)), k=5, ledger=book,
-                       candidates=lineup.candidates, baselines=lineup.baselines, workers=workers,
-                       engine=LocalEngine(2))
+        found = search(split, Halving(configs), sweeps=list(range(1, 13)), ledger=book,
+                       objective="precision@5", candidates=lineup.candidates,
+                       baselines=lineup.baselines, workers=workers, engine=LocalEngine(2))
     with open(folder / "found.txt", "w") as file:
         for table in (found.curves, found.leaderboard):
             print([{n: repr(v) for n, v in row.items()} for row in table.rows()], file=file)
@@ -141,11 +141,9 @@ def test_patience_and_pruning_do_not_depend_on_threads(split: Split) -> None:
     found = [
         search(
             split,
-            CONFIGS,
+            Listed(CONFIGS, patience=2, prune=True),
             sweeps=list(range(1, 13)),
-            k=5,
-            patience=2,
-            prune=True,
+            objective="precision@5",
             engine=LocalEngine(threads),
         )
         for threads in (1, 3)
@@ -160,7 +158,7 @@ def test_patience_and_pruning_do_not_depend_on_threads(split: Split) -> None:
 
 def test_baselines_stand_on_the_leaderboard(split: Split) -> None:
     lines = lineup_for(None, ["item-knn", "ease", "random"], split.train).baselines
-    found = search(split, CONFIGS[:1], sweeps=[3], k=5, baselines=lines)
+    found = search(split, CONFIGS[:1], sweeps=[3], objective="precision@5", baselines=lines)
     models = found.leaderboard["model"].tolist()
     assert {"als", "popularity", "random"} <= set(models)
     assert sum(model.startswith("item-knn") for model in models) == 4
@@ -171,13 +169,25 @@ def test_baselines_stand_on_the_leaderboard(split: Split) -> None:
 
 def test_a_deadline_skips_and_the_same_call_goes_on(split: Split, tmp_path: Path) -> None:
     sweeps = list(range(1, 13))
-    whole = search(split, CONFIGS, sweeps=sweeps, k=5, deadline=time.time() + 600)
+    whole = search(split, CONFIGS, sweeps=sweeps, objective="precision@5", budget=600)
     with Ledger(tmp_path / "l.sqlite") as ledger:
-        search(split, CONFIGS[:1], sweeps=sweeps, k=5, ledger=ledger)
-        cut = search(split, CONFIGS, sweeps=sweeps, k=5, ledger=ledger, deadline=time.time() - 1)
+        search(split, CONFIGS[:1], sweeps=sweeps, objective="precision@5", ledger=ledger)
+        cut = search(
+            split,
+            CONFIGS,
+            sweeps=sweeps,
+            objective="precision@5",
+            ledger=ledger,
+            budget=-1,
+        )
         assert (len(cut.leaderboard), cut.skipped) == (1, 5)
         again = search(
-            split, CONFIGS, sweeps=sweeps, k=5, ledger=ledger, deadline=time.time() + 600
+            split,
+            CONFIGS,
+            sweeps=sweeps,
+            objective="precision@5",
+            ledger=ledger,
+            budget=600,
         )
     assert again.skipped == 0
     assert sorted(map(repr, again.leaderboard["validation_precision@5"].tolist())) == sorted(
@@ -194,7 +204,7 @@ def test_shelves_rank_alike_for_any_number_of_workers(split: Split, tmp_path: Pa
                     split,
                     Halving(CONFIGS),
                     sweeps=[1, 2, 4],
-                    judge=ShelfJudge(k=5),
+                    objective=ShelfJudge(k=5),
                     ledger=ledger,
                     workers=workers,
                     candidates=lineup.candidates,
@@ -218,7 +228,9 @@ def test_several_workers_need_a_file(split: Split) -> None:
 
 def test_a_search_can_be_watched(split: Split, tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        found = search(split, Halving(CONFIGS), sweeps=[1, 2, 4, 8], k=5, ledger=ledger)
+        found = search(
+            split, Halving(CONFIGS), sweeps=[1, 2, 4, 8], objective="precision@5", ledger=ledger
+        )
         ledger.enlist([ALSConfig(factors=9).to_settings()], sweeps=8)
         seen = standing(tmp_path)
     assert seen.states == {"done": 6, "waiting": 1}

@@ -64,9 +64,14 @@ def test_it_is_said_and_not_chosen(split, tmp_path):
     heard = Heard()
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         found = search(
-            split, expand(space(DEAD, 1.0), BASE), sweeps=[2, 4], k=5, ledger=ledger,
-            baselines=[PopularityConfig()], observer=heard,
-        )  # fmt: skip
+            split,
+            expand(space(DEAD, 1.0), BASE),
+            sweeps=[2, 4],
+            objective="precision@5",
+            ledger=ledger,
+            baselines=[PopularityConfig()],
+            observer=heard,
+        )
     assert found.best.regularization == found.proposed.regularization == 1.0
     rows = rows_of(found)
     assert rows[DEAD]["state"] == "degenerate"
@@ -94,7 +99,7 @@ def test_even_where_its_expected_score_is_the_highest(split):
 
     dead, alive = upside_down(0.9) | {"degenerate_share": 0.6}, upside_down(0.1)
     assert rank_key(dead, "validation_precision@5") < rank_key(alive, "validation_precision@5")
-    found = search(split, configs, sweeps=[2], k=5)
+    found = search(split, configs, sweeps=[2], objective="precision@5")
     assert found.best == replace(worst, iterations=2)
 
 
@@ -103,8 +108,14 @@ def test_where_all_are_the_search_says_so_and_again_after_a_kill(split, tmp_path
     place = tmp_path / "ledger.sqlite"
     for _ in range(2):
         with Ledger(place) as ledger, pytest.raises(DegenerateError, match="All 2 runs") as error:
-            search(split, expand(space(DEAD, 10 * DEAD), BASE), sweeps=[2], judge=judge,
-                   ledger=ledger, baselines=[PopularityConfig()])  # fmt: skip
+            search(
+                split,
+                expand(space(DEAD, 10 * DEAD), BASE),
+                sweeps=[2],
+                objective=judge,
+                ledger=ledger,
+                baselines=[PopularityConfig()],
+            )
         found = error.value.found
         assert found.is_degenerate
         assert [row["state"] for row in found.leaderboard.rows() if row["run"]] == [
@@ -114,7 +125,7 @@ def test_where_all_are_the_search_says_so_and_again_after_a_kill(split, tmp_path
     # More settings in the same place: those that can be chosen are.
     with Ledger(place) as ledger:
         found = search(
-            split, expand(space(DEAD, 1.0), BASE), sweeps=[2], judge=judge, ledger=ledger
+            split, expand(space(DEAD, 1.0), BASE), sweeps=[2], objective=judge, ledger=ledger
         )
     assert found.best.regularization == 1.0
 
@@ -127,8 +138,13 @@ def test_no_way_to_search_goes_on_with_it(split, by):
     if by == "doubling":
         values["factors"] = [2, 4]
     trials = 4 if by in ("random", "tpe") else None
-    strategy = strategy_of(by, values, BASE, trials=trials)
-    found = search(split, strategy, sweeps=[2, 4, 8], k=5, prune=by == "grid", patience=2)
+    strategy = strategy_of(by, values, BASE, trials=trials, patience=2, prune=by == "grid")
+    found = search(
+        split,
+        strategy,
+        sweeps=[2, 4, 8],
+        objective="precision@5",
+    )
     assert found.best.regularization < DEAD
     assert found.proposed.regularization < DEAD
     if by in ("halving", "doubling"):
@@ -172,16 +188,16 @@ def test_in_a_catalogue_that_lists_hold_whole_nothing_dead_is_chosen(judge):
     liked = (rng.random((80, 12)) < 0.15).astype(np.float32)
     liked[np.arange(80), np.arange(80) % 12] = liked[np.arange(80), (np.arange(80) + 1) % 12] = 1
     small = hold_out(Interactions.from_matrix(sp.csr_array(liked)), k=1, share=0.3, seed=0)
-    found = search(small, expand(space(DEAD, 1.0), BASE), sweeps=[4], judge=judge)
+    found = search(small, expand(space(DEAD, 1.0), BASE), sweeps=[4], objective=judge)
     assert found.best.regularization == found.proposed.regularization == 1.0
     assert [row["state"] for row in found.leaderboard.rows()] == ["done", "degenerate"]
     with pytest.raises(DegenerateError, match="The only run is degenerate"):
-        search(small, expand(space(DEAD), BASE), sweeps=[4], judge=judge)
+        search(small, expand(space(DEAD), BASE), sweeps=[4], objective=judge)
 
 
 def test_the_cheapest_that_ties_is_none_of_them(split):
     small = [replace(BASE, factors=1, regularization=DEAD), replace(BASE, factors=8)]
-    found = search(split, small, sweeps=[2], k=5)
+    found = search(split, small, sweeps=[2], objective="precision@5")
     assert Searching(choose="cheapest").chosen(found).factors == 8
 
 

@@ -1,6 +1,5 @@
 """Searches over families that are not ALS: alone, beside it, by several workers, in time."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,13 +24,14 @@ from alsolike.models.registry import FAMILIES
 from alsolike.models.settings import Settings
 from alsolike.observing import Observer
 from alsolike.testing import tiny_likes
+from alsolike.tuning.budget import Budget
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.lineup import lineup_for
 from alsolike.tuning.pace import Pace
 from alsolike.tuning.search import search
 from alsolike.tuning.space import Range, draw, expand
-from alsolike.tuning.strategies import Doubling, Halving, Listed, Trial, Tried, bars_of, strategy_of
+from alsolike.tuning.strategies import Doubling, Halving, Trial, Tried, bars_of, strategy_of
 from alsolike.tuning.timing import TimeForecast
 from alsolike.tuning.watching import standing
 
@@ -98,7 +98,7 @@ def rows(found: SearchResult) -> list[object]:
 
 
 def test_a_grid_over_item_knn(split: Split) -> None:
-    found = search(split, GRID, k=5)
+    found = search(split, GRID, objective="precision@5")
     board = list(found.leaderboard.rows())
     assert sorted((row["run"], row["neighbours"]) for row in board) == [(1, 5), (2, 20), (3, 40)]
     assert {(row["model"], row["sweep"], row["state"]) for row in board} == {
@@ -125,8 +125,9 @@ def test_other_ways_to_search_item_knn(split: Split, way: str) -> None:
         "b": [0.05, 0.2, 0.5],
     }
     asked = strategy_of(way, space, ItemKNNConfig(), trials=7)
-    found = search(split, asked, sweeps=[2, 4, 8], k=5, patience=1, prune=True)
-    again = search(split, asked, sweeps=[2, 4, 8], k=5, engine=LocalEngine(2))
+    ended = strategy_of(way, space, ItemKNNConfig(), trials=7, patience=1, prune=True)
+    found = search(split, ended, sweeps=[2, 4, 8], objective="precision@5")
+    again = search(split, asked, sweeps=[2, 4, 8], objective="precision@5", engine=LocalEngine(2))
     assert rows(found) == rows(again)
     assert len(found.rows) == 7
     assert {row.state for row in found.rows} == {"done"}
@@ -160,9 +161,12 @@ def test_the_best_of_a_search_may_be_ease(split: Split) -> None:
     hopeless = al.ALSConfig(factors=1, alpha=0.01, iterations=1)
     candidates = [al.EASEConfig(regularization=5.0), ItemKNNConfig(neighbours=1)]
     found = search(
-        split, [hopeless], k=5, candidates=candidates, baselines=[PopularityConfig()],
-        beside=[ShelfJudge(name="shelves", k=5)],
-    )  # fmt: skip
+        split,
+        [hopeless],
+        objective=["precision@5", ShelfJudge(name="shelves", k=5)],
+        candidates=candidates,
+        baselines=[PopularityConfig()],
+    )
     top = max((row for row in found.rows if row.is_candidate), key=lambda row: row.mean)
     assert found.best == top.config == candidates[0]
     assert found.best_run == 2
@@ -191,7 +195,12 @@ def _named(row: Any) -> _Named:
 def test_candidates_alone_are_a_search(split: Split) -> None:
     lineup = lineup_for(["item-knn", "ease"], ["random"], split.train)
     found = search(
-        split, (), k=5, candidates=lineup.candidates, baselines=lineup.baselines, forecast=True
+        split,
+        (),
+        objective="precision@5",
+        candidates=lineup.candidates,
+        baselines=lineup.baselines,
+        budget=Budget(forecast=True),
     )
     assert len(found.rows) == 8
     assert found.best_row.family in ("item-knn", "ease")
@@ -199,14 +208,19 @@ def test_candidates_alone_are_a_search(split: Split) -> None:
     assert len(found.curves) == 0
     assert "sweep" in found.curves
     with pytest.raises(SettingError, match="at least one configuration"):
-        search(split, (), k=5, baselines=lineup.baselines)
+        search(split, (), objective="precision@5", baselines=lineup.baselines)
 
 
 def test_whole_users_held_out_are_scored_by_every_family() -> None:
     split = hold_out_users(tiny_likes(120, 40), share=0.3)
     lineup = lineup_for(None, None, split.train)
     found = search(
-        split, ALS[:1], sweeps=[2], k=5, candidates=lineup.candidates, baselines=lineup.baselines
+        split,
+        ALS[:1],
+        sweeps=[2],
+        objective="precision@5",
+        candidates=lineup.candidates,
+        baselines=lineup.baselines,
     )
     for row in found.rows:
         [point] = learning_curve(split, row.config, sweeps=[2], k=5)
@@ -215,9 +229,14 @@ def test_whole_users_held_out_are_scored_by_every_family() -> None:
 
 def test_candidates_and_baselines_change_nothing_of_trainings(split: Split) -> None:
     lineup = lineup_for(None, None, split.train)
-    alone = search(split, ALS, sweeps=[1, 2], k=5)
+    alone = search(split, ALS, sweeps=[1, 2], objective="precision@5")
     found = search(
-        split, ALS, sweeps=[1, 2], k=5, candidates=lineup.candidates, baselines=lineup.baselines
+        split,
+        ALS,
+        sweeps=[1, 2],
+        objective="precision@5",
+        candidates=lineup.candidates,
+        baselines=lineup.baselines,
     )
     own = [row for row in found.rows if row.family == "als"]
     assert [(row.run, row.mean, row.config) for row in own] == [
@@ -235,8 +254,11 @@ def test_a_search_that_began_with_baselines_goes_on_with_them_as_candidates(
     """As a ledger of an earlier version does, where all but ALS was compared with alone."""
     lineup = lineup_for(None, None, split.train)
     everything: dict[str, Any] = {
-        "candidates": lineup.candidates, "baselines": lineup.baselines, "sweeps": [1, 2], "k": 5,
-    }  # fmt: skip
+        "candidates": lineup.candidates,
+        "baselines": lineup.baselines,
+        "sweeps": [1, 2],
+        "objective": "precision@5",
+    }
     whole = search(split, ALS, **everything)
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         before = everything | {"candidates": (), "baselines": lineup.candidates[:3]}
@@ -254,15 +276,19 @@ def test_a_search_that_began_with_baselines_goes_on_with_them_as_candidates(
 
 
 def test_what_is_searched_and_compared_with_may_be_chosen(split: Split) -> None:
-    found = search(split, GRID, k=5, baselines=[PopularityConfig(), GRID[1]])
+    found = search(split, GRID, objective="precision@5", baselines=[PopularityConfig(), GRID[1]])
     assert sorted(row.run for row in found.rows if row.run) == [1, 2, 3]
 
 
 def test_als_beside_others_is_scored_at_all_sweeps(split: Split) -> None:
     found = search(
-        split, GRID, sweeps=[1, 3], k=5, candidates=ALS[:1],
+        split,
+        GRID,
+        sweeps=[1, 3],
+        objective="precision@5",
+        candidates=ALS[:1],
         baselines=[replace(ALS[1], iterations=9)],
-    )  # fmt: skip
+    )
     by_role = {row.role: row for row in found.rows if row.family == "als"}
     assert (by_role["candidate"].run, by_role["baseline"].run) == (4, None)
     assert by_role["candidate"].sweep in (1, 3)
@@ -276,9 +302,14 @@ def test_a_family_with_sweeps_of_its_own(
     asked = expand({"shrinkage": [0.0, 5.0, 50.0]}, GrowingConfig())
     heard = Hearing()
     found = search(
-        split, Halving(asked, factor=2), sweeps=[1, 2, 4], k=5, forecast=True, observer=heard,
+        split,
+        Halving(asked, factor=2),
+        sweeps=[1, 2, 4],
+        objective="precision@5",
+        budget=Budget(forecast=True),
+        observer=heard,
         candidates=[ItemKNNConfig(neighbours=2)],
-    )  # fmt: skip
+    )
     assert isinstance(heard.told[0], TimeForecast)
     assert set(heard.told[0].pace.measured) == {"growing"}
     assert set(heard.told[0].pace.lines) == {"item-knn"}
@@ -303,7 +334,7 @@ def test_a_family_with_sweeps_of_its_own(
                     split,
                     Halving(asked, factor=2),
                     sweeps=[1, 2, 4],
-                    k=5,
+                    objective="precision@5",
                     ledger=ledger,
                     candidates=[ItemKNNConfig(neighbours=2)],
                     workers=2,
@@ -328,14 +359,16 @@ def test_a_budget_cuts_candidates_as_baselines_and_says_so(
     monkeypatch.setattr("alsolike.tuning.rounds.forecast_time", lambda *_, **__: known)
     heard, lineup = Hearing(), lineup_for(["als", "item-knn", "ease"], None, split.train)
     asked: dict[str, Any] = {
-        "sweeps": [1], "k": 5, "candidates": lineup.candidates, "baselines": lineup.baselines,
+        "sweeps": [1],
+        "objective": "precision@5",
+        "candidates": lineup.candidates,
+        "baselines": lineup.baselines,
         "engine": LocalEngine(1),
-    }  # fmt: skip
+    }
     found = search(
         split,
         ALS,
-        deadline=time.time() + 160.0,
-        afterwards=lambda _: 120.0,
+        budget=Budget(seconds=160.0, afterwards=lambda _: 120.0),
         observer=heard,
         **asked,
     )
@@ -353,17 +386,20 @@ def test_candidates_alone_have_all_of_the_time(
     known = TimeForecast(60.0, 0, 40.0, 0.0, Pace({}, {"ease": 15.0, "item-knn": 900.0}))
     monkeypatch.setattr("alsolike.tuning.rounds.forecast_time", lambda *_, **__: known)
     candidates = [*lineup_for(["ease"], None, split.train).candidates, GRID[0]]
-    asked: dict[str, Any] = {"k": 5, "candidates": candidates, "engine": LocalEngine(1)}
-    found = search(split, (), deadline=time.time() + 160.0, afterwards=lambda _: 120.0, **asked)
+    asked: dict[str, Any] = {
+        "objective": "precision@5",
+        "candidates": candidates,
+        "engine": LocalEngine(1),
+    }
+    found = search(split, (), budget=Budget(seconds=160.0, afterwards=lambda _: 120.0), **asked)
     assert found.cut == ("item-knn",)
     assert {row.family for row in found.rows} == {"ease"}
     # No time for any: the one that takes least is done all the same.
-    found = search(split, (), deadline=time.time() + 121.0, afterwards=lambda _: 120.0, **asked)
+    found = search(split, (), budget=Budget(seconds=121.0, afterwards=lambda _: 120.0), **asked)
     assert [row.family for row in found.rows] == ["ease"]
     assert found.cut == ("ease (1 of 2)", "item-knn")
 
 
 def test_lists_of_any_family_are_drawn_by_their_seed_under_a_deadline(split: Split) -> None:
-    found = search(split, GRID, k=5, deadline=time.time() + 600.0)
+    found = search(split, GRID, objective="precision@5", budget=600.0)
     assert sorted(row.config.neighbours for row in found.rows) == [5, 20, 40]
-    assert isinstance(Listed(GRID).propose([], (1,)), list)

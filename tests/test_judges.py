@@ -1,6 +1,7 @@
 """Judges: what each kind asks of a model, and what it takes."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,15 +50,63 @@ def test_a_judge_is_given_as_one_or_by_its_settings(split: Split) -> None:
     assert whole.figures == by_settings.figures
     with pytest.raises(SettingError, match="k and a judge: a judge has its own"):
         next(learning_curve(split, CONFIG, sweeps=[2], judge=ListJudge(), k=3))
-    with pytest.raises(SettingError, match="metric, exclude_seen and a judge"):
-        search(split, [CONFIG], judge=ListJudge(), metric="mrr", exclude_seen=True)
+
+
+@pytest.mark.parametrize(
+    ("measure", "judge"),
+    [
+        (None, ListJudge()),
+        ((), ListJudge()),
+        ("ndcg@7", ListJudge(metric="ndcg", k=7)),
+        ("auc", ListJudge(metric="auc")),
+        ("shelf_hit_rate@3", ShelfJudge(metric="hit_rate", k=3)),
+        (ShelfJudge(k=3), ShelfJudge(k=3)),
+    ],
+)
+def test_an_objective_is_a_measure_or_a_judge(
+    measure: Judge | str | None, judge: Judge, split: Split
+) -> None:
+    found = search(split, [CONFIG], objective=measure, sweeps=[1])
+    assert (found.judge, found.beside) == (judge, {})
+
+
+def test_of_several_objectives_the_first_ranks(split: Split) -> None:
+    beside = ShelfJudge(name="shelves", k=3)
+    found = search(split, [CONFIG], objective=["ndcg@5", beside, "map@3"], sweeps=[1])
+    assert (found.judge.measure, list(found.beside)) == ("ndcg@5", ["shelves", "map@3"])
+    assert found.beside["map@3"].judge.measure == "map@3"
+
+
+@pytest.mark.parametrize(
+    ("objective", "words"),
+    [
+        ("presicion@5", "Did you mean 'precision'?"),
+        ("precision@", "A measure such as 'ndcg@10' expected, not 'precision@'"),
+        ("precision@five", "A measure such as 'ndcg@10' expected"),
+        ("precision@0", "k must be a whole number of at least 1, not 0"),
+        ("shelf_auc@5", "Shelves are judged by"),
+        (5, "An objective is a measure such as 'ndcg@10', or a judge such as"),
+        (ListJudge, "not the class ListJudge"),
+        (["ndcg@5", 3], "or a list of these, not"),
+        (["ndcg@5", "map@5", "map@5"], "need different names"),
+    ],
+)
+def test_what_is_no_objective_is_said(objective: Any, words: str, split: Split) -> None:
+    with pytest.raises(SettingError, match=words):
+        search(split, [CONFIG], objective=objective, sweeps=[1])
+
+
+@pytest.mark.parametrize("budget", ["10m", True, float("nan")])
+def test_what_is_no_budget_is_said(budget: Any, split: Split) -> None:
+    with pytest.raises(SettingError, match="A budget is a number of seconds, not"):
+        search(split, [CONFIG], budget=budget, sweeps=[1])
 
 
 def test_only_an_honest_judge_ranks(split: Split) -> None:
     with pytest.raises(SettingError, match="this judge chooses on test"):
-        search(split, [CONFIG], judge=ListJudge(choose="test"))
+        search(split, [CONFIG], objective=ListJudge(choose="test"))
     with pytest.raises(SettingError, match="is called 'honest', not 'mine'"):
-        search(split, [CONFIG], judge=ListJudge(name="mine"))
+        search(split, [CONFIG], objective=ListJudge(name="mine"))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +217,7 @@ def test_users_without_a_page_are_told_of_and_nobody_with_one_is_an_error() -> N
     nobody = world([[0] * 5, [0] * 5, [-1, 0, 0, 0, 0]], held_out)
     configs = [ALSConfig(factors=1)]
     with pytest.raises(SplitError, match=r"none of its 3 users has a like in training"):
-        search(nobody, configs, sweeps=[1], judge=ShelfJudge())
+        search(nobody, configs, sweeps=[1], objective=ShelfJudge())
     with pytest.raises(SplitError, match="no test users"):
         ShelfJudge(choose="test").left_out(some)
 

@@ -37,8 +37,10 @@ def outcome() -> Outcome:
         split,
         expand({"factors": [2, 3, 4], "user_regularization": [None, 1.0, 3.0]}, ALSConfig()),
         sweeps=[1, 2],
-        k=5,
-        beside=[ListJudge(name="the article's", k=5, exclude_seen=False, choose="test")],
+        objective=[
+            "precision@5",
+            ListJudge(name="the article's", k=5, exclude_seen=False, choose="test"),
+        ],
     )
     shown = split.train_and_validation()
     models = (fit(shown, found.best), fit_popularity(shown))

@@ -56,7 +56,7 @@ def split(likes: Interactions) -> Split:
 
 @pytest.fixture(scope="module")
 def result(split: Split) -> SearchResult:
-    return search(split, expand(SPACE, BASE), sweeps=SWEEPS, k=5)
+    return search(split, expand(SPACE, BASE), sweeps=SWEEPS, objective="precision@5")
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -64,7 +64,9 @@ def test_trainings_beside_each_other_change_nothing(
     split: Split, result: SearchResult, threads: int
 ) -> None:
     engine = LocalEngine(threads)
-    again = search(split, expand(SPACE, BASE), sweeps=SWEEPS, k=5, engine=engine)
+    again = search(
+        split, expand(SPACE, BASE), sweeps=SWEEPS, objective="precision@5", engine=engine
+    )
     assert list(again.curves.rows()) == list(result.curves.rows())
     assert list(again.leaderboard.rows()) == list(result.leaderboard.rows())
 
@@ -188,7 +190,7 @@ def test_ties_go_to_the_cheapest(split: Split) -> None:
 def test_iterations_alone_share_a_training(split: Split) -> None:
     observer = Hearing()
     configs = expand({"iterations": [4, 1, 2], "factors": [2, 4]}, BASE)
-    found = search(split, configs, k=5, observer=observer)
+    found = search(split, configs, objective="precision@5", observer=observer)
     assert observer.total == observer.steps == 6
     assert sum(isinstance(finding, FinishedRun) for finding in observer.told) == 2
     assert found.curves["sweep"].tolist() == [1, 2, 4] * 2
@@ -197,7 +199,7 @@ def test_iterations_alone_share_a_training(split: Split) -> None:
 
 def test_judges_beside_see_the_same_trainings(split: Split, result: SearchResult) -> None:
     article = ListJudge(name="the article's", k=5, exclude_seen=False, choose="test")
-    found = search(split, expand(SPACE, BASE), sweeps=SWEEPS, k=5, beside=[article])
+    found = search(split, expand(SPACE, BASE), sweeps=SWEEPS, objective=["precision@5", article])
     assert plain(found.leaderboard) == plain(result.leaderboard)
     other = found.beside["the article's"]
     assert other.judge == article
@@ -214,7 +216,7 @@ def test_judges_beside_see_the_same_trainings(split: Split, result: SearchResult
 def test_shelves_rank_as_lists_do(split: Split, result: SearchResult) -> None:
     judge = ShelfJudge(k=5, seed=2)
     lines = lines_to_beat(split)
-    found = search(split, expand(SPACE, BASE), sweeps=SWEEPS, judge=judge, baselines=lines)
+    found = search(split, expand(SPACE, BASE), sweeps=SWEEPS, objective=judge, baselines=lines)
     expected = {}
     for run, config in enumerate(expand(SPACE, BASE), start=1):
         points = list(learning_curve(split, config, sweeps=SWEEPS, judge=judge))
@@ -231,7 +233,7 @@ def test_shelves_rank_as_lists_do(split: Split, result: SearchResult) -> None:
         == max(expected, key=lambda run: expected[run].figures[judge.score])
     )
     answers = [expected[row["run"]].answers[""] for row in board]
-    alone = search(split, expand(SPACE, BASE), sweeps=SWEEPS, judge=judge)
+    alone = search(split, expand(SPACE, BASE), sweeps=SWEEPS, objective=judge)
     told = compare_with_best(np.array(answers), np.random.default_rng(0))
     assert alone.leaderboard["ties"].tolist() == told.ties.tolist()
     assert alone.optimism == optimism(np.array(answers), np.random.default_rng(0))
@@ -271,7 +273,7 @@ def test_below_a_line_to_beat_the_runs_are_compared_among_themselves(split: Spli
 def test_every_line_to_beat_has_shelves_of_its_own(split: Split) -> None:
     judge = ShelfJudge(k=5)
     lines = lines_to_beat(split)
-    found = search(split, expand({}, BASE), sweeps=[2], judge=judge, baselines=lines)
+    found = search(split, expand({}, BASE), sweeps=[2], objective=judge, baselines=lines)
     scores = {row["model"]: row[judge.score] for row in plain(found.leaderboard)}
     assert len(scores) == len(lines) + 1
     engine = LocalEngine(1)
@@ -286,11 +288,11 @@ def test_every_way_to_search_goes_by_shelves(split: Split, way: str) -> None:
     judge = ShelfJudge(k=5)
     space = {"factors": [2, 4, 8], "alpha": [1.0, 5.0, 20.0, 80.0]}
     trials = 6 if way in ("random", "tpe") else None
-    asked = strategy_of(way, space, BASE, trials=trials)
-    found = search(split, asked, sweeps=SWEEPS, judge=judge, patience=2, prune=True)
+    asked = strategy_of(way, space, BASE, trials=trials, patience=2, prune=True)
+    found = search(split, asked, sweeps=SWEEPS, objective=judge)
     scores = [row[judge.score] for row in plain(found.leaderboard)]
     assert scores == sorted(scores, reverse=True)
-    whole = search(split, expand(space, BASE), sweeps=SWEEPS, judge=judge)
+    whole = search(split, expand(space, BASE), sweeps=SWEEPS, objective=judge)
     by_settings = {
         (row["factors"], row["alpha"], row["sweep"]): row[judge.score]
         for row in plain(whole.curves)
@@ -307,7 +309,7 @@ def test_lists_are_not_gone_on_with_as_shelves(split: Split) -> None:
     with Ledger(None) as ledger:
         search(split, [BASE], sweeps=[1], ledger=ledger)
         with pytest.raises(LedgerError, match='kind of judge honest was not there and is now "sh'):
-            search(split, [BASE], sweeps=[1], ledger=ledger, judge=ShelfJudge())
+            search(split, [BASE], sweeps=[1], ledger=ledger, objective=ShelfJudge())
 
 
 def test_who_cannot_be_asked_is_told() -> None:
@@ -322,7 +324,7 @@ def test_who_cannot_be_asked_is_told() -> None:
     alone = split.validation_users[0]
     less = replace(split, train=split.train.keep(rows != alone))
     observer = Warned()
-    found = search(less, [BASE], sweeps=[1], judge=ShelfJudge(k=5), observer=observer)
+    found = search(less, [BASE], sweeps=[1], objective=ShelfJudge(k=5), observer=observer)
     n_users = len(split.validation_users)
     assert str(observer.told[0]).startswith(f"1 of {n_users} validation users have no like")
     assert found.optimism.corrected.n == n_users - 1
@@ -330,7 +332,13 @@ def test_who_cannot_be_asked_is_told() -> None:
 
 def test_the_observer_is_told_each_curve(split: Split) -> None:
     observer = Hearing()
-    search(split, expand({"alpha": [1, 20]}, BASE), sweeps=SWEEPS, k=5, observer=observer)
+    search(
+        split,
+        expand({"alpha": [1, 20]}, BASE),
+        sweeps=SWEEPS,
+        objective="precision@5",
+        observer=observer,
+    )
     assert observer.total == observer.steps == 6
     first = observer.told[0]
     assert isinstance(first, FinishedRun)
@@ -377,7 +385,7 @@ def test_a_failure_is_recorded_and_the_search_goes_on(
 def test_a_singular_system_is_such_a_failure(split: Split) -> None:
     """The solver's own error, not one made up here: more factors than anybody's freedom."""
     configs = expand({"regularization": [0.0, 1.0]}, ALSConfig(factors=60, seed=3))
-    found = search(split, configs, sweeps=[2], k=5)
+    found = search(split, configs, sweeps=[2], objective="precision@5")
     assert len(found.failures) + len(found.leaderboard) == 2
     for row in found.failures.rows():
         assert "egulari" in row["error"]
@@ -389,7 +397,7 @@ def test_what_stands_is_not_trained_again(
     path = tmp_path / "ledger.sqlite"
     configs = expand(SPACE, BASE)
     with Ledger(path) as ledger:
-        search(split, configs[:3], sweeps=SWEEPS, k=5, ledger=ledger)
+        search(split, configs[:3], sweeps=SWEEPS, objective="precision@5", ledger=ledger)
     trained = []
 
     def counted(split: Split, config: ALSConfig, **others: Any) -> Any:
@@ -399,7 +407,9 @@ def test_what_stands_is_not_trained_again(
     monkeypatch.setattr(candidates, "learning_curve", counted)
     observer = Hearing()
     with Ledger(path) as ledger:
-        found = search(split, configs, sweeps=SWEEPS, k=5, ledger=ledger, observer=observer)
+        found = search(
+            split, configs, sweeps=SWEEPS, objective="precision@5", ledger=ledger, observer=observer
+        )
     assert len(trained) == 1
     assert observer.total == observer.steps == 12
     assert observer.told[0] == f"3 of 4 runs stand in {path} already."
@@ -414,7 +424,7 @@ def test_a_ledger_of_other_work_is_refused(likes: Interactions, split: Split) ->
         with pytest.raises(LedgerError, match=r"sweeps was \[1\] and is now \[1, 2\]"):
             search(split, configs, sweeps=[1, 2], ledger=ledger)
         with pytest.raises(LedgerError, match="k of judge honest was 10 and is now 5"):
-            search(split, configs, sweeps=[1], k=5, ledger=ledger)
+            search(split, configs, sweeps=[1], objective="precision@5", ledger=ledger)
         with pytest.raises(
             LedgerError, match=r"seed 1.*; the data differ \(test, train, validation\)"
         ):
@@ -464,8 +474,8 @@ judges = {"lists": ListJudge(k=5), "shelves": ShelfJudge(k=5)}
 def work(ledger, out):
     article = ListJudge(name="article", k=5, exclude_seen=False, choose="test")
     with Ledger(ledger) as book:
-        found = search(split, configs, sweeps=[1, 2, 3], judge=judges[sys.argv[2]], ledger=book,
-                       beside=[article], engine=LocalEngine(1))
+        found = search(split, configs, objective=[judges[sys.argv[2]], article], sweeps=[1, 2, 3],
+                       ledger=book, engine=LocalEngine(1))
     with open(out, "w") as file:
         for view in (found, found.beside["article"]):
             for table in (view.curves, view.leaderboard):

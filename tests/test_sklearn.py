@@ -19,11 +19,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import alsolike
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError, UnknownId
 from alsolike.models import als
+from alsolike.models.chance import ChanceConfig
 from alsolike.models.config import ALSConfig
-from alsolike.sklearn import ALSRecommender
+from alsolike.models.neighbours import ItemKNNConfig
+from alsolike.models.registry import names
+from alsolike.sklearn import ALSRecommender, FamilyRecommender
 from alsolike.testing import tiny_likes
 
 # Checks of scikit-learn that cannot hold for this estimator, each with its reason. None is left.
@@ -41,6 +45,78 @@ def likes() -> sp.csr_array:
 )
 def test_checks_of_scikit_learn(estimator: ALSRecommender, check: Any) -> None:
     check(estimator)
+
+
+@parametrize_with_checks(
+    [
+        FamilyRecommender(family="item-knn"),
+        FamilyRecommender(family="ease"),
+        FamilyRecommender(family="popularity"),
+    ],
+    expected_failed_checks=lambda _: EXPECTED_TO_FAIL,
+)
+def test_checks_of_scikit_learn_on_other_families(estimator: FamilyRecommender, check: Any) -> None:
+    check(estimator)
+
+
+def test_settings_of_a_family_are_parameters() -> None:
+    knn = FamilyRecommender(family="item-knn", neighbours=7)
+    assert knn.get_params()["neighbours"] == 7
+    assert clone(knn).set_params(shrinkage=2.0, metric="auc")._config().to_settings() == {
+        **ItemKNNConfig(neighbours=7, shrinkage=2.0).to_settings()
+    }
+    assert "neighbours=7" in repr(knn)
+    assert FamilyRecommender(family="random", seed=3)._config() == ChanceConfig(seed=3)
+    assert FamilyRecommender(family="als", seed=3)._config() == ALSConfig(seed=3)
+    with pytest.raises(ValueError, match="Invalid parameter 'deep'"):
+        knn.set_params(deep__factors=3)
+    assert knn.set_params(family="ease", regularization=3.0).family == "ease"
+    with pytest.raises(SettingError, match="'ease' has no setting 'neighbours'"):
+        knn.fit(np.eye(3))
+    for params, message in (
+        ({"family": "item-kn"}, "Did you mean 'item-knn'"),
+        ({"family": "ease", "regularization": -1}, "finite number above 0"),
+        ({"neighbors": 3}, "Did you mean neighbours"),
+    ):
+        with pytest.raises(SettingError, match=message):
+            FamilyRecommender(**params).fit(np.eye(3))
+
+
+@pytest.mark.parametrize("family", names())
+def test_every_family_is_estimated(likes: sp.csr_array, family: str) -> None:
+    train, others = likes[:40], likes[40:]
+    estimator = FamilyRecommender(family=family).fit(train)
+    expected = alsolike.fit(Interactions.from_matrix(train), family=family)
+    assert type(estimator.model_) is type(expected)
+    everything = slice(None)
+    assert (
+        estimator.model_.scores(everything, everything).tobytes()
+        == expected.scores(everything, everything).tobytes()
+    )
+    table = estimator.recommend(others, k=3)
+    assert list(dict.fromkeys(table["user"])) == [str(row) for row in range(20)]
+    likings = Interactions.from_matrix(others)
+    scores = estimator.model_.user_scores(likings.user_items, everything)
+    for row in table.rows():
+        assert others[int(row["user"]), int(row["item"])] == 0
+        if row["basis"] == "model":
+            place = likings.users.index_of(row["user"]), expected.items.index_of(row["item"])
+            assert row["score"] == pytest.approx(scores[place], rel=1e-5, abs=1e-6)
+    assert (set(table["basis"].tolist()) == {"popularity"}) == (family == "popularity")
+    assert 0 <= estimator.score(others) <= 1
+    assert set(estimator.similar("3", k=4)["item"]) == {"3"}
+    back = pickle.loads(pickle.dumps(estimator))  # noqa: S301 - our own bytes
+    assert list(back.recommend(others, k=3).rows()) == list(table.rows())
+    frame = long_frame()
+    long = FamilyRecommender(family=family, **LONG).fit(frame)
+    assert set(long.recommend(frame[frame.who == "u3"], k=3)["user"]) == {"u3"}
+
+
+def test_a_family_is_chosen_by_cross_validation(likes: sp.csr_array) -> None:
+    grid = [{"family": ["item-knn"], "neighbours": [2, 20]}, {"family": ["ease", "popularity"]}]
+    search = GridSearchCV(FamilyRecommender(), grid, cv=2).fit(likes)
+    assert len(set(search.cv_results_["mean_test_score"])) > 2
+    assert search.best_estimator_.model_.name == search.best_params_["family"]
 
 
 def test_settings_are_those_of_the_config() -> None:

@@ -1,6 +1,5 @@
 """What a search is said to take, and what still fits into its time; by clocks of our own."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from alsolike.models.popularity import PopularityConfig
 from alsolike.observing import Observer
 from alsolike.testing import tiny_likes
 from alsolike.tuning import rehearsal
+from alsolike.tuning.budget import Budget
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.lineup import lineup_for
 from alsolike.tuning.pace import Deadline, Pace
@@ -210,7 +210,15 @@ def test_time_that_is_up_ends_a_training_after_its_point(plan: Plan) -> None:
 def test_a_search_tells_minutes_and_memory_before_it_starts(split: Split) -> None:
     heard = Heard()
     lines = lineup_for(None, ["popularity"], split.train).baselines
-    search(split, CONFIGS, sweeps=SWEEPS, k=5, baselines=lines, forecast=True, observer=heard)
+    search(
+        split,
+        CONFIGS,
+        sweeps=SWEEPS,
+        objective="precision@5",
+        baselines=lines,
+        budget=Budget(forecast=True),
+        observer=heard,
+    )
     times, memory = heard.findings[:2]
     assert isinstance(times, TimeForecast)
     assert isinstance(memory, Forecast)
@@ -224,9 +232,15 @@ def test_what_stands_in_the_ledger_is_not_forecast(split: Split, tmp_path: Path)
         heard = Heard()
         with Ledger(tmp_path / "l.sqlite") as ledger:
             search(
-                split, CONFIGS[:2], sweeps=SWEEPS, k=5, ledger=ledger, baselines=lines,
-                forecast=True, observer=heard,
-            )  # fmt: skip
+                split,
+                CONFIGS[:2],
+                sweeps=SWEEPS,
+                objective="precision@5",
+                ledger=ledger,
+                baselines=lines,
+                budget=Budget(forecast=True),
+                observer=heard,
+            )
         forecasts = [f for f in heard.findings if isinstance(f, TimeForecast | Forecast)]
         assert len(forecasts) == told
 
@@ -238,15 +252,25 @@ def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
     monkeypatch.setattr("alsolike.tuning.rounds.forecast_time", lambda *_, **__: found)
     heard, lines = Heard(), lineup_for(None, ["ease"], split.train).baselines
     result = search(
-        split, Halving(CONFIGS[:2]), sweeps=SWEEPS, k=5, baselines=lines, deadline=4e9,
-        afterwards=lambda known: known.seconds, observer=heard,
-    )  # fmt: skip
+        split,
+        Halving(CONFIGS[:2]),
+        sweeps=SWEEPS,
+        objective="precision@5",
+        baselines=lines,
+        budget=Budget(seconds=4e9, afterwards=lambda known: known.seconds),
+        observer=heard,
+    )
     assert heard.warnings == []
     assert result.skipped == 0
     result = search(
-        split, Halving(CONFIGS[:2]), sweeps=SWEEPS, k=5, baselines=lines,
-        deadline=time.time() + 160.0, afterwards=lambda known: 120.0, observer=heard,
-    )  # fmt: skip
+        split,
+        Halving(CONFIGS[:2]),
+        sweeps=SWEEPS,
+        objective="precision@5",
+        baselines=lines,
+        budget=Budget(seconds=160.0, afterwards=lambda known: 120.0),
+        observer=heard,
+    )
     assert "There is no time for these lines to beat: ease." in heard.warnings
     assert result.skipped == 2
     assert "popularity" in result.leaderboard["model"].tolist()
@@ -255,13 +279,16 @@ def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
 
 def test_where_there_is_time_for_nothing_one_training_is_begun(split: Split) -> None:
     result = search(
-        split, CONFIGS, sweeps=SWEEPS, k=5, deadline=time.time() + 60.0,
-        afterwards=lambda found: 3600.0,
-    )  # fmt: skip
+        split,
+        CONFIGS,
+        sweeps=SWEEPS,
+        objective="precision@5",
+        budget=Budget(seconds=60.0, afterwards=lambda found: 3600.0),
+    )
     assert result.skipped == len(CONFIGS) - (result.leaderboard["state"][0] == "done")
     assert len(result.leaderboard) == 1
     with pytest.raises(FitError, match="Time was up"):
-        search(split, CONFIGS, sweeps=SWEEPS, k=5, deadline=time.time() - 1.0)
+        search(split, CONFIGS, sweeps=SWEEPS, objective="precision@5", budget=-1.0)
 
 
 def test_what_comes_after_a_search() -> None:

@@ -148,7 +148,9 @@ def test_it_is_searched_chosen_and_published(family, tmp_path):
 def test_it_is_a_candidate_beside_als(family):
     split = al.hold_out(LIKES, k=2)
     space = family.search_space(None)
-    found = al.search(split, [al.ALSConfig(factors=2)], sweeps=[1], k=5, candidates=space)
+    found = al.search(
+        split, [al.ALSConfig(factors=2)], sweeps=[1], objective="precision@5", candidates=space
+    )
     rows = [row for row in found.rows if row.family == family.name]
     assert [row.config for row in rows if row.rank is not None]
     assert {row.config for row in rows} == set(space) if family.name == "co-counts" else rows

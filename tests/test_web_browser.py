@@ -17,6 +17,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 import uvicorn
 from playwright.sync_api import sync_playwright
 
+from alsolike.models.fitting import fit
 from alsolike.web.app import create_app
 from alsolike.web.faces import address
 from alsolike.web.settings import Place, Settings
@@ -82,6 +83,15 @@ def ordinary(seed):
 def site(tmp_path_factory):
     aside = {"report.html": REPORT, "leaderboard.csv": "rank,score\n1,0.5\n"}
     with served(tmp_path_factory.mktemp("site"), ordinary(0), ordinary(1), aside=aside) as where:
+        yield where
+
+
+@pytest.fixture(scope="module")
+def other_families(tmp_path_factory):
+    """Serve models that have no factors, side by side; the last one lists the same for all."""
+    likes = ordinary(0).history
+    models = [fit(likes, family=name) for name in ("item-knn", "ease", "popularity")]
+    with served(tmp_path_factory.mktemp("others"), *models) as where:
         yield where
 
 
@@ -414,3 +424,27 @@ def test_axe_finds_nothing(browser, site, scheme):
             found = page.evaluate("rules => axe.run(document, rules)", rules)["violations"]
             told = [(one["id"], one["help"], one["nodes"][0]["html"]) for one in found]
             assert told == [], path
+
+
+def test_models_without_factors_have_the_same_pages(browser, other_families):
+    axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
+    script = axe.AXE_FILE_PATH.read_text(encoding="utf-8")
+    pages = ("/", "/items/i07", "/users/user%204", "/users/user%204?model=m2", "/try?item=i01")
+    with visit(browser, other_families, viewport={"width": 360, "height": 800}) as page:
+        for path in (*pages, "/map", "/map?model=m1", "/compare", "/about", "/docs"):
+            page.goto(other_families + path)
+            assert page.get_by_role("link", name="Map", exact=True).count() == 0, path
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+            page.evaluate(script)
+            found = page.evaluate("axe.run(document)")["violations"]
+            assert not found, (path, [one["id"] for one in found])
+
+
+def test_picks_are_followed_by_a_model_without_factors(browser, other_families):
+    with visit(browser, other_families) as page:
+        page.goto(f"{other_families}/try?model=m1")
+        page.get_by_role("combobox").fill("bjork")
+        page.get_by_role("option").first.click()
+        page.get_by_text("Because of").first.wait_for()
+        page.get_by_role("link", name="Add").first.click()
+        page.get_by_text("2 picked, 10 recommended").wait_for(state="attached")

@@ -22,6 +22,7 @@ from alsolike.observing import SILENT, Observer
 from alsolike.outcome import Outcome
 from alsolike.publishing import publish
 from alsolike.recommending.many import recommend, similar
+from alsolike.tuning.budget import Budget
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.lineup import Lineup
@@ -196,18 +197,13 @@ def search_settings(
         return search(
             prepared.split,
             () if prepared.strategy is None else prepared.strategy,
+            objective=[preset.ranking(job.seed), *preset.beside],
+            budget=Budget(seconds=how.left(), afterwards=after.seconds, forecast=True),
             sweeps=preset.sweeps,
-            ledger=ledger,
-            judge=preset.ranking(job.seed),
-            beside=preset.beside,
             candidates=lineup.candidates,
             baselines=lineup.baselines,
-            patience=how.patience,
-            prune=how.prune,
+            ledger=ledger,
             workers=how.workers,
-            deadline=how.deadline(),
-            afterwards=after.seconds,
-            forecast=True,
             engine=asked.engine,
             observer=observer,
         )

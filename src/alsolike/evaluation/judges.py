@@ -271,6 +271,30 @@ def judge_of(settings: Mapping[str, Any]) -> Judge:
     return KINDS[kind](**own)
 
 
+def judge_named(measure: str, **settings: Any) -> Judge:
+    """Return the judge of a measure by its name: of lists, or of shelves; with further settings.
+
+    Raises
+    ------
+    SettingError
+        There is no such measure.
+
+    Examples
+    --------
+    >>> judge_named("ndcg@20") == ListJudge(metric="ndcg", k=20)
+    True
+    >>> judge_named("shelf_hit_rate") == ShelfJudge(metric="hit_rate")
+    True
+    """
+    name, at, k = measure.partition("@")
+    if at and not k.isdecimal():
+        raise SettingError(f"A measure such as 'ndcg@10' expected, not {measure!r}.")
+    kind = ShelfJudge if name.startswith(of_shelf("")) else ListJudge
+    if at:
+        settings |= {"k": int(k)}
+    return kind(metric=name.removeprefix(of_shelf("")), **settings)
+
+
 def first_judge(judge: Judge | None, **asked: Any) -> Judge:
     """Return the judge that was given, or one of lists with what is asked of it (None: its own).
 

@@ -128,7 +128,7 @@ def fold_in(model: ALSModel, user_items: Any, *, engine: Engine | None = None) -
         For a user of the training data of an exact fit: the stored factors, byte for byte.
     """
     expect_als(model, "fold in users")
-    config = ALSConfig.from_settings(model.settings)
+    config = model.config
     side = _new_side(user_items, config, "user", model)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
     exact = replace(config, solver="exact")
@@ -153,7 +153,7 @@ def fold_in_items(model: ALSModel, item_users: Any, *, engine: Engine | None = N
     """
     expect_als(model, "fold in items")
     engine = engine or LocalEngine()
-    config = replace(ALSConfig.from_settings(model.settings), solver="exact")
+    config = replace(model.config, solver="exact")
     side = _new_side(item_users, config, "item", model)
     values, basis = eigenbasis(gramian(model.user_factors, engine), engine)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
@@ -180,7 +180,7 @@ def loss(
     if data.users != model.users or data.items != model.items:
         raise DataError("The interactions and the model must have the same users and items.")
     engine = engine or LocalEngine()
-    config = ALSConfig.from_settings(model.settings)
+    config = model.config
     user_side = Side.of(data.user_items, config, "user", data.users)
     item_side = Side.of(data.item_users, config, "item", data.items)
     return total_loss(user_side, item_side, model.user_factors, model.item_factors, config, engine)

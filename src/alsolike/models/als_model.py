@@ -1,10 +1,10 @@
 """`ALSModel`: what alternating least squares gives. Loading and asking it needs no compiler."""
 
+import functools
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.arguments import said
@@ -13,11 +13,10 @@ from alsolike.data.joining import with_items_of
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.models.base import Contributions, Floats, Indices, expect_model
+from alsolike.models.base import Contributions, Doubles, Floats, Indices, expect_model
+from alsolike.models.config import ALSConfig
 from alsolike.models.equations import UserEquations
 from alsolike.models.factor_model import FactorModel
-
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,6 +45,19 @@ class ALSModel(FactorModel):
             raise DataError(
                 f"{self.factors} factors need as many eigenvalues, not {self.eigenvalues.shape}."
             )
+
+    @functools.cached_property
+    def config(self) -> ALSConfig:
+        """What it was fitted with, by which others are solved for; SettingError where it has none.
+
+        Somebody else's settings, or the defaults, would give factors that are no solution.
+        """
+        if not self.settings:
+            raise SettingError(
+                "This model does not say what it was fitted with, so nobody can be folded in: give "
+                "it settings, such as ALSConfig(alpha=10).to_settings()."
+            )
+        return ALSConfig.from_settings(self.settings)
 
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
         """Return scores of people folded in by their likes, (n, n_chosen_items)."""

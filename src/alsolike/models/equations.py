@@ -9,7 +9,6 @@ import numpy.typing as npt
 from alsolike.errors import FitError, SettingError
 from alsolike.models.base import Doubles, Floats, Indices
 from alsolike.models.confidence import weights_and_pulls
-from alsolike.models.config import ALSConfig
 
 if TYPE_CHECKING:
     from alsolike.models.als_model import ALSModel
@@ -44,7 +43,7 @@ class UserEquations:
         FitError
             The equations have no unique solution.
         """
-        config = ALSConfig.from_settings(model.settings)
+        config = model.config
         weights, pulls = weights_and_pulls(
             checked_values(values, len(items)),
             form=config.confidence,

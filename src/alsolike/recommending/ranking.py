@@ -107,5 +107,6 @@ def scores_for_likes(model: Any, items: Indices, values: Floats) -> Floats:
 
 def row_of_likes(items: Indices, values: Floats, n_items: int) -> sp.csr_array:
     """Return items (rows) and their values as a table of one row, in the order given."""
-    starts = np.array([0, len(items)])
+    # As wide as the rows: a product with wider ones would copy the other matrix to be so, too.
+    starts = np.array([0, len(items)], dtype=np.int32)
     return sp.csr_array((values, items, starts), shape=(1, n_items))

@@ -1,6 +1,5 @@
 """A model of any family as a scikit-learn estimator."""
 
-import inspect
 from dataclasses import fields
 from typing import Any, Self
 
@@ -71,20 +70,19 @@ class FamilyRecommender(LikesEstimator):
         return {**super().get_params(deep=deep), **self._settings()}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters; a setting need not have been given before."""
-        known = {one.name for one in fields(family_named(params.get("family", self.family)).config)}
-        for name in known.intersection(params) - {"seed"}:
+        """Set parameters; `fit` says whether the family has such settings."""
+        for name in [one for one in params if self._is_setting(one)]:
             setattr(self, name, params.pop(name))
         super().set_params(**params)
         return self
 
     def _settings(self) -> dict[str, Any]:
-        own = inspect.signature(type(self).__init__).parameters
-        return {
-            name: value
-            for name, value in vars(self).items()
-            if name not in own and not name.startswith("_") and not name.endswith("_")
-        }
+        return {name: value for name, value in vars(self).items() if self._is_setting(name)}
+
+    def _is_setting(self, name: str) -> bool:
+        """Tell whether a name is a setting's: no parameter, and nothing of scikit-learn's."""
+        is_ours = not name.startswith("_") and not name.endswith("_") and "__" not in name
+        return is_ours and name not in self._get_param_names()
 
     def _config(self) -> Any:
         settings = self._settings()

@@ -7,6 +7,7 @@ from typing import Any
 from alsolike.data.arguments import said
 from alsolike.errors import SettingError
 from alsolike.evaluation.curves import checked_sweeps
+from alsolike.evaluation.judges import ListJudge, judge_named
 from alsolike.evaluation.judging import HONEST, Judge
 from alsolike.models.registry import family_of, is_config
 from alsolike.models.settings import Config
@@ -18,13 +19,29 @@ from alsolike.tuning.strategies import Doubling, Halving, Listed, Strategy
 _BETWEEN_PRUNINGS = 8
 
 
-def checked_workers(workers: int, patience: int | None) -> None:
-    """Raise SettingError for numbers that can be none of workers or of points."""
-    for name, number in (("workers", workers), ("patience", patience)):
-        if number is None:
-            continue
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise SettingError(f"{name} must be a whole number of at least 1, not {number!r}.")
+def judges_of(objective: Judge | str | Sequence[Judge | str] | None) -> tuple[Judge, ...]:
+    """Return who judges; the first ranks, and further measures go by their names.
+
+    Raises
+    ------
+    SettingError
+        It is neither a judge, nor the name of a measure, nor a list of these.
+    """
+    given = objective
+    if given is None or (isinstance(given, Sequence) and not given):
+        return (ListJudge(),)
+    several = [given] if isinstance(given, str) or not isinstance(given, Sequence) else given
+    judges = tuple(
+        judge_named(one, **({"name": one} if place else {})) if isinstance(one, str) else one
+        for place, one in enumerate(several)
+    )
+    for one in judges:
+        if not isinstance(one, Judge):
+            raise SettingError(
+                "An objective is a measure such as 'ndcg@10', or a judge such as ListJudge(k=10), "
+                f"or a list of these, not {said(one)}."
+            )
+    return judges
 
 
 def may_rank(judge: Judge) -> Judge:
@@ -46,7 +63,7 @@ def may_rank(judge: Judge) -> Judge:
 
 
 def strategy_for(
-    configs: Sequence[Any] | Strategy, last: int, *, prune: bool, beside: Sequence[Config] = ()
+    configs: Sequence[Any] | Strategy, last: int, *, beside: Sequence[Config] = ()
 ) -> Strategy:
     """Return the strategy; of a list, all that differ in more than their iterations.
 
@@ -59,7 +76,7 @@ def strategy_for(
     if not (strategy.configs or beside):
         raise SettingError("A search needs at least one configuration; none was given.")
     strategy = replace(strategy, configs=_distinct(strategy.configs, last))
-    if prune and isinstance(strategy, Listed) and strategy.at_once is None:
+    if strategy.prune and isinstance(strategy, Listed) and strategy.at_once is None:
         return replace(strategy, at_once=_BETWEEN_PRUNINGS)
     return strategy
 

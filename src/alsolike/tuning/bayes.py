@@ -12,7 +12,7 @@ from alsolike.models.settings import Config, seed_of
 from alsolike.tuning.candidates import ending_at
 from alsolike.tuning.canonical import canonical_settings
 from alsolike.tuning.space import Range, Space, listed, space_of
-from alsolike.tuning.strategies import Rounds, Trial, drawn
+from alsolike.tuning.strategies import Ending, Rounds, Trial, drawn
 
 # Proposals of a round. A fixed number, so that what is proposed does not depend on the workers.
 AT_ONCE = 4
@@ -21,7 +21,7 @@ _IN_VAIN = 25
 
 
 @dataclass(frozen=True)
-class Bayesian:
+class Bayesian(Ending):
     """A tree-structured Parzen estimator, asked for a few proposals at a time.
 
     Parameters
@@ -33,6 +33,8 @@ class Bayesian:
         Trainings in all.
     start : sequence of Config
         Tried first.
+    patience, prune
+        As of every `Ending`.
 
     Raises
     ------
@@ -52,6 +54,7 @@ class Bayesian:
     name: str = "tpe"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if importlib.util.find_spec("optuna") is None:
             raise SettingError(
                 f"A search by tpe needs Optuna: {way_to_install('optuna>=4.0')}. Searches without "

@@ -41,13 +41,11 @@ class Tasks:
         May propose nothing, where there are candidates.
     candidates, baselines : sequence of Config
         What stands beside its trainings: what may be chosen as well, and what may not.
-    prune : bool
     """
 
     strategy: Strategy
     candidates: Sequence[Config] = ()
     baselines: Sequence[Config] = ()
-    prune: bool = False
 
 
 class Progress:
@@ -118,7 +116,7 @@ class Progress:
         self._do_beside(crew)
         rounds: list[list[Tried]] = []
         while trials := self._proposed(rounds):
-            bars = bars_of(rounds) if self._tasks.prune else {}
+            bars = bars_of(rounds) if self._strategy.prune else {}
             entries = [self._enlist(one.config, "trial", one.sweeps, bars) for one in trials]
             again = f", round {len(rounds) + 1}" if rounds else ""
             self._do(crew, entries, f"{self._strategy.name} search{again}")

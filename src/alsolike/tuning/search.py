@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -12,12 +12,13 @@ import numpy as np
 from alsolike.data.split import Split, expect_split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.judges import checked_judges, first_judge
+from alsolike.evaluation.judges import checked_judges
 from alsolike.evaluation.judging import Judge
 from alsolike.hints import with_example
-from alsolike.models.settings import Config, seed_of
+from alsolike.models.settings import Config, check_whole, seed_of
 from alsolike.observing import SILENT, Observer
-from alsolike.tuning.asked import checked_workers, lines_for, may_rank, strategy_for, sweeps_for
+from alsolike.tuning.asked import judges_of, lines_for, may_rank, strategy_for, sweeps_for
+from alsolike.tuning.budget import Budget, budget_of
 from alsolike.tuning.crew import Crew, Processes, Threads
 from alsolike.tuning.differences import DATA
 from alsolike.tuning.leaderboard import SearchResult
@@ -25,7 +26,6 @@ from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.plan import Plan
 from alsolike.tuning.rounds import Progress, Tasks
 from alsolike.tuning.strategies import Listed, Strategy
-from alsolike.tuning.timing import TimeForecast
 
 # Figures recorded with one of these are not continued with another.
 _FIGURES_DEPEND_ON = ("alsolike", "numba", "numpy", "scipy")
@@ -34,23 +34,15 @@ _FIGURES_DEPEND_ON = ("alsolike", "numba", "numpy", "scipy")
 @with_example('al.search(split, al.expand({"factors": [16, 64]}, al.ALSConfig()))')
 def search(
     split: Split,
-    configs: Sequence[Any] | Strategy,
+    strategy: Sequence[Any] | Strategy,
     *,
+    objective: Judge | str | Sequence[Judge | str] | None = None,
+    budget: Budget | float | None = None,
     sweeps: Sequence[int] | None = None,
-    ledger: Ledger | None = None,
-    k: int | None = None,
-    metric: str | None = None,
-    exclude_seen: bool | None = None,
-    judge: Judge | None = None,
-    beside: Sequence[Judge] = (),
     candidates: Sequence[Config] = (),
     baselines: Sequence[Config] = (),
-    patience: int | None = None,
-    prune: bool = False,
+    ledger: Ledger | None = None,
     workers: int = 1,
-    deadline: float | None = None,
-    afterwards: Callable[[TimeForecast], float] = lambda _: 0.0,
-    forecast: bool = False,
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> SearchResult:
@@ -58,45 +50,36 @@ def search(
 
     Configurations that differ in ``iterations`` alone are one training. A run is as good as its
     best point; equal scores go to baselines, then to what keeps fewer bytes, then to the earlier
-    sweep, then to candidates before the strategy's trainings, in their order. With
-    a ledger on disk, the same call after a kill goes on where it was and ends with the same
-    result, whatever the number of workers. A configuration that the solver cannot answer is
+    sweep, then to candidates before the strategy's trainings, in their order. With a ledger on
+    disk, the same call after a kill goes on where it was and ends with the same result, whatever
+    the number of workers. A configuration that the solver cannot answer is
     recorded, reported, and left out of the ranking. A point that is degenerate is below all others,
     and never chosen.
 
     Parameters
     ----------
     split : Split
-    configs : sequence of Config, or Strategy
-        All of a list, as from `expand`, of any family; or one of `alsolike.tuning.strategies`. A
-        list may be empty where there are candidates.
+    strategy : sequence of Config, or Strategy
+        All of a list, as from `expand`, of any family; or one of `alsolike.tuning.strategies`,
+        which also say when trainings are ended early. A list may be empty where there are
+        candidates.
+    objective : str, Judge, sequence of these, or None
+        What ranks, always on the validation part: a measure of lists such as ``"ndcg@10"``, or of
+        shelves of similar items such as ``"shelf_hit_rate@10"``; or a `ListJudge` or `ShelfJudge`,
+        which has further settings. Of several the first ranks; the others stand beside it in the
+        result, from the same trainings. None: ``"precision@10"``.
+    budget : Budget, float or None
+        How much time it may take, or its seconds; None: there is no end.
     sweeps : sequence of int or None
-        Where each training is scored; the last ends it. None: the iterations that `configs` name.
-    ledger : Ledger or None
-        None: in memory.
-    k, metric, exclude_seen
-        Settings of a `ListJudge`, in place of `judge`; None keeps its own.
-    judge : Judge or None
-        What ranks, always on the validation part: a `ListJudge`, or a `ShelfJudge` to choose by
-        similar items. None: lists.
-    beside : sequence of Judge
-        Further ways to score and to choose, from the same trainings.
+        Where each training is scored; the last ends it. None: the iterations that the
+        configurations name.
     candidates, baselines : sequence of Config
         Other models for the same leaderboard, such as `alsolike.tuning.lineup.lineup_for` gives
         them. A candidate may be the best; a baseline is compared with, and never chosen.
-    patience : int or None
-        Stop a training after so many points without a better score; None: never.
-    prune : bool
-        End a training whose score falls below the median that earlier rounds had at its sweep.
+    ledger : Ledger or None
+        None: in memory.
     workers : int
         Above 1, so many processes train; the ledger must be a file then.
-    deadline : float or None
-        In seconds since 1970; what would not end by then is skipped, and the result says so. Lists
-        are tried in an order drawn by the seed then, so that what there is time for is no corner.
-    afterwards : callable
-        Seconds before the deadline that the caller needs for what comes after, by the forecast.
-    forecast : bool
-        Measure a few sweeps first, and tell how long it will take and in how much memory.
     engine : Engine or None
         Where to compute; the result does not depend on it.
     observer : Observer
@@ -106,8 +89,8 @@ def search(
     Raises
     ------
     SettingError
-        No configurations, no sweeps, judges of one name, a judge with settings beside it, or one
-        that would rank by test users.
+        No configurations, no sweeps, no such measure, judges of one name, or one that would rank
+        by test users.
     SplitError
         The split lacks the part that a judge chooses on.
     LedgerError
@@ -128,38 +111,38 @@ def search(
     >>> items = [f"i{number % 15}" for number in range(240)]
     >>> split = hold_out(Interactions.from_columns(users, items), k=2)
     >>> configs = expand({"factors": [2, 4]}, ALSConfig())
-    >>> result = search(split, configs, sweeps=[2, 4], k=5)
+    >>> result = search(split, configs, objective="precision@5", sweeps=[2, 4])
     >>> len(result.curves), len(result.leaderboard)
     (4, 2)
     """
-    # From here on by a clock that nobody sets.
-    until = None if deadline is None else time.monotonic() + deadline - time.time()
-    wanted = sweeps_for(configs, sweeps, candidates)
-    strategy = strategy_for(configs, wanted[-1], prune=prune, beside=candidates)
+    spend = budget_of(budget)
+    # By a clock that nobody sets.
+    until = None if spend.seconds is None else time.monotonic() + spend.seconds
+    wanted = sweeps_for(strategy, sweeps, candidates)
+    asked = strategy_for(strategy, wanted[-1], beside=candidates)
     tasks = Tasks(
-        _drawn(strategy) if deadline is not None else strategy,
+        asked if until is None else _drawn(asked),
         lines_for(candidates, "candidates", wanted[-1]),
         lines_for(baselines, "baselines", wanted[-1]),
-        prune,
     )
     expect_split(split)
-    first = first_judge(judge, k=k, metric=metric, exclude_seen=exclude_seen)
+    first, *beside = judges_of(objective)
     judges = checked_judges(split, may_rank(first), beside)
     for one in judges.values():
         if left_out := one.left_out(split):
             observer.warn(left_out)
-    checked_workers(workers, patience)
-    plan = Plan(split, judges, wanted, patience)
+    check_whole("workers", workers, least=1)
+    plan = Plan(split, judges, wanted, asked.patience)
     with Ledger(None) if ledger is None else contextlib.nullcontext(ledger) as book:
-        book.bind(_facts(plan, strategy, prune))
+        book.bind(_facts(plan, asked))
         local = engine or LocalEngine()
         crew: Crew = (
             Threads(plan, book, local) if workers == 1 else Processes(plan, book, local, workers)
         )
         with crew:
             work = Progress(plan, book, tasks, observer)
-            if forecast or deadline is not None:
-                work.expect(crew, until, afterwards, told=forecast)
+            if spend.forecast or until is not None:
+                work.expect(crew, until, spend.afterwards, told=spend.forecast)
             work.go(crew)
         return work.result()
 
@@ -173,7 +156,7 @@ def _drawn(strategy: Strategy) -> Strategy:
     return replace(strategy, configs=[strategy.configs[place] for place in order])
 
 
-def _facts(plan: Plan, strategy: Strategy, prune: bool) -> dict[str, Any]:
+def _facts(plan: Plan, strategy: Strategy) -> dict[str, Any]:
     """Return all that the figures depend on, apart from the configurations."""
     split = plan.split
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
@@ -184,7 +167,7 @@ def _facts(plan: Plan, strategy: Strategy, prune: bool) -> dict[str, Any]:
         "search": strategy.name,
         "sweeps": list(plan.sweeps),
         "patience": plan.patience,
-        "prune": prune,
+        "prune": strategy.prune,
         "figures under equal scores": "mean over all orders",
         **{f"{DATA}{name}": part.fingerprint for name, part in parts.items()},
         **{f"judge {judge.name}": judge.to_settings() for judge in plan.judges.values()},

@@ -9,12 +9,11 @@ from typing import Any, Literal, get_args
 from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean, with_hints
-from alsolike.models.settings import Config
-from alsolike.tuning.asked import checked_workers
+from alsolike.models.settings import Config, check_whole
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.lineup import Lineup, lineup_for
 from alsolike.tuning.space import Space
-from alsolike.tuning.strategies import Strategy, strategy_of
+from alsolike.tuning.strategies import Ending, Strategy, strategy_of
 
 Choice = Literal["best", "cheapest"]
 
@@ -71,7 +70,8 @@ class Searching:
     began: float = field(default_factory=time.monotonic, compare=False)
 
     def __post_init__(self) -> None:
-        checked_workers(self.workers, self.patience)
+        check_whole("workers", self.workers, least=1)
+        Ending(patience=self.patience)  # checks it
         if self.choose not in get_args(Choice):
             hint = did_you_mean(self.choose, get_args(Choice))
             raise SettingError(f"choose is 'best' or 'cheapest', not {self.choose!r}.{hint}")
@@ -85,13 +85,19 @@ class Searching:
     def strategy(self, space: Space, base: Config) -> Strategy:
         """Return the way to search."""
         start = [replace(base, **settings) for settings in self.start]
-        return strategy_of(self.by, space, base, trials=self.trials, start=start)
+        return strategy_of(
+            self.by,
+            space,
+            base,
+            trials=self.trials,
+            start=start,
+            patience=self.patience,
+            prune=self.prune,
+        )
 
-    def deadline(self) -> float | None:
-        """Return when the budget is used up, in seconds since 1970 as the clock stands now."""
-        if self.budget is None:
-            return None
-        return time.time() + self.began + self.budget - time.monotonic()
+    def left(self) -> float | None:
+        """Return the seconds of the budget that are left; None where there is none."""
+        return None if self.budget is None else self.began + self.budget - time.monotonic()
 
     def chosen(self, found: SearchResult) -> Any:
         """Return the settings to fit."""

@@ -14,7 +14,7 @@ import numpy as np
 from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean
 from alsolike.models.registry import family_of
-from alsolike.models.settings import Config, seed_of
+from alsolike.models.settings import Config, check_whole, seed_of
 from alsolike.tuning.candidates import is_scored_at_sweeps
 from alsolike.tuning.canonical import canonical_settings
 from alsolike.tuning.space import Space, distinct, draw, expand
@@ -50,11 +50,19 @@ Rounds = Sequence[Sequence[Tried]]
 
 
 class Strategy(Protocol):
-    """A way to search."""
+    """A way to search. One that ends trainings early derives from `Ending`."""
 
     @property
     def name(self) -> str:
         """One word, as on the command line."""
+
+    @property
+    def patience(self) -> int | None:
+        """Points without a better score after which a training is stopped; None: never."""
+
+    @property
+    def prune(self) -> bool:
+        """Whether trainings below the median of earlier rounds are ended."""
 
     def propose(self, rounds: Rounds, sweeps: Sequence[int]) -> list[Trial]:
         """Return the trials of the next round; none where the search is over.
@@ -71,8 +79,33 @@ class Strategy(Protocol):
         """Return trials of about the cost of all that will be proposed, to forecast it by."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """When trainings are ended before their last sweep; what all of these strategies take.
+
+    Parameters
+    ----------
+    patience : int or None
+        Stop a training after so many points without a better score; None: never.
+    prune : bool
+        End a training whose score falls below the median that earlier rounds had at its sweep.
+
+    Raises
+    ------
+    SettingError
+        `patience` is no number of points.
+    """
+
+    patience: int | None = None
+    prune: bool = False
+
+    def __post_init__(self) -> None:
+        if self.patience is not None:
+            check_whole("patience", self.patience, least=1)
+
+
 @dataclass(frozen=True)
-class Listed:
+class Listed(Ending):
     """All of a list: a grid, or points drawn beforehand.
 
     Parameters
@@ -81,6 +114,8 @@ class Listed:
     name : str
     at_once : int or None
         Trials of a round; None: all of them.
+    patience, prune
+        As of every `Ending`.
     """
 
     configs: Sequence[Any]
@@ -99,7 +134,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Halving:
+class Halving(Ending):
     """Successive halving over sweeps: all for a few, the best for more, the best of these for all.
 
     Parameters
@@ -107,6 +142,8 @@ class Halving:
     configs : sequence of Config
     factor : int
         Of each round one in so many goes on, for about so many times the sweeps; at least 2.
+    patience, prune
+        As of every `Ending`.
 
     References
     ----------
@@ -119,6 +156,7 @@ class Halving:
     name: str = "halving"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.factor < 2:
             raise SettingError(f"The factor of halving is at least 2, not {self.factor!r}.")
 
@@ -153,7 +191,7 @@ class Halving:
 
 
 @dataclass(frozen=True)
-class Doubling:
+class Doubling(Ending):
     """Tune with few factors, and take the best settings on to more.
 
     Parameters
@@ -162,6 +200,8 @@ class Doubling:
         Of several numbers of factors.
     factor : int
         Of each round one in so many goes on; at least 2.
+    patience, prune
+        As of every `Ending`.
 
     References
     ----------
@@ -175,6 +215,7 @@ class Doubling:
     name: str = "doubling"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.factor < 2:
             raise SettingError(f"The factor of doubling is at least 2, not {self.factor!r}.")
         for config in self.configs:
@@ -242,6 +283,8 @@ def strategy_of(
     *,
     trials: int | None = None,
     start: Sequence[Config] = (),
+    patience: int | None = None,
+    prune: bool = False,
 ) -> Strategy:
     """Return a way to search by name.
 
@@ -256,19 +299,22 @@ def strategy_of(
         Trainings to draw; of random and tpe 30 where it is None.
     start : sequence of Config
         Tried first.
+    patience, prune
+        As of every `Ending`.
 
     Raises
     ------
     SettingError
         There is no such way, or it cannot go over this space.
     """
+    ending: dict[str, Any] = {"patience": patience, "prune": prune}
     if name in ("random", "tpe"):
         count = 30 if trials is None else trials
         if name == "random":
-            return Listed(drawn(space, base, count, start=start), name)
+            return Listed(drawn(space, base, count, start=start), name, **ending)
         from alsolike.tuning.bayes import Bayesian  # noqa: PLC0415 - Optuna is an extra
 
-        return Bayesian(space, base, count, start)
+        return Bayesian(space, base, count, start, **ending)
     if name not in SEARCHES:
         raise SettingError(
             f"There is no search {name!r}; known are {', '.join(SEARCHES)}."
@@ -281,8 +327,8 @@ def strategy_of(
     else:
         raise SettingError(f"A search by {name} tries all of its lists; trials is not for it.")
     if name == "grid":
-        return Listed(configs)
-    return Halving(configs) if name == "halving" else Doubling(configs)
+        return Listed(configs, **ending)
+    return Halving(configs, **ending) if name == "halving" else Doubling(configs, **ending)
 
 
 def evenly(configs: Sequence[Any], count: int) -> list[Any]:

@@ -271,7 +271,7 @@ async def _similar(request: Request, item: str, asked: _SimilarAsked) -> Respons
 
     def answered() -> bytes:
         if filters == {"allow": None, "deny": None} and not by_likes:
-            return shelves.similar(held, item, k, asked.min_count)
+            return shelves.similar(held, row, k, asked.min_count)
         if by_likes:
             ranking = answering.popular(held, k, without=(row,), **filters)
         else:

@@ -34,23 +34,24 @@ class Shelves:
     def __init__(self) -> None:
         self._made: WeakKeyDictionary[Held, _Made] = WeakKeyDictionary()
 
-    def similar(self, held: Held, item: str, k: int, min_count: int) -> bytes:
+    def similar(self, held: Held, row: int, k: int, min_count: int) -> bytes:
         """Return the answer to `alsolike.web.answering.similar` without filters, as JSON.
 
         Raises
         ------
-        UnknownId
-            The model does not know the item.
+        Unable
+            The model compares no items.
+        FitError
+            A score is not finite.
         """
         made = self._made.get(held)
         if made is None:
             made = self._made[held] = _Made(held)
-        key = (item, k, min_count)
+        key = (row, k, min_count)
         content = made.answers.get(key)
         if content is None:
-            row = answering.row_of(held, item)
             ranking = answering.similar(held, row, k, min_count=min_count)
-            content = made.told(held, item, ranking)
+            content = made.told(held, row, ranking)
             made.keep(key, content)
         return content
 
@@ -59,13 +60,13 @@ class _Made:
     """What was made ready from one model."""
 
     def __init__(self, held: Held) -> None:
-        self.answers: dict[tuple[str, int, int], bytes] = {}
+        self.answers: dict[tuple[int, int, int], bytes] = {}
         self._size = 0
         self._places: dict[int, bytes] = {}
         head = json.dumps({"model": answering.source_of(held)}, ensure_ascii=False)
         self._head = head[:-1].encode("utf-8")
 
-    def keep(self, key: tuple[str, int, int], content: bytes) -> None:
+    def keep(self, key: tuple[int, int, int], content: bytes) -> None:
         """Keep an answer; where there is no room, throw away the others."""
         size = len(content) + _OVERHEAD
         if self._size + size > _MOST_KEPT:
@@ -74,13 +75,13 @@ class _Made:
         self.answers[key] = content
         self._size += size
 
-    def told(self, held: Held, item: str, ranking: Sequence[tuple[int, float]]) -> bytes:
+    def told(self, held: Held, row: int, ranking: Sequence[tuple[int, float]]) -> bytes:
         """Return an answer: what `schemas.Similar` would make of it, in a tenth of the time."""
         parts = [
-            b'{"rank":%d,%b,"score":%b}' % (rank, self._known(held, row), b"%r" % score)
-            for rank, (row, score) in enumerate(ranking, start=1)
+            b'{"rank":%d,%b,"score":%b}' % (rank, self._known(held, other), b"%r" % score)
+            for rank, (other, score) in enumerate(ranking, start=1)
         ]
-        asked = json.dumps(item, ensure_ascii=False).encode("utf-8")
+        asked = json.dumps(held.model.items.id_of(row), ensure_ascii=False).encode("utf-8")
         return b'%b,"item":%b,"similar":[%b]}' % (self._head, asked, b",".join(parts))
 
     def _known(self, held: Held, row: int) -> bytes:
@@ -133,11 +134,11 @@ class Quick:
         held = self._holder.of(None)
         if k > self._most_k or not held.is_quick():
             return None
-        item = path[len(_START) : -len(_END)]
-        if held.model.items.find(item) is None:
+        row = held.model.items.find(path[len(_START) : -len(_END)])
+        if row is None:
             return None
         try:
-            content = self._shelves.similar(held, item, k, MIN_COUNT)
+            content = self._shelves.similar(held, row, k, MIN_COUNT)
         except AlsolikeError:  # found again on the usual way, and told there
             return None
         state = scope.setdefault("state", {})
