@@ -19,6 +19,8 @@ _RANKING, _RANKING_HUNDRED = 4.0, 4.0
 _WRITING, _WRITING_HUNDRED = 7.0, 1.5
 # Judging on test users, for each million of their scores.
 _JUDGING = 3.0
+# Saving and checking the model, for each GiB of it.
+_SAVING = 20.0
 # Seconds of a small figure, where none is drawn.
 _USUAL = 0.2
 # Threads of one fit never gain all that their number says.
@@ -39,6 +41,8 @@ class Afterwards:
         Test users times items.
     threads : int
         Of the two fits.
+    model : float
+        Bytes of the largest model that may be chosen.
     """
 
     figure: float | None
@@ -46,6 +50,7 @@ class Afterwards:
     points: int
     scores: int
     threads: int
+    model: float = 0.0
 
     def seconds(self, found: TimeForecast) -> float:
         """Return about how long it takes, whichever settings are chosen."""
@@ -53,7 +58,7 @@ class Afterwards:
         if self.figure is None:
             return ranking * _USUAL
         figures = ranking + _WRITING + _WRITING_HUNDRED * self.points / 100
-        figures += _JUDGING * self.scores / 1e6
+        figures += _JUDGING * self.scores / 1e6 + _SAVING * self.model / 2**30
         return figures * self.figure + 2 * found.dearest_fit / max(_GAIN * self.threads, 1.0)
 
 

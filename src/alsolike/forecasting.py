@@ -192,6 +192,11 @@ def at_once(interactions: Interactions, configs: Sequence[Any], threads: int) ->
     return sum(sorted(needed)[-threads:])
 
 
+def largest(interactions: Interactions, configs: Sequence[Any]) -> int:
+    """Return the bytes of the largest model of these."""
+    return _Trainings(interactions, configs, 1).most(lambda one: one.model)
+
+
 class _Trainings:
     """What trainings of these configurations take."""
 

@@ -59,7 +59,8 @@ def warnings(outcome: "Outcome") -> Iterator[str]:
         yield f"Only {gain.n:,} test users: the intervals are wide, and rough."
     if found.skipped:
         among = f" Among them: {', '.join(found.cut)}." if found.cut else ""
-        yield f"{found.skipped:,} runs were skipped or cut: time was up.{among}"
+        runs = "1 run was" if found.skipped == 1 else f"{found.skipped:,} runs were"
+        yield f"{runs} skipped or cut: time was up.{among}"
     if len(found.failures):
         runs = "1 run" if len(found.failures) == 1 else f"{len(found.failures):,} runs"
         yield f"{runs} had no answer; the first: {found.failures['error'][0]}"

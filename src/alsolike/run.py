@@ -4,6 +4,7 @@ This is the map of the house: read, filter, split, search, choose, judge, refit,
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from alsolike import remarks
 from alsolike.afterwards import Afterwards, seconds_of_a_figure
@@ -14,7 +15,7 @@ from alsolike.data.split import Split
 from alsolike.engines.memory import available
 from alsolike.errors import DegenerateError
 from alsolike.evaluation.final import test_figures
-from alsolike.forecasting import Forecast, at_once, forecast
+from alsolike.forecasting import Forecast, at_once, forecast, largest
 from alsolike.job import Job, ResolvedJob, resolve
 from alsolike.models.fitting import fit
 from alsolike.observing import SILENT, Observer
@@ -52,6 +53,11 @@ class Prepared:
     def expected(self) -> list[Trial]:
         """The trainings that are searched through, or about as many of their cost."""
         return [] if self.strategy is None else self.strategy.expected(self.preset.sweeps)
+
+    @property
+    def may_be_chosen(self) -> list[Any]:
+        """The configurations of these and of the other candidates."""
+        return [*(trial.config for trial in self.expected), *self.lineup.candidates]
 
 
 def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
@@ -153,12 +159,11 @@ def prepare(asked: ResolvedJob, *, observer: Observer = SILENT) -> Prepared:
 def forecast_memory(asked: ResolvedJob, prepared: Prepared) -> Forecast:
     """Forecast the memory that the rest of the job takes at its peak."""
     preset, lineup, threads = prepared.preset, prepared.lineup, asked.engine.threads
-    searched = [trial.config for trial in prepared.expected]
     at_their_end = [*lineup.baselines, *lineup.candidates]
     return forecast(
         prepared.kept,
-        [*searched, *lineup.candidates],
-        points=len(searched) * len(preset.sweeps) * (1 + len(preset.beside)),
+        prepared.may_be_chosen,
+        points=len(prepared.expected) * len(preset.sweeps) * (1 + len(preset.beside)),
         test_users=len(prepared.split.test_users),
         shelf=_SHELF,
         threads=threads,
@@ -179,13 +184,14 @@ def search_settings(
     `figure` is the seconds that a small figure takes, where the rest of the job comes after.
     """
     job, preset, lineup, how = asked.job, prepared.preset, prepared.lineup, asked.job.search
-    runs = len(prepared.expected) + len(lineup.candidates)
+    runs = len(prepared.may_be_chosen)
     after = Afterwards(
         figure,
         runs=runs,
         points=len(prepared.expected) * len(preset.sweeps),
         scores=len(prepared.split.test_users) * prepared.kept.n_items,
         threads=asked.engine.threads,
+        model=largest(prepared.split.train, prepared.may_be_chosen),
     )
     with Ledger(asked.ledger) as ledger:
         return search(

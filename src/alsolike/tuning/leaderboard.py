@@ -207,7 +207,8 @@ class SearchResult:
             runs = "1 run is" if degenerate == 1 else f"{degenerate:,} runs are"
             told.append(f"{runs} degenerate and cannot be chosen.")
         if self.skipped:
-            told.append(f"{self.skipped:,} runs were skipped or cut: time was up.")
+            runs = "1 run was" if self.skipped == 1 else f"{self.skipped:,} runs were"
+            told.append(f"{runs} skipped or cut: time was up.")
         if self.cut:
             told.append(f"Among them: {', '.join(self.cut)}.")
         return told

@@ -101,11 +101,10 @@ class Progress:
         self._deadline = Deadline(until - afterwards(found), found.pace)
         if (seconds := self._deadline.left) < found.seconds:
             share = max(seconds - found.lines, 0.0) / max(found.seconds - found.lines, 1e-9)
-            words = (
-                f"The budget leaves {in_words(seconds)} of that: about {len(left) * share:,.0f} of "
-                f"{len(left):,} trainings"
-            )
-            if isinstance(self._strategy, Listed):
+            words = f"The budget leaves {in_words(seconds)} of that"
+            if left:
+                words += f": about {len(left) * share:,.0f} of {len(left):,} trainings"
+            if left and isinstance(self._strategy, Listed):
                 words += ", drawn evenly. A search by halving or doubling makes more of little time"
             self._observer.warn(f"{words}.")
 

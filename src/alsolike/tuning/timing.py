@@ -72,11 +72,16 @@ class TimeForecast:
 
     def brief(self, width: int) -> str:
         """Return how long it will take, in one line where `width` has room for it."""
+        if not self.trainings:  # of a strategy
+            return wrapped(f"The search will take {about(self.seconds)}.", width, indent=2)
         told = f"The search will take {about(self.seconds)}: {self.trainings:,} trainings"
         lines = f", with {in_words(self.lines)} for {self.what}" if self.lines else ""
         return wrapped(f"{told}{lines}.", width, indent=2)
 
     def __str__(self) -> str:
+        if not self.trainings:
+            trial = f"by trainings on a part, measured in {in_words(self.measured)}"
+            return f"The search will take {about(self.seconds)}, {trial}."
         beside = f", {in_words(self.lines)} of it for {self.what}" if self.lines else ""
         return (
             f"The search will take {about(self.seconds)}{beside}: {self.trainings:,} "
