@@ -321,6 +321,8 @@ def test_without_history_known_users_are_not_scored_in_silence(tmp_path: Path, f
     model = load(saved(family, tmp_path, with_history=False))
     with pytest.raises(SettingError, match=f"saved without its history, which {family} needs to"):
         model.scores(slice(None), slice(None))
+    with pytest.raises(SettingError, match=f"which {family} needs to"):  # not: keep what was seen
+        recommend(model, ["user 0"])
     fewer = tiny_likes().keep(np.arange(tiny_likes().n_interactions) % 2 == 0)
     moved = model.with_history(fewer)  # type: ignore[attr-defined]
     assert np.isfinite(moved.scores(slice(None), slice(None))).all()

@@ -144,7 +144,7 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
     [
         (["--family", "item-kn"], "no model 'item-kn'; known are als, item-knn, ease, popularity"),
         (["--family", "factors"], "Models of the family 'factors' are made elsewhere"),
-        (["--family", "item-knn", "--set", "factors=3"], "'factors'. It is one of als. Settings"),
+        (["--family", "item-knn", "--set", "factors=3"], "'factors'. It is a setting of als. S"),
         (["--family", "item-knn", "--set", "neighbors=3"], "Did you mean neighbours?"),
         (["--family", "item-knn", "--set", "neighbours=many"], "neighbours must be a whole number"),
         (
@@ -154,6 +154,9 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
         (["--family", "item-knn", "--set", "weighting=tfidf"], "must be one of cosine, bm25"),
         (["--family", "ease", "--set", "regularization=none"], "finite number above 0, not None"),
         (["--family", "ease", "--set", "regularization=[3"], "regularization=[3: a TOML value exp"),
+        (["--set", "family=ease"], "has no setting 'family'. Settings of als are"),
+        (["--set", "config=3"], "has no setting 'config'."),
+        (["--set", "engine=3"], "has no setting 'engine'. Settings of als are"),
         (["--family", "ease", "--from", "als"], "settings are of als, the family asked for is 'ea"),
     ],
 )

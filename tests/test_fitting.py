@@ -73,12 +73,12 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
     ("given", "named", "message"),
     [
         ((), {"factor": 3}, "'als' has no setting 'factor'. Did you mean factors? Settings of als"),
-        ((), {"family": "item-knn", "factors": 3}, "'factors'. It is one of als. Settings of item"),
-        ((), {"family": "ease", "neighbours": 3}, "'neighbours'. It is one of item-knn. Settings"),
+        ((), {"family": "item-knn", "factors": 3}, "'factors'. It is a setting of als. Sett"),
+        ((), {"family": "ease", "neighbours": 3}, "'neighbours'. It is a setting of item-knn."),
         (
             (),
             {"family": "popularity", "seed": 3},
-            "It is one of als and random. It has no s",
+            "It is a setting of als and random. It",
         ),
         ((), {"engin": None}, "no setting 'engin'. Did you mean engine?"),
         ((), {"model": "als"}, "'als' has no setting 'model'"),
@@ -91,7 +91,7 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
             "Models of the family 'factors' are made elsewhere",
         ),
         ((al.ALSConfig(),), {"family": "ease"}, "The settings are of als, the family asked for is"),
-        ((al.EASEConfig(),), {"factors": 3}, "'ease' has no setting 'factors'. It is one of als."),
+        ((al.EASEConfig(),), {"factors": 3}, "'ease' has no setting 'factors'. It is a setti"),
         (({"factors": 3},), {}, "Settings expected, not a dict. Make settings of it: alsolike.ALS"),
         (
             ("item-knn",),
@@ -104,6 +104,8 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
         ((), {"family": "item-knn", "neighbours": 0}, "neighbours must be a whole number of at le"),
         ((), {"family": "ease", "start": al.fit_popularity(LIKES)}, "Training of ease starts anew"),
         ((), {"family": "ease", "start": 3}, "A model is needed to go on from it"),
+        ((), {"start": "normal"}, "others: alsolike.ALSConfig(start='normal')."),
+        ((), {"family": "ease", "start": "normal"}, "go on from it, as alsolike.fit"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_sentence(given, named, message):
@@ -138,5 +140,5 @@ def test_settings_of_every_family_come_back():
         config = family.config()
         assert family.config.from_settings(config.to_settings()) == config
         assert config_for(config) is config
-    assert config_for(family="random", seed=3) == ChanceConfig(seed=3)
+    assert config_for(None, {"seed": 3}, family="random") == ChanceConfig(seed=3)
     assert config_for(PopularityConfig()) == PopularityConfig()

@@ -317,11 +317,11 @@ def _config(start: "FittedModel | None", family: str | None, changes: dict[str, 
     from alsolike.models.registry import family_of_model
 
     if start is None:
-        return config_for(family=family, **changes)
+        return config_for(None, changes, family=family)
     known = family_of_model(start, "go on from it")
     if not known.is_trained:
         raise SettingError(f"--from: {start!r} was made elsewhere, and training cannot go on.")
-    return config_for(known.config.from_settings(start.settings), family=family, **changes)
+    return config_for(known.config.from_settings(start.settings), changes, family=family)
 
 
 @click.command("compile")

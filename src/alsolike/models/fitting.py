@@ -7,7 +7,7 @@ from typing import Any
 
 import scipy.sparse as sp
 
-from alsolike.data.arguments import expect_interactions
+from alsolike.data.arguments import expect_interactions, said
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
@@ -71,7 +71,8 @@ def fit(
     >>> fit(likes, family="item-knn", neighbours=5)
     ItemKNNModel(cosine: 2 users, 2 items, 5 neighbours)
     """
-    chosen = config_for(config, family=family, **settings)
+    chosen = config_for(config, settings, family=family)
+    _check_start(start, chosen)
     return family_of(chosen).fit(
         _data(likes), chosen, start=start, engine=engine, observer=observer
     )
@@ -98,13 +99,16 @@ def iterate(
     >>> [model.sweeps for model in iterate(likes, factors=2, iterations=3)]
     [1, 2, 3]
     """
-    chosen = config_for(config, family=family, **settings)
+    chosen = config_for(config, settings, family=family)
+    _check_start(start, chosen)
     return family_of(chosen).iterate(
         _data(likes), chosen, start=start, engine=engine, observer=observer
     )
 
 
-def config_for(config: Any = None, *, family: str | None = None, **settings: Any) -> Any:
+def config_for(
+    config: Any = None, settings: Mapping[str, Any] | None = None, *, family: str | None = None
+) -> Any:
     """Return the configuration that is asked for: as given, or of a family by name, or of ALS.
 
     Raises
@@ -114,11 +118,12 @@ def config_for(config: Any = None, *, family: str | None = None, **settings: Any
 
     Examples
     --------
-    >>> config_for(family="ease", regularization=100.0)
+    >>> config_for(None, {"regularization": 100.0}, family="ease")
     EASEConfig(regularization=100.0)
-    >>> config_for(config_for(factors=64), alpha=3.0).alpha
+    >>> config_for(config_for(None, {"factors": 64}), {"alpha": 3.0}).alpha
     3.0
     """
+    settings = settings or {}
     if config is None:
         chosen = family_named(USUAL if family is None else family)
         if not chosen.is_trained:
@@ -139,13 +144,22 @@ def _changed(family: Family, config: Any, settings: Mapping[str, Any]) -> Any:
     unknown = next((name for name in settings if name not in known), None)
     if unknown is None:
         return replace(config, **settings) if settings else config
-    arguments = [name for name in inspect.signature(fit).parameters if name != "settings"]
-    hint = did_you_mean(unknown, [*known, *arguments], plain=True)
+    arguments = set(inspect.signature(fit).parameters) - {"settings", unknown}
+    hint = did_you_mean(unknown, [*known, *sorted(arguments)], plain=True)
     others = [one.name for one in trained() if unknown in {own.name for own in fields(one.config)}]
     if others and not hint:
-        hint = f" It is one of {' and '.join(others)}."
+        hint = f" It is a setting of {' and '.join(others)}."
     has = f"Settings of {family.name} are {', '.join(known)}." if known else "It has no settings."
     raise SettingError(f"The family {family.name!r} has no setting {unknown!r}.{hint} {has}")
+
+
+def _check_start(start: Any, config: Any) -> None:
+    """Raise SettingError where a setting called ``start`` is given as if it were an argument."""
+    if isinstance(start, str) and "start" in {setting.name for setting in fields(config)}:
+        raise SettingError(
+            f"start is a model to go on from, not {said(start)}. The setting of that name is given "
+            f"among others: alsolike.{type(config).__name__}(start={start!r})."
+        )
 
 
 def _data(likes: Any) -> TrainingData:

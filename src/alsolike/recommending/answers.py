@@ -122,6 +122,8 @@ def history_of(model: Recommender, purpose: str, *, way_out: str = "") -> Intera
     """Return the interactions that a model was trained on; SettingError where it lost them."""
     history = getattr(model, "history", None)
     if not isinstance(history, Interactions):
+        if isinstance(model, FittedModel):
+            model.scores(slice(0, 0), slice(0, 0))  # says so where it cannot even score without
         raise SettingError(
             f"This model was saved without its history, which is needed to {purpose}. Save it "
             f"with its history{way_out}."

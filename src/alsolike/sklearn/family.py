@@ -88,4 +88,4 @@ class FamilyRecommender(LikesEstimator):
         settings = self._settings()
         if "seed" in {one.name for one in fields(family_named(self.family).config)}:
             settings["seed"] = self.seed
-        return config_for(family=self.family, **settings)
+        return config_for(None, settings, family=self.family)
