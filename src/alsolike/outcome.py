@@ -12,7 +12,7 @@ from alsolike.data.filtering import FilterReport
 from alsolike.data.readreport import ReadReport
 from alsolike.data.split import Split
 from alsolike.evaluation.final import TestFigures
-from alsolike.models.base import FittedModel, HasFactors
+from alsolike.models.base import FittedModel, HasFactors, compares_items
 from alsolike.models.popularity import PopularityModel
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.tables import Table
@@ -42,7 +42,7 @@ class Outcome:
     model : FittedModel
         Refitted on all interactions that the filter kept.
     similar_items, recommendations : Table
-        The shelves of all items and of all users.
+        The shelves of all items and of all users; of items none where the model compares none.
     seed : int
         Of the galleries.
     with_history : bool
@@ -130,7 +130,12 @@ class Outcome:
     def galleries(
         self, *, remote_images: bool = False, image_folder: Path | None = None
     ) -> list[tuple[str, Gallery]]:
-        """Return galleries of some popular, some middling and some rare items."""
+        """Return galleries of some popular, some middling and some rare items.
+
+        None of a model that compares no items.
+        """
+        if not compares_items(self.model):
+            return []
         lay_out = functools.partial(
             gallery,
             self.model,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from alsolike.evaluation.final import TestFigures
 from alsolike.evaluation.results import said_of_degenerate
-from alsolike.models.base import FoldsIn, HasFactors
+from alsolike.models.base import FoldsIn, HasFactors, compares_items
 from alsolike.tuning.leaderboard import LeaderboardRow, SearchResult
 from alsolike.views.wording import counted
 
@@ -51,7 +51,12 @@ def warnings(outcome: "Outcome") -> Iterator[str]:
     """Yield what could mislead a reader of the figures, but for the verdicts."""
     found, gain = outcome.found, outcome.test.difference
     yield from _as_by_lot(outcome.test)
-    if not len(outcome.similar_items):
+    if not compares_items(outcome.model):
+        yield (
+            f"{outcome.model.name} scores items for users alone: there are no similar items, and "
+            "similar_items.parquet has no rows."
+        )
+    elif not len(outcome.similar_items):
         yield "No item has a similar item: similar_items.parquet has no rows."
     if gain.n < 100:
         yield f"Only {gain.n:,} test users: the intervals are wide, and rough."

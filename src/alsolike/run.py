@@ -17,11 +17,12 @@ from alsolike.errors import DegenerateError
 from alsolike.evaluation.final import test_figures
 from alsolike.forecasting import Forecast, at_once, forecast, largest
 from alsolike.job import Job, ResolvedJob, resolve
+from alsolike.models.base import compares_items
 from alsolike.models.fitting import fit
 from alsolike.observing import SILENT, Observer
 from alsolike.outcome import Outcome
 from alsolike.publishing import publish
-from alsolike.recommending.many import recommend, similar
+from alsolike.recommending.many import nothing_similar, recommend, similar
 from alsolike.tuning.budget import Budget
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
@@ -123,7 +124,11 @@ def _done(asked: ResolvedJob, observer: Observer) -> Outcome:
         chosen_run=run,
         test=test,
         model=model,
-        similar_items=similar(model, k=_SHELF, engine=engine, observer=observer),
+        similar_items=(
+            similar(model, k=_SHELF, engine=engine, observer=observer)
+            if compares_items(model)
+            else nothing_similar(model)
+        ),
         recommendations=recommend(model, k=_SHELF, engine=engine, observer=observer),
         seed=job.seed,
         with_history=job.with_history,

@@ -17,7 +17,7 @@ from alsolike.evaluation.results import Evaluation
 from alsolike.evaluation.shelves import ShelfEvaluation, of_shelf
 from alsolike.evaluation.slices import Slices, slices_of
 from alsolike.evaluation.verdicts import Verdict
-from alsolike.models.base import HasFactors
+from alsolike.models.base import HasFactors, compares_items
 from alsolike.models.fitting import fit
 from alsolike.models.popularity import fit_popularity
 from alsolike.models.settings import Config, seed_of
@@ -50,7 +50,7 @@ class TestFigures:
         Both models' figures by length of history and by popularity, and how they are spread.
     shelves : tuple of ShelfEvaluation
         Both models' shelves of similar items: whether who likes an item likes what stands beside
-        it.
+        it. Empty where the chosen model compares no items.
     """
 
     measure: str
@@ -178,10 +178,10 @@ def test_figures(judge: Judge, chosen: Config, split: Split, engine: Engine) -> 
             "mse_users": mean_squared_error(model, split.test, user_indices=split.test_users),
             "mse_all": mean_squared_error(model, shown),
         }
+    # A model that scores items for users alone has nothing beside an item.
+    beside = (model, popularity) if compares_items(model) else ()
     asking = judge if isinstance(judge, ShelfJudge) else ShelfJudge(k=judge.k, seed=seed_of(chosen))
-    shelves = [
-        asking.evaluation(each, fitted, split.test, shown, engine) for each in (model, popularity)
-    ]
+    shelves = [asking.evaluation(each, fitted, split.test, shown, engine) for each in beside]
     quoted = shelves if asking is judge else evaluations
     ours, theirs = (each.per_user[judge.column] for each in quoted)
     slices = tuple(

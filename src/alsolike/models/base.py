@@ -113,6 +113,18 @@ class ItemScorer(Protocol):
         """
 
 
+def compares_items(model: Any) -> bool:
+    """Tell whether a model has similar items: by the cosine of its factors, or by its own scores.
+
+    Examples
+    --------
+    >>> from alsolike.testing import tiny_model
+    >>> compares_items(tiny_model())
+    True
+    """
+    return isinstance(model, (HasFactors, ItemScorer))
+
+
 @runtime_checkable
 class FoldsIn(Protocol):
     """Scores items for people whom it was not trained on, by their likes."""

@@ -64,10 +64,16 @@ def family_named(name: str) -> Family:
         brought = _brought(point)
         FAMILIES.append(brought)
         return brought
-    known = names()
+    known = sorted({*names(), *entry_points(group=_GROUP).names}, key=_place)
     raise SettingError(
         f"There is no model {name!r}; known are {', '.join(known)}.{did_you_mean(name, known)}"
     )
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Return where a name stands among others: those of `FAMILIES` first."""
+    first = names()
+    return (first.index(name) if name in first else len(first), name)
 
 
 def _brought(point: EntryPoint) -> Family:

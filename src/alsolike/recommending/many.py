@@ -331,6 +331,13 @@ def _user_rows(users: str | Sequence[str] | None, known: Vocabulary) -> Indices:
     return known.indices_of(checked_ids(users, "user"))
 
 
+def nothing_similar(model: FittedModel) -> Table:
+    """Return the table of `similar` without rows, of a model that compares no items."""
+    nowhere = np.empty((0, 1), dtype=np.int32)
+    nobody = ("item", np.empty(0, dtype=object))
+    return tidy(model, nobody, "similar_item", nowhere, nowhere.astype(np.float32))
+
+
 def _item_rows(model: FittedModel, items: str | Sequence[str] | None) -> Indices:
     if items is None:
         return np.arange(len(model.items), dtype=np.int32)

@@ -21,7 +21,7 @@ from threadpoolctl import ThreadpoolController
 
 from alsolike.errors import BundleError, WritingError
 from alsolike.machine import processors
-from alsolike.models.base import FittedModel, Floats, HasFactors, ItemScorer
+from alsolike.models.base import FittedModel, Floats, HasFactors, compares_items
 from alsolike.models.bundle import load
 from alsolike.models.tensors import map_file, pack_tensors, read_tensors
 from alsolike.recommending.answers import MIN_COUNT, Indices, Mask
@@ -118,7 +118,7 @@ def build_beside(folder: Path, path: Path) -> None:
 
 def neighbours_of(model: FittedModel) -> Neighbours | None:
     """Return what finds similar items; None where the model compares no items."""
-    return Neighbours(model) if isinstance(model, (HasFactors, ItemScorer)) else None
+    return Neighbours(model) if compares_items(model) else None
 
 
 def build(path: Path, model: FittedModel) -> None:
