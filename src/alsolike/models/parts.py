@@ -52,14 +52,14 @@ class Part:
         wanted = f"{np.dtype(dtype)} ({', '.join(str(n) if n is not None else '?' for n in shape)})"
         array = self._left.pop(self._prefix + name, None)
         if array is None:
-            raise self._fault(f"tensor {name!r}: {wanted} expected, and missing")
+            raise self._fault(f"tensor {self._prefix + name!r}: {wanted} expected, and missing")
         fits = array.ndim == len(shape) and all(
             length is None or found == length
             for found, length in zip(array.shape, shape, strict=True)
         )
         if array.dtype != dtype or not fits:
             raise self._fault(
-                f"tensor {name!r}: {wanted} expected, {array.dtype} {array.shape} found"
+                f"tensor {self._prefix + name!r}: {wanted} expected, {array.dtype} {array.shape} found"
             )
         return array
 
@@ -68,7 +68,9 @@ class Part:
         array = self.take(name, dtype, *shape)
         if not np.isfinite(array).all():
             row = int(np.argwhere(~np.isfinite(array))[0][0])
-            raise self._fault(f"tensor {name!r}: finite numbers expected, NaN or inf in row {row}")
+            raise self._fault(
+                f"tensor {self._prefix + name!r}: finite numbers expected, NaN or inf in row {row}"
+            )
         return array
 
     def within(
@@ -79,7 +81,7 @@ class Part:
         if array.size and (array.min() < 0 or (below is not None and array.max() >= below)):
             limit = "" if below is None else f" and below {below:,}"
             raise self._fault(
-                f"tensor {name!r}: numbers from 0{limit} expected, {array.min():,} to "
+                f"tensor {self._prefix + name!r}: numbers from 0{limit} expected, {array.min():,} to "
                 f"{array.max():,} found"
             )
         return array
@@ -91,7 +93,7 @@ class Part:
         array = self.take(name, dtype, pieces + 1)
         if array[0] != 0 or array[-1] != end or (array[1:] < array[:-1]).any():
             raise self._fault(
-                f"tensor {name!r}: numbers that ascend from 0 to {end:,} expected, others found"
+                f"tensor {self._prefix + name!r}: numbers that ascend from 0 to {end:,} expected, others found"
             )
         return array
 
@@ -112,12 +114,14 @@ class Part:
             str(blob.data, "utf-8")
         except UnicodeDecodeError as error:
             raise self._fault(
-                f"tensor '{label}.blob': UTF-8 expected, byte {error.start:,} is not"
+                f"tensor '{self._prefix}{label}.blob': UTF-8 expected, byte {error.start:,} is not"
             ) from error
         starts = offsets[:-1][offsets[:-1] < len(blob)]
         # 10xxxxxx continues a character; no string of a valid whole may start with that.
         if (blob[starts] & 0b1100_0000 == 0b1000_0000).any():
-            raise self._fault(f"tensor '{label}.offsets': a string starts inside a character")
+            raise self._fault(
+                f"tensor '{self._prefix}{label}.offsets': a string starts inside a character"
+            )
         return Texts(blob, offsets)
 
     def vocabulary(self, label: str, count: int, *, kind: str) -> Vocabulary:
