@@ -105,3 +105,23 @@ def test_all_of_a_runs_kernels_are_in_some_share() -> None:
     assert compiling.is_compiled()
     told = CliRunner().invoke(main, ["compile"])
     assert told.output == "Nothing was left to compile.\n"
+
+
+def test_families_that_solve_nothing_wait_for_no_solver(monkeypatch) -> None:
+    kept = {compiling.scan_block, compiling.measure_lists}
+    monkeypatch.setattr(compiling, "is_kept", lambda kernel: kernel in kept)
+    assert compiling.is_compiled(["item-knn", "ease"])
+    assert not compiling.is_compiled(["item-knn", "als"])
+    assert not compiling.is_compiled()
+    kept.clear()
+    started: list[str] = []
+    nothing = [sys.executable, "-c", ""]
+    monkeypatch.setattr(
+        compiling, "_helper", lambda share: started.append(share) or subprocess.Popen(nothing)
+    )
+    with compiling.ahead(["ease"]) as needed:
+        assert needed
+    assert started == list(compiling.MEASURES)
+    with compiling.ahead(["als", "ease"]):
+        pass
+    assert started[1:] == list(compiling.SHARES)

@@ -90,3 +90,10 @@ def test_failed_runs_are_counted_with_the_first_error() -> None:
     assert failed(Table({"error": ["singular", "other"]}), 80) == [
         "2 runs failed; the first: singular"
     ]
+
+
+def test_sweeps_have_no_column_where_nothing_has_any() -> None:
+    table = board()
+    ended = [row | {"sweep": None} for row in table.rows()]
+    assert "sweep" in page(table, 200)[0]
+    assert "sweep" not in page(Table.from_rows(ended), 200)[0]

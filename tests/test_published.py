@@ -143,11 +143,14 @@ def test_a_baseline_above_all_is_the_first_line(tmp_path: Path) -> None:
     assert above.model == "popularity"
     told, is_good = outcome.verdicts()[0]
     assert not is_good
-    assert told.startswith("On the validation users popularity is ")
-    assert f"precision@5 {above.mean:.4f}, that of the best candidate, ease (" in told
+    assert told.startswith(
+        "At the top of the leaderboard is popularity, a baseline, with precision@5 "
+        f"{above.mean:.4f} on the validation users; "
+    )
+    assert f"may be published reaches {outcome.chosen_row.mean:.4f}" in told
     assert outcome.warnings()[0] == told
     page = page_of(outcome, tmp_path)
-    assert page.index(told.split(":")[0]) < page.index("Published: ease")
+    assert page.index(told.split(";")[0]) < page.index("Published: ease")
     assert outcome.model.name == "ease"
 
 

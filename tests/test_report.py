@@ -345,3 +345,23 @@ def test_the_first_lines_say_whether_the_model_is_better_than_popularity():
     assert places == sorted(places)
     assert page.count('class="verdict poor"') == page.count('class="verdict"') == 1
     assert 'class="verdict' not in report_html(content())
+
+
+def test_sweeps_have_no_column_where_nothing_has_any():
+    table = leaderboard(curves(3))
+    assert ">sweep<" in leaderboards.leaderboard(table)
+    ended = [row | {"sweep": None} for row in table.rows()]
+    assert ">sweep<" not in leaderboards.leaderboard(Table.from_rows(ended))
+
+
+def test_what_was_published_is_said_and_figures_may_be_missing():
+    whole = content()
+    told = "Published: ease (regularization 500), run 6."
+    made = report_html(dataclasses.replace(whole, published=told))
+    assert made.index("Published: ease") < made.index('<nav aria-label="Parts')
+    without = dataclasses.replace(whole, best_curve=None, further=[("Time", whole.all_curves)])
+    headings = re.findall(r"<h3[^>]*>([^<]*)</h3>", report_html(without))
+    assert "The chosen run" not in headings
+    assert {"All learning curves", "Time"} <= set(headings)
+    none = report_html(dataclasses.replace(whole, best_curve=None, all_curves=None))
+    assert 'href="#curves"' not in none

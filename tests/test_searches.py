@@ -468,3 +468,74 @@ def test_in_a_browser_nothing_is_cut_off_and_a_run_lights_up_everywhere(
     assert right <= width
     assert complaints == []
     page.close()
+
+
+def mixed():
+    """A leaderboard on which models without columns for their settings stand among others."""
+    models = ["ease (500)", "als", "ease (100)", "toy (3)", "item-knn (bm25, 400, 0.2)", "als"]
+    scores = [0.09 - place / 100 for place in range(len(models))]
+    return Table(
+        {
+            "rank": range(1, 7),
+            "run": [3, 1, 4, 6, 5, 2],
+            "model": models,
+            "factors": [64 if model == "als" else None for model in models],
+            "alpha": [place if model == "als" else None for place, model in enumerate(models)],
+            "sweep": [4 if model == "als" else None for model in models],
+            SCORE: scores,
+            "ties": [place < 2 for place in range(6)],
+        }
+    )
+
+
+def test_families_stand_by_their_names_and_their_settings_in_the_list():
+    board = mixed()
+    spec = time_and_score(board, [6.0, 5.0, 4.0, 3.0, 2.0, 1.0], SCORE)
+    drawing, listed = spec["concat"]
+    written = [
+        layer["data"]["values"][0]["words"]
+        for layer in drawing["layer"]
+        if "words" in layer.get("data", {"values": [{}]})["values"][0]
+    ]
+    assert set(written) - set("12345") == {"ease", "als", "toy", "item-knn"}
+    entries = {entry["reached"]: entry["settings"] for entry in listed["data"]["values"]}
+    assert entries["0.0500 after 2 s, item-knn"] == ["bm25, 400, 0.2"]
+    assert entries["0.0900 after 6 s, ease"] == ["500"]
+    shape = next(
+        layer["encoding"]["shape"]["scale"]
+        for layer in drawing["layer"]
+        if "shape" in layer.get("encoding", {})
+    )
+    shapes = dict(zip(shape["domain"], shape["range"], strict=True))
+    assert shapes == {
+        "ease": "diamond", "als": "circle", "toy": "triangle-down", "item-knn": "triangle-up",
+    }  # fmt: skip
+    assert "ease (500), 6 s: 0.0900" in spec["description"]
+    told = {point["label"] for point in drawing["data"]["values"]}
+    assert "rank 1 · ease · run 3 · 500" in told
+    assert "best: ease (500), 0.0900" in str(spec)
+
+
+def test_settings_are_drawn_of_the_model_that_has_columns_for_them():
+    spec = settings_and_score(mixed(), ["alpha"], SCORE)
+    assert (
+        "of 2 runs by their settings. The best, run 1 (alpha 1), reaches 0.0800"
+        in (spec["description"])
+    )
+    assert spec == settings_and_score(mixed(), ["alpha"], SCORE, model="als")
+
+
+def test_the_best_without_a_curve_is_a_line_above_the_curves():
+    table = curves(["done", "done"])
+    alone = all_curves(table, metric=METRIC, best=1)
+    spec = all_curves(
+        table, metric=METRIC, best=1, above=("ease (500)", 9.0), what="runs with sweeps"
+    )
+    assert (
+        "the best, run 1 (factors 10), reaches 6.1000; ease (500), without a curve"
+        in (spec["description"])
+    )
+    assert "of all 2 runs with sweeps" in str(spec["title"])
+    assert "ease (500): 9.0000" in str(spec)
+    assert len(spec["layer"]) > len(alone["layer"])
+    assert "of all 2 runs'" in str(alone["title"])

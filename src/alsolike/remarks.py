@@ -39,13 +39,11 @@ def of_baseline_above(found: SearchResult) -> Iterator[str]:
     above = found.beaten_by
     if above is None:
         return
-    best, measure = found.best_row, found.judge.measure
-    told = "is better than every model that may be published"
-    if best.ties:
-        told = "is above every model that may be published, though not by a significant difference"
+    best = found.best_row
     yield (
-        f"On the validation users {above.model} {told}: {measure} {above.mean:.4f}, that "
-        f"of the best candidate, {named(best)}, {best.mean:.4f}."
+        f"At the top of the leaderboard is {above.model}, a baseline, with {found.judge.measure} "
+        f"{above.mean:.4f} on the validation users; the best model that may be published reaches "
+        f"{best.mean:.4f}{': no significant difference' if best.ties else ''}."
     )
 
 
