@@ -48,6 +48,20 @@ def test_those_most_liked_come_first(tmp_path, monkeypatch):
     assert model.item_counts[kept].min() >= np.sort(model.item_counts)[-3]
 
 
+@pytest.mark.parametrize("family", ["als", "item-knn"])
+def test_what_takes_too_long_is_left_to_those_who_ask(tmp_path, monkeypatch, family):
+    monkeypatch.setattr(stock, "_MOST_SECONDS", 0.0)
+    monkeypatch.setattr(stock, "_PART", 4)
+    model = load(bundle(tmp_path / "model", family=family))
+    stock.build(tmp_path / "s", model)
+    ready = stock.Stock(tmp_path / "s", model)
+    kept = np.flatnonzero(ready._places >= 0)
+    assert sorted(kept) == sorted(model.items_by_likes[:4])
+    neighbours = Neighbours(model)
+    for row in range(len(model.items)):
+        assert same(ready.similar(row, 5), neighbours.similar(row, 5))
+
+
 def test_a_damaged_file_is_made_anew(tmp_path):
     folder = bundle(tmp_path / "model")
     settings = settings_of(tmp_path / "state", folder)
