@@ -38,12 +38,12 @@ def errors(data: Interactions, config: ALSConfig, limits: tuple[float, float]) -
     """Return gain and relative error of the scores of each user, (n_users, 2)."""
     rng = np.random.default_rng(1)
     items = rng.standard_normal((data.n_items, config.factors)).astype(np.float32)
-    side = halfsweep.Side.of(data.user_items, config, "user", data.users)
+    side = halfsweep.Side.of(data.user_items, config.objective, "user", data.users)
     values, basis = bases.eigenbasis(bases.gramian(items, ENGINE), ENGINE)
     turned = bases.turned(items, basis, ENGINE)
     found = np.zeros((data.n_users, config.factors), dtype=np.float32)
     halfsweep.FLOAT32_GAIN, halfsweep.REFINED_GAIN = limits
-    halfsweep.solve_side(side, turned, values, found, config, ENGINE)
+    halfsweep.solve_side(side, turned, values, found, config.objective, config.solving, ENGINE)
     Y = items.astype(np.float64)
     scores = found.astype(np.float64) @ turned.astype(np.float64).T
     dense = (turned.astype(np.float64) ** 2 / (values + config.regularization)).sum(axis=1)

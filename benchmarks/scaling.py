@@ -96,10 +96,11 @@ def misses(likes: Interactions, config: ALSConfig, model: FactorModel, turns: in
     That is what it takes longer than the same rows whose interactions are all with a few columns.
     """
     engine = LocalEngine(max(THREADS))
+    objective, solver = config.objective, config.solving
 
     def halves(*, near: bool) -> Callable[[], float]:
         sides = [
-            (Side.of(folded(matrix) if near else matrix, config, kind, None), other, own)
+            (Side.of(folded(matrix) if near else matrix, objective, kind, None), other, own)
             for matrix, kind, other, own in (
                 (likes.item_users, "item", model.user_factors, model.item_factors),
                 (likes.user_items, "user", model.item_factors, model.user_factors),
@@ -109,7 +110,7 @@ def misses(likes: Interactions, config: ALSConfig, model: FactorModel, turns: in
         def solve() -> None:
             for side, other, own in sides:
                 values = np.square(other, dtype=np.float64).sum(axis=0)
-                solve_side(side, other, values, np.zeros_like(own), config, engine)
+                solve_side(side, other, values, np.zeros_like(own), objective, solver, engine)
 
         return clock(solve, 1)
 

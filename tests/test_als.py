@@ -1,8 +1,9 @@
 """The solver against dense float64, against implicit, and against its own invariants."""
 
 import itertools
+import pickle
 import tracemalloc
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models import als, bases, halfsweep
+from alsolike.models.als_settings import Objective, Schedule, Solver
 from alsolike.models.config import ALSConfig
 from alsolike.testing import tiny_likes, tiny_model
 
@@ -41,11 +43,11 @@ def dense(likes):
 
 def solve_users(likes, items, config):
     """Run one half-sweep over the users; return scores over all items, float64."""
-    side = halfsweep.Side.of(likes.user_items, config, "user", likes.users)
+    side = halfsweep.Side.of(likes.user_items, config.objective, "user", likes.users)
     values, basis = bases.eigenbasis(bases.gramian(items, ONE), ONE)
     turned = bases.turned(items, basis, ONE)
     out = np.zeros((likes.n_users, config.factors), dtype=np.float32)
-    halfsweep.solve_side(side, turned, values, out, config, ONE)
+    halfsweep.solve_side(side, turned, values, out, config.objective, config.solving, ONE)
     return out.astype(np.float64) @ turned.T.astype(np.float64)
 
 
@@ -345,6 +347,96 @@ def test_values_too_large_for_float32_are_an_error():
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(SettingError, match=setting):
         ALSConfig(**{setting: value})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("iterations", 0, "iterations must be a whole number of at least 1, not 0."),
+        ("cg_steps", 2.5, "cg_steps must be a whole number of at least 1, not 2.5."),
+        ("alpha", "much", "alpha must be a finite number of at least 0, not 'much'."),
+        ("epsilon", 0, "epsilon must be a finite number above 0, not 0."),
+        ("momentum", "yes", "momentum must be True or False, not 'yes'."),
+        (
+            "confidence",
+            "lineal",
+            "confidence must be one of linear, scaled, log, additive, not 'lineal'. "
+            "Did you mean 'linear'?",
+        ),
+        ("solver", "EXACT", "solver must be one of exact, cg, not 'EXACT'. Did you mean 'exact'?"),
+        ("start", "big", "start must be one of small, normal, not 'big'."),
+        (
+            "regularization_count",
+            "observe",
+            "regularization_count must be one of weighted, observed, not 'observe'. "
+            "Did you mean 'observed'?",
+        ),
+    ],
+)
+def test_a_refused_setting_is_named_by_itself_and_not_by_its_part(setting, value, expected):
+    with pytest.raises(SettingError) as caught:
+        ALSConfig(**{setting: value})
+    assert str(caught.value) == expected
+
+
+PARTS = {"objective": Objective, "solving": Solver, "schedule": Schedule}
+
+
+def test_the_parts_of_the_settings_cover_all_but_factors_and_seed():
+    names = [one.name for kind in PARTS.values() for one in fields(kind)]
+    assert sorted([*names, "factors", "seed"]) == sorted(one.name for one in fields(ALSConfig))
+    config = ALSConfig(alpha=3, user_regularization=2.0, solver="cg", cg_steps=np.int64(5))
+    for part, kind in PARTS.items():
+        made = getattr(config, part)
+        assert type(made) is kind
+        assert made is getattr(config, part)
+        for one in fields(kind):
+            assert getattr(made, one.name) is getattr(config, one.name)
+
+
+def test_each_setting_changes_its_own_part_alone():
+    base = ALSConfig()
+    changed = {
+        "regularization": 1.0, "user_regularization": 1.0, "item_regularization": 1.0,
+        "alpha": 1.0, "confidence": "log", "epsilon": 2.0, "unobserved_weight": 2.0,
+        "regularization_exponent": 1.0, "regularization_count": "observed", "iterations": 1,
+        "solver": "cg", "cg_steps": 1, "momentum": True, "start": "normal", "factors": 1, "seed": 1,
+    }  # fmt: skip
+    assert changed.keys() == base.to_settings().keys()
+    for name, value in changed.items():
+        config = replace(base, **{name: value})
+        for part, kind in PARTS.items():
+            is_its_own = name in {one.name for one in fields(kind)}
+            assert (getattr(config, part) == getattr(base, part)) != is_its_own, (name, part)
+            if not is_its_own:
+                assert hash(getattr(config, part)) == hash(getattr(base, part))
+
+
+def test_parts_leave_no_trace_in_settings():
+    config = ALSConfig(factors=3, alpha=2.0)
+    shown, settings, hashed = repr(config), config.to_settings(), hash(config)
+    assert (config.objective.alpha, config.solving, config.schedule.start) == (
+        2.0, Solver(), "small",
+    )  # fmt: skip
+    assert (repr(config), config.to_settings(), hash(config)) == (shown, settings, hashed)
+    assert list(settings) == [one.name for one in fields(ALSConfig)]
+    assert config == ALSConfig(factors=3, alpha=2.0)
+    assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301 - our own bytes
+
+
+def test_folding_in_and_the_loss_depend_on_the_objective_alone(wide):
+    config = ALSConfig(factors=12, alpha=20.0, iterations=2)
+    model = als.fit(wide, config)
+    other = replace(
+        config, solver="cg", cg_steps=1, momentum=True, start="normal", iterations=9, seed=7
+    )
+    told_otherwise = replace(model, settings=other.to_settings())
+    assert told_otherwise.config == other
+    assert other.objective == config.objective
+    assert als.loss(told_otherwise) == als.loss(model)
+    for folded_in, matrix in ((als.fold_in, wide), (als.fold_in_items, wide.item_users)):
+        np.testing.assert_array_equal(folded_in(told_otherwise, matrix), folded_in(model, matrix))
+    np.testing.assert_array_equal(als.fold_in(told_otherwise, wide), model.user_factors)
 
 
 def test_settings_survive_a_round_trip():

@@ -1,6 +1,7 @@
 """What the report warns of and shows: an outcome put together by hand, without reading or job."""
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from alsolike.models.popularity import fit_popularity
 from alsolike.outcome import Outcome
 from alsolike.publishing import FILES, publish, report_content, write_search
 from alsolike.recommending.many import recommend, similar
+from alsolike.remarks import Choice
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
 from alsolike.tuning.search import search
@@ -99,6 +101,21 @@ def choosing(outcome: Outcome, **settings: object) -> Outcome:
     best = replace(outcome.found.best, **settings)  # type: ignore[type-var]
     row = replace(outcome.found.best_row, config=best, sweep=best.iterations)
     return replace(outcome, found=replace(outcome.found, best_row=row))
+
+
+def test_what_was_chosen_is_said_with_how_many_it_was_chosen_from(outcome: Outcome) -> None:
+    found = outcome.found
+    best, cheapest = (row for row in found.rows[:2])
+    found = replace(found, best_row=best, proposed_row=cheapest)
+    told = f"{Choice(found, best.run or 0)}"
+    assert re.fullmatch(r"Chosen: als \(factors \d, .*\), run \d, the best of 9 trainings\.", told)
+    assert f"{Choice(found, cheapest.run or 0)}".endswith(
+        f"run {cheapest.run}, the cheapest that ties with the best of 9 trainings."
+    )
+    other = replace(best, family="ease", settings={}, role="candidate")
+    both = f"{Choice(replace(found, rows=(*found.rows, other)), best.run or 0)}"
+    assert both.endswith("the best of 10 trainings of 2 families (als, ease).")
+    assert all(len(line) <= 40 for line in Choice(found, best.run or 0).brief(40).splitlines())
 
 
 def test_what_a_budget_cut_is_said(outcome: Outcome) -> None:

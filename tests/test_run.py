@@ -96,7 +96,7 @@ def test_a_frame_and_an_item_frame_go_all_the_way(tmp_path: Path) -> None:
     kinds = [type(finding).__name__ for finding in listener.told]
     assert kinds == [
         "ReadReport", "FilterReport", "Split", "Forecast", "TimeForecast", "Forecast",
-        "FinishedRun", "FinishedRun", "TestFigures", "SearchResult", "str", "str",
+        "FinishedRun", "FinishedRun", "TestFigures", "SearchResult", "Choice", "str",
     ]  # fmt: skip
     assert (tmp_path / "report.html").stat().st_size > 10_000
 

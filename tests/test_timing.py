@@ -271,7 +271,10 @@ def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
         budget=Budget(seconds=160.0, afterwards=lambda known: 120.0),
         observer=heard,
     )
-    assert "There is no time for these lines to beat: ease." in heard.warnings
+    assert (
+        "There is no time for these lines to beat: ease. They come last, if any is left."
+        in heard.warnings
+    )
     assert result.skipped == 2
     assert "popularity" in result.leaderboard["model"].tolist()
     assert any(one.startswith("The budget leaves 40 seconds of that") for one in heard.warnings)

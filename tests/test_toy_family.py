@@ -10,6 +10,7 @@ import pytest
 
 import alsolike as al
 import record_compatibility as outward
+from alsolike.errors import BundleError
 from alsolike.models.base import Explains, FoldsIn, FoldsInItems, HasFactors, ItemScorer
 from alsolike.models.registry import FAMILIES, names
 from alsolike.recommending.comparing import diff
@@ -19,6 +20,7 @@ from alsolike.tuning.searching import Searching
 from alsolike.web.state import State
 from alsolike.web.swapping import swap
 from serving import client_of, settings_of, wait_for
+from test_bundle import rewrite
 from test_cli import fine, refused
 from toy_blend import BlendConfig, BlendFamily
 from toy_family import CoCountsConfig, CoCountsFamily
@@ -233,6 +235,28 @@ def test_a_damaged_or_forged_bundle_is_refused(model, bundle):
     path.write_bytes(content)
     with pytest.raises(al.AlsolikeError, match="cannot be saved"):
         al.save(with_nan(model), bundle.parent / "other")
+
+
+@pytest.mark.parametrize(
+    ("forged", "message"),
+    [
+        ({"first": {"alpha": "much"}}, "alpha must be a finite number"),
+        ({"second": {"model": "wide"}}, "no model 'wide'"),
+        ({"weight": 3}, "weight must be above 0 and below 1, not 3"),
+        ({"third": {}}, "Unknown settings"),
+        ({"second": {"model": "ease"}}, "tensor 'second.weights': .* missing"),
+    ],
+)
+def test_forged_settings_inside_of_others_are_refused(forged, message, tmp_path):
+    added = BlendFamily()
+    FAMILIES.append(added)
+    try:
+        al.save(al.fit(LIKES, family="blend"), tmp_path / "model")
+        rewrite(tmp_path / "model", lambda stated: stated["settings"].update(forged))
+        with pytest.raises(BundleError, match=message):
+            al.load(tmp_path / "model")
+    finally:
+        FAMILIES.remove(added)
 
 
 def with_nan(model):

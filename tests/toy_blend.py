@@ -38,7 +38,8 @@ class BlendConfig(Settings):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        inner = {name: config_of(settings[name]) for name in ("first", "second")}
+        given = [name for name in ("first", "second") if name in settings]
+        inner = {name: config_of(settings[name]) for name in given}
         return super().from_settings({**settings, **inner})
 
 
@@ -138,8 +139,8 @@ class BlendFamily(Family):
     def unpack(self, arrays: Part, known: Known) -> BlendModel:
         config = BlendConfig.from_settings(known.settings)
         first, second = (
-            unpack_inside(label, arrays, known, known.settings[label])
-            for label in ("first", "second")
+            unpack_inside(label, arrays, known, part.to_settings())
+            for label, part in (("first", config.first), ("second", config.second))
         )
         return BlendModel(first=first, second=second, config=config)
 

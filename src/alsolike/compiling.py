@@ -26,6 +26,7 @@ from alsolike.kernels.single import solve_single
 from alsolike.kernels.topk import scan_block
 from alsolike.models.als import fit
 from alsolike.models.als_model import ALSModel
+from alsolike.models.als_settings import Solver
 from alsolike.models.config import ALSConfig
 from alsolike.models.halfsweep import Side, solve_side
 from alsolike.models.popularity import fit_popularity
@@ -160,11 +161,11 @@ def _fitted(likes: Interactions, *, factors: int) -> ALSModel:
 
 def _solve_users(likes: Interactions, *, factors: int) -> None:
     """Do half a sweep, without what the other share compiles for whole ones."""
-    config = ALSConfig(factors=factors, alpha=1.0, regularization=10.0)
-    side = Side.of(likes.user_items, config, "user", likes.users)
+    objective = ALSConfig(alpha=1.0, regularization=10.0).objective
+    side = Side.of(likes.user_items, objective, "user", likes.users)
     items = np.eye(likes.n_items, factors, dtype=np.float32)
     users = np.zeros((likes.n_users, factors), dtype=np.float32)
-    solve_side(side, items, np.ones(factors), users, config, _ENGINE)
+    solve_side(side, items, np.ones(factors), users, objective, Solver(), _ENGINE)
 
 
 def _untrained(likes: Interactions) -> ALSModel:

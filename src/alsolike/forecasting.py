@@ -274,13 +274,13 @@ def _letters(texts: Texts) -> float:
 
 
 def _bundle(kept: Interactions, model: int) -> int:
-    """Return what saving takes: the files so far, and the next one twice."""
+    """Return what saving takes: the largest file, twice."""
     ids = [8 * len(texts) + len(texts.blob) for texts in (kept.users.ids, kept.items.ids)]
     columns = kept.catalogue.columns().values() if kept.catalogue is not None else ()
     known = [8 * len(texts) + len(texts.blob) for texts in columns]
     files = [model, sum(ids), sum(known), _PAIR * kept.n_interactions]
     checked = (_TEXT + _POINTER) * max(kept.n_users, kept.n_items) + max(ids)
-    return max(checked, *(sum(files[:at]) + 2 * file for at, file in enumerate(files)))
+    return max(checked, 2 * max(files))
 
 
 def _code(configs: Sequence[Any]) -> int:

@@ -131,7 +131,7 @@ def report_content(
         files=[*_files(figures, found), *_further_files(found)],
         versions=[(name, version(name)) for name in PACKAGES],
         verdicts=outcome.verdicts(),
-        published=f"Published: {remarks.of_choice(found, outcome.chosen_run)}",
+        published=f"Published: {remarks.Choice(found, outcome.chosen_run).words}",
     )
 
 

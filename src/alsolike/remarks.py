@@ -1,11 +1,13 @@
 """What is said of a run in sentences: what was published, what could mislead, what to know."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alsolike.evaluation.final import TestFigures
 from alsolike.evaluation.results import said_of_degenerate
 from alsolike.models.base import FoldsIn, HasFactors, compares_items
+from alsolike.tables import wrapped
 from alsolike.tuning.leaderboard import LeaderboardRow, SearchResult
 from alsolike.views.wording import counted
 
@@ -13,17 +15,38 @@ if TYPE_CHECKING:
     from alsolike.outcome import Outcome
 
 
-def of_choice(found: SearchResult, run: int) -> str:
-    """Return which model was chosen, and among how many, as the rest of a sentence."""
-    is_best = run == found.best_run
-    chosen = found.best_row if is_best else found.proposed_row
-    could_be = [row for row in found.rows if row.is_candidate]
-    families = list(dict.fromkeys(row.family for row in could_be))
-    among = counted(len(could_be), "training")
-    if len(families) > 1:
-        among += f" of {len(families):,} families ({', '.join(families)})"
-    how = "the best" if is_best else "the cheapest that ties with the best"
-    return f"{named(chosen)}, {how} of {among}."
+@dataclass(frozen=True)
+class Choice:
+    """Which model was chosen, and among how many.
+
+    Parameters
+    ----------
+    found : SearchResult
+    run : int
+        The number of the chosen run.
+    """
+
+    found: SearchResult
+    run: int
+
+    @property
+    def words(self) -> str:
+        """Return it as the rest of a sentence."""
+        found, is_best = self.found, self.run == self.found.best_run
+        could_be = [row for row in found.rows if row.is_candidate]
+        families = list(dict.fromkeys(row.family for row in could_be))
+        among = counted(len(could_be), "training")
+        if len(families) > 1:
+            among += f" of {len(families):,} families ({', '.join(families)})"
+        how = "the best" if is_best else "the cheapest that ties with the best"
+        return f"{named(found.best_row if is_best else found.proposed_row)}, {how} of {among}."
+
+    def brief(self, width: int) -> str:
+        """Return it as a sentence, at most `width` columns wide."""
+        return wrapped(f"{self}", width, indent=2)
+
+    def __str__(self) -> str:
+        return f"Chosen: {self.words}"
 
 
 def named(row: LeaderboardRow) -> str:

@@ -6,7 +6,6 @@ This is the map of the house: read, filter, split, search, choose, judge, refit,
 from dataclasses import dataclass
 from typing import Any
 
-from alsolike import remarks
 from alsolike.afterwards import Afterwards, seconds_of_a_figure
 from alsolike.data.filtering import FilterReport, filter_counts
 from alsolike.data.interactions import Interactions
@@ -23,6 +22,7 @@ from alsolike.observing import SILENT, Observer
 from alsolike.outcome import Outcome
 from alsolike.publishing import publish
 from alsolike.recommending.many import nothing_similar, recommend, similar
+from alsolike.remarks import Choice
 from alsolike.tuning.budget import Budget
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
@@ -111,7 +111,7 @@ def _done(asked: ResolvedJob, observer: Observer) -> Outcome:
     finally:
         observer.tell(found)
     run = job.search.chosen_run(found)
-    observer.tell(f"Chosen: {remarks.of_choice(found, run)}")
+    observer.tell(Choice(found, run))
     observer.tell(
         f"Fitting the chosen settings to all {prepared.kept.n_interactions:,} interactions."
     )

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.hints import with_example
 from alsolike.models.als_model import ALSModel, expect_als
+from alsolike.models.als_settings import Objective, Schedule, Solver
 from alsolike.models.bases import eigenbasis, gramian, one_after_the_other, turned
 from alsolike.models.config import ALSConfig, expect_config
 from alsolike.models.halfsweep import Side, solve_side, total_loss
@@ -128,11 +128,12 @@ def fold_in(model: ALSModel, user_items: Any, *, engine: Engine | None = None) -
         For a user of the training data of an exact fit: the stored factors, byte for byte.
     """
     expect_als(model, "fold in users")
-    config = model.config
-    side = _new_side(user_items, config, "user", model)
+    engine = engine or LocalEngine()
+    objective = model.config.objective
+    side = _new_side(user_items, objective, "user", model)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
-    exact = replace(config, solver="exact")
-    solve_side(side, model.item_factors, model.eigenvalues, factors, exact, engine or LocalEngine())
+    items, values = model.item_factors, model.eigenvalues
+    solve_side(side, items, values, factors, objective, Solver(), engine)
     return factors
 
 
@@ -153,12 +154,12 @@ def fold_in_items(model: ALSModel, item_users: Any, *, engine: Engine | None = N
     """
     expect_als(model, "fold in items")
     engine = engine or LocalEngine()
-    config = replace(model.config, solver="exact")
-    side = _new_side(item_users, config, "item", model)
+    objective = model.config.objective
+    side = _new_side(item_users, objective, "item", model)
     values, basis = eigenbasis(gramian(model.user_factors, engine), engine)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
     users = turned(model.user_factors, basis, engine)
-    solve_side(side, users, values, factors, config, engine)
+    solve_side(side, users, values, factors, objective, Solver(), engine)
     return turned(factors, basis.T, engine)
 
 
@@ -180,10 +181,11 @@ def loss(
     if data.users != model.users or data.items != model.items:
         raise DataError("The interactions and the model must have the same users and items.")
     engine = engine or LocalEngine()
-    config = model.config
-    user_side = Side.of(data.user_items, config, "user", data.users)
-    item_side = Side.of(data.item_users, config, "item", data.items)
-    return total_loss(user_side, item_side, model.user_factors, model.item_factors, config, engine)
+    objective = model.config.objective
+    user_side = Side.of(data.user_items, objective, "user", data.users)
+    item_side = Side.of(data.item_users, objective, "item", data.items)
+    users, items = model.user_factors, model.item_factors
+    return total_loss(user_side, item_side, users, items, objective, engine)
 
 
 class _Training:
@@ -201,20 +203,27 @@ class _Training:
         if start is not None:
             expect_als(start, "go on from it")
         self._train, self._config, self._engine = train, config, engine
-        self._item_side = Side.of(train.item_users, config, "item", train.items)
-        self._user_side = Side.of(train.user_items, config, "user", train.users)
-        self._users = _first_users(train, config, start, engine)
+        self._item_side = Side.of(train.item_users, config.objective, "item", train.items)
+        self._user_side = Side.of(train.user_items, config.objective, "user", train.users)
+        for side in (self._item_side, self._user_side):
+            # Cutting takes memory by the row: now, while there are no factors yet.
+            side.chunks(config.factors, config.solving)
+        if start is None:
+            self._users = _drawn(train.n_users, config.factors, config.schedule, config.seed)
+        else:
+            self._users = _carried_over(train, config.factors, start, engine)
         self._items = np.zeros((train.n_items, config.factors), dtype=np.float32)
         self._values = np.zeros(config.factors)
         self._sweeps = 0 if start is None else start.sweeps
-        self._momentum = Momentum() if config.momentum else None
+        self._momentum = Momentum() if config.schedule.momentum else None
         # What the next items are solved against: the users, or with momentum what lies beyond.
         self._ahead = self._users
         self._ahead_is_held = self._items_are_held = self._users_are_held = False
 
     def sweep(self) -> None:
         """Solve all items against the users, then all users against the items."""
-        config, engine, roughly = self._config, self._engine, self._config.solver == "cg"
+        objective, solver, engine = self._config.objective, self._config.solving, self._engine
+        roughly = not solver.is_exact
         values, first = eigenbasis(gramian(self._ahead, engine), engine)
         into = None if self._ahead_is_held else self._ahead
         users = turned(self._ahead, first, engine, roughly=roughly, out=into)
@@ -223,12 +232,12 @@ class _Training:
         if roughly:  # steps start at the old ones; an exact solution starts at nothing
             turned(self._items, first, engine, roughly=True, out=items)
         self._items = items
-        solve_side(self._item_side, users, values, items, config, engine)
+        solve_side(self._item_side, users, values, items, objective, solver, engine)
         self._values, second = eigenbasis(gramian(items, engine), engine)
         turned(items, second, engine, roughly=roughly, out=items)
         if roughly:
             turned(users, second, engine, roughly=True, out=users)
-        solve_side(self._user_side, items, self._values, users, config, engine)
+        solve_side(self._user_side, items, self._values, users, objective, solver, engine)
         if self._momentum is not None:
             turn = one_after_the_other(first, second, engine)
             self._ahead = self._momentum.beyond(
@@ -257,33 +266,27 @@ class _Training:
         )
 
 
-def _first_users(
-    train: Interactions, config: ALSConfig, start: ALSModel | None, engine: Engine
-) -> Floats:
-    """Return the user factors against which the first items are solved."""
-    if start is not None:
-        return _carried_over(train, config, start, engine)
-    generator = np.random.default_rng(config.seed)
-    scale = 1.0 if config.start == "normal" else 0.1 / math.sqrt(config.factors)
-    users = np.empty((train.n_users, config.factors), dtype=np.float32)
+def _drawn(n_users: int, factors: int, schedule: Schedule, seed: int) -> Floats:
+    """Return random user factors, against which the first items are solved."""
+    generator = np.random.default_rng(seed)
+    scale = 1.0 if schedule.start == "normal" else 0.1 / math.sqrt(factors)
+    users = np.empty((n_users, factors), dtype=np.float32)
     # Piece by piece, since numbers are drawn in float64: the same ones, in less memory.
-    for piece in pieces(train.n_users):
+    for piece in pieces(n_users):
         users[piece] = scale * generator.standard_normal(users[piece].shape)
     return users
 
 
-def _carried_over(
-    train: Interactions, config: ALSConfig, start: ALSModel, engine: Engine
-) -> Floats:
+def _carried_over(train: Interactions, factors: int, start: ALSModel, engine: Engine) -> Floats:
     """Return the factors of known users, and those of new ones folded in by the known items."""
-    if start.factors != config.factors:
+    if start.factors != factors:
         raise SettingError(
             f"The model to go on from has {start.factors} factors, the settings ask for "
-            f"{config.factors}. Give the same number."
+            f"{factors}. Give the same number."
         )
     rows = np.array([start.users.find(user) is None for user in train.users])
     columns = np.array([-1 if (c := start.items.find(i)) is None else c for i in train.items])
-    users = np.zeros((train.n_users, config.factors), dtype=np.float32)
+    users = np.zeros((train.n_users, factors), dtype=np.float32)
     known = [start.users.index_of(user) for user in train.users.subset(np.flatnonzero(~rows))]
     users[~rows] = start.user_factors[known]
     if rows.any():
@@ -297,7 +300,7 @@ def _carried_over(
 
 
 def _new_side(
-    matrix: Any, config: ALSConfig, side: Literal["user", "item"], model: ALSModel
+    matrix: Any, objective: Objective, side: Literal["user", "item"], model: ALSModel
 ) -> Side:
     columns = model.items if side == "user" else model.users
     if isinstance(matrix, Interactions):
@@ -307,7 +310,7 @@ def _new_side(
             )
         if matrix.items != model.items:
             raise DataError("The interactions must have the items of the model.")
-        return Side.of(matrix.user_items, config, side, matrix.users)
+        return Side.of(matrix.user_items, objective, side, matrix.users)
     if not (sp.issparse(matrix) or isinstance(matrix, np.ndarray)) or matrix.ndim != 2:
         raise DataError(f"A SciPy matrix of rows x {columns.kind}s expected, not {said(matrix)}.")
     if matrix.shape[1] != len(columns):
@@ -315,7 +318,7 @@ def _new_side(
             f"The matrix has {matrix.shape[1]:,} columns; the model has {len(columns):,} "
             f"{columns.kind}s. Is it the wrong way round?"
         )
-    return Side.of(canonical(matrix), config, side, None)
+    return Side.of(canonical(matrix), objective, side, None)
 
 
 def _refuse_empty(train: Any) -> None:

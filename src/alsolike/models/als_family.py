@@ -138,7 +138,10 @@ class ALSFamily(Family):
         """Return the solver, and where amounts or some rows are in float64."""
         from alsolike.models.halfsweep import may_need_float64  # noqa: PLC0415 - the compiler
 
-        doubled = config.solver == "exact" and may_need_float64(train.user_items.data, config)
+        values = train.user_items.data
+        doubled = config.solving.is_exact and may_need_float64(
+            values, config.objective, config.factors
+        )
         return config.solver, config.confidence == "log", doubled
 
     def kernels(self, config: ALSConfig) -> Sequence[Any]:
@@ -147,7 +150,7 @@ class ALSFamily(Family):
         from alsolike.kernels.conjugate import solve_cg  # noqa: PLC0415
         from alsolike.kernels.single import solve_single  # noqa: PLC0415
 
-        if config.solver != "exact":
+        if not config.solving.is_exact:
             return (solve_cg,)
         return (solve_small, solve_single) if config.factors > SMALL else (solve_small,)
 

@@ -84,7 +84,7 @@ class ALSModel(FactorModel):
         for row in range(likes.shape[0]):
             own = slice(likes.indptr[row], likes.indptr[row + 1])
             if own.stop > own.start:
-                equations = UserEquations.of(self, likes.indices[own], likes.data[own])
+                equations = self._equations(likes.indices[own], likes.data[own])
                 vectors[row] = equations.factors
         return vectors
 
@@ -177,12 +177,16 @@ class ALSModel(FactorModel):
         With A the matrix of the user's normal equations, the score of item i is the sum over likes
         j of ``r_j * s_ij``, with ``s_ij = y_i' A^-1 y_j`` and the pull ``r_j = c_uj p_uj``.
         """
-        equations = UserEquations.of(self, likes, values)
+        equations = self._equations(likes, values)
         if len(items) == 1:  # a vector takes another way through the library than a matrix
             near = equations.similarities(self.item_factors[items[0]])[None]
         else:
             near = equations.similarities(self.item_factors[items].T).T
         return Contributions(equations.pulls, near)
+
+    def _equations(self, items: Indices, values: Floats) -> UserEquations:
+        objective = self.config.objective
+        return UserEquations.of(objective, self.item_factors, self.eigenvalues, items, values)
 
 
 def expect_als(model: Any, purpose: str) -> ALSModel:

@@ -131,21 +131,17 @@ def save(
         files={},
     )
     _refuse_unloadable(family, model, manifest, parts)
-    contents = {file: pack_tensors(tensors) for file, tensors in parts.items()}
-    files = {
-        file: FileRecord(hashlib.sha256(content).hexdigest(), len(content))
-        for file, content in contents.items()
-    }
-    contents[MANIFEST] = replace(manifest, files=files).to_bytes()
-    if len(contents[MANIFEST]) > SIZE_LIMIT:
-        raise DataError(
-            f"At most {SIZE_LIMIT:,} bytes of settings, metrics and notes can be saved, these are "
-            f"{len(contents[MANIFEST]):,}."
-        )
     with replacing(target) as part:
         part.mkdir()
-        for file, content in contents.items():
-            (part / file).write_bytes(content)
+        # One after the other: the weights of EASE alone may fill half of the memory.
+        files = {file: _written(part / file, tensors) for file, tensors in parts.items()}
+        content = replace(manifest, files=files).to_bytes()
+        if len(content) > SIZE_LIMIT:
+            raise DataError(
+                f"At most {SIZE_LIMIT:,} bytes of settings, metrics and notes can be saved, these "
+                f"are {len(content):,}."
+            )
+        (part / MANIFEST).write_bytes(content)
 
 
 @with_example('model = al.load("model")')
@@ -314,6 +310,12 @@ def _measured(label: str, value: float | str) -> float | str:
     if not math.isfinite(number):
         raise DataError(f"The metric {label!r} cannot be saved: it is {number}.")
     return number
+
+
+def _written(path: Path, tensors: Tensors) -> FileRecord:
+    content = pack_tensors(tensors)
+    path.write_bytes(content)
+    return FileRecord(hashlib.sha256(content).hexdigest(), len(content))
 
 
 def _verified(path: Path, record: FileRecord, *, check: bool) -> Tensors:

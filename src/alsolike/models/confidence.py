@@ -20,13 +20,12 @@ additive   alpha * d on top of the       Rendle et al. 2022 (iALS++), eq. 2-4
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Confidence = Literal["linear", "scaled", "log", "additive"]
-CONFIDENCES: tuple[Confidence, ...] = get_args(Confidence)
+from alsolike.models.als_settings import Objective
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -45,10 +44,11 @@ class Weighing:
     pull: float
 
     @classmethod
-    def of(cls, form: Confidence, alpha: float, unobserved_weight: float) -> "Weighing":
+    def of(cls, objective: Objective) -> "Weighing":
         """Return that of a form, see the table above and `ALSConfig`."""
-        base = -unobserved_weight if form == "scaled" else 0.0
-        return cls(alpha, base, 0.0 if form == "additive" else unobserved_weight)
+        form, unobserved = objective.confidence, objective.unobserved_weight
+        base = -unobserved if form == "scaled" else 0.0
+        return cls(objective.alpha, base, 0.0 if form == "additive" else unobserved)
 
     def weights_and_pulls(self, amounts: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
         """Return `w` and `r` of each amount, float64."""
@@ -56,41 +56,33 @@ class Weighing:
         return weights, np.where(amounts > 0, weights + self.pull, 0.0)
 
 
-def amounts_of(values: Floats, form: Confidence, epsilon: float) -> npt.NDArray[Any]:
+def amounts_of(values: Floats, objective: Objective) -> npt.NDArray[Any]:
     """Return what is multiplied by alpha, with the sign of the value.
 
     Parameters
     ----------
     values : float32, (n,)
         d_ui; a value below zero is a dislike (preference 0) of weight ``abs(d_ui)``.
-    form, epsilon
-        As in `ALSConfig`.
+    objective : Objective
+        Of it the form, and epsilon.
 
     Returns
     -------
     float64, (n,), for the form "log"; `values` themselves for all others
     """
-    if form != "log":
+    if objective.confidence != "log":
         return values
-    return np.copysign(np.log1p(np.abs(values).astype(np.float64) / epsilon), values)
+    return np.copysign(np.log1p(np.abs(values).astype(np.float64) / objective.epsilon), values)
 
 
-def weights_and_pulls(
-    values: Floats,
-    *,
-    form: Confidence,
-    alpha: float,
-    epsilon: float,
-    unobserved_weight: float,
-) -> tuple[Doubles, Doubles]:
+def weights_and_pulls(values: Floats, objective: Objective) -> tuple[Doubles, Doubles]:
     """Return `w` and `r` of each value.
 
     Parameters
     ----------
     values : float32, (n,)
         As in `amounts_of`.
-    form, alpha, epsilon, unobserved_weight
-        As in `ALSConfig`.
+    objective : Objective
 
     Returns
     -------
@@ -99,5 +91,4 @@ def weights_and_pulls(
     pulls : float64, (n,)
         Confidence times preference; 0 for a dislike.
     """
-    weighing = Weighing.of(form, alpha, unobserved_weight)
-    return weighing.weights_and_pulls(amounts_of(values, form, epsilon))
+    return Weighing.of(objective).weights_and_pulls(amounts_of(values, objective))

@@ -1,23 +1,25 @@
 """`ALSConfig`: the settings of weighted regularized matrix factorization, checked once."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
-
-import numpy as np
-import numpy.typing as npt
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any, Self, TypeVar
 
 from alsolike.data.arguments import said
-from alsolike.errors import FitError, SettingError
+from alsolike.errors import SettingError
 from alsolike.hints import with_hints
-from alsolike.models.confidence import CONFIDENCES, Confidence
-from alsolike.models.settings import (
-    check_choice,
-    check_number,
-    check_whole,
-    is_finite,
-    known_settings,
+from alsolike.models.als_settings import (
+    Confidence,
+    Objective,
+    RowCount,
+    Schedule,
+    Solver,
+    SolverName,
+    Start,
 )
+from alsolike.models.settings import check_whole, known_settings
+
+Part = TypeVar("Part", Objective, Solver, Schedule)
 
 
 @with_hints
@@ -85,72 +87,34 @@ class ALSConfig:
     epsilon: float = 1.0
     unobserved_weight: float = 1.0
     regularization_exponent: float = 0.0
-    regularization_count: Literal["weighted", "observed"] = "weighted"
+    regularization_count: RowCount = "weighted"
     iterations: int = 15
-    solver: Literal["exact", "cg"] = "exact"
+    solver: SolverName = "exact"
     cg_steps: int = 3
     momentum: bool = False
-    start: Literal["small", "normal"] = "small"
+    start: Start = "small"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("factors", 1), ("iterations", 1), ("cg_steps", 1), ("seed", 0)):
-            check_whole(name, getattr(self, name), least=least)
-        for name in ("regularization", "alpha"):
-            check_number(name, getattr(self, name))
-        for name in ("user_regularization", "item_regularization"):
-            if getattr(self, name) is not None:
-                check_number(name, getattr(self, name))
-        for name in ("epsilon", "unobserved_weight"):
-            check_number(name, getattr(self, name), above_zero=True)
-        if not is_finite(self.regularization_exponent):
-            raise SettingError(
-                "regularization_exponent must be a finite number, not "
-                f"{self.regularization_exponent!r}."
-            )
-        check_choice("confidence", self.confidence, CONFIDENCES)
-        check_choice("solver", self.solver, ("exact", "cg"))
-        if not isinstance(self.momentum, (bool, np.bool_)):
-            raise SettingError(f"momentum must be True or False, not {self.momentum!r}.")
-        check_choice("start", self.start, ("small", "normal"))
-        check_choice("regularization_count", self.regularization_count, ("weighted", "observed"))
+        check_whole("factors", self.factors, least=1)
+        check_whole("seed", self.seed, least=0)
+        # Each of them checks its own settings when it is made.
+        _ = self.objective, self.solving, self.schedule
 
-    def regularization_of(self, side: Literal["user", "item"]) -> float:
-        """Return lambda of one side, before it is scaled by counts."""
-        own = self.user_regularization if side == "user" else self.item_regularization
-        return self.regularization if own is None else own
+    @cached_property
+    def objective(self) -> Objective:
+        """What is minimized: all that the loss and folding in depend on."""
+        return self._part(Objective)
 
-    def row_regularization(
-        self, side: Literal["user", "item"], counts: npt.ArrayLike, n_columns: int
-    ) -> npt.NDArray[np.float64]:
-        """Return lambda of each row of one side.
+    @cached_property
+    def solving(self) -> Solver:
+        """How one row is solved."""
+        return self._part(Solver)
 
-        Parameters
-        ----------
-        counts : (n_rows,)
-            Interactions of each row.
-        n_columns : int
-            Rows of the other side.
-
-        Raises
-        ------
-        FitError
-            lambda of a row is too large for a number.
-        """
-        base, n = float(self.regularization_of(side)), np.asarray(counts, dtype=np.float64)
-        if self.regularization_exponent == 0:
-            return np.full(n.shape, base)
-        weighted = self.regularization_count == "weighted"
-        count = n + self.unobserved_weight * n_columns if weighted else np.maximum(n, 1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled: npt.NDArray[np.float64] = base * count**self.regularization_exponent
-        if not np.isfinite(scaled).all():
-            raise FitError(
-                f"regularization_exponent={self.regularization_exponent!r} makes the "
-                f"regularization of some of the {side}s, of up to {n.max(initial=0):,.0f} "
-                "interactions each, too large for a number. Lower it: 0 to 1 is usual."
-            )
-        return scaled
+    @cached_property
+    def schedule(self) -> Schedule:
+        """Where a training starts, and its sweeps."""
+        return self._part(Schedule)
 
     def to_settings(self) -> dict[str, Any]:
         """Return all settings as plain values."""
@@ -160,6 +124,9 @@ class ALSConfig:
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Build from what `to_settings` gave; an unknown name is a SettingError."""
         return cls(**known_settings(cls, settings))
+
+    def _part(self, kind: type[Part]) -> Part:
+        return kind(**{one.name: getattr(self, one.name) for one in fields(kind)})
 
 
 def expect_config(given: object) -> None:

@@ -1,17 +1,14 @@
 """The normal equations of one user's row, in float64: what folds in and what explains."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import FitError, SettingError
+from alsolike.models.als_settings import Objective
 from alsolike.models.base import Doubles, Floats, Indices
 from alsolike.models.confidence import weights_and_pulls
-
-if TYPE_CHECKING:
-    from alsolike.models.als_model import ALSModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +30,20 @@ class UserEquations:
     pulls: Doubles
 
     @classmethod
-    def of(cls, model: "ALSModel", items: Indices, values: npt.ArrayLike) -> "UserEquations":
+    def of(
+        cls,
+        objective: Objective,
+        item_factors: Floats,
+        eigenvalues: Doubles,
+        items: Indices,
+        values: npt.ArrayLike,
+    ) -> "UserEquations":
         """Set up the equations of a user with these items (rows) and values, (n,).
+
+        Parameters
+        ----------
+        item_factors : float32, (n_items, f)
+            In the basis of their Gramian, whose eigenvalues are `eigenvalues`, float64, (f,).
 
         Raises
         ------
@@ -43,22 +52,16 @@ class UserEquations:
         FitError
             The equations have no unique solution.
         """
-        config = model.config
-        weights, pulls = weights_and_pulls(
-            checked_values(values, len(items)),
-            form=config.confidence,
-            alpha=config.alpha,
-            epsilon=config.epsilon,
-            unobserved_weight=config.unobserved_weight,
-        )
-        others = model.item_factors[items].astype(np.float64)
-        regularization = config.row_regularization("user", len(items), len(model.items))
-        diagonal = config.unobserved_weight * model.eigenvalues + regularization
+        weights, pulls = weights_and_pulls(checked_values(values, len(items)), objective)
+        others = item_factors[items].astype(np.float64)
+        n_items = len(item_factors)
+        regularization = objective.row_regularization("user", len(items), n_items)
+        diagonal = objective.unobserved_weight * eigenvalues + regularization
         # As in training: below this, an eigenvalue is rounding and not information.
         if not diagonal.min() > len(diagonal) * np.finfo(np.float64).eps * diagonal.max():
             raise FitError(
-                f"A row of {len(items):,} items gave a singular system (factors={model.factors}, "
-                f"{len(model.items):,} items in the model). Fit with more regularization or "
+                f"A row of {len(items):,} items gave a singular system (factors={len(diagonal)}, "
+                f"{n_items:,} items in the model). Fit with more regularization or "
                 "fewer factors."
             )
         matrix = np.diag(diagonal) + (others.T * weights) @ others

@@ -5,7 +5,7 @@ every row's system diagonal for every lambda (docs/decisions, "the Gramian's bas
 """
 
 import itertools
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -21,9 +21,9 @@ from alsolike.kernels.hard import solve_hard
 from alsolike.kernels.launch import plain
 from alsolike.kernels.loss import observed_loss
 from alsolike.kernels.single import solve_single
+from alsolike.models.als_settings import Objective, Solver
 from alsolike.models.bases import filled_up, gramian
-from alsolike.models.confidence import Weighing, amounts_of
-from alsolike.models.config import ALSConfig
+from alsolike.models.confidence import Weighing, amounts_of, weights_and_pulls
 from alsolike.models.pieces import pieces
 
 Floats = npt.NDArray[np.float32]
@@ -42,7 +42,7 @@ REFINED_GAIN = 2.0**16
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One side's rows, ready to be solved.
+    """One side's rows, as the loss takes them and solvers solve them.
 
     Parameters
     ----------
@@ -51,9 +51,6 @@ class Side:
         Of the matrix' values, see `alsolike.models.confidence.amounts_of`.
     regularization : float64, (n_rows,)
         lambda of each row.
-    chunks : list of int64, (n_chosen,)
-        All rows with interactions, cut into pieces of about equal work; in each they ascend by
-        number of interactions. The longest rows come first.
     kind : {"user", "item"}
     ids : Vocabulary or None
         What the rows are called, for messages.
@@ -62,26 +59,25 @@ class Side:
     matrix: sp.csr_array
     amounts: npt.NDArray[Any]
     regularization: Doubles
-    chunks: list[Rows]
     kind: Literal["user", "item"]
     ids: Vocabulary | None
+    _cuts: dict[tuple[int, Solver], list[Rows]] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(
         cls,
         matrix: sp.csr_array,
-        config: ALSConfig,
+        objective: Objective,
         kind: Literal["user", "item"],
         ids: Vocabulary | None,
     ) -> "Side":
-        """Prepare the rows of `matrix` for the settings."""
-        _refuse_overflow(matrix, config)
+        """Prepare the rows of `matrix` for what is minimized."""
+        _refuse_overflow(matrix, objective)
         counts = np.diff(matrix.indptr).astype(np.float64)
         return cls(
             matrix=matrix,
-            amounts=amounts_of(matrix.data, config.confidence, config.epsilon),
-            regularization=config.row_regularization(kind, counts, matrix.shape[1]),
-            chunks=_equal_chunks(counts, _row_work(counts, config)),
+            amounts=amounts_of(matrix.data, objective),
+            regularization=objective.row_regularization(kind, counts, matrix.shape[1]),
             kind=kind,
             ids=ids,
         )
@@ -90,6 +86,18 @@ class Side:
     def n_rows(self) -> int:
         """Rows of this side."""
         return int(self.matrix.shape[0])
+
+    def chunks(self, factors: int, solver: Solver) -> list[Rows]:
+        """Return all rows with interactions, cut into pieces of about equal work for a solver.
+
+        In each they ascend by number of interactions; the longest rows come first. They are cut
+        once, since a training solves the same rows in every sweep.
+        """
+        asked = factors, solver
+        if asked not in self._cuts:
+            counts = np.diff(self.matrix.indptr).astype(np.float64)
+            self._cuts[asked] = _equal_chunks(counts, _row_work(counts, factors, solver))
+        return self._cuts[asked]
 
     def longest(self, chunk: Rows) -> int:
         """Return the interactions of the last row of a chunk, which has the most."""
@@ -105,7 +113,8 @@ def solve_side(
     other: Floats,
     eigenvalues: Doubles,
     out: Floats,
-    config: ALSConfig,
+    objective: Objective,
+    solver: Solver,
     engine: Engine,
 ) -> None:
     """Solve all rows of `side` into `out`.
@@ -117,25 +126,26 @@ def solve_side(
         `eigenvalues`, float64, (f,).
     out : float32, (n_rows, f)
         Receives the solutions; conjugate gradients start from what it holds.
+    objective : Objective
+        That which `side` was prepared for.
 
     Raises
     ------
     FitError
         A row has no unique finite solution.
     """
-    dense = config.unobserved_weight * eigenvalues
+    dense = objective.unobserved_weight * eigenvalues
     _refuse_singular(side, dense)
-    exact = config.solver == "exact"
     factors = plain(filled_up(other))
     indptr, indices = plain(side.matrix.indptr), plain(side.matrix.indices)
-    amounts, weighing = plain(side.amounts), np.array(astuple(_weighing(config)))
+    amounts, weighing = plain(side.amounts), np.array(astuple(Weighing.of(objective)))
 
     rows = (indptr, indices, amounts, weighing, factors)
     ways = (dense, side.regularization)
 
     def part(chunk: Rows) -> int:
-        if not exact:
-            solve_cg(chunk, *rows, *ways, config.cg_steps, out)
+        if not solver.is_exact:
+            solve_cg(chunk, *rows, *ways, solver.cg_steps, out)
             return -1
         if min(side.longest(chunk), factors.shape[1]) <= SMALL:
             left = np.empty(len(chunk), dtype=np.int64)
@@ -149,13 +159,13 @@ def solve_side(
         return solve_hard(plain(np.sort(left[:count])), *rows, *ways, out) if count else -1
 
     out[np.diff(side.matrix.indptr) == 0] = 0
-    failures = [row for row in engine.each(part, side.chunks) if row >= 0]
+    failures = [row for row in engine.each(part, side.chunks(len(dense), solver)) if row >= 0]
     if failures:
         raise FitError(_singular(side, min(failures), len(dense)))
     _refuse_infinite(side, out, engine)
 
 
-def may_need_float64(values: Floats, config: ALSConfig) -> bool:
+def may_need_float64(values: Floats, objective: Objective, factors: int) -> bool:
     """Say whether some row may be left to the kernel that takes float64 throughout.
 
     The trace of BB' of a row is at most its largest weight times the factors: of weight 1, each
@@ -163,8 +173,8 @@ def may_need_float64(values: Floats, config: ALSConfig) -> bool:
     """
     sizes = np.abs(values)
     ends = np.array([sizes.min(initial=np.inf), sizes.max(initial=0.0)], dtype=np.float32)
-    weights, _ = _weigh(ends, config)
-    gain = weights[1] * config.factors / max(config.unobserved_weight, np.finfo(np.float32).tiny)
+    weights, _ = weights_and_pulls(ends, objective)
+    gain = weights[1] * factors / max(objective.unobserved_weight, np.finfo(np.float32).tiny)
     return bool(weights[0] < 0 or gain > REFINED_GAIN)
 
 
@@ -173,15 +183,15 @@ def total_loss(
     item_side: Side,
     user_factors: Floats,
     item_factors: Floats,
-    config: ALSConfig,
+    objective: Objective,
     engine: Engine,
 ) -> float:
-    """Return the exact objective, float64; see `alsolike.models.als.loss`."""
+    """Return the value of the objective, exact, float64; see `alsolike.models.als.loss`."""
     matrix = user_side.matrix
     indptr, indices = plain(matrix.indptr), plain(matrix.indices)
     users, items = plain(user_factors), plain(item_factors)
 
-    weighing = _weighing(config)
+    weighing = Weighing.of(objective)
 
     def part(piece: slice) -> float:
         first, last = piece.start, piece.stop
@@ -195,29 +205,20 @@ def total_loss(
         float(side.regularization @ np.einsum("rf,rf->r", factors, factors, dtype=np.float64))
         for side, factors in ((user_side, user_factors), (item_side, item_factors))
     )
-    return float(config.unobserved_weight * everywhere + observed + penalty)
+    return float(objective.unobserved_weight * everywhere + observed + penalty)
 
 
-def _weigh(values: Floats, config: ALSConfig) -> tuple[Doubles, Doubles]:
-    amounts = amounts_of(values, config.confidence, config.epsilon)
-    return _weighing(config).weights_and_pulls(amounts)
-
-
-def _weighing(config: ALSConfig) -> Weighing:
-    return Weighing.of(config.confidence, config.alpha, config.unobserved_weight)
-
-
-def _refuse_overflow(matrix: sp.csr_array, config: ALSConfig) -> None:
+def _refuse_overflow(matrix: sp.csr_array, objective: Objective) -> None:
     """Raise where a value is not finite, or its weight more than float32 can hold."""
     least, most = matrix.data.min(initial=0.0), matrix.data.max(initial=0.0)
     largest = np.maximum(-least, most).astype(np.float32)
     if not np.isfinite(largest):
         raise DataError(f"Values must be finite; one of them is {largest}.")
-    weights, pulls = _weigh(np.array([largest]), config)
+    weights, pulls = weights_and_pulls(np.array([largest]), objective)
     if max(abs(weights[0]), pulls[0]) > np.finfo(np.float32).max:
         raise FitError(
-            f"alpha={config.alpha:g} times the largest value, {largest:g}, with "
-            f"unobserved_weight={config.unobserved_weight:g}, is more than float32 holds. Lower "
+            f"alpha={objective.alpha:g} times the largest value, {largest:g}, with "
+            f"unobserved_weight={objective.unobserved_weight:g}, is more than float32 holds. Lower "
             "alpha, or use confidence='log'."
         )
 
@@ -236,11 +237,10 @@ def _refuse_infinite(side: Side, out: Floats, engine: Engine) -> None:
         raise FitError(f"{side.row_name(row)} gave factors that are not finite. Lower alpha.")
 
 
-def _row_work(counts: Doubles, config: ALSConfig) -> Doubles:
-    """Return about how many multiply-adds each row takes."""
-    f = config.factors
-    if config.solver == "cg":
-        return 4.0 * f * counts * (config.cg_steps + 1) + f
+def _row_work(counts: Doubles, f: int, solver: Solver) -> Doubles:
+    """Return about how many multiply-adds each row of f factors takes."""
+    if not solver.is_exact:
+        return 4.0 * f * counts * (solver.cg_steps + 1) + f
     size = np.minimum(counts, f)
     return counts * size * f / 2 + size**3 / 6 + 2 * counts * f + f
 

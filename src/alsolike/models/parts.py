@@ -52,15 +52,13 @@ class Part:
         wanted = f"{np.dtype(dtype)} ({', '.join(str(n) if n is not None else '?' for n in shape)})"
         array = self._left.pop(self._prefix + name, None)
         if array is None:
-            raise self._fault(f"tensor {name!r}: {wanted} expected, and missing")
+            raise self._fault_of(name, f"{wanted} expected, and missing")
         fits = array.ndim == len(shape) and all(
             length is None or found == length
             for found, length in zip(array.shape, shape, strict=True)
         )
         if array.dtype != dtype or not fits:
-            raise self._fault(
-                f"tensor {name!r}: {wanted} expected, {array.dtype} {array.shape} found"
-            )
+            raise self._fault_of(name, f"{wanted} expected, {array.dtype} {array.shape} found")
         return array
 
     def finite(self, name: str, dtype: npt.DTypeLike, *shape: int | None) -> npt.NDArray[Any]:
@@ -68,7 +66,7 @@ class Part:
         array = self.take(name, dtype, *shape)
         if not np.isfinite(array).all():
             row = int(np.argwhere(~np.isfinite(array))[0][0])
-            raise self._fault(f"tensor {name!r}: finite numbers expected, NaN or inf in row {row}")
+            raise self._fault_of(name, f"finite numbers expected, NaN or inf in row {row}")
         return array
 
     def within(
@@ -78,9 +76,8 @@ class Part:
         array = self.take(name, dtype, length)
         if array.size and (array.min() < 0 or (below is not None and array.max() >= below)):
             limit = "" if below is None else f" and below {below:,}"
-            raise self._fault(
-                f"tensor {name!r}: numbers from 0{limit} expected, {array.min():,} to "
-                f"{array.max():,} found"
+            raise self._fault_of(
+                name, f"numbers from 0{limit} expected, {array.min():,} to {array.max():,} found"
             )
         return array
 
@@ -90,8 +87,8 @@ class Part:
         """Return the ``pieces + 1`` positions that cut ``range(end)`` into pieces."""
         array = self.take(name, dtype, pieces + 1)
         if array[0] != 0 or array[-1] != end or (array[1:] < array[:-1]).any():
-            raise self._fault(
-                f"tensor {name!r}: numbers that ascend from 0 to {end:,} expected, others found"
+            raise self._fault_of(
+                name, f"numbers that ascend from 0 to {end:,} expected, others found"
             )
         return array
 
@@ -111,13 +108,13 @@ class Part:
         try:
             str(blob.data, "utf-8")
         except UnicodeDecodeError as error:
-            raise self._fault(
-                f"tensor '{label}.blob': UTF-8 expected, byte {error.start:,} is not"
+            raise self._fault_of(
+                f"{label}.blob", f"UTF-8 expected, byte {error.start:,} is not"
             ) from error
         starts = offsets[:-1][offsets[:-1] < len(blob)]
         # 10xxxxxx continues a character; no string of a valid whole may start with that.
         if (blob[starts] & 0b1100_0000 == 0b1000_0000).any():
-            raise self._fault(f"tensor '{label}.offsets': a string starts inside a character")
+            raise self._fault_of(f"{label}.offsets", "a string starts inside a character")
         return Texts(blob, offsets)
 
     def vocabulary(self, label: str, count: int, *, kind: str) -> Vocabulary:
@@ -138,6 +135,9 @@ class Part:
         """Raise where tensors are left that nobody asked for."""
         if self._left:
             raise self._fault(f"tensors {sorted(self._left)} found that nothing here knows")
+
+    def _fault_of(self, name: str, finding: str) -> Fault:
+        return self._fault(f"tensor {self._prefix + name!r}: {finding}")
 
     def _fault(self, finding: str) -> Fault:
         return Fault(self._file, finding)

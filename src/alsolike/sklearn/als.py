@@ -1,7 +1,7 @@
 """Weighted matrix factorization as a scikit-learn estimator."""
 
 from dataclasses import fields, replace
-from typing import Any, Literal
+from typing import Any
 
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
@@ -9,8 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from alsolike.data.interactions import Interactions
 from alsolike.models.als import fold_in
+from alsolike.models.als_settings import Confidence, RowCount, SolverName, Start
 from alsolike.models.base import FittedModel, Floats
-from alsolike.models.confidence import Confidence
 from alsolike.models.config import ALSConfig
 from alsolike.sklearn.estimator import LikesEstimator, row_order
 
@@ -81,12 +81,12 @@ cg_steps, momentum, start, seed
         epsilon: float = 1.0,
         unobserved_weight: float = 1.0,
         regularization_exponent: float = 0.0,
-        regularization_count: Literal["weighted", "observed"] = "weighted",
+        regularization_count: RowCount = "weighted",
         iterations: int = 15,
-        solver: Literal["exact", "cg"] = "exact",
+        solver: SolverName = "exact",
         cg_steps: int = 3,
         momentum: bool = False,
-        start: Literal["small", "normal"] = "small",
+        start: Start = "small",
         seed: int = 0,
         user_column: str | None = None,
         item_column: str | None = None,

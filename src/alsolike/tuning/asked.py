@@ -83,9 +83,13 @@ def strategy_for(
 
 def lines_for(configs: Sequence[Any], what: str, last: int) -> list[Any]:
     """Return configurations beside the strategy's, those that differ once."""
+    _refuse_lines(configs, what)
+    return _distinct(configs, last)
+
+
+def _refuse_lines(configs: Any, what: str) -> None:
     if is_config(configs) or not isinstance(configs, Sequence) or isinstance(configs, str | bytes):
         raise SettingError(f"{what} is a list of configurations, not {said(configs)}.")
-    return _distinct(configs, last)
 
 
 def sweeps_for(
@@ -94,6 +98,7 @@ def sweeps_for(
     beside: Sequence[Config] = (),
 ) -> tuple[int, ...]:
     """Return where each training is scored: as asked, or as the configurations name it."""
+    _refuse_lines(beside, "candidates")
     if sweeps is not None:
         return checked_sweeps(sweeps)
     if is_config(configs):

@@ -21,12 +21,14 @@ from alsolike.tuning.rehearsal import kinds_of
 from alsolike.tuning.runs import Role, Run, runs_of
 from alsolike.tuning.strategies import Listed, Strategy, Trial, Tried, bars_of
 from alsolike.tuning.telling import Teller
-from alsolike.tuning.timing import TimeForecast, forecast_time, in_words
+from alsolike.tuning.timing import TimeForecast, forecast_time, in_words, without
 
 # Where a configuration stays, whatever time there is.
 _AT_REST = frozenset(ENDED) - {"skipped"}
 # Of the time until a deadline, what stands beside the strategy's trainings may take.
 _FOR_LINES = 0.25
+# Who is chosen is fitted twice more, to be judged and to be published.
+_FITS = 3.0
 # What a single training may take of what was measured, where it is all that there is time for.
 _PATIENT = 3.0
 
@@ -58,6 +60,7 @@ class Progress:
         self._configs: dict[int, Config] = {}  # by entry, in the order of the proposals
         self._roles: dict[int, Role] = {}
         self._cut: list[int] = []
+        self._too_dear: set[str] = set()
 
     def expect(
         self,
@@ -99,6 +102,15 @@ class Progress:
         if until is None:
             return
         self._deadline = Deadline(until - afterwards(found), found.pace)
+        dear = [one for one in candidates if self._needed(one) > _FOR_LINES * self._deadline.left]
+        if dear and left:
+            # They are not begun, so nothing needs to be kept for fitting them again.
+            self._too_dear = set(map(_name, dear))
+            rest = [one for one in candidates if one not in dear]
+            found = without(
+                found, [*left, *(Trial(one, ONE_GO) for one in rest)], self._needed(*dear)
+            )
+            self._deadline = Deadline(until - afterwards(found), found.pace)
         if (seconds := self._deadline.left) < found.seconds:
             share = max(seconds - found.lines, 0.0) / max(found.seconds - found.lines, 1e-9)
             words = f"The budget leaves {in_words(seconds)} of that"
@@ -126,6 +138,7 @@ class Progress:
             states = [self._ledger.state(entry) for entry in entries]
             if self._deadline.is_over or set(states) == {"skipped"}:
                 break
+        self._do_cut(crew)
         self._do_one(crew)
 
     def _do_beside(self, crew: Crew) -> None:
@@ -136,6 +149,18 @@ class Progress:
             return
         task = "other models" if some.candidates else "lines to beat"
         self._do(crew, self._affordable(crew, list(dict.fromkeys(entries))), task)
+
+    def _do_cut(self, crew: Crew) -> None:
+        """Do what was too dear, where the trainings have left enough time for it."""
+        for entry in list(self._cut):
+            if _FITS * self._needed(self._configs[entry]) <= self._deadline.left:
+                self._cut.remove(entry)
+                self._do(crew, [entry], "what there is time for after all")
+
+    def _needed(self, *configs: Config) -> float:
+        """Return the seconds that configurations take one after the other."""
+        pace, sweeps = self._deadline.pace, self._plan.sweeps
+        return sum(pace.whole(one, sweeps if is_scored_at_sweeps(one) else ()) for one in configs)
 
     def _do_one(self, crew: Crew) -> None:
         """Do the start of one training where there was time for none: some answer beats no answer.
@@ -168,9 +193,10 @@ class Progress:
         allowed = (_FOR_LINES if trials else 1.0) * self._deadline.left * crew.shape.beside
         chosen = []
         for entry in entries:
-            sweeps = self._plan.sweeps if is_scored_at_sweeps(self._configs[entry]) else ()
-            needed = self._deadline.pace.whole(self._configs[entry], sweeps)
-            if needed <= allowed or self._ledger.state(entry) in _AT_REST:
+            config = self._configs[entry]
+            needed = self._needed(config)
+            fits = needed <= allowed and _name(config) not in self._too_dear
+            if fits or self._ledger.state(entry) in _AT_REST:
                 chosen.append(entry)
                 allowed -= needed
         self._cut = [entry for entry in entries if entry not in chosen]
@@ -178,7 +204,8 @@ class Progress:
         for role, what in (("baseline", "lines to beat"), ("candidate", "candidates")):
             cut = [entry for entry in self._cut if self._roles[entry] == role]
             if named := ", ".join(self._families(cut, entries)):
-                self._observer.warn(f"There is no time for these {what}: {named}.")
+                last = "They come last, if any is left."
+                self._observer.warn(f"There is no time for these {what}: {named}. {last}")
         return chosen
 
     def _families(self, cut: Sequence[int], entries: Sequence[int]) -> list[str]:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -137,6 +137,17 @@ def forecast_time(
         pace,
         max(fits, default=0.0),
         "other models" if candidates else "the lines to beat",
+    )
+
+
+def without(found: TimeForecast, may_win: Sequence[Trial], seconds: float) -> TimeForecast:
+    """Return a forecast without candidates of so many seconds; `may_win` are left."""
+    fits = (found.pace.until(one.config, sweep=one.sweeps, points=0) for one in may_win)
+    return replace(
+        found,
+        seconds=max(found.seconds - seconds, 0.0),
+        lines=max(found.lines - seconds, 0.0),
+        dearest_fit=max(fits, default=0.0),
     )
 
 
