@@ -153,8 +153,9 @@ def test_what_is_no_configuration_is_refused(split: Split) -> None:
         ({"candidates": [ItemKNNConfig]}, "Settings expected"),
         ({"candidates": ["ease"]}, "Settings expected"),
     ):
-        with pytest.raises(SettingError, match=words):
-            search(split, ALS, sweeps=[1], **wrong)  # type: ignore[arg-type]
+        for sweeps in ([1], None):
+            with pytest.raises(SettingError, match=words):
+                search(split, ALS, sweeps=sweeps, **wrong)  # type: ignore[arg-type]
 
 
 def test_the_best_of_a_search_may_be_ease(split: Split) -> None:

@@ -13,6 +13,8 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import read
 from alsolike.errors import DataError
+from alsolike.models.popularity import fit_popularity
+from alsolike.testing import tiny_likes, tiny_model
 
 WANTED = {"user": "user", "item": "item"}
 COLUMNS = {"user": ["ann", "bob"], "item": ["m1", "m2"]}
@@ -117,6 +119,8 @@ def test_what_is_no_table_is_named_and_the_way_out_is_right(name):
         (b"likes.csv", r"a bytes\. Pass the path as text"),
         (["a.csv", "b.csv"], r"a list of 2 texts\. If they name parts of one table, join them"),
         (Interactions.from_columns(["a"], ["x"]), "Interactions, which have been read already"),
+        (tiny_model(), r"a fitted model\. Its likes, where it has them: model\.history"),
+        (fit_popularity(tiny_likes()), r"a fitted model\. Its likes, where it has them: model"),
         (None, r"None\. Pass what holds the rows"),
     ],
 )

@@ -90,7 +90,7 @@ _LIBRARIES = {
         "Use them as they are",
     ),
     ("alsolike", "Split"): ("a Split", "Its parts have been read already: use source.train"),
-    ("alsolike", "FactorModel"): ("a fitted model", "Its likes, where it has them: model.history"),
+    ("alsolike", "FittedModel"): ("a fitted model", "Its likes, where it has them: model.history"),
 }
 # Of a list of such: library, class, plural, way out.
 _PIECES = (

@@ -59,7 +59,7 @@ def fit(
     SettingError
         A setting or a family is unknown, or a configuration is of another family.
     DataError
-        There is nothing to train on, or it would not fit into memory.
+        ALS has nothing to train on, or a training would not fit into memory.
     FitError
         The data have no unique finite solution under these settings.
 

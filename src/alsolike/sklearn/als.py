@@ -52,7 +52,7 @@ cg_steps, momentum, start, seed
 
     Attributes
     ----------
-    model_ : FactorModel
+    model_ : ALSModel
         The fitted model, ready for `alsolike.models.bundle.save` and all the rest.
     n_features_in_ : int
         Items, where X was a matrix.
