@@ -1,5 +1,6 @@
 """Families that installed packages bring: looked up where a name is not known, and only there."""
 
+import importlib
 import os
 import re
 import shutil
@@ -44,6 +45,15 @@ def test_a_package_brings_a_family(site, tmp_path):
     assert registry.family_named("co-counts") is registry.FAMILIES[-1]
     al.save(model, tmp_path / "model")
     assert al.load(tmp_path / "model").settings == {"model": "co-counts", "damping": 0.1}
+
+
+def test_its_configuration_alone_tells_which_it_is(site):
+    install(site, "co-counts = brought:CoCountsFamily", brought=TOY.read_text())
+    config = importlib.import_module("brought").CoCountsConfig(damping=0.1)
+    split = al.hold_out(tiny_likes(), k=2)
+    found = al.search(split, [], candidates=[config], objective="precision@5")
+    assert found.best == config
+    assert al.fit(tiny_likes(), config).settings == {"model": "co-counts", "damping": 0.1}
 
 
 def test_known_names_and_others_do_not_run_what_is_installed(site):

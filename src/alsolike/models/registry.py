@@ -19,6 +19,7 @@ from alsolike.models.family import Family, Known
 from alsolike.models.neighbours import ItemKNNFamily
 from alsolike.models.parts import Part
 from alsolike.models.popularity import PopularityFamily
+from alsolike.models.settings import Settings
 
 FAMILIES: list[Family] = [
     ALSFamily(),
@@ -94,9 +95,9 @@ def family_of_settings(settings: Mapping[str, Any]) -> Family:
 
 def family_of(config: object) -> Family:
     """Return the family of a configuration; SettingError where it is none's."""
-    for family in trained():
-        if type(config) is family.config:
-            return family
+    found = _family_by(config)
+    if found is not None:
+        return found
     raise SettingError(f"Settings expected, not {said(config)}. {_way_to_settings(config)}")
 
 
@@ -107,12 +108,29 @@ def _way_to_settings(given: object) -> str:
         return f"Give the name of a family as family={given!r}."
     if any(given is family.config for family in trained()):
         return "Make settings of the class: call it."
+    if isinstance(given, Settings):
+        return (
+            f"Its family {given.family!r} is not known here: put that into "
+            "alsolike.models.registry.FAMILIES."
+        )
     return "Give settings such as alsolike.ALSConfig(factors=64, alpha=10)."
 
 
 def is_config(given: object) -> bool:
     """Tell whether this is a configuration of a family that can be trained."""
-    return any(type(given) is family.config for family in trained())
+    return _family_by(given) is not None
+
+
+def _family_by(config: object) -> Family | None:
+    """Return the family of a configuration, which an installed package may bring; or None."""
+    for known in trained():
+        if type(config) is known.config:
+            return known
+    name = config.family if isinstance(config, Settings) else None
+    if name is None or name in names() or not entry_points(group=_GROUP, name=name):
+        return None
+    brought = family_named(name)
+    return brought if type(config) is brought.config else None
 
 
 def family_of_model(model: Any, purpose: str = "save it") -> Family:
