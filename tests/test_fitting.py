@@ -104,7 +104,7 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
         ((), {"family": "item-knn", "neighbours": 0}, "neighbours must be a whole number of at le"),
         ((), {"family": "ease", "start": al.fit_popularity(LIKES)}, "Training of ease starts anew"),
         ((), {"family": "ease", "start": 3}, "A model is needed to go on from it"),
-        ((), {"start": "normal"}, "others: alsolike.ALSConfig(start='normal')."),
+        ((), {"start": "normal"}, "given among others: ALSConfig(start='normal')."),
         ((), {"family": "ease", "start": "normal"}, "go on from it, as alsolike.fit"),
     ],
 )

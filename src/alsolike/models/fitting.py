@@ -154,12 +154,17 @@ def _changed(family: Family, config: Any, settings: Mapping[str, Any]) -> Any:
 
 
 def _check_start(start: Any, config: Any) -> None:
-    """Raise SettingError where a setting called ``start`` is given as if it were an argument."""
-    if isinstance(start, str) and "start" in {setting.name for setting in fields(config)}:
-        raise SettingError(
-            f"start is a model to go on from, not {said(start)}. The setting of that name is given "
-            f"among others: alsolike.{type(config).__name__}(start={start!r})."
-        )
+    """Raise SettingError where a value of a setting ``start`` is given in place of a model."""
+    if not isinstance(start, str) or "start" not in {setting.name for setting in fields(config)}:
+        return
+    try:
+        replace(config, start=start)
+    except SettingError:
+        return  # the training says that it is no model
+    raise SettingError(
+        f"A model is needed to go on from it, not {said(start)}. The setting called start is given "
+        f"among others: {type(config).__name__}(start={start!r})."
+    )
 
 
 def _data(likes: Any) -> TrainingData:
