@@ -236,6 +236,8 @@ def test_a_slot_is_swapped_from_family_to_family(tmp_path):
             (facts,) = client.get(f"{API}/model").json()["models"]
             assert (facts["family"], facts["version"]) == (name, done.version)
             assert client.get(f"{API}/items/i1/similar").json()["model"]["version"] == done.version
+            page = client.get("/items/i1").text
+            assert (f"{name}. The bar is " in page) == (name != "als")
 
 
 @dataclass(frozen=True, eq=False)

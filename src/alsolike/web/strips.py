@@ -91,9 +91,11 @@ def _similar(held: Held, item: str, k: int) -> Strip:
 
 
 def _about(held: Held) -> str:
-    """Return what the bars of a strip say."""
-    scale, factors = held.model.similarity, held.manifest.factors
-    kind = f"{factors} factors. " if factors else ""
+    """Return what a strip's model is, where its name does not say it, and what the bars say."""
+    scale, factors, family = held.model.similarity, held.manifest.factors, held.manifest.family
+    # A slot keeps its name when it takes a model of another family.
+    what = [family] * (family != held.name) + [f"{factors} factors"] * bool(factors)
+    kind = f"{', '.join(what)}. " if what else ""
     most = "as a share of the first one's" if scale.most is None else f"{scale.most:g} at most"
     return f"{kind}The bar is {scale.words}, {most}."
 
