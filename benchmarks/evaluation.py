@@ -255,7 +255,6 @@ def alone(asked: argparse.Namespace) -> int:
         items=train.items,
         user_factors=users,
         item_factors=items,
-        eigenvalues=np.zeros(items.shape[1]),  # which no score asks for
         item_counts=train.item_counts,
     )
     judge = JUDGES[asked.alone](model, train, test, asked.threads)

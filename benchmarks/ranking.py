@@ -285,7 +285,6 @@ def compare(report: Report, asked: argparse.Namespace, data: str, likes: Interac
             likes=likes.user_items,
             users=model.user_factors,
             items=model.item_factors,
-            eigenvalues=model.eigenvalues,
         )
         rate = product_rate(asked.threads)
         rankers = [RANKERS[name](model, asked.threads) for name in names_of(asked)]
@@ -307,15 +306,12 @@ def compare(report: Report, asked: argparse.Namespace, data: str, likes: Interac
 def alone(asked: argparse.Namespace) -> int:
     """Do one task of one contender and print this process's peak memory."""
     likes = stored_table(asked.stored, "likes")
-    users, items, eigenvalues = (
-        stored(asked.stored, name) for name in ("users", "items", "eigenvalues")
-    )
+    users, items = (stored(asked.stored, name) for name in ("users", "items"))
     model = FactorModel(
         users=likes.users,
         items=likes.items,
         user_factors=users,
         item_factors=items,
-        eigenvalues=eigenvalues,
         item_counts=likes.item_counts,
         history=likes,
     )

@@ -54,9 +54,9 @@ from _side_by_side import (
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.models.als import fit, iterate, loss
+from alsolike.models.als_model import ALSModel
 from alsolike.models.config import ALSConfig
 from alsolike.models.conversion import peer_values, to_peer
-from alsolike.models.factor_model import FactorModel
 
 BASE = ALSConfig(alpha=10.0, regularization=1.0)
 SOLVERS = typing.get_args(typing.get_type_hints(ALSConfig)["solver"])
@@ -409,7 +409,7 @@ def loss_after(one: Contender, sweeps: int) -> float:
 def exact_loss(one: Contender) -> float:
     """Return the loss of a contender's factors, float64."""
     likes = one.likes
-    model = FactorModel(
+    model = ALSModel(
         users=likes.users,
         items=likes.items,
         user_factors=np.array(one.factors()[0], dtype=np.float32),

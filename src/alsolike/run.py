@@ -14,6 +14,7 @@ from alsolike.data.split import Split
 from alsolike.engines.memory import available
 from alsolike.errors import DegenerateError
 from alsolike.evaluation.final import test_figures
+from alsolike.faults import BEFORE_DRAWING, expect_to_draw
 from alsolike.forecasting import Forecast, at_once, forecast, largest
 from alsolike.job import Job, ResolvedJob, resolve
 from alsolike.models.base import compares_items
@@ -30,12 +31,10 @@ from alsolike.tuning.lineup import Lineup
 from alsolike.tuning.presets import Preset
 from alsolike.tuning.search import search
 from alsolike.tuning.strategies import Strategy, Trial
-from alsolike.views.plots import expect_to_draw
 from alsolike.withholding import withhold
 from alsolike.writing import alone_in
 
 _SHELF = 10
-_SPARE = 4 << 30  # bytes of addresses for what comes before the figures
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
 
 def _done(asked: ResolvedJob, observer: Observer) -> Outcome:
     job, engine = asked.job, asked.engine
-    expect_to_draw(_SPARE)  # and not after hours of training
+    expect_to_draw(BEFORE_DRAWING)  # and not after hours of training
     prepared = prepare(asked, observer=observer)
     # Drawn before the forecast: what draws is in memory then.
     figure = None if job.search.budget is None else seconds_of_a_figure()

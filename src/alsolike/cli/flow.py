@@ -28,6 +28,7 @@ from alsolike.cli.options import (
     verbose_option,
 )
 from alsolike.cli.printing import as_shown, brief, on_one_screen, say, warn
+from alsolike.faults import BEFORE_DRAWING, expect_to_draw
 
 if TYPE_CHECKING:
     from alsolike.models.base import FittedModel
@@ -53,6 +54,8 @@ def run(
     **options: Any,
 ) -> None:
     """Do the whole job: read, filter, split, search, judge, refit, write, show."""
+    # Before libraries are loaded: with too little memory one ends the process in its own way.
+    expect_to_draw(BEFORE_DRAWING)
     job = replace(
         _job(likes, options), with_history=not without_history, remote_images=remote_images
     )
@@ -67,6 +70,7 @@ def run(
 @quiet_option
 def demo(data: Path, out: Path, threads: int | None, verbose: bool, quiet: bool) -> None:
     """Run on built-in data: a made-up catalogue whose pictures show which items belong together."""
+    expect_to_draw(BEFORE_DRAWING)
     from alsolike.data.datasets import write_demo
     from alsolike.job import Job
 

@@ -8,11 +8,10 @@ start than to show. A small script of ours adds the numbers under the pointer.
 
 import functools
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from alsolike.errors import SettingError
-from alsolike.faults import expect_address_space, expect_open_files
+from alsolike.faults import expect_to_draw
 from alsolike.tables import Table
 from alsolike.views import ends, inline, marks
 from alsolike.views.marks import ACCENT, INK, MUTED, Row, Spec
@@ -29,8 +28,6 @@ from alsolike.views.page import (
 from alsolike.views.wording import setting_names, settings_of
 
 _VEGA_LITE = "5.20"
-_ADDRESSES = 65 << 30  # bytes; 64.3 GiB as measured with vl-convert 1.9
-_FILES = 12
 
 
 def best_curve(
@@ -194,29 +191,6 @@ def all_curves(
         "encoding": marks.axes(sweeps, metric),
         "layer": layers,
     }
-
-
-def expect_to_draw(spare: int = 0) -> None:
-    """Raise where the limits on this process leave too little to draw with.
-
-    The engine that draws would end the whole process: it reserves 64 GiB of addresses (ulimit -v),
-    of which it uses little, and a few files (ulimit -n).
-
-    Parameters
-    ----------
-    spare : int
-        Bytes of addresses that will be taken before.
-
-    Raises
-    ------
-    OutOfMemory
-        Of addresses.
-    OSError
-        Of open files.
-    """
-    if "vl_convert" not in sys.modules:
-        expect_address_space(_ADDRESSES + spare, "draw the figures")
-        expect_open_files(_FILES)
 
 
 def to_png(spec: Spec, scale: float = 2) -> bytes:
