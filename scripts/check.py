@@ -33,6 +33,7 @@ APART = (
     "test_guesses",
     "test_serve",
     "test_signals",
+    "test_ties",
     "test_web_browser",
 )
 
