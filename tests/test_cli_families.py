@@ -85,7 +85,7 @@ def test_similar_users_and_scores(fitted: tuple[str, Path], tmp_path: Path) -> N
         fine("similar-users", folder, "--all", "--k", 1)
         assert "among the 30 users" in refused("similar-users", folder, "nobody")
     else:
-        assert f"To compare users needs a model with factors; {family!r} has none." in refused(
+        assert f"A model with factors is needed to compare users; {family!r} has none." in refused(
             "similar-users", folder, "u0"
         )
     model = al.load(folder)
@@ -102,7 +102,7 @@ def test_similar_users_and_scores(fitted: tuple[str, Path], tmp_path: Path) -> N
 def test_explanations(fitted: tuple[str, Path]) -> None:
     family, folder = fitted
     if ("explain", family) in CANNOT:
-        assert f"needs a model that scores by single likes; {family!r}" in refused(
+        assert f"single likes is needed to explain a score; {family!r}" in refused(
             "explain", folder, "u0", "i4"
         )
     else:
@@ -179,6 +179,6 @@ def test_factors_made_elsewhere_are_asked_but_not_trained(likes: Path, tmp_path:
     assert "was made elsewhere, and training cannot go on" in refused(
         "fit", likes, "--from", tmp_path / "made", "--to", tmp_path / "more"
     )
-    assert "needs a model that scores by single likes" in refused(
+    assert "A model that scores by single likes is needed" in refused(
         "explain", tmp_path / "made", "u0", "i4"
     )

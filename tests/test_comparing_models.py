@@ -160,7 +160,7 @@ def test_hostile_ids_and_names_are_shown_harmless(old: FactorModel) -> None:
 def test_what_cannot_be_compared_is_refused(old: FactorModel) -> None:
     for_users_alone = Fixed(old.users, old.items, np.zeros((len(old.users), len(old.items))))
     for pair in ((for_users_alone, old), (old, for_users_alone)):
-        with pytest.raises(SettingError, match="To compare shelves needs a model that compares"):
+        with pytest.raises(SettingError, match="that compares items is needed to compare shelves"):
             diff(*pair)  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="k must be"):
         diff(old, old, k=0)

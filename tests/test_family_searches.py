@@ -378,7 +378,7 @@ def test_a_budget_cuts_candidates_as_baselines_and_says_so(
     [said] = [
         one for one in heard.warned if one.startswith("There is no time for these candidates")
     ]
-    assert "item-knn (1 of 4), ease. They come last, if any is left." in said
+    assert "item-knn (1 of 4), ease. They come last, if time is left." in said
     assert "Among them: ease." in found.choice
     assert found.skipped == 2
     assert len([row for row in found.rows if row.family == "item-knn"]) == 4

@@ -272,7 +272,7 @@ def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
         observer=heard,
     )
     assert (
-        "There is no time for these lines to beat: ease. They come last, if any is left."
+        "There is no time for these lines to beat: ease. They come last, if time is left."
         in heard.warnings
     )
     assert result.skipped == 2

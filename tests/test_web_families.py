@@ -159,7 +159,7 @@ def test_the_map_is_there_for_factors_alone(served):
     mapped = name in MAPPED
     assert (">Map</a>" in start) == mapped
     assert ("On the map" in client.get("/items/i1").text) == mapped
-    assert ("needs a model with factors" in page.text) == (not mapped)
+    assert ("model with factors is needed" in page.text) == (not mapped)
     ((slot, version),) = client.get("/readyz").json()["models"].items()
     points = client.get(f"/map/points/{slot}/{version[:16]}")
     assert points.status_code == (200 if mapped else 422)
@@ -297,7 +297,7 @@ def test_what_a_model_cannot_do_is_one_sentence_everywhere(tmp_path):
             for page in (f"/items/{item}", "/map", "/compare", f"/try?item={item}"):
                 shown = client.get(page)
                 assert shown.status_code == 200
-                assert "needs a model" in shown.text, page
+                assert "is needed to" in shown.text, page
     finally:
         FAMILIES.pop()
 

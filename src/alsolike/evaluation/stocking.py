@@ -17,11 +17,12 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender, Rows, able
+from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender, able
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, with_direction
-from alsolike.recommending.many import Ranked, cosines_of, similar_indices, top_items
-from alsolike.recommending.scan import QUERIES_PER_BLOCK, blocks_of
+from alsolike.recommending.many import top_items
+from alsolike.recommending.scan import QUERIES_PER_BLOCK, Ranked, blocks_of
+from alsolike.recommending.similarity import ItemsAsUsers, cosines_of, similar_indices
 
 Counts = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
@@ -157,7 +158,7 @@ class ScoredShelves(_OfModel):
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` items that score highest beside each item."""
         return top_items(
-            _ItemsAsUsers(self.model),
+            ItemsAsUsers(self.model),
             item_indices,
             k=k,
             exclude=sp.csr_array(sp.eye_array(len(self.items), format="csr")),
@@ -165,20 +166,6 @@ class ScoredShelves(_OfModel):
             engine=self.engine,
             observer=self.observer,
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _ItemsAsUsers(_OfModel):
-    """Whoever ranks items for users ranks them for items: a page asks as a user does."""
-
-    model: ItemScorer
-
-    @property
-    def users(self) -> Vocabulary:
-        return self.model.items
-
-    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        return self.model.item_scores(user_indices, item_indices)
 
 
 def shelves_of(

@@ -83,17 +83,10 @@ class ALSFamily(Family):
         users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
         width = users.shape[1]
         return ALSModel(
-            users=known.users,
-            items=known.items,
+            **known.of_factors(),
             user_factors=users,
             item_factors=arrays.finite("item_factors", np.float32, len(known.items), width),
             eigenvalues=arrays.finite("eigenvalues", np.float64, width),
-            item_counts=known.item_counts,
-            settings=known.settings,
-            sweeps=known.sweeps,
-            catalogue=known.catalogue,
-            history=known.history,
-            name=known.name,
         )
 
     def cost(self, config: ALSConfig, n_users: int, n_items: int) -> float:
@@ -200,14 +193,7 @@ class FactorsFamily(Family):
         if "eigenvalues" in arrays:  # format 1 had some of any factors
             arrays.finite("eigenvalues", np.float64, width)
         return FactorModel(
-            users=known.users,
-            items=known.items,
+            **known.of_factors(),
             user_factors=users,
             item_factors=arrays.finite("item_factors", np.float32, len(known.items), width),
-            item_counts=known.item_counts,
-            settings=known.settings,
-            sweeps=known.sweeps,
-            catalogue=known.catalogue,
-            history=known.history,
-            name=known.name,
         )

@@ -13,7 +13,14 @@ from alsolike.data.joining import with_items_of
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.models.base import Contributions, Doubles, Floats, Indices, expect_model
+from alsolike.models.base import (
+    Contributions,
+    Doubles,
+    Floats,
+    Indices,
+    expect_model,
+    expect_same_ids,
+)
 from alsolike.models.config import ALSConfig
 from alsolike.models.equations import UserEquations
 from alsolike.models.factor_model import FactorModel
@@ -105,8 +112,7 @@ class ALSModel(FactorModel):
         """
         from alsolike.models.als import fold_in  # noqa: PLC0415 - brings the compiler
 
-        if interactions.users != self.users or interactions.items != self.items:
-            raise DataError("Interactions over the users and items of the model expected.")
+        expect_same_ids(self, interactions)
         rows = np.arange(len(self.users))
         if self.history is not None:
             differs = (self.history.user_items != interactions.user_items).tocsr()

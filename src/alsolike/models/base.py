@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.arguments import said
+from alsolike.data.arguments import expect_interactions, said
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
-from alsolike.errors import SettingError, Unable, UnknownId
+from alsolike.errors import DataError, SettingError, Unable, UnknownId
 from alsolike.hints import did_you_mean_id
 
 Floats = npt.NDArray[np.float32]
@@ -333,6 +333,21 @@ def expect_model(model: Any, purpose: str) -> None:
         )
 
 
+def expect_same_ids(known: FittedModel, given: Interactions) -> None:
+    """Raise DataError where interactions are not over the users and items of a model."""
+    expect_interactions(given)
+    for kind, own, other in (
+        ("users", known.users, given.users),
+        ("items", known.items, given.items),
+    ):
+        if own != other:
+            raise DataError(
+                f"Interactions over the {len(own):,} {kind} of the model expected; these have "
+                f"{len(other):,}, or others. Lay them over the model's ids first: "
+                "alsolike.data.joining.aligned."
+            )
+
+
 def able(model: Any, protocol: Any, purpose: str) -> Any:
     """Return `model`, or raise Unable where it does not keep to a protocol.
 
@@ -342,12 +357,12 @@ def able(model: Any, protocol: Any, purpose: str) -> Any:
     >>> from alsolike.models.popularity import fit_popularity
     >>> able(fit_popularity(tiny_likes()), HasFactors, "compare users")
     Traceback (most recent call last):
-    alsolike.errors.Unable: To compare users needs a model with factors; 'popularity' has none.
+    alsolike.errors.Unable: A model with factors is needed to compare users; 'popularity' has none.
     """
     if not isinstance(model, protocol):
         expect_model(model, purpose)
         what, lack = _ABLE[protocol]
-        raise Unable(f"To {purpose} needs a model {what}; {model.name!r} {lack}.")
+        raise Unable(f"A model {what} is needed to {purpose}; {model.name!r} {lack}.")
     return model
 
 
@@ -358,4 +373,5 @@ _ABLE: dict[type, tuple[str, str]] = {
     FoldsInFactors: ("that solves for factors", "has no such equations"),
     FoldsInItems: ("that takes in new items", "knows only what it was trained on"),
     Explains: ("that scores by single likes", "does not"),
+    HasLoss: ("with a loss", "has none"),
 }

@@ -57,6 +57,11 @@ class FactorModel(FittedModel):
                     f"{ids.kind} factors are {factors.shape}; {len(ids):,} {ids.kind}s with "
                     f"{self.factors} factors need {(len(ids), self.factors)}."
                 )
+        if self.item_counts.shape != (len(self.items),):
+            raise DataError(
+                f"{len(self.items):,} items need as many counts of likes, not "
+                f"{self.item_counts.shape}."
+            )
 
     @property
     def factors(self) -> int:
@@ -89,21 +94,12 @@ class FactorModel(FittedModel):
     @functools.cached_property
     def item_norms(self) -> Floats:
         """Euclidean length of each item's factors, (n_items,); 0 for an item without any."""
-        return _norms(self.item_factors)
-
-    @functools.cached_property
-    def user_norms(self) -> Floats:
-        """Euclidean length of each user's factors, (n_users,); 0 for a user without any."""
-        return _norms(self.user_factors)
+        squares = np.einsum("if,if->i", self.item_factors, self.item_factors, dtype=np.float64)
+        norms: Floats = np.sqrt(squares).astype(np.float32)
+        return norms
 
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({len(self.users):,} users, {len(self.items):,} items, "
             f"{self.factors} factors{f', {self.sweeps} sweeps' if self.sweeps else ''})"
         )
-
-
-def _norms(factors: Floats) -> Floats:
-    squares = np.einsum("if,if->i", factors, factors, dtype=np.float64)
-    norms: Floats = np.sqrt(squares).astype(np.float32)
-    return norms

@@ -62,14 +62,16 @@ class Known:
 
     def of_history(self, config: type[Any]) -> dict[str, Any]:
         """Return the arguments that every `HistoryModel` takes."""
-        return {
-            "users": self.users,
-            "items": self.items,
-            "item_counts": self.item_counts,
-            "catalogue": self.catalogue,
-            "history": self.history,
-            "config": config.from_settings(self.settings),
-        }
+        return {**self._of_all(), "config": config.from_settings(self.settings)}
+
+    def of_factors(self) -> dict[str, Any]:
+        """Return the arguments that every `FactorModel` takes, but the factors."""
+        own = {"settings": self.settings, "sweeps": self.sweeps, "name": self.name}
+        return {**self._of_all(), **own}
+
+    def _of_all(self) -> dict[str, Any]:
+        names = ("users", "items", "item_counts", "catalogue", "history")
+        return {name: getattr(self, name) for name in names}
 
 
 class Family(ABC):

@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.arguments import expect_interactions
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.joining import with_items_of
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
-from alsolike.errors import DataError, SettingError
-from alsolike.models.base import FittedModel, Floats, Rows
+from alsolike.errors import SettingError
+from alsolike.models.base import FittedModel, Floats, Rows, expect_same_ids
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -95,7 +94,7 @@ class HistoryModel(FittedModel):
         DataError
             The users or the items are others.
         """
-        _check_same_ids(self, interactions)
+        expect_same_ids(self, interactions)
         return replace(self, history=interactions)
 
     def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
@@ -142,17 +141,3 @@ def ones_of(likes: sp.csr_array) -> sp.csr_array:
 def likes_of(interactions: Interactions) -> sp.csr_array:
     """Return users x items in float64 with a one for each value above zero, and nothing else."""
     return ones_of(interactions.user_items)
-
-
-def _check_same_ids(known: HistoryModel, given: Interactions) -> None:
-    expect_interactions(given)
-    for kind, own, other in (
-        ("users", known.users, given.users),
-        ("items", known.items, given.items),
-    ):
-        if own != other:
-            raise DataError(
-                f"Interactions over the {len(own):,} {kind} of the model expected; these have "
-                f"{len(other):,}, or others. Lay them over the model's ids first: "
-                "alsolike.data.joining.aligned."
-            )

@@ -42,6 +42,13 @@ def checked_ids(ids: Iterable[str], kind: str) -> list[str]:
     return [plain_text(one) for one in given]
 
 
+def user_rows(users: str | Iterable[str] | None, known: Vocabulary) -> Indices:
+    """Return the rows of users given by ids, int32; None: of all of them."""
+    if users is None:
+        return np.arange(len(known), dtype=np.int32)
+    return known.indices_of(checked_ids(users, "user"))
+
+
 def _no_id(one: object, kind: str, position: int) -> str:
     """Return what is wrong with an id that is no text, and what to pass."""
     if not isinstance(one, (bytes, int, float, np.generic)):

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.hints import with_example
@@ -25,6 +24,7 @@ from alsolike.recommending.answers import (
     open_ids,
     open_items,
     tidy,
+    user_rows,
 )
 from alsolike.recommending.excluding import excluded_of
 from alsolike.recommending.fallback import (
@@ -200,7 +200,7 @@ def recommend(
     """
     expect_model(model, "recommend")
     check_without_likes(without_likes)
-    rows = _user_rows(users, model.users)
+    rows = user_rows(users, model.users)
     lists = shown_items(
         model,
         rows,
@@ -323,12 +323,6 @@ def similar(
     )
     item_ids = model.items.ids_of(rows)
     return tidy(model, ("item", item_ids), "similar_item", ranked.indices, ranked.scores)
-
-
-def _user_rows(users: str | Sequence[str] | None, known: Vocabulary) -> Indices:
-    if users is None:
-        return np.arange(len(known), dtype=np.int32)
-    return known.indices_of(checked_ids(users, "user"))
 
 
 def nothing_similar(model: FittedModel) -> Table:

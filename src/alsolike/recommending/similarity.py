@@ -16,13 +16,13 @@ from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,
     Mask,
-    checked_ids,
     checked_indices,
     checked_k,
     directed_rows,
     likes_of_items,
     row_lengths,
     unit_rows,
+    user_rows,
     with_direction,
 )
 from alsolike.recommending.nearest import comparing, with_cosines
@@ -87,7 +87,7 @@ def similar_indices(
     if include_self:
         with_cosines(model)
     try:
-        return _others(Plain(rows, _Beside(scorer)), rows, shown, length).run(
+        return _others(Plain(rows, ItemsAsUsers(scorer)), rows, shown, length).run(
             engine, observer, task
         )
     except NotFiniteError as bad:
@@ -149,11 +149,7 @@ def similar_users(
     """
     able(model, HasFactors, "compare users")
     known, factors = model.users, model.user_factors
-    rows = (
-        np.arange(len(known), dtype=np.int32)
-        if users is None
-        else known.indices_of(checked_ids(users, "user"))
-    )
+    rows = user_rows(users, known)
     length = min(checked_k(k), max(len(known), 1))
     norms: Floats = row_lengths(factors).astype(np.float32)
     directed = directed_rows(norms, known)
@@ -195,22 +191,26 @@ def _put_back(
 
 
 @dataclass(frozen=True, eq=False)
-class _Beside:
-    """Whoever scores items for items ranks them as for users: an item asks as a user does."""
+class ItemsAsUsers:
+    """A model that scores items beside items, asked as one that scores them for users."""
 
     model: ItemScorer
 
     @property
     def items(self) -> Vocabulary:
+        """The items that it knows."""
         return self.model.items
 
     @property
     def users(self) -> Vocabulary:
+        """The items again: each asks as a user does."""
         return self.model.items
 
     @property
     def name(self) -> str:
+        """The name of the model."""
         return self.model.name
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
+        """Return the scores of items beside those that ask."""
         return self.model.item_scores(user_indices, item_indices)

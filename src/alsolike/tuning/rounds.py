@@ -155,7 +155,7 @@ class Progress:
         for entry in list(self._cut):
             if _FITS * self._needed(self._configs[entry]) <= self._deadline.left:
                 self._cut.remove(entry)
-                self._do(crew, [entry], "what there is time for after all")
+                self._do(crew, [entry], "other models, cut before")
 
     def _needed(self, *configs: Config) -> float:
         """Return the seconds that configurations take one after the other."""
@@ -204,7 +204,7 @@ class Progress:
         for role, what in (("baseline", "lines to beat"), ("candidate", "candidates")):
             cut = [entry for entry in self._cut if self._roles[entry] == role]
             if named := ", ".join(self._families(cut, entries)):
-                last = "They come last, if any is left."
+                last = "They come last, if time is left."
                 self._observer.warn(f"There is no time for these {what}: {named}. {last}")
         return chosen
 
