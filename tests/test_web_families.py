@@ -197,7 +197,7 @@ def assert_unable(answer):
     assert answer.status_code == 422
     error = answer.json()["error"]
     assert error["code"] == "model_unable"
-    assert error["message"].startswith("To ")
+    assert error["message"].startswith("A model ")
     assert error["message"].count(".") == 1
 
 
