@@ -305,7 +305,7 @@ def test_arguments_that_are_none():
     popularity = fit_popularity(shown)
     with pytest.raises(SettingError, match="not PopularityModel"):
         judge_shelves(popularity, held_out, shown)
-    with pytest.raises(SettingError, match="a model with factors"):
+    with pytest.raises(SettingError, match="A model with factors"):
         NeighbourShelves(popularity)
     other, _, others = _world(6, n_items=15)
     with pytest.raises(DataError, match="same users and items"):
