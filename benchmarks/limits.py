@@ -2,8 +2,8 @@
 
 Run as ``python benchmarks/limits.py [--threads 1,2]``. NumPy's product of two square matrices, and
 tiles that add one product after another, from the first-level cache: of eight numbers a vector, as
-on every processor, and of as many as this one's registers hold (alsolike.kernels.vectors). The
-latter is as near to the processor's own limit as code comes. GFLOP/s, the best of several.
+on every processor, and of as many as this one's registers hold (alsolike.kernels.compiler.vectors).
+The latter is as near to the processor's own limit as code comes. GFLOP/s, the best of several.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from numba import njit
 
 from _side_by_side import listed, product_rate, seconds_of
 from alsolike.engines.local import LocalEngine
-from alsolike.kernels.tiles import add_product
+from alsolike.kernels.solver.tiles import add_product
 
 COUNT, WIDTHS = 64, (8, 32)  # rows of a panel, and columns of a tile
 LONGEST = 8 + max(WIDTHS)

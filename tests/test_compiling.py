@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from alsolike import compiling
 from alsolike.cli.group import main
-from alsolike.kernels import cache
+from alsolike.kernels.compiler import cache
 
 # Prints whether others compiled, how many kernels this process compiled itself, and a result.
 USE = """

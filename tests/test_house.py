@@ -99,7 +99,7 @@ def test_compiler_flags_stand_in_one_place() -> None:
         for module in MODULES
         if re.search(r"import njit|numba\.njit", module.read_text(encoding="utf-8"))
     }
-    assert users <= {"kernels/launch.py"}
+    assert users <= {"kernels/compiler/jit.py"}
 
 
 def test_no_module_is_dead() -> None:

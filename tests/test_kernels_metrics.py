@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracles_metrics as oracle
-from alsolike.kernels.metrics import LIST_MEASURES, measure_auc, measure_lists
+from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_auc, measure_lists
 
 
 def _packed(sets):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from alsolike.kernels.tiles import add_product, factorize, multiply_gathered, solve_beside
+from alsolike.kernels.solver.tiles import add_product, factorize, multiply_gathered, solve_beside
 from alsolike.models.als import fit
 from alsolike.models.config import ALSConfig
 from test_als import make_likes

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import oracles_topk
-from alsolike.kernels.topk import dot, scan_block, sort_heaps
+from alsolike.kernels.ranking.topk import dot, scan_block, sort_heaps
 from alsolike.recommending.scan import Heaps, NotFiniteError, Products
 
 

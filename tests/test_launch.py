@@ -14,15 +14,15 @@ import numba
 import numpy as np
 import pytest
 
-from alsolike.kernels import cache, launch
+from alsolike.kernels.compiler import cache, jit
 
-PACKAGE = Path(launch.__file__).resolve().parent.parent
+PACKAGE = Path(jit.__file__).resolve().parent.parent
 
 # A kernel and a part of it in another module, as small as can be.
 PART = "\n\n@fast_part\ndef added(x: float) -> float:\n    return x + 1.0\n"
 WHOLE = """
 
-from alsolike.kernels.rows import added
+from alsolike.kernels.solver.rows import added
 
 @fast_kernel
 def whole(x: float) -> float:
@@ -32,7 +32,7 @@ REPORT = """
 import json, warnings
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    from alsolike.kernels.loss import whole
+    from alsolike.kernels.solver.loss import whole
     from alsolike.kernels import cache
 found = {"kept": cache.is_kept(whole), "loaded": cache.is_loaded(whole)}
 found |= {"result": whole(20.0), "hits": sum(whole.stats.cache_hits.values())}
@@ -98,7 +98,7 @@ def test_a_second_process_loads_and_a_changed_part_compiles_anew(
     assert [(one["loaded"], one["in_use"]) for one in (first, second)] == [(False, True)] * 2
     assert {mode(path) for path in (folder.parent, folder)} == {0o700}
     assert {mode(path) for path in folder.rglob("*") if path.is_dir()} == {0o700}
-    part = copied / "alsolike/kernels/rows.py"
+    part = copied / "alsolike/kernels/solver/rows.py"
     before = part.stat()
     part.write_bytes(part.read_bytes().replace(b"return x + 1.0", b"return x + 3.0"))
     os.utime(part, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -225,7 +225,7 @@ def test_the_code_of_old_versions_goes_and_nothing_else(folder: Path) -> None:
 
 
 def test_functions_that_stand_elsewhere_are_not_kept() -> None:
-    double = launch.kernel(lambda x: 2 * x)
+    double = jit.kernel(lambda x: 2 * x)
     assert double(21) == 42
     assert double.stats.cache_path is None  # type: ignore[attr-defined]
 
@@ -245,7 +245,9 @@ def test_what_numba_does_for_others_stays_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "others.py").write_text(
         "import numba\n@numba.njit(cache=True)\ndef f(): return 1\n"
     )
-    code = "import alsolike.kernels.launch, others; others.f(); print(others.f.stats.cache_path)"
+    code = (
+        "import alsolike.kernels.compiler.jit, others; others.f(); print(others.f.stats.cache_path)"
+    )
     kept = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=kept, capture_output=True, text=True,
@@ -285,14 +287,14 @@ def test_a_processor_that_the_compiler_does_not_know_is_said(
 
         return refuse
 
-    monkeypatch.setattr(launch, "njit", njit)
-    with pytest.raises(launch.CompilerError, match=r"compatible with this triple\. Install"):
-        launch.kernel(lambda x: x)
+    monkeypatch.setattr(jit, "njit", njit)
+    with pytest.raises(jit.CompilerError, match=r"compatible with this triple\. Install"):
+        jit.kernel(lambda x: x)
 
 
 def test_plain_gives_one_kind_of_array_over_the_same_memory() -> None:
     array = np.arange(4.0)
-    view = launch.plain(array)
+    view = jit.plain(array)
     assert not view.flags.writeable
     assert np.shares_memory(view, array)
     assert array.flags.writeable

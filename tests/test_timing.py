@@ -14,11 +14,11 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
 from alsolike.evaluation.judges import ListJudge, checked_judges
 from alsolike.forecasting import Forecast
-from alsolike.kernels.batch import solve_small
-from alsolike.kernels.cache import is_loaded
-from alsolike.kernels.conjugate import solve_cg
-from alsolike.kernels.hard import solve_hard
-from alsolike.kernels.single import solve_single
+from alsolike.kernels.compiler.cache import is_loaded
+from alsolike.kernels.solver.batch import solve_small
+from alsolike.kernels.solver.conjugate_gradient import solve_cg
+from alsolike.kernels.solver.float64_rows import solve_hard
+from alsolike.kernels.solver.single import solve_single
 from alsolike.models.config import ALSConfig
 from alsolike.models.ease import EASEConfig
 from alsolike.models.popularity import PopularityConfig

@@ -2,7 +2,8 @@
 
 The compiler works on one kernel at a time in each process (Numba holds a lock). So the kernels are
 dealt into shares of about equal work, and each share has a process of its own; whoever needs a
-kernel meanwhile waits for it instead of compiling it, too (`alsolike.kernels.cache.expect`).
+kernel meanwhile waits for it instead of compiling it, too
+(`alsolike.kernels.compiler.cache.expect`).
 """
 
 import contextlib
@@ -18,12 +19,12 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.measures import mean_squared_error, measured
 from alsolike.evaluation.questions import Questions
-from alsolike.kernels.batch import SMALL, solve_small
-from alsolike.kernels.cache import expect, is_kept, keeps
-from alsolike.kernels.metrics import measure_lists
-from alsolike.kernels.panels import scan_panels
-from alsolike.kernels.single import solve_single
-from alsolike.kernels.topk import scan_block
+from alsolike.kernels.compiler.cache import expect, is_kept, keeps
+from alsolike.kernels.ranking.metrics import measure_lists
+from alsolike.kernels.ranking.panels import scan_panels
+from alsolike.kernels.ranking.topk import scan_block
+from alsolike.kernels.solver.batch import SMALL, solve_small
+from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als import fit
 from alsolike.models.als_model import ALSModel
 from alsolike.models.als_settings import Solver

@@ -16,8 +16,8 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.texts import Texts
 from alsolike.engines.base import Shape
 from alsolike.engines.memory import taken
-from alsolike.kernels.cache import is_kept, is_loaded
-from alsolike.kernels.panels import scan_panels
+from alsolike.kernels.compiler.cache import is_kept, is_loaded
+from alsolike.kernels.ranking.panels import scan_panels
 from alsolike.models.family import TrainingData
 from alsolike.models.registry import family_of
 from alsolike.recommending.scan import QUERIES_PER_BLOCK

@@ -335,7 +335,7 @@ def compile_() -> None:
     Any verb that needs it does so by itself, once.
     """
     from alsolike.compiling import compile_all, is_compiled
-    from alsolike.kernels.cache import keeps
+    from alsolike.kernels.compiler.cache import keeps
 
     was_compiled = is_compiled()
     compile_all()

@@ -9,14 +9,14 @@ import scipy.sparse as sp
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError
 from alsolike.evaluation.questions import Questions, as_lists
-from alsolike.kernels.launch import plain
-from alsolike.kernels.metrics import measure_auc, measure_product_auc
+from alsolike.kernels.compiler.jit import plain
+from alsolike.kernels.ranking.metrics import measure_auc, measure_product_auc
 from alsolike.models.base import HasFactors, Recommender
 from alsolike.recommending.many import source_of
 from alsolike.recommending.scan import Products
 
 Values = npt.NDArray[np.float64]
-# Relevant items, and those left out, as `alsolike.kernels.metrics` takes them.
+# Relevant items, and those left out, as `alsolike.kernels.ranking.metrics` takes them.
 Lists = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
 # Scores that are held at once per thread: 16 MB.

@@ -16,7 +16,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.measures import measured, values_of
 from alsolike.evaluation.questions import Questions
 from alsolike.evaluation.ties import Ties, ties_of
-from alsolike.kernels.metrics import LIST_MEASURES
+from alsolike.kernels.ranking.metrics import LIST_MEASURES
 from alsolike.models.base import Recommender
 from alsolike.recommending.many import Ranked
 
@@ -59,7 +59,7 @@ class Evidence:
     ----------
     k, n_items : int
     listed_as : mapping of str to float64, (n_users,)
-        The columns of `alsolike.kernels.metrics.LIST_MEASURES`, of the lists as they stand.
+        The columns of `alsolike.kernels.ranking.metrics.LIST_MEASURES`, of the lists as they stand.
     ours : mapping of str to float64, (n_users,)
         The same in the mean over all orders of equal scores; as `listed_as` where there are lists
         and no scores.

@@ -55,9 +55,9 @@ from alsolike.evaluation.questions import (
 from alsolike.evaluation.results import Evaluation
 from alsolike.evaluation.ties import Ties, ties_of
 from alsolike.hints import did_you_mean, with_example
-from alsolike.kernels.launch import plain
-from alsolike.kernels.loss import observed_loss
-from alsolike.kernels.metrics import LIST_MEASURES, measure_lists
+from alsolike.kernels.compiler.jit import plain
+from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_lists
+from alsolike.kernels.solver.loss import observed_loss
 from alsolike.models.base import HasFactors, Recommender, able, expect_model
 from alsolike.observing import SILENT, Observer
 from alsolike.recommending.many import Ranked

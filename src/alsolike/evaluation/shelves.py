@@ -29,7 +29,7 @@ from alsolike.evaluation.stocking import (
     Shelves,
     shelves_of,
 )
-from alsolike.kernels.metrics import LIST_MEASURES
+from alsolike.kernels.ranking.metrics import LIST_MEASURES
 from alsolike.recommending.scan import Ranked
 from alsolike.tables import Table
 

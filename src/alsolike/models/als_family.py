@@ -139,9 +139,9 @@ class ALSFamily(Family):
 
     def kernels(self, config: ALSConfig) -> Sequence[Any]:
         """Return the solver; smaller systems come to that of single rows where alpha is large."""
-        from alsolike.kernels.batch import SMALL, solve_small  # noqa: PLC0415 - the compiler
-        from alsolike.kernels.conjugate import solve_cg  # noqa: PLC0415
-        from alsolike.kernels.single import solve_single  # noqa: PLC0415
+        from alsolike.kernels.solver.batch import SMALL, solve_small  # noqa: PLC0415 - the compiler
+        from alsolike.kernels.solver.conjugate_gradient import solve_cg  # noqa: PLC0415
+        from alsolike.kernels.solver.single import solve_single  # noqa: PLC0415
 
         if not config.solving.is_exact:
             return (solve_cg,)
@@ -149,7 +149,7 @@ class ALSFamily(Family):
 
     def small(self, code: tuple[Any, ...]) -> ALSConfig:
         """Return settings whose training needs that code, of rows longer than small systems."""
-        from alsolike.kernels.batch import SMALL  # noqa: PLC0415 - the compiler
+        from alsolike.kernels.solver.batch import SMALL  # noqa: PLC0415 - the compiler
 
         solver, is_logarithmic, in_float64 = code
         return ALSConfig(

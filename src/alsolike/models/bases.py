@@ -12,9 +12,9 @@ import numpy.typing as npt
 import scipy.linalg
 
 from alsolike.engines.base import Engine
-from alsolike.kernels.dense import add_gramian, turn
-from alsolike.kernels.launch import plain
-from alsolike.kernels.vectors import LANES
+from alsolike.kernels.compiler.jit import plain
+from alsolike.kernels.compiler.vectors import LANES
+from alsolike.kernels.solver.dense import add_gramian, turn
 from alsolike.models.pieces import pieces
 
 Floats = npt.NDArray[np.float32]

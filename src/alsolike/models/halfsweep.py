@@ -15,12 +15,12 @@ import scipy.sparse as sp
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, FitError
-from alsolike.kernels.batch import SMALL, solve_small
-from alsolike.kernels.conjugate import solve_cg
-from alsolike.kernels.hard import solve_hard
-from alsolike.kernels.launch import plain
-from alsolike.kernels.loss import observed_loss
-from alsolike.kernels.single import solve_single
+from alsolike.kernels.compiler.jit import plain
+from alsolike.kernels.solver.batch import SMALL, solve_small
+from alsolike.kernels.solver.conjugate_gradient import solve_cg
+from alsolike.kernels.solver.float64_rows import solve_hard
+from alsolike.kernels.solver.loss import observed_loss
+from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als_settings import Objective, Solver
 from alsolike.models.bases import filled_up, gramian
 from alsolike.models.confidence import Weighing, amounts_of, weights_and_pulls

@@ -22,7 +22,7 @@ from alsolike.recommending.answers import (
 )
 from alsolike.recommending.scoring import not_finite, whole_rows
 
-_LANES = 4  # as in kernels/topk.py, whose import would bring Numba
+_LANES = 4  # as in kernels/ranking/topk.py, whose import would bring Numba
 _BLOCK = 64  # items, far apart, of which only the best is looked at first
 _AT_ONCE = 1 << 19  # products of a few items with all: what the caches of a core hold
 _PAIRS = 1 << 14  # exact products at a time

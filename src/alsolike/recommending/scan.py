@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError
-from alsolike.kernels.launch import plain
-from alsolike.kernels.panels import WIDE, lay_out, scan_panels
-from alsolike.kernels.topk import dot, rank_few, scan_block, score_all, sort_heaps
+from alsolike.kernels.compiler.jit import plain
+from alsolike.kernels.ranking.panels import WIDE, lay_out, scan_panels
+from alsolike.kernels.ranking.topk import dot, rank_few, scan_block, score_all, sort_heaps
 from alsolike.models.base import Floats, Recommender
 from alsolike.observing import Observer
 from alsolike.recommending.answers import Indices, Mask, lifts_of, product_margin, row_lengths
@@ -64,7 +64,7 @@ class Ranked:
 
 @dataclass(frozen=True, eq=False)
 class Heaps:
-    """The best so far of a block of queries, see `alsolike.kernels.topk`."""
+    """The best so far of a block of queries, see `alsolike.kernels.ranking.topk`."""
 
     scores: Floats
     items: Indices

@@ -14,7 +14,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.curves import Panel, with_given
 from alsolike.evaluation.judging import Judge
-from alsolike.kernels.batch import SMALL
+from alsolike.kernels.solver.batch import SMALL
 from alsolike.models.fitting import fit
 from alsolike.models.popularity import fit_popularity
 from alsolike.models.registry import family_named, family_of

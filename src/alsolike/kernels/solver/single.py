@@ -1,4 +1,4 @@
-"""Rows solved by themselves, the hard ones twice; the notation is that of `alsolike.kernels.rows`.
+"""Rows solved by themselves, the hard ones twice; the notation is that of `rows`.
 
 The system is set up and factorized in float32. Where float32 alone would not do, what the solution
 misses is measured in float64, on the interactions themselves, and solved for with the same
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.launch import fast_kernel, fast_part
-from alsolike.kernels.rows import (
+from alsolike.kernels.compiler.jit import fast_kernel, fast_part
+from alsolike.kernels.compiler.vectors import LANES, dot_rows, stay_apart
+from alsolike.kernels.solver.rows import (
     LEAST_WEIGHT,
     PANEL,
     add_interactions,
@@ -25,7 +26,6 @@ from alsolike.kernels.rows import (
     solve_in_tiles,
     weigh,
 )
-from alsolike.kernels.vectors import LANES, dot_rows, stay_apart
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
@@ -51,7 +51,7 @@ def solve_single(
     Parameters
     ----------
     rows : int64, (n_chosen,)
-        In any order. The other parameters are those of `alsolike.kernels.batch.solve_small`.
+        In any order. The other parameters are those of `alsolike.kernels.solver.batch.solve_small`.
     easy, most : float
         Rows whose trace of BB' is above `easy` are refined, those where it is above `most` are left
         to `solve_hard`, as are those with a weight below zero.

@@ -10,8 +10,8 @@ it can still reach any of the six lists. Two bounds say so, both by Cauchy and S
   (Teflioudi, Gemulla, Mykytiuk 2015, "LEMP: Fast Retrieval of Large Entries in a Matrix Product",
   section 4, with a basis that factorization gives for nothing).
 
-What is left is scored anew by `alsolike.kernels.topk.dot`, one defined sum, and that decides: the
-result depends on the factors alone.
+What is left is scored anew by `alsolike.kernels.ranking.topk.dot`, one defined sum, and that
+decides: the result depends on the factors alone.
 """
 
 from typing import Any
@@ -23,10 +23,10 @@ from numba.core import types
 from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
-from alsolike.kernels.launch import bare_kernel, kernel, part
-from alsolike.kernels.metrics import contains
-from alsolike.kernels.topk import dot, push
-from alsolike.kernels.vectors import Code, widths
+from alsolike.kernels.compiler.jit import bare_kernel, kernel, part
+from alsolike.kernels.compiler.vectors import Code, widths
+from alsolike.kernels.ranking.metrics import contains
+from alsolike.kernels.ranking.topk import dot, push
 
 Array = npt.NDArray[Any]
 
@@ -145,7 +145,7 @@ def scan_panels(
     taken : int32, (n_taken,)
         Query q must not get ``taken[starts[q]:stops[q]]``, which ascends.
     best, items, filled
-        The heaps, as in `alsolike.kernels.topk`; one with anything in it is left as it is.
+        The heaps, as in `alsolike.kernels.ranking.topk`; one with anything in it is left as it is.
 
     Returns
     -------

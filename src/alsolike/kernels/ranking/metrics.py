@@ -36,8 +36,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.launch import kernel, part
-from alsolike.kernels.topk import clipped_dot
+from alsolike.kernels.compiler.jit import kernel, part
+from alsolike.kernels.ranking.topk import clipped_dot
 
 Array = npt.NDArray[Any]
 
@@ -255,7 +255,7 @@ def measure_product_auc(
     """Fill `out` as `measure_auc` does, of scores that are known but for rounding.
 
     Scores too near a relevant item's to tell which is higher are taken anew, by
-    `alsolike.kernels.topk.dot`.
+    `alsolike.kernels.ranking.topk.dot`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Rows that are solved in float64 throughout; the notation is that of `alsolike.kernels.rows`.
+"""Rows that are solved in float64 throughout; the notation is that of `rows`.
 
 There are few: some cell weighs less than an unobserved one, or the weights are extreme.
 """
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.launch import fast_kernel, fast_part
-from alsolike.kernels.rows import PANEL, finish, set_scale, set_up, solve_in_tiles, weigh
-from alsolike.kernels.vectors import copy_scaled, stay_apart
+from alsolike.kernels.compiler.jit import fast_kernel, fast_part
+from alsolike.kernels.compiler.vectors import copy_scaled, stay_apart
+from alsolike.kernels.solver.rows import PANEL, finish, set_scale, set_up, solve_in_tiles, weigh
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
@@ -33,7 +33,7 @@ def solve_hard(
     Parameters
     ----------
     rows : int64, (n_chosen,)
-        From `alsolike.kernels.single.solve_single`, whose other parameters these are.
+        From `alsolike.kernels.solver.single.solve_single`, whose other parameters these are.
 
     Returns
     -------

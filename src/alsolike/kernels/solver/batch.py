@@ -1,4 +1,4 @@
-"""Eight rows with small systems at once; the notation is that of `alsolike.kernels.rows`.
+"""Eight rows with small systems at once; the notation is that of `alsolike.kernels.solver.rows`.
 
 Each row's system is multiplied out by itself, in tiles. Then the eight are dealt into the lanes of
 vectors and solved together (lanes.py).
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.lanes import deal, solve_lanes
-from alsolike.kernels.launch import fast_kernel, fast_part
-from alsolike.kernels.rows import (
+from alsolike.kernels.compiler.jit import fast_kernel, fast_part
+from alsolike.kernels.compiler.vectors import LANES, fetch, stay_apart
+from alsolike.kernels.solver.lanes import deal, solve_lanes
+from alsolike.kernels.solver.rows import (
     PANEL,
     fetch_rows,
     finish,
@@ -20,8 +21,7 @@ from alsolike.kernels.rows import (
     trace_of,
     weigh,
 )
-from alsolike.kernels.tiles import multiply_gathered
-from alsolike.kernels.vectors import LANES, fetch, stay_apart
+from alsolike.kernels.solver.tiles import multiply_gathered
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.launch import fast_kernel
-from alsolike.kernels.tiles import add_product
-from alsolike.kernels.vectors import LANES, pack_columns
+from alsolike.kernels.compiler.jit import fast_kernel
+from alsolike.kernels.compiler.vectors import LANES, pack_columns
+from alsolike.kernels.solver.tiles import add_product
 
 Floats = npt.NDArray[np.floating[Any]]
 

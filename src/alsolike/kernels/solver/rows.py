@@ -27,9 +27,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.launch import fast_part
-from alsolike.kernels.tiles import add_product, factorize, solve_beside
-from alsolike.kernels.vectors import (
+from alsolike.kernels.compiler.jit import fast_part
+from alsolike.kernels.compiler.vectors import (
     LANES,
     add_rows,
     copy_scaled,
@@ -38,6 +37,7 @@ from alsolike.kernels.vectors import (
     pack_columns,
     stay_apart,
 )
+from alsolike.kernels.solver.tiles import add_product, factorize, solve_beside
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]

@@ -1,7 +1,7 @@
 """The rows of one half-sweep by conjugate gradients, a chunk of rows at a time.
 
-The notation is that of `alsolike.kernels.rows`. Eight interactions are read at a time, and again
-while they are still in the first-level cache; a row is filled up with interactions of weight 0.
+The notation is that of `alsolike.kernels.solver.rows`. Eight interactions are read at a time, and
+again while they are still in the first-level cache; a row is filled up with interactions of weight 0.
 
 References
 ----------
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.launch import fast_kernel, fast_part
-from alsolike.kernels.rows import set_scale, weigh
-from alsolike.kernels.vectors import LANES, add_rows, dot_rows, stay_apart
+from alsolike.kernels.compiler.jit import fast_kernel, fast_part
+from alsolike.kernels.compiler.vectors import LANES, add_rows, dot_rows, stay_apart
+from alsolike.kernels.solver.rows import set_scale, weigh
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
@@ -42,7 +42,7 @@ def solve_cg(
 
     The system is (I + B'B) t = B'b with t = x / s: the Gramian is its own preconditioner. Rows
     start from what `out` holds; the parameters are those of
-    `alsolike.kernels.batch.solve_small`.
+    `alsolike.kernels.solver.batch.solve_small`.
     """
     f, factors = Z.shape[1], dense.shape[0]
     longest = indptr[rows[-1] + 1] - indptr[rows[-1]]

@@ -1,7 +1,7 @@
 """Top-k of many rows of scores: the running best of each row in a small heap.
 
 Scores come from a model in blocks; those of factors are found without most of them, in
-`alsolike.kernels.panels`.
+`alsolike.kernels.ranking.panels`.
 
 Notation
 --------
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.launch import bare_kernel, part
+from alsolike.kernels.compiler.jit import bare_kernel, part
 
 Array = npt.NDArray[Any]
 

@@ -4,7 +4,7 @@ The sums of a tile stay in registers until they are whole. A tile is 8 x 8, or o
 as many numbers where there are registers for them: ten loads then serve sixteen multiply-adds of
 sixteen numbers. Each number is the same sum in the same order in tiles of any width.
 
-Arrays, places and counts are as in `alsolike.kernels.vectors`.
+Arrays, places and counts are as in `alsolike.kernels.compiler.vectors`.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from numba.core import types
 from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
-from alsolike.kernels.vectors import LANES, Code, has_wide_registers, strips, widths
+from alsolike.kernels.compiler.vectors import LANES, Code, has_wide_registers, strips, widths
 
 _INT = ir.IntType(64)
 

@@ -16,7 +16,7 @@ from numba.core import types
 from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 
-from alsolike.kernels.vectors import LANES, Code
+from alsolike.kernels.compiler.vectors import LANES, Code
 
 # Rows, and columns beside them, whose sums are held in registers at once.
 _TALL, _WIDE = 4, 2

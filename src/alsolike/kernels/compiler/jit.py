@@ -46,8 +46,8 @@ try:
         warnings.simplefilter("default")
         from numba import config, njit
 
-        from alsolike.kernels.cache import keep
-        from alsolike.kernels.linking import KernelCompiler, PartCompiler
+        from alsolike.kernels.compiler.cache import keep
+        from alsolike.kernels.compiler.linking import KernelCompiler, PartCompiler
 except ValueError as error:
     raise CompilerError(_NO_SETTINGS.format(str(error).rstrip("."))) from error
 except (ImportError, OSError) as error:  # OSError is how llvmlite says that its library is amiss

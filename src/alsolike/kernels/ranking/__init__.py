@@ -1,0 +1,1 @@
+"""Find the top k and compute metrics of ranked lists."""

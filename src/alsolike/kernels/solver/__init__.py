@@ -1,0 +1,1 @@
+"""Solve the rows of a half-sweep."""
