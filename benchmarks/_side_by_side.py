@@ -32,9 +32,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from threadpoolctl import ThreadpoolController
 
-from alsolike.data.datasets import article_shape, gowalla, synthetic
+from alsolike.data.datasets.public import article_shape, gowalla, synthetic
 from alsolike.data.interactions import Interactions
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
 
 RESULTS = Path(__file__).parent / "results"

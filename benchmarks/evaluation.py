@@ -45,7 +45,7 @@ from _side_by_side import (
     take_turns,
 )
 from alsolike.data.interactions import Interactions
-from alsolike.data.splitting import hold_out_fraction
+from alsolike.data.splitting.splitters import hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.measures import METRICS, evaluate
 from alsolike.models.als import fit

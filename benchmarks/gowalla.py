@@ -20,7 +20,7 @@ from pathlib import Path
 import alsolike as al
 from _side_by_side import listed, table
 from alsolike.cli.terminal import Terminal
-from alsolike.data.datasets import gowalla
+from alsolike.data.datasets.public import gowalla
 from alsolike.tuning.budget import Budget
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger

@@ -24,8 +24,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from _side_by_side import Report, Row, arguments, held, listed, own_peak, seconds_of, tables
-from alsolike.data.split import Split
-from alsolike.data.splitting import hold_out
+from alsolike.data.splitting.split import Split
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.models.config import ALSConfig
 from alsolike.tuning.ledger import Ledger

@@ -35,10 +35,10 @@ from _side_by_side import (
     peer,
     take_turns,
 )
-from alsolike.data.datasets import write_article_file
+from alsolike.data.datasets.public import write_article_file
 from alsolike.data.filtering import filter_counts
 from alsolike.data.interactions import Interactions
-from alsolike.data.reading import read
+from alsolike.data.reading.read import read
 
 ROWS, USERS, ITEMS, DUPLICATES = 632_840, 62_583, 28_806, 155
 LIKES = ROWS - DUPLICATES

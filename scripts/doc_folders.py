@@ -9,7 +9,7 @@ from pathlib import Path
 from doc_pages import DATA_PAGES, DOCS, ROOT
 
 import alsolike as al
-from alsolike.data.datasets import planted_tastes, write_article_file, write_demo
+from alsolike.data.datasets.public import planted_tastes, write_article_file, write_demo
 from alsolike.web.state import State
 
 

@@ -21,10 +21,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alsolike.data.delimited import load_delimited
-from alsolike.data.dialect import Asked
-from alsolike.data.files import open_text
-from alsolike.data.sources import workspace
+from alsolike.data.reading.delimited.dialect import Asked
+from alsolike.data.reading.delimited.load import load_delimited
+from alsolike.data.reading.files.text_files import open_text
+from alsolike.data.reading.sources import workspace
 from alsolike.errors import DataError
 
 OUTCOMES = ("same", "stated guess", "error", "silently other")

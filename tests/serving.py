@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.models.bundle import save
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fitting import fit

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from alsolike.data.reading import read
+from alsolike.data.reading.read import read
 from alsolike.errors import DataError, SettingError
 
 H = b"user,item,value\n"

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 import alsolike
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary, is_blank
 from alsolike.errors import BundleError, DataError, SettingError, WritingError
 from alsolike.models.als import ALSConfig, fit, fold_in

@@ -554,7 +554,7 @@ def test_errors_of_memory_are_one_line(
     line = refused("fit", likes, "--to", tmp_path / "m")
     assert "Unable to allocate 7 TiB" in line
     assert "fewer factors (--set factors=16)" in line
-    monkeypatch.setattr("alsolike.data.reading.read", too_much)
+    monkeypatch.setattr("alsolike.data.reading.read.read", too_much)
     line = refused("read", likes)
     assert "--threads 1" in line
     assert "factors" not in line

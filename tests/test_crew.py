@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from alsolike.data.split import Split
-from alsolike.data.splitting import hold_out
+from alsolike.data.splitting.split import Split
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.judges import ShelfJudge
@@ -30,7 +30,7 @@ from alsolike.tuning.watching import standing
 HOST = """
 import sys
 from pathlib import Path
-from alsolike.data.splitting import hold_out
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.models.config import ALSConfig
 from alsolike.testing import tiny_likes

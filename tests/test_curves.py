@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.split import Split
-from alsolike.data.splitting import hold_out, hold_out_users
+from alsolike.data.splitting.split import Split
+from alsolike.data.splitting.splitters import hold_out, hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.curves import CurvePoint, learning_curve

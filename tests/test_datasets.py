@@ -13,7 +13,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from alsolike.data.datasets import (
+from alsolike.data.datasets.demo import KINDS, draw
+from alsolike.data.datasets.public import (
     article_shape,
     gowalla,
     planted_tastes,
@@ -22,7 +23,6 @@ from alsolike.data.datasets import (
     write_demo,
 )
 from alsolike.data.interactions import Interactions
-from alsolike.data.planted import KINDS, draw
 from alsolike.errors import DataError, SettingError
 from alsolike.models.als import ALSConfig, fit
 from alsolike.models.factor_model import FactorModel

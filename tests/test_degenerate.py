@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from alsolike.cli.group import main
 from alsolike.data.interactions import Interactions
-from alsolike.data.splitting import hold_out
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import DegenerateError
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.evaluation.measures import evaluate

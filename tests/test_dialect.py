@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from alsolike.data.delimited import load_delimited
-from alsolike.data.dialect import Asked
-from alsolike.data.files import open_text
-from alsolike.data.records import Grammar, records
-from alsolike.data.sources import workspace
+from alsolike.data.reading.delimited.dialect import Asked
+from alsolike.data.reading.delimited.load import load_delimited
+from alsolike.data.reading.delimited.strict_parser import Grammar, records
+from alsolike.data.reading.files.text_files import open_text
+from alsolike.data.reading.sources import workspace
 from alsolike.errors import DataError, SettingError
 
 

@@ -11,7 +11,7 @@ import pandas
 import pytest
 
 from alsolike.cli import main
-from alsolike.data.reading import read
+from alsolike.data.reading.read import read
 from alsolike.errors import DataError
 
 

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.splitting import hold_out_users
+from alsolike.data.splitting.splitters import hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models import ease

@@ -19,7 +19,7 @@ from alsolike.cli import handing
 from alsolike.cli.group import Verbs
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, SettingError, WritingError

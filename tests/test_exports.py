@@ -11,7 +11,7 @@ import pytest
 
 import alsolike
 from alsolike.data.catalogue import Catalogue
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 
 HEAVY = ("numba", "duckdb", "scipy.sparse", "vl_convert", "pandas", "polars", "pyarrow", "sklearn")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import alsolike as al
-from alsolike.data.split import Split
-from alsolike.data.splitting import hold_out, hold_out_users
+from alsolike.data.splitting.split import Split
+from alsolike.data.splitting.splitters import hold_out, hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.curves import learning_curve

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from alsolike.cli import main
-from alsolike.data.delimited import load_delimited
-from alsolike.data.reading import read
-from alsolike.data.sources import workspace
+from alsolike.data.reading.delimited.load import load_delimited
+from alsolike.data.reading.read import read
+from alsolike.data.reading.sources import workspace
 from alsolike.errors import AlsolikeError, DataError, OutOfMemory, WritingError
 from alsolike.faults import explained, of_sqlite, raise_of_system
 from alsolike.tables import Table
@@ -139,7 +139,7 @@ def test_a_fault_while_a_dialect_is_tried_is_not_taken_for_another_dialect(
 
         return real(Full(), *words, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("alsolike.data.sources.load_delimited", failing)
+    monkeypatch.setattr("alsolike.data.reading.sources.load_delimited", failing)
     with pytest.raises(OutOfMemory, match="Failed to allocate"):
         read(likes, user="user", item="item")
     assert len(asked) == 1
@@ -247,7 +247,7 @@ def test_only_errors_of_standard_output_are_said_to_be_its_own(
         def failing(*_: object, code: int = code, **__: object) -> None:
             raise OSError(code, os.strerror(code))
 
-        monkeypatch.setattr("alsolike.data.reading.read", failing)
+        monkeypatch.setattr("alsolike.data.reading.read.read", failing)
         result = click.testing.CliRunner().invoke(main, ["read", str(likes)])
         assert result.exit_code == 1
         assert "standard output" not in result.stderr

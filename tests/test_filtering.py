@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.filtering import filter_counts
 from alsolike.data.interactions import Interactions
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.errors import DataError, SettingError
 from oracles_metrics import filtered_pairs
 

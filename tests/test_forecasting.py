@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from alsolike.data.datasets import synthetic, write_demo
+from alsolike.data.datasets.public import synthetic, write_demo
 from alsolike.engines import memory
 from alsolike.engines.base import Shape
 from alsolike.forecasting import MIB, Forecast, forecast, search_memory

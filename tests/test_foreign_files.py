@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
 
-from alsolike.data.reading import read
+from alsolike.data.reading.read import read
 from alsolike.errors import DataError
 
 TABLE = pa.table({"user": ["ann", "bob"], "item": ["m1", "m2"]})

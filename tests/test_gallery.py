@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from alsolike.data.catalogue import Catalogue
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import SettingError, UnknownId
 from alsolike.models.factor_model import FactorModel

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.joining import to_table
-from alsolike.data.reading import read
-from alsolike.data.sources import workspace
+from alsolike.data.merge import to_table
+from alsolike.data.reading.read import read
+from alsolike.data.reading.sources import workspace
 from alsolike.errors import DataError
 from alsolike.writing import write_table
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
 

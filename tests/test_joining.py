@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.joining import aligned, joined, to_table
-from alsolike.data.texts import Texts
+from alsolike.data.merge import aligned, joined, to_table
+from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.observing import Observer
 

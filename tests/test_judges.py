@@ -8,8 +8,8 @@ import pytest
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.split import Split
-from alsolike.data.splitting import hold_out, hold_out_users, leave_one_out
+from alsolike.data.splitting.split import Split
+from alsolike.data.splitting.splitters import hold_out, hold_out_users, leave_one_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.curves import Panel, learning_curve

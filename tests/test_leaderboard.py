@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alsolike.data.split import Split
-from alsolike.data.splitting import hold_out
+from alsolike.data.splitting.split import Split
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import FitError
 from alsolike.evaluation.comparing import compare_with_best
 from alsolike.evaluation.judges import ListJudge

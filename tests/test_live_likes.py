@@ -14,7 +14,7 @@ from click.testing import CliRunner
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
 from alsolike.cli import main
-from alsolike.data.reading import read
+from alsolike.data.reading.read import read
 from alsolike.models.bundle import load
 from alsolike.web.live_likes import live_likes
 from alsolike.web.state import FILE, State

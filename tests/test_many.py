@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import oracles_topk
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError, UnknownId

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.splitting import hold_out_users
+from alsolike.data.splitting.splitters import hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.models import neighbours

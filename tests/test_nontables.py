@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.reading import read
+from alsolike.data.reading.read import read
 from alsolike.errors import DataError
 from alsolike.models.popularity import fit_popularity
 from alsolike.testing import tiny_likes, tiny_model

@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from alsolike.cli.judging import passport as verb
 from alsolike.data.interactions import Interactions
-from alsolike.data.reading import read
-from alsolike.data.splitting import hold_out, hold_out_fraction
+from alsolike.data.reading.read import read
+from alsolike.data.splitting.splitters import hold_out, hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.definitions import DEFINITIONS, SOURCES

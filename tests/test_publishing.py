@@ -10,8 +10,8 @@ import pytest
 
 from alsolike.data.filtering import filter_counts
 from alsolike.data.interactions import Interactions
-from alsolike.data.readreport import ReadReport
-from alsolike.data.splitting import hold_out
+from alsolike.data.reading.report import ReadReport
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import WritingError
 from alsolike.evaluation import final
 from alsolike.evaluation.intervals import Estimate

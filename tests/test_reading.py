@@ -16,8 +16,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alsolike.data.reading import read
-from alsolike.data.repeats import merge
+from alsolike.data.reading.cleaning.aggregate import merge
+from alsolike.data.reading.read import read
 from alsolike.errors import DataError, SettingError
 
 ROWS = "user,item,value,when\nann,m1,2,2020-01-01\nbob,m1,1,2020-01-02\nann,m2,3,2020-01-03\n"

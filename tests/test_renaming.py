@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.splitting import hold_out
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.comparing import compare_with_best, optimism

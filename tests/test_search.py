@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.joining import joined
-from alsolike.data.split import Split
-from alsolike.data.splitting import hold_out, hold_out_fraction
+from alsolike.data.merge import joined
+from alsolike.data.splitting.split import Split
+from alsolike.data.splitting.splitters import hold_out, hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, LedgerError, SettingError
 from alsolike.evaluation.comparing import compare_with_best, optimism
@@ -457,7 +457,7 @@ def test_no_configurations(split: Split) -> None:
 # One process that forks: compiled kernels are loaded once, and kills can be many.
 HOST = """
 import os, random, signal, sys, time
-from alsolike.data.splitting import hold_out
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.models.config import ALSConfig

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 import oracles_metrics as oracle
 from alsolike.data.filtering import filter_counts
 from alsolike.data.interactions import Interactions
-from alsolike.data.reading import read
-from alsolike.data.splitting import hold_out
+from alsolike.data.reading.read import read
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError

@@ -14,7 +14,7 @@ import pytest
 
 from alsolike import cleanup, signals
 from alsolike.cleanup import scratch_folder, sweep
-from alsolike.data.reading import read
+from alsolike.data.reading.read import read
 from alsolike.errors import WritingError
 from alsolike.tuning.ledger import Ledger
 
@@ -29,7 +29,7 @@ import contextlib, io, os, random, signal, sys, time
 from pathlib import Path
 from alsolike import signals
 from alsolike.cli import main
-import alsolike.data.reading
+import alsolike.data.reading.read
 if sys.argv[3] == "run":
     import alsolike.run
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.reading import read
-from alsolike.data.splitting import hold_out
+from alsolike.data.reading.read import read
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.measures import evaluate

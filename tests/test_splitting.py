@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.splitting import (
+from alsolike.data.splitting.splitters import (
     Split,
     hold_out,
     hold_out_by_time,

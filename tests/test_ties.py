@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import oracles_metrics as oracle
 from alsolike.data.interactions import Interactions
-from alsolike.data.splitting import hold_out
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
 from alsolike.evaluation.curves import Panel

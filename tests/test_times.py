@@ -8,8 +8,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from alsolike.data.moments import DAYS, DIGITS, LARGE
-from alsolike.data.reading import read
+from alsolike.data.reading.cleaning.time_units import DAYS, DIGITS, LARGE
+from alsolike.data.reading.read import read
 from alsolike.errors import DataError
 
 TEN = datetime(2024, 1, 2, 10, tzinfo=UTC).timestamp()

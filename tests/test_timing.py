@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from alsolike.afterwards import Afterwards, seconds_of_a_figure
-from alsolike.data.split import Split
-from alsolike.data.splitting import hold_out
+from alsolike.data.splitting.split import Split
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.base import Shape
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.numerals import fault
-from alsolike.data.reading import read
+from alsolike.data.reading.cleaning.numbers import fault
+from alsolike.data.reading.read import read
 from alsolike.errors import DataError
 from alsolike.models.als import fit
 from alsolike.models.config import ALSConfig

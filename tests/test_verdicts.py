@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from alsolike.data.splitting import hold_out
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation import final
 from alsolike.evaluation.intervals import Estimate, paired_difference

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, UnknownId
 

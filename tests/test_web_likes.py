@@ -125,7 +125,7 @@ def test_a_name_of_several_items_is_said_with_their_ids(tmp_path):
     from dataclasses import replace
 
     from alsolike.data.catalogue import Catalogue
-    from alsolike.data.texts import Texts
+    from alsolike.data.string_array import Texts
 
     catalogue = Catalogue(len(names), names=Texts.pack(names))
     history = replace(fitted.history, catalogue=catalogue)

@@ -8,7 +8,7 @@ import numpy as np
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.als_model import ALSModel
 from alsolike.models.bundle import save

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from alsolike.data.filtering import filter_counts
     from alsolike.data.interactions import Interactions
-    from alsolike.data.joining import joined
-    from alsolike.data.reading import read
-    from alsolike.data.split import Split
-    from alsolike.data.splitting import (
+    from alsolike.data.merge import joined
+    from alsolike.data.reading.read import read
+    from alsolike.data.splitting.split import Split
+    from alsolike.data.splitting.splitters import (
         hold_out,
         hold_out_by_time,
         hold_out_fraction,
@@ -92,10 +92,10 @@ __all__ = [
 _ROOMS = {
     "data.filtering": ("filter_counts",),
     "data.interactions": ("Interactions",),
-    "data.joining": ("joined",),
-    "data.reading": ("read",),
-    "data.split": ("Split",),
-    "data.splitting": (
+    "data.merge": ("joined",),
+    "data.reading.read": ("read",),
+    "data.splitting.split": ("Split",),
+    "data.splitting.splitters": (
         "hold_out",
         "hold_out_by_time",
         "hold_out_fraction",

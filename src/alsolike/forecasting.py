@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.engines.base import Shape
 from alsolike.engines.memory import taken
 from alsolike.kernels.compiler.cache import is_kept, is_loaded

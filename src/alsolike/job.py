@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from alsolike.data.arguments import said
 from alsolike.data.interactions import Interactions
-from alsolike.data.schemes import check_scheme, split_by
-from alsolike.data.split import Split
+from alsolike.data.splitting.by_name import check_scheme, split_by
+from alsolike.data.splitting.split import Split
+from alsolike.data.validation import said
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, WritingError
@@ -43,13 +43,13 @@ class Job:
     source : path, frame or matrix
         The likes.
     reading : mapping of str to values
-        Further arguments of `alsolike.data.reading.read`.
+        Further arguments of `alsolike.data.reading.read.read`.
     out : path
         The folder for all that it leaves.
     preset : str
         A name of `alsolike.tuning.presets.PRESETS`.
     by : str
-        How to split, see `alsolike.data.schemes.split_by`.
+        How to split, see `alsolike.data.splitting.by_name.split_by`.
     min_per_user, min_per_item, held_out, share, k, metric, judge
         In place of the preset's own; None keeps these.
     grid : mapping of str to sequence or Range

@@ -9,8 +9,8 @@ import numpy as np
 
 from alsolike import remarks
 from alsolike.data.filtering import FilterReport
-from alsolike.data.readreport import ReadReport
-from alsolike.data.split import Split
+from alsolike.data.reading.report import ReadReport
+from alsolike.data.splitting.split import Split
 from alsolike.evaluation.final import TestFigures
 from alsolike.models.base import FittedModel, HasFactors, compares_items
 from alsolike.models.popularity import PopularityModel

@@ -9,8 +9,8 @@ from typing import Any
 from alsolike.afterwards import Afterwards, seconds_of_a_figure
 from alsolike.data.filtering import FilterReport, filter_counts
 from alsolike.data.interactions import Interactions
-from alsolike.data.reading import ReadReport, read
-from alsolike.data.split import Split
+from alsolike.data.reading.read import ReadReport, read
+from alsolike.data.splitting.split import Split
 from alsolike.engines.memory import available
 from alsolike.errors import DegenerateError
 from alsolike.evaluation.final import test_figures

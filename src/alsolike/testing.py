@@ -21,7 +21,7 @@ import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.als_model import ALSModel
 from alsolike.models.base import (

@@ -4,8 +4,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from alsolike.data.filtering import FilterReport
-from alsolike.data.readreport import ReadReport
-from alsolike.data.split import Split
+from alsolike.data.reading.report import ReadReport
+from alsolike.data.splitting.split import Split
 from alsolike.errors import DegenerateError
 from alsolike.publishing import FILES, PACKAGES, sizes_of, write_search
 from alsolike.tables import Table

@@ -9,7 +9,7 @@ from alsolike.cli.printing import say, warn
 
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
-    from alsolike.data.readreport import ReadReport
+    from alsolike.data.reading.report import ReadReport
     from alsolike.tables import Table
 
 
@@ -21,7 +21,7 @@ def read_likes(
     writes: Sequence[Path | None] = (),
 ) -> tuple["Interactions", "ReadReport"]:
     """Read a table as the options of a verb say, which also `reads` and `writes` these."""
-    from alsolike.data.reading import read
+    from alsolike.data.reading.read import read
     from alsolike.writing import refuse_overlap
 
     threads, reading = options.pop("threads"), taken_for_reading(options)
@@ -45,6 +45,6 @@ def write_rows(to: Path, table: "Table") -> None:
 
 def write_likes(to: Path, likes: "Interactions") -> None:
     """Write one row per interaction: user, item, value."""
-    from alsolike.data.joining import to_table
+    from alsolike.data.merge import to_table
 
     write_rows(to, to_table(likes))

@@ -71,7 +71,7 @@ def run(
 def demo(data: Path, out: Path, threads: int | None, verbose: bool, quiet: bool) -> None:
     """Run on built-in data: a made-up catalogue whose pictures show which items belong together."""
     expect_to_draw(BEFORE_DRAWING)
-    from alsolike.data.datasets import write_demo
+    from alsolike.data.datasets.public import write_demo
     from alsolike.job import Job
 
     files = write_demo(data)
@@ -181,7 +181,7 @@ def split(
     **options: Any,
 ) -> None:
     """Split into training, validation and test, three Parquet files."""
-    from alsolike.data.schemes import check_scheme, split_by
+    from alsolike.data.splitting.by_name import check_scheme, split_by
     from alsolike.job import refuse_share
 
     check_scheme(by, held_out=held_out, share=share)
@@ -280,7 +280,7 @@ def fit(
     """Fit a model to a table as it is, or go on from a fitted one with newer likes."""
     from alsolike.cli.terminal import Terminal
     from alsolike.compiling import ahead
-    from alsolike.data.joining import joined
+    from alsolike.data.merge import joined
     from alsolike.engines.local import LocalEngine
     from alsolike.errors import SettingError
     from alsolike.models import bundle

@@ -47,7 +47,7 @@ def held_out_likes(
     loaded: "FittedModel", model: Path, table: str, options: dict[str, Any], *, keep_seen: bool
 ) -> "tuple[Interactions, Interactions | None]":
     """Return a table's likes over a model's ids, and what its lists leave out."""
-    from alsolike.data.joining import aligned
+    from alsolike.data.merge import aligned
     from alsolike.errors import SettingError
     from alsolike.recommending.answers import history_of
 

@@ -11,7 +11,7 @@ import click
 from alsolike.cli.syntax import as_typed_now
 
 if TYPE_CHECKING:
-    from alsolike.data.readreport import ReadReport
+    from alsolike.data.reading.report import ReadReport
     from alsolike.tables import Table
 
 # Where no terminal and no COLUMNS say how wide a line may be.

@@ -161,8 +161,8 @@ def likes(state: Path, to: Path | None, told: Path | None) -> None:
 
 def _forget(state: Path, told: Path) -> None:
     """Let a service forget the likes of a file that `likes` wrote."""
-    from alsolike.data.joining import to_table
-    from alsolike.data.reading import read
+    from alsolike.data.merge import to_table
+    from alsolike.data.reading.read import read
     from alsolike.web.state import State
 
     found, _ = read(

@@ -147,7 +147,7 @@ class Terminal(Observer):
 
     def tell(self, finding: object) -> None:
         """Print a finding, and an empty line after it; on a page only around long ones."""
-        from alsolike.data.readreport import ReadReport
+        from alsolike.data.reading.report import ReadReport
 
         if isinstance(finding, ReadReport):
             finding = as_shown(finding)

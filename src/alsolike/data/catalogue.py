@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.errors import DataError
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.arguments import expect_interactions, expect_whole
 from alsolike.data.interactions import Interactions
+from alsolike.data.validation import expect_interactions, expect_whole
 from alsolike.errors import DataError
 from alsolike.hints import with_example
 from alsolike.tables import Table, wrapped

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
-from alsolike.data.nontables import described
-from alsolike.data.texts import Texts
+from alsolike.data.not_tables import described
+from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary, check_ids, refuse_blank_ids
 from alsolike.errors import DataError
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
 from alsolike.errors import DataError, UnknownId
 from alsolike.hints import did_you_mean_id
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.arguments import expect_whole
 from alsolike.data.interactions import Interactions
-from alsolike.data.split import relevant_counts
+from alsolike.data.splitting.split import relevant_counts
+from alsolike.data.validation import expect_whole
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.concentration import likes_of
 from alsolike.evaluation.intervals import Estimate, bootstrap_mean

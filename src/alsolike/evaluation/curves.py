@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.split import Split
+from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
@@ -94,7 +94,7 @@ def learning_curve(
     Examples
     --------
     >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.data.splitting import hold_out
+    >>> from alsolike.data.splitting.splitters import hold_out
     >>> from alsolike.models.config import ALSConfig
     >>> from alsolike.models.ease import EASEConfig
     >>> users = [f"u{number}" for number in range(20) for _ in range(12)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alsolike.data.split import Split
+from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
 from alsolike.evaluation.curves import with_given
 from alsolike.evaluation.intervals import Estimate, paired_difference

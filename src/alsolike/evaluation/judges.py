@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.arguments import expect_whole
 from alsolike.data.interactions import Interactions
-from alsolike.data.split import Split, relevant_counts
+from alsolike.data.splitting.split import Split, relevant_counts
+from alsolike.data.validation import expect_whole
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.judging import Judge, Seat, marked, resamples_of, said_of_seen

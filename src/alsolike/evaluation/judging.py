@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.split import Split
+from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.intervals import Resamples

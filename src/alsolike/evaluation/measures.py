@@ -38,8 +38,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.arguments import expect_interactions
 from alsolike.data.interactions import Interactions
+from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError

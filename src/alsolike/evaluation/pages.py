@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.arguments import expect_whole
 from alsolike.data.interactions import Interactions
+from alsolike.data.validation import expect_whole
 from alsolike.errors import DataError
 from alsolike.evaluation.questions import Questions, relevant_of
 from alsolike.evaluation.ties import Ties, covers_median

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.arguments import expect_whole
 from alsolike.data.interactions import Interactions
+from alsolike.data.validation import expect_whole
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError

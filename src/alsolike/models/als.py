@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.arguments import expect_interactions, said
 from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.validation import expect_interactions, said
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError

@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 
-from alsolike.data.arguments import said
 from alsolike.data.interactions import Interactions
-from alsolike.data.joining import with_items_of
+from alsolike.data.merge import with_items_of
+from alsolike.data.validation import said
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError

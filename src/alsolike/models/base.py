@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.arguments import expect_interactions, said
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
+from alsolike.data.validation import expect_interactions, said
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError, Unable, UnknownId
@@ -344,7 +344,7 @@ def expect_same_ids(known: FittedModel, given: Interactions) -> None:
             raise DataError(
                 f"Interactions over the {len(own):,} {kind} of the model expected; these have "
                 f"{len(other):,}, or others. Lay them over the model's ids first: "
-                "alsolike.data.joining.aligned."
+                "alsolike.data.merge.aligned."
             )
 
 

@@ -30,10 +30,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.arguments import said
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.texts import Texts
+from alsolike.data.string_array import Texts
+from alsolike.data.validation import said
 from alsolike.errors import AlsolikeError, BundleError, DataError, SettingError, WritingError
 from alsolike.hints import with_example
 from alsolike.models.base import FittedModel

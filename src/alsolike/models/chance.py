@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.arguments import expect_interactions
 from alsolike.data.interactions import Interactions
+from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
 from alsolike.models.base import FittedModel, Floats, Rows, Scale

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
-from alsolike.data.arguments import said
+from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.hints import with_hints
 from alsolike.models.als_settings import (

@@ -7,8 +7,8 @@ from typing import Any
 
 import scipy.sparse as sp
 
-from alsolike.data.arguments import expect_interactions, said
 from alsolike.data.interactions import Interactions
+from alsolike.data.validation import expect_interactions, said
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean, with_example

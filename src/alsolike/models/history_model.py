@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.joining import with_items_of
+from alsolike.data.merge import with_items_of
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.arguments import expect_interactions
 from alsolike.data.interactions import Interactions
+from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.hints import with_example
 from alsolike.models.base import Basis, FittedModel, Floats, Rows, Scale

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.arguments import said
+from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean
 from alsolike.models.als_family import ALSFamily, FactorsFamily

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.arguments import said
 from alsolike.data.interactions import Interactions
+from alsolike.data.validation import said
 from alsolike.data.vocabulary import Vocabulary, plain_text
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models.base import FittedModel, Floats, HasFactors, ItemScorer, Recommender

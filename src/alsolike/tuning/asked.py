@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from alsolike.data.arguments import said
+from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.evaluation.curves import checked_sweeps
 from alsolike.evaluation.judges import ListJudge, judge_named

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from alsolike.data.arguments import said
+from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.settings import is_finite
 from alsolike.tuning.timing import TimeForecast

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alsolike.data.arguments import said
 from alsolike.data.interactions import Interactions
+from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.family import Family, TrainingData
 from alsolike.models.registry import family_named, names, trained

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from alsolike.data.split import Split
+from alsolike.data.splitting.split import Split
 from alsolike.evaluation.judging import Judge
 
 

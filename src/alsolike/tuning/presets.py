@@ -38,7 +38,8 @@ class Preset:
     held_out : int
         Items held out per held-out user.
     share, validation_share : float or None
-        Test and validation users as shares of all users, see `alsolike.data.splitting.hold_out`.
+        Test and validation users as shares of all users, see
+        `alsolike.data.splitting.splitters.hold_out`.
     judge : {"lists", "shelves"}
         What ranks on the validation users: their lists, or the shelves beside what they like.
     k, metric, exclude_seen

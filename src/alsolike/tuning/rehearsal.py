@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.split import Split
-from alsolike.data.splitting import hold_out
+from alsolike.data.splitting.split import Split
+from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.curves import Panel, with_given

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from alsolike.data.split import Split, expect_split
+from alsolike.data.splitting.split import Split, expect_split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.judges import checked_judges
@@ -104,7 +104,7 @@ def search(
     Examples
     --------
     >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.data.splitting import hold_out
+    >>> from alsolike.data.splitting.splitters import hold_out
     >>> from alsolike.models.config import ALSConfig
     >>> from alsolike.tuning.space import expand
     >>> users = [f"u{number}" for number in range(20) for _ in range(12)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from alsolike.data.arguments import said
+from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.hints import did_you_mean, with_example, with_hints
 from alsolike.models.fitting import config_for

@@ -1,0 +1,199 @@
+"""Interactions beside other interactions: put together, laid over a model's ids, written out."""
+
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.string_array import Texts
+from alsolike.data.validation import expect_interactions
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.errors import DataError
+from alsolike.hints import with_example
+from alsolike.observing import Observer
+from alsolike.tables import Table
+
+Places = npt.NDArray[np.int64]
+
+
+@with_example("al.joined(likes, newer_likes)")
+def joined(
+    before: Interactions, newer: Interactions, *, observer: Observer | None = None
+) -> Interactions:
+    """Return the interactions of both; values of pairs in both are summed.
+
+    What `newer` knows of an item stands before what `before` knew. Timestamps are kept where both
+    have them: of a pair in both, the later. Where most of `newer` is in `before` with the same
+    values, as where a table is added twice, `observer` is warned; without one, this is a
+    ``UserWarning``.
+
+    Examples
+    --------
+    >>> before = Interactions.from_columns(["ann"], ["m1"], [2])
+    >>> joined(before, Interactions.from_columns(["ann", "bob"], ["m1", "m2"])).user_items.toarray()
+    array([[3., 0.],
+           [0., 1.]], dtype=float32)
+    """
+    for name, likes in (("before", before), ("newer", newer)):
+        expect_interactions(likes, name)
+    if doubt := added_before(before, newer):
+        if observer is None:
+            warnings.warn(doubt, stacklevel=2)
+        else:
+            observer.warn(doubt)
+    users, items = before.users.union(newer.users), before.items.union(newer.items)
+    parts = [_laid_over(part, users, items) for part in (before, newer)]
+    total = canonical(parts[0].astype(np.float64) + parts[1].astype(np.float64))
+    total.eliminate_zeros()
+    return Interactions(
+        total, users, items, _latest(before, newer, total, users, items),
+        _catalogue(before, newer, items),
+    )  # fmt: skip
+
+
+def added_before(before: Interactions, newer: Interactions) -> str:
+    """Return a warning where most of `newer` seems to be in `before` already, or "".
+
+    That is where more than half of its pairs have the same value in both, or nearly all of them
+    the same whole multiple of it, as where they were added more than once. Where both have
+    timestamps, those must agree, too.
+    """
+    rows = before.users.places_of(newer.users)[newer.user_items.tocoo().row]
+    columns = before.items.places_of(newer.items)[newer.user_items.indices]
+    cells = before.user_items.tocoo()
+    own = _keys(cells.row, cells.col, before.n_items)
+    wanted = _keys(rows, columns, before.n_items)
+    places = np.minimum(np.searchsorted(own, wanted), max(len(own) - 1, 0))
+    both = (rows >= 0) & (columns >= 0)
+    both[both] = own[places[both]] == wanted[both]
+    timed = before.timestamps is not None and newer.timestamps is not None
+    if before.timestamps is not None and newer.timestamps is not None:
+        both[both] = before.timestamps[places[both]] == newer.timestamps[both]
+    ratios = cells.data[places[both]] / newer.user_items.data[both]
+    multiples, counts = np.unique(
+        ratios[(ratios >= 1) & (ratios == np.trunc(ratios))], return_counts=True
+    )
+    if not len(counts):
+        return ""
+    often, count = int(multiples[counts.argmax()]), int(counts.max())
+    if count <= newer.n_interactions * (0.5 if often == 1 else 0.9):
+        return ""
+    share = 100 * count / newer.n_interactions
+    same = "the same value" if often == 1 else f"{often} times the value"
+    return (
+        f"{count:,} of the {newer.n_interactions:,} new pairs ({share:.1f} %) are there already, "
+        f"with {same}{' and the same time' if timed else ''}: were they added before? Values of "
+        "pairs in both are summed, so they now count once more. Add only what is new."
+    )
+
+
+def aligned(likes: Interactions, users: Vocabulary, items: Vocabulary) -> tuple[Interactions, int]:
+    """Return `likes` over the ids of a model, and how many were of ids that it does not know."""
+    matrix = _laid_over(likes, users, items)
+    return Interactions(matrix, users, items), likes.n_interactions - int(matrix.nnz)
+
+
+def with_items_of(before: Interactions, likers: Interactions) -> Interactions:
+    """Return `before` with the items of `likers`, and their likes in place of what it had of them.
+
+    Parameters
+    ----------
+    before : Interactions
+    likers : Interactions
+        Of users of `before`.
+
+    Raises
+    ------
+    DataError
+        A user is not among those of `before`.
+
+    Examples
+    --------
+    >>> before = Interactions.from_columns(["ann", "bob"], ["m1", "m2"])
+    >>> with_items_of(before, Interactions.from_columns(["bob"], ["m3"])).user_items.toarray()
+    array([[1., 0., 0.],
+           [0., 1., 1.]], dtype=float32)
+    """
+    expect_interactions(likers, "likers")
+    places = before.users.places_of(likers.users)
+    if (unknown := np.flatnonzero(places < 0)).size:
+        others = f" and {len(unknown) - 1:,} others" if len(unknown) > 1 else ""
+        raise DataError(
+            f"New items are taken in by users that the model knows; it does not know "
+            f"{likers.users.id_of(int(unknown[0]))!r}{others}. Leave such likes out, or train anew."
+        )
+    renewed = np.isin(np.arange(before.n_items), before.items.places_of(likers.items))
+    kept = before.keep(~renewed[before.user_items.indices])
+    items = before.items.union(likers.items)
+    matrix = _laid_over(kept, before.users, items) + _laid_over(likers, before.users, items)
+    total = canonical(matrix)
+    return Interactions(
+        total, before.users, items, _latest(kept, likers, total, before.users, items),
+        _catalogue(before, likers, items),
+    )  # fmt: skip
+
+
+def to_table(likes: Interactions) -> Table:
+    """Return one row per interaction: user, item, value, and timestamp where there are times."""
+    matrix = likes.user_items
+    rows = np.repeat(np.arange(likes.n_users), likes.user_counts)
+    columns = {
+        "user": likes.users.ids_of(rows),
+        "item": likes.items.ids_of(matrix.indices),
+        "value": matrix.data,
+    }
+    if likes.timestamps is not None:
+        columns["timestamp"] = likes.timestamps
+    return Table(columns)
+
+
+def _laid_over(likes: Interactions, users: Vocabulary, items: Vocabulary) -> sp.csr_array:
+    cells = likes.user_items.tocoo()
+    rows = users.places_of(likes.users)[cells.row]
+    columns = items.places_of(likes.items)[cells.col]
+    known = (rows >= 0) & (columns >= 0)
+    shape = (len(users), len(items))
+    return canonical(sp.csr_array((cells.data[known], (rows[known], columns[known])), shape=shape))
+
+
+def _latest(
+    before: Interactions,
+    newer: Interactions,
+    total: sp.csr_array,
+    users: Vocabulary,
+    items: Vocabulary,
+) -> npt.NDArray[np.float64] | None:
+    if before.timestamps is None or newer.timestamps is None:
+        return None
+    latest = np.full(total.nnz, -np.inf)
+    keys = _keys(total.tocoo().row, total.indices, len(items))
+    for part, times in ((before, before.timestamps), (newer, newer.timestamps)):
+        cells = part.user_items.tocoo()
+        rows = users.places_of(part.users)[cells.row]
+        own = _keys(rows, items.places_of(part.items)[cells.col], len(items))
+        # A pair whose values cancel out has no place in the total.
+        held = np.isin(own, keys)
+        np.maximum.at(latest, np.searchsorted(keys, own[held]), times[held])
+    return latest
+
+
+def _keys(rows: npt.ArrayLike, columns: npt.ArrayLike, n_items: int) -> Places:
+    return np.asarray(rows, dtype=np.int64) * n_items + np.asarray(columns, dtype=np.int64)
+
+
+def _catalogue(before: Interactions, newer: Interactions, items: Vocabulary) -> Catalogue | None:
+    columns: dict[str, list[str]] = {}
+    for part in (before, newer):
+        places = items.places_of(part.items)
+        known = {} if part.catalogue is None else part.catalogue.columns()
+        for label, texts in known.items():
+            column = columns.setdefault(label, [""] * len(items))
+            for place, text in zip(places, texts, strict=True):
+                column[place] = text or column[place]
+    if not columns:
+        return None
+    packed = {label: Texts.pack(column) for label, column in columns.items()}
+    return Catalogue.from_columns(packed, n_items=len(items))

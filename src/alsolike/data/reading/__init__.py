@@ -1,0 +1,1 @@
+"""Read a table of likes from any file or frame."""

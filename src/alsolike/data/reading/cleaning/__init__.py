@@ -1,0 +1,1 @@
+"""Turn rows of text into interactions: values, times, duplicates, missing ids."""

@@ -1,0 +1,127 @@
+"""Numbers as people and spreadsheets write them: why a text is no number, and what was meant."""
+
+import math
+import re
+
+import duckdb
+
+from alsolike.data.reading.source_table import Loaded, label_of, where
+from alsolike.errors import DataError
+
+_BLANKS = " \u00a0\u2000-\u200a\u202f\u205f"
+_GROUPED = re.compile(rf"[-+]?\d{{1,3}}(?:([{_BLANKS}'\u2019_.,])\d{{3}})(?:\1\d{{3}})*")
+_INDIAN = re.compile(r"[-+]?\d{1,2}(?:(,)\d\d)+,\d{3}(?:\.\d+)?")
+_BOTH = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d+|[-+]?\d{1,3}(?:,\d{3})+\.\d+")
+_COMMA = re.compile(r"[-+]?\d*,\d+")
+# What else stands beside a number, and what to do about it.
+_BESIDE = (
+    (
+        re.compile(r"(?i)[$€£¥₹₽₩₺¢]|\b(?:USD|EUR|GBP|JPY|CHF|INR|CAD|AUD|kr|zł)\b"),
+        "a currency beside the number: leave the bare number, with a point for decimals",
+    ),
+    (
+        re.compile(r"[%‰]"),
+        "a percentage: leave the bare number, the same unit in all rows",
+    ),
+    (
+        re.compile(r"\(\s*[\d.,]+\s*\)$|\d[\d.,]*\s*[-\u2212]$"),
+        "a negative number in accounts? Write the minus before it, and no brackets",
+    ),
+)
+
+# Of the values that hold a point, all look like this where points stand between thousands.
+_THOUSANDS = r"[-+]?[1-9]\d{0,2}(\.\d{3})+"
+_SURE = r"[-+]?(\d{1,3}((\.\d{3}){2,}(,\d+)?|(\.\d{3})+,\d+)|\d+,(\d{1,2}|\d{4,}))"
+
+
+def fault(shown: str | None, kind: str) -> str:
+    """Say why a cell is not the number, or time, that was expected, and how to write it.
+
+    Examples
+    --------
+    >>> fault("1,5", "a number")
+    "a number expected, found '1,5' (write a point, not a comma: 1.5)"
+    >>> fault("", "a number")
+    'a number expected, the cell is empty'
+    """
+    if not shown:
+        return f"{kind} expected, the cell is empty"
+    found = f"{kind} expected, found {shown[:80]!r}"
+    try:
+        finite = math.isfinite(float(shown.replace("_", "?")))
+    except ValueError:
+        if kind == "a time":
+            return (
+                f"{found} (seconds since 1970, or like 2026-01-31 12:00:00, and +02:00, Z or UTC "
+                "after it where it is known)"
+            )
+        meant = _meant(shown.strip())
+        return f"{found} ({meant})" if meant else found
+    return found if finite else f"{found}, which is not finite"
+
+
+def refuse_points_between_thousands(
+    connection: duckdb.DuckDBPyConnection, loaded: Loaded, place: int
+) -> None:
+    """Raise, or warn, where points in a column of numbers may stand between thousands.
+
+    Where one value shows it (12.345.678), others such as 1.234 must not be read as 1.234, whatever
+    becomes of the first. Where all could be both, they are read as decimals, and that is said.
+
+    Raises
+    ------
+    DataError
+        A value shows it, and another one would be read as a thousandth.
+    """
+    if loaded.types[place] != "VARCHAR":
+        return
+    found = connection.execute(
+        "SELECT count(*) FILTER (contains(cell, '.')), min(row) FILTER (sure), "  # noqa: S608 - own names
+        "arg_min(cell, row) FILTER (sure), min(row) FILTER (maybe), "
+        "arg_min(cell, row) FILTER (maybe), count(*) FILTER (maybe) FROM (SELECT *, NOT sure AND "
+        f"regexp_full_match(cell, '{_THOUSANDS}') AS maybe FROM (SELECT rowid AS row, "
+        f"c{place} AS cell, regexp_full_match(c{place}, '{_SURE}') AS sure FROM {loaded.table} "
+        f"WHERE rowid >= {loaded.skip} AND (contains(c{place}, '.') OR contains(c{place}, ','))))"
+    ).fetchone()
+    total, sure, sure_cell, either, either_cell, eithers = found or (0, None, "", None, "", 0)
+    if either is None:
+        return
+    label = label_of(loaded, place)
+    whole = either_cell.replace(".", "")
+    if sure is not None:
+        ((line, _),) = loaded.locate([sure])
+        raise DataError(
+            f"{where(loaded, either)}, column {label}: is {either_cell!r} {whole} or "
+            f"{float(either_cell):g}? {sure_cell!r} in {loaded.unit} {line} shows that points may "
+            f"stand between thousands. Write the column without them: {whole}."
+        )
+    if eithers == total:
+        loaded.warnings.append(
+            f"column {label}: {either_cell!r} was read as {float(either_cell):g}. Each of "
+            f"the {total:,} values with a point has three digits after it, as where points stand "
+            f"between thousands. If {whole} is meant, write the values without points."
+        )
+
+
+def _meant(text: str) -> str:
+    """Say what a text that is no number for a program may mean, and how to write that."""
+    for beside, way_out in _BESIDE:
+        if beside.search(text):
+            return way_out
+    if _BOTH.fullmatch(text):
+        point = "," if text.rindex(",") > text.rindex(".") else "."
+        plain = text.replace("." if point == "," else ",", "").replace(point, ".")
+        mark = "comma" if point == "," else "point"
+        return f"separators between thousands and a decimal {mark}: write {plain}"
+    grouped = _GROUPED.fullmatch(text) or _INDIAN.fullmatch(text)
+    is_zero = text.lstrip("+-").startswith("0")
+    if grouped and not is_zero and (grouped[1] != "," or text.count(",") > 1):
+        return f"separators between thousands: write {text.replace(grouped[1], '')}"
+    decimal = text.replace(",", ".")
+    if grouped and not is_zero:
+        return (
+            f"{text.replace(',', '')} with a comma between thousands, or {decimal} with a decimal "
+            "comma? Both are written so: write the column without commas between thousands, and "
+            "a point before decimals"
+        )
+    return f"write a point, not a comma: {decimal}" if _COMMA.fullmatch(text) else ""

@@ -1,0 +1,295 @@
+"""The rows that count: faulty values, duplicates, missing ids, zeros and negatives, each counted.
+
+All of it happens in DuckDB, on the table that a source was loaded into; what is left stands in
+the table ``facts`` (row, user, item, value, time), row being the place in the source.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from alsolike.data.reading.cleaning.aggregate import RULES
+from alsolike.data.reading.cleaning.numbers import fault, refuse_points_between_thousands
+from alsolike.data.reading.cleaning.timestamps import refuse_odd_times, seconds_of
+from alsolike.data.reading.cleaning.warnings import warn_of_duplicates, warn_of_ids_like_nothing
+from alsolike.data.reading.source_table import Loaded, Reject, label_of, where
+from alsolike.data.reading.sources import Ref, id_text, number_of, place_of
+from alsolike.data.vocabulary import is_blank
+from alsolike.errors import DataError, SettingError
+from alsolike.hints import did_you_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What becomes of odd rows; see `alsolike.data.reading.read.read`."""
+
+    duplicates: str = "drop"
+    repeats: str = "sum"
+    missing_id: str = "error"
+    negative: str = "error"
+    on_error: str = "error"
+
+    def __post_init__(self) -> None:
+        _one_of("duplicates", self.duplicates, ("drop", "keep", "error"))
+        _one_of("repeats", self.repeats, RULES)
+        _one_of("missing_id", self.missing_id, ("error", "drop"))
+        _one_of("negative", self.negative, ("error", "net", "dislike"))
+        _one_of("on_error", self.on_error, ("error", "reject"))
+        if self.negative == "net" and self.repeats != "sum":
+            raise SettingError(
+                f"negative='net' sums each pair, so it goes with repeats='sum', not "
+                f"{self.repeats!r}."
+            )
+        if self.negative == "dislike" and self.repeats in ("count", "once"):
+            raise SettingError(
+                f"negative='dislike' keeps values, which repeats={self.repeats!r} throws away. "
+                "Use repeats='sum', 'max' or 'error'."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """Which columns hold what."""
+
+    user: Ref
+    item: Ref
+    value: Ref | None = None
+    timestamp: Ref | None = None
+
+
+@dataclass
+class Counts:
+    """How many rows went which way."""
+
+    duplicates: int = 0
+    missing: int = 0
+    zeros: int = 0
+    negatives: int = 0
+
+
+def clean(
+    connection: duckdb.DuckDBPyConnection, loaded: Loaded, roles: Roles, rules: Rules
+) -> Counts:
+    """Fill the table ``facts`` from `loaded`; add rows with faulty values to its rejects.
+
+    Raises
+    ------
+    DataError
+        A row that the rules do not allow, or a column that cannot be what it is asked to be.
+    """
+    _refuse_no_rows(loaded)
+    places = _places(loaded, roles)
+    user = id_text(connection, loaded, places["user"], "user")
+    item = id_text(connection, loaded, places["item"], "item")
+    counts = Counts()
+    connection.execute("CREATE OR REPLACE TEMP TABLE dropped (row BIGINT)")
+    if "value" in places:
+        refuse_points_between_thousands(connection, loaded, places["value"])
+    for role, kind in (("value", "a number"), ("timestamp", "a time")):
+        if role in places:
+            _refuse_faulty(connection, loaded, places[role], role, kind, rules)
+    _refuse_no_rows(loaded)
+    if "timestamp" in places:
+        refuse_odd_times(connection, loaded, places["timestamp"])
+    _drop_duplicates(connection, loaded, rules, counts)
+    warn_of_duplicates(loaded, counts.duplicates, rules.duplicates)
+    value = number_of(loaded, places["value"]) if "value" in places else "CAST(1 AS DOUBLE)"
+    time = seconds_of(loaded, places["timestamp"]) if "timestamp" in places else "NULL"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE facts AS SELECT rowid AS row, {user} AS user, "  # noqa: S608 - own names
+        f"{item} AS item, {value} AS value, {time} AS time FROM {loaded.table} "
+        f"WHERE rowid >= {loaded.skip} AND rowid NOT IN (SELECT row FROM dropped)"
+    )
+    _drop_missing(connection, loaded, places, rules, counts)
+    _refuse_nul(connection, loaded)
+    warn_of_ids_like_nothing(connection, loaded, places, {"user": user, "item": item})
+    _drop_zeros_and_judge_negatives(connection, loaded, places, rules, counts)
+    return counts
+
+
+def _one_of(setting: str, given: str, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        raise SettingError(
+            f"{setting}={given!r}: one of {', '.join(map(repr, allowed))} expected."
+            f"{did_you_mean(given, allowed)}"
+        )
+
+
+def _refuse_no_rows(loaded: Loaded) -> None:
+    if loaded.rejected and loaded.rows <= 0:
+        first = min(loaded.rejected, key=lambda reject: reject.line)
+        raise DataError(
+            f"{loaded.name}, {loaded.unit} {first.line}: {first.reason}; so are all of the "
+            f"{len(loaded.rejected):,} {loaded.unit}s. Nothing is left to read."
+        )
+    if loaded.rows <= 0:
+        after = " after the header" if loaded.unit == "line" else ""
+        raise DataError(f"{loaded.name}: no rows{after}.")
+
+
+def _places(loaded: Loaded, roles: Roles) -> dict[str, int]:
+    places = {
+        role: place_of(loaded, ref, role)
+        for role in ("user", "item", "value", "timestamp")
+        if (ref := getattr(roles, role)) is not None
+    }
+    seen: dict[int, str] = {}
+    for role, place in places.items():
+        if place in seen:
+            raise DataError(
+                f"{loaded.name}: column {label_of(loaded, place)} is given as {seen[place]} and "
+                f"as {role}; each needs a column of its own."
+            )
+        seen[place] = role
+    return places
+
+
+def _refuse_faulty(
+    connection: duckdb.DuckDBPyConnection,
+    loaded: Loaded,
+    place: int,
+    role: str,
+    kind: str,
+    rules: Rules,
+) -> None:
+    """Raise for the first row whose cell is not a finite number or time, or reject them all."""
+    expression = (number_of if role == "value" else seconds_of)(loaded, place)
+    limit = "" if rules.on_error == "reject" else "LIMIT 1"
+    rows = connection.execute(
+        f"SELECT row, shown FROM (SELECT rowid AS row, CAST(c{place} AS VARCHAR) AS shown, "  # noqa: S608 - own names
+        f"{expression} AS number FROM {loaded.table} WHERE rowid >= {loaded.skip} "
+        "AND rowid NOT IN (SELECT row FROM dropped)) "
+        f"WHERE number IS NULL OR NOT isfinite(number) ORDER BY row {limit}"
+    ).fetchall()
+    if not rows:
+        return
+    reasons = [f"column {label_of(loaded, place)}: {fault(shown, kind)}" for _, shown in rows]
+    if rules.on_error == "error":
+        row, shown = rows[0]
+        raise DataError(
+            f"{where(loaded, row)}, {reasons[0]}.{_header_hint(loaded, row, shown)} Mend it, "
+            f"choose another {role} column, or set such rows aside with on_error='reject', "
+            "rejects='file'."
+        )
+    located = loaded.locate([row for row, _ in rows])
+    loaded.rejected += [
+        Reject(line, reason, text or str(shown))
+        for (line, text), reason, (_, shown) in zip(located, reasons, rows, strict=True)
+    ]
+    loaded.rows -= len(rows)
+    connection.executemany("INSERT INTO dropped VALUES (?)", [[row] for row, _ in rows])
+
+
+def _header_hint(loaded: Loaded, row: int, shown: str | None) -> str:
+    if row == 0 and loaded.dialect is not None and not loaded.dialect.header and shown:
+        return " If this line names the columns, pass header=True."
+    return ""
+
+
+def _drop_duplicates(
+    connection: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rules, counts: Counts
+) -> None:
+    """Find rows equal to an earlier one in every column: by hash, then exactly."""
+    every = ", ".join(f"c{place}" for place in range(len(loaded.types)))
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE hashes AS SELECT rowid AS row, hash({every}) AS hash "  # noqa: S608 - own names
+        f"FROM {loaded.table} WHERE rowid >= {loaded.skip} "
+        "AND rowid NOT IN (SELECT row FROM dropped)"
+    )
+    found = connection.execute(
+        "SELECT row, earlier FROM (SELECT rowid AS row, min(rowid) OVER same AS earlier "  # noqa: S608 - own names
+        f"FROM {loaded.table} WHERE rowid IN (SELECT row FROM hashes WHERE hash IN "
+        "(SELECT hash FROM hashes GROUP BY hash HAVING count(*) > 1)) "
+        f"WINDOW same AS (PARTITION BY {every})) WHERE row > earlier ORDER BY row"
+    ).fetchnumpy()
+    connection.execute("DROP TABLE hashes")
+    counts.duplicates = len(found["row"])
+    if not counts.duplicates or rules.duplicates == "keep":
+        return
+    if rules.duplicates == "error":
+        row, earlier = int(found["row"][0]), int(found["earlier"][0])
+        ((line, _),) = loaded.locate([earlier])
+        raise DataError(
+            f"{where(loaded, row)}: equal in every column to {loaded.unit} {line}; "
+            f"{counts.duplicates:,} rows are such duplicates. Pass duplicates='drop' or 'keep'."
+        )
+    connection.register("found", {"row": found["row"]})
+    connection.execute("INSERT INTO dropped SELECT row FROM found")
+    connection.unregister("found")
+
+
+def _drop_missing(
+    connection: duckdb.DuckDBPyConnection,
+    loaded: Loaded,
+    places: dict[str, int],
+    rules: Rules,
+    counts: Counts,
+) -> None:
+    """Judge each distinct id once, in tables named users and items, for ids repeat a lot."""
+    conditions = []
+    for side in ("user", "item"):
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT DISTINCT {side} AS id FROM facts"  # noqa: S608 - own names
+        )
+        ids = connection.execute(f"SELECT id FROM {side}s WHERE id IS NOT NULL").fetchnumpy()  # noqa: S608
+        blank = [text for text in ids["id"].tolist() if is_blank(text)]
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE blank_{side}s (id VARCHAR)")
+        if blank:
+            connection.executemany(
+                f"INSERT INTO blank_{side}s VALUES (?)",  # noqa: S608 - own names
+                [[text] for text in blank],
+            )
+        test = "({0} IS NULL OR {0} IN (SELECT id FROM blank_{1}s))"
+        conditions.append(test.format(side, side))
+        connection.execute(f"DELETE FROM {side}s WHERE {test.format('id', side)}")  # noqa: S608
+    absent = " OR ".join(conditions)
+    found = connection.execute(
+        f"SELECT count(*), min(row), arg_min({conditions[0]}, row) FROM facts WHERE {absent}"  # noqa: S608 - own text
+    ).fetchone()
+    if found is None or not found[0]:
+        return
+    counts.missing = int(found[0])
+    if rules.missing_id == "error":
+        lack = "1 row lacks" if counts.missing == 1 else f"{counts.missing:,} rows lack"
+        side, whose = ("user", "a user") if found[2] else ("item", "an item")
+        raise DataError(
+            f"{where(loaded, found[1])}, column {label_of(loaded, places[side])}: the "
+            f"id of {whose} expected, the cell is empty or blank; {lack} a user or an item. "
+            "Mend them, or pass missing_id='drop'."
+        )
+    connection.execute(f"DELETE FROM facts WHERE {absent}")  # noqa: S608 - own text
+
+
+def _refuse_nul(connection: duckdb.DuckDBPyConnection, loaded: Loaded) -> None:
+    """Text files were searched for NUL; frames and Parquet files are searched here."""
+    if loaded.unit == "line":
+        return
+    found = connection.execute(
+        "SELECT min(row) FROM facts WHERE contains(user, chr(0)) OR contains(item, chr(0))"
+    ).fetchone()
+    if found is not None and found[0] is not None:
+        raise DataError(f"{where(loaded, found[0])}: an id holds a NUL character. Remove it.")
+
+
+def _drop_zeros_and_judge_negatives(
+    connection: duckdb.DuckDBPyConnection,
+    loaded: Loaded,
+    places: dict[str, int],
+    rules: Rules,
+    counts: Counts,
+) -> None:
+    found = connection.execute(
+        "SELECT count(*) FILTER (value = 0), count(*) FILTER (value < 0), "
+        "min(row) FILTER (value < 0), arg_min(value, row) FILTER (value < 0) FROM facts"
+    ).fetchone()
+    if found is None:
+        return
+    counts.zeros, counts.negatives = int(found[0]), int(found[1])
+    if counts.negatives and rules.negative == "error":
+        raise DataError(
+            f"{where(loaded, found[2])}, column {label_of(loaded, places['value'])}: a value "
+            f"above 0 expected, found {found[3]:g}; {counts.negatives:,} rows are negative. Pass "
+            "negative='net' if they take back earlier rows (returns), or negative='dislike'."
+        )
+    if counts.zeros:
+        connection.execute("DELETE FROM facts WHERE value = 0")

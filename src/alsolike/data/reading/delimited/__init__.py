@@ -1,0 +1,1 @@
+"""Read delimited text: detect its dialect and header, parse it strictly."""

@@ -1,0 +1,304 @@
+"""Other dialects that read a file as well, but differently: found so that no guess goes unsaid."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
+
+import duckdb
+
+from alsolike.data.reading.delimited.attempts import GLANCE, Trial, records_of
+from alsolike.data.reading.delimited.dialect import Asked, Dialect, is_number, shown
+from alsolike.data.reading.delimited.header import is_no_value
+from alsolike.data.reading.files.text_files import QUOTES, TextFile
+
+_FEW = 3
+# Letters, digits and blanks between them: whoever quotes only what needs it leaves these bare.
+_PLAIN = re.compile(r"\w+(?:[ .-]\w+)*")
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+def is_plain_rival(file: TextFile, trial: Trial, tried: Sequence[Dialect], asked: Asked) -> bool:
+    """Tell whether every line by itself is a full row, too, although `trial` found quotes.
+
+    Of ``"`` that enclose no line end this is nothing special where a column has them throughout,
+    for some programs quote all texts. Where the names asked for are quoted it cannot be: then the
+    plain dialect is not among those `tried`.
+    """
+    quote = trial.dialect.quote
+    plain = Dialect(trial.dialect.delimiter, "", "", header=False)
+    if not quote or asked.quote is not None or all(one.grammar != plain.grammar for one in tried):
+        return False
+    if quote == '"' and not trial.breaks:
+        return file.survey.marks[quote] > 0 and _are_uneven(file, trial)
+    return all(row.fields is not None for row in records_of(file, plain, trial.width))
+
+
+def _are_uneven(file: TextFile, trial: Trial) -> bool:
+    """Tell whether no field needs its quotes, and a column has texts with and without them."""
+    delimiter, quote, _ = trial.dialect.grammar
+    headed: set[int] = set()
+    quoted, plain = [0] * trial.width, [0] * trial.width
+    for number, line in enumerate(file.lines()):
+        if quote not in line and number >= GLANCE:
+            continue
+        cells = line.rstrip("\r\n").split(delimiter)
+        if len(cells) != trial.width and line.strip():
+            return False
+        for place, cell in enumerate(cells if len(cells) == trial.width else ()):
+            if not cell.startswith(quote):
+                plain[place] += number > 0 and not is_number(cell or "0")
+            elif (quote in cell[1:-1] and cell.strip(quote)) or cell[1:2] == "#":
+                return False  # doubled, as whoever quotes does it; or quoted to be no comment
+            elif number:
+                quoted[place] += 1
+            else:
+                headed.add(place)
+        if max(quoted) > GLANCE:
+            break
+    return any(
+        count and (plain[place] or (count < _FEW and place not in headed))
+        for place, count in enumerate(quoted)
+    )
+
+
+def plain_is_likelier(file: TextFile, trial: Trial) -> bool:
+    r"""Tell whether the quotes that enclose line ends in `trial` are likelier plain characters.
+
+    To be asked where every line by itself is a full row, too. Two things speak for that: a quote
+    within a field that has none around it (``5" disk``), which whoever quotes would have quoted;
+    and numbers in a column that holds numbers in all other rows, where a text happens to go on
+    after a line end. A field quoted as a whole within its line speaks against it.
+    """
+    delimiter, quote, _ = trial.dialect.grammar
+    if not trial.breaks:
+        return False
+    strays = 0
+    numeric: set[int] | None = None
+    swallowed: list[list[str]] = []
+    rows = (row for row in records_of(file, trial.dialect, trial.width) if row.fields)
+    next(rows, None)  # which may name the columns
+    for row in rows:
+        if row.breaks:
+            swallowed += [
+                line.split(delimiter) for line in _LINE_END.split(row.raw) if line.strip()
+            ]
+            continue
+        cells = row.raw.rstrip("\r\n").split(delimiter)
+        if quote in row.raw:
+            quoted = [cell for cell in cells if cell.startswith(quote)]
+            if quoted:
+                return False
+            strays += any(quote in cell for cell in cells)
+        numbers = {place for place, cell in enumerate(cells) if is_number(cell)}
+        numeric = numbers if numeric is None else numeric & numbers
+    alike = bool(swallowed) and any(
+        all(place < len(cells) and is_number(cells[place]) for cells in swallowed)
+        for place in numeric or ()
+    )
+    return strays > 0 or alike
+
+
+def needless_quotes(file: TextFile, trial: Trial) -> tuple[int, str]:
+    """Return how many fields are quoted for no reason, and the first; 0 where quotes are in use.
+
+    No reason is where nothing in the text needs quotes, and other texts of its column have none.
+    A delimiter or a quote within quotes shows that they are in use.
+    """
+    delimiter, quote, _ = trial.dialect.grammar
+    if quote != '"' or trial.breaks or not file.survey.marks[quote]:
+        return 0, ""
+    quoted: dict[int, int] = {}
+    bare: set[int] = set()
+    first = ""
+    for number, line in enumerate(islice(file.lines(), 1, None)):
+        if number > GLANCE and quote not in line:
+            continue
+        cells = line.rstrip("\r\n").split(delimiter)
+        if len(cells) != trial.width and line.strip():
+            return 0, ""
+        for place, cell in enumerate(cells):
+            if not cell.startswith(quote):
+                is_text = any(map(str.isalpha, cell)) and not is_no_value(cell.strip())
+                if is_text or quote in cell:
+                    bare.add(place)
+                continue
+            if '"' in cell[1:-1]:
+                return 0, ""
+            if _PLAIN.fullmatch(cell[1:-1]) and any(map(str.isalpha, cell)):
+                quoted[place] = quoted.get(place, 0) + 1
+                first = first or cell
+        if number > GLANCE and quoted and not bare.intersection(quoted):
+            return 0, ""
+    return sum(count for place, count in quoted.items() if place in bare), first
+
+
+def guesses_of(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file: TextFile,
+    trial: Trial,
+    others: Sequence[Dialect],
+    asked: Asked,
+) -> tuple[list[str], list[str]]:
+    """Say which of the `others` read the file differently: notes on the dialect, and warnings.
+
+    Parameters
+    ----------
+    connection, table : from DuckDB
+        What `trial` read.
+    file : TextFile
+    trial : Trial
+        In the dialect that was chosen.
+    others : sequence of Dialect
+        Those that have not been seen to fail.
+    asked : Asked
+        What the caller fixed is no guess.
+    """
+    guesses: list[str] = []
+    if asked.quote is None:
+        guesses += _other_quotes(connection, table, file, trial, others, asked)
+        count, first = (0, "") if trial.guesses else needless_quotes(file, trial)
+        if count:
+            guesses.append(
+                f"{file.name}: {count:,} fields are quoted, such as {first}, though nothing in "
+                "them needs it and other texts of the column have no quotes. They are read without "
+                f"the quotes; if these belong to the text, pass {asked.prefix}quote=''."
+            )
+    if asked.escape is None and trial.dialect.quote != "\\" and file.survey.marks["\\"]:
+        guesses += _escapes(file, trial, asked)
+    notes: list[str] = []
+    if asked.delimiter is None:
+        for other, width in _other_delimiters(file, trial, others):
+            notes.append(f"delimiter {shown(other)} would give {width:,} columns")
+            # Blanks within texts and times may well be as many in all rows.
+            if other != " " or width >= trial.width:
+                guesses.append(
+                    f"{file.name}: read with {trial.dialect.marks}, {trial.width:,} columns; "
+                    f"delimiter {shown(other)} would give {width:,} columns in every row, too. If "
+                    f"that is meant, pass {asked.prefix}delimiter={other!r}."
+                )
+    return notes, guesses
+
+
+def _other_quotes(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file: TextFile,
+    trial: Trial,
+    others: Sequence[Dialect],
+    asked: Asked,
+) -> Iterator[str]:
+    for mark in QUOTES:
+        rival = next(
+            (
+                other
+                for other in others
+                if other.quote == mark and other.delimiter == trial.dialect.delimiter
+            ),
+            None,
+        )
+        if rival is None or mark in (trial.dialect.quote, '"') or not file.survey.marks[mark]:
+            continue
+        begins = _cells(connection, table, trial, "starts_with({0}, ?)", mark)
+        if begins and _reads(file, rival):
+            yield (
+                f"{file.name}: {begins:,} fields begin with {mark!r} and end with it, as if "
+                "quoted. It is read as a plain character; if it is the quote, pass "
+                f"{asked.prefix}quote={mark!r}."
+            )
+
+
+def _reads(file: TextFile, dialect: Dialect) -> bool:
+    widths = (-1 if row.fields is None else len(row.fields) for row in records_of(file, dialect, 0))
+    return min(filter(None, widths), default=0) > 1  # a blank line has no width
+
+
+def _escapes(file: TextFile, trial: Trial, asked: Asked) -> Iterator[str]:
+    r"""Say so where all backslashes may be escapes, as ``csv`` reads them, and change what is read.
+
+    An escape stands before a quote, the delimiter, a line end or a backslash; where one stands
+    before anything else, as in ``C:\temp``, none of them is taken for an escape.
+    """
+    delimiter, _, escape = trial.dialect.grammar
+    if _is_odd(file, delimiter) or not _differs_without_escapes(file, trial, trial.dialect):
+        return
+    found = f"{file.name}: each backslash stands where an escape might."
+    escaped = Dialect(delimiter, trial.dialect.quote or '"', "\\", header=False)
+    if escape != "\\" and _differs_without_escapes(file, trial, escaped):
+        yield (
+            f"{found} They are read as plain characters; if they are escapes, also outside quotes, "
+            "have the file written with quotes doubled and without escapes."
+        )
+    elif escape == "\\":
+        yield (
+            f"{found} Outside quotes they are read as plain characters; if they are escapes, have "
+            "the file written with quotes doubled and without escapes."
+        )
+    else:
+        yield (
+            f"{found} They are read as plain characters; if they are escapes, pass "
+            f"{asked.prefix}escape={chr(92)!r}, or have the file written without escapes."
+        )
+
+
+def _differs_without_escapes(file: TextFile, trial: Trial, dialect: Dialect) -> bool:
+    """Tell whether ``csv`` reads rows of one width where it takes all escapes away, and others.
+
+    Others are those that `dialect` gives.
+    """
+    delimiter, quote, _ = trial.dialect.grammar
+    # csv knows delimiters of one character only; a NUL stands for others, for text has none.
+    mark = delimiter if len(delimiter) == 1 else "\0"
+    lines = (line.replace(delimiter, mark) for line in file.lines())
+    read = csv.reader(
+        lines,
+        delimiter=mark,
+        quotechar=quote or '"',
+        doublequote=False,
+        escapechar="\\",
+        strict=True,
+    )
+    rows = ([cell.replace(mark, delimiter) for cell in row] for row in read)
+    theirs = (row for row in rows if "".join(row).strip() or len(row) == trial.width)
+    ours = (row.fields for row in records_of(file, dialect, trial.width) if row.fields)
+    widths: set[int] = set()
+    differs = False
+    try:
+        for own, other in zip_longest(ours, theirs):
+            widths |= set() if other is None else {len(other)}
+            differs = differs or own != other
+            if len(widths) > 1:
+                return False
+    except csv.Error:
+        return False
+    return differs and min(widths, default=0) > 1
+
+
+def _is_odd(file: TextFile, delimiter: str) -> bool:
+    """Tell whether a backslash stands before a character that needs no escape."""
+    escapes = re.compile(rf"""\\(?:[\\"'\r\n]|{re.escape(delimiter)})""")
+    return any("\\" in line and "\\" in escapes.sub("", line) for line in file.lines())
+
+
+def _cells(
+    connection: duckdb.DuckDBPyConnection, table: str, trial: Trial, test: str, mark: str
+) -> int:
+    """Count the cells of the table that pass a test with one parameter."""
+    tests = [f"count(*) FILTER ({test.format(f'c{place}')})" for place in range(trial.width)]
+    query = f"SELECT {', '.join(tests)} FROM {table}"  # noqa: S608 - own names
+    [found] = connection.execute(query, [mark] * trial.width).fetchall()
+    return sum(found)
+
+
+def _other_delimiters(
+    file: TextFile, trial: Trial, others: Sequence[Dialect]
+) -> Iterator[tuple[str, int]]:
+    seen = {trial.dialect.delimiter}
+    for other in others:
+        if other.delimiter in seen:
+            continue
+        rows = list(islice(records_of(file, other, 0), GLANCE))
+        if rows and all(row.fields is not None for row in rows):
+            seen.add(other.delimiter)
+            yield other.delimiter, max(len(row.fields or ()) for row in rows)

@@ -1,0 +1,187 @@
+"""One dialect on the whole file: into a DuckDB table, or the first line that it cannot read.
+
+DuckDB reads fast, but some things it lets pass without a word: a spare delimiter at the end of a
+line, blanks around quotes, lines lost where line ends are mixed. So its table is kept only if the
+bytes of all fields, delimiters, quotes and line ends add up to the bytes of the file; otherwise
+the file is read again by ``records``, which is slower and exact, and knows the line of each fault.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from alsolike.data.reading.delimited.dialect import Dialect
+from alsolike.data.reading.delimited.strict_parser import Record, records
+from alsolike.data.reading.files.text_files import TextFile
+from alsolike.data.reading.source_table import Reject
+from alsolike.faults import raise_of_system
+
+GLANCE = 2000
+_BATCH = 1 << 16
+_MOST_COLUMNS = 10_000
+
+
+@dataclass
+class Trial:
+    """What became of one candidate on the whole file."""
+
+    dialect: Dialect
+    width: int
+    lines: list[int] | None = None
+    count: int = 0
+    blank: int = 0
+    breaks: int = 0
+    problem: Record | None = None
+    rejected: list[Reject] = field(default_factory=list)
+    guesses: list[str] = field(default_factory=list)
+
+
+def attempt(
+    connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, dialect: Dialect
+) -> Trial:
+    """Read the whole file into `table` in `dialect`, or say where that fails first."""
+    trial = Trial(dialect, 0)
+    first = ""
+    for record in itertools.islice(records_of(file, dialect, 0), GLANCE):
+        if record.fields is None:
+            trial.problem = record
+            return trial
+        first = first or record.raw
+        trial.width = trial.width or len(record.fields)
+    if not 1 < trial.width <= _MOST_COLUMNS:
+        limit = "at least 2" if trial.width < _MOST_COLUMNS else f"at most {_MOST_COLUMNS:,}"
+        found = f"{limit} columns expected, {trial.width:,} found"
+        trial.problem = Record(1, None, first, found)
+        return trial
+    if not _read_fast(connection, table, file, trial):
+        read_exactly(connection, table, file, trial, stop=True)
+    return trial
+
+
+def _read_fast(
+    connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, trial: Trial
+) -> bool:
+    """Let DuckDB read; True where what it read accounts for every byte of the file."""
+    delimiter, quote, escape = trial.dialect.grammar
+    if file.survey.lone_returns or len(delimiter.encode()) > 4 or not (quote + escape).isascii():
+        return False
+    columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(trial.width))
+    try:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM read_csv(?, delim=?, quote=?, "  # noqa: S608 - own names
+            "escape=?, compression=?, header=false, auto_detect=false, strict_mode=true, "
+            f"hive_partitioning=false, columns={{{columns}}})",
+            [file.pattern, delimiter, quote, escape, file.compression],
+        )
+    except duckdb.Error as error:
+        raise_of_system(error)
+        return False
+    return _adds_up(connection, table, file, trial)
+
+
+def _adds_up(
+    connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, trial: Trial
+) -> bool:
+    delimiter, quote, escape = trial.dialect.grammar
+    survey = file.survey
+    every = [f"c{place}" for place in range(trial.width)]
+    rows, text = _sums(connection, table, ["strlen({0})"], every)
+    feeds = returns = quoting = 0
+    if rows != survey.line_feeds + survey.ends_open:
+        feeds, returns = _sums(connection, table, [_occurrences(10), _occurrences(13)], every)[1:]
+    for mark in dict.fromkeys([quote, escape]):
+        if mark and survey.marks.get(mark, 1):
+            (left,) = _sums(connection, table, [_occurrences(ord(mark))], every)[1:]
+            quoting += file.count(mark) - left
+    line_bytes = survey.line_feeds + survey.returns - feeds - returns
+    delimiters = rows * (trial.width - 1) * len(delimiter.encode())
+    if text + delimiters + line_bytes + quoting + 3 * survey.bom != survey.size:
+        return False
+    trial.count, trial.breaks = rows, feeds
+    trial.blank = survey.line_feeds - feeds + survey.ends_open - rows
+    return trial.blank >= 0
+
+
+def _occurrences(character: int) -> str:
+    mark = f"chr({character})"
+    return (
+        f"CASE WHEN contains({{0}}, {mark}) "
+        f"THEN strlen({{0}}) - strlen(replace({{0}}, {mark}, '')) END"
+    )
+
+
+def _sums(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    expressions: Sequence[str],
+    columns: Sequence[str],
+) -> list[int]:
+    """Count the rows, and sum each expression over all cells of the table."""
+    # One output a column: a sum written over thousands of columns would be too deep to parse.
+    sums = [f"sum({expression.format(name)})" for expression in expressions for name in columns]
+    row = connection.execute(f"SELECT count(*), {', '.join(sums)} FROM {table}").fetchone()  # noqa: S608 - own names
+    rows, *cells = (int(number or 0) for number in row or ())
+    width = len(columns)
+    return [rows, *(sum(cells[at : at + width]) for at in range(0, len(cells), width))]
+
+
+def read_exactly(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file: TextFile,
+    trial: Trial,
+    *,
+    stop: bool,
+) -> None:
+    """Read by rule into `table`; at a problem, stop and note it, or note all as rejects."""
+    columns = ", ".join(f"c{place} VARCHAR" for place in range(trial.width))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
+    trial.lines, rows = [], []
+    trial.blank = trial.breaks = 0
+    for record in records_of(file, trial.dialect, trial.width):
+        if record.fields:
+            rows.append(record.fields)
+            trial.lines.append(record.line)
+            trial.breaks += record.breaks
+        elif record.fields is not None:
+            trial.blank += 1
+        elif stop:
+            trial.problem = record
+            return
+        else:
+            trial.rejected.append(Reject(record.line, record.problem, record.raw))
+        if len(rows) == _BATCH:
+            insert_rows(connection, table, rows, trial.width)
+            rows = []
+    insert_rows(connection, table, rows, trial.width)
+    trial.count = len(trial.lines)
+
+
+def insert_rows(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    rows: Sequence[Sequence[str | None]],
+    width: int,
+) -> None:
+    """Append rows of text to a table of `width` VARCHAR columns; empty texts become NULL."""
+    if not rows:
+        return
+    batch: dict[str, Any] = {}
+    for place, column in enumerate(zip(*rows, strict=True)):
+        cells = np.empty(len(rows), dtype=object)
+        cells[:] = [text or None for text in column]
+        batch[f"c{place}"] = cells
+    connection.register("batch", batch)
+    chosen = ", ".join(f"CAST(c{place} AS VARCHAR)" for place in range(width))
+    connection.execute(f"INSERT INTO {table} SELECT {chosen} FROM batch")  # noqa: S608 - own names
+    connection.unregister("batch")
+
+
+def records_of(file: TextFile, dialect: Dialect, width: int) -> Iterator[Record]:
+    """Yield the records of `file` in `dialect`, malformed and blank ones included."""
+    check = bool(file.survey.not_utf8)
+    return records(file.lines(), dialect.grammar, width=width, check_bytes=check)

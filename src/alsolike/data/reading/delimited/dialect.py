@@ -1,0 +1,285 @@
+r"""How a delimited file is written: what may be asked for, what is tried, and in which order.
+
+Each candidate is tried on the whole file, not on its first lines, and the first one that reads
+every row with one number of columns wins. Quotes are tried as ``"`` doubled, ``"`` with ``\``,
+``\`` as quote and escape (the founding article's), none, and ``'``. "None" needs evidence: a
+field such as ``"Weird Al" Yankovic`` shows that quotes are ordinary characters, while a quote that
+merely stays open is an error. So do ``\`` and ``'``: they must enclose what needs it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from alsolike.data.reading.delimited.strict_parser import Grammar, records
+from alsolike.data.reading.files.text_files import Survey
+from alsolike.errors import SettingError
+
+_DELIMITERS = ("\t", "|", ";", ",", "::", " ")
+_NAMES = {
+    "tab": "\t",
+    "\\t": "\t",
+    "space": " ",
+    "comma": ",",
+    "pipe": "|",
+    "semicolon": ";",
+    "none": "",
+}
+_STANDARD, _ESCAPED, _ARTICLE = ('"', '"'), ('"', "\\"), ("\\", "\\")
+_NONE, _SINGLE, _SINGLE_ESCAPED = ("", ""), ("'", "'"), ("'", "\\")
+_SAMPLE = 200
+
+
+@dataclass(frozen=True)
+class Dialect:
+    r"""How a delimited file is written.
+
+    Parameters
+    ----------
+    delimiter : str
+        Between fields.
+    quote, escape : str
+        Around fields that hold the delimiter or a line end, and before a quote within them; empty
+        for none.
+    header : bool
+        Whether the first line names the columns.
+    reason : str
+        Why this dialect and no other, for people.
+    first_line : str
+        What the first line was taken as, for people, where that is a guess.
+
+    Examples
+    --------
+    >>> print(Dialect("|", "\\", "\\", header=True))
+    delimiter '|', quote '\', escape '\', header yes
+    """
+
+    delimiter: str
+    quote: str
+    escape: str
+    header: bool
+    reason: str = ""
+    first_line: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.marks}, header {'yes' if self.header else 'no'}"
+
+    @property
+    def marks(self) -> str:
+        """The delimiter, quote and escape in words."""
+        return (
+            f"delimiter {shown(self.delimiter)}, quote {shown(self.quote)}, "
+            f"escape {shown(self.escape)}"
+        )
+
+    @property
+    def names_guessed(self) -> bool:
+        """Whether the first line was taken as column names although nobody said so."""
+        return self.header and bool(self.first_line)
+
+    @property
+    def grammar(self) -> Grammar:
+        """What the record reader needs of it."""
+        return Grammar(self.delimiter, self.quote, self.escape)
+
+    def because(self, reason: str) -> "Dialect":
+        """Return the same dialect with another reason."""
+        return replace(self, reason=reason)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the caller fixed of the dialect; None leaves it to be found."""
+
+    delimiter: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    header: bool | None = None
+    prefix: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        delimiter: str | None,
+        quote: str | None,
+        escape: str | None,
+        header: bool | None,
+        prefix: str = "",
+    ) -> "Asked":
+        """Check the options and turn names such as ``tab`` and ``none`` into characters.
+
+        `prefix` is what the names of the options begin with: ``items_`` for the item table.
+
+        Raises
+        ------
+        SettingError
+            A delimiter, quote or escape that cannot be one.
+        """
+        delimiter, quote, escape = (
+            None if text is None else _NAMES.get(text.lower(), text)
+            for text in (delimiter, quote, escape)
+        )
+        if delimiter is not None and (not delimiter or set(delimiter) & set("\r\n\0")):
+            raise SettingError(
+                f"{prefix}delimiter={delimiter!r}: one or more characters, no line ends."
+            )
+        for label, mark in (("quote", quote), ("escape", escape)):
+            if mark and (len(mark) != 1 or mark in "\r\n\0"):
+                raise SettingError(f"{prefix}{label}={mark!r}: one character, or '' for none.")
+            if mark and delimiter and mark in delimiter:
+                raise SettingError(
+                    f"{prefix}{label}={mark!r} is part of the delimiter {delimiter!r}."
+                )
+        if escape and quote == "":
+            raise SettingError(f"{prefix}escape={escape!r} says nothing without a quote.")
+        return cls(delimiter, quote, escape, header, prefix)
+
+
+def candidates(survey: Survey, asked: Asked, named: Sequence[str], least: int) -> list[Dialect]:
+    """Return the dialects worth trying on a file, in order; ``header`` is not decided yet.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the file.
+    asked : Asked
+        What the caller fixed.
+    named : sequence of str
+        Column names asked for: a delimiter under which the first line holds them goes first.
+    least : int
+        The highest column number asked for: a delimiter that gives as many goes first.
+    """
+    lines = _sample_lines(survey)
+    found: list[_Sampled] = []
+    for delimiter in _DELIMITERS if asked.delimiter is None else (asked.delimiter,):
+        sampled = [
+            _sampled(Grammar(delimiter, *pair), lines, named, least)
+            for pair in _quotes(survey, asked, delimiter)
+        ]
+        if asked.delimiter is None and max(one.width for one in sampled) < 2:
+            continue
+        hits, even = max(one.hits for one in sampled), max(one.even for one in sampled)
+        clean = max(one.clean for one in sampled)
+        # Where the names show under one quote and not under another, the other is not meant. One
+        # that cannot read the first row stays, for its fault is what the error must name.
+        found += [
+            one._replace(hits=hits, even=even, clean=clean)
+            for one in sampled
+            if one.hits == hits or not one.width
+        ]
+    best = max((one.hits for one in found), default=0)
+    chosen = [one for one in found if one.hits == best]
+    # Stable: delimiters stay in their order. One that cuts through quotes, such as the semicolon
+    # in 1,"a;b", comes after those that do not.
+    chosen.sort(key=lambda one: (-round(one.even, 1), -round(one.clean, 1)))
+    return [Dialect(*one.grammar, header=False) for one in chosen]
+
+
+class _Sampled(NamedTuple):
+    """How a grammar reads the first lines: names found, width of the first row, share of equals.
+
+    `clean` is the share of rows of equal width without a stray ``"``.
+    """
+
+    grammar: Grammar
+    hits: int
+    width: int
+    even: float
+    clean: float
+
+
+def _sampled(grammar: Grammar, lines: Sequence[str], named: Sequence[str], least: int) -> _Sampled:
+    read = [row for row in records([f"{line}\n" for line in lines], grammar) if row.fields != []]
+    first = (read[0].fields or []) if read else []
+    # Blanks around names say nothing against a delimiter; `place_of` hints at the true names.
+    hits = len(set(named) & {*first, *map(str.strip, first)}) + (len(first) >= least)
+    good = [row for row in read if row.fields is not None]
+    clean = sum('"' not in "".join(row.fields or ()) or '""' in row.raw for row in good)
+    total = max(1, len(read))
+    return _Sampled(grammar, hits, len(first), len(good) / total, clean / total)
+
+
+def quotes_are_ordinary(lines: Iterable[str], delimiter: str) -> bool:
+    r"""Tell whether ``"`` is an ordinary character in `lines`, where some field begins with it.
+
+    It is where more fields close the quote and then go on (``"Weird Al" Yankovic``) than are
+    quoted as a whole. Without any field that begins with a quote there is nothing to doubt.
+
+    Examples
+    --------
+    >>> quotes_are_ordinary(['1|"Weird Al" Yankovic'], "|"), quotes_are_ordinary(['1|"a'], "|")
+    (True, False)
+    """
+    between = re.escape(delimiter)
+    quoted = re.compile(rf'"(?:[^"]++|"")*+"(?P<whole>[ \t]*(?={between}|[\r\n]|$))?')
+    opened = wholes = going_on = 0
+    for line in lines:
+        position = 0
+        while position >= 0:
+            if line.startswith('"', position):
+                opened += 1
+                found = quoted.match(line, position)
+                if found is None:  # it stays open to the end of the line
+                    break
+                is_whole = found["whole"] is not None
+                wholes += is_whole
+                going_on += not is_whole
+                position = found.end() if is_whole else position + 1
+            position = line.find(delimiter, position)
+            position = position + len(delimiter) if position >= 0 else position
+    return not opened or going_on > wholes
+
+
+def describe(chosen: Dialect, failures: Sequence[tuple[Dialect, int, str]]) -> str:
+    """Say in words why `chosen` was taken after the `failures` (dialect, line, problem)."""
+    told = {
+        (dialect.quote, line): f"quote {shown(dialect.quote)} fails at line {line} ({problem})"
+        for dialect, line, problem in failures
+        if dialect.delimiter == chosen.delimiter
+    }
+    return "; ".join(["reads every row", *told.values()])
+
+
+def _quotes(survey: Survey, asked: Asked, delimiter: str) -> list[tuple[str, str]]:
+    double, back, single = (survey.marks[mark] > 0 for mark in ('"', "\\", "'"))
+    tried = [_STANDARD]
+    if double and back:
+        tried.append(_ESCAPED)
+    if back:
+        tried.append(_ARTICLE)
+    if double or back or single:
+        tried.append(_NONE)
+    if single:
+        tried.append(_SINGLE)
+    if single and back:
+        tried.append(_SINGLE_ESCAPED)
+    if asked.quote is not None:
+        own = asked.quote
+        tried = [(own, own), (own, "\\")] if own == '"' and back else [(own, own)]
+    if asked.escape is not None:
+        tried = [(quote, asked.escape) for quote, _ in tried if quote] or [_NONE]
+    return [pair for pair in dict.fromkeys(tried) if not pair[0] or pair[0] not in delimiter]
+
+
+def _sample_lines(survey: Survey) -> list[str]:
+    lines = [line for line in re.split(r"\r\n|\n|\r", survey.head) if line.strip()]
+    is_whole = len(survey.head.encode()) + 3 * survey.bom >= survey.size
+    # The last line of the head may be cut, so it counts only where it is the only one.
+    return lines[: max(1, min(_SAMPLE, len(lines) - (not is_whole)))]
+
+
+def is_number(text: str) -> bool:
+    """Tell whether `text` is a number as Python writes them, finite or not."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def shown(mark: str) -> str:
+    """Return a delimiter, quote or escape for people."""
+    if not mark:
+        return "none"
+    return "tab" if mark == "\t" else f"'{mark}'"

@@ -1,0 +1,236 @@
+"""Delimited text into a DuckDB table: its dialect found, its first line judged, its lines known."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from itertools import islice
+
+import duckdb
+
+from alsolike.data.reading.delimited.attempts import Trial, records_of
+from alsolike.data.reading.delimited.detection import choose
+from alsolike.data.reading.delimited.dialect import Asked, Dialect, candidates
+from alsolike.data.reading.delimited.header import first_row
+from alsolike.data.reading.delimited.preamble import lines_before
+from alsolike.data.reading.files.text_files import QUOTES, TextFile
+from alsolike.data.reading.source_table import Loaded, shortened
+from alsolike.errors import DataError
+
+_SHOWN_NAMES = 6
+_SHOWN_LINES = 100
+_DELIMITED = re.compile(r"[,;|\t]")
+
+
+def load_delimited(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file: TextFile,
+    asked: Asked,
+    wanted: Sequence[str | int],
+    *,
+    reject: bool,
+) -> Loaded:
+    """Read `file` into `table`, finding its dialect.
+
+    Raises
+    ------
+    DataError
+        No candidate reads the whole file, and malformed lines are not to be rejected; or lines
+        stand before the table.
+    """
+    if file.survey.not_utf8 and not reject:
+        raise DataError(_not_utf8(file))
+    names, least = _asked_for(wanted)
+    if asked.quote is None:
+        _refuse_quoted_lines(file)
+    tried = candidates(file.survey, asked, names, least)
+    if not tried:
+        first = file.survey.head.strip().splitlines()[:1]
+        if not first:
+            raise DataError(f"{file.name}, line 1: rows expected, found blank lines alone.")
+        before = lines_before(file, asked, names, least)
+        raise DataError(
+            f"{file.name}, {before.text}"
+            if before
+            else f"{file.name}, line 1: at least 2 columns expected, but no delimiter was found "
+            f"in {shortened(first[0] if first else '')!r}. Pass {asked.prefix}delimiter=."
+        )
+    try:
+        trial = choose(connection, table, file, tried, asked, reject=reject)
+    except DataError as error:
+        before = lines_before(file, asked, names, least)
+        if before is None:
+            raise
+        if before.sure:
+            raise DataError(f"{file.name}, {before.text}") from error
+        raise DataError(f"{error} Or else {before.text}") from error
+    return _loaded(connection, table, file, trial, asked, wanted)
+
+
+def _refuse_quoted_lines(file: TextFile) -> None:
+    """Raise DataError where each line, perhaps but the first, is quoted as a whole."""
+    lines = [line.rstrip("\r\n") for line in islice(file.lines(), _SHOWN_LINES) if line.strip()]
+    for mark in QUOTES if lines else ():
+        text = re.escape(mark)
+        whole = re.compile(f"{text}(?:[^{text}]|{text}{text})*{text}")
+        quoted = [whole.fullmatch(line) is not None for line in lines]
+        if not all(quoted[1:] or quoted) or not all(map(_DELIMITED.search, lines)):
+            continue
+        name, packed = shlex.quote(file.name), file.unpacked_by
+        edit = shlex.quote(f"s/^{text}//; s/{text}\\r*$//; s/{text}{text}/{text}/g")
+        command = f"{packed} -dc {name} | sed {edit}" if packed else f"sed {edit} {name}"
+        raise DataError(
+            f"{file.name}: each line is quoted as a whole, such as {shortened(lines[-1])!r}, which "
+            f"makes it one field. Take these quotes away: {command} > {shlex.quote(file.new_name)}"
+        )
+
+
+def _loaded(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file: TextFile,
+    trial: Trial,
+    asked: Asked,
+    wanted: Sequence[str | int],
+) -> Loaded:
+    sample = connection.execute(f"SELECT * FROM {table} ORDER BY rowid LIMIT 1000").fetchall()  # noqa: S608
+    rows = [tuple(text or "" for text in row) for row in sample]
+    header, told = _header(file, trial, rows, asked, wanted)
+    dialect = Dialect(*trial.dialect.grammar, header, trial.dialect.reason, told)
+    warnings = [*trial.guesses]
+    if told:
+        other = f"{asked.prefix}header={not header}"
+        is_wrong = "it is a row" if header else "it names the columns"
+        warnings.append(f"{file.name}: {told}. If {is_wrong}, pass {other}.")
+    if file.bent and trial.breaks:
+        warnings.append(
+            f"{file.name}: line ends within quotes are read as LF, for the packed file does not "
+            "say whether they are CRLF. To keep them, unpack it (zstd -d) and read the plain text."
+        )
+    names = rows[0] if header and rows else tuple("" for _ in range(trial.width))
+    if header:
+        warnings += _names_again(connection, table, file, trial, names)
+    warnings += _before(file, asked, wanted, names, None if trial.rejected else rows)
+
+    def locate(wanted_rows: Sequence[int]) -> list[tuple[int, str]]:
+        return _located(file, dialect, trial.width, wanted_rows)
+
+    return Loaded(
+        name=file.name,
+        format="text",
+        table=table,
+        names=names,
+        types=("VARCHAR",) * trial.width,
+        locate=locate,
+        dialect=dialect,
+        skip=int(header),
+        rows=trial.count - int(header),
+        blank=trial.blank,
+        rejected=trial.rejected,
+        warnings=warnings,
+        prefix=asked.prefix,
+    )
+
+
+def _names_again(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file: TextFile,
+    trial: Trial,
+    names: Sequence[str],
+) -> list[str]:
+    """Say so where later rows are equal to the line of names."""
+    equal = " AND ".join(f"coalesce(c{place}, '') = ?" for place in range(len(names)))
+    [(count, first)] = connection.execute(
+        f"SELECT count(*), min(rowid) FROM {table} WHERE rowid > 0 AND {equal}",  # noqa: S608 - own names
+        list(names),
+    ).fetchall()
+    if not count:
+        return []
+    ((line, _),) = _located(file, trial.dialect, trial.width, [first])
+    found = f"line {line} is" if count == 1 else f"{count:,} rows, from line {line} on, are"
+    it = "It is read as a row" if count == 1 else "They are read as rows"
+    return [
+        f"{file.name}: {found} equal to the line that names the columns, as where files were "
+        f"joined with all their first lines. {it}; remove what is none."
+    ]
+
+
+def _header(
+    file: TextFile,
+    trial: Trial,
+    rows: Sequence[Sequence[str]],
+    asked: Asked,
+    wanted: Sequence[str | int],
+) -> tuple[bool, str]:
+    """Return whether the first row names the columns, and what to say where that is a guess."""
+    if asked.header is not None:
+        return asked.header, ""
+    if not all(map(_is_place, wanted)):
+        return True, ""
+    found = first_row(rows)
+    if found.sure or not rows:
+        return found.header, ""
+    shown = ", ".join(repr(shortened(cell)) for cell in rows[0][:_SHOWN_NAMES])
+    more = ", ..." if len(rows[0]) > _SHOWN_NAMES else ""
+    ((line, _),) = _located(file, trial.dialect, trial.width, [0])
+    taken = "column names" if found.header else "a row"
+    number = "" if line == 1 else f" (line {line})"
+    return found.header, f"first line taken as {taken}: {shown}{more}{number}"
+
+
+def _before(
+    file: TextFile,
+    asked: Asked,
+    wanted: Sequence[str | int],
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]] | None,
+) -> list[str]:
+    """Raise DataError where lines stand before the table for sure; else return a warning."""
+    named, least = _asked_for(wanted)
+    if set(named) <= set(names) and named:
+        return []
+    before = lines_before(file, asked, named, least, rows)
+    if before is None:
+        return []
+    if before.sure:
+        raise DataError(f"{file.name}, {before.text}")
+    return [f"{file.name}: perhaps {before.text}"]
+
+
+def _located(
+    file: TextFile, dialect: Dialect, width: int, wanted: Sequence[int]
+) -> list[tuple[int, str]]:
+    """Find the lines of some rows of the table, which ascend."""
+    found: list[tuple[int, str]] = []
+    ahead = iter(wanted)
+    target = next(ahead, None)
+    good = (record for record in records_of(file, dialect, width) if record.fields)
+    for row, record in enumerate(good):
+        if target is None:
+            break
+        if row == target:
+            found.append((record.line, record.raw))
+            target = next(ahead, None)
+    return found
+
+
+def _not_utf8(file: TextFile) -> str:
+    name, packed = shlex.quote(file.name), file.unpacked_by
+    convert = "iconv -f LATIN1 -t UTF-8"
+    command = f"{packed} -dc {name} | {convert}" if packed else f"{convert} {name}"
+    return (
+        f"{file.name}, line {file.survey.not_utf8_line}: {file.survey.not_utf8}. If the file is "
+        f"Latin-1, convert it: {command} > {shlex.quote(file.new_name)}; or set such lines aside "
+        "with on_error='reject', rejects='file'."
+    )
+
+
+def _asked_for(wanted: Sequence[str | int]) -> tuple[list[str], int]:
+    """Return the columns asked for by name, and the highest number asked for, at least 2."""
+    named = [ref for ref in wanted if isinstance(ref, str) and not _is_place(ref)]
+    return named, max([2, *(int(ref) for ref in wanted if _is_place(ref))])
+
+
+def _is_place(ref: object) -> bool:
+    return isinstance(ref, int) or (isinstance(ref, str) and ref.isascii() and ref.isdigit())

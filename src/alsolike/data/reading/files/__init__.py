@@ -1,0 +1,1 @@
+"""Recognise, check and unpack files."""

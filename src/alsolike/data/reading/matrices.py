@@ -1,0 +1,75 @@
+"""A users x items matrix to pairs: the row and column numbers become the ids."""
+
+from typing import Any
+
+import numpy as np
+
+from alsolike.data.interactions import Interactions, check_matrix
+from alsolike.data.reading.cleaning.aggregate import Pairs, merge
+from alsolike.data.reading.cleaning.assemble import assembled, numbered
+from alsolike.data.reading.cleaning.rows import Counts, Rules
+from alsolike.data.reading.source_table import Loaded
+from alsolike.errors import DataError
+
+
+def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, Loaded, Counts, Pairs, int]:
+    """Read a SciPy matrix; a cell stored more than once is a repeated pair.
+
+    Returns
+    -------
+    interactions : Interactions
+        All users and items, those without interactions included.
+    loaded, counts, pairs, dropped
+        What the report tells of: the source, its odd cells, repeats, and pairs come to nothing.
+
+    Raises
+    ------
+    DataError
+        It is no matrix of numbers, a value is not allowed, or none is an interaction.
+    """
+    check_matrix(matrix)
+    if not all(matrix.shape):
+        raise DataError(f"The {matrix.shape[0]:,} x {matrix.shape[1]:,} matrix is empty.")
+    cells = matrix.tocoo()
+    values = np.asarray(cells.data, dtype=np.float64)
+    loaded = Loaded(
+        f"the {cells.shape[0]:,} x {cells.shape[1]:,} matrix",
+        "SciPy",
+        "",
+        (),
+        (),
+        lambda wanted_rows: [(row + 1, "") for row in wanted_rows],
+        rows=len(values),
+        unit="cell",
+    )
+    faulty = np.flatnonzero(~np.isfinite(values))
+    negative = np.flatnonzero(values < 0)
+    refused = negative if rules.negative == "error" else negative[:0]
+    for places, problem in ((faulty, "a finite value"), (refused, "a value above 0")):
+        if len(places):
+            row, column = int(cells.row[places[0]]), int(cells.col[places[0]])
+            raise DataError(
+                f"{loaded.name}, row {row}, column {column}: {problem} expected, found "
+                f"{values[places[0]]:g}. Mend it, or see negative=."
+            )
+    live = values != 0
+    counts = Counts(zeros=int(np.count_nonzero(~live)), negatives=len(negative))
+    users, user_codes = numbered(cells.shape[0], "user")
+    items, item_codes = numbered(cells.shape[1], "item")
+    pairs = merge(
+        user_codes[cells.row[live]],
+        item_codes[cells.col[live]],
+        values[live],
+        None,
+        n_items=max(1, len(items)),
+        rule=rules.repeats,
+    )
+    if rules.repeats == "error" and pairs.merged:
+        raise DataError(f"{loaded.name}: {pairs.repeated:,} cells are stored more than once.")
+    interactions, dropped = assembled(pairs, users, items, rules, loaded.name)
+    if not interactions.n_interactions:
+        raise DataError(
+            f"{loaded.name}: none of its {loaded.rows:,} stored cells is an interaction, a value "
+            "that is not 0."
+        )
+    return interactions, loaded, counts, pairs, dropped

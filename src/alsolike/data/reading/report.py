@@ -1,0 +1,187 @@
+"""`ReadReport`: what reading found, dropped and merged; nothing that was left out goes unsaid."""
+
+from dataclasses import dataclass
+
+from alsolike.data.reading.cleaning.time_units import shown
+from alsolike.data.reading.delimited.dialect import Dialect
+from alsolike.tables import wrapped
+
+# What a page says together, in one line; warnings are said on their own.
+_IN_ONE = ("source", "rows", "users", "items", "interactions", "warning")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadReport:
+    """The counts of one reading. ``str()`` gives lines for people, `facts` pairs for a page.
+
+    Of text, ``rows + rejected + blank`` are the records after the header.
+
+    Parameters
+    ----------
+    source, format : str
+        What was read.
+    dialect, items_dialect : Dialect or None
+        Of the likes and of the item table, where they are delimited text.
+    rows, blank, rejected : int
+        Rows accepted, blank lines, lines set aside.
+    duplicates : int
+        Rows equal to an earlier one in every column.
+    duplicates_rule : str
+        What became of them: "drop", "keep".
+    missing : int
+        Rows without a user or an item, dropped.
+    zeros : int
+        Rows with the value 0 (no interaction), dropped.
+    negatives : int
+        Rows with a value below 0.
+    negative_rule : str
+        What became of them: "error", "net", "dislike".
+    netted : int
+        Pairs whose sum is not positive (net) or exactly 0, dropped.
+    repeated, merged : int
+        Pairs that occur more than once, and the rows beyond the first of each.
+    repeats_rule : str
+        What became of them: "sum", "count", "once", "max", "error".
+    dislikes : int
+        Pairs kept with a value below 0.
+    items_without_row, conflicting : int
+        Items that the item table does not know; items with more than one name, image, link or
+        row, of which the first stays.
+    items_rows_without_id, items_rows_repeated : int
+        Rows of the item table without an id, and beyond the first of an id.
+    items_blank, items_rejected : int
+        Lines of the item table that are blank, or were set aside.
+    users, items, interactions : int
+        What came of it.
+    first_time, last_time : float or None
+        The range of the times, seconds since 1970, where there are times.
+    warnings : tuple of str
+        What was guessed and might be meant otherwise, with the way out.
+    """
+
+    source: str
+    format: str
+    dialect: Dialect | None = None
+    items_dialect: Dialect | None = None
+    rows: int = 0
+    blank: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    duplicates_rule: str = "drop"
+    missing: int = 0
+    zeros: int = 0
+    negatives: int = 0
+    negative_rule: str = "error"
+    netted: int = 0
+    repeated: int = 0
+    merged: int = 0
+    repeats_rule: str = "sum"
+    dislikes: int = 0
+    items_without_row: int = 0
+    conflicting: int = 0
+    items_rows_without_id: int = 0
+    items_rows_repeated: int = 0
+    items_blank: int = 0
+    items_rejected: int = 0
+    users: int = 0
+    items: int = 0
+    interactions: int = 0
+    first_time: float | None = None
+    last_time: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> int:
+        """Records after the header: accepted, rejected and blank."""
+        return self.rows + self.rejected + self.blank
+
+    @property
+    def density(self) -> float:
+        """Filled share of the users x items table, from 0 to 1."""
+        cells = self.users * self.items
+        return self.interactions / cells if cells else 0.0
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return (label, text) pairs; what did not occur is left out, save duplicates, repeats."""
+        told: list[tuple[str, str]] = [("source", f"{self.source} ({self.format})")]
+        if self.dialect is not None:
+            told.append(("dialect", _dialect(self.dialect)))
+        if self.items_dialect is not None:
+            told.append(("dialect of the item table", _dialect(self.items_dialect)))
+        for table, dialect in (("", self.dialect), (" of the item table", self.items_dialect)):
+            if dialect is not None and dialect.first_line:
+                told.append((f"header{table}", f"{dialect.first_line} (a guess)"))
+        after = " after the first line" if self.dialect and self.dialect.names_guessed else ""
+        told.append(("rows", f"{self.rows:,}{after}"))
+        kept = "kept" if self.duplicates_rule == "keep" else "dropped"
+        told += _unless_zero("blank lines", self.blank, "skipped")
+        told += _unless_zero("malformed lines", self.rejected, "rejected")
+        told.append(("duplicate rows", f"{self.duplicates:,} {kept} (equal in every column)"))
+        told += _unless_zero("rows without a user or an item", self.missing, "dropped")
+        told += _unless_zero("rows with the value 0", self.zeros, "dropped")
+        outcomes = {"net": "netted per pair", "dislike": "kept as dislikes"}
+        told += _unless_zero(
+            "rows with a negative value",
+            self.negatives,
+            outcomes.get(self.negative_rule, self.negative_rule),
+        )
+        told.append(
+            (
+                "repeated pairs",
+                f"{self.repeated:,} ({self.merged:,} further rows; rule: {self.repeats_rule})",
+            )
+        )
+        told += _unless_zero("pairs that came to nothing", self.netted, "dropped")
+        told += _unless_zero("dislikes", self.dislikes, "kept below zero")
+        told += _unless_zero(
+            "items that the item table lacks", self.items_without_row, "left without text"
+        )
+        told += _unless_zero(
+            "items with differing texts", self.conflicting, "the first of each stays"
+        )
+        told += _unless_zero("blank lines of the item table", self.items_blank, "skipped")
+        told += _unless_zero("malformed lines of the item table", self.items_rejected, "rejected")
+        told += _unless_zero("item rows without an id", self.items_rows_without_id, "ignored")
+        told += _unless_zero("repeated item rows", self.items_rows_repeated, "ignored")
+        told += [
+            ("users", f"{self.users:,}"),
+            ("items", f"{self.items:,}"),
+            ("interactions", f"{self.interactions:,} ({100 * self.density:.3f} % filled)"),
+        ]
+        if self.first_time is not None and self.last_time is not None:
+            told.append(("times", f"{shown(self.first_time)} to {shown(self.last_time)} (UTC)"))
+        told += [("warning", warning) for warning in self.warnings]
+        return told
+
+    def brief(self, width: int) -> str:
+        """Return what was read and what was dropped or merged, without why the dialect is so."""
+        none = {"duplicate rows": self.duplicates, "repeated pairs": self.repeated}
+        dialects, counts = [], []
+        for label, text in self.facts():
+            if label.startswith("dialect"):
+                end = text.find("; ", text.find(", header "))  # a delimiter may hold "; "
+                short = text if end < 0 else f"{text[:end]}; --verbose says more)"
+                dialects.append(f"{label}: {short}")
+            elif label not in _IN_ONE and none.get(label, 1):
+                counts.append(f"{label}: {text}")
+        told = [
+            f"{self.source} ({self.format}): {self.rows:,} rows",
+            *dialects,
+            *filter(None, ["; ".join(counts)]),
+            f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions, "
+            f"{100 * self.density:.3f} % filled",
+        ]
+        return "\n".join(wrapped(line, width, indent=2) for line in told)
+
+    def __str__(self) -> str:
+        told = self.facts()
+        width = max(len(label) for label, _ in told)
+        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in told)
+
+
+def _dialect(dialect: Dialect) -> str:
+    return f"{dialect} ({dialect.reason})" if dialect.reason else str(dialect)
+
+
+def _unless_zero(label: str, count: int, outcome: str) -> list[tuple[str, str]]:
+    return [(label, f"{count:,} {outcome}")] if count else []

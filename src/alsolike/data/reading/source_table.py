@@ -1,0 +1,111 @@
+"""A source as it stands in DuckDB, and the lines of it that were set aside."""
+
+import csv
+import io
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from alsolike.data.reading.delimited.dialect import Dialect
+from alsolike.errors import SettingError
+from alsolike.writing import write_text
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A line that was set aside: where it stands (0: no line), why, and what it says."""
+
+    line: int
+    reason: str
+    text: str
+
+
+class Odd(NamedTuple):
+    """A cell that cannot be an id: its row from 0, how it looks, and its type."""
+
+    row: int
+    shown: str
+    kind: str
+
+
+@dataclass
+class Loaded:
+    """A source that stands in a DuckDB table with columns c0, c1, ...
+
+    Rows below `skip` are not data (a header). `locate` turns ascending row numbers into
+    (line, text) pairs; `unit` is what such a number counts, "line" or "row". `odd` knows the
+    columns of texts that were something else before, and can hold no ids; `narrow` names those
+    that came as "float16" or "float32". `warnings` say what was guessed, or may have been meant
+    otherwise, and the way out. `prefix` is what the names of its options begin with.
+    """
+
+    name: str
+    format: str
+    table: str
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    locate: Callable[[Sequence[int]], list[tuple[int, str]]]
+    dialect: Dialect | None = None
+    skip: int = 0
+    rows: int = 0
+    blank: int = 0
+    rejected: list[Reject] = field(default_factory=list)
+    unit: str = "line"
+    odd: dict[int, Odd] = field(default_factory=dict)
+    narrow: dict[int, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    prefix: str = ""
+
+
+def where(loaded: Loaded, row: int) -> str:
+    """Say where a row of the table stands in its source."""
+    ((line, _),) = loaded.locate([row])
+    return f"{loaded.name}, {loaded.unit} {line}"
+
+
+def shortened(text: str) -> str:
+    """Return a line for a message: without its end, cut, bytes that are not UTF-8 as escapes."""
+    shown = text.rstrip("\r\n").encode("utf-8", "backslashreplace").decode()
+    return shown if len(shown) <= 80 else shown[:77] + "..."
+
+
+def label_of(loaded: Loaded, place: int) -> str:
+    """Return a column's name, or its number where it has none."""
+    return repr(loaded.names[place]) if loaded.names[place] else str(place + 1)
+
+
+def refuse_overwriting(rejects: str | os.PathLike[str], *sources: object) -> None:
+    """Raise SettingError where `rejects` would overwrite what is read."""
+    for source in sources:
+        if isinstance(source, (str, os.PathLike)) and _is_same(Path(rejects), Path(source)):
+            raise SettingError(
+                f"rejects={os.fspath(rejects)!r} is the file that is read, and would be "
+                "overwritten. Give the rejected lines a file of their own."
+            )
+
+
+def write_rejects(path: str | os.PathLike[str], likes: Loaded, items: Loaded | None = None) -> None:
+    """Write line, reason and text as CSV, bytes that are not UTF-8 as escapes.
+
+    With an item table the lines of both are there, and a column before these names the file.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    tables = [likes] if items is None else [likes, items]
+    writer.writerow(["file"] * (len(tables) - 1) + ["line", "reason", "text"])
+    for table in tables:
+        file = [table.name] * (len(tables) - 1)
+        for reject in sorted(table.rejected, key=lambda entry: entry.line):
+            text = reject.text.rstrip("\r\n").encode("utf-8", "surrogateescape")
+            shown = text.decode("utf-8", "backslashreplace")
+            writer.writerow([*file, reject.line, reject.reason, shown])
+    write_text(path, out.getvalue())
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.resolve() == other.resolve() or one.samefile(other)
+    except (OSError, ValueError):  # one of them is not there, or no path at all
+        return False

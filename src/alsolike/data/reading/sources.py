@@ -1,0 +1,332 @@
+"""Whatever holds a table (a file, a frame) into DuckDB, and what its columns may be used for."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from alsolike.cleanup import no_room, scratch_folder
+from alsolike.data.reading.delimited.dialect import Asked
+from alsolike.data.reading.delimited.load import load_delimited
+from alsolike.data.reading.files.folders import pattern_of
+from alsolike.data.reading.files.text_files import SEALED, existing, kind_of, open_text
+from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
+from alsolike.data.reading.json_lines import is_json, load_json_lines
+from alsolike.data.reading.source_table import Loaded, Odd, label_of, where
+from alsolike.errors import DataError, SettingError
+from alsolike.faults import (
+    expect_address_space,
+    expect_open_files,
+    is_interrupt,
+    of_duckdb,
+    out_of_memory,
+    raise_of_system,
+)
+from alsolike.hints import did_you_mean
+from alsolike.machine import processors
+
+Ref = str | int
+
+_TEXT_TYPES = ("VARCHAR", "UUID", "ENUM")
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_WHOLE_TYPES = (*_WHOLE, *(f"U{name}" for name in _WHOLE))
+_FLOAT_TYPES = ("FLOAT", "DOUBLE", "DECIMAL")
+# Bytes that are free again when all is closed: where memory is short DuckDB crashes without.
+_RESERVE = 64 << 20
+# Addresses that DuckDB reserves when it starts, as measured; with fewer it may crash, too.
+_LEAST = 64 << 20
+_DATABASE, _EACH_THREAD = (580 << 20) + _RESERVE + _LEAST, 88 << 20
+_FILES = 4  # that DuckDB opens; it crashes where it may not
+_WAYS = {
+    "bytes": "Turn the bytes into text first, by decoding them",
+    "BLOB": "Turn the bytes into text first, by decoding them",
+    "Enum": "Turn the column into the values of its members first",
+}
+_NUMBER = re.compile(r"[0-9]+", re.ASCII)
+
+
+@contextlib.contextmanager
+def workspace(threads: int | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """Give a sealed in-memory DuckDB of our own and a scratch folder, both gone afterwards.
+
+    An error of DuckDB that leaves the block becomes one of ours, an interruption KeyboardInterrupt.
+    """
+    if threads is not None and threads < 1:
+        raise SettingError(f"threads={threads}: at least 1.")
+    with scratch_folder() as scratch:
+        try:
+            expect_open_files(_FILES)
+        except OSError as error:
+            raise no_room(scratch, error) from error
+        settings = dict(SEALED) | {"temp_directory": str(scratch)}
+        if threads is not None:
+            settings["threads"] = threads
+        needed = _DATABASE + _EACH_THREAD * (threads or processors())
+        by_one = None if threads == 1 else _DATABASE + _EACH_THREAD
+        if (left := expect_address_space(needed, by_one=by_one)) is not None:
+            settings["memory_limit"] = f"{left - needed + _LEAST >> 20}MiB"
+        reserve = bytearray(_RESERVE)
+        try:
+            with duckdb.connect(":memory:", config=settings) as connection:
+                try:
+                    connection.execute("SET TimeZone = 'UTC'")
+                    connection.execute("SET enable_progress_bar = false")
+                    yield connection, scratch
+                finally:
+                    del reserve
+        except duckdb.Error as error:
+            raise of_duckdb(error) from error
+        except RuntimeError as error:
+            if is_interrupt(error):
+                raise KeyboardInterrupt from error
+            raise
+        except SystemError as error:  # what an array of DuckDB's makes of too little memory
+            if isinstance(error.__cause__, MemoryError):
+                raise out_of_memory(str(error.__cause__) or "an array") from error
+            raise
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    scratch: Path,
+    table: str,
+    source: Any,
+    asked: Asked,
+    *,
+    ids: Sequence[Ref | None],
+    scalars: Sequence[Ref | None] = (),
+    reject: bool = False,
+) -> Loaded:
+    """Bring `source` into the DuckDB table `table`, all columns and all rows.
+
+    Parameters
+    ----------
+    connection, scratch : from `workspace`
+        Where to.
+    table : str
+        A name of our own.
+    source : path or frame
+        A text, Parquet or JSON-lines file, or a pandas, Polars or PyArrow table.
+    asked : Asked
+        What is fixed of the dialect.
+    ids, scalars : sequence of str, int or None
+        The columns that will be used as ids and as plain values.
+    reject : bool
+        Set malformed lines aside instead of raising.
+
+    Raises
+    ------
+    DataError
+        The source cannot be read as it is.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return _load_frame(connection, table, source)
+    path = existing(source)
+    kind = kind_of(path)
+    if kind == "parquet":
+        return _load_parquet(connection, table, path)
+    file = open_text(path, scratch)
+    if kind == "json" or (asked.delimiter is None and is_json(file.survey.head)):
+        return load_json_lines(connection, table, file, ids, scalars, reject=reject)
+    wanted = [ref for ref in (*ids, *scalars) if ref is not None]
+    return load_delimited(connection, table, file, asked, wanted, reject=reject)
+
+
+def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
+    """Return the position of a column: an exact name wins over a number that counts from 1.
+
+    Of text a number is always a number, for a cell of the first row may happen to be the same.
+
+    Raises
+    ------
+    DataError
+        There is no such column, or its name occurs more than once.
+    """
+    width, hint = len(loaded.types), ""
+    is_number = _NUMBER.fullmatch(str(ref)) is not None or isinstance(ref, int)
+    hits = [place for place, name in enumerate(loaded.names) if name == str(ref)]
+    if is_number and loaded.dialect is not None:
+        hint = f" Column {hits[0] + 1} is named {str(ref)!r}: pass its number." if hits else ""
+        hits = []
+    if len(hits) == 1:
+        return hits[0]
+    if hits:
+        numbers = " and ".join(str(place + 1) for place in hits)
+        raise DataError(
+            f"{loaded.name}: {role} column {ref!r} occurs {len(hits)} times (columns {numbers}). "
+            "Pass its number instead of its name."
+        )
+    if isinstance(ref, int) or _NUMBER.fullmatch(ref):
+        if 1 <= int(ref) <= width:
+            return int(ref) - 1
+        raise DataError(
+            f"{loaded.name}: {role} column {ref} is out of range; there are {width} columns, "
+            f"counted from 1.{hint}"
+        )
+    names = [name for name in loaded.names if name]
+    if not names:
+        raise DataError(
+            f"{loaded.name}: {role} column {ref!r} asked for, but no line names the columns. "
+            f"Pass a number from 1 to {width}, or {loaded.prefix}header=True."
+        )
+    hint = did_you_mean(ref, names, cutoff=0.5)
+    if not hint and loaded.dialect is not None:
+        hint = " If the first line is a row, give all columns by number."
+    listed = ", ".join(map(repr, names[:30])) + (", ..." if len(names) > 30 else "")
+    raise DataError(f"{loaded.name}: no {role} column {ref!r}; the columns are {listed}.{hint}")
+
+
+def id_text(connection: duckdb.DuckDBPyConnection, loaded: Loaded, place: int, role: str) -> str:
+    """Return the SQL expression that gives an id column as text.
+
+    Whole numbers that came as floats (pandas makes them so where ids are missing) become their
+    digits.
+
+    Raises
+    ------
+    DataError
+        A cell is something else, such as a fraction, a truth value, bytes or a list.
+    """
+    column, kind = f"c{place}", loaded.types[place]
+    text = f"CAST({column} AS VARCHAR)"
+    odd = loaded.odd.get(place)
+    if odd is None and (kind.startswith(_TEXT_TYPES) or kind in _WHOLE_TYPES):
+        return text
+    is_odd = f"{column} IS NOT NULL"
+    if kind.startswith(_FLOAT_TYPES):
+        kind = kind if kind.startswith("DECIMAL") else float_kind(loaded, place)
+        number = f"CAST({column} AS DOUBLE)"
+        limit = CERTAIN_BELOW.get(kind)
+        exact = "" if limit is None else f"OR abs({column}) >= {limit}"
+        is_odd = f"NOT isnan({number}) AND ({number} <> trunc({number}) {exact})"
+        text = (
+            f"CASE WHEN isnan({number}) THEN NULL "
+            f"ELSE CAST(CAST({column} AS HUGEINT) AS VARCHAR) END"
+        )
+    if odd is None:
+        found = connection.execute(
+            f"SELECT rowid, CAST({column} AS VARCHAR) FROM {loaded.table} WHERE {is_odd} "  # noqa: S608 - own names
+            f"AND rowid >= {loaded.skip} ORDER BY rowid LIMIT 1"
+        ).fetchone()
+        odd = None if found is None else Odd(found[0], found[1], kind)
+    if odd is not None:
+        raise DataError(
+            f"{where(loaded, odd.row)}, column {label_of(loaded, place)}: {role} ids are text or "
+            f"whole numbers{_misfit(odd)}"
+        )
+    return text
+
+
+def float_kind(loaded: Loaded, place: int) -> str:
+    """Return the width that a column of floats came in: "float16", "float32" or "float64"."""
+    default = "float32" if loaded.types[place] == "FLOAT" else "float64"
+    return loaded.narrow.get(place, default)
+
+
+def _misfit(odd: Odd) -> str:
+    """Say why a cell is no id, and what to do about it."""
+    limit = CERTAIN_BELOW.get("float64" if odd.kind == "float" else odd.kind)
+    if limit is None or not float(odd.shown).is_integer():
+        way_out = _WAYS.get(odd.kind, "Turn the column into text first")
+        return f", found {odd.shown[:80]} of type {odd.kind}. {way_out}."
+    return (
+        f"; those of {odd.kind} are certain below 2^{limit.bit_length() - 1} = {limit:,} only, "
+        f"found {float(odd.shown):.0f}, which may have lost digits. Turn the column into text or "
+        "integers where it was first read, before it became floats."
+    )
+
+
+def number_of(loaded: Loaded, place: int) -> str:
+    """Return the SQL expression that gives a value column as DOUBLE; NULL where it is none."""
+    column = f"c{place}"
+    if loaded.types[place] == "VARCHAR":
+        return f"CASE WHEN contains({column}, '_') THEN NULL ELSE TRY_CAST({column} AS DOUBLE) END"
+    return f"TRY_CAST({column} AS DOUBLE)"
+
+
+def _load_parquet(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> Loaded:
+    try:
+        names, types = _described(
+            connection,
+            "SELECT * FROM read_parquet(?, hive_partitioning=false)",
+            [pattern_of(path)],
+        )
+        listed = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names)
+        renamed = ", ".join(f"c{place}" for place in range(len(names)))
+        connection.execute(
+            f"CREATE TEMP TABLE {table} AS SELECT * FROM (SELECT {listed} FROM read_parquet(?, "  # noqa: S608
+            f"hive_partitioning=false)) AS source({renamed})",
+            [pattern_of(path)],
+        )
+        # DuckDB makes 32 bits of 16, which hides that digits are gone.
+        found = connection.execute(
+            "SELECT name FROM parquet_schema(?) WHERE CAST(logical_type AS VARCHAR) "
+            "LIKE 'Float16%'",
+            [pattern_of(path)],
+        ).fetchall()
+        halves = {name for (name,) in found}
+    except duckdb.Error as error:
+        raise_of_system(error)
+        raise DataError(
+            f"{path}: the Parquet file is damaged, encrypted or was cut short. Fetch or write it "
+            "again."
+        ) from error
+    loaded = _typed(connection, table, str(path), "Parquet", names, types)
+    loaded.narrow = {p: "float16" for p, name in enumerate(names) if name in halves}
+    return loaded
+
+
+def _load_frame(connection: duckdb.DuckDBPyConnection, table: str, source: Any) -> Loaded:
+    frame = columns_of(connection, source)
+    try:
+        connection.register("held", frame.held)
+        connection.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM held")  # noqa: S608 - own name
+    except duckdb.Error as error:
+        raise_of_system(error)
+        reason = str(error).partition("\n")[0]
+        raise DataError(
+            f"{frame.title} cannot be read ({reason}). Turn its columns into text or numbers."
+        ) from error
+    connection.unregister("held")
+    loaded = _typed(connection, table, frame.title, frame.library, frame.names)
+    loaded.odd, loaded.narrow = frame.odd, frame.narrow
+    return loaded
+
+
+def _typed(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    title: str,
+    kind: str,
+    names: Sequence[str],
+    types: Sequence[str] | None = None,
+) -> Loaded:
+    if types is None:
+        _, types = _described(connection, f"SELECT * FROM {table}", [])  # noqa: S608 - own name
+    # All of it, since one row fetched leaves the connection busy for the next frame.
+    [[counted]] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608
+
+    def locate(wanted: Sequence[int]) -> list[tuple[int, str]]:
+        return [(row + 1, "") for row in wanted]
+
+    return Loaded(
+        name=title,
+        format=kind,
+        table=table,
+        names=tuple(names),
+        types=tuple(types),
+        locate=locate,
+        rows=int(counted),
+        unit="row",
+    )
+
+
+def _described(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: list[str]
+) -> tuple[list[str], list[str]]:
+    described = connection.execute(f"DESCRIBE {query}", parameters).fetchall()
+    return [row[0] for row in described], [row[1] for row in described]

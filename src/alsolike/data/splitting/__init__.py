@@ -1,0 +1,1 @@
+"""Split interactions into training, validation and test sets."""

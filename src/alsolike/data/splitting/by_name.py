@@ -1,0 +1,95 @@
+"""One name for each way of splitting, for those who ask for a split in words."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from alsolike.data.interactions import Interactions
+from alsolike.data.splitting import splitters
+from alsolike.data.splitting.split import Split
+from alsolike.errors import SettingError, SplitError
+from alsolike.hints import did_you_mean
+
+# What each way takes: how many items are held out, and a share, of what is said in `split_by`.
+TAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "items": ("held_out", "share"),
+        "one": (),
+        "fraction": ("share",),
+        "time": ("held_out", "share"),
+        "users": ("share",),
+    }
+)
+
+_HELD_OUT = 5
+
+
+def split_by(
+    likes: Interactions,
+    by: str,
+    *,
+    held_out: int | None = None,
+    share: float | None = None,
+    validation_share: float | None = None,
+    seed: int = 0,
+) -> Split:
+    """Split in one of the ways of `alsolike.data.splitting.splitters`.
+
+    Parameters
+    ----------
+    likes : Interactions
+    by : {"items", "one", "fraction", "time", "users"}
+        `held_out` random items of some users (the article's); one of each user; a fraction of
+        each user's; the last of each user's; whole users.
+    held_out : int or None
+        Items per user, of "items" and "time" (default 5).
+    share : float or None
+        Of "items": test users among all; of "fraction" and "time": of each user's items; of
+        "users": test users among all. None: the default of that way.
+    validation_share : float or None
+        Of "items" alone: validation users among all.
+    seed : int
+
+    Raises
+    ------
+    SettingError
+        Another way, or one that does not take what is given.
+    SplitError
+        As the way itself.
+
+    Examples
+    --------
+    >>> likes = Interactions.from_columns(["u"] * 4 + ["v"] * 4, list("abcdabce"))
+    >>> split_by(likes, "one").test.n_interactions
+    2
+    """
+    check_scheme(by, held_out=held_out, share=share)
+    k = _HELD_OUT if held_out is None else held_out
+    if by == "items":
+        try:
+            return splitters.hold_out(
+                likes, k=k, share=share, validation_share=validation_share, seed=seed
+            )
+        except SplitError as error:  # which speaks of k, the name of that function
+            raise SplitError(f"{error} That number is held_out={k} here.") from None
+    if by == "one":
+        return splitters.leave_one_out(likes, seed=seed)
+    if by == "fraction":
+        return splitters.hold_out_fraction(
+            likes, fraction=0.2 if share is None else share, seed=seed
+        )
+    if by == "time" and share is not None:
+        return splitters.hold_out_by_time(likes, k=held_out, fraction=share, seed=seed)
+    if by == "time":
+        return splitters.hold_out_by_time(likes, k=k, seed=seed)
+    return splitters.hold_out_users(likes, share=0.1 if share is None else share, seed=seed)
+
+
+def check_scheme(by: str, *, held_out: int | None = None, share: float | None = None) -> None:
+    """Raise SettingError for a way that there is not, or that does not take what is given."""
+    if by not in TAKES:
+        hint = did_you_mean(by, TAKES)
+        raise SettingError(f"A split is by {', '.join(TAKES)}, not by {by!r}.{hint}")
+    for name, value in (("held_out", held_out), ("share", share)):
+        if value is not None and name not in TAKES[by]:
+            takes = " and ".join(f"{one}=" for one in TAKES[by]) or "nothing"
+            raise SettingError(f"A split by {by} takes no {name}=, but {takes}.")

@@ -1,0 +1,196 @@
+"""`Split`: training, validation and test interactions over the same users and items."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.validation import expect_interactions, said
+from alsolike.errors import DataError
+from alsolike.tables import wrapped
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Training, validation and test interactions over the same users and items.
+
+    Row and column numbers mean the same in all parts. The functions of
+    `alsolike.data.splitting.splitters` build it; it may be built by hand for a public set with its
+    own split: the parts are checked.
+
+    Parameters
+    ----------
+    train, validation, test : Interactions
+        Disjoint; `validation` may be empty.
+    method : str
+        How the parts were made, in words.
+    given : Interactions or None
+        Of whole-user hold-out: the part of the held-out users' rows that a model is shown, by
+        fold-in, before it is asked for the rest.
+    details : tuple of (label, text)
+        What else is to be said of how the parts were made.
+
+    Raises
+    ------
+    DataError
+        The parts have different users or items, share a pair, or only some have timestamps.
+
+    Examples
+    --------
+    >>> from alsolike.data.splitting.splitters import leave_one_out
+    >>> likes = Interactions.from_columns(["ann"] * 3 + ["bob"] * 2, list("xyzxy"))
+    >>> split = leave_one_out(likes)
+    >>> split.train.n_interactions, split.validation.n_interactions, split.test.n_interactions
+    (3, 1, 1)
+    >>> split.train_and_validation().n_interactions
+    4
+    """
+
+    train: Interactions
+    validation: Interactions
+    test: Interactions
+    method: str
+    given: Interactions | None = None
+    details: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("train", "validation", "test"):
+            expect_interactions(getattr(self, name), name)
+        if self.given is not None:
+            expect_interactions(self.given, "given")
+        for part in self._parts:
+            if part.users != self.train.users or part.items != self.train.items:
+                raise DataError(
+                    "All parts of a split must have the same users and items, in the same rows; "
+                    f"these are {self.train!r} and {part!r}. Build one table of all interactions "
+                    "and take the parts from it with keep()."
+                )
+        if len({part.timestamps is None for part in self._parts}) > 1:
+            raise DataError("Either all parts of a split have timestamps or none has.")
+        shared = sum(part.n_interactions for part in self._parts) - self._union.nnz
+        if shared:
+            raise DataError(
+                f"The parts of a split must be disjoint; {shared:,} (user, item) pairs are in "
+                "more than one."
+            )
+
+    @property
+    def _parts(self) -> list[Interactions]:
+        parts = [self.train, self.validation, self.test]
+        return parts if self.given is None else [*parts, self.given]
+
+    @property
+    def _union(self) -> sp.csr_array:
+        return functools.reduce(lambda one, other: one + other, map(_pattern, self._parts))
+
+    @functools.cached_property
+    def test_users(self) -> Indices:
+        """Rows of the users with a relevant test interaction, int64, ascending."""
+        return np.flatnonzero(relevant_counts(self.test))
+
+    @functools.cached_property
+    def validation_users(self) -> Indices:
+        """Rows of the users with a relevant validation interaction, int64, ascending."""
+        return np.flatnonzero(relevant_counts(self.validation))
+
+    def train_and_validation(self) -> Interactions:
+        """Return training and validation interactions together, for the refit before the test.
+
+        Of whole-user hold-out, what was given of the validation users joins them.
+        """
+        parts = [self.train, self.validation]
+        if self.given is not None:
+            is_test_user = np.zeros(self.test.n_users, dtype=bool)
+            is_test_user[self.test_users] = True
+            parts.append(self.given.keep(~np.repeat(is_test_user, self.given.user_counts)))
+        return _merged(parts)
+
+    def shown(self, *, with_validation: bool = False) -> Interactions:
+        """Return what a model has seen when it is asked about the held-out users.
+
+        That is training, with validation where it was fitted to both, and what was given.
+        """
+        parts = [self.train, self.validation] if with_validation else [self.train]
+        return _merged(parts if self.given is None else [*parts, self.given])
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return what the split is, as pairs of a label and a text."""
+        rows = [("split", self.method), *self.details]
+        rows.append(("training", f"{self.train.n_interactions:,} interactions"))
+        if self.given is not None:
+            rows.append(("given of held-out users", f"{self.given.n_interactions:,} interactions"))
+        shown = self.train.user_counts + (0 if self.given is None else self.given.user_counts)
+        held_out = (
+            ("validation", self.validation, self.validation_users),
+            ("test", self.test, self.test_users),
+        )
+        for label, part, users in held_out:
+            text = f"{part.n_interactions:,} interactions of {len(users):,} users"
+            if not part.n_interactions:
+                text = "none"
+            rows.append((label, text))
+            cold_users = int((shown[users] == 0).sum())
+            if cold_users:
+                rows.append((f"{label} users without any training interaction", f"{cold_users:,}"))
+            cold_items = int(((part.item_counts > 0) & (self.train.item_counts == 0)).sum())
+            if cold_items:
+                rows.append((f"{label} items without any training interaction", f"{cold_items:,}"))
+        return rows
+
+    def brief(self, width: int) -> str:
+        """Return how it was split and how large the parts are, without the further details."""
+        facts = [fact for fact in self.facts() if fact not in self.details]
+        return wrapped("; ".join(f"{label}: {text}" for label, text in facts), width, indent=2)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{label}: {text}" for label, text in self.facts())
+
+    def __repr__(self) -> str:
+        return (
+            f"Split({self.train.n_interactions:,} training, {self.validation.n_interactions:,} "
+            f"validation, {self.test.n_interactions:,} test interactions)"
+        )
+
+
+def expect_split(given: object) -> None:
+    """Raise DataError, with the way there, where `given` is no `Split`."""
+    if not isinstance(given, Split):
+        raise DataError(
+            f"A Split expected, not {said(given)}. Read likes with alsolike.read and split them: "
+            "split = alsolike.hold_out(likes)."
+        )
+
+
+def relevant_counts(interactions: Interactions) -> Indices:
+    """Return the interactions with a value above 0 of each user, int64, (n_users,)."""
+    users = np.repeat(np.arange(interactions.n_users), interactions.user_counts)
+    relevant = users[interactions.user_items.data > 0]
+    return np.bincount(relevant, minlength=interactions.n_users).astype(np.int64)
+
+
+def _pattern(part: Interactions) -> sp.csr_array:
+    matrix = part.user_items
+    ones = np.ones(matrix.nnz, dtype=np.int8)
+    return sp.csr_array((ones, matrix.indices, matrix.indptr), matrix.shape)
+
+
+def _merged(parts: Sequence[Interactions]) -> Interactions:
+    """Return the interactions of disjoint parts, over the same users and items, as one table."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    rows = np.concatenate([np.repeat(np.arange(p.n_users), p.user_counts) for p in parts])
+    columns = np.concatenate([part.user_items.indices for part in parts])
+    order = np.lexsort((columns, rows))
+    values = np.concatenate([part.user_items.data for part in parts])
+    starts = np.concatenate(([0], np.cumsum(sum(part.user_counts for part in parts))))
+    matrix = sp.csr_array((values[order], columns[order], starts), first.user_items.shape)
+    times = [part.timestamps for part in parts if part.timestamps is not None]
+    ordered_times = np.concatenate(times)[order] if times else None
+    return Interactions(canonical(matrix), first.users, first.items, ordered_times, first.catalogue)
