@@ -16,7 +16,7 @@ import alsolike
 from alsolike.cli import flow, main
 from alsolike.cli.options import grid_of, settings_of
 from alsolike.errors import SettingError
-from alsolike.writing import alone_in
+from alsolike.storage.atomic import alone_in
 
 Call = Callable[..., click.testing.Result]
 

@@ -15,7 +15,7 @@ from alsolike.evaluation.judges import ListJudge
 from alsolike.evaluation.measures import evaluate, mean_squared_error
 from alsolike.models.als import fit, fold_in
 from alsolike.models.config import ALSConfig
-from alsolike.observing import Observer
+from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
 
 CONFIG = ALSConfig(factors=4, seed=3)

@@ -15,7 +15,7 @@ from alsolike.evaluation.measures import evaluate
 from alsolike.models import bundle
 from alsolike.models.als import ALSConfig, fit
 from alsolike.models.popularity import PopularityConfig
-from alsolike.observing import Observer
+from alsolike.progress import Observer
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.ordering import rank_key
 from alsolike.tuning.plan import Plan

@@ -12,7 +12,7 @@ import pytest
 import alsolike as al
 from alsolike.exporting import export
 from alsolike.job import Job
-from alsolike.observing import Observer
+from alsolike.progress import Observer
 from alsolike.run import run_job
 from alsolike.sklearn import ALSRecommender
 from serving import client_of, settings_of

@@ -22,7 +22,7 @@ from alsolike.models.neighbours import ItemKNNConfig, ItemKNNFamily, ItemKNNMode
 from alsolike.models.popularity import PopularityConfig
 from alsolike.models.registry import FAMILIES
 from alsolike.models.settings import Settings
-from alsolike.observing import Observer
+from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
 from alsolike.tuning.budget import Budget
 from alsolike.tuning.leaderboard import SearchResult

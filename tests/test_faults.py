@@ -19,9 +19,9 @@ from alsolike.data.reading.delimited.load import load_delimited
 from alsolike.data.reading.read import read
 from alsolike.data.reading.sources import workspace
 from alsolike.errors import AlsolikeError, DataError, OutOfMemory, WritingError
-from alsolike.faults import explained, of_sqlite, raise_of_system
+from alsolike.storage.atomic import replacing, write_table
+from alsolike.system_errors import explained, of_sqlite, raise_of_system
 from alsolike.tables import Table
-from alsolike.writing import replacing, write_table
 
 MANY = "CREATE TABLE t AS SELECT range, hash(range)::VARCHAR || 'abcdefghijklmnop' FROM range({})"
 

@@ -17,7 +17,7 @@ from alsolike.data.merge import to_table
 from alsolike.data.reading.read import read
 from alsolike.data.reading.sources import workspace
 from alsolike.errors import DataError
-from alsolike.writing import write_table
+from alsolike.storage.atomic import write_table
 
 ROOT = Path(__file__).resolve().parent.parent
 # No line of it holds a delimiter too many or too few, although the text of two runs over a line.

@@ -11,7 +11,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.merge import aligned, joined, to_table
 from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.observing import Observer
+from alsolike.progress import Observer
 
 # Drawn tables are often equal, of which `joined` warns.
 pytestmark = pytest.mark.filterwarnings("ignore:.*are there already:UserWarning")

@@ -17,7 +17,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError, UnknownId
 from alsolike.models.als import ALSConfig, fit
 from alsolike.models.als_model import ALSModel
-from alsolike.observing import Observer
+from alsolike.progress import Observer
 from alsolike.recommending.excluding import with_excluded
 from alsolike.recommending.many import (
     recommend,

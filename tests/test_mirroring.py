@@ -10,7 +10,7 @@ import pytest
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import WritingError
 from alsolike.mirroring import LIST, Counts, mirrored
-from alsolike.writing import alone_in, write_bytes
+from alsolike.storage.atomic import alone_in, write_bytes
 
 ENGINE = LocalEngine(2)
 

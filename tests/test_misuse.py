@@ -14,11 +14,11 @@ import pytest
 import scipy.sparse as sp
 
 import alsolike as al
-from alsolike.hints import did_you_mean, did_you_mean_id
 from alsolike.models.ease import EASEConfig, fit_ease
 from alsolike.models.neighbours import ItemKNNConfig, fit_neighbours
 from alsolike.recommending.comparing import diff
 from alsolike.recommending.one import recommend_one, similar_to
+from alsolike.suggestions import did_you_mean, did_you_mean_id
 from alsolike.testing import tiny_likes
 from alsolike.tuning.lineup import lineup_for
 from alsolike.tuning.presets import preset_for

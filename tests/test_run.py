@@ -16,7 +16,7 @@ from alsolike.evaluation.intervals import paired_difference
 from alsolike.evaluation.judges import ShelfJudge
 from alsolike.evaluation.shelves import judge_shelves, shelves_of
 from alsolike.job import Job, resolve
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 from alsolike.run import Prepared, prepare, run_job, search_settings
 from alsolike.tuning import presets
 from alsolike.tuning.leaderboard import SearchResult

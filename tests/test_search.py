@@ -23,7 +23,7 @@ from alsolike.evaluation.shelves import judge_shelves, shelves_of
 from alsolike.models.config import ALSConfig
 from alsolike.models.fitting import fit
 from alsolike.models.popularity import PopularityConfig
-from alsolike.observing import Observer
+from alsolike.progress import Observer
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
 from alsolike.tuning import candidates

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from alsolike import cleanup, signals
-from alsolike.cleanup import scratch_folder, sweep
+from alsolike import signals
 from alsolike.data.reading.read import read
 from alsolike.errors import WritingError
+from alsolike.storage import cleanup
+from alsolike.storage.cleanup import scratch_folder, sweep
 from alsolike.tuning.ledger import Ledger
 
 EACH = 50
@@ -275,7 +276,7 @@ def test_scratch_of_a_killed_process_is_swept_and_that_of_a_living_one_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = (
-        "import sys, time; from alsolike.cleanup import scratch_folder\n"
+        "import sys, time; from alsolike.storage.cleanup import scratch_folder\n"
         "with scratch_folder() as folder:\n"
         "    (folder / 'unpacked.txt').write_text('somebody,likes\\n')\n"
         "    print(folder, flush=True); time.sleep(60)"
@@ -322,7 +323,7 @@ def test_a_folder_that_another_sweeps_at_once_is_made_again(
             cleanup.remove_folder(made[0])
         real(handle, how)
 
-    monkeypatch.setattr("alsolike.cleanup.fcntl.flock", swept)
+    monkeypatch.setattr("alsolike.storage.cleanup.fcntl.flock", swept)
     with scratch_folder() as folder:
         assert folder.is_dir()
         assert folder != made[0]

@@ -22,7 +22,7 @@ from alsolike.kernels.solver.single import solve_single
 from alsolike.models.config import ALSConfig
 from alsolike.models.ease import EASEConfig
 from alsolike.models.popularity import PopularityConfig
-from alsolike.observing import Observer
+from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
 from alsolike.tuning import rehearsal
 from alsolike.tuning.budget import Budget

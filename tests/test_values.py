@@ -16,7 +16,7 @@ from alsolike.data.reading.read import read
 from alsolike.errors import DataError
 from alsolike.models.als import fit
 from alsolike.models.config import ALSConfig
-from alsolike.observing import Observer
+from alsolike.progress import Observer
 from alsolike.recommending.many import recommend, similar
 from alsolike.recommending.one import recommend_for_likes
 

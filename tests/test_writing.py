@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alsolike.errors import WritingError
-from alsolike.tables import Table
-from alsolike.writing import (
+from alsolike.storage.atomic import (
     alone_in,
     refuse_overlap,
     replacing,
@@ -22,6 +21,7 @@ from alsolike.writing import (
     write_table,
     write_text,
 )
+from alsolike.tables import Table
 
 
 def names_in(folder: Path) -> list[str]:
@@ -167,7 +167,7 @@ def test_outputs_beside_the_inputs_are_fine(tmp_path: Path) -> None:
 
 def test_a_folder_is_kept_to_one_process_until_it_ends(tmp_path: Path) -> None:
     keep = (
-        f"from alsolike.writing import alone_in\nwith alone_in({str(tmp_path)!r}):\n"
+        f"from alsolike.storage.atomic import alone_in\nwith alone_in({str(tmp_path)!r}):\n"
         " print('kept', flush=True)\n input()"
     )
     with subprocess.Popen(

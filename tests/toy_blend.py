@@ -17,7 +17,7 @@ from alsolike.models.neighbours import ItemKNNConfig
 from alsolike.models.parts import Part
 from alsolike.models.registry import config_of, family_of, pack_inside, unpack_inside
 from alsolike.models.settings import Settings
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_s
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.parts import Part
 from alsolike.models.settings import Settings, check_number
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 
 
 @dataclass(frozen=True, kw_only=True)

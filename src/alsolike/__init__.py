@@ -131,7 +131,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 def __getattr__(name: str) -> Any:
     if name not in _ROOM_OF:
-        from alsolike.hints import did_you_mean  # noqa: PLC0415 - only where a name is misspelt
+        from alsolike.suggestions import did_you_mean  # noqa: PLC0415 - only where a name is misspelt
 
         hint = did_you_mean(name, __all__)
         raise AttributeError(f"module 'alsolike' has no attribute {name!r}.{hint}", name=name)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from alsolike.cleanup import undone_at_end
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.measures import mean_squared_error, measured
@@ -35,6 +34,7 @@ from alsolike.models.registry import family_named
 from alsolike.recommending.excluding import with_excluded
 from alsolike.recommending.many import source_of, top_items
 from alsolike.recommending.scan import Ranked
+from alsolike.storage.cleanup import undone_at_end
 
 # One at a time: the work of a share is compiling, and that is serial.
 _ENGINE = LocalEngine(1)

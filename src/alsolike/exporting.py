@@ -30,11 +30,10 @@ import alsolike
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, SettingError
-from alsolike.hints import did_you_mean
 from alsolike.mirroring import Counts, Make, mirrored
 from alsolike.models import bundle
 from alsolike.models.base import FittedModel, HasFactors
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, checked_k
 from alsolike.recommending.fallback import WithoutLikes, check_without_likes, fallback_notes
 from alsolike.recommending.many import Ranked, shown_items, similar_indices
@@ -49,6 +48,8 @@ from alsolike.shelving import (
     write_parquet,
     write_sqlite,
 )
+from alsolike.storage.atomic import refuse_overlap
+from alsolike.suggestions import did_you_mean
 from alsolike.views.gallery import Card
 from alsolike.views.itempages import (
     ANY_NUMBER,
@@ -59,7 +60,6 @@ from alsolike.views.itempages import (
     style,
 )
 from alsolike.views.pictures import Pictures
-from alsolike.writing import refuse_overlap
 
 FORMATS = ("parquet", "jsonl", "sqlite", "json", "html")
 

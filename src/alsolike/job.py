@@ -16,16 +16,16 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, WritingError
 from alsolike.evaluation.curves import checked_sweeps
-from alsolike.hints import with_hints
 from alsolike.models.bundle import refuse_other_folder
 from alsolike.models.registry import names, trained
 from alsolike.publishing import written_in
+from alsolike.storage.atomic import refuse_overlap
+from alsolike.suggestions import with_hints
 from alsolike.tuning.lineup import Lineup
 from alsolike.tuning.presets import Preset, preset_for
 from alsolike.tuning.searching import Searching
 from alsolike.tuning.space import Space
 from alsolike.tuning.strategies import Strategy
-from alsolike.writing import refuse_overlap
 
 _SET_ELSEWHERE = {
     "seed": "One seed is for all that is drawn: give it to the run itself (--seed).",

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alsolike.errors import WritingError
-from alsolike.observing import SILENT, Observer
-from alsolike.writing import alone_in, not_written, replacing, write_text
+from alsolike.progress import SILENT, Observer
+from alsolike.storage.atomic import alone_in, not_written, replacing, write_text
 
 if TYPE_CHECKING:
     from alsolike.engines.base import Engine

@@ -7,15 +7,15 @@ from pathlib import Path
 from alsolike import remarks
 from alsolike.data.filtering import FilterReport
 from alsolike.models import bundle
-from alsolike.observing import SILENT, Observer
 from alsolike.outcome import Outcome
+from alsolike.progress import SILENT, Observer
+from alsolike.storage.atomic import write_bytes, write_table, write_text
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.views.gallery import Gallery
 from alsolike.views.marks import Spec
 from alsolike.views.plots import to_page, to_png, to_svg
 from alsolike.views.report import ReportContent, report_html
-from alsolike.writing import write_bytes, write_table, write_text
 
 FILES = (
     ("report.html", "this page"),

@@ -14,16 +14,17 @@ from alsolike.data.splitting.split import Split
 from alsolike.engines.memory import available
 from alsolike.errors import DegenerateError
 from alsolike.evaluation.final import test_figures
-from alsolike.faults import BEFORE_DRAWING, expect_to_draw
 from alsolike.forecasting import Forecast, at_once, forecast, largest
 from alsolike.job import Job, ResolvedJob, resolve
 from alsolike.models.base import compares_items
 from alsolike.models.fitting import fit
-from alsolike.observing import SILENT, Observer
 from alsolike.outcome import Outcome
+from alsolike.progress import SILENT, Observer
 from alsolike.publishing import publish
 from alsolike.recommending.many import nothing_similar, recommend, similar
 from alsolike.remarks import Choice
+from alsolike.storage.atomic import alone_in
+from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw
 from alsolike.tuning.budget import Budget
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
@@ -32,7 +33,6 @@ from alsolike.tuning.presets import Preset
 from alsolike.tuning.search import search
 from alsolike.tuning.strategies import Strategy, Trial
 from alsolike.withholding import withhold
-from alsolike.writing import alone_in
 
 _SHELF = 10
 

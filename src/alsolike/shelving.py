@@ -16,8 +16,8 @@ from alsolike.models.base import Basis, FittedModel
 from alsolike.recommending.answers import Mask, tidy
 from alsolike.recommending.fallback import Lists
 from alsolike.recommending.many import Ranked
+from alsolike.storage.atomic import replacing, write_table
 from alsolike.tables import Table
-from alsolike.writing import replacing, write_table
 
 Near = list[tuple[int, float]]
 

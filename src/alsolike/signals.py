@@ -184,6 +184,6 @@ def _end_children() -> None:
 
 
 def _clean_up() -> None:
-    cleanup = sys.modules.get("alsolike.cleanup")
+    cleanup = sys.modules.get("alsolike.storage.cleanup")
     if cleanup is not None:
         cleanup.undo_all()

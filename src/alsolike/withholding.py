@@ -8,10 +8,10 @@ from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
 from alsolike.errors import DegenerateError
 from alsolike.publishing import FILES, PACKAGES, sizes_of, write_search
+from alsolike.storage.atomic import write_text
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.views.report import ReportContent, report_html
-from alsolike.writing import write_text
 
 _KEPT = ("report.html", "leaderboard.csv", "learning_curves.parquet, .csv", "ledger.sqlite")
 _MODEL_AND_LISTS = ("model", "similar_items.parquet", "recommendations.parquet")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alsolike.errors import UnknownId
-from alsolike.hints import did_you_mean_id
+from alsolike.suggestions import did_you_mean_id
 
 if TYPE_CHECKING:
     from alsolike.models.base import FittedModel

@@ -79,7 +79,7 @@ def similar(
     """List the most similar items of ITEMS, by id or name."""
     from alsolike.models import bundle
     from alsolike.recommending.one import similar_to
-    from alsolike.writing import refuse_overlap
+    from alsolike.storage.atomic import refuse_overlap
 
     asked = some_or_all(items, every=every, what="item")
     refuse_overlap([model], filter(None, [to]))
@@ -134,7 +134,7 @@ def recommend(
     from alsolike.recommending import many
     from alsolike.recommending.answers import history_of
     from alsolike.recommending.fallback import fallback_notes
-    from alsolike.writing import refuse_overlap
+    from alsolike.storage.atomic import refuse_overlap
 
     asked = some_or_all(users, every=every, what="user")
     refuse_overlap([model], filter(None, [to]))
@@ -182,7 +182,7 @@ def similar_users(
     from alsolike.models import bundle
     from alsolike.models.base import HasFactors, able
     from alsolike.recommending.similarity import similar_users as find
-    from alsolike.writing import refuse_overlap
+    from alsolike.storage.atomic import refuse_overlap
 
     asked = some_or_all(users, every=every, what="user")
     refuse_overlap([model], filter(None, [to]))
@@ -209,7 +209,7 @@ def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verb
     """Score ITEMS, by id or name, for a USER."""
     from alsolike.models import bundle
     from alsolike.recommending.pairs import scores as of_pairs
-    from alsolike.writing import refuse_overlap
+    from alsolike.storage.atomic import refuse_overlap
 
     refuse_overlap([model], filter(None, [to]))
     loaded = bundle.load(model)
@@ -243,8 +243,8 @@ def explain(model: Path, user: str, item: str, verbose: bool) -> None:
 def gallery(model: Path, items: tuple[str, ...], k: int, to: Path, remote_images: bool) -> None:
     """Lay out ITEMS and their most similar items as a page of cards."""
     from alsolike.models import bundle
+    from alsolike.storage.atomic import refuse_overlap, write_text
     from alsolike.views.gallery import gallery as lay_out
-    from alsolike.writing import refuse_overlap, write_text
 
     refuse_overlap([model], [to])
     loaded = bundle.load(model)

@@ -22,7 +22,7 @@ def read_likes(
 ) -> tuple["Interactions", "ReadReport"]:
     """Read a table as the options of a verb say, which also `reads` and `writes` these."""
     from alsolike.data.reading.read import read
-    from alsolike.writing import refuse_overlap
+    from alsolike.storage.atomic import refuse_overlap
 
     threads, reading = options.pop("threads"), taken_for_reading(options)
     refuse_overlap(
@@ -37,7 +37,7 @@ def read_likes(
 
 def write_rows(to: Path, table: "Table") -> None:
     """Write a table and say so."""
-    from alsolike.writing import write_table
+    from alsolike.storage.atomic import write_table
 
     write_table(to, table)
     say(f"Wrote {len(table):,} rows to {to}")

@@ -28,7 +28,7 @@ from alsolike.cli.options import (
     verbose_option,
 )
 from alsolike.cli.printing import as_shown, brief, on_one_screen, say, warn
-from alsolike.faults import BEFORE_DRAWING, expect_to_draw
+from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw
 
 if TYPE_CHECKING:
     from alsolike.models.base import FittedModel
@@ -213,7 +213,7 @@ def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
     from alsolike.job import resolve
     from alsolike.publishing import write_search
     from alsolike.run import prepare, search_settings
-    from alsolike.writing import alone_in
+    from alsolike.storage.atomic import alone_in
 
     job = _job(likes, options)
     asked, families = resolve(job), job.search.families
@@ -239,8 +239,8 @@ def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
 @verbose_option
 def runs(folder: Path, to: Path | None, verbose: bool) -> None:
     """Show how a search stands, while it runs or after: states, time left, leaderboard."""
+    from alsolike.storage.atomic import write_table
     from alsolike.tuning.watching import standing
-    from alsolike.writing import write_table
 
     found = standing(folder)
     if to is None:

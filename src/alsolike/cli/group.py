@@ -18,7 +18,7 @@ from alsolike.cli import asking, flow, handing, judging, serving
 from alsolike.cli.printing import say, warn
 from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
-from alsolike.faults import explained, is_of_memory, more_memory, way_out_of
+from alsolike.system_errors import explained, is_of_memory, more_memory, way_out_of
 
 _NO_FOLDER = "The current folder is no longer there: change to one that is (cd)."
 _NO_MEMORY = b"error: there is not enough memory. Raise the limit on it (ulimit -v).\n"

@@ -115,7 +115,7 @@ def diff(
     from alsolike.engines.local import LocalEngine
     from alsolike.models import bundle
     from alsolike.recommending.comparing import diff as compare
-    from alsolike.writing import refuse_overlap
+    from alsolike.storage.atomic import refuse_overlap
 
     refuse_overlap([old, new], filter(None, [to]))
     found = compare(

@@ -48,7 +48,7 @@ def columns() -> int:
 
 def brief(finding: object, *, verbose: bool) -> str:
     """Return the text of a finding that fits a page, or, with `verbose`, all of it."""
-    from alsolike.observing import HasBrief
+    from alsolike.progress import HasBrief
     from alsolike.tables import wrapped
 
     if not verbose and isinstance(finding, HasBrief):

@@ -12,7 +12,7 @@ from alsolike import signals
 from alsolike.cli.options import PATH, to_option
 from alsolike.cli.printing import say
 from alsolike.errors import SettingError
-from alsolike.hints import way_to_install
+from alsolike.suggestions import way_to_install
 
 # The extra `serve` of pyproject.toml, in a command that works from any folder.
 _PARTS = (
@@ -135,8 +135,8 @@ def likes(state: Path, to: Path | None, told: Path | None) -> None:
     STATE is the service's state folder, or a copy of it; the service may be running.
     """
     from alsolike.cli.files import write_rows
+    from alsolike.storage.atomic import refuse_overlap
     from alsolike.web.live_likes import live_likes, state_at
-    from alsolike.writing import refuse_overlap
 
     if to is not None and told is not None:
         raise click.UsageError("Give --to to take likes out, or --forget when a model has them.")

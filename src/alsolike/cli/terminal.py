@@ -18,9 +18,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from alsolike.cleanup import closed_at_end
 from alsolike.cli.printing import as_shown, brief, say, warn
-from alsolike.observing import Observer
+from alsolike.progress import Observer
+from alsolike.storage.cleanup import closed_at_end
 
 # Of long work there is a line whenever that part of its time has passed again.
 _LINES = 30

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions, expect_whole
 from alsolike.errors import DataError
-from alsolike.hints import with_example
+from alsolike.suggestions import with_example
 from alsolike.tables import Table, wrapped
 
 Mask = npt.NDArray[np.bool_]

@@ -12,8 +12,8 @@ from alsolike.data.string_array import Texts
 from alsolike.data.validation import expect_interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
-from alsolike.hints import with_example
-from alsolike.observing import Observer
+from alsolike.progress import Observer
+from alsolike.suggestions import with_example
 from alsolike.tables import Table
 
 Places = npt.NDArray[np.int64]

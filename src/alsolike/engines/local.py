@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
+from alsolike.engines.processors import processors
 from alsolike.errors import SettingError
-from alsolike.machine import processors
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -17,7 +17,7 @@ from alsolike.evaluation.concentration import likes_of
 from alsolike.evaluation.intervals import Estimate, bootstrap_mean
 from alsolike.evaluation.results import Evaluation
 from alsolike.evaluation.ties import Ties
-from alsolike.hints import did_you_mean
+from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table
 
 Counts = npt.NDArray[np.int64]

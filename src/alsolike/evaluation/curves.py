@@ -18,7 +18,7 @@ from alsolike.models.base import FittedModel, FoldsIn, HasFactors, Recommender, 
 from alsolike.models.fitting import iterate
 from alsolike.models.registry import family_of
 from alsolike.models.settings import seed_of
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 from alsolike.recommending.scan import Ranked
 
 Values = npt.NDArray[np.float64]

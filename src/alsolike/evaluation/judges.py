@@ -25,10 +25,10 @@ from alsolike.evaluation.shelves import (
     of_shelf,
     shelves_of,
 )
-from alsolike.hints import did_you_mean
 from alsolike.models.base import HasFactors, Recommender
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.recommending.scan import Ranked
+from alsolike.suggestions import did_you_mean
 
 Values = npt.NDArray[np.float64]
 

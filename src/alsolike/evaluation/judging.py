@@ -15,9 +15,9 @@ from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.intervals import Resamples
 from alsolike.evaluation.questions import Questions
 from alsolike.evaluation.results import Evaluation
-from alsolike.hints import did_you_mean
 from alsolike.models.base import Recommender
 from alsolike.recommending.scan import Ranked
+from alsolike.suggestions import did_you_mean
 
 HeldOut = Literal["validation", "test"]
 Rows = npt.NDArray[np.int64]

@@ -54,13 +54,13 @@ from alsolike.evaluation.questions import (
 )
 from alsolike.evaluation.results import Evaluation
 from alsolike.evaluation.ties import Ties, ties_of
-from alsolike.hints import did_you_mean, with_example
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_lists
 from alsolike.kernels.solver.loss import observed_loss
 from alsolike.models.base import HasFactors, Recommender, able, expect_model
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 from alsolike.recommending.many import Ranked
+from alsolike.suggestions import did_you_mean, with_example
 from alsolike.tables import Table
 
 __all__ = ["METRICS", "Evaluation", "evaluate", "mean_squared_error"]

@@ -18,11 +18,11 @@ from alsolike.evaluation import evidence
 from alsolike.evaluation.definitions import DEFINITIONS, SOURCES, Definition
 from alsolike.evaluation.evidence import Evidence
 from alsolike.evaluation.questions import Questions, same_ids
-from alsolike.hints import did_you_mean
 from alsolike.models.base import Recommender
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 from alsolike.recommending.answers import checked_k
 from alsolike.recommending.many import Ranked
+from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table, wrapped
 
 __all__ = ["Passport", "passport", "passport_of_lists"]

@@ -14,7 +14,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.base import HasFactors, Recommender
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 from alsolike.recommending.excluding import with_excluded
 from alsolike.recommending.many import Ranked, top_items
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from alsolike.errors import SettingError
 from alsolike.evaluation.intervals import bootstrap_mean
-from alsolike.hints import did_you_mean
+from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table
 
 Indices = npt.NDArray[np.int64]

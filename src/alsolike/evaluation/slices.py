@@ -21,7 +21,7 @@ from alsolike.evaluation.measures import checked_metrics, measured
 from alsolike.evaluation.questions import Questions, same_ids
 from alsolike.evaluation.ties import ties_of
 from alsolike.models.base import Recommender
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 from alsolike.tables import Table
 
 

@@ -18,7 +18,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender, able
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, with_direction
 from alsolike.recommending.many import top_items
 from alsolike.recommending.scan import QUERIES_PER_BLOCK, Ranked, blocks_of

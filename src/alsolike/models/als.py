@@ -12,16 +12,16 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.validation import expect_interactions, said
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
+from alsolike.engines.pieces import pieces
 from alsolike.errors import DataError, SettingError
-from alsolike.hints import with_example
 from alsolike.models.als_model import ALSModel, expect_als
 from alsolike.models.als_settings import Objective, Schedule, Solver
 from alsolike.models.bases import eigenbasis, gramian, one_after_the_other, turned
 from alsolike.models.config import ALSConfig, expect_config
 from alsolike.models.halfsweep import Side, solve_side, total_loss
 from alsolike.models.momentum import Momentum
-from alsolike.models.pieces import pieces
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
+from alsolike.suggestions import with_example
 
 __all__ = ["ALSConfig", "fit", "fold_in", "fold_in_items", "iterate", "loss"]
 

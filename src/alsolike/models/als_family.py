@@ -14,7 +14,7 @@ from alsolike.models.config import ALSConfig
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.parts import Part
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 
 
 class ALSFamily(Family):

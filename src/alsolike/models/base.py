@@ -21,7 +21,7 @@ from alsolike.data.validation import expect_interactions, said
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError, Unable, UnknownId
-from alsolike.hints import did_you_mean_id
+from alsolike.suggestions import did_you_mean_id
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import scipy.linalg
 
 from alsolike.engines.base import Engine
+from alsolike.engines.pieces import pieces
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.compiler.vectors import LANES
 from alsolike.kernels.solver.dense import add_gramian, turn
-from alsolike.models.pieces import pieces
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

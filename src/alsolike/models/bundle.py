@@ -35,7 +35,6 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.string_array import Texts
 from alsolike.data.validation import said
 from alsolike.errors import AlsolikeError, BundleError, DataError, SettingError, WritingError
-from alsolike.hints import with_example
 from alsolike.models.base import FittedModel
 from alsolike.models.family import Family, Known
 from alsolike.models.manifest import (
@@ -49,8 +48,9 @@ from alsolike.models.manifest import (
 )
 from alsolike.models.parts import Fault, Part
 from alsolike.models.registry import family_named, family_of_model
-from alsolike.models.tensors import DAMAGED, Tensors, map_file, pack_tensors, read_tensors
-from alsolike.writing import replacing
+from alsolike.storage.atomic import replacing
+from alsolike.storage.safetensors import DAMAGED, Tensors, map_file, pack_tensors, read_tensors
+from alsolike.suggestions import with_example
 
 __all__ = ["FileRecord", "Manifest", "describe", "load", "save"]
 

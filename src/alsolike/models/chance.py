@@ -17,7 +17,7 @@ from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_s
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.parts import Part
 from alsolike.models.settings import Settings, check_whole
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 
 Hashes = npt.NDArray[np.uint64]
 

@@ -7,7 +7,6 @@ from typing import Any, Self, TypeVar
 
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
-from alsolike.hints import with_hints
 from alsolike.models.als_settings import (
     Confidence,
     Objective,
@@ -18,6 +17,7 @@ from alsolike.models.als_settings import (
     Start,
 )
 from alsolike.models.settings import check_whole, known_settings
+from alsolike.suggestions import with_hints
 
 Part = TypeVar("Part", Objective, Solver, Schedule)
 

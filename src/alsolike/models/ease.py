@@ -18,14 +18,14 @@ from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.memory import available
+from alsolike.engines.pieces import pieces
 from alsolike.errors import DataError, FitError
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.parts import Part
-from alsolike.models.pieces import pieces
 from alsolike.models.settings import Settings, check_number
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 
 Doubles = npt.NDArray[np.float64]
 Tile = tuple[slice, slice]

@@ -15,7 +15,7 @@ from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.base import FittedModel, expect_model
 from alsolike.models.parts import Part
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 

@@ -11,11 +11,11 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions, said
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.hints import did_you_mean, with_example
 from alsolike.models.base import FittedModel
 from alsolike.models.family import Family, TrainingData
 from alsolike.models.registry import USUAL, family_named, family_of, trained
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
+from alsolike.suggestions import did_you_mean, with_example
 
 
 @with_example("model = al.fit(likes)")

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
+from alsolike.engines.pieces import pieces
 from alsolike.errors import DataError, FitError
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.solver.batch import SMALL, solve_small
@@ -24,7 +25,6 @@ from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als_settings import Objective, Solver
 from alsolike.models.bases import filled_up, gramian
 from alsolike.models.confidence import Weighing, amounts_of, weights_and_pulls
-from alsolike.models.pieces import pieces
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

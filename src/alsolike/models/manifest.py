@@ -19,7 +19,7 @@ import numpy as np
 
 import alsolike
 from alsolike.errors import BundleError
-from alsolike.models.tensors import DAMAGED, map_file
+from alsolike.storage.safetensors import DAMAGED, map_file
 
 MANIFEST = "manifest.json"
 FORMAT = "alsolike model"

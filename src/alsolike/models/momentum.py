@@ -19,8 +19,8 @@ import math
 import numpy as np
 
 from alsolike.engines.base import Engine
+from alsolike.engines.pieces import pieces
 from alsolike.models.bases import Doubles, Floats, turned
-from alsolike.models.pieces import pieces
 
 
 class Momentum:

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.models.tensors import Tensors
+from alsolike.storage.safetensors import Tensors
 
 
 class Fault(ValueError):

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
-from alsolike.hints import did_you_mean
 from alsolike.models.als_family import ALSFamily, FactorsFamily
 from alsolike.models.base import FittedModel, expect_model
 from alsolike.models.chance import RandomFamily
@@ -20,6 +19,7 @@ from alsolike.models.neighbours import ItemKNNFamily
 from alsolike.models.parts import Part
 from alsolike.models.popularity import PopularityFamily
 from alsolike.models.settings import Settings
+from alsolike.suggestions import did_you_mean
 
 FAMILIES: list[Family] = [
     ALSFamily(),

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.hints import with_example
 from alsolike.models.base import FittedModel
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, Indices, checked_k
 from alsolike.recommending.nearest import comparing
 from alsolike.recommending.similarity import similar_indices
+from alsolike.suggestions import with_example
 from alsolike.tables import Table, wrapped
 
 Shares = npt.NDArray[np.float64]

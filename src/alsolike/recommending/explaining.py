@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from alsolike.hints import with_example
 from alsolike.models.base import (
     Basis,
     Contributions,
@@ -29,6 +28,7 @@ from alsolike.recommending.answers import (
 from alsolike.recommending.nearest import dots
 from alsolike.recommending.ranking import row_of_likes, scores_for_likes
 from alsolike.recommending.silence import all_alike, are_alike
+from alsolike.suggestions import with_example
 from alsolike.tables import Table, wrapped
 
 _PAGE = 20  # likes of an explanation that a page shows

@@ -12,9 +12,8 @@ import scipy.sparse as sp
 
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.hints import with_example
 from alsolike.models.base import FittedModel, HasFactors, Recommender, expect_model
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,
@@ -44,6 +43,7 @@ from alsolike.recommending.scan import (
     Source,
 )
 from alsolike.recommending.similarity import cosines_of, similar_indices
+from alsolike.suggestions import with_example
 from alsolike.tables import Table
 
 __all__ = [

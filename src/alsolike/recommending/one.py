@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import SettingError
-from alsolike.hints import with_example
 from alsolike.models.base import (
     FittedModel,
     Floats,
@@ -46,6 +45,7 @@ from alsolike.recommending.fallback import (
 )
 from alsolike.recommending.nearest import Neighbours, with_cosines
 from alsolike.recommending.ranking import ranked_for_likes, ranked_for_user, row_of_likes
+from alsolike.suggestions import with_example
 from alsolike.tables import Table
 
 

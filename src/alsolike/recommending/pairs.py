@@ -6,11 +6,11 @@ import numpy as np
 
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import SettingError, UnknownId
-from alsolike.hints import with_example
 from alsolike.models.base import FittedModel, Floats, HasFactors, Recommender, expect_model
 from alsolike.recommending.answers import Indices, checked_ids, lifts_of, row_lengths
 from alsolike.recommending.nearest import dots
 from alsolike.recommending.scoring import ITEMS_PER_BLOCK, block_of, blocks_of, not_finite
+from alsolike.suggestions import with_example
 from alsolike.tables import Table
 
 _PAIRS = 1 << 14  # products at a time

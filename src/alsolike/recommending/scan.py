@@ -15,7 +15,7 @@ from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.panels import WIDE, lay_out, scan_panels
 from alsolike.kernels.ranking.topk import dot, rank_few, scan_block, score_all, sort_heaps
 from alsolike.models.base import Floats, Recommender
-from alsolike.observing import Observer
+from alsolike.progress import Observer
 from alsolike.recommending.answers import Indices, Mask, lifts_of, product_margin, row_lengths
 from alsolike.recommending.scoring import ITEMS_PER_BLOCK, block_of, blocks_of, not_finite
 

@@ -9,9 +9,8 @@ import numpy.typing as npt
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.hints import with_example
 from alsolike.models.base import Floats, HasFactors, ItemScorer, Rows, able
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,
@@ -28,6 +27,7 @@ from alsolike.recommending.answers import (
 from alsolike.recommending.nearest import comparing, with_cosines
 from alsolike.recommending.scan import NotFiniteError, Plain, Products, Ranked, Scan, Source
 from alsolike.recommending.scoring import not_finite
+from alsolike.suggestions import with_example
 from alsolike.tables import Table
 
 

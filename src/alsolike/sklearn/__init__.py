@@ -1,6 +1,6 @@
 """Estimators for tools of scikit-learn: matrix factorization, and a model of any family."""
 
-from alsolike.hints import way_to_install
+from alsolike.suggestions import way_to_install
 
 try:
     from sklearn.utils import Tags as _Tags  # noqa: F401 - since 1.6

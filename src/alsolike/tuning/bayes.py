@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from alsolike.errors import SettingError
-from alsolike.hints import way_to_install
 from alsolike.models.settings import Config, seed_of
+from alsolike.suggestions import way_to_install
 from alsolike.tuning.candidates import ending_at
 from alsolike.tuning.canonical import canonical_settings
 from alsolike.tuning.space import Range, Space, listed, space_of

@@ -12,12 +12,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from alsolike.cleanup import interrupts_held
 from alsolike.engines.base import Engine, Shape
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import LedgerError, SettingError
 from alsolike.models.family import Family
 from alsolike.models.registry import FAMILIES
+from alsolike.storage.cleanup import interrupts_held
 from alsolike.tuning.ledger import ENDED, Ledger
 from alsolike.tuning.pace import Deadline
 from alsolike.tuning.plan import Plan

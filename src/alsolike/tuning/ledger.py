@@ -15,8 +15,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.database import Database
 from alsolike.errors import LedgerError
+from alsolike.storage.sqlite import Database
 from alsolike.tables import Table
 from alsolike.tuning.canonical import canonical_settings, to_json
 from alsolike.tuning.differences import apart, differences

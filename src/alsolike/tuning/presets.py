@@ -10,8 +10,8 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.judges import ListJudge, ShelfJudge, judge_of
 from alsolike.evaluation.judging import Judge
-from alsolike.hints import did_you_mean
 from alsolike.models.config import ALSConfig
+from alsolike.suggestions import did_you_mean
 from alsolike.tuning.space import expand
 
 # The share of values at either end that decides nothing: one odd row of a billionth must not set

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from alsolike.errors import DataError, SettingError
-from alsolike.hints import did_you_mean
+from alsolike.suggestions import did_you_mean
 from alsolike.tuning.space import checked_space, space_of
 
 # Each key, and what it is in Python; the last three have tables of their own.

@@ -7,7 +7,7 @@ from alsolike.errors import DegenerateError, FitError
 from alsolike.forecasting import at_once, search_memory
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
-from alsolike.observing import Observer
+from alsolike.progress import Observer
 from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps, sweeps_of
 from alsolike.tuning.canonical import canonical_settings
 from alsolike.tuning.crew import Crew

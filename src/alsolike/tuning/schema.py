@@ -13,11 +13,11 @@
 Settings, facts, figures and bars are JSON, answers are zlib over float64. The UNIQUE constraints,
 not the care of any caller, keep a configuration or a point from being there twice. SQLite writes
 the file through its own journal, so it is the one output that does not go through
-`alsolike.writing`.
+`alsolike.storage.atomic`.
 """
 
-from alsolike.database import Kind
 from alsolike.errors import LedgerError
+from alsolike.storage.sqlite import Kind
 
 _TABLES = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",

@@ -14,9 +14,9 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.judges import checked_judges
 from alsolike.evaluation.judging import Judge
-from alsolike.hints import with_example
 from alsolike.models.settings import Config, check_whole, seed_of
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
+from alsolike.suggestions import with_example
 from alsolike.tuning.asked import judges_of, lines_for, may_rank, strategy_for, sweeps_for
 from alsolike.tuning.budget import Budget, budget_of
 from alsolike.tuning.crew import Crew, Processes, Threads

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
-from alsolike.hints import did_you_mean, with_hints
 from alsolike.models.settings import Config, check_whole
+from alsolike.suggestions import did_you_mean, with_hints
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.lineup import Lineup, lineup_for
 from alsolike.tuning.space import Space

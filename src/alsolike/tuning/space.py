@@ -10,10 +10,10 @@ import numpy as np
 
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
-from alsolike.hints import did_you_mean, with_example, with_hints
 from alsolike.models.fitting import config_for
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
+from alsolike.suggestions import did_you_mean, with_example, with_hints
 from alsolike.tuning.canonical import canonical_settings
 
 _OF_A_RANGE = ("low", "high", "log", "integer")

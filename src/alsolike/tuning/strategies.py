@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from alsolike.errors import SettingError
-from alsolike.hints import did_you_mean
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config, check_whole, seed_of
+from alsolike.suggestions import did_you_mean
 from alsolike.tuning.candidates import is_scored_at_sweeps
 from alsolike.tuning.canonical import canonical_settings
 from alsolike.tuning.space import Space, distinct, draw, expand

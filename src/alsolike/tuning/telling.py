@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from alsolike.models.settings import Config
-from alsolike.observing import Observer
+from alsolike.progress import Observer
 from alsolike.tables import Table
 from alsolike.tuning.ledger import ENDED, Ledger
 from alsolike.tuning.ordering import rank_key

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from alsolike.errors import SettingError
-from alsolike.hints import with_example
 from alsolike.models.base import FittedModel, ItemScorer, able
 from alsolike.recommending.answers import checked_ids, checked_k
 from alsolike.recommending.many import similar_indices
+from alsolike.suggestions import with_example
 from alsolike.views.page import (
     asset,
     clean,

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from alsolike.errors import SettingError
-from alsolike.faults import expect_to_draw
+from alsolike.system_errors import expect_to_draw
 from alsolike.tables import Table
 from alsolike.views import ends, inline, marks
 from alsolike.views.marks import ACCENT, INK, MUTED, Row, Spec

@@ -21,8 +21,8 @@ from pathlib import Path
 from alsolike.errors import BundleError
 from alsolike.models.bundle import describe, load
 from alsolike.models.manifest import MANIFEST, SIZE_LIMIT, FileRecord, Manifest
-from alsolike.models.tensors import DAMAGED, open_regular
-from alsolike.writing import alone_in, replacing
+from alsolike.storage.atomic import alone_in, replacing
+from alsolike.storage.safetensors import DAMAGED, open_regular
 
 # What `alsolike run` leaves beside a model of this name.
 MODEL_OF_A_RUN = "model"

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from alsolike.errors import AlsolikeError, BundleError
-from alsolike.hints import did_you_mean
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, able
 from alsolike.models.bundle import describe, load
 from alsolike.models.manifest import Manifest
@@ -21,6 +20,7 @@ from alsolike.recommending.answers import Indices
 from alsolike.recommending.fallback import MostLiked
 from alsolike.recommending.sharing import Likers
 from alsolike.recommending.silence import is_by_popularity
+from alsolike.suggestions import did_you_mean
 from alsolike.views.page import web_origin
 from alsolike.web import search, stock
 from alsolike.web.atlas import Atlas, atlas

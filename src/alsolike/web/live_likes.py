@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from alsolike.database import Database
 from alsolike.errors import SettingError
+from alsolike.storage.sqlite import Database
 from alsolike.tables import Table
 from alsolike.web.state import FILE, STATE, file_of
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alsolike.hints import did_you_mean
+from alsolike.suggestions import did_you_mean
 from alsolike.web.statuses import RepeatedParameter, UnknownParameter
 
 # What other sites and mailings add to links that lead to pages: it asks nothing of a page.

@@ -11,9 +11,9 @@ from pydantic import (
     model_validator,
 )
 
-from alsolike.hints import did_you_mean
 from alsolike.models.base import Basis
 from alsolike.recommending.fallback import WithoutLikes
+from alsolike.suggestions import did_you_mean
 
 # What a score of a recommendation is: said wherever one is given.
 PREFERENCE = (

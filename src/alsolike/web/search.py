@@ -22,10 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import WritingError
+from alsolike.storage.atomic import replacing
 from alsolike.views.page import web_origin
 from alsolike.web import spelling
 from alsolike.web.spelling import SHORTEST, edits_within
-from alsolike.writing import replacing
 
 _VERSION = 4
 _MOST_CHARACTERS = 200

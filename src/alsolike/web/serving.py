@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from alsolike.cleanup import interrupts_held
 from alsolike.errors import SettingError, WritingError
+from alsolike.storage.cleanup import interrupts_held
 from alsolike.web.accesslog import refuse_unwritable
 from alsolike.web.app import create_app
 from alsolike.web.connections import protocol

@@ -13,7 +13,7 @@ from typing import Any
 
 from alsolike.errors import SettingError
 from alsolike.models.bundle import describe
-from alsolike.writing import replacing
+from alsolike.storage.atomic import replacing
 
 POPULARITY = "popularity"
 LEAST_TOKEN = 16

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alsolike.database import Database, Kind
 from alsolike.errors import SettingError, WritingError
+from alsolike.storage.sqlite import Database, Kind
 
 FILE = "state.sqlite"
 MOST_LIKES = 10_000

@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from alsolike.engines.processors import processors
 from alsolike.errors import BundleError, WritingError
-from alsolike.machine import processors
 from alsolike.models.base import FittedModel, Floats, HasFactors, compares_items
 from alsolike.models.bundle import load
-from alsolike.models.tensors import map_file, pack_tensors, read_tensors
 from alsolike.recommending.answers import MIN_COUNT, Indices, Mask
 from alsolike.recommending.nearest import Neighbours, comparing
-from alsolike.writing import replacing
+from alsolike.storage.atomic import replacing
+from alsolike.storage.safetensors import map_file, pack_tensors, read_tensors
 
 LENGTH = 20  # similar items of each that are kept
 

@@ -23,7 +23,7 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, SettingError
-from alsolike.writing import replacing, write_text
+from alsolike.storage.atomic import replacing, write_text
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ from alsolike.data.not_tables import is_of, refusal
 from alsolike.data.reading.source_table import Odd
 from alsolike.data.vocabulary import plain_text
 from alsolike.errors import DataError
-from alsolike.faults import raise_of_system
+from alsolike.system_errors import raise_of_system
 
 _POLARS_NUMBERS = {"Float32", "Float64"} | {
     f"{s}Int{n}" for s in ("", "U") for n in (8, 16, 32, 64)

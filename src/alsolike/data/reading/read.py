@@ -26,8 +26,8 @@ from alsolike.data.string_array import Texts
 from alsolike.data.validation import column_of
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, SettingError
-from alsolike.hints import with_example
-from alsolike.observing import SILENT, Observer
+from alsolike.progress import SILENT, Observer
+from alsolike.suggestions import with_example
 
 __all__ = ["ReadReport", "read"]
 

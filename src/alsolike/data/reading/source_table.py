@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from alsolike.data.reading.delimited.dialect import Dialect
 from alsolike.errors import SettingError
-from alsolike.writing import write_text
+from alsolike.storage.atomic import write_text
 
 
 @dataclass(frozen=True)

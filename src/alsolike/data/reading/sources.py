@@ -9,7 +9,6 @@ from typing import Any
 
 import duckdb
 
-from alsolike.cleanup import no_room, scratch_folder
 from alsolike.data.reading.delimited.dialect import Asked
 from alsolike.data.reading.delimited.load import load_delimited
 from alsolike.data.reading.files.folders import pattern_of
@@ -17,8 +16,11 @@ from alsolike.data.reading.files.text_files import SEALED, existing, kind_of, op
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
 from alsolike.data.reading.json_lines import is_json, load_json_lines
 from alsolike.data.reading.source_table import Loaded, Odd, label_of, where
+from alsolike.engines.processors import processors
 from alsolike.errors import DataError, SettingError
-from alsolike.faults import (
+from alsolike.storage.cleanup import no_room, scratch_folder
+from alsolike.suggestions import did_you_mean
+from alsolike.system_errors import (
     expect_address_space,
     expect_open_files,
     is_interrupt,
@@ -26,8 +28,6 @@ from alsolike.faults import (
     out_of_memory,
     raise_of_system,
 )
-from alsolike.hints import did_you_mean
-from alsolike.machine import processors
 
 Ref = str | int
 

@@ -7,7 +7,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting import splitters
 from alsolike.data.splitting.split import Split
 from alsolike.errors import SettingError, SplitError
-from alsolike.hints import did_you_mean
+from alsolike.suggestions import did_you_mean
 
 # What each way takes: how many items are held out, and a share, of what is said in `split_by`.
 TAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(

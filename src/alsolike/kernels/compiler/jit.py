@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import CompilerError
-from alsolike.faults import is_of_memory
+from alsolike.system_errors import is_of_memory
 
 _NO_COMPILER = (
     "Numba, which compiles what alsolike computes with, cannot work here: {}. Install versions of "

@@ -18,7 +18,7 @@ from alsolike.data.reading.delimited.dialect import Dialect
 from alsolike.data.reading.delimited.strict_parser import Record, records
 from alsolike.data.reading.files.text_files import TextFile
 from alsolike.data.reading.source_table import Reject
-from alsolike.faults import raise_of_system
+from alsolike.system_errors import raise_of_system
 
 GLANCE = 2000
 _BATCH = 1 << 16

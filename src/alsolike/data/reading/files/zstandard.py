@@ -7,10 +7,10 @@ from typing import Any
 
 import duckdb
 
-from alsolike.cleanup import no_room
 from alsolike.data.reading.files.folders import pattern_of
 from alsolike.errors import DataError
-from alsolike.faults import raise_of_system
+from alsolike.storage.cleanup import no_room
+from alsolike.system_errors import raise_of_system
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 

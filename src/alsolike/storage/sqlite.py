@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alsolike.cleanup import closed_at_end, scratch_folder
 from alsolike.errors import AlsolikeError, WritingError
-from alsolike.faults import of_sqlite
+from alsolike.storage.cleanup import closed_at_end, scratch_folder
+from alsolike.system_errors import of_sqlite
 
 _MAGIC = b"SQLite format 3\0"
 _PAUSE = 0.005  # seconds between two tries

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from alsolike.cleanup import undone_at_end
 from alsolike.errors import WritingError
-from alsolike.faults import explained, is_interrupt, raise_of_system, way_out_of
+from alsolike.storage.cleanup import undone_at_end
+from alsolike.system_errors import explained, is_interrupt, raise_of_system, way_out_of
 from alsolike.tables import Column, Table
 
 _CALLS = itertools.count()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from alsolike.errors import WritingError
-from alsolike.faults import explained, way_out_of
+from alsolike.system_errors import explained, way_out_of
 
 _LOCK = "lock"
 _TAKEN_BY_A_SWEEP = 5  # tries; one is enough but where another process sweeps at that moment

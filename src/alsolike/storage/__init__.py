@@ -1,0 +1,1 @@
+"""Write files whole, open SQLite files with care, and remove what must not stay behind."""
