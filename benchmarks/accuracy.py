@@ -15,8 +15,8 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
-from alsolike.models import bases, halfsweep
-from alsolike.models.config import ALSConfig
+from alsolike.models.als import gramian_basis, half_sweep
+from alsolike.models.als.config import ALSConfig
 
 GOAL = 1e-5
 FACTORS, ALPHAS, LAMBDAS = (10, 40, 120), (0.1, 1, 50, 1000, 1e6), (0, 1e-5, 0.1, 10)
@@ -38,12 +38,12 @@ def errors(data: Interactions, config: ALSConfig, limits: tuple[float, float]) -
     """Return gain and relative error of the scores of each user, (n_users, 2)."""
     rng = np.random.default_rng(1)
     items = rng.standard_normal((data.n_items, config.factors)).astype(np.float32)
-    side = halfsweep.Side.of(data.user_items, config.objective, "user", data.users)
-    values, basis = bases.eigenbasis(bases.gramian(items, ENGINE), ENGINE)
-    turned = bases.turned(items, basis, ENGINE)
+    side = half_sweep.Side.of(data.user_items, config.objective, "user", data.users)
+    values, basis = gramian_basis.eigenbasis(gramian_basis.gramian(items, ENGINE), ENGINE)
+    turned = gramian_basis.turned(items, basis, ENGINE)
     found = np.zeros((data.n_users, config.factors), dtype=np.float32)
-    halfsweep.FLOAT32_GAIN, halfsweep.REFINED_GAIN = limits
-    halfsweep.solve_side(side, turned, values, found, config.objective, config.solving, ENGINE)
+    half_sweep.FLOAT32_GAIN, half_sweep.REFINED_GAIN = limits
+    half_sweep.solve_side(side, turned, values, found, config.objective, config.solving, ENGINE)
     Y = items.astype(np.float64)
     scores = found.astype(np.float64) @ turned.astype(np.float64).T
     dense = (turned.astype(np.float64) ** 2 / (values + config.regularization)).sum(axis=1)
@@ -62,7 +62,7 @@ def errors(data: Interactions, config: ALSConfig, limits: tuple[float, float]) -
 def main() -> int:
     """Print both tables; fail where the rows as they are solved miss the goal."""
     data, worst = likes(), 0.0
-    usual = halfsweep.FLOAT32_GAIN, halfsweep.REFINED_GAIN
+    usual = half_sweep.FLOAT32_GAIN, half_sweep.REFINED_GAIN
     ways = {
         "float32 alone": (np.inf, np.inf),
         "float32, refined above {:g}": (usual[0], np.inf),

@@ -48,8 +48,8 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.measures import METRICS, evaluate
-from alsolike.models.als import fit
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.factor_model import FactorModel
 
 CONFIG = ALSConfig(alpha=10.0, regularization=1.0, iterations=5)

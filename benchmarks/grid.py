@@ -27,7 +27,7 @@ from _side_by_side import Report, Row, arguments, held, listed, own_peak, second
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.presets import ARTICLE
 from alsolike.tuning.search import search

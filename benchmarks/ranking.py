@@ -47,8 +47,8 @@ from _side_by_side import (
 )
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
-from alsolike.models.als import fit
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.factor_model import FactorModel
 from alsolike.recommending.many import similar_indices, top_items
 from alsolike.recommending.one import recommend_one, similar_to

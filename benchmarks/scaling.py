@@ -44,10 +44,10 @@ from _side_by_side import (
 from alsolike.data.datasets.public import synthetic
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
-from alsolike.models.als import fit, iterate
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.half_sweep import Side, solve_side
+from alsolike.models.als.train import fit, iterate
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.halfsweep import Side, solve_side
 
 CONFIG = ALSConfig(alpha=10.0, regularization=1.0)
 THREADS = (1, 2)

@@ -38,10 +38,10 @@ from _asking import Pressed, Process, asked, for_seconds, free_port, press, requ
 from _side_by_side import Report, Row, arguments, peer, store, stored, tables
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
-from alsolike.models.als import fit
-from alsolike.models.bundle import save
-from alsolike.models.config import ALSConfig
-from alsolike.models.fitting import fit as fit_family
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
+from alsolike.models.bundle.io import save
+from alsolike.models.fit import fit as fit_family
 from alsolike.recommending.one import similar_to
 
 K = 10

@@ -3,12 +3,12 @@
 Run as ``python benchmarks/training.py [--data article,gowalla,synthetic] [--factors 40,128]
 [--solvers exact,cg] [--tasks sweep,loss]``. A solver may be followed by settings to be switched on,
 as in exact+momentum. The objective is the same for all: confidence 1 + alpha * d, one lambda,
-unscaled (alsolike.models.conversion).
+unscaled (alsolike.models.als.interop).
 
 ``sweep``: one more sweep, from the factors that a contender's own last one left, without setting
 up. ``time to loss``: a whole training from the matrix in memory, with setting up, of as many sweeps
 as it takes to bring the exact loss to within 0.1 % of what 30 exact sweeps reach. How many that are
-is found before the clock runs, with the loss in float64 by alsolike.models.als.loss.
+is found before the clock runs, with the loss in float64 by alsolike.models.als.train.loss.
 
 All start from the same user factors and solve the items first, then the users: implicit and irspack
 take them, and are given the table the other way round, because they solve its rows first. cmfrec
@@ -53,10 +53,10 @@ from _side_by_side import (
 )
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
-from alsolike.models.als import fit, iterate, loss
-from alsolike.models.als_model import ALSModel
-from alsolike.models.config import ALSConfig
-from alsolike.models.conversion import peer_values, to_peer
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.interop import peer_values, to_peer
+from alsolike.models.als.model import ALSModel
+from alsolike.models.als.train import fit, iterate, loss
 
 BASE = ALSConfig(alpha=10.0, regularization=1.0)
 SOLVERS = typing.get_args(typing.get_type_hints(ALSConfig)["solver"])

@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.string_array import Texts
-from alsolike.models.bundle import save
+from alsolike.models.bundle.io import save
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.fitting import fit
+from alsolike.models.fit import fit
 from alsolike.web.app import create_app
 from alsolike.web.settings import Settings, places
 

@@ -17,9 +17,10 @@ import oracles_als as oracle
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.models import als, bases, halfsweep
-from alsolike.models.als_settings import Objective, Schedule, Solver
-from alsolike.models.config import ALSConfig
+from alsolike.models.als import gramian_basis, half_sweep
+from alsolike.models.als import train as als
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.config_parts import Objective, Schedule, Solver
 from alsolike.testing import tiny_likes, tiny_model
 
 ONE = LocalEngine(1)
@@ -43,11 +44,11 @@ def dense(likes):
 
 def solve_users(likes, items, config):
     """Run one half-sweep over the users; return scores over all items, float64."""
-    side = halfsweep.Side.of(likes.user_items, config.objective, "user", likes.users)
-    values, basis = bases.eigenbasis(bases.gramian(items, ONE), ONE)
-    turned = bases.turned(items, basis, ONE)
+    side = half_sweep.Side.of(likes.user_items, config.objective, "user", likes.users)
+    values, basis = gramian_basis.eigenbasis(gramian_basis.gramian(items, ONE), ONE)
+    turned = gramian_basis.turned(items, basis, ONE)
     out = np.zeros((likes.n_users, config.factors), dtype=np.float32)
-    halfsweep.solve_side(side, turned, values, out, config.objective, config.solving, ONE)
+    half_sweep.solve_side(side, turned, values, out, config.objective, config.solving, ONE)
     return out.astype(np.float64) @ turned.T.astype(np.float64)
 
 
@@ -74,7 +75,7 @@ def test_half_sweep_equals_dense_normal_equations(wide, factors, alpha, regulari
 
 
 def test_a_lane_whose_first_row_was_left_over_solves_its_next_one(monkeypatch):
-    monkeypatch.setattr(halfsweep, "_CHUNKS", 1)
+    monkeypatch.setattr(half_sweep, "_CHUNKS", 1)
     users, columns = np.arange(64)[:, None], np.arange(4)
     values = np.zeros((64, 90))
     values[users, (7 * users + columns) % 90] = np.where(users < 8, 1e5, 1)
@@ -210,7 +211,7 @@ def test_the_same_bytes_for_any_number_of_threads_and_chunks(monkeypatch):
             assert again.user_factors.tobytes() == first.user_factors.tobytes()
             assert again.item_factors.tobytes() == first.item_factors.tobytes()
             assert als.loss(again, engine=LocalEngine(threads)) == als.loss(first, engine=ONE)
-        monkeypatch.setattr(halfsweep, "_CHUNKS", 7)
+        monkeypatch.setattr(half_sweep, "_CHUNKS", 7)
         again = als.fit(likes, config, engine=LocalEngine(2))
         assert again.user_factors.tobytes() == first.user_factors.tobytes()
         monkeypatch.undo()

@@ -24,11 +24,11 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary, is_blank
 from alsolike.errors import BundleError, DataError, SettingError, WritingError
-from alsolike.models.als import ALSConfig, fit, fold_in
+from alsolike.models.als.train import ALSConfig, fit, fold_in
 from alsolike.models.base import FittedModel
-from alsolike.models.bundle import describe, load, save
+from alsolike.models.bundle.io import describe, load, save
+from alsolike.models.bundle.manifest import FORMAT_VERSION
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.manifest import FORMAT_VERSION
 from alsolike.models.registry import family_of_model, names
 from alsolike.recommending.many import recommend
 from alsolike.testing import tiny_likes, tiny_model
@@ -260,7 +260,7 @@ def test_a_mapped_model_folds_in_and_recommends(tmp_path: Path) -> None:
 def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
     folders = [saved(name, tmp_path) for name in SETTINGS]
     code = (
-        "import sys; from alsolike.models.bundle import load; [load(one) for one in sys.argv[1:]];"
+        "import sys; from alsolike.models.bundle.io import load; [load(one) for one in sys.argv[1:]];"
         "print([m for m in ('numba', 'duckdb', 'pandas', 'scipy.linalg') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, check=True)

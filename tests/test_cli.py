@@ -459,7 +459,7 @@ def test_an_interruption_has_a_status_of_its_own(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("alsolike.models.als.fit", interrupted)
+    monkeypatch.setattr("alsolike.models.als.train.fit", interrupted)
     result = call("fit", likes, "--to", tmp_path / "m", "--quiet")
     assert result.exit_code == 130
     assert result.stderr == "Interrupted. No half-written file is left.\n"
@@ -550,7 +550,7 @@ def test_errors_of_memory_are_one_line(
     def too_much(*_: object, **__: object) -> None:
         raise MemoryError("Unable to allocate 7 TiB.")
 
-    monkeypatch.setattr("alsolike.models.als.fit", too_much)
+    monkeypatch.setattr("alsolike.models.als.train.fit", too_much)
     line = refused("fit", likes, "--to", tmp_path / "m")
     assert "Unable to allocate 7 TiB" in line
     assert "fewer factors (--set factors=16)" in line

@@ -13,7 +13,7 @@ from alsolike.cli import handing
 from alsolike.cli.group import Verbs
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.models import bundle
+from alsolike.models.bundle import io as bundle
 from alsolike.models.factor_model import FactorModel
 from alsolike.recommending import comparing
 from alsolike.recommending.comparing import diff, overlaps

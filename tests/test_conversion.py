@@ -8,9 +8,9 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from alsolike.errors import SettingError
-from alsolike.models import als
-from alsolike.models.config import ALSConfig
-from alsolike.models.conversion import from_peer, peer_values, to_peer
+from alsolike.models.als import train as als
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.interop import from_peer, peer_values, to_peer
 from oracles_als import loss as literal_loss
 from test_als import dense, make_likes
 

@@ -17,7 +17,7 @@ from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.judges import ShelfJudge
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
 from alsolike.testing import tiny_likes
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
@@ -32,7 +32,7 @@ import sys
 from pathlib import Path
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
 from alsolike.testing import tiny_likes
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.lineup import lineup_for

@@ -13,8 +13,8 @@ from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.curves import CurvePoint, learning_curve
 from alsolike.evaluation.judges import ListJudge
 from alsolike.evaluation.measures import evaluate, mean_squared_error
-from alsolike.models.als import fit, fold_in
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit, fold_in
 from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
 

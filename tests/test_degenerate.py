@@ -12,9 +12,9 @@ from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import DegenerateError
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.evaluation.measures import evaluate
-from alsolike.models import bundle
-from alsolike.models.als import ALSConfig, fit
-from alsolike.models.popularity import PopularityConfig
+from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.baselines.popularity import PopularityConfig
+from alsolike.models.bundle import io as bundle
 from alsolike.progress import Observer
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.ordering import rank_key

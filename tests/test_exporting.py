@@ -26,10 +26,10 @@ from alsolike.errors import BundleError, SettingError, WritingError
 from alsolike.exporting import FORMATS, export
 from alsolike.filenames import id_of, place_of
 from alsolike.mirroring import LIST, Counts
-from alsolike.models import bundle
+from alsolike.models.bundle import io as bundle
+from alsolike.models.bundle.manifest import MANIFEST
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.fitting import fit
-from alsolike.models.manifest import MANIFEST
+from alsolike.models.fit import fit
 from alsolike.models.registry import trained
 from alsolike.recommending.many import recommend, similar
 from alsolike.testing import tiny_likes, tiny_model

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import alsolike as al
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.ease import EASEConfig, fit_ease
-from alsolike.models.neighbours import ItemKNNConfig, fit_neighbours
+from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
 from alsolike.recommending.comparing import diff
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.recommending.many import top_items

@@ -14,7 +14,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError, SettingError, UnknownId
 from alsolike.models.base import Explains, FittedModel, FoldsIn, HasFactors, ItemScorer
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.fitting import fit
+from alsolike.models.fit import fit
 from alsolike.models.registry import trained
 from alsolike.recommending.answers import why_no_neighbours
 from alsolike.recommending.comparing import diff

@@ -17,9 +17,9 @@ from alsolike.evaluation.curves import learning_curve
 from alsolike.evaluation.final import test_figures as figures_of
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.models.base import FittedModel
+from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.family import Family, TrainingData
-from alsolike.models.neighbours import ItemKNNConfig, ItemKNNFamily, ItemKNNModel, fit_neighbours
-from alsolike.models.popularity import PopularityConfig
+from alsolike.models.item_knn import ItemKNNConfig, ItemKNNFamily, ItemKNNModel, fit_neighbours
 from alsolike.models.registry import FAMILIES
 from alsolike.models.settings import Settings
 from alsolike.progress import Observer

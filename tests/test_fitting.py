@@ -7,11 +7,11 @@ import scipy.sparse as sp
 
 import alsolike as al
 from alsolike.engines.local import LocalEngine
-from alsolike.models.chance import ChanceConfig
+from alsolike.models.baselines.popularity import PopularityConfig
+from alsolike.models.baselines.random import ChanceConfig
 from alsolike.models.ease import fit_ease
-from alsolike.models.fitting import config_for
-from alsolike.models.neighbours import fit_neighbours
-from alsolike.models.popularity import PopularityConfig
+from alsolike.models.fit import config_for
+from alsolike.models.item_knn import fit_neighbours
 from alsolike.models.registry import names, trained
 from alsolike.testing import tiny_likes
 

@@ -13,7 +13,7 @@ from alsolike.data.datasets.public import synthetic, write_demo
 from alsolike.engines import memory
 from alsolike.engines.base import Shape
 from alsolike.forecasting import MIB, Forecast, forecast, search_memory
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
 
 # The command line in a process of its own, which ends by saying what the system counted.
 COUNTED = """

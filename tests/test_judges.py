@@ -17,9 +17,9 @@ from alsolike.evaluation.intervals import bootstrap_mean
 from alsolike.evaluation.judges import ListJudge, ShelfJudge, judge_of
 from alsolike.evaluation.judging import Judge
 from alsolike.evaluation.shelves import judge_shelves, shelves_of
-from alsolike.models.als import fit
-from alsolike.models.config import ALSConfig
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
+from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.testing import tiny_likes
 from alsolike.tuning.search import search
 

@@ -11,8 +11,8 @@ import pytest
 from numba import njit
 
 from alsolike.kernels.solver.tiles import add_product, factorize, multiply_gathered, solve_beside
-from alsolike.models.als import fit
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from test_als import make_likes
 from test_kernels_topk import scan_products
 

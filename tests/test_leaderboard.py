@@ -11,11 +11,11 @@ from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import FitError
 from alsolike.evaluation.comparing import compare_with_best
 from alsolike.evaluation.judges import ListJudge
-from alsolike.models.chance import ChanceConfig
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.baselines.popularity import PopularityConfig
+from alsolike.models.baselines.random import ChanceConfig
 from alsolike.models.ease import EASEConfig
-from alsolike.models.neighbours import ItemKNNConfig
-from alsolike.models.popularity import PopularityConfig
+from alsolike.models.item_knn import ItemKNNConfig
 from alsolike.models.registry import family_of
 from alsolike.testing import tiny_likes
 from alsolike.tuning.leaderboard import SearchResult

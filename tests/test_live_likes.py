@@ -15,7 +15,7 @@ pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
 from alsolike.cli import main
 from alsolike.data.reading.read import read
-from alsolike.models.bundle import load
+from alsolike.models.bundle.io import load
 from alsolike.web.live_likes import live_likes
 from alsolike.web.state import FILE, State
 from serving import bundle, client_of, running, settings_of, wait_for

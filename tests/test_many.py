@@ -15,8 +15,8 @@ from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError, UnknownId
-from alsolike.models.als import ALSConfig, fit
-from alsolike.models.als_model import ALSModel
+from alsolike.models.als.model import ALSModel
+from alsolike.models.als.train import ALSConfig, fit
 from alsolike.progress import Observer
 from alsolike.recommending.excluding import with_excluded
 from alsolike.recommending.many import (

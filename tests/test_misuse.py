@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 import alsolike as al
 from alsolike.models.ease import EASEConfig, fit_ease
-from alsolike.models.neighbours import ItemKNNConfig, fit_neighbours
+from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
 from alsolike.recommending.comparing import diff
 from alsolike.recommending.one import recommend_one, similar_to
 from alsolike.suggestions import did_you_mean, did_you_mean_id

@@ -12,9 +12,9 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.models import neighbours
+from alsolike.models import item_knn
 from alsolike.models.history_model import likes_of
-from alsolike.models.neighbours import ItemKNNConfig, fit_neighbours
+from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
 from alsolike.recommending.many import recommend
 from alsolike.testing import tiny_likes
 
@@ -82,7 +82,7 @@ CONFIGS = {
 @pytest.mark.parametrize("variant", CONFIGS)
 @pytest.mark.parametrize("items_per_block", [1, 7, 128])
 def test_similarities_and_scores_equal_the_definition(variant, items_per_block, monkeypatch):
-    monkeypatch.setattr(neighbours, "_ITEMS", items_per_block)
+    monkeypatch.setattr(item_knn, "_ITEMS", items_per_block)
     likes, config = make_likes(), CONFIGS[variant]
     model = fit_neighbours(likes, config)
     expected = similarities_by_hand(likes, config)
@@ -123,7 +123,7 @@ def test_cosines_that_are_equal_by_definition_are_equal_floats():
 
 
 def test_the_same_bytes_for_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr(neighbours, "_ITEMS", 5)
+    monkeypatch.setattr(item_knn, "_ITEMS", 5)
     config = ItemKNNConfig(weighting="bm25", neighbours=5, shrinkage=2)
     models = [fit_neighbours(make_likes(), config, engine=LocalEngine(n)) for n in (1, 2, 5)]
     bytes_of = {
@@ -275,10 +275,10 @@ def test_a_matrix_is_not_interactions():
 
 
 def test_tells_an_observer_how_far_it_is(monkeypatch):
-    monkeypatch.setattr(neighbours, "_ITEMS", 16)
+    monkeypatch.setattr(item_knn, "_ITEMS", 16)
     heard = []
 
-    class Ear(neighbours.Observer):
+    class Ear(item_knn.Observer):
         def start(self, task, total=None):
             heard.append((task, total))
 

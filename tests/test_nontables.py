@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.read import read
 from alsolike.errors import DataError
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.testing import tiny_likes, tiny_model
 
 WANTED = {"user": "user", "item": "item"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import oracles_topk
 from alsolike.data.interactions import Interactions
 from alsolike.errors import FitError, SettingError, UnknownId
-from alsolike.models.als import ALSConfig, fit
+from alsolike.models.als.train import ALSConfig, fit
 from alsolike.recommending import nearest
 from alsolike.recommending.explaining import explain
 from alsolike.recommending.many import recommend, similar, top_items
@@ -275,7 +275,7 @@ def test_numba_is_never_imported():
         import sys
         import numpy as np
         from alsolike.data.interactions import Interactions
-        from alsolike.models.als_model import ALSModel
+        from alsolike.models.als.model import ALSModel
         from alsolike.recommending import explaining, one
         likes = Interactions.from_columns(["u", "u", "v", "v"], ["a", "b", "b", "c"])
         Y = np.diag([3.0, 2.0, 1.0]).astype(np.float32)

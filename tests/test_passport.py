@@ -23,10 +23,10 @@ from alsolike.evaluation.definitions import DEFINITIONS, SOURCES
 from alsolike.evaluation.measures import evaluate
 from alsolike.evaluation.passport import Passport, passport, passport_of_lists
 from alsolike.evaluation.questions import Questions
-from alsolike.models import bundle
-from alsolike.models.als import fit
-from alsolike.models.config import ALSConfig
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
+from alsolike.models.baselines.popularity import fit_popularity
+from alsolike.models.bundle import io as bundle
 from alsolike.recommending.many import Ranked, top_items
 from fixed_model import Fixed
 

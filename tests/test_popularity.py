@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alsolike.data.interactions import Interactions
-from alsolike.models.popularity import as_scores, fit_popularity
+from alsolike.models.baselines.popularity import as_scores, fit_popularity
 from alsolike.recommending.many import recommend, top_items
 
 

@@ -14,9 +14,9 @@ from alsolike.cli import main
 from alsolike.errors import SettingError
 from alsolike.forecasting import at_once, forecast
 from alsolike.job import Job, resolve
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
 from alsolike.models.ease import EASEConfig, EASEModel, ease_bytes
-from alsolike.models.neighbours import ItemKNNModel
+from alsolike.models.item_knn import ItemKNNModel
 from alsolike.outcome import Outcome
 from alsolike.run import prepare, run_job
 from alsolike.testing import tiny_likes

@@ -17,10 +17,10 @@ from alsolike.evaluation import final
 from alsolike.evaluation.intervals import Estimate
 from alsolike.evaluation.judges import ListJudge
 from alsolike.evaluation.measures import evaluate
-from alsolike.models import bundle
-from alsolike.models.als import fit
-from alsolike.models.config import ALSConfig
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
+from alsolike.models.baselines.popularity import fit_popularity
+from alsolike.models.bundle import io as bundle
 from alsolike.outcome import Outcome
 from alsolike.publishing import FILES, publish, report_content, write_search
 from alsolike.recommending.many import recommend, similar

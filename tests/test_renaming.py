@@ -21,12 +21,12 @@ from alsolike.evaluation.pages import Pages
 from alsolike.evaluation.questions import Questions
 from alsolike.evaluation.shelves import SHELF_METRICS, judged, shelves_of
 from alsolike.evaluation.slices import slices_of
-from alsolike.models.als import ALSConfig, fit
-from alsolike.models.chance import ChanceConfig, fit_chance
+from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.baselines.popularity import fit_popularity
+from alsolike.models.baselines.random import ChanceConfig, fit_chance
 from alsolike.models.ease import EASEConfig, fit_ease
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.neighbours import ItemKNNConfig, fit_neighbours
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
 
 KS = [1, 4, 9]
 

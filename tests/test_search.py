@@ -20,9 +20,9 @@ from alsolike.evaluation.comparing import compare_with_best, optimism
 from alsolike.evaluation.curves import learning_curve
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
 from alsolike.evaluation.shelves import judge_shelves, shelves_of
-from alsolike.models.config import ALSConfig
-from alsolike.models.fitting import fit
-from alsolike.models.popularity import PopularityConfig
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.baselines.popularity import PopularityConfig
+from alsolike.models.fit import fit
 from alsolike.progress import Observer
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
@@ -460,8 +460,8 @@ import os, random, signal, sys, time
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.judges import ListJudge, ShelfJudge
-from alsolike.models.config import ALSConfig
-from alsolike.models.fitting import fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.fit import fit
 from alsolike.testing import tiny_likes
 from alsolike.tuning.search import search
 from alsolike.tuning.space import expand

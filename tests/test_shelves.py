@@ -24,8 +24,8 @@ from alsolike.evaluation.shelves import (
     judged,
     shelves_of,
 )
-from alsolike.models.als import ALSConfig, fit
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.recommending.many import Ranked, similar
 
 LISTS = ("precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")

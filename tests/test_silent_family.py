@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import alsolike as al
+from alsolike.models.arrays import Part
 from alsolike.models.base import FittedModel
 from alsolike.models.family import Known
-from alsolike.models.parts import Part
 from alsolike.models.registry import FAMILIES
 from alsolike.run import run_job
 from alsolike.testing import tiny_likes

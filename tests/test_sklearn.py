@@ -22,10 +22,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import alsolike
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError, UnknownId
-from alsolike.models import als
-from alsolike.models.chance import ChanceConfig
-from alsolike.models.config import ALSConfig
-from alsolike.models.neighbours import ItemKNNConfig
+from alsolike.models.als import train as als
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.baselines.random import ChanceConfig
+from alsolike.models.item_knn import ItemKNNConfig
 from alsolike.models.registry import names
 from alsolike.sklearn import ALSRecommender, FamilyRecommender
 from alsolike.testing import tiny_likes

@@ -13,8 +13,8 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.measures import evaluate
 from alsolike.evaluation.slices import slices_of
-from alsolike.models.als import ALSConfig, fit
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.baselines.popularity import fit_popularity
 from fixed_model import Fixed
 
 

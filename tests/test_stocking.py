@@ -16,11 +16,11 @@ from alsolike.evaluation.stocking import (
     ScoredShelves,
     shelves_of,
 )
-from alsolike.models.als import ALSConfig, fit
-from alsolike.models.chance import ChanceConfig, fit_chance
+from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.baselines.popularity import fit_popularity
+from alsolike.models.baselines.random import ChanceConfig, fit_chance
 from alsolike.models.ease import EASEConfig, fit_ease
-from alsolike.models.neighbours import ItemKNNConfig, fit_neighbours
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
 from alsolike.testing import tiny_likes
 
 LIKES = tiny_likes(50, 30)

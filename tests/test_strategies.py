@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alsolike.errors import DataError, SettingError
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
 from alsolike.tuning.recipe import read_recipe
 from alsolike.tuning.searching import Searching, seconds_of
 from alsolike.tuning.space import Range, draw, expand, space_of

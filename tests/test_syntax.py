@@ -13,9 +13,9 @@ import pytest
 
 from alsolike.cli import main
 from alsolike.cli.syntax import as_typed
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
 from alsolike.models.ease import EASEConfig
-from alsolike.models.neighbours import ItemKNNConfig
+from alsolike.models.item_knn import ItemKNNConfig
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "alsolike"
 

@@ -24,9 +24,9 @@ from alsolike.evaluation.shelves import (
     judged,
     shelves_of,
 )
-from alsolike.models.als import ALSConfig, fit
+from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.popularity import fit_popularity
 from alsolike.recommending.many import Ranked
 from alsolike.testing import tiny_likes
 from fixed_model import Fixed

@@ -19,9 +19,9 @@ from alsolike.kernels.solver.batch import solve_small
 from alsolike.kernels.solver.conjugate_gradient import solve_cg
 from alsolike.kernels.solver.float64_rows import solve_hard
 from alsolike.kernels.solver.single import solve_single
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.ease import EASEConfig
-from alsolike.models.popularity import PopularityConfig
 from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
 from alsolike.tuning import rehearsal

@@ -14,8 +14,8 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.reading.cleaning.numbers import fault
 from alsolike.data.reading.read import read
 from alsolike.errors import DataError
-from alsolike.models.als import fit
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.progress import Observer
 from alsolike.recommending.many import recommend, similar
 from alsolike.recommending.one import recommend_for_likes

@@ -12,9 +12,9 @@ from alsolike.evaluation.intervals import Estimate, paired_difference
 from alsolike.evaluation.judges import ShelfJudge
 from alsolike.evaluation.measures import evaluate
 from alsolike.evaluation.verdicts import Verdict
-from alsolike.models.als import fit
-from alsolike.models.config import ALSConfig
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
+from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.testing import tiny_likes
 from alsolike.views.page import rounded
 from alsolike.views.wording import plain

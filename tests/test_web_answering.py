@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from alsolike.errors import SettingError
-from alsolike.models.bundle import load
+from alsolike.models.bundle.io import load
 from alsolike.recommending.one import Neighbours, recommend_for_likes
 from alsolike.web import quick
 from alsolike.web.settings import places

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-from alsolike.models.bundle import load, save
+from alsolike.models.bundle.io import load, save
 from alsolike.recommending.many import recommend, similar
 from serving import HOSTILE, bundle, client_of, settings_of
 

@@ -17,7 +17,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 import uvicorn
 from playwright.sync_api import sync_playwright
 
-from alsolike.models.fitting import fit
+from alsolike.models.fit import fit
 from alsolike.web.app import create_app
 from alsolike.web.faces import address
 from alsolike.web.settings import Place, Settings

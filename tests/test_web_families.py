@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
 from alsolike.models.base import FittedModel, Floats, Rows
-from alsolike.models.bundle import load, save
+from alsolike.models.bundle.io import load, save
 from alsolike.models.family import Family
 from alsolike.models.registry import FAMILIES, names
 from alsolike.recommending.nearest import Neighbours

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from alsolike.errors import WritingError
-from alsolike.models.bundle import load, save
+from alsolike.models.bundle.io import load, save
 from alsolike.web.state import FILE, MOST_LIKES, State
 from alsolike.web.swapping import swap
 from serving import HOSTILE, bundle, client_of, settings_of, wait_for

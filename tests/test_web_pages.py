@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
-from alsolike.models.als import ALSConfig, fit
+from alsolike.models.als.train import ALSConfig, fit
 from alsolike.recommending.one import recommend_for_likes, recommend_one
 from alsolike.web import assets
 from alsolike.web.app import create_app

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alsolike.models.bundle import load
+from alsolike.models.bundle.io import load
 from alsolike.recommending.nearest import Neighbours
 from alsolike.web import stock
 from alsolike.web.copies import stock_of, version_of

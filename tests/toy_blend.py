@@ -10,11 +10,11 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.models.als import ALSConfig
+from alsolike.models.als.train import ALSConfig
+from alsolike.models.arrays import Part
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
-from alsolike.models.neighbours import ItemKNNConfig
-from alsolike.models.parts import Part
+from alsolike.models.item_knn import ItemKNNConfig
 from alsolike.models.registry import config_of, family_of, pack_inside, unpack_inside
 from alsolike.models.settings import Settings
 from alsolike.progress import SILENT, Observer

@@ -9,10 +9,10 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
+from alsolike.models.arrays import Part
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
-from alsolike.models.parts import Part
 from alsolike.models.settings import Settings, check_number
 from alsolike.progress import SILENT, Observer
 

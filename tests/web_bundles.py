@@ -10,8 +10,8 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.models.als_model import ALSModel
-from alsolike.models.bundle import save
+from alsolike.models.als.model import ALSModel
+from alsolike.models.bundle.io import save
 from alsolike.testing import tiny_likes
 
 PNG = base64.b64decode(

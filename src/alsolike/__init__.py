@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from alsolike.errors import AlsolikeError
     from alsolike.evaluation.measures import evaluate
     from alsolike.job import Job
-    from alsolike.models.als import fold_in, fold_in_items, loss
-    from alsolike.models.bundle import load, save
-    from alsolike.models.config import ALSConfig
+    from alsolike.models.als.config import ALSConfig
+    from alsolike.models.als.train import fold_in, fold_in_items, loss
+    from alsolike.models.baselines.popularity import fit_popularity
+    from alsolike.models.bundle.io import load, save
     from alsolike.models.ease import EASEConfig
     from alsolike.models.factor_model import FactorModel
-    from alsolike.models.fitting import fit, iterate
-    from alsolike.models.neighbours import ItemKNNConfig
-    from alsolike.models.popularity import fit_popularity
+    from alsolike.models.fit import fit, iterate
+    from alsolike.models.item_knn import ItemKNNConfig
     from alsolike.recommending.explaining import explain
     from alsolike.recommending.many import recommend, similar
     from alsolike.recommending.one import recommend_for_likes
@@ -104,14 +104,14 @@ _ROOMS = {
     ),
     "errors": ("AlsolikeError",),
     "evaluation.measures": ("evaluate",),
-    "models.als": ("fold_in", "fold_in_items", "loss"),
-    "models.bundle": ("load", "save"),
-    "models.config": ("ALSConfig",),
+    "models.als.train": ("fold_in", "fold_in_items", "loss"),
+    "models.bundle.io": ("load", "save"),
+    "models.als.config": ("ALSConfig",),
     "models.ease": ("EASEConfig",),
     "models.factor_model": ("FactorModel",),
-    "models.fitting": ("fit", "iterate"),
-    "models.neighbours": ("ItemKNNConfig",),
-    "models.popularity": ("fit_popularity",),
+    "models.fit": ("fit", "iterate"),
+    "models.item_knn": ("ItemKNNConfig",),
+    "models.baselines.popularity": ("fit_popularity",),
     "recommending.explaining": ("explain",),
     "recommending.many": ("recommend", "similar"),
     "recommending.one": ("recommend_for_likes",),

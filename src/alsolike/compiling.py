@@ -24,12 +24,12 @@ from alsolike.kernels.ranking.panels import scan_panels
 from alsolike.kernels.ranking.topk import scan_block
 from alsolike.kernels.solver.batch import SMALL, solve_small
 from alsolike.kernels.solver.single import solve_single
-from alsolike.models.als import fit
-from alsolike.models.als_model import ALSModel
-from alsolike.models.als_settings import Solver
-from alsolike.models.config import ALSConfig
-from alsolike.models.halfsweep import Side, solve_side
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.config_parts import Solver
+from alsolike.models.als.half_sweep import Side, solve_side
+from alsolike.models.als.model import ALSModel
+from alsolike.models.als.train import fit
+from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.registry import family_named
 from alsolike.recommending.excluding import with_excluded
 from alsolike.recommending.many import source_of, top_items

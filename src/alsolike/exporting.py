@@ -31,8 +31,8 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, SettingError
 from alsolike.mirroring import Counts, Make, mirrored
-from alsolike.models import bundle
 from alsolike.models.base import FittedModel, HasFactors
+from alsolike.models.bundle import io as bundle
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.answers import MIN_COUNT, checked_k
 from alsolike.recommending.fallback import WithoutLikes, check_without_likes, fallback_notes
@@ -165,7 +165,7 @@ def export(
     Examples
     --------
     >>> import tempfile
-    >>> from alsolike.models.bundle import save
+    >>> from alsolike.models.bundle.io import save
     >>> from alsolike.testing import tiny_model
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(tiny_model(), f"{folder}/model")

@@ -13,7 +13,7 @@ from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
 from alsolike.evaluation.final import TestFigures
 from alsolike.models.base import FittedModel, HasFactors, compares_items
-from alsolike.models.popularity import PopularityModel
+from alsolike.models.baselines.popularity import PopularityModel
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard import LeaderboardRow, SearchResult

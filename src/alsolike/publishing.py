@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alsolike import remarks
 from alsolike.data.filtering import FilterReport
-from alsolike.models import bundle
+from alsolike.models.bundle import io as bundle
 from alsolike.outcome import Outcome
 from alsolike.progress import SILENT, Observer
 from alsolike.storage.atomic import write_bytes, write_table, write_text

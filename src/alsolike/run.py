@@ -17,7 +17,7 @@ from alsolike.evaluation.final import test_figures
 from alsolike.forecasting import Forecast, at_once, forecast, largest
 from alsolike.job import Job, ResolvedJob, resolve
 from alsolike.models.base import compares_items
-from alsolike.models.fitting import fit
+from alsolike.models.fit import fit
 from alsolike.outcome import Outcome
 from alsolike.progress import SILENT, Observer
 from alsolike.publishing import publish

@@ -23,7 +23,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.models.als_model import ALSModel
+from alsolike.models.als.model import ALSModel
 from alsolike.models.base import (
     Explains,
     FittedModel,
@@ -33,7 +33,7 @@ from alsolike.models.base import (
     ItemScorer,
     Recommender,
 )
-from alsolike.models.bundle import load, save
+from alsolike.models.bundle.io import load, save
 from alsolike.models.registry import family_of_model
 from alsolike.recommending.many import top_items
 

@@ -10,15 +10,15 @@ import pytest
 
 from alsolike import testing
 from alsolike.data.interactions import Interactions
-from alsolike.models.als import ALSConfig, fit
-from alsolike.models.als_model import ALSModel
+from alsolike.models.als.model import ALSModel
+from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.base import Contributions, FittedModel, Floats, Recommender
-from alsolike.models.bundle import load, save
-from alsolike.models.chance import ChanceConfig, ChanceModel, fit_chance
+from alsolike.models.baselines.popularity import fit_popularity
+from alsolike.models.baselines.random import ChanceConfig, ChanceModel, fit_chance
+from alsolike.models.bundle.io import load, save
 from alsolike.models.ease import EASEConfig, EASEModel, fit_ease
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.neighbours import ItemKNNConfig, ItemKNNModel, fit_neighbours
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.item_knn import ItemKNNConfig, ItemKNNModel, fit_neighbours
 from alsolike.models.registry import family_of_model, trained
 from alsolike.testing import CONTRACT, tiny_likes, tiny_model
 

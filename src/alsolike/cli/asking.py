@@ -39,7 +39,7 @@ def evaluate(
     from alsolike.engines.local import LocalEngine
     from alsolike.evaluation.measures import evaluate as measure
     from alsolike.evaluation.results import said_of_degenerate
-    from alsolike.models import bundle
+    from alsolike.models.bundle import io as bundle
 
     loaded = bundle.load(model)
     engine = LocalEngine(options["threads"])
@@ -77,7 +77,7 @@ def similar(
     threads: int | None,
 ) -> None:
     """List the most similar items of ITEMS, by id or name."""
-    from alsolike.models import bundle
+    from alsolike.models.bundle import io as bundle
     from alsolike.recommending.one import similar_to
     from alsolike.storage.atomic import refuse_overlap
 
@@ -130,7 +130,7 @@ def recommend(
 ) -> None:
     """List the best items for USERS."""
     from alsolike.engines.local import LocalEngine
-    from alsolike.models import bundle
+    from alsolike.models.bundle import io as bundle
     from alsolike.recommending import many
     from alsolike.recommending.answers import history_of
     from alsolike.recommending.fallback import fallback_notes
@@ -179,8 +179,8 @@ def similar_users(
 ) -> None:
     """List the users most similar to USERS, by id; of models with factors."""
     from alsolike.engines.local import LocalEngine
-    from alsolike.models import bundle
     from alsolike.models.base import HasFactors, able
+    from alsolike.models.bundle import io as bundle
     from alsolike.recommending.similarity import similar_users as find
     from alsolike.storage.atomic import refuse_overlap
 
@@ -207,7 +207,7 @@ def similar_users(
 @verbose_option
 def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verbose: bool) -> None:
     """Score ITEMS, by id or name, for a USER."""
-    from alsolike.models import bundle
+    from alsolike.models.bundle import io as bundle
     from alsolike.recommending.pairs import scores as of_pairs
     from alsolike.storage.atomic import refuse_overlap
 
@@ -224,7 +224,7 @@ def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verb
 @verbose_option
 def explain(model: Path, user: str, item: str, verbose: bool) -> None:
     """Say which of a user's likes carry how much of the score of an item."""
-    from alsolike.models import bundle
+    from alsolike.models.bundle import io as bundle
     from alsolike.recommending import explaining
 
     loaded = bundle.load(model)
@@ -242,7 +242,7 @@ def explain(model: Path, user: str, item: str, verbose: bool) -> None:
 @click.option("--remote-images", is_flag=True, help="Let the page load pictures from the web.")
 def gallery(model: Path, items: tuple[str, ...], k: int, to: Path, remote_images: bool) -> None:
     """Lay out ITEMS and their most similar items as a page of cards."""
-    from alsolike.models import bundle
+    from alsolike.models.bundle import io as bundle
     from alsolike.storage.atomic import refuse_overlap, write_text
     from alsolike.views.gallery import gallery as lay_out
 
@@ -257,7 +257,7 @@ def gallery(model: Path, items: tuple[str, ...], k: int, to: Path, remote_images
 @click.argument("model", type=PATH)
 def describe(model: Path) -> None:
     """Say what a model is: its settings, its data, its figures, its files."""
-    from alsolike.models import bundle
+    from alsolike.models.bundle import io as bundle
 
     say(bundle.describe(model))
 

@@ -283,9 +283,9 @@ def fit(
     from alsolike.data.merge import joined
     from alsolike.engines.local import LocalEngine
     from alsolike.errors import SettingError
-    from alsolike.models import bundle
     from alsolike.models.base import HasLoss
-    from alsolike.models.fitting import fit as train
+    from alsolike.models.bundle import io as bundle
+    from alsolike.models.fit import fit as train
     from alsolike.models.registry import family_of
 
     engine = LocalEngine(options["threads"])
@@ -317,7 +317,7 @@ def fit(
 def _config(start: "FittedModel | None", family: str | None, changes: dict[str, Any]) -> Any:
     """Return the configuration to fit: of a model to go on from, or of a family, and changed."""
     from alsolike.errors import SettingError
-    from alsolike.models.fitting import config_for
+    from alsolike.models.fit import config_for
     from alsolike.models.registry import family_of_model
 
     if start is None:

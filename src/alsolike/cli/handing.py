@@ -113,7 +113,7 @@ def diff(
     """Say which shelves of similar items moved from OLD to NEW, and by how much."""
     from alsolike.cli.files import write_rows
     from alsolike.engines.local import LocalEngine
-    from alsolike.models import bundle
+    from alsolike.models.bundle import io as bundle
     from alsolike.recommending.comparing import diff as compare
     from alsolike.storage.atomic import refuse_overlap
 

@@ -34,7 +34,7 @@ def passport(
     """Score the same lists as implicit, irspack, LightFM, RecBole and Spark define it."""
     from alsolike.engines.local import LocalEngine
     from alsolike.evaluation.passport import passport as issue
-    from alsolike.models import bundle
+    from alsolike.models.bundle import io as bundle
 
     loaded = bundle.load(model)
     engine = LocalEngine(options["threads"])

@@ -109,6 +109,6 @@ def _unquoted(value: str) -> str:
 
 
 def _settings() -> Any:
-    from alsolike.models.config import ALSConfig
+    from alsolike.models.als.config import ALSConfig
 
     return {setting.name for setting in fields(ALSConfig)}

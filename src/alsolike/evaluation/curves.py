@@ -15,7 +15,7 @@ from alsolike.evaluation.judges import checked_judges, first_judge
 from alsolike.evaluation.judging import HeldOut, Judge
 from alsolike.evaluation.questions import Questions
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, Recommender, able
-from alsolike.models.fitting import iterate
+from alsolike.models.fit import iterate
 from alsolike.models.registry import family_of
 from alsolike.models.settings import seed_of
 from alsolike.progress import SILENT, Observer
@@ -95,7 +95,7 @@ def learning_curve(
     --------
     >>> from alsolike.data.interactions import Interactions
     >>> from alsolike.data.splitting.splitters import hold_out
-    >>> from alsolike.models.config import ALSConfig
+    >>> from alsolike.models.als.config import ALSConfig
     >>> from alsolike.models.ease import EASEConfig
     >>> users = [f"u{number}" for number in range(20) for _ in range(12)]
     >>> items = [f"i{number % 15}" for number in range(240)]

@@ -18,8 +18,8 @@ from alsolike.evaluation.shelves import ShelfEvaluation, of_shelf
 from alsolike.evaluation.slices import Slices, slices_of
 from alsolike.evaluation.verdicts import Verdict
 from alsolike.models.base import HasFactors, compares_items
-from alsolike.models.fitting import fit
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.baselines.popularity import fit_popularity
+from alsolike.models.fit import fit
 from alsolike.models.settings import Config, seed_of
 from alsolike.tables import Table, wrapped
 

@@ -168,7 +168,7 @@ def judge_shelves(
     Examples
     --------
     >>> from alsolike.data.splitting.splitters import leave_one_out
-    >>> from alsolike.models.als import ALSConfig, fit
+    >>> from alsolike.models.als.train import ALSConfig, fit
     >>> users = [f"u{user}" for user in range(60) for _ in range(4)]
     >>> items = [f"{'abc'[user % 3]}{item}" for user in range(60) for item in range(4)]
     >>> split = leave_one_out(Interactions.from_columns(users, items))

@@ -137,7 +137,7 @@ def slices_of(
     Examples
     --------
     >>> import scipy.sparse as sp
-    >>> from alsolike.models.popularity import fit_popularity
+    >>> from alsolike.models.baselines.popularity import fit_popularity
     >>> train = Interactions.from_columns(["u1", "u2", "u2", "u3"], ["a", "a", "b", "c"])
     >>> held_out = Interactions(
     ...     sp.csr_array(np.float32([[0, 1, 0], [0, 0, 1], [0, 0, 0]])), train.users, train.items

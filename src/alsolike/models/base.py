@@ -354,7 +354,7 @@ def able(model: Any, protocol: Any, purpose: str) -> Any:
     Examples
     --------
     >>> from alsolike.testing import tiny_likes
-    >>> from alsolike.models.popularity import fit_popularity
+    >>> from alsolike.models.baselines.popularity import fit_popularity
     >>> able(fit_popularity(tiny_likes()), HasFactors, "compare users")
     Traceback (most recent call last):
     alsolike.errors.Unable: A model with factors is needed to compare users; 'popularity' has none.

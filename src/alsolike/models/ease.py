@@ -20,10 +20,10 @@ from alsolike.engines.local import LocalEngine
 from alsolike.engines.memory import available
 from alsolike.engines.pieces import pieces
 from alsolike.errors import DataError, FitError
+from alsolike.models.arrays import Part
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
-from alsolike.models.parts import Part
 from alsolike.models.settings import Settings, check_number
 from alsolike.progress import SILENT, Observer
 

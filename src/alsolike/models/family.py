@@ -13,8 +13,8 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
+from alsolike.models.arrays import Part
 from alsolike.models.base import FittedModel, expect_model
-from alsolike.models.parts import Part
 from alsolike.progress import SILENT, Observer
 
 Arrays = Mapping[str, npt.NDArray[Any]]

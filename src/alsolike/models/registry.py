@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
-from alsolike.models.als_family import ALSFamily, FactorsFamily
+from alsolike.models.als.family import ALSFamily, FactorsFamily
+from alsolike.models.arrays import Part
 from alsolike.models.base import FittedModel, expect_model
-from alsolike.models.chance import RandomFamily
+from alsolike.models.baselines.popularity import PopularityFamily
+from alsolike.models.baselines.random import RandomFamily
 from alsolike.models.ease import EASEFamily
 from alsolike.models.family import Family, Known
-from alsolike.models.neighbours import ItemKNNFamily
-from alsolike.models.parts import Part
-from alsolike.models.popularity import PopularityFamily
+from alsolike.models.item_knn import ItemKNNFamily
 from alsolike.models.settings import Settings
 from alsolike.suggestions import did_you_mean
 

@@ -72,7 +72,7 @@ def with_excluded(
     Examples
     --------
     >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.als import ALSConfig, fit
+    >>> from alsolike.models.als.train import ALSConfig, fit
     >>> from alsolike.recommending.many import top_items
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u3"], ["a", "b", "b", "c"])
     >>> model = fit(likes, ALSConfig(factors=2, iterations=3))

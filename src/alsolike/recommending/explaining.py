@@ -147,7 +147,7 @@ def explain(model: FittedModel, user: str, item: str) -> Explanation:
     Examples
     --------
     >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.als import ALSConfig, fit
+    >>> from alsolike.models.als.train import ALSConfig, fit
     >>> likes = Interactions.from_columns(
     ...     ["u1", "u1", "u2", "u2", "u2", "u3"], ["a", "b", "a", "b", "c", "d"])
     >>> model = fit(likes, ALSConfig(factors=2, iterations=3))

@@ -106,7 +106,7 @@ def top_items(
     Examples
     --------
     >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.popularity import fit_popularity
+    >>> from alsolike.models.baselines.popularity import fit_popularity
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u3"], ["a", "b", "b", "c"])
     >>> top_items(fit_popularity(likes), [0, 1], k=2, exclude=likes.user_items).indices
     array([[ 2, -1],
@@ -187,7 +187,7 @@ def recommend(
     Examples
     --------
     >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.popularity import fit_popularity
+    >>> from alsolike.models.baselines.popularity import fit_popularity
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u3"], ["a", "b", "b", "c"])
     >>> print(recommend(fit_popularity(likes), ["u1", "u2"], k=2))
     +------+------+------+-------+------------+
@@ -303,7 +303,7 @@ def similar(
     Examples
     --------
     >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.als import ALSConfig, fit
+    >>> from alsolike.models.als.train import ALSConfig, fit
     >>> likes = Interactions.from_columns(
     ...     ["u1", "u1", "u2", "u2", "u3", "u3"], ["a", "b", "a", "b", "c", "d"])
     >>> model = fit(likes, ALSConfig(factors=2, iterations=3))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import SettingError
+from alsolike.models.als.normal_equations import checked_values
 from alsolike.models.base import (
     FittedModel,
     Floats,
@@ -20,7 +21,6 @@ from alsolike.models.base import (
     able,
     expect_model,
 )
-from alsolike.models.equations import checked_values
 from alsolike.recommending.answers import (
     MIN_COUNT,
     Indices,
@@ -88,7 +88,7 @@ def recommend_one(
     Examples
     --------
     >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.als import ALSConfig, fit
+    >>> from alsolike.models.als.train import ALSConfig, fit
     >>> likes = Interactions.from_columns(
     ...     ["u1", "u1", "u2", "u2", "u2", "u3"], ["a", "b", "a", "b", "c", "d"])
     >>> model = fit(likes, ALSConfig(factors=2, iterations=3))

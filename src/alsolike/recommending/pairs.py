@@ -49,7 +49,7 @@ def scores(model: FittedModel, users: Sequence[str], items: Sequence[str]) -> Ta
     Examples
     --------
     >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.popularity import fit_popularity
+    >>> from alsolike.models.baselines.popularity import fit_popularity
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u3"], ["a", "b", "b", "c"])
     >>> print(scores(fit_popularity(likes), ["u1", "u3"], ["b", "a"]))
     +------+------+-------+

@@ -8,10 +8,10 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from alsolike.data.interactions import Interactions
-from alsolike.models.als import fold_in
-from alsolike.models.als_settings import Confidence, RowCount, SolverName, Start
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.config_parts import Confidence, RowCount, SolverName, Start
+from alsolike.models.als.train import fold_in
 from alsolike.models.base import FittedModel, Floats
-from alsolike.models.config import ALSConfig
 from alsolike.sklearn.estimator import LikesEstimator, row_order
 
 
@@ -53,7 +53,7 @@ cg_steps, momentum, start, seed
     Attributes
     ----------
     model_ : ALSModel
-        The fitted model, ready for `alsolike.models.bundle.save` and all the rest.
+        The fitted model, ready for `alsolike.models.bundle.io.save` and all the rest.
     n_features_in_ : int
         Items, where X was a matrix.
     feature_names_in_ : ndarray of str, (n_features_in_,)

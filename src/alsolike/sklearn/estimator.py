@@ -18,7 +18,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.measures import METRICS, evaluate
 from alsolike.models.base import FittedModel, Floats, FoldsIn, Rows, able
-from alsolike.models.fitting import fit
+from alsolike.models.fit import fit
 from alsolike.recommending.fallback import WithoutLikes
 from alsolike.recommending.many import recommend, similar
 from alsolike.tables import Table

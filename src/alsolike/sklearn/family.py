@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any, Self
 
-from alsolike.models.fitting import config_for
+from alsolike.models.fit import config_for
 from alsolike.models.registry import family_named
 from alsolike.sklearn.estimator import LikesEstimator
 

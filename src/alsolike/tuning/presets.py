@@ -10,7 +10,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.judges import ListJudge, ShelfJudge, judge_of
 from alsolike.evaluation.judging import Judge
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
 from alsolike.suggestions import did_you_mean
 from alsolike.tuning.space import expand
 

@@ -15,8 +15,8 @@ from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.curves import Panel, with_given
 from alsolike.evaluation.judging import Judge
 from alsolike.kernels.solver.batch import SMALL
-from alsolike.models.fitting import fit
-from alsolike.models.popularity import fit_popularity
+from alsolike.models.baselines.popularity import fit_popularity
+from alsolike.models.fit import fit
 from alsolike.models.registry import family_named, family_of
 from alsolike.models.settings import Config
 from alsolike.tuning.plan import Plan

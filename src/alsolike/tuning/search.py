@@ -105,7 +105,7 @@ def search(
     --------
     >>> from alsolike.data.interactions import Interactions
     >>> from alsolike.data.splitting.splitters import hold_out
-    >>> from alsolike.models.config import ALSConfig
+    >>> from alsolike.models.als.config import ALSConfig
     >>> from alsolike.tuning.space import expand
     >>> users = [f"u{number}" for number in range(20) for _ in range(12)]
     >>> items = [f"i{number % 15}" for number in range(240)]

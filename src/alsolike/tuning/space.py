@@ -10,7 +10,7 @@ import numpy as np
 
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
-from alsolike.models.fitting import config_for
+from alsolike.models.fit import config_for
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.suggestions import did_you_mean, with_example, with_hints
@@ -96,7 +96,7 @@ def expand(space: Space, base: Any) -> list[Any]:
 
     Examples
     --------
-    >>> from alsolike.models.config import ALSConfig
+    >>> from alsolike.models.als.config import ALSConfig
     >>> grid = expand({"factors": [8, 16], "alpha": [1, 10, 10.0]}, ALSConfig())
     >>> [(config.factors, config.alpha) for config in grid]
     [(8, 1), (8, 10), (16, 1), (16, 10)]

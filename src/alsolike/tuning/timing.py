@@ -12,7 +12,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
 from alsolike.evaluation.curves import Panel, with_given
 from alsolike.models.family import Family
-from alsolike.models.fitting import iterate
+from alsolike.models.fit import iterate
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.tables import wrapped

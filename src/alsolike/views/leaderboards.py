@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alsolike.models.popularity import PopularityModel
+from alsolike.models.baselines.popularity import PopularityModel
 from alsolike.tables import Table
 from alsolike.views.page import escaped, isolated, rounded
 

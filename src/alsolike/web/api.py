@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alsolike.errors import SettingError
-from alsolike.models.equations import checked_values
+from alsolike.models.als.normal_equations import checked_values
 from alsolike.recommending import fallback
 from alsolike.recommending.answers import MIN_COUNT
 from alsolike.web import answering, schemas

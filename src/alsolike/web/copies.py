@@ -19,8 +19,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from alsolike.errors import BundleError
-from alsolike.models.bundle import describe, load
-from alsolike.models.manifest import MANIFEST, SIZE_LIMIT, FileRecord, Manifest
+from alsolike.models.bundle.io import describe, load
+from alsolike.models.bundle.manifest import MANIFEST, SIZE_LIMIT, FileRecord, Manifest
 from alsolike.storage.atomic import alone_in, replacing
 from alsolike.storage.safetensors import DAMAGED, open_regular
 

@@ -14,8 +14,8 @@ from types import MappingProxyType
 
 from alsolike.errors import AlsolikeError, BundleError
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, able
-from alsolike.models.bundle import describe, load
-from alsolike.models.manifest import Manifest
+from alsolike.models.bundle.io import describe, load
+from alsolike.models.bundle.manifest import Manifest
 from alsolike.recommending.answers import Indices
 from alsolike.recommending.fallback import MostLiked
 from alsolike.recommending.sharing import Likers

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 
-from alsolike.models.equations import checked_values
+from alsolike.models.als.normal_equations import checked_values
 from alsolike.web import answering, schemas
 from alsolike.web.api import Asked, OutsideId, Slot, distinct, held_of
 from alsolike.web.asking import taste_of

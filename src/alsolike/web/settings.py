@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from alsolike.errors import SettingError
-from alsolike.models.bundle import describe
+from alsolike.models.bundle.io import describe
 from alsolike.storage.atomic import replacing
 
 POPULARITY = "popularity"

@@ -22,7 +22,7 @@ from threadpoolctl import ThreadpoolController
 from alsolike.engines.processors import processors
 from alsolike.errors import BundleError, WritingError
 from alsolike.models.base import FittedModel, Floats, HasFactors, compares_items
-from alsolike.models.bundle import load
+from alsolike.models.bundle.io import load
 from alsolike.recommending.answers import MIN_COUNT, Indices, Mask
 from alsolike.recommending.nearest import Neighbours, comparing
 from alsolike.storage.atomic import replacing

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alsolike.errors import AlsolikeError, BundleError
-from alsolike.models.bundle import load
+from alsolike.models.bundle.io import load
 from alsolike.web import golden
 from alsolike.web.copies import (
     alone,

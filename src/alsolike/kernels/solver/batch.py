@@ -61,7 +61,7 @@ def solve_small(
         CSR of the whole side.
     amounts : float32 or float64, (interactions,)
     weighing : float64, (3,)
-        Slope, base and pull of `alsolike.models.confidence.Weighing`.
+        Slope, base and pull of `alsolike.models.als.confidence.Weighing`.
     Z : float32, (m, f), C order, f a multiple of 8
     dense : float64, (factors,), factors at most f
         Eigenvalues of Z'Z times the weight of an unobserved cell.

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import FitError, SettingError
-from alsolike.models.als_settings import Objective
+from alsolike.models.als.confidence import weights_and_pulls
+from alsolike.models.als.config_parts import Objective
 from alsolike.models.base import Doubles, Floats, Indices
-from alsolike.models.confidence import weights_and_pulls
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,10 +20,10 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.pieces import pieces
 from alsolike.errors import SettingError
+from alsolike.models.arrays import Part
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
-from alsolike.models.parts import Part
 from alsolike.models.settings import Settings, check_choice, check_number, check_whole
 from alsolike.progress import SILENT, Observer
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.models.als_settings import Objective
+from alsolike.models.als.config_parts import Objective
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

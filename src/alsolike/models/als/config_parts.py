@@ -1,6 +1,6 @@
 """What `ALSConfig` is made of: what is minimized, how a row is solved, and how a training goes.
 
-Each setting means what it means in `alsolike.models.config.ALSConfig`, which has the defaults.
+Each setting means what it means in `alsolike.models.als.config.ALSConfig`, which has the defaults.
 """
 
 from dataclasses import dataclass

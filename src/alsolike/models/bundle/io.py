@@ -35,9 +35,9 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.string_array import Texts
 from alsolike.data.validation import said
 from alsolike.errors import AlsolikeError, BundleError, DataError, SettingError, WritingError
+from alsolike.models.arrays import Fault, Part
 from alsolike.models.base import FittedModel
-from alsolike.models.family import Family, Known
-from alsolike.models.manifest import (
+from alsolike.models.bundle.manifest import (
     HISTORY_PART,
     MANIFEST,
     SIZE_LIMIT,
@@ -46,7 +46,7 @@ from alsolike.models.manifest import (
     current_versions,
     read_manifest,
 )
-from alsolike.models.parts import Fault, Part
+from alsolike.models.family import Family, Known
 from alsolike.models.registry import family_named, family_of_model
 from alsolike.storage.atomic import replacing
 from alsolike.storage.safetensors import DAMAGED, Tensors, map_file, pack_tensors, read_tensors

@@ -14,12 +14,12 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.pieces import pieces
 from alsolike.errors import DataError, SettingError
-from alsolike.models.als_model import ALSModel, expect_als
-from alsolike.models.als_settings import Objective, Schedule, Solver
-from alsolike.models.bases import eigenbasis, gramian, one_after_the_other, turned
-from alsolike.models.config import ALSConfig, expect_config
-from alsolike.models.halfsweep import Side, solve_side, total_loss
-from alsolike.models.momentum import Momentum
+from alsolike.models.als.config import ALSConfig, expect_config
+from alsolike.models.als.config_parts import Objective, Schedule, Solver
+from alsolike.models.als.gramian_basis import eigenbasis, gramian, one_after_the_other, turned
+from alsolike.models.als.half_sweep import Side, solve_side, total_loss
+from alsolike.models.als.model import ALSModel, expect_als
+from alsolike.models.als.momentum import Momentum
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
 

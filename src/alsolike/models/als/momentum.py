@@ -20,7 +20,7 @@ import numpy as np
 
 from alsolike.engines.base import Engine
 from alsolike.engines.pieces import pieces
-from alsolike.models.bases import Doubles, Floats, turned
+from alsolike.models.als.gramian_basis import Doubles, Floats, turned
 
 
 class Momentum:

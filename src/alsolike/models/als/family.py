@@ -8,12 +8,12 @@ import numpy as np
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.models.als_model import ALSModel
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.model import ALSModel
+from alsolike.models.arrays import Part
 from alsolike.models.base import FittedModel
-from alsolike.models.config import ALSConfig
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.family import Arrays, Family, Known, TrainingData
-from alsolike.models.parts import Part
 from alsolike.progress import SILENT, Observer
 
 
@@ -38,8 +38,8 @@ class ALSFamily(Family):
         engine: Engine | None = None,
         observer: Observer = SILENT,
     ) -> Iterator[FittedModel]:
-        """Yield a model after each sweep, see `alsolike.models.als.iterate`."""
-        from alsolike.models import als  # noqa: PLC0415 - brings the compiler
+        """Yield a model after each sweep, see `alsolike.models.als.train.iterate`."""
+        from alsolike.models.als import train as als  # noqa: PLC0415 - brings the compiler
 
         yield from als.iterate(
             data.interactions,
@@ -59,7 +59,7 @@ class ALSFamily(Family):
         observer: Observer = SILENT,
     ) -> FittedModel:
         """Return the last model, without one of each sweep in memory."""
-        from alsolike.models import als  # noqa: PLC0415 - brings the compiler
+        from alsolike.models.als import train as als  # noqa: PLC0415 - brings the compiler
 
         return als.fit(
             data.interactions,
@@ -129,7 +129,7 @@ class ALSFamily(Family):
 
     def code(self, config: ALSConfig, train: Interactions) -> tuple[Any, ...] | None:
         """Return the solver, and where amounts or some rows are in float64."""
-        from alsolike.models.halfsweep import may_need_float64  # noqa: PLC0415 - the compiler
+        from alsolike.models.als.half_sweep import may_need_float64  # noqa: PLC0415 - the compiler
 
         values = train.user_items.data
         doubled = config.solving.is_exact and may_need_float64(

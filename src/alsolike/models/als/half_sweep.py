@@ -22,9 +22,9 @@ from alsolike.kernels.solver.conjugate_gradient import solve_cg
 from alsolike.kernels.solver.float64_rows import solve_hard
 from alsolike.kernels.solver.loss import observed_loss
 from alsolike.kernels.solver.single import solve_single
-from alsolike.models.als_settings import Objective, Solver
-from alsolike.models.bases import filled_up, gramian
-from alsolike.models.confidence import Weighing, amounts_of, weights_and_pulls
+from alsolike.models.als.confidence import Weighing, amounts_of, weights_and_pulls
+from alsolike.models.als.config_parts import Objective, Solver
+from alsolike.models.als.gramian_basis import filled_up, gramian
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ class Side:
     ----------
     matrix : CSR of float32, (n_rows, n_columns)
     amounts : float32 or float64, (interactions,)
-        Of the matrix' values, see `alsolike.models.confidence.amounts_of`.
+        Of the matrix' values, see `alsolike.models.als.confidence.amounts_of`.
     regularization : float64, (n_rows,)
         lambda of each row.
     kind : {"user", "item"}
@@ -186,7 +186,7 @@ def total_loss(
     objective: Objective,
     engine: Engine,
 ) -> float:
-    """Return the value of the objective, exact, float64; see `alsolike.models.als.loss`."""
+    """Return the value of the objective, exact, float64; see `alsolike.models.als.train.loss`."""
     matrix = user_side.matrix
     indptr, indices = plain(matrix.indptr), plain(matrix.indices)
     users, items = plain(user_factors), plain(item_factors)

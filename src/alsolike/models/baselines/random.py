@@ -12,10 +12,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
+from alsolike.models.arrays import Part
 from alsolike.models.base import FittedModel, Floats, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.history_model import HistoryModel
-from alsolike.models.parts import Part
 from alsolike.models.settings import Settings, check_whole
 from alsolike.progress import SILENT, Observer
 

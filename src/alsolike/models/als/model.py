@@ -13,6 +13,8 @@ from alsolike.data.validation import said
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.normal_equations import UserEquations
 from alsolike.models.base import (
     Contributions,
     Doubles,
@@ -21,8 +23,6 @@ from alsolike.models.base import (
     expect_model,
     expect_same_ids,
 )
-from alsolike.models.config import ALSConfig
-from alsolike.models.equations import UserEquations
 from alsolike.models.factor_model import FactorModel
 
 
@@ -36,7 +36,7 @@ class ALSModel(FactorModel):
         As of every `FactorModel`. The item factors are in the basis of their own Gramian:
         ``item_factors.T @ item_factors`` is ``diag(eigenvalues)`` up to rounding.
     settings : mapping of str to plain values
-        As `alsolike.models.config.ALSConfig.to_settings` gives them.
+        As `alsolike.models.als.config.ALSConfig.to_settings` gives them.
     eigenvalues : float64, (factors,)
         Of the items' Gramian, descending.
     name : str
@@ -110,7 +110,7 @@ class ALSModel(FactorModel):
         DataError
             The users or the items are others.
         """
-        from alsolike.models.als import fold_in  # noqa: PLC0415 - brings the compiler
+        from alsolike.models.als.train import fold_in  # noqa: PLC0415 - brings the compiler
 
         expect_same_ids(self, interactions)
         rows = np.arange(len(self.users))
@@ -139,8 +139,8 @@ class ALSModel(FactorModel):
         DataError
             A user is not in the model.
         """
-        from alsolike.models.als import fold_in_items  # noqa: PLC0415 - brings the compiler
-        from alsolike.models.bases import eigenbasis, gramian, turned  # noqa: PLC0415
+        from alsolike.models.als.gramian_basis import eigenbasis, gramian, turned  # noqa: PLC0415
+        from alsolike.models.als.train import fold_in_items  # noqa: PLC0415 - brings the compiler
 
         engine = engine or LocalEngine()
         nothing = Interactions(
@@ -172,8 +172,8 @@ class ALSModel(FactorModel):
         )
 
     def loss(self, *, engine: Engine | None = None) -> float:
-        """Return the exact objective on the history, see `alsolike.models.als.loss`."""
-        from alsolike.models.als import loss  # noqa: PLC0415 - brings the compiler
+        """Return the exact objective on the history, see `alsolike.models.als.train.loss`."""
+        from alsolike.models.als.train import loss  # noqa: PLC0415 - brings the compiler
 
         return loss(self, engine=engine)
 

@@ -18,7 +18,7 @@ the library has no words for a setting; each ``from_`` function takes them.
 from typing import Any, Literal
 
 from alsolike.errors import SettingError
-from alsolike.models.config import ALSConfig
+from alsolike.models.als.config import ALSConfig
 
 Peer = Literal["implicit", "irspack", "spark"]
 

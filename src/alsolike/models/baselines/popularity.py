@@ -12,10 +12,10 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
+from alsolike.models.arrays import Part
 from alsolike.models.base import Basis, FittedModel, Floats, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.history_model import HistoryModel
-from alsolike.models.parts import Part
 from alsolike.models.settings import Settings
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example

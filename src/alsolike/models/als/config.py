@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
-from alsolike.models.als_settings import (
+from alsolike.models.als.config_parts import (
     Confidence,
     Objective,
     RowCount,
@@ -38,7 +38,7 @@ class ALSConfig:
     alpha : float
         Scale of the confidence, at least 0; what it means is said by `confidence`.
     confidence : {"linear", "scaled", "log", "additive"}
-        The form of c_ui, see `alsolike.models.confidence`.
+        The form of c_ui, see `alsolike.models.als.confidence`.
     epsilon : float
         Scale of the values in the form ``"log"``, above 0.
     unobserved_weight : float
@@ -56,7 +56,7 @@ class ALSConfig:
     cg_steps : int
         Steps of the solver ``"cg"``.
     momentum : bool
-        Start each sweep beyond where the last one ended, `alsolike.models.momentum`: about half
+        Start each sweep beyond where the last one ended, `alsolike.models.als.momentum`: about half
         the sweeps to the same loss. False: the alternating least squares of the papers, sweep by
         sweep.
     start : {"small", "normal"}

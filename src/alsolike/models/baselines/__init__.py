@@ -1,0 +1,1 @@
+"""Baselines that know no taste: popularity and random."""

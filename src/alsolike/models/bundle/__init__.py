@@ -1,0 +1,1 @@
+"""Save and load models: a manifest and safetensors files, never pickle."""
