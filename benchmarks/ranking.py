@@ -50,8 +50,8 @@ from alsolike.engines.local import LocalEngine
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.factor_model import FactorModel
-from alsolike.recommending.many import similar_indices, top_items
-from alsolike.recommending.one import recommend_one, similar_to
+from alsolike.recommending.batch import similar_indices, top_items
+from alsolike.recommending.single import recommend_one, similar_to
 
 CONFIG = ALSConfig(alpha=10.0, regularization=1.0, iterations=5)
 USERS_AT_ONCE = 256

@@ -42,7 +42,7 @@ from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.bundle.io import save
 from alsolike.models.fit import fit as fit_family
-from alsolike.recommending.one import similar_to
+from alsolike.recommending.single import similar_to
 
 K = 10
 SWAP_TOKEN = "only-for-this-benchmark"  # noqa: S105 - of a service on the loopback, for minutes

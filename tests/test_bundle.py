@@ -30,7 +30,7 @@ from alsolike.models.bundle.io import describe, load, save
 from alsolike.models.bundle.manifest import FORMAT_VERSION
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.registry import family_of_model, names
-from alsolike.recommending.many import recommend
+from alsolike.recommending.batch import recommend
 from alsolike.testing import tiny_likes, tiny_model
 
 FILES = [

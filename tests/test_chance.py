@@ -10,7 +10,7 @@ from scipy import stats
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
 from alsolike.models.baselines.random import ChanceConfig, fit_chance
-from alsolike.recommending.many import recommend
+from alsolike.recommending.batch import recommend
 from alsolike.testing import tiny_likes
 
 EVERYTHING = slice(None)

@@ -31,7 +31,7 @@ from alsolike.models.bundle.manifest import MANIFEST
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
 from alsolike.models.registry import trained
-from alsolike.recommending.many import recommend, similar
+from alsolike.recommending.batch import recommend, similar
 from alsolike.testing import tiny_likes, tiny_model
 
 PNG = "data:image/png;base64,iVBORw0KGgo="

@@ -62,7 +62,7 @@ def test_the_command_lines_help_loads_nothing_heavy() -> None:
 
 
 def test_what_a_server_loads_has_no_compiler() -> None:
-    loaded = modules_after("import alsolike.models.bundle.io, alsolike.recommending.one")
+    loaded = modules_after("import alsolike.models.bundle.io, alsolike.recommending.single")
     assert not loaded & {"numba", "llvmlite", "duckdb"}
 
 

@@ -10,11 +10,11 @@ import alsolike as al
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.ease import EASEConfig, fit_ease
 from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
-from alsolike.recommending.comparing import diff
+from alsolike.recommending.batch import top_items
+from alsolike.recommending.diff import diff
 from alsolike.recommending.fallback import fallback_notes
-from alsolike.recommending.many import top_items
-from alsolike.recommending.one import recommend_for_likes, recommend_one
-from alsolike.recommending.silence import all_alike
+from alsolike.recommending.single import recommend_for_likes, recommend_one
+from alsolike.recommending.unknown_users import all_alike
 from test_one import same
 
 # "critic" dislikes d and a; "nobody" has no row but in the matrix. Likes: c 4, b 3, d 2, a 1, e 0.

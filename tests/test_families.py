@@ -16,13 +16,14 @@ from alsolike.models.base import Explains, FittedModel, FoldsIn, HasFactors, Ite
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
 from alsolike.models.registry import trained
-from alsolike.recommending.answers import why_no_neighbours
-from alsolike.recommending.comparing import diff
-from alsolike.recommending.explaining import carried, explain, explained
+from alsolike.recommending.batch import recommend, similar, similar_indices, top_items
+from alsolike.recommending.diff import diff
+from alsolike.recommending.explain import carried, explain, explained
 from alsolike.recommending.fallback import fallback_notes
-from alsolike.recommending.many import recommend, similar, similar_indices, top_items
-from alsolike.recommending.nearest import Neighbours
-from alsolike.recommending.one import (
+from alsolike.recommending.pairs import scores_of_pairs
+from alsolike.recommending.ranking.nearest import Neighbours
+from alsolike.recommending.shared import why_no_neighbours
+from alsolike.recommending.single import (
     best_for,
     fold_in_user,
     recommend_for_likes,
@@ -30,7 +31,6 @@ from alsolike.recommending.one import (
     recommended,
     similar_to,
 )
-from alsolike.recommending.pairs import scores_of_pairs
 from alsolike.testing import tiny_likes
 from fixed_model import Fixed
 from test_one import same

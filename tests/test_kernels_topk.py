@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 import oracles_topk
 from alsolike.kernels.ranking.topk import dot, scan_block, sort_heaps
-from alsolike.recommending.scan import Heaps, NotFiniteError, Products
+from alsolike.recommending.ranking.scan import Heaps, NotFiniteError, Products
 
 
 def scan(S, k, *, taken=None, open_items=None, width=None):

@@ -18,13 +18,13 @@ from alsolike.errors import DataError, FitError, SettingError, UnknownId
 from alsolike.models.als.model import ALSModel
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.progress import Observer
-from alsolike.recommending.excluding import with_excluded
-from alsolike.recommending.many import (
+from alsolike.recommending.batch import (
     recommend,
     similar,
     similar_indices,
     top_items,
 )
+from alsolike.recommending.ranking.exclusion import with_excluded
 
 
 def vocabulary(count, kind):

@@ -16,8 +16,8 @@ import scipy.sparse as sp
 import alsolike as al
 from alsolike.models.ease import EASEConfig, fit_ease
 from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
-from alsolike.recommending.comparing import diff
-from alsolike.recommending.one import recommend_one, similar_to
+from alsolike.recommending.diff import diff
+from alsolike.recommending.single import recommend_one, similar_to
 from alsolike.suggestions import did_you_mean, did_you_mean_id
 from alsolike.testing import tiny_likes
 from alsolike.tuning.lineup import lineup_for

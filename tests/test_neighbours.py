@@ -15,7 +15,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.models import item_knn
 from alsolike.models.history_model import likes_of
 from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
-from alsolike.recommending.many import recommend
+from alsolike.recommending.batch import recommend
 from alsolike.testing import tiny_likes
 
 

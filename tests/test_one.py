@@ -11,11 +11,11 @@ import oracles_topk
 from alsolike.data.interactions import Interactions
 from alsolike.errors import FitError, SettingError, UnknownId
 from alsolike.models.als.train import ALSConfig, fit
-from alsolike.recommending import nearest
-from alsolike.recommending.explaining import explain
-from alsolike.recommending.many import recommend, similar, top_items
-from alsolike.recommending.nearest import Neighbours
-from alsolike.recommending.one import (
+from alsolike.recommending.batch import recommend, similar, top_items
+from alsolike.recommending.explain import explain
+from alsolike.recommending.ranking import nearest
+from alsolike.recommending.ranking.nearest import Neighbours
+from alsolike.recommending.single import (
     fold_in_user,
     recommend_for_likes,
     recommend_one,

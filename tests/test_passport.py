@@ -27,7 +27,7 @@ from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.bundle import io as bundle
-from alsolike.recommending.many import Ranked, top_items
+from alsolike.recommending.batch import Ranked, top_items
 from fixed_model import Fixed
 
 PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"

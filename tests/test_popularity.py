@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from alsolike.data.interactions import Interactions
 from alsolike.models.baselines.popularity import as_scores, fit_popularity
-from alsolike.recommending.many import recommend, top_items
+from alsolike.recommending.batch import recommend, top_items
 
 
 def test_counts_users_not_plays_and_no_dislikes():

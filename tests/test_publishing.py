@@ -23,7 +23,7 @@ from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.bundle import io as bundle
 from alsolike.outcome import Outcome
 from alsolike.publishing import FILES, publish, report_content, write_search
-from alsolike.recommending.many import recommend, similar
+from alsolike.recommending.batch import recommend, similar
 from alsolike.remarks import Choice
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.recommending.sharing import Likers
+from alsolike.recommending.co_likes import Likers
 from alsolike.testing import tiny_likes, tiny_model
 
 

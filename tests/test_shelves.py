@@ -26,7 +26,7 @@ from alsolike.evaluation.shelves import (
 )
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import fit_popularity
-from alsolike.recommending.many import Ranked, similar
+from alsolike.recommending.batch import Ranked, similar
 
 LISTS = ("precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")
 

@@ -27,7 +27,7 @@ from alsolike.evaluation.shelves import (
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.factor_model import FactorModel
-from alsolike.recommending.many import Ranked
+from alsolike.recommending.batch import Ranked
 from alsolike.testing import tiny_likes
 from fixed_model import Fixed
 

@@ -13,7 +13,7 @@ import record_compatibility as outward
 from alsolike.errors import BundleError
 from alsolike.models.base import Explains, FoldsIn, FoldsInItems, HasFactors, ItemScorer
 from alsolike.models.registry import FAMILIES, names
-from alsolike.recommending.comparing import diff
+from alsolike.recommending.diff import diff
 from alsolike.run import run_job
 from alsolike.testing import CONTRACT, tiny_likes
 from alsolike.tuning.searching import Searching

@@ -17,8 +17,8 @@ from alsolike.errors import DataError
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.progress import Observer
-from alsolike.recommending.many import recommend, similar
-from alsolike.recommending.one import recommend_for_likes
+from alsolike.recommending.batch import recommend, similar
+from alsolike.recommending.single import recommend_for_likes
 
 WANTED = {"user": "user", "item": "item"}
 

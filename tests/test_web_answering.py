@@ -9,7 +9,7 @@ import pytest
 
 from alsolike.errors import SettingError
 from alsolike.models.bundle.io import load
-from alsolike.recommending.one import Neighbours, recommend_for_likes
+from alsolike.recommending.single import Neighbours, recommend_for_likes
 from alsolike.web import quick
 from alsolike.web.settings import places
 from serving import bundle, client_of, settings_of

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from alsolike.models.bundle.io import load, save
-from alsolike.recommending.many import recommend, similar
+from alsolike.recommending.batch import recommend, similar
 from serving import HOSTILE, bundle, client_of, settings_of
 
 API = "/api/v1"

@@ -17,8 +17,8 @@ from alsolike.models.base import FittedModel, Floats, Rows
 from alsolike.models.bundle.io import load, save
 from alsolike.models.family import Family
 from alsolike.models.registry import FAMILIES, names
-from alsolike.recommending.nearest import Neighbours
-from alsolike.recommending.one import recommend_for_likes, recommend_one
+from alsolike.recommending.ranking.nearest import Neighbours
+from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.testing import tiny_likes
 from alsolike.web.state import State
 from alsolike.web.stock import LENGTH, Stock, build

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
 from alsolike.models.als.train import ALSConfig, fit
-from alsolike.recommending.one import recommend_for_likes, recommend_one
+from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.web import assets
 from alsolike.web.app import create_app
 from alsolike.web.faces import FEW, address

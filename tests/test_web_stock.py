@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alsolike.models.bundle.io import load
-from alsolike.recommending.nearest import Neighbours
+from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.web import stock
 from alsolike.web.copies import stock_of, version_of
 from alsolike.web.holding import hold

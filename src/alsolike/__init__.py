@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from alsolike.models.factor_model import FactorModel
     from alsolike.models.fit import fit, iterate
     from alsolike.models.item_knn import ItemKNNConfig
-    from alsolike.recommending.explaining import explain
-    from alsolike.recommending.many import recommend, similar
-    from alsolike.recommending.one import recommend_for_likes
+    from alsolike.recommending.batch import recommend, similar
+    from alsolike.recommending.explain import explain
     from alsolike.recommending.pairs import scores
     from alsolike.recommending.similarity import similar_users
+    from alsolike.recommending.single import recommend_for_likes
     from alsolike.run import run_job
     from alsolike.tables import Table
     from alsolike.tuning.search import search
@@ -112,9 +112,9 @@ _ROOMS = {
     "models.fit": ("fit", "iterate"),
     "models.item_knn": ("ItemKNNConfig",),
     "models.baselines.popularity": ("fit_popularity",),
-    "recommending.explaining": ("explain",),
-    "recommending.many": ("recommend", "similar"),
-    "recommending.one": ("recommend_for_likes",),
+    "recommending.explain": ("explain",),
+    "recommending.batch": ("recommend", "similar"),
+    "recommending.single": ("recommend_for_likes",),
     "recommending.pairs": ("scores",),
     "recommending.similarity": ("similar_users",),
     "job": ("Job",),

@@ -31,9 +31,9 @@ from alsolike.models.als.model import ALSModel
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.registry import family_named
-from alsolike.recommending.excluding import with_excluded
-from alsolike.recommending.many import source_of, top_items
-from alsolike.recommending.scan import Ranked
+from alsolike.recommending.batch import source_of, top_items
+from alsolike.recommending.ranking.exclusion import with_excluded
+from alsolike.recommending.ranking.scan import Ranked
 from alsolike.storage.cleanup import undone_at_end
 
 # One at a time: the work of a share is compiling, and that is serial.

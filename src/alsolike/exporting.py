@@ -34,10 +34,10 @@ from alsolike.mirroring import Counts, Make, mirrored
 from alsolike.models.base import FittedModel, HasFactors
 from alsolike.models.bundle import io as bundle
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.answers import MIN_COUNT, checked_k
+from alsolike.recommending.batch import Ranked, shown_items, similar_indices
 from alsolike.recommending.fallback import WithoutLikes, check_without_likes, fallback_notes
-from alsolike.recommending.many import Ranked, shown_items, similar_indices
-from alsolike.recommending.nearest import comparing
+from alsolike.recommending.ranking.nearest import comparing
+from alsolike.recommending.shared import MIN_COUNT, checked_k
 from alsolike.shelving import (
     Shelves,
     Stock,

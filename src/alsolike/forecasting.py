@@ -20,7 +20,7 @@ from alsolike.kernels.compiler.cache import is_kept, is_loaded
 from alsolike.kernels.ranking.panels import scan_panels
 from alsolike.models.family import TrainingData
 from alsolike.models.registry import family_of
-from alsolike.recommending.scan import QUERIES_PER_BLOCK
+from alsolike.recommending.ranking.scan import QUERIES_PER_BLOCK
 
 MIB = 1 << 20
 

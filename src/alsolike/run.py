@@ -21,7 +21,7 @@ from alsolike.models.fit import fit
 from alsolike.outcome import Outcome
 from alsolike.progress import SILENT, Observer
 from alsolike.publishing import publish
-from alsolike.recommending.many import nothing_similar, recommend, similar
+from alsolike.recommending.batch import nothing_similar, recommend, similar
 from alsolike.remarks import Choice
 from alsolike.storage.atomic import alone_in
 from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw

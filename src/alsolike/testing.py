@@ -35,7 +35,7 @@ from alsolike.models.base import (
 )
 from alsolike.models.bundle.io import load, save
 from alsolike.models.registry import family_of_model
-from alsolike.recommending.many import top_items
+from alsolike.recommending.batch import top_items
 
 __all__ = ["CONTRACT", "tiny_likes", "tiny_model"]
 

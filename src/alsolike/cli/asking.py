@@ -78,7 +78,7 @@ def similar(
 ) -> None:
     """List the most similar items of ITEMS, by id or name."""
     from alsolike.models.bundle import io as bundle
-    from alsolike.recommending.one import similar_to
+    from alsolike.recommending.single import similar_to
     from alsolike.storage.atomic import refuse_overlap
 
     asked = some_or_all(items, every=every, what="item")
@@ -87,7 +87,7 @@ def similar(
     ids = None if asked is None else item_ids(loaded, asked)
     if ids is None or to is not None:
         from alsolike.engines.local import LocalEngine
-        from alsolike.recommending.many import similar as similar_items
+        from alsolike.recommending.batch import similar as similar_items
 
         engine = LocalEngine(threads)
         table = similar_items(loaded, ids, k=k, min_count=min_count, engine=engine)
@@ -131,9 +131,9 @@ def recommend(
     """List the best items for USERS."""
     from alsolike.engines.local import LocalEngine
     from alsolike.models.bundle import io as bundle
-    from alsolike.recommending import many
-    from alsolike.recommending.answers import history_of
+    from alsolike.recommending import batch
     from alsolike.recommending.fallback import fallback_notes
+    from alsolike.recommending.shared import history_of
     from alsolike.storage.atomic import refuse_overlap
 
     asked = some_or_all(users, every=every, what="user")
@@ -142,7 +142,7 @@ def recommend(
     if not keep_seen:
         history_of(loaded, "leave out what was seen", way_out=", or give --keep-seen")
     ids = list(loaded.users) if asked is None else user_ids(loaded, asked)
-    table = many.recommend(
+    table = batch.recommend(
         loaded,
         ids,
         k=k,
@@ -225,7 +225,7 @@ def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verb
 def explain(model: Path, user: str, item: str, verbose: bool) -> None:
     """Say which of a user's likes carry how much of the score of an item."""
     from alsolike.models.bundle import io as bundle
-    from alsolike.recommending import explaining
+    from alsolike.recommending import explain as explaining
 
     loaded = bundle.load(model)
     [user], [item] = user_ids(loaded, [user]), item_ids(loaded, [item])
@@ -264,7 +264,7 @@ def describe(model: Path) -> None:
 
 def _say_without(model: Any, ids: list[str] | None, table: "Table", min_count: int) -> None:
     """Say on standard error which items have no neighbours, and why."""
-    from alsolike.recommending.answers import why_no_neighbours
+    from alsolike.recommending.shared import why_no_neighbours
 
     have = set(table["item"].tolist())
     without = [one for one in (model.items if ids is None else ids) if one not in have]

@@ -114,7 +114,7 @@ def diff(
     from alsolike.cli.files import write_rows
     from alsolike.engines.local import LocalEngine
     from alsolike.models.bundle import io as bundle
-    from alsolike.recommending.comparing import diff as compare
+    from alsolike.recommending.diff import diff as compare
     from alsolike.storage.atomic import refuse_overlap
 
     refuse_overlap([old, new], filter(None, [to]))

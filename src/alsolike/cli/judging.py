@@ -49,7 +49,7 @@ def held_out_likes(
     """Return a table's likes over a model's ids, and what its lists leave out."""
     from alsolike.data.merge import aligned
     from alsolike.errors import SettingError
-    from alsolike.recommending.answers import history_of
+    from alsolike.recommending.shared import history_of
 
     found, _ = read_likes(table, options, reads=[model])
     known, unknown = aligned(found, loaded.users, loaded.items)

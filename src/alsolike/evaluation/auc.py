@@ -12,8 +12,8 @@ from alsolike.evaluation.questions import Questions, as_lists
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.metrics import measure_auc, measure_product_auc
 from alsolike.models.base import HasFactors, Recommender
-from alsolike.recommending.many import source_of
-from alsolike.recommending.scan import Products
+from alsolike.recommending.batch import source_of
+from alsolike.recommending.ranking.scan import Products
 
 Values = npt.NDArray[np.float64]
 # Relevant items, and those left out, as `alsolike.kernels.ranking.metrics` takes them.

@@ -19,7 +19,7 @@ from alsolike.models.fit import iterate
 from alsolike.models.registry import family_of
 from alsolike.models.settings import seed_of
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.scan import Ranked
+from alsolike.recommending.ranking.scan import Ranked
 
 Values = npt.NDArray[np.float64]
 

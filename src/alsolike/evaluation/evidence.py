@@ -18,7 +18,7 @@ from alsolike.evaluation.questions import Questions
 from alsolike.evaluation.ties import Ties, ties_of
 from alsolike.kernels.ranking.metrics import LIST_MEASURES
 from alsolike.models.base import Recommender
-from alsolike.recommending.many import Ranked
+from alsolike.recommending.batch import Ranked
 
 Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]

@@ -7,7 +7,7 @@ import numpy as np
 
 from alsolike.evaluation.ties import Indices, Ties, Values
 from alsolike.models.base import Floats
-from alsolike.recommending.scan import Ranked
+from alsolike.recommending.ranking.scan import Ranked
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,8 +26,8 @@ from alsolike.evaluation.shelves import (
     shelves_of,
 )
 from alsolike.models.base import HasFactors, Recommender
-from alsolike.recommending.answers import MIN_COUNT
-from alsolike.recommending.scan import Ranked
+from alsolike.recommending.ranking.scan import Ranked
+from alsolike.recommending.shared import MIN_COUNT
 from alsolike.suggestions import did_you_mean
 
 Values = npt.NDArray[np.float64]

@@ -16,7 +16,7 @@ from alsolike.evaluation.intervals import Resamples
 from alsolike.evaluation.questions import Questions
 from alsolike.evaluation.results import Evaluation
 from alsolike.models.base import Recommender
-from alsolike.recommending.scan import Ranked
+from alsolike.recommending.ranking.scan import Ranked
 from alsolike.suggestions import did_you_mean
 
 HeldOut = Literal["validation", "test"]

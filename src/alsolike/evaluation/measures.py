@@ -59,7 +59,7 @@ from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_lists
 from alsolike.kernels.solver.loss import observed_loss
 from alsolike.models.base import HasFactors, Recommender, able, expect_model
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.many import Ranked
+from alsolike.recommending.batch import Ranked
 from alsolike.suggestions import did_you_mean, with_example
 from alsolike.tables import Table
 

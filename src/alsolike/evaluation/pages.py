@@ -14,7 +14,7 @@ from alsolike.errors import DataError
 from alsolike.evaluation.questions import Questions, relevant_of
 from alsolike.evaluation.ties import Ties, covers_median
 from alsolike.models.base import Floats
-from alsolike.recommending.scan import Ranked
+from alsolike.recommending.ranking.scan import Ranked
 
 Indices = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]

@@ -20,8 +20,8 @@ from alsolike.evaluation.evidence import Evidence
 from alsolike.evaluation.questions import Questions, same_ids
 from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.answers import checked_k
-from alsolike.recommending.many import Ranked
+from alsolike.recommending.batch import Ranked
+from alsolike.recommending.shared import checked_k
 from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table, wrapped
 

@@ -15,8 +15,8 @@ from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.base import HasFactors, Recommender
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.excluding import with_excluded
-from alsolike.recommending.many import Ranked, top_items
+from alsolike.recommending.batch import Ranked, top_items
+from alsolike.recommending.ranking.exclusion import with_excluded
 
 Indices = npt.NDArray[np.int64]
 

@@ -30,7 +30,7 @@ from alsolike.evaluation.stocking import (
     shelves_of,
 )
 from alsolike.kernels.ranking.metrics import LIST_MEASURES
-from alsolike.recommending.scan import Ranked
+from alsolike.recommending.ranking.scan import Ranked
 from alsolike.tables import Table
 
 __all__ = [

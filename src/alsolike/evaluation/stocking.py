@@ -19,9 +19,9 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender, able
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.answers import MIN_COUNT, with_direction
-from alsolike.recommending.many import top_items
-from alsolike.recommending.scan import QUERIES_PER_BLOCK, Ranked, blocks_of
+from alsolike.recommending.batch import top_items
+from alsolike.recommending.ranking.scan import QUERIES_PER_BLOCK, Ranked, blocks_of
+from alsolike.recommending.shared import MIN_COUNT, with_direction
 from alsolike.recommending.similarity import ItemsAsUsers, cosines_of, similar_indices
 
 Counts = npt.NDArray[np.int64]
@@ -77,7 +77,7 @@ class _OfModel:
 
 @dataclass(frozen=True, eq=False)
 class NeighbourShelves(_OfModel):
-    """The neighbours by the cosine of their factors, as `alsolike.recommending.many.similar`.
+    """The neighbours by the cosine of their factors, as `alsolike.recommending.batch.similar`.
 
     Parameters
     ----------

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from alsolike.engines.base import Engine
 from alsolike.evaluation.questions import Questions
 from alsolike.models.base import Floats, Recommender
-from alsolike.recommending.excluding import excluded_of
-from alsolike.recommending.many import source_of
-from alsolike.recommending.scan import (
+from alsolike.recommending.batch import source_of
+from alsolike.recommending.ranking.exclusion import excluded_of
+from alsolike.recommending.ranking.scan import (
     ITEMS_PER_BLOCK,
     QUERIES_PER_BLOCK,
     Ranked,

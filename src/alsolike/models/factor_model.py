@@ -82,7 +82,7 @@ class FactorModel(FittedModel):
         """Return the cosines of items with others, (n_chosen, n_chosen_others).
 
         -inf where either has no direction. Lists take the cosines of
-        `alsolike.recommending.many.similar_indices`, which are defined to the last bit.
+        `alsolike.recommending.batch.similar_indices`, which are defined to the last bit.
         """
         tiny = np.finfo(np.float32).tiny
         rows, others = self.item_factors[item_indices], self.item_factors[other_indices]

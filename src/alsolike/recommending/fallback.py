@@ -17,8 +17,13 @@ from alsolike.data.interactions import Interactions
 from alsolike.models.base import Basis, FittedModel, Floats, HasFactors, Recommender
 from alsolike.models.baselines.popularity import as_scores
 from alsolike.models.settings import check_choice
-from alsolike.recommending.answers import Counts, Indices, Mask, likes_of_items, seen_by
-from alsolike.recommending.silence import has_likes, is_by_popularity, listed_alike, users_alike
+from alsolike.recommending.shared import Counts, Indices, Mask, likes_of_items, seen_by
+from alsolike.recommending.unknown_users import (
+    has_likes,
+    is_by_popularity,
+    listed_alike,
+    users_alike,
+)
 
 WithoutLikes = Literal["popular", "empty"]
 

@@ -7,14 +7,19 @@ import numpy as np
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import SettingError, UnknownId
 from alsolike.models.base import FittedModel, Floats, HasFactors, Recommender, expect_model
-from alsolike.recommending.answers import Indices, checked_ids, lifts_of, row_lengths
-from alsolike.recommending.nearest import dots
-from alsolike.recommending.scoring import ITEMS_PER_BLOCK, block_of, blocks_of, not_finite
+from alsolike.recommending.ranking.nearest import dots
+from alsolike.recommending.ranking.score_blocks import (
+    ITEMS_PER_BLOCK,
+    block_of,
+    blocks_of,
+    not_finite,
+)
+from alsolike.recommending.shared import Indices, checked_ids, lifts_of, row_lengths
 from alsolike.suggestions import with_example
 from alsolike.tables import Table
 
 _PAIRS = 1 << 14  # products at a time
-_USERS = 240  # at a time, as `alsolike.recommending.scan` ranks them
+_USERS = 240  # at a time, as `alsolike.recommending.ranking.scan` ranks them
 
 
 @with_example('al.scores(model, ["u1", "u2"], ["i1", "i1"])')
@@ -98,7 +103,7 @@ def scores_of_pairs(model: Recommender, users: Indices, items: Indices) -> Float
 
 
 def _products(model: HasFactors, users: Indices, items: Indices) -> Floats:
-    """Return the products of rows of factors as `alsolike.recommending.scan.Products` has them."""
+    """Return the products of rows of factors as `Products` has them."""
     norms = model.item_norms
     raised = int(lifts_of(np.float64(norms.max(initial=0.0, where=np.isfinite(norms)))))
     found = np.empty(len(users), dtype=np.float32)

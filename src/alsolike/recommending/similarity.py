@@ -11,7 +11,10 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import Floats, HasFactors, ItemScorer, Rows, able
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.answers import (
+from alsolike.recommending.ranking.nearest import comparing, with_cosines
+from alsolike.recommending.ranking.scan import NotFiniteError, Plain, Products, Ranked, Scan, Source
+from alsolike.recommending.ranking.score_blocks import not_finite
+from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
     Mask,
@@ -24,9 +27,6 @@ from alsolike.recommending.answers import (
     user_rows,
     with_direction,
 )
-from alsolike.recommending.nearest import comparing, with_cosines
-from alsolike.recommending.scan import NotFiniteError, Plain, Products, Ranked, Scan, Source
-from alsolike.recommending.scoring import not_finite
 from alsolike.suggestions import with_example
 from alsolike.tables import Table
 
@@ -59,7 +59,7 @@ def similar_indices(
     min_count : int
         Neighbours have at least so many interactions, see `alsolike.similar`.
     engine, observer
-        As in `alsolike.recommending.many.top_items`.
+        As in `alsolike.recommending.batch.top_items`.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def similar_users(
         Similar users of each: exactly so many, or all that there are where they are fewer. A user
         without factors, as one without likes, has none, is nobody's, and has no rows here.
     engine, observer
-        As in `alsolike.recommending.many.top_items`.
+        As in `alsolike.recommending.batch.top_items`.
 
     Returns
     -------

@@ -19,8 +19,8 @@ from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.measures import METRICS, evaluate
 from alsolike.models.base import FittedModel, Floats, FoldsIn, Rows, able
 from alsolike.models.fit import fit
+from alsolike.recommending.batch import recommend, similar
 from alsolike.recommending.fallback import WithoutLikes
-from alsolike.recommending.many import recommend, similar
 from alsolike.tables import Table
 
 

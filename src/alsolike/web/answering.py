@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from alsolike.errors import UnknownId
-from alsolike.recommending.answers import MIN_COUNT, Mask, open_items
-from alsolike.recommending.explaining import Explanation
+from alsolike.recommending.explain import Explanation
 from alsolike.recommending.fallback import Found, MostLiked, WithoutLikes
+from alsolike.recommending.shared import MIN_COUNT, Mask, open_items
 from alsolike.web import asking
 from alsolike.web.asking import Taste, taste_of
 from alsolike.web.holding import Held

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from alsolike.errors import SettingError
 from alsolike.models.als.normal_equations import checked_values
 from alsolike.recommending import fallback
-from alsolike.recommending.answers import MIN_COUNT
+from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web import answering, schemas
 from alsolike.web.convertors import OutsideRoute
 from alsolike.web.holding import Held

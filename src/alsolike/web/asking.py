@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from alsolike.models.base import Explains, HasFactors, able
-from alsolike.recommending.answers import Mask, history_of
-from alsolike.recommending.explaining import Explanation, explained
+from alsolike.recommending.explain import Explanation, explained
 from alsolike.recommending.fallback import Found, WithoutLikes
-from alsolike.recommending.one import best_for, recommended
+from alsolike.recommending.shared import Mask, history_of
+from alsolike.recommending.single import best_for, recommended
 from alsolike.web.holding import Held
 
 

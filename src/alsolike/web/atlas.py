@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.models.base import Floats, HasFactors
-from alsolike.recommending.answers import unit_rows, with_direction
+from alsolike.recommending.shared import unit_rows, with_direction
 
 # Rows turned to float64 at once: 64 factors of so many take 2 MB.
 _ROWS_AT_ONCE = 4096

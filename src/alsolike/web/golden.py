@@ -10,7 +10,7 @@ import numpy as np
 
 from alsolike.errors import AlsolikeError, BundleError, SettingError
 from alsolike.models.base import HasFactors
-from alsolike.recommending.answers import MIN_COUNT
+from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web import asking
 from alsolike.web.holding import Held
 

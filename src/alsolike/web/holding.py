@@ -16,10 +16,10 @@ from alsolike.errors import AlsolikeError, BundleError
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, able
 from alsolike.models.bundle.io import describe, load
 from alsolike.models.bundle.manifest import Manifest
-from alsolike.recommending.answers import Indices
+from alsolike.recommending.co_likes import Likers
 from alsolike.recommending.fallback import MostLiked
-from alsolike.recommending.sharing import Likers
-from alsolike.recommending.silence import is_by_popularity
+from alsolike.recommending.shared import Indices
+from alsolike.recommending.unknown_users import is_by_popularity
 from alsolike.suggestions import did_you_mean
 from alsolike.views.page import web_origin
 from alsolike.web import search, stock

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alsolike.recommending.answers import MIN_COUNT
+from alsolike.recommending.shared import MIN_COUNT
 from alsolike.views.page import clean, web_origin
 from alsolike.web import answering, charts, judging, reports, tastes, trying
 from alsolike.web.asking import taste_of

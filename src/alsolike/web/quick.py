@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alsolike.errors import AlsolikeError
-from alsolike.recommending.answers import MIN_COUNT
+from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web import answering
 from alsolike.web.convertors import ends_so
 from alsolike.web.holding import Held, Holder

@@ -23,8 +23,8 @@ from alsolike.engines.processors import processors
 from alsolike.errors import BundleError, WritingError
 from alsolike.models.base import FittedModel, Floats, HasFactors, compares_items
 from alsolike.models.bundle.io import load
-from alsolike.recommending.answers import MIN_COUNT, Indices, Mask
-from alsolike.recommending.nearest import Neighbours, comparing
+from alsolike.recommending.ranking.nearest import Neighbours, comparing
+from alsolike.recommending.shared import MIN_COUNT, Indices, Mask
 from alsolike.storage.atomic import replacing
 from alsolike.storage.safetensors import map_file, pack_tensors, read_tensors
 

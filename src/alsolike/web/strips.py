@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from alsolike.errors import Unable
 from alsolike.models.base import Floats
-from alsolike.recommending.answers import MIN_COUNT, why_no_neighbours
-from alsolike.recommending.nearest import comparing
+from alsolike.recommending.ranking.nearest import comparing
+from alsolike.recommending.shared import MIN_COUNT, why_no_neighbours
 from alsolike.views.page import clean
 from alsolike.web.faces import Face, face_of
 from alsolike.web.holding import Held

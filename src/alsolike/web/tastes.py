@@ -8,9 +8,9 @@ import numpy as np
 
 from alsolike.errors import FitError, SettingError
 from alsolike.models.base import Basis, Doubles, Explains, Indices
-from alsolike.recommending.answers import Mask
-from alsolike.recommending.explaining import carried
+from alsolike.recommending.explain import carried
 from alsolike.recommending.fallback import Found
+from alsolike.recommending.shared import Mask
 from alsolike.views.page import clean
 from alsolike.web import asking
 from alsolike.web.asking import Taste

@@ -13,7 +13,7 @@ import numpy as np
 
 from alsolike.errors import SettingError, UnknownId
 from alsolike.evaluation.sequential import SequentialTest
-from alsolike.recommending.answers import MIN_COUNT
+from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.holding import Held
 from alsolike.web.settings import POPULARITY
 from alsolike.web.state import State, Vote

@@ -16,8 +16,13 @@ from alsolike.kernels.ranking.panels import WIDE, lay_out, scan_panels
 from alsolike.kernels.ranking.topk import dot, rank_few, scan_block, score_all, sort_heaps
 from alsolike.models.base import Floats, Recommender
 from alsolike.progress import Observer
-from alsolike.recommending.answers import Indices, Mask, lifts_of, product_margin, row_lengths
-from alsolike.recommending.scoring import ITEMS_PER_BLOCK, block_of, blocks_of, not_finite
+from alsolike.recommending.ranking.score_blocks import (
+    ITEMS_PER_BLOCK,
+    block_of,
+    blocks_of,
+    not_finite,
+)
+from alsolike.recommending.shared import Indices, Mask, lifts_of, product_margin, row_lengths
 
 __all__ = [
     "ITEMS_PER_BLOCK",

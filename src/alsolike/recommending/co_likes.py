@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from alsolike.errors import DataError
 from alsolike.models.base import Recommender
-from alsolike.recommending.answers import history_of
+from alsolike.recommending.shared import history_of
 
 Rows = npt.NDArray[np.integer]
 

@@ -17,7 +17,8 @@ from alsolike.models.base import (
     HasFactors,
     able,
 )
-from alsolike.recommending.answers import (
+from alsolike.recommending.ranking.nearest import dots
+from alsolike.recommending.shared import (
     Indices,
     checked_ids,
     history_of,
@@ -25,9 +26,8 @@ from alsolike.recommending.answers import (
     likes_of_items,
     names_of,
 )
-from alsolike.recommending.nearest import dots
-from alsolike.recommending.ranking import row_of_likes, scores_for_likes
-from alsolike.recommending.silence import all_alike, are_alike
+from alsolike.recommending.single_row import row_of_likes, scores_for_likes
+from alsolike.recommending.unknown_users import all_alike, are_alike
 from alsolike.suggestions import with_example
 from alsolike.tables import Table, wrapped
 

@@ -6,7 +6,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from alsolike.models.base import FittedModel, Floats, FoldsInFactors, HasFactors
-from alsolike.recommending.answers import (
+from alsolike.recommending.ranking.nearest import best_of, dots, narrowed
+from alsolike.recommending.ranking.score_blocks import not_finite, whole_rows
+from alsolike.recommending.shared import (
     Indices,
     Mask,
     checked_k,
@@ -14,9 +16,7 @@ from alsolike.recommending.answers import (
     product_margin,
     row_lengths,
 )
-from alsolike.recommending.nearest import best_of, dots, narrowed
-from alsolike.recommending.scoring import not_finite, whole_rows
-from alsolike.recommending.silence import all_alike, are_alike, is_by_popularity
+from alsolike.recommending.unknown_users import all_alike, are_alike, is_by_popularity
 
 
 def ranked_for_user(

@@ -42,7 +42,7 @@ def whole_rows(name: str, ask: Callable[[slice], Floats], n_rows: int, n_items: 
         Of the model.
     ask : callable
         From a slice of items to their scores. It is asked for the very slices that
-        `alsolike.recommending.scan` ranks by.
+        `alsolike.recommending.ranking.scan` ranks by.
     n_rows, n_items : int
     """
     found = np.empty((n_rows, n_items), dtype=np.float32)

@@ -1,7 +1,7 @@
 """One row at a time, in plain NumPy: what a web server answers with.
 
 Numba is not imported, so that a server starts at once. `recommend_one` and `similar_to` give the
-very bytes of `alsolike.recommending.many`: a float32 product only narrows the items down to those
+very bytes of `alsolike.recommending.batch`: a float32 product only narrows the items down to those
 that can be among the best, and these are scored by the one defined sum of `kernels.topk.dot`.
 """
 
@@ -21,7 +21,17 @@ from alsolike.models.base import (
     able,
     expect_model,
 )
-from alsolike.recommending.answers import (
+from alsolike.recommending.fallback import (
+    Found,
+    WithoutLikes,
+    basis_of,
+    check_without_likes,
+    completed,
+    left_out_of,
+    shown,
+)
+from alsolike.recommending.ranking.nearest import Neighbours, with_cosines
+from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
     Mask,
@@ -34,17 +44,7 @@ from alsolike.recommending.answers import (
     tidy,
     with_direction,
 )
-from alsolike.recommending.fallback import (
-    Found,
-    WithoutLikes,
-    basis_of,
-    check_without_likes,
-    completed,
-    left_out_of,
-    shown,
-)
-from alsolike.recommending.nearest import Neighbours, with_cosines
-from alsolike.recommending.ranking import ranked_for_likes, ranked_for_user, row_of_likes
+from alsolike.recommending.single_row import ranked_for_likes, ranked_for_user, row_of_likes
 from alsolike.suggestions import with_example
 from alsolike.tables import Table
 
@@ -61,7 +61,7 @@ def recommend_one(
 ) -> Table:
     """Recommend items to one user; the same table as ``recommend(model, user)``.
 
-    What a score means, and what not, is said in `alsolike.recommending.many.recommend`. Scores are
+    What a score means, and what not, is said in `alsolike.recommending.batch.recommend`. Scores are
     the same to the byte, but for a model without factors whose own ``scores`` depend on which other
     users they are asked for: its last digits may differ.
 
@@ -71,7 +71,7 @@ def recommend_one(
     user : str
         Id of the user.
     k, exclude_seen, allow, deny, without_likes
-        As in `alsolike.recommending.many.recommend`.
+        As in `alsolike.recommending.batch.recommend`.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def recommended(
     exclude_seen: bool = True,
     without_likes: WithoutLikes = "popular",
 ) -> Found:
-    """Return what is recommended to a user (row), as `alsolike.recommending.many.recommend` does.
+    """Return what is recommended to a user (row), as `alsolike.recommending.batch.recommend` does.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def recommend_for_likes(
 ) -> Table:
     """Recommend items to somebody whom the model has never seen.
 
-    What a score means, and what not, is said in `alsolike.recommending.many.recommend`.
+    What a score means, and what not, is said in `alsolike.recommending.batch.recommend`.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def recommend_for_likes(
         Ids or names of items, with the value of each as in the training data (1 for a like, a
         count; below zero for a dislike). They are left out of the answer.
     k, allow, deny, without_likes
-        As in `alsolike.recommending.many.recommend`: without a value above zero in `likes`, the
+        As in `alsolike.recommending.batch.recommend`: without a value above zero in `likes`, the
         answer is the most liked items, or nothing.
 
     Returns
@@ -262,7 +262,7 @@ def similar_to(
     item : str
         Id or name of the item.
     k, include_self, min_count
-        As in `alsolike.recommending.many.similar`.
+        As in `alsolike.recommending.batch.similar`.
 
     Returns
     -------

@@ -11,7 +11,8 @@ import numpy as np
 
 from alsolike.errors import SettingError
 from alsolike.models.base import FittedModel, Floats, HasFactors, ItemScorer, able
-from alsolike.recommending.answers import (
+from alsolike.recommending.ranking.score_blocks import not_finite, whole_rows
+from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
     Mask,
@@ -20,7 +21,6 @@ from alsolike.recommending.answers import (
     unit_rows,
     with_direction,
 )
-from alsolike.recommending.scoring import not_finite, whole_rows
 
 _LANES = 4  # as in kernels/ranking/topk.py, whose import would bring Numba
 _BLOCK = 64  # items, far apart, of which only the best is looked at first

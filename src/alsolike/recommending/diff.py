@@ -11,8 +11,8 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import FittedModel
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.answers import MIN_COUNT, Indices, checked_k
-from alsolike.recommending.nearest import comparing
+from alsolike.recommending.ranking.nearest import comparing
+from alsolike.recommending.shared import MIN_COUNT, Indices, checked_k
 from alsolike.recommending.similarity import similar_indices
 from alsolike.suggestions import with_example
 from alsolike.tables import Table, wrapped

@@ -4,7 +4,9 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.models.base import Floats, HasFactors, Recommender
-from alsolike.recommending.answers import (
+from alsolike.recommending.ranking.nearest import dots
+from alsolike.recommending.ranking.score_blocks import ITEMS_PER_BLOCK, block_of, blocks_of
+from alsolike.recommending.shared import (
     Counts,
     Indices,
     Mask,
@@ -12,8 +14,6 @@ from alsolike.recommending.answers import (
     product_margin,
     row_lengths,
 )
-from alsolike.recommending.nearest import dots
-from alsolike.recommending.scoring import ITEMS_PER_BLOCK, block_of, blocks_of
 
 _SAMPLED = 64  # items whose scores tell most users apart from those for whom all are alike
 _USERS = 2048  # at a time

@@ -8,8 +8,8 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError
 from alsolike.models.base import HasFactors
-from alsolike.recommending.answers import Indices, checked_indices, checked_k
-from alsolike.recommending.scan import Bounds, NotFiniteError, Products, Ranked
+from alsolike.recommending.ranking.scan import Bounds, NotFiniteError, Products, Ranked
+from alsolike.recommending.shared import Indices, checked_indices, checked_k
 
 
 def excluded_of(
@@ -73,7 +73,7 @@ def with_excluded(
     --------
     >>> from alsolike.data.interactions import Interactions
     >>> from alsolike.models.als.train import ALSConfig, fit
-    >>> from alsolike.recommending.many import top_items
+    >>> from alsolike.recommending.batch import top_items
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u3"], ["a", "b", "b", "c"])
     >>> model = fit(likes, ALSConfig(factors=2, iterations=3))
     >>> unseen = top_items(model, [0, 1], k=2, exclude=likes.user_items)

@@ -1,7 +1,8 @@
 """Recommendations and similar items for many rows at once: blocked, by the kernels.
 
 Never more than one block of scores per thread is held, so memory does not grow with users x items.
-`alsolike.recommending.one` gives the same answers, byte for byte, for a single row without Numba.
+`alsolike.recommending.single` gives the same answers, byte for byte, for a single row without
+Numba.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,24 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import FittedModel, HasFactors, Recommender, expect_model
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.answers import (
+from alsolike.recommending.fallback import (
+    Lists,
+    WithoutLikes,
+    check_without_likes,
+    left_out_pairs,
+    shown,
+)
+from alsolike.recommending.ranking.exclusion import excluded_of
+from alsolike.recommending.ranking.nearest import comparing
+from alsolike.recommending.ranking.scan import (
+    NotFiniteError,
+    Plain,
+    Products,
+    Ranked,
+    Scan,
+    Source,
+)
+from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
     checked_ids,
@@ -24,23 +42,6 @@ from alsolike.recommending.answers import (
     open_items,
     tidy,
     user_rows,
-)
-from alsolike.recommending.excluding import excluded_of
-from alsolike.recommending.fallback import (
-    Lists,
-    WithoutLikes,
-    check_without_likes,
-    left_out_pairs,
-    shown,
-)
-from alsolike.recommending.nearest import comparing
-from alsolike.recommending.scan import (
-    NotFiniteError,
-    Plain,
-    Products,
-    Ranked,
-    Scan,
-    Source,
 )
 from alsolike.recommending.similarity import cosines_of, similar_indices
 from alsolike.suggestions import with_example

@@ -1,0 +1,1 @@
+"""Rank items: row numbers in, row numbers and scores out."""
