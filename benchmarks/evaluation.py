@@ -6,8 +6,8 @@ scores. Training items are left out of the lists. Gowalla comes with its split, 
 ALSOLIKE_DATA names; of other data a fifth of each user's items is held out. 300x200x6000 is a
 made-up table of that size.
 
-What each computes in its time: alsolike every metric of alsolike.evaluation.measures, AUC over all
-items among them, and once more without AUC, which no peer has (implicit's is of the list alone);
+What each computes in its time: alsolike every metric of alsolike.evaluation.metrics.evaluate, AUC
+over all items among them, and once more without AUC, which no peer has (implicit's is of the list alone);
 implicit precision, MAP, NDCG and that AUC, one call for each length; irspack hit rate, recall,
 NDCG, MAP, precision and coverage of all lengths at once. BLAS is held to one thread for the peers.
 
@@ -47,7 +47,7 @@ from _side_by_side import (
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out_fraction
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.measures import METRICS, evaluate
+from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.factor_model import FactorModel

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import alsolike as al
 from _side_by_side import held, seconds_of, table, tables
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.comparing import compare_with_best
+from alsolike.evaluation.statistics.selection import compare_with_best
 from alsolike.tuning.leaderboard import SearchResult
 from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.presets import ARTICLE

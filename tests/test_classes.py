@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation import classes
-from alsolike.evaluation.classes import (
+from alsolike.evaluation.metrics.result import Evaluation
+from alsolike.evaluation.slices import groups
+from alsolike.evaluation.slices.groups import (
     POPULARITY_CLASSES,
     by_history,
     by_popularity,
@@ -15,8 +16,7 @@ from alsolike.evaluation.classes import (
     quantile_tops,
     ratio_of_sums,
 )
-from alsolike.evaluation.intervals import bootstrap_mean
-from alsolike.evaluation.results import Evaluation
+from alsolike.evaluation.statistics.intervals import bootstrap_mean
 from alsolike.tables import Table
 
 
@@ -207,7 +207,7 @@ def test_a_ratio_has_the_same_bytes_whatever_the_blocks(monkeypatch):
     wholes = _rng().integers(1, 9, 100)
     parts = _rng(1).binomial(wholes, 0.3)
     once = ratio_of_sums(parts, wholes, _rng(2), resamples=500)
-    monkeypatch.setattr(classes, "_DRAWS_PER_BLOCK", 1700)
+    monkeypatch.setattr(groups, "_DRAWS_PER_BLOCK", 1700)
     assert ratio_of_sums(parts, wholes, _rng(2), resamples=500) == once
 
 

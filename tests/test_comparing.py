@@ -8,10 +8,15 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation import exact
-from alsolike.evaluation.comparing import cheapest_of, compare_with_best, optimism, told_apart
-from alsolike.evaluation.exact import ExactValues
-from alsolike.evaluation.intervals import ProportionTest, two_proportions
+from alsolike.evaluation.statistics import exact_sums
+from alsolike.evaluation.statistics.exact_sums import ExactValues
+from alsolike.evaluation.statistics.intervals import ProportionTest, two_proportions
+from alsolike.evaluation.statistics.selection import (
+    cheapest_of,
+    compare_with_best,
+    optimism,
+    told_apart,
+)
 
 
 def _rng(seed=0):
@@ -278,7 +283,7 @@ def test_sums_are_exact_in_whatever_blocks(monkeypatch):
     assert plain.sums[0] == plain.sums[2]
     totals = [block.sum(axis=2) for block in plain.split(_rng(), 20, 3)]
     assert (np.concatenate(totals, axis=1) == plain.sums[:, None]).all()
-    monkeypatch.setattr(exact, "_USERS", 104)
+    monkeypatch.setattr(exact_sums, "_USERS", 104)
     for one, other in zip(plain.split(_rng(1), 5, 3), plain.split(_rng(1), 5, 3), strict=True):
         np.testing.assert_array_equal(one, other)
     ones = ExactValues(np.ones((2, 1000)))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError
-from alsolike.evaluation.concentration import concentration, gini
+from alsolike.evaluation.slices.concentration import concentration, gini
 
 COUNTS = st.lists(st.integers(0, 40), min_size=2, max_size=30).filter(any)
 

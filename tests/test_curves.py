@@ -10,9 +10,9 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out, hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.curves import CurvePoint, learning_curve
-from alsolike.evaluation.judges import ListJudge
-from alsolike.evaluation.measures import evaluate, mean_squared_error
+from alsolike.evaluation.learning_curve import CurvePoint, learning_curve
+from alsolike.evaluation.metrics.evaluate import evaluate, mean_squared_error
+from alsolike.evaluation.objectives.kinds import ListJudge
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit, fold_in
 from alsolike.progress import Observer

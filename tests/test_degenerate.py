@@ -10,8 +10,8 @@ from alsolike.cli.group import main
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import DegenerateError
-from alsolike.evaluation.judges import ListJudge, ShelfJudge
-from alsolike.evaluation.measures import evaluate
+from alsolike.evaluation.metrics.evaluate import evaluate
+from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.bundle import io as bundle

@@ -13,9 +13,9 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out, hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation.curves import learning_curve
-from alsolike.evaluation.final import test_figures as figures_of
-from alsolike.evaluation.judges import ListJudge, ShelfJudge
+from alsolike.evaluation.holdout_report import test_figures as figures_of
+from alsolike.evaluation.learning_curve import learning_curve
+from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge
 from alsolike.models.base import FittedModel
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.family import Family, TrainingData

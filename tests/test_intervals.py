@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation import intervals
-from alsolike.evaluation.intervals import (
+from alsolike.evaluation.statistics import intervals
+from alsolike.evaluation.statistics.intervals import (
     Estimate,
     bootstrap_mean,
     paired_difference,

@@ -12,11 +12,11 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out, hold_out_users, leave_one_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.curves import Panel, learning_curve
-from alsolike.evaluation.intervals import bootstrap_mean
-from alsolike.evaluation.judges import ListJudge, ShelfJudge, judge_of
-from alsolike.evaluation.judging import Judge
-from alsolike.evaluation.shelves import judge_shelves, shelves_of
+from alsolike.evaluation.item_to_item.evaluate import judge_shelves, shelves_of
+from alsolike.evaluation.learning_curve import Panel, learning_curve
+from alsolike.evaluation.objectives.base import Judge
+from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge, judge_of
+from alsolike.evaluation.statistics.intervals import bootstrap_mean
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity

@@ -9,8 +9,8 @@ import pytest
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import FitError
-from alsolike.evaluation.comparing import compare_with_best
-from alsolike.evaluation.judges import ListJudge
+from alsolike.evaluation.objectives.kinds import ListJudge
+from alsolike.evaluation.statistics.selection import compare_with_best
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.baselines.random import ChanceConfig

@@ -10,8 +10,9 @@ import oracles_metrics as oracle
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.evaluation import auc, measures
-from alsolike.evaluation.measures import METRICS, evaluate, mean_squared_error
+from alsolike.evaluation.metrics import auc
+from alsolike.evaluation.metrics import evaluate as measures
+from alsolike.evaluation.metrics.evaluate import METRICS, evaluate, mean_squared_error
 from alsolike.models.factor_model import FactorModel
 from fixed_model import Fixed
 

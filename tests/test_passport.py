@@ -19,10 +19,10 @@ from alsolike.data.reading.read import read
 from alsolike.data.splitting.splitters import hold_out, hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.definitions import DEFINITIONS, SOURCES
-from alsolike.evaluation.measures import evaluate
-from alsolike.evaluation.passport import Passport, passport, passport_of_lists
-from alsolike.evaluation.questions import Questions
+from alsolike.evaluation.metrics.evaluate import evaluate
+from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.metrics.library_definitions import DEFINITIONS, SOURCES
+from alsolike.evaluation.metrics.metric_definitions import Passport, passport, passport_of_lists
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
@@ -455,7 +455,7 @@ def test_what_cannot_be_asked(split):
 
 
 def test_same_bytes_for_any_number_of_threads(split, monkeypatch):
-    monkeypatch.setattr("alsolike.evaluation.evidence._SCORES_PER_BLOCK", 300)
+    monkeypatch.setattr("alsolike.evaluation.metrics.definition_inputs._SCORES_PER_BLOCK", 300)
     model = fit(split.train, ALSConfig(factors=4, iterations=2))
     one, four = (
         passport(model, split.test, exclude=split.train, engine=LocalEngine(threads))

@@ -13,10 +13,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import WritingError
-from alsolike.evaluation import final
-from alsolike.evaluation.intervals import Estimate
-from alsolike.evaluation.judges import ListJudge
-from alsolike.evaluation.measures import evaluate
+from alsolike.evaluation import holdout_report
+from alsolike.evaluation.metrics.evaluate import evaluate
+from alsolike.evaluation.objectives.kinds import ListJudge
+from alsolike.evaluation.statistics.intervals import Estimate
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
@@ -53,7 +53,7 @@ def outcome() -> Outcome:
         split=split,
         found=found,
         chosen_run=found.best_run,
-        test=final.TestFigures(
+        test=holdout_report.TestFigures(
             "precision@5",
             tuple(evaluate(each, split.test, exclude=shown, k=5) for each in models),
             {"mse_users": 0.01, "mse_all": 0.02},

@@ -12,15 +12,19 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.comparing import compare_with_best, optimism
-from alsolike.evaluation.curves import Panel
-from alsolike.evaluation.intervals import bootstrap_mean, paired_difference, sign_flip_p_value
-from alsolike.evaluation.judges import ListJudge
-from alsolike.evaluation.measures import evaluate
-from alsolike.evaluation.pages import Pages
-from alsolike.evaluation.questions import Questions
-from alsolike.evaluation.shelves import SHELF_METRICS, judged, shelves_of
-from alsolike.evaluation.slices import slices_of
+from alsolike.evaluation.item_to_item.evaluate import SHELF_METRICS, judged, shelves_of
+from alsolike.evaluation.item_to_item.item_queries import Pages
+from alsolike.evaluation.learning_curve import Panel
+from alsolike.evaluation.metrics.evaluate import evaluate
+from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.objectives.kinds import ListJudge
+from alsolike.evaluation.slices.slices import slices_of
+from alsolike.evaluation.statistics.intervals import (
+    bootstrap_mean,
+    paired_difference,
+    sign_flip_p_value,
+)
+from alsolike.evaluation.statistics.selection import compare_with_best, optimism
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import ChanceConfig, fit_chance

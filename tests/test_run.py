@@ -12,9 +12,9 @@ import scipy.sparse as sp
 
 import alsolike
 from alsolike.errors import DataError, LedgerError, SettingError, WritingError
-from alsolike.evaluation.intervals import paired_difference
-from alsolike.evaluation.judges import ShelfJudge
-from alsolike.evaluation.shelves import judge_shelves, shelves_of
+from alsolike.evaluation.item_to_item.evaluate import judge_shelves, shelves_of
+from alsolike.evaluation.objectives.kinds import ShelfJudge
+from alsolike.evaluation.statistics.intervals import paired_difference
 from alsolike.job import Job, resolve
 from alsolike.progress import SILENT, Observer
 from alsolike.run import Prepared, prepare, run_job, search_settings

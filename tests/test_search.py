@@ -16,10 +16,10 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out, hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, LedgerError, SettingError
-from alsolike.evaluation.comparing import compare_with_best, optimism
-from alsolike.evaluation.curves import learning_curve
-from alsolike.evaluation.judges import ListJudge, ShelfJudge
-from alsolike.evaluation.shelves import judge_shelves, shelves_of
+from alsolike.evaluation.item_to_item.evaluate import judge_shelves, shelves_of
+from alsolike.evaluation.learning_curve import learning_curve
+from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge
+from alsolike.evaluation.statistics.selection import compare_with_best, optimism
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.fit import fit
@@ -459,7 +459,7 @@ HOST = """
 import os, random, signal, sys, time
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.judges import ListJudge, ShelfJudge
+from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.fit import fit
 from alsolike.testing import tiny_likes

@@ -14,16 +14,16 @@ from alsolike.data.splitting.splitters import hold_out
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.intervals import bootstrap_mean, paired_difference
-from alsolike.evaluation.pages import Pages
-from alsolike.evaluation.results import Evaluation
-from alsolike.evaluation.shelves import (
+from alsolike.evaluation.item_to_item.evaluate import (
     SHELF_METRICS,
     NeighbourShelves,
     judge_shelves,
     judged,
     shelves_of,
 )
+from alsolike.evaluation.item_to_item.item_queries import Pages
+from alsolike.evaluation.metrics.result import Evaluation
+from alsolike.evaluation.statistics.intervals import bootstrap_mean, paired_difference
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.recommending.batch import Ranked, similar

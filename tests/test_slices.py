@@ -11,8 +11,8 @@ from alsolike.data.reading.read import read
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.measures import evaluate
-from alsolike.evaluation.slices import slices_of
+from alsolike.evaluation.metrics.evaluate import evaluate
+from alsolike.evaluation.slices.slices import slices_of
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import fit_popularity
 from fixed_model import Fixed

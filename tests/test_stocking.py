@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation.shelves import judge_shelves
-from alsolike.evaluation.stocking import (
+from alsolike.evaluation.item_to_item.evaluate import judge_shelves
+from alsolike.evaluation.item_to_item.item_recommender import (
     NeighbourShelves,
     ScoredShelves,
     shelves_of,

@@ -14,16 +14,16 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
-from alsolike.evaluation.curves import Panel
-from alsolike.evaluation.judges import ListJudge, ShelfJudge
-from alsolike.evaluation.measures import METRICS, evaluate
-from alsolike.evaluation.pages import Pages
-from alsolike.evaluation.shelves import (
+from alsolike.evaluation.item_to_item.evaluate import (
     SHELF_METRICS,
     NeighbourShelves,
     judged,
     shelves_of,
 )
+from alsolike.evaluation.item_to_item.item_queries import Pages
+from alsolike.evaluation.learning_curve import Panel
+from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
+from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.factor_model import FactorModel

@@ -12,7 +12,7 @@ from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.base import Shape
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
-from alsolike.evaluation.judges import ListJudge, checked_judges
+from alsolike.evaluation.objectives.kinds import ListJudge, checked_judges
 from alsolike.forecasting import Forecast
 from alsolike.kernels.compiler.cache import is_loaded
 from alsolike.kernels.solver.batch import solve_small

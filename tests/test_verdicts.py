@@ -7,11 +7,11 @@ import pytest
 
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation import final
-from alsolike.evaluation.intervals import Estimate, paired_difference
-from alsolike.evaluation.judges import ShelfJudge
-from alsolike.evaluation.measures import evaluate
-from alsolike.evaluation.verdicts import Verdict
+from alsolike.evaluation import holdout_report
+from alsolike.evaluation.metrics.evaluate import evaluate
+from alsolike.evaluation.objectives.kinds import ShelfJudge
+from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
+from alsolike.evaluation.statistics.verdict import Verdict
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
@@ -68,7 +68,7 @@ def test_one_user_decides_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def figures() -> final.TestFigures:
+def figures() -> holdout_report.TestFigures:
     """Return test figures of a model whose lists are good and whose shelves are poor."""
     split = hold_out(tiny_likes(60, 40), k=2)
     fitted, shown = split.train_and_validation(), split.shown(with_validation=True)
@@ -80,10 +80,10 @@ def figures() -> final.TestFigures:
     )
     ours, theirs = (each.per_user["precision@5"] for each in lists)
     gain = paired_difference(ours, theirs, np.random.default_rng(0))
-    return final.TestFigures("precision@5", lists, {"mse_all": 0.01}, gain, (), shelves)
+    return holdout_report.TestFigures("precision@5", lists, {"mse_all": 0.01}, gain, (), shelves)
 
 
-def test_lists_and_similar_items_each_have_a_verdict(figures: final.TestFigures) -> None:
+def test_lists_and_similar_items_each_have_a_verdict(figures: holdout_report.TestFigures) -> None:
     by_name = {verdict.what: verdict for verdict in figures.verdicts}
     assert by_name["Lists"].difference == figures.difference
     assert by_name["Similar items"].measure == "shelf_precision@5"
@@ -93,9 +93,9 @@ def test_lists_and_similar_items_each_have_a_verdict(figures: final.TestFigures)
     assert better == sorted(better)  # what is not better comes first
 
 
-def test_a_search_by_shelves_has_both_verdicts_too(figures: final.TestFigures) -> None:
+def test_a_search_by_shelves_has_both_verdicts_too(figures: holdout_report.TestFigures) -> None:
     gain = Estimate(-0.007, -0.01, -0.004, 60)
-    other = final.TestFigures(
+    other = holdout_report.TestFigures(
         "shelf_ndcg@5", figures.evaluations, figures.errors, gain, (), figures.shelves
     )
     by_name = {verdict.what: verdict for verdict in other.verdicts}
@@ -104,15 +104,17 @@ def test_a_search_by_shelves_has_both_verdicts_too(figures: final.TestFigures) -
     assert by_name["Lists"].measure == "ndcg@5"
 
 
-def test_auc_which_shelves_lack_is_no_error(figures: final.TestFigures) -> None:
-    other = final.TestFigures(
+def test_auc_which_shelves_lack_is_no_error(figures: holdout_report.TestFigures) -> None:
+    other = holdout_report.TestFigures(
         "auc", figures.evaluations, figures.errors, figures.difference, (), figures.shelves
     )
     assert {verdict.measure for verdict in other.verdicts} == {"auc", "shelf_precision@5"}
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
-def test_the_page_begins_with_the_verdicts_and_fits(figures: final.TestFigures, width: int) -> None:
+def test_the_page_begins_with_the_verdicts_and_fits(
+    figures: holdout_report.TestFigures, width: int
+) -> None:
     lines = figures.brief(width).splitlines()
     assert max(map(len, lines)) <= width
     assert re.match(r"(Lists|Similar items): (not )?better than", lines[0])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         leave_one_out,
     )
     from alsolike.errors import AlsolikeError
-    from alsolike.evaluation.measures import evaluate
+    from alsolike.evaluation.metrics.evaluate import evaluate
     from alsolike.job import Job
     from alsolike.models.als.config import ALSConfig
     from alsolike.models.als.train import fold_in, fold_in_items, loss
@@ -103,7 +103,7 @@ _ROOMS = {
         "leave_one_out",
     ),
     "errors": ("AlsolikeError",),
-    "evaluation.measures": ("evaluate",),
+    "evaluation.metrics.evaluate": ("evaluate",),
     "models.als.train": ("fold_in", "fold_in_items", "loss"),
     "models.bundle.io": ("load", "save"),
     "models.als.config": ("ALSConfig",),

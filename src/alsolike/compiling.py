@@ -16,8 +16,8 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.measures import mean_squared_error, measured
-from alsolike.evaluation.questions import Questions
+from alsolike.evaluation.metrics.evaluate import mean_squared_error, measured
+from alsolike.evaluation.metrics.ground_truth import Questions
 from alsolike.kernels.compiler.cache import expect, is_kept, keeps
 from alsolike.kernels.ranking.metrics import measure_lists
 from alsolike.kernels.ranking.panels import scan_panels

@@ -37,7 +37,7 @@ _POINT = 15_000
 _PAIR = 8  # a pair in CSR: an int32 and a float32
 _TEXT = 58  # a string of Python's, and its letters besides
 _POINTER = 8
-# Scores that AUC holds at once in each thread (evaluation/measures.py).
+# Scores that AUC holds at once in each thread (evaluation/metrics/evaluate.py).
 _AUC_SCORES = 16 * MIB
 
 

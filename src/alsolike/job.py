@@ -15,7 +15,7 @@ from alsolike.data.validation import said
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, WritingError
-from alsolike.evaluation.curves import checked_sweeps
+from alsolike.evaluation.learning_curve import checked_sweeps
 from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
 from alsolike.publishing import written_in

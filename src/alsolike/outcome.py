@@ -11,7 +11,7 @@ from alsolike import remarks
 from alsolike.data.filtering import FilterReport
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
-from alsolike.evaluation.final import TestFigures
+from alsolike.evaluation.holdout_report import TestFigures
 from alsolike.models.base import FittedModel, HasFactors, compares_items
 from alsolike.models.baselines.popularity import PopularityModel
 from alsolike.recommending.fallback import fallback_notes

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from alsolike.evaluation.final import TestFigures
-from alsolike.evaluation.results import said_of_degenerate
+from alsolike.evaluation.holdout_report import TestFigures
+from alsolike.evaluation.metrics.result import said_of_degenerate
 from alsolike.models.base import FoldsIn, HasFactors, compares_items
 from alsolike.tables import wrapped
 from alsolike.tuning.leaderboard import LeaderboardRow, SearchResult

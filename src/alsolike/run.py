@@ -13,7 +13,7 @@ from alsolike.data.reading.read import ReadReport, read
 from alsolike.data.splitting.split import Split
 from alsolike.engines.memory import available
 from alsolike.errors import DegenerateError
-from alsolike.evaluation.final import test_figures
+from alsolike.evaluation.holdout_report import test_figures
 from alsolike.forecasting import Forecast, at_once, forecast, largest
 from alsolike.job import Job, ResolvedJob, resolve
 from alsolike.models.base import compares_items

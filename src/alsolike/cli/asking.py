@@ -37,8 +37,8 @@ def evaluate(
 ) -> None:
     """Score a model on a table of held-out likes, with the interval of each mean."""
     from alsolike.engines.local import LocalEngine
-    from alsolike.evaluation.measures import evaluate as measure
-    from alsolike.evaluation.results import said_of_degenerate
+    from alsolike.evaluation.metrics.evaluate import evaluate as measure
+    from alsolike.evaluation.metrics.result import said_of_degenerate
     from alsolike.models.bundle import io as bundle
 
     loaded = bundle.load(model)

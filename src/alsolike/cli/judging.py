@@ -33,7 +33,7 @@ def passport(
 ) -> None:
     """Score the same lists as implicit, irspack, LightFM, RecBole and Spark define it."""
     from alsolike.engines.local import LocalEngine
-    from alsolike.evaluation.passport import passport as issue
+    from alsolike.evaluation.metrics.metric_definitions import passport as issue
     from alsolike.models.bundle import io as bundle
 
     loaded = bundle.load(model)

@@ -16,7 +16,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.measures import METRICS, evaluate
+from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
 from alsolike.models.base import FittedModel, Floats, FoldsIn, Rows, able
 from alsolike.models.fit import fit
 from alsolike.recommending.batch import recommend, similar

@@ -6,9 +6,9 @@ from typing import Any
 
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
-from alsolike.evaluation.curves import checked_sweeps
-from alsolike.evaluation.judges import ListJudge, judge_named
-from alsolike.evaluation.judging import HONEST, Judge
+from alsolike.evaluation.learning_curve import checked_sweeps
+from alsolike.evaluation.objectives.base import HONEST, Judge
+from alsolike.evaluation.objectives.kinds import ListJudge, judge_named
 from alsolike.models.registry import family_of, is_config
 from alsolike.models.settings import Config
 from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps

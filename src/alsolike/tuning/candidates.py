@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from alsolike.engines.base import Engine
-from alsolike.evaluation.curves import CurvePoint, learning_curve
+from alsolike.evaluation.learning_curve import CurvePoint, learning_curve
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.tuning.plan import Plan

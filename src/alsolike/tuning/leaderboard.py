@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from alsolike.evaluation.comparing import Optimism
-from alsolike.evaluation.judging import Judge
+from alsolike.evaluation.objectives.base import Judge
+from alsolike.evaluation.statistics.selection import Optimism
 from alsolike.models.registry import family_named
 from alsolike.tables import Table, wrapped
 from alsolike.tuning.leading import failed, leading

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from alsolike.evaluation.judging import DEGENERATE
+from alsolike.evaluation.objectives.base import DEGENERATE
 from alsolike.models.registry import family_named
 
 # The state of a run on a leaderboard of which no point is fit to be chosen.

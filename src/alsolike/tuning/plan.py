@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from alsolike.data.splitting.split import Split
-from alsolike.evaluation.judging import Judge
+from alsolike.evaluation.objectives.base import Judge
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.judges import ListJudge, ShelfJudge, judge_of
-from alsolike.evaluation.judging import Judge
+from alsolike.evaluation.objectives.base import Judge
+from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge, judge_of
 from alsolike.models.als.config import ALSConfig
 from alsolike.suggestions import did_you_mean
 from alsolike.tuning.space import expand
@@ -43,7 +43,7 @@ class Preset:
     judge : {"lists", "shelves"}
         What ranks on the validation users: their lists, or the shelves beside what they like.
     k, metric, exclude_seen
-        As of that judge, see `alsolike.evaluation.judging.Judge`.
+        As of that judge, see `alsolike.evaluation.objectives.base.Judge`.
     beside : tuple of Judge
         Further ways to score and to choose, from the same trainings.
     """

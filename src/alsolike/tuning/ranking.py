@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import FitError, LedgerError
-from alsolike.evaluation.comparing import cheapest_of, compare_with_best, optimism
-from alsolike.evaluation.judging import DEGENERATE, Judge
+from alsolike.evaluation.objectives.base import DEGENERATE, Judge
+from alsolike.evaluation.statistics.selection import cheapest_of, compare_with_best, optimism
 from alsolike.models.registry import family_of
 from alsolike.tables import Table
 from alsolike.tuning.candidates import ending_at, is_scored_at_sweeps

@@ -12,8 +12,8 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.curves import Panel, with_given
-from alsolike.evaluation.judging import Judge
+from alsolike.evaluation.learning_curve import Panel, with_given
+from alsolike.evaluation.objectives.base import Judge
 from alsolike.kernels.solver.batch import SMALL
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit

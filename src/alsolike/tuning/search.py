@@ -12,8 +12,8 @@ import numpy as np
 from alsolike.data.splitting.split import Split, expect_split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.judges import checked_judges
-from alsolike.evaluation.judging import Judge
+from alsolike.evaluation.objectives.base import Judge
+from alsolike.evaluation.objectives.kinds import checked_judges
 from alsolike.models.settings import Config, check_whole, seed_of
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
@@ -99,7 +99,8 @@ def search(
         Every configuration failed.
     DegenerateError
         All that may be chosen is degenerate: its lists are as good as drawn by lot, see
-        `alsolike.evaluation.results.Evaluation.is_degenerate`. What was found is in ``found``.
+        `alsolike.evaluation.metrics.result.Evaluation.is_degenerate`. What was found is in
+        ``found``.
 
     Examples
     --------

@@ -10,7 +10,7 @@ import numpy as np
 from alsolike.engines.base import Engine, Shape
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
-from alsolike.evaluation.curves import Panel, with_given
+from alsolike.evaluation.learning_curve import Panel, with_given
 from alsolike.models.family import Family
 from alsolike.models.fit import iterate
 from alsolike.models.registry import family_of

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alsolike.errors import DataError
-from alsolike.evaluation.judges import judge_of
-from alsolike.evaluation.judging import HONEST
+from alsolike.evaluation.objectives.base import HONEST
+from alsolike.evaluation.objectives.kinds import judge_of
 from alsolike.models.registry import config_of, family_of
 from alsolike.tables import Table, wrapped
 from alsolike.tuning.leading import leading

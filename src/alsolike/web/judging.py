@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alsolike.errors import SettingError, Unable
-from alsolike.evaluation.sequential import SequentialTest
+from alsolike.evaluation.statistics.sequential import SequentialTest
 from alsolike.views.page import clean
 from alsolike.web import voting
 from alsolike.web.faces import Face, face_of

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alsolike.errors import SettingError, UnknownId
-from alsolike.evaluation.sequential import SequentialTest
+from alsolike.evaluation.statistics.sequential import SequentialTest
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.holding import Held
 from alsolike.web.settings import POPULARITY

@@ -8,15 +8,15 @@ import numpy as np
 
 from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
-from alsolike.evaluation.curves import with_given
-from alsolike.evaluation.intervals import Estimate, paired_difference
-from alsolike.evaluation.judges import ShelfJudge
-from alsolike.evaluation.judging import Judge
-from alsolike.evaluation.measures import evaluate, mean_squared_error
-from alsolike.evaluation.results import Evaluation
-from alsolike.evaluation.shelves import ShelfEvaluation, of_shelf
-from alsolike.evaluation.slices import Slices, slices_of
-from alsolike.evaluation.verdicts import Verdict
+from alsolike.evaluation.item_to_item.evaluate import ShelfEvaluation, of_shelf
+from alsolike.evaluation.learning_curve import with_given
+from alsolike.evaluation.metrics.evaluate import evaluate, mean_squared_error
+from alsolike.evaluation.metrics.result import Evaluation
+from alsolike.evaluation.objectives.base import Judge
+from alsolike.evaluation.objectives.kinds import ShelfJudge
+from alsolike.evaluation.slices.slices import Slices, slices_of
+from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
+from alsolike.evaluation.statistics.verdict import Verdict
 from alsolike.models.base import HasFactors, compares_items
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit

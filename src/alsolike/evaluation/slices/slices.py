@@ -14,12 +14,12 @@ from alsolike.data.validation import expect_whole
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation.classes import by_history, by_popularity, seed_of
-from alsolike.evaluation.concentration import Concentration, concentration
-from alsolike.evaluation.exposure import exposure_of
-from alsolike.evaluation.measures import checked_metrics, measured
-from alsolike.evaluation.questions import Questions, same_ids
-from alsolike.evaluation.ties import ties_of
+from alsolike.evaluation.metrics.evaluate import checked_metrics, measured
+from alsolike.evaluation.metrics.exposure import exposure_of
+from alsolike.evaluation.metrics.ground_truth import Questions, same_ids
+from alsolike.evaluation.metrics.ties import ties_of
+from alsolike.evaluation.slices.concentration import Concentration, concentration
+from alsolike.evaluation.slices.groups import by_history, by_popularity, seed_of
 from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
 from alsolike.tables import Table
@@ -97,13 +97,14 @@ def slices_of(
     ----------
     model : Recommender
     held_out : Interactions
-        Over the model's users and items, as `alsolike.evaluation.measures.evaluate` takes it.
+        Over the model's users and items, as `alsolike.evaluation.metrics.evaluate.evaluate` takes
+        it.
     shown : Interactions
         What the model was trained on, and what it was given of whole held-out users: the users'
         histories and the items' popularity are counted here.
     metric : str
-        Sliced by history: any of `alsolike.evaluation.measures.METRICS` that each user has a
-        value of, without ``@k``.
+        Sliced by history: any of `alsolike.evaluation.metrics.evaluate.METRICS` that each user has
+        a value of, without ``@k``.
     k : int
         Length of the lists, at least 1.
     exclude_seen : bool
@@ -130,7 +131,7 @@ def slices_of(
     SettingError
         A setting is out of its range, or users have no value of `metric`.
     DataError
-        Ids differ; `shown` has no like; or as `alsolike.evaluation.measures.evaluate`.
+        Ids differ; `shown` has no like; or as `alsolike.evaluation.metrics.evaluate.evaluate`.
     FitError
         A score is not a finite number.
 

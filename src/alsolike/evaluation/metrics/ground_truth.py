@@ -53,7 +53,7 @@ class Questions:
         exclude: Interactions | None,
         user_indices: npt.ArrayLike | None,
     ) -> "Questions":
-        """Make ready what `alsolike.evaluation.measures.evaluate` asks; the errors are its."""
+        """Make ready what `evaluate` asks; the errors are its."""
         relevant = relevant_of(held_out)
         users, without_relevant = _measured_users(relevant, user_indices)
         wanted, aside = relevant[users], None

@@ -19,16 +19,21 @@ import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.exposure import exposure_of
-from alsolike.evaluation.measures import METRICS, checked_lengths, checked_metrics, values_of
-from alsolike.evaluation.pages import Pages
-from alsolike.evaluation.results import Evaluation, said_of_degenerate
-from alsolike.evaluation.stocking import (
+from alsolike.evaluation.item_to_item.item_queries import Pages
+from alsolike.evaluation.item_to_item.item_recommender import (
     NeighbourShelves,
     ScoredShelves,
     Shelves,
     shelves_of,
 )
+from alsolike.evaluation.metrics.evaluate import (
+    METRICS,
+    checked_lengths,
+    checked_metrics,
+    values_of,
+)
+from alsolike.evaluation.metrics.exposure import exposure_of
+from alsolike.evaluation.metrics.result import Evaluation, said_of_degenerate
 from alsolike.kernels.ranking.metrics import LIST_MEASURES
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.tables import Table
@@ -125,7 +130,7 @@ def judge_shelves(
     user likes in `shown`, all equally likely. The shelf beside each is compared with the user's
     held-out likes. A user's value is the mean over the user's pages, a mean is one over users.
     Popularity is the shelf to beat: judge `PopularityShelves` with the same settings, and compare
-    user by user with `alsolike.evaluation.intervals.paired_difference`.
+    user by user with `alsolike.evaluation.statistics.intervals.paired_difference`.
 
     Parameters
     ----------
@@ -140,7 +145,7 @@ def judge_shelves(
     k : int or sequence of int
         Lengths of the shelf, each at least 1.
     metrics : sequence of str
-        Any of `SHELF_METRICS`, as defined in `alsolike.evaluation.measures`, of one shelf.
+        Any of `SHELF_METRICS`, as defined in `alsolike.evaluation.metrics.evaluate`, of one shelf.
     pages_per_user : int
         At most so many, at least 1: all, where a user has fewer likes.
     exclude_seen : bool
@@ -199,7 +204,7 @@ def judged(
     shelves : Shelves
     pages : Pages
     lengths : sequence of int
-        As `alsolike.evaluation.measures.checked_lengths` gives them.
+        As `alsolike.evaluation.metrics.evaluate.checked_lengths` gives them.
     names : sequence of str
         As `checked_shelf_metrics` gives them.
     """

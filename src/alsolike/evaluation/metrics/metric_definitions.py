@@ -2,7 +2,7 @@
 
 Two papers may both say "precision@10" and mean two things. `passport` scores one set of lists as
 implicit, irspack, LightFM, RecBole and Spark would, and says which line of which file makes a
-difference. The definitions are in `alsolike.evaluation.definitions`.
+difference. The definitions are in `alsolike.evaluation.metrics.library_definitions`.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation import evidence
-from alsolike.evaluation.definitions import DEFINITIONS, SOURCES, Definition
-from alsolike.evaluation.evidence import Evidence
-from alsolike.evaluation.questions import Questions, same_ids
+from alsolike.evaluation.metrics import definition_inputs
+from alsolike.evaluation.metrics.definition_inputs import Evidence
+from alsolike.evaluation.metrics.ground_truth import Questions, same_ids
+from alsolike.evaluation.metrics.library_definitions import DEFINITIONS, SOURCES, Definition
 from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.batch import Ranked
@@ -189,7 +189,7 @@ def passport(
     questions = Questions.of(held_out, exclude, user_indices)
     # One place more shows whether a tie reaches beyond the list.
     ranked = questions.ranked(model, length + 1, engine, observer)
-    found = evidence.of_model(model, questions, ranked, engine)
+    found = definition_inputs.of_model(model, questions, ranked, engine)
     return _issued(model.name, found, excludes_seen=exclude is not None)
 
 
@@ -236,7 +236,9 @@ def passport_of_lists(
     >>> [round(found.value(of, "precision@2"), 3) for of in ("alsolike", "implicit", "irspack")]
     [0.25, 0.333, 0.25]
     """
-    return _issued(name, evidence.of_lists(lists, relevant, checked_k(k)), excludes_seen=None)
+    return _issued(
+        name, definition_inputs.of_lists(lists, relevant, checked_k(k)), excludes_seen=None
+    )
 
 
 def _issued(name: str, found: Evidence, *, excludes_seen: bool | None) -> Passport:

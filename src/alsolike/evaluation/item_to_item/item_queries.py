@@ -11,8 +11,8 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_whole
 from alsolike.errors import DataError
-from alsolike.evaluation.questions import Questions, relevant_of
-from alsolike.evaluation.ties import Ties, covers_median
+from alsolike.evaluation.metrics.ground_truth import Questions, relevant_of
+from alsolike.evaluation.metrics.ties import Ties, covers_median
 from alsolike.models.base import Floats
 from alsolike.recommending.ranking.scan import Ranked
 
@@ -67,7 +67,8 @@ class Pages:
     ) -> "Pages":
         """Draw the pages. Which ones a user has does not depend on who else is asked.
 
-        Parameters and errors are those of `alsolike.evaluation.shelves.judge_shelves`.
+        Parameters and errors are those of
+        `alsolike.evaluation.item_to_item.evaluate.judge_shelves`.
         """
         expect_whole("pages_per_user", pages_per_user, least=1)
         expect_whole("seed", seed, least=0)

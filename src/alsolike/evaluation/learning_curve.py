@@ -11,9 +11,9 @@ from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation.judges import checked_judges, first_judge
-from alsolike.evaluation.judging import HeldOut, Judge
-from alsolike.evaluation.questions import Questions
+from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.objectives.base import HeldOut, Judge
+from alsolike.evaluation.objectives.kinds import checked_judges, first_judge
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, Recommender, able
 from alsolike.models.fit import iterate
 from alsolike.models.registry import family_of

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError
-from alsolike.evaluation.exposure import Exposure
+from alsolike.evaluation.metrics.exposure import Exposure
 from alsolike.tables import Table
 
 Counts = npt.NDArray[np.int64]

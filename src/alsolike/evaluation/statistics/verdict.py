@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from alsolike.evaluation.intervals import Estimate
+from alsolike.evaluation.statistics.intervals import Estimate
 from alsolike.tables import fixed
 
 # Sums of the same hits in another order differ by less: no difference between models.

@@ -43,17 +43,17 @@ from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.evaluation.auc import auc_of
-from alsolike.evaluation.exposure import exposure_of
-from alsolike.evaluation.questions import (
+from alsolike.evaluation.metrics.auc import auc_of
+from alsolike.evaluation.metrics.exposure import exposure_of
+from alsolike.evaluation.metrics.ground_truth import (
     Questions,
     as_lists,
     checked_rows,
     relevant_of,
     same_ids,
 )
-from alsolike.evaluation.results import Evaluation
-from alsolike.evaluation.ties import Ties, ties_of
+from alsolike.evaluation.metrics.result import Evaluation
+from alsolike.evaluation.metrics.ties import Ties, ties_of
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_lists
 from alsolike.kernels.solver.loss import observed_loss

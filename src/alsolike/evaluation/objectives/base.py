@@ -12,9 +12,9 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.intervals import Resamples
-from alsolike.evaluation.questions import Questions
-from alsolike.evaluation.results import Evaluation
+from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.metrics.result import Evaluation
+from alsolike.evaluation.statistics.intervals import Resamples
 from alsolike.models.base import Recommender
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.suggestions import did_you_mean
@@ -71,7 +71,7 @@ class Judge(ABC):
     name : str
         For people and as a prefix in the ledger.
     metric : str
-        A metric of `alsolike.evaluation.measures` that each user has a value of.
+        A metric of `alsolike.evaluation.metrics.evaluate` that each user has a value of.
     k : int
         Length of what is shown, at least 1.
     exclude_seen : bool

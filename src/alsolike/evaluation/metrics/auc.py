@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError
-from alsolike.evaluation.questions import Questions, as_lists
+from alsolike.evaluation.metrics.ground_truth import Questions, as_lists
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.metrics import measure_auc, measure_product_auc
 from alsolike.models.base import HasFactors, Recommender

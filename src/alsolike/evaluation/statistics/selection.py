@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import SettingError
-from alsolike.evaluation.exact import ExactValues, Values
-from alsolike.evaluation.intervals import Estimate, ProportionTest, bootstrap_mean
-from alsolike.evaluation.maxt import shortfalls, tossed
+from alsolike.evaluation.statistics.exact_sums import ExactValues, Values
+from alsolike.evaluation.statistics.intervals import Estimate, ProportionTest, bootstrap_mean
+from alsolike.evaluation.statistics.max_t import shortfalls, tossed
 from alsolike.tables import Table
 
 Flags = npt.NDArray[np.bool_]
@@ -320,7 +320,7 @@ def told_apart(test: ProportionTest, level: float = 0.95) -> str:
     Parameters
     ----------
     test : ProportionTest
-        From `alsolike.evaluation.intervals.two_proportions`.
+        From `alsolike.evaluation.statistics.intervals.two_proportions`.
     level : float
         The level that it was given.
 
@@ -336,7 +336,7 @@ def told_apart(test: ProportionTest, level: float = 0.95) -> str:
 
     Examples
     --------
-    >>> from alsolike.evaluation.intervals import two_proportions
+    >>> from alsolike.evaluation.statistics.intervals import two_proportions
     >>> print(told_apart(two_proportions(727, 15270, 730, 15270)))
     There is no difference that could be told: -0.00020
     (95 % interval -0.00498 to 0.00459; p = 0.94).

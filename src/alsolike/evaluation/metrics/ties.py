@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.engines.base import Engine
-from alsolike.evaluation.questions import Questions
+from alsolike.evaluation.metrics.ground_truth import Questions
 from alsolike.models.base import Floats, Recommender
 from alsolike.recommending.batch import source_of
 from alsolike.recommending.ranking.exclusion import excluded_of
@@ -51,8 +51,8 @@ class Ties:
     is_in : bool, (n_wanted,)
         For each relevant item, list by list, whether it is in its list's group.
     expected, missed : float64, (n_lengths, n_items), or None
-        What the groups add to an `alsolike.evaluation.exposure.Exposure`: how often an item is
-        expected in the first places, and the logarithm of the probability that it is in none of
+        What the groups add to an `alsolike.evaluation.metrics.exposure.Exposure`: how often an item
+        is expected in the first places, and the logarithm of the probability that it is in none of
         them. None: not asked for.
     is_blind : bool, (n_lengths, n_lists)
         Whether the last score of the first places is the median of the scores of all items, and

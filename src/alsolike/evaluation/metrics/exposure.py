@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alsolike.evaluation.ties import Indices, Ties, Values
+from alsolike.evaluation.metrics.ties import Indices, Ties, Values
 from alsolike.models.base import Floats
 from alsolike.recommending.ranking.scan import Ranked
 

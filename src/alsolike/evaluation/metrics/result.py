@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import SettingError
-from alsolike.evaluation.intervals import bootstrap_mean
+from alsolike.evaluation.statistics.intervals import bootstrap_mean
 from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table
 
@@ -16,7 +16,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What `alsolike.evaluation.measures.evaluate` found: a value per user and metric.
+    """What `alsolike.evaluation.metrics.evaluate.evaluate` found: a value per user and metric.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Evaluation:
         rng : numpy.random.Generator or int
             A source of one seed, or that seed.
         resamples : int
-            As in `alsolike.evaluation.intervals.bootstrap_mean`.
+            As in `alsolike.evaluation.statistics.intervals.bootstrap_mean`.
 
         Returns
         -------

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.evaluation.exact import ExactValues, Indices, Values
+from alsolike.evaluation.statistics.exact_sums import ExactValues, Indices, Values
 
 # Two statistics this near to each other are the same one, rounded differently.
 _SAME = 1 - 1e-9

@@ -1,7 +1,7 @@
 """What ranked lists and scores tell of each user: the input of every definition of a measure.
 
-Hits are looked up once and the kernels measure once; `alsolike.evaluation.definitions` derives
-the rest from these.
+Hits are looked up once and the kernels measure once;
+`alsolike.evaluation.metrics.library_definitions` derives the rest from these.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ import scipy.sparse as sp
 
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.measures import measured, values_of
-from alsolike.evaluation.questions import Questions
-from alsolike.evaluation.ties import Ties, ties_of
+from alsolike.evaluation.metrics.evaluate import measured, values_of
+from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.metrics.ties import Ties, ties_of
 from alsolike.kernels.ranking.metrics import LIST_MEASURES
 from alsolike.models.base import Recommender
 from alsolike.recommending.batch import Ranked

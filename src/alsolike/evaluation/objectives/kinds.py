@@ -12,11 +12,7 @@ from alsolike.data.splitting.split import Split, relevant_counts
 from alsolike.data.validation import expect_whole
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.judging import Judge, Seat, marked, resamples_of, said_of_seen
-from alsolike.evaluation.measures import METRICS, SquaredErrors, item_gramian, measured
-from alsolike.evaluation.pages import Pages
-from alsolike.evaluation.questions import Questions
-from alsolike.evaluation.shelves import (
+from alsolike.evaluation.item_to_item.evaluate import (
     SHELF_METRICS,
     USUAL,
     ShelfEvaluation,
@@ -25,6 +21,10 @@ from alsolike.evaluation.shelves import (
     of_shelf,
     shelves_of,
 )
+from alsolike.evaluation.item_to_item.item_queries import Pages
+from alsolike.evaluation.metrics.evaluate import METRICS, SquaredErrors, item_gramian, measured
+from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.objectives.base import Judge, Seat, marked, resamples_of, said_of_seen
 from alsolike.models.base import HasFactors, Recommender
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import MIN_COUNT
@@ -103,8 +103,8 @@ class _ListSeat:
 class ShelfJudge(Judge):
     """Judges by the shelves beside items, and by what of the held-out likes stands on them.
 
-    What is asked is what `alsolike.evaluation.shelves.judge_shelves` asks: a user's value is the
-    mean over the user's pages, and all points are asked of the same users on the same pages. There
+    What is asked is what `alsolike.evaluation.item_to_item.evaluate.judge_shelves` asks: a user's
+    value is the mean over the user's pages, and all points are asked of the same users on the same pages. There
     are no train figures: neighbours were made from the likes that they would have to find. There
     are no squared errors: no shelf depends on them.
 
@@ -113,7 +113,8 @@ class ShelfJudge(Judge):
     name, k, exclude_seen, choose
         As of every `Judge`.
     metric : str
-        Any of `alsolike.evaluation.shelves.SHELF_METRICS` that each user has a value of.
+        Any of `alsolike.evaluation.item_to_item.evaluate.SHELF_METRICS` that each user has a value
+        of.
     pages_per_user : int
         Items that a user likes and is asked on, at most; at least 1.
     min_count : int
@@ -188,7 +189,7 @@ class ShelfJudge(Judge):
         train : Interactions
             What it was fitted to.
         held_out, shown : Interactions
-            As `alsolike.evaluation.shelves.judge_shelves` takes them.
+            As `alsolike.evaluation.item_to_item.evaluate.judge_shelves` takes them.
         engine : Engine
         """
         return judge_shelves(

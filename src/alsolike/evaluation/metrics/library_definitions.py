@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.evaluation.evidence import Evidence
+from alsolike.evaluation.metrics.definition_inputs import Evidence
 
 Values = npt.NDArray[np.float64]
 

@@ -13,10 +13,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.split import relevant_counts
 from alsolike.data.validation import expect_whole
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.concentration import likes_of
-from alsolike.evaluation.intervals import Estimate, bootstrap_mean
-from alsolike.evaluation.results import Evaluation
-from alsolike.evaluation.ties import Ties
+from alsolike.evaluation.metrics.result import Evaluation
+from alsolike.evaluation.metrics.ties import Ties
+from alsolike.evaluation.slices.concentration import likes_of
+from alsolike.evaluation.statistics.intervals import Estimate, bootstrap_mean
 from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table
 
@@ -268,8 +268,8 @@ def ratio_of_sums(
 ) -> Estimate:
     """Estimate ``sum(parts) / sum(wholes)`` over users, with its 95 % bootstrap interval.
 
-    As `alsolike.evaluation.intervals.bootstrap_mean`, with both numbers of each user drawn; from
-    the users in the order of these numbers, so that it does not matter in which they come.
+    As `alsolike.evaluation.statistics.intervals.bootstrap_mean`, with both numbers of each user
+    drawn; from the users in the order of these numbers, so that it does not matter in which they come.
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""Measure similar items by the users who like them."""

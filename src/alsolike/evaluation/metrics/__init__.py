@@ -1,0 +1,1 @@
+"""Compute ranking metrics per user, ties in expectation."""

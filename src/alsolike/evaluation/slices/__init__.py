@@ -1,0 +1,1 @@
+"""Break metrics down by groups of users and items."""
