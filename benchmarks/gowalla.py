@@ -21,11 +21,11 @@ import alsolike as al
 from _side_by_side import listed, table
 from alsolike.cli.terminal import Terminal
 from alsolike.data.datasets.public import gowalla
-from alsolike.tuning.budget import Budget
-from alsolike.tuning.leaderboard import SearchResult
-from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.budget.budget import Budget
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.search import search
-from alsolike.tuning.strategies import strategy_of
+from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.strategies import strategy_of
 
 BASE = al.ALSConfig(regularization_count="observed")
 SPACE = {

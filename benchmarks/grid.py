@@ -28,9 +28,9 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.models.als.config import ALSConfig
-from alsolike.tuning.ledger import Ledger
 from alsolike.tuning.presets import ARTICLE
 from alsolike.tuning.search import search
+from alsolike.tuning.storage.ledger import Ledger
 
 APART = 0.002  # of a precision@5, between an approximate solver and the exact one
 SCORE = f"{ARTICLE.metric}@{ARTICLE.k}"

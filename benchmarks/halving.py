@@ -25,11 +25,11 @@ import alsolike as al
 from _side_by_side import held, seconds_of, table, tables
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.statistics.selection import compare_with_best
-from alsolike.tuning.leaderboard import SearchResult
-from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.presets import ARTICLE
 from alsolike.tuning.search import search
-from alsolike.tuning.strategies import Halving, Listed, Strategy, evenly
+from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.strategies import Halving, Listed, Strategy, evenly
 
 TIME, BELOW = 0.2, 0.02  # of the grid's time, and of its best score
 SCORE = f"{ARTICLE.metric}@{ARTICLE.k}"

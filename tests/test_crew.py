@@ -19,13 +19,13 @@ from alsolike.errors import SettingError
 from alsolike.evaluation.objectives.kinds import ShelfJudge
 from alsolike.models.als.config import ALSConfig
 from alsolike.testing import tiny_likes
-from alsolike.tuning.leaderboard import SearchResult
-from alsolike.tuning.ledger import Ledger
-from alsolike.tuning.lineup import lineup_for
+from alsolike.tuning.candidate_families import lineup_for
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.search import search
-from alsolike.tuning.space import expand
-from alsolike.tuning.strategies import Halving, Listed
-from alsolike.tuning.watching import standing
+from alsolike.tuning.status import standing
+from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.search_space import expand
+from alsolike.tuning.strategies.strategies import Halving, Listed
 
 HOST = """
 import sys
@@ -34,11 +34,11 @@ from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.models.als.config import ALSConfig
 from alsolike.testing import tiny_likes
-from alsolike.tuning.ledger import Ledger
-from alsolike.tuning.lineup import lineup_for
+from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.candidate_families import lineup_for
 from alsolike.tuning.search import search
-from alsolike.tuning.space import expand
-from alsolike.tuning.strategies import Halving
+from alsolike.tuning.strategies.search_space import expand
+from alsolike.tuning.strategies.strategies import Halving
 
 if __name__ == "__main__":
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])

@@ -16,15 +16,22 @@ from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.bundle import io as bundle
 from alsolike.progress import Observer
-from alsolike.tuning.ledger import Ledger
-from alsolike.tuning.ordering import rank_key
-from alsolike.tuning.plan import Plan
+from alsolike.tuning.execution.worker import _Curve
+from alsolike.tuning.leaderboard.ordering import rank_key
+from alsolike.tuning.options import Searching
 from alsolike.tuning.search import search
-from alsolike.tuning.searching import Searching
-from alsolike.tuning.space import expand
-from alsolike.tuning.strategies import Doubling, Halving, Trial, Tried, bars_of, strategy_of
-from alsolike.tuning.training import _Curve
-from alsolike.tuning.watching import standing
+from alsolike.tuning.status import standing
+from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.search_space import expand
+from alsolike.tuning.strategies.strategies import (
+    Doubling,
+    Halving,
+    Trial,
+    Tried,
+    bars_of,
+    strategy_of,
+)
+from alsolike.tuning.trial_plan import Plan
 
 DEAD = 1e20
 

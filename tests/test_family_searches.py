@@ -24,16 +24,23 @@ from alsolike.models.registry import FAMILIES
 from alsolike.models.settings import Settings
 from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
-from alsolike.tuning.budget import Budget
-from alsolike.tuning.leaderboard import SearchResult
-from alsolike.tuning.ledger import Ledger
-from alsolike.tuning.lineup import lineup_for
-from alsolike.tuning.pace import Pace
+from alsolike.tuning.budget.budget import Budget
+from alsolike.tuning.budget.speed_estimate import Pace
+from alsolike.tuning.budget.time_forecast import TimeForecast
+from alsolike.tuning.candidate_families import lineup_for
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.search import search
-from alsolike.tuning.space import Range, draw, expand
-from alsolike.tuning.strategies import Doubling, Halving, Trial, Tried, bars_of, strategy_of
-from alsolike.tuning.timing import TimeForecast
-from alsolike.tuning.watching import standing
+from alsolike.tuning.status import standing
+from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.search_space import Range, draw, expand
+from alsolike.tuning.strategies.strategies import (
+    Doubling,
+    Halving,
+    Trial,
+    Tried,
+    bars_of,
+    strategy_of,
+)
 
 GRID = expand({"neighbours": [5, 20, 40]}, ItemKNNConfig())
 ALS = expand({"factors": [2, 4], "alpha": [1.0, 9.0]}, al.ALSConfig(seed=3))
@@ -358,7 +365,7 @@ def test_a_budget_cuts_candidates_as_baselines_and_says_so(
     # enough of them for the fourth after all.
     pace = Pace({}, {"ease": 1000.0, "item-knn": 3.0})
     known = TimeForecast(60.0, 4, 40.0, 0.0, pace)
-    monkeypatch.setattr("alsolike.tuning.rounds.forecast_time", lambda *_, **__: known)
+    monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: known)
     heard, lineup = Hearing(), lineup_for(["als", "item-knn", "ease"], None, split.train)
     asked: dict[str, Any] = {
         "sweeps": [1],
@@ -389,7 +396,7 @@ def test_candidates_alone_have_all_of_the_time(
     split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = TimeForecast(60.0, 0, 40.0, 0.0, Pace({}, {"ease": 15.0, "item-knn": 900.0}))
-    monkeypatch.setattr("alsolike.tuning.rounds.forecast_time", lambda *_, **__: known)
+    monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: known)
     candidates = [*lineup_for(["ease"], None, split.train).candidates, GRID[0]]
     asked: dict[str, Any] = {
         "objective": "precision@5",

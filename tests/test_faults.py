@@ -365,7 +365,7 @@ def test_too_few_open_files_are_one_line(tmp_path: Path, likes: Path, files: int
 
 def test_files_that_may_not_be_large_are_named_by_sqlite_too(tmp_path: Path, likes: Path) -> None:
     code = (
-        "import resource; from alsolike.tuning.ledger import Ledger\n"
+        "import resource; from alsolike.tuning.storage.ledger import Ledger\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (9 << 10, 9 << 10))\n"
         f"try: Ledger({str(tmp_path / 'ledger.sqlite')!r})\n"
         "except OSError as error: print(error)"

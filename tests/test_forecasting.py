@@ -12,8 +12,8 @@ import pytest
 from alsolike.data.datasets.public import synthetic, write_demo
 from alsolike.engines import memory
 from alsolike.engines.base import Shape
-from alsolike.forecasting import MIB, Forecast, forecast, search_memory
 from alsolike.models.als.config import ALSConfig
+from alsolike.tuning.budget.memory_forecast import MIB, Forecast, forecast, search_memory
 
 # The command line in a process of its own, which ends by saying what the system counted.
 COUNTED = """

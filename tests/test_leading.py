@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from alsolike.tables import Table
-from alsolike.tuning.leading import failed, leading
+from alsolike.tuning.leaderboard.top_runs import failed, leading
 
 SCORE, MEASURE = "validation_precision@10", "precision@10"
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from alsolike.errors import LedgerError, WritingError
-from alsolike.tuning import ledger as ledger_room
-from alsolike.tuning.canonical import canonical_settings
-from alsolike.tuning.ledger import LEASE, LeaseLost, Ledger
-from alsolike.tuning.workers import Silences, name_of
+from alsolike.tuning.storage import ledger as ledger_room
+from alsolike.tuning.storage.canonical import canonical_settings
+from alsolike.tuning.storage.ledger import LEASE, LeaseLost, Ledger
+from alsolike.tuning.storage.worker_names import Silences, name_of
 
 FACTS = {"data": "0f3a", "sweeps": [2, 4]}
 
@@ -26,8 +26,8 @@ HOST = """
 import os, random, signal, sys, time
 import numpy as np
 from alsolike.tuning import ledger as room
-from alsolike.tuning.ledger import Ledger
-from alsolike.tuning.workers import name_of
+from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.storage.worker_names import name_of
 
 def work(path, pause):
     with Ledger(path) as ledger:
@@ -194,7 +194,7 @@ def test_work_is_one_workers_until_it_falls_silent(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_a_dead_process_had_is_free_at_once() -> None:
-    code = "from alsolike.tuning.workers import Silences, name_of; print(name_of())"
+    code = "from alsolike.tuning.storage.worker_names import Silences, name_of; print(name_of())"
     dead = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
     )
@@ -206,7 +206,9 @@ def test_what_a_dead_process_had_is_free_at_once() -> None:
 
 def test_what_ends_its_workers_fails_at_last() -> None:
     with Ledger(None) as ledger:
-        code = "from alsolike.tuning.workers import Silences, name_of; print(name_of())"
+        code = (
+            "from alsolike.tuning.storage.worker_names import Silences, name_of; print(name_of())"
+        )
         dead = subprocess.run(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
         ).stdout.strip()

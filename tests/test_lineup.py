@@ -10,7 +10,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
 from alsolike.models import ease
 from alsolike.testing import tiny_likes
-from alsolike.tuning.lineup import Lineup, lineup_for
+from alsolike.tuning.candidate_families import Lineup, lineup_for
 
 LIKES = tiny_likes(60, 40)
 

@@ -20,9 +20,9 @@ from alsolike.recommending.diff import diff
 from alsolike.recommending.single import recommend_one, similar_to
 from alsolike.suggestions import did_you_mean, did_you_mean_id
 from alsolike.testing import tiny_likes
-from alsolike.tuning.lineup import lineup_for
+from alsolike.tuning.candidate_families import lineup_for
+from alsolike.tuning.options import Searching
 from alsolike.tuning.presets import preset_for
-from alsolike.tuning.searching import Searching
 
 PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 LIKES = tiny_likes(30, 20)
@@ -284,7 +284,7 @@ def test_hints_are_quick_and_silent_where_nothing_is_near():
 def test_what_is_not_installed_is_named_with_a_command_that_installs_it() -> None:
     """Of packages that exist: alsolike itself may be a clone that no index knows."""
     extras = tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]
-    tpe = "from alsolike.tuning.strategies import strategy_of\n"
+    tpe = "from alsolike.tuning.strategies.strategies import strategy_of\n"
     tpe += "strategy_of('tpe', {'factors': [2]}, None, trials=1)"
     serve = "from alsolike.cli import main; main(['serve', 'none'])"
     for extra, lacking, code in (

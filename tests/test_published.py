@@ -12,7 +12,6 @@ import alsolike
 from alsolike import job as jobs
 from alsolike.cli import main
 from alsolike.errors import SettingError
-from alsolike.forecasting import at_once, forecast
 from alsolike.job import Job, resolve
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.ease import EASEConfig, EASEModel, ease_bytes
@@ -20,7 +19,8 @@ from alsolike.models.item_knn import ItemKNNModel
 from alsolike.outcome import Outcome
 from alsolike.run import prepare, run_job
 from alsolike.testing import tiny_likes
-from alsolike.tuning.searching import Searching
+from alsolike.tuning.budget.memory_forecast import at_once, forecast
+from alsolike.tuning.options import Searching
 from alsolike.views.gallery import gallery
 
 

@@ -28,7 +28,7 @@ from alsolike.remarks import Choice
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
 from alsolike.tuning.search import search
-from alsolike.tuning.space import expand
+from alsolike.tuning.strategies.search_space import expand
 
 
 @pytest.fixture(scope="module")

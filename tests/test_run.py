@@ -19,9 +19,9 @@ from alsolike.job import Job, resolve
 from alsolike.progress import SILENT, Observer
 from alsolike.run import Prepared, prepare, run_job, search_settings
 from alsolike.tuning import presets
-from alsolike.tuning.leaderboard import SearchResult
-from alsolike.tuning.ledger import Ledger
-from alsolike.tuning.searching import Searching
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
+from alsolike.tuning.options import Searching
+from alsolike.tuning.storage.ledger import Ledger
 
 
 class Listener(Observer):

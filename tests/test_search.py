@@ -27,17 +27,17 @@ from alsolike.progress import Observer
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
 from alsolike.tuning import candidates
-from alsolike.tuning.leaderboard import SearchResult
-from alsolike.tuning.ledger import Ledger
-from alsolike.tuning.lineup import lineup_for
-from alsolike.tuning.plan import Plan
+from alsolike.tuning.candidate_families import lineup_for
+from alsolike.tuning.execution.progress import FinishedRun
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
+from alsolike.tuning.leaderboard.ranking import ranked
+from alsolike.tuning.leaderboard.runs import Run, runs_of
 from alsolike.tuning.presets import ARTICLE, PRESETS, preset_for, quick_for
-from alsolike.tuning.ranking import ranked
-from alsolike.tuning.runs import Run, runs_of
 from alsolike.tuning.search import search
-from alsolike.tuning.space import expand
-from alsolike.tuning.strategies import strategy_of
-from alsolike.tuning.telling import FinishedRun
+from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.search_space import expand
+from alsolike.tuning.strategies.strategies import strategy_of
+from alsolike.tuning.trial_plan import Plan
 
 BASE = ALSConfig(factors=4, seed=3)
 SPACE = {"factors": [2, 4], "alpha": [1.0, 20.0]}
@@ -464,8 +464,8 @@ from alsolike.models.als.config import ALSConfig
 from alsolike.models.fit import fit
 from alsolike.testing import tiny_likes
 from alsolike.tuning.search import search
-from alsolike.tuning.space import expand
-from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.strategies.search_space import expand
+from alsolike.tuning.storage.ledger import Ledger
 
 split = hold_out(tiny_likes(60, 40), k=2, share=0.3)
 configs = expand({"factors": [2, 4], "alpha": [1.0, 20.0, 30.0]}, ALSConfig(seed=3))

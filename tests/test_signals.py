@@ -17,7 +17,7 @@ from alsolike.data.reading.read import read
 from alsolike.errors import WritingError
 from alsolike.storage import cleanup
 from alsolike.storage.cleanup import scratch_folder, sweep
-from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.storage.ledger import Ledger
 
 EACH = 50
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}

@@ -15,7 +15,7 @@ from alsolike.models.family import Known
 from alsolike.models.registry import FAMILIES
 from alsolike.run import run_job
 from alsolike.testing import tiny_likes
-from alsolike.tuning.searching import Searching
+from alsolike.tuning.options import Searching
 from serving import client_of, settings_of
 from toy_family import CoCountsConfig, CoCountsFamily, CoCountsModel
 

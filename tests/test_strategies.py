@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from alsolike.errors import DataError, SettingError
 from alsolike.models.als.config import ALSConfig
-from alsolike.tuning.recipe import read_recipe
-from alsolike.tuning.searching import Searching, seconds_of
-from alsolike.tuning.space import Range, draw, expand, space_of
-from alsolike.tuning.strategies import (
+from alsolike.tuning.options import Searching, seconds_of
+from alsolike.tuning.strategies.search_space import Range, draw, expand, space_of
+from alsolike.tuning.strategies.strategies import (
     Doubling,
     Halving,
     Listed,
@@ -25,6 +24,7 @@ from alsolike.tuning.strategies import (
     drawn,
     strategy_of,
 )
+from alsolike.tuning.toml_config import read_recipe
 
 SWEEPS = (2, 4, 6, 8, 10, 12, 14, 16)
 BASE = ALSConfig(seed=3)

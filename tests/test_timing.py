@@ -13,7 +13,6 @@ from alsolike.engines.base import Shape
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
 from alsolike.evaluation.objectives.kinds import ListJudge, checked_judges
-from alsolike.forecasting import Forecast
 from alsolike.kernels.compiler.cache import is_loaded
 from alsolike.kernels.solver.batch import solve_small
 from alsolike.kernels.solver.conjugate_gradient import solve_cg
@@ -24,19 +23,20 @@ from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.ease import EASEConfig
 from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
-from alsolike.tuning import rehearsal
-from alsolike.tuning.budget import Budget
-from alsolike.tuning.ledger import Ledger
-from alsolike.tuning.lineup import lineup_for
-from alsolike.tuning.pace import Deadline, Pace
-from alsolike.tuning.plan import Plan
-from alsolike.tuning.rehearsal import compile_for, kinds_of, seconds_of_lines
+from alsolike.tuning.budget import warm_up
+from alsolike.tuning.budget.budget import Budget
+from alsolike.tuning.budget.memory_forecast import Forecast
+from alsolike.tuning.budget.speed_estimate import Deadline, Pace
+from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time
+from alsolike.tuning.budget.warm_up import compile_for, kinds_of, seconds_of_lines
+from alsolike.tuning.candidate_families import lineup_for
+from alsolike.tuning.execution.worker import Worker
 from alsolike.tuning.search import search
-from alsolike.tuning.space import expand
-from alsolike.tuning.strategies import Halving, Trial
-from alsolike.tuning.timing import TimeForecast, forecast_time
-from alsolike.tuning.training import Worker
-from alsolike.tuning.workers import name_of
+from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.storage.worker_names import name_of
+from alsolike.tuning.strategies.search_space import expand
+from alsolike.tuning.strategies.strategies import Halving, Trial
+from alsolike.tuning.trial_plan import Plan
 
 SWEEPS = (2, 4, 8)
 CONFIGS = expand({"factors": [2, 4, 8], "alpha": [1.0, 9.0]}, ALSConfig(seed=3, iterations=8))
@@ -106,8 +106,10 @@ def test_a_deadline_knows_what_fits() -> None:
 
 def test_a_forecast_adds_up_what_was_measured(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a clock that ticks a second at each look, everything that is timed takes a second."""
-    monkeypatch.setattr("alsolike.tuning.timing._RECORDING", 0.0)
-    monkeypatch.setattr("alsolike.tuning.timing.seconds_of_lines", lambda *_: {"popularity": 6.0})
+    monkeypatch.setattr("alsolike.tuning.budget.time_forecast._RECORDING", 0.0)
+    monkeypatch.setattr(
+        "alsolike.tuning.budget.time_forecast.seconds_of_lines", lambda *_: {"popularity": 6.0}
+    )
     trials = [Trial(config, 8) for config in CONFIGS]
     lines = [PopularityConfig()]
     found = forecast_time(plan, trials, lines, Shape(1, 1), clock=Ticking())
@@ -117,7 +119,9 @@ def test_a_forecast_adds_up_what_was_measured(plan: Plan, monkeypatch: pytest.Mo
     assert found.dearest_fit == pytest.approx(1 + 8)
     assert found.trainings == 6
     assert "6 seconds of it for the lines to beat: 6 trainings" in str(found)
-    monkeypatch.setattr("alsolike.tuning.timing.LocalEngine", lambda _: LocalEngine(1))
+    monkeypatch.setattr(
+        "alsolike.tuning.budget.time_forecast.LocalEngine", lambda _: LocalEngine(1)
+    )
     spread = forecast_time(plan, trials, lines, Shape(2, 1), clock=Ticking())
     assert spread.seconds == pytest.approx(6 + 6 * (1 + 8 + 3) / 2)
     fewer = forecast_time(plan, trials[:1], [], Shape(4, 1), clock=Ticking())
@@ -159,18 +163,18 @@ def test_all_code_is_compiled_before_anything_is_timed(plan: Plan) -> None:
 def test_lines_are_tried_on_some_of_the_items(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = lineup_for(None, ["item-knn", "ease"], plan.split.train).baselines
     seen: list[int] = []
-    fit = rehearsal.fit
+    fit = warm_up.fit
 
     def counted(train, config, *, engine):  # type: ignore[no-untyped-def]
         seen.append(train.n_items)
         return fit(train, config, engine=engine)
 
-    monkeypatch.setattr(rehearsal, "fit", counted)
+    monkeypatch.setattr(warm_up, "fit", counted)
     whole = seconds_of_lines(plan, lines, LocalEngine(1))
     assert set(whole) == {"popularity", "item-knn", "ease"}
     assert all(seconds > 0 for seconds in whole.values())
     assert seen == [40, 40, 40]  # too few to leave any out
-    monkeypatch.setattr(rehearsal, "_FEWEST", 10)
+    monkeypatch.setattr(warm_up, "_FEWEST", 10)
     seconds_of_lines(plan, lines, LocalEngine(1))
     assert seen[3:] == [20, 20, 20]
 
@@ -249,7 +253,7 @@ def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
     split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = TimeForecast(60.0, 2, 40.0, 0.0, Pace({}, {"ease": 1000.0}))
-    monkeypatch.setattr("alsolike.tuning.rounds.forecast_time", lambda *_, **__: found)
+    monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: found)
     heard, lines = Heard(), lineup_for(None, ["ease"], split.train).baselines
     result = search(
         split,

@@ -16,7 +16,7 @@ from alsolike.models.registry import FAMILIES, names
 from alsolike.recommending.diff import diff
 from alsolike.run import run_job
 from alsolike.testing import CONTRACT, tiny_likes
-from alsolike.tuning.searching import Searching
+from alsolike.tuning.options import Searching
 from alsolike.web.state import State
 from alsolike.web.swapping import swap
 from serving import client_of, settings_of, wait_for

@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 
 from alsolike.errors import DataError, LedgerError, WritingError
-from alsolike.tuning import ledger as ledger_room
+from alsolike.tuning import options, status
 from alsolike.tuning import search as search_room
-from alsolike.tuning import searching, watching
-from alsolike.tuning.ledger import LEASE, Ledger
-from alsolike.tuning.searching import Searching
-from alsolike.tuning.workers import is_gone, is_here, name_of
+from alsolike.tuning.options import Searching
+from alsolike.tuning.storage import ledger as ledger_room
+from alsolike.tuning.storage.ledger import LEASE, Ledger
+from alsolike.tuning.storage.worker_names import is_gone, is_here, name_of
 
 # Loads all that it needs while it may, then becomes a user who may only read.
 AS_ANOTHER = """
@@ -35,7 +35,7 @@ sys.exit(done.exit_code)
 # Ends as a kill would: what was recorded last is in the log beside the file.
 KILLED = """
 import os, sys
-from alsolike.tuning.ledger import Ledger
+from alsolike.tuning.storage.ledger import Ledger
 ledger = Ledger(sys.argv[1])
 ledger.enlist([{"factors": 8}, {"factors": 16}], sweeps=2)
 os._exit(0)
@@ -85,7 +85,7 @@ def test_a_search_that_is_under_way_is_seen(folder: Path) -> None:
         ledger.enlist([{"factors": 8}], sweeps=2)
         assert "2 waiting" in seen_by_another(folder)
         ledger.enlist([{"factors": 16}], sweeps=2)
-        assert "3 waiting" in str(watching.standing(folder))
+        assert "3 waiting" in str(status.standing(folder))
 
 
 def test_a_mount_that_is_read_only_shows_a_search(folder: Path) -> None:
@@ -99,25 +99,25 @@ def test_a_mount_that_is_read_only_shows_a_search(folder: Path) -> None:
         subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
         with pytest.raises(OSError, match="Read-only"):
             (folder / "x").touch()
-        assert "1 waiting" in str(watching.standing(folder))
+        assert "1 waiting" in str(status.standing(folder))
     finally:
         subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_looking_leaves_nothing_beside_the_file(folder: Path) -> None:
-    assert "1 waiting" in str(watching.standing(folder))
+    assert "1 waiting" in str(status.standing(folder))
     assert [path.name for path in folder.iterdir()] == ["ledger.sqlite"]
 
 
 def test_an_empty_file_is_no_ledger_and_none_is_made_of_it(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").touch()
     with pytest.raises(LedgerError, match="is empty"):
-        watching.standing(tmp_path)
+        status.standing(tmp_path)
     assert (tmp_path / "ledger.sqlite").read_bytes() == b""
     with pytest.raises(WritingError, match="read and written"):
         Ledger(tmp_path / "ledger.sqlite" / "x", only_read=True)
     with pytest.raises(DataError, match="no ledger"):
-        watching.standing(tmp_path / "nowhere")
+        status.standing(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("ahead", [-86_400.0, 0.0, 86_400.0, 4e9])
@@ -127,8 +127,8 @@ def test_workers_of_this_machine_live_whatever_the_clock_says(
     with Ledger(folder / "ledger.sqlite") as ledger:
         assert ledger.claim(name_of()) is not None
     now = time.time()
-    monkeypatch.setattr(watching, "time", SimpleNamespace(time=lambda: now + ahead))
-    assert "Workers alive: 1." in str(watching.standing(folder))
+    monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: now + ahead))
+    assert "Workers alive: 1." in str(status.standing(folder))
 
 
 @pytest.mark.parametrize(("behind", "alive"), [(-3600.0, 1), (10.0, 1), (3600.0, 0)])
@@ -138,14 +138,14 @@ def test_a_heartbeat_from_the_future_is_one_of_just_now(
     with Ledger(folder / "ledger.sqlite") as ledger:
         assert ledger.claim("elsewhere 1 2 3") is not None
     now = time.time()
-    monkeypatch.setattr(watching, "time", SimpleNamespace(time=lambda: now + behind))
-    assert f"Workers alive: {alive}." in str(watching.standing(folder))
+    monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: now + behind))
+    assert f"Workers alive: {alive}." in str(status.standing(folder))
 
 
 def test_a_worker_is_here_gone_or_unknown() -> None:
     assert is_here(name_of())
     process = subprocess.run(
-        [sys.executable, "-c", "from alsolike.tuning.workers import name_of; print(name_of())"],
+        [sys.executable, "-c", "from alsolike.tuning.storage.worker_names import name_of; print(name_of())"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     dead = process.stdout.strip()
@@ -185,5 +185,5 @@ def test_a_clock_that_is_set_does_not_change_a_budget(monkeypatch: pytest.Monkey
         assert 90.0 < (how.left() or 0.0) <= 100.0
         monkeypatch.undo()
     assert Searching().left() is None
-    assert searching.time is search_room.time
+    assert options.time is search_room.time
     assert os.name == "posix"

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from alsolike.recommending.single import recommend_for_likes
     from alsolike.run import run_job
     from alsolike.tables import Table
+    from alsolike.tuning.options import Searching
     from alsolike.tuning.search import search
-    from alsolike.tuning.searching import Searching
-    from alsolike.tuning.space import Range, expand
+    from alsolike.tuning.strategies.search_space import Range, expand
     from alsolike.views.gallery import gallery
 
 __version__ = "0.1.0"
@@ -121,8 +121,8 @@ _ROOMS = {
     "run": ("run_job",),
     "tables": ("Table",),
     "tuning.search": ("search",),
-    "tuning.searching": ("Searching",),
-    "tuning.space": ("Range", "expand"),
+    "tuning.options": ("Searching",),
+    "tuning.strategies.search_space": ("Range", "expand"),
     "views.gallery": ("gallery",),
 }
 

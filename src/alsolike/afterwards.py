@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from alsolike.tables import Table
-from alsolike.tuning.timing import TimeForecast
+from alsolike.tuning.budget.time_forecast import TimeForecast
 from alsolike.views.plots import best_curve, to_page, to_png, to_svg
 
 # Each in the time of a small figure: ranking and lists; more for each hundred runs.

@@ -56,7 +56,7 @@ class DegenerateError(FitError):
     Parameters
     ----------
     message : str
-    found : alsolike.tuning.leaderboard.SearchResult or None
+    found : alsolike.tuning.leaderboard.leaderboard.SearchResult or None
         All that the search found; its ``best`` is not to be used.
     """
 

@@ -21,11 +21,11 @@ from alsolike.models.registry import names, trained
 from alsolike.publishing import written_in
 from alsolike.storage.atomic import refuse_overlap
 from alsolike.suggestions import with_hints
-from alsolike.tuning.lineup import Lineup
+from alsolike.tuning.candidate_families import Lineup
+from alsolike.tuning.options import Searching
 from alsolike.tuning.presets import Preset, preset_for
-from alsolike.tuning.searching import Searching
-from alsolike.tuning.space import Space
-from alsolike.tuning.strategies import Strategy
+from alsolike.tuning.strategies.search_space import Space
+from alsolike.tuning.strategies.strategies import Strategy
 
 _SET_ELSEWHERE = {
     "seed": "One seed is for all that is drawn: give it to the run itself (--seed).",

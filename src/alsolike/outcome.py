@@ -16,7 +16,7 @@ from alsolike.models.base import FittedModel, HasFactors, compares_items
 from alsolike.models.baselines.popularity import PopularityModel
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.tables import Table
-from alsolike.tuning.leaderboard import LeaderboardRow, SearchResult
+from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
 from alsolike.views.frontier import time_and_score
 from alsolike.views.gallery import Gallery, gallery
 from alsolike.views.marks import Spec

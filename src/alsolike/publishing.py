@@ -11,7 +11,7 @@ from alsolike.outcome import Outcome
 from alsolike.progress import SILENT, Observer
 from alsolike.storage.atomic import write_bytes, write_table, write_text
 from alsolike.tables import Table
-from alsolike.tuning.leaderboard import SearchResult
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.views.gallery import Gallery
 from alsolike.views.marks import Spec
 from alsolike.views.plots import to_page, to_png, to_svg

@@ -8,7 +8,7 @@ from alsolike.evaluation.holdout_report import TestFigures
 from alsolike.evaluation.metrics.result import said_of_degenerate
 from alsolike.models.base import FoldsIn, HasFactors, compares_items
 from alsolike.tables import wrapped
-from alsolike.tuning.leaderboard import LeaderboardRow, SearchResult
+from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
 from alsolike.views.wording import counted
 
 if TYPE_CHECKING:

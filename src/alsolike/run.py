@@ -14,7 +14,6 @@ from alsolike.data.splitting.split import Split
 from alsolike.engines.memory import available
 from alsolike.errors import DegenerateError
 from alsolike.evaluation.holdout_report import test_figures
-from alsolike.forecasting import Forecast, at_once, forecast, largest
 from alsolike.job import Job, ResolvedJob, resolve
 from alsolike.models.base import compares_items
 from alsolike.models.fit import fit
@@ -25,13 +24,14 @@ from alsolike.recommending.batch import nothing_similar, recommend, similar
 from alsolike.remarks import Choice
 from alsolike.storage.atomic import alone_in
 from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw
-from alsolike.tuning.budget import Budget
-from alsolike.tuning.leaderboard import SearchResult
-from alsolike.tuning.ledger import Ledger
-from alsolike.tuning.lineup import Lineup
+from alsolike.tuning.budget.budget import Budget
+from alsolike.tuning.budget.memory_forecast import Forecast, at_once, forecast, largest
+from alsolike.tuning.candidate_families import Lineup
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.presets import Preset
 from alsolike.tuning.search import search
-from alsolike.tuning.strategies import Strategy, Trial
+from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.strategies import Strategy, Trial
 from alsolike.withholding import withhold
 
 _SHELF = 10

@@ -10,7 +10,7 @@ from alsolike.errors import DegenerateError
 from alsolike.publishing import FILES, PACKAGES, sizes_of, write_search
 from alsolike.storage.atomic import write_text
 from alsolike.tables import Table
-from alsolike.tuning.leaderboard import SearchResult
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.views.report import ReportContent, report_html
 
 _KEPT = ("report.html", "leaderboard.csv", "learning_curves.parquet, .csv", "ledger.sqlite")

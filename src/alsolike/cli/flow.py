@@ -240,7 +240,7 @@ def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
 def runs(folder: Path, to: Path | None, verbose: bool) -> None:
     """Show how a search stands, while it runs or after: states, time left, leaderboard."""
     from alsolike.storage.atomic import write_table
-    from alsolike.tuning.watching import standing
+    from alsolike.tuning.status import standing
 
     found = standing(folder)
     if to is None:

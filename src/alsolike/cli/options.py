@@ -279,8 +279,8 @@ def asked_of(options: dict[str, Any]) -> dict[str, Any]:
 
     What is typed and what the file of --space says are put together; nothing may be in both.
     """
-    from alsolike.tuning.recipe import read_recipe
-    from alsolike.tuning.searching import Searching, seconds_of
+    from alsolike.tuning.options import Searching, seconds_of
+    from alsolike.tuning.toml_config import read_recipe
 
     typed = {
         "space": checked(grid_of(options.pop("grid"))),

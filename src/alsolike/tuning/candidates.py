@@ -8,7 +8,7 @@ from alsolike.engines.base import Engine
 from alsolike.evaluation.learning_curve import CurvePoint, learning_curve
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
-from alsolike.tuning.plan import Plan
+from alsolike.tuning.trial_plan import Plan
 
 # What a training of one go is said to have as sweeps.
 ONE_GO = 1

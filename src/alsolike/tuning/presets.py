@@ -12,7 +12,7 @@ from alsolike.evaluation.objectives.base import Judge
 from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge, judge_of
 from alsolike.models.als.config import ALSConfig
 from alsolike.suggestions import did_you_mean
-from alsolike.tuning.space import expand
+from alsolike.tuning.strategies.search_space import expand
 
 # The share of values at either end that decides nothing: one odd row of a billionth must not set
 # the unit of all others, and a few likes given twice are likes all the same.
@@ -28,7 +28,7 @@ class Preset:
     name, about : str
         For people.
     space : mapping of str to tuple
-        What to try, see `alsolike.tuning.space.expand`.
+        What to try, see `alsolike.tuning.strategies.search_space.expand`.
     base : ALSConfig
         All other settings.
     sweeps : tuple of int

@@ -17,15 +17,15 @@ from alsolike.evaluation.objectives.kinds import checked_judges
 from alsolike.models.settings import Config, check_whole, seed_of
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
-from alsolike.tuning.asked import judges_of, lines_for, may_rank, strategy_for, sweeps_for
-from alsolike.tuning.budget import Budget, budget_of
-from alsolike.tuning.crew import Crew, Processes, Threads
-from alsolike.tuning.differences import DATA
-from alsolike.tuning.leaderboard import SearchResult
-from alsolike.tuning.ledger import Ledger
-from alsolike.tuning.plan import Plan
-from alsolike.tuning.rounds import Progress, Tasks
-from alsolike.tuning.strategies import Listed, Strategy
+from alsolike.tuning.budget.budget import Budget, budget_of
+from alsolike.tuning.execution.executors import Crew, Processes, Threads
+from alsolike.tuning.execution.rounds import Progress, Tasks
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
+from alsolike.tuning.storage.differences import DATA
+from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.strategies import Listed, Strategy
+from alsolike.tuning.trial_plan import Plan
+from alsolike.tuning.validation import judges_of, lines_for, may_rank, strategy_for, sweeps_for
 
 # Figures recorded with one of these are not continued with another.
 _FIGURES_DEPEND_ON = ("alsolike", "numba", "numpy", "scipy")
@@ -60,9 +60,9 @@ def search(
     ----------
     split : Split
     strategy : sequence of Config, or Strategy
-        All of a list, as from `expand`, of any family; or one of `alsolike.tuning.strategies`,
-        which also say when trainings are ended early. A list may be empty where there are
-        candidates.
+        All of a list, as from `expand`, of any family; or one of
+        `alsolike.tuning.strategies.strategies`, which also say when trainings are ended early. A
+        list may be empty where there are candidates.
     objective : str, Judge, sequence of these, or None
         What ranks, always on the validation part: a measure of lists such as ``"ndcg@10"``, or of
         shelves of similar items such as ``"shelf_hit_rate@10"``; or a `ListJudge` or `ShelfJudge`,
@@ -74,8 +74,9 @@ def search(
         Where each training is scored; the last ends it. None: the iterations that the
         configurations name.
     candidates, baselines : sequence of Config
-        Other models for the same leaderboard, such as `alsolike.tuning.lineup.lineup_for` gives
-        them. A candidate may be the best; a baseline is compared with, and never chosen.
+        Other models for the same leaderboard, such as
+        `alsolike.tuning.candidate_families.lineup_for` gives them. A candidate may be the best; a
+        baseline is compared with, and never chosen.
     ledger : Ledger or None
         None: in memory.
     workers : int
@@ -107,7 +108,7 @@ def search(
     >>> from alsolike.data.interactions import Interactions
     >>> from alsolike.data.splitting.splitters import hold_out
     >>> from alsolike.models.als.config import ALSConfig
-    >>> from alsolike.tuning.space import expand
+    >>> from alsolike.tuning.strategies.search_space import expand
     >>> users = [f"u{number}" for number in range(20) for _ in range(12)]
     >>> items = [f"i{number % 15}" for number in range(240)]
     >>> split = hold_out(Interactions.from_columns(users, items), k=2)

@@ -13,11 +13,11 @@ from alsolike.evaluation.statistics.selection import cheapest_of, compare_with_b
 from alsolike.models.registry import family_of
 from alsolike.tables import Table
 from alsolike.tuning.candidates import ending_at, is_scored_at_sweeps
-from alsolike.tuning.leaderboard import LeaderboardRow, SearchResult
-from alsolike.tuning.ledger import Ledger
-from alsolike.tuning.ordering import DEAD, rank_key
-from alsolike.tuning.plan import Plan
-from alsolike.tuning.runs import Run
+from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
+from alsolike.tuning.leaderboard.ordering import DEAD, rank_key
+from alsolike.tuning.leaderboard.runs import Run
+from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.trial_plan import Plan
 
 Values = npt.NDArray[np.float64]
 Points = Mapping[int, Mapping[str, float]]

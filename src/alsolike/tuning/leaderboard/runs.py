@@ -8,7 +8,7 @@ from typing import Any, Literal
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.tuning.candidates import is_scored_at_sweeps
-from alsolike.tuning.canonical import canonical_settings, plain_value
+from alsolike.tuning.storage.canonical import canonical_settings, plain_value
 
 # A trial is of the strategy; candidates may be chosen as well, baselines are compared with.
 Role = Literal["trial", "candidate", "baseline"]

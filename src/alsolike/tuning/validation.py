@@ -12,8 +12,8 @@ from alsolike.evaluation.objectives.kinds import ListJudge, judge_named
 from alsolike.models.registry import family_of, is_config
 from alsolike.models.settings import Config
 from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps
-from alsolike.tuning.space import distinct
-from alsolike.tuning.strategies import Doubling, Halving, Listed, Strategy
+from alsolike.tuning.strategies.search_space import distinct
+from alsolike.tuning.strategies.strategies import Doubling, Halving, Listed, Strategy
 
 # Trainings of a round where the rounds before decide what is pruned.
 _BETWEEN_PRUNINGS = 8

@@ -16,11 +16,11 @@ from alsolike.models.fit import iterate
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.tables import wrapped
+from alsolike.tuning.budget.speed_estimate import Measured, Pace
+from alsolike.tuning.budget.warm_up import seconds_of_lines
 from alsolike.tuning.candidates import ending_at, is_scored_at_sweeps
-from alsolike.tuning.pace import Measured, Pace
-from alsolike.tuning.plan import Plan
-from alsolike.tuning.rehearsal import seconds_of_lines
-from alsolike.tuning.strategies import Trial
+from alsolike.tuning.strategies.strategies import Trial
+from alsolike.tuning.trial_plan import Plan
 
 # Numbers of factors that are measured; others are found on the line through their logarithms.
 _MEASURED = 3
@@ -103,7 +103,7 @@ def forecast_time(
     Of the fewest, the most and a middle number of factors, trainings with the weakest and the
     strongest confidence are begun, as many at once as the search would have. Two sweeps and a point
     of each are timed; nothing of that is recorded. All code is to be compiled before, see
-    `alsolike.tuning.rehearsal.compile_for`.
+    `alsolike.tuning.budget.warm_up.compile_for`.
 
     Parameters
     ----------

@@ -16,8 +16,8 @@ from alsolike.models.registry import family_of
 from alsolike.models.settings import Config, check_whole, seed_of
 from alsolike.suggestions import did_you_mean
 from alsolike.tuning.candidates import is_scored_at_sweeps
-from alsolike.tuning.canonical import canonical_settings
-from alsolike.tuning.space import Space, distinct, draw, expand
+from alsolike.tuning.storage.canonical import canonical_settings
+from alsolike.tuning.strategies.search_space import Space, distinct, draw, expand
 
 # Draws that come out as one that is there already, before a space counts as used up.
 SEARCHES = ("doubling", "grid", "halving", "random", "tpe")
@@ -312,7 +312,7 @@ def strategy_of(
         count = 30 if trials is None else trials
         if name == "random":
             return Listed(drawn(space, base, count, start=start), name, **ending)
-        from alsolike.tuning.bayes import Bayesian  # noqa: PLC0415 - Optuna is an extra
+        from alsolike.tuning.strategies.bayesian import Bayesian  # noqa: PLC0415 - Optuna is an extra
 
         return Bayesian(space, base, count, start, **ending)
     if name not in SEARCHES:

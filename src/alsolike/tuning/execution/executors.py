@@ -18,12 +18,12 @@ from alsolike.errors import LedgerError, SettingError
 from alsolike.models.family import Family
 from alsolike.models.registry import FAMILIES
 from alsolike.storage.cleanup import interrupts_held
-from alsolike.tuning.ledger import ENDED, Ledger
-from alsolike.tuning.pace import Deadline
-from alsolike.tuning.plan import Plan
-from alsolike.tuning.rehearsal import Kind, compile_for
-from alsolike.tuning.training import Worker
-from alsolike.tuning.workers import name_of
+from alsolike.tuning.budget.speed_estimate import Deadline
+from alsolike.tuning.budget.warm_up import Kind, compile_for
+from alsolike.tuning.execution.worker import Worker
+from alsolike.tuning.storage.ledger import ENDED, Ledger
+from alsolike.tuning.storage.worker_names import name_of
+from alsolike.tuning.trial_plan import Plan
 
 _GLANCE = 0.1  # seconds between two looks at what others do
 _RAISED = 1  # how a process of Python's ends that has raised an error

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from alsolike.models.settings import Config
 from alsolike.progress import Observer
 from alsolike.tables import Table
-from alsolike.tuning.ledger import ENDED, Ledger
-from alsolike.tuning.ordering import rank_key
-from alsolike.tuning.plan import Plan
-from alsolike.tuning.ranking import curve_table
-from alsolike.tuning.runs import Role, runs_of
+from alsolike.tuning.leaderboard.ordering import rank_key
+from alsolike.tuning.leaderboard.ranking import curve_table
+from alsolike.tuning.leaderboard.runs import Role, runs_of
+from alsolike.tuning.storage.ledger import ENDED, Ledger
+from alsolike.tuning.trial_plan import Plan
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError
 from alsolike.models.registry import config_of
+from alsolike.tuning.budget.speed_estimate import Deadline
 from alsolike.tuning.candidates import points_of, sweeps_of
-from alsolike.tuning.ledger import LEASE, LeaseLost, Ledger
-from alsolike.tuning.ordering import rank_key, tied
-from alsolike.tuning.pace import Deadline
-from alsolike.tuning.plan import Plan
+from alsolike.tuning.leaderboard.ordering import rank_key, tied
+from alsolike.tuning.storage.ledger import LEASE, LeaseLost, Ledger
+from alsolike.tuning.trial_plan import Plan
 
 _BEAT = LEASE / 12
 
@@ -25,7 +25,7 @@ class Worker:
     Parameters
     ----------
     name : str
-        From `alsolike.tuning.workers.name_of`.
+        From `alsolike.tuning.storage.worker_names.name_of`.
     plan : Plan
     ledger : Ledger
     engine : Engine

@@ -9,9 +9,9 @@ from alsolike.evaluation.objectives.base import Judge
 from alsolike.evaluation.statistics.selection import Optimism
 from alsolike.models.registry import family_named
 from alsolike.tables import Table, wrapped
-from alsolike.tuning.leading import failed, leading
-from alsolike.tuning.ordering import DEAD, said_of_all
-from alsolike.tuning.runs import Role, model_name
+from alsolike.tuning.leaderboard.ordering import DEAD, said_of_all
+from alsolike.tuning.leaderboard.runs import Role, model_name
+from alsolike.tuning.leaderboard.top_runs import failed, leading
 
 _WHOLE = "--verbose or leaderboard.csv"
 

@@ -10,10 +10,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
 from alsolike.models.settings import Config, check_whole
 from alsolike.suggestions import did_you_mean, with_hints
-from alsolike.tuning.leaderboard import SearchResult
-from alsolike.tuning.lineup import Lineup, lineup_for
-from alsolike.tuning.space import Space
-from alsolike.tuning.strategies import Ending, Strategy, strategy_of
+from alsolike.tuning.candidate_families import Lineup, lineup_for
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
+from alsolike.tuning.strategies.search_space import Space
+from alsolike.tuning.strategies.strategies import Ending, Strategy, strategy_of
 
 Choice = Literal["best", "cheapest"]
 
@@ -34,8 +34,9 @@ class Searching:
     start : sequence of mappings
         Settings that are tried first.
     families : sequence of str or None
-        The families of models that may be published, see `alsolike.tuning.lineup.lineup_for`. None:
-        what fits the counts of users, items and likes.
+        The families of models that may be published, see
+        `alsolike.tuning.candidate_families.lineup_for`. None: what fits the counts of users, items
+        and likes.
     baselines : sequence of str or None
         Those that are compared with and not published, see the same.
     patience : int or None

@@ -12,12 +12,12 @@ from alsolike.evaluation.objectives.base import HONEST
 from alsolike.evaluation.objectives.kinds import judge_of
 from alsolike.models.registry import config_of, family_of
 from alsolike.tables import Table, wrapped
-from alsolike.tuning.leading import leading
-from alsolike.tuning.ledger import ENDED, LEASE, Ledger
-from alsolike.tuning.ordering import DEAD, rank_key
-from alsolike.tuning.runs import Run, runs_of
-from alsolike.tuning.timing import in_words
-from alsolike.tuning.workers import is_gone, is_here
+from alsolike.tuning.budget.time_forecast import in_words
+from alsolike.tuning.leaderboard.ordering import DEAD, rank_key
+from alsolike.tuning.leaderboard.runs import Run, runs_of
+from alsolike.tuning.leaderboard.top_runs import leading
+from alsolike.tuning.storage.ledger import ENDED, LEASE, Ledger
+from alsolike.tuning.storage.worker_names import is_gone, is_here
 
 _WHOLE = "--verbose or --to FILE"
 

@@ -4,24 +4,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alsolike.errors import DegenerateError, FitError
-from alsolike.forecasting import at_once, search_memory
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.progress import Observer
+from alsolike.tuning.budget.memory_forecast import at_once, search_memory
+from alsolike.tuning.budget.speed_estimate import Deadline
+from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time, in_words, without
+from alsolike.tuning.budget.warm_up import kinds_of
 from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps, sweeps_of
-from alsolike.tuning.canonical import canonical_settings
-from alsolike.tuning.crew import Crew
-from alsolike.tuning.leaderboard import SearchResult
-from alsolike.tuning.ledger import ENDED, Ledger
-from alsolike.tuning.ordering import rank_key
-from alsolike.tuning.pace import Deadline
-from alsolike.tuning.plan import Plan
-from alsolike.tuning.ranking import ranked
-from alsolike.tuning.rehearsal import kinds_of
-from alsolike.tuning.runs import Role, Run, runs_of
-from alsolike.tuning.strategies import Listed, Strategy, Trial, Tried, bars_of
-from alsolike.tuning.telling import Teller
-from alsolike.tuning.timing import TimeForecast, forecast_time, in_words, without
+from alsolike.tuning.execution.executors import Crew
+from alsolike.tuning.execution.progress import Teller
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
+from alsolike.tuning.leaderboard.ordering import rank_key
+from alsolike.tuning.leaderboard.ranking import ranked
+from alsolike.tuning.leaderboard.runs import Role, Run, runs_of
+from alsolike.tuning.storage.canonical import canonical_settings
+from alsolike.tuning.storage.ledger import ENDED, Ledger
+from alsolike.tuning.strategies.strategies import Listed, Strategy, Trial, Tried, bars_of
+from alsolike.tuning.trial_plan import Plan
 
 # Where a configuration stays, whatever time there is.
 _AT_REST = frozenset(ENDED) - {"skipped"}

@@ -10,9 +10,9 @@ from alsolike.errors import SettingError
 from alsolike.models.settings import Config, seed_of
 from alsolike.suggestions import way_to_install
 from alsolike.tuning.candidates import ending_at
-from alsolike.tuning.canonical import canonical_settings
-from alsolike.tuning.space import Range, Space, listed, space_of
-from alsolike.tuning.strategies import Ending, Rounds, Trial, drawn
+from alsolike.tuning.storage.canonical import canonical_settings
+from alsolike.tuning.strategies.search_space import Range, Space, listed, space_of
+from alsolike.tuning.strategies.strategies import Ending, Rounds, Trial, drawn
 
 # Proposals of a round. A fixed number, so that what is proposed does not depend on the workers.
 AT_ONCE = 4

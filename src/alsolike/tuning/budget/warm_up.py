@@ -19,7 +19,7 @@ from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit
 from alsolike.models.registry import family_named, family_of
 from alsolike.models.settings import Config
-from alsolike.tuning.plan import Plan
+from alsolike.tuning.trial_plan import Plan
 
 # Which code a training needs: its family, and what `alsolike.models.family.Family.code` tells.
 Kind = tuple[str, tuple[Any, ...]]

@@ -32,7 +32,7 @@ from typing import Any
 
 from alsolike.errors import DataError, SettingError
 from alsolike.suggestions import did_you_mean
-from alsolike.tuning.space import checked_space, space_of
+from alsolike.tuning.strategies.search_space import checked_space, space_of
 
 # Each key, and what it is in Python; the last three have tables of their own.
 _KINDS: dict[str, type | tuple[type, ...]] = {

@@ -1,6 +1,6 @@
 """The ledger of a search: what was tried and what it scored, each exactly once, in one SQLite file.
 
-Its tables are those of `alsolike.tuning.schema`, which any SQLite tool can read meanwhile.
+Its tables are those of `alsolike.tuning.storage.schema`, which any SQLite tool can read meanwhile.
 Work is leased: `claim` gives a configuration to one worker, who keeps it by showing that it is
 alive. Whose process is gone, or who has not been heard of for `LEASE` seconds, has lost it.
 """
@@ -18,10 +18,10 @@ import numpy.typing as npt
 from alsolike.errors import LedgerError
 from alsolike.storage.sqlite import Database
 from alsolike.tables import Table
-from alsolike.tuning.canonical import canonical_settings, to_json
-from alsolike.tuning.differences import apart, differences
-from alsolike.tuning.schema import LEDGER
-from alsolike.tuning.workers import Silences
+from alsolike.tuning.storage.canonical import canonical_settings, to_json
+from alsolike.tuning.storage.differences import apart, differences
+from alsolike.tuning.storage.schema import LEDGER
+from alsolike.tuning.storage.worker_names import Silences
 
 Answers = npt.NDArray[np.float64]
 
@@ -153,7 +153,8 @@ class Ledger:
     def claim(self, worker: str, among: Sequence[int] | None = None) -> int | None:
         """Lease the first configuration that waits, or whose worker is gone; None: there is none.
 
-        A worker's name is from `alsolike.tuning.workers.name_of`; `among`: only one of these.
+        A worker's name is from `alsolike.tuning.storage.worker_names.name_of`; `among`: only one of
+        these.
         """
         with self._file.transaction() as connection:
             rows = connection.execute(

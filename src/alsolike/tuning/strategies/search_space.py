@@ -14,7 +14,7 @@ from alsolike.models.fit import config_for
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.suggestions import did_you_mean, with_example, with_hints
-from alsolike.tuning.canonical import canonical_settings
+from alsolike.tuning.storage.canonical import canonical_settings
 
 _OF_A_RANGE = ("low", "high", "log", "integer")
 

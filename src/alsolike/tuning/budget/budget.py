@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.settings import is_finite
-from alsolike.tuning.timing import TimeForecast
+from alsolike.tuning.budget.time_forecast import TimeForecast
 
 
 def _nothing(_: TimeForecast) -> float:

@@ -1,0 +1,1 @@
+"""Forecast time and memory, and keep a search within them."""

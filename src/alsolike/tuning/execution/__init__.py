@@ -1,0 +1,1 @@
+"""Run the trainings of a search in threads or processes."""

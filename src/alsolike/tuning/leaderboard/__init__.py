@@ -1,0 +1,1 @@
+"""Rank the runs of a search."""

@@ -1,0 +1,1 @@
+"""Store the trials of a search in a ledger."""

@@ -1,0 +1,1 @@
+"""Ways to search: grid, random, Bayesian, successive halving."""
