@@ -12,7 +12,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import SettingError, UnknownId
 from alsolike.models.factor_model import FactorModel
 from alsolike.views.gallery import Card, Gallery, Shelf, gallery
-from alsolike.views.pictures import MOST_BYTES, embedded, placeholder
+from alsolike.views.images import MOST_BYTES, embedded, placeholder
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -9,7 +9,14 @@ import pytest
 
 from alsolike.errors import SettingError
 from alsolike.tables import Table
-from alsolike.views.plots import all_curves, best_curve, figure, to_html, to_png, to_svg
+from alsolike.views.figures.learning_curves import (
+    all_curves,
+    best_curve,
+    figure,
+    to_html,
+    to_png,
+    to_svg,
+)
 
 METRIC = "precision@10"
 HOSTILE = "</script><script>alert(1)</script>{{7*7}} \u202e\x00'\""

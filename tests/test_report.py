@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from alsolike.tables import Table
-from alsolike.views import leaderboards
+from alsolike.views import leaderboard as leaderboards
+from alsolike.views.figures.learning_curves import all_curves, best_curve
 from alsolike.views.gallery import Card, Gallery, Shelf
 from alsolike.views.page import document, web_origin
-from alsolike.views.plots import all_curves, best_curve
 from alsolike.views.report import ReportContent, report_html
 
 METRIC = "precision@10"

@@ -11,12 +11,12 @@ import pytest
 
 from alsolike.errors import SettingError
 from alsolike.tables import Table
-from alsolike.views import marks, placing
-from alsolike.views.axes import number_axis, text_axis, time_axis
-from alsolike.views.frontier import frontier, time_and_score
+from alsolike.views.figures import label_placement, marks
+from alsolike.views.figures.axes import number_axis, text_axis, time_axis
+from alsolike.views.figures.frontier import frontier, time_and_score
+from alsolike.views.figures.learning_curves import all_curves, figure, to_html, to_png, to_svg
+from alsolike.views.figures.settings import settings_and_score
 from alsolike.views.page import asset, document
-from alsolike.views.plots import all_curves, figure, to_html, to_png, to_svg
-from alsolike.views.searches import settings_and_score
 
 METRIC = "precision@10"
 SCORE = f"validation_{METRIC}"
@@ -293,22 +293,22 @@ def test_runs_stand_where_the_words_beside_them_think():
 
 
 def test_words_cover_neither_each_other_nor_the_edge():
-    free = placing.Drawing((100, 50), 300, [])
-    assert placing.beside("ease", [free]) == ("left", 9.0, 0.0)
-    right = placing.Drawing((290, 50), 300, [])
-    assert placing.beside("ease", [right])[0] == "right"
-    blocked = placing.Drawing((100, 50), 300, [(105, 40, 140, 60), (60, 40, 95, 60)])
-    assert placing.beside("ease", [blocked])[2] != 0.0
-    assert placing.beside("ease", [free, right])[0] == "right"
+    free = label_placement.Drawing((100, 50), 300, [])
+    assert label_placement.beside("ease", [free]) == ("left", 9.0, 0.0)
+    right = label_placement.Drawing((290, 50), 300, [])
+    assert label_placement.beside("ease", [right])[0] == "right"
+    blocked = label_placement.Drawing((100, 50), 300, [(105, 40, 140, 60), (60, 40, 95, 60)])
+    assert label_placement.beside("ease", [blocked])[2] != 0.0
+    assert label_placement.beside("ease", [free, right])[0] == "right"
 
 
 def test_numbers_on_the_frontier_keep_apart_and_the_last_has_one():
     places = [(10.0 * at, -3.0 * at) for at in range(40)]
-    chosen = placing.apart(places, distance=20, most=5)
+    chosen = label_placement.apart(places, distance=20, most=5)
     assert len(chosen) == 5
     assert chosen[-1] == 39
     assert all(places[b][0] - places[a][0] >= 20 for a, b in itertools.pairwise(chosen))
-    assert placing.apart([(0.0, 0.0)], distance=20, most=5) == [0]
+    assert label_placement.apart([(0.0, 0.0)], distance=20, most=5) == [0]
 
 
 def test_runs_without_a_time_are_counted_and_bad_times_refused():

@@ -16,8 +16,8 @@ from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.testing import tiny_likes
+from alsolike.views.labels import plain
 from alsolike.views.page import rounded
-from alsolike.views.wording import plain
 
 
 def said(mean: float, low: float, high: float, n: int = 371) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from alsolike.tables import Table
 from alsolike.tuning.budget.time_forecast import TimeForecast
-from alsolike.views.plots import best_curve, to_page, to_png, to_svg
+from alsolike.views.figures.learning_curves import best_curve, to_page, to_png, to_svg
 
 # Each in the time of a small figure: ranking and lists; more for each hundred runs.
 _RANKING, _RANKING_HUNDRED = 4.0, 4.0

@@ -51,6 +51,7 @@ from alsolike.shelving import (
 from alsolike.storage.atomic import refuse_overlap
 from alsolike.suggestions import did_you_mean
 from alsolike.views.gallery import Card
+from alsolike.views.images import Pictures
 from alsolike.views.itempages import (
     ANY_NUMBER,
     STYLE,
@@ -59,7 +60,6 @@ from alsolike.views.itempages import (
     picture_file,
     style,
 )
-from alsolike.views.pictures import Pictures
 
 FORMATS = ("parquet", "jsonl", "sqlite", "json", "html")
 

@@ -17,11 +17,11 @@ from alsolike.models.baselines.popularity import PopularityModel
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
-from alsolike.views.frontier import time_and_score
+from alsolike.views.figures.frontier import time_and_score
+from alsolike.views.figures.learning_curves import all_curves, best_curve
+from alsolike.views.figures.marks import Spec
+from alsolike.views.figures.settings import settings_and_score
 from alsolike.views.gallery import Gallery, gallery
-from alsolike.views.marks import Spec
-from alsolike.views.plots import all_curves, best_curve
-from alsolike.views.searches import settings_and_score
 
 _SHELVES = 4  # in each of the three galleries
 _NEIGHBOURS = 5

@@ -12,9 +12,9 @@ from alsolike.progress import SILENT, Observer
 from alsolike.storage.atomic import write_bytes, write_table, write_text
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
+from alsolike.views.figures.learning_curves import to_page, to_png, to_svg
+from alsolike.views.figures.marks import Spec
 from alsolike.views.gallery import Gallery
-from alsolike.views.marks import Spec
-from alsolike.views.plots import to_page, to_png, to_svg
 from alsolike.views.report import ReportContent, report_html
 
 FILES = (

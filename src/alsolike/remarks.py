@@ -9,7 +9,7 @@ from alsolike.evaluation.metrics.result import said_of_degenerate
 from alsolike.models.base import FoldsIn, HasFactors, compares_items
 from alsolike.tables import wrapped
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
-from alsolike.views.wording import counted
+from alsolike.views.labels import counted
 
 if TYPE_CHECKING:
     from alsolike.outcome import Outcome

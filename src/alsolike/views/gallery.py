@@ -12,6 +12,7 @@ from alsolike.models.base import FittedModel, ItemScorer, able
 from alsolike.recommending.batch import similar_indices
 from alsolike.recommending.shared import checked_ids, checked_k
 from alsolike.suggestions import with_example
+from alsolike.views.images import Pictures, embedded
 from alsolike.views.page import (
     asset,
     clean,
@@ -22,7 +23,6 @@ from alsolike.views.page import (
     link,
     web_origin,
 )
-from alsolike.views.pictures import Pictures, embedded
 
 _MOST_OF_A_LINK = 60
 _SMALL = 0.1  # scores below are shown with three digits that count

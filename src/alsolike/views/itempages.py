@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from alsolike.views.gallery import Card
+from alsolike.views.images import Pictures, placeholder
 from alsolike.views.page import asset, escaped, isolated, link, web_origin
-from alsolike.views.pictures import Pictures, placeholder
 
 STYLE = "style.css"
 

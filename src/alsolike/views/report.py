@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from alsolike.tables import Table
-from alsolike.views import leaderboards
+from alsolike.views import leaderboard as leaderboards
+from alsolike.views.figures.learning_curves import figure
+from alsolike.views.figures.marks import Spec
 from alsolike.views.gallery import Gallery, origins
-from alsolike.views.marks import Spec
 from alsolike.views.page import asset, document, escaped, isolated, rounded
-from alsolike.views.plots import figure
 
 Pairs = list[tuple[str, str]]
 
@@ -39,14 +39,14 @@ class ReportContent:
         A row for before and one for after: a label, ``users``, ``items``, ``interactions`` and
         ``density`` as a share from 0 to 1.
     leaderboard : Table
-        See `alsolike.views.leaderboards.leaderboard`.
+        See `alsolike.views.leaderboard.leaderboard`.
     scores : Table
         ``model``, ``metric``, ``mean``, ``low``, ``high``, ``users``: on test users, the chosen
         model's rows before popularity's. The first metric is the one in the headline.
     tables : list of (heading, Table)
         Further figures on test users.
     best_curve, all_curves : spec or None
-        From `alsolike.views.plots`; None where there is none to show.
+        From `alsolike.views.figures.learning_curves`; None where there is none to show.
     further : list of (heading, spec)
         Figures of the whole search.
     galleries : list of (heading, Gallery)

@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.models.base import FittedModel
+from alsolike.views.images import MOST_BYTES, embedded, placeholder
 from alsolike.views.page import clean, is_blank, web_origin
-from alsolike.views.pictures import MOST_BYTES, embedded, placeholder
 from alsolike.web.holding import Held
 
 # Below this many likes, whom an item shares its likers with is largely chance.

@@ -6,11 +6,11 @@ from typing import Any
 
 from alsolike.errors import SettingError
 from alsolike.tables import Table
-from alsolike.views import marks
-from alsolike.views.ends import is_cut_off
-from alsolike.views.marks import ACCENT, INK, MUTED, PAPER, Row, Spec
+from alsolike.views.figures import marks
+from alsolike.views.figures.curve_ends import is_cut_off
+from alsolike.views.figures.marks import ACCENT, INK, MUTED, PAPER, Row, Spec
+from alsolike.views.labels import counted, duration, family_in, setting_names, settings_of, spoken
 from alsolike.views.page import clean, finite, rounded
-from alsolike.views.wording import counted, duration, family_in, setting_names, settings_of, spoken
 
 BEST, TIE, LEADER, OTHER, CUT = "best", "tie", "leader", "other", "cut"
 DEAD = "degenerate"

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from alsolike.errors import SettingError
 from alsolike.system_errors import expect_to_draw
 from alsolike.tables import Table
-from alsolike.views import ends, inline, marks
-from alsolike.views.marks import ACCENT, INK, MUTED, Row, Spec
+from alsolike.views.figures import curve_ends, inline, marks
+from alsolike.views.figures.marks import ACCENT, INK, MUTED, Row, Spec
+from alsolike.views.labels import setting_names, settings_of
 from alsolike.views.page import (
     asset,
     clean,
@@ -25,7 +26,6 @@ from alsolike.views.page import (
     isolated,
     rounded,
 )
-from alsolike.views.wording import setting_names, settings_of
 
 _VEGA_LITE = "5.20"
 
@@ -164,17 +164,20 @@ def all_curves(
         description += f"; popularity reaches {rounded(baseline)}"
     if above is not None:
         description += f"; {clean(above[0])}, without a curve, reaches {rounded(above[1])}"
-    ended = ends.told(points)
+    ended = curve_ends.told(points)
     others = [point for point in points if point["run"] != best]
     layers: list[Spec] = [
-        *ends.cut_off([point for point in others if ends.is_cut_off(point)]),
+        *curve_ends.cut_off([point for point in others if curve_ends.is_cut_off(point)]),
         marks.line(
-            [point for point in others if not ends.is_cut_off(point)], INK, width=1.1, ranks=ranks
+            [point for point in others if not curve_ends.is_cut_off(point)],
+            INK,
+            width=1.1,
+            ranks=ranks,
         ),
         *marks.baseline(baseline),
         *([] if above is None else marks.baseline(above[1], above[0])),
         marks.line([point for point in points if point["run"] == best], ACCENT, width=2.8),
-        *ends.end_marks(drawn),
+        *curve_ends.end_marks(drawn),
     ]
     if peak is not None:
         told = f"run {best}, sweep {peak['sweep']}: {rounded(peak['value'])}"
@@ -184,7 +187,7 @@ def all_curves(
         "title": {
             "text": clean(f"{held_out.capitalize()} {metric} of all {runs} {what}"),
             "subtitle": "The paler, the lower in rank; the best in colour"
-            + ("; dashed, what was given up" if any(map(ends.is_cut_off, points)) else ""),
+            + ("; dashed, what was given up" if any(map(curve_ends.is_cut_off, points)) else ""),
         },
         "width": 860,
         "height": 420,
@@ -335,5 +338,5 @@ def _point(row: Row, column: str, metric: str, names: Sequence[str]) -> Row:
         "measure": metric,
         "sweep": int(row["sweep"]),
         "value": finite(row[column]),
-        **({"state": ends.state_of(row)} if "state" in row else {}),
+        **({"state": curve_ends.state_of(row)} if "state" in row else {}),
     }

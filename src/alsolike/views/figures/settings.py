@@ -7,11 +7,11 @@ from typing import Any
 
 from alsolike.errors import SettingError
 from alsolike.tables import Table
-from alsolike.views import marks, standings
-from alsolike.views.axes import number_axis, text_axis
-from alsolike.views.marks import Row, Spec
+from alsolike.views.figures import marks, run_points
+from alsolike.views.figures.axes import number_axis, text_axis
+from alsolike.views.figures.marks import Row, Spec
+from alsolike.views.labels import begun, counted, plain, settings_of, spoken
 from alsolike.views.page import rounded
-from alsolike.views.wording import begun, counted, plain, settings_of, spoken
 
 _WIDTH = 880  # of a whole figure on a page
 _MARGIN = 48  # left of a panel, for the numbers on its vertical axis
@@ -57,9 +57,9 @@ def settings_and_score(
     >>> spec["description"]
     'Validation mrr of 2 runs by their settings. The best, run 2 (alpha 40), reaches 0.3000.'
     """
-    standings.require(leaderboard, ["rank", score, *settings])
+    run_points.require(leaderboard, ["rank", score, *settings])
     model = model or _with_settings(leaderboard, settings)
-    runs = standings.runs_of(leaderboard, score, model=model)
+    runs = run_points.runs_of(leaderboard, score, model=model)
     if not runs:
         raise SettingError(f"A figure needs a run of {model!r} with a {score}; there is none.")
     varying = [name for name in settings if len(_values(runs, name)) > 1]
@@ -74,11 +74,11 @@ def settings_and_score(
     title = f"{begun(score)} of {counted(len(runs), 'run')} by their settings"
     description = (
         f"{title}. The best, {best['name']} ({settings_of(best['row'], varying)}), reaches "
-        f"{rounded(best['value'])}{standings.left_out(leaderboard, runs, model)}."
+        f"{rounded(best['value'])}{run_points.left_out(leaderboard, runs, model)}."
     )
     return {
         **marks.frame("", description),
-        "title": standings.heading(title, runs),
+        "title": run_points.heading(title, runs),
         "columns": columns,
         "concat": [_panel(runs, name, width) for name in varying],
     }
@@ -87,7 +87,7 @@ def settings_and_score(
 def _with_settings(leaderboard: Table, settings: Sequence[str]) -> str | None:
     """Return the model of the best run that has one of these settings; None: nothing says which."""
     rows = (row for row in leaderboard.rows() if any(row[name] is not None for name in settings))
-    best = min(rows, key=standings.rank_of, default={})
+    best = min(rows, key=run_points.rank_of, default={})
     return best.get("model")
 
 
@@ -97,7 +97,7 @@ def _panel(runs: Sequence[Row], name: str, width: int) -> Spec:
     numeric = all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
     narrowest = min(width, marks.PHONE[0])
     axis = (number_axis if numeric else text_axis)(values, width=narrowest)
-    legend, (low, high) = standings.legend_names(runs), standings.range_of(runs)
+    legend, (low, high) = run_points.legend_names(runs), run_points.range_of(runs)
     drawn = [run for run in runs if run["row"][name] in values]
     asides = _asides(
         [(axis.places[run["row"][name]], run["value"]) for run in drawn],
@@ -126,9 +126,9 @@ def _panel(runs: Sequence[Row], name: str, width: int) -> Spec:
         "data": {"values": points},
         "encoding": {
             "x": {**axis.encoding, "field": "place", "title": None},
-            "y": standings.upright("", (low, high)),
+            "y": run_points.upright("", (low, high)),
         },
-        "layer": [*standings.whiskers(points, **aside), standings.dots(legend, **aside)],
+        "layer": [*run_points.whiskers(points, **aside), run_points.dots(legend, **aside)],
     }
 
 

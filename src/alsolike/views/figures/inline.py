@@ -4,7 +4,7 @@ import copy
 import re
 from collections.abc import Container, Iterator, Mapping
 
-from alsolike.views.marks import PHONE, ROLES, Row, Spec
+from alsolike.views.figures.marks import PHONE, ROLES, Row, Spec
 from alsolike.views.page import escaped, rounded
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from alsolike.errors import SettingError
 from alsolike.models.registry import names
 from alsolike.tables import Table
-from alsolike.views import marks, placing, standings
-from alsolike.views.axes import time_axis
-from alsolike.views.marks import ACCENT, INK, MUTED, PHONE, Row, Spec
+from alsolike.views.figures import label_placement, marks, run_points
+from alsolike.views.figures.axes import time_axis
+from alsolike.views.figures.marks import ACCENT, INK, MUTED, PHONE, Row, Spec
+from alsolike.views.labels import begun, counted, duration, spoken
 from alsolike.views.page import finite, rounded
-from alsolike.views.wording import begun, counted, duration, spoken
 
 _SHAPES = ("circle", "triangle-up", "diamond", "square", "cross")  # of the families in their order
 _FURTHER_SHAPES = ("triangle-down", "triangle-left", "triangle-right")
@@ -52,7 +52,7 @@ def time_and_score(leaderboard: Table, seconds: Sequence[float | None], score: s
     'Validation mrr of 2 runs by what they took. ... popularity, 0.1 s: 0.1000; run 1 (factors
     40), 12 s: 0.3000.'
     """
-    standings.require(leaderboard, ["rank", score])
+    run_points.require(leaderboard, ["rank", score])
     if len(seconds) != len(leaderboard):
         raise SettingError(
             f"A figure of times needs one for each row; the leaderboard has {len(leaderboard):,} "
@@ -61,18 +61,20 @@ def time_and_score(leaderboard: Table, seconds: Sequence[float | None], score: s
     below = [time for time in seconds if (finite(time) or 0.0) < 0]
     if below:
         raise SettingError(f"A run cannot take less than no time; one is said to take {below[0]}.")
-    scored = standings.runs_of(leaderboard, score, seconds=seconds)
-    runs = standings.with_leaders([run for run in scored if run["seconds"] is not None])
+    scored = run_points.runs_of(leaderboard, score, seconds=seconds)
+    runs = run_points.with_leaders([run for run in scored if run["seconds"] is not None])
     if not runs:
         raise SettingError(f"A figure of times needs a run with a time and a {score}.")
     # What is degenerate is no answer, however quick.
-    alive = [run for run in runs if run["standing"] != standings.DEAD]
+    alive = [run for run in runs if run["standing"] != run_points.DEAD]
     plan = _Plan(runs, frontier(alive or runs))
     on_phone = [plan.place(run, PHONE) for run in plan.reached]
-    numbered = [plan.reached[at] for at in placing.apart(on_phone, distance=_APART, most=_LISTED)]
+    numbered = [
+        plan.reached[at] for at in label_placement.apart(on_phone, distance=_APART, most=_LISTED)
+    ]
     title = f"{begun(score)} of {counted(len(runs), 'run')} by what they took"
     untimed = counted(len(scored) - len(runs), "run")
-    missing = standings.left_out(leaderboard, scored)
+    missing = run_points.left_out(leaderboard, scored)
     missing += f"; {untimed} without a time not drawn" if len(scored) > len(runs) else ""
     told = "; ".join(
         f"{run['name']}{f' ({settings})' if (settings := run['settings']) else ''}, "
@@ -81,7 +83,7 @@ def time_and_score(leaderboard: Table, seconds: Sequence[float | None], score: s
     )
     return {
         **marks.frame("", f"{title}{missing}. On the frontier: {told}."),
-        "title": standings.heading(title, runs),
+        "title": run_points.heading(title, runs),
         "columns": 2,
         "concat": [
             _drawing(plan, numbered, score),
@@ -124,13 +126,13 @@ class _Plan:
     def __init__(self, runs: Sequence[Row], reached: Sequence[Row]) -> None:
         self.runs, self.reached = runs, reached
         self.axis = time_axis(run["seconds"] for run in runs)
-        self.ends = standings.range_of(runs)
-        self.taken: list[list[placing.Box]] = []
+        self.ends = run_points.range_of(runs)
+        self.taken: list[list[label_placement.Box]] = []
         for size in _SIZES:
             corners = [self.place(run, size) for run in reached]
             corners.append((size[0] - marks.EDGE, corners[-1][1]))
-            dots = [placing.around(self.place(run, size)) for run in runs]
-            self.taken.append([*dots, *placing.along_steps(corners)])
+            dots = [label_placement.around(self.place(run, size)) for run in runs]
+            self.taken.append([*dots, *label_placement.along_steps(corners)])
 
     def place(self, run: Row, size: tuple[int, int]) -> tuple[float, float]:
         """Return where a run stands in a drawing of `size`, from the upper left."""
@@ -148,17 +150,17 @@ class _Plan:
         named = list(reversed(best_of.items())) if len(best_of) > 1 else []
         for text, run in named:
             drawings = [
-                placing.Drawing(self.place(run, size), size[0], boxes)
+                label_placement.Drawing(self.place(run, size), size[0], boxes)
                 for size, boxes in zip(_SIZES, self.taken, strict=True)
             ]
-            colour = ACCENT if run["standing"] == standings.BEST else MUTED
-            layers += self._write(run, text, placing.beside(text, drawings), color=colour)
+            colour = ACCENT if run["standing"] == run_points.BEST else MUTED
+            layers += self._write(run, text, label_placement.beside(text, drawings), color=colour)
         return layers
 
-    def _write(self, run: Row, text: str, side: placing.Side, *, color: str) -> list[Spec]:
+    def _write(self, run: Row, text: str, side: label_placement.Side, *, color: str) -> list[Spec]:
         """Return `text` at `side` of a run, and keep its room from what is written later."""
         for boxes, size in zip(self.taken, _SIZES, strict=True):
-            boxes.append(placing.box(text, side, self.place(run, size)))
+            boxes.append(label_placement.box(text, side, self.place(run, size)))
         align, right, down = side
         look = {"align": align, "dx": right, "dy": down, "baseline": "middle", "fontSize": 12}
         datum = {"place": self.axis.places[run["seconds"]], "value": run["value"], "words": text}
@@ -173,7 +175,7 @@ class _Plan:
 
 def _drawing(plan: _Plan, numbered: Sequence[Row], score: str) -> Spec:
     """Return the runs as points, the frontier as steps, and the words beside them."""
-    runs, legend = plan.runs, standings.legend_names(plan.runs)
+    runs, legend = plan.runs, run_points.legend_names(plan.runs)
     models = list(dict.fromkeys(run["model"] for run in runs))
     points = [
         {key: run[key] for key in ("trace", "label", "told", "value", "low", "high", "seconds")}
@@ -188,7 +190,7 @@ def _drawing(plan: _Plan, numbered: Sequence[Row], score: str) -> Spec:
         {"place": max(point["place"] for point in points), "value": corners[-1]["value"]}
     )
     steps = {"type": "line", "interpolate": "step-after", "color": MUTED, "strokeWidth": 1.5}
-    dots = standings.dots(legend)
+    dots = run_points.dots(legend)
     dots["encoding"]["shape"] = {
         "field": "model",
         "type": "nominal",
@@ -201,10 +203,10 @@ def _drawing(plan: _Plan, numbered: Sequence[Row], score: str) -> Spec:
         "data": {"values": points},
         "encoding": {
             "x": {**plan.axis.encoding, "field": "place", "title": "time to train and score"},
-            "y": standings.upright(spoken(score), plan.ends),
+            "y": run_points.upright(spoken(score), plan.ends),
         },
         "layer": [
-            *standings.whiskers(points),
+            *run_points.whiskers(points),
             {"data": {"values": corners}, "mark": {**steps, "aria": False}},
             dots,
             *plan.words(numbered),
