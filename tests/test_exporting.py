@@ -23,9 +23,9 @@ from alsolike.data.string_array import Texts
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, SettingError, WritingError
-from alsolike.exporting import FORMATS, export
-from alsolike.filenames import id_of, place_of
-from alsolike.mirroring import LIST, Counts
+from alsolike.export.export import FORMATS, export
+from alsolike.export.filenames import id_of, place_of
+from alsolike.export.incremental_writer import LIST, Counts
 from alsolike.models.bundle import io as bundle
 from alsolike.models.bundle.manifest import MANIFEST
 from alsolike.models.factor_model import FactorModel
@@ -373,7 +373,7 @@ def test_a_model_that_is_replaced_meanwhile_is_not_mixed(
         bundle.save(replace(model, sweeps=9), tmp_path / "model")
         return model
 
-    monkeypatch.setattr("alsolike.exporting.bundle.load", swapped)
+    monkeypatch.setattr("alsolike.export.export.bundle.load", swapped)
     with pytest.raises(BundleError, match="replaced while it was read"):
         export(tmp_path / "model", tmp_path / "s")
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import alsolike as al
-from alsolike.exporting import export
+from alsolike.export.export import export
 from alsolike.job import Job
 from alsolike.progress import Observer
 from alsolike.run import run_job

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alsolike.errors import SettingError
-from alsolike.filenames import MOST_CHARACTERS, id_of, name_of, place_of
+from alsolike.export.filenames import MOST_CHARACTERS, id_of, name_of, place_of
 
 HOSTILE = [
     "../../x", "/etc/passwd", "a/b", "a\\b", "CON", "con", "Con", "nul", "com1", "aux.json", ".",

@@ -9,7 +9,7 @@ import pytest
 
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import WritingError
-from alsolike.mirroring import LIST, Counts, mirrored
+from alsolike.export.incremental_writer import LIST, Counts, mirrored
 from alsolike.storage.atomic import alone_in, write_bytes
 
 ENGINE = LocalEngine(2)
@@ -96,7 +96,7 @@ class KilledError(Exception):
 
 
 def test_a_stopped_export_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alsolike.mirroring._BATCH", 2)
+    monkeypatch.setattr("alsolike.export.incremental_writer._BATCH", 2)
     files = {f"{number}.json": b"%d" % number for number in range(7)}
     fill(tmp_path, {"old.json": b"", "0.json": b"old"}, "v0")
 

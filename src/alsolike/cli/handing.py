@@ -17,7 +17,7 @@ from alsolike.cli.options import (
 )
 from alsolike.cli.printing import say, say_answer
 
-# As in `alsolike.exporting`, whose import would make --help slow.
+# As in `alsolike.export.export`, whose import would make --help slow.
 _FORMATS = ["parquet", "jsonl", "sqlite", "json", "html"]
 
 min_count_option = click.option(
@@ -70,7 +70,7 @@ def export(
     """Write all shelves of MODEL as files; only those that changed are written anew."""
     from alsolike.cli.terminal import Terminal
     from alsolike.engines.local import LocalEngine
-    from alsolike.exporting import export as write_shelves
+    from alsolike.export.export import export as write_shelves
 
     with Terminal(quiet=quiet) as terminal:
         done = write_shelves(

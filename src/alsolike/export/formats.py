@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.filenames import place_of
+from alsolike.export.filenames import place_of
 from alsolike.models.base import Basis, FittedModel
 from alsolike.recommending.batch import Ranked
 from alsolike.recommending.fallback import Lists

@@ -13,7 +13,7 @@
       html/items/30/id-sku.html  the page of one item
 
 and the recommendations of all users likewise, where they are asked for. The names of files follow
-from the ids, see `alsolike.filenames`.
+from the ids, see `alsolike.export.filenames`.
 """
 
 import functools
@@ -30,15 +30,7 @@ import alsolike
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, SettingError
-from alsolike.mirroring import Counts, Make, mirrored
-from alsolike.models.base import FittedModel, HasFactors
-from alsolike.models.bundle import io as bundle
-from alsolike.progress import SILENT, Observer
-from alsolike.recommending.batch import Ranked, shown_items, similar_indices
-from alsolike.recommending.fallback import WithoutLikes, check_without_likes, fallback_notes
-from alsolike.recommending.ranking.nearest import comparing
-from alsolike.recommending.shared import MIN_COUNT, checked_k
-from alsolike.shelving import (
+from alsolike.export.formats import (
     Shelves,
     Stock,
     json_index,
@@ -48,11 +40,8 @@ from alsolike.shelving import (
     write_parquet,
     write_sqlite,
 )
-from alsolike.storage.atomic import refuse_overlap
-from alsolike.suggestions import did_you_mean
-from alsolike.views.gallery import Card
-from alsolike.views.images import Pictures
-from alsolike.views.itempages import (
+from alsolike.export.incremental_writer import Counts, Make, mirrored
+from alsolike.export.static_site import (
     ANY_NUMBER,
     STYLE,
     ItemPages,
@@ -60,6 +49,17 @@ from alsolike.views.itempages import (
     picture_file,
     style,
 )
+from alsolike.models.base import FittedModel, HasFactors
+from alsolike.models.bundle import io as bundle
+from alsolike.progress import SILENT, Observer
+from alsolike.recommending.batch import Ranked, shown_items, similar_indices
+from alsolike.recommending.fallback import WithoutLikes, check_without_likes, fallback_notes
+from alsolike.recommending.ranking.nearest import comparing
+from alsolike.recommending.shared import MIN_COUNT, checked_k
+from alsolike.storage.atomic import refuse_overlap
+from alsolike.suggestions import did_you_mean
+from alsolike.views.gallery import Card
+from alsolike.views.images import Pictures
 
 FORMATS = ("parquet", "jsonl", "sqlite", "json", "html")
 
