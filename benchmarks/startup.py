@@ -25,7 +25,7 @@ BUDGETS_MS = {
 # Loaded one after the other, as a run comes to them, after the helpers have compiled them.
 COMPILING = """
 import time
-from alsolike.compiling import compile_all
+from alsolike.pipeline.precompile import compile_all
 start = time.perf_counter()
 compile_all()
 print(time.perf_counter() - start)

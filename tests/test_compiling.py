@@ -9,9 +9,9 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from alsolike import compiling
 from alsolike.cli.group import main
 from alsolike.kernels.compiler import cache
+from alsolike.pipeline import precompile
 
 # Prints whether others compiled, how many kernels this process compiled itself, and a result.
 USE = """
@@ -62,7 +62,7 @@ def test_where_nothing_can_be_kept_nobody_is_sent_ahead(tmp_path: Path) -> None:
 def test_a_helper_that_dies_costs_time_and_no_result(monkeypatch) -> None:
     dead = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
     monkeypatch.setattr(cache, "_helpers", [dead])
-    model = compiling._fitted(compiling._full(3), factors=2)
+    model = precompile._fitted(precompile._full(3), factors=2)
     assert model.user_factors.shape == (3, 2)
     dead.wait()
 
@@ -110,27 +110,27 @@ def test_what_could_not_be_kept_is_not_said_to_be(monkeypatch) -> None:
 
 
 def test_all_of_a_runs_kernels_are_in_some_share() -> None:
-    compiling.compile_all()
-    assert compiling.is_compiled()
+    precompile.compile_all()
+    assert precompile.is_compiled()
     told = CliRunner().invoke(main, ["compile"])
     assert told.output == "Nothing was left to compile.\n"
 
 
 def test_families_that_solve_nothing_wait_for_no_solver(monkeypatch) -> None:
-    kept = {compiling.scan_block, compiling.measure_lists}
-    monkeypatch.setattr(compiling, "is_kept", lambda kernel: kernel in kept)
-    assert compiling.is_compiled(["item-knn", "ease"])
-    assert not compiling.is_compiled(["item-knn", "als"])
-    assert not compiling.is_compiled()
+    kept = {precompile.scan_block, precompile.measure_lists}
+    monkeypatch.setattr(precompile, "is_kept", lambda kernel: kernel in kept)
+    assert precompile.is_compiled(["item-knn", "ease"])
+    assert not precompile.is_compiled(["item-knn", "als"])
+    assert not precompile.is_compiled()
     kept.clear()
     started: list[str] = []
     nothing = [sys.executable, "-c", ""]
     monkeypatch.setattr(
-        compiling, "_helper", lambda share: started.append(share) or subprocess.Popen(nothing)
+        precompile, "_helper", lambda share: started.append(share) or subprocess.Popen(nothing)
     )
-    with compiling.ahead(["ease"]) as needed:
+    with precompile.ahead(["ease"]) as needed:
         assert needed
-    assert started == list(compiling.MEASURES)
-    with compiling.ahead(["als", "ease"]):
+    assert started == list(precompile.MEASURES)
+    with precompile.ahead(["als", "ease"]):
         pass
-    assert started[1:] == list(compiling.SHARES)
+    assert started[1:] == list(precompile.SHARES)

@@ -11,9 +11,9 @@ import pytest
 
 import alsolike as al
 from alsolike.export.export import export
-from alsolike.job import Job
+from alsolike.pipeline.job import Job
+from alsolike.pipeline.run import run_job
 from alsolike.progress import Observer
-from alsolike.run import run_job
 from alsolike.sklearn import ALSRecommender
 from serving import client_of, settings_of
 from test_cli import fine

@@ -22,7 +22,7 @@ import pytest
 import alsolike
 from alsolike.cli import main
 from alsolike.engines.local import LocalEngine
-from alsolike.publishing import FILES
+from alsolike.pipeline.outputs import FILES
 
 HOSTILE = (
     "<script>alert(1)</script>",

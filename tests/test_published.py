@@ -9,15 +9,15 @@ import pytest
 from click.testing import CliRunner
 
 import alsolike
-from alsolike import job as jobs
 from alsolike.cli import main
 from alsolike.errors import SettingError
-from alsolike.job import Job, resolve
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.ease import EASEConfig, EASEModel, ease_bytes
 from alsolike.models.item_knn import ItemKNNModel
-from alsolike.outcome import Outcome
-from alsolike.run import prepare, run_job
+from alsolike.pipeline import job as jobs
+from alsolike.pipeline.job import Job, resolve
+from alsolike.pipeline.outcome import Outcome
+from alsolike.pipeline.run import prepare, run_job
 from alsolike.testing import tiny_likes
 from alsolike.tuning.budget.memory_forecast import at_once, forecast
 from alsolike.tuning.options import Searching

@@ -21,10 +21,10 @@ from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.bundle import io as bundle
-from alsolike.outcome import Outcome
-from alsolike.publishing import FILES, publish, report_content, write_search
+from alsolike.pipeline.outcome import Outcome
+from alsolike.pipeline.outputs import FILES, publish, report_content, write_search
+from alsolike.pipeline.remarks import Choice
 from alsolike.recommending.batch import recommend, similar
-from alsolike.remarks import Choice
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
 from alsolike.tuning.search import search

@@ -15,9 +15,9 @@ from alsolike.errors import DataError, LedgerError, SettingError, WritingError
 from alsolike.evaluation.item_to_item.evaluate import judge_shelves, shelves_of
 from alsolike.evaluation.objectives.kinds import ShelfJudge
 from alsolike.evaluation.statistics.intervals import paired_difference
-from alsolike.job import Job, resolve
+from alsolike.pipeline.job import Job, resolve
+from alsolike.pipeline.run import Prepared, prepare, run_job, search_settings
 from alsolike.progress import SILENT, Observer
-from alsolike.run import Prepared, prepare, run_job, search_settings
 from alsolike.tuning import presets
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.options import Searching
@@ -112,7 +112,7 @@ def test_too_little_memory_is_said_before_anything_is_trained(
         def finish(self) -> None:
             pass
 
-    monkeypatch.setattr("alsolike.run.available", lambda: free)
+    monkeypatch.setattr("alsolike.pipeline.run.available", lambda: free)
     listener = Patient()
     with pytest.raises(AssertionError, match="trained already"):
         run_job(job(tmp_path), observer=listener)

@@ -32,7 +32,7 @@ from alsolike import signals
 from alsolike.cli import main
 import alsolike.data.reading.read
 if sys.argv[3] == "run":
-    import alsolike.run
+    import alsolike.pipeline.run
 
 folder, seed = Path(sys.argv[1]), int(sys.argv[2])
 words = [word.format(out=folder / "out") for word in sys.argv[3:]]

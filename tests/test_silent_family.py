@@ -13,7 +13,7 @@ from alsolike.models.arrays import Part
 from alsolike.models.base import FittedModel
 from alsolike.models.family import Known
 from alsolike.models.registry import FAMILIES
-from alsolike.run import run_job
+from alsolike.pipeline.run import run_job
 from alsolike.testing import tiny_likes
 from alsolike.tuning.options import Searching
 from serving import client_of, settings_of

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from alsolike.afterwards import Afterwards, seconds_of_a_figure
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.base import Shape
@@ -21,6 +20,7 @@ from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.ease import EASEConfig
+from alsolike.pipeline.time_reserve import Afterwards, seconds_of_a_figure
 from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
 from alsolike.tuning.budget import warm_up

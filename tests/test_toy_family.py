@@ -13,8 +13,8 @@ import record_compatibility as outward
 from alsolike.errors import BundleError
 from alsolike.models.base import Explains, FoldsIn, FoldsInItems, HasFactors, ItemScorer
 from alsolike.models.registry import FAMILIES, names
+from alsolike.pipeline.run import run_job
 from alsolike.recommending.diff import diff
-from alsolike.run import run_job
 from alsolike.testing import CONTRACT, tiny_likes
 from alsolike.tuning.options import Searching
 from alsolike.web.state import State

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     )
     from alsolike.errors import AlsolikeError
     from alsolike.evaluation.metrics.evaluate import evaluate
-    from alsolike.job import Job
     from alsolike.models.als.config import ALSConfig
     from alsolike.models.als.train import fold_in, fold_in_items, loss
     from alsolike.models.baselines.popularity import fit_popularity
@@ -34,12 +33,13 @@ if TYPE_CHECKING:
     from alsolike.models.factor_model import FactorModel
     from alsolike.models.fit import fit, iterate
     from alsolike.models.item_knn import ItemKNNConfig
+    from alsolike.pipeline.job import Job
+    from alsolike.pipeline.run import run_job
     from alsolike.recommending.batch import recommend, similar
     from alsolike.recommending.explain import explain
     from alsolike.recommending.pairs import scores
     from alsolike.recommending.similarity import similar_users
     from alsolike.recommending.single import recommend_for_likes
-    from alsolike.run import run_job
     from alsolike.tables import Table
     from alsolike.tuning.options import Searching
     from alsolike.tuning.search import search
@@ -117,8 +117,8 @@ _ROOMS = {
     "recommending.single": ("recommend_for_likes",),
     "recommending.pairs": ("scores",),
     "recommending.similarity": ("similar_users",),
-    "job": ("Job",),
-    "run": ("run_job",),
+    "pipeline.job": ("Job",),
+    "pipeline.run": ("run_job",),
     "tables": ("Table",),
     "tuning.search": ("search",),
     "tuning.options": ("Searching",),

@@ -72,7 +72,7 @@ def demo(data: Path, out: Path, threads: int | None, verbose: bool, quiet: bool)
     """Run on built-in data: a made-up catalogue whose pictures show which items belong together."""
     expect_to_draw(BEFORE_DRAWING)
     from alsolike.data.datasets.public import write_demo
-    from alsolike.job import Job
+    from alsolike.pipeline.job import Job
 
     files = write_demo(data)
     reading = {
@@ -93,7 +93,7 @@ def demo(data: Path, out: Path, threads: int | None, verbose: bool, quiet: bool)
 
 
 def _job(likes: str, options: dict[str, Any]) -> Any:
-    from alsolike.job import Job
+    from alsolike.pipeline.job import Job
 
     reading = taken_for_reading(options)
     asked = asked_of(options)
@@ -102,8 +102,8 @@ def _job(likes: str, options: dict[str, Any]) -> Any:
 
 def _do(job: Any, *, quiet: bool, verbose: bool) -> None:
     from alsolike.cli.terminal import Terminal
-    from alsolike.compiling import ahead
-    from alsolike.run import run_job
+    from alsolike.pipeline.precompile import ahead
+    from alsolike.pipeline.run import run_job
 
     families = job.search.families
     with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead(families) as compiling:
@@ -182,7 +182,7 @@ def split(
 ) -> None:
     """Split into training, validation and test, three Parquet files."""
     from alsolike.data.splitting.by_name import check_scheme, split_by
-    from alsolike.job import refuse_share
+    from alsolike.pipeline.job import refuse_share
 
     check_scheme(by, held_out=held_out, share=share)
     refuse_share(share)
@@ -208,11 +208,11 @@ def split(
 def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
     """Search for the best settings alone: the ledger, the leaderboard and all curves."""
     from alsolike.cli.terminal import Terminal
-    from alsolike.compiling import ahead
     from alsolike.errors import DegenerateError
-    from alsolike.job import resolve
-    from alsolike.publishing import write_search
-    from alsolike.run import prepare, search_settings
+    from alsolike.pipeline.job import resolve
+    from alsolike.pipeline.outputs import write_search
+    from alsolike.pipeline.precompile import ahead
+    from alsolike.pipeline.run import prepare, search_settings
     from alsolike.storage.atomic import alone_in
 
     job = _job(likes, options)
@@ -279,7 +279,6 @@ def fit(
 ) -> None:
     """Fit a model to a table as it is, or go on from a fitted one with newer likes."""
     from alsolike.cli.terminal import Terminal
-    from alsolike.compiling import ahead
     from alsolike.data.merge import joined
     from alsolike.engines.local import LocalEngine
     from alsolike.errors import SettingError
@@ -287,6 +286,7 @@ def fit(
     from alsolike.models.bundle import io as bundle
     from alsolike.models.fit import fit as train
     from alsolike.models.registry import family_of
+    from alsolike.pipeline.precompile import ahead
 
     engine = LocalEngine(options["threads"])
     start = None if begin is None else bundle.load(begin)
@@ -334,8 +334,8 @@ def compile_() -> None:
 
     Any verb that needs it does so by itself, once.
     """
-    from alsolike.compiling import compile_all, is_compiled
     from alsolike.kernels.compiler.cache import keeps
+    from alsolike.pipeline.precompile import compile_all, is_compiled
 
     was_compiled = is_compiled()
     compile_all()

@@ -7,7 +7,7 @@ from alsolike.data.filtering import FilterReport
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
 from alsolike.errors import DegenerateError
-from alsolike.publishing import FILES, PACKAGES, sizes_of, write_search
+from alsolike.pipeline.outputs import FILES, PACKAGES, sizes_of, write_search
 from alsolike.storage.atomic import write_text
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard.leaderboard import SearchResult

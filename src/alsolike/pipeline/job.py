@@ -18,7 +18,7 @@ from alsolike.errors import SettingError, WritingError
 from alsolike.evaluation.learning_curve import checked_sweeps
 from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
-from alsolike.publishing import written_in
+from alsolike.pipeline.outputs import written_in
 from alsolike.storage.atomic import refuse_overlap
 from alsolike.suggestions import with_hints
 from alsolike.tuning.candidate_families import Lineup

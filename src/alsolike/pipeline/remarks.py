@@ -12,7 +12,7 @@ from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
 from alsolike.views.labels import counted
 
 if TYPE_CHECKING:
-    from alsolike.outcome import Outcome
+    from alsolike.pipeline.outcome import Outcome
 
 
 @dataclass(frozen=True)

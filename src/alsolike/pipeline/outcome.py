@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from alsolike import remarks
 from alsolike.data.filtering import FilterReport
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
 from alsolike.evaluation.holdout_report import TestFigures
 from alsolike.models.base import FittedModel, HasFactors, compares_items
 from alsolike.models.baselines.popularity import PopularityModel
+from alsolike.pipeline import remarks
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult

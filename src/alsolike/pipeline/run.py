@@ -6,7 +6,6 @@ This is the map of the house: read, filter, split, search, choose, judge, refit,
 from dataclasses import dataclass
 from typing import Any
 
-from alsolike.afterwards import Afterwards, seconds_of_a_figure
 from alsolike.data.filtering import FilterReport, filter_counts
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.read import ReadReport, read
@@ -14,14 +13,16 @@ from alsolike.data.splitting.split import Split
 from alsolike.engines.memory import available
 from alsolike.errors import DegenerateError
 from alsolike.evaluation.holdout_report import test_figures
-from alsolike.job import Job, ResolvedJob, resolve
 from alsolike.models.base import compares_items
 from alsolike.models.fit import fit
-from alsolike.outcome import Outcome
+from alsolike.pipeline.job import Job, ResolvedJob, resolve
+from alsolike.pipeline.outcome import Outcome
+from alsolike.pipeline.outputs import publish
+from alsolike.pipeline.remarks import Choice
+from alsolike.pipeline.time_reserve import Afterwards, seconds_of_a_figure
+from alsolike.pipeline.withheld import withhold
 from alsolike.progress import SILENT, Observer
-from alsolike.publishing import publish
 from alsolike.recommending.batch import nothing_similar, recommend, similar
-from alsolike.remarks import Choice
 from alsolike.storage.atomic import alone_in
 from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw
 from alsolike.tuning.budget.budget import Budget
@@ -32,7 +33,6 @@ from alsolike.tuning.presets import Preset
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.strategies import Strategy, Trial
-from alsolike.withholding import withhold
 
 _SHELF = 10
 

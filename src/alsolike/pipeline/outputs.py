@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from alsolike import remarks
 from alsolike.data.filtering import FilterReport
 from alsolike.models.bundle import io as bundle
-from alsolike.outcome import Outcome
+from alsolike.pipeline import remarks
+from alsolike.pipeline.outcome import Outcome
 from alsolike.progress import SILENT, Observer
 from alsolike.storage.atomic import write_bytes, write_table, write_text
 from alsolike.tables import Table

@@ -117,7 +117,7 @@ def _helping(shares: Iterable[str]) -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def _helper(share: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "alsolike.compiling", share]
+    command = [sys.executable, "-m", "alsolike.pipeline.precompile", share]
     nowhere = subprocess.DEVNULL
     return subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere)
 
