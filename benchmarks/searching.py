@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alsolike.web.search import SearchIndex, build
+from alsolike.web.search.index import SearchIndex, build
 
 GOAL_MS, GOAL_ITEMS = 50.0, 25_000
 SYLLABLES = (

@@ -10,7 +10,7 @@ from doc_pages import DATA_PAGES, DOCS, ROOT
 
 import alsolike as al
 from alsolike.data.datasets.public import planted_tastes, write_article_file, write_demo
-from alsolike.web.state import State
+from alsolike.web.serving.store import State
 
 
 def lay_out(page: Path, folder: Path, *, clone: bool = False) -> None:

@@ -14,7 +14,7 @@ import pytest
 import alsolike as al
 from alsolike.cli import main
 from alsolike.tables import Table
-from alsolike.web.state import State, Vote
+from alsolike.web.serving.store import State, Vote
 
 HERE = Path(__file__).parent / "compatibility"
 ANSWERS = json.loads((HERE / "answers.json").read_text(encoding="utf-8"))

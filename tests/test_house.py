@@ -64,7 +64,7 @@ def test_no_assert_and_no_loose_ends(module: Path) -> None:
 @pytest.mark.parametrize("module", MODULES, ids=named)
 def test_only_the_command_line_prints_and_reads_the_environment(module: Path) -> None:
     # A supervisor of servers tells its workers by a variable where their settings are.
-    if named(module).startswith("cli/") or named(module) == "web/serving.py":
+    if named(module).startswith("cli/") or named(module) == "web/server.py":
         return
     found = set(calls(tree_of(module)))
     assert not found & {"print", "input", "os.getenv", "click.echo", "sys.stdout.write"}

@@ -169,7 +169,7 @@ def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, given, messag
 
 def test_the_service_never_imports_the_compiler() -> None:
     code = (
-        "import sys, alsolike.web.serving; "
+        "import sys, alsolike.web.server; "
         "sys.exit(len({'numba', 'llvmlite', 'duckdb'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -17,8 +17,8 @@ from alsolike.pipeline.run import run_job
 from alsolike.recommending.diff import diff
 from alsolike.testing import CONTRACT, tiny_likes
 from alsolike.tuning.options import Searching
-from alsolike.web.state import State
-from alsolike.web.swapping import swap
+from alsolike.web.serving.deploy import swap
+from alsolike.web.serving.store import State
 from serving import client_of, settings_of, wait_for
 from test_bundle import rewrite
 from test_cli import fine, refused

@@ -10,7 +10,7 @@ import pytest
 from alsolike.errors import SettingError
 from alsolike.models.bundle.io import load
 from alsolike.recommending.single import Neighbours, recommend_for_likes
-from alsolike.web import quick
+from alsolike.web.api import fast_path
 from alsolike.web.settings import places
 from serving import bundle, client_of, settings_of
 
@@ -41,12 +41,12 @@ def test_odd_ids_come_back_as_they_went(client, item):
 @pytest.mark.parametrize("query", ["", "?k=1", "?k=7", "?k=100"])
 def test_the_quick_way_and_the_usual_way_answer_with_the_same_bytes(client, query):
     for item in ("i8", "line\nbreak", "/lead"):
-        quick = client.get(f"{API}/items/{quote(item, safe='')}/similar{query}")
+        fast_path = client.get(f"{API}/items/{quote(item, safe='')}/similar{query}")
         usual = client.get(f"{API}/similar{query or '?'}", params={"item": item})
         if query:
             usual = client.get(f"{API}/similar{query}&item={quote(item, safe='')}")
-        assert quick.content == usual.content
-        assert quick.headers["content-type"] == usual.headers["content-type"]
+        assert fast_path.content == usual.content
+        assert fast_path.headers["content-type"] == usual.headers["content-type"]
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ def test_ready_made_answers_take_no_more_than_their_room(model, monkeypatch):
         __hash__ = object.__hash__
 
     held = Holding(model=fitted, neighbours=Neighbours(fitted), name="als", version="0" * 64)
-    shelves = quick.Shelves()
+    shelves = fast_path.Shelves()
     row = fitted.items.index_of("i8")
     one = shelves.similar(held, row, 5, 2)
     assert shelves.similar(held, row, 5, 2) is one
     assert len(json.loads(one)["similar"]) == 5
     room = 50_000  # some answers; one with the longest id takes a fifth of it
-    monkeypatch.setattr(quick, "_MOST_KEPT", room)
+    monkeypatch.setattr(fast_path, "_MOST_KEPT", room)
     for row in range(len(fitted.items)):
         for k in (1, 5, 20):
             shelves.similar(held, row, k, 2)

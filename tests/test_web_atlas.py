@@ -7,8 +7,8 @@ import pytest
 
 from alsolike.errors import FitError
 from alsolike.testing import tiny_model
-from alsolike.web import atlas as room
-from alsolike.web.atlas import atlas
+from alsolike.web.serving import item_map as room
+from alsolike.web.serving.item_map import atlas
 
 
 def model_of(item_factors):

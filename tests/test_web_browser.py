@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 
 from alsolike.models.fit import fit
 from alsolike.web.app import create_app
-from alsolike.web.faces import address
+from alsolike.web.serving.item_cards import address
 from alsolike.web.settings import Place, Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -17,8 +17,8 @@ pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
 import uvicorn
 
-from alsolike.web.connections import MOST_HEAD, PatientProtocol, protocol
-from alsolike.web.guarding import guarded
+from alsolike.web.edge.guard import guarded
+from alsolike.web.edge.protocol import MOST_HEAD, PatientProtocol, protocol
 from alsolike.web.settings import Place, Settings
 
 PATIENCE = 0.5

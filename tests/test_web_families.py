@@ -20,9 +20,9 @@ from alsolike.models.registry import FAMILIES, names
 from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.testing import tiny_likes
-from alsolike.web.state import State
-from alsolike.web.stock import LENGTH, Stock, build
-from alsolike.web.swapping import swap
+from alsolike.web.serving.deploy import swap
+from alsolike.web.serving.neighbour_cache import LENGTH, Stock, build
+from alsolike.web.serving.store import State
 from serving import bundle, client_of, settings_of
 from toy_blend import BlendFamily
 from toy_family import CoCountsFamily

@@ -15,12 +15,12 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
 from alsolike.errors import WritingError
-from alsolike.web import tokens
-from alsolike.web.accesslog import AccessLog
-from alsolike.web.guarding import Guard, guarded
-from alsolike.web.login import own_path
-from alsolike.web.origins import Hosts, check_origin
-from alsolike.web.policies import content_policy
+from alsolike.web.edge import auth
+from alsolike.web.edge.guard import Guard, guarded
+from alsolike.web.edge.login import own_path
+from alsolike.web.edge.origin import Hosts, check_origin
+from alsolike.web.edge.security_headers import content_policy
+from alsolike.web.monitoring.access_log import AccessLog
 from alsolike.web.refusals import Refusal
 from alsolike.web.settings import Place, Settings
 
@@ -415,8 +415,8 @@ def test_the_right_token(closed: Asking) -> None:
 
 def test_the_swap_token_opens_its_own_endpoint_alone(closed: Asking) -> None:
     shown = {"authorization": f"Bearer {SWAP}"} | JSON
-    assert closed(tokens.SWAP_PATH, "POST", shown, b"{}").status == 200
-    assert closed(f"{tokens.SWAP_PATH}/", "POST", shown, b"{}").status == 401
+    assert closed(auth.SWAP_PATH, "POST", shown, b"{}").status == 200
+    assert closed(f"{auth.SWAP_PATH}/", "POST", shown, b"{}").status == 401
     assert closed("/api/v1/items", headers=shown).status == 401
 
 
@@ -435,10 +435,10 @@ def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
         return one == other
 
     monkeypatch.setattr(hmac, "compare_digest", spy)
-    door = tokens.Door(TOKEN, SWAP, "c")
+    door = auth.Door(TOKEN, SWAP, "c")
     for shown in ("", "x", TOKEN, TOKEN * 9):
         assert door.fits(shown) is (shown == TOKEN)
-    assert tokens.matches(SWAP, SWAP)
+    assert auth.matches(SWAP, SWAP)
     assert compared == [(32, 32)] * 5, "lengths do not depend on what was shown"
 
 
@@ -494,11 +494,11 @@ def test_cookies_cannot_be_made_up_and_end(closed: Asking, tmp_path: Path) -> No
     assert closed(headers={"cookie": cookie, "authorization": "Bearer nonsense"}).status == 401
     other = Asking(tmp_path / "other", token=TOKEN[::-1])
     assert other(headers={"cookie": cookie}).status == 401
-    early = tokens.Door(TOKEN, None, name, clock=lambda: float(until) - 1)
-    late = tokens.Door(TOKEN, None, name, clock=lambda: float(until))
+    early = auth.Door(TOKEN, None, name, clock=lambda: float(until) - 1)
+    late = auth.Door(TOKEN, None, name, clock=lambda: float(until))
     headers = {b"cookie": cookie.encode()}
-    assert early.verdict("/", headers) is tokens.Verdict.ADMITTED
-    assert late.verdict("/", headers) is tokens.Verdict.NOTHING
+    assert early.verdict("/", headers) is auth.Verdict.ADMITTED
+    assert late.verdict("/", headers) is auth.Verdict.NOTHING
 
 
 @pytest.mark.parametrize(

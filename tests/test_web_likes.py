@@ -8,8 +8,8 @@ import pytest
 
 from alsolike.errors import WritingError
 from alsolike.models.bundle.io import load, save
-from alsolike.web.state import FILE, MOST_LIKES, State
-from alsolike.web.swapping import swap
+from alsolike.web.serving.deploy import swap
+from alsolike.web.serving.store import FILE, MOST_LIKES, State
 from serving import HOSTILE, bundle, client_of, settings_of, wait_for
 
 API = "/api/v1"

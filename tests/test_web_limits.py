@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
 from alsolike.errors import WritingError
-from alsolike.web import limits
-from alsolike.web.limits import Limiter, counted_as
+from alsolike.web.edge import rate_limit
+from alsolike.web.edge.rate_limit import Limiter, counted_as
 
 
 class Clock:
@@ -150,9 +150,9 @@ def test_a_table_of_another_kind_is_made_anew(tmp_path: Path, clock: Clock) -> N
 
 def test_places_that_are_remembered_are_bounded(tmp_path: Path, clock: Clock) -> None:
     counting = limiter(tmp_path, clock)
-    for n in range(limits._KNOWN + 10):
+    for n in range(rate_limit._KNOWN + 10):
         counting.take(f"client {n}")
-    assert len(counting._places) <= limits._KNOWN
+    assert len(counting._places) <= rate_limit._KNOWN
     counting.close()
 
 

@@ -15,9 +15,9 @@ pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 from prometheus_client.parser import text_string_to_metric_families
 
 from alsolike.errors import WritingError
-from alsolike.web import tallies
-from alsolike.web.metrics import COUNTERS, Metrics
-from alsolike.web.tallies import MOST_BYTES, Tallies, read
+from alsolike.web.monitoring import counters
+from alsolike.web.monitoring.counters import MOST_BYTES, Tallies, read
+from alsolike.web.monitoring.metrics import COUNTERS, Metrics
 
 TEMPLATE = "/items/{item_id}"
 
@@ -145,11 +145,11 @@ def test_labels_of_any_text_do_no_harm(metrics: Metrics) -> None:
 
 def test_there_is_an_end_to_names_but_not_to_service(tmp_path: Path) -> None:
     counting = Tallies(tmp_path)
-    places = [counting.place(f"n{number}") for number in range(tallies._CELLS + 10)]
+    places = [counting.place(f"n{number}") for number in range(counters._CELLS + 10)]
     assert places[-1] == 0
     assert places.count(0) == 11
     counting.add(0, 1.0)
-    assert len(next(read(tmp_path)).numbers) == tallies._CELLS - 1
+    assert len(next(read(tmp_path)).numbers) == counters._CELLS - 1
     for wrong in ("", "x" * (MOST_BYTES + 1)):
         with pytest.raises(ValueError, match="bytes"):
             counting.place(wrong)
@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_the_guard_counts_and_answers(tmp_path: Path) -> None:
-    from alsolike.web.guarding import guarded
+    from alsolike.web.edge.guard import guarded
     from alsolike.web.settings import Place, Settings
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

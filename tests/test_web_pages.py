@@ -19,9 +19,9 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.recommending.single import recommend_for_likes, recommend_one
-from alsolike.web import assets
+from alsolike.web import templating
 from alsolike.web.app import create_app
-from alsolike.web.faces import FEW, address
+from alsolike.web.serving.item_cards import FEW, address
 from alsolike.web.settings import Place, Settings
 
 ODD_IDS = ("..", ".", "a/b", "a?b#c", "two\nlines", "x/similar", "../../etc", "ñ 日", "'\"<")
@@ -575,8 +575,8 @@ def test_a_model_without_history_and_names_has_pages(tmp_path):
 
 
 def test_static_files_are_kept_for_ever_under_addresses_of_their_content(app):
-    for name, file in assets.static_files().items():
-        answer = app.client.get(assets.static(name))
+    for name, file in templating.static_files().items():
+        answer = app.client.get(templating.static(name))
         assert answer.content == file.content
         assert "immutable" in answer.headers["cache-control"]
         assert answer.headers["content-type"].startswith(file.media_type.partition(";")[0])

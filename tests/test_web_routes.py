@@ -15,13 +15,16 @@ pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from alsolike.web import api, app, operating, pages
-from alsolike.web.assets import static_files
+from alsolike.web import app
+from alsolike.web.api import admin
+from alsolike.web.api import routes as api
+from alsolike.web.pages import routes as pages
+from alsolike.web.templating import static_files
 from serving import BASE, HOSTILE, bundle, client_of, running, settings_of
 
 ROUTES = [
     one
-    for router in getattr(app, "ROUTERS", (api.router, operating.router, pages.router))
+    for router in getattr(app, "ROUTERS", (api.router, admin.router, pages.router))
     for one in router.routes
 ]
 GUARDED = ("/metrics",)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from alsolike.errors import WritingError
-from alsolike.web.search import SearchIndex, build, fold
-from alsolike.web.spelling import SCHEMA, edits, fill, meant
+from alsolike.web.search.index import SearchIndex, build, fold
+from alsolike.web.search.spelling import SCHEMA, edits, fill, meant
 
 NAMES = [
     "U2", "Björk", "Radiohead", "Led Zeppelin", "Ke$ha", "Motörhead", "Metallica", "", "日本",

@@ -5,11 +5,11 @@ import pytest
 
 from alsolike.models.bundle.io import load
 from alsolike.recommending.ranking.nearest import Neighbours
-from alsolike.web import stock
-from alsolike.web.copies import stock_of, version_of
-from alsolike.web.holding import hold
-from alsolike.web.state import State
-from alsolike.web.swapping import prepare, swap
+from alsolike.web.serving import neighbour_cache
+from alsolike.web.serving.bundle_store import stock_of, version_of
+from alsolike.web.serving.deploy import prepare, swap
+from alsolike.web.serving.registry import hold
+from alsolike.web.serving.store import State
 from serving import bundle, client_of, settings_of, wait_for
 
 
@@ -19,13 +19,13 @@ def same(one, other):
 
 @pytest.mark.parametrize("most", [4e10, 900, 0])
 def test_ready_made_neighbours_are_those_found_one_by_one(tmp_path, monkeypatch, most):
-    monkeypatch.setattr(stock, "_MOST_WORK", most)
-    monkeypatch.setattr(stock, "_PART", 5)
+    monkeypatch.setattr(neighbour_cache, "_MOST_WORK", most)
+    monkeypatch.setattr(neighbour_cache, "_PART", 5)
     model = load(bundle(tmp_path / "model"))
     neighbours = Neighbours(model)
-    ready = stock.Stock(tmp_path / "s", model)
+    ready = neighbour_cache.Stock(tmp_path / "s", model)
     assert not ready.is_ready
-    stock.build(tmp_path / "s", model)
+    neighbour_cache.build(tmp_path / "s", model)
     ready.look()
     assert ready.is_ready
     here = np.ones(len(model.items), dtype=bool)
@@ -40,9 +40,9 @@ def test_ready_made_neighbours_are_those_found_one_by_one(tmp_path, monkeypatch,
 
 def test_those_most_liked_come_first(tmp_path, monkeypatch):
     model = load(bundle(tmp_path / "model"))
-    monkeypatch.setattr(stock, "_MOST_WORK", 3.0 * model.item_factors.size)
-    stock.build(tmp_path / "s", model)
-    ready = stock.Stock(tmp_path / "s", model)
+    monkeypatch.setattr(neighbour_cache, "_MOST_WORK", 3.0 * model.item_factors.size)
+    neighbour_cache.build(tmp_path / "s", model)
+    ready = neighbour_cache.Stock(tmp_path / "s", model)
     kept = np.flatnonzero(ready._places >= 0)
     assert len(kept) == 3
     assert model.item_counts[kept].min() >= np.sort(model.item_counts)[-3]
@@ -50,11 +50,11 @@ def test_those_most_liked_come_first(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("family", ["als", "item-knn"])
 def test_what_takes_too_long_is_left_to_those_who_ask(tmp_path, monkeypatch, family):
-    monkeypatch.setattr(stock, "_MOST_SECONDS", 0.0)
-    monkeypatch.setattr(stock, "_PART", 4)
+    monkeypatch.setattr(neighbour_cache, "_MOST_SECONDS", 0.0)
+    monkeypatch.setattr(neighbour_cache, "_PART", 4)
     model = load(bundle(tmp_path / "model", family=family))
-    stock.build(tmp_path / "s", model)
-    ready = stock.Stock(tmp_path / "s", model)
+    neighbour_cache.build(tmp_path / "s", model)
+    ready = neighbour_cache.Stock(tmp_path / "s", model)
     kept = np.flatnonzero(ready._places >= 0)
     assert sorted(kept) == sorted(model.items_by_likes[:4])
     neighbours = Neighbours(model)
@@ -91,5 +91,5 @@ def test_after_a_swap_another_process_finds_them(tmp_path):
 
 
 def test_what_keeps_the_other_process_is_logged(tmp_path, caplog):
-    stock.build_beside(tmp_path / "nothing", tmp_path / "s")
+    neighbour_cache.build_beside(tmp_path / "nothing", tmp_path / "s")
     wait_for(lambda: "could not be found ahead" in caplog.text, 30)

@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from alsolike.errors import BundleError, SettingError
-from alsolike.web.copies import copy_of, version_of
-from alsolike.web.state import State
-from alsolike.web.swapping import swap
+from alsolike.web.serving.bundle_store import copy_of, version_of
+from alsolike.web.serving.deploy import swap
+from alsolike.web.serving.store import State
 from serving import bundle, client_of, settings_of, wait_for
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from alsolike.errors import SettingError, UnknownId
-from alsolike.web import voting
+from alsolike.web.pages import votes
 from serving import bundle, client_of, settings_of
 
 
@@ -16,17 +16,17 @@ def service(tmp_path):
 
 @pytest.fixture
 def pair(service):
-    (only,) = voting.pairs_of(service.holder.held).values()
+    (only,) = votes.pairs_of(service.holder.held).values()
     return only
 
 
 def test_a_trial_is_the_same_when_it_is_opened_again(service, pair):
     assert pair.name == "als|als-2"
-    trial = voting.next_trial(service.state, pair, "ann")
-    assert trial == voting.next_trial(service.state, pair, "ann")
-    assert trial == voting.trial_of(pair, "ann", trial.item)
+    trial = votes.next_trial(service.state, pair, "ann")
+    assert trial == votes.next_trial(service.state, pair, "ann")
+    assert trial == votes.trial_of(pair, "ann", trial.item)
     assert set(trial.left) != set(trial.right)
-    turned = {voting.trial_of(pair, f"v{one}", trial.item) == trial for one in range(40)}
+    turned = {votes.trial_of(pair, f"v{one}", trial.item) == trial for one in range(40)}
     assert turned == {True, False}
 
 
@@ -34,29 +34,29 @@ def test_votes_are_counted_for_the_model_and_not_for_the_side(service, pair):
     held = pair.first
     for number in range(12):
         voter = f"v{number}"
-        trial = voting.next_trial(service.state, pair, voter)
+        trial = votes.next_trial(service.state, pair, voter)
         row = held.model.items.index_of(trial.item)
-        own = held.model.items.ids_of(held.neighbours.similar(row, voting.STRIP)[0])
-        choice = voting.LEFT if trial.left == tuple(own) else voting.RIGHT
-        assert voting.vote(service.state, pair, voter, trial.item, choice)
-        assert not voting.vote(service.state, pair, voter, trial.item, choice)
-    test = voting.result(service.state, pair)
+        own = held.model.items.ids_of(held.neighbours.similar(row, votes.STRIP)[0])
+        choice = votes.LEFT if trial.left == tuple(own) else votes.RIGHT
+        assert votes.vote(service.state, pair, voter, trial.item, choice)
+        assert not votes.vote(service.state, pair, voter, trial.item, choice)
+    test = votes.result(service.state, pair)
     assert (test.wins, test.losses, test.ties) == (12, 0, 0)
 
 
 def test_what_cannot_be_judged_is_refused(service, pair):
-    trial = voting.next_trial(service.state, pair, "ann")
+    trial = votes.next_trial(service.state, pair, "ann")
     with pytest.raises(SettingError):
-        voting.vote(service.state, pair, "ann", trial.item, "both")
+        votes.vote(service.state, pair, "ann", trial.item, "both")
     with pytest.raises(UnknownId):
-        voting.vote(service.state, pair, "ann", "none of these", voting.LEFT)
+        votes.vote(service.state, pair, "ann", "none of these", votes.LEFT)
 
 
 def test_one_model_is_compared_with_popularity(tmp_path):
     settings = settings_of(tmp_path / "state", bundle(tmp_path / "one"))
     with client_of(settings) as client:
         service = client.app.state.service
-        (pair,) = voting.pairs_of(service.holder.held).values()
+        (pair,) = votes.pairs_of(service.holder.held).values()
         assert pair.name == "als|popularity"
-        assert voting.next_trial(service.state, pair, "ann") is not None
+        assert votes.next_trial(service.state, pair, "ann") is not None
         assert client.get("/compare").status_code == 200

@@ -81,7 +81,7 @@ def serve(
 ) -> None:
     """Serve models: an app to look and judge, an API for a product page."""
     _refuse_without_parts()
-    from alsolike.web.serving import serve as serve_
+    from alsolike.web.server import serve as serve_
     from alsolike.web.settings import Settings, places
 
     models = places([model, *others])
@@ -109,10 +109,10 @@ def serve(
 def swap(state: Path, model: Path, name: str | None) -> None:
     """Let a running service take another model: its state folder, and the new bundle."""
     _refuse_without_parts()
-    from alsolike.web.serving import SETTINGS_FILE
+    from alsolike.web.server import SETTINGS_FILE
+    from alsolike.web.serving.deploy import swap as swap_
+    from alsolike.web.serving.store import State
     from alsolike.web.settings import Settings
-    from alsolike.web.state import State
-    from alsolike.web.swapping import swap as swap_
 
     settings = Settings.from_file(state / SETTINGS_FILE)
     with State(settings.state) as kept:
@@ -136,7 +136,7 @@ def likes(state: Path, to: Path | None, told: Path | None) -> None:
     """
     from alsolike.cli.files import write_rows
     from alsolike.storage.atomic import refuse_overlap
-    from alsolike.web.live_likes import live_likes, state_at
+    from alsolike.web.serving.live_likes import live_likes, state_at
 
     if to is not None and told is not None:
         raise click.UsageError("Give --to to take likes out, or --forget when a model has them.")
@@ -163,7 +163,7 @@ def _forget(state: Path, told: Path) -> None:
     """Let a service forget the likes of a file that `likes` wrote."""
     from alsolike.data.merge import to_table
     from alsolike.data.reading.read import read
-    from alsolike.web.state import State
+    from alsolike.web.serving.store import State
 
     found, _ = read(
         told,

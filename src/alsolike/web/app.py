@@ -11,20 +11,22 @@ from fastapi import FastAPI
 from threadpoolctl import ThreadpoolController
 
 import alsolike
-from alsolike.web import api, likes, operating, pages
-from alsolike.web.guarding import guarded
-from alsolike.web.holding import Holder
-from alsolike.web.metrics import Metrics
-from alsolike.web.quick import Quick
+from alsolike.web.api import admin, likes
+from alsolike.web.api import routes as api
+from alsolike.web.api.fast_path import Quick
+from alsolike.web.edge.guard import guarded
+from alsolike.web.errors import install
+from alsolike.web.monitoring.metrics import Metrics
+from alsolike.web.pages import routes as pages
+from alsolike.web.pages.base import problem_page
 from alsolike.web.service import Service
+from alsolike.web.serving.deploy import prepare
+from alsolike.web.serving.registry import Holder
+from alsolike.web.serving.store import State
 from alsolike.web.settings import Settings
-from alsolike.web.state import State
-from alsolike.web.statuses import install
-from alsolike.web.swapping import prepare
-from alsolike.web.visiting import problem_page
 
 # All addresses of the service, but for the two that the guard answers by itself.
-ROUTERS = (api.router, likes.router, operating.router, pages.router)
+ROUTERS = (api.router, likes.router, admin.router, pages.router)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from alsolike.web.holding import Holder
-from alsolike.web.metrics import Metrics
-from alsolike.web.quick import Shelves
+from alsolike.web.api.fast_path import Shelves
+from alsolike.web.monitoring.metrics import Metrics
+from alsolike.web.serving.registry import Holder
+from alsolike.web.serving.store import State
 from alsolike.web.settings import Settings
-from alsolike.web.state import State
 
 
 @dataclass

@@ -1,0 +1,132 @@
+"""What those who run a service ask: another model, health, and the documentation of the API."""
+
+import hmac
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from alsolike.errors import AlsolikeError, UnknownId
+from alsolike.web.api import reference, schemas
+from alsolike.web.errors import Forbidden, Starting
+from alsolike.web.pages.base import at, page
+from alsolike.web.query_parameters import CheckedRoute
+from alsolike.web.service import service_of
+from alsolike.web.serving.deploy import swap
+from alsolike.web.serving.registry import Held
+from alsolike.web.serving.similar_items import popular_rows
+from alsolike.web.settings import Settings
+
+_EXAMPLES = 100
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
+
+router = APIRouter(responses=schemas.REFUSALS, route_class=CheckedRoute)
+
+
+@router.post(
+    "/api/v1/model/swap",
+    response_model=schemas.SwapAnswer,
+    responses={409: {"model": schemas.Refused}},
+)
+def swap_model(
+    request: Request,
+    body: schemas.Swap,
+    authorization: Annotated[str, Header(max_length=1000)] = "",
+) -> dict[str, Any]:
+    """Let a slot serve another bundle; it is checked first, and nothing changes where it fails."""
+    service = service_of(request)
+    settings: Settings = service.settings
+    expected = settings.swap_token
+    if expected is None:
+        raise Forbidden("The service was started without a swap token, so this is closed.")
+    shown = f"Bearer {expected}".encode()
+    if not hmac.compare_digest(authorization.encode("utf-8"), shown):
+        raise Forbidden("The swap token expected, as in: Authorization: Bearer TOKEN.")
+    place = settings.place(body.model or settings.default)
+    folder = place.folder if body.bundle is None else _bundle(settings, body.bundle)
+    try:
+        done = swap(settings, service.state, place.name, folder)
+    except AlsolikeError:
+        service.metrics.count("swaps", result="refused")
+        raise
+    service.metrics.count("swaps", result="same" if done.version == done.before else "done")
+    service.holder.follow()
+    return {
+        "name": done.name,
+        "version": done.version,
+        "before": done.before,
+        "seconds": done.seconds,
+    }
+
+
+@router.get("/healthz", response_model=schemas.Health)
+async def alive(request: Request) -> dict[str, Any]:
+    """Say that the process answers."""
+    return _health(request)
+
+
+@router.get("/readyz", response_model=schemas.Health)
+async def ready(request: Request) -> dict[str, Any]:
+    """Say which models are served, once all workers have come; and what could not be loaded."""
+    service = service_of(request)
+    if not service.has_begun:
+        raise Starting(
+            f"{service.metrics.serving()} of {service.settings.workers} workers have started."
+        )
+    return _health(request)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def description(request: Request) -> Response:
+    """Answer with the description of the API, for programs."""
+    described = request.app.openapi()
+    root = request.scope.get("root_path", "").rstrip("/")
+    return JSONResponse(described | ({"servers": [{"url": root}]} if root else {}))
+
+
+@at("/docs")
+def documentation(request: Request) -> Response:
+    """Show what the API can be asked, drawn from its own description."""
+    settings: Settings = service_of(request).settings
+    described = request.app.openapi()
+    return page(
+        request,
+        "documentation.html",
+        questions=reference.questions(described),
+        shapes=reference.shapes(described),
+        base=str(request.base_url).rstrip("/"),
+        item=_plain_id(service_of(request).holder.of(None)),
+        most_k=settings.most_k,
+        most_bytes=settings.most_bytes,
+        rate=settings.rate,
+        burst=settings.burst,
+    )
+
+
+def _plain_id(held: Held) -> str:
+    """Return the id of a much liked item that can be typed as it is, or a word in its place."""
+    ids = (held.model.items.id_of(row) for row in popular_rows(held, _EXAMPLES))
+    return next((one for one in ids if _PLAIN.fullmatch(one)), "ITEM")
+
+
+def _health(request: Request) -> dict[str, Any]:
+    holder = service_of(request).holder
+    return {
+        "ready": True,
+        "models": {name: held.version for name, held in holder.held.items()},
+        "failures": dict(holder.failures),
+    }
+
+
+def _bundle(settings: Settings, name: str) -> Path:
+    """Return the folder of that name among those there are; no text becomes a path here."""
+    if settings.bundles is None:
+        raise Forbidden("The service was started without --bundles, so it takes no names.")
+    for entry in sorted(settings.bundles.iterdir()):
+        if entry.name == name and entry.is_dir() and not entry.is_symlink():
+            inner = entry / "model"
+            return inner if inner.is_dir() else entry
+    raise UnknownId(f"There is no bundle called {name[:200]!r}.")

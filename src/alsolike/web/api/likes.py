@@ -1,0 +1,144 @@
+"""Likes that programs tell the service: kept, whether a model knows the item or not; taken back."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+
+from alsolike.models.als.normal_equations import checked_values
+from alsolike.web.api import schemas
+from alsolike.web.api.path_ids import OutsideRoute
+from alsolike.web.api.routes import Asked, OutsideId, Slot, distinct, held_of
+from alsolike.web.errors import InTrainingData
+from alsolike.web.service import service_of
+from alsolike.web.serving import queries
+from alsolike.web.serving.registry import Held
+from alsolike.web.serving.user_queries import taste_of
+
+_MOST_HINTS = 10  # of names given in place of ids; each is a search
+
+Unknown = Annotated[
+    Literal["keep", "refuse"],
+    Query(
+        description="what becomes of items that the model does not know: their likes are kept for "
+        "the next model, or the whole batch is refused"
+    ),
+]
+
+router = APIRouter(responses=schemas.REFUSALS, route_class=OutsideRoute)
+
+
+@router.post("/api/v1/users/{user_id:outside}/likes", response_model=schemas.Kept, status_code=201)
+def like(
+    request: Request,
+    user_id: OutsideId,
+    body: schemas.Likes,
+    unknown: Unknown = "keep",
+    slot: Slot = None,
+) -> dict[str, Any]:
+    """Keep likes of a user; they are on disk when this answers, and count from the next answer.
+
+    Likes of items that the model does not know are kept, too, and count as soon as a model knows
+    them.
+    """
+    return _keep(request, user_id, body, unknown, slot)
+
+
+@router.post("/api/v1/likes", response_model=schemas.Kept, status_code=201)
+def like_by_query(
+    request: Request,
+    user: Asked,
+    body: schemas.Likes,
+    unknown: Unknown = "keep",
+    slot: Slot = None,
+) -> dict[str, Any]:
+    """Keep likes of a user, whatever the id."""
+    return _keep(request, user, body, unknown, slot)
+
+
+@router.delete(
+    "/api/v1/users/{user_id:outside}/likes/{item_id:outside}",
+    response_model=schemas.TakenBack,
+    responses={409: {"model": schemas.Refused}},
+)
+def take_like_back(
+    request: Request, user_id: OutsideId, item_id: OutsideId, slot: Slot = None
+) -> dict[str, Any]:
+    """Take back a like that the service was told; it counts no more from the next answer on.
+
+    Asking again changes nothing. A like of the training data cannot be taken back here (409).
+    """
+    return _take_back(request, user_id, item_id, slot)
+
+
+@router.delete(
+    "/api/v1/likes",
+    response_model=schemas.TakenBack,
+    responses={409: {"model": schemas.Refused}},
+)
+def take_like_back_by_query(
+    request: Request, user: Asked, item: Asked, slot: Slot = None
+) -> dict[str, Any]:
+    """Take back a like that the service was told, whatever the ids."""
+    return _take_back(request, user, item, slot)
+
+
+def _keep(
+    request: Request, user: str, body: schemas.Likes, unknown: str, slot: str | None
+) -> dict[str, Any]:
+    held, likes = held_of(request, slot), distinct(body.likes)
+    checked_values(list(likes.values()), len(likes))
+    not_known = [item for item in likes if held.model.items.find(item) is None]
+    if not_known and unknown == "refuse":
+        queries.row_of(held, not_known[0])  # which raises, and says what may be meant
+    service = service_of(request)
+    service.state.add_likes(user, likes)
+    service.metrics.count("likes", len(likes))
+    hints = {item: queries.hint_of(held, item) for item in not_known[:_MOST_HINTS]}
+    return {
+        "model": queries.source_of(held),
+        "user": user,
+        "kept": len(likes),
+        "unknown_items": not_known,
+        "hints": [f"{item!r}: {hint}" for item, hint in hints.items() if hint],
+        **_standing(request, held, user),
+    }
+
+
+def _take_back(request: Request, user: str, item: str, slot: str | None) -> dict[str, Any]:
+    held, service = held_of(request, slot), service_of(request)
+    trained = _is_trained(held, user, item)
+    done = service.state.take_back(user, item)
+    if not done and trained:
+        raise InTrainingData(
+            f"Model {held.name!r} was trained on this like, and the service takes back only what "
+            "it was told. Take the like out of the training data, train anew and swap."
+        )
+    service.metrics.count("likes_taken_back", int(done))
+    return {
+        "model": queries.source_of(held),
+        "user": user,
+        "item": item,
+        "taken_back": done,
+        "in_training": trained,
+        **_standing(request, held, user),
+    }
+
+
+def _standing(request: Request, held: Held, user: str) -> dict[str, int]:
+    """Return how many live likes of a user count with a model, and how many do not."""
+    taste = taste_of(held, user, service_of(request).state.likes_of(user))
+    return {"live_likes": len(taste.live), "ignored_likes": taste.ignored}
+
+
+def _is_trained(held: Held, user: str, item: str) -> bool | None:
+    """Tell whether a model was trained on a like; None where it was saved without its history."""
+    model = held.model
+    row, column = model.users.find(user), model.items.find(item)
+    if row is None or column is None:
+        return False
+    if model.history is None:
+        return None
+    likes = model.history.user_items
+    stored = likes.indices[likes.indptr[row] : likes.indptr[row + 1]]
+    return bool((stored == column).any())

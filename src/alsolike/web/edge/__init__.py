@@ -1,0 +1,1 @@
+"""Middlewares: what every request passes before the application."""

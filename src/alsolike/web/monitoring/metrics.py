@@ -1,0 +1,213 @@
+"""What `/metrics` says: counts and times of all workers of one service, added up.
+
+Each worker counts in a file of its own (`tallies`), so that counting takes no lock of another
+process and whoever is asked can add up all of them. The text is made by prometheus_client.
+
+References
+----------
+.. [1] https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+import bisect
+import json
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from alsolike.web.monitoring.counters import MOST_BYTES, Tallies, Tally, read
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# Each counter with its help and the labels that it is split by.
+COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "requests": ("Requests that were answered.", ("method", "route", "status")),
+    "refused": ("Requests that the guard refused, by its reason.", ("reason",)),
+    "likes": ("Likes that visitors added.", ()),
+    "likes_taken_back": ("Likes that visitors took back.", ()),
+    "votes": ("Votes that visitors cast.", ()),
+    "swaps": ("New versions asked for, by what became of them.", ("result",)),
+    "failed_loads": ("Times a worker could not load a version served.", ("slot",)),
+    "lost_log_lines": ("Lines that the access log did not take.", ()),
+}
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, math.inf)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER = "other"
+
+_TIMES, _MODEL = "seconds", "model"  # the first words of names beside those of the counters
+_MOST_LABEL = 80  # characters of a label's value; in ASCII and with two others it fits in a name
+
+
+class Metrics:
+    """Count what this worker does; tell what all of them did.
+
+    Parameters
+    ----------
+    folder : Path
+        Shared by the workers of one service.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> metrics = Metrics(Path(folder.name))
+    >>> metrics.answered("GET", "/items/{item_id}", 200, 0.0007)
+    >>> metrics.count("likes", 3)
+    >>> metrics.serves({"als": "5f0c"})
+    >>> told = metrics.exposition().decode("ascii")
+    >>> [line for line in told.splitlines() if line.startswith(("alsolike_likes_t", "alsolike_mo"))]
+    ['alsolike_likes_total 3.0',
+     'alsolike_likes_taken_back_total 0.0',
+     'alsolike_model_workers{slot="als",version="5f0c"} 1.0']
+    >>> metrics.close(); folder.cleanup()
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._tallies = Tallies(folder)
+        self._lock = threading.Lock()  # likes and swaps are counted from other threads
+        self._routes: dict[str, tuple[int, ...]] = {}
+        self._answers: dict[tuple[str, str, int], int] = {}
+        for name in self._tallies.names:  # what a dead worker served is served no more
+            if json.loads(name)[0] == _MODEL:
+                self._tallies.drop(name)
+        for name, (_, labels) in COUNTERS.items():
+            if not labels:
+                self.count(name, 0)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request.
+
+        Parameters
+        ----------
+        method, route : str
+            The verb, and the template of the address, such as "/items/{item_id}": there must be
+            few of them.
+        status : int
+        seconds : float
+            From its headers to the end of the answer.
+        """
+        asked = (method, route, status)
+        with self._lock:
+            place = self._answers.get(asked)
+            if place is None:
+                known = method if method in METHODS else OTHER
+                place = self._place("requests", known, route, str(status))
+                self._answers[asked if known is method else (known, route, status)] = place
+            self._tallies.add(place, 1)
+            times = self._routes.get(route)
+            if times is None:
+                bounds = [*map(_bound, BUCKETS), "sum"]
+                times = tuple(self._place(_TIMES, route, bound) for bound in bounds)
+                self._routes[route] = times
+            self._tallies.add(times[bisect.bisect_left(BUCKETS, seconds)], 1)
+            self._tallies.add(times[-1], seconds)
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add to one of `COUNTERS`, which says the labels that must be given.
+
+        Raises
+        ------
+        KeyError
+            There is no such counter, or a label is missing.
+        """
+        values = [labels[label] for label in COUNTERS[name][1]]
+        with self._lock:
+            self._tallies.add(self._place(name, *values), amount)
+
+    def serves(self, versions: Mapping[str, str]) -> None:
+        """Say which version of each slot this worker answers with, by slot."""
+        now = {_name(_MODEL, slot, version) for slot, version in versions.items()}
+        with self._lock:
+            before = {name for name in self._tallies.names if json.loads(name)[0] == _MODEL}
+            for name in before - now:
+                self._tallies.drop(name)
+            for name in now - before:
+                self._tallies.add(self._tallies.place(name), 1)
+
+    def serving(self) -> int:
+        """Return how many living workers serve a model."""
+        return sum(
+            tally.lives and any(json.loads(name)[0] == _MODEL for name in tally.numbers)
+            for tally in read(self._folder)
+        )
+
+    def exposition(self) -> bytes:
+        """Return the text of `/metrics`, about all workers."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collector(lambda: _families(list(read(self._folder)))))
+        return generate_latest(registry)
+
+    def close(self) -> None:
+        """Let go of the file; what was counted stays and the next worker counts on."""
+        with self._lock:
+            self._tallies.close()
+
+    def _place(self, *words: str) -> int:
+        return self._tallies.place(_name(*words))
+
+
+class _Collector:
+    """What a registry asks for families."""
+
+    def __init__(self, collect: Callable[[], Iterator[Metric]]) -> None:
+        self.collect = collect
+
+
+def _name(*words: str) -> str:
+    """Return the name under which something is counted; long words are cut."""
+    # Lone surrogates are no text that an exposition could carry.
+    texts = [word[:_MOST_LABEL].encode("utf-8", "replace").decode("utf-8") for word in words]
+    name = json.dumps(texts)
+    if len(name) > MOST_BYTES:  # many characters that JSON escapes
+        name = json.dumps([ascii(text)[1:-1][: _MOST_LABEL // 2] for text in texts])
+    return name
+
+
+def _bound(bucket: float) -> str:
+    return "+Inf" if bucket == math.inf else repr(bucket)
+
+
+def _families(tallies: list[Tally]) -> Iterator[Metric]:
+    """Yield all metrics; numbers of the dead are counted, what they serve is not."""
+    sums: dict[tuple[str, ...], float] = {}
+    for tally in tallies:
+        for name, number in tally.numbers.items():
+            words = tuple(json.loads(name))
+            if words[0] != _MODEL or tally.lives:
+                sums[words] = sums.get(words, 0.0) + number
+    for name, (about, labels) in COUNTERS.items():
+        family = CounterMetricFamily(f"alsolike_{name}", about, labels=labels)
+        for words in sorted(words for words in sums if words[0] == name):
+            family.add_metric(words[1:], sums[words])
+        yield family
+    yield _times(sums)
+    models = GaugeMetricFamily(
+        "alsolike_model_workers",
+        "Workers that answer with this version.",
+        labels=("slot", "version"),
+    )
+    for words in sorted(words for words in sums if words[0] == _MODEL):
+        models.add_metric(words[1:], sums[words])
+    yield models
+    living = sum(tally.lives for tally in tallies)
+    yield GaugeMetricFamily("alsolike_workers", "Workers that live.", value=living)
+
+
+def _times(sums: Mapping[tuple[str, ...], float]) -> Metric:
+    family = HistogramMetricFamily(
+        "alsolike_request_seconds",
+        "Seconds from headers to the end of the answer.",
+        labels=("route",),
+    )
+    for route in sorted({words[1] for words in sums if words[0] == _TIMES}):
+        total, buckets = 0.0, []
+        for bound in map(_bound, BUCKETS):
+            total += sums.get((_TIMES, route, bound), 0.0)
+            buckets.append((bound, total))
+        family.add_metric((route,), buckets, sum_value=sums.get((_TIMES, route, "sum"), 0.0))
+    return family

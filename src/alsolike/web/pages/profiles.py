@@ -1,0 +1,183 @@
+"""What somebody likes, what is recommended for that, and which likes carry each score."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from alsolike.errors import FitError, SettingError
+from alsolike.models.base import Basis, Doubles, Explains, Indices
+from alsolike.recommending.explain import carried
+from alsolike.recommending.fallback import Found
+from alsolike.recommending.shared import Mask
+from alsolike.views.page import clean
+from alsolike.web.serving import user_queries
+from alsolike.web.serving.item_cards import Face, face_of
+from alsolike.web.serving.registry import Held
+from alsolike.web.serving.user_queries import Taste
+
+_CARRIERS = 3
+_DIGITS = 3
+
+
+@dataclass(frozen=True)
+class Like:
+    """One like on a page.
+
+    Parameters
+    ----------
+    face : Face
+    value : float
+    live : bool
+        Told to the service, not in the training data.
+    """
+
+    face: Face
+    value: float
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """How much of a score one like carries, as it is printed."""
+
+    face: Face
+    share: str
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A recommended item; ``score`` is the sum of what the carriers and ``rest`` print.
+
+    Parameters
+    ----------
+    face : Face
+    score : str
+        Nothing where it is listed by popularity.
+    carriers : tuple of Carrier
+        The likes that carry most, the largest first.
+    rest, others : str, int
+        What is left, and the likes that carry it.
+    fills : bool
+        Whether it is listed by popularity below what the model has a reason for.
+    """
+
+    face: Face
+    score: str = ""
+    carriers: tuple[Carrier, ...] = ()
+    rest: str = ""
+    others: int = 0
+    fills: bool = False
+
+
+def likes_shown(held: Held, taste: Taste, *, most: int) -> list[Like]:
+    """Return the likes of a user, new ones first, then by value; at most so many."""
+    order = sorted(taste.values, key=lambda row: (row not in taste.live, -taste.values[row], row))
+    return [Like(face_of(held, row), taste.values[row], row in taste.live) for row in order[:most]]
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """What is recommended, best first.
+
+    Parameters
+    ----------
+    entries : list of Suggestion
+    basis : {"model", "popularity"}
+        How the first was found, see `alsolike.recommending.fallback`.
+    fault : str
+        Why there are none.
+    """
+
+    entries: list[Suggestion]
+    basis: Basis = "model"
+    fault: str = ""
+
+
+def suggestions_for(held: Held, taste: Taste, *, k: int) -> Suggested:
+    """Return what is recommended to a user, as the API does.
+
+    Raises
+    ------
+    FitError
+        The user's equations have no unique solution.
+    Unable
+        The user's likes would have to be folded in, and the model folds nobody in.
+    """
+    return _explained(held, taste.values, user_queries.listed(held, taste, k, _all(held)))
+
+
+def picked_for(held: Held, values: Mapping[int, float], *, k: int) -> Suggested:
+    """Return what is recommended for these likes (rows and values), by fold-in.
+
+    Raises
+    ------
+    FitError, Unable
+        As in `suggestions_for`.
+    """
+    return _explained(held, values, user_queries.listed_for(held, values, k, _all(held)))
+
+
+def or_fault(ask: Callable[[], Suggested]) -> Suggested:
+    """Return what is suggested, or nothing and a text that says why."""
+    try:
+        return ask()
+    except (FitError, SettingError) as error:
+        return Suggested([], fault=clean(str(error)))
+
+
+def _all(held: Held) -> Mask:
+    return np.ones(len(held.model.items), dtype=bool)
+
+
+def _explained(held: Held, values: Mapping[int, float], found: Found) -> Suggested:
+    model, n_known = held.model, int(np.count_nonzero(~found.popular))
+    rows = found.rows[:n_known]
+    if not values or not isinstance(model, Explains):
+        by_model = [
+            Suggestion(face_of(held, row), _printed(_units(score)))
+            for row, score in zip(rows.tolist(), found.scores.tolist(), strict=False)
+        ]
+    else:
+        likes = np.fromiter(values, dtype=np.int32, count=len(values))
+        amounts = np.array(list(values.values()), dtype=np.float32)
+        shares = carried(model, likes, amounts, rows).parts if n_known else ()
+        by_model = [
+            _suggestion(held, row, likes, of_one)
+            for row, of_one in zip(rows.tolist(), shares, strict=True)
+        ]
+    more = [
+        Suggestion(face_of(held, row), fills=n_known > 0) for row in found.rows[n_known:].tolist()
+    ]
+    return Suggested([*by_model, *more], found.basis)
+
+
+def _suggestion(held: Held, answer: int, rows: Indices, shares: Doubles) -> Suggestion:
+    """Round a score and its parts so that what is printed adds up to what is printed."""
+    score = _units(shares.sum())
+    largest = np.lexsort((rows, -shares))[:_CARRIERS]
+    carriers = {int(rows[place]): _units(shares[place]) for place in largest}
+    carriers = {row: units for row, units in carriers.items() if units > 0}
+    rest, others = score - sum(carriers.values()), len(rows) - len(carriers)
+    if carriers and not others:
+        # Nobody else is there to take what rounding left over.
+        carriers[next(iter(carriers))] += rest
+    return Suggestion(
+        face=face_of(held, answer),
+        score=_printed(score),
+        carriers=tuple(
+            Carrier(face_of(held, row), _printed(units)) for row, units in carriers.items()
+        ),
+        rest=_printed(rest),
+        others=others,
+    )
+
+
+def _units(value: float | np.floating[Any]) -> int:
+    """Return a score in units of the last digit that is printed."""
+    return int(np.rint(float(value) * 10**_DIGITS))
+
+
+def _printed(units: int) -> str:
+    return f"{units / 10**_DIGITS:.{_DIGITS}f}".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,106 @@
+"""What lies beside a bundle, for pages: the run's report and its leaderboard."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from alsolike.views.page import clean, finite
+from alsolike.web.serving.registry import Held
+
+REPORT = "report.html"
+LEADERBOARD = "leaderboard.csv"
+
+_MOST_ROWS = 500
+_MOST_COLUMNS = 40
+_MOST_OF_A_CELL = 80
+
+# The report brings its own policy, by hashes. In a sandbox it is of no origin: whatever somebody
+# wrote into the file, its scripts cannot ask this service in the visitor's name.
+_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data: https: http:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Board:
+    """A leaderboard as a page shows it.
+
+    Parameters
+    ----------
+    columns : tuple of str
+    rows : tuple of tuple of str
+    left_out : int
+        Rows below those.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left_out: int
+
+
+def shown(held: Held) -> dict[str, Any]:
+    """Return what the page on models says of one; texts are cleaned."""
+    manifest = held.manifest
+    return {
+        "name": held.name,
+        "version": held.version,
+        "manifest": manifest,
+        "metrics": {clean(label): _plain(value) for label, value in manifest.metrics.items()},
+        "settings": {clean(label): _plain(value) for label, value in _flat(manifest.settings)},
+        "has_report": (held.aside / REPORT).is_file(),
+        "has_leaderboard": (held.aside / LEADERBOARD).is_file(),
+    }
+
+
+def report(held: Held) -> Response | None:
+    """Return the run's report, unable to act on this service; None where there is none."""
+    try:
+        content = (held.aside / REPORT).read_bytes()
+    except OSError:
+        return None
+    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
+    return Response(content, media_type="text/html; charset=utf-8", headers=headers)
+
+
+def leaderboard(held: Held) -> Board | None:
+    """Return the run's leaderboard; None where there is none that can be read."""
+    try:
+        text = (held.aside / LEADERBOARD).read_text(encoding="utf-8-sig")
+        head, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    except (OSError, ValueError, csv.Error):
+        return None
+    return Board(
+        columns=tuple(_cell(name.replace("_", " ")) for name in head[:_MOST_COLUMNS]),
+        rows=tuple(tuple(map(_cell, row[:_MOST_COLUMNS])) for row in rows[:_MOST_ROWS]),
+        left_out=max(len(rows) - _MOST_ROWS, 0),
+    )
+
+
+def _cell(text: str) -> str:
+    """Return a cell for reading: whole numbers without a point, others with four digits."""
+    try:
+        number = finite(text)
+    except ValueError:
+        return clean(text, most=_MOST_OF_A_CELL)
+    if number is None:
+        return ""
+    return f"{number:z.0f}" if number.is_integer() and abs(number) < 1e15 else f"{number:.4g}"
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield labels and values; of models within a model, each with the name of that one before."""
+    for label, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{label}: ")
+        else:
+            yield f"{before}{label}", value
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, (bool, int, float)) else clean(str(value))

@@ -1,0 +1,224 @@
+"""The app's pages: what a person looks at. What stands on them comes from the rooms beside."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alsolike.recommending.shared import MIN_COUNT
+from alsolike.views.page import clean, web_origin
+from alsolike.web.pages import compare, map, profiles, reports, try_it
+from alsolike.web.pages.base import (
+    FOREVER,
+    answered_by,
+    at,
+    away,
+    choices,
+    gone,
+    held_at_version,
+    held_of,
+    in_eyes_of,
+    missing,
+    outside_id,
+    page,
+    query_of,
+    router,
+    row_of,
+)
+from alsolike.web.service import service_of
+from alsolike.web.serving import queries
+from alsolike.web.serving.item_cards import Face, address, face_of, picture_content, text_of
+from alsolike.web.serving.registry import Held
+from alsolike.web.serving.similar_items import popular_rows, strips_of
+from alsolike.web.serving.user_queries import taste_of
+from alsolike.web.templating import static_route
+
+__all__ = ["charts", "judging", "router", "trying"]
+
+STRIP = 10
+_POPULAR = 24
+_FOUND = 40
+_HISTORY = 200
+_SHORT = 32
+_DRAWS = 32
+_AN_HOUR = "private, max-age=3600"
+
+# A drawing (SVG) opened by itself could run what is in it; in a sandbox it is of no origin.
+_PICTURE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+router.routes.append(static_route())
+
+
+@dataclass(frozen=True)
+class Way:
+    """A link that leads elsewhere; its address is on the web."""
+
+    address: str
+    words: str
+
+
+@at("/", once=("q", "model"))
+def start(request: Request) -> Response:
+    """Search, and the most liked items."""
+    held = held_of(request)
+    query = query_of(request)
+    found = _faces(held, held.index.find(query, limit=_FOUND)) if query else []
+    if len(found) == 1 and web_origin(query) is not None:
+        return away(found[0].address)  # whoever pastes a link means that very item
+    history = held.model.history
+    return page(
+        request,
+        "start.html",
+        query=clean(query),
+        found=found,
+        popular=[] if query else _faces(held, popular_rows(held, _POPULAR)),
+        n_items=len(held.model.items),
+        n_users=len(held.model.users),
+        n_likes=0 if history is None else history.user_items.nnz,
+    )
+
+
+@at("/random", once=("model",))
+def anything(request: Request) -> Response:
+    """Lead to an item, to one with neighbours if such is found soon."""
+    model = held_of(request).model
+    if not len(model.items):
+        return missing(request, "item", "This model knows no items.")
+    for _ in range(_DRAWS):
+        row = secrets.randbelow(len(model.items))
+        if model.item_counts[row] >= MIN_COUNT:
+            break
+    return away(address("item", model.items.id_of(row)))
+
+
+@at("/item", "/items/{outside_id:outside}", once=("id",))
+def item(request: Request) -> Response:
+    """Show one item, and what each model shows beside it."""
+    service = service_of(request)
+    models = service.holder.held
+    wanted = outside_id(request)
+    known = ((one, one.model.items.find(wanted)) for one in models.values())
+    held, row = next(((one, row) for one, row in known if row is not None), (None, None))
+    if held is None or row is None:
+        hint = queries.hint_of(service.holder.of(None), wanted) if wanted else ""
+        return missing(
+            request, "item", f"No model here knows an item with the id {wanted!r}. {hint}".strip()
+        )
+    face = face_of(answered_by(request, held), row)
+    # Pages of one model ask the default one, which need not know this item.
+    model = None if held is service.holder.of(None) else held.name
+    return page(
+        request,
+        "item.html",
+        face=face,
+        short_name=clean(face.name, most=_SHORT),
+        ways=list(_ways_out(held, row)),
+        strips=strips_of(models, wanted, k=STRIP),
+        try_address=try_it.address_with([wanted], model),
+        map_of_item=in_eyes_of(model, _on_map(wanted)) if held.has_map else "",
+    )
+
+
+@at("/user", "/users/{outside_id:outside}", once=("id", "model"))
+def user(request: Request) -> Response:
+    """Show what a user likes, what is recommended, and why."""
+    service = service_of(request)
+    held = held_of(request)
+    wanted = outside_id(request)
+    if not wanted:
+        return _any_user(request, held)
+    if "model" not in request.query_params and wanted not in held.model.users:
+        knowing = (one for one in service.holder.held.values() if wanted in one.model.users)
+        held = answered_by(request, next(knowing, held))
+    taste = taste_of(held, wanted, service.state.likes_of(wanted))
+    if not taste.known and not taste.values and not taste.ignored:
+        why = f"Model {held.name} knows no user {wanted!r}, nor any like of it."
+        return missing(request, "user", why)
+    suggested = profiles.or_fault(lambda: profiles.suggestions_for(held, taste, k=STRIP))
+    return page(
+        request,
+        "user.html",
+        user=clean(wanted, most=120),
+        taste=taste,
+        history=profiles.likes_shown(held, taste, most=_HISTORY),
+        with_history=held.model.history is not None,
+        folds_in=held.folds_in,
+        lists_by_likes=held.lists_by_likes,
+        counted=any(value != 1 for value in taste.values.values()),
+        dislikes=any(value < 0 for value in taste.values.values()),
+        likes_any=any(value > 0 for value in taste.values.values()),
+        suggestions=suggested.entries,
+        basis=suggested.basis,
+        fault=suggested.fault,
+        chosen=held.name,
+        models=choices(request, address("user", wanted)),
+    )
+
+
+@at("/pictures/{model}/{version}/{row}")
+def picture(request: Request) -> Response:
+    """Answer with a picture from the item table."""
+    held = held_at_version(request)
+    row = None if held is None else row_of(request.path_params["row"], held)
+    found = None if held is None or row is None else picture_content(held, row)
+    if found is None:
+        return gone()
+    kind, content = found
+    # A file may change, what the version of a model holds does not.
+    kept = _AN_HOUR if held is not None and held.pictures else FOREVER
+    headers = {"Cache-Control": kept, "Content-Security-Policy": _PICTURE_POLICY}
+    return Response(content, media_type=kind, headers=headers)
+
+
+@at("/about")
+def about(request: Request) -> Response:
+    """Show what each model is."""
+    models = service_of(request).holder.held.values()
+    return page(request, "about.html", models=[reports.shown(held) for held in models])
+
+
+@at("/report", once=("model",))
+def report(request: Request) -> Response:
+    """Answer with the run's own report."""
+    found = reports.report(held_of(request))
+    return found or missing(request, "report", "None lay beside the model.")
+
+
+@at("/leaderboard", once=("model",))
+def leaderboard(request: Request) -> Response:
+    """Show the run's leaderboard."""
+    held = held_of(request)
+    board = reports.leaderboard(held)
+    if board is None:
+        return missing(request, "leaderboard", "None that can be read lay beside the model.")
+    return page(request, "leaderboard.html", held=held, board=board)
+
+
+def _faces(held: Held, rows: Iterable[int]) -> list[Face]:
+    return [face_of(held, row) for row in rows]
+
+
+def _on_map(item: str) -> str:
+    return f"/map?{urlencode({'item': item})}"
+
+
+def _any_user(request: Request, held: Held) -> Response:
+    """Return the page that asks for a user, with one drawn."""
+    users = held.model.users
+    some = address("user", users.id_of(secrets.randbelow(len(users)))) if len(users) else ""
+    return page(request, "users.html", some=some, n_users=len(users))
+
+
+def _ways_out(held: Held, row: int) -> Iterable[Way]:
+    """Yield links to the item's own page, and to a picture that is not loaded."""
+    link = text_of(held.model.catalogue, "links", row).strip()
+    host = web_origin(link)
+    if host is not None:
+        yield Way(link, clean(host.partition("://")[2], most=60))
+    image = text_of(held.model.catalogue, "images", row).strip()
+    origin = web_origin(image)
+    if origin is not None and origin not in held.image_origins:
+        yield Way(image, "its picture")

@@ -1,0 +1,104 @@
+"""Try it: a visitor picks items and sees what is recommended for them. Nothing is stored.
+
+The picks are kept in the URL, so that a page works without scripts and can be sent to others.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from alsolike.views.page import clean
+from alsolike.web.pages import profiles
+from alsolike.web.pages.base import (
+    at,
+    field_of,
+    held_of,
+    id_of_field,
+    in_eyes_of,
+    page,
+    query_of,
+)
+from alsolike.web.service import service_of
+from alsolike.web.serving.item_cards import Face, face_of
+from alsolike.web.serving.registry import Held
+from alsolike.web.serving.similar_items import popular_rows
+
+MOST_PICKS = 50
+
+_OFFERED = 10
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An item, and the address of this page with it picked, or with its pick undone."""
+
+    face: Face
+    address: str
+
+
+def address_with(items: Iterable[str], model: str | None = None) -> str:
+    """Return the address of the page with these ids picked, in the eyes of a model."""
+    query = urlencode([("item", one) for one in items])
+    return in_eyes_of(model, f"/try?{query}" if query else "/try")
+
+
+@at("/try", once=("q", "model"), often=("item", "picked"))
+def try_it(request: Request) -> Response:
+    """Recommend for the picks, and offer more to pick."""
+    held, model = held_of(request), request.query_params.get("model")
+    items = held.model.items
+    given = _given(request)
+    known = [row for one in given if (row := items.find(one)) is not None]
+    rows = known[:MOST_PICKS]
+    picked = [items.id_of(row) for row in rows]
+    query = query_of(request)
+    suggested = profiles.Suggested([])
+    if rows:
+        suggested = profiles.or_fault(
+            lambda: profiles.picked_for(held, dict.fromkeys(rows, 1.0), k=_OFFERED)
+        )
+    found = held.index.find(query, limit=_OFFERED) if query else []
+    return page(
+        request,
+        "try.html",
+        models=[(name, address_with(picked, name)) for name in service_of(request).holder.held],
+        chosen=held.name,
+        model=model,
+        begin=address_with([], model),
+        picks=[
+            Offer(face_of(held, row), address_with(_but(picked, row, held), model)) for row in rows
+        ],
+        carried=[field_of(one) for one in picked],
+        unknown=len(given) - len(known),
+        too_many=len(known) - len(rows),
+        query=clean(query),
+        found=_offers(held, (row for row in found if row not in rows), picked, model),
+        popular=[] if rows or query else _offers(held, popular_rows(held, _OFFERED), picked, model),
+        suggestions=suggested.entries,
+        basis=suggested.basis,
+        lists_by_likes=held.lists_by_likes,
+        adding={
+            one.face.id: address_with([*picked, one.face.id], model) for one in suggested.entries
+        },
+        fault=suggested.fault,
+    )
+
+
+def _given(request: Request) -> list[str]:
+    """Return the ids in the address, and those that the form added when something was sought."""
+    asked = request.query_params
+    carried = map(id_of_field, asked.getlist("picked"))
+    return list(dict.fromkeys([*asked.getlist("item"), *carried]))
+
+
+def _offers(held: Held, rows: Iterable[int], picked: list[str], model: str | None) -> list[Offer]:
+    ids = held.model.items.id_of
+    return [Offer(face_of(held, row), address_with([*picked, ids(row)], model)) for row in rows]
+
+
+def _but(picked: list[str], row: int, held: Held) -> list[str]:
+    undone = held.model.items.id_of(row)
+    return [one for one in picked if one != undone]

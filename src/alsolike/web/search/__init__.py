@@ -1,0 +1,1 @@
+"""Search items by name."""

@@ -1,0 +1,1 @@
+"""Hold, deploy and query the models that a service serves."""

@@ -1,0 +1,276 @@
+"""What a worker holds: each slot's model, mapped, with all that was prepared for asking it.
+
+A request takes its `Held` once and keeps it to its end. A swap puts another into the holder; the
+old one goes when the last request that has it is done.
+"""
+
+import asyncio
+import functools
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from alsolike.errors import AlsolikeError, BundleError
+from alsolike.models.base import FittedModel, FoldsIn, HasFactors, able
+from alsolike.models.bundle.io import describe, load
+from alsolike.models.bundle.manifest import Manifest
+from alsolike.recommending.co_likes import Likers
+from alsolike.recommending.fallback import MostLiked
+from alsolike.recommending.shared import Indices
+from alsolike.recommending.unknown_users import is_by_popularity
+from alsolike.suggestions import did_you_mean
+from alsolike.views.page import web_origin
+from alsolike.web.errors import UnknownModel
+from alsolike.web.monitoring.metrics import Metrics
+from alsolike.web.search import index as search
+from alsolike.web.serving import neighbour_cache
+from alsolike.web.serving.bundle_store import aside_of, copy_of, index_of, stock_of
+from alsolike.web.serving.item_map import Atlas, atlas
+from alsolike.web.serving.store import Served, State
+from alsolike.web.settings import Settings
+
+SECONDS_BETWEEN_LOOKS = 0.5
+LARGE = 4_000_000  # numbers looked at for one answer; with more, it is found beside the requests
+# A content policy is a header; browsers and proxies refuse headers of more than some kilobytes.
+MOST_IMAGE_ORIGINS = 50
+
+_LOOKS_BEFORE_RETRYING = 20
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """One model, ready to be asked.
+
+    Parameters
+    ----------
+    name : str
+        Of the slot.
+    version : str
+        SHA-256 of the bundle's manifest.
+    manifest : Manifest
+    model : FittedModel
+        Its arrays are mapped: all workers share one copy in memory.
+    neighbours : Stock
+    index : SearchIndex
+    image_origins : frozenset of str
+        Scheme and host of the pictures that pages may load from the web; empty unless the
+        settings allow it.
+    folder, aside : Path
+        The service's copy, and what lay beside the bundle.
+    likers : Likers or None
+        None where the model has no history.
+    pictures : Path or None
+        Folder within which pictures may be files.
+    """
+
+    name: str
+    version: str
+    manifest: Manifest
+    model: FittedModel
+    neighbours: neighbour_cache.Stock
+    index: search.SearchIndex
+    image_origins: frozenset[str]
+    folder: Path
+    aside: Path
+    likers: Likers | None
+    pictures: Path | None
+
+    @functools.cached_property
+    def folds_in(self) -> bool:
+        """Whether the model takes in likes of people whom it was not trained on."""
+        return isinstance(self.model, FoldsIn)
+
+    @property
+    def lists_by_likes(self) -> bool:
+        """Whether the model itself lists what most like, whoever asks."""
+        return is_by_popularity(self.model)
+
+    @functools.cached_property
+    def has_map(self) -> bool:
+        """Whether the items have directions, by which a map lays them out."""
+        return isinstance(self.model, HasFactors)
+
+    @functools.cached_property
+    def atlas(self) -> Atlas:
+        """The catalogue as a map, made when it is first asked for.
+
+        Raises
+        ------
+        Unable
+            The model has no factors.
+        FitError
+            An item's factors are not finite.
+        """
+        return atlas(able(self.model, HasFactors, "draw a map"))
+
+    @functools.cached_property
+    def most_liked(self) -> Indices:
+        """Rows of the items that somebody likes, the most liked first; of equals the lower row."""
+        return MostLiked.of(self.model).order
+
+    def is_quick(self, n_likes: int = 1) -> bool:
+        """Tell whether an answer for so many likes takes a moment, for which others can wait."""
+        return len(self.model.items) * (self.manifest.factors or n_likes) <= LARGE
+
+
+def hold(settings: Settings, name: str, version: str) -> Held:
+    """Map the copy of a version and make it ready.
+
+    Raises
+    ------
+    BundleError
+        The copy is missing or damaged.
+    WritingError
+        The search index cannot be written.
+    """
+    folder = copy_of(settings.state, version)
+    # Every byte was checked when the copy was made, and when the service started.
+    model = load(folder, check=False)
+    return Held(
+        name=name,
+        version=version,
+        manifest=describe(folder),
+        model=model,
+        neighbours=neighbour_cache.Stock(stock_of(settings.state, version), model),
+        index=_index(index_of(settings.state, version), model),
+        image_origins=_image_origins(model) if settings.remote_images else frozenset(),
+        folder=folder,
+        aside=aside_of(settings.state, version),
+        likers=None if model.history is None else Likers(model),
+        pictures=settings.pictures,
+    )
+
+
+class Holder:
+    """The models of one worker, in the order of the slots; follows what the state says is served.
+
+    Parameters
+    ----------
+    settings : Settings
+    state : State
+        Each slot of the settings must be served in it; see `alsolike.web.serving.deploy.prepare`.
+    metrics : Metrics
+        Told what this worker serves, and what it could not load.
+
+    Raises
+    ------
+    BundleError
+        A slot is not served, or its copy is missing or damaged.
+    """
+
+    def __init__(self, settings: Settings, state: State, metrics: Metrics) -> None:
+        self._settings, self._state, self._metrics = settings, state, metrics
+        self._number = -1
+        self._looks = 0
+        self.held: Mapping[str, Held] = MappingProxyType({})
+        self.failures: Mapping[str, str] = MappingProxyType({})
+        self.image_origins: frozenset[str] = frozenset()
+        self.follow()
+        for place in settings.models:
+            if place.name not in self.held:
+                raise BundleError(
+                    self.failures.get(place.name, f"Slot {place.name!r} serves nothing yet.")
+                )
+
+    def of(self, name: str | None, *, others: Iterable[str] = ()) -> Held:
+        """Return what slot `name` holds; None: the default slot.
+
+        `others` are the further names that are taken where it is asked.
+
+        Raises
+        ------
+        UnknownModel
+            There is no such slot.
+        """
+        wanted = self._settings.default if name is None else name
+        held = self.held.get(wanted)
+        if held is None:
+            known = [*self.held, *others]
+            raise UnknownModel(
+                f"No model is called {wanted!r} here. There are: {', '.join(known)}."
+                f"{did_you_mean(wanted, known)}"
+            )
+        return held
+
+    def follow(self) -> None:
+        """Take over what the state says; where that fails, keep what there is and say why."""
+        number = self._state.number()
+        served = {one.name: one for one in self._state.served()}
+        held, failures = dict(self.held), {}
+        for place in self._settings.models:
+            one = served.get(place.name)
+            if one is None or _version(held.get(one.name)) == one.version:
+                continue
+            try:
+                held[one.name] = hold(self._settings, one.name, one.version)
+            except (AlsolikeError, OSError, MemoryError) as error:
+                failures[one.name] = self._failure(one, error)
+        ordered = {
+            place.name: held[place.name] for place in self._settings.models if place.name in held
+        }
+        self.held, self.failures = MappingProxyType(ordered), MappingProxyType(failures)
+        self.image_origins = frozenset().union(*(one.image_origins for one in ordered.values()))
+        self._number = number
+        self._metrics.serves({name: one.version for name, one in ordered.items()})
+
+    async def watch(self) -> None:
+        """Follow the state until cancelled; a new model is loaded beside the requests."""
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            self._looks += 1
+            try:
+                if self._is_behind():
+                    await asyncio.to_thread(self.follow)
+                for held in self.held.values():
+                    held.neighbours.look()
+            except (AlsolikeError, OSError) as error:
+                _log.warning("What is served cannot be looked up: %s", error)
+
+    def _is_behind(self) -> bool:
+        if self._state.number() != self._number:
+            return True
+        return bool(self.failures) and self._looks % _LOOKS_BEFORE_RETRYING == 0
+
+    def _failure(self, one: Served, error: Exception) -> str:
+        message = f"Version {one.version} of {one.name!r} cannot be loaded: {error}"
+        if self.failures.get(one.name) != message:
+            _log.error("%s", message)
+            self._metrics.count("failed_loads", slot=one.name)
+        return message
+
+
+def _version(held: Held | None) -> str | None:
+    return None if held is None else held.version
+
+
+def _index(path: Path, model: FittedModel) -> search.SearchIndex:
+    """Open the search index of a version; build it where it is missing or damaged."""
+    try:
+        return search.SearchIndex.open(path)
+    except (AlsolikeError, OSError):
+        known = model.catalogue
+        names, links = (None, None) if known is None else (known.names, known.links)
+        search.build(path, model.items.ids, names, model.item_counts, links=links)
+    return search.SearchIndex.open(path)
+
+
+def _image_origins(model: FittedModel) -> frozenset[str]:
+    """Return the hosts of most of the pictures."""
+    images = None if model.catalogue is None else model.catalogue.images
+    counts: dict[str, int] = {}
+    for image in images or ():
+        origin = web_origin(image) if image[:4].lower() == "http" else None
+        if origin is not None:
+            counts[origin] = counts.get(origin, 0) + 1
+    most = sorted(counts, key=lambda origin: (-counts[origin], origin))
+    if len(most) > MOST_IMAGE_ORIGINS:
+        _log.warning(
+            "Pictures come from %d hosts; those of the %d with most of them are shown.",
+            len(most),
+            MOST_IMAGE_ORIGINS,
+        )
+    return frozenset(most[:MOST_IMAGE_ORIGINS])

@@ -1,0 +1,130 @@
+"""Strips of cards: what each model shows beside an item, and why."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from alsolike.errors import Unable
+from alsolike.models.base import Floats
+from alsolike.recommending.ranking.nearest import comparing
+from alsolike.recommending.shared import MIN_COUNT, why_no_neighbours
+from alsolike.views.page import clean
+from alsolike.web.serving.item_cards import Face, face_of
+from alsolike.web.serving.registry import Held
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One card of a strip.
+
+    Parameters
+    ----------
+    face : Face
+    score : str
+        How near it is in the model's eyes; nothing where the strip has no scores.
+    bar : int
+        The same as a part of the strip's bar, 0 to 100.
+    shared, likers : int or None
+        How many like both this item and the one asked for, of how many who like this one; None
+        where that is not known.
+    """
+
+    face: Face
+    score: str = ""
+    bar: int = 0
+    shared: int | None = None
+    likers: int | None = None
+
+
+@dataclass(frozen=True)
+class Strip:
+    """What one model shows, best first.
+
+    Parameters
+    ----------
+    title, about : str
+    entries : tuple of Entry
+    empty : str
+        What to say where there are no entries.
+    """
+
+    title: str
+    about: str
+    entries: tuple[Entry, ...]
+    empty: str = ""
+
+
+def strips_of(models: Mapping[str, Held], item: str, *, k: int) -> list[Strip]:
+    """Return a strip for each model, and one of the most liked items of the first model."""
+    strips = [_similar(held, item, k) for held in models.values()]
+    first = next(iter(models.values()))
+    row = first.model.items.find(item)
+    rows = popular_rows(first, k, without=() if row is None else (row,))
+    about = "The most liked items, whatever is asked for."
+    entries = tuple(_entry(first, row, int(other)) for other in rows)
+    return [*strips, Strip("popularity", about, entries, "Nobody likes any other item yet.")]
+
+
+def popular_rows(held: Held, k: int, *, without: Iterable[int] = ()) -> list[int]:
+    """Return the rows of the most liked items but some; of equals, those that stand first."""
+    left_out = set(without)
+    kept = (row for row in map(int, held.most_liked) if row not in left_out)
+    return list(itertools.islice(kept, k))
+
+
+def _similar(held: Held, item: str, k: int) -> Strip:
+    row = held.model.items.find(item)
+    if row is None:
+        return Strip(held.name, _about(held), (), "This model does not know the item.")
+    try:
+        model = comparing(held.model, "compare items")
+        rows, scores = held.neighbours.similar(row, k)
+    except Unable as error:
+        return Strip(held.name, "", (), clean(str(error)))
+    most = held.model.similarity.most
+    entries = tuple(
+        _entry(held, row, int(other), score_text(float(score), most), bar)
+        for other, score, bar in zip(rows, scores, _bars(held, scores), strict=True)
+    )
+    empty = "" if entries else why_no_neighbours(model, row, MIN_COUNT)
+    return Strip(held.name, _about(held), entries, empty)
+
+
+def _about(held: Held) -> str:
+    """Return what a strip's model is, where its name does not say it, and what the bars say."""
+    scale, factors, family = held.model.similarity, held.manifest.factors, held.manifest.family
+    # A slot keeps its name when it takes a model of another family.
+    what = [family] * (family != held.name) + [f"{factors} factors"] * bool(factors)
+    kind = f"{', '.join(what)}. " if what else ""
+    most = "as a share of the first one's" if scale.most is None else f"{scale.most:g} at most"
+    return f"{kind}The bar is {scale.words}, {most}."
+
+
+def _bars(held: Held, scores: Floats) -> list[int]:
+    """Return how long the bars of scores are, 0 to 100."""
+    most = held.model.similarity.most
+    if most is None:
+        most = max((float(score) for score in scores), default=0.0)
+    if most <= 0:
+        return [0] * len(scores)
+    return [round(min(max(100 * float(score) / most, 0.0), 100.0)) for score in scores]
+
+
+def score_text(score: float, most: float | None) -> str:
+    """Return a score with so many digits as say something; `most`: as a `Scale` has it.
+
+    Examples
+    --------
+    >>> score_text(0.031, 1.0), [score_text(one, None) for one in (0.031, 1234.0, 12.345)]
+    ('0.03', ['0.031', '1,234', '12.35'])
+    """
+    if most is None and abs(score) < 0.1:
+        return f"{score:z.3f}"
+    return f"{score:,.0f}" if most is None and score.is_integer() else f"{score:z.2f}"
+
+
+def _entry(held: Held, row: int | None, other: int, score: str = "", bar: int = 0) -> Entry:
+    face = face_of(held, other)
+    if row is None or held.likers is None:
+        return Entry(face, score, bar)
+    return Entry(face, score, bar, held.likers.shared(row, other), held.likers.count(other))

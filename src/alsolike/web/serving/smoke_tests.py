@@ -1,0 +1,147 @@
+"""Golden questions: what a model must answer before it is served."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alsolike.errors import AlsolikeError, BundleError, SettingError
+from alsolike.models.base import HasFactors
+from alsolike.recommending.shared import MIN_COUNT
+from alsolike.web.serving import user_queries
+from alsolike.web.serving.registry import Held
+
+_ITEMS, _USERS, _K = 20, 5, 10
+_MOST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of the file: whether these are among the first neighbours of an item.
+
+    Parameters
+    ----------
+    similar : str
+        Id of the item.
+    among : int
+    expect : tuple of str
+        Ids.
+    """
+
+    similar: str
+    among: int
+    expect: tuple[str, ...]
+
+
+def questions_of(path: Path | None) -> tuple[Question, ...]:
+    """Read a file of questions, a list of ``{"similar": ID, "among": K, "expect": [ID, ...]}``.
+
+    Raises
+    ------
+    SettingError
+        The file cannot be read, or holds something else; with the number of the question.
+    """
+    if path is None:
+        return ()
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise SettingError(f"{path}: at most {_MOST_BYTES:,} bytes of questions expected.")
+        stated = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingError(f"{path}: golden questions expected ({error}).") from error
+    if not isinstance(stated, list):
+        raise SettingError(f"{path}: a list of questions expected.")
+    return tuple(_question(path, number, one) for number, one in enumerate(stated, start=1))
+
+
+def ask(held: Held, questions: Sequence[Question]) -> None:
+    """Raise BundleError where a model does not answer as one that may be served must.
+
+    The most liked items have neighbours, the users with most likes get recommendations without
+    anything that they like already, and so does somebody new with the same likes; all scores are
+    finite. Then each question of the file.
+    """
+    try:
+        _ask_items(held)
+        _ask_users(held)
+        for question in questions:
+            _ask_one(held, question)
+    except BundleError:
+        raise
+    except AlsolikeError as error:
+        raise BundleError(f"Model {held.name!r} does not answer: {error}") from error
+
+
+def _question(path: Path, number: int, stated: Any) -> Question:
+    sound = (
+        isinstance(stated, dict)
+        and stated.keys() == {"similar", "among", "expect"}
+        and isinstance(stated["similar"], str)
+        and type(stated["among"]) is int
+        and stated["among"] >= 1
+        and isinstance(stated["expect"], list)
+        and all(isinstance(one, str) for one in stated["expect"])
+    )
+    if not sound:
+        raise SettingError(
+            f'{path}: question {number} is not {{"similar": ID, "among": K, "expect": [ID, ...]}}.'
+        )
+    return Question(stated["similar"], stated["among"], tuple(stated["expect"]))
+
+
+def _ask_items(held: Held) -> None:
+    model, counts = held.model, held.model.item_counts
+    if not held.neighbours.is_able:
+        return
+    known = counts >= MIN_COUNT
+    # Where there are factors, everything is near to something; what counts together may not be.
+    has_factors = isinstance(model, HasFactors)
+    if isinstance(model, HasFactors):
+        known &= model.item_norms > 0
+    if np.count_nonzero(known) < 2:
+        return  # nothing can be beside anything
+    for row in model.items_by_likes[:_ITEMS].tolist():
+        if counts[row] < MIN_COUNT:
+            break
+        rows, scores = held.neighbours.similar(row, _K)
+        if (has_factors and not len(rows)) or not np.isfinite(scores).all():
+            raise BundleError(
+                f"Model {held.name!r} finds nothing similar to {model.items.id_of(row)!r}, one of "
+                f"its most liked items. The model before stays."
+            )
+
+
+def _ask_users(held: Held) -> None:
+    model = held.model
+    if model.history is None or not len(model.users):
+        return
+    likes = model.history.user_items
+    everything = np.ones(len(model.items), dtype=bool)
+    most = np.argsort(-np.diff(likes.indptr), kind="stable")[:_USERS]
+    for row in most.tolist():
+        user = model.users.id_of(row)
+        taste = user_queries.taste_of(held, user, {})
+        found = [user_queries.listed(held, taste, _K, everything)]
+        if held.folds_in:
+            found.append(user_queries.listed_for(held, taste.values, _K, everything))
+        for one in found:
+            again = set(taste.values).intersection(one.rows.tolist())
+            if again or not np.isfinite(one.scores).all():
+                raise BundleError(
+                    f"Model {held.name!r} does not recommend to user {user!r} as it should."
+                )
+
+
+def _ask_one(held: Held, question: Question) -> None:
+    row = held.model.items.index_of(question.similar)
+    rows, _ = held.neighbours.similar(row, question.among)
+    found = set(held.model.items.ids_of(rows).tolist())
+    missing = [one for one in question.expect if one not in found]
+    if missing:
+        raise BundleError(
+            f"Model {held.name!r}: {missing[0]!r} is expected among the first {question.among} "
+            f"neighbours of {question.similar!r}, and is not there."
+        )

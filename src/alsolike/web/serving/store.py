@@ -1,0 +1,342 @@
+"""`State`: likes, votes and what is served, in one SQLite file that all workers share.
+
+What `add_likes` and `add_vote` were told is on disk when they return: it is there after ``kill -9``
+and after a power cut. Readers never wait for writers, nor for the disk.
+"""
+
+import itertools
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alsolike.errors import SettingError, WritingError
+from alsolike.storage.sqlite import Database, Kind
+
+FILE = "state.sqlite"
+MOST_LIKES = 10_000
+MOST_BYTES = 1 << 30  # some ten million likes of short ids
+
+_FORGOTTEN_AT_ONCE = 5_000
+
+_TABLES = (
+    """CREATE TABLE likes (
+        number INTEGER PRIMARY KEY,
+        user TEXT NOT NULL,
+        item TEXT NOT NULL,
+        value REAL NOT NULL,
+        time REAL,
+        UNIQUE (user, item)
+    )""",
+    """CREATE TABLE votes (
+        number INTEGER PRIMARY KEY,
+        pair TEXT NOT NULL,
+        choice TEXT NOT NULL,
+        item TEXT NOT NULL,
+        voter TEXT NOT NULL,
+        first TEXT NOT NULL,
+        second TEXT NOT NULL,
+        UNIQUE (pair, item, voter, first, second)
+    )""",
+    """CREATE TABLE slots (
+        name TEXT PRIMARY KEY,
+        place INTEGER,
+        version TEXT NOT NULL,
+        before TEXT,
+        looked_at TEXT,
+        number INTEGER NOT NULL
+    )""",
+    "CREATE TABLE counter (number INTEGER NOT NULL)",
+    "INSERT INTO counter VALUES (0)",
+)
+STATE = Kind(
+    name="a state of alsolike's service",
+    application=0x616C7376,
+    version=2,
+    schema=_TABLES,
+    way_out="Put back a copy, or move it away to start without likes and votes.",
+    error=WritingError,
+    patience=10,
+    # Of likes that were kept before, no time is known; a service of version 1 that still runs on
+    # the file leaves it out, too.
+    upgrades=(("ALTER TABLE likes ADD COLUMN time REAL",),),
+)
+
+
+@dataclass(frozen=True)
+class Served:
+    """What one slot serves.
+
+    Parameters
+    ----------
+    name : str
+        Of the slot.
+    version : str
+        Of the model.
+    number : int
+        Grows with each change of what is served; that of the last one of this slot.
+    """
+
+    name: str
+    version: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One answer to "which of these two lists is better?".
+
+    Parameters
+    ----------
+    pair : str
+        Which two models were compared.
+    choice : str
+        What was chosen.
+    item : str
+        Whose lists were shown.
+    voter : str
+        Who voted.
+    versions : tuple of str
+        Of both models, when they were shown.
+    """
+
+    pair: str
+    choice: str
+    item: str
+    voter: str
+    versions: tuple[str, str]
+
+
+LiveLike = tuple[str, str, float, float]  # user, item, value, seconds since 1970
+
+
+def file_of(path: str | os.PathLike[str]) -> Path:
+    """Return the file of a state: that file itself, or the one in a folder."""
+    given = Path(path)
+    return given if given.suffix == ".sqlite" else given / FILE
+
+
+class State:
+    """The file of one service, for one process; any of its threads may ask.
+
+    Parameters
+    ----------
+    path : path
+        The file, made where it is not there yet, or the folder for ``state.sqlite``.
+    most_bytes : int
+        What the file may take; likes and votes beyond that are refused.
+
+    Raises
+    ------
+    WritingError
+        It cannot be made or used there, is another kind of file, or is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, State(folder) as state:
+    ...     state.add_likes("ann", {"m1": 1.0, "m2": 3.0})
+    ...     state.add_likes("ann", {"m1": 2.0})
+    ...     state.likes_of("ann"), state.likes_of("bob")
+    ({'m1': 2.0, 'm2': 3.0}, {})
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, most_bytes: int = MOST_BYTES) -> None:
+        self.path = file_of(path)
+        self._most_bytes = most_bytes
+        # Two connections: whoever reads does not stand behind a write that waits for the disk.
+        self._writer = Database(self.path, STATE)
+        try:
+            self._reader = Database(self.path, STATE, is_checked=True)
+        except BaseException:
+            self._writer.close()
+            raise
+        if self._reader.rows("PRAGMA journal_mode") != [("wal",)]:
+            self.close()
+            raise WritingError(
+                f"{self.path}: this file system cannot hold a write-ahead log. Choose a folder "
+                "for the state that is on a local disk."
+            )
+
+    def likes_of(self, user: str) -> dict[str, float]:
+        """Return the live likes of `user`, item to value, in the order of their first mention."""
+        return dict(
+            self._reader.rows("SELECT item, value FROM likes WHERE user = ? ORDER BY number", user)
+        )
+
+    def add_likes(self, user: str, likes: Mapping[str, float]) -> None:
+        """Keep the likes of `user`, on disk when this returns; the last value of an item counts.
+
+        Raises
+        ------
+        SettingError
+            The user would have more than 10,000 live likes. Nothing is kept then.
+        WritingError
+            The disk or the state is full, or the file cannot be written. Nothing is kept then.
+        """
+        now = round(time.time(), 3)
+        rows = [(user, item, float(value), now) for item, value in likes.items()]
+        with self._writer.transaction() as file:
+            file.executemany(
+                "INSERT INTO likes (user, item, value, time) VALUES (?, ?, ?, ?) ON CONFLICT "
+                "(user, item) DO UPDATE SET value = excluded.value, time = excluded.time",
+                rows,
+            )
+            self._refuse_where_full(file)
+            (count,) = file.execute("SELECT count(*) FROM likes WHERE user = ?", (user,)).fetchone()
+            if count > MOST_LIKES:
+                raise SettingError(
+                    f"A user can have {MOST_LIKES:,} live likes; with these {user!r} would have "
+                    f"{count:,}. Train a model on them."
+                )
+
+    def take_back(self, user: str, item: str) -> bool:
+        """Forget a like of `user`, on disk when this returns; False where there is none."""
+        with self._writer.transaction() as file:
+            done = file.execute("DELETE FROM likes WHERE user = ? AND item = ?", (user, item))
+            return done.rowcount == 1
+
+    def forget(self, likes: Iterable[LiveLike]) -> int:
+        """Forget those of these likes that are still as they are here; return how many were.
+
+        Parameters
+        ----------
+        likes : iterable of LiveLike
+            As `alsolike.web.serving.live_likes` gave them. One that came again since, with another
+            value or at a later time, stays.
+        """
+        rows, forgotten = iter(likes), 0
+        # In parts: a running service waits while one of them is written.
+        while part := list(itertools.islice(rows, _FORGOTTEN_AT_ONCE)):
+            with self._writer.transaction() as file:
+                # Models, and so files, have values in float32. A like of an unknown time was kept
+                # by version 1 and has not come again.
+                done = file.executemany(
+                    "DELETE FROM likes WHERE user = ? AND item = ? "
+                    "AND abs(value - ?) <= 1e-6 * abs(value) "
+                    "AND (time IS NULL OR abs(time - ?) < 0.0005)",
+                    part,
+                )
+                forgotten += done.rowcount
+        return forgotten
+
+    def add_vote(
+        self, pair: str, choice: str, item: str, voter: str, versions: tuple[str, str]
+    ) -> bool:
+        """Keep a vote, on disk when this returns; False where this voter has voted on these."""
+        with self._writer.transaction() as file:
+            done = file.execute(
+                "INSERT OR IGNORE INTO votes (pair, choice, item, voter, first, second) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (pair, choice, item, voter, *versions),
+            )
+            self._refuse_where_full(file)
+            return done.rowcount == 1
+
+    def votes(self, pair: str) -> list[Vote]:
+        """Return the votes on a pair of models, in the order in which they were cast."""
+        found = self._reader.rows(
+            "SELECT pair, choice, item, voter, first, second FROM votes WHERE pair = ? "
+            "ORDER BY number",
+            pair,
+        )
+        return [
+            Vote(filed, choice, about, voter, (first, second))
+            for filed, choice, about, voter, first, second in found
+        ]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many live likes and votes there are."""
+        [(likes, votes)] = self._reader.rows(
+            "SELECT (SELECT count(*) FROM likes), (SELECT count(*) FROM votes)"
+        )
+        return {"likes": likes, "votes": votes}
+
+    def number(self) -> int:
+        """Return a number that grows whenever what is served changes; it takes microseconds."""
+        number: int = self._reader.rows("SELECT number FROM counter")[0][0]
+        return number
+
+    def served(self) -> tuple[Served, ...]:
+        """Return what each slot of the service serves, in the slots' order."""
+        found = self._reader.rows(
+            "SELECT name, version, number FROM slots WHERE place IS NOT NULL ORDER BY place, name"
+        )
+        return tuple(itertools.starmap(Served, found))
+
+    def serve(self, name: str, version: str, *, looked_at: str | None = None) -> int:
+        """Let slot `name` serve `version` from now on; return the number of this change.
+
+        Parameters
+        ----------
+        name, version : str
+        looked_at : str or None
+            The version that the slot's own folder holds, where that was looked at.
+        """
+        with self._writer.transaction() as file:
+            file.execute("UPDATE counter SET number = number + 1")
+            (number,) = file.execute("SELECT number FROM counter").fetchone()
+            (last,) = file.execute("SELECT coalesce(max(place), -1) FROM slots").fetchone()
+            file.execute(
+                """INSERT INTO slots (name, place, version, looked_at, number)
+                VALUES (:name, :place, :version, :looked_at, :number)
+                ON CONFLICT (name) DO UPDATE SET
+                    place = coalesce(place, excluded.place),
+                    before = CASE WHEN version = excluded.version THEN before ELSE version END,
+                    version = excluded.version,
+                    looked_at = coalesce(excluded.looked_at, looked_at),
+                    number = excluded.number""",
+                {
+                    "name": name,
+                    "place": last + 1,
+                    "version": version,
+                    "looked_at": looked_at,
+                    "number": number,
+                },
+            )
+        return int(number)
+
+    def order(self, names: Sequence[str]) -> None:
+        """Say which slots the service has, in order; others are remembered, but not served."""
+        with self._writer.transaction() as file:
+            file.execute("UPDATE slots SET place = NULL")
+            for place, name in enumerate(names):
+                file.execute("UPDATE slots SET place = ? WHERE name = ?", (place, name))
+
+    def looked_at(self, name: str) -> str | None:
+        """Return the version that the folder of slot `name` held when it was last looked at."""
+        rows = self._reader.rows("SELECT looked_at FROM slots WHERE name = ?", name)
+        return rows[0][0] if rows else None
+
+    def versions_in_use(self, *, with_former: bool) -> frozenset[str]:
+        """Return the versions that any slot serves, or that it served just before, too."""
+        rows = self._reader.rows("SELECT version, before FROM slots")
+        return frozenset(
+            version for row in rows for version in row[: 1 + with_former] if version is not None
+        )
+
+    def _refuse_where_full(self, file: sqlite3.Connection) -> None:
+        """Raise WritingError where the file has grown beyond what it may be; that undoes it."""
+        (size,) = file.execute(
+            "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, "
+            "pragma_freelist_count, pragma_page_size"
+        ).fetchone()
+        if size > self._most_bytes:
+            raise WritingError(
+                f"Likes and votes fill {self._most_bytes:,} bytes, the most that is kept. Whoever "
+                "runs the service takes the likes out for a training, then has them forgotten: "
+                "alsolike likes STATE --to likes.csv, and later --forget likes.csv."
+            )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._reader.close()
+        self._writer.close()
+
+    def __enter__(self) -> "State":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
