@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import alsolike
-from alsolike.cli import flow, main
+from alsolike.cli import main, pipeline
 from alsolike.cli.options import grid_of, settings_of
 from alsolike.errors import SettingError
 from alsolike.storage.atomic import alone_in
@@ -568,7 +568,7 @@ def test_demo_is_run_on_data_of_its_own(tmp_path: Path, monkeypatch: pytest.Monk
         assert not quiet
         assert not verbose
 
-    monkeypatch.setattr("alsolike.cli.flow._do", seen)
+    monkeypatch.setattr("alsolike.cli.pipeline._do", seen)
     said = fine("demo", "--data", tmp_path / "data", "--out", tmp_path / "out").output
     [job] = jobs
     assert said == f"$ {job.command}\n\n"
@@ -596,6 +596,6 @@ def test_what_is_offered_can_be_called_where_it_is_offered(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [str(program)])
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert flow._program() == "'a b/alsolike'"
+    assert pipeline._program() == "'a b/alsolike'"
     monkeypatch.setenv("PATH", str(program.parent))
-    assert flow._program() == "alsolike"
+    assert pipeline._program() == "alsolike"

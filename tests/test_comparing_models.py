@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alsolike.cli import handing
+from alsolike.cli import export
 from alsolike.cli.group import Verbs
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
@@ -21,7 +21,7 @@ from alsolike.recommending.diff import diff, overlaps
 from alsolike.testing import tiny_likes, tiny_model
 from fixed_model import Fixed
 
-VERBS = Verbs(commands={"diff": handing.diff})
+VERBS = Verbs(commands={"diff": export.diff})
 
 
 def defined(one: list[int], other: list[int]) -> tuple[int, float, float]:

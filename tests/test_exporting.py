@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from alsolike.cli import handing
+from alsolike.cli import export as handing
 from alsolike.cli.group import Verbs
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from alsolike import signals
+from alsolike.cli import signals
 from alsolike.data.reading.read import read
 from alsolike.errors import WritingError
 from alsolike.storage import cleanup

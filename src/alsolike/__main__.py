@@ -1,6 +1,6 @@
 """``alsolike``, and ``python -m alsolike``: the command line."""
 
-from alsolike import signals
+from alsolike.cli import signals
 
 
 def main() -> None:

@@ -13,8 +13,7 @@ from typing import Any
 
 import click
 
-from alsolike import signals
-from alsolike.cli import asking, flow, handing, judging, serving
+from alsolike.cli import export, metric_definitions, pipeline, query, serve, signals
 from alsolike.cli.printing import say, warn
 from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
@@ -171,28 +170,28 @@ def main() -> None:
 
 
 for verb in (
-    flow.run,
-    flow.demo,
-    flow.read,
-    flow.filter_,
-    flow.split,
-    flow.search,
-    flow.runs,
-    flow.fit,
-    flow.compile_,
-    asking.evaluate,
-    judging.passport,
-    asking.similar,
-    asking.similar_users,
-    asking.recommend,
-    asking.scores,
-    asking.explain,
-    asking.gallery,
-    asking.describe,
-    handing.export,
-    handing.diff,
-    serving.serve,
-    serving.swap,
-    serving.likes,
+    pipeline.run,
+    pipeline.demo,
+    pipeline.read,
+    pipeline.filter_,
+    pipeline.split,
+    pipeline.search,
+    pipeline.runs,
+    pipeline.fit,
+    pipeline.compile_,
+    query.evaluate,
+    metric_definitions.passport,
+    query.similar,
+    query.similar_users,
+    query.recommend,
+    query.scores,
+    query.explain,
+    query.gallery,
+    query.describe,
+    export.export,
+    export.diff,
+    serve.serve,
+    serve.swap,
+    serve.likes,
 ):
     main.add_command(verb)

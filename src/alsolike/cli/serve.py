@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from alsolike import signals
+from alsolike.cli import signals
 from alsolike.cli.options import PATH, to_option
 from alsolike.cli.printing import say
 from alsolike.errors import SettingError

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alsolike.cli.asked import item_ids, some_or_all, user_ids
 from alsolike.cli.files import write_rows
-from alsolike.cli.judging import held_out_likes
+from alsolike.cli.ids import item_ids, some_or_all, user_ids
+from alsolike.cli.metric_definitions import held_out_likes
 from alsolike.cli.options import (
     PATH,
     k_option,
