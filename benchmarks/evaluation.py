@@ -7,7 +7,8 @@ ALSOLIKE_DATA names; of other data a fifth of each user's items is held out. 300
 made-up table of that size.
 
 What each computes in its time: alsolike every metric of alsolike.evaluation.metrics.evaluate, AUC
-over all items among them, and once more without AUC, which no peer has (implicit's is of the list alone);
+over all items among them, and once more without AUC, which no peer has (implicit's is of the list
+alone);
 implicit precision, MAP, NDCG and that AUC, one call for each length; irspack hit rate, recall,
 NDCG, MAP, precision and coverage of all lengths at once. BLAS is held to one thread for the peers.
 

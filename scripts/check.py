@@ -25,16 +25,16 @@ LINTS = {
 
 # Those that mostly wait for commands, services and signals: about half of the time of all.
 APART = (
-    "test_docs",
-    "test_exporting",
-    "test_faults",
-    "test_flow",
-    "test_foreign_files",
-    "test_guesses",
-    "test_serve",
-    "test_signals",
-    "test_ties",
-    "test_web_browser",
+    "tests/cli/test_pipeline.py",
+    "tests/cli/test_signals.py",
+    "tests/data/reading/files/test_foreign_files.py",
+    "tests/data/reading/test_guesses.py",
+    "tests/evaluation/metrics/test_ties.py",
+    "tests/export/test_export.py",
+    "tests/project/test_docs.py",
+    "tests/storage/test_system_errors.py",
+    "tests/web/pages/test_browser.py",
+    "tests/web/test_serve.py",
 )
 
 
@@ -64,13 +64,12 @@ def run_tests(options: list[str]) -> list[Outcome]:
     if options:
         with tempfile.TemporaryDirectory() as folder:
             return [outcome_of(*begun(options, Path(folder) / "report.xml"))]
-    apart = [f"tests/{name}.py" for name in APART]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as printed:
-        first = begun([f"--ignore={file}" for file in apart], Path(folder) / "first.xml")
-        second = begun(apart, Path(folder) / "second.xml", printed)
+        first = begun([f"--ignore={file}" for file in APART], Path(folder) / "first.xml")
+        second = begun([*APART], Path(folder) / "second.xml", printed)
         outcomes = [outcome_of(*first), outcome_of(*second)]
         printed.seek(0)
-        print(f"-- {', '.join(apart)}, run beside these", flush=True)
+        print(f"-- {', '.join(APART)}, run beside these", flush=True)
         print(printed.read(), flush=True)
     return outcomes
 

@@ -21,7 +21,7 @@ import duckdb
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from alsolike.cli import main as alsolike
+from alsolike.cli.group import main as alsolike
 from alsolike.web.app import ROUTERS
 from serving import client_of, settings_of
 

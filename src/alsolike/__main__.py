@@ -6,7 +6,7 @@ from alsolike.cli import signals
 def main() -> None:
     """Run the command line; from here on a signal ends it with one line."""
     signals.install()
-    from alsolike.cli import main as verbs  # noqa: PLC0415 - after the handlers: it takes a while
+    from alsolike.cli.group import main as verbs  # noqa: PLC0415 - after the handlers: it takes a while
 
     try:
         verbs()

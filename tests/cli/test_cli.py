@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import alsolike
-from alsolike.cli import main, pipeline
+from alsolike.cli import pipeline
+from alsolike.cli.group import main
 from alsolike.cli.options import grid_of, settings_of
 from alsolike.errors import SettingError
 from alsolike.storage.atomic import alone_in

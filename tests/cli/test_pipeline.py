@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import alsolike
-from alsolike.cli import main
+from alsolike.cli.group import main
 from alsolike.engines.local import LocalEngine
 from alsolike.pipeline.outputs import FILES
 

@@ -14,7 +14,7 @@ import click.testing
 import numpy as np
 import pytest
 
-from alsolike.cli import main
+from alsolike.cli.group import main
 
 FEW = (
     "--held-out", "2", "--grid", "factors=2,3,4", "--grid", "alpha=1,3,9", "--grid",

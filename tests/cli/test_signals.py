@@ -29,7 +29,7 @@ HOST = """
 import contextlib, io, os, random, signal, sys, time
 from pathlib import Path
 from alsolike import signals
-from alsolike.cli import main
+from alsolike.cli.group import main
 import alsolike.data.reading.read
 if sys.argv[3] == "run":
     import alsolike.pipeline.run

@@ -11,7 +11,7 @@ import click
 import click.testing
 import pytest
 
-from alsolike.cli import main
+from alsolike.cli.group import main
 from alsolike.cli.syntax import as_typed
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.ease import EASEConfig

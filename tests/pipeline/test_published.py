@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import alsolike
-from alsolike.cli import main
+from alsolike.cli.group import main
 from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.ease import EASEConfig, EASEModel, ease_bytes

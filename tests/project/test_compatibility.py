@@ -12,7 +12,7 @@ import click.testing
 import pytest
 
 import alsolike as al
-from alsolike.cli import main
+from alsolike.cli.group import main
 from alsolike.tables import Table
 from alsolike.web.serving.store import State, Vote
 

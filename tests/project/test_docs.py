@@ -18,7 +18,7 @@ import run_docs
 from doc_folders import lay_out
 from doc_pages import DATA_PAGES, DOCS, PAGES, ROOT, Block, Session, blocks_of, check_shown
 
-from alsolike.cli import main
+from alsolike.cli.group import main
 from alsolike.models.registry import trained
 
 PAGES_THAT_RUN = [page for page in PAGES if any(block.does for block in blocks_of(page))]

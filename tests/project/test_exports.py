@@ -56,7 +56,8 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_the_command_lines_help_loads_nothing_heavy() -> None:
     loaded = modules_after(
-        "from alsolike.cli import main\ntry:\n    main(['--version'])\nexcept SystemExit:\n    pass"
+        "from alsolike.cli.group import main\n"
+        "try:\n    main(['--version'])\nexcept SystemExit:\n    pass"
     )
     assert not loaded & {*HEAVY, "numpy"}
 

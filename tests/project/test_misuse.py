@@ -286,7 +286,7 @@ def test_what_is_not_installed_is_named_with_a_command_that_installs_it() -> Non
     extras = tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]
     tpe = "from alsolike.tuning.strategies.strategies import strategy_of\n"
     tpe += "strategy_of('tpe', {'factors': [2]}, None, trials=1)"
-    serve = "from alsolike.cli import main; main(['serve', 'none'])"
+    serve = "from alsolike.cli.group import main; main(['serve', 'none'])"
     for extra, lacking, code in (
         ("sklearn", "sklearn", "import alsolike.sklearn"),
         ("tune", "optuna", tpe),

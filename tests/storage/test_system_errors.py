@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from alsolike.cli import main
+from alsolike.cli.group import main
 from alsolike.data.reading.delimited.load import load_delimited
 from alsolike.data.reading.read import read
 from alsolike.data.reading.sources import workspace

@@ -23,7 +23,7 @@ from alsolike.tuning.storage.worker_names import is_gone, is_here, name_of
 AS_ANOTHER = """
 import os, sys
 from click.testing import CliRunner
-from alsolike.cli import main
+from alsolike.cli.group import main
 CliRunner().invoke(main, ["runs", sys.argv[1]])
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
@@ -145,7 +145,8 @@ def test_a_heartbeat_from_the_future_is_one_of_just_now(
 def test_a_worker_is_here_gone_or_unknown() -> None:
     assert is_here(name_of())
     process = subprocess.run(
-        [sys.executable, "-c", "from alsolike.tuning.storage.worker_names import name_of; print(name_of())"],
+        [sys.executable, "-c",
+         "from alsolike.tuning.storage.worker_names import name_of; print(name_of())"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     dead = process.stdout.strip()

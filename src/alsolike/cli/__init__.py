@@ -1,8 +1,5 @@
-"""The command line: one thin function per verb. It alone reads the environment and prints.
+"""Run alsolike from the command line: one thin function per verb.
 
-What a verb needs is imported when it runs, so that ``alsolike --help`` answers at once.
+Only this package reads the environment and prints. A verb imports what it needs when it runs, so
+that ``alsolike --help`` answers at once.
 """
-
-from alsolike.cli.group import main
-
-__all__ = ["main"]

@@ -73,9 +73,9 @@ def top_items(
     """Rank the best items of users given by their rows.
 
     Where a model has factors, scores are `alsolike.kernels.ranking.topk.dot` of the two rows of
-    factors, so they do not depend on which other users are asked for, on threads or on the linear algebra
-    library. For other models they are what ``model.scores`` gives for blocks of 240 users and
-    2,048 items; a score of -inf means that the item must not appear.
+    factors, so they do not depend on which other users are asked for, on threads or on the linear
+    algebra library. For other models they are what ``model.scores`` gives for blocks of 240 users
+    and 2,048 items; a score of -inf means that the item must not appear.
 
     Parameters
     ----------

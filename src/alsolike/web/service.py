@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from alsolike.web.api.fast_path import Shelves
 from alsolike.web.monitoring.metrics import Metrics
+from alsolike.web.serving.answer_cache import Shelves
 from alsolike.web.serving.registry import Holder
 from alsolike.web.serving.store import State
 from alsolike.web.settings import Settings

@@ -260,7 +260,8 @@ def test_a_mapped_model_folds_in_and_recommends(tmp_path: Path) -> None:
 def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
     folders = [saved(name, tmp_path) for name in SETTINGS]
     code = (
-        "import sys; from alsolike.models.bundle.io import load; [load(one) for one in sys.argv[1:]];"
+        "import sys; from alsolike.models.bundle.io import load;"
+        "[load(one) for one in sys.argv[1:]];"
         "print([m for m in ('numba', 'duckdb', 'pandas', 'scipy.linalg') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, check=True)

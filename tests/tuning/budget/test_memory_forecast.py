@@ -18,7 +18,7 @@ from alsolike.tuning.budget.memory_forecast import MIB, Forecast, forecast, sear
 # The command line in a process of its own, which ends by saying what the system counted.
 COUNTED = """
 import re, sys
-from alsolike.cli import main
+from alsolike.cli.group import main
 try:
     main(sys.argv[1:])
 finally:

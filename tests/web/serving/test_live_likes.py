@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
-from alsolike.cli import main
+from alsolike.cli.group import main
 from alsolike.data.reading.read import read
 from alsolike.models.bundle.io import load
 from alsolike.web.serving.live_likes import live_likes

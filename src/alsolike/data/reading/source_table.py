@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from alsolike.data.reading.delimited.dialect import Dialect
 from alsolike.errors import SettingError
 from alsolike.storage.atomic import write_text
+
+if TYPE_CHECKING:
+    from alsolike.data.reading.delimited.dialect import Dialect
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Loaded:
     names: tuple[str, ...]
     types: tuple[str, ...]
     locate: Callable[[Sequence[int]], list[tuple[int, str]]]
-    dialect: Dialect | None = None
+    dialect: "Dialect | None" = None
     skip: int = 0
     rows: int = 0
     blank: int = 0

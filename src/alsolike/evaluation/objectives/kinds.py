@@ -104,9 +104,9 @@ class ShelfJudge(Judge):
     """Judges by the shelves beside items, and by what of the held-out likes stands on them.
 
     What is asked is what `alsolike.evaluation.item_to_item.evaluate.judge_shelves` asks: a user's
-    value is the mean over the user's pages, and all points are asked of the same users on the same pages. There
-    are no train figures: neighbours were made from the likes that they would have to find. There
-    are no squared errors: no shelf depends on them.
+    value is the mean over the user's pages, and all points are asked of the same users on the same
+    pages. There are no train figures: neighbours were made from the likes that they would have to
+    find. There are no squared errors: no shelf depends on them.
 
     Parameters
     ----------

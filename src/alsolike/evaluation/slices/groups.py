@@ -269,7 +269,8 @@ def ratio_of_sums(
     """Estimate ``sum(parts) / sum(wholes)`` over users, with its 95 % bootstrap interval.
 
     As `alsolike.evaluation.statistics.intervals.bootstrap_mean`, with both numbers of each user
-    drawn; from the users in the order of these numbers, so that it does not matter in which they come.
+    drawn; from the users in the order of these numbers, so that it does not matter in which they
+    come.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from numba.core.registry import cpu_target
 from numba.misc.appdirs import user_cache_dir
 
-_SOURCES = Path(__file__).resolve().parent
+_SOURCES = Path(__file__).resolve().parent.parent  # of all kernels
 _FOLDERS = ("alsolike", "kernels")
 
 # A folder for each stamp, so that two versions beside each other, or two kinds of processors that
@@ -55,7 +55,7 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 def keep(kernel: Any) -> None:
     """Let `kernel` load what an earlier process has compiled, and leave what it compiles."""
     # The stamp says nothing about functions that stand elsewhere.
-    ours = Path(inspect.getfile(kernel.py_func)).resolve().parent == _SOURCES
+    ours = _SOURCES in Path(inspect.getfile(kernel.py_func)).resolve().parents
     if ours and _place() is not None:
         kernel._cache = _Cache(kernel.py_func)
 
@@ -184,7 +184,7 @@ def _cache_folder() -> Path:
 def _stamp() -> str:
     """Return a hash over all that a kernel's code depends on."""
     # The files' dates say nothing: those of a wheel may all be one.
-    digest, sources = hashlib.sha256(), sorted(_SOURCES.glob("*.py"))
+    digest, sources = hashlib.sha256(), sorted(_SOURCES.rglob("*.py"))
     if not sources:
         raise FileNotFoundError(f"{_SOURCES} holds no sources to tell old code by")
     for source in sources:

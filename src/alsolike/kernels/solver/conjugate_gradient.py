@@ -1,7 +1,8 @@
 """The rows of one half-sweep by conjugate gradients, a chunk of rows at a time.
 
 The notation is that of `alsolike.kernels.solver.rows`. Eight interactions are read at a time, and
-again while they are still in the first-level cache; a row is filled up with interactions of weight 0.
+again while they are still in the first-level cache; a row is filled up with interactions of weight
+0.
 
 References
 ----------

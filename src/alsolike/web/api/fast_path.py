@@ -5,96 +5,21 @@ finding a ready-made answer. So plain questions for similar items are answered h
 all that is wrong in any way, go the usual way, which is the only one that knows how to refuse.
 """
 
-import json
 import re
-from collections.abc import Sequence
-from weakref import WeakKeyDictionary
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alsolike.errors import AlsolikeError
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.api.path_ids import ends_so
-from alsolike.web.serving import queries
-from alsolike.web.serving.registry import Held, Holder
+from alsolike.web.serving.answer_cache import Shelves
+from alsolike.web.serving.registry import Holder
 
 USUAL_K = 10
 
 _START, _END = "/api/v1/items/", "/similar"
 _ROUTE = f"{_START}{{item_id}}{_END}"
 _QUERY = re.compile(rb"k=([1-9][0-9]{0,3})|")
-_MOST_KEPT = 64 << 20  # bytes of answers of one model in one worker
-_MOST_PLACES = 100_000  # items whose texts are kept, some tens of megabytes
-_OVERHEAD = 300  # bytes that keeping one takes besides
-
-
-class Shelves:
-    """Ready-made answers for one worker; each goes with the model that it was made from."""
-
-    def __init__(self) -> None:
-        self._made: WeakKeyDictionary[Held, _Made] = WeakKeyDictionary()
-
-    def similar(self, held: Held, row: int, k: int, min_count: int) -> bytes:
-        """Return the answer to `alsolike.web.serving.queries.similar` without filters, as JSON.
-
-        Raises
-        ------
-        Unable
-            The model compares no items.
-        FitError
-            A score is not finite.
-        """
-        made = self._made.get(held)
-        if made is None:
-            made = self._made[held] = _Made(held)
-        key = (row, k, min_count)
-        content = made.answers.get(key)
-        if content is None:
-            ranking = queries.similar(held, row, k, min_count=min_count)
-            content = made.told(held, row, ranking)
-            made.keep(key, content)
-        return content
-
-
-class _Made:
-    """What was made ready from one model."""
-
-    def __init__(self, held: Held) -> None:
-        self.answers: dict[tuple[int, int, int], bytes] = {}
-        self._size = 0
-        self._places: dict[int, bytes] = {}
-        head = json.dumps({"model": queries.source_of(held)}, ensure_ascii=False)
-        self._head = head[:-1].encode("utf-8")
-
-    def keep(self, key: tuple[int, int, int], content: bytes) -> None:
-        """Keep an answer; where there is no room, throw away the others."""
-        size = len(content) + _OVERHEAD
-        if self._size + size > _MOST_KEPT:
-            self.answers.clear()
-            self._size = 0
-        self.answers[key] = content
-        self._size += size
-
-    def told(self, held: Held, row: int, ranking: Sequence[tuple[int, float]]) -> bytes:
-        """Return an answer: what `schemas.Similar` would make of it, in a tenth of the time."""
-        parts = [
-            b'{"rank":%d,%b,"score":%b}' % (rank, self._known(held, other), b"%r" % score)
-            for rank, (other, score) in enumerate(ranking, start=1)
-        ]
-        asked = json.dumps(held.model.items.id_of(row), ensure_ascii=False).encode("utf-8")
-        return b'%b,"item":%b,"similar":[%b]}' % (self._head, asked, b",".join(parts))
-
-    def _known(self, held: Held, row: int) -> bytes:
-        """Return what an answer says of an item, whatever its place."""
-        text = self._places.get(row)
-        if text is None:
-            (known,) = queries.ranked(held, [(row, 0.0)])
-            del known["rank"], known["score"]
-            text = json.dumps(known, ensure_ascii=False)[1:-1].encode("utf-8")
-            if len(self._places) >= _MOST_PLACES:
-                self._places.clear()
-            self._places[row] = text
-        return text
 
 
 class Quick:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.views.page import clean, web_origin
-from alsolike.web.pages import compare, map, profiles, reports, try_it
+from alsolike.web.pages import compare, map, profiles, reports, try_it  # noqa: A004 - a page
 from alsolike.web.pages.base import (
     FOREVER,
     answered_by,
@@ -36,7 +36,7 @@ from alsolike.web.serving.similar_items import popular_rows, strips_of
 from alsolike.web.serving.user_queries import taste_of
 from alsolike.web.templating import static_route
 
-__all__ = ["charts", "judging", "router", "trying"]
+__all__ = ["compare", "map", "router", "try_it"]
 
 STRIP = 10
 _POPULAR = 24

@@ -10,7 +10,7 @@ import click.testing
 import pandas
 import pytest
 
-from alsolike.cli import main
+from alsolike.cli.group import main
 from alsolike.data.reading.read import read
 from alsolike.errors import DataError
 

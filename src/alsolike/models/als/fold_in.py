@@ -1,0 +1,69 @@
+"""Solve rows that a model was not trained on, against the factors that it has."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.validation import said
+from alsolike.engines.base import Engine
+from alsolike.errors import DataError
+from alsolike.models.als.config_parts import Solver
+from alsolike.models.als.gramian_basis import eigenbasis, gramian, turned
+from alsolike.models.als.half_sweep import Side, solve_side, total_loss
+
+if TYPE_CHECKING:
+    from alsolike.models.als.model import ALSModel
+
+Floats = npt.NDArray[np.float32]
+
+
+def new_users(model: "ALSModel", user_items: Any, engine: Engine) -> Floats:
+    """Return the exact factors of users, see `alsolike.fold_in`."""
+    side = _side_of(model, user_items, "user")
+    factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
+    items, values = model.item_factors, model.eigenvalues
+    solve_side(side, items, values, factors, model.config.objective, Solver(), engine)
+    return factors
+
+
+def new_items(model: "ALSModel", item_users: Any, engine: Engine) -> Floats:
+    """Return the exact factors of items, see `alsolike.fold_in_items`."""
+    side = _side_of(model, item_users, "item")
+    values, basis = eigenbasis(gramian(model.user_factors, engine), engine)
+    factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
+    users = turned(model.user_factors, basis, engine)
+    solve_side(side, users, values, factors, model.config.objective, Solver(), engine)
+    return turned(factors, basis.T, engine)
+
+
+def loss_on(model: "ALSModel", data: Interactions, engine: Engine) -> float:
+    """Return the exact objective of `model` on interactions over its ids, see `alsolike.loss`."""
+    objective = model.config.objective
+    user_side = Side.of(data.user_items, objective, "user", data.users)
+    item_side = Side.of(data.item_users, objective, "item", data.items)
+    users, items = model.user_factors, model.item_factors
+    return total_loss(user_side, item_side, users, items, objective, engine)
+
+
+def _side_of(model: "ALSModel", matrix: Any, side: Literal["user", "item"]) -> Side:
+    objective = model.config.objective
+    columns = model.items if side == "user" else model.users
+    if isinstance(matrix, Interactions):
+        if side == "item":
+            raise DataError(
+                "A SciPy matrix of items x users expected, not Interactions. Give their item_users."
+            )
+        if matrix.items != model.items:
+            raise DataError("The interactions must have the items of the model.")
+        return Side.of(matrix.user_items, objective, side, matrix.users)
+    if not (sp.issparse(matrix) or isinstance(matrix, np.ndarray)) or matrix.ndim != 2:
+        raise DataError(f"A SciPy matrix of rows x {columns.kind}s expected, not {said(matrix)}.")
+    if matrix.shape[1] != len(columns):
+        raise DataError(
+            f"The matrix has {matrix.shape[1]:,} columns; the model has {len(columns):,} "
+            f"{columns.kind}s. Is it the wrong way round?"
+        )
+    return Side.of(canonical(matrix), objective, side, None)
