@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import call, fine, refused
 
 import alsolike as al
 from alsolike.models.registry import names
+from command import call, fine, refused
 
 SETTINGS = {
     "als": ["factors=4", "iterations=3"],

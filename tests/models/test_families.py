@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from test_one import same
 
 import alsolike as al
 from alsolike.data.vocabulary import Vocabulary
@@ -34,6 +33,7 @@ from alsolike.recommending.single import (
 )
 from alsolike.testing import tiny_likes
 from fixed_model import Fixed
+from made_up import same
 
 
 def likes_with_dislikes() -> al.Interactions:

@@ -7,8 +7,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from test_bundle import rewrite
-from test_cli import fine, refused
 
 import alsolike as al
 import record_compatibility as outward
@@ -21,6 +19,8 @@ from alsolike.testing import CONTRACT, tiny_likes
 from alsolike.tuning.options import Searching
 from alsolike.web.serving.deploy import swap
 from alsolike.web.serving.store import State
+from command import fine, refused
+from forged import rewrite
 from serving import client_of, settings_of, wait_for
 from toy_blend import BlendConfig, BlendFamily
 from toy_family import CoCountsConfig, CoCountsFamily

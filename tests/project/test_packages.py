@@ -82,7 +82,7 @@ def test_files_are_written_through_one_module(module: Path) -> None:
     found = [call.rpartition(".")[2] for call in calls(tree_of(module))]
     writes = {"write_bytes", "write_text", "savez", "tofile", "save_file"} & set(found)
     if writes or re.search(r"open\([^)]*[\"'][wax]b?\+?[\"']", text) or "copy (" in text.lower():
-        assert re.search(r"from alsolike\.writing import|TemporaryDirectory\(", text)
+        assert re.search(r"from alsolike\.storage\.atomic import|TemporaryDirectory\(", text)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=named)

@@ -1,6 +1,4 @@
-import functools
 import gzip
-import itertools
 
 import numpy as np
 import pytest
@@ -9,13 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracles_topk
-from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.string_array import Texts
-from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError, UnknownId
-from alsolike.models.als.model import ALSModel
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.progress import Observer
 from alsolike.recommending.batch import (
@@ -25,34 +19,7 @@ from alsolike.recommending.batch import (
     top_items,
 )
 from alsolike.recommending.ranking.exclusion import with_excluded
-
-
-def vocabulary(count, kind):
-    return Vocabulary.of([f"{kind[0]}{row:05}" for row in range(count)], kind=kind)
-
-
-def model_of(X, Y, *, counts=None, **more):
-    X, Y = np.asarray(X, dtype=np.float32), np.asarray(Y, dtype=np.float32)
-    return ALSModel(
-        users=vocabulary(len(X), "user"),
-        items=vocabulary(len(Y), "item"),
-        user_factors=X,
-        item_factors=Y,
-        eigenvalues=np.zeros(X.shape[1]),
-        item_counts=np.full(len(Y), 9) if counts is None else np.asarray(counts),
-        **more,
-    )
-
-
-def random_model(n_users=700, n_items=2500, f=13, seed=0):
-    """Blocks of more than one size, and every fifth item the twin of the one before it."""
-    rng = np.random.default_rng(seed)
-    X, Y = rng.standard_normal((n_users, f)), rng.standard_normal((n_items, f))
-    Y[4::5] = Y[3::5]
-    Y *= rng.lognormal(size=(n_items, 1))
-    Y[4::5] = Y[3::5]
-    seen = sp.random_array((n_users, n_items), density=0.02, rng=rng, format="csr")
-    return model_of(X, Y), canonical(seen)
+from made_up import model_of, random_model, rows_of, small_model, vocabulary
 
 
 class Dense:
@@ -67,10 +34,6 @@ class Dense:
 
     def scores(self, user_indices, item_indices):
         return self.matrix[user_indices][:, item_indices]
-
-
-def rows_of(matrix):
-    return [matrix.indices[a:b].tolist() for a, b in itertools.pairwise(matrix.indptr)]
 
 
 @given(st.data())
@@ -239,19 +202,6 @@ def test_progress_adds_up():
     counter = Counter()
     top_items(model, np.arange(700), k=1, observer=counter, engine=LocalEngine(3))
     assert (counter.total, counter.done, counter.finished) == (700, 700, True)
-
-
-@functools.cache
-def small_model():
-    rng = np.random.default_rng(3)
-    users, items = rng.integers(0, 40, 300), rng.integers(0, 25, 300)
-    likes = Interactions.from_columns(
-        [f"u{user:02}" for user in users], [f"i{item:02}" for item in items]
-    )
-    names = Texts.pack(f"Name {row}" for row in range(likes.n_items))
-    catalogue = Catalogue(likes.n_items, names=names)
-    named = Interactions(likes.user_items, likes.users, likes.items, catalogue=catalogue)
-    return fit(named, ALSConfig(factors=6, iterations=3, alpha=5.0))
 
 
 def test_recommend_gives_exactly_k_or_honestly_fewer():

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from test_one import same
 
 import alsolike as al
 from alsolike.data.vocabulary import Vocabulary
@@ -16,6 +15,7 @@ from alsolike.recommending.diff import diff
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.recommending.unknown_users import all_alike
+from made_up import same
 
 # "critic" dislikes d and a; "nobody" has no row but in the matrix. Likes: c 4, b 3, d 2, a 1, e 0.
 ROWS = [

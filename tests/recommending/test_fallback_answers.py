@@ -8,7 +8,6 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from test_cli import fine
 from test_fallback import LIKES, MODEL, popular
 
 import alsolike as al
@@ -17,6 +16,7 @@ from alsolike.pipeline.job import Job
 from alsolike.pipeline.run import run_job
 from alsolike.progress import Observer
 from alsolike.sklearn import ALSRecommender
+from command import fine
 from serving import client_of, settings_of
 
 API = "/api/v1"

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_many import model_of, random_model, rows_of, small_model
 
 import oracles_topk
 from alsolike.data.interactions import Interactions
@@ -22,12 +21,7 @@ from alsolike.recommending.single import (
     recommend_one,
     similar_to,
 )
-
-
-def same(one, many):
-    assert one.column_names == many.column_names
-    for name in one.column_names:
-        assert one[name].tolist() == many[name].tolist()
+from made_up import model_of, random_model, rows_of, same, small_model
 
 
 def test_the_bytes_of_many():
@@ -276,17 +270,17 @@ def test_numba_is_never_imported():
         import numpy as np
         from alsolike.data.interactions import Interactions
         from alsolike.models.als.model import ALSModel
-        from alsolike.recommending import explaining, one
+        from alsolike.recommending import explain, single
         likes = Interactions.from_columns(["u", "u", "v", "v"], ["a", "b", "b", "c"])
         Y = np.diag([3.0, 2.0, 1.0]).astype(np.float32)
         model = ALSModel(
             likes.users, likes.items, np.ones((2, 3), np.float32), Y, likes.item_counts,
             {"factors": 3}, history=likes, eigenvalues=np.array([9.0, 4.0, 1.0]),
         )
-        one.recommend_one(model, "u")
-        one.recommend_for_likes(model, {"a": 1.0})
-        one.similar_to(model, "a", min_count=1)
-        explaining.explain(model, "u", "c")
+        single.recommend_one(model, "u")
+        single.recommend_for_likes(model, {"a": 1.0})
+        single.similar_to(model, "a", min_count=1)
+        explain.explain(model, "u", "c")
         sys.exit("numba" in sys.modules)
     """
     subprocess.run([sys.executable, "-W", "error", "-c", textwrap.dedent(code)], check=True)

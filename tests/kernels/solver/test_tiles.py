@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numba import njit
-from test_als import make_likes
-from test_kernels_topk import scan_products
 
 from alsolike.kernels.solver.tiles import add_product, factorize, multiply_gathered, solve_beside
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
+from made_up import make_likes
+from scans import scan_products
 
 WIDTHS = [8, 16, 24, 32, 40, 56, 72]
 TYPES = [np.float32, np.float64]
@@ -109,7 +109,7 @@ def test_a_pivot_that_is_not_positive_is_told(place, pivot) -> None:
 OTHER = """
 import sys
 import numpy as np
-from test_kernels_tiles import lists, scores
+from test_tiles import lists, scores
 np.savez(sys.argv[1], lists=lists(), **scores())
 """
 
@@ -132,7 +132,8 @@ def lists():
 def test_code_for_a_plain_processor_gives_the_same_scores_and_lists(tmp_path) -> None:
     path = tmp_path / "found.npz"
     plain = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": tmp_path}
-    plain["PYTHONPATH"] = Path(__file__).parent
+    here = Path(__file__)
+    plain["PYTHONPATH"] = f"{here.parent}{os.pathsep}{here.parents[2]}"
     environment = os.environ | {name: str(value) for name, value in plain.items()}
     subprocess.run([sys.executable, "-c", OTHER, str(path)], env=environment, check=True)
     found = np.load(path)

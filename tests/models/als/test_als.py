@@ -22,24 +22,9 @@ from alsolike.models.als import train as als
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.config_parts import Objective, Schedule, Solver
 from alsolike.testing import tiny_likes, tiny_model
+from made_up import dense, make_likes
 
 ONE = LocalEngine(1)
-
-
-def make_likes(n_users=120, n_items=90, seed=0, *, counts=False, dislikes=False):
-    """Return skewed interactions with rows both shorter and longer than the factors."""
-    rng = np.random.default_rng(seed)
-    share = np.outer(rng.pareto(1.0, n_users) + 0.1, rng.pareto(1.0, n_items) + 0.1)
-    filled = rng.random((n_users, n_items)) < np.clip(0.05 * share, 0, 0.9)
-    filled[np.arange(n_users), rng.integers(n_items, size=n_users)] = True
-    values = rng.integers(1, 9, filled.shape) if counts else np.ones(filled.shape)
-    if dislikes:
-        values = values * rng.choice([1, 1, 1, -1], filled.shape)
-    return Interactions.from_matrix(sp.csr_array(filled * values))
-
-
-def dense(likes):
-    return likes.user_items.toarray().astype(np.float64)
 
 
 def solve_users(likes, items, config):

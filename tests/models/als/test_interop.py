@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from test_als import dense, make_likes
 from threadpoolctl import threadpool_limits
 
 from alsolike.errors import SettingError
 from alsolike.models.als import train as als
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.interop import from_peer, peer_values, to_peer
+from made_up import dense, make_likes
 from oracles_als import loss as literal_loss
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from alsolike.models.factor_model import FactorModel
 from alsolike.models.registry import family_of_model, names
 from alsolike.recommending.batch import recommend
 from alsolike.testing import tiny_likes, tiny_model
+from forged import Edit, rewrite
 
 FILES = [
     "history.safetensors",
@@ -40,27 +41,12 @@ FILES = [
     "manifest.json",
     "model.safetensors",
 ]
-Edit = Callable[[dict[str, Any]], object]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     save(tiny_model(), tmp_path / "model", metrics={"ndcg@10": 0.25}, notes={"by": "a test"})
     return tmp_path / "model"
-
-
-def rewrite(folder: Path, edit: Edit) -> None:
-    """Change the manifest as an attacker would: with a checksum that fits."""
-    path = folder / "manifest.json"
-    stated = json.loads(path.read_text())
-    edit(stated)
-    stated.pop("checksum", None)
-    digest = hashlib.sha256(dump(stated)).hexdigest()
-    path.write_bytes(dump({**stated, "checksum": digest}))
-
-
-def dump(stated: Mapping[str, Any]) -> bytes:
-    return (json.dumps(stated, sort_keys=True, indent=2) + "\n").encode()
 
 
 def reseal(folder: Path, file: str) -> None:
