@@ -16,7 +16,7 @@ import pytest
 
 from alsolike.kernels.compiler import cache, jit
 
-PACKAGE = Path(jit.__file__).resolve().parent.parent
+PACKAGE = Path(jit.__file__).resolve().parents[2]
 
 # A kernel and a part of it in another module, as small as can be.
 PART = "\n\n@fast_part\ndef added(x: float) -> float:\n    return x + 1.0\n"
@@ -33,7 +33,7 @@ import json, warnings
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     from alsolike.kernels.solver.loss import whole
-    from alsolike.kernels import cache
+    from alsolike.kernels.compiler import cache
 found = {"kept": cache.is_kept(whole), "loaded": cache.is_loaded(whole)}
 found |= {"result": whole(20.0), "hits": sum(whole.stats.cache_hits.values())}
 found |= {"in_use": cache.is_loaded(whole), "place": whole.stats.cache_path}

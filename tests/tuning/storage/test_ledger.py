@@ -25,7 +25,7 @@ FACTS = {"data": "0f3a", "sweeps": [2, 4]}
 HOST = """
 import os, random, signal, sys, time
 import numpy as np
-from alsolike.tuning import ledger as room
+from alsolike.tuning.storage import ledger as room
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.storage.worker_names import name_of
 
