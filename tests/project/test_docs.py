@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import doc_pages
+import package_tree
 import pytest
 import run_docs
 from doc_folders import lay_out
@@ -274,19 +275,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         assert dict(shown) == known or (not known and family.name in heading), family.name
 
 
-def test_every_room_is_on_the_map() -> None:
-    house = ROOT / "src/alsolike"
-    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
-    drawn = re.findall(r"^    (?:\S+/|  [\w.]+\.py|[\w.]+\.py)(?= )", text, re.MULTILINE)
-    rooms, floor = set(), ""
-    for name in (line[4:] for line in drawn):
-        if name.endswith("/"):
-            floor = name
-        else:
-            rooms.add(floor + name.strip() if name.startswith(" ") else name)
-    expected = {
-        path.relative_to(house).as_posix()
-        for path in house.rglob("*.py")
-        if path.parent == house or path.name != "__init__.py"
-    }
-    assert rooms == expected
+def test_the_tree_of_packages_is_as_the_page_shows_it() -> None:
+    page = package_tree.PAGE.read_text(encoding="utf-8")
+    assert package_tree.with_tree(page) == page
+    assert "errors.py" in page
