@@ -9,17 +9,17 @@ from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.als.config_parts import (
     Confidence,
-    Objective,
+    LossConfig,
     RowCount,
-    Schedule,
-    Solver,
+    ScheduleConfig,
+    SolverConfig,
     SolverName,
     Start,
 )
 from alsolike.models.settings import check_whole, known_settings
 from alsolike.suggestions import with_hints
 
-Part = TypeVar("Part", Objective, Solver, Schedule)
+Part = TypeVar("Part", LossConfig, SolverConfig, ScheduleConfig)
 
 
 @with_hints
@@ -102,19 +102,19 @@ class ALSConfig:
         _ = self.objective, self.solving, self.schedule
 
     @cached_property
-    def objective(self) -> Objective:
+    def objective(self) -> LossConfig:
         """What is minimized: all that the loss and folding in depend on."""
-        return self._part(Objective)
+        return self._part(LossConfig)
 
     @cached_property
-    def solving(self) -> Solver:
+    def solving(self) -> SolverConfig:
         """How one row is solved."""
-        return self._part(Solver)
+        return self._part(SolverConfig)
 
     @cached_property
-    def schedule(self) -> Schedule:
+    def schedule(self) -> ScheduleConfig:
         """Where a training starts, and its sweeps."""
-        return self._part(Schedule)
+        return self._part(ScheduleConfig)
 
     def to_settings(self) -> dict[str, Any]:
         """Return all settings as plain values."""

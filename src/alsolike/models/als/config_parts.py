@@ -19,7 +19,7 @@ Start = Literal["small", "normal"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Objective:
+class LossConfig:
     """What is minimized: the loss and folding in depend on this, and on no other setting.
 
     Raises
@@ -93,7 +93,7 @@ class Objective:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Solver:
+class SolverConfig:
     """How one row is solved; without settings exactly, as everybody is who is folded in.
 
     Raises
@@ -116,7 +116,7 @@ class Solver:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class ScheduleConfig:
     """How a training goes: from which start, how many sweeps, and with momentum or without.
 
     Raises

@@ -15,7 +15,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.engines.pieces import pieces
 from alsolike.errors import DataError, SettingError
 from alsolike.models.als.config import ALSConfig, expect_config
-from alsolike.models.als.config_parts import Objective, Schedule, Solver
+from alsolike.models.als.config_parts import LossConfig, ScheduleConfig, SolverConfig
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, one_after_the_other, turned
 from alsolike.models.als.half_sweep import Side, solve_side, total_loss
 from alsolike.models.als.model import ALSModel, expect_als
@@ -133,7 +133,7 @@ def fold_in(model: ALSModel, user_items: Any, *, engine: Engine | None = None) -
     side = _new_side(user_items, objective, "user", model)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
     items, values = model.item_factors, model.eigenvalues
-    solve_side(side, items, values, factors, objective, Solver(), engine)
+    solve_side(side, items, values, factors, objective, SolverConfig(), engine)
     return factors
 
 
@@ -159,7 +159,7 @@ def fold_in_items(model: ALSModel, item_users: Any, *, engine: Engine | None = N
     values, basis = eigenbasis(gramian(model.user_factors, engine), engine)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
     users = turned(model.user_factors, basis, engine)
-    solve_side(side, users, values, factors, objective, Solver(), engine)
+    solve_side(side, users, values, factors, objective, SolverConfig(), engine)
     return turned(factors, basis.T, engine)
 
 
@@ -266,7 +266,7 @@ class _Training:
         )
 
 
-def _drawn(n_users: int, factors: int, schedule: Schedule, seed: int) -> Floats:
+def _drawn(n_users: int, factors: int, schedule: ScheduleConfig, seed: int) -> Floats:
     """Return random user factors, against which the first items are solved."""
     generator = np.random.default_rng(seed)
     scale = 1.0 if schedule.start == "normal" else 0.1 / math.sqrt(factors)
@@ -300,7 +300,7 @@ def _carried_over(train: Interactions, factors: int, start: ALSModel, engine: En
 
 
 def _new_side(
-    matrix: Any, objective: Objective, side: Literal["user", "item"], model: ALSModel
+    matrix: Any, objective: LossConfig, side: Literal["user", "item"], model: ALSModel
 ) -> Side:
     columns = model.items if side == "user" else model.users
     if isinstance(matrix, Interactions):
