@@ -7,8 +7,20 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from alsolike.data.validation import check_whole
 from alsolike.errors import SettingError
 from alsolike.suggestions import did_you_mean
+
+__all__ = [
+    "Config",
+    "Settings",
+    "check_choice",
+    "check_number",
+    "check_whole",
+    "is_finite",
+    "known_settings",
+    "seed_of",
+]
 
 
 class Config(Protocol):
@@ -64,12 +76,6 @@ def _plain(value: Any, kind: type[Any]) -> Any:
     """Return a number as Python's, of the type of the setting's default; all else as it is."""
     is_number = kind in (int, float) and isinstance(value, (int, float, np.number))
     return kind(value) if is_number else value
-
-
-def check_whole(name: str, value: Any, *, least: int) -> None:
-    """Raise SettingError where a setting is no whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise SettingError(f"{name} must be a whole number of at least {least}, not {value!r}.")
 
 
 def check_number(name: str, value: Any, *, above_zero: bool = False) -> None:

@@ -5,7 +5,6 @@ little-endian; the header, a JSON object from tensor names to ``dtype``, ``shape
 ``data_offsets``; then the tensors' bytes, without gaps. Nothing in it can run code.
 """
 
-import json
 import math
 import mmap
 import os
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
+from alsolike.data.validation import read_json
 from alsolike.errors import BundleError
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -147,8 +147,8 @@ def _read_header(path: Path, content: memoryview) -> tuple[dict[str, Any], int]:
             f"{_HEADER_LIMIT:,} long), {length:,} bytes announced",
         )
     try:
-        header = json.loads(content[_PREFIX_BYTES:start].tobytes().decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        header = read_json(content[_PREFIX_BYTES:start].tobytes())
+    except ValueError as error:
         raise _damaged(path, f"a JSON header expected, found something else ({error})") from error
     if not isinstance(header, dict):
         raise _damaged(path, f"a JSON object as header expected, {type(header).__name__} found")

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_whole
+from alsolike.data.validation import check_whole
 from alsolike.errors import DataError
 from alsolike.evaluation.metrics.ground_truth import Questions, relevant_of
 from alsolike.evaluation.metrics.ties import Ties, covers_median
@@ -70,8 +70,8 @@ class Pages:
         Parameters and errors are those of
         `alsolike.evaluation.item_to_item.evaluate.judge_shelves`.
         """
-        expect_whole("pages_per_user", pages_per_user, least=1)
-        expect_whole("seed", seed, least=0)
+        check_whole("pages_per_user", pages_per_user, least=1)
+        check_whole("seed", seed, least=0)
         if held_out.users != shown.users or held_out.items != shown.items:
             raise DataError(
                 f"The held-out interactions ({held_out!r}) and those shown ({shown!r}) do not have "

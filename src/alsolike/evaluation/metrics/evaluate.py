@@ -39,7 +39,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_interactions
+from alsolike.data.validation import check_whole, expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
@@ -359,12 +359,14 @@ class SquaredErrors:
 
 def checked_lengths(k: int | Sequence[int]) -> list[int]:
     given: list[Any] = list(np.atleast_1d(np.asarray(k, dtype=object)))
-    whole = all(isinstance(one, (int, np.integer)) and not isinstance(one, bool) for one in given)
-    if not given or not whole or min(given) < 1:
-        raise SettingError(
-            f"k must be one or more list lengths, whole numbers of at least 1, not {k!r}."
-        )
-    return sorted(set(map(int, given)))
+    try:
+        if lengths := sorted({check_whole("k", one, least=1) for one in given}):
+            return lengths
+    except SettingError:
+        pass
+    raise SettingError(
+        f"k must be one or more list lengths, whole numbers of at least 1, not {k!r}."
+    )
 
 
 def checked_metrics(metrics: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.split import Split
+from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.metrics.ground_truth import Questions
@@ -100,9 +101,7 @@ class Judge(ABC):
                 f"{self.kind.capitalize()} are judged by {', '.join(self.metrics)}, not by "
                 f"{self.metric!r}.{did_you_mean(self.metric, self.metrics)}"
             )
-        whole = isinstance(self.k, (int, np.integer)) and not isinstance(self.k, bool)
-        if not whole or self.k < 1:
-            raise SettingError(f"k must be a whole number of at least 1, not {self.k!r}.")
+        check_whole("k", self.k, least=1)
         if self.choose not in get_args(HeldOut):
             raise SettingError(
                 f"The best is chosen on 'validation' or on 'test', not on {self.choose!r}."

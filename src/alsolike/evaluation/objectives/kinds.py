@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.split import Split, relevant_counts
-from alsolike.data.validation import expect_whole
+from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.item_to_item.evaluate import (
@@ -138,9 +138,9 @@ class ShelfJudge(Judge):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        expect_whole("pages_per_user", self.pages_per_user, least=1)
-        expect_whole("min_count", self.min_count, least=0)
-        expect_whole("seed", self.seed, least=0)
+        check_whole("pages_per_user", self.pages_per_user, least=1)
+        check_whole("min_count", self.min_count, least=0)
+        check_whole("seed", self.seed, least=0)
 
     @property
     def measure(self) -> str:

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.split import relevant_counts
-from alsolike.data.validation import expect_whole
+from alsolike.data.validation import check_whole
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.metrics.ties import Ties
@@ -73,7 +73,7 @@ def by_history(
     DataError
         A user of `found` is none of `shown`.
     """
-    expect_whole("classes", classes, least=1)
+    check_whole("classes", classes, least=1)
     if metric not in found.metrics:
         raise SettingError(
             f"{metric!r} has no value per user here; these have: {', '.join(found.metrics)}."
@@ -295,7 +295,7 @@ def ratio_of_sums(
     >>> ratio_of_sums([1, 2], [2, 4], np.random.default_rng(0))
     Estimate(mean=0.5, low=0.5, high=0.5, n=2)
     """
-    expect_whole("resamples", resamples, least=1)
+    check_whole("resamples", resamples, least=1)
     some, all_of = np.asarray(parts), np.asarray(wholes)
     n = len(all_of)
     is_number = some.dtype.kind in "iuf" and all_of.dtype.kind in "iu"
@@ -329,7 +329,7 @@ def seed_of(rng: np.random.Generator | int) -> int:
     """Return a seed as it is, or one from a source; raise SettingError for what is neither."""
     if isinstance(rng, np.random.Generator):
         return int(rng.integers(1 << 62))
-    expect_whole("rng", rng, least=0)
+    check_whole("rng", rng, least=0)
     return int(rng)
 
 

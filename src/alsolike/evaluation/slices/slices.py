@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_whole
+from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
@@ -147,7 +147,7 @@ def slices_of(
     >>> found.by_history["mean"].tolist(), found.concentration.coverage
     ([0.5, 1.0], 0.5)
     """
-    expect_whole("k", k, least=1)
+    check_whole("k", k, least=1)
     if metric == "coverage":
         raise SettingError("coverage is one value for all users and cannot be sliced by them.")
     names = checked_metrics([metric])

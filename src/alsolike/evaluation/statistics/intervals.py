@@ -7,6 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.validation import check_whole
 from alsolike.errors import DataError, SettingError
 
 Values = npt.NDArray[np.float64]
@@ -100,8 +101,7 @@ def bootstrap_mean(
     0.1500 (0.1270 to 0.1720)
     """
     numbers = _checked(values)
-    if resamples < 1:
-        raise SettingError(f"resamples must be at least 1, not {resamples}.")
+    check_whole("resamples", resamples, least=1)
     _between_0_and_1(level)
     return Resamples(len(numbers), rng, resamples=resamples).mean(numbers, level=level)
 
@@ -222,8 +222,7 @@ def sign_flip_p_value(
     >>> sign_flip_p_value([0.2, 0.4], [0.2, 0.4], np.random.default_rng(0))
     1.0
     """
-    if resamples < 1:
-        raise SettingError(f"resamples must be at least 1, not {resamples}.")
+    check_whole("resamples", resamples, least=1)
     differences = _differences(a, b)
     differences = differences[differences != 0]
     # The signs are tossed in any case; sorted, which user is called by which id changes nothing.

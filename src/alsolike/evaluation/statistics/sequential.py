@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
+from alsolike.data.validation import check_whole
 from alsolike.errors import SettingError
 
 DIFFERENCE = "difference"
@@ -104,11 +105,7 @@ class SequentialTest:
 
     def __post_init__(self) -> None:
         for count in fields(self)[:3]:
-            given = getattr(self, count.name)
-            if isinstance(given, bool) or not isinstance(given, int) or given < 0:
-                raise SettingError(
-                    f"{count.name} must be a whole number of at least 0, not {given!r}."
-                )
+            check_whole(count.name, getattr(self, count.name), least=0)
         if not 0 < self.alpha < 1:
             raise SettingError(f"alpha must be above 0 and below 1, not {self.alpha}.")
         if not 0 < self.margin < 0.5:
