@@ -5,7 +5,7 @@ inverted in its own place, and ends as the model's weights.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -22,7 +22,7 @@ from alsolike.engines.pieces import pieces
 from alsolike.errors import DataError, FitError
 from alsolike.models.arrays import Part
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale
-from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.settings import Settings, check_number
 from alsolike.progress import SILENT, Observer
@@ -315,18 +315,9 @@ class EASEFamily(Family):
     config: ClassVar[type[Any]] = EASEConfig
     model: ClassVar[type[FittedModel]] = EASEModel
 
-    def iterate(
-        self,
-        data: TrainingData,
-        config: EASEConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
-        """Yield the model of `fit_ease`."""
-        refuse_start(self, start)
-        yield fit_ease(data.interactions, config, engine=engine, observer=observer)
+    def train(self, data: TrainingData, config: EASEConfig, **how: Any) -> EASEModel:
+        """Return the model of `fit_ease`."""
+        return fit_ease(data.interactions, config, **how)
 
     def pack(self, model: EASEModel) -> Arrays:
         """Return the weights."""

@@ -110,7 +110,19 @@ class Family(ABC):
     is_trained: ClassVar[bool] = True
     advice: ClassVar[str] = "Try other settings."
 
-    @abstractmethod
+    def train(self, data: TrainingData, config: Any, **how: Any) -> FittedModel:
+        """Return the one model of a training that is scored at its end alone.
+
+        Parameters
+        ----------
+        data : TrainingData
+        config : Config
+            Of `Family.config`.
+        **how
+            ``engine`` and ``observer``, as `iterate` takes them.
+        """
+        raise SettingError(f"Models of the family {self.name!r} are made elsewhere, not fitted.")
+
     def iterate(
         self,
         data: TrainingData,
@@ -120,19 +132,20 @@ class Family(ABC):
         engine: Engine | None = None,
         observer: Observer = SILENT,
     ) -> Iterator[FittedModel]:
-        """Yield a usable model after each sweep, or the one that there is.
+        """Yield a usable model after each sweep; without sweeps, the one that `train` returns.
 
         Parameters
         ----------
-        data : TrainingData
-        config : Config
-            Of `Family.config`.
+        data, config
+            As in `train`.
         start : FittedModel or None
             A model of this family to go on from; SettingError where it cannot go on.
         engine : Engine or None
             Where to compute; None: the threads of this machine. Results do not depend on it.
         observer : Observer
         """
+        refuse_start(self, start)
+        yield self.train(data, config, engine=engine, observer=observer)
 
     def fit(
         self,
@@ -210,6 +223,27 @@ class Family(ABC):
     def growth(self) -> float:
         """How seconds of a training grow with the number of items: as its power."""
         return 1.0
+
+
+class Baseline(Family):
+    """A family to compare with, which is not published, and whose models are no more than counts.
+
+    They are made again of the settings and of what every bundle holds.
+    """
+
+    is_baseline: ClassVar[bool] = True
+
+    def is_tried(self, data: TrainingData) -> bool:
+        """Tell that it always is compared with."""
+        return True
+
+    def pack(self, model: Any) -> Arrays:
+        """Return no arrays."""
+        return {}
+
+    def unpack(self, arrays: Part, known: Known) -> FittedModel:
+        """Return the model of the settings and of what is known."""
+        return self.model(**known.of_history(self.config))
 
 
 def refuse_start(family: Family, start: FittedModel | None) -> None:

@@ -6,7 +6,7 @@ each as one, however large; dislikes count as nothing.
 
 import functools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -22,7 +22,7 @@ from alsolike.engines.pieces import pieces
 from alsolike.errors import SettingError
 from alsolike.models.arrays import Part
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale
-from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.settings import Settings, check_choice, check_number, check_whole
 from alsolike.progress import SILENT, Observer
@@ -339,18 +339,9 @@ class ItemKNNFamily(Family):
     config: ClassVar[type[Any]] = ItemKNNConfig
     model: ClassVar[type[FittedModel]] = ItemKNNModel
 
-    def iterate(
-        self,
-        data: TrainingData,
-        config: ItemKNNConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
-        """Yield the model of `fit_neighbours`."""
-        refuse_start(self, start)
-        yield fit_neighbours(data.interactions, config, engine=engine, observer=observer)
+    def train(self, data: TrainingData, config: ItemKNNConfig, **how: Any) -> ItemKNNModel:
+        """Return the model of `fit_neighbours`."""
+        return fit_neighbours(data.interactions, config, **how)
 
     def pack(self, model: ItemKNNModel) -> Arrays:
         """Return the similarities, a row for each item: its neighbours."""

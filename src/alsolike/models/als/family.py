@@ -1,20 +1,17 @@
 """Alternating least squares as a family; the compiler comes with the first training."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from alsolike.data.interactions import Interactions
-from alsolike.engines.base import Engine
-from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.model import ALSModel
 from alsolike.models.arrays import Part
 from alsolike.models.base import FittedModel
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.family import Arrays, Family, Known, TrainingData
-from alsolike.progress import SILENT, Observer
 
 
 class ALSFamily(Family):
@@ -29,45 +26,17 @@ class ALSFamily(Family):
         "Try a smaller regularization or a larger alpha, and more than a few factors."
     )
 
-    def iterate(
-        self,
-        data: TrainingData,
-        config: ALSConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
+    def iterate(self, data: TrainingData, config: ALSConfig, **how: Any) -> Iterator[FittedModel]:
         """Yield a model after each sweep, see `alsolike.models.als.train.iterate`."""
         from alsolike.models.als import train as als  # noqa: PLC0415 - brings the compiler
 
-        yield from als.iterate(
-            data.interactions,
-            config,
-            start=cast("ALSModel | None", start),
-            engine=engine,
-            observer=observer,
-        )
+        return als.iterate(data.interactions, config, **how)
 
-    def fit(
-        self,
-        data: TrainingData,
-        config: ALSConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> FittedModel:
+    def fit(self, data: TrainingData, config: ALSConfig, **how: Any) -> FittedModel:
         """Return the last model, without one of each sweep in memory."""
         from alsolike.models.als import train as als  # noqa: PLC0415 - brings the compiler
 
-        return als.fit(
-            data.interactions,
-            config,
-            start=cast("ALSModel | None", start),
-            engine=engine,
-            observer=observer,
-        )
+        return als.fit(data.interactions, config, **how)
 
     def pack(self, model: ALSModel) -> Arrays:
         """Return both matrices of factors, and the eigenvalues of the items' Gramian."""
@@ -169,18 +138,6 @@ class FactorsFamily(Family):
     config: ClassVar[type[Any]] = dict
     model: ClassVar[type[FittedModel]] = FactorModel
     is_trained: ClassVar[bool] = False
-
-    def iterate(
-        self,
-        data: TrainingData,
-        config: Any,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
-        """Raise SettingError: nobody knows how these factors were made."""
-        raise SettingError("Factors that were made elsewhere cannot be trained here.")
 
     def pack(self, model: FactorModel) -> Arrays:
         """Return both matrices of factors."""

@@ -1,7 +1,6 @@
 """Popularity: the same list for everybody, and the line that every other model has to beat."""
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -12,12 +11,10 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
-from alsolike.models.arrays import Part
 from alsolike.models.base import Basis, FittedModel, Floats, Rows, Scale
-from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.family import Baseline, TrainingData
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.settings import Settings
-from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
 
 
@@ -88,38 +85,16 @@ def fit_popularity(train: Interactions) -> PopularityModel:
     return PopularityModel.of(train, PopularityConfig())
 
 
-class PopularityFamily(Family):
+class PopularityFamily(Baseline):
     """The same list for everybody: a baseline."""
 
     name: ClassVar[str] = "popularity"
     config: ClassVar[type[Any]] = PopularityConfig
     model: ClassVar[type[FittedModel]] = PopularityModel
-    is_baseline: ClassVar[bool] = True
 
-    def iterate(
-        self,
-        data: TrainingData,
-        config: PopularityConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
-        """Yield the counts of likes."""
-        refuse_start(self, start)
-        yield fit_popularity(data.interactions)
-
-    def is_tried(self, data: TrainingData) -> bool:
-        """Tell that it always is compared with."""
-        return True
-
-    def pack(self, model: PopularityModel) -> Arrays:
-        """Return nothing: a bundle has the counts of likes of every model."""
-        return {}
-
-    def unpack(self, arrays: Part, known: Known) -> PopularityModel:
-        """Return the model of the counts."""
-        return PopularityModel(**known.of_history(PopularityConfig))
+    def train(self, data: TrainingData, config: PopularityConfig, **how: Any) -> PopularityModel:
+        """Return the counts of likes."""
+        return fit_popularity(data.interactions)
 
 
 def _count(indices: Rows, n_rows: int) -> int:

@@ -1,6 +1,6 @@
 """Chance: a random order of the items for each user, and the line that no model may stay below."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -12,12 +12,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.models.arrays import Part
 from alsolike.models.base import FittedModel, Floats, Rows, Scale
-from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.family import Baseline, TrainingData
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.settings import Settings, check_whole
-from alsolike.progress import SILENT, Observer
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -112,30 +110,8 @@ class ChanceModel(HistoryModel):
         )
 
 
-def fit_chance(
-    train: Interactions,
-    config: ChanceConfig,
-    *,
-    engine: Engine | None = None,
-    observer: Observer = SILENT,
-) -> ChanceModel:
-    """Return random scores over the ids of the training data.
-
-    Parameters
-    ----------
-    train : Interactions
-    config : ChanceConfig
-    engine, observer
-        Taken because every fit takes them; there is nothing to compute and nothing to report.
-
-    Returns
-    -------
-    ChanceModel
-
-    Raises
-    ------
-    DataError
-        `train` is no `Interactions`.
+def fit_chance(train: Interactions, config: ChanceConfig) -> ChanceModel:
+    """Return random scores for all users and items of `train`.
 
     References
     ----------
@@ -162,38 +138,16 @@ def _mixed(state: Hashes) -> Hashes:
     return mixed
 
 
-class RandomFamily(Family):
+class RandomFamily(Baseline):
     """A random order for each user: a baseline."""
 
     name: ClassVar[str] = "random"
     config: ClassVar[type[Any]] = ChanceConfig
     model: ClassVar[type[FittedModel]] = ChanceModel
-    is_baseline: ClassVar[bool] = True
 
-    def iterate(
-        self,
-        data: TrainingData,
-        config: ChanceConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
-        """Yield random scores over the ids."""
-        refuse_start(self, start)
-        yield fit_chance(data.interactions, config)
-
-    def is_tried(self, data: TrainingData) -> bool:
-        """Tell that it always is compared with."""
-        return True
-
-    def pack(self, model: ChanceModel) -> Arrays:
-        """Return nothing: the seed is among the settings."""
-        return {}
-
-    def unpack(self, arrays: Part, known: Known) -> ChanceModel:
-        """Return the model of the seed."""
-        return ChanceModel(**known.of_history(ChanceConfig))
+    def train(self, data: TrainingData, config: ChanceConfig, **how: Any) -> ChanceModel:
+        """Return random scores over the ids."""
+        return fit_chance(data.interactions, config)
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ChanceConfig]:
         """Return one, with the seed that is asked for."""
