@@ -11,7 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
-from alsolike.data.interactions import Interactions
+from alsolike.data.interactions import Interactions, masked
 from alsolike.data.merge import with_items_of
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
@@ -131,11 +131,9 @@ class HistoryModel(FittedModel):
 
 def ones_of(likes: sp.csr_array) -> sp.csr_array:
     """Return a matrix in float64 with a one for each value above zero, and nothing else."""
-    liked = likes.data > 0
-    starts = np.concatenate(([0], np.cumsum(liked, dtype=np.int64)))[likes.indptr]
-    indices = likes.indices[liked]
-    ones = np.ones(len(indices))
-    return sp.csr_array((ones, indices, starts.astype(likes.indptr.dtype)), likes.shape)
+    liked = masked(likes, likes.data > 0)
+    liked.data = np.ones(liked.nnz)
+    return liked
 
 
 def likes_of(interactions: Interactions) -> sp.csr_array:

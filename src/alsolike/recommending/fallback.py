@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.interactions import Interactions
+from alsolike.data.interactions import Interactions, masked
 from alsolike.models.base import Basis, FittedModel, Floats, HasFactors, Recommender
 from alsolike.models.baselines.popularity import as_scores
 from alsolike.models.settings import check_choice
@@ -293,10 +293,7 @@ def left_out_pairs(model: Recommender, *, exclude_seen: bool) -> sp.csr_array | 
         return None
     matrix = history.user_items
     disliked = matrix.data < 0
-    if not disliked.any():
-        return None
-    starts = np.concatenate(([0], np.cumsum(disliked, dtype=np.int64)))[matrix.indptr]
-    return sp.csr_array((matrix.data[disliked], matrix.indices[disliked], starts), matrix.shape)
+    return masked(matrix, disliked) if disliked.any() else None
 
 
 def left_out_of(model: Recommender, row: int, *, exclude_seen: bool) -> Indices:

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.interactions import Interactions
+from alsolike.data.interactions import Interactions, masked
 from alsolike.data.validation import check_whole
 from alsolike.errors import DataError
-from alsolike.evaluation.metrics.ground_truth import Questions, relevant_of
+from alsolike.evaluation.metrics.ground_truth import Questions
 from alsolike.evaluation.metrics.ties import Ties, covers_median
 from alsolike.models.base import Floats
+from alsolike.models.history_model import likes_of
 from alsolike.recommending.ranking.scan import Ranked
 
 Indices = npt.NDArray[np.int64]
@@ -79,7 +80,7 @@ class Pages:
             )
         # Also where the seen is kept: a page must not be an item that is still to be found.
         asked = Questions.of(held_out, shown, user_indices)
-        drawn = _drawn(relevant_of(shown), pages_per_user, seed)
+        drawn = _drawn(likes_of(shown), pages_per_user, seed)
         has_page = np.diff(drawn.indptr)[asked.users] > 0
         if not has_page.any():
             raise DataError(
@@ -330,8 +331,7 @@ def _drawn(likes: sp.csr_array, pages_per_user: int, seed: int) -> sp.csr_array:
     is_first = np.arange(likes.nnz) - likes.indptr[rows] < pages_per_user
     is_drawn = np.zeros(likes.nnz, dtype=bool)
     is_drawn[order[is_first]] = True
-    starts = np.concatenate(([0], np.cumsum(is_drawn, dtype=np.int64)))[likes.indptr]
-    return sp.csr_array((likes.data[is_drawn], likes.indices[is_drawn], starts), likes.shape)
+    return masked(likes, is_drawn)
 
 
 def _counted(lists: Ranked, score: Floats) -> tuple[Indices, Indices]:

@@ -16,7 +16,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics import definition_inputs
 from alsolike.evaluation.metrics.definition_inputs import Evidence
-from alsolike.evaluation.metrics.ground_truth import Questions, same_ids
+from alsolike.evaluation.metrics.ground_truth import Questions, check_asked
 from alsolike.evaluation.metrics.library_definitions import DEFINITIONS, SOURCES, Definition
 from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
@@ -182,9 +182,7 @@ def passport(
     >>> found.value("alsolike", "precision@2"), found.value("implicit", "precision@2")
     (0.75, 1.0)
     """
-    for interactions, label in ((held_out, "held-out"), (exclude, "excluded")):
-        if interactions is not None:
-            same_ids(model, interactions, label)
+    check_asked(model, "score its lists", held_out=held_out, exclude=exclude)
     length, engine = checked_k(k), engine or LocalEngine()
     questions = Questions.of(held_out, exclude, user_indices)
     # One place more shows whether a tie reaches beyond the list.

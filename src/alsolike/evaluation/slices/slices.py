@@ -16,7 +16,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics.evaluate import checked_metrics, measured
 from alsolike.evaluation.metrics.exposure import exposure_of
-from alsolike.evaluation.metrics.ground_truth import Questions, same_ids
+from alsolike.evaluation.metrics.ground_truth import Questions, check_asked
 from alsolike.evaluation.metrics.ties import ties_of
 from alsolike.evaluation.slices.concentration import Concentration, concentration
 from alsolike.evaluation.slices.groups import by_history, by_popularity, seed_of
@@ -151,8 +151,7 @@ def slices_of(
     if metric == "coverage":
         raise SettingError("coverage is one value for all users and cannot be sliced by them.")
     names = checked_metrics([metric])
-    for interactions, label in ((held_out, "held-out"), (shown, "shown")):
-        same_ids(model, interactions, label)
+    check_asked(model, "slice its figures", held_out=held_out, shown=shown)
     seed = seed_of(rng)
     engine = engine or LocalEngine()
     questions = Questions.of(held_out, shown if exclude_seen else None, user_indices)
