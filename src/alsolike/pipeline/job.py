@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.by_name import check_scheme, split_by
 from alsolike.data.splitting.split import Split
@@ -18,6 +16,7 @@ from alsolike.errors import SettingError, WritingError
 from alsolike.evaluation.learning_curve import checked_sweeps
 from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
+from alsolike.models.settings import is_finite
 from alsolike.pipeline.outputs import written_in
 from alsolike.storage.atomic import refuse_overlap
 from alsolike.suggestions import with_hints
@@ -214,8 +213,7 @@ def refuse_share(share: float | None) -> None:
     """Raise SettingError for a share of all users or items that can be none."""
     if share is None:
         return
-    number = isinstance(share, (int, float, np.number)) and not isinstance(share, bool)
-    if not number or not 0 < share <= 1:
+    if not is_finite(share) or not 0 < share <= 1:
         raise SettingError(f"share must be a number above 0 and at most 1, not {share!r}.")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -190,26 +191,33 @@ def _put_back(
     return ranked
 
 
-@dataclass(frozen=True, eq=False)
-class ItemsAsUsers:
-    """A model that scores items beside items, asked as one that scores them for users."""
+class OfModel:
+    """Base of what has the items and the name of its model."""
 
-    model: ItemScorer
+    model: Any
 
     @property
     def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.model.items
-
-    @property
-    def users(self) -> Vocabulary:
-        """The items again: each asks as a user does."""
-        return self.model.items
+        """The items of the model."""
+        items: Vocabulary = self.model.items
+        return items
 
     @property
     def name(self) -> str:
         """The name of the model."""
-        return self.model.name
+        return str(self.model.name)
+
+
+@dataclass(frozen=True, eq=False)
+class ItemsAsUsers(OfModel):
+    """A model that scores items beside items, in the form of one that scores them for users."""
+
+    model: ItemScorer
+
+    @property
+    def users(self) -> Vocabulary:
+        """The items again."""
+        return self.model.items
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return the scores of items beside those that ask."""

@@ -22,7 +22,7 @@ from alsolike.progress import SILENT, Observer
 from alsolike.recommending.batch import top_items
 from alsolike.recommending.ranking.scan import QUERIES_PER_BLOCK, Ranked, blocks_of
 from alsolike.recommending.shared import MIN_COUNT, with_direction
-from alsolike.recommending.similarity import ItemsAsUsers, cosines_of, similar_indices
+from alsolike.recommending.similarity import ItemsAsUsers, OfModel, cosines_of, similar_indices
 
 Counts = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
@@ -51,32 +51,8 @@ class Shelves(Protocol):
         """
 
 
-class _Known(Protocol):
-    @property
-    def items(self) -> Vocabulary: ...
-
-    @property
-    def name(self) -> str: ...
-
-
-class _OfModel:
-    """What goes by the items and the name of its model."""
-
-    model: _Known
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.model.items
-
-    @property
-    def name(self) -> str:
-        """The name of the model."""
-        return self.model.name
-
-
 @dataclass(frozen=True, eq=False)
-class NeighbourShelves(_OfModel):
+class NeighbourShelves(OfModel):
     """The neighbours by the cosine of their factors, as `alsolike.recommending.batch.similar`.
 
     Parameters
@@ -120,7 +96,7 @@ class NeighbourShelves(_OfModel):
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredShelves(_OfModel):
+class ScoredShelves(OfModel):
     """The items that a model scores highest beside an item, equals in the order of the items.
 
     Parameters

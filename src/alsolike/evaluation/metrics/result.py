@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import SettingError
-from alsolike.evaluation.statistics.intervals import bootstrap_mean
+from alsolike.evaluation.statistics.intervals import bootstrap_mean, seed_from
 from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table
 
@@ -105,7 +105,7 @@ class Evaluation:
         Table
             Columns metric, mean, low, high, users.
         """
-        seed = int(rng.integers(1 << 62)) if isinstance(rng, np.random.Generator) else rng
+        seed = seed_from(rng)
         estimates = [
             bootstrap_mean(self.per_user[name], np.random.default_rng(seed), resamples=resamples)
             for name in self.metrics

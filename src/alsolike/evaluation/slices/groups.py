@@ -16,7 +16,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.metrics.ties import Ties
 from alsolike.evaluation.slices.concentration import likes_of
-from alsolike.evaluation.statistics.intervals import Estimate, bootstrap_mean
+from alsolike.evaluation.statistics.intervals import Estimate, bootstrap_mean, seed_from
 from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table
 
@@ -79,7 +79,7 @@ def by_history(
             f"{metric!r} has no value per user here; these have: {', '.join(found.metrics)}."
             f"{did_you_mean(metric, found.metrics)}"
         )
-    seed, values = seed_of(rng), found.per_user[metric]
+    seed, values = seed_from(rng), found.per_user[metric]
     if found.user_indices.max(initial=-1) >= shown.n_users:
         raise DataError(
             f"The evaluation has a user in row {found.user_indices.max():,}; the interactions have "
@@ -152,7 +152,7 @@ def by_popularity(
     DataError
         `shown` has no like, or the shapes do not match.
     """
-    seed, likes = seed_of(rng), likes_of(shown)
+    seed, likes = seed_from(rng), likes_of(shown)
     n_users, n_items = wanted.shape
     if n_items != len(likes) or len(lists) != n_users:
         raise DataError(
@@ -323,14 +323,6 @@ def _found(
     rows, places = np.nonzero(lists >= 0)
     listed = rows * n_items + lists[rows, places]
     return np.isin(users * n_items + items, listed)
-
-
-def seed_of(rng: np.random.Generator | int) -> int:
-    """Return a seed as it is, or one from a source; raise SettingError for what is neither."""
-    if isinstance(rng, np.random.Generator):
-        return int(rng.integers(1 << 62))
-    check_whole("rng", rng, least=0)
-    return int(rng)
 
 
 def _interval(estimate: Estimate) -> dict[str, float]:

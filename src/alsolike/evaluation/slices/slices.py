@@ -19,7 +19,8 @@ from alsolike.evaluation.metrics.exposure import exposure_of
 from alsolike.evaluation.metrics.ground_truth import Questions, check_asked
 from alsolike.evaluation.metrics.ties import ties_of
 from alsolike.evaluation.slices.concentration import Concentration, concentration
-from alsolike.evaluation.slices.groups import by_history, by_popularity, seed_of
+from alsolike.evaluation.slices.groups import by_history, by_popularity
+from alsolike.evaluation.statistics.intervals import seed_from
 from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
 from alsolike.tables import Table
@@ -152,7 +153,7 @@ def slices_of(
         raise SettingError("coverage is one value for all users and cannot be sliced by them.")
     names = checked_metrics([metric])
     check_asked(model, "slice its figures", held_out=held_out, shown=shown)
-    seed = seed_of(rng)
+    seed = seed_from(rng)
     engine = engine or LocalEngine()
     questions = Questions.of(held_out, shown if exclude_seen else None, user_indices)
     lists = questions.ranked(model, k + 1, engine, observer)

@@ -102,7 +102,7 @@ def bootstrap_mean(
     """
     numbers = _checked(values)
     check_whole("resamples", resamples, least=1)
-    _between_0_and_1(level)
+    check_share("level", level)
     return Resamples(len(numbers), rng, resamples=resamples).mean(numbers, level=level)
 
 
@@ -280,7 +280,7 @@ def two_proportions(
     for hits, trials in ((hits_a, n_a), (hits_b, n_b)):
         if not 0 <= hits <= trials or trials < 1:
             raise SettingError(f"{hits:,} hits of {trials:,} trials are not possible.")
-    _between_0_and_1(level)
+    check_share("level", level)
     share_a, share_b = hits_a / n_a, hits_b / n_b
     difference = share_a - share_b
     pooled = (hits_a + hits_b) / (n_a + n_b)
@@ -320,6 +320,14 @@ def _differences(a: npt.ArrayLike, b: npt.ArrayLike) -> Values:
     return ours - theirs
 
 
-def _between_0_and_1(level: float) -> None:
-    if not 0 < level < 1:
-        raise SettingError(f"level must be above 0 and below 1, not {level}.")
+def check_share(name: str, value: float, *, below: float = 1) -> None:
+    """Raise SettingError unless a setting is above 0 and below `below`."""
+    if not 0 < value < below:
+        raise SettingError(f"{name} must be above 0 and below {below:g}, not {value}.")
+
+
+def seed_from(rng: np.random.Generator | int) -> int:
+    """Return a seed as it is, or draw one from a generator; SettingError for all else."""
+    if isinstance(rng, np.random.Generator):
+        return int(rng.integers(1 << 62))
+    return check_whole("rng", rng, least=0)

@@ -9,7 +9,12 @@ import numpy.typing as npt
 
 from alsolike.errors import SettingError
 from alsolike.evaluation.statistics.exact_sums import ExactValues, Values
-from alsolike.evaluation.statistics.intervals import Estimate, ProportionTest, bootstrap_mean
+from alsolike.evaluation.statistics.intervals import (
+    Estimate,
+    ProportionTest,
+    bootstrap_mean,
+    check_share,
+)
 from alsolike.evaluation.statistics.max_t import shortfalls, tossed
 from alsolike.tables import Table
 
@@ -343,7 +348,7 @@ def told_apart(test: ProportionTest, level: float = 0.95) -> str:
     >>> print(told_apart(two_proportions(727, 15270, 520, 15270)))
     There is a difference: 0.01356 (95 % interval 0.00912 to 0.01801; p < 0.001).
     """
-    _between_0_and_1(level)
+    check_share("level", level)
     is_told = test.p_value <= 1 - level and not test.low <= 0 <= test.high
     width = test.high - test.low
     decimals = 4 if not 0 < width < 1e-2 else min(2 - math.floor(math.log10(width)), 12)
@@ -370,7 +375,7 @@ def _gain(exact: ExactValues, rng: np.random.Generator, splits: int) -> float:
 
 def _allowed(resamples: int, level: float) -> int:
     """Return how many tosses may go as far as what was seen for it to be told apart."""
-    _between_0_and_1(level)
+    check_share("level", level)
     allowed = math.floor((1 - level) * (resamples + 1) + 1e-9) - 1
     if allowed < 0:
         raise SettingError(
@@ -378,8 +383,3 @@ def _allowed(resamples: int, level: float) -> int:
             f"{math.ceil(1 / (1 - level) - 1e-9) - 1:,} are needed."
         )
     return allowed
-
-
-def _between_0_and_1(level: float) -> None:
-    if not 0 < level < 1:
-        raise SettingError(f"level must be above 0 and below 1, not {level}.")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from alsolike.data.validation import check_whole
-from alsolike.errors import SettingError
+from alsolike.evaluation.statistics.intervals import check_share
 
 DIFFERENCE = "difference"
 NO_DIFFERENCE = "no difference"
@@ -106,10 +106,8 @@ class SequentialTest:
     def __post_init__(self) -> None:
         for count in fields(self)[:3]:
             check_whole(count.name, getattr(self, count.name), least=0)
-        if not 0 < self.alpha < 1:
-            raise SettingError(f"alpha must be above 0 and below 1, not {self.alpha}.")
-        if not 0 < self.margin < 0.5:
-            raise SettingError(f"margin must be above 0 and below 0.5, not {self.margin}.")
+        check_share("alpha", self.alpha)
+        check_share("margin", self.margin, below=0.5)
 
     @property
     def votes(self) -> int:

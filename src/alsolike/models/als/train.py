@@ -20,6 +20,7 @@ from alsolike.models.als.gramian_basis import eigenbasis, gramian, one_after_the
 from alsolike.models.als.half_sweep import Side, solve_side, total_loss
 from alsolike.models.als.model import ALSModel, expect_als
 from alsolike.models.als.momentum import Momentum
+from alsolike.models.base import expect_same_ids
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
 
@@ -177,9 +178,7 @@ def loss(
     data = model.history if train is None else train
     if data is None:
         raise SettingError("This model holds no training interactions: pass `train`.")
-    expect_interactions(data, "train")
-    if data.users != model.users or data.items != model.items:
-        raise DataError("The interactions and the model must have the same users and items.")
+    expect_same_ids(model, data)
     engine = engine or LocalEngine()
     objective = model.config.objective
     user_side = Side.of(data.user_items, objective, "user", data.users)

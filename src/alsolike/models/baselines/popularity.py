@@ -1,4 +1,4 @@
-"""Popularity: the same list for everybody, and the line that every other model has to beat."""
+"""Popularity baseline: the same list for everybody."""
 
 import functools
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class PopularityConfig(Settings):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PopularityModel(HistoryModel):
-    """Scores an item by how many users like it: by its `item_counts`, the same for everybody."""
+    """Scores an item by how many users like it, its `item_counts`."""
 
     name: ClassVar[str] = "popularity"
     basis: ClassVar[Basis] = "popularity"
@@ -67,14 +67,6 @@ class PopularityModel(HistoryModel):
 def fit_popularity(train: Interactions) -> PopularityModel:
     """Count the users who like each item; dislikes do not count.
 
-    Parameters
-    ----------
-    train : Interactions
-
-    Returns
-    -------
-    PopularityModel
-
     Examples
     --------
     >>> likes = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "b"], [9, 1, 1])
@@ -104,11 +96,10 @@ def _count(indices: Rows, n_rows: int) -> int:
 
 
 def as_scores(counts: npt.NDArray[np.int64]) -> Floats:
-    """Return counts as float32 in exactly their order.
+    """Convert counts to float32 so that different ones never tie.
 
-    Counts up to 2**24 are float32 exactly. Above, float32 has gaps: a count that would round to no
-    more than a smaller count gets the next float32 above that one's score, so that different
-    counts never tie and no score is off by more than its rounding and the number of such steps.
+    Counts up to 2**24 are float32 exactly. Above, a count that would round to no more than a
+    smaller count gets the next float32 above that one's score.
 
     Parameters
     ----------

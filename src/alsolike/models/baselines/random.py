@@ -1,4 +1,4 @@
-"""Chance: a random order of the items for each user, and the line that no model may stay below."""
+"""Random baseline: a seeded random ranking of the items for each user."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,15 +56,12 @@ class ChanceConfig(Settings):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ChanceModel(HistoryModel):
-    """Scores every pair at random, the same whenever it is asked."""
+    """Scores every pair by a random number, always the same."""
 
     name: ClassVar[str] = "random"
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        """Return numbers in [0, 1), (n_chosen_users, n_chosen_items).
-
-        Each is a function of the seed, the user's row and the item's row, and of nothing else.
-        """
+        """Return numbers in [0, 1), each a function of the seed and of both rows."""
         rows = np.arange(len(self.users), dtype=np.uint64)[user_indices]
         return self._numbers(rows, item_indices)
 
@@ -83,10 +80,7 @@ class ChanceModel(HistoryModel):
         return Scale("a random number", most=1.0)
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
-        """Return numbers in [0, 1), (n_chosen_items, n_chosen_others), as for users of their rows.
-
-        Each is a function of the seed and of the rows of both items.
-        """
+        """Return numbers in [0, 1), each a function of the seed and of both rows."""
         rows = np.arange(len(self.items), dtype=np.uint64)[item_indices]
         return self._numbers(rows, other_indices)
 

@@ -1,8 +1,7 @@
-"""`Manifest`: what a bundle says about itself, and its one form as ``manifest.json``.
+"""`Manifest`: the description of a bundle, and its one form as ``manifest.json``.
 
-The file is exactly what its content renders to, byte for byte, its own checksum included. So a
-changed digit in a metric is found as surely as a flipped byte in a matrix, and equal models have
-equal manifests. No clock is read.
+The file must be, byte for byte, what its content renders to, with a checksum of that: a changed
+digit is found, and equal models have equal manifests. No clock is read.
 """
 
 import hashlib
@@ -35,15 +34,7 @@ Object = Annotated[Mapping[str, Any], Meta(description="an object")]
 
 
 class FileRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the manifest knows of one file.
-
-    Parameters
-    ----------
-    sha256 : str
-        Of its bytes, in hexadecimal.
-    size : int
-        Bytes.
-    """
+    """SHA-256, in hexadecimal, and size in bytes of a file."""
 
     sha256: str
     size: Count
@@ -51,26 +42,23 @@ class FileRecord(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a bundle says about itself.
+    """The description of a bundle.
 
     Parameters
     ----------
     format_version : int
-        Of the folder's layout; a program reads its own and older ones.
+        Of the folder's layout; older ones are read, too.
     versions : mapping of str to str
         Of alsolike, NumPy and Python, when the bundle was saved.
     name : str
         Of the model, one word.
     family : str
-        What kind of model it is, as `alsolike.models.registry` knows it.
+        A name in `alsolike.models.registry`.
     n_users, n_items, factors, sweeps : int
-        Its size, and the sweeps behind it.
     settings : mapping
-        What it was fitted with.
-    metrics : mapping of str to float or str
-        What was measured of it, by whoever saved it.
-    notes : mapping
-        Whatever else whoever saved it wanted to say.
+        Of the training.
+    metrics, notes : mapping
+        As `alsolike.models.bundle.io.save` was given them.
     data_fingerprint : str or None
         `Interactions.fingerprint` of the training data; None where the model had none with it.
     item_columns : tuple of str, or None
@@ -123,11 +111,11 @@ class Manifest:
 
     @property
     def has_history(self) -> bool:
-        """Whether the training interactions are inside."""
+        """Whether the bundle holds the training interactions."""
         return HISTORY_PART not in self.left_out
 
     def to_bytes(self) -> bytes:
-        """Return the content of ``manifest.json``."""
+        """Render the content of ``manifest.json``."""
         return _render({"format": FORMAT, **to_builtins(self)})
 
     def _model(self) -> Iterator[str]:
@@ -162,7 +150,7 @@ class Manifest:
 
 
 def current_versions() -> dict[str, str]:
-    """Return the versions that decide which bytes a fit gives."""
+    """Return the versions on which the bytes of a fit depend."""
     return {
         "alsolike": alsolike.__version__,
         "numba": version("numba"),
@@ -178,7 +166,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises
     ------
     BundleError
-        It is missing, damaged, of a newer format, or does not say what it must.
+        It is missing, damaged or of a newer format, or a key or a value is wrong.
     """
     path = folder / MANIFEST
     if not path.exists() and not path.is_symlink():
@@ -257,7 +245,7 @@ def _checked(path: Path, stated: dict[str, Any]) -> Manifest:
 
 
 def _family_of_format_1(settings: object) -> str:
-    """Return what format 1, which knew factors alone, did not say: whether ALS made them."""
+    """Return the family, which format 1 did not name: it knew factors alone, of ALS or others."""
     return "als" if isinstance(settings, dict) and "alpha" in settings else "factors"
 
 
