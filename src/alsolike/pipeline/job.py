@@ -1,4 +1,4 @@
-"""`Job`: what a run is asked to do; `resolve` checks it, once, before anything is read."""
+"""`Job`: the arguments of a run; `resolve` checks them before anything is read."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ _SET_ELSEWHERE = {
 @with_hints
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What the main job is asked to do.
+    """The arguments of a run.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class Job:
 
 @dataclass(frozen=True)
 class ResolvedJob:
-    """A job that was checked, with all that it asks for where only the table is still missing.
+    """A checked job, which needs only the table.
 
     `resolve` makes it, before anything is read. What depends on the table is asked of it later, by
     its methods, which find nothing wrong any more but what is wrong with the table.

@@ -1,4 +1,4 @@
-"""Which of a user's items carry how much of a score. No Numba."""
+"""Explanation of a score by the user's items. No Numba."""
 
 import html
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _PAGE = 20  # likes of an explanation that a page shows
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Which of a user's items carry how much of one score (Hu, Koren, Volinsky 2008, section 5).
+    """What each of a user's items adds to a score (Hu, Koren, Volinsky 2008, section 5).
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Explanation:
 
     @property
     def summary(self) -> str:
-        """The score and what it is the sum of, as one sentence."""
+        """The score and its origin, as one sentence."""
         called = f"{self.item!r} ({self.name})" if self.name else repr(self.item)
         if self.is_known:
             return (

@@ -1,4 +1,4 @@
-"""What is listed for users of whom a model knows nothing: the most liked items, named as such.
+"""Fallback to the most liked items, named as such, for users of whom a model knows nothing.
 
 A model knows nothing of a user without a value above zero in its training data, of one whose row of
 factors is all zeros, and of one for whom it scores all items alike: any order of such scores is no
@@ -32,7 +32,7 @@ _WHOLE = 2**24  # float32 has all whole numbers below
 
 @dataclass(frozen=True, eq=False)
 class Lists:
-    """Ranked lists as they are shown.
+    """Ranked lists with the basis of each item.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Lists:
 
 
 class Found(NamedTuple):
-    """One list as it is shown.
+    """One list with the basis of each item.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def completed(
 
 @dataclass(frozen=True, eq=False)
 class MostLiked:
-    """The items that somebody likes, the most liked first, of equals the lower row.
+    """The liked items, most liked first, ties by row.
 
     Parameters
     ----------

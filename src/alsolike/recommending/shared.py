@@ -1,4 +1,4 @@
-"""What `many` and `one` share: which items may appear, and what an answer looks like. No Numba."""
+"""Shared by `many` and `one`: checks, which items may appear, the table of results. No Numba."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""One row at a time, in plain NumPy: what a web server answers with.
+"""Recommendations and similar items for one row, in plain NumPy, for a web server.
 
 Numba is not imported, so that a server starts at once. `recommend_one` and `similar_to` give the
 very bytes of `alsolike.recommending.batch`: a float32 product only narrows the items down to those
@@ -167,7 +167,7 @@ def recommend_for_likes(
     deny: Iterable[str] | None = None,
     without_likes: WithoutLikes = "popular",
 ) -> Table:
-    """Recommend items to somebody whom the model has never seen.
+    """Recommend items to somebody new, by likes.
 
     What a score means, and what not, is said in `alsolike.recommending.batch.recommend`.
 

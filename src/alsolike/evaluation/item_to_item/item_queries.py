@@ -1,4 +1,4 @@
-"""Pages: items whose shelves users are shown, drawn once and asked of one model after another."""
+"""Pages: items whose shelves users see, drawn once for all models."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,7 @@ _CELLS_PER_BLOCK = 1 << 24
 
 @dataclass(frozen=True, eq=False)
 class Pages:
-    """Items whose shelves users are shown; made ready once, and asked of one model after another.
+    """Items whose shelves users see, drawn once for all models.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Pages:
         user_indices: npt.ArrayLike | None = None,
         seed: int = 0,
     ) -> "Pages":
-        """Draw the pages. Which ones a user has does not depend on who else is asked.
+        """Draw the pages of each user, independently of the other users.
 
         Parameters and errors are those of
         `alsolike.evaluation.item_to_item.evaluate.judge_shelves`.
@@ -155,7 +155,7 @@ class Pages:
         return found
 
     def _settle(self, found: "Filled", full: Indices, lines: Lines) -> None:
-        """Find what has the score that full shelves end with, among all items."""
+        """Find all items with the score that full shelves end with."""
         n_items = self.questions.wanted.shape[1]
         everything = np.arange(n_items, dtype=np.int32)
         for items, own in self._together(full, n_items):
@@ -176,7 +176,7 @@ class Pages:
 
     @functools.cached_property
     def _have(self) -> Indices:
-        """Items that each user has already and that are left out."""
+        """Items that each user has seen, to be left out."""
         aside = self.questions.aside
         if aside is None or not self.exclude_seen:
             return np.zeros(len(self.questions.users), dtype=np.int64)

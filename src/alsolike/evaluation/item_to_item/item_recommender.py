@@ -1,4 +1,4 @@
-"""Stocking: what each kind of model puts on the shelf beside an item.
+"""Shelves of similar items, from each kind of model.
 
 A model with factors shows the items nearest by their cosine. Another one shows, best first, what it
 scores highest with that item: item-kNN the item's nearest neighbours and nothing after them, EASE
@@ -29,7 +29,7 @@ Items = npt.NDArray[np.int32]
 
 
 class Shelves(Protocol):
-    """Anything that ranks the items to be shown beside an item.
+    """Ranks the items to show beside an item.
 
     Shelves judged by an item-to-item model of your own need these three, and nothing else.
     """
@@ -53,7 +53,7 @@ class Shelves(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class NeighbourShelves(OfModel):
-    """The neighbours by the cosine of their factors, as `alsolike.recommending.batch.similar`.
+    """Ranks by the cosine of factors, as `alsolike.recommending.batch.similar`.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class NeighbourShelves(OfModel):
 
     @property
     def n_shown(self) -> int:
-        """How many items may be shown at all."""
+        """The number of items that may be shown."""
         is_shown = with_direction(self.model) & (self.model.item_counts >= self.min_count)
         return int(np.count_nonzero(is_shown))
 
@@ -97,7 +97,7 @@ class NeighbourShelves(OfModel):
 
 @dataclass(frozen=True, eq=False)
 class ScoredShelves(OfModel):
-    """The items that a model scores highest beside an item, equals in the order of the items.
+    """Ranks by a model's own scores of items, ties in the order of the items.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class ScoredShelves(OfModel):
 
     @property
     def n_shown(self) -> int:
-        """How many items may be shown at all."""
+        """The number of items that may be shown."""
         return int(np.count_nonzero(self.counts >= self.min_count))
 
     def lines(self, item_indices: Items) -> Floats:

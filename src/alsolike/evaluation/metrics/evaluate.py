@@ -312,7 +312,7 @@ def item_gramian(model: HasFactors, engine: Engine) -> Values:
 
 
 class SquaredErrors:
-    """The cells of some users' rows, made ready to be compared with one model after another.
+    """Squared errors over the rows of some users, for one model after another.
 
     Parameters
     ----------

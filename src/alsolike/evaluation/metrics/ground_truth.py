@@ -1,4 +1,4 @@
-"""What is asked of a model: whose items are to be found again, and what must not be in a list.
+"""Ground truth: the relevant items of users, and what must not be in their lists.
 
 Made ready once, and asked of one model after another: a learning curve scores dozens.
 """
@@ -26,7 +26,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Questions:
-    """Users with the items that they should be shown.
+    """Users with their relevant items.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Questions:
         exclude: Interactions | None,
         user_indices: npt.ArrayLike | None,
     ) -> "Questions":
-        """Make ready what `evaluate` asks; the errors are its."""
+        """Collect the relevant items; errors as of `evaluate`."""
         relevant = likes_of(held_out)
         users, without_relevant = _measured_users(relevant, user_indices)
         wanted, aside = relevant[users], None

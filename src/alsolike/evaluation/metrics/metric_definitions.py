@@ -1,4 +1,4 @@
-"""The metric passport: the same recommendations under the definitions of several libraries.
+"""The same recommendations under the metric definitions of several libraries.
 
 Two papers may both say "precision@10" and mean two things. `passport` scores one set of lists as
 implicit, irspack, LightFM, RecBole and Spark would, and says which line of which file makes a
@@ -198,7 +198,7 @@ def passport_of_lists(
     k: int,
     name: str = "lists",
 ) -> Passport:
-    """Score lists, whoever made them, under the definitions of several libraries.
+    """Score lists from any source under the definitions of several libraries.
 
     What needs the scores of the whole catalogue (AUC but implicit's, and LightFM's reciprocal
     rank) has no value here.

@@ -1,4 +1,4 @@
-"""Users by the length of their histories, items by their popularity; the figures of each class.
+"""Figures of users by the length of their history, and of items by their popularity.
 
 A *like* is an interaction with a value above 0; dislikes do not count.
 """

@@ -1,4 +1,4 @@
-"""Slices: for whom a model is good, for which items, and how much of the catalogue it shows.
+"""Figures of a model by kinds of users and items, and its spread over the catalogue.
 
 A mean hides who is served. The same figures of popularity, from the same functions, say what of
 a slice is the model's doing.
@@ -28,7 +28,7 @@ from alsolike.tables import Table
 
 @dataclass(frozen=True, eq=False)
 class Slices:
-    """What `slices_of` found of one model; rows of two models' tables may stand below each other.
+    """Result of `slices_of` for one model; tables of two models can be concatenated.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def slices_of(
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Slices:
-    """Slice a model's figures by users and by items, and measure how its lists are spread.
+    """Split a model's figures by users and by items, and measure the spread of its lists.
 
     Parameters
     ----------

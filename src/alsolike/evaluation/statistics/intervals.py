@@ -1,4 +1,4 @@
-"""How far a figure can be trusted: intervals and tests over users."""
+"""Confidence intervals and significance tests over users."""
 
 import math
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ProportionTest:
-    """What `two_proportions` found.
+    """Result of `two_proportions`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""An honest choice among many: what ties with the best, and how much the best overstates itself."""
+"""Selection among many: what ties with the best, and the selection bias of the best."""
 
 import math
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _PARTS = 3
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What `compare_with_best` found; all arrays are (n_candidates,), in the order given.
+    """Result of `compare_with_best`; all arrays are (n_candidates,), in the order given.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Optimism:
-    """What `optimism` found.
+    """Result of `optimism`.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def compare_with_best(
     resamples: int = 10_000,
     level: float = 0.95,
 ) -> Comparison:
-    """Find the candidates that cannot be told from the best, over the same users.
+    """Find the candidates that do not differ significantly from the best, over the same users.
 
     The best is itself picked by what was seen, so that a test of each candidate against it, as if
     it had been named beforehand, is not valid. Tested instead is, for each candidate, that it is
@@ -210,7 +210,7 @@ def optimism(
     resamples: int = 2000,
     level: float = 0.95,
 ) -> Optimism:
-    """Estimate by how much the best of many overstates itself for having been picked.
+    """Estimate the selection bias: by how much the best of many overstates itself.
 
     Users are split by lot into three parts; the best is picked by two of them, and scored by the
     third, whose users had no say in the picking [1]_. Each part does so in turn, and the whole is

@@ -1,4 +1,4 @@
-"""Is one of two preferred? A test that holds however often it is looked at on the way."""
+"""A sequential test of preference, valid however often it is looked at."""
 
 import functools
 import math
@@ -23,7 +23,7 @@ _MOST_LOG = 700.0  # exp of more is infinite
 
 @dataclass(frozen=True)
 class SequentialTest:
-    """What votes between two say so far, where every vote may have been looked at, and stopped at.
+    """Evidence of votes between two models, valid at every vote.
 
     A usual test is wrong far more often than it says if it is looked at after each vote, and
     collecting ends when it is pleased. Here, the probability that the wrong verdict is *ever*

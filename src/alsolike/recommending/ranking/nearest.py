@@ -1,4 +1,4 @@
-"""The best few of all items for one row, exactly, in plain NumPy: a product, then a narrow look.
+"""The exact best items for one row in plain NumPy: an approximate product, then few exact sums.
 
 A float32 product says about where each item stands. Those that can be among the best by the one
 defined sum of `kernels.topk.dot` are scored by that sum, so the answer is the kernels' own.
@@ -48,7 +48,7 @@ def with_cosines(model: Any) -> HasFactors:
 
 
 class Neighbours:
-    """Similar items of one model, with what does not depend on the item made ready once.
+    """Finds the similar items of one model; prepares once what does not depend on the item.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class _Way(Protocol):
 
 
 class _Scores:
-    """By what a model scores highest beside an item; -inf is not shown."""
+    """Compares by a model's own scores; -inf is not shown."""
 
     def __init__(self, model: ItemScorer) -> None:
         self._model, self._counts = model, likes_of_items(model)
@@ -175,7 +175,7 @@ class _Scores:
 
 
 class _Cosines:
-    """By the cosine of their factors, found by a pruned product."""
+    """Compares by the cosine of factors, with a pruned product."""
 
     def __init__(self, model: HasFactors) -> None:
         self._model = model
