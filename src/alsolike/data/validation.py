@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import reprlib
 from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
@@ -202,5 +203,5 @@ def checked_as(kind: type[Kind], stated: dict[str, Any]) -> Kind:
         except ValidationError:
             holds = False
         if not holds:
-            raise ValueError(f'"{key}": {meta.description} expected, {value!r:.200} found')
+            raise ValueError(f'"{key}": {meta.description} expected, {reprlib.repr(value)} found')
     return kind(**found)

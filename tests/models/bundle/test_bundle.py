@@ -524,6 +524,15 @@ def test_more_notes_than_can_be_read_back_are_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_notes_nested_without_end_are_refused(tmp_path: Path) -> None:
+    deep: list[Any] = []
+    for _ in range(10_000):
+        deep = [deep]
+    with pytest.raises(DataError, match="note 'deep' cannot be saved"):
+        save(tiny_model(), tmp_path / "model", notes={"deep": deep})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("four years")
     with pytest.raises(WritingError, match=r"folder with other files found \(thesis\.tex\)"):
@@ -703,6 +712,17 @@ def test_manifests_of_other_kinds(folder: Path, content: bytes, message: str) ->
 def test_a_deeply_nested_manifest(folder: Path) -> None:
     deep = b'{"format": "alsolike model", "format_version": 1, "notes": %s}'
     (folder / "manifest.json").write_bytes(deep % (b"[" * 900 + b"]" * 900))
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        load(folder)
+
+
+@pytest.mark.parametrize("depth", [100, 1000, 10_000])
+def test_deeply_nested_notes_are_an_error(folder: Path, depth: int) -> None:
+    path = folder / "manifest.json"
+    mark = '"deep-notes"'
+    rewrite(folder, lambda stated: stated["notes"].update(by="deep-notes"))
+    deep = path.read_text().replace(mark, "[" * depth + "]" * depth)
+    path.write_text(deep)
     with pytest.raises(BundleError, match=r"manifest\.json"):
         load(folder)
 

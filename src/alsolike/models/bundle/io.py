@@ -20,6 +20,7 @@ import hashlib
 import json
 import math
 import os
+import reprlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -284,7 +285,7 @@ def _plain(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
         if not same:
             raise DataError(
                 f"The {kind} {label!r} cannot be saved: texts, finite numbers, booleans, None, "
-                f"lists and dicts of them expected, {value!r} found."
+                f"lists and dicts of them expected, {reprlib.repr(value)} found."
             )
     return plain
 
