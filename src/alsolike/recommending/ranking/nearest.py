@@ -239,7 +239,7 @@ class _Cosines:
 def best_of(
     model: Any, scores: Floats, may_appear: Mask, k: int, whom: str
 ) -> tuple[Indices, Floats]:
-    """Return the best items by scores as a model gives them, those of -inf left out.
+    """Rank the items by a model's own scores, without those of -inf.
 
     Parameters
     ----------
@@ -252,8 +252,8 @@ def best_of(
 
     Returns
     -------
-    int32 and float32, (n,)
-        Best first; of equal ones the lower row.
+    int32 and float32, (at most k,)
+        Best first, ties by row.
 
     Raises
     ------
@@ -270,7 +270,7 @@ def best_of(
 def narrowed(
     near: Floats, k: int, margin: float, exact: Callable[[Indices], Floats]
 ) -> tuple[Indices, Floats]:
-    """Return the best items by `exact`, of which `near` is off by at most `margin`.
+    """Rank the items by `exact`, from which `near` differs by at most `margin`.
 
     Parameters
     ----------
@@ -283,8 +283,8 @@ def narrowed(
 
     Returns
     -------
-    int32 and float32, (n,)
-        Best first; of equal ones the lower row.
+    int32 and float32, (at most k,)
+        Best first, ties by row.
     """
     items = np.flatnonzero(near >= _least(near, k, margin)).astype(np.int32)
     if len(items) > k:
