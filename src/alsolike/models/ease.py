@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
@@ -21,13 +20,12 @@ from alsolike.engines.memory import available
 from alsolike.engines.pieces import pieces
 from alsolike.errors import DataError, FitError
 from alsolike.models.arrays import Part
-from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale
+from alsolike.models.base import Contributions, Doubles, FittedModel, Floats, Indices, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.settings import Settings, check_number
 from alsolike.progress import SILENT, Observer
 
-Doubles = npt.NDArray[np.float64]
 Tile = tuple[slice, slice]
 
 # Rows and columns of one tile; fixed, so that sums keep their order for any number of threads.

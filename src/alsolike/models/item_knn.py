@@ -21,13 +21,12 @@ from alsolike.engines.local import LocalEngine
 from alsolike.engines.pieces import pieces
 from alsolike.errors import SettingError
 from alsolike.models.arrays import Part
-from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale
+from alsolike.models.base import Contributions, Doubles, FittedModel, Floats, Indices, Rows, Scale
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.settings import Settings, check_choice, check_number, check_whole
 from alsolike.progress import SILENT, Observer
 
-Doubles = npt.NDArray[np.float64]
 Weighting = Literal["cosine", "bm25"]
 
 # Items whose similarities to all others are held at once, in each thread.

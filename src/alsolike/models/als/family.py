@@ -49,14 +49,10 @@ class ALSFamily(Family):
     def unpack(self, arrays: Part, known: Known) -> ALSModel:
         """Return the model; its settings, which fold in and explain, are checked."""
         ALSConfig.from_settings(known.settings)
-        users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
-        width = users.shape[1]
-        return ALSModel(
-            **known.of_factors(),
-            user_factors=users,
-            item_factors=arrays.finite("item_factors", np.float32, len(known.items), width),
-            eigenvalues=arrays.finite("eigenvalues", np.float64, width),
-        )
+        both = _factors(arrays, known)
+        width = both["user_factors"].shape[1]
+        values = arrays.finite("eigenvalues", np.float64, width)
+        return ALSModel(**known.of_factors(), **both, eigenvalues=values)
 
     def cost(self, config: ALSConfig, n_users: int, n_items: int) -> float:
         """Return the bytes of both matrices of factors."""
@@ -145,12 +141,14 @@ class FactorsFamily(Family):
 
     def unpack(self, arrays: Part, known: Known) -> FactorModel:
         """Return the model."""
-        users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
-        width = users.shape[1]
+        both = _factors(arrays, known)
         if "eigenvalues" in arrays:  # format 1 had some of any factors
-            arrays.finite("eigenvalues", np.float64, width)
-        return FactorModel(
-            **known.of_factors(),
-            user_factors=users,
-            item_factors=arrays.finite("item_factors", np.float32, len(known.items), width),
-        )
+            arrays.finite("eigenvalues", np.float64, both["user_factors"].shape[1])
+        return FactorModel(**known.of_factors(), **both)
+
+
+def _factors(arrays: Part, known: Known) -> dict[str, Any]:
+    """Take both matrices of factors."""
+    users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
+    items = arrays.finite("item_factors", np.float32, len(known.items), users.shape[1])
+    return {"user_factors": users, "item_factors": items}
