@@ -140,13 +140,9 @@ def similar_users(
 
     Examples
     --------
-    >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.als.train import ALSConfig, fit
-    >>> likes = Interactions.from_columns(
-    ...     ["u1", "u1", "u2", "u2", "u3", "u3"], ["a", "b", "a", "b", "c", "d"])
-    >>> model = fit(likes, ALSConfig(factors=2, iterations=3))
-    >>> similar_users(model, "u1", k=1)["similar_user"].tolist()
-    ['u2']
+    >>> from alsolike.testing import tiny_model
+    >>> similar_users(tiny_model(), "user 0", k=1)["similar_user"].tolist()
+    ['user 3']
     """
     able(model, HasFactors, "compare users")
     known, factors = model.users, model.user_factors

@@ -142,33 +142,16 @@ def passport(
 
     Parameters
     ----------
-    model : Recommender
-    held_out : Interactions
-        Over the model's users and items. Values above 0 are the relevant items.
-    exclude : Interactions or None
-        Usually the training interactions, which then appear in no list. None: all items compete.
+    model, held_out, exclude, engine, observer
+        As in `alsolike.evaluation.metrics.evaluate.evaluate`, whose errors are raised.
     k : int
         Length of the lists, at least 1.
     user_indices : int, (n,), or None
-        Rows of the users to ask about, each once. Those without a relevant item count for Spark
-        alone. None: all with a relevant item.
-    engine : Engine or None
-        None: all threads of this machine.
-    observer : Observer
+        As there; users without a relevant item count for Spark alone.
 
     Returns
     -------
     Passport
-
-    Raises
-    ------
-    SettingError
-        A list length or user row that there is not.
-    DataError
-        Model and interactions differ in users or items; a relevant item is excluded; or nobody has
-        a relevant item.
-    FitError
-        A score is not a finite number.
 
     Examples
     --------

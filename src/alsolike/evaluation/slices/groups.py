@@ -135,10 +135,8 @@ def by_popularity(
     ties : Ties or None
         The equal scores that the lists end in: a like among them is found as often as it is over
         all orders of these. None: the lists are taken as they stand.
-    rng : numpy.random.Generator or int
-        A source of one seed, or that seed.
-    resamples : int
-        At least 1.
+    rng, resamples
+        As in `by_history`.
 
     Returns
     -------

@@ -96,32 +96,19 @@ def slices_of(
 
     Parameters
     ----------
-    model : Recommender
-    held_out : Interactions
-        Over the model's users and items, as `alsolike.evaluation.metrics.evaluate.evaluate` takes
-        it.
+    model, held_out, user_indices, engine, observer
+        As in `alsolike.evaluation.metrics.evaluate.evaluate`.
     shown : Interactions
-        What the model was trained on, and what it was given of whole held-out users: the users'
-        histories and the items' popularity are counted here.
+        The training data, and what the model was given of whole held-out users: the source of
+        histories and popularity.
     metric : str
-        Sliced by history: any of `alsolike.evaluation.metrics.evaluate.METRICS` that each user has
-        a value of, without ``@k``.
+        Any of `alsolike.evaluation.metrics.evaluate.METRICS` with a value per user, without ``@k``.
     k : int
         Length of the lists, at least 1.
     exclude_seen : bool
         Leave the pairs of `shown` out of the lists.
-    user_indices : int, (n,), or None
-        Rows of the users to measure, each once. None: all with a held-out like.
-    classes : int
-        Of history, at most; see `by_history`.
-    rng : numpy.random.Generator or int
-        A source of one seed, or that seed. Two models measured with one seed on the same users
-        have the same draws.
-    resamples : int
-        Of each bootstrap, at least 1.
-    engine : Engine or None
-        None: all threads of this machine.
-    observer : Observer
+    classes, rng, resamples
+        As in `by_history`. Two models with one seed on the same users have the same draws.
 
     Returns
     -------

@@ -232,26 +232,16 @@ def optimism(
 
     Parameters
     ----------
-    values : float64, (n_candidates, n_users)
-        As in `compare_with_best`.
-    rng : numpy.random.Generator
+    values, rng, level
+        As in `compare_with_best`, whose errors are raised.
     resamples : int
         Splits, and draws for the interval; at least 1.
-    level : float
-        Above 0 and below 1.
 
     Returns
     -------
     Optimism
         Its interval is the bootstrap interval of the mean of the best, moved by the amount. Of one
         user nothing is known: the amount is 0, and the interval is the value.
-
-    Raises
-    ------
-    DataError
-        There are no values, not in two dimensions, or some are not finite.
-    SettingError
-        A setting is out of its range.
 
     References
     ----------
