@@ -1,6 +1,6 @@
 """A family in one file: items that are liked by the same users. See docs/extending.md."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,10 +11,9 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.models.arrays import Part
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
-from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.settings import Settings, check_number
-from alsolike.progress import SILENT, Observer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +76,8 @@ class CoCountsFamily(Family):
     config: ClassVar[type[Any]] = CoCountsConfig
     model: ClassVar[type[FittedModel]] = CoCountsModel
 
-    def iterate(
-        self,
-        data: TrainingData,
-        config: CoCountsConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
-        refuse_start(self, start)
-        yield co_counts(data.interactions, config)
+    def train(self, data: TrainingData, config: CoCountsConfig, **how: Any) -> CoCountsModel:
+        return co_counts(data.interactions, config)
 
     def pack(self, model: CoCountsModel) -> Arrays:
         counts = model.together

@@ -394,6 +394,13 @@ def test_settings_are_numbers_where_they_look_like_numbers() -> None:
             grid_of((wrong,))
 
 
+@pytest.mark.parametrize("value", ["[" * 100_000, "[" + "9" * 5000 + "]", "[1, 2", '"\\ud800"'])
+def test_settings_that_are_no_toml_are_refused(value: str) -> None:
+    with pytest.raises(SettingError, match="a TOML value expected") as caught:
+        settings_of((f"steps={value}",))
+    assert len(str(caught.value)) < 300
+
+
 def run_alsolike(*words: object, **more: object) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "alsolike", *map(str, words)]
     return subprocess.run(command, capture_output=True, check=False, **more)  # type: ignore[call-overload,no-any-return]

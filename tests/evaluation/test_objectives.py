@@ -189,8 +189,8 @@ def test_settings_of_a_judge_of_shelves_that_cannot_be() -> None:
         ({"metric": "coverage"}, "not by 'coverage'"),
         ({"k": 0}, "k must be a whole number of at least 1"),
         ({"choose": "train"}, "not on 'train'"),
-        ({"pages_per_user": 0}, "pages_per_user must be at least 1"),
-        ({"min_count": -1}, "min_count must be at least 0"),
+        ({"pages_per_user": 0}, "pages_per_user must be a whole number of at least 1, not 0"),
+        ({"min_count": -1}, "min_count must be a whole number of at least 0, not -1"),
         ({"seed": 0.5}, "seed must be a whole number"),
         ({"kind": "walls"}, "judged by lists or by shelves, not by 'walls'"),
     ):

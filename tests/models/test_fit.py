@@ -7,12 +7,14 @@ import scipy.sparse as sp
 
 import alsolike as al
 from alsolike.engines.local import LocalEngine
+from alsolike.errors import SettingError
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.baselines.random import ChanceConfig
 from alsolike.models.ease import fit_ease
+from alsolike.models.family import TrainingData
 from alsolike.models.fit import config_for
 from alsolike.models.item_knn import fit_neighbours
-from alsolike.models.registry import names, trained
+from alsolike.models.registry import family_named, names, trained
 from alsolike.testing import tiny_likes
 
 LIKES = tiny_likes()
@@ -142,3 +144,12 @@ def test_settings_of_every_family_come_back():
         assert config_for(config) is config
     assert config_for(None, {"seed": 3}, family="random") == ChanceConfig(seed=3)
     assert config_for(PopularityConfig()) == PopularityConfig()
+
+
+def test_a_family_without_sweeps_starts_anew_and_factors_are_not_trained():
+    data, knn = TrainingData(LIKES), family_named("item-knn")
+    (model,) = knn.iterate(data, al.ItemKNNConfig())
+    with pytest.raises(SettingError, match="Training of item-knn starts anew each time"):
+        knn.fit(data, al.ItemKNNConfig(), start=model)
+    with pytest.raises(SettingError, match="'factors' are made elsewhere, not fitted"):
+        family_named("factors").fit(data, {})

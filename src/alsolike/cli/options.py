@@ -381,8 +381,8 @@ def _value(text: str, name: str = "") -> Any:
 
         try:
             return tomllib.loads(f"value = {plain}")["value"]
-        except tomllib.TOMLDecodeError as error:
-            raise SettingError(f"{name}={plain}: a TOML value expected. {error}.") from error
+        except (ValueError, RecursionError) as error:
+            raise SettingError(f"{name}={plain:.60}: a TOML value expected. {error}.") from error
     for kind in (int, float):
         try:
             return kind(plain)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_interactions, expect_whole
+from alsolike.data.validation import check_whole, expect_interactions
 from alsolike.errors import DataError
 from alsolike.suggestions import with_example
 from alsolike.tables import Table, wrapped
@@ -146,7 +146,7 @@ def filter_counts(
     """
     expect_interactions(interactions)
     for name, minimum in (("min_per_user", min_per_user), ("min_per_item", min_per_item)):
-        expect_whole(name, minimum, least=0)
+        check_whole(name, minimum, least=0)
     if not interactions.n_interactions:
         raise DataError("There are no interactions to filter.")
     keep_user, keep_item, rounds = _survivors(interactions, min_per_user, min_per_item)

@@ -215,14 +215,9 @@ class Interactions:
         mask : bool, (n_interactions,)
             In the order of ``user_items.data``.
         """
-        matrix = self.user_items
-        kept_before = np.concatenate(([0], np.cumsum(mask, dtype=np.int64)))
-        kept = sp.csr_array(
-            (matrix.data[mask], matrix.indices[mask], kept_before[matrix.indptr]),
-            shape=matrix.shape,
-        )
+        kept = canonical(masked(self.user_items, mask))
         times = None if self.timestamps is None else self.timestamps[mask]
-        return Interactions(canonical(kept), self.users, self.items, times, self.catalogue)
+        return Interactions(kept, self.users, self.items, times, self.catalogue)
 
     def subset(
         self, user_indices: npt.NDArray[np.int64], item_indices: npt.NDArray[np.int64]
@@ -272,6 +267,13 @@ def check_matrix(matrix: Any) -> None:
         )
     if matrix.dtype.kind not in "biuf":
         raise DataError(f"A matrix of real numbers expected; this is of {matrix.dtype}.")
+
+
+def masked(matrix: sp.csr_array, mask: Mask) -> sp.csr_array:
+    """Return the stored cells of a CSR matrix where `mask`, bool, (nnz,), is true."""
+    starts = np.concatenate(([0], np.cumsum(mask, dtype=np.int64)))[matrix.indptr]
+    parts = matrix.data[mask], matrix.indices[mask], starts.astype(matrix.indptr.dtype)
+    return sp.csr_array(parts, matrix.shape)
 
 
 def canonical(matrix: Any) -> sp.csr_array:

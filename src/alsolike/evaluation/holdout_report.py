@@ -1,4 +1,4 @@
-"""The figures to quote: what was chosen, on the test users, whom no choice has seen."""
+"""Figures to quote: the chosen model on the test users, who had no part in any choice."""
 
 import functools
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _ENDS = " interval"
 
 @dataclass(frozen=True)
 class TestFigures:
-    """What the chosen model and popularity reach on the test users.
+    """Figures of the chosen model and of popularity on the test users.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def _coverage(evaluation: Evaluation) -> list[dict[str, object]]:
 
 
 def test_figures(judge: Judge, chosen: Config, split: Split, engine: Engine) -> TestFigures:
-    """Measure the chosen settings and popularity on the test users, which no choice has seen."""
+    """Measure the chosen settings and popularity on the test users."""
     fitted = split.train_and_validation()
     shown = split.shown(with_validation=True)
     model = with_given(fit(fitted, chosen, engine=engine), split, engine, with_validation=True)

@@ -1,4 +1,4 @@
-"""Learning curves: one training, scored at chosen sweeps while it goes on."""
+"""Learning curves: one training, scored at chosen sweeps as it runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """What was measured after so many sweeps.
+    """Figures after a number of sweeps.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def learning_curve(
 
 
 class Panel:
-    """All judges of a curve, with what they ask made ready for one point after another.
+    """Scores the points of one curve by several judges, with shared lists.
 
     Parameters
     ----------

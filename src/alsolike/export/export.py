@@ -1,4 +1,4 @@
-"""The shelves of a model as files: for a product page, another program, or any file host.
+"""Export of similar items and recommendations as files, for a shop, a program or a file host.
 
 ::
 
@@ -72,7 +72,7 @@ Builders = dict[str, Callable[[Path], None]]
 
 @dataclass(frozen=True)
 class Export:
-    """What an export did.
+    """Counts of an export.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def export(
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Export:
-    """Write the shelves of a model as files, of which only those that changed are written anew.
+    """Write the shelves of a model as files; only changed ones are written again.
 
     The folder then holds what was asked for and nothing older: files of items that are gone, and
     of formats that are not asked for any more, are removed. Files that no export made are never

@@ -1,7 +1,7 @@
-"""`Part`: the arrays of one file of a bundle, each looked at when it is taken.
+"""`Part`: the arrays of one file of a bundle, each checked when it is taken.
 
-Whatever a model relies on is checked here once, for loading and saving alike, so that no layer
-above needs to ask again and no kernel can be sent out of bounds by a damaged file.
+Loading and saving check here all that a model relies on, so that no damaged file can send a kernel
+out of bounds.
 """
 
 import copy
@@ -20,7 +20,7 @@ from alsolike.storage.safetensors import Tensors
 
 
 class Fault(ValueError):
-    """What is wrong with the part `file` of a bundle, before it is known where that lies."""
+    """An error in the part `file` of a bundle whose folder is not known here."""
 
     def __init__(self, file: str, finding: str) -> None:
         super().__init__(finding)
@@ -28,7 +28,7 @@ class Fault(ValueError):
 
 
 class Part:
-    """The tensors of one file, each taken once and looked at when taken."""
+    """The tensors of one file; each is taken once, and checked then."""
 
     def __init__(self, file: str, parts: Mapping[str, Tensors]) -> None:
         self._file = file
@@ -39,16 +39,13 @@ class Part:
         return self._prefix + name in self._left
 
     def inside(self, label: str) -> "Part":
-        """Return the tensors whose names begin with ``label.``, by the rest of their names.
-
-        So a model that is made of models has theirs unpacked.
-        """
+        """Select the tensors of a model inside another, whose names begin with ``label.``."""
         inner = copy.copy(self)
         inner._prefix = f"{self._prefix}{label}."
         return inner
 
     def take(self, name: str, dtype: npt.DTypeLike, *shape: int | None) -> npt.NDArray[Any]:
-        """Return a tensor of this dtype and shape (None: any length)."""
+        """Take a tensor of this dtype and shape (None: any length)."""
         wanted = f"{np.dtype(dtype)} ({', '.join(str(n) if n is not None else '?' for n in shape)})"
         array = self._left.pop(self._prefix + name, None)
         if array is None:
@@ -62,7 +59,7 @@ class Part:
         return array
 
     def finite(self, name: str, dtype: npt.DTypeLike, *shape: int | None) -> npt.NDArray[Any]:
-        """Return a tensor of finite numbers."""
+        """Take a tensor of finite numbers."""
         array = self.take(name, dtype, *shape)
         if not np.isfinite(array).all():
             row = int(np.argwhere(~np.isfinite(array))[0][0])
@@ -72,7 +69,7 @@ class Part:
     def within(
         self, name: str, dtype: npt.DTypeLike, length: int, *, below: int | None = None
     ) -> npt.NDArray[Any]:
-        """Return whole numbers from 0 on, less than `below`."""
+        """Take whole numbers from 0 on, less than `below`."""
         array = self.take(name, dtype, length)
         if array.size and (array.min() < 0 or (below is not None and array.max() >= below)):
             limit = "" if below is None else f" and below {below:,}"
@@ -84,7 +81,7 @@ class Part:
     def ascending(
         self, name: str, pieces: int, end: int, *, dtype: npt.DTypeLike = np.int64
     ) -> npt.NDArray[Any]:
-        """Return the ``pieces + 1`` positions that cut ``range(end)`` into pieces."""
+        """Take the ``pieces + 1`` positions that cut ``range(end)`` into pieces."""
         array = self.take(name, dtype, pieces + 1)
         if array[0] != 0 or array[-1] != end or (array[1:] < array[:-1]).any():
             raise self._fault_of(
@@ -93,7 +90,7 @@ class Part:
         return array
 
     def matrix(self, name: str, dtype: npt.DTypeLike, n_rows: int, n_columns: int) -> sp.csr_array:
-        """Return the CSR matrix of finite numbers in tensor `name`, ``indptr`` and ``indices``."""
+        """Take a CSR matrix of finite numbers: tensors `name`, ``indptr`` and ``indices``."""
         numbers = self.finite(name, dtype, None)
         wide = max(len(numbers), n_rows, n_columns) > np.iinfo(np.int32).max
         width = np.int64 if wide else np.int32
@@ -102,7 +99,7 @@ class Part:
         return sp.csr_array((numbers, indices, indptr), shape=(n_rows, n_columns))
 
     def texts(self, label: str, count: int) -> Texts:
-        """Return `count` strings of valid UTF-8."""
+        """Take `count` strings of valid UTF-8."""
         blob = self.take(f"{label}.blob", np.uint8, None)
         offsets = self.ascending(f"{label}.offsets", count, len(blob))
         try:
@@ -118,7 +115,7 @@ class Part:
         return Texts(blob, offsets)
 
     def vocabulary(self, label: str, count: int, *, kind: str) -> Vocabulary:
-        """Return `count` distinct, sorted ids."""
+        """Take `count` distinct, sorted ids."""
         ids = self.texts(label, count)
         whole, ends = ids.blob.tobytes(), ids.offsets.tolist()
         # Bytes, not strings: theirs is the order asked for, and 25,000 need no decoding.
@@ -132,7 +129,7 @@ class Part:
         return Vocabulary(ids, kind=kind)
 
     def done(self) -> None:
-        """Raise where tensors are left that nobody asked for."""
+        """Raise Fault where tensors are left over."""
         if self._left:
             raise self._fault(f"tensors {sorted(self._left)} found that nothing here knows")
 

@@ -1,7 +1,7 @@
-"""What a fitted model is: small protocols, and the base class that ours share.
+"""Protocols of fitted models, and the base class of ours.
 
-A page or a verb asks for the protocol that it needs, once, and says in a sentence where a model
-does not have it. Nothing outside of this package asks which family a model is of.
+A page or a command asks for the protocol that it needs, once, and says so in a sentence where a
+model lacks it. Nothing outside this package asks which family a model is of.
 """
 
 import functools
@@ -31,7 +31,7 @@ Basis = Literal["model", "popularity"]
 
 
 class Recommender(Protocol):
-    """Anything that scores items for users it was trained on: what evaluation needs."""
+    """Scores items for the users that it was trained on: all that evaluation needs."""
 
     @property
     def users(self) -> Vocabulary:
@@ -51,9 +51,9 @@ class Recommender(Protocol):
 
 @runtime_checkable
 class HasFactors(Recommender, Protocol):
-    """Scores are dot products of rows of factors: ranking takes its pruned exact scan.
+    """Scores by dot products of rows of factors, which ranking finds by a pruned exact scan.
 
-    `alsolike.models.factor_model.FactorModel` is the class to derive from.
+    Derive from `alsolike.models.factor_model.FactorModel`.
     """
 
     @property
@@ -79,14 +79,14 @@ class HasFactors(Recommender, Protocol):
 
 @dataclass(frozen=True)
 class Scale:
-    """What the scores of `ItemScorer` are, for whoever reads one.
+    """Describes the scores of an `ItemScorer` to readers.
 
     Parameters
     ----------
     words : str
         As in "the bar is the cosine".
     most : float or None
-        No score is above; None: there is no such number.
+        The highest possible score, if there is one.
     """
 
     words: str
@@ -95,7 +95,7 @@ class Scale:
 
 @runtime_checkable
 class ItemScorer(Protocol):
-    """Tells how well one item goes with another: similar items."""
+    """Scores items beside items: similar items."""
 
     @property
     def items(self) -> Vocabulary:
@@ -106,28 +106,20 @@ class ItemScorer(Protocol):
         """One word for leaderboards."""
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
-        """Return a block of scores, float32, (n_chosen_items, n_chosen_others).
+        """Return a block of scores, float32, (n_chosen_items, n_chosen_others); higher is better.
 
-        Higher is better, and -inf: not to be shown there. An item's score with itself is not looked
-        at.
+        Items with -inf are not shown. An item's score with itself is ignored.
         """
 
 
 def compares_items(model: Any) -> bool:
-    """Tell whether a model has similar items: by the cosine of its factors, or by its own scores.
-
-    Examples
-    --------
-    >>> from alsolike.testing import tiny_model
-    >>> compares_items(tiny_model())
-    True
-    """
+    """Tell whether a model has similar items, by the cosine of its factors or its own scores."""
     return isinstance(model, (HasFactors, ItemScorer))
 
 
 @runtime_checkable
 class FoldsIn(Protocol):
-    """Scores items for people whom it was not trained on, by their likes."""
+    """Scores items for new people, by their likes."""
 
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
         """Return a block of scores, float32, (n, n_chosen_items).
@@ -140,12 +132,12 @@ class FoldsIn(Protocol):
         """
 
     def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
-        """Return the model scoring from other interactions over the same users and items."""
+        """Replace the history, by interactions over the same users and items."""
 
 
 @runtime_checkable
 class FoldsInFactors(HasFactors, Protocol):
-    """Solves for the factors of people whom it was not trained on."""
+    """Solves for the factors of new people."""
 
     def folded_in(self, likes: sp.csr_array) -> Floats:
         """Return float32, (n, factors), for the rows of `likes`, as `FoldsIn` takes them."""
@@ -153,29 +145,20 @@ class FoldsInFactors(HasFactors, Protocol):
 
 @runtime_checkable
 class FoldsInItems(Protocol):
-    """Takes in items that it was not trained on, by who likes them."""
+    """Takes in new items, by who likes them."""
 
     def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
-        """Return the model with the items of `likers`; those that it has are calculated anew.
-
-        Parameters
-        ----------
-        likers : Interactions
-            Of users of the model.
-        engine : Engine or None
-        """
+        """Add the items of `likers`, who are users of the model; known ones are calculated anew."""
 
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
-    """What each like adds to scores: ``pulls * similarities``.
+    """What each like adds to scores: its pull times its similarity to the item.
 
     Parameters
     ----------
     pulls : float64, (n_likes,)
-        How strong a like pulls, whichever item is scored.
     similarities : float64, (n_items, n_likes)
-        How near each item is to each like.
     """
 
     pulls: Doubles
@@ -189,22 +172,22 @@ class Contributions:
 
 @runtime_checkable
 class Explains(Protocol):
-    """Says which likes carry how much of a score."""
+    """Splits scores into what each like adds."""
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
-        """Return what likes (rows of items) of these values add to the scores of items (rows)."""
+        """Split the scores of items (rows) into what likes (rows) of these values add."""
 
 
 @runtime_checkable
 class HasLoss(Protocol):
-    """Was fitted by minimizing an objective, and says how small it is."""
+    """Was fitted by minimizing a loss, and calculates it."""
 
     def loss(self, *, engine: Engine | None = None) -> float:
-        """Return the objective on the data that it was fitted to."""
+        """Return the loss on the data that it was fitted to."""
 
 
 class FittedModel(ABC):
-    """What all our models have: ids, likes of the items, and what is known of them.
+    """Base of all our models: ids, counts, settings and a history.
 
     Attributes
     ----------
@@ -212,22 +195,21 @@ class FittedModel(ABC):
     item_counts : int64, (n_items,)
         Likes of each item in the training data: users with a value above zero.
     settings : mapping of str to plain values
-        What it was fitted with; ``"model"`` names the family where it is not ALS.
+        The settings of the training; ``"model"`` names the family where it is not ALS.
     sweeps : int
-        Sweeps behind it; 0 of a model that has none.
+        Sweeps of its training; 0 where there are none.
     catalogue : Catalogue or None
         Names, images and links of the items.
     history : Interactions or None
-        The training data; None where it was saved without.
+        The training data; None where the model was saved without.
     name : str
         One word for leaderboards.
     basis : {"model", "popularity"}
-        How its items are found, see `alsolike.recommending.fallback`.
+        How it finds items, see `alsolike.recommending.fallback`.
     similarity : Scale
-        What the scores of `ItemScorer` are, where it has them.
+        Describes the scores of `ItemScorer`, where it has them.
     score_of_nothing : float or None
-        The lowest score, which an item gets where nothing speaks for it; None where a score says
-        no such thing.
+        The lowest score, of items that nothing speaks for; None where no score means that.
     """
 
     basis: ClassVar[Basis] = "model"
@@ -239,7 +221,7 @@ class FittedModel(ABC):
     catalogue: Catalogue | None
     history: Interactions | None
 
-    if TYPE_CHECKING:  # fields of some classes, and the same in all models of others
+    if TYPE_CHECKING:  # fields of some classes, class variables of others
 
         @property
         def name(self) -> str:
@@ -255,28 +237,25 @@ class FittedModel(ABC):
 
     @property
     def similarity(self) -> Scale:
-        """What the scores of `ItemScorer` are, where it has them."""
+        """Describes the scores of `ItemScorer`."""
         return Scale("the model's own score")
 
     @abstractmethod
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        """Return a block of scores, (n_chosen_users, n_chosen_items); higher is better."""
+        """Score items for users, float32, (n_chosen_users, n_chosen_items); higher is better."""
 
     @functools.cached_property
     def items_by_likes(self) -> Indices:
-        """Rows of all items, the most liked first; of equals the lower row."""
+        """Rows of all items, most liked first, ties by row."""
         return np.argsort(-self.item_counts, kind="stable").astype(np.int32)
 
     def item_index(self, item: str) -> int:
-        """Return the row of an item given by its id, or else by its name.
-
-        A name is compared as it is, then without regard to case; several items of one name are an
-        error that lists their ids.
+        """Find the row of an item by its id, or else by its name, exact or without case.
 
         Raises
         ------
         UnknownId
-            Neither an id nor exactly one item's name.
+            It is neither an id nor the name of exactly one item; lists the ids of several.
         """
         found = self.items.find(item)
         if found is not None:
@@ -293,7 +272,7 @@ class FittedModel(ABC):
         )
 
     def _meant(self, item: str) -> str:
-        """Return which names or ids may be meant, as a sentence."""
+        """Suggest names or ids, as a sentence."""
         names = self._rows_by_folded_name
         known = itertools.chain(self._rows_by_name, self.items)
         return did_you_mean_id(
@@ -324,7 +303,7 @@ class FittedModel(ABC):
 
 
 def expect_model(model: Any, purpose: str) -> None:
-    """Raise SettingError where `model` is no model: nothing with users, items and scores."""
+    """Raise SettingError where `model` lacks users, items or scores."""
     is_model = callable(getattr(model, "scores", None)) and not isinstance(model, type)
     if not is_model or not (hasattr(model, "users") and hasattr(model, "items")):
         raise SettingError(
@@ -334,7 +313,7 @@ def expect_model(model: Any, purpose: str) -> None:
 
 
 def expect_same_ids(known: FittedModel, given: Interactions) -> None:
-    """Raise DataError where interactions are not over the users and items of a model."""
+    """Raise DataError where interactions have other users or items than a model."""
     expect_interactions(given)
     for kind, own, other in (
         ("users", known.users, given.users),
@@ -349,7 +328,7 @@ def expect_same_ids(known: FittedModel, given: Interactions) -> None:
 
 
 def able(model: Any, protocol: Any, purpose: str) -> Any:
-    """Return `model`, or raise Unable where it does not keep to a protocol.
+    """Return `model`, or raise Unable where it lacks a protocol.
 
     Examples
     --------

@@ -1,16 +1,15 @@
-"""EASE: all items against all items in one closed form, where the catalogue is small enough.
+"""EASE: item-item weights in one closed form, for catalogues that are small enough.
 
-One matrix of float64, items x items, is all that is held. It starts as the Gramian of the likes, is
-inverted in its own place, and ends as the model's weights.
+Training holds one matrix of float64, items x items: the Gramian of the likes, inverted in place,
+which ends as the model's weights.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
@@ -21,13 +20,12 @@ from alsolike.engines.memory import available
 from alsolike.engines.pieces import pieces
 from alsolike.errors import DataError, FitError
 from alsolike.models.arrays import Part
-from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale
-from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.base import Contributions, Doubles, FittedModel, Floats, Indices, Rows, Scale
+from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.settings import Settings, check_number
 from alsolike.progress import SILENT, Observer
 
-Doubles = npt.NDArray[np.float64]
 Tile = tuple[slice, slice]
 
 # Rows and columns of one tile; fixed, so that sums keep their order for any number of threads.
@@ -73,12 +71,10 @@ class EASEModel(HistoryModel):
 
     Parameters
     ----------
-    users, items, item_counts, catalogue, history
+    users, items, item_counts, catalogue, history, config
         As of every `HistoryModel`.
     weights : float64, (n_items, n_items), C order
         B of the paper: at ``[i, j]`` what a like of i adds to the score of j; 0 on the diagonal.
-    config : EASEConfig
-        What it was fitted with.
     """
 
     name: ClassVar[str] = "ease"
@@ -87,11 +83,7 @@ class EASEModel(HistoryModel):
     config: EASEConfig
 
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
-        """Return sums of weights, (n, n_chosen_items).
-
-        Each sum is taken in float64 in the order of the items, so that it does not depend on what
-        else is asked for.
-        """
+        """Sum weights, in float64 in the order of the items, (n, n_chosen_items)."""
         liked, n_columns = ones_of(likes), len(range(*item_indices.indices(len(self.items))))
         scores = np.zeros((liked.shape[0], n_columns), dtype=np.float32)
         # A library's product may add up a block of one shape in another order than one of another.
@@ -108,7 +100,7 @@ class EASEModel(HistoryModel):
         return Scale("the weight from this item")
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
-        """Return what a like of items adds to the scores of others, (n_chosen, n_chosen_others)."""
+        """Return what a like of items adds to the scores of others, (n_chosen, n_others)."""
         added: Floats = self.weights[item_indices, other_indices].astype(np.float32)
         return added
 
@@ -130,10 +122,10 @@ class EASEModel(HistoryModel):
 
 
 def ease_bytes(n_items: int) -> int:
-    """Return the bytes that `fit_ease` takes at its peak, above what the likes take.
+    """Return the bytes that `fit_ease` takes at its peak, above those of the likes.
 
-    One matrix of float64, items x items, which stays as the model's weights, and two panels beside
-    it, items x 512, while it is inverted. Each thread takes a few MiB more.
+    One matrix of float64, items x items, and two panels, items x 512, while it is inverted. Each
+    thread takes a few MiB more.
 
     Examples
     --------
@@ -199,7 +191,7 @@ def fit_ease(
 
 
 def refuse_too_large(n_items: int) -> None:
-    """Raise DataError where the weights do not fit into the memory that is available."""
+    """Raise DataError where the weights do not fit into memory."""
     needed, free = ease_bytes(n_items), available()
     if free is not None and needed > free:
         fitting = math.isqrt(_TILE**2 + free // 8) - _TILE
@@ -216,7 +208,7 @@ def _said(size: int) -> str:
 
 
 def _gramian(likes: sp.csr_array, engine: Engine) -> Doubles:
-    """Return how many users like both of two items: whole numbers, so exact."""
+    """Count the users who like both of two items: whole numbers, so exact."""
     item_users = likes.T.tocsr()
     matrix = np.empty((likes.shape[1], likes.shape[1]))
 
@@ -228,7 +220,7 @@ def _gramian(likes: sp.csr_array, engine: Engine) -> Doubles:
 
 
 def _regularize(matrix: Doubles, config: EASEConfig) -> None:
-    """Add lambda to the diagonal; raise FitError where that leaves the matrix all but singular."""
+    """Add lambda to the diagonal; FitError where the matrix stays all but singular."""
     sums = [matrix[rows].sum(axis=1).max() for rows in pieces(len(matrix), _ROWS)]
     least = _LEAST * float(max(sums, default=0.0))
     if config.regularization < least:
@@ -254,7 +246,7 @@ def _invert(matrix: Doubles, engine: Engine, observer: Observer) -> None:
 
 
 def _sweep(matrix: Doubles, step: slice, others: list[slice], engine: Engine) -> None:
-    """Sweep one tile of the diagonal: of all that is swept, minus the inverse stands there."""
+    """Sweep one tile of the diagonal; all swept tiles together hold minus their inverse."""
     panel = np.empty((len(matrix), step.stop - step.start))
     panel[: step.start] = matrix[step, : step.start].T
     panel[step.stop :] = matrix[step.stop :, step]
@@ -276,7 +268,7 @@ def _sweep(matrix: Doubles, step: slice, others: list[slice], engine: Engine) ->
 
 
 def _inverse(tile: Doubles) -> Doubles:
-    """Return the inverse of a small positive definite matrix given by its lower triangle."""
+    """Invert a small positive definite matrix, given by its lower triangle."""
     from scipy.linalg import cholesky, solve_triangular  # noqa: PLC0415 - not to load a model
 
     lower = cholesky(tile, lower=True, check_finite=False)
@@ -304,7 +296,7 @@ def _divide(matrix: Doubles, engine: Engine) -> None:
 
 
 def _lower(tiles: list[slice]) -> list[Tile]:
-    """Return rows and columns of the tiles on the diagonal and below."""
+    """List rows and columns of the tiles on the diagonal and below."""
     return [(rows, columns) for rows in tiles for columns in tiles if columns.start <= rows.start]
 
 
@@ -315,18 +307,9 @@ class EASEFamily(Family):
     config: ClassVar[type[Any]] = EASEConfig
     model: ClassVar[type[FittedModel]] = EASEModel
 
-    def iterate(
-        self,
-        data: TrainingData,
-        config: EASEConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
-        """Yield the model of `fit_ease`."""
-        refuse_start(self, start)
-        yield fit_ease(data.interactions, config, engine=engine, observer=observer)
+    def train(self, data: TrainingData, config: EASEConfig, **how: Any) -> EASEModel:
+        """Return the model of `fit_ease`."""
+        return fit_ease(data.interactions, config, **how)
 
     def pack(self, model: EASEModel) -> Arrays:
         """Return the weights."""

@@ -1,4 +1,4 @@
-"""`FactorModel`: a factorization, whoever has made it; its scores are dot products."""
+"""`FactorModel`: a factorization, from any source, that scores by dot products."""
 
 import functools
 from collections.abc import Mapping
@@ -17,26 +17,14 @@ from alsolike.models.base import FittedModel, Floats, Rows, Scale
 
 @dataclass(frozen=True, eq=False)
 class FactorModel(FittedModel):
-    """A fitted factorization; the score of a pair is the dot product of its two rows.
+    """A factorization: the score of a pair is the dot product of its two rows.
 
     Parameters
     ----------
-    users, items : Vocabulary
-        The ids of the rows of both factor matrices.
+    users, items, item_counts, settings, sweeps, catalogue, history, name
+        As of every `FittedModel`.
     user_factors : float32, (n_users, factors), C order
     item_factors : float32, (n_items, factors), C order
-    item_counts : int64, (n_items,)
-        Likes of each item in the training data: users with a value above zero.
-    settings : mapping of str to plain values
-        What it was fitted with, as text-friendly values.
-    sweeps : int
-        Sweeps behind these factors.
-    catalogue : Catalogue or None
-        Names, images and links of the items.
-    history : Interactions or None
-        The training data: needed to leave out what a user has seen.
-    name : str
-        One word for leaderboards.
     """
 
     users: Vocabulary

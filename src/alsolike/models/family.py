@@ -1,4 +1,4 @@
-"""`Family`: one kind of model, and all that the rest of the package needs of it."""
+"""`Family`: one kind of model: how it is trained, searched and saved."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,12 +22,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """What a model is trained on.
-
-    Parameters
-    ----------
-    interactions : Interactions
-    """
+    """The data of a training."""
 
     interactions: Interactions
 
@@ -38,16 +33,10 @@ class Known:
 
     Parameters
     ----------
-    users, items : Vocabulary
-    item_counts : int64, (n_items,)
-    settings : mapping of str to plain values
+    users, items, item_counts, settings, sweeps, name, catalogue, history
+        As of every `FittedModel`.
     factors : int or None
-        0 of a model that has none; None of a model inside of another, whose arrays say it.
-    sweeps : int
-        0 of a model that has none.
-    name : str
-    catalogue : Catalogue or None
-    history : Interactions or None
+        0 of a model without factors; None of a model inside another, whose arrays say it.
     """
 
     users: Vocabulary
@@ -75,30 +64,30 @@ class Known:
 
 
 class Family(ABC):
-    """One kind of model: how it is trained, searched, saved, and what that takes.
+    """One kind of model: how it is trained, searched and saved, and the memory that takes.
 
-    A family of one's own derives from this, and is put into `alsolike.models.registry.FAMILIES`, or
-    brought by a package under the entry point ``alsolike.families``. See docs/extending.md.
+    Derive from this to add a family, and put it into `alsolike.models.registry.FAMILIES` or under
+    the entry point ``alsolike.families`` of a package. See docs/extending.md.
 
     Attributes
     ----------
     name : str
-        The one spelling of it everywhere: ``"als"``, ``"item-knn"``.
+        Its one spelling everywhere: ``"als"``, ``"item-knn"``.
     config : type
         Its settings: a frozen dataclass with ``to_settings`` and ``from_settings``.
     model : type
         The class of its models.
     scored : {"sweeps", "end"}
-        Whether a training can be scored after each sweep, or at its end alone. Settings of a family
-        that is scored at sweeps have ``iterations``.
+        Whether a training can be scored after each sweep (the settings have ``iterations`` then),
+        or at its end alone.
     goes_on : bool
-        Whether a training can start from a model; else it starts anew each time.
+        Whether a training can start from a model.
     is_baseline : bool
-        Whether it is there to be compared with, and is not published.
+        Whether its models are only compared with, and never published.
     is_trained : bool
         Whether it can be fitted at all.
     advice : str
-        What to try where all that was tried of it is degenerate, as a sentence.
+        What to try when all its trainings are degenerate, as a sentence.
     """
 
     name: ClassVar[str]
@@ -110,7 +99,19 @@ class Family(ABC):
     is_trained: ClassVar[bool] = True
     advice: ClassVar[str] = "Try other settings."
 
-    @abstractmethod
+    def train(self, data: TrainingData, config: Any, **how: Any) -> FittedModel:
+        """Return the one model of a training that is scored at its end alone.
+
+        Parameters
+        ----------
+        data : TrainingData
+        config : Config
+            Of `Family.config`.
+        **how
+            ``engine`` and ``observer``, as `iterate` takes them.
+        """
+        raise SettingError(f"Models of the family {self.name!r} are made elsewhere, not fitted.")
+
     def iterate(
         self,
         data: TrainingData,
@@ -120,19 +121,20 @@ class Family(ABC):
         engine: Engine | None = None,
         observer: Observer = SILENT,
     ) -> Iterator[FittedModel]:
-        """Yield a usable model after each sweep, or the one that there is.
+        """Yield a usable model after each sweep; without sweeps, the one that `train` returns.
 
         Parameters
         ----------
-        data : TrainingData
-        config : Config
-            Of `Family.config`.
+        data, config
+            As in `train`.
         start : FittedModel or None
             A model of this family to go on from; SettingError where it cannot go on.
         engine : Engine or None
             Where to compute; None: the threads of this machine. Results do not depend on it.
         observer : Observer
         """
+        refuse_start(self, start)
+        yield self.train(data, config, engine=engine, observer=observer)
 
     def fit(
         self,
@@ -153,67 +155,88 @@ class Family(ABC):
 
     @abstractmethod
     def pack(self, model: Any) -> Arrays:
-        """Return the arrays of a model by names; ids, likes and history are saved without it."""
+        """Return the arrays of a model by name; ids, likes and history are saved already."""
 
     @abstractmethod
     def unpack(self, arrays: Part, known: Known) -> FittedModel:
-        """Return the model of the arrays that `pack` gave, each taken and checked by `Part`."""
+        """Build the model of what `pack` gave; `Part` checks each array that is taken."""
 
     def cost(self, config: Any, n_users: int, n_items: int) -> float:
-        """Return about how many bytes a model keeps: what "cheapest that ties" compares."""
+        """Estimate the bytes that a model keeps: "cheapest that ties" compares them."""
         return 0.0
 
     def memory(self, data: TrainingData, config: Any, threads: int) -> int:
-        """Return the bytes that a training takes at its peak, above the interactions."""
+        """Estimate the bytes that a training takes at its peak, above the interactions."""
         return int(self.cost(config, data.interactions.n_users, data.interactions.n_items))
 
     def held(self, data: TrainingData, config: Any) -> int:
-        """Return the bytes that a training holds besides a model of it while that is scored."""
+        """Estimate the bytes that a training holds, beside its model, while that is scored."""
         return 0
 
     def factors(self, config: Any) -> int:
-        """Return the columns of both factor matrices; 0 of models that have none."""
+        """Return the columns of both factor matrices; 0 where there are none."""
         return 0
 
     def refuse(self, data: TrainingData, config: Any) -> None:
-        """Raise DataError where a training would not fit into the memory that is available."""
+        """Raise DataError where a training would not fit into memory."""
         return
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[Any]:
-        """Return the configurations to try, by the counts of users, items and likes alone.
+        """Return the configurations to try, which depend on the counts of the data alone.
 
-        None of a family that is searched by a grid of its own, see `alsolike.tuning.presets`.
+        Empty where `alsolike.tuning.presets` has a grid for the family.
         """
         return [self.config()]
 
     def is_tried(self, data: TrainingData) -> bool:
-        """Tell whether it is tried where nobody names families, by the same counts alone."""
+        """Tell whether a search tries it by default, which depends on the same counts alone."""
         return False
 
     def effort(self, config: Any) -> float:
-        """Return what orders settings of as many factors by the seconds of their trainings."""
+        """Return a key that orders settings with equal factors by the time they train."""
         return 0.0
 
     def code(self, config: Any, train: Interactions) -> tuple[Any, ...] | None:
-        """Return what tells which compiled code a training needs; None: it needs none."""
+        """Return a key of the compiled code that a training needs; None: it needs none."""
         return None
 
     def kernels(self, config: Any) -> Sequence[Any]:
-        """Return the compiled functions that a training uses, as far as is known before."""
+        """List the compiled functions that a training uses, as far as is known before it."""
         return ()
 
     def small(self, code: tuple[Any, ...]) -> Any:
-        """Return a small configuration whose training compiles or loads such code."""
+        """Return a small configuration whose training compiles the code of such a key."""
         return self.config()
 
     @property
     def growth(self) -> float:
-        """How seconds of a training grow with the number of items: as its power."""
+        """The power of the number of items by which the time of a training grows."""
         return 1.0
 
 
+class Baseline(Family):
+    """A family to compare with, which is not published, and whose models are no more than counts.
+
+    They are made again of the settings and of what every bundle holds.
+    """
+
+    is_baseline: ClassVar[bool] = True
+
+    def is_tried(self, data: TrainingData) -> bool:
+        """Tell that it always is compared with."""
+        return True
+
+    def pack(self, model: Any) -> Arrays:
+        """Return no arrays."""
+        return {}
+
+    def unpack(self, arrays: Part, known: Known) -> FittedModel:
+        """Return the model of the settings and of what is known."""
+        return self.model(**known.of_history(self.config))
+
+
 def refuse_start(family: Family, start: FittedModel | None) -> None:
-    """Raise SettingError where a family that cannot go on from a model is asked to."""
+    """Raise SettingError where a model to go on from is given to a family that cannot."""
     if start is not None:
         expect_model(start, "go on from it")
         raise SettingError(f"Training of {family.name} starts anew each time. Leave out start.")

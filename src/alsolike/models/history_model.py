@@ -1,4 +1,4 @@
-"""`HistoryModel`: what models that score straight from a table of likes have in common."""
+"""`HistoryModel`: base of models that score items directly from a table of likes."""
 
 import functools
 from abc import abstractmethod
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
-from alsolike.data.interactions import Interactions
+from alsolike.data.interactions import Interactions, masked
 from alsolike.data.merge import with_items_of
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
@@ -21,20 +21,16 @@ from alsolike.models.base import FittedModel, Floats, Rows, expect_same_ids
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class HistoryModel(FittedModel):
-    """A model that scores items for a row of likes, whoever it is of.
+    """A model that scores items for any row of likes.
 
     Parameters
     ----------
-    users, items : Vocabulary
-    item_counts : int64, (n_items,)
-        Likes of each item in the training data.
-    catalogue : Catalogue or None
-        Names, images and links of the items.
+    users, items, item_counts, catalogue
+        As of every `FittedModel`.
     history : Interactions or None
-        The likes that known users are scored by: the training data, or what `with_history` was
-        given.
+        The likes that known users are scored by.
     config : Config
-        What it was fitted with.
+        The settings of the training.
     """
 
     users: Vocabulary
@@ -47,7 +43,7 @@ class HistoryModel(FittedModel):
 
     @classmethod
     def of(cls, train: Interactions, config: Any, **arrays: Any) -> Self:
-        """Return the model of training data, and of what was made of them."""
+        """Build the model of training data and of the arrays calculated from them."""
         return cls(
             users=train.users,
             items=train.items,
@@ -60,52 +56,35 @@ class HistoryModel(FittedModel):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What it was fitted with, as plain values."""
+        """The settings of the training, as plain values."""
         settings: Mapping[str, Any] = self.config.to_settings()
         return settings
 
     @abstractmethod
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
-        """Return a block of scores for rows of likes, float32, (n, n_chosen_items).
-
-        What is scored for one row depends on nothing else that is asked for.
-        """
+        """Score items for rows of likes, float32, (n, n_chosen_items), each row by itself."""
 
     @abstractmethod
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
-        """Return the model of the same settings for other likes."""
+        """Fit a model to other likes with the same settings."""
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        """Return a block of scores, (n_chosen_users, n_chosen_items); higher is better."""
+        """Score items for users, float32, (n_chosen_users, n_chosen_items)."""
         return self.user_scores(self._likes[user_indices], item_indices)
 
     def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
-        """Return the same model, scoring known users by other likes over the same ids.
-
-        Parameters
-        ----------
-        interactions : Interactions
-            Such as ``Split.shown()``, where whole users were held out.
-        engine : Engine or None
-            Taken because every model takes it; there is nothing to compute.
+        """Score known users by other likes over the same ids; nothing is computed.
 
         Raises
         ------
         DataError
-            The users or the items are others.
+            The interactions have other users or items.
         """
         expect_same_ids(self, interactions)
         return replace(self, history=interactions)
 
     def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
-        """Return the model fitted to its likes and those of further items, or renewed ones.
-
-        Parameters
-        ----------
-        likers : Interactions
-            Of users of the model.
-        engine : Engine or None
-            Where to compute; None: the threads of this machine.
+        """Fit the model again, with the likes of new items, or of known ones, added.
 
         Raises
         ------
@@ -130,14 +109,12 @@ class HistoryModel(FittedModel):
 
 
 def ones_of(likes: sp.csr_array) -> sp.csr_array:
-    """Return a matrix in float64 with a one for each value above zero, and nothing else."""
-    liked = likes.data > 0
-    starts = np.concatenate(([0], np.cumsum(liked, dtype=np.int64)))[likes.indptr]
-    indices = likes.indices[liked]
-    ones = np.ones(len(indices))
-    return sp.csr_array((ones, indices, starts.astype(likes.indptr.dtype)), likes.shape)
+    """Replace values above zero by ones, in float64, and drop all others."""
+    liked = masked(likes, likes.data > 0)
+    liked.data = np.ones(liked.nnz)
+    return liked
 
 
 def likes_of(interactions: Interactions) -> sp.csr_array:
-    """Return users x items in float64 with a one for each value above zero, and nothing else."""
+    """Return users x items in float64 with a one for each like."""
     return ones_of(interactions.user_items)

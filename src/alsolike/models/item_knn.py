@@ -1,12 +1,12 @@
-"""Item to item by nearest neighbours: what was liked by the same users as what a user likes.
+"""Nearest neighbours of items: those liked by the same users.
 
-The oldest baseline, and a hard one to beat where it is tuned. Only likes count: values above zero,
-each as one, however large; dislikes count as nothing.
+The oldest recommender, hard to beat when tuned. Each value above zero counts as one like; dislikes
+do not count.
 """
 
 import functools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -21,13 +21,12 @@ from alsolike.engines.local import LocalEngine
 from alsolike.engines.pieces import pieces
 from alsolike.errors import SettingError
 from alsolike.models.arrays import Part
-from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale
-from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.base import Contributions, Doubles, FittedModel, Floats, Indices, Rows, Scale
+from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.settings import Settings, check_choice, check_number, check_whole
 from alsolike.progress import SILENT, Observer
 
-Doubles = npt.NDArray[np.float64]
 Weighting = Literal["cosine", "bm25"]
 
 # Items whose similarities to all others are held at once, in each thread.
@@ -94,13 +93,11 @@ class ItemKNNModel(HistoryModel):
 
     Parameters
     ----------
-    users, items, item_counts, catalogue, history
+    users, items, item_counts, catalogue, history, config
         As of every `HistoryModel`.
     similarities : scipy.sparse.csc_array of float64, (n_items, n_items)
         At ``[i, j]`` how similar i is to j, stored where i is among the neighbours of j; rows
         ascend within a column.
-    config : ItemKNNConfig
-        What it was fitted with.
     """
 
     name: ClassVar[str] = "item-knn"
@@ -110,11 +107,7 @@ class ItemKNNModel(HistoryModel):
     config: ItemKNNConfig
 
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
-        """Return sums of similarities, (n, n_chosen_items).
-
-        Each sum is taken in float64 in the order of the items, so that it does not depend on what
-        else is asked for.
-        """
+        """Sum similarities, in float64 in the order of the items, (n, n_chosen_items)."""
         liked = ones_of(likes)
         if liked.shape[0] <= _FEW:  # as a server asks: the neighbours of what is liked, no more
             liked.sort_indices()
@@ -132,10 +125,7 @@ class ItemKNNModel(HistoryModel):
         return Scale("the similarity by BM25")
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
-        """Return how similar other items are to items, (n_chosen_items, n_chosen_others).
-
-        -inf for what is no neighbour of an item.
-        """
+        """Return the similarities of other items, -inf of those that are no neighbours."""
         near = self._neighbours[item_indices][:, other_indices].tocoo()
         similarities = np.full(near.shape, -np.inf, dtype=np.float32)
         similarities[near.row, near.col] = near.data
@@ -243,7 +233,7 @@ def fit_neighbours(
 
 @dataclass(frozen=True, eq=False)
 class _Similarity:
-    """How similar items are: a sum over the users that two have in common, made comparable.
+    """Similarities of items: sums over the users that two have in common, scaled.
 
     Parameters
     ----------
@@ -317,7 +307,7 @@ def _largest(
 
 
 def _joined(blocks: list[list[tuple[npt.NDArray[Any], Doubles]]], n_items: int) -> sp.csc_array:
-    """Return all neighbours as one matrix with a column for each item."""
+    """Join the neighbours of all items into one matrix with a column for each."""
     lists = [one for block in blocks for one in block]
     starts = np.concatenate(
         ([0], np.cumsum([len(columns) for columns, _ in lists], dtype=np.int64))
@@ -339,18 +329,9 @@ class ItemKNNFamily(Family):
     config: ClassVar[type[Any]] = ItemKNNConfig
     model: ClassVar[type[FittedModel]] = ItemKNNModel
 
-    def iterate(
-        self,
-        data: TrainingData,
-        config: ItemKNNConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
-        """Yield the model of `fit_neighbours`."""
-        refuse_start(self, start)
-        yield fit_neighbours(data.interactions, config, engine=engine, observer=observer)
+    def train(self, data: TrainingData, config: ItemKNNConfig, **how: Any) -> ItemKNNModel:
+        """Return the model of `fit_neighbours`."""
+        return fit_neighbours(data.interactions, config, **how)
 
     def pack(self, model: ItemKNNModel) -> Arrays:
         """Return the similarities, a row for each item: its neighbours."""

@@ -1,4 +1,4 @@
-"""`FAMILIES`: the one list of families of models, and what is looked up in it."""
+"""`FAMILIES`: the one list of model families, and look-ups in it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -41,12 +41,12 @@ def trained() -> list[Family]:
 
 
 def names(families: Iterable[Family] | None = None) -> list[str]:
-    """Return the names of families; None: of all that can be fitted."""
+    """Return the names of families, by default of all that can be fitted."""
     return [family.name for family in (trained() if families is None else families)]
 
 
 def family_named(name: str) -> Family:
-    """Return a family by its name; one that an installed package brings is looked up last.
+    """Find a family by its name, last among those of installed packages.
 
     Raises
     ------
@@ -72,13 +72,13 @@ def family_named(name: str) -> Family:
 
 
 def _place(name: str) -> tuple[int, str]:
-    """Return where a name stands among others: those of `FAMILIES` first."""
+    """Return the sorting key of a name: the order of `FAMILIES`, then the alphabet."""
     first = names()
     return (first.index(name) if name in first else len(first), name)
 
 
 def _brought(point: EntryPoint) -> Family:
-    """Return the family of an installed package; SettingError where it is none of that name."""
+    """Load the family of an installed package; SettingError where it is none of that name."""
     made = point.load()()
     if not isinstance(made, Family) or made.name != point.name:
         raise SettingError(
@@ -89,12 +89,12 @@ def _brought(point: EntryPoint) -> Family:
 
 
 def family_of_settings(settings: Mapping[str, Any]) -> Family:
-    """Return the family that settings are of; SettingError where none is known by that name."""
+    """Find the family that settings name; SettingError where it is unknown."""
     return family_named(settings.get("model", USUAL))
 
 
 def family_of(config: object) -> Family:
-    """Return the family of a configuration; SettingError where it is none's."""
+    """Find the family of a configuration; SettingError where there is none."""
     found = _family_by(config)
     if found is not None:
         return found
@@ -117,12 +117,12 @@ def _way_to_settings(given: object) -> str:
 
 
 def is_config(given: object) -> bool:
-    """Tell whether this is a configuration of a family that can be trained."""
+    """Tell whether this is the configuration of a family that can be trained."""
     return _family_by(given) is not None
 
 
 def _family_by(config: object) -> Family | None:
-    """Return the family of a configuration, which an installed package may bring; or None."""
+    """Find the family of a configuration, also among installed packages; None: there is none."""
     for known in trained():
         if type(config) is known.config:
             return known
@@ -134,7 +134,7 @@ def _family_by(config: object) -> Family | None:
 
 
 def family_of_model(model: Any, purpose: str = "save it") -> Family:
-    """Return the family of a fitted model: the one of its own class, or of the nearest above."""
+    """Find the family of a fitted model, by its class or the nearest base class."""
     for kind in type(model).__mro__:
         for family in FAMILIES:
             if family.model is kind:
@@ -147,7 +147,7 @@ def family_of_model(model: Any, purpose: str = "save it") -> Family:
 
 
 def config_of(settings: Mapping[str, Any]) -> Any:
-    """Return settings as the configuration that they were; SettingError for an unknown family.
+    """Turn plain settings back into a configuration; SettingError for an unknown family.
 
     Examples
     --------
@@ -158,10 +158,7 @@ def config_of(settings: Mapping[str, Any]) -> Any:
 
 
 def pack_inside(label: str, model: FittedModel) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of a model that is part of another, by names that begin with ``label.``.
-
-    Ids, counts and history are those of the whole, and are not among them.
-    """
+    """Pack the arrays of a model inside another, under names that begin with ``label.``."""
     arrays = {**family_of_model(model).pack(model), _SWEEPS: np.array([model.sweeps])}
     return {f"{label}.{name}": array for name, array in arrays.items()}
 
@@ -169,7 +166,7 @@ def pack_inside(label: str, model: FittedModel) -> dict[str, npt.NDArray[Any]]:
 def unpack_inside(
     label: str, arrays: Part, known: Known, settings: Mapping[str, Any]
 ) -> FittedModel:
-    """Return the model that `pack_inside` packed: of these settings, and else of what is known."""
+    """Unpack what `pack_inside` packed, as a model with these settings."""
     family, inner = family_of_settings(settings), arrays.inside(label)
     sweeps = int(inner.within(_SWEEPS, np.int64, 1)[0])
     own = replace(known, settings=settings, factors=None, sweeps=sweeps, name=family.name)

@@ -1,4 +1,4 @@
-"""What all classes of settings share: plain values there and back, and what each value must be."""
+"""Base of the settings of families: conversion to plain values, and checks of each value."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -7,8 +7,20 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from alsolike.data.validation import check_whole
 from alsolike.errors import SettingError
 from alsolike.suggestions import did_you_mean
+
+__all__ = [
+    "Config",
+    "Settings",
+    "check_choice",
+    "check_number",
+    "check_whole",
+    "is_finite",
+    "known_settings",
+    "seed_of",
+]
 
 
 class Config(Protocol):
@@ -17,21 +29,21 @@ class Config(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def to_settings(self) -> dict[str, Any]:
-        """Return them as plain values; ``"model"`` names the family where it is not ALS."""
+        """Convert to plain values; ``"model"`` names the family where it is not ALS."""
 
 
 def seed_of(config: Config) -> int:
-    """Return the seed of settings; 0 where they have none."""
+    """Return the seed of a configuration, 0 by default."""
     return int(getattr(config, "seed", 0))
 
 
 class Settings:
-    """Base of a family's settings, which are a frozen dataclass with a default for each.
+    """Base of a family's settings: a frozen dataclass with a default for each.
 
     Attributes
     ----------
     family : str
-        The name of the family, which `to_settings` puts down as ``"model"``.
+        The name of the family, ``"model"`` in plain settings.
 
     Examples
     --------
@@ -50,43 +62,37 @@ class Settings:
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def to_settings(self) -> dict[str, Any]:
-        """Return all settings as plain values; ``"model"`` is the family's name."""
+        """Convert to plain values; ``"model"`` is the family's name."""
         own = {one.name: _plain(getattr(self, one.name), type(one.default)) for one in fields(self)}
         return {"model": self.family, **own}
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build from what `to_settings` gave; an unknown name is a SettingError."""
+        """Build from what `to_settings` returned; SettingError for an unknown name."""
         return cls(**known_settings(cls, settings, model=cls.family))
 
 
 def _plain(value: Any, kind: type[Any]) -> Any:
-    """Return a number as Python's, of the type of the setting's default; all else as it is."""
+    """Convert a number to the type of the setting's default."""
     is_number = kind in (int, float) and isinstance(value, (int, float, np.number))
     return kind(value) if is_number else value
 
 
-def check_whole(name: str, value: Any, *, least: int) -> None:
-    """Raise SettingError where a setting is no whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise SettingError(f"{name} must be a whole number of at least {least}, not {value!r}.")
-
-
 def check_number(name: str, value: Any, *, above_zero: bool = False) -> None:
-    """Raise SettingError where a setting is no finite number of at least, or above, zero."""
+    """Raise SettingError unless a setting is a finite number of at least, or above, zero."""
     if not is_finite(value) or value < 0 or (above_zero and value == 0):
         bound = "above 0" if above_zero else "of at least 0"
         raise SettingError(f"{name} must be a finite number {bound}, not {value!r}.")
 
 
 def is_finite(value: Any) -> bool:
-    """Tell whether this is a finite real number; True and False are none."""
+    """Tell whether this is a finite real number, and no truth value."""
     number = isinstance(value, (int, float, np.integer, np.floating))
     return number and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check_choice(name: str, value: Any, known: Collection[str]) -> None:
-    """Raise SettingError where a setting is none of those known."""
+    """Raise SettingError unless a setting is one of those known."""
     if value not in known:
         raise SettingError(
             f"{name} must be one of {', '.join(known)}, not {value!r}.{did_you_mean(value, known)}"
@@ -96,10 +102,7 @@ def check_choice(name: str, value: Any, known: Collection[str]) -> None:
 def known_settings(
     config: type[Any], settings: Mapping[str, Any], *, model: str | None = None
 ) -> dict[str, Any]:
-    """Return settings as the arguments of `config`; raise SettingError where one is unknown.
-
-    Where `model` is given, the settings say that they are of that model.
-    """
+    """Return settings as arguments of `config`; SettingError for an unknown or another `model`."""
     given = dict(settings)
     if model is not None and (found := given.pop("model", None)) != model:
         raise SettingError(f"Settings of the model {model!r} expected, not {found!r}.")

@@ -1,12 +1,10 @@
-"""`Job`: what a run is asked to do; `resolve` checks it, once, before anything is read."""
+"""`Job`: the arguments of a run; `resolve` checks them before anything is read."""
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.by_name import check_scheme, split_by
@@ -18,6 +16,7 @@ from alsolike.errors import SettingError, WritingError
 from alsolike.evaluation.learning_curve import checked_sweeps
 from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
+from alsolike.models.settings import is_finite
 from alsolike.pipeline.outputs import written_in
 from alsolike.storage.atomic import refuse_overlap
 from alsolike.suggestions import with_hints
@@ -36,7 +35,7 @@ _SET_ELSEWHERE = {
 @with_hints
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What the main job is asked to do.
+    """The arguments of a run.
 
     Parameters
     ----------
@@ -117,7 +116,7 @@ class Job:
 
 @dataclass(frozen=True)
 class ResolvedJob:
-    """A job that was checked, with all that it asks for where only the table is still missing.
+    """A checked job, which needs only the table.
 
     `resolve` makes it, before anything is read. What depends on the table is asked of it later, by
     its methods, which find nothing wrong any more but what is wrong with the table.
@@ -214,8 +213,7 @@ def refuse_share(share: float | None) -> None:
     """Raise SettingError for a share of all users or items that can be none."""
     if share is None:
         return
-    number = isinstance(share, (int, float, np.number)) and not isinstance(share, bool)
-    if not number or not 0 < share <= 1:
+    if not is_finite(share) or not 0 < share <= 1:
         raise SettingError(f"share must be a number above 0 and at most 1, not {share!r}.")
 
 

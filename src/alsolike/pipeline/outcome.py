@@ -1,4 +1,4 @@
-"""What one run of the main job found, and what its report draws of that."""
+"""The results of a run, and the figures and galleries of its report."""
 
 import functools
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _NEIGHBOURS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """All that one run of the main job found.
+    """The results of a run.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Outcome:
 
     @property
     def chosen_row(self) -> LeaderboardRow:
-        """Where they stand on the leaderboard."""
+        """Their row on the leaderboard."""
         found = self.found
         return found.best_row if self.chosen_run == found.best_run else found.proposed_row
 

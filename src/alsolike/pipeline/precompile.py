@@ -25,7 +25,7 @@ from alsolike.kernels.ranking.topk import scan_block
 from alsolike.kernels.solver.batch import SMALL, solve_small
 from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.config import ALSConfig
-from alsolike.models.als.config_parts import Solver
+from alsolike.models.als.config_parts import SolverConfig
 from alsolike.models.als.half_sweep import Side, solve_side
 from alsolike.models.als.model import ALSModel
 from alsolike.models.als.train import fit
@@ -166,7 +166,7 @@ def _solve_users(likes: Interactions, *, factors: int) -> None:
     side = Side.of(likes.user_items, objective, "user", likes.users)
     items = np.eye(likes.n_items, factors, dtype=np.float32)
     users = np.zeros((likes.n_users, factors), dtype=np.float32)
-    solve_side(side, items, np.ones(factors), users, objective, Solver(), _ENGINE)
+    solve_side(side, items, np.ones(factors), users, objective, SolverConfig(), _ENGINE)
 
 
 def _untrained(likes: Interactions) -> ALSModel:

@@ -1,4 +1,4 @@
-"""What is said of a run in sentences: what was published, what could mislead, what to know."""
+"""Sentences on a run: its choice, warnings and notes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which model was chosen, and among how many.
+    """The chosen model, and the number of candidates.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def named(row: LeaderboardRow) -> str:
 
 
 def of_baseline_above(found: SearchResult) -> Iterator[str]:
-    """Say where a baseline is above all that may be published."""
+    """Warn where a baseline is above all that may be published."""
     above = found.beaten_by
     if above is None:
         return
@@ -101,7 +101,7 @@ def warnings(outcome: "Outcome") -> Iterator[str]:
 
 
 def _as_by_lot(test: TestFigures) -> Iterator[str]:
-    """Say where the chosen model, or what it shows beside items, ranks next to nothing."""
+    """Warn where the chosen model, or its similar items, rank next to nothing."""
     if test.evaluations and test.evaluations[0].is_degenerate:
         yield f"On the test users: {said_of_degenerate(test.evaluations[0].degenerate_share)}"
     if test.shelves and test.shelves[0].is_degenerate:
@@ -110,14 +110,14 @@ def _as_by_lot(test: TestFigures) -> Iterator[str]:
 
 
 def _at_the_last_sweep(found: SearchResult) -> Iterator[str]:
-    """Say where the best training was still getting better when it ended."""
+    """Warn where the best training was still improving at its end."""
     best, sweeps = found.best_row.sweep, {row["sweep"] for row in found.curves.rows()}
     if best is not None and len(sweeps) > 1 and best == max(sweeps):
         yield f"The best point is the last sweep, {best}: more sweeps may do better."
 
 
 def _at_the_edge(found: SearchResult) -> Iterator[str]:
-    """Say which settings are best at the end of what was tried."""
+    """Warn of settings whose best value is the edge of those tried."""
     # Of what the strategy tried alone: of other families a setting of the same name is another.
     best = found.best.to_settings() if found.best_row.sweep is not None else {}
     for name, value in best.items():
@@ -162,7 +162,7 @@ def notes(outcome: "Outcome") -> Iterator[str]:
 
 
 def of_history(outcome: "Outcome") -> Iterator[str]:
-    """Say what a model cannot do that is published without the likes that it scores people by."""
+    """Say what a model published without history cannot do, if it scores people by likes."""
     model = outcome.model
     by_likes = isinstance(model, FoldsIn) and not isinstance(model, HasFactors)
     if by_likes and not outcome.with_history:

@@ -1,4 +1,4 @@
-"""Who likes an item, and how many like two: what a sentence on neighbours counts. No Numba."""
+"""Counts of the users who like an item, or two, for sentences on neighbours. No Numba."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Two models of one catalogue: which shelves of similar items moved, and by how much."""
+"""Comparison of two models of one catalogue, by their shelves of similar items."""
 
 import itertools
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _CELLS = 1 << 22  # pairs of places compared at once, about 12 MB
 
 @dataclass(frozen=True, eq=False)
 class ShelfDiff:
-    """How the shelves of a new model differ from those of an old one.
+    """Differences between the shelves of a new model and those of an old one.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class ShelfDiff:
 
     @property
     def moved(self) -> int:
-        """Items of both models whose shelf is not the same list."""
+        """Items of both models whose shelves differ."""
         return int(np.count_nonzero(self.items["change"]))
 
     @property

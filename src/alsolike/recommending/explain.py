@@ -1,4 +1,4 @@
-"""Which of a user's items carry how much of a score. No Numba."""
+"""Explanation of a score by the user's items. No Numba."""
 
 import html
 from dataclasses import dataclass
@@ -36,29 +36,27 @@ _PAGE = 20  # likes of an explanation that a page shows
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Which of a user's items carry how much of one score (Hu, Koren, Volinsky 2008, section 5).
+    """What each of a user's items adds to a score (Hu, Koren, Volinsky 2008, section 5).
 
     Parameters
     ----------
     user, item, name : str
-        Whose score of what; the name is empty where it is not known.
+        The name is that of the item, empty where it is not known.
     score : float
         The sum of all contributions, float64; of a model with factors by the exact solution of the
         user's row.
     stored_score : float
-        The score in float32, as lists show it. It equals `score` up to rounding; where a model's
-        factors were solved by conjugate gradients, about.
+        The score in lists, float32: `score` up to rounding, or about, after conjugate gradients.
     parts : Table
         One row per item of the user, the largest contribution first: ``item``, ``name`` where
         names are known, ``value`` (d_uj), ``pull`` (confidence times preference), ``similarity``
         (s_ij, as this user sees it) and ``contribution``, which is their product.
     dislikes : int
-        Rows of `parts` with a value below zero. Their pull and contribution are 0; they count all
-        the same, since they shape the similarities of all other rows.
+        Rows of `parts` with a value below zero: they contribute 0 themselves, and shape the
+        similarities of the other rows.
     basis : {"model", "popularity"}
-        "popularity" where the model knows nothing of the user, who is shown the most liked items,
-        or where nothing that the user likes speaks for the item: both scores are then how many like
-        the item, and there are no parts that add up to them.
+        "popularity" where the model knows nothing of the user, or nothing that the user likes
+        speaks for the item: both scores are then how many like the item, and there are no parts.
     is_known : bool
         Of basis "popularity": whether the model scores other items for the user.
     """
@@ -75,7 +73,7 @@ class Explanation:
 
     @property
     def summary(self) -> str:
-        """The score and what it is the sum of, as one sentence."""
+        """The score and its origin, as one sentence."""
         called = f"{self.item!r} ({self.name})" if self.name else repr(self.item)
         if self.is_known:
             return (
@@ -146,12 +144,8 @@ def explain(model: FittedModel, user: str, item: str) -> Explanation:
 
     Examples
     --------
-    >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.als.train import ALSConfig, fit
-    >>> likes = Interactions.from_columns(
-    ...     ["u1", "u1", "u2", "u2", "u2", "u3"], ["a", "b", "a", "b", "c", "d"])
-    >>> model = fit(likes, ALSConfig(factors=2, iterations=3))
-    >>> why = explain(model, "u1", "c")
+    >>> from alsolike.testing import tiny_model
+    >>> why = explain(tiny_model(), "user 0", "é1")
     >>> bool(np.isclose(why.parts["contribution"].sum(), why.score))
     True
     """
@@ -181,13 +175,12 @@ def explained(
     model : FittedModel
         One that `Explains` and `FoldsIn`.
     user : str
-        Who that is, for the words.
+        For the sentence.
     target : int
     items : int32, (n,)
     values : float32, (n,)
     vector : float32, (factors,), or None
-        The user's factors as they are stored, where the model has factors; None: those of the
-        exact solution.
+        The user's stored factors, if any; None: solve for them.
     """
     able(model, Explains, "explain a score")
     score, silent = None, True
@@ -221,20 +214,7 @@ def explained(
 
 
 def carried(model: FittedModel, items: Indices, values: Floats, targets: Indices) -> Contributions:
-    """Return what likes of `items` (rows) and their values carry of the scores of `targets` (rows).
-
-    Parameters
-    ----------
-    model : FittedModel
-        One that `Explains`.
-    items : int32, (n_likes,)
-    values : float32, (n_likes,)
-    targets : int32, (n_targets,)
-
-    Returns
-    -------
-    Contributions
-        Its ``parts`` are (n_targets, n_likes): each row adds up to a score.
+    """Split the scores of `targets` (rows) into what likes of `items` (rows) add.
 
     Raises
     ------
@@ -250,7 +230,7 @@ def carried(model: FittedModel, items: Indices, values: Floats, targets: Indices
 def _stored_score(
     model: Any, target: int, items: Indices, values: Floats, vector: Floats | None
 ) -> tuple[float, bool]:
-    """Return the score that lists show, and whether the model scores all items alike."""
+    """Return the score in lists, and whether the model scores all items alike."""
     if vector is None and isinstance(model, FoldsInFactors):
         (vector,) = model.folded_in(row_of_likes(items, values, len(model.items)))
     if vector is not None:
@@ -263,7 +243,7 @@ def _stored_score(
 def _of_popular(
     model: FittedModel, user: str, target: int, *, is_known: bool = False
 ) -> Explanation:
-    """Return that an item is listed since many like it: nothing of the user's carries a score."""
+    """Explain an item that is listed by popularity: no like of the user's adds to a score."""
     likes = float(likes_of_items(model)[target])
     columns = ("value", "pull", "similarity", "contribution")
     return Explanation(

@@ -1,4 +1,4 @@
-"""What is listed for users of whom a model knows nothing: the most liked items, named as such.
+"""Fallback to the most liked items, named as such, for users of whom a model knows nothing.
 
 A model knows nothing of a user without a value above zero in its training data, of one whose row of
 factors is all zeros, and of one for whom it scores all items alike: any order of such scores is no
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.interactions import Interactions
+from alsolike.data.interactions import Interactions, masked
 from alsolike.models.base import Basis, FittedModel, Floats, HasFactors, Recommender
 from alsolike.models.baselines.popularity import as_scores
 from alsolike.models.settings import check_choice
@@ -32,7 +32,7 @@ _WHOLE = 2**24  # float32 has all whole numbers below
 
 @dataclass(frozen=True, eq=False)
 class Lists:
-    """Ranked lists as they are shown.
+    """Ranked lists with the basis of each item.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Lists:
 
 
 class Found(NamedTuple):
-    """One list as it is shown.
+    """One list with the basis of each item.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def shown(
     exclude_seen: bool,
     without_likes: WithoutLikes,
 ) -> Lists:
-    """Return the lists of users as they are shown, see the head of this module.
+    """Fill the lists of users, ranked by a model, from the most liked items where it is silent.
 
     Parameters
     ----------
@@ -104,13 +104,11 @@ def shown(
     rows : int32, (n_rows,)
         Rows of the users.
     ranked : int32 and float32, (n_rows, k)
-        Items and scores as the model ranks them; of users of whom it knows nothing, it need not.
-        Both are written to.
+        Items and scores, of any content for users of whom the model knows nothing; overwritten.
     may_appear : bool, (n_items,)
         Items that are allowed at all.
     exclude_seen : bool
-        Whether what a user has seen is left out. What a user dislikes always is, from what is
-        listed by popularity.
+        Whether seen items are left out. Disliked ones are never listed by popularity.
     without_likes : {"popular", "empty"}
         List the most liked items, or nothing.
     """
@@ -148,21 +146,20 @@ def completed(
     silent: bool,
     without_likes: WithoutLikes,
 ) -> Found:
-    """Return one list as it is shown, see `shown`, of somebody whom the model was not trained on.
+    """Fill the list of somebody new, as `shown` does.
 
     Parameters
     ----------
-    model : Recommender
+    model, may_appear, without_likes
+        As in `shown`.
     ranked : int32 and float32, (n,)
-        Items and scores as the model ranks them.
+        Items and scores.
     k : int
-        How many are asked for.
-    may_appear : bool, (n_items,)
+        Length of the list.
     left_out : int32, (any,)
         Items that are not listed by popularity.
     silent : bool
         Whether the model knows nothing of that person.
-    without_likes : {"popular", "empty"}
     """
     rows, scores = ranked
     n_founded = _founded(model, scores[None], np.array([len(rows)]))
@@ -181,7 +178,7 @@ def completed(
 
 @dataclass(frozen=True, eq=False)
 class MostLiked:
-    """The items that somebody likes, the most liked first, of equals the lower row.
+    """The liked items, most liked first, ties by row.
 
     Parameters
     ----------
@@ -204,13 +201,13 @@ class MostLiked:
         return cls(order[listed[order]], likes)
 
     def best(self, k: int, left_out: Indices) -> Indices:
-        """Return the first `k`, or all that there are, without some."""
+        """Return the first `k` items without some."""
         # So many at the most can be among the first that are looked at.
         first = self.order[: k + len(left_out)]
         return first[~np.isin(first, left_out)][:k]
 
     def after(self, listed: Indices, k: int, left_out: Indices) -> Indices:
-        """Return what comes after `listed` in a list of `k`, without some."""
+        """Return the items after `listed` in a list of `k`, without some."""
         return self.best(k - len(listed), np.concatenate([left_out, listed]))
 
     def scores(self, items: Indices) -> Floats:
@@ -221,14 +218,14 @@ class MostLiked:
 
 
 def basis_of(model: Recommender, row: int) -> Basis:
-    """Return how items are found for a user (row): by popularity where the model knows nothing."""
+    """Return the basis of a user's list: popularity where the model knows nothing of the user."""
     rows = np.array([row], dtype=np.int32)
     by_popularity = is_by_popularity(model) or not has_likes(model, rows)[0]
     return "popularity" if by_popularity or users_alike(model, rows)[0] else "model"
 
 
 def fallback_notes(model: Recommender, rows: Indices, without_likes: WithoutLikes) -> list[str]:
-    """Return for how many users the model knows nothing, and what they get, in sentences.
+    """Describe, in sentences, the users of whom the model knows nothing, and their lists.
 
     Parameters
     ----------
@@ -276,10 +273,9 @@ def _founded(model: Recommender, scores: Floats, lengths: npt.NDArray[np.intp]) 
 
 
 def left_out_pairs(model: Recommender, *, exclude_seen: bool) -> sp.csr_array | None:
-    """Return the pairs of users and items that are not listed by the scores of a model.
+    """Return the pairs of users and items that a model must not list: seen ones, or disliked.
 
-    What users dislike is left out with all that they have seen. Where that is kept, a model with
-    factors has learned from it; to all others it is nothing, and so they would list it.
+    Of models with factors, no dislikes where seen items are kept: they have learned from them.
 
     Raises
     ------
@@ -293,10 +289,7 @@ def left_out_pairs(model: Recommender, *, exclude_seen: bool) -> sp.csr_array | 
         return None
     matrix = history.user_items
     disliked = matrix.data < 0
-    if not disliked.any():
-        return None
-    starts = np.concatenate(([0], np.cumsum(disliked, dtype=np.int64)))[matrix.indptr]
-    return sp.csr_array((matrix.data[disliked], matrix.indices[disliked], starts), matrix.shape)
+    return masked(matrix, disliked) if disliked.any() else None
 
 
 def left_out_of(model: Recommender, row: int, *, exclude_seen: bool) -> Indices:

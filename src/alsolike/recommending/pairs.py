@@ -1,4 +1,4 @@
-"""The scores of given pairs of users and items: those that lists show. No Numba."""
+"""Scores of pairs of users and items, equal to those in lists. No Numba."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,7 +24,7 @@ _USERS = 240  # at a time, as `alsolike.recommending.ranking.scan` ranks them
 
 @with_example('al.scores(model, ["u1", "u2"], ["i1", "i1"])')
 def scores(model: FittedModel, users: Sequence[str], items: Sequence[str]) -> Table:
-    """Score pairs of users and items: the very scores that `alsolike.recommend` shows.
+    """Score pairs of users and items, as `alsolike.recommend` does.
 
     They are the model's own, also where a list would show the most liked items in their place. What
     a score means, and what not, is said in `alsolike.recommend`.

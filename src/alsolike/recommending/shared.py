@@ -1,4 +1,4 @@
-"""What `many` and `one` share: which items may appear, and what an answer looks like. No Numba."""
+"""Shared by `many` and `one`: checks, which items may appear, the table of results. No Numba."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.validation import said
+from alsolike.data.validation import check_whole, said
 from alsolike.data.vocabulary import Vocabulary, plain_text
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models.base import FittedModel, Floats, HasFactors, ItemScorer, Recommender
@@ -26,10 +26,8 @@ _VANISHED = -40
 
 
 def checked_k(k: int) -> int:
-    """Return `k`, or raise SettingError where it is not a whole number of at least 1."""
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise SettingError(f"k must be a whole number of at least 1, not {k!r}.")
-    return int(k)
+    """Return the length of a list; raise SettingError where it is no whole number from 1."""
+    return check_whole("k", k, least=1)
 
 
 def checked_ids(ids: Iterable[str], kind: str) -> list[str]:

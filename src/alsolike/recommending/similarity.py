@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -139,13 +140,9 @@ def similar_users(
 
     Examples
     --------
-    >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.als.train import ALSConfig, fit
-    >>> likes = Interactions.from_columns(
-    ...     ["u1", "u1", "u2", "u2", "u3", "u3"], ["a", "b", "a", "b", "c", "d"])
-    >>> model = fit(likes, ALSConfig(factors=2, iterations=3))
-    >>> similar_users(model, "u1", k=1)["similar_user"].tolist()
-    ['u2']
+    >>> from alsolike.testing import tiny_model
+    >>> similar_users(tiny_model(), "user 0", k=1)["similar_user"].tolist()
+    ['user 3']
     """
     able(model, HasFactors, "compare users")
     known, factors = model.users, model.user_factors
@@ -190,26 +187,33 @@ def _put_back(
     return ranked
 
 
-@dataclass(frozen=True, eq=False)
-class ItemsAsUsers:
-    """A model that scores items beside items, asked as one that scores them for users."""
+class OfModel:
+    """Base of what has the items and the name of its model."""
 
-    model: ItemScorer
+    model: Any
 
     @property
     def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.model.items
-
-    @property
-    def users(self) -> Vocabulary:
-        """The items again: each asks as a user does."""
-        return self.model.items
+        """The items of the model."""
+        items: Vocabulary = self.model.items
+        return items
 
     @property
     def name(self) -> str:
         """The name of the model."""
-        return self.model.name
+        return str(self.model.name)
+
+
+@dataclass(frozen=True, eq=False)
+class ItemsAsUsers(OfModel):
+    """A model that scores items beside items, in the form of one that scores them for users."""
+
+    model: ItemScorer
+
+    @property
+    def users(self) -> Vocabulary:
+        """The items again."""
+        return self.model.items
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return the scores of items beside those that ask."""

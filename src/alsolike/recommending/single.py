@@ -1,8 +1,8 @@
-"""One row at a time, in plain NumPy: what a web server answers with.
+"""Recommendations and similar items for one row, in plain NumPy, for a web server.
 
-Numba is not imported, so that a server starts at once. `recommend_one` and `similar_to` give the
-very bytes of `alsolike.recommending.batch`: a float32 product only narrows the items down to those
-that can be among the best, and these are scored by the one defined sum of `kernels.topk.dot`.
+Numba is not imported, so that a server starts at once. Results equal those of
+`alsolike.recommending.batch` byte for byte: a float32 product only selects the items that can be
+among the best, which are then scored by the defined sum of `kernels.topk.dot`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -87,13 +87,9 @@ def recommend_one(
 
     Examples
     --------
-    >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.als.train import ALSConfig, fit
-    >>> likes = Interactions.from_columns(
-    ...     ["u1", "u1", "u2", "u2", "u2", "u3"], ["a", "b", "a", "b", "c", "d"])
-    >>> model = fit(likes, ALSConfig(factors=2, iterations=3))
-    >>> recommend_one(model, "u1", k=1)["item"].tolist()
-    ['c']
+    >>> from alsolike.testing import tiny_model
+    >>> recommend_one(tiny_model(), "user 0", k=1)["item"].tolist()
+    ['a3']
     """
     expect_model(model, "recommend to one user")
     (user,) = checked_ids(user, "user")
@@ -115,25 +111,14 @@ def recommended(
     exclude_seen: bool = True,
     without_likes: WithoutLikes = "popular",
 ) -> Found:
-    """Return what is recommended to a user (row), as `alsolike.recommending.batch.recommend` does.
+    """Recommend items to a user (row), as `alsolike.recommending.batch.recommend` does.
 
     Parameters
     ----------
-    model : FittedModel
-    row : int
+    model, row, k, exclude_seen, without_likes
+        As in `recommend_one`, whose errors are raised.
     may_appear : bool, (n_items,)
-        Items that are allowed at all, those that the user has seen among them.
-    k : int
-        At most so many, at least 1.
-    exclude_seen, without_likes
-        As in `recommend_one`.
-
-    Raises
-    ------
-    FitError
-        A score is not finite.
-    SettingError
-        `exclude_seen` without a history in the model, or `k` below 1.
+        Items that are allowed at all, seen ones included.
     """
     check_without_likes(without_likes)
     length = min(checked_k(k), max(len(model.items), 1))
@@ -167,7 +152,7 @@ def recommend_for_likes(
     deny: Iterable[str] | None = None,
     without_likes: WithoutLikes = "popular",
 ) -> Table:
-    """Recommend items to somebody whom the model has never seen.
+    """Recommend items to somebody new, by likes.
 
     What a score means, and what not, is said in `alsolike.recommending.batch.recommend`.
 
@@ -214,26 +199,21 @@ def best_for(
     k: int,
     without_likes: WithoutLikes = "popular",
 ) -> Found:
-    """Return what is listed for items (rows) and their values, and how it was found.
+    """Recommend items for likes, as `recommend_for_likes` does.
 
     Parameters
     ----------
-    model : FittedModel
-        One that `FoldsIn`.
-    items, values
-        As `fold_in_user` takes them.
+    model, k, without_likes
+        As in `recommend_for_likes`. Disliked items are not listed by popularity.
+    items : int32, (n,)
+        Rows of the liked items.
+    values : sequence of float, (n,)
     may_appear : bool, (n_items,)
-    k : int
-        At most so many, at least 1.
-    without_likes : {"popular", "empty"}
-        As in `recommend_for_likes`. What has a value below zero is not listed by popularity.
 
     Raises
     ------
-    SettingError
-        The model takes in nobody, a value is zero or not finite, or `k` is below 1.
-    FitError
-        A score is not finite, or the row's equations have no unique solution.
+    SettingError, FitError
+        As in `recommend_for_likes`.
     """
     length, amounts = checked_k(k), checked_values(values, len(items))
     able(model, FoldsIn, "recommend for likes")

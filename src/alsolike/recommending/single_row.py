@@ -53,28 +53,7 @@ def ranked_for_likes(
 def best_items(
     model: HasFactors, vector: Floats, may_appear: Mask, k: int, who: str
 ) -> tuple[Indices, Floats]:
-    """Return the best items for one row of user factors, and their scores.
-
-    Parameters
-    ----------
-    model : HasFactors
-    vector : float32, (factors,)
-    may_appear : bool, (n_items,)
-    k : int
-        At most so many, at least 1.
-    who : str
-        Whose factors they are, for messages.
-
-    Returns
-    -------
-    int32 and float32, (n,)
-        Best first; of equal ones the lower row.
-
-    Raises
-    ------
-    FitError
-        A score is not finite.
-    """
+    """Rank the items for one row of user factors; as `nearest.best_of`, by exact products."""
     near = model.item_factors @ vector
     bad = np.flatnonzero(may_appear & ~(near < np.inf))
     if len(bad):

@@ -1,4 +1,4 @@
-"""Of whom a model knows nothing: users without likes, and those for whom all items score alike."""
+"""Users of whom a model knows nothing: without likes, or with equal scores for all items."""
 
 import numpy as np
 

@@ -19,6 +19,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
 from alsolike.models.base import FittedModel, Floats, FoldsIn, Rows, able
 from alsolike.models.fit import fit
+from alsolike.models.settings import is_finite
 from alsolike.recommending.batch import recommend, similar
 from alsolike.recommending.fallback import WithoutLikes
 from alsolike.tables import Table
@@ -209,8 +210,7 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
 
     def _hidden(self, rows: Interactions) -> npt.NDArray[np.bool_]:
         """Return which interactions `score` hides, at least one of each user and never all."""
-        number = isinstance(self.hidden_share, (int, float, np.number))
-        if not number or not 0 < self.hidden_share < 1:
+        if not is_finite(self.hidden_share) or not 0 < self.hidden_share < 1:
             raise SettingError(
                 f"hidden_share must be above 0 and below 1, not {self.hidden_share!r}."
             )

@@ -5,7 +5,6 @@ little-endian; the header, a JSON object from tensor names to ``dtype``, ``shape
 ``data_offsets``; then the tensors' bytes, without gaps. Nothing in it can run code.
 """
 
-import json
 import math
 import mmap
 import os
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
+from alsolike.data.validation import read_json
 from alsolike.errors import BundleError
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -46,7 +46,7 @@ class _Entry(NamedTuple):
 
 
 def pack_tensors(tensors: Tensors) -> bytes:
-    """Return the content of a safetensors file; equal arrays give equal bytes."""
+    """Render a safetensors file; equal arrays give equal bytes."""
     # The library takes each array's memory as it lies, whatever its strides say.
     content: bytes = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
     return content
@@ -104,12 +104,7 @@ def read_tensors(path: Path, content: memoryview) -> dict[str, npt.NDArray[Any]]
 
 
 def open_regular(path: Path) -> int:
-    """Open a file of a bundle, which must be a file: no link, no pipe, no device.
-
-    Returns
-    -------
-    int
-        The descriptor, which the caller closes.
+    """Open a regular file of a bundle: no link, pipe or device. The caller closes the descriptor.
 
     Raises
     ------
@@ -137,7 +132,7 @@ def open_regular(path: Path) -> int:
 
 
 def _read_header(path: Path, content: memoryview) -> tuple[dict[str, Any], int]:
-    """Return the header, and the position of the first tensor's first byte."""
+    """Parse the header; return it, and the position of the first tensor."""
     length = int.from_bytes(content[:_PREFIX_BYTES], "little")
     start = _PREFIX_BYTES + length
     if length > _HEADER_LIMIT or start > len(content):
@@ -147,8 +142,8 @@ def _read_header(path: Path, content: memoryview) -> tuple[dict[str, Any], int]:
             f"{_HEADER_LIMIT:,} long), {length:,} bytes announced",
         )
     try:
-        header = json.loads(content[_PREFIX_BYTES:start].tobytes().decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        header = read_json(content[_PREFIX_BYTES:start].tobytes())
+    except ValueError as error:
         raise _damaged(path, f"a JSON header expected, found something else ({error})") from error
     if not isinstance(header, dict):
         raise _damaged(path, f"a JSON object as header expected, {type(header).__name__} found")

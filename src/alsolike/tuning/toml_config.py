@@ -28,29 +28,37 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
+from msgspec import Meta
+
+from alsolike.data.validation import checked_as
 from alsolike.errors import DataError, SettingError
-from alsolike.suggestions import did_you_mean
 from alsolike.tuning.strategies.search_space import checked_space, space_of
 
-# Each key, and what it is in Python; the last three have tables of their own.
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    "search": str,
-    "trials": int,
-    "sweeps": list,
-    "patience": int,
-    "prune": bool,
-    "workers": int,
-    "budget": (str, int, float),
-    "families": list,
-    "baselines": list,
-    "choose": str,
-    "judge": str,
-    "space": dict,
-    "settings": dict,
-    "start": list,
-}
+Number = Annotated[int, Meta(description="a whole number")]
+Text = Annotated[str, Meta(description="a text")]
+Names = Annotated[list[str], Meta(description="a list of names")]
+Values = Annotated[dict[str, Any], Meta(description="a table")]
+
+
+class Recipe(TypedDict, total=False):
+    """What each key of the file may be; the last three are tables of their own."""
+
+    search: Text
+    trials: Number
+    sweeps: Annotated[list[int], Meta(description="a list of whole numbers")]
+    patience: Number
+    prune: Annotated[bool, Meta(description="true or false")]
+    workers: Number
+    budget: Annotated[str | int | float, Meta(description="a time such as 10m, or seconds")]
+    families: Names
+    baselines: Names
+    choose: Text
+    judge: Text
+    space: Values
+    settings: Values
+    start: Annotated[list[dict[str, Any]], Meta(description="tables of settings")]
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -67,26 +75,14 @@ def read_recipe(path: Path) -> dict[str, Any]:
         asked = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: no TOML file ({error}).") from error
     try:
-        return _checked(asked)
-    except SettingError as error:
-        raise SettingError(f"{path}: {error}") from None
-
-
-def _checked(asked: dict[str, Any]) -> dict[str, Any]:
-    for key, value in asked.items():
-        if key not in _KINDS:
-            raise SettingError(
-                f"unknown key {key!r}.{did_you_mean(key, _KINDS)} Known are: {', '.join(_KINDS)}."
-            )
-        wrong = isinstance(value, bool) and _KINDS[key] is not bool
-        if wrong or not isinstance(value, _KINDS[key]):
-            raise SettingError(f"{key} cannot be {value!r}.")
-    if "space" in asked:
-        asked["space"] = space_of(asked["space"])
-    checked_space(asked.get("settings", {}))
-    for one in asked.get("start", ()):
-        checked_space(one)
-    return asked
+        found: dict[str, Any] = {**checked_as(Recipe, asked)}
+        if "space" in found:
+            found["space"] = space_of(found["space"])
+        for settings in (found.get("settings", {}), *found.get("start", ())):
+            checked_space(settings)
+    except ValueError as error:
+        raise SettingError(f"{path}: {str(error).rstrip('.')}.") from error
+    return found

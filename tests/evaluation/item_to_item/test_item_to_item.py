@@ -296,8 +296,8 @@ def test_arguments_that_are_none():
         ({"metrics": ["auc"]}, "a shelf is a list"),
         ({"metrics": ["hits"]}, "Unknown metrics"),
         ({"k": 0}, "list lengths"),
-        ({"pages_per_user": 0}, "pages_per_user must be at least 1"),
-        ({"seed": -1}, "seed must be at least 0"),
+        ({"pages_per_user": 0}, "pages_per_user must be a whole number of at least 1, not 0"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, not -1"),
         ({"user_indices": [0, 0]}, "each user once"),
     ):
         with pytest.raises(SettingError, match=words):

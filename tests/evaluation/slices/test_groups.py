@@ -112,7 +112,7 @@ def test_settings_of_by_history_that_are_none():
     found, shown = _evaluation([0, 5], [0.0, 1.0]), _histories([1] * 6)
     with pytest.raises(SettingError, match=r"these have: precision@5"):
         by_history(found, shown, "coverage@5")
-    with pytest.raises(SettingError, match="classes must be at least 1"):
+    with pytest.raises(SettingError, match="classes must be a whole number of at least 1"):
         by_history(found, shown, "precision@5", classes=0)
     with pytest.raises(SettingError, match="rng"):
         by_history(found, shown, "precision@5", rng=-1)

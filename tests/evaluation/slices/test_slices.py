@@ -129,10 +129,10 @@ def test_settings_that_are_none():
     for wrong, words in (
         ({"metric": "coverage"}, "one value for all users"),
         ({"metric": "p@k"}, "Unknown metrics"),
-        ({"k": 0}, "k must be at least 1"),
+        ({"k": 0}, "k must be a whole number of at least 1, not 0"),
         ({"k": [5]}, "k must be a whole number"),
         ({"classes": 1.5}, "classes must be a whole number"),
-        ({"resamples": 0}, "resamples must be at least 1"),
+        ({"resamples": 0}, "resamples must be a whole number of at least 1, not 0"),
     ):
         with pytest.raises(SettingError, match=words):
             slices_of(model, held_out, shown, **wrong)

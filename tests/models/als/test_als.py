@@ -20,7 +20,7 @@ from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models.als import gramian_basis, half_sweep
 from alsolike.models.als import train as als
 from alsolike.models.als.config import ALSConfig
-from alsolike.models.als.config_parts import Objective, Schedule, Solver
+from alsolike.models.als.config_parts import LossConfig, ScheduleConfig, SolverConfig
 from alsolike.testing import tiny_likes, tiny_model
 from made_up import dense, make_likes
 
@@ -365,7 +365,7 @@ def test_a_refused_setting_is_named_by_itself_and_not_by_its_part(setting, value
     assert str(caught.value) == expected
 
 
-PARTS = {"objective": Objective, "solving": Solver, "schedule": Schedule}
+PARTS = {"objective": LossConfig, "solving": SolverConfig, "schedule": ScheduleConfig}
 
 
 def test_the_parts_of_the_settings_cover_all_but_factors_and_seed():
@@ -402,7 +402,7 @@ def test_parts_leave_no_trace_in_settings():
     config = ALSConfig(factors=3, alpha=2.0)
     shown, settings, hashed = repr(config), config.to_settings(), hash(config)
     assert (config.objective.alpha, config.solving, config.schedule.start) == (
-        2.0, Solver(), "small",
+        2.0, SolverConfig(), "small",
     )  # fmt: skip
     assert (repr(config), config.to_settings(), hash(config)) == (shown, settings, hashed)
     assert list(settings) == [one.name for one in fields(ALSConfig)]

@@ -511,6 +511,15 @@ def test_more_notes_than_can_be_read_back_are_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_notes_nested_without_end_are_refused(tmp_path: Path) -> None:
+    deep: list[Any] = []
+    for _ in range(10_000):
+        deep = [deep]
+    with pytest.raises(DataError, match="note 'deep' cannot be saved"):
+        save(tiny_model(), tmp_path / "model", notes={"deep": deep})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("four years")
     with pytest.raises(WritingError, match=r"folder with other files found \(thesis\.tex\)"):
@@ -624,13 +633,18 @@ MANIFESTS: list[tuple[Edit, str]] = [
     (lambda m: m.update(format_version=0), "format version of at least 1 expected"),
     (lambda m: m.update(format="gguf"), '"format": "alsolike model" expected'),
     (lambda m: m.pop("metrics"), r"keys missing: \['metrics'\]"),
-    (lambda m: m.update(surprise=1), r"keys unknown: \['surprise'\]"),
+    (lambda m: m.update(surprise=1), r"unknown key 'surprise'"),
     (lambda m: m.update(metrics={"p": 1}), '"metrics": an object of numbers with a decimal'),
     (lambda m: m.update(metrics=[]), '"metrics": an object'),
     (lambda m: m.update(settings=None), '"settings": an object expected'),
     (lambda m: m.update(n_users=-1), '"n_users": a number from 0'),
     (lambda m: m.update(n_users=10**30), r"users\.offsets': int64 \(10{29}1\) expected"),
     (lambda m: m.update(n_items=5.0), '"n_items": a number from 0'),
+    (lambda m: m.update(n_items=True), '"n_items": a number from 0 expected, True found'),
+    (lambda m: m.update(metrics={"p": True}), '"metrics": an object of numbers'),
+    (lambda m: m["versions"].update(alsolike=1), '"versions": an object with the version'),
+    (lambda m: m["files"]["ids.safetensors"].update(more=1), '"files": an object with the sha256'),
+    (lambda m: m.update(settigns={}), r"unknown key 'settigns'\. Did you mean 'settings'\?"),
     (lambda m: m.update(factors=3), r"float32 \(4, 3\) expected, float32 \(4, 2\) found"),
     (lambda m: m.update(versions={}), '"versions"'),
     (lambda m: m.update(name=7), '"name": a text expected'),
@@ -670,6 +684,9 @@ def test_wrong_manifests(folder: Path, edit: Edit, message: str) -> None:
         (b'{"format": "alsolike model", "format_version": 1e999}', "1e999 is not finite"),
         (b'{"format": "alsolike model", "format_version": ' + b"9" * 5000 + b"}", "JSON expected"),
         (b'{"format": "alsolike model", "format_version": 1}', "changed since it was saved"),
+        (b'{"format": "alsolike model", "format": 1}', "the key 'format' is there twice"),
+        (b'{"format": "\\ud800"}', '"format": "alsolike model" expected'),
+        ('{"format": "alsolike model"}'.encode("utf-16"), "format version of at least 1 expected"),
         (b" " * (1 << 24) + b"{}", "bytes expected"),
     ],
 )
@@ -682,6 +699,17 @@ def test_manifests_of_other_kinds(folder: Path, content: bytes, message: str) ->
 def test_a_deeply_nested_manifest(folder: Path) -> None:
     deep = b'{"format": "alsolike model", "format_version": 1, "notes": %s}'
     (folder / "manifest.json").write_bytes(deep % (b"[" * 900 + b"]" * 900))
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        load(folder)
+
+
+@pytest.mark.parametrize("depth", [100, 1000, 10_000])
+def test_deeply_nested_notes_are_an_error(folder: Path, depth: int) -> None:
+    path = folder / "manifest.json"
+    mark = '"deep-notes"'
+    rewrite(folder, lambda stated: stated["notes"].update(by="deep-notes"))
+    deep = path.read_text().replace(mark, "[" * depth + "]" * depth)
+    path.write_text(deep)
     with pytest.raises(BundleError, match=r"manifest\.json"):
         load(folder)
 

@@ -215,14 +215,20 @@ def test_a_recipe_is_read(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("serach = 'grid'", "unknown key 'serach'"),
-        ("trials = 'many'", "trials cannot be 'many'"),
-        ("trials = true", "trials cannot be True"),
+        ("trials = 'many'", '"trials": a whole number expected, .many. found'),
+        ("trials = true", '"trials": a whole number expected, True found'),
         ("[space]\nfactor = [8]", "Unknown setting 'factor'"),
         ("[space.alpha]\nlow = 1\nhihg = 2", "not 'hihg'"),
         ("[settings]\nalhpa = 1", "Did you mean alpha"),
         ("[[start]]\nalhpa = 1", "Did you mean alpha"),
         ("trials = = 3", "no TOML file .*line 1"),
         ("\udcff", "no TOML file"),
+        ("trials = 3\ntrials = 4", "no TOML file .*overwrite"),
+        (f"trials = {'9' * 5000}", "no TOML file .*digits"),
+        (f"space = {'[' * 100_000}", "no TOML file"),
+        ("sweeps = [2, '4']", '"sweeps": a list of whole numbers expected'),
+        ("start = [[1]]", '"start": tables of settings expected'),
+        ("budget = []", '"budget": a time such as 10m, or seconds expected'),
     ],
 )
 def test_recipes_that_cannot_be(tmp_path: Path, text: str, message: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from alsolike.errors import BundleError, SettingError
 from alsolike.web.serving.bundle_store import copy_of, version_of
 from alsolike.web.serving.deploy import swap
+from alsolike.web.serving.smoke_tests import questions_of
 from alsolike.web.serving.store import State
 from serving import bundle, client_of, settings_of, wait_for
 
@@ -129,6 +130,42 @@ def test_golden_questions_are_asked(models, tmp_path):
         expected = [{"similar": "i1", "among": 29, "expect": [first["item"]]}]
         questions.write_text(json.dumps(expected))
         assert swap(asking, state, "als", models[1]).version == version_of(models[1])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe\xfa", "golden questions expected"),
+        (b"[" * 100_000, "golden questions expected .nested too deeply"),
+        (b"[NaN]", "golden questions expected .NaN is not finite"),
+        (b"[1e999]", "golden questions expected .1e999 is not finite"),
+        (b"[" + b"9" * 5000 + b"]", "golden questions expected .*digits"),
+        (
+            b'[{"among": 1, "among": 2}]',
+            "the key .among. is there twice",
+        ),
+        (b" " * (1 << 20) + b"[]", "at most 1,048,576 bytes of questions expected"),
+        (b"{}", "a list of questions expected"),
+        (b"[7]", "question 1 is not .*keys missing: .'among', 'expect', 'similar'."),
+        (
+            b'[{"similar": "a", "among": true, "expect": []}]',
+            '"among": a number from 1 expected',
+        ),
+        (b'[{"similar": "a", "among": 0, "expect": []}]', '"among": a number from 1 expected'),
+        (b'[{"similar": "a", "among": 1, "expect": [1]}]', '"expect": a list of ids expected'),
+        (b'[{"similar": 1, "among": 1, "expect": []}]', '"similar": an id expected, 1 found'),
+        (
+            b'[{"similar": "a", "among": 1, "expect": [], "expects": []}]',
+            "unknown key 'expects'. Did you mean 'expect'?",
+        ),
+    ],
+)
+def test_golden_questions_that_are_none(tmp_path, content, message):
+    path = tmp_path / "golden.json"
+    path.write_bytes(content)
+    with pytest.raises(SettingError, match=message) as caught:
+        questions_of(path)
+    assert str(caught.value).startswith(f"{path}: ")
 
 
 def test_the_endpoint_asks_for_its_own_token_and_takes_only_names(models, tmp_path):

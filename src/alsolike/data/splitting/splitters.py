@@ -25,7 +25,7 @@ from alsolike.data.splitting.sampling import (
     who_gives,
 )
 from alsolike.data.splitting.split import Split, relevant_counts
-from alsolike.data.validation import expect_interactions, expect_seconds, expect_whole
+from alsolike.data.validation import check_whole, expect_interactions, expect_seconds
 from alsolike.errors import DataError, SettingError, SplitError
 from alsolike.suggestions import with_example
 
@@ -94,7 +94,7 @@ def hold_out(
     test: 20 interactions of 4 users
     """
     expect_interactions(interactions)
-    expect_whole("k", k, least=1)
+    check_whole("k", k, least=1)
     least = 2 * k if min_interactions is None else min_interactions
     if least <= k:
         raise SettingError(
@@ -261,7 +261,7 @@ def hold_out_by_time(
     if at is not None:
         return _cut_in_time(interactions, times, at, validation_at)
     if k is not None:
-        expect_whole("k", k, least=1)
+        check_whole("k", k, least=1)
         takes = np.where(relevant_counts(interactions) > 2 * k, k, 0)
         what, needed = f"the last {k} items", 2 * k + 1
     else:
@@ -395,6 +395,6 @@ def _checked_times(interactions: Interactions) -> npt.NDArray[np.float64]:
 
 def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
     """Return one generator for the draw of users and one for that of their items."""
-    expect_whole("seed", seed, least=0)
+    check_whole("seed", seed, least=0)
     of_users, of_items = np.random.default_rng(seed).spawn(2)
     return of_users, of_items

@@ -1,4 +1,4 @@
-"""Shelves: whether those who like an item like what is shown beside it.
+"""Evaluation of similar items: whether users who like an item like those beside it.
 
 User lists do not answer this. A model may know what a user wants and have poor neighbours, and
 what is best for lists need not be best for the shelf beside an item. A *page* is one item with one
@@ -62,7 +62,7 @@ USUAL = ("hit_rate", "recall", "precision", "ndcg")
 
 @dataclass(frozen=True, eq=False)
 class ShelfEvaluation(Evaluation):
-    """What `judge_shelves` found: an `Evaluation` whose values are means over a user's pages.
+    """Result of `judge_shelves`: an `Evaluation` whose values are means over a user's pages.
 
     ``hits_at`` are the hits on all pages together, ``coverage_at`` the share of all items that are
     on at least one of the shelves shown; the other fields are those of `Evaluation`.
@@ -124,7 +124,7 @@ def judge_shelves(
     user_indices: npt.ArrayLike | None = None,
     seed: int = 0,
 ) -> ShelfEvaluation:
-    """Measure the shelves beside items against what those who like the items like besides.
+    """Measure the shelves beside items against other likes of the users who like the items.
 
     For each user with held-out likes, up to `pages_per_user` items are drawn of those that the
     user likes in `shown`, all equally likely. The shelf beside each is compared with the user's
@@ -197,7 +197,7 @@ def judge_shelves(
 def judged(
     shelves: Shelves, pages: Pages, lengths: Sequence[int], names: Sequence[str]
 ) -> ShelfEvaluation:
-    """Measure shelves on pages that were made ready; the rest is as in `judge_shelves`.
+    """Measure shelves on given pages, else as `judge_shelves`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Pages: items whose shelves users are shown, drawn once and asked of one model after another."""
+"""Pages: items whose shelves users see, drawn once for all models."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_whole
+from alsolike.data.interactions import Interactions, masked
+from alsolike.data.validation import check_whole
 from alsolike.errors import DataError
-from alsolike.evaluation.metrics.ground_truth import Questions, relevant_of
+from alsolike.evaluation.metrics.ground_truth import Questions
 from alsolike.evaluation.metrics.ties import Ties, covers_median
 from alsolike.models.base import Floats
+from alsolike.models.history_model import likes_of
 from alsolike.recommending.ranking.scan import Ranked
 
 Indices = npt.NDArray[np.int64]
@@ -32,7 +33,7 @@ _CELLS_PER_BLOCK = 1 << 24
 
 @dataclass(frozen=True, eq=False)
 class Pages:
-    """Items whose shelves users are shown; made ready once, and asked of one model after another.
+    """Items whose shelves users see, drawn once for all models.
 
     Parameters
     ----------
@@ -65,13 +66,13 @@ class Pages:
         user_indices: npt.ArrayLike | None = None,
         seed: int = 0,
     ) -> "Pages":
-        """Draw the pages. Which ones a user has does not depend on who else is asked.
+        """Draw the pages of each user, independently of the other users.
 
         Parameters and errors are those of
         `alsolike.evaluation.item_to_item.evaluate.judge_shelves`.
         """
-        expect_whole("pages_per_user", pages_per_user, least=1)
-        expect_whole("seed", seed, least=0)
+        check_whole("pages_per_user", pages_per_user, least=1)
+        check_whole("seed", seed, least=0)
         if held_out.users != shown.users or held_out.items != shown.items:
             raise DataError(
                 f"The held-out interactions ({held_out!r}) and those shown ({shown!r}) do not have "
@@ -79,7 +80,7 @@ class Pages:
             )
         # Also where the seen is kept: a page must not be an item that is still to be found.
         asked = Questions.of(held_out, shown, user_indices)
-        drawn = _drawn(relevant_of(shown), pages_per_user, seed)
+        drawn = _drawn(likes_of(shown), pages_per_user, seed)
         has_page = np.diff(drawn.indptr)[asked.users] > 0
         if not has_page.any():
             raise DataError(
@@ -154,7 +155,7 @@ class Pages:
         return found
 
     def _settle(self, found: "Filled", full: Indices, lines: Lines) -> None:
-        """Find what has the score that full shelves end with, among all items."""
+        """Find all items with the score that full shelves end with."""
         n_items = self.questions.wanted.shape[1]
         everything = np.arange(n_items, dtype=np.int32)
         for items, own in self._together(full, n_items):
@@ -175,7 +176,7 @@ class Pages:
 
     @functools.cached_property
     def _have(self) -> Indices:
-        """Items that each user has already and that are left out."""
+        """Items that each user has seen, to be left out."""
         aside = self.questions.aside
         if aside is None or not self.exclude_seen:
             return np.zeros(len(self.questions.users), dtype=np.int64)
@@ -330,8 +331,7 @@ def _drawn(likes: sp.csr_array, pages_per_user: int, seed: int) -> sp.csr_array:
     is_first = np.arange(likes.nnz) - likes.indptr[rows] < pages_per_user
     is_drawn = np.zeros(likes.nnz, dtype=bool)
     is_drawn[order[is_first]] = True
-    starts = np.concatenate(([0], np.cumsum(is_drawn, dtype=np.int64)))[likes.indptr]
-    return sp.csr_array((likes.data[is_drawn], likes.indices[is_drawn], starts), likes.shape)
+    return masked(likes, is_drawn)
 
 
 def _counted(lists: Ranked, score: Floats) -> tuple[Indices, Indices]:

@@ -1,4 +1,4 @@
-"""Stocking: what each kind of model puts on the shelf beside an item.
+"""Shelves of similar items, from each kind of model.
 
 A model with factors shows the items nearest by their cosine. Another one shows, best first, what it
 scores highest with that item: item-kNN the item's nearest neighbours and nothing after them, EASE
@@ -22,14 +22,14 @@ from alsolike.progress import SILENT, Observer
 from alsolike.recommending.batch import top_items
 from alsolike.recommending.ranking.scan import QUERIES_PER_BLOCK, Ranked, blocks_of
 from alsolike.recommending.shared import MIN_COUNT, with_direction
-from alsolike.recommending.similarity import ItemsAsUsers, cosines_of, similar_indices
+from alsolike.recommending.similarity import ItemsAsUsers, OfModel, cosines_of, similar_indices
 
 Counts = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
 
 
 class Shelves(Protocol):
-    """Anything that ranks the items to be shown beside an item.
+    """Ranks the items to show beside an item.
 
     Shelves judged by an item-to-item model of your own need these three, and nothing else.
     """
@@ -51,33 +51,9 @@ class Shelves(Protocol):
         """
 
 
-class _Known(Protocol):
-    @property
-    def items(self) -> Vocabulary: ...
-
-    @property
-    def name(self) -> str: ...
-
-
-class _OfModel:
-    """What goes by the items and the name of its model."""
-
-    model: _Known
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-        return self.model.items
-
-    @property
-    def name(self) -> str:
-        """The name of the model."""
-        return self.model.name
-
-
 @dataclass(frozen=True, eq=False)
-class NeighbourShelves(_OfModel):
-    """The neighbours by the cosine of their factors, as `alsolike.recommending.batch.similar`.
+class NeighbourShelves(OfModel):
+    """Ranks by the cosine of factors, as `alsolike.recommending.batch.similar`.
 
     Parameters
     ----------
@@ -99,7 +75,7 @@ class NeighbourShelves(_OfModel):
 
     @property
     def n_shown(self) -> int:
-        """How many items may be shown at all."""
+        """The number of items that may be shown."""
         is_shown = with_direction(self.model) & (self.model.item_counts >= self.min_count)
         return int(np.count_nonzero(is_shown))
 
@@ -120,8 +96,8 @@ class NeighbourShelves(_OfModel):
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredShelves(_OfModel):
-    """The items that a model scores highest beside an item, equals in the order of the items.
+class ScoredShelves(OfModel):
+    """Ranks by a model's own scores of items, ties in the order of the items.
 
     Parameters
     ----------
@@ -144,7 +120,7 @@ class ScoredShelves(_OfModel):
 
     @property
     def n_shown(self) -> int:
-        """How many items may be shown at all."""
+        """The number of items that may be shown."""
         return int(np.count_nonzero(self.counts >= self.min_count))
 
     def lines(self, item_indices: Items) -> Floats:

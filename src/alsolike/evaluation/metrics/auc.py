@@ -1,4 +1,4 @@
-"""AUC: the share of pairs in order, by the very scores that lists are ranked by."""
+"""AUC: the share of pairs in order, by the scores that lists are ranked by."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def auc_of(model: Recommender, questions: Questions, engine: Engine) -> Values:
 
 
 def _measure_products(products: Products, rows: slice, lists: Lists, values: Values) -> int:
-    """Fill `values` as `measure_auc` does, by scores that are those of lists where it matters.
+    """Fill `values` as `measure_auc` does, by the scores of lists where it matters.
 
     The linear algebra library rounds by where an item stands in the catalogue, so that equal items
     may score unequally; its products are ten times as fast as the scores of lists. They do but for

@@ -1,4 +1,4 @@
-"""What ranked lists and scores tell of each user: the input of every definition of a measure.
+"""Facts of ranked lists and scores per user: the input of every definition of a measure.
 
 Hits are looked up once and the kernels measure once;
 `alsolike.evaluation.metrics.library_definitions` derives the rest from these.
@@ -31,7 +31,7 @@ _SCORES_PER_BLOCK = 1 << 22
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """What only the scores of the whole catalogue can tell, per user.
+    """Facts that need the scores of the whole catalogue, per user.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Whole:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is known of the users with a relevant item.
+    """Facts of the users with a relevant item.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_interactions
+from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
@@ -48,16 +48,16 @@ from alsolike.evaluation.metrics.exposure import exposure_of
 from alsolike.evaluation.metrics.ground_truth import (
     Questions,
     as_lists,
+    check_asked,
     checked_rows,
-    relevant_of,
-    same_ids,
 )
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.metrics.ties import Ties, ties_of
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_lists
 from alsolike.kernels.solver.loss import observed_loss
-from alsolike.models.base import HasFactors, Recommender, able, expect_model
+from alsolike.models.base import HasFactors, Recommender, able
+from alsolike.models.history_model import likes_of
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.batch import Ranked
 from alsolike.suggestions import did_you_mean, with_example
@@ -152,14 +152,8 @@ def evaluate(
     | u3   |         0.0 |
     +------+-------------+
     """
-    expect_model(model, "evaluate")
-    expect_interactions(held_out, "held_out")
-    if exclude is not None:
-        expect_interactions(exclude, "exclude")
+    check_asked(model, "evaluate", held_out=held_out, exclude=exclude)
     lengths, names = checked_lengths(k), checked_metrics(metrics)
-    for interactions, label in ((held_out, "held-out"), (exclude, "excluded")):
-        if interactions is not None:
-            same_ids(model, interactions, label)
     engine = engine or LocalEngine()
     questions = Questions.of(held_out, exclude, user_indices)
     ranked = questions.ranked(model, max(lengths) + 1, engine, observer)
@@ -285,7 +279,7 @@ def mean_squared_error(
     (0.3125, 0.125)
     """
     able(model, HasFactors, "measure squared errors")
-    same_ids(model, interactions, "given")
+    check_asked(model, "measure squared errors", interactions=interactions)
     rows = (
         np.arange(interactions.n_users)
         if user_indices is None
@@ -318,7 +312,7 @@ def item_gramian(model: HasFactors, engine: Engine) -> Values:
 
 
 class SquaredErrors:
-    """The cells of some users' rows, made ready to be compared with one model after another.
+    """Squared errors over the rows of some users, for one model after another.
 
     Parameters
     ----------
@@ -328,7 +322,7 @@ class SquaredErrors:
     """
 
     def __init__(self, interactions: Interactions, rows: Indices) -> None:
-        self._rows, self._preferred = rows, relevant_of(interactions)[rows]
+        self._rows, self._preferred = rows, likes_of(interactions)[rows]
         # Of the loss's cells, those of weight 0 that pull with 1 add 1 - 2 s.
         self._weights, self._pulls = np.zeros(self._preferred.nnz), np.ones(self._preferred.nnz)
 
@@ -359,12 +353,14 @@ class SquaredErrors:
 
 def checked_lengths(k: int | Sequence[int]) -> list[int]:
     given: list[Any] = list(np.atleast_1d(np.asarray(k, dtype=object)))
-    whole = all(isinstance(one, (int, np.integer)) and not isinstance(one, bool) for one in given)
-    if not given or not whole or min(given) < 1:
-        raise SettingError(
-            f"k must be one or more list lengths, whole numbers of at least 1, not {k!r}."
-        )
-    return sorted(set(map(int, given)))
+    try:
+        if lengths := sorted({check_whole("k", one, least=1) for one in given}):
+            return lengths
+    except SettingError:
+        pass
+    raise SettingError(
+        f"k must be one or more list lengths, whole numbers of at least 1, not {k!r}."
+    )
 
 
 def checked_metrics(metrics: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How often each item is in lists, in the mean over all orders of equal scores."""
+"""Frequency of items in lists, the mean over all orders of equal scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from alsolike.recommending.ranking.scan import Ranked
 
 @dataclass(frozen=True, eq=False)
 class Exposure:
-    """How often items are in lists, in the mean over all orders of equal scores.
+    """Frequency of items in lists, the mean over all orders of equal scores.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ class Exposure:
 
     @property
     def distinct(self) -> float:
-        """How many different items are in the lists, as expected."""
+        """The expected number of distinct items in the lists."""
         return float(self.covered.sum())
 
     @property
     def coverage(self) -> float:
-        """The share of all items that they are."""
+        """Their share of all items."""
         return self.distinct / len(self.covered)
 
 

@@ -1,19 +1,22 @@
-"""What is asked of a model: whose items are to be found again, and what must not be in a list.
+"""Ground truth: the relevant items of users, and what must not be in their lists.
 
 Made ready once, and asked of one model after another: a learning curve scores dozens.
 """
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
+from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
-from alsolike.models.base import HasFactors, Recommender
+from alsolike.models.base import HasFactors, Recommender, expect_model
+from alsolike.models.history_model import likes_of
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.batch import Ranked, top_items
 from alsolike.recommending.ranking.exclusion import with_excluded
@@ -23,7 +26,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Questions:
-    """Users with the items that they should be shown.
+    """Users with their relevant items.
 
     Parameters
     ----------
@@ -53,8 +56,8 @@ class Questions:
         exclude: Interactions | None,
         user_indices: npt.ArrayLike | None,
     ) -> "Questions":
-        """Make ready what `evaluate` asks; the errors are its."""
-        relevant = relevant_of(held_out)
+        """Collect the relevant items; errors as of `evaluate`."""
+        relevant = likes_of(held_out)
         users, without_relevant = _measured_users(relevant, user_indices)
         wanted, aside = relevant[users], None
         if exclude is not None:
@@ -92,23 +95,36 @@ class Questions:
         return np.array_equal(self.users, other.users)
 
 
-def same_ids(model: Recommender, interactions: Interactions, label: str) -> None:
-    """Raise DataError where the interactions are of other users or items than the model."""
-    if interactions.users != model.users or interactions.items != model.items:
-        raise DataError(
-            f"The {label} interactions ({interactions.n_users:,} users, {interactions.n_items:,} "
-            f"items) and the model ({len(model.users):,} users, {len(model.items):,} items) do not "
-            "have the same users and items. Take both from the same Split."
-        )
+def check_asked(model: Recommender, purpose: str, **given: Any) -> None:
+    """Check that a model is one, and that interactions are over its users and items.
 
+    Parameters
+    ----------
+    model : Recommender
+    purpose : str
+        What the model is needed for, in words.
+    **given
+        Interactions by the names of the arguments; `exclude` alone may be None.
 
-def relevant_of(interactions: Interactions) -> sp.csr_array:
-    """Return the pairs with a value above 0, as ones; columns ascend."""
-    matrix = interactions.user_items
-    is_relevant = matrix.data > 0
-    before = np.concatenate(([0], np.cumsum(is_relevant, dtype=np.int64)))
-    ones = np.ones(before[-1])
-    return sp.csr_array((ones, matrix.indices[is_relevant], before[matrix.indptr]), matrix.shape)
+    Raises
+    ------
+    SettingError
+        It is no model.
+    DataError
+        Something is no `Interactions`, or has other users or items.
+    """
+    expect_model(model, purpose)
+    for name, interactions in given.items():
+        if interactions is None and name == "exclude":
+            continue
+        expect_interactions(interactions, name)
+        if interactions.users != model.users or interactions.items != model.items:
+            raise DataError(
+                f"The {name} interactions ({interactions.n_users:,} users, "
+                f"{interactions.n_items:,} items) and the model ({len(model.users):,} users, "
+                f"{len(model.items):,} items) do not have the same users and items. Take both from "
+                "the same Split."
+            )
 
 
 def checked_rows(user_indices: npt.ArrayLike, n_users: int) -> Indices:

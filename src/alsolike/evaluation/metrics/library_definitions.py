@@ -1,4 +1,4 @@
-"""How other libraries define the measures of ranked lists, each where it is defined.
+"""Definitions of the measures of ranked lists in other libraries, with their sources.
 
 Notation
 --------
@@ -40,7 +40,7 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Definition:
-    """One measure as one library defines it.
+    """One measure as defined by one library.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Definition:
 
     @property
     def beside(self) -> str:
-        """The measure of ours that it is set beside, without ``@k``."""
+        """The measure of ours to compare it with, without ``@k``."""
         return self.metric.removesuffix("@k")
 
 

@@ -1,4 +1,4 @@
-"""The metric passport: the same recommendations under the definitions of several libraries.
+"""The same recommendations under the metric definitions of several libraries.
 
 Two papers may both say "precision@10" and mean two things. `passport` scores one set of lists as
 implicit, irspack, LightFM, RecBole and Spark would, and says which line of which file makes a
@@ -16,7 +16,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics import definition_inputs
 from alsolike.evaluation.metrics.definition_inputs import Evidence
-from alsolike.evaluation.metrics.ground_truth import Questions, same_ids
+from alsolike.evaluation.metrics.ground_truth import Questions, check_asked
 from alsolike.evaluation.metrics.library_definitions import DEFINITIONS, SOURCES, Definition
 from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
@@ -142,33 +142,16 @@ def passport(
 
     Parameters
     ----------
-    model : Recommender
-    held_out : Interactions
-        Over the model's users and items. Values above 0 are the relevant items.
-    exclude : Interactions or None
-        Usually the training interactions, which then appear in no list. None: all items compete.
+    model, held_out, exclude, engine, observer
+        As in `alsolike.evaluation.metrics.evaluate.evaluate`, whose errors are raised.
     k : int
         Length of the lists, at least 1.
     user_indices : int, (n,), or None
-        Rows of the users to ask about, each once. Those without a relevant item count for Spark
-        alone. None: all with a relevant item.
-    engine : Engine or None
-        None: all threads of this machine.
-    observer : Observer
+        As there; users without a relevant item count for Spark alone.
 
     Returns
     -------
     Passport
-
-    Raises
-    ------
-    SettingError
-        A list length or user row that there is not.
-    DataError
-        Model and interactions differ in users or items; a relevant item is excluded; or nobody has
-        a relevant item.
-    FitError
-        A score is not a finite number.
 
     Examples
     --------
@@ -182,9 +165,7 @@ def passport(
     >>> found.value("alsolike", "precision@2"), found.value("implicit", "precision@2")
     (0.75, 1.0)
     """
-    for interactions, label in ((held_out, "held-out"), (exclude, "excluded")):
-        if interactions is not None:
-            same_ids(model, interactions, label)
+    check_asked(model, "score its lists", held_out=held_out, exclude=exclude)
     length, engine = checked_k(k), engine or LocalEngine()
     questions = Questions.of(held_out, exclude, user_indices)
     # One place more shows whether a tie reaches beyond the list.
@@ -200,7 +181,7 @@ def passport_of_lists(
     k: int,
     name: str = "lists",
 ) -> Passport:
-    """Score lists, whoever made them, under the definitions of several libraries.
+    """Score lists from any source under the definitions of several libraries.
 
     What needs the scores of the whole catalogue (AUC but implicit's, and LightFM's reciprocal
     rank) has no value here.

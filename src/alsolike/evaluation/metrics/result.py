@@ -1,4 +1,4 @@
-"""`Evaluation`: what was measured of a model, user by user."""
+"""`Evaluation`: the measures of a model, user by user."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import SettingError
-from alsolike.evaluation.statistics.intervals import bootstrap_mean
+from alsolike.evaluation.statistics.intervals import bootstrap_mean, seed_from
 from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table
 
@@ -16,7 +16,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What `alsolike.evaluation.metrics.evaluate.evaluate` found: a value per user and metric.
+    """Result of `alsolike.evaluation.metrics.evaluate.evaluate`: a value per user and metric.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Evaluation:
 
     @property
     def is_degenerate(self) -> bool:
-        """Whether the model ranks next to nothing: for more than half of those it was asked for.
+        """Whether the model ranks next to nothing for more than half of the users.
 
         Its figures are those of an order drawn by lot, or nearly so. It should not be used.
         """
@@ -105,7 +105,7 @@ class Evaluation:
         Table
             Columns metric, mean, low, high, users.
         """
-        seed = int(rng.integers(1 << 62)) if isinstance(rng, np.random.Generator) else rng
+        seed = seed_from(rng)
         estimates = [
             bootstrap_mean(self.per_user[name], np.random.default_rng(seed), resamples=resamples)
             for name in self.metrics

@@ -1,4 +1,4 @@
-"""Ties: what may stand at the end of a list where equal scores reach beyond it.
+"""Ties: the items that may end a list where equal scores reach beyond it.
 
 Figures of lists are means over all orders of equal scores [1]_. Groups that end within a list are
 seen there. Of the one that its end cuts, all items are found here: by the very scores that the list
@@ -146,7 +146,7 @@ def ties_of(
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """What some lists with a cut group came to."""
+    """Counts of some lists with a cut group."""
 
     rows: Indices
     sizes: Indices
@@ -246,7 +246,7 @@ class _Counting:
 
 @dataclass(frozen=True, eq=False)
 class _Members:
-    """Which items are in the group of each list, a bit for each: all items of many lists.
+    """Membership of all items in the group of each list, as bits.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ class _Members:
         return cls(np.zeros((n_lists, -(-n_items // 8)), dtype=np.uint8), n_items)
 
     def put(self, items: slice, flags: Flags) -> None:
-        """Say it of consecutive items; the first is a multiple of eight."""
+        """Set the bits of consecutive items; the first is a multiple of eight."""
         packed = np.packbits(flags, axis=1)
         self.bits[:, items.start // 8 : items.start // 8 + packed.shape[1]] = packed
 
@@ -272,7 +272,7 @@ class _Members:
         return found
 
     def leave_out(self, lists: Indices, items: npt.NDArray[np.integer]) -> None:
-        """Take pairs out that are in."""
+        """Clear the bits of pairs."""
         np.bitwise_xor.at(self.bits, (lists, items >> 3), (0x80 >> (items & 7)).astype(np.uint8))
 
     def sums(self, weights: Values) -> Values:

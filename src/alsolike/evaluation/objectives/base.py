@@ -1,4 +1,4 @@
-"""Judging: what every way to score a point has in common, and what a judge does when it sits."""
+"""Base classes of objectives: a kind of score, and that score on one split."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.split import Split
+from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.metrics.ground_truth import Questions
@@ -35,7 +36,7 @@ _RESAMPLES = 1_000
 
 
 class Seat(Protocol):
-    """A judge at work on one split: what it asks is made ready once, for one point after another.
+    """A judge on one split: prepared once, for one point after another.
 
     Parameters
     ----------
@@ -47,11 +48,11 @@ class Seat(Protocol):
 
     @property
     def judge(self) -> "Judge":
-        """Who sits there."""
+        """The judge."""
 
     @property
     def questions(self) -> tuple[Questions, ...]:
-        """Whose lists it needs."""
+        """The users whose lists it needs."""
 
     def figures(
         self, model: Recommender, lists: Sequence[Ranked], engine: Engine
@@ -64,7 +65,7 @@ class Seat(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Judge(ABC):
-    """One way to score a point: what is measured, on whom, and with or without the seen items.
+    """One way to score a point: the metric, its users, with or without seen items.
 
     Parameters
     ----------
@@ -100,9 +101,7 @@ class Judge(ABC):
                 f"{self.kind.capitalize()} are judged by {', '.join(self.metrics)}, not by "
                 f"{self.metric!r}.{did_you_mean(self.metric, self.metrics)}"
             )
-        whole = isinstance(self.k, (int, np.integer)) and not isinstance(self.k, bool)
-        if not whole or self.k < 1:
-            raise SettingError(f"k must be a whole number of at least 1, not {self.k!r}.")
+        check_whole("k", self.k, least=1)
         if self.choose not in get_args(HeldOut):
             raise SettingError(
                 f"The best is chosen on 'validation' or on 'test', not on {self.choose!r}."
@@ -115,7 +114,7 @@ class Judge(ABC):
 
     @property
     def measure(self) -> str:
-        """The same, told apart from the measures of other kinds of judges."""
+        """The same, distinct from the measures of other kinds."""
         return self.column
 
     @property
@@ -131,11 +130,11 @@ class Judge(ABC):
     @property
     @abstractmethod
     def figures(self) -> tuple[str, ...]:
-        """The names of all figures that this judge gives each point, in order."""
+        """The names of all figures of a point, in order."""
 
     @abstractmethod
     def seated(self, split: Split, shown: Interactions, seed: int) -> Seat:
-        """Make ready what is asked.
+        """Prepare the scoring on one split.
 
         Parameters
         ----------
@@ -166,7 +165,7 @@ class Judge(ABC):
         return held_out, users
 
     def left_out(self, split: Split) -> str:
-        """Say which of those users it cannot ask; empty where it can ask all.
+        """Describe the users that it cannot measure; empty where there are none.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Judges: the kinds of ways to score a point. By users' lists, or by the shelves beside items."""
+"""The kinds of objectives: users' lists, and similar items."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.split import Split, relevant_counts
-from alsolike.data.validation import expect_whole
+from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.item_to_item.evaluate import (
@@ -35,7 +35,7 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class ListJudge(Judge):
-    """Judges by users' lists, and by what of the held-out items they find.
+    """Scores a model by the held-out items that its lists for users find.
 
     Parameters
     ----------
@@ -57,11 +57,11 @@ class ListJudge(Judge):
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """The measure on both sides, with an interval on the held-out one, and both errors."""
+        """Measure both sides, with an interval on the held-out one, and both errors."""
         return (f"train_{self.measure}", *self.interval, "train_mse", f"{self.choose}_mse")
 
     def seated(self, split: Split, shown: Interactions, seed: int) -> Seat:
-        """Make ready the questions to the lists, held-out and train."""
+        """Prepare the questions, of the held-out and of the training likes."""
         return _ListSeat(self, split, shown, seed)
 
     def __str__(self) -> str:
@@ -101,7 +101,7 @@ class _ListSeat:
 
 @dataclass(frozen=True, kw_only=True)
 class ShelfJudge(Judge):
-    """Judges by the shelves beside items, and by what of the held-out likes stands on them.
+    """Scores a model by the held-out likes among its similar items.
 
     What is asked is what `alsolike.evaluation.item_to_item.evaluate.judge_shelves` asks: a user's
     value is the mean over the user's pages, and all points are asked of the same users on the same
@@ -138,9 +138,9 @@ class ShelfJudge(Judge):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        expect_whole("pages_per_user", self.pages_per_user, least=1)
-        expect_whole("min_count", self.min_count, least=0)
-        expect_whole("seed", self.seed, least=0)
+        check_whole("pages_per_user", self.pages_per_user, least=1)
+        check_whole("min_count", self.min_count, least=0)
+        check_whole("seed", self.seed, least=0)
 
     @property
     def measure(self) -> str:
@@ -149,7 +149,7 @@ class ShelfJudge(Judge):
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """The measure with its interval."""
+        """Measure a point, with its interval."""
         return self.interval
 
     def seated(self, split: Split, shown: Interactions, seed: int) -> Seat:
@@ -157,7 +157,7 @@ class ShelfJudge(Judge):
         return _ShelfSeat(self, split, shown, seed)
 
     def left_out(self, split: Split) -> str:
-        """Say how many users have no like to have a page of."""
+        """Count the users without a like to draw a page of, in words."""
         _, users = self.held_out(split)
         count = int(np.count_nonzero(relevant_counts(split.shown())[users] == 0))
         if count == len(users):
@@ -181,7 +181,7 @@ class ShelfJudge(Judge):
         shown: Interactions,
         engine: Engine,
     ) -> ShelfEvaluation:
-        """Measure a model's shelves as this judge does, by the usual metrics beside its own.
+        """Measure a model's shelves, by the usual metrics as well.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""How recommendations are spread over the catalogue: coverage, and who gets the most of them."""
+"""Spread of recommendations over the catalogue: coverage, and the share of the top items."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Lists = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Concentration:
-    """How a model's recommendations are spread over the catalogue.
+    """Spread of a model's recommendations over the catalogue.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def concentration(
     *,
     exposure: Exposure | None = None,
 ) -> Concentration:
-    """Measure how lists are spread over the catalogue.
+    """Measure the spread of lists over the catalogue.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Users by the length of their histories, items by their popularity; the figures of each class.
+"""Figures of users by the length of their history, and of items by their popularity.
 
 A *like* is an interaction with a value above 0; dislikes do not count.
 """
@@ -11,12 +11,12 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.split import relevant_counts
-from alsolike.data.validation import expect_whole
+from alsolike.data.validation import check_whole
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.metrics.ties import Ties
 from alsolike.evaluation.slices.concentration import likes_of
-from alsolike.evaluation.statistics.intervals import Estimate, bootstrap_mean
+from alsolike.evaluation.statistics.intervals import Estimate, bootstrap_mean, seed_from
 from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table
 
@@ -73,13 +73,13 @@ def by_history(
     DataError
         A user of `found` is none of `shown`.
     """
-    expect_whole("classes", classes, least=1)
+    check_whole("classes", classes, least=1)
     if metric not in found.metrics:
         raise SettingError(
             f"{metric!r} has no value per user here; these have: {', '.join(found.metrics)}."
             f"{did_you_mean(metric, found.metrics)}"
         )
-    seed, values = seed_of(rng), found.per_user[metric]
+    seed, values = seed_from(rng), found.per_user[metric]
     if found.user_indices.max(initial=-1) >= shown.n_users:
         raise DataError(
             f"The evaluation has a user in row {found.user_indices.max():,}; the interactions have "
@@ -135,10 +135,8 @@ def by_popularity(
     ties : Ties or None
         The equal scores that the lists end in: a like among them is found as often as it is over
         all orders of these. None: the lists are taken as they stand.
-    rng : numpy.random.Generator or int
-        A source of one seed, or that seed.
-    resamples : int
-        At least 1.
+    rng, resamples
+        As in `by_history`.
 
     Returns
     -------
@@ -152,7 +150,7 @@ def by_popularity(
     DataError
         `shown` has no like, or the shapes do not match.
     """
-    seed, likes = seed_of(rng), likes_of(shown)
+    seed, likes = seed_from(rng), likes_of(shown)
     n_users, n_items = wanted.shape
     if n_items != len(likes) or len(lists) != n_users:
         raise DataError(
@@ -296,7 +294,7 @@ def ratio_of_sums(
     >>> ratio_of_sums([1, 2], [2, 4], np.random.default_rng(0))
     Estimate(mean=0.5, low=0.5, high=0.5, n=2)
     """
-    expect_whole("resamples", resamples, least=1)
+    check_whole("resamples", resamples, least=1)
     some, all_of = np.asarray(parts), np.asarray(wholes)
     n = len(all_of)
     is_number = some.dtype.kind in "iuf" and all_of.dtype.kind in "iu"
@@ -324,14 +322,6 @@ def _found(
     rows, places = np.nonzero(lists >= 0)
     listed = rows * n_items + lists[rows, places]
     return np.isin(users * n_items + items, listed)
-
-
-def seed_of(rng: np.random.Generator | int) -> int:
-    """Return a seed as it is, or one from a source; raise SettingError for what is neither."""
-    if isinstance(rng, np.random.Generator):
-        return int(rng.integers(1 << 62))
-    expect_whole("rng", rng, least=0)
-    return int(rng)
 
 
 def _interval(estimate: Estimate) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Slices: for whom a model is good, for which items, and how much of the catalogue it shows.
+"""Figures of a model by kinds of users and items, and its spread over the catalogue.
 
 A mean hides who is served. The same figures of popularity, from the same functions, say what of
 a slice is the model's doing.
@@ -10,16 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_whole
+from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics.evaluate import checked_metrics, measured
 from alsolike.evaluation.metrics.exposure import exposure_of
-from alsolike.evaluation.metrics.ground_truth import Questions, same_ids
+from alsolike.evaluation.metrics.ground_truth import Questions, check_asked
 from alsolike.evaluation.metrics.ties import ties_of
 from alsolike.evaluation.slices.concentration import Concentration, concentration
-from alsolike.evaluation.slices.groups import by_history, by_popularity, seed_of
+from alsolike.evaluation.slices.groups import by_history, by_popularity
+from alsolike.evaluation.statistics.intervals import seed_from
 from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
 from alsolike.tables import Table
@@ -27,7 +28,7 @@ from alsolike.tables import Table
 
 @dataclass(frozen=True, eq=False)
 class Slices:
-    """What `slices_of` found of one model; rows of two models' tables may stand below each other.
+    """Result of `slices_of` for one model; tables of two models can be concatenated.
 
     Parameters
     ----------
@@ -91,36 +92,23 @@ def slices_of(
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Slices:
-    """Slice a model's figures by users and by items, and measure how its lists are spread.
+    """Split a model's figures by users and by items, and measure the spread of its lists.
 
     Parameters
     ----------
-    model : Recommender
-    held_out : Interactions
-        Over the model's users and items, as `alsolike.evaluation.metrics.evaluate.evaluate` takes
-        it.
+    model, held_out, user_indices, engine, observer
+        As in `alsolike.evaluation.metrics.evaluate.evaluate`.
     shown : Interactions
-        What the model was trained on, and what it was given of whole held-out users: the users'
-        histories and the items' popularity are counted here.
+        The training data, and what the model was given of whole held-out users: the source of
+        histories and popularity.
     metric : str
-        Sliced by history: any of `alsolike.evaluation.metrics.evaluate.METRICS` that each user has
-        a value of, without ``@k``.
+        Any of `alsolike.evaluation.metrics.evaluate.METRICS` with a value per user, without ``@k``.
     k : int
         Length of the lists, at least 1.
     exclude_seen : bool
         Leave the pairs of `shown` out of the lists.
-    user_indices : int, (n,), or None
-        Rows of the users to measure, each once. None: all with a held-out like.
-    classes : int
-        Of history, at most; see `by_history`.
-    rng : numpy.random.Generator or int
-        A source of one seed, or that seed. Two models measured with one seed on the same users
-        have the same draws.
-    resamples : int
-        Of each bootstrap, at least 1.
-    engine : Engine or None
-        None: all threads of this machine.
-    observer : Observer
+    classes, rng, resamples
+        As in `by_history`. Two models with one seed on the same users have the same draws.
 
     Returns
     -------
@@ -147,13 +135,12 @@ def slices_of(
     >>> found.by_history["mean"].tolist(), found.concentration.coverage
     ([0.5, 1.0], 0.5)
     """
-    expect_whole("k", k, least=1)
+    check_whole("k", k, least=1)
     if metric == "coverage":
         raise SettingError("coverage is one value for all users and cannot be sliced by them.")
     names = checked_metrics([metric])
-    for interactions, label in ((held_out, "held-out"), (shown, "shown")):
-        same_ids(model, interactions, label)
-    seed = seed_of(rng)
+    check_asked(model, "slice its figures", held_out=held_out, shown=shown)
+    seed = seed_from(rng)
     engine = engine or LocalEngine()
     questions = Questions.of(held_out, shown if exclude_seen else None, user_indices)
     lists = questions.ranked(model, k + 1, engine, observer)

@@ -1,4 +1,4 @@
-"""Values of many candidates for the same users, with sums over users that are exact.
+"""Exact sums over users of the values of many candidates.
 
 The values are kept as whole numbers so small that no sum of them, with signs or over some of the
 users, exceeds 2^53. Such sums are exact in any order: they may be left to the linear algebra

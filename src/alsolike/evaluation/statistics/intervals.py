@@ -1,4 +1,4 @@
-"""How far a figure can be trusted: intervals and tests over users."""
+"""Confidence intervals and significance tests over users."""
 
 import math
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.validation import check_whole
 from alsolike.errors import DataError, SettingError
 
 Values = npt.NDArray[np.float64]
@@ -38,7 +39,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ProportionTest:
-    """What `two_proportions` found.
+    """Result of `two_proportions`.
 
     Parameters
     ----------
@@ -100,9 +101,8 @@ def bootstrap_mean(
     0.1500 (0.1270 to 0.1720)
     """
     numbers = _checked(values)
-    if resamples < 1:
-        raise SettingError(f"resamples must be at least 1, not {resamples}.")
-    _between_0_and_1(level)
+    check_whole("resamples", resamples, least=1)
+    check_share("level", level)
     return Resamples(len(numbers), rng, resamples=resamples).mean(numbers, level=level)
 
 
@@ -222,8 +222,7 @@ def sign_flip_p_value(
     >>> sign_flip_p_value([0.2, 0.4], [0.2, 0.4], np.random.default_rng(0))
     1.0
     """
-    if resamples < 1:
-        raise SettingError(f"resamples must be at least 1, not {resamples}.")
+    check_whole("resamples", resamples, least=1)
     differences = _differences(a, b)
     differences = differences[differences != 0]
     # The signs are tossed in any case; sorted, which user is called by which id changes nothing.
@@ -281,7 +280,7 @@ def two_proportions(
     for hits, trials in ((hits_a, n_a), (hits_b, n_b)):
         if not 0 <= hits <= trials or trials < 1:
             raise SettingError(f"{hits:,} hits of {trials:,} trials are not possible.")
-    _between_0_and_1(level)
+    check_share("level", level)
     share_a, share_b = hits_a / n_a, hits_b / n_b
     difference = share_a - share_b
     pooled = (hits_a + hits_b) / (n_a + n_b)
@@ -321,6 +320,14 @@ def _differences(a: npt.ArrayLike, b: npt.ArrayLike) -> Values:
     return ours - theirs
 
 
-def _between_0_and_1(level: float) -> None:
-    if not 0 < level < 1:
-        raise SettingError(f"level must be above 0 and below 1, not {level}.")
+def check_share(name: str, value: float, *, below: float = 1) -> None:
+    """Raise SettingError unless a setting is above 0 and below `below`."""
+    if not 0 < value < below:
+        raise SettingError(f"{name} must be above 0 and below {below:g}, not {value}.")
+
+
+def seed_from(rng: np.random.Generator | int) -> int:
+    """Return a seed as it is, or draw one from a generator; SettingError for all else."""
+    if isinstance(rng, np.random.Generator):
+        return int(rng.integers(1 << 62))
+    return check_whole("rng", rng, least=0)

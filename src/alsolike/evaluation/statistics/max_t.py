@@ -1,4 +1,4 @@
-"""The test of all candidates against each other at once, by tosses of the users' signs."""
+"""The max-T test of all candidates against each other, by sign flips of users."""
 
 import math
 
@@ -29,7 +29,7 @@ def _beaten(sums: Values, inverse_roots: Values) -> Values:
 def tossed(
     exact: ExactValues, squares: Values, rng: np.random.Generator, resamples: int
 ) -> tuple[Indices, Values]:
-    """Toss the users' signs, and count how often candidates are beaten as far as they were.
+    """Flip the signs of users, and count how often candidates are beaten as far as observed.
 
     A candidate's statistic is the largest by which another beats it: the sum of their paired
     differences over the root of the sum of their squares, which no toss changes.

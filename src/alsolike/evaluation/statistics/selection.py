@@ -1,4 +1,4 @@
-"""An honest choice among many: what ties with the best, and how much the best overstates itself."""
+"""Selection among many: what ties with the best, and the selection bias of the best."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,12 @@ import numpy.typing as npt
 
 from alsolike.errors import SettingError
 from alsolike.evaluation.statistics.exact_sums import ExactValues, Values
-from alsolike.evaluation.statistics.intervals import Estimate, ProportionTest, bootstrap_mean
+from alsolike.evaluation.statistics.intervals import (
+    Estimate,
+    ProportionTest,
+    bootstrap_mean,
+    check_share,
+)
 from alsolike.evaluation.statistics.max_t import shortfalls, tossed
 from alsolike.tables import Table
 
@@ -21,7 +26,7 @@ _PARTS = 3
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What `compare_with_best` found; all arrays are (n_candidates,), in the order given.
+    """Result of `compare_with_best`; all arrays are (n_candidates,), in the order given.
 
     Parameters
     ----------
@@ -82,7 +87,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Optimism:
-    """What `optimism` found.
+    """Result of `optimism`.
 
     Parameters
     ----------
@@ -119,7 +124,7 @@ def compare_with_best(
     resamples: int = 10_000,
     level: float = 0.95,
 ) -> Comparison:
-    """Find the candidates that cannot be told from the best, over the same users.
+    """Find the candidates that do not differ significantly from the best, over the same users.
 
     The best is itself picked by what was seen, so that a test of each candidate against it, as if
     it had been named beforehand, is not valid. Tested instead is, for each candidate, that it is
@@ -205,7 +210,7 @@ def optimism(
     resamples: int = 2000,
     level: float = 0.95,
 ) -> Optimism:
-    """Estimate by how much the best of many overstates itself for having been picked.
+    """Estimate the selection bias: by how much the best of many overstates itself.
 
     Users are split by lot into three parts; the best is picked by two of them, and scored by the
     third, whose users had no say in the picking [1]_. Each part does so in turn, and the whole is
@@ -227,26 +232,16 @@ def optimism(
 
     Parameters
     ----------
-    values : float64, (n_candidates, n_users)
-        As in `compare_with_best`.
-    rng : numpy.random.Generator
+    values, rng, level
+        As in `compare_with_best`, whose errors are raised.
     resamples : int
         Splits, and draws for the interval; at least 1.
-    level : float
-        Above 0 and below 1.
 
     Returns
     -------
     Optimism
         Its interval is the bootstrap interval of the mean of the best, moved by the amount. Of one
         user nothing is known: the amount is 0, and the interval is the value.
-
-    Raises
-    ------
-    DataError
-        There are no values, not in two dimensions, or some are not finite.
-    SettingError
-        A setting is out of its range.
 
     References
     ----------
@@ -343,7 +338,7 @@ def told_apart(test: ProportionTest, level: float = 0.95) -> str:
     >>> print(told_apart(two_proportions(727, 15270, 520, 15270)))
     There is a difference: 0.01356 (95 % interval 0.00912 to 0.01801; p < 0.001).
     """
-    _between_0_and_1(level)
+    check_share("level", level)
     is_told = test.p_value <= 1 - level and not test.low <= 0 <= test.high
     width = test.high - test.low
     decimals = 4 if not 0 < width < 1e-2 else min(2 - math.floor(math.log10(width)), 12)
@@ -370,7 +365,7 @@ def _gain(exact: ExactValues, rng: np.random.Generator, splits: int) -> float:
 
 def _allowed(resamples: int, level: float) -> int:
     """Return how many tosses may go as far as what was seen for it to be told apart."""
-    _between_0_and_1(level)
+    check_share("level", level)
     allowed = math.floor((1 - level) * (resamples + 1) + 1e-9) - 1
     if allowed < 0:
         raise SettingError(
@@ -378,8 +373,3 @@ def _allowed(resamples: int, level: float) -> int:
             f"{math.ceil(1 / (1 - level) - 1e-9) - 1:,} are needed."
         )
     return allowed
-
-
-def _between_0_and_1(level: float) -> None:
-    if not 0 < level < 1:
-        raise SettingError(f"level must be above 0 and below 1, not {level}.")

@@ -1,11 +1,12 @@
-"""Is one of two preferred? A test that holds however often it is looked at on the way."""
+"""A sequential test of preference, valid however often it is looked at."""
 
 import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from alsolike.errors import SettingError
+from alsolike.data.validation import check_whole
+from alsolike.evaluation.statistics.intervals import check_share
 
 DIFFERENCE = "difference"
 NO_DIFFERENCE = "no difference"
@@ -22,7 +23,7 @@ _MOST_LOG = 700.0  # exp of more is infinite
 
 @dataclass(frozen=True)
 class SequentialTest:
-    """What votes between two say so far, where every vote may have been looked at, and stopped at.
+    """Evidence of votes between two models, valid at every vote.
 
     A usual test is wrong far more often than it says if it is looked at after each vote, and
     collecting ends when it is pleased. Here, the probability that the wrong verdict is *ever*
@@ -104,15 +105,9 @@ class SequentialTest:
 
     def __post_init__(self) -> None:
         for count in fields(self)[:3]:
-            given = getattr(self, count.name)
-            if isinstance(given, bool) or not isinstance(given, int) or given < 0:
-                raise SettingError(
-                    f"{count.name} must be a whole number of at least 0, not {given!r}."
-                )
-        if not 0 < self.alpha < 1:
-            raise SettingError(f"alpha must be above 0 and below 1, not {self.alpha}.")
-        if not 0 < self.margin < 0.5:
-            raise SettingError(f"margin must be above 0 and below 0.5, not {self.margin}.")
+            check_whole(count.name, getattr(self, count.name), least=0)
+        check_share("alpha", self.alpha)
+        check_share("margin", self.margin, below=0.5)
 
     @property
     def votes(self) -> int:

@@ -1,4 +1,4 @@
-"""`Verdict`: whether a model is better than popularity, said plainly for every sign."""
+"""`Verdict`: whether a model is better than popularity, in a sentence."""
 
 from dataclasses import dataclass
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.models.als.config_parts import Objective
+from alsolike.models.als.config_parts import LossConfig
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -44,7 +44,7 @@ class Weighing:
     pull: float
 
     @classmethod
-    def of(cls, objective: Objective) -> "Weighing":
+    def of(cls, objective: LossConfig) -> "Weighing":
         """Return that of a form, see the table above and `ALSConfig`."""
         form, unobserved = objective.confidence, objective.unobserved_weight
         base = -unobserved if form == "scaled" else 0.0
@@ -56,14 +56,14 @@ class Weighing:
         return weights, np.where(amounts > 0, weights + self.pull, 0.0)
 
 
-def amounts_of(values: Floats, objective: Objective) -> npt.NDArray[Any]:
+def amounts_of(values: Floats, objective: LossConfig) -> npt.NDArray[Any]:
     """Return what is multiplied by alpha, with the sign of the value.
 
     Parameters
     ----------
     values : float32, (n,)
         d_ui; a value below zero is a dislike (preference 0) of weight ``abs(d_ui)``.
-    objective : Objective
+    objective : LossConfig
         Of it the form, and epsilon.
 
     Returns
@@ -75,14 +75,14 @@ def amounts_of(values: Floats, objective: Objective) -> npt.NDArray[Any]:
     return np.copysign(np.log1p(np.abs(values).astype(np.float64) / objective.epsilon), values)
 
 
-def weights_and_pulls(values: Floats, objective: Objective) -> tuple[Doubles, Doubles]:
+def weights_and_pulls(values: Floats, objective: LossConfig) -> tuple[Doubles, Doubles]:
     """Return `w` and `r` of each value.
 
     Parameters
     ----------
     values : float32, (n,)
         As in `amounts_of`.
-    objective : Objective
+    objective : LossConfig
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""`ALSConfig`: the settings of weighted regularized matrix factorization, checked once."""
+"""`ALSConfig`: the settings of weighted regularized matrix factorization."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -9,23 +9,23 @@ from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.als.config_parts import (
     Confidence,
-    Objective,
+    LossConfig,
     RowCount,
-    Schedule,
-    Solver,
+    ScheduleConfig,
+    SolverConfig,
     SolverName,
     Start,
 )
 from alsolike.models.settings import check_whole, known_settings
 from alsolike.suggestions import with_hints
 
-Part = TypeVar("Part", Objective, Solver, Schedule)
+Part = TypeVar("Part", LossConfig, SolverConfig, ScheduleConfig)
 
 
 @with_hints
 @dataclass(frozen=True, kw_only=True)
 class ALSConfig:
-    """The learner's settings; a grid is ``dataclasses.replace`` over one of them.
+    """Settings of alternating least squares; make a grid by ``dataclasses.replace``.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class ALSConfig:
     user_regularization, item_regularization : float or None
         lambda of one side, where it differs.
     alpha : float
-        Scale of the confidence, at least 0; what it means is said by `confidence`.
+        Scale of the confidence, at least 0; see `confidence`.
     confidence : {"linear", "scaled", "log", "additive"}
         The form of c_ui, see `alsolike.models.als.confidence`.
     epsilon : float
@@ -51,17 +51,14 @@ class ALSConfig:
     iterations : int
         Sweeps; one sweep solves all items, then all users.
     solver : {"exact", "cg"}
-        Direct solution of each row, or `cg_steps` steps of conjugate gradients from where the
-        row was.
+        Direct solution of each row, or `cg_steps` steps of conjugate gradients from its last one.
     cg_steps : int
         Steps of the solver ``"cg"``.
     momentum : bool
-        Start each sweep beyond where the last one ended, `alsolike.models.als.momentum`: about half
-        the sweeps to the same loss. False: the alternating least squares of the papers, sweep by
-        sweep.
+        Extrapolate between sweeps, `alsolike.models.als.momentum`: about half the sweeps to the
+        same loss. False: the alternating least squares of the papers.
     start : {"small", "normal"}
-        First user factors: N(0, 1) times ``0.1 / sqrt(factors)`` (Rendle et al. 2022), or
-        N(0, 1) as in the article.
+        First user factors: N(0, 1) times ``0.1 / sqrt(factors)`` (Rendle et al. 2022) or N(0, 1).
     seed : int
         Seed of the first factors.
 
@@ -102,27 +99,27 @@ class ALSConfig:
         _ = self.objective, self.solving, self.schedule
 
     @cached_property
-    def objective(self) -> Objective:
-        """What is minimized: all that the loss and folding in depend on."""
-        return self._part(Objective)
+    def objective(self) -> LossConfig:
+        """The loss, which folding in depends on, too."""
+        return self._part(LossConfig)
 
     @cached_property
-    def solving(self) -> Solver:
-        """How one row is solved."""
-        return self._part(Solver)
+    def solving(self) -> SolverConfig:
+        """The solver of one row."""
+        return self._part(SolverConfig)
 
     @cached_property
-    def schedule(self) -> Schedule:
-        """Where a training starts, and its sweeps."""
-        return self._part(Schedule)
+    def schedule(self) -> ScheduleConfig:
+        """The start and the sweeps of a training."""
+        return self._part(ScheduleConfig)
 
     def to_settings(self) -> dict[str, Any]:
-        """Return all settings as plain values."""
+        """Convert to plain values."""
         return asdict(self)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build from what `to_settings` gave; an unknown name is a SettingError."""
+        """Build from what `to_settings` returned; SettingError for an unknown name."""
         return cls(**known_settings(cls, settings))
 
     def _part(self, kind: type[Part]) -> Part:
@@ -130,7 +127,7 @@ class ALSConfig:
 
 
 def expect_config(given: object) -> None:
-    """Raise SettingError, with the way there, where `given` is no `ALSConfig`."""
+    """Raise SettingError unless `given` is an `ALSConfig`."""
     if isinstance(given, ALSConfig):
         return
     way_out = "Give settings such as alsolike.ALSConfig(factors=64, alpha=10)."

@@ -1,6 +1,6 @@
-"""What `ALSConfig` is made of: what is minimized, how a row is solved, and how a training goes.
+"""Parts of `alsolike.models.als.config.ALSConfig`, which describes each: loss, solver, schedule.
 
-Each setting means what it means in `alsolike.models.als.config.ALSConfig`, which has the defaults.
+Each part raises SettingError where a setting is out of its range.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,8 @@ Start = Literal["small", "normal"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Objective:
-    """What is minimized: the loss and folding in depend on this, and on no other setting.
-
-    Raises
-    ------
-    SettingError
-        A setting is out of its range.
-    """
+class LossConfig:
+    """Settings of the loss, on which folding in depends, too."""
 
     regularization: float
     user_regularization: float | None
@@ -62,14 +56,7 @@ class Objective:
     def row_regularization(
         self, side: Literal["user", "item"], counts: npt.ArrayLike, n_columns: int
     ) -> npt.NDArray[np.float64]:
-        """Return lambda of each row of one side.
-
-        Parameters
-        ----------
-        counts : (n_rows,)
-            Interactions of each row.
-        n_columns : int
-            Rows of the other side.
+        """Return lambda of each row of one side, by its interactions and the other side's rows.
 
         Raises
         ------
@@ -93,14 +80,8 @@ class Objective:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Solver:
-    """How one row is solved; without settings exactly, as everybody is who is folded in.
-
-    Raises
-    ------
-    SettingError
-        A setting is out of its range.
-    """
+class SolverConfig:
+    """Settings of the solver of one row, exact by default, as for folding in."""
 
     solver: SolverName = "exact"
     cg_steps: int = 3
@@ -111,19 +92,13 @@ class Solver:
 
     @property
     def is_exact(self) -> bool:
-        """Tell whether the solution is direct, which does not depend on where the row was."""
+        """Tell whether the solution is direct, independent of the row's last one."""
         return self.solver == "exact"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How a training goes: from which start, how many sweeps, and with momentum or without.
-
-    Raises
-    ------
-    SettingError
-        A setting is out of its range.
-    """
+class ScheduleConfig:
+    """Settings of the start, sweeps and momentum of a training."""
 
     iterations: int
     momentum: bool

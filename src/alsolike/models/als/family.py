@@ -1,20 +1,17 @@
 """Alternating least squares as a family; the compiler comes with the first training."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from alsolike.data.interactions import Interactions
-from alsolike.engines.base import Engine
-from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.model import ALSModel
 from alsolike.models.arrays import Part
 from alsolike.models.base import FittedModel
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.family import Arrays, Family, Known, TrainingData
-from alsolike.progress import SILENT, Observer
 
 
 class ALSFamily(Family):
@@ -29,45 +26,17 @@ class ALSFamily(Family):
         "Try a smaller regularization or a larger alpha, and more than a few factors."
     )
 
-    def iterate(
-        self,
-        data: TrainingData,
-        config: ALSConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
+    def iterate(self, data: TrainingData, config: ALSConfig, **how: Any) -> Iterator[FittedModel]:
         """Yield a model after each sweep, see `alsolike.models.als.train.iterate`."""
         from alsolike.models.als import train as als  # noqa: PLC0415 - brings the compiler
 
-        yield from als.iterate(
-            data.interactions,
-            config,
-            start=cast("ALSModel | None", start),
-            engine=engine,
-            observer=observer,
-        )
+        return als.iterate(data.interactions, config, **how)
 
-    def fit(
-        self,
-        data: TrainingData,
-        config: ALSConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> FittedModel:
+    def fit(self, data: TrainingData, config: ALSConfig, **how: Any) -> FittedModel:
         """Return the last model, without one of each sweep in memory."""
         from alsolike.models.als import train as als  # noqa: PLC0415 - brings the compiler
 
-        return als.fit(
-            data.interactions,
-            config,
-            start=cast("ALSModel | None", start),
-            engine=engine,
-            observer=observer,
-        )
+        return als.fit(data.interactions, config, **how)
 
     def pack(self, model: ALSModel) -> Arrays:
         """Return both matrices of factors, and the eigenvalues of the items' Gramian."""
@@ -80,14 +49,10 @@ class ALSFamily(Family):
     def unpack(self, arrays: Part, known: Known) -> ALSModel:
         """Return the model; its settings, which fold in and explain, are checked."""
         ALSConfig.from_settings(known.settings)
-        users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
-        width = users.shape[1]
-        return ALSModel(
-            **known.of_factors(),
-            user_factors=users,
-            item_factors=arrays.finite("item_factors", np.float32, len(known.items), width),
-            eigenvalues=arrays.finite("eigenvalues", np.float64, width),
-        )
+        both = _factors(arrays, known)
+        width = both["user_factors"].shape[1]
+        values = arrays.finite("eigenvalues", np.float64, width)
+        return ALSModel(**known.of_factors(), **both, eigenvalues=values)
 
     def cost(self, config: ALSConfig, n_users: int, n_items: int) -> float:
         """Return the bytes of both matrices of factors."""
@@ -170,30 +135,20 @@ class FactorsFamily(Family):
     model: ClassVar[type[FittedModel]] = FactorModel
     is_trained: ClassVar[bool] = False
 
-    def iterate(
-        self,
-        data: TrainingData,
-        config: Any,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
-        """Raise SettingError: nobody knows how these factors were made."""
-        raise SettingError("Factors that were made elsewhere cannot be trained here.")
-
     def pack(self, model: FactorModel) -> Arrays:
         """Return both matrices of factors."""
         return {"user_factors": model.user_factors, "item_factors": model.item_factors}
 
     def unpack(self, arrays: Part, known: Known) -> FactorModel:
         """Return the model."""
-        users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
-        width = users.shape[1]
+        both = _factors(arrays, known)
         if "eigenvalues" in arrays:  # format 1 had some of any factors
-            arrays.finite("eigenvalues", np.float64, width)
-        return FactorModel(
-            **known.of_factors(),
-            user_factors=users,
-            item_factors=arrays.finite("item_factors", np.float32, len(known.items), width),
-        )
+            arrays.finite("eigenvalues", np.float64, both["user_factors"].shape[1])
+        return FactorModel(**known.of_factors(), **both)
+
+
+def _factors(arrays: Part, known: Known) -> dict[str, Any]:
+    """Take both matrices of factors."""
+    users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
+    items = arrays.finite("item_factors", np.float32, len(known.items), users.shape[1])
+    return {"user_factors": users, "item_factors": items}

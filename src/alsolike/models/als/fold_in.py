@@ -10,7 +10,7 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.validation import said
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError
-from alsolike.models.als.config_parts import Solver
+from alsolike.models.als.config_parts import SolverConfig
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, turned
 from alsolike.models.als.half_sweep import Side, solve_side, total_loss
 
@@ -25,7 +25,7 @@ def new_users(model: "ALSModel", user_items: Any, engine: Engine) -> Floats:
     side = _side_of(model, user_items, "user")
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
     items, values = model.item_factors, model.eigenvalues
-    solve_side(side, items, values, factors, model.config.objective, Solver(), engine)
+    solve_side(side, items, values, factors, model.config.objective, SolverConfig(), engine)
     return factors
 
 
@@ -35,12 +35,12 @@ def new_items(model: "ALSModel", item_users: Any, engine: Engine) -> Floats:
     values, basis = eigenbasis(gramian(model.user_factors, engine), engine)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
     users = turned(model.user_factors, basis, engine)
-    solve_side(side, users, values, factors, model.config.objective, Solver(), engine)
+    solve_side(side, users, values, factors, model.config.objective, SolverConfig(), engine)
     return turned(factors, basis.T, engine)
 
 
 def loss_on(model: "ALSModel", data: Interactions, engine: Engine) -> float:
-    """Return the exact objective of `model` on interactions over its ids, see `alsolike.loss`."""
+    """Return the loss of `model` on interactions over its ids, see `alsolike.loss`."""
     objective = model.config.objective
     user_side = Side.of(data.user_items, objective, "user", data.users)
     item_side = Side.of(data.item_users, objective, "item", data.items)

@@ -23,7 +23,7 @@ from alsolike.kernels.solver.float64_rows import solve_hard
 from alsolike.kernels.solver.loss import observed_loss
 from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.confidence import Weighing, amounts_of, weights_and_pulls
-from alsolike.models.als.config_parts import Objective, Solver
+from alsolike.models.als.config_parts import LossConfig, SolverConfig
 from alsolike.models.als.gramian_basis import filled_up, gramian
 
 Floats = npt.NDArray[np.float32]
@@ -61,13 +61,13 @@ class Side:
     regularization: Doubles
     kind: Literal["user", "item"]
     ids: Vocabulary | None
-    _cuts: dict[tuple[int, Solver], list[Rows]] = field(default_factory=dict, init=False)
+    _cuts: dict[tuple[int, SolverConfig], list[Rows]] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(
         cls,
         matrix: sp.csr_array,
-        objective: Objective,
+        objective: LossConfig,
         kind: Literal["user", "item"],
         ids: Vocabulary | None,
     ) -> "Side":
@@ -87,7 +87,7 @@ class Side:
         """Rows of this side."""
         return int(self.matrix.shape[0])
 
-    def chunks(self, factors: int, solver: Solver) -> list[Rows]:
+    def chunks(self, factors: int, solver: SolverConfig) -> list[Rows]:
         """Return all rows with interactions, cut into pieces of about equal work for a solver.
 
         In each they ascend by number of interactions; the longest rows come first. They are cut
@@ -113,8 +113,8 @@ def solve_side(
     other: Floats,
     eigenvalues: Doubles,
     out: Floats,
-    objective: Objective,
-    solver: Solver,
+    objective: LossConfig,
+    solver: SolverConfig,
     engine: Engine,
 ) -> None:
     """Solve all rows of `side` into `out`.
@@ -126,7 +126,7 @@ def solve_side(
         `eigenvalues`, float64, (f,).
     out : float32, (n_rows, f)
         Receives the solutions; conjugate gradients start from what it holds.
-    objective : Objective
+    objective : LossConfig
         That which `side` was prepared for.
 
     Raises
@@ -165,7 +165,7 @@ def solve_side(
     _refuse_infinite(side, out, engine)
 
 
-def may_need_float64(values: Floats, objective: Objective, factors: int) -> bool:
+def may_need_float64(values: Floats, objective: LossConfig, factors: int) -> bool:
     """Say whether some row may be left to the kernel that takes float64 throughout.
 
     The trace of BB' of a row is at most its largest weight times the factors: of weight 1, each
@@ -183,7 +183,7 @@ def total_loss(
     item_side: Side,
     user_factors: Floats,
     item_factors: Floats,
-    objective: Objective,
+    objective: LossConfig,
     engine: Engine,
 ) -> float:
     """Return the value of the objective, exact, float64; see `alsolike.models.als.train.loss`."""
@@ -208,7 +208,7 @@ def total_loss(
     return float(objective.unobserved_weight * everywhere + observed + penalty)
 
 
-def _refuse_overflow(matrix: sp.csr_array, objective: Objective) -> None:
+def _refuse_overflow(matrix: sp.csr_array, objective: LossConfig) -> None:
     """Raise where a value is not finite, or its weight more than float32 can hold."""
     least, most = matrix.data.min(initial=0.0), matrix.data.max(initial=0.0)
     largest = np.maximum(-least, most).astype(np.float32)
@@ -237,7 +237,7 @@ def _refuse_infinite(side: Side, out: Floats, engine: Engine) -> None:
         raise FitError(f"{side.row_name(row)} gave factors that are not finite. Lower alpha.")
 
 
-def _row_work(counts: Doubles, f: int, solver: Solver) -> Doubles:
+def _row_work(counts: Doubles, f: int, solver: SolverConfig) -> Doubles:
     """Return about how many multiply-adds each row of f factors takes."""
     if not solver.is_exact:
         return 4.0 * f * counts * (solver.cg_steps + 1) + f

@@ -55,10 +55,7 @@ class ALSModel(FactorModel):
 
     @functools.cached_property
     def config(self) -> ALSConfig:
-        """What it was fitted with, by which others are solved for; SettingError where it has none.
-
-        Somebody else's settings, or the defaults, would give factors that are no solution.
-        """
+        """The settings that folding in needs; SettingError where the model has none."""
         if not self.settings:
             raise SettingError(
                 "This model does not say what it was fitted with, so nobody can be folded in: give "
@@ -67,16 +64,12 @@ class ALSModel(FactorModel):
         return ALSConfig.from_settings(self.settings)
 
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
-        """Return scores of people folded in by their likes, (n, n_chosen_items)."""
+        """Score items for people after folding them in, float32, (n, n_chosen_items)."""
         block: Floats = self.folded_in(likes) @ self.item_factors[item_indices].T
         return block
 
     def folded_in(self, likes: sp.csr_array) -> Floats:
-        """Return the exact factors of people with these likes, float32, (n, factors).
-
-        Parameters
-        ----------
-        likes : scipy.sparse.csr_array of float32, (n, n_items)
+        """Solve for the factors of people with these likes, float32, (n, factors).
 
         Raises
         ------
@@ -96,19 +89,12 @@ class ALSModel(FactorModel):
         return vectors
 
     def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
-        """Return the model with other interactions over its ids: users who differ are folded in.
-
-        Parameters
-        ----------
-        interactions : Interactions
-            With the users and items of the model.
-        engine : Engine or None
-            Where to compute; None: the threads of this machine.
+        """Replace the history: users whose likes differ are folded in.
 
         Raises
         ------
         DataError
-            The users or the items are others.
+            The interactions have other users or items.
         """
         from alsolike.models.als.fold_in import new_users  # noqa: PLC0415 - brings the compiler
 
@@ -124,16 +110,9 @@ class ALSModel(FactorModel):
         return replace(self, user_factors=user_factors, history=interactions)
 
     def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
-        """Return the model with further items; those that it has are calculated anew.
+        """Add items, or solve for known ones again, from who likes them.
 
-        Users stay as they are: train anew where many items come.
-
-        Parameters
-        ----------
-        likers : Interactions
-            Of users of the model.
-        engine : Engine or None
-            Where to compute; None: the threads of this machine.
+        Users keep their factors: train again after many new items.
 
         Raises
         ------
@@ -173,7 +152,7 @@ class ALSModel(FactorModel):
         )
 
     def loss(self, *, engine: Engine | None = None) -> float:
-        """Return the exact objective on the history, see `alsolike.loss`."""
+        """Calculate the loss on the history, see `alsolike.loss`."""
         from alsolike.models.als.fold_in import loss_on  # noqa: PLC0415 - brings the compiler
 
         if self.history is None:
@@ -181,7 +160,7 @@ class ALSModel(FactorModel):
         return loss_on(self, self.history, engine or LocalEngine())
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
-        """Return what likes add to the scores of items (Hu, Koren, Volinsky 2008, section 5).
+        """Split scores into what each like adds (Hu, Koren, Volinsky 2008, section 5).
 
         With A the matrix of the user's normal equations, the score of item i is the sum over likes
         j of ``r_j * s_ij``, with ``s_ij = y_i' A^-1 y_j`` and the pull ``r_j = c_uj p_uj``.

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from alsolike.errors import FitError, SettingError
 from alsolike.models.als.confidence import weights_and_pulls
-from alsolike.models.als.config_parts import Objective
+from alsolike.models.als.config_parts import LossConfig
 from alsolike.models.base import Doubles, Floats, Indices
 
 
@@ -32,7 +32,7 @@ class UserEquations:
     @classmethod
     def of(
         cls,
-        objective: Objective,
+        objective: LossConfig,
         item_factors: Floats,
         eigenvalues: Doubles,
         items: Indices,

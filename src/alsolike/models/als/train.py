@@ -15,12 +15,13 @@ from alsolike.engines.local import LocalEngine
 from alsolike.engines.pieces import pieces
 from alsolike.errors import DataError, SettingError
 from alsolike.models.als.config import ALSConfig, expect_config
-from alsolike.models.als.config_parts import Schedule
+from alsolike.models.als.config_parts import ScheduleConfig
 from alsolike.models.als.fold_in import loss_on, new_items, new_users
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, one_after_the_other, turned
 from alsolike.models.als.half_sweep import Side, solve_side
 from alsolike.models.als.model import ALSModel, expect_als
 from alsolike.models.als.momentum import Momentum
+from alsolike.models.base import expect_same_ids
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
 
@@ -163,9 +164,7 @@ def loss(
     data = model.history if train is None else train
     if data is None:
         raise SettingError("This model holds no training interactions: pass `train`.")
-    expect_interactions(data, "train")
-    if data.users != model.users or data.items != model.items:
-        raise DataError("The interactions and the model must have the same users and items.")
+    expect_same_ids(model, data)
     return loss_on(model, data, engine or LocalEngine())
 
 
@@ -247,7 +246,7 @@ class _Training:
         )
 
 
-def _drawn(n_users: int, factors: int, schedule: Schedule, seed: int) -> Floats:
+def _drawn(n_users: int, factors: int, schedule: ScheduleConfig, seed: int) -> Floats:
     """Return random user factors, against which the first items are solved."""
     generator = np.random.default_rng(seed)
     scale = 1.0 if schedule.start == "normal" else 0.1 / math.sqrt(factors)

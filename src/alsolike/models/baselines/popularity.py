@@ -1,7 +1,6 @@
-"""Popularity: the same list for everybody, and the line that every other model has to beat."""
+"""Popularity baseline: the same list for everybody."""
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -12,12 +11,10 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
-from alsolike.models.arrays import Part
 from alsolike.models.base import Basis, FittedModel, Floats, Rows, Scale
-from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.family import Baseline, TrainingData
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.settings import Settings
-from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
 
 
@@ -30,7 +27,7 @@ class PopularityConfig(Settings):
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class PopularityModel(HistoryModel):
-    """Scores an item by how many users like it: by its `item_counts`, the same for everybody."""
+    """Scores an item by how many users like it, its `item_counts`."""
 
     name: ClassVar[str] = "popularity"
     basis: ClassVar[Basis] = "popularity"
@@ -70,14 +67,6 @@ class PopularityModel(HistoryModel):
 def fit_popularity(train: Interactions) -> PopularityModel:
     """Count the users who like each item; dislikes do not count.
 
-    Parameters
-    ----------
-    train : Interactions
-
-    Returns
-    -------
-    PopularityModel
-
     Examples
     --------
     >>> likes = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "b"], [9, 1, 1])
@@ -88,38 +77,16 @@ def fit_popularity(train: Interactions) -> PopularityModel:
     return PopularityModel.of(train, PopularityConfig())
 
 
-class PopularityFamily(Family):
+class PopularityFamily(Baseline):
     """The same list for everybody: a baseline."""
 
     name: ClassVar[str] = "popularity"
     config: ClassVar[type[Any]] = PopularityConfig
     model: ClassVar[type[FittedModel]] = PopularityModel
-    is_baseline: ClassVar[bool] = True
 
-    def iterate(
-        self,
-        data: TrainingData,
-        config: PopularityConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
-        """Yield the counts of likes."""
-        refuse_start(self, start)
-        yield fit_popularity(data.interactions)
-
-    def is_tried(self, data: TrainingData) -> bool:
-        """Tell that it always is compared with."""
-        return True
-
-    def pack(self, model: PopularityModel) -> Arrays:
-        """Return nothing: a bundle has the counts of likes of every model."""
-        return {}
-
-    def unpack(self, arrays: Part, known: Known) -> PopularityModel:
-        """Return the model of the counts."""
-        return PopularityModel(**known.of_history(PopularityConfig))
+    def train(self, data: TrainingData, config: PopularityConfig, **how: Any) -> PopularityModel:
+        """Return the counts of likes."""
+        return fit_popularity(data.interactions)
 
 
 def _count(indices: Rows, n_rows: int) -> int:
@@ -129,11 +96,10 @@ def _count(indices: Rows, n_rows: int) -> int:
 
 
 def as_scores(counts: npt.NDArray[np.int64]) -> Floats:
-    """Return counts as float32 in exactly their order.
+    """Convert counts to float32 so that different ones never tie.
 
-    Counts up to 2**24 are float32 exactly. Above, float32 has gaps: a count that would round to no
-    more than a smaller count gets the next float32 above that one's score, so that different
-    counts never tie and no score is off by more than its rounding and the number of such steps.
+    Counts up to 2**24 are float32 exactly. Above, a count that would round to no more than a
+    smaller count gets the next float32 above that one's score.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Chance: a random order of the items for each user, and the line that no model may stay below."""
+"""Random baseline: a seeded random ranking of the items for each user."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -12,12 +12,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.models.arrays import Part
 from alsolike.models.base import FittedModel, Floats, Rows, Scale
-from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
+from alsolike.models.family import Baseline, TrainingData
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.settings import Settings, check_whole
-from alsolike.progress import SILENT, Observer
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -58,15 +56,12 @@ class ChanceConfig(Settings):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ChanceModel(HistoryModel):
-    """Scores every pair at random, the same whenever it is asked."""
+    """Scores every pair by a random number, always the same."""
 
     name: ClassVar[str] = "random"
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        """Return numbers in [0, 1), (n_chosen_users, n_chosen_items).
-
-        Each is a function of the seed, the user's row and the item's row, and of nothing else.
-        """
+        """Return numbers in [0, 1), each a function of the seed and of both rows."""
         rows = np.arange(len(self.users), dtype=np.uint64)[user_indices]
         return self._numbers(rows, item_indices)
 
@@ -85,10 +80,7 @@ class ChanceModel(HistoryModel):
         return Scale("a random number", most=1.0)
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
-        """Return numbers in [0, 1), (n_chosen_items, n_chosen_others), as for users of their rows.
-
-        Each is a function of the seed and of the rows of both items.
-        """
+        """Return numbers in [0, 1), each a function of the seed and of both rows."""
         rows = np.arange(len(self.items), dtype=np.uint64)[item_indices]
         return self._numbers(rows, other_indices)
 
@@ -112,30 +104,8 @@ class ChanceModel(HistoryModel):
         )
 
 
-def fit_chance(
-    train: Interactions,
-    config: ChanceConfig,
-    *,
-    engine: Engine | None = None,
-    observer: Observer = SILENT,
-) -> ChanceModel:
-    """Return random scores over the ids of the training data.
-
-    Parameters
-    ----------
-    train : Interactions
-    config : ChanceConfig
-    engine, observer
-        Taken because every fit takes them; there is nothing to compute and nothing to report.
-
-    Returns
-    -------
-    ChanceModel
-
-    Raises
-    ------
-    DataError
-        `train` is no `Interactions`.
+def fit_chance(train: Interactions, config: ChanceConfig) -> ChanceModel:
+    """Return random scores for all users and items of `train`.
 
     References
     ----------
@@ -162,38 +132,16 @@ def _mixed(state: Hashes) -> Hashes:
     return mixed
 
 
-class RandomFamily(Family):
+class RandomFamily(Baseline):
     """A random order for each user: a baseline."""
 
     name: ClassVar[str] = "random"
     config: ClassVar[type[Any]] = ChanceConfig
     model: ClassVar[type[FittedModel]] = ChanceModel
-    is_baseline: ClassVar[bool] = True
 
-    def iterate(
-        self,
-        data: TrainingData,
-        config: ChanceConfig,
-        *,
-        start: FittedModel | None = None,
-        engine: Engine | None = None,
-        observer: Observer = SILENT,
-    ) -> Iterator[FittedModel]:
-        """Yield random scores over the ids."""
-        refuse_start(self, start)
-        yield fit_chance(data.interactions, config)
-
-    def is_tried(self, data: TrainingData) -> bool:
-        """Tell that it always is compared with."""
-        return True
-
-    def pack(self, model: ChanceModel) -> Arrays:
-        """Return nothing: the seed is among the settings."""
-        return {}
-
-    def unpack(self, arrays: Part, known: Known) -> ChanceModel:
-        """Return the model of the seed."""
-        return ChanceModel(**known.of_history(ChanceConfig))
+    def train(self, data: TrainingData, config: ChanceConfig, **how: Any) -> ChanceModel:
+        """Return random scores over the ids."""
+        return fit_chance(data.interactions, config)
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ChanceConfig]:
         """Return one, with the seed that is asked for."""

@@ -12,14 +12,15 @@
 Format 1 had a file ``factors.safetensors`` in place of ``model.safetensors``, and no family in its
 manifest: it loads as what it is.
 
-Loading runs no code, maps the files instead of reading them into memory, and checks everything
-that the layers above rely on. Saving runs the same checks: what could not be loaded is not saved.
+Loading runs no code, maps the files into memory and checks everything that is relied on later.
+Saving runs the same checks.
 """
 
 import hashlib
 import json
 import math
 import os
+import reprlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -80,17 +81,16 @@ def save(
     Parameters
     ----------
     model : FittedModel
-        Its history, where it has one, is of the model's own users and items. The catalogue is
-        saved once, the model's; a loaded history comes back with it.
+        With a history, if any, over its own users and items.
     path : path
         The folder to make. A bundle of that name is replaced; any other folder is left alone.
     metrics : mapping of str to float or str
         What was measured, for `describe`.
     with_history : bool
-        Whether to put the training interactions inside. Without them nothing that a user has seen
-        can be left out of the recommendations, nothing explained, and training cannot go on.
+        Whether to save the training interactions. Without them, nothing that a user has seen can
+        be left out of recommendations, nothing explained, and training cannot go on.
     notes : mapping of str to plain values
-        Anything else worth keeping with the model; plain is what JSON gives back as it was.
+        Anything else that JSON gives back as it was.
 
     Raises
     ------
@@ -153,8 +153,8 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> FittedModel:
     path : path
         What `save` made.
     check : bool
-        Whether to compare each file with its SHA-256, which reads all of it. Everything else is
-        checked in any case: sizes, shapes, order, bounds, finite numbers.
+        Whether to compare each file with its SHA-256, which reads all of it. Sizes, shapes, order,
+        bounds and finite numbers are checked in any case.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> FittedModel:
 
 
 def describe(path: str | os.PathLike[str]) -> Manifest:
-    """Return what the bundle `path` says about itself, without looking into its other files.
+    """Read the manifest of the bundle `path`, and none of its other files.
 
     Raises
     ------
@@ -238,13 +238,7 @@ def _packed(label: str, texts: Texts) -> dict[str, npt.NDArray[Any]]:
 
 
 def refuse_other_folder(target: Path) -> None:
-    """Keep a slip of the path from replacing a folder of the user's with a model.
-
-    Raises
-    ------
-    WritingError
-        There is a folder with other files than a bundle's.
-    """
+    """Raise WritingError where a folder holds other files than a bundle's."""
     if not target.is_dir():
         return
     others = sorted(
@@ -280,7 +274,7 @@ def _refuse_unloadable(
 
 
 def _plain(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `values` as plain ones, or raise where JSON would not give them back as they are."""
+    """Return `values` as plain ones; DataError where JSON would change one."""
     plain: dict[str, Any] = {}
     for label, value in values.items():
         try:
@@ -291,13 +285,13 @@ def _plain(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
         if not same:
             raise DataError(
                 f"The {kind} {label!r} cannot be saved: texts, finite numbers, booleans, None, "
-                f"lists and dicts of them expected, {value!r} found."
+                f"lists and dicts of them expected, {reprlib.repr(value)} found."
             )
     return plain
 
 
 def _number(value: object) -> Any:
-    """Return NumPy's number as Python's."""
+    """Convert a number of NumPy to Python's."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(type(value))
@@ -339,7 +333,7 @@ def _family(path: Path, manifest: Manifest) -> Family:
 
 
 def _assemble(parts: Mapping[str, Tensors], manifest: Manifest, family: Family) -> FittedModel:
-    """Build the model from the arrays of each file; raise Fault where they will not do."""
+    """Build the model from the arrays of each file; Fault where one is wrong."""
     ids, items = Part(IDS, parts), Part(ITEMS, parts)
     n_users, n_items = manifest.n_users, manifest.n_items
     catalogue = None

@@ -1,72 +1,64 @@
-"""`Manifest`: what a bundle says about itself, and its one form as ``manifest.json``.
+"""`Manifest`: the description of a bundle, and its one form as ``manifest.json``.
 
-The file is exactly what its content renders to, byte for byte, its own checksum included. So a
-changed digit in a metric is found as surely as a flipped byte in a matrix, and equal models have
-equal manifests. No clock is read.
+The file must be, byte for byte, what its content renders to, with a checksum of that: a changed
+digit is found, and equal models have equal manifests. No clock is read.
 """
 
 import hashlib
 import json
-import math
 import platform
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from msgspec import Meta, Struct, to_builtins
 
 import alsolike
+from alsolike.data.validation import checked_as, read_json
 from alsolike.errors import BundleError
 from alsolike.storage.safetensors import DAMAGED, map_file
 
 MANIFEST = "manifest.json"
 FORMAT = "alsolike model"
 FORMAT_VERSION = 2
-HISTORY_PART = "history"
+HISTORY_PART: Literal["history"] = "history"
 
 SIZE_LIMIT = 1 << 24
 
+Text = Annotated[str, Meta(description="a text")]
+Count = Annotated[int, Meta(ge=0, description="a number from 0")]
+Object = Annotated[Mapping[str, Any], Meta(description="an object")]
 
-@dataclass(frozen=True)
-class FileRecord:
-    """What the manifest knows of one file.
 
-    Parameters
-    ----------
-    sha256 : str
-        Of its bytes, in hexadecimal.
-    size : int
-        Bytes.
-    """
+class FileRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """SHA-256, in hexadecimal, and size in bytes of a file."""
 
     sha256: str
-    size: int
+    size: Count
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a bundle says about itself.
+    """The description of a bundle.
 
     Parameters
     ----------
     format_version : int
-        Of the folder's layout; a program reads its own and older ones.
+        Of the folder's layout; older ones are read, too.
     versions : mapping of str to str
         Of alsolike, NumPy and Python, when the bundle was saved.
     name : str
         Of the model, one word.
     family : str
-        What kind of model it is, as `alsolike.models.registry` knows it.
+        A name in `alsolike.models.registry`.
     n_users, n_items, factors, sweeps : int
-        Its size, and the sweeps behind it.
     settings : mapping
-        What it was fitted with.
-    metrics : mapping of str to float or str
-        What was measured of it, by whoever saved it.
-    notes : mapping
-        Whatever else whoever saved it wanted to say.
+        Of the training.
+    metrics, notes : mapping
+        As `alsolike.models.bundle.io.save` was given them.
     data_fingerprint : str or None
         `Interactions.fingerprint` of the training data; None where the model had none with it.
     item_columns : tuple of str, or None
@@ -77,30 +69,54 @@ class Manifest:
         All other files of the bundle.
     """
 
-    format_version: int = FORMAT_VERSION
-    versions: Mapping[str, str]
-    name: str
-    family: str
-    n_users: int
-    n_items: int
-    factors: int
-    sweeps: int
-    settings: Mapping[str, Any]
-    metrics: Mapping[str, float | str]
-    notes: Mapping[str, Any]
-    data_fingerprint: str | None
-    item_columns: tuple[str, ...] | None
-    left_out: tuple[str, ...]
-    files: Mapping[str, FileRecord]
+    format_version: Annotated[int, Meta(description="a number")] = FORMAT_VERSION
+    versions: Annotated[
+        Mapping[str, str],
+        Meta(
+            description="an object with the version of alsolike among its texts",
+            extra={"holds": lambda versions: "alsolike" in versions},
+        ),
+    ]
+    name: Text
+    family: Text
+    n_users: Count
+    n_items: Count
+    factors: Count
+    sweeps: Count
+    settings: Object
+    metrics: Annotated[
+        Mapping[str, float | str],
+        Meta(
+            description="an object of numbers with a decimal point, and texts",
+            extra={"holds": lambda metrics: int not in map(type, metrics.values())},
+        ),
+    ]
+    notes: Object
+    data_fingerprint: Annotated[str | None, Meta(description="a text or null")]
+    item_columns: Annotated[
+        tuple[str, ...] | None,
+        Meta(
+            description="a list of distinct texts, or null",
+            extra={"holds": lambda columns: len(columns or ()) == len(set(columns or ()))},
+        ),
+    ]
+    left_out: Annotated[
+        tuple[Literal["history"], ...],
+        Meta(max_length=1, description=f'[] or ["{HISTORY_PART}"]'),
+    ]
+    files: Annotated[
+        Mapping[str, FileRecord],
+        Meta(description="an object with the sha256 and size of each file"),
+    ]
 
     @property
     def has_history(self) -> bool:
-        """Whether the training interactions are inside."""
+        """Whether the bundle holds the training interactions."""
         return HISTORY_PART not in self.left_out
 
     def to_bytes(self) -> bytes:
-        """Return the content of ``manifest.json``."""
-        return _render({"format": FORMAT, **asdict(self)})
+        """Render the content of ``manifest.json``."""
+        return _render({"format": FORMAT, **to_builtins(self)})
 
     def _model(self) -> Iterator[str]:
         yield self.name
@@ -134,7 +150,7 @@ class Manifest:
 
 
 def current_versions() -> dict[str, str]:
-    """Return the versions that decide which bytes a fit gives."""
+    """Return the versions on which the bytes of a fit depend."""
     return {
         "alsolike": alsolike.__version__,
         "numba": version("numba"),
@@ -150,7 +166,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises
     ------
     BundleError
-        It is missing, damaged, of a newer format, or does not say what it must.
+        It is missing, damaged or of a newer format, or a key or a value is wrong.
     """
     path = folder / MANIFEST
     if not path.exists() and not path.is_symlink():
@@ -191,18 +207,9 @@ def _instead(folder: Path) -> str:
 
 
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:
-    def finite(text: str) -> float:
-        number = float(text)
-        if not math.isfinite(number):
-            raise ValueError(f"{text} is not finite")
-        return number
-
-    def refuse(text: str) -> NoReturn:
-        raise ValueError(f"{text} is not finite")
-
     try:
-        stated = json.loads(raw.decode("utf-8"), parse_float=finite, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
+        stated = read_json(raw)
+    except ValueError as error:
         raise _damaged(path, f"JSON expected, something else found ({error})") from error
     if not isinstance(stated, dict):
         raise _damaged(path, f"a JSON object expected, {type(stated).__name__} found")
@@ -228,96 +235,17 @@ def _check_unchanged(path: Path, stated: Mapping[str, Any], raw: bytes) -> None:
         raise _damaged(path, "changed since it was saved: its checksum does not fit its content")
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
-
-
-def _is_columns(value: object) -> bool:
-    return value is None or (
-        isinstance(value, list) and _is_texts(value) and len(set(value)) == len(value)
-    )
-
-
-def _is_versions(value: object) -> bool:
-    return isinstance(value, dict) and _is_texts(list(value.values())) and "alsolike" in value
-
-
-def _is_metrics(value: object) -> bool:
-    return isinstance(value, dict) and all(type(cell) in (float, str) for cell in value.values())
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_fingerprint(value: object) -> bool:
-    return value is None or isinstance(value, str)
-
-
-def _is_left_out(value: object) -> bool:
-    return value in ([], [HISTORY_PART])
-
-
-def _is_files(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(record, dict)
-        and record.keys() == {"sha256", "size"}
-        and isinstance(record["sha256"], str)
-        and _is_count(record["size"])
-        for record in value.values()
-    )
-
-
-_EXPECTED: dict[str, tuple[Callable[[object], bool], str]] = {
-    "format_version": (_is_count, "a number"),
-    "versions": (_is_versions, "an object with the version of alsolike among its texts"),
-    "name": (_is_text, "a text"),
-    "family": (_is_text, "a text"),
-    "n_users": (_is_count, "a number from 0"),
-    "n_items": (_is_count, "a number from 0"),
-    "factors": (_is_count, "a number from 0"),
-    "sweeps": (_is_count, "a number from 0"),
-    "settings": (_is_object, "an object"),
-    "metrics": (_is_metrics, "an object of numbers with a decimal point, and texts"),
-    "notes": (_is_object, "an object"),
-    "data_fingerprint": (_is_fingerprint, "a text or null"),
-    "item_columns": (_is_columns, "a list of distinct texts, or null"),
-    "left_out": (_is_left_out, f'[] or ["{HISTORY_PART}"]'),
-    "files": (_is_files, "an object with the sha256 and size of each file"),
-}
-
-
-def _checked(path: Path, stated: Mapping[str, Any]) -> Manifest:
+def _checked(path: Path, stated: dict[str, Any]) -> Manifest:
     if stated["format_version"] == 1:
         stated = {**stated, "family": _family_of_format_1(stated.get("settings"))}
-    if stated.keys() != _EXPECTED.keys():
-        missing = sorted(_EXPECTED.keys() - stated.keys())
-        unknown = sorted(stated.keys() - _EXPECTED.keys())
-        raise _damaged(path, f"keys missing: {missing}, keys unknown: {unknown}")
-    for key, (holds, expected) in _EXPECTED.items():
-        if not holds(stated[key]):
-            raise _damaged(path, f'"{key}": {expected} expected, {str(stated[key])[:200]!r} found')
-    columns = stated["item_columns"]
-    return Manifest(
-        **{
-            **stated,
-            "item_columns": None if columns is None else tuple(columns),
-            "left_out": tuple(stated["left_out"]),
-            "files": {file: FileRecord(**record) for file, record in stated["files"].items()},
-        }
-    )
+    try:
+        return checked_as(Manifest, stated)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
 
 
 def _family_of_format_1(settings: object) -> str:
-    """Return what format 1, which knew factors alone, did not say: whether ALS made them."""
+    """Return the family, which format 1 did not name: it knew factors alone, of ALS or others."""
     return "als" if isinstance(settings, dict) and "alpha" in settings else "factors"
 
 

@@ -1,4 +1,4 @@
-"""What must not appear in lists; and the lists with it, from those without."""
+"""Excluded items, and lists with them from lists without."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""The best few of all items for one row, exactly, in plain NumPy: a product, then a narrow look.
+"""The exact best items for one row in plain NumPy: an approximate product, then few exact sums.
 
 A float32 product says about where each item stands. Those that can be among the best by the one
 defined sum of `kernels.topk.dot` are scored by that sum, so the answer is the kernels' own.
@@ -48,7 +48,7 @@ def with_cosines(model: Any) -> HasFactors:
 
 
 class Neighbours:
-    """Similar items of one model, with what does not depend on the item made ready once.
+    """Finds the similar items of one model; prepares once what does not depend on the item.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class _Way(Protocol):
 
 
 class _Scores:
-    """By what a model scores highest beside an item; -inf is not shown."""
+    """Compares by a model's own scores; -inf is not shown."""
 
     def __init__(self, model: ItemScorer) -> None:
         self._model, self._counts = model, likes_of_items(model)
@@ -175,7 +175,7 @@ class _Scores:
 
 
 class _Cosines:
-    """By the cosine of their factors, found by a pruned product."""
+    """Compares by the cosine of factors, with a pruned product."""
 
     def __init__(self, model: HasFactors) -> None:
         self._model = model
@@ -239,7 +239,7 @@ class _Cosines:
 def best_of(
     model: Any, scores: Floats, may_appear: Mask, k: int, whom: str
 ) -> tuple[Indices, Floats]:
-    """Return the best items by scores as a model gives them, those of -inf left out.
+    """Rank the items by a model's own scores, without those of -inf.
 
     Parameters
     ----------
@@ -252,8 +252,8 @@ def best_of(
 
     Returns
     -------
-    int32 and float32, (n,)
-        Best first; of equal ones the lower row.
+    int32 and float32, (at most k,)
+        Best first, ties by row.
 
     Raises
     ------
@@ -270,7 +270,7 @@ def best_of(
 def narrowed(
     near: Floats, k: int, margin: float, exact: Callable[[Indices], Floats]
 ) -> tuple[Indices, Floats]:
-    """Return the best items by `exact`, of which `near` is off by at most `margin`.
+    """Rank the items by `exact`, from which `near` differs by at most `margin`.
 
     Parameters
     ----------
@@ -283,8 +283,8 @@ def narrowed(
 
     Returns
     -------
-    int32 and float32, (n,)
-        Best first; of equal ones the lower row.
+    int32 and float32, (at most k,)
+        Best first, ties by row.
     """
     items = np.flatnonzero(near >= _least(near, k, margin)).astype(np.int32)
     if len(items) > k:

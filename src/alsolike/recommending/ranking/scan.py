@@ -1,4 +1,4 @@
-"""One ranking of many queries: blocks of scores, spread over an engine, into lists of the best."""
+"""The ranking of many queries: blocks of scores, on an engine, into lists of the best."""
 
 import functools
 import threading

@@ -1,13 +1,14 @@
 """Golden questions: what a model must answer before it is served."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 
+from alsolike.data.validation import checked_as, read_json
 from alsolike.errors import AlsolikeError, BundleError, SettingError
 from alsolike.models.base import HasFactors
 from alsolike.recommending.shared import MIN_COUNT
@@ -31,9 +32,9 @@ class Question:
         Ids.
     """
 
-    similar: str
-    among: int
-    expect: tuple[str, ...]
+    similar: Annotated[str, Meta(description="an id")]
+    among: Annotated[int, Meta(ge=1, description="a number from 1")]
+    expect: Annotated[tuple[str, ...], Meta(description="a list of ids")]
 
 
 def questions_of(path: Path | None) -> tuple[Question, ...]:
@@ -49,8 +50,8 @@ def questions_of(path: Path | None) -> tuple[Question, ...]:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise SettingError(f"{path}: at most {_MOST_BYTES:,} bytes of questions expected.")
-        stated = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        stated = read_json(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise SettingError(f"{path}: golden questions expected ({error}).") from error
     if not isinstance(stated, list):
         raise SettingError(f"{path}: a list of questions expected.")
@@ -76,20 +77,13 @@ def ask(held: Held, questions: Sequence[Question]) -> None:
 
 
 def _question(path: Path, number: int, stated: Any) -> Question:
-    sound = (
-        isinstance(stated, dict)
-        and stated.keys() == {"similar", "among", "expect"}
-        and isinstance(stated["similar"], str)
-        and type(stated["among"]) is int
-        and stated["among"] >= 1
-        and isinstance(stated["expect"], list)
-        and all(isinstance(one, str) for one in stated["expect"])
-    )
-    if not sound:
+    try:
+        return checked_as(Question, stated if isinstance(stated, dict) else {})
+    except ValueError as error:
         raise SettingError(
-            f'{path}: question {number} is not {{"similar": ID, "among": K, "expect": [ID, ...]}}.'
-        )
-    return Question(stated["similar"], stated["among"], tuple(stated["expect"]))
+            f'{path}: question {number} is not {{"similar": ID, "among": K, "expect": [ID, ...]}}: '
+            f"{error}."
+        ) from error
 
 
 def _ask_items(held: Held) -> None:
