@@ -35,8 +35,8 @@ from alsolike.tuning.leaderboard.runs import Run, runs_of
 from alsolike.tuning.presets import ARTICLE, PRESETS, preset_for, quick_for
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import expand
-from alsolike.tuning.strategies.strategies import strategy_of
 from alsolike.tuning.trial_plan import Plan
 
 BASE = ALSConfig(factors=4, seed=3)

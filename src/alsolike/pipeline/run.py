@@ -32,7 +32,7 @@ from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.presets import Preset
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.strategies.strategies import Strategy, Trial
+from alsolike.tuning.strategies.base import Strategy, Trial
 
 _SHELF = 10
 

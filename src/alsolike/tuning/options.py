@@ -12,8 +12,9 @@ from alsolike.models.settings import Config, check_whole
 from alsolike.suggestions import did_you_mean, with_hints
 from alsolike.tuning.candidate_families import Lineup, lineup_for
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
+from alsolike.tuning.strategies.base import Ending, Strategy
+from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import Space
-from alsolike.tuning.strategies.strategies import Ending, Strategy, strategy_of
 
 Choice = Literal["best", "cheapest"]
 

@@ -23,7 +23,8 @@ from alsolike.tuning.execution.rounds import Progress, Tasks
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.storage.differences import DATA
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.strategies.strategies import Listed, Strategy
+from alsolike.tuning.strategies.base import Strategy
+from alsolike.tuning.strategies.grid import FixedList
 from alsolike.tuning.trial_plan import Plan
 from alsolike.tuning.validation import judges_of, lines_for, may_rank, strategy_for, sweeps_for
 
@@ -60,9 +61,9 @@ def search(
     ----------
     split : Split
     strategy : sequence of Config, or Strategy
-        All of a list, as from `expand`, of any family; or one of
-        `alsolike.tuning.strategies.strategies`, which also say when trainings are ended early. A
-        list may be empty where there are candidates.
+        All of a list, as from `expand`, of any family; or one of `alsolike.tuning.strategies`,
+        which also say when trainings are ended early. A list may be empty where there are
+        candidates.
     objective : str, Judge, sequence of these, or None
         What ranks, always on the validation part: a measure of lists such as ``"ndcg@10"``, or of
         shelves of similar items such as ``"shelf_hit_rate@10"``; or a `ListJudge` or `ShelfJudge`,
@@ -151,7 +152,7 @@ def search(
 
 def _drawn(strategy: Strategy) -> Strategy:
     """Return a list in an order drawn by its seed, so that what there is time for is no corner."""
-    if not isinstance(strategy, Listed) or not strategy.configs:
+    if not isinstance(strategy, FixedList) or not strategy.configs:
         return strategy
     rng = np.random.default_rng(seed_of(strategy.configs[0]))
     order = rng.permutation(len(strategy.configs))

@@ -12,8 +12,10 @@ from alsolike.evaluation.objectives.kinds import ListJudge, judge_named
 from alsolike.models.registry import family_of, is_config
 from alsolike.models.settings import Config
 from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps
+from alsolike.tuning.strategies.base import Strategy
+from alsolike.tuning.strategies.grid import FixedList
 from alsolike.tuning.strategies.search_space import distinct
-from alsolike.tuning.strategies.strategies import Doubling, Halving, Listed, Strategy
+from alsolike.tuning.strategies.successive import FactorDoubling, Halving
 
 # Trainings of a round where the rounds before decide what is pruned.
 _BETWEEN_PRUNINGS = 8
@@ -70,13 +72,13 @@ def strategy_for(
     A list may be empty where there are other candidates, `beside`.
     """
     _refuse_others(configs)
-    strategy: Strategy = Listed(configs) if isinstance(configs, Sequence) else configs
-    if not isinstance(strategy, Listed | Halving | Doubling):
+    strategy: Strategy = FixedList(configs) if isinstance(configs, Sequence) else configs
+    if not isinstance(strategy, FixedList | Halving | FactorDoubling):
         return strategy
     if not (strategy.configs or beside):
         raise SettingError("A search needs at least one configuration; none was given.")
     strategy = replace(strategy, configs=_distinct(strategy.configs, last))
-    if strategy.prune and isinstance(strategy, Listed) and strategy.at_once is None:
+    if strategy.prune and isinstance(strategy, FixedList) and strategy.at_once is None:
         return replace(strategy, at_once=_BETWEEN_PRUNINGS)
     return strategy
 

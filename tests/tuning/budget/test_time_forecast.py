@@ -34,8 +34,9 @@ from alsolike.tuning.execution.worker import Worker
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.storage.worker_names import name_of
+from alsolike.tuning.strategies.base import Trial
 from alsolike.tuning.strategies.search_space import expand
-from alsolike.tuning.strategies.strategies import Halving, Trial
+from alsolike.tuning.strategies.successive import Halving
 from alsolike.tuning.trial_plan import Plan
 
 SWEEPS = (2, 4, 8)

@@ -19,7 +19,7 @@ from alsolike.tables import wrapped
 from alsolike.tuning.budget.speed_estimate import Measured, Pace
 from alsolike.tuning.budget.warm_up import seconds_of_lines
 from alsolike.tuning.candidates import ending_at, is_scored_at_sweeps
-from alsolike.tuning.strategies.strategies import Trial
+from alsolike.tuning.strategies.base import Trial
 from alsolike.tuning.trial_plan import Plan
 
 # Numbers of factors that are measured; others are found on the line through their logarithms.

@@ -20,7 +20,8 @@ from alsolike.tuning.leaderboard.ranking import ranked
 from alsolike.tuning.leaderboard.runs import Role, Run, runs_of
 from alsolike.tuning.storage.canonical import canonical_settings
 from alsolike.tuning.storage.ledger import ENDED, Ledger
-from alsolike.tuning.strategies.strategies import Listed, Strategy, Trial, Tried, bars_of
+from alsolike.tuning.strategies.base import Strategy, Trial, TrialResult, pruning_thresholds
+from alsolike.tuning.strategies.grid import FixedList
 from alsolike.tuning.trial_plan import Plan
 
 # Where a configuration stays, whatever time there is.
@@ -116,7 +117,7 @@ class Progress:
             words = f"The budget leaves {in_words(seconds)} of that"
             if left:
                 words += f": about {len(left) * share:,.0f} of {len(left):,} trainings"
-            if left and isinstance(self._strategy, Listed):
+            if left and isinstance(self._strategy, FixedList):
                 words += ", drawn evenly. A search by halving or doubling makes more of little time"
             self._observer.warn(f"{words}.")
 
@@ -126,10 +127,10 @@ class Progress:
         Baselines come first, then candidates: their numbers in the ledger decide between equals.
         """
         self._do_beside(crew)
-        rounds: list[list[Tried]] = []
+        rounds: list[list[TrialResult]] = []
         while trials := self._proposed(rounds):
-            bars = bars_of(rounds) if self._strategy.prune else {}
-            entries = [self._enlist(one.config, "trial", one.sweeps, bars) for one in trials]
+            thresholds = pruning_thresholds(rounds) if self._strategy.prune else {}
+            entries = [self._enlist(one.config, "trial", one.sweeps, thresholds) for one in trials]
             again = f", round {len(rounds) + 1}" if rounds else ""
             self._do(crew, entries, f"{self._strategy.name} search{again}")
             rounds.append(
@@ -240,7 +241,7 @@ class Progress:
             raise DegenerateError(found.choice, found)
         return found
 
-    def _proposed(self, rounds: Sequence[Sequence[Tried]]) -> list[Trial]:
+    def _proposed(self, rounds: Sequence[Sequence[TrialResult]]) -> list[Trial]:
         """Return the next round, the iterations of all its trainings the same."""
         last = self._plan.sweeps[-1]
         return [
@@ -248,10 +249,12 @@ class Progress:
             for trial in self._strategy.propose(rounds, self._plan.sweeps)
         ]
 
-    def _enlist(self, config: Config, role: Role, sweeps: int, bars: Mapping[int, float]) -> int:
+    def _enlist(
+        self, config: Config, role: Role, sweeps: int, thresholds: Mapping[int, float]
+    ) -> int:
         if not is_scored_at_sweeps(config):
-            sweeps, bars = ONE_GO, {}
-        [entry] = self._ledger.enlist([config.to_settings()], sweeps=sweeps, bars=bars)
+            sweeps, thresholds = ONE_GO, {}
+        [entry] = self._ledger.enlist([config.to_settings()], sweeps=sweeps, thresholds=thresholds)
         self._configs.setdefault(entry, config)
         # Who proposes what is compared with may choose it.
         if role == "trial" or self._roles.get(entry) in (None, "baseline"):
@@ -276,13 +279,13 @@ class Progress:
         asked = [sweep for sweep in self._plan.sweeps if sweep <= sweeps]
         return len(sweeps_of(self._configs[entry], asked))
 
-    def _tried(self, entry: int, trial: Trial) -> Tried:
+    def _tried(self, entry: int, trial: Trial) -> TrialResult:
         """Return what came of a trial, by its own sweeps alone: later rounds may stand already.
 
         Degenerate points have no score: nothing goes on, is proposed or is pruned by them.
         """
         score = self._plan.score
-        return Tried(
+        return TrialResult(
             trial,
             {
                 sweep: figures[score]

@@ -70,8 +70,8 @@ class Worker:
 
     def _scored(self, number: int, began: float) -> str:
         """Score what is still to be scored of a training; return how it ended."""
-        settings, until, bars = self.ledger.task(number)
-        curve = _Curve(self.plan, self.ledger.points(number), bars)
+        settings, until, thresholds = self.ledger.task(number)
+        curve = _Curve(self.plan, self.ledger.points(number), thresholds)
         if state := curve.verdict():
             return state
         config = config_of(settings)
@@ -116,9 +116,9 @@ class _Curve:
     """The points of one training so far, and what follows from them."""
 
     def __init__(
-        self, plan: Plan, points: Mapping[int, Mapping[str, float]], bars: Mapping[int, float]
+        self, plan: Plan, points: Mapping[int, Mapping[str, float]], thresholds: Mapping[int, float]
     ) -> None:
-        self._plan, self._bars = plan, bars
+        self._plan, self._thresholds = plan, thresholds
         self.points = dict(points)
 
     def add(self, sweep: int, figures: Mapping[str, float]) -> list[str]:
@@ -143,9 +143,12 @@ class _Curve:
         """
         score = self._plan.score
         scores = [rank_key(self.points[sweep], score) for sweep in sorted(self.points)]
-        for sweep, bar in self._bars.items():
-            # A degenerate point is below any bar.
-            if sweep in self.points and rank_key(self.points[sweep], score) < (True, tied(bar)):
+        for sweep, threshold in self._thresholds.items():
+            # A degenerate point is below any threshold.
+            if sweep in self.points and rank_key(self.points[sweep], score) < (
+                True,
+                tied(threshold),
+            ):
                 return "pruned"
         patience = self._plan.patience
         if patience is None or len(scores) <= patience:

@@ -118,7 +118,7 @@ class Ledger:
         settings: Sequence[Mapping[str, Any]],
         *,
         sweeps: int = 0,
-        bars: Mapping[int, float] | None = None,
+        thresholds: Mapping[int, float] | None = None,
     ) -> list[int]:
         """Enter configurations to be trained for so many sweeps; return the number of each.
 
@@ -129,23 +129,23 @@ class Ledger:
         ----------
         settings : sequence of mappings
         sweeps : int
-        bars : mapping of sweep to float, or None
-            A training whose score is below the bar of its sweep ends as pruned.
+        thresholds : mapping of sweep to float, or None
+            A training whose score is below the threshold of its sweep ends as pruned.
         """
         texts = [canonical_settings(one) for one in settings]
         seeds = [one.get("seed") for one in settings]
-        bar = to_json({str(sweep): value for sweep, value in (bars or {}).items()})
+        bars = to_json({str(sweep): value for sweep, value in (thresholds or {}).items()})
         with self._file.transaction() as connection:
             for text, seed in zip(texts, seeds, strict=True):
                 connection.execute(
                     "INSERT OR IGNORE INTO configurations (settings, seed, sweeps, bars) "
                     "VALUES (?, ?, ?, ?)",
-                    (text, seed, sweeps, bar),
+                    (text, seed, sweeps, bars),
                 )
                 connection.execute(
                     "UPDATE configurations SET sweeps = ?, bars = ?, state = 'waiting' "
                     "WHERE settings = ? AND state = 'done' AND sweeps < ?",
-                    (sweeps, bar, text, sweeps),
+                    (sweeps, bars, text, sweeps),
                 )
             numbers = dict(connection.execute("SELECT settings, id FROM configurations"))
         return [numbers[text] for text in texts]
@@ -262,7 +262,7 @@ class Ledger:
     def finish(
         self, number: int, *, worker: str, state: str = "done", seconds: float | None = None
     ) -> None:
-        """End a training: ``"done"``, ``"stopped"`` early, or ``"pruned"`` below a bar."""
+        """End a training: ``"done"``, ``"stopped"`` early, or ``"pruned"`` below a threshold."""
         self._end(number, worker, state, seconds, None)
 
     def fail(self, number: int, error: str, *, worker: str, seconds: float | None = None) -> None:
@@ -309,7 +309,7 @@ class Ledger:
         )
 
     def task(self, number: int) -> tuple[dict[str, Any], int, dict[int, float]]:
-        """Return settings, sweeps and bars of configuration `number`."""
+        """Return settings, sweeps and thresholds of configuration `number`."""
         settings, bars = self._one(number, "settings"), self._one(number, "bars")
         read = {int(sweep): bar for sweep, bar in json.loads(bars).items()}
         return json.loads(settings), int(self._one(number, "sweeps")), read

@@ -1,4 +1,4 @@
-"""Bayesian search: Optuna's TPE proposes, the ledger remembers."""
+"""Bayesian search: proposals by Optuna's TPE."""
 
 import importlib.util
 import warnings
@@ -11,18 +11,19 @@ from alsolike.models.settings import Config, seed_of
 from alsolike.suggestions import way_to_install
 from alsolike.tuning.candidates import ending_at
 from alsolike.tuning.storage.canonical import canonical_settings
+from alsolike.tuning.strategies.base import Ending, Rounds, Trial
+from alsolike.tuning.strategies.random import drawn
 from alsolike.tuning.strategies.search_space import Range, Space, listed, space_of
-from alsolike.tuning.strategies.strategies import Ending, Rounds, Trial, drawn
 
 # Proposals of a round. A fixed number, so that what is proposed does not depend on the workers.
 AT_ONCE = 4
-# Rounds of proposals that were all tried before, after which a space counts as used up.
+# Rounds of proposals that were all tried before, after which a space counts as exhausted.
 _IN_VAIN = 25
 
 
 @dataclass(frozen=True)
 class Bayesian(Ending):
-    """A tree-structured Parzen estimator, asked for a few proposals at a time.
+    """Asks a tree-structured Parzen estimator for a few proposals at a time.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ class Bayesian(Ending):
     start : sequence of Config
         Tried first.
     patience, prune
-        As of every `Ending`.
+        As of `Ending`.
 
     Raises
     ------
@@ -65,7 +66,7 @@ class Bayesian(Ending):
         space_of(self.space, self.base)
 
     def propose(self, rounds: Rounds, sweeps: Sequence[int]) -> list[Trial]:
-        """Return the start, then what the estimator makes of all scores so far."""
+        """Return the start, then what the estimator proposes from all scores so far."""
         tried = [one for one_round in rounds for one in one_round]
         wanted = min(AT_ONCE, self.trials - len(tried))
         if wanted <= 0:
@@ -90,7 +91,7 @@ class Bayesian(Ending):
         return found
 
     def expected(self, sweeps: Sequence[int]) -> list[Trial]:
-        """Return draws at random in place of what will be proposed."""
+        """Return random draws in place of the proposals."""
         draws = drawn(self.space, self.base, self.trials, start=self.start)
         return [Trial(config, sweeps[-1]) for config in draws]
 
