@@ -145,7 +145,7 @@ def search(
         with crew:
             work = Progress(plan, book, tasks, observer)
             if spend.forecast or until is not None:
-                work.expect(crew, until, spend.afterwards, told=spend.forecast)
+                work.expect(crew, spend, until)
             work.go(crew)
         return work.result()
 

@@ -12,7 +12,7 @@ from alsolike.evaluation.objectives.base import HONEST
 from alsolike.evaluation.objectives.kinds import judge_of
 from alsolike.models.registry import config_of, family_of
 from alsolike.tables import Table, wrapped
-from alsolike.tuning.budget.time_forecast import in_words
+from alsolike.tuning.budget.time_forecast import about
 from alsolike.tuning.leaderboard.ordering import DEAD, rank_key
 from alsolike.tuning.leaderboard.runs import Run, runs_of
 from alsolike.tuning.leaderboard.top_runs import leading
@@ -68,7 +68,7 @@ class Standing:
         if self.states.get("running"):
             told.append(f"Workers alive: {self.workers:,}.")
         if self.left is not None:
-            told.append(f"What is proposed will take about {in_words(self.left)} more.")
+            told.append(f"What is proposed will take {about(self.left)} more.")
         return told
 
 

@@ -18,7 +18,7 @@ from alsolike.errors import LedgerError, SettingError
 from alsolike.models.family import Family
 from alsolike.models.registry import FAMILIES
 from alsolike.storage.cleanup import interrupts_held
-from alsolike.tuning.budget.speed_estimate import Deadline
+from alsolike.tuning.budget.budget import Deadline
 from alsolike.tuning.budget.warm_up import Kind, compile_for
 from alsolike.tuning.execution.worker import Worker
 from alsolike.tuning.storage.ledger import ENDED, Ledger

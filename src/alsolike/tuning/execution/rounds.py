@@ -1,15 +1,15 @@
 """A search as it goes on: what it will take, its rounds, and what there is time for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alsolike.errors import DegenerateError, FitError
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.progress import Observer
+from alsolike.tuning.budget.budget import Budget, Deadline
 from alsolike.tuning.budget.memory_forecast import at_once, search_memory
-from alsolike.tuning.budget.speed_estimate import Deadline
-from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time, in_words, without
+from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time, in_words
 from alsolike.tuning.budget.warm_up import kinds_of
 from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps, sweeps_of
 from alsolike.tuning.execution.executors import Crew
@@ -61,17 +61,9 @@ class Progress:
         self._configs: dict[int, Config] = {}  # by entry, in the order of the proposals
         self._roles: dict[int, Role] = {}
         self._cut: list[int] = []
-        self._too_dear: set[str] = set()
 
-    def expect(
-        self,
-        crew: Crew,
-        until: float | None,
-        afterwards: Callable[[TimeForecast], float],
-        *,
-        told: bool,
-    ) -> None:
-        """Forecast how long what is left of the search takes, and what the deadline leaves of it.
+    def expect(self, crew: Crew, budget: Budget, until: float | None) -> None:
+        """Forecast how long what is left of the search takes, and set the deadline.
 
         Nothing is measured where nothing is left, or no time.
         """
@@ -84,42 +76,54 @@ class Progress:
             [one for one in some if _name(one) not in ended]
             for some in (self._tasks.baselines, self._tasks.candidates)
         )
-        if not (left or lines or candidates) or self._deadline.is_over:
+        everything = [*lines, *candidates, *(one.config for one in left)]
+        if not everything or self._deadline.is_over:
             return
-        configs, train = [one.config for one in left], self._plan.split.train
+        train = self._plan.split.train
         self._observer.start("making ready")
-        crew.make_ready(kinds_of([*configs, *lines, *candidates], train))
-        shape = crew.shape
-        found = forecast_time(self._plan, left, lines, shape, candidates=candidates)
+        crew.make_ready(kinds_of(everything, train))
+        found = forecast_time(self._plan, left, lines, crew.shape, candidates=candidates)
         self._observer.finish()
-        if told:
+        if budget.forecast:
             self._observer.tell(found)
-            everything = [*lines, *candidates, *configs]
-            swept = [one for one in everything if is_scored_at_sweeps(one)]
-            ending = [one for one in everything if not is_scored_at_sweeps(one)]
             if left or candidates:
-                most = at_once(train, ending, shape.beside)
-                self._observer.tell(search_memory(train, swept, shape, baselines=most))
-        if until is None:
+                swept = [one for one in everything if is_scored_at_sweeps(one)]
+                ending = [one for one in everything if not is_scored_at_sweeps(one)]
+                most = at_once(train, ending, crew.shape.beside)
+                self._observer.tell(search_memory(train, swept, crew.shape, baselines=most))
+        if until is not None:
+            self._keep_free(until, budget, found, left, candidates)
+
+    def _keep_free(
+        self,
+        until: float,
+        budget: Budget,
+        found: TimeForecast,
+        left: Sequence[Trial],
+        candidates: Sequence[Config],
+    ) -> None:
+        """Set the deadline, before what comes after the search; warn if it leaves too little."""
+        self._deadline = Deadline(until, found.pace)
+        most = (_FOR_LINES if left else 1.0) * self._deadline.left
+        # Nothing is kept free for fitting what will not be begun.
+        dear = [one for one in candidates if self._needed(one) > most]
+        may_win = [Trial(one, self._plan.sweeps[-1]) for one in candidates if one not in dear]
+        fits = [
+            found.pace.until(one.config, sweep=one.sweeps, points=0) for one in (*left, *may_win)
+        ]
+        after = budget.afterwards(max(fits, default=0.0))
+        self._deadline = Deadline(until - after, found.pace)
+        lines = max(found.lines - self._needed(*dear), 0.0)
+        seconds, of_trials = self._deadline.left, found.seconds - found.lines
+        if seconds >= lines + of_trials:
             return
-        self._deadline = Deadline(until - afterwards(found), found.pace)
-        dear = [one for one in candidates if self._needed(one) > _FOR_LINES * self._deadline.left]
-        if dear and left:
-            # They are not begun, so nothing needs to be kept for fitting them again.
-            self._too_dear = set(map(_name, dear))
-            rest = [one for one in candidates if one not in dear]
-            found = without(
-                found, [*left, *(Trial(one, ONE_GO) for one in rest)], self._needed(*dear)
-            )
-            self._deadline = Deadline(until - afterwards(found), found.pace)
-        if (seconds := self._deadline.left) < found.seconds:
-            share = max(seconds - found.lines, 0.0) / max(found.seconds - found.lines, 1e-9)
-            words = f"The budget leaves {in_words(seconds)} of that"
-            if left:
-                words += f": about {len(left) * share:,.0f} of {len(left):,} trainings"
-            if left and isinstance(self._strategy, FixedList):
-                words += ", drawn evenly. A search by halving or doubling makes more of little time"
-            self._observer.warn(f"{words}.")
+        words = f"The budget leaves {in_words(seconds)} of that"
+        if left:
+            count = len(left) * max(seconds - lines, 0.0) / max(of_trials, 1e-9)
+            words += f": enough for about {count:,.0f} of {len(left):,} trainings"
+            if isinstance(self._strategy, FixedList):
+                words += ", sampled evenly. Halving or doubling makes better use of little time"
+        self._observer.warn(f"{words}.")
 
     def go(self, crew: Crew) -> None:
         """Do what stands beside the strategy, then round after round, until all is done or no time.
@@ -161,7 +165,7 @@ class Progress:
     def _needed(self, *configs: Config) -> float:
         """Return the seconds that configurations take one after the other."""
         pace, sweeps = self._deadline.pace, self._plan.sweeps
-        return sum(pace.whole(one, sweeps if is_scored_at_sweeps(one) else ()) for one in configs)
+        return sum(pace.whole(one, sweeps) for one in configs)
 
     def _do_one(self, crew: Crew) -> None:
         """Do the start of one training where there was time for none: some answer beats no answer.
@@ -172,11 +176,8 @@ class Progress:
         own = {e: one for e, one in self._configs.items() if self._roles[e] != "baseline"}
         if any(self._ledger.points(entry) for entry in own):
             return
-        needed = {
-            entry: pace.until(config, sweep=first, points=1)
-            for entry, config in own.items()
-            if pace.knows(config)
-        }
+        needed = {e: pace.until(config, sweep=first, points=1) for e, config in own.items()}
+        needed = {entry: seconds for entry, seconds in needed.items() if seconds}
         if not needed:
             return
         nearest = min(needed, key=needed.__getitem__)
@@ -190,16 +191,15 @@ class Progress:
         They come in their order, popularity first. All of the time is theirs where the strategy
         proposes nothing.
         """
-        trials = self._strategy.expected(self._plan.sweeps)
-        allowed = (_FOR_LINES if trials else 1.0) * self._deadline.left * crew.shape.beside
+        share = _FOR_LINES if self._strategy.expected(self._plan.sweeps) else 1.0
+        each = share * self._deadline.left
+        together = each * crew.shape.beside
         chosen = []
         for entry in entries:
-            config = self._configs[entry]
-            needed = self._needed(config)
-            fits = needed <= allowed and _name(config) not in self._too_dear
-            if fits or self._ledger.state(entry) in _AT_REST:
+            needed = self._needed(self._configs[entry])
+            if needed <= min(each, together) or self._ledger.state(entry) in _AT_REST:
                 chosen.append(entry)
-                allowed -= needed
+                together -= needed
         self._cut = [entry for entry in entries if entry not in chosen]
         self._ledger.skip(self._cut)
         for role, what in (("baseline", "lines to beat"), ("candidate", "candidates")):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError
 from alsolike.models.registry import config_of
-from alsolike.tuning.budget.speed_estimate import Deadline
+from alsolike.tuning.budget.budget import Deadline
 from alsolike.tuning.candidates import points_of, sweeps_of
 from alsolike.tuning.leaderboard.ordering import rank_key, tied
 from alsolike.tuning.storage.ledger import LEASE, LeaseLost, Ledger
@@ -79,12 +79,13 @@ class Worker:
         known = [sweep for sweep in asked if sweep in curve.points]
         wanted = [sweep for sweep in asked if sweep not in curve.points]
         # The last point before a kill is scored again: was it the same work?
-        expected = self.deadline.pace.until(
-            config, sweep=max(wanted[:1], default=0), points=len(known[-1:] + wanted[:1])
-        )
-        if wanted and not self.deadline.allows(expected):
+        again, pace = known[-1:], self.deadline.pace
+        if wanted and not self.deadline.allows(
+            pace.until(config, sweep=wanted[0], points=len(again) + 1)
+        ):
             return "skipped"
-        for point in points_of(self.plan, config, known[-1:] + wanted, self.engine):
+        points = points_of(self.plan, config, again + wanted, self.engine)
+        for scored, point in enumerate(points, start=1):
             if point.sweep in known:
                 self.ledger.compare(number, point.sweep, point.figures)
                 continue
@@ -103,12 +104,12 @@ class Worker:
             following = next((sweep for sweep in wanted if sweep > point.sweep), None)
             if following is None:
                 break
-            more = self.deadline.pace.between(config, following - point.sweep)
+            usual = pace.until(config, sweep=point.sweep, points=scored)
+            more = pace.until(config, sweep=following, points=scored + 1) - usual
             # Other trainings, and other programs, may have made this one slower than was measured.
-            slower = max((time.perf_counter() - began) / expected, 1.0) if expected else 1.0
+            slower = max((time.perf_counter() - began) / usual, 1.0) if usual else 1.0
             if not self.deadline.allows(more * slower):
                 return "skipped"
-            expected += more
         return "done"
 
 
