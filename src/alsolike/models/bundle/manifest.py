@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-import alsolike
+from alsolike._version import __version__
 from alsolike.errors import BundleError
 from alsolike.storage.safetensors import DAMAGED, map_file
 
@@ -136,7 +136,7 @@ class Manifest:
 def current_versions() -> dict[str, str]:
     """Return the versions that decide which bytes a fit gives."""
     return {
-        "alsolike": alsolike.__version__,
+        "alsolike": __version__,
         "numba": version("numba"),
         "numpy": np.__version__,
         "python": platform.python_version(),
@@ -214,7 +214,7 @@ def _check_version(path: Path, version: object) -> None:
         raise _damaged(path, f"a format version of at least 1 expected, {version!r} found")
     if version > FORMAT_VERSION:
         raise BundleError(
-            f"{path}: format version {version} found; alsolike {alsolike.__version__} reads "
+            f"{path}: format version {version} found; alsolike {__version__} reads "
             f"versions up to {FORMAT_VERSION}. Upgrade alsolike."
         )
 
