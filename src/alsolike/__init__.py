@@ -6,7 +6,7 @@ The names below are the public door. Each is imported when it is first used, so 
 
 from __future__ import annotations
 
-from alsolike._version import __version__
+from alsolike._version import __version__ as __version__
 
 TYPE_CHECKING = False  # in place of that of typing, which takes longer to load than all else here
 

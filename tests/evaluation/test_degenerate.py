@@ -16,8 +16,9 @@ from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.bundle import io as bundle
 from alsolike.progress import Observer
+from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.worker import _Curve
-from alsolike.tuning.leaderboard.ordering import rank_key
+from alsolike.tuning.leaderboard.runs import rank_key
 from alsolike.tuning.options import Searching
 from alsolike.tuning.search import search
 from alsolike.tuning.status import standing
@@ -26,7 +27,6 @@ from alsolike.tuning.strategies.base import Trial, TrialResult, pruning_threshol
 from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import expand
 from alsolike.tuning.strategies.successive import FactorDoubling, Halving
-from alsolike.tuning.trial_plan import Plan
 
 DEAD = 1e20
 

@@ -28,6 +28,7 @@ from alsolike.tables import Table
 from alsolike.testing import tiny_likes
 from alsolike.tuning import candidates
 from alsolike.tuning.candidate_families import lineup_for
+from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.progress import FinishedRun
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.leaderboard.ranking import ranked
@@ -37,7 +38,6 @@ from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import expand
-from alsolike.tuning.trial_plan import Plan
 
 BASE = ALSConfig(factors=4, seed=3)
 SPACE = {"factors": [2, 4], "alpha": [1.0, 20.0]}

@@ -18,14 +18,14 @@ from alsolike.models.settings import Config, check_whole, seed_of
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
 from alsolike.tuning.budget.budget import Budget, budget_of
+from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.executors import Crew, Processes, Threads
 from alsolike.tuning.execution.rounds import Progress, Tasks
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
-from alsolike.tuning.storage.differences import DATA
+from alsolike.tuning.storage.canonical import DATA
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import Strategy
 from alsolike.tuning.strategies.grid import FixedList
-from alsolike.tuning.trial_plan import Plan
 from alsolike.tuning.validation import judges_of, lines_for, may_rank, strategy_for, sweeps_for
 
 # Figures recorded with one of these are not continued with another.

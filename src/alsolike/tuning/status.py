@@ -13,8 +13,7 @@ from alsolike.evaluation.objectives.kinds import judge_of
 from alsolike.models.registry import config_of, family_of
 from alsolike.tables import Table, wrapped
 from alsolike.tuning.budget.time_forecast import about
-from alsolike.tuning.leaderboard.ordering import DEAD, rank_key
-from alsolike.tuning.leaderboard.runs import Run, runs_of
+from alsolike.tuning.leaderboard.runs import DEAD, Run, rank_key, runs_of
 from alsolike.tuning.leaderboard.top_runs import leading
 from alsolike.tuning.storage.ledger import ENDED, LEASE, Ledger
 from alsolike.tuning.storage.worker_names import is_gone, is_here

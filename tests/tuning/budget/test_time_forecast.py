@@ -31,6 +31,7 @@ from alsolike.tuning.budget.speed_estimate import Pace, measured_pace
 from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time
 from alsolike.tuning.budget.warm_up import compile_for, kinds_of
 from alsolike.tuning.candidate_families import lineup_for
+from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.worker import Worker
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
@@ -38,7 +39,6 @@ from alsolike.tuning.storage.worker_names import name_of
 from alsolike.tuning.strategies.base import Trial
 from alsolike.tuning.strategies.search_space import expand
 from alsolike.tuning.strategies.successive import Halving
-from alsolike.tuning.trial_plan import Plan
 
 SWEEPS = (2, 4, 8)
 CONFIGS = expand({"factors": [2, 4, 8], "alpha": [1.0, 9.0]}, ALSConfig(seed=3, iterations=8))

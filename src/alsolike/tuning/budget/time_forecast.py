@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from alsolike.engines.base import Shape
 from alsolike.models.settings import Config
 from alsolike.tuning.budget.speed_estimate import Clock, Pace, measured_pace
+from alsolike.tuning.candidates import Plan
 from alsolike.tuning.strategies.base import Trial
-from alsolike.tuning.trial_plan import Plan
 
 
 @dataclass(frozen=True)

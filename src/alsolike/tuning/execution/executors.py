@@ -20,10 +20,10 @@ from alsolike.models.registry import FAMILIES
 from alsolike.storage.cleanup import interrupts_held
 from alsolike.tuning.budget.budget import Deadline
 from alsolike.tuning.budget.warm_up import Kind, compile_for
+from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.worker import Worker
 from alsolike.tuning.storage.ledger import ENDED, Ledger
 from alsolike.tuning.storage.worker_names import name_of
-from alsolike.tuning.trial_plan import Plan
 
 _GLANCE = 0.1  # seconds between two looks at what others do
 _RAISED = 1  # how a process of Python's ends that has raised an error

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from alsolike.models.settings import Config
 from alsolike.progress import Observer
 from alsolike.tables import Table
-from alsolike.tuning.leaderboard.ordering import rank_key
+from alsolike.tuning.candidates import Plan
 from alsolike.tuning.leaderboard.ranking import curve_table
-from alsolike.tuning.leaderboard.runs import Role, runs_of
+from alsolike.tuning.leaderboard.runs import Role, rank_key, runs_of
 from alsolike.tuning.storage.ledger import ENDED, Ledger
-from alsolike.tuning.trial_plan import Plan
 
 
 @dataclass(frozen=True)

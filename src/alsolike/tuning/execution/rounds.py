@@ -11,18 +11,16 @@ from alsolike.tuning.budget.budget import Budget, Deadline
 from alsolike.tuning.budget.memory_forecast import at_once, search_memory
 from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time, in_words
 from alsolike.tuning.budget.warm_up import kinds_of
-from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps, sweeps_of
+from alsolike.tuning.candidates import ONE_GO, Plan, ending_at, is_scored_at_sweeps, sweeps_of
 from alsolike.tuning.execution.executors import Crew
 from alsolike.tuning.execution.progress import Teller
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
-from alsolike.tuning.leaderboard.ordering import rank_key
 from alsolike.tuning.leaderboard.ranking import ranked
-from alsolike.tuning.leaderboard.runs import Role, Run, runs_of
+from alsolike.tuning.leaderboard.runs import Role, Run, rank_key, runs_of
 from alsolike.tuning.storage.canonical import canonical_settings
 from alsolike.tuning.storage.ledger import ENDED, Ledger
 from alsolike.tuning.strategies.base import Strategy, Trial, TrialResult, pruning_thresholds
 from alsolike.tuning.strategies.grid import FixedList
-from alsolike.tuning.trial_plan import Plan
 
 # Where a configuration stays, whatever time there is.
 _AT_REST = frozenset(ENDED) - {"skipped"}

@@ -10,10 +10,9 @@ from alsolike.engines.base import Engine
 from alsolike.errors import FitError
 from alsolike.models.registry import config_of
 from alsolike.tuning.budget.budget import Deadline
-from alsolike.tuning.candidates import points_of, sweeps_of
-from alsolike.tuning.leaderboard.ordering import rank_key, tied
+from alsolike.tuning.candidates import Plan, points_of, sweeps_of
+from alsolike.tuning.leaderboard.runs import rank_key, tied
 from alsolike.tuning.storage.ledger import LEASE, LeaseLost, Ledger
-from alsolike.tuning.trial_plan import Plan
 
 _BEAT = LEASE / 12
 

@@ -9,8 +9,7 @@ from alsolike.evaluation.objectives.base import Judge
 from alsolike.evaluation.statistics.selection import Optimism
 from alsolike.models.registry import family_named
 from alsolike.tables import Table, wrapped
-from alsolike.tuning.leaderboard.ordering import DEAD, said_of_all
-from alsolike.tuning.leaderboard.runs import Role, model_name
+from alsolike.tuning.leaderboard.runs import DEAD, Role, model_name
 from alsolike.tuning.leaderboard.top_runs import failed, leading
 
 _WHOLE = "--verbose or leaderboard.csv"
@@ -177,7 +176,7 @@ class SearchResult:
     def choice(self) -> str:
         """Which runs tie, which of them is proposed, and how far the best score can be believed."""
         if self.is_degenerate:
-            return said_of_all([row.family for row in self.rows if row.is_candidate])
+            return _said_of_all([row.family for row in self.rows if row.is_candidate])
         told = " ".join([self._told_of_ties, *self._told_of_the_rest])
         return f"{told} {self.optimism}"
 
@@ -269,4 +268,15 @@ def leaderboard_table(rows: Sequence[LeaderboardRow], interval: Sequence[str]) -
             | {"ties": row.ties, "state": row.state}
             for row in rows
         ]
+    )
+
+
+def _said_of_all(families: Sequence[str]) -> str:
+    """Return what is to be said where all runs that may be chosen, of these, are degenerate."""
+    each = "The only run is" if len(families) == 1 else f"All {len(families):,} runs are"
+    advice = dict.fromkeys(family_named(name).advice for name in families)
+    return (
+        f"{each} degenerate: for more than half of those asked, the list ends among items of equal "
+        "score, half of all items or more, so that what it shows is as good as drawn by lot. None "
+        f"is chosen. {' '.join(advice)}"
     )

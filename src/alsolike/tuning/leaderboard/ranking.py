@@ -12,12 +12,10 @@ from alsolike.evaluation.objectives.base import DEGENERATE, Judge
 from alsolike.evaluation.statistics.selection import cheapest_of, compare_with_best, optimism
 from alsolike.models.registry import family_of
 from alsolike.tables import Table
-from alsolike.tuning.candidates import ending_at, is_scored_at_sweeps
+from alsolike.tuning.candidates import Plan, ending_at, is_scored_at_sweeps
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
-from alsolike.tuning.leaderboard.ordering import DEAD, rank_key
-from alsolike.tuning.leaderboard.runs import Run
+from alsolike.tuning.leaderboard.runs import DEAD, Run, rank_key
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.trial_plan import Plan
 
 Values = npt.NDArray[np.float64]
 Points = Mapping[int, Mapping[str, float]]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from alsolike.evaluation.objectives.base import DEGENERATE
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.tuning.candidates import is_scored_at_sweeps
@@ -12,6 +13,9 @@ from alsolike.tuning.storage.canonical import canonical_settings, plain_value
 
 # A trial is of the strategy; candidates may be chosen as well, baselines are compared with.
 Role = Literal["trial", "candidate", "baseline"]
+
+# The state of a run on a leaderboard of which no point is fit to be chosen.
+DEAD = "degenerate"
 
 
 @dataclass(frozen=True)
@@ -118,3 +122,21 @@ def _guessed(configs: Mapping[int, Config]) -> dict[int, Role]:
         entry: "trial" if is_scored_at_sweeps(config) else "baseline"
         for entry, config in configs.items()
     }
+
+
+def rank_key(figures: Mapping[str, float], score: str, prefix: str = "") -> tuple[bool, float]:
+    """Return what a point is compared by: a degenerate one is below all others.
+
+    Parameters
+    ----------
+    figures : mapping of str to float
+        Of the point.
+    score, prefix : str
+        Which figure ranks, and what its judge's figures begin with.
+    """
+    return prefix + DEGENERATE not in figures, tied(figures[prefix + score])
+
+
+def tied(score: float) -> float:
+    """Return the score as it ranks: means of the same hits tie, whatever their last bits."""
+    return round(score, 12)

@@ -18,8 +18,7 @@ import numpy.typing as npt
 from alsolike.errors import LedgerError
 from alsolike.storage.sqlite import Database
 from alsolike.tables import Table
-from alsolike.tuning.storage.canonical import canonical_settings, to_json
-from alsolike.tuning.storage.differences import apart, differences
+from alsolike.tuning.storage.canonical import apart, canonical_settings, differences, to_json
 from alsolike.tuning.storage.schema import LEDGER
 from alsolike.tuning.storage.worker_names import Silences
 
