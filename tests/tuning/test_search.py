@@ -412,7 +412,7 @@ def test_what_stands_is_not_trained_again(
         )
     assert len(trained) == 1
     assert observer.total == observer.steps == 12
-    assert observer.told[0] == f"3 of 4 runs stand in {path} already."
+    assert observer.told[0] == f"3 of 4 runs are in {path} already."
     assert plain(found.curves) == plain(result.curves)
     assert plain(found.leaderboard) == plain(result.leaderboard)
 

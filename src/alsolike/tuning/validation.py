@@ -1,4 +1,4 @@
-"""What a search is asked for, checked: who may rank, what is tried, and where it is scored."""
+"""Validates the arguments of `search`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,12 +17,12 @@ from alsolike.tuning.strategies.grid import FixedList
 from alsolike.tuning.strategies.search_space import distinct
 from alsolike.tuning.strategies.successive import FactorDoubling, Halving
 
-# Trainings of a round where the rounds before decide what is pruned.
+# Trainings per round if earlier rounds decide what is pruned.
 _BETWEEN_PRUNINGS = 8
 
 
 def judges_of(objective: Judge | str | Sequence[Judge | str] | None) -> tuple[Judge, ...]:
-    """Return who judges; the first ranks, and further measures go by their names.
+    """Return the judges; the first ranks, and further measures go by their names.
 
     Raises
     ------
@@ -47,9 +47,9 @@ def judges_of(objective: Judge | str | Sequence[Judge | str] | None) -> tuple[Ju
 
 
 def may_rank(judge: Judge) -> Judge:
-    """Return the judge that is to rank, or raise SettingError where its ranking is no honest one.
+    """Return the judge that ranks, or raise SettingError if it would rank by test users.
 
-    One name for all of them is what others find it by in a ledger.
+    It has the same name in every ledger, by which others find it.
     """
     if judge.choose != "validation":
         raise SettingError(
@@ -69,7 +69,7 @@ def strategy_for(
 ) -> Strategy:
     """Return the strategy; of a list, all that differ in more than their iterations.
 
-    A list may be empty where there are other candidates, `beside`.
+    A list may be empty if there are other candidates, `beside`.
     """
     _refuse_others(configs)
     strategy: Strategy = FixedList(configs) if isinstance(configs, Sequence) else configs
@@ -84,7 +84,7 @@ def strategy_for(
 
 
 def lines_for(configs: Sequence[Any], what: str, last: int) -> list[Any]:
-    """Return configurations beside the strategy's, those that differ once."""
+    """Return baselines or candidates, without repeats."""
     _refuse_lines(configs, what)
     return _distinct(configs, last)
 
@@ -122,7 +122,7 @@ def _distinct(configs: Sequence[Any], last: int) -> list[Any]:
 
 
 def _refuse_others(configs: object) -> None:
-    """Raise SettingError for what is neither a list of configurations nor a strategy."""
+    """Raise SettingError for anything but a list of configurations or a strategy."""
     if is_config(configs):
         raise SettingError("A search takes a list of configurations, not one. Put it in a list.")
     is_list = isinstance(configs, Sequence) and not isinstance(configs, str | bytes)

@@ -1,4 +1,4 @@
-"""A search as it goes on: what it will take, its rounds, and what there is time for."""
+"""Runs a search: forecasts its time, then does round after round while time is left."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,26 +22,26 @@ from alsolike.tuning.storage.ledger import ENDED, Ledger
 from alsolike.tuning.strategies.base import Strategy, Trial, TrialResult, pruning_thresholds
 from alsolike.tuning.strategies.grid import FixedList
 
-# Where a configuration stays, whatever time there is.
+# States that a further start does not change.
 _AT_REST = frozenset(ENDED) - {"skipped"}
-# Of the time until a deadline, what stands beside the strategy's trainings may take.
+# The share of the time that baselines and candidates beside the strategy may take.
 _FOR_LINES = 0.25
-# Who is chosen is fitted twice more, to be judged and to be published.
+# A chosen configuration is fitted twice more, to be judged and to be published.
 _FITS = 3.0
-# What a single training may take of what was measured, where it is all that there is time for.
+# How much longer than measured the only training may take that there is time for.
 _PATIENT = 3.0
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """All that a search is to do.
+    """Everything that a search trains.
 
     Parameters
     ----------
     strategy : Strategy
         May propose nothing, where there are candidates.
     candidates, baselines : sequence of Config
-        What stands beside its trainings: what may be chosen as well, and what may not.
+        Further trainings: those that may be chosen as well, and those that may not.
     """
 
     strategy: Strategy
@@ -50,7 +50,7 @@ class Tasks:
 
 
 class Progress:
-    """One search as it goes on: its rounds, and the runs that these have entered."""
+    """Runs the rounds of one search, and keeps the runs that these have entered."""
 
     def __init__(self, plan: Plan, ledger: Ledger, tasks: Tasks, observer: Observer) -> None:
         self._plan, self._ledger, self._tasks = plan, ledger, tasks
@@ -124,7 +124,7 @@ class Progress:
         self._observer.warn(f"{words}.")
 
     def go(self, crew: Crew) -> None:
-        """Do what stands beside the strategy, then round after round, until all is done or no time.
+        """Train baselines and candidates, then round after round, until all is done or no time.
 
         Baselines come first, then candidates: their numbers in the ledger decide between equals.
         """
@@ -154,21 +154,21 @@ class Progress:
         self._do(crew, self._affordable(crew, list(dict.fromkeys(entries))), task)
 
     def _do_cut(self, crew: Crew) -> None:
-        """Do what was too dear, where the trainings have left enough time for it."""
+        """Train what was cut before, if the trainings have left enough time for it."""
         for entry in list(self._cut):
             if _FITS * self._needed(self._configs[entry]) <= self._deadline.left:
                 self._cut.remove(entry)
                 self._do(crew, [entry], "other models, cut before")
 
     def _needed(self, *configs: Config) -> float:
-        """Return the seconds that configurations take one after the other."""
+        """Return the seconds of configurations, one after the other."""
         pace, sweeps = self._deadline.pace, self._plan.sweeps
         return sum(pace.whole(one, sweeps) for one in configs)
 
     def _do_one(self, crew: Crew) -> None:
-        """Do the start of one training where there was time for none: some answer beats no answer.
+        """Begin one training if there was time for none: some answer beats no answer.
 
-        It is the one with the nearest point; what was not measured cannot be told, and is left.
+        It is the one with the nearest point. What was not measured is left out.
         """
         pace, first = self._deadline.pace, self._plan.sweeps[0]
         own = {e: one for e, one in self._configs.items() if self._roles[e] != "baseline"}
@@ -184,10 +184,9 @@ class Progress:
         self._do(crew, [nearest], "one training")
 
     def _affordable(self, crew: Crew, entries: Sequence[int]) -> list[int]:
-        """Return those that take no more of the time than is theirs; skip the others.
+        """Return the baselines and candidates that there is time for, in order; skip the others.
 
-        They come in their order, popularity first. All of the time is theirs where the strategy
-        proposes nothing.
+        All of the time is theirs if the strategy proposes nothing.
         """
         share = _FOR_LINES if self._strategy.expected(self._plan.sweeps) else 1.0
         each = share * self._deadline.left
@@ -208,7 +207,7 @@ class Progress:
         return chosen
 
     def _families(self, cut: Sequence[int], entries: Sequence[int]) -> list[str]:
-        """Return families, and of which only some of their configurations, if not all."""
+        """Return the names of families, with counts if only some configurations are cut."""
         found = []
         for name in dict.fromkeys(family_of(self._configs[entry]).name for entry in cut):
             some, whole = (
@@ -219,7 +218,7 @@ class Progress:
         return found
 
     def result(self) -> SearchResult:
-        """Rank what the ledger holds, once for each judge."""
+        """Rank the recorded runs, once for each judge."""
         runs = runs_of(self._configs, self._roles)
         recorded = [(run, points) for run in runs if (points := self._ledger.points(run.entry))]
         errors = [(run, e) for run in runs if (e := self._ledger.error(run.entry)) is not None]
@@ -240,7 +239,7 @@ class Progress:
         return found
 
     def _proposed(self, rounds: Sequence[Sequence[TrialResult]]) -> list[Trial]:
-        """Return the next round, the iterations of all its trainings the same."""
+        """Return the next round, with the same iterations in all its trainings."""
         last = self._plan.sweeps[-1]
         return [
             replace(trial, config=ending_at(trial.config, last))
@@ -254,13 +253,13 @@ class Progress:
             sweeps, thresholds = ONE_GO, {}
         [entry] = self._ledger.enlist([config.to_settings()], sweeps=sweeps, thresholds=thresholds)
         self._configs.setdefault(entry, config)
-        # Who proposes what is compared with may choose it.
+        # A baseline that the strategy proposes may be chosen.
         if role == "trial" or self._roles.get(entry) in (None, "baseline"):
             self._roles[entry] = role
         return entry
 
     def _do(self, crew: Crew, entries: Sequence[int], task: str) -> None:
-        """Have one round done, and tell of it."""
+        """Do one round, and report it."""
         self._ledger.take_up(entries)
         expected = {entry: self._expected(entry) for entry in entries}
         self._observer.start(task, sum(expected.values()))
@@ -278,9 +277,9 @@ class Progress:
         return len(sweeps_of(self._configs[entry], asked))
 
     def _tried(self, entry: int, trial: Trial) -> TrialResult:
-        """Return what came of a trial, by its own sweeps alone: later rounds may stand already.
+        """Return the result of a trial, up to its own sweeps: later rounds may be recorded already.
 
-        Degenerate points have no score: nothing goes on, is proposed or is pruned by them.
+        Degenerate points have no score: no proposal and no pruning depends on them.
         """
         score = self._plan.score
         return TrialResult(

@@ -1,4 +1,4 @@
-"""One worker at one ledger: claims a training, scores it point by point, and ends it."""
+"""Claims trainings from a ledger, scores them point by point, and records how they end."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ _BEAT = LEASE / 12
 
 @dataclass(frozen=True)
 class Worker:
-    """One worker.
+    """Trains what it can claim from a ledger.
 
     Parameters
     ----------
@@ -29,10 +29,10 @@ class Worker:
     ledger : Ledger
     engine : Engine
     deadline : Deadline
-        A training that would not reach its next point by then is not begun, or is cut at its last
+        A training that would not reach its next point in time is not begun, or ends at its last
         one, and counts as skipped.
     heard : callable
-        Is called with the configuration's number after each point and at each end.
+        Called with the configuration's number after each point and at each end.
     """
 
     name: str
@@ -43,14 +43,14 @@ class Worker:
     heard: Callable[[int], None] = lambda _: None
 
     def work(self, among: Sequence[int] | None = None) -> None:
-        """Train whatever can be claimed, until nothing can."""
+        """Train until nothing is left to claim, or no time."""
         try:
             with _Heart(self.ledger, self.name):
                 while not self.deadline.is_over:
                     number = self.ledger.claim(self.name, among)
                     if number is None:
                         return
-                    with suppress(LeaseLost):  # somebody else has it, and will end it
+                    with suppress(LeaseLost):  # another worker has it, and will end it
                         self._train(number)
         finally:
             self.ledger.give_back(self.name)
@@ -68,7 +68,7 @@ class Worker:
         self.heard(number)
 
     def _scored(self, number: int, began: float) -> str:
-        """Score what is still to be scored of a training; return how it ended."""
+        """Score the missing points of a training; return how it ended."""
         settings, until, thresholds = self.ledger.task(number)
         curve = _Curve(self.plan, self.ledger.points(number), thresholds)
         if state := curve.verdict():
@@ -113,7 +113,7 @@ class Worker:
 
 
 class _Curve:
-    """The points of one training so far, and what follows from them."""
+    """Holds the points of one training so far, and decides when it ends early."""
 
     def __init__(
         self, plan: Plan, points: Mapping[int, Mapping[str, float]], thresholds: Mapping[int, float]
@@ -122,7 +122,7 @@ class _Curve:
         self.points = dict(points)
 
     def add(self, sweep: int, figures: Mapping[str, float]) -> list[str]:
-        """Add a point; return the prefixes of the judges to whom it is the best one."""
+        """Add a point; return the prefixes of the judges for which it is the best one."""
         scores = {prefix: judge.score for prefix, judge in self._plan.judges.items()}
         best = [
             prefix
@@ -136,9 +136,9 @@ class _Curve:
         return best
 
     def verdict(self) -> str | None:
-        """Return why the training is to end before its last sweep, if it is.
+        """Return why the training ends before its last sweep; None: it goes on.
 
-        It depends on the points alone, so that it is the same after a kill, and for any number of
+        It depends on the points alone, so it is the same after a kill and for any number of
         workers.
         """
         score = self._plan.score
@@ -157,7 +157,7 @@ class _Curve:
 
 
 class _Heart:
-    """Keeps a worker's lease while it works."""
+    """Sends the heartbeats of a worker."""
 
     def __init__(self, ledger: Ledger, worker: str) -> None:
         self._ledger, self._worker = ledger, worker

@@ -1,4 +1,4 @@
-"""What a search found: typed rows, a table of them on the way out, and what is to be said of it."""
+"""The result of a search: typed rows, their table, and a summary in words."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -90,7 +90,7 @@ class LeaderboardRow:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found, as one judge sees it.
+    """The result of a search, by one judge.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ class SearchResult:
 
     @property
     def choice(self) -> str:
-        """Which runs tie, which of them is proposed, and how far the best score can be believed."""
+        """Which runs tie, which of them is proposed, and how far to trust the best score."""
         if self.is_degenerate:
             return _said_of_all([row.family for row in self.rows if row.is_candidate])
         told = " ".join([self._told_of_ties, *self._told_of_the_rest])
@@ -272,7 +272,7 @@ def leaderboard_table(rows: Sequence[LeaderboardRow], interval: Sequence[str]) -
 
 
 def _said_of_all(families: Sequence[str]) -> str:
-    """Return what is to be said where all runs that may be chosen, of these, are degenerate."""
+    """Return the summary if all runs that may be chosen, of these families, are degenerate."""
     each = "The only run is" if len(families) == 1 else f"All {len(families):,} runs are"
     advice = dict.fromkeys(family_named(name).advice for name in families)
     return (
