@@ -361,7 +361,7 @@ def test_a_budget_cuts_candidates_as_baselines_and_says_so(
     # Of 40 seconds a quarter is theirs: three of item-knn, and nothing of EASE. The trainings leave
     # enough of them for the fourth after all.
     pace = Pace({}, {"ease": 1000.0, "item-knn": 3.0})
-    known = TimeForecast(60.0, 4, 40.0, 0.0, pace)
+    known = TimeForecast(60.0, 4, 40.0, pace)
     monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: known)
     heard, lineup = Hearing(), lineup_for(["als", "item-knn", "ease"], None, split.train)
     asked: dict[str, Any] = {
@@ -392,7 +392,7 @@ def test_a_budget_cuts_candidates_as_baselines_and_says_so(
 def test_candidates_alone_have_all_of_the_time(
     split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = TimeForecast(60.0, 0, 40.0, 0.0, Pace({}, {"ease": 15.0, "item-knn": 900.0}))
+    known = TimeForecast(60.0, 0, 40.0, Pace({}, {"ease": 15.0, "item-knn": 900.0}))
     monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: known)
     candidates = [*lineup_for(["ease"], None, split.train).candidates, GRID[0]]
     asked: dict[str, Any] = {

@@ -20,18 +20,9 @@ _RUN, _POINT, _SCORE, _BYTE = 0.04, 0.015, 3e-6, 20.0 / 2**30
 def seconds_afterwards(
     figure: float, *, runs: int, points: int, scores: int, model: float = 0.0
 ) -> float:
-    """Return about how long all but the two last fits takes.
+    """Return the seconds of all but the two last fits, if a small figure takes `figure` seconds.
 
-    Parameters
-    ----------
-    figure : float
-        Seconds of a small figure.
-    runs, points : int
-        How many there may be at the end.
-    scores : int
-        Test users times items.
-    model : float
-        Bytes of the largest model that may be chosen.
+    There may be so many runs, drawn points, scores of test users, and bytes of the model.
     """
     return figure * (_ALWAYS + _RUN * runs + _POINT * points + _SCORE * scores + _BYTE * model)
 

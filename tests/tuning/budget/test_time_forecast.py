@@ -1,5 +1,6 @@
 """What a search is said to take, and what still fits into its time; by clocks of our own."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ def test_a_forecast_adds_up_what_was_measured(plan: Plan, monkeypatch: pytest.Mo
     assert found.seconds == pytest.approx(6 + 6 * (1 + 8 + 3))
     assert found.trainings == 6
     assert str(found) == (
-        "The search will take about 78 seconds: 6 trainings, with 6 seconds for the lines to beat."
+        "The search will take about 78 seconds: 6 trainings, with 6 seconds for other models."
     )
     monkeypatch.setattr(
         "alsolike.tuning.budget.speed_estimate.LocalEngine", lambda _: LocalEngine(1)
@@ -279,7 +280,7 @@ def test_what_stands_in_the_ledger_is_not_forecast(split: Split, tmp_path: Path)
 def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
     split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = TimeForecast(60.0, 2, 40.0, 0.0, Pace({}, {"ease": 1000.0}))
+    found = TimeForecast(60.0, 2, 40.0, Pace({}, {"ease": 1000.0}))
     monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: found)
     heard, lines = Heard(), lineup_for(None, ["ease"], split.train).baselines
     result = search(
@@ -308,7 +309,9 @@ def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
     )
     assert result.skipped == 2
     assert "popularity" in result.leaderboard["model"].tolist()
-    assert any(one.startswith("The budget leaves 40 seconds of that") for one in heard.warnings)
+    # 40 seconds, or fewer on a machine that takes its time to make ready.
+    leaves = r"The budget leaves (3\d|40) seconds of that: enough for about 0 of 2 trainings\."
+    assert any(re.fullmatch(leaves, one) for one in heard.warnings)
 
 
 def test_where_there_is_time_for_nothing_one_training_is_begun(split: Split) -> None:
@@ -339,7 +342,7 @@ def test_two_fits_of_the_longest_training_that_may_be_begun_are_kept_free(
     split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pace = Pace({"als": {2: (1.0, 1.0, 1.0), 8: (2.0, 2.0, 1.0)}}, {"ease": 20.0, "item-knn": 1.0})
-    found = TimeForecast(60.0, 2, 0.0, 0.0, pace)
+    found = TimeForecast(60.0, 2, 0.0, pace)
     monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: found)
     fits: list[float] = []
 

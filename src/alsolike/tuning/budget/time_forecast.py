@@ -23,36 +23,28 @@ class TimeForecast:
         Of the strategy.
     lines : float
         Seconds of the other trainings among them: baselines, and candidates of other families.
-    measured : float
-        Seconds that measuring took.
     pace : Pace
         What was measured.
-    what : str
-        What the other trainings are called.
     """
 
     seconds: float
     trainings: int
     lines: float
-    measured: float
     pace: Pace
-    what: str = "the lines to beat"
 
     def __str__(self) -> str:
         told = f"The search will take {about(self.seconds)}"
         if not self.trainings:
             return f"{told}."
-        lines = f", with {in_words(self.lines)} for {self.what}" if self.lines else ""
+        lines = f", with {in_words(self.lines)} for other models" if self.lines else ""
         return f"{told}: {self.trainings:,} trainings{lines}."
 
 
 def forecast_time(
     plan: Plan,
     trials: Sequence[Trial],
-    lines: Sequence[Config],
+    others: Sequence[Config],
     shape: Shape,
-    *,
-    candidates: Sequence[Config] = (),
     clock: Clock = time.perf_counter,
 ) -> TimeForecast:
     """Forecast how long a search will take on this machine as it is now.
@@ -61,37 +53,25 @@ def forecast_time(
     ----------
     plan : Plan
     trials : sequence of Trial
-    lines : sequence of Config
-        Baselines.
+    others : sequence of Config
+        Baselines, and candidates of other families than the trials'.
     shape : Shape
         How many trainings the search does at once, on how many threads each.
-    candidates : sequence of Config
-        Of other families than the trials'.
     clock : callable
         Returns seconds.
     """
-    began, others = clock(), [*lines, *candidates]
     pace = measured_pace(plan, [*others, *(one.config for one in trials)], shape, clock)
-    of_lines, of_trials = (
-        _together([pace.whole(config, sweeps) for config, sweeps in asked], shape.beside)
-        for asked in (
-            [(one, plan.sweeps) for one in others],
-            [(one.config, [s for s in plan.sweeps if s <= one.sweeps]) for one in trials],
-        )
+    of_lines = _together([pace.whole(one, plan.sweeps) for one in others], shape)
+    of_trials = _together(
+        [pace.whole(one.config, [s for s in plan.sweeps if s <= one.sweeps]) for one in trials],
+        shape,
     )
-    return TimeForecast(
-        of_lines + of_trials,
-        len(trials),
-        of_lines,
-        clock() - began,
-        pace,
-        "other models" if candidates else "the lines to beat",
-    )
+    return TimeForecast(of_lines + of_trials, len(trials), of_lines, pace)
 
 
-def _together(seconds: Sequence[float], beside: int) -> float:
-    """Return the seconds of trainings of which so many go on at once."""
-    return max(sum(seconds) / beside, max(seconds, default=0.0))
+def _together(seconds: Sequence[float], shape: Shape) -> float:
+    """Return the seconds of trainings that run as many at once as `shape` says."""
+    return max(sum(seconds) / shape.beside, max(seconds, default=0.0))
 
 
 def about(seconds: float) -> str:

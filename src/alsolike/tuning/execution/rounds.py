@@ -1,5 +1,6 @@
 """Runs a search: forecasts its time, then does round after round while time is left."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -70,17 +71,18 @@ class Progress:
         ended = {row["settings"] for row in rows if row["state"] in _AT_REST}
         trials = self._strategy.expected(self._plan.sweeps)
         left = [one for one in trials if _name(one.config) not in ended]
-        lines, candidates = (
+        baselines, candidates = (
             [one for one in some if _name(one) not in ended]
             for some in (self._tasks.baselines, self._tasks.candidates)
         )
-        everything = [*lines, *candidates, *(one.config for one in left)]
+        others = [*baselines, *candidates]
+        everything = [*others, *(one.config for one in left)]
         if not everything or self._deadline.is_over:
             return
         train = self._plan.split.train
         self._observer.start("making ready")
         crew.make_ready(kinds_of(everything, train))
-        found = forecast_time(self._plan, left, lines, crew.shape, candidates=candidates)
+        found = forecast_time(self._plan, left, others, crew.shape)
         self._observer.finish()
         if budget.forecast:
             self._observer.tell(found)
@@ -105,10 +107,9 @@ class Progress:
         most = (_FOR_LINES if left else 1.0) * self._deadline.left
         # Nothing is kept free for fitting what will not be begun.
         dear = [one for one in candidates if self._needed(one) > most]
-        may_win = [Trial(one, self._plan.sweeps[-1]) for one in candidates if one not in dear]
-        fits = [
-            found.pace.until(one.config, sweep=one.sweeps, points=0) for one in (*left, *may_win)
-        ]
+        may_win = [*(one.config for one in left), *(c for c in candidates if c not in dear)]
+        last = self._plan.sweeps[-1]
+        fits = [found.pace.until(one, sweep=last, points=0) for one in may_win]
         after = budget.afterwards(max(fits, default=0.0))
         self._deadline = Deadline(until - after, found.pace)
         lines = max(found.lines - self._needed(*dear), 0.0)
@@ -171,14 +172,14 @@ class Progress:
         It is the one with the nearest point. What was not measured is left out.
         """
         pace, first = self._deadline.pace, self._plan.sweeps[0]
-        own = {e: one for e, one in self._configs.items() if self._roles[e] != "baseline"}
-        if any(self._ledger.points(entry) for entry in own):
+        needed = {
+            entry: pace.until(config, sweep=first, points=1)
+            for entry, config in self._configs.items()
+            if self._roles[entry] != "baseline"
+        }
+        if any(map(self._ledger.points, needed)) or not any(needed.values()):
             return
-        needed = {e: pace.until(config, sweep=first, points=1) for e, config in own.items()}
-        needed = {entry: seconds for entry, seconds in needed.items() if seconds}
-        if not needed:
-            return
-        nearest = min(needed, key=needed.__getitem__)
+        nearest = min(filter(needed.get, needed), key=needed.__getitem__)
         self._cut = [entry for entry in self._cut if entry != nearest]
         self._deadline = Deadline(self._deadline.clock() + _PATIENT * needed[nearest], pace)
         self._do(crew, [nearest], "one training")
@@ -208,14 +209,14 @@ class Progress:
 
     def _families(self, cut: Sequence[int], entries: Sequence[int]) -> list[str]:
         """Return the names of families, with counts if only some configurations are cut."""
-        found = []
-        for name in dict.fromkeys(family_of(self._configs[entry]).name for entry in cut):
-            some, whole = (
-                sum(family_of(self._configs[entry]).name == name for entry in each)
-                for each in (cut, entries)
-            )
-            found.append(name if some == whole else f"{name} ({some} of {whole})")
-        return found
+        some, whole = (
+            Counter(family_of(self._configs[entry]).name for entry in each)
+            for each in (cut, entries)
+        )
+        return [
+            name if count == whole[name] else f"{name} ({count} of {whole[name]})"
+            for name, count in some.items()
+        ]
 
     def result(self) -> SearchResult:
         """Rank the recorded runs, once for each judge."""
