@@ -277,7 +277,7 @@ def test_pictures_are_loaded_from_their_hosts_when_asked_for_and_from_no_other(
 ) -> None:
     shutil.copytree(data / "undisturbed", tmp_path / "out")  # the search need not be done again
     said = alsolike_says(*words(data, tmp_path / "out", "--remote-images"))
-    assert f"{RUNS} of {RUNS} runs stand in" in said
+    assert f"{RUNS} of {RUNS} runs are in" in said
     report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     [policy] = re.findall(r'Content-Security-Policy" content="([^"]*)"', report)
     [sources] = re.findall(r"img-src ([^;]*)", policy)
