@@ -110,7 +110,7 @@ class ALSModel(FactorModel):
         DataError
             The users or the items are others.
         """
-        from alsolike.models import folding  # noqa: PLC0415 - brings the compiler
+        from alsolike.models.als.train import fold_in  # noqa: PLC0415 - brings the compiler
 
         expect_same_ids(self, interactions)
         rows = np.arange(len(self.users))
@@ -118,8 +118,7 @@ class ALSModel(FactorModel):
             differs = (self.history.user_items != interactions.user_items).tocsr()
             rows = np.flatnonzero(np.diff(differs.indptr))
         user_factors = self.user_factors.copy()
-        new = interactions.user_items[rows]
-        user_factors[rows] = folding.users(self, new, engine or LocalEngine())
+        user_factors[rows] = fold_in(self, interactions.user_items[rows], engine=engine)
         user_factors.flags.writeable = False
         return replace(self, user_factors=user_factors, history=interactions)
 
@@ -140,8 +139,8 @@ class ALSModel(FactorModel):
         DataError
             A user is not in the model.
         """
-        from alsolike.models import folding  # noqa: PLC0415 - brings the compiler
         from alsolike.models.als.gramian_basis import eigenbasis, gramian, turned  # noqa: PLC0415
+        from alsolike.models.als.train import fold_in_items  # noqa: PLC0415 - brings the compiler
 
         engine = engine or LocalEngine()
         nothing = Interactions(
@@ -158,7 +157,7 @@ class ALSModel(FactorModel):
         factors = np.zeros((joined.n_items, self.factors), dtype=np.float32)
         counts = np.zeros(joined.n_items, dtype=np.int64)
         factors[own], counts[own] = self.item_factors, self.item_counts
-        factors[new] = folding.items(self, item_users, engine)
+        factors[new] = fold_in_items(self, item_users, engine=engine)
         counts[new] = likers.like_counts
         values, basis = eigenbasis(gramian(factors, engine), engine)
         return replace(
@@ -174,9 +173,9 @@ class ALSModel(FactorModel):
 
     def loss(self, *, engine: Engine | None = None) -> float:
         """Return the exact objective on the history, see `alsolike.models.als.train.loss`."""
-        from alsolike.models import folding  # noqa: PLC0415 - brings the compiler
+        from alsolike.models.als.train import loss  # noqa: PLC0415 - brings the compiler
 
-        return folding.loss(self, None, engine or LocalEngine())
+        return loss(self, engine=engine)
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
         """Return what likes add to the scores of items (Hu, Koren, Volinsky 2008, section 5).

@@ -2,23 +2,22 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_interactions
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.validation import expect_interactions, said
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.pieces import pieces
 from alsolike.errors import DataError, SettingError
-from alsolike.models import folding
 from alsolike.models.als.config import ALSConfig, expect_config
-from alsolike.models.als.config_parts import Schedule
+from alsolike.models.als.config_parts import Objective, Schedule, Solver
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, one_after_the_other, turned
-from alsolike.models.als.half_sweep import Side, solve_side
+from alsolike.models.als.half_sweep import Side, solve_side, total_loss
 from alsolike.models.als.model import ALSModel, expect_als
 from alsolike.models.als.momentum import Momentum
 from alsolike.progress import SILENT, Observer
@@ -128,7 +127,14 @@ def fold_in(model: ALSModel, user_items: Any, *, engine: Engine | None = None) -
     float32, (n, factors)
         For a user of the training data of an exact fit: the stored factors, byte for byte.
     """
-    return folding.users(expect_als(model, "fold in users"), user_items, engine or LocalEngine())
+    expect_als(model, "fold in users")
+    engine = engine or LocalEngine()
+    objective = model.config.objective
+    side = _new_side(user_items, objective, "user", model)
+    factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
+    items, values = model.item_factors, model.eigenvalues
+    solve_side(side, items, values, factors, objective, Solver(), engine)
+    return factors
 
 
 @with_example("al.fold_in_items(model, item_users)")
@@ -146,7 +152,15 @@ def fold_in_items(model: ALSModel, item_users: Any, *, engine: Engine | None = N
     float32, (n, factors)
         In the basis of the stored item factors.
     """
-    return folding.items(expect_als(model, "fold in items"), item_users, engine or LocalEngine())
+    expect_als(model, "fold in items")
+    engine = engine or LocalEngine()
+    objective = model.config.objective
+    side = _new_side(item_users, objective, "item", model)
+    values, basis = eigenbasis(gramian(model.user_factors, engine), engine)
+    factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
+    users = turned(model.user_factors, basis, engine)
+    solve_side(side, users, values, factors, objective, Solver(), engine)
+    return turned(factors, basis.T, engine)
 
 
 @with_example("al.loss(model)")
@@ -159,7 +173,19 @@ def loss(
     eq. 3). The sum over unobserved cells comes from the Gramians, so the cost is
     O((users + items) f^2 + interactions f).
     """
-    return folding.loss(expect_als(model, "take its loss"), train, engine or LocalEngine())
+    expect_als(model, "take its loss")
+    data = model.history if train is None else train
+    if data is None:
+        raise SettingError("This model holds no training interactions: pass `train`.")
+    expect_interactions(data, "train")
+    if data.users != model.users or data.items != model.items:
+        raise DataError("The interactions and the model must have the same users and items.")
+    engine = engine or LocalEngine()
+    objective = model.config.objective
+    user_side = Side.of(data.user_items, objective, "user", data.users)
+    item_side = Side.of(data.item_users, objective, "item", data.items)
+    users, items = model.user_factors, model.item_factors
+    return total_loss(user_side, item_side, users, items, objective, engine)
 
 
 class _Training:
@@ -271,6 +297,28 @@ def _carried_over(train: Interactions, factors: int, start: ALSModel, engine: En
             start, sp.csr_array(cells, shape=(int(rows.sum()), len(start.items))), engine=engine
         )
     return users
+
+
+def _new_side(
+    matrix: Any, objective: Objective, side: Literal["user", "item"], model: ALSModel
+) -> Side:
+    columns = model.items if side == "user" else model.users
+    if isinstance(matrix, Interactions):
+        if side == "item":
+            raise DataError(
+                "A SciPy matrix of items x users expected, not Interactions. Give their item_users."
+            )
+        if matrix.items != model.items:
+            raise DataError("The interactions must have the items of the model.")
+        return Side.of(matrix.user_items, objective, side, matrix.users)
+    if not (sp.issparse(matrix) or isinstance(matrix, np.ndarray)) or matrix.ndim != 2:
+        raise DataError(f"A SciPy matrix of rows x {columns.kind}s expected, not {said(matrix)}.")
+    if matrix.shape[1] != len(columns):
+        raise DataError(
+            f"The matrix has {matrix.shape[1]:,} columns; the model has {len(columns):,} "
+            f"{columns.kind}s. Is it the wrong way round?"
+        )
+    return Side.of(canonical(matrix), objective, side, None)
 
 
 def _refuse_empty(train: Any) -> None:
