@@ -25,7 +25,7 @@ from alsolike.tuning.budget.budget import Budget
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.strategies.strategies import strategy_of
+from alsolike.tuning.strategies.by_name import strategy_of
 
 BASE = al.ALSConfig(regularization_count="observed")
 SPACE = {

@@ -29,7 +29,9 @@ from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.presets import ARTICLE
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.strategies.strategies import Halving, Listed, Strategy, evenly
+from alsolike.tuning.strategies.base import Strategy, evenly
+from alsolike.tuning.strategies.grid import FixedList
+from alsolike.tuning.strategies.successive import Halving
 
 TIME, BELOW = 0.2, 0.02  # of the grid's time, and of its best score
 SCORE = f"{ARTICLE.metric}@{ARTICLE.k}"
@@ -134,7 +136,7 @@ def main() -> int:
     # Compiled kernels are not what is compared.
     al.fit(split.train, ARTICLE.configs()[0])
     halving = run(split, Halving(configs), asked)
-    grid = run(split, Listed(configs), asked)
+    grid = run(split, FixedList(configs), asked)
     rows = [told("grid", grid, split), told("halving", halving, split)]
     print(table(rows))
     share = halving.seconds / grid.seconds

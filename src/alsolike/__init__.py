@@ -6,6 +6,8 @@ The names below are the public door. Each is imported when it is first used, so 
 
 from __future__ import annotations
 
+from alsolike._version import __version__ as __version__
+
 TYPE_CHECKING = False  # in place of that of typing, which takes longer to load than all else here
 
 if TYPE_CHECKING:
@@ -45,8 +47,6 @@ if TYPE_CHECKING:
     from alsolike.tuning.search import search
     from alsolike.tuning.strategies.search_space import Range, expand
     from alsolike.views.gallery import gallery
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ALSConfig",

@@ -16,22 +16,17 @@ from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.bundle import io as bundle
 from alsolike.progress import Observer
+from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.worker import _Curve
-from alsolike.tuning.leaderboard.ordering import rank_key
+from alsolike.tuning.leaderboard.runs import rank_key
 from alsolike.tuning.options import Searching
 from alsolike.tuning.search import search
 from alsolike.tuning.status import standing
 from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.base import Trial, TrialResult, pruning_thresholds
+from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import expand
-from alsolike.tuning.strategies.strategies import (
-    Doubling,
-    Halving,
-    Trial,
-    Tried,
-    bars_of,
-    strategy_of,
-)
-from alsolike.tuning.trial_plan import Plan
+from alsolike.tuning.strategies.successive import FactorDoubling, Halving
 
 DEAD = 1e20
 
@@ -166,10 +161,12 @@ def test_no_way_to_search_goes_on_with_it(split, by):
 
 def test_what_has_no_score_goes_nowhere():
     configs = [replace(BASE, regularization=value, factors=f) for value in (1, 2) for f in (2, 4)]
-    none, some = (Tried(Trial(configs[at], 2), scores) for at, scores in ((0, {}), (1, {2: 0.1})))
-    assert bars_of([[none, some]]) == {2: 0.1}
+    none, some = (
+        TrialResult(Trial(configs[at], 2), scores) for at, scores in ((0, {}), (1, {2: 0.1}))
+    )
+    assert pruning_thresholds([[none, some]]) == {2: 0.1}
     assert Halving(configs, factor=2).propose([[none, none]], [2, 8]) == []
-    assert Doubling(configs, factor=2).propose([[none, none]], [2, 8]) == []
+    assert FactorDoubling(configs, factor=2).propose([[none, none]], [2, 8]) == []
 
 
 def test_patience_bars_and_the_best_point_know_it(split):

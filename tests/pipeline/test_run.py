@@ -227,7 +227,7 @@ def test_a_search_broken_off_goes_on_and_does_nothing_twice(tmp_path: Path) -> N
         found_by(asked, Impatient())
     listener = Listener()
     found = found_by(asked, listener)
-    assert any("1 of 2 runs stand" in str(finding) for finding in listener.told)
+    assert any("1 of 2 runs are in" in str(finding) for finding in listener.told)
     whole = job(tmp_path / "whole")
     other = found_by(whole)
     assert list(found.leaderboard.rows()) == list(other.leaderboard.rows())

@@ -284,7 +284,7 @@ def test_hints_are_quick_and_silent_where_nothing_is_near():
 def test_what_is_not_installed_is_named_with_a_command_that_installs_it() -> None:
     """Of packages that exist: alsolike itself may be a clone that no index knows."""
     extras = tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]
-    tpe = "from alsolike.tuning.strategies.strategies import strategy_of\n"
+    tpe = "from alsolike.tuning.strategies.by_name import strategy_of\n"
     tpe += "strategy_of('tpe', {'factors': [2]}, None, trials=1)"
     serve = "from alsolike.cli.group import main; main(['serve', 'none'])"
     for extra, lacking, code in (

@@ -32,15 +32,10 @@ from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.search import search
 from alsolike.tuning.status import standing
 from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.base import Trial, TrialResult, pruning_thresholds
+from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import Range, draw, expand
-from alsolike.tuning.strategies.strategies import (
-    Doubling,
-    Halving,
-    Trial,
-    Tried,
-    bars_of,
-    strategy_of,
-)
+from alsolike.tuning.strategies.successive import FactorDoubling, Halving
 
 GRID = expand({"neighbours": [5, 20, 40]}, ItemKNNConfig())
 ALS = expand({"factors": [2, 4], "alpha": [1.0, 9.0]}, al.ALSConfig(seed=3))
@@ -142,7 +137,7 @@ def test_other_ways_to_search_item_knn(split: Split, way: str) -> None:
 
 def test_what_a_space_or_a_strategy_cannot_do_is_said() -> None:
     with pytest.raises(SettingError, match=r"few factors to many, and item-knn has none\."):
-        Doubling(GRID)
+        FactorDoubling(GRID)
     with pytest.raises(SettingError, match=r"Unknown setting 'factors'\. .*neighbours"):
         expand({"factors": [1]}, ItemKNNConfig())
     with pytest.raises(SettingError, match="Unknown setting 'alpha'"):
@@ -354,8 +349,10 @@ def test_a_family_with_sweeps_of_its_own(
 
 
 def test_what_has_one_point_prunes_nothing() -> None:
-    rounds = [[Tried(Trial(GRID[0], 1), {1: 0.9}), Tried(Trial(ALS[0], 2), {1: 0.1, 2: 0.2})]]
-    assert bars_of(rounds) == {1: 0.1, 2: 0.2}
+    rounds = [
+        [TrialResult(Trial(GRID[0], 1), {1: 0.9}), TrialResult(Trial(ALS[0], 2), {1: 0.1, 2: 0.2})]
+    ]
+    assert pruning_thresholds(rounds) == {1: 0.1, 2: 0.2}
 
 
 def test_a_budget_cuts_candidates_as_baselines_and_says_so(
@@ -364,7 +361,7 @@ def test_a_budget_cuts_candidates_as_baselines_and_says_so(
     # Of 40 seconds a quarter is theirs: three of item-knn, and nothing of EASE. The trainings leave
     # enough of them for the fourth after all.
     pace = Pace({}, {"ease": 1000.0, "item-knn": 3.0})
-    known = TimeForecast(60.0, 4, 40.0, 0.0, pace)
+    known = TimeForecast(60.0, 4, 40.0, pace)
     monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: known)
     heard, lineup = Hearing(), lineup_for(["als", "item-knn", "ease"], None, split.train)
     asked: dict[str, Any] = {
@@ -395,7 +392,7 @@ def test_a_budget_cuts_candidates_as_baselines_and_says_so(
 def test_candidates_alone_have_all_of_the_time(
     split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = TimeForecast(60.0, 0, 40.0, 0.0, Pace({}, {"ease": 15.0, "item-knn": 900.0}))
+    known = TimeForecast(60.0, 0, 40.0, Pace({}, {"ease": 15.0, "item-knn": 900.0}))
     monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: known)
     candidates = [*lineup_for(["ease"], None, split.train).candidates, GRID[0]]
     asked: dict[str, Any] = {

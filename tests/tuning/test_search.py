@@ -28,6 +28,7 @@ from alsolike.tables import Table
 from alsolike.testing import tiny_likes
 from alsolike.tuning import candidates
 from alsolike.tuning.candidate_families import lineup_for
+from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.progress import FinishedRun
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.leaderboard.ranking import ranked
@@ -35,9 +36,8 @@ from alsolike.tuning.leaderboard.runs import Run, runs_of
 from alsolike.tuning.presets import ARTICLE, PRESETS, preset_for, quick_for
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import expand
-from alsolike.tuning.strategies.strategies import strategy_of
-from alsolike.tuning.trial_plan import Plan
 
 BASE = ALSConfig(factors=4, seed=3)
 SPACE = {"factors": [2, 4], "alpha": [1.0, 20.0]}
@@ -412,7 +412,7 @@ def test_what_stands_is_not_trained_again(
         )
     assert len(trained) == 1
     assert observer.total == observer.steps == 12
-    assert observer.told[0] == f"3 of 4 runs stand in {path} already."
+    assert observer.told[0] == f"3 of 4 runs are in {path} already."
     assert plain(found.curves) == plain(result.curves)
     assert plain(found.leaderboard) == plain(result.leaderboard)
 

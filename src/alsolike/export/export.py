@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-import alsolike
+from alsolike._version import __version__
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, SettingError
@@ -200,7 +200,7 @@ def export(
         notes = fallback_notes(loaded, everybody, without_likes)
     about = {
         "model": version, "name": loaded.name, "k": length, "min_count": min_count,
-        "made_with": f"alsolike {alsolike.__version__}",
+        "made_with": f"alsolike {__version__}",
     }  # fmt: skip
     stock = Stock(loaded, about, tuple(kinds))
     builders = _builders(stock, wanted)

@@ -23,8 +23,8 @@ from alsolike.suggestions import with_hints
 from alsolike.tuning.candidate_families import Lineup
 from alsolike.tuning.options import Searching
 from alsolike.tuning.presets import Preset, preset_for
+from alsolike.tuning.strategies.base import Strategy
 from alsolike.tuning.strategies.search_space import Space
-from alsolike.tuning.strategies.strategies import Strategy
 
 _SET_ELSEWHERE = {
     "seed": "One seed is for all that is drawn: give it to the run itself (--seed).",

@@ -19,7 +19,7 @@ from alsolike.pipeline.job import Job, ResolvedJob, resolve
 from alsolike.pipeline.outcome import Outcome
 from alsolike.pipeline.outputs import publish
 from alsolike.pipeline.remarks import Choice
-from alsolike.pipeline.time_reserve import Afterwards, seconds_of_a_figure
+from alsolike.pipeline.time_reserve import seconds_afterwards, seconds_of_a_figure
 from alsolike.pipeline.withheld import withhold
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.batch import nothing_similar, recommend, similar
@@ -32,7 +32,7 @@ from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.presets import Preset
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.strategies.strategies import Strategy, Trial
+from alsolike.tuning.strategies.base import Strategy, Trial
 
 _SHELF = 10
 
@@ -189,20 +189,25 @@ def search_settings(
     """
     job, preset, lineup, how = asked.job, prepared.preset, prepared.lineup, asked.job.search
     runs = len(prepared.may_be_chosen)
-    after = Afterwards(
-        figure,
-        runs=runs,
-        points=len(prepared.expected) * len(preset.sweeps),
-        scores=len(prepared.split.test_users) * prepared.kept.n_items,
-        threads=asked.engine.threads,
-        model=largest(prepared.split.train, prepared.may_be_chosen),
-    )
+    after, fits = 1.0 + 0.01 * runs, 0.0  # of a ranking alone
+    if figure is not None:
+        after = seconds_afterwards(
+            figure,
+            runs=runs,
+            points=len(prepared.expected) * len(preset.sweeps),
+            scores=len(prepared.split.test_users) * prepared.kept.n_items,
+            model=largest(prepared.split.train, prepared.may_be_chosen),
+        )
+        # The chosen settings are fitted twice. Threads never gain all that their number says.
+        fits = 2 / max(0.75 * asked.engine.threads, 1.0)
     with Ledger(asked.ledger) as ledger:
         return search(
             prepared.split,
             () if prepared.strategy is None else prepared.strategy,
             objective=[preset.ranking(job.seed), *preset.beside],
-            budget=Budget(seconds=how.left(), afterwards=after.seconds, forecast=True),
+            budget=Budget(
+                seconds=how.left(), afterwards=lambda fit: after + fits * fit, forecast=True
+            ),
             sweeps=preset.sweeps,
             candidates=lineup.candidates,
             baselines=lineup.baselines,

@@ -1,4 +1,4 @@
-"""Who stands on a leaderboard: what is searched, what else may be chosen, what is compared with."""
+"""Chooses the families of a search: those searched, other candidates, and baselines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _ALWAYS = "popularity"
 
 @dataclass(frozen=True)
 class Lineup:
-    """All that a search tries of each family.
+    """Everything that a search tries of each family.
 
     Parameters
     ----------
@@ -42,10 +42,10 @@ def lineup_for(
 ) -> Lineup:
     """Return what is tried of the families that are asked for.
 
-    What is tried unasked follows from the counts of users, items and likes alone:
+    What is tried by default follows from the counts of users, items and likes alone:
 
     ========== ======================== ==========================
-    family     tried unasked            with
+    family     tried by default         with
     ========== ======================== ==========================
     als        always                   the grid of a preset
     item-knn   always                   two cosines, two of BM25
@@ -125,7 +125,7 @@ def _named(what: str, given: Sequence[str] | None) -> list[Family] | None:
 
 
 def _settings(families: Sequence[Family], data: TrainingData, seed: int) -> tuple[Config, ...]:
-    """Return what is tried of families; raise DataError where one does not fit into memory."""
+    """Return what is tried of families; raise DataError if one does not fit into memory."""
     found: list[Config] = []
     for family in families:
         # ALS among those to be compared with has no settings but the default ones.

@@ -1,17 +1,47 @@
-"""What can stand on a leaderboard: settings of any family, and how each is trained and scored."""
+"""What a search asks of each training, and how one of any family is trained and scored."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
 from alsolike.evaluation.learning_curve import CurvePoint, learning_curve
+from alsolike.evaluation.objectives.base import Judge
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
-from alsolike.tuning.trial_plan import Plan
 
-# What a training of one go is said to have as sweeps.
+# The sweeps of a training that is scored at its end alone.
 ONE_GO = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Holds what all workers of a search need; it travels to other processes.
+
+    Parameters
+    ----------
+    split : Split
+    judges : mapping of str to Judge
+        By the prefix of their figures; the first one's prefix is empty.
+    sweeps : tuple of int
+        Where trainings are scored, as far as they go.
+    patience : int or None
+        Points without a better score after which a training is stopped.
+    seed : int
+        Of the resamples behind the intervals of models that have no seed of their own.
+    """
+
+    split: Split
+    judges: Mapping[str, Judge]
+    sweeps: tuple[int, ...]
+    patience: int | None = None
+    seed: int = 0
+
+    @property
+    def score(self) -> str:
+        """The figure by which trainings are stopped, pruned and ranked."""
+        return self.judges[""].score
 
 
 def is_scored_at_sweeps(config: Config) -> bool:

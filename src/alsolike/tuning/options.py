@@ -1,4 +1,4 @@
-"""How a run is asked to search: the way, how much of it, by whom, and what is taken in the end."""
+"""Options of a search within a run."""
 
 import re
 import time
@@ -12,8 +12,9 @@ from alsolike.models.settings import Config, check_whole
 from alsolike.suggestions import did_you_mean, with_hints
 from alsolike.tuning.candidate_families import Lineup, lineup_for
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
+from alsolike.tuning.strategies.base import Ending, Strategy
+from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import Space
-from alsolike.tuning.strategies.strategies import Ending, Strategy, strategy_of
 
 Choice = Literal["best", "cheapest"]
 
@@ -23,7 +24,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 @with_hints
 @dataclass(frozen=True, kw_only=True)
 class Searching:
-    """What is asked of a search, besides the data and the space.
+    """Options of a search, besides the data and the space.
 
     Parameters
     ----------
@@ -32,13 +33,13 @@ class Searching:
     trials : int or None
         Trainings to draw, where the search draws.
     start : sequence of mappings
-        Settings that are tried first.
+        Settings to try first.
     families : sequence of str or None
         The families of models that may be published, see
         `alsolike.tuning.candidate_families.lineup_for`. None: what fits the counts of users, items
         and likes.
     baselines : sequence of str or None
-        Those that are compared with and not published, see the same.
+        Families that are compared with and not published, see the same.
     patience : int or None
         Points without a better score after which a training is stopped.
     prune : bool
@@ -46,11 +47,11 @@ class Searching:
     workers : int
         Processes that train.
     budget : float or None
-        Seconds for all that is done, from `began` on.
+        Seconds for the whole run, from `began` on.
     choose : {"best", "cheapest"}
-        What is fitted in the end: the best run, or the cheapest of those that tie with it.
+        Which run is published: the best, or the cheapest of those that tie with it.
     began : float
-        In seconds of `time.monotonic`, which nobody sets; now where nothing is said.
+        In seconds of `time.monotonic`, which nobody can set; by default now.
 
     Raises
     ------
@@ -84,7 +85,7 @@ class Searching:
         return lineup_for(self.families, self.baselines, interactions, seed=seed)
 
     def strategy(self, space: Space, base: Config) -> Strategy:
-        """Return the way to search."""
+        """Return the search strategy."""
         start = [replace(base, **settings) for settings in self.start]
         return strategy_of(
             self.by,

@@ -1,4 +1,4 @@
-"""Whole searches by name: how to filter, how to split, what to try and who judges it."""
+"""Whole searches by name: how to filter, how to split, what to try and how to score it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,8 +14,8 @@ from alsolike.models.als.config import ALSConfig
 from alsolike.suggestions import did_you_mean
 from alsolike.tuning.strategies.search_space import expand
 
-# The share of values at either end that decides nothing: one odd row of a billionth must not set
-# the unit of all others, and a few likes given twice are likes all the same.
+# The share of values at either end that is ignored: one odd row of a billionth must not set the
+# unit of all others, and a few likes given twice are likes all the same.
 _ODD = 0.01
 
 

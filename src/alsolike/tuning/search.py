@@ -1,4 +1,4 @@
-"""A search: rounds of trainings from a strategy, each scored at chosen sweeps, each point once."""
+"""Searches settings: rounds of trainings from a strategy, scored at chosen sweeps."""
 
 import contextlib
 import time
@@ -18,16 +18,17 @@ from alsolike.models.settings import Config, check_whole, seed_of
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
 from alsolike.tuning.budget.budget import Budget, budget_of
+from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.executors import Crew, Processes, Threads
 from alsolike.tuning.execution.rounds import Progress, Tasks
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
-from alsolike.tuning.storage.differences import DATA
+from alsolike.tuning.storage.canonical import DATA
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.strategies.strategies import Listed, Strategy
-from alsolike.tuning.trial_plan import Plan
+from alsolike.tuning.strategies.base import Strategy
+from alsolike.tuning.strategies.grid import FixedList
 from alsolike.tuning.validation import judges_of, lines_for, may_rank, strategy_for, sweeps_for
 
-# Figures recorded with one of these are not continued with another.
+# A search is not continued with another version of one of these.
 _FIGURES_DEPEND_ON = ("alsolike", "numba", "numpy", "scipy")
 
 
@@ -49,27 +50,26 @@ def search(
     """Train each configuration once, score it at the chosen sweeps, and rank on validation.
 
     Configurations that differ in ``iterations`` alone are one training. A run is as good as its
-    best point; equal scores go to baselines, then to what keeps fewer bytes, then to the earlier
+    best point; equal scores go to baselines, then to models of fewer bytes, then to the earlier
     sweep, then to candidates before the strategy's trainings, in their order. With a ledger on
-    disk, the same call after a kill goes on where it was and ends with the same result, whatever
-    the number of workers. A configuration that the solver cannot answer is
-    recorded, reported, and left out of the ranking. A point that is degenerate is below all others,
-    and never chosen.
+    disk, the same call after a kill resumes the search and ends with the same result, for any
+    number of workers. A configuration that the solver cannot answer is recorded, reported, and left
+    out of the ranking. A degenerate point is below all others, and never chosen.
 
     Parameters
     ----------
     split : Split
     strategy : sequence of Config, or Strategy
-        All of a list, as from `expand`, of any family; or one of
-        `alsolike.tuning.strategies.strategies`, which also say when trainings are ended early. A
-        list may be empty where there are candidates.
+        All of a list, as from `expand`, of any family; or one of `alsolike.tuning.strategies`,
+        which also say when trainings are ended early. A list may be empty where there are
+        candidates.
     objective : str, Judge, sequence of these, or None
         What ranks, always on the validation part: a measure of lists such as ``"ndcg@10"``, or of
         shelves of similar items such as ``"shelf_hit_rate@10"``; or a `ListJudge` or `ShelfJudge`,
         which has further settings. Of several the first ranks; the others stand beside it in the
         result, from the same trainings. None: ``"precision@10"``.
     budget : Budget, float or None
-        How much time it may take, or its seconds; None: there is no end.
+        How much time it may take, or its seconds; None: no limit.
     sweeps : sequence of int or None
         Where each training is scored; the last ends it. None: the iterations that the
         configurations name.
@@ -84,7 +84,7 @@ def search(
     engine : Engine or None
         Where to compute; the result does not depend on it.
     observer : Observer
-        Hears a step for each point, is told a `FinishedRun` for each training, and is warned of
+        Receives a step for each point, a `FinishedRun` for each training, and a warning about
         users whom a judge cannot ask.
 
     Raises
@@ -144,14 +144,14 @@ def search(
         with crew:
             work = Progress(plan, book, tasks, observer)
             if spend.forecast or until is not None:
-                work.expect(crew, until, spend.afterwards, told=spend.forecast)
+                work.expect(crew, spend, until)
             work.go(crew)
         return work.result()
 
 
 def _drawn(strategy: Strategy) -> Strategy:
-    """Return a list in an order drawn by its seed, so that what there is time for is no corner."""
-    if not isinstance(strategy, Listed) or not strategy.configs:
+    """Return a list in an order drawn by its seed, so that a cut-short search covers the grid."""
+    if not isinstance(strategy, FixedList) or not strategy.configs:
         return strategy
     rng = np.random.default_rng(seed_of(strategy.configs[0]))
     order = rng.permutation(len(strategy.configs))
@@ -159,7 +159,7 @@ def _drawn(strategy: Strategy) -> Strategy:
 
 
 def _facts(plan: Plan, strategy: Strategy) -> dict[str, Any]:
-    """Return all that the figures depend on, apart from the configurations."""
+    """Return everything that the figures depend on, apart from the configurations."""
     split = plan.split
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     if split.given is not None:

@@ -1,4 +1,4 @@
-"""A search as it stands, seen from outside through its ledger, while it runs or after."""
+"""Reports the status of a search from its ledger, while it runs or after."""
 
 import json
 import time
@@ -12,9 +12,8 @@ from alsolike.evaluation.objectives.base import HONEST
 from alsolike.evaluation.objectives.kinds import judge_of
 from alsolike.models.registry import config_of, family_of
 from alsolike.tables import Table, wrapped
-from alsolike.tuning.budget.time_forecast import in_words
-from alsolike.tuning.leaderboard.ordering import DEAD, rank_key
-from alsolike.tuning.leaderboard.runs import Run, runs_of
+from alsolike.tuning.budget.time_forecast import about
+from alsolike.tuning.leaderboard.runs import DEAD, Run, rank_key, runs_of
 from alsolike.tuning.leaderboard.top_runs import leading
 from alsolike.tuning.storage.ledger import ENDED, LEASE, Ledger
 from alsolike.tuning.storage.worker_names import is_gone, is_here
@@ -24,7 +23,7 @@ _WHOLE = "--verbose or --to FILE"
 
 @dataclass(frozen=True)
 class Standing:
-    """What a ledger says of its search.
+    """The status of a search.
 
     Parameters
     ----------
@@ -33,10 +32,10 @@ class Standing:
     states : mapping of str to int
         Runs in each state.
     workers : int
-        Of those at work, the ones that are alive.
+        Those that are alive.
     left : float or None
-        Seconds that what was proposed so far will still take, by what has ended took; None where
-        nothing has ended or nothing is left.
+        Seconds that the trainings proposed so far will still take, by the time of those that
+        ended; None if none ended or none is left.
     leaderboard : Table
         Runs with a score, best first.
     """
@@ -48,7 +47,7 @@ class Standing:
     leaderboard: Table
 
     def brief(self, width: int) -> str:
-        """Return how it stands and the best of the leaderboard, at most `width` columns wide."""
+        """Return the status and the best of the leaderboard, at most `width` columns wide."""
         told = [wrapped(line, width, indent=2) for line in self._told()]
         if len(self.leaderboard):
             names = self.leaderboard.column_names
@@ -68,12 +67,12 @@ class Standing:
         if self.states.get("running"):
             told.append(f"Workers alive: {self.workers:,}.")
         if self.left is not None:
-            told.append(f"What is proposed will take about {in_words(self.left)} more.")
+            told.append(f"The remaining trainings will take {about(self.left)} more.")
         return told
 
 
 def standing(folder: Path) -> Standing:
-    """Read how the search in a run's folder stands.
+    """Return the status of the search in a run's folder.
 
     Parameters
     ----------
@@ -85,7 +84,7 @@ def standing(folder: Path) -> Standing:
     DataError
         There is no ledger.
     LedgerError
-        It cannot be read as one.
+        It is no valid ledger.
     """
     try:
         path = folder / "ledger.sqlite" if folder.is_dir() else folder
@@ -108,10 +107,10 @@ def standing(folder: Path) -> Standing:
 
 
 def _alive(ledger: Ledger) -> int:
-    """Count the workers that live. Of this machine that is certain, whatever its clock says.
+    """Count the live workers. On this machine that is certain, whatever its clock says.
 
-    A worker of another machine is taken to live for `LEASE` seconds after its heartbeat, and where
-    that lies in the future: then the clock there is ahead.
+    A worker of another machine counts as alive for `LEASE` seconds after its heartbeat, and if that
+    lies in the future: then the clock there is ahead.
     """
     now = time.time()
     return sum(
@@ -121,7 +120,7 @@ def _alive(ledger: Ledger) -> int:
 
 
 def _left(rows: Table, ledger: Ledger) -> float | None:
-    """Return the seconds that are left: by what a training of as many factors took."""
+    """Return the seconds left, by the time that trainings of as many factors took."""
     took: dict[tuple[str, int], list[float]] = {}
     waiting = []
     for row in rows.rows():

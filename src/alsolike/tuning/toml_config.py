@@ -1,4 +1,4 @@
-"""A search described in a TOML file.
+"""Reads a search from a TOML file.
 
 ::
 

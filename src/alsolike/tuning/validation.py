@@ -1,4 +1,4 @@
-"""What a search is asked for, checked: who may rank, what is tried, and where it is scored."""
+"""Validates the arguments of `search`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,15 +12,17 @@ from alsolike.evaluation.objectives.kinds import ListJudge, judge_named
 from alsolike.models.registry import family_of, is_config
 from alsolike.models.settings import Config
 from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps
+from alsolike.tuning.strategies.base import Strategy
+from alsolike.tuning.strategies.grid import FixedList
 from alsolike.tuning.strategies.search_space import distinct
-from alsolike.tuning.strategies.strategies import Doubling, Halving, Listed, Strategy
+from alsolike.tuning.strategies.successive import FactorDoubling, Halving
 
-# Trainings of a round where the rounds before decide what is pruned.
+# Trainings per round if earlier rounds decide what is pruned.
 _BETWEEN_PRUNINGS = 8
 
 
 def judges_of(objective: Judge | str | Sequence[Judge | str] | None) -> tuple[Judge, ...]:
-    """Return who judges; the first ranks, and further measures go by their names.
+    """Return the judges; the first ranks, and further measures go by their names.
 
     Raises
     ------
@@ -45,9 +47,9 @@ def judges_of(objective: Judge | str | Sequence[Judge | str] | None) -> tuple[Ju
 
 
 def may_rank(judge: Judge) -> Judge:
-    """Return the judge that is to rank, or raise SettingError where its ranking is no honest one.
+    """Return the judge that ranks, or raise SettingError if it would rank by test users.
 
-    One name for all of them is what others find it by in a ledger.
+    It has the same name in every ledger, by which others find it.
     """
     if judge.choose != "validation":
         raise SettingError(
@@ -67,22 +69,22 @@ def strategy_for(
 ) -> Strategy:
     """Return the strategy; of a list, all that differ in more than their iterations.
 
-    A list may be empty where there are other candidates, `beside`.
+    A list may be empty if there are other candidates, `beside`.
     """
     _refuse_others(configs)
-    strategy: Strategy = Listed(configs) if isinstance(configs, Sequence) else configs
-    if not isinstance(strategy, Listed | Halving | Doubling):
+    strategy: Strategy = FixedList(configs) if isinstance(configs, Sequence) else configs
+    if not isinstance(strategy, FixedList | Halving | FactorDoubling):
         return strategy
     if not (strategy.configs or beside):
         raise SettingError("A search needs at least one configuration; none was given.")
     strategy = replace(strategy, configs=_distinct(strategy.configs, last))
-    if strategy.prune and isinstance(strategy, Listed) and strategy.at_once is None:
+    if strategy.prune and isinstance(strategy, FixedList) and strategy.at_once is None:
         return replace(strategy, at_once=_BETWEEN_PRUNINGS)
     return strategy
 
 
 def lines_for(configs: Sequence[Any], what: str, last: int) -> list[Any]:
-    """Return configurations beside the strategy's, those that differ once."""
+    """Return baselines or candidates, without repeats."""
     _refuse_lines(configs, what)
     return _distinct(configs, last)
 
@@ -120,7 +122,7 @@ def _distinct(configs: Sequence[Any], last: int) -> list[Any]:
 
 
 def _refuse_others(configs: object) -> None:
-    """Raise SettingError for what is neither a list of configurations nor a strategy."""
+    """Raise SettingError for anything but a list of configurations or a strategy."""
     if is_config(configs):
         raise SettingError("A search takes a list of configurations, not one. Put it in a list.")
     is_list = isinstance(configs, Sequence) and not isinstance(configs, str | bytes)

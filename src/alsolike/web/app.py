@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from threadpoolctl import ThreadpoolController
 
-import alsolike
+from alsolike._version import __version__
 from alsolike.web.api import admin, likes
 from alsolike.web.api import routes as api
 from alsolike.web.api.fast_path import Quick
@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     service = Service(settings, state, Holder(settings, state, metrics), metrics)
     app = FastAPI(
         title="alsolike",
-        version=alsolike.__version__,
+        version=__version__,
         openapi_url=None,  # as those below: our own routes, held to our own rules
         docs_url=None,
         redoc_url=None,

@@ -24,8 +24,9 @@ from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.search import search
 from alsolike.tuning.status import standing
 from alsolike.tuning.storage.ledger import Ledger
+from alsolike.tuning.strategies.grid import FixedList
 from alsolike.tuning.strategies.search_space import expand
-from alsolike.tuning.strategies.strategies import Halving, Listed
+from alsolike.tuning.strategies.successive import Halving
 
 HOST = """
 import sys
@@ -38,7 +39,7 @@ from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.candidate_families import lineup_for
 from alsolike.tuning.search import search
 from alsolike.tuning.strategies.search_space import expand
-from alsolike.tuning.strategies.strategies import Halving
+from alsolike.tuning.strategies.successive import Halving
 
 if __name__ == "__main__":
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])
@@ -141,7 +142,7 @@ def test_patience_and_pruning_do_not_depend_on_threads(split: Split) -> None:
     found = [
         search(
             split,
-            Listed(CONFIGS, patience=2, prune=True),
+            FixedList(CONFIGS, patience=2, prune=True),
             sweeps=list(range(1, 13)),
             objective="precision@5",
             engine=LocalEngine(threads),

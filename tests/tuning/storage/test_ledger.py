@@ -227,7 +227,7 @@ def test_a_training_can_be_taken_further() -> None:
         ledger.finish(number, worker="me", seconds=1.5)
         assert ledger.enlist([{"factors": 8}], sweeps=4) == [number]
         assert ledger.claim("me") is None
-        ledger.enlist([{"factors": 8}], sweeps=8, bars={6: 0.2})
+        ledger.enlist([{"factors": 8}], sweeps=8, thresholds={6: 0.2})
         assert ledger.claim("you") == number
         assert ledger.task(number) == ({"factors": 8}, 8, {6: 0.2})
         sweep, answers = ledger.best(number, "") or (0, np.empty(0))

@@ -13,17 +13,12 @@ from hypothesis import strategies as st
 from alsolike.errors import DataError, SettingError
 from alsolike.models.als.config import ALSConfig
 from alsolike.tuning.options import Searching, seconds_of
+from alsolike.tuning.strategies.base import Strategy, TrialResult, pruning_thresholds
+from alsolike.tuning.strategies.by_name import strategy_of
+from alsolike.tuning.strategies.grid import FixedList
+from alsolike.tuning.strategies.random import drawn
 from alsolike.tuning.strategies.search_space import Range, draw, expand, space_of
-from alsolike.tuning.strategies.strategies import (
-    Doubling,
-    Halving,
-    Listed,
-    Strategy,
-    Tried,
-    bars_of,
-    drawn,
-    strategy_of,
-)
+from alsolike.tuning.strategies.successive import FactorDoubling, Halving
 from alsolike.tuning.toml_config import read_recipe
 
 SWEEPS = (2, 4, 6, 8, 10, 12, 14, 16)
@@ -33,14 +28,14 @@ GRID = expand({"factors": [8, 16, 32], "alpha": [1.0, 2.0, 3.0]}, BASE)
 
 def played(
     strategy: Strategy, score: Callable[[ALSConfig, int], float | None]
-) -> list[list[Tried]]:
+) -> list[list[TrialResult]]:
     """Let a strategy propose until it ends, with made-up scores."""
-    rounds: list[list[Tried]] = []
+    rounds: list[list[TrialResult]] = []
     while trials := strategy.propose(rounds, SWEEPS):
         tried = []
         for trial in trials:
             points = {s: score(trial.config, s) for s in SWEEPS if s <= trial.sweeps}
-            tried.append(Tried(trial, {s: v for s, v in points.items() if v is not None}))
+            tried.append(TrialResult(trial, {s: v for s, v in points.items() if v is not None}))
         rounds.append(tried)
         assert len(rounds) < 100
     return rounds
@@ -51,10 +46,10 @@ def by_alpha(config: ALSConfig, sweep: int) -> float:
 
 
 def test_a_list_is_one_round_or_rounds_of_one_size() -> None:
-    [whole] = played(Listed(GRID), by_alpha)
+    [whole] = played(FixedList(GRID), by_alpha)
     assert [one.trial.config for one in whole] == GRID
     assert {one.trial.sweeps for one in whole} == {16}
-    assert [len(one) for one in played(Listed(GRID, at_once=4), by_alpha)] == [4, 4, 1]
+    assert [len(one) for one in played(FixedList(GRID, at_once=4), by_alpha)] == [4, 4, 1]
 
 
 def test_halving_takes_the_best_third_on() -> None:
@@ -86,11 +81,11 @@ def test_halving_goes_on_without_what_failed() -> None:
 
 
 def test_doubling_takes_settings_on_to_more_factors() -> None:
-    rounds = played(Doubling(GRID), by_alpha)
+    rounds = played(FactorDoubling(GRID), by_alpha)
     proposed = [[(o.trial.config.factors, o.trial.config.alpha) for o in one] for one in rounds]
     assert proposed == [[(8, 1.0), (8, 2.0), (8, 3.0)], [(16, 3.0)], [(32, 3.0)]]
     with pytest.raises(SettingError, match="at least two numbers of factors"):
-        Doubling(expand({"alpha": [1, 2]}, BASE))
+        FactorDoubling(expand({"alpha": [1, 2]}, BASE))
 
 
 def test_what_is_proposed_depends_on_earlier_rounds_alone() -> None:
@@ -136,9 +131,9 @@ def test_draws_start_with_the_start_and_end_with_the_space() -> None:
 
 
 def test_bars_are_medians_of_earlier_rounds() -> None:
-    assert bars_of([]) == {}
-    rounds = played(Listed(GRID[:3], at_once=2), by_alpha)
-    assert bars_of(rounds)[2] == pytest.approx(by_alpha(GRID[1], 2))
+    assert pruning_thresholds([]) == {}
+    rounds = played(FixedList(GRID[:3], at_once=2), by_alpha)
+    assert pruning_thresholds(rounds)[2] == pytest.approx(by_alpha(GRID[1], 2))
 
 
 @given(st.integers(0, 10**6), st.booleans(), st.booleans())

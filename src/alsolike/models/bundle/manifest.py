@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from msgspec import Meta, Struct, to_builtins
 
-import alsolike
+from alsolike._version import __version__
 from alsolike.data.validation import checked_as, read_json
 from alsolike.errors import BundleError
 from alsolike.storage.safetensors import DAMAGED, map_file
@@ -152,7 +152,7 @@ class Manifest:
 def current_versions() -> dict[str, str]:
     """Return the versions on which the bytes of a fit depend."""
     return {
-        "alsolike": alsolike.__version__,
+        "alsolike": __version__,
         "numba": version("numba"),
         "numpy": np.__version__,
         "python": platform.python_version(),
@@ -221,7 +221,7 @@ def _check_version(path: Path, version: object) -> None:
         raise _damaged(path, f"a format version of at least 1 expected, {version!r} found")
     if version > FORMAT_VERSION:
         raise BundleError(
-            f"{path}: format version {version} found; alsolike {alsolike.__version__} reads "
+            f"{path}: format version {version} found; alsolike {__version__} reads "
             f"versions up to {FORMAT_VERSION}. Upgrade alsolike."
         )
 

@@ -1,32 +1,31 @@
-"""How much time a search may take, and whether that is told before."""
+"""How much time a search may take: `Budget` as it is asked for, `Deadline` as trainings keep it."""
 
+import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.settings import is_finite
-from alsolike.tuning.budget.time_forecast import TimeForecast
-
-
-def _nothing(_: TimeForecast) -> float:
-    return 0.0
+from alsolike.tuning.budget.speed_estimate import Pace
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How much time a search may take.
+    """Limits the time of a search.
 
     Parameters
     ----------
     seconds : float or None
         From the call on; what would not end by then is skipped, and the result says so. Lists are
-        tried in an order drawn by their seed then, so that what there is time for is no corner.
-        None: as long as it takes.
+        tried in an order drawn by their seed then, so that a search that is cut short still covers
+        the grid. None: no limit.
     afterwards : callable
-        Of these, the seconds that the caller needs for what comes after, by the forecast.
+        Returns how many of these seconds the caller needs after the search, given the seconds of
+        the longest fit of those that may be chosen, on as many threads as a training has.
     forecast : bool
-        Measure a few sweeps first, and tell how long it will take and in how much memory.
+        Tell the observer first how long the search will take and in how much memory.
 
     Raises
     ------
@@ -35,7 +34,7 @@ class Budget:
     """
 
     seconds: float | None = None
-    afterwards: Callable[[TimeForecast], float] = _nothing
+    afterwards: Callable[[float], float] = lambda _: 0.0
     forecast: bool = False
 
     def __post_init__(self) -> None:
@@ -44,5 +43,39 @@ class Budget:
 
 
 def budget_of(given: Budget | float | None) -> Budget:
-    """Return a budget as it is, or of so many seconds; None: no end."""
+    """Return a budget as it is, or of so many seconds; None: no limit."""
     return given if isinstance(given, Budget) else Budget(seconds=given)
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """Tells trainings what they still have time for.
+
+    Parameters
+    ----------
+    at : float or None
+        In seconds of `clock`; None: no limit.
+    pace : Pace
+        How long trainings take.
+    clock : callable
+        Returns seconds, the same in all processes of a machine. The wall clock may be set while
+        trainings go on.
+    """
+
+    at: float | None = None
+    pace: Pace = field(default_factory=Pace)
+    clock: Callable[[], float] = time.monotonic
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no time is left."""
+        return not self.allows(0.0)
+
+    @property
+    def left(self) -> float:
+        """Seconds left, at least 0; infinite without a limit."""
+        return math.inf if self.at is None else max(self.at - self.clock(), 0.0)
+
+    def allows(self, seconds: float) -> bool:
+        """Return whether something that takes so long would end in time."""
+        return self.at is None or self.clock() + seconds < self.at

@@ -1,4 +1,4 @@
-"""How many seconds trainings take here and now, as measured before a search, and what fits."""
+"""Measures how long trainings take on this machine as it is now: `measured_pace`."""
 
 import math
 import time
@@ -7,16 +7,35 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from alsolike.data.splitting.split import Split
+from alsolike.engines.base import Engine, Shape
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import FitError
+from alsolike.evaluation.learning_curve import Panel, with_given
+from alsolike.models.family import Family
+from alsolike.models.fit import fit, iterate
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
-from alsolike.tuning.candidates import is_scored_at_sweeps
+from alsolike.tuning.candidates import Plan, ending_at, is_scored_at_sweeps
 
+# Numbers of factors that are measured; others are interpolated.
+_MEASURED = 3
+# Each measured training is repeated until so many seconds are over, but not more often than this.
+# That evens out what else the machine does.
+_REPEATED_S, _MOST = 0.5, 16
+# Seconds of recording a point in a ledger on disk.
+_RECORDING = 0.005
+# Trainings scored at their end are measured on one item in so many, but on no fewer than these.
+# How seconds of scoring grow from there with the number of items, on three public tables.
+_ONE_IN, _FEWEST, _SCORING = 2, 200, 1.5
+
+Clock = Callable[[], float]
 Measured = tuple[float, float, float]  # seconds of setting up, of a sweep, of a scored point
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What was measured of some numbers of factors, and of trainings of one go.
+    """Tells how many seconds a training takes, from measurements.
 
     Parameters
     ----------
@@ -36,74 +55,128 @@ class Pace:
     measured: Mapping[str, Mapping[int, Measured]] = field(default_factory=dict)
     lines: Mapping[str, float] = field(default_factory=dict)
 
-    def knows(self, config: Config) -> bool:
-        """Tell whether anything was measured of its family."""
-        name = family_of(config).name
-        return bool(self.measured.get(name)) or name in self.lines
-
     def until(self, config: Config, *, sweep: int, points: int) -> float:
-        """Return the seconds of a training until a sweep is done and so many points are scored."""
+        """Return the seconds until a sweep is done and so many points are scored; 0 if unknown.
+
+        Seconds between the measured numbers of factors lie on a line through their logarithms.
+        """
+        family = family_of(config)
         if not is_scored_at_sweeps(config):
-            return self.lines.get(family_of(config).name, 0.0)
-        setting_up, one_sweep, point = self._of(config)
+            return self.lines.get(family.name, 0.0)
+        if not (measured := self.measured.get(family.name)):
+            return 0.0
+        factors = sorted(measured)
+        logs = np.log(np.array([measured[one] for one in factors]) + 1e-9)
+        at = np.log(max(family.factors(config), 1))  # 0 of a family that has none
+        setting_up, one_sweep, point = (
+            math.exp(np.interp(at, np.log(np.maximum(factors, 1)), column)) for column in logs.T
+        )
         return setting_up + sweep * one_sweep + points * point
 
     def whole(self, config: Config, sweeps: Sequence[int]) -> float:
         """Return the seconds of a training that is scored at these sweeps, the last its end."""
         return self.until(config, sweep=max(sweeps, default=0), points=len(sweeps))
 
-    def between(self, config: Config, sweeps: int) -> float:
-        """Return the seconds of so many sweeps and a point."""
-        if not is_scored_at_sweeps(config):
-            return 0.0
-        _, one_sweep, point = self._of(config)
-        return sweeps * one_sweep + point
 
-    def _of(self, config: Config) -> Measured:
-        """Return what a number of factors takes, by the straight line through logarithms."""
-        family = family_of(config)
-        measured = self.measured.get(family.name)
-        if not measured:
-            return 0.0, 0.0, 0.0
-        factors = sorted(measured)
-        logs = np.log(np.array([measured[one] for one in factors]) + 1e-9)
-        at = np.log(max(family.factors(config), 1))  # 0 of a family that has none
-        setting_up, sweep, point = (
-            math.exp(np.interp(at, np.log(np.maximum(factors, 1)), logs[:, column]))
-            for column in range(3)
-        )
-        return setting_up, sweep, point
+def measured_pace(
+    plan: Plan, configs: Sequence[Config], shape: Shape, clock: Clock = time.perf_counter
+) -> Pace:
+    """Measure two sweeps and a point of some trainings, as many at once as the search will have.
 
-
-@dataclass(frozen=True)
-class Deadline:
-    """Until when trainings may go on; none of them begins what would take longer.
-
-    Parameters
-    ----------
-    at : float or None
-        In seconds of `clock`; None: there is no end.
-    pace : Pace
-        What tells how long a training will take.
-    clock : callable
-        Seconds since whenever, the same in all processes of a machine. That of the wall may be set
-        while trainings go on.
+    All code is to be compiled before, see `alsolike.tuning.budget.warm_up.compile_for`.
     """
+    engine = LocalEngine(shape.threads)
+    lines = _timed_on_a_part(plan, configs, engine, clock)
+    chosen = _spread([one for one in configs if is_scored_at_sweeps(one)])
+    began = clock()
+    panel = Panel(plan.split, plan.judges, plan.seed, engine)
+    ready = clock()
 
-    at: float | None = None
-    pace: Pace = field(default_factory=Pace)
-    clock: Callable[[], float] = time.monotonic
+    def one_of(task: tuple[int, Config]) -> Measured | None:
+        place, config = task
+        if place >= len(chosen) and clock() - ready > _REPEATED_S:
+            return None
+        return _timed(plan, panel, config, engine, clock)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether there is no time at all."""
-        return not self.allows(0.0)
+    tasks = list(enumerate(chosen * _MOST))
+    found: dict[tuple[str, int], list[Measured]] = {}
+    for (_, config), one in zip(tasks, LocalEngine(shape.beside).each(one_of, tasks), strict=True):
+        if one is not None:
+            family = family_of(config)
+            found.setdefault((family.name, family.factors(config)), []).append(one)
+    measured: dict[str, dict[int, Measured]] = {}
+    for (name, factors), own in found.items():
+        setting_up, sweep, point = map(float, np.mean(own, axis=0))
+        means = ready - began + setting_up, sweep, point + _RECORDING
+        measured.setdefault(name, {})[factors] = means
+    return Pace(measured, lines)
 
-    @property
-    def left(self) -> float:
-        """Seconds until then, at least 0; infinite where there is no end."""
-        return math.inf if self.at is None else max(self.at - self.clock(), 0.0)
 
-    def allows(self, seconds: float) -> bool:
-        """Return whether what takes so long would be done by then."""
-        return self.at is None or self.clock() + seconds < self.at
+def _spread(configs: Sequence[Config]) -> list[Config]:
+    """Return some with few and many factors, weak and strong confidence, the slowest first."""
+    of_family: dict[Family, dict[int, list[Config]]] = {}
+    for config in configs:
+        own = of_family.setdefault(family_of(config), {})
+        own.setdefault(family_of(config).factors(config), []).append(config)
+    chosen: list[Config] = []
+    for family, by_factors in of_family.items():
+        factors = sorted(by_factors, reverse=True)
+        places = np.linspace(0, len(factors) - 1, min(_MEASURED, len(factors))).round()
+        for place in places.astype(int):
+            alike = sorted(by_factors[factors[place]], key=family.effort)
+            chosen += [alike[-1], alike[0]] if len(alike) > 1 else alike
+    return chosen
+
+
+def _timed(
+    plan: Plan, panel: Panel, config: Config, engine: Engine, clock: Clock
+) -> Measured | None:
+    """Return the seconds of setting up, of a sweep and of a point; None if it has no answer."""
+    training = iterate(plan.split.train, ending_at(config, 2), engine=engine)
+    marks = [clock()]
+    try:
+        next(training)
+        marks.append(clock())
+        model = next(training)
+        marks.append(clock())
+        panel.point(2, with_given(model, plan.split, engine))
+    except FitError:
+        return None
+    first, sweep, point = map(float, np.diff([*marks, clock()]))
+    return max(first - sweep, 0.0), sweep, point
+
+
+def _timed_on_a_part(
+    plan: Plan, configs: Sequence[Config], engine: Engine, clock: Clock
+) -> dict[str, float]:
+    """Return about how many seconds a training scored at its end takes, by family.
+
+    The last configuration of each family is trained on a part of the items.
+    """
+    part = _part_of(plan.split)
+    share = part.train.n_items / plan.split.train.n_items
+    panel = Panel(part, plan.judges, plan.seed, engine)
+    found: dict[str, float] = {}
+    at_their_end = [one for one in configs if not is_scored_at_sweeps(one)]
+    for family, config in {family_of(one): one for one in at_their_end}.items():
+        marks = [clock()]
+        model = fit(part.train, config, engine=engine)
+        marks.append(clock())
+        panel.point(1, with_given(model, part, engine))
+        fitted, scored = map(float, np.diff([*marks, clock()]))
+        found[family.name] = fitted / share**family.growth + scored / share**_SCORING
+    return found
+
+
+def _part_of(split: Split) -> Split:
+    """Return the split of all users and some of the items, spread evenly."""
+    n_items = split.train.n_items
+    step = max(min(_ONE_IN, n_items // _FEWEST), 1)
+    if step == 1:
+        return split
+    users, items = np.arange(split.train.n_users), np.arange(0, n_items, step)
+    train, validation, test = (
+        part.subset(users, items) for part in (split.train, split.validation, split.test)
+    )
+    given = None if split.given is None else split.given.subset(users, items)
+    return Split(train, validation, test, split.method, given)

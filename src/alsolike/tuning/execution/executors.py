@@ -1,4 +1,4 @@
-"""Who does the trainings of a round: threads of this process, or processes of their own."""
+"""Runs the trainings of a round, in threads of this process or in worker processes."""
 
 import contextlib
 import multiprocessing
@@ -18,42 +18,42 @@ from alsolike.errors import LedgerError, SettingError
 from alsolike.models.family import Family
 from alsolike.models.registry import FAMILIES
 from alsolike.storage.cleanup import interrupts_held
-from alsolike.tuning.budget.speed_estimate import Deadline
+from alsolike.tuning.budget.budget import Deadline
 from alsolike.tuning.budget.warm_up import Kind, compile_for
+from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.worker import Worker
 from alsolike.tuning.storage.ledger import ENDED, Ledger
 from alsolike.tuning.storage.worker_names import name_of
-from alsolike.tuning.trial_plan import Plan
 
-_GLANCE = 0.1  # seconds between two looks at what others do
-_RAISED = 1  # how a process of Python's ends that has raised an error
+_GLANCE = 0.1  # seconds between two checks on the workers
+_RAISED = 1  # the exit code of a Python process that raised an error
 
 Heard = Callable[[int], None]
 
 
 class Crew(Protocol):
-    """Whoever trains."""
+    """Runs trainings."""
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start."""
 
     def __exit__(self, *_: object) -> None:
-        """End, whatever is still at work."""
+        """Stop all workers."""
 
     @property
     def shape(self) -> Shape:
-        """How many trainings go on at once, on how many threads each, and where."""
+        """How many trainings run at once, on how many threads each, and where."""
 
     def make_ready(self, kinds: Collection[Kind]) -> None:
-        """Have all started, and all code there that such trainings need."""
+        """Start all workers, and compile or load the code of such trainings."""
 
     def work(self, entries: Sequence[int], deadline: Deadline, heard: Heard) -> None:
-        """Have all of these ended, or all that can be until the deadline."""
+        """Run these trainings to their end, or until the deadline."""
 
 
 @dataclass(frozen=True)
 class Threads:
-    """Trainings beside each other, each on one thread: none waits for the last row of another."""
+    """Runs trainings in threads, one thread each: none waits for the last row of another."""
 
     plan: Plan
     ledger: Ledger
@@ -67,7 +67,7 @@ class Threads:
 
     @property
     def shape(self) -> Shape:
-        """As many at once as the engine has threads."""
+        """One training per thread of the engine."""
         return Shape(self.engine.threads, 1)
 
     def make_ready(self, kinds: Collection[Kind]) -> None:
@@ -75,7 +75,7 @@ class Threads:
         compile_for(self.plan.judges, kinds)
 
     def work(self, entries: Sequence[int], deadline: Deadline, heard: Heard) -> None:
-        """Work on all threads of the engine, then wait for what other processes have begun."""
+        """Train on all threads of the engine, then wait for what other processes have begun."""
         alone = LocalEngine(1)
 
         def one_thread(number: int) -> None:
@@ -90,9 +90,9 @@ class Threads:
 
 
 class Processes:
-    """Worker processes on the ledger's file. One that ends before its time is replaced.
+    """Runs trainings in worker processes that share the ledger's file, and replaces those that die.
 
-    Each ends by itself when this process does, since its line to it breaks then.
+    Each ends by itself when this process does, since its pipe breaks then.
     """
 
     def __init__(self, plan: Plan, ledger: Ledger, engine: Engine, count: int) -> None:
@@ -116,7 +116,7 @@ class Processes:
             process.join()
 
     def make_ready(self, kinds: Collection[Kind]) -> None:
-        """Compile the code once, then start all workers, and wait until each has loaded it."""
+        """Compile the code once, start all workers, and wait until each has loaded it."""
         compile_for(self._plan.judges, kinds)
         self._kinds = kinds
         self._workers = [self._begun() for _ in range(self.shape.beside)]
@@ -130,7 +130,7 @@ class Processes:
                 )
 
     def work(self, entries: Sequence[int], deadline: Deadline, heard: Heard) -> None:
-        """Keep the workers at it until all has ended."""
+        """Keep the workers running until all trainings have ended."""
         for _, line in self._workers:
             _send(line, deadline)
         while not _have_ended(self._ledger, entries, heard) and not deadline.is_over:
@@ -165,7 +165,7 @@ class Processes:
 
 @contextlib.contextmanager
 def _said_already() -> Iterator[None]:
-    """Have processes that are started meanwhile show no warnings: this one has shown them."""
+    """Start processes without warnings: this one has shown them already."""
     sys.warnoptions.append("ignore")
     try:
         yield
@@ -186,7 +186,7 @@ def _serve(
     families: Sequence[Family],
     line: Any,
 ) -> None:
-    """Work on a ledger until the one who asked for it has ended, by the families known there."""
+    """Train from a ledger until the parent process ends, with the families known there."""
     FAMILIES[:] = families
     orders: list[Deadline] = []
     threading.Thread(target=_hear, args=(line, orders), daemon=True).start()
@@ -201,10 +201,7 @@ def _serve(
 
 
 def _hear(line: Any, orders: list[Deadline]) -> None:
-    """Take orders as they come; end this process when the line breaks.
-
-    The ledger takes that as it takes any kill.
-    """
+    """Receive deadlines; end this process when the pipe breaks, which the ledger survives."""
     try:
         while True:
             orders.append(line.recv())

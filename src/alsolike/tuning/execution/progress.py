@@ -1,4 +1,4 @@
-"""What an observer hears of a search: points as they come, runs in their order."""
+"""Reports the progress of a search to an observer: points at once, runs in their order."""
 
 import threading
 from collections.abc import Mapping
@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from alsolike.models.settings import Config
 from alsolike.progress import Observer
 from alsolike.tables import Table
-from alsolike.tuning.leaderboard.ordering import rank_key
+from alsolike.tuning.candidates import Plan
 from alsolike.tuning.leaderboard.ranking import curve_table
-from alsolike.tuning.leaderboard.runs import Role, runs_of
+from alsolike.tuning.leaderboard.runs import Role, rank_key, runs_of
 from alsolike.tuning.storage.ledger import ENDED, Ledger
-from alsolike.tuning.trial_plan import Plan
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What an observer is told when a training is done: its learning curve, ready to be read.
+    """Reports a finished training, with its learning curve.
 
     Parameters
     ----------
@@ -30,7 +29,7 @@ class FinishedRun:
     table: Table
 
     def brief(self, width: int) -> str:
-        """Return nothing: the progress shows on a page that it is done."""
+        """Return nothing: on a page, the progress shows it."""
         return ""
 
     def __str__(self) -> str:
@@ -39,7 +38,7 @@ class FinishedRun:
 
 @dataclass(frozen=True)
 class FailedRun:
-    """What an observer is told when a training failed.
+    """Reports a failed training.
 
     Parameters
     ----------
@@ -52,7 +51,7 @@ class FailedRun:
     error: str
 
     def brief(self, width: int) -> str:
-        """Return nothing: a page counts the failed runs under the leaderboard, with an error."""
+        """Return nothing: on a page, failed runs are counted under the leaderboard."""
         return ""
 
     def __str__(self) -> str:
@@ -61,7 +60,7 @@ class FailedRun:
 
 @dataclass
 class Teller:
-    """Tells an observer how a round goes on: points as they come, runs in their order."""
+    """Reports the progress of a round to an observer."""
 
     ledger: Ledger
     plan: Plan
@@ -82,12 +81,12 @@ class Teller:
             self.waiting[entry] = None
         if any(self.runs[entry].role == "trial" for entry in standing):
             self.observer.tell(
-                f"{len(standing)} of {len(self.order)} runs stand in {self.ledger.place} already."
+                f"{len(standing)} of {len(self.order)} runs are in {self.ledger.place} already."
             )
         self._tell_in_order()
 
     def look(self, entry: int) -> None:
-        """Look what has become of a training."""
+        """Report what is new about a training."""
         with self.lock:
             if entry in self.waiting or entry not in self.order:
                 return
@@ -110,7 +109,7 @@ class Teller:
         if state == "failed":
             return FailedRun(title, str(self.ledger.error(entry)))
         if not self.runs[entry].has_curve:
-            return None  # it stands on the leaderboard
+            return None  # the leaderboard shows it
         if state != "done":
             title += f" ({state})"
         score = self.plan.score

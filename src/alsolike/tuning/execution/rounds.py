@@ -1,48 +1,48 @@
-"""A search as it goes on: what it will take, its rounds, and what there is time for."""
+"""Runs a search: forecasts its time, then does round after round while time is left."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alsolike.errors import DegenerateError, FitError
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.progress import Observer
+from alsolike.tuning.budget.budget import Budget, Deadline
 from alsolike.tuning.budget.memory_forecast import at_once, search_memory
-from alsolike.tuning.budget.speed_estimate import Deadline
-from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time, in_words, without
+from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time, in_words
 from alsolike.tuning.budget.warm_up import kinds_of
-from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps, sweeps_of
+from alsolike.tuning.candidates import ONE_GO, Plan, ending_at, is_scored_at_sweeps, sweeps_of
 from alsolike.tuning.execution.executors import Crew
 from alsolike.tuning.execution.progress import Teller
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
-from alsolike.tuning.leaderboard.ordering import rank_key
 from alsolike.tuning.leaderboard.ranking import ranked
-from alsolike.tuning.leaderboard.runs import Role, Run, runs_of
+from alsolike.tuning.leaderboard.runs import Role, Run, rank_key, runs_of
 from alsolike.tuning.storage.canonical import canonical_settings
 from alsolike.tuning.storage.ledger import ENDED, Ledger
-from alsolike.tuning.strategies.strategies import Listed, Strategy, Trial, Tried, bars_of
-from alsolike.tuning.trial_plan import Plan
+from alsolike.tuning.strategies.base import Strategy, Trial, TrialResult, pruning_thresholds
+from alsolike.tuning.strategies.grid import FixedList
 
-# Where a configuration stays, whatever time there is.
+# States that a further start does not change.
 _AT_REST = frozenset(ENDED) - {"skipped"}
-# Of the time until a deadline, what stands beside the strategy's trainings may take.
+# The share of the time that baselines and candidates beside the strategy may take.
 _FOR_LINES = 0.25
-# Who is chosen is fitted twice more, to be judged and to be published.
+# A chosen configuration is fitted twice more, to be judged and to be published.
 _FITS = 3.0
-# What a single training may take of what was measured, where it is all that there is time for.
+# How much longer than measured the only training may take that there is time for.
 _PATIENT = 3.0
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """All that a search is to do.
+    """Everything that a search trains.
 
     Parameters
     ----------
     strategy : Strategy
         May propose nothing, where there are candidates.
     candidates, baselines : sequence of Config
-        What stands beside its trainings: what may be chosen as well, and what may not.
+        Further trainings: those that may be chosen as well, and those that may not.
     """
 
     strategy: Strategy
@@ -51,7 +51,7 @@ class Tasks:
 
 
 class Progress:
-    """One search as it goes on: its rounds, and the runs that these have entered."""
+    """Runs the rounds of one search, and keeps the runs that these have entered."""
 
     def __init__(self, plan: Plan, ledger: Ledger, tasks: Tasks, observer: Observer) -> None:
         self._plan, self._ledger, self._tasks = plan, ledger, tasks
@@ -60,17 +60,9 @@ class Progress:
         self._configs: dict[int, Config] = {}  # by entry, in the order of the proposals
         self._roles: dict[int, Role] = {}
         self._cut: list[int] = []
-        self._too_dear: set[str] = set()
 
-    def expect(
-        self,
-        crew: Crew,
-        until: float | None,
-        afterwards: Callable[[TimeForecast], float],
-        *,
-        told: bool,
-    ) -> None:
-        """Forecast how long what is left of the search takes, and what the deadline leaves of it.
+    def expect(self, crew: Crew, budget: Budget, until: float | None) -> None:
+        """Forecast how long what is left of the search takes, and set the deadline.
 
         Nothing is measured where nothing is left, or no time.
         """
@@ -79,57 +71,69 @@ class Progress:
         ended = {row["settings"] for row in rows if row["state"] in _AT_REST}
         trials = self._strategy.expected(self._plan.sweeps)
         left = [one for one in trials if _name(one.config) not in ended]
-        lines, candidates = (
+        baselines, candidates = (
             [one for one in some if _name(one) not in ended]
             for some in (self._tasks.baselines, self._tasks.candidates)
         )
-        if not (left or lines or candidates) or self._deadline.is_over:
+        others = [*baselines, *candidates]
+        everything = [*others, *(one.config for one in left)]
+        if not everything or self._deadline.is_over:
             return
-        configs, train = [one.config for one in left], self._plan.split.train
+        train = self._plan.split.train
         self._observer.start("making ready")
-        crew.make_ready(kinds_of([*configs, *lines, *candidates], train))
-        shape = crew.shape
-        found = forecast_time(self._plan, left, lines, shape, candidates=candidates)
+        crew.make_ready(kinds_of(everything, train))
+        found = forecast_time(self._plan, left, others, crew.shape)
         self._observer.finish()
-        if told:
+        if budget.forecast:
             self._observer.tell(found)
-            everything = [*lines, *candidates, *configs]
-            swept = [one for one in everything if is_scored_at_sweeps(one)]
-            ending = [one for one in everything if not is_scored_at_sweeps(one)]
             if left or candidates:
-                most = at_once(train, ending, shape.beside)
-                self._observer.tell(search_memory(train, swept, shape, baselines=most))
-        if until is None:
+                swept = [one for one in everything if is_scored_at_sweeps(one)]
+                ending = [one for one in everything if not is_scored_at_sweeps(one)]
+                most = at_once(train, ending, crew.shape.beside)
+                self._observer.tell(search_memory(train, swept, crew.shape, baselines=most))
+        if until is not None:
+            self._keep_free(until, budget, found, left, candidates)
+
+    def _keep_free(
+        self,
+        until: float,
+        budget: Budget,
+        found: TimeForecast,
+        left: Sequence[Trial],
+        candidates: Sequence[Config],
+    ) -> None:
+        """Set the deadline, before what comes after the search; warn if it leaves too little."""
+        self._deadline = Deadline(until, found.pace)
+        most = (_FOR_LINES if left else 1.0) * self._deadline.left
+        # Nothing is kept free for fitting what will not be begun.
+        dear = [one for one in candidates if self._needed(one) > most]
+        may_win = [*(one.config for one in left), *(c for c in candidates if c not in dear)]
+        last = self._plan.sweeps[-1]
+        fits = [found.pace.until(one, sweep=last, points=0) for one in may_win]
+        after = budget.afterwards(max(fits, default=0.0))
+        self._deadline = Deadline(until - after, found.pace)
+        lines = max(found.lines - self._needed(*dear), 0.0)
+        seconds, of_trials = self._deadline.left, found.seconds - found.lines
+        if seconds >= lines + of_trials:
             return
-        self._deadline = Deadline(until - afterwards(found), found.pace)
-        dear = [one for one in candidates if self._needed(one) > _FOR_LINES * self._deadline.left]
-        if dear and left:
-            # They are not begun, so nothing needs to be kept for fitting them again.
-            self._too_dear = set(map(_name, dear))
-            rest = [one for one in candidates if one not in dear]
-            found = without(
-                found, [*left, *(Trial(one, ONE_GO) for one in rest)], self._needed(*dear)
-            )
-            self._deadline = Deadline(until - afterwards(found), found.pace)
-        if (seconds := self._deadline.left) < found.seconds:
-            share = max(seconds - found.lines, 0.0) / max(found.seconds - found.lines, 1e-9)
-            words = f"The budget leaves {in_words(seconds)} of that"
-            if left:
-                words += f": about {len(left) * share:,.0f} of {len(left):,} trainings"
-            if left and isinstance(self._strategy, Listed):
-                words += ", drawn evenly. A search by halving or doubling makes more of little time"
-            self._observer.warn(f"{words}.")
+        words = f"The budget leaves {in_words(seconds)} of that"
+        if left:
+            count = len(left) * max(seconds - lines, 0.0) / max(of_trials, 1e-9)
+            words += f": enough for about {count:,.0f} of {len(left):,} trainings"
+            if isinstance(self._strategy, FixedList):
+                words += ", sampled evenly. Halving or doubling makes better use of little time"
+        self._observer.warn(f"{words}.")
 
     def go(self, crew: Crew) -> None:
-        """Do what stands beside the strategy, then round after round, until all is done or no time.
+        """Train baselines and candidates, then round after round, until all is done or no time.
 
         Baselines come first, then candidates: their numbers in the ledger decide between equals.
         """
         self._do_beside(crew)
-        rounds: list[list[Tried]] = []
+        rounds: list[list[TrialResult]] = []
         while trials := self._proposed(rounds):
-            bars = bars_of(rounds) if self._strategy.prune else {}
-            entries = [self._enlist(one.config, "trial", one.sweeps, bars) for one in trials]
+            thresholds = pruning_thresholds(rounds) if self._strategy.prune else {}
+            entries = [self._enlist(one.config, "trial", one.sweeps, thresholds) for one in trials]
             again = f", round {len(rounds) + 1}" if rounds else ""
             self._do(crew, entries, f"{self._strategy.name} search{again}")
             rounds.append(
@@ -151,54 +155,49 @@ class Progress:
         self._do(crew, self._affordable(crew, list(dict.fromkeys(entries))), task)
 
     def _do_cut(self, crew: Crew) -> None:
-        """Do what was too dear, where the trainings have left enough time for it."""
+        """Train what was cut before, if the trainings have left enough time for it."""
         for entry in list(self._cut):
             if _FITS * self._needed(self._configs[entry]) <= self._deadline.left:
                 self._cut.remove(entry)
                 self._do(crew, [entry], "other models, cut before")
 
     def _needed(self, *configs: Config) -> float:
-        """Return the seconds that configurations take one after the other."""
+        """Return the seconds of configurations, one after the other."""
         pace, sweeps = self._deadline.pace, self._plan.sweeps
-        return sum(pace.whole(one, sweeps if is_scored_at_sweeps(one) else ()) for one in configs)
+        return sum(pace.whole(one, sweeps) for one in configs)
 
     def _do_one(self, crew: Crew) -> None:
-        """Do the start of one training where there was time for none: some answer beats no answer.
+        """Begin one training if there was time for none: some answer beats no answer.
 
-        It is the one with the nearest point; what was not measured cannot be told, and is left.
+        It is the one with the nearest point. What was not measured is left out.
         """
         pace, first = self._deadline.pace, self._plan.sweeps[0]
-        own = {e: one for e, one in self._configs.items() if self._roles[e] != "baseline"}
-        if any(self._ledger.points(entry) for entry in own):
-            return
         needed = {
             entry: pace.until(config, sweep=first, points=1)
-            for entry, config in own.items()
-            if pace.knows(config)
+            for entry, config in self._configs.items()
+            if self._roles[entry] != "baseline"
         }
-        if not needed:
+        if any(map(self._ledger.points, needed)) or not any(needed.values()):
             return
-        nearest = min(needed, key=needed.__getitem__)
+        nearest = min(filter(needed.get, needed), key=needed.__getitem__)
         self._cut = [entry for entry in self._cut if entry != nearest]
         self._deadline = Deadline(self._deadline.clock() + _PATIENT * needed[nearest], pace)
         self._do(crew, [nearest], "one training")
 
     def _affordable(self, crew: Crew, entries: Sequence[int]) -> list[int]:
-        """Return those that take no more of the time than is theirs; skip the others.
+        """Return the baselines and candidates that there is time for, in order; skip the others.
 
-        They come in their order, popularity first. All of the time is theirs where the strategy
-        proposes nothing.
+        All of the time is theirs if the strategy proposes nothing.
         """
-        trials = self._strategy.expected(self._plan.sweeps)
-        allowed = (_FOR_LINES if trials else 1.0) * self._deadline.left * crew.shape.beside
+        share = _FOR_LINES if self._strategy.expected(self._plan.sweeps) else 1.0
+        each = share * self._deadline.left
+        together = each * crew.shape.beside
         chosen = []
         for entry in entries:
-            config = self._configs[entry]
-            needed = self._needed(config)
-            fits = needed <= allowed and _name(config) not in self._too_dear
-            if fits or self._ledger.state(entry) in _AT_REST:
+            needed = self._needed(self._configs[entry])
+            if needed <= min(each, together) or self._ledger.state(entry) in _AT_REST:
                 chosen.append(entry)
-                allowed -= needed
+                together -= needed
         self._cut = [entry for entry in entries if entry not in chosen]
         self._ledger.skip(self._cut)
         for role, what in (("baseline", "lines to beat"), ("candidate", "candidates")):
@@ -209,18 +208,18 @@ class Progress:
         return chosen
 
     def _families(self, cut: Sequence[int], entries: Sequence[int]) -> list[str]:
-        """Return families, and of which only some of their configurations, if not all."""
-        found = []
-        for name in dict.fromkeys(family_of(self._configs[entry]).name for entry in cut):
-            some, whole = (
-                sum(family_of(self._configs[entry]).name == name for entry in each)
-                for each in (cut, entries)
-            )
-            found.append(name if some == whole else f"{name} ({some} of {whole})")
-        return found
+        """Return the names of families, with counts if only some configurations are cut."""
+        some, whole = (
+            Counter(family_of(self._configs[entry]).name for entry in each)
+            for each in (cut, entries)
+        )
+        return [
+            name if count == whole[name] else f"{name} ({count} of {whole[name]})"
+            for name, count in some.items()
+        ]
 
     def result(self) -> SearchResult:
-        """Rank what the ledger holds, once for each judge."""
+        """Rank the recorded runs, once for each judge."""
         runs = runs_of(self._configs, self._roles)
         recorded = [(run, points) for run in runs if (points := self._ledger.points(run.entry))]
         errors = [(run, e) for run in runs if (e := self._ledger.error(run.entry)) is not None]
@@ -240,26 +239,28 @@ class Progress:
             raise DegenerateError(found.choice, found)
         return found
 
-    def _proposed(self, rounds: Sequence[Sequence[Tried]]) -> list[Trial]:
-        """Return the next round, the iterations of all its trainings the same."""
+    def _proposed(self, rounds: Sequence[Sequence[TrialResult]]) -> list[Trial]:
+        """Return the next round, with the same iterations in all its trainings."""
         last = self._plan.sweeps[-1]
         return [
             replace(trial, config=ending_at(trial.config, last))
             for trial in self._strategy.propose(rounds, self._plan.sweeps)
         ]
 
-    def _enlist(self, config: Config, role: Role, sweeps: int, bars: Mapping[int, float]) -> int:
+    def _enlist(
+        self, config: Config, role: Role, sweeps: int, thresholds: Mapping[int, float]
+    ) -> int:
         if not is_scored_at_sweeps(config):
-            sweeps, bars = ONE_GO, {}
-        [entry] = self._ledger.enlist([config.to_settings()], sweeps=sweeps, bars=bars)
+            sweeps, thresholds = ONE_GO, {}
+        [entry] = self._ledger.enlist([config.to_settings()], sweeps=sweeps, thresholds=thresholds)
         self._configs.setdefault(entry, config)
-        # Who proposes what is compared with may choose it.
+        # A baseline that the strategy proposes may be chosen.
         if role == "trial" or self._roles.get(entry) in (None, "baseline"):
             self._roles[entry] = role
         return entry
 
     def _do(self, crew: Crew, entries: Sequence[int], task: str) -> None:
-        """Have one round done, and tell of it."""
+        """Do one round, and report it."""
         self._ledger.take_up(entries)
         expected = {entry: self._expected(entry) for entry in entries}
         self._observer.start(task, sum(expected.values()))
@@ -276,13 +277,13 @@ class Progress:
         asked = [sweep for sweep in self._plan.sweeps if sweep <= sweeps]
         return len(sweeps_of(self._configs[entry], asked))
 
-    def _tried(self, entry: int, trial: Trial) -> Tried:
-        """Return what came of a trial, by its own sweeps alone: later rounds may stand already.
+    def _tried(self, entry: int, trial: Trial) -> TrialResult:
+        """Return the result of a trial, up to its own sweeps: later rounds may be recorded already.
 
-        Degenerate points have no score: nothing goes on, is proposed or is pruned by them.
+        Degenerate points have no score: no proposal and no pruning depends on them.
         """
         score = self._plan.score
-        return Tried(
+        return TrialResult(
             trial,
             {
                 sweep: figures[score]

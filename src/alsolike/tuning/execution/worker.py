@@ -1,4 +1,4 @@
-"""One worker at one ledger: claims a training, scores it point by point, and ends it."""
+"""Claims trainings from a ledger, scores them point by point, and records how they end."""
 
 import threading
 import time
@@ -9,18 +9,17 @@ from dataclasses import dataclass, field
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError
 from alsolike.models.registry import config_of
-from alsolike.tuning.budget.speed_estimate import Deadline
-from alsolike.tuning.candidates import points_of, sweeps_of
-from alsolike.tuning.leaderboard.ordering import rank_key, tied
+from alsolike.tuning.budget.budget import Deadline
+from alsolike.tuning.candidates import Plan, points_of, sweeps_of
+from alsolike.tuning.leaderboard.runs import rank_key, tied
 from alsolike.tuning.storage.ledger import LEASE, LeaseLost, Ledger
-from alsolike.tuning.trial_plan import Plan
 
 _BEAT = LEASE / 12
 
 
 @dataclass(frozen=True)
 class Worker:
-    """One worker.
+    """Trains what it can claim from a ledger.
 
     Parameters
     ----------
@@ -30,10 +29,10 @@ class Worker:
     ledger : Ledger
     engine : Engine
     deadline : Deadline
-        A training that would not reach its next point by then is not begun, or is cut at its last
+        A training that would not reach its next point in time is not begun, or ends at its last
         one, and counts as skipped.
     heard : callable
-        Is called with the configuration's number after each point and at each end.
+        Called with the configuration's number after each point and at each end.
     """
 
     name: str
@@ -44,14 +43,14 @@ class Worker:
     heard: Callable[[int], None] = lambda _: None
 
     def work(self, among: Sequence[int] | None = None) -> None:
-        """Train whatever can be claimed, until nothing can."""
+        """Train until nothing is left to claim, or no time."""
         try:
             with _Heart(self.ledger, self.name):
                 while not self.deadline.is_over:
                     number = self.ledger.claim(self.name, among)
                     if number is None:
                         return
-                    with suppress(LeaseLost):  # somebody else has it, and will end it
+                    with suppress(LeaseLost):  # another worker has it, and will end it
                         self._train(number)
         finally:
             self.ledger.give_back(self.name)
@@ -69,9 +68,9 @@ class Worker:
         self.heard(number)
 
     def _scored(self, number: int, began: float) -> str:
-        """Score what is still to be scored of a training; return how it ended."""
-        settings, until, bars = self.ledger.task(number)
-        curve = _Curve(self.plan, self.ledger.points(number), bars)
+        """Score the missing points of a training; return how it ended."""
+        settings, until, thresholds = self.ledger.task(number)
+        curve = _Curve(self.plan, self.ledger.points(number), thresholds)
         if state := curve.verdict():
             return state
         config = config_of(settings)
@@ -79,12 +78,13 @@ class Worker:
         known = [sweep for sweep in asked if sweep in curve.points]
         wanted = [sweep for sweep in asked if sweep not in curve.points]
         # The last point before a kill is scored again: was it the same work?
-        expected = self.deadline.pace.until(
-            config, sweep=max(wanted[:1], default=0), points=len(known[-1:] + wanted[:1])
-        )
-        if wanted and not self.deadline.allows(expected):
+        again, pace = known[-1:], self.deadline.pace
+        if wanted and not self.deadline.allows(
+            pace.until(config, sweep=wanted[0], points=len(again) + 1)
+        ):
             return "skipped"
-        for point in points_of(self.plan, config, known[-1:] + wanted, self.engine):
+        points = points_of(self.plan, config, again + wanted, self.engine)
+        for scored, point in enumerate(points, start=1):
             if point.sweep in known:
                 self.ledger.compare(number, point.sweep, point.figures)
                 continue
@@ -103,26 +103,26 @@ class Worker:
             following = next((sweep for sweep in wanted if sweep > point.sweep), None)
             if following is None:
                 break
-            more = self.deadline.pace.between(config, following - point.sweep)
+            usual = pace.until(config, sweep=point.sweep, points=scored)
+            more = pace.until(config, sweep=following, points=scored + 1) - usual
             # Other trainings, and other programs, may have made this one slower than was measured.
-            slower = max((time.perf_counter() - began) / expected, 1.0) if expected else 1.0
+            slower = max((time.perf_counter() - began) / usual, 1.0) if usual else 1.0
             if not self.deadline.allows(more * slower):
                 return "skipped"
-            expected += more
         return "done"
 
 
 class _Curve:
-    """The points of one training so far, and what follows from them."""
+    """Holds the points of one training so far, and decides when it ends early."""
 
     def __init__(
-        self, plan: Plan, points: Mapping[int, Mapping[str, float]], bars: Mapping[int, float]
+        self, plan: Plan, points: Mapping[int, Mapping[str, float]], thresholds: Mapping[int, float]
     ) -> None:
-        self._plan, self._bars = plan, bars
+        self._plan, self._thresholds = plan, thresholds
         self.points = dict(points)
 
     def add(self, sweep: int, figures: Mapping[str, float]) -> list[str]:
-        """Add a point; return the prefixes of the judges to whom it is the best one."""
+        """Add a point; return the prefixes of the judges for which it is the best one."""
         scores = {prefix: judge.score for prefix, judge in self._plan.judges.items()}
         best = [
             prefix
@@ -136,16 +136,19 @@ class _Curve:
         return best
 
     def verdict(self) -> str | None:
-        """Return why the training is to end before its last sweep, if it is.
+        """Return why the training ends before its last sweep; None: it goes on.
 
-        It depends on the points alone, so that it is the same after a kill, and for any number of
+        It depends on the points alone, so it is the same after a kill and for any number of
         workers.
         """
         score = self._plan.score
         scores = [rank_key(self.points[sweep], score) for sweep in sorted(self.points)]
-        for sweep, bar in self._bars.items():
-            # A degenerate point is below any bar.
-            if sweep in self.points and rank_key(self.points[sweep], score) < (True, tied(bar)):
+        for sweep, threshold in self._thresholds.items():
+            # A degenerate point is below any threshold.
+            if sweep in self.points and rank_key(self.points[sweep], score) < (
+                True,
+                tied(threshold),
+            ):
                 return "pruned"
         patience = self._plan.patience
         if patience is None or len(scores) <= patience:
@@ -154,7 +157,7 @@ class _Curve:
 
 
 class _Heart:
-    """Keeps a worker's lease while it works."""
+    """Sends the heartbeats of a worker."""
 
     def __init__(self, ledger: Ledger, worker: str) -> None:
         self._ledger, self._worker = ledger, worker

@@ -1,4 +1,4 @@
-"""What a search found: typed rows, a table of them on the way out, and what is to be said of it."""
+"""The result of a search: typed rows, their table, and a summary in words."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,7 @@ from alsolike.evaluation.objectives.base import Judge
 from alsolike.evaluation.statistics.selection import Optimism
 from alsolike.models.registry import family_named
 from alsolike.tables import Table, wrapped
-from alsolike.tuning.leaderboard.ordering import DEAD, said_of_all
-from alsolike.tuning.leaderboard.runs import Role, model_name
+from alsolike.tuning.leaderboard.runs import DEAD, Role, model_name
 from alsolike.tuning.leaderboard.top_runs import failed, leading
 
 _WHOLE = "--verbose or leaderboard.csv"
@@ -91,7 +90,7 @@ class LeaderboardRow:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found, as one judge sees it.
+    """The result of a search, by one judge.
 
     Parameters
     ----------
@@ -175,9 +174,9 @@ class SearchResult:
 
     @property
     def choice(self) -> str:
-        """Which runs tie, which of them is proposed, and how far the best score can be believed."""
+        """Which runs tie, which of them is proposed, and how far to trust the best score."""
         if self.is_degenerate:
-            return said_of_all([row.family for row in self.rows if row.is_candidate])
+            return _said_of_all([row.family for row in self.rows if row.is_candidate])
         told = " ".join([self._told_of_ties, *self._told_of_the_rest])
         return f"{told} {self.optimism}"
 
@@ -269,4 +268,15 @@ def leaderboard_table(rows: Sequence[LeaderboardRow], interval: Sequence[str]) -
             | {"ties": row.ties, "state": row.state}
             for row in rows
         ]
+    )
+
+
+def _said_of_all(families: Sequence[str]) -> str:
+    """Return the summary if all runs that may be chosen, of these families, are degenerate."""
+    each = "The only run is" if len(families) == 1 else f"All {len(families):,} runs are"
+    advice = dict.fromkeys(family_named(name).advice for name in families)
+    return (
+        f"{each} degenerate: for more than half of those asked, the list ends among items of equal "
+        "score, half of all items or more, so that what it shows is as good as drawn by lot. None "
+        f"is chosen. {' '.join(advice)}"
     )

@@ -1,4 +1,4 @@
-"""From recorded points to a leaderboard: which run is best, as each judge sees it."""
+"""Ranks recorded runs, once for each judge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +12,10 @@ from alsolike.evaluation.objectives.base import DEGENERATE, Judge
 from alsolike.evaluation.statistics.selection import cheapest_of, compare_with_best, optimism
 from alsolike.models.registry import family_of
 from alsolike.tables import Table
-from alsolike.tuning.candidates import ending_at, is_scored_at_sweeps
+from alsolike.tuning.candidates import Plan, ending_at, is_scored_at_sweeps
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
-from alsolike.tuning.leaderboard.ordering import DEAD, rank_key
-from alsolike.tuning.leaderboard.runs import Run
+from alsolike.tuning.leaderboard.runs import DEAD, Run, rank_key
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.trial_plan import Plan
 
 Values = npt.NDArray[np.float64]
 Points = Mapping[int, Mapping[str, float]]
@@ -25,7 +23,7 @@ Points = Mapping[int, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class _Scored:
-    """A run with its figures at each sweep, as one judge sees them."""
+    """A run with its figures at each sweep, of one judge."""
 
     run: Run
     points: Points
@@ -42,21 +40,21 @@ class _Scored:
 
     @property
     def is_degenerate(self) -> bool:
-        """Whether no point of it is fit to be chosen: the best comes before all that are not."""
+        """Whether none of its points may be chosen: the best one comes first."""
         return not rank_key(self.points[self.best_sweep], self.score)[0]
 
     @property
     def standing(self) -> tuple[bool, float, int, int, int]:
-        """What runs are sorted by: the score, then what is cheaper to keep and to train.
+        """The sort key: the score, then what is cheaper to keep and to train.
 
-        Baselines cost nothing here: what is no better does not stand above them.
+        Baselines cost nothing here, so a run with an equal score is below them.
         """
         sweep, cost = self.best_sweep, 0 if self.run.role == "baseline" else self.cost
         is_alive, score = rank_key(self.points[sweep], self.score)
         return not is_alive, -score, cost, sweep, self.run.entry
 
     def row(self, rank: int, interval: Sequence[str], *, ties: bool) -> LeaderboardRow:
-        """Return the row that it has."""
+        """Return its row of the leaderboard."""
         run, sweep = self.run, self.best_sweep
         mean, low, high = (self.points[sweep][name] for name in interval)
         return LeaderboardRow(
@@ -102,7 +100,7 @@ def ranked(
     skipped : int
         Runs for which there was no time.
     cut : sequence of str
-        What of that was beside the strategy.
+        The families of baselines and candidates among them.
 
     Raises
     ------

@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from alsolike.evaluation.objectives.base import DEGENERATE
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.tuning.candidates import is_scored_at_sweeps
 from alsolike.tuning.storage.canonical import canonical_settings, plain_value
 
-# A trial is of the strategy; candidates may be chosen as well, baselines are compared with.
+# A trial comes from the strategy; candidates may be chosen as well, baselines are compared with.
 Role = Literal["trial", "candidate", "baseline"]
+
+# The state of a run on a leaderboard of which no point may be chosen.
+DEAD = "degenerate"
 
 
 @dataclass(frozen=True)
@@ -44,17 +48,17 @@ class Run:
 
     @property
     def model(self) -> str:
-        """The word for its model; where no columns hold its settings, with what sets it apart."""
+        """The name of its model, with the settings that no columns hold."""
         return model_name(self.family, {} if self.role == "trial" else self.varying)
 
     @property
     def settings(self) -> str:
-        """What sets it apart, in words."""
+        """Its varying settings, in words."""
         return ", ".join(f"{name} {value}" for name, value in self.varying.items())
 
     @property
     def title(self) -> str:
-        """Its number and what sets it apart, in words.
+        """Its number and varying settings, in words.
 
         Candidates have their numbers only when all trials are known.
         """
@@ -70,7 +74,7 @@ class Run:
 
 
 def model_name(family: str, settings: Mapping[str, Any]) -> str:
-    """Return a family's name, with settings where they are to be told apart by it.
+    """Return a family's name, with settings that distinguish its runs.
 
     Examples
     --------
@@ -87,8 +91,7 @@ def runs_of(configs: Mapping[int, Config], roles: Mapping[int, Role] | None = No
     ----------
     configs : mapping of int to Config
     roles : mapping of int to Role, or None
-        None: of a ledger alone, which does not say. Only what is scored at sweeps is taken for
-        proposed then: candidates have numbers when all trials are known, and baselines none.
+        None: unknown, as in a ledger alone. Runs scored at sweeps count as trials then.
     """
     roles = _guessed(configs) if roles is None else roles
     of_family: dict[str, list[dict[str, Any]]] = {}
@@ -118,3 +121,21 @@ def _guessed(configs: Mapping[int, Config]) -> dict[int, Role]:
         entry: "trial" if is_scored_at_sweeps(config) else "baseline"
         for entry, config in configs.items()
     }
+
+
+def rank_key(figures: Mapping[str, float], score: str, prefix: str = "") -> tuple[bool, float]:
+    """Return the sort key of a point: a degenerate one is below all others.
+
+    Parameters
+    ----------
+    figures : mapping of str to float
+        Of the point.
+    score, prefix : str
+        Which figure ranks, and the prefix of its judge's figures.
+    """
+    return prefix + DEGENERATE not in figures, tied(figures[prefix + score])
+
+
+def tied(score: float) -> float:
+    """Return the score as it ranks: means of the same hits tie, whatever their last bits."""
+    return round(score, 12)

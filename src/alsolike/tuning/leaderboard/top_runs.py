@@ -1,4 +1,4 @@
-"""The part of a leaderboard that fits a page: the best runs, and the best of each model."""
+"""Prints the part of a leaderboard that fits a page: the best runs, and the best of each model."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from alsolike.tables import Table, wrapped
 
 _BEST = 5
-# Never left out, however narrow the terminal is; the score is another.
+# Never left out, however narrow the terminal is; nor is the score.
 _NEEDED = ("rank", "model", "settings", "degenerate")
 _INTERVAL = "95 % interval"
 
@@ -32,7 +32,7 @@ def leading(
     width : int
         Columns of the terminal.
     also : collection of int
-        Runs to show wherever they stand.
+        Runs to show whatever their rank.
     whole : str
         What has all rows and columns.
 
@@ -77,7 +77,7 @@ def leading(
 
 
 def failed(failures: Table, width: int) -> list[str]:
-    """Return a line that counts the runs without a score and says why the first has none."""
+    """Return a line that counts the failed runs and says why the first one failed."""
     if not len(failures):
         return []
     runs = "1 run" if len(failures) == 1 else f"{len(failures):,} runs"
@@ -89,7 +89,7 @@ def _without(texts: Table, left_out: str) -> Table:
 
 
 def _needs(texts: Table, measure: str) -> int:
-    """Return how wide the columns are that are never left out."""
+    """Return the width of the columns that are never left out."""
     needed = {name: texts[name] for name in (*_NEEDED, measure) if name in texts}
     return max(map(len, str(Table(needed)).splitlines())) - len(needed) - 3
 

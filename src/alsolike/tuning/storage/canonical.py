@@ -1,10 +1,13 @@
-"""Settings as text: the same text for equal settings."""
+"""Settings and facts as text: the same text for equal ones, and what differs between two."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+
+DATA = "data of "
+_LONGEST = 60
 
 
 def canonical_settings(settings: Mapping[str, Any]) -> str:
@@ -30,3 +33,57 @@ def plain_value(value: Any) -> Any:
 def to_json(value: Any) -> str:
     """Return a value as JSON that does not depend on the order of its keys."""
     return json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=False)
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return what differs between two mappings of names to JSON texts; empty if nothing does.
+
+    The likely cause comes first: a setting, the seed, a version. That the data differ follows from
+    most of these, and comes last, without the fingerprints, which tell nobody anything.
+
+    Examples
+    --------
+    >>> differences({"judge": '{"k": 10, "metric": "auc"}', "data of test": '"0f3a"'},
+    ...             {"judge": '{"k": 7, "metric": "auc"}', "data of test": '"77c1"'})
+    'k of judge was 10 and is now 7; the data differ (test)'
+    """
+    differing = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    data = [name.removeprefix(DATA) for name in differing if name.startswith(DATA)]
+    told = [
+        words
+        for name in differing
+        if not name.startswith(DATA)
+        for words in _told(name, before.get(name), now.get(name))
+    ]
+    if data:
+        told.append(f"the data differ ({', '.join(data)})")
+    return "; ".join(told)
+
+
+def apart(before: Mapping[str, float], now: Mapping[str, float]) -> str:
+    """Return what differs between two scores of one point; empty where nothing does."""
+    return "; ".join(
+        f"{name} was {before.get(name)!r} and is now {now.get(name)!r}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    )
+
+
+def _told(name: str, before: str | None, now: str | None) -> Iterator[str]:
+    was, is_now = (None if text is None else json.loads(text) for text in (before, now))
+    if not (isinstance(was, dict) and isinstance(is_now, dict)):
+        yield f"{name} was {_short(before)} and is now {_short(now)}"
+        return
+    for key in sorted({*was, *is_now}):
+        if was.get(key) != is_now.get(key):
+            yield f"{key} of {name} was {_shown(was, key)} and is now {_shown(is_now, key)}"
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    return _short(json.dumps(values[key], ensure_ascii=False) if key in values else None)
+
+
+def _short(text: str | None) -> str:
+    if text is None:
+        return "not there"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -1,8 +1,8 @@
-"""The ledger of a search: what was tried and what it scored, each exactly once, in one SQLite file.
+"""Records a search in one SQLite file, each training and each scored point exactly once.
 
-Its tables are those of `alsolike.tuning.storage.schema`, which any SQLite tool can read meanwhile.
-Work is leased: `claim` gives a configuration to one worker, who keeps it by showing that it is
-alive. Whose process is gone, or who has not been heard of for `LEASE` seconds, has lost it.
+Its tables are those of `alsolike.tuning.storage.schema`; any SQLite tool can read them meanwhile.
+Trainings are leased: `claim` gives one to a worker, which keeps it by a heartbeat. A worker whose
+process is gone, or that was silent for `LEASE` seconds, has lost it.
 """
 
 import json
@@ -18,17 +18,16 @@ import numpy.typing as npt
 from alsolike.errors import LedgerError
 from alsolike.storage.sqlite import Database
 from alsolike.tables import Table
-from alsolike.tuning.storage.canonical import canonical_settings, to_json
-from alsolike.tuning.storage.differences import apart, differences
+from alsolike.tuning.storage.canonical import apart, canonical_settings, differences, to_json
 from alsolike.tuning.storage.schema import LEDGER
 from alsolike.tuning.storage.worker_names import Silences
 
 Answers = npt.NDArray[np.float64]
 
-LEASE = 60.0  # seconds without a heartbeat after which work is somebody else's
+LEASE = 60.0  # seconds without a heartbeat after which another worker may take a training
 ENDED = ("done", "stopped", "pruned", "failed", "skipped")
 
-# Each differs from the one before, also where the clock has been set back.
+# Each differs from the one before, even if the clock was set back.
 _BEAT = "heartbeat = max(?, ifnull(heartbeat, 0) + 0.001)"
 
 # A training that has ended so many workers in a row without a point is not tried again.
@@ -42,18 +41,18 @@ _WAY_OUT = (
 
 
 class LeaseLost(Exception):
-    """A worker was away for so long that another one has its work."""
+    """A worker was silent for so long that another one has its training."""
 
 
 class Ledger:
-    """What a search has done so far; safe against a kill at any moment.
+    """Holds what a search has done so far; safe against a kill at any moment.
 
     Each method is one transaction. After a kill the file holds all that was recorded before.
 
     Parameters
     ----------
     path : path or None
-        The file, made where it is not there yet. None: in memory, gone with the process.
+        The file; created if missing. None: in memory, gone with the process.
     only_read : bool
         Write nothing, neither to the file nor beside it.
 
@@ -118,34 +117,34 @@ class Ledger:
         settings: Sequence[Mapping[str, Any]],
         *,
         sweeps: int = 0,
-        bars: Mapping[int, float] | None = None,
+        thresholds: Mapping[int, float] | None = None,
     ) -> list[int]:
         """Enter configurations to be trained for so many sweeps; return the number of each.
 
-        Numbers 10 and 10.0 are one setting. One that stands already keeps its number, and its
-        state, unless it was done with fewer sweeps: then it waits to be trained further.
+        Numbers 10 and 10.0 are one setting. A known configuration keeps its number and its state,
+        unless it was done with fewer sweeps: then it waits to be trained further.
 
         Parameters
         ----------
         settings : sequence of mappings
         sweeps : int
-        bars : mapping of sweep to float, or None
-            A training whose score is below the bar of its sweep ends as pruned.
+        thresholds : mapping of sweep to float, or None
+            A training whose score is below the threshold of its sweep ends as pruned.
         """
         texts = [canonical_settings(one) for one in settings]
         seeds = [one.get("seed") for one in settings]
-        bar = to_json({str(sweep): value for sweep, value in (bars or {}).items()})
+        bars = to_json({str(sweep): value for sweep, value in (thresholds or {}).items()})
         with self._file.transaction() as connection:
             for text, seed in zip(texts, seeds, strict=True):
                 connection.execute(
                     "INSERT OR IGNORE INTO configurations (settings, seed, sweeps, bars) "
                     "VALUES (?, ?, ?, ?)",
-                    (text, seed, sweeps, bar),
+                    (text, seed, sweeps, bars),
                 )
                 connection.execute(
                     "UPDATE configurations SET sweeps = ?, bars = ?, state = 'waiting' "
                     "WHERE settings = ? AND state = 'done' AND sweeps < ?",
-                    (sweeps, bar, text, sweeps),
+                    (sweeps, bars, text, sweeps),
                 )
             numbers = dict(connection.execute("SELECT settings, id FROM configurations"))
         return [numbers[text] for text in texts]
@@ -211,14 +210,14 @@ class Ledger:
         seconds : float or None
             Since the training began.
         bests : mapping of str to float64, (n_users,)
-            For each judge to whom this is the best point so far, a value for each user.
+            For each judge for which this is the best point so far, a value for each user.
 
         Raises
         ------
         LedgerError
             The point is there, or a figure is not finite.
         LeaseLost
-            Somebody else has the work.
+            Another worker has the training.
         """
         try:
             text = json.dumps(dict(figures), sort_keys=True, allow_nan=False)
@@ -250,7 +249,7 @@ class Ledger:
             )
 
     def compare(self, number: int, sweep: int, figures: Mapping[str, float]) -> None:
-        """Raise LedgerError where a point that is there was scored with other figures."""
+        """Raise LedgerError if a recorded point has other figures."""
         differing = apart(self.points(number)[sweep], figures)
         if differing:
             raise LedgerError(
@@ -262,7 +261,7 @@ class Ledger:
     def finish(
         self, number: int, *, worker: str, state: str = "done", seconds: float | None = None
     ) -> None:
-        """End a training: ``"done"``, ``"stopped"`` early, or ``"pruned"`` below a bar."""
+        """End a training: ``"done"``, ``"stopped"`` early, or ``"pruned"`` below a threshold."""
         self._end(number, worker, state, seconds, None)
 
     def fail(self, number: int, error: str, *, worker: str, seconds: float | None = None) -> None:
@@ -270,7 +269,7 @@ class Ledger:
         self._end(number, worker, "failed", seconds, error)
 
     def give_back(self, worker: str) -> None:
-        """Let others have what a worker began and will not end."""
+        """Release what a worker began and will not end."""
         with self._file.transaction() as connection:
             connection.execute(
                 "UPDATE configurations SET state = 'waiting', worker = NULL, attempts = 0 "
@@ -283,13 +282,13 @@ class Ledger:
         self._exchange(numbers, ("waiting", "running"), "skipped")
 
     def take_up(self, numbers: Sequence[int]) -> None:
-        """Give those of these configurations that were skipped, or broken off, a new start."""
+        """Put those of these configurations back to waiting that were skipped or interrupted."""
         self._exchange(numbers, ("skipped",), "waiting")
         with self._file.transaction() as connection:
             connection.execute("UPDATE configurations SET attempts = 0")
 
     def state(self, number: int) -> str:
-        """Return the state of configuration `number`; `ENDED` lists those in which it rests."""
+        """Return the state of configuration `number`; `ENDED` lists the final ones."""
         return str(self._one(number, "state"))
 
     def states(self) -> dict[int, str]:
@@ -297,30 +296,30 @@ class Ledger:
         return dict(self._rows("SELECT id, state FROM configurations ORDER BY id"))
 
     def facts(self) -> dict[str, Any]:
-        """Return what all of it belongs to."""
+        """Return the facts that the ledger was bound to."""
         rows = self._rows("SELECT name, value FROM facts ORDER BY name")
         return {name: json.loads(value) for name, value in rows}
 
     def workers(self) -> list[tuple[str, float]]:
-        """Return who is at work, and when each was last heard of."""
+        """Return the workers that hold trainings, and the last heartbeat of each."""
         return self._rows(
             "SELECT worker, max(heartbeat) FROM configurations WHERE state = 'running' "
             "GROUP BY worker ORDER BY worker"
         )
 
     def task(self, number: int) -> tuple[dict[str, Any], int, dict[int, float]]:
-        """Return settings, sweeps and bars of configuration `number`."""
+        """Return settings, sweeps and thresholds of configuration `number`."""
         settings, bars = self._one(number, "settings"), self._one(number, "bars")
         read = {int(sweep): bar for sweep, bar in json.loads(bars).items()}
         return json.loads(settings), int(self._one(number, "sweeps")), read
 
     def error(self, number: int) -> str | None:
-        """Return why configuration `number` failed, or None where it did not."""
+        """Return why configuration `number` failed; None if it did not."""
         error: str | None = self._one(number, "error")
         return error
 
     def seconds(self, number: int) -> float | None:
-        """Return what configuration `number` took; None where it has not ended."""
+        """Return how long configuration `number` took; None before its end."""
         seconds: float | None = self._one(number, "seconds")
         return seconds
 

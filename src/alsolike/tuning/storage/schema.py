@@ -1,8 +1,8 @@
-"""The tables of a ledger.
+"""Defines the tables of a ledger.
 
 ::
 
-    facts           name, value                                   what all of it belongs to
+    facts           name, value                                   what the search belongs to
     configurations  id, settings, sweeps, bars, state, seed,      one row per training
                     seconds, worker, heartbeat, attempts, error
     points          configuration, sweep, figures, seconds,       one row per scored point

@@ -1,4 +1,4 @@
-"""Who works on a ledger: names of workers that tell whether their process is still there."""
+"""Names workers so that anybody can check whether their process is still alive."""
 
 import functools
 import os
@@ -10,17 +10,17 @@ from pathlib import Path
 
 
 class Silences:
-    """Tells which workers have fallen silent, by the clock of whoever waits for them.
+    """Detects workers that have fallen silent, by the clock of the one that waits for them.
 
     Clocks of two machines may differ, and any clock may be set. So a heartbeat is a number that
-    changes, and silence is counted from when it was first seen as it is.
+    changes, and silence is counted from the moment when its value was first seen.
 
     Parameters
     ----------
     patience : float
         Seconds of silence.
     clock : callable
-        Seconds since whenever.
+        Returns seconds.
 
     Examples
     --------
@@ -35,7 +35,7 @@ class Silences:
         self._seen: dict[str, tuple[float, float]] = {}
 
     def has_lost(self, worker: str, heartbeat: float) -> bool:
-        """Return whether a worker has lost its work: its process is gone, or silent for long."""
+        """Return whether a worker has lost its training: its process is gone, or silent."""
         now, seen = self._clock(), self._seen.get(worker)
         if seen is None or seen[0] != heartbeat:
             seen = self._seen[worker] = (heartbeat, now)
@@ -43,13 +43,13 @@ class Silences:
 
 
 def name_of(thread: int | None = None) -> str:
-    """Return a name for this thread of this process: machine, process, when that began, thread."""
+    """Return a name for this thread: machine, process, when that began, thread."""
     place = threading.get_ident() if thread is None else thread
     return f"{_machine()} {os.getpid()} {_began(os.getpid())} {place}"
 
 
 def is_gone(worker: str) -> bool:
-    """Return whether a worker's process has ended, as far as this machine can know.
+    """Return whether a worker's process has ended; False for one of another machine.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def is_here(worker: str) -> bool:
 
 
 def _lives_here(worker: str) -> bool | None:
-    """Return whether a process of this machine lives; None where it is of another one."""
+    """Return whether a process of this machine lives; None for one of another machine."""
     machine, *rest = worker.rsplit(" ", 3)
     if machine != _machine() or len(rest) != 3 or not rest[0].isdecimal():
         return None
@@ -82,7 +82,7 @@ def _lives_here(worker: str) -> bool | None:
 
 @functools.cache
 def _machine() -> str:
-    """Return a name of this machine since it was started, as processes within it see it."""
+    """Return a name of this machine since its start, as its processes see it."""
     try:
         booted = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
         space = str(Path("/proc/self/ns/pid").readlink())
@@ -92,7 +92,7 @@ def _machine() -> str:
 
 
 def _began(process: int) -> str:
-    """Return when a process began, as the system counts; empty where it has ended."""
+    """Return when a process began, as the system counts; empty if it has ended."""
     try:
         status = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
@@ -101,11 +101,11 @@ def _began(process: int) -> str:
 
 
 def _is_there(process: int) -> str:
-    """Return the same where the system tells no more than whether there is such a process."""
+    """Return the same on systems that tell only whether there is such a process."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return ""
     except PermissionError:
-        pass  # it is there, and somebody else's
+        pass  # it exists, and belongs to another user
     return "?"

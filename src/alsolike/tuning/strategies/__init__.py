@@ -1,1 +1,1 @@
-"""Ways to search: grid, random, Bayesian, successive halving."""
+"""Search strategies: each proposes trainings round by round, from the scores of earlier rounds."""

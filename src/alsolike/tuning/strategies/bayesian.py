@@ -1,4 +1,4 @@
-"""Bayesian search: Optuna's TPE proposes, the ledger remembers."""
+"""Bayesian search: proposals by Optuna's TPE."""
 
 import importlib.util
 import warnings
@@ -11,18 +11,19 @@ from alsolike.models.settings import Config, seed_of
 from alsolike.suggestions import way_to_install
 from alsolike.tuning.candidates import ending_at
 from alsolike.tuning.storage.canonical import canonical_settings
+from alsolike.tuning.strategies.base import Ending, Rounds, Trial, TrialResult
+from alsolike.tuning.strategies.random import drawn
 from alsolike.tuning.strategies.search_space import Range, Space, listed, space_of
-from alsolike.tuning.strategies.strategies import Ending, Rounds, Trial, drawn
 
 # Proposals of a round. A fixed number, so that what is proposed does not depend on the workers.
 AT_ONCE = 4
-# Rounds of proposals that were all tried before, after which a space counts as used up.
+# Rounds of proposals that were all tried before, after which a space counts as exhausted.
 _IN_VAIN = 25
 
 
 @dataclass(frozen=True)
 class Bayesian(Ending):
-    """A tree-structured Parzen estimator, asked for a few proposals at a time.
+    """Asks a tree-structured Parzen estimator for a few proposals at a time.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ class Bayesian(Ending):
     start : sequence of Config
         Tried first.
     patience, prune
-        As of every `Ending`.
+        As of `Ending`.
 
     Raises
     ------
@@ -65,7 +66,7 @@ class Bayesian(Ending):
         space_of(self.space, self.base)
 
     def propose(self, rounds: Rounds, sweeps: Sequence[int]) -> list[Trial]:
-        """Return the start, then what the estimator makes of all scores so far."""
+        """Return the start, then what the estimator proposes from all scores so far."""
         tried = [one for one_round in rounds for one in one_round]
         wanted = min(AT_ONCE, self.trials - len(tried))
         if wanted <= 0:
@@ -73,14 +74,15 @@ class Bayesian(Ending):
         if not rounds and self.start:
             return [Trial(config, sweeps[-1]) for config in self.start[: self.trials]]
         known = {_text(one.trial.config, sweeps) for one in tried}
+        spread = {name: _distribution(name, values) for name, values in self.space.items()}
         study = self._study(len(rounds))
         for one in tried:
-            self._tell(study, one.trial.config, one.best)
+            self._tell(study, spread, one)
         found: list[Trial] = []
         for _ in range(wanted * _IN_VAIN):
-            trial = study.ask()
-            drawn = {name: self._ask(trial, name, values) for name, values in self.space.items()}
-            config = replace(self.base, **drawn)
+            asked = study.ask(spread).params
+            proposed = {name: _value(name, self.space[name], asked[name]) for name in self.space}
+            config = replace(self.base, **proposed)
             text = _text(config, sweeps)
             if text not in known:
                 known.add(text)
@@ -90,7 +92,7 @@ class Bayesian(Ending):
         return found
 
     def expected(self, sweeps: Sequence[int]) -> list[Trial]:
-        """Return draws at random in place of what will be proposed."""
+        """Return random draws in place of the proposals."""
         draws = drawn(self.space, self.base, self.trials, start=self.start)
         return [Trial(config, sweeps[-1]) for config in draws]
 
@@ -109,38 +111,23 @@ class Bayesian(Ending):
             )
         return optuna.create_study(direction="maximize", sampler=sampler)
 
-    def _tell(self, study: Any, config: Config, score: float) -> None:
-        import optuna  # noqa: PLC0415 - slow to import, and an extra
+    def _tell(self, study: Any, spread: dict[str, Any], one: TrialResult) -> None:
+        from optuna.trial import TrialState, create_trial  # noqa: PLC0415 - slow, and an extra
 
-        values = {name: getattr(config, name) for name in self.space}
-        spread = {name: _distribution(name, given) for name, given in self.space.items()}
-        # A start outside of the space is tried, but tells the estimator nothing.
-        if any(not _holds(self.space[name], value) for name, value in values.items()):
-            return
-        stored = {name: _stored(self.space[name], value) for name, value in values.items()}
-        failed = score == -float("inf")
-        study.add_trial(
-            optuna.trial.create_trial(
-                params=stored,
-                distributions=spread,
-                value=None if failed else score,
-                state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
-            )
-        )
-
-    @staticmethod
-    def _ask(trial: Any, name: str, values: Any) -> Any:
-        if not isinstance(values, Range):
-            choices = listed(name, values)
-            return choices[trial.suggest_categorical(name, list(range(len(choices))))]
-        if values.integer:
-            return trial.suggest_int(name, int(values.low), int(values.high), log=values.log)
-        number = trial.suggest_float(name, values.low, values.high, log=values.log)
-        return min(max(float(f"{number:.6g}"), values.low), values.high)
+        params = {}
+        for name, values in self.space.items():
+            value = getattr(one.trial.config, name)
+            if not _holds(values, value):
+                return  # a start outside of the space is tried, but tells the estimator nothing
+            params[name] = value if isinstance(values, Range) else list(values).index(value)
+        ended: dict[str, Any] = {"state": TrialState.FAIL}
+        if one.scores:
+            ended = {"state": TrialState.COMPLETE, "value": one.best}
+        study.add_trial(create_trial(params=params, distributions=spread, **ended))
 
 
 def _text(config: Config, sweeps: Sequence[int]) -> str:
-    """Return what tells one training from another."""
+    """Return what distinguishes one training from another."""
     return canonical_settings(ending_at(config, sweeps[-1]).to_settings())
 
 
@@ -154,12 +141,16 @@ def _distribution(name: str, values: Any) -> Any:
     return distributions.FloatDistribution(values.low, values.high, log=values.log)
 
 
+def _value(name: str, values: Any, asked: Any) -> Any:
+    """Return a proposed value; Optuna knows a value of a list by its place."""
+    if not isinstance(values, Range):
+        return listed(name, values)[asked]
+    if values.integer:
+        return asked
+    return min(max(float(f"{asked:.6g}"), values.low), values.high)
+
+
 def _holds(values: Any, value: Any) -> bool:
     if isinstance(values, Range):
         return isinstance(value, (int, float)) and values.low <= value <= values.high
     return value in list(values)
-
-
-def _stored(values: Any, value: Any) -> Any:
-    """Return a value as Optuna has it: of a list, its place."""
-    return value if isinstance(values, Range) else list(values).index(value)

@@ -1,4 +1,4 @@
-"""What a search may try: lists and ranges of values, and the points that are drawn from them."""
+"""Search spaces: lists and ranges of values, and the configurations drawn from them."""
 
 import itertools
 import math
@@ -172,9 +172,9 @@ def distinct(configs: Iterable[Any]) -> list[Any]:
 
 
 def checked_space(space: Any, base: Config | None = None) -> Any:
-    """Return the space; raise SettingError where it is none, or for a setting that is not known.
+    """Return the space; raise SettingError if it is none or has an unknown setting.
 
-    Known are those of `base`; None: of what is fitted where no family is named.
+    Known are the settings of `base`; None: of the family that is fitted by default.
     """
     if not isinstance(space, Mapping):
         raise SettingError(
