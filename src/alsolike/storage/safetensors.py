@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
-from alsolike.data.validation import read_json
 from alsolike.errors import BundleError
+from alsolike.storage.strict_json import read_json
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 

@@ -32,8 +32,8 @@ from typing import Annotated, Any, TypedDict
 
 from msgspec import Meta
 
-from alsolike.data.validation import checked_as
 from alsolike.errors import DataError, SettingError
+from alsolike.storage.strict_json import checked_as
 from alsolike.tuning.strategies.search_space import checked_space, space_of
 
 Number = Annotated[int, Meta(description="a whole number")]

@@ -17,9 +17,9 @@ import numpy as np
 from msgspec import Meta, Struct, to_builtins
 
 from alsolike._version import __version__
-from alsolike.data.validation import checked_as, read_json
 from alsolike.errors import BundleError
 from alsolike.storage.safetensors import DAMAGED, map_file
+from alsolike.storage.strict_json import checked_as, read_json
 
 MANIFEST = "manifest.json"
 FORMAT = "alsolike model"

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import numpy as np
 from msgspec import Meta
 
-from alsolike.data.validation import checked_as, read_json
 from alsolike.errors import AlsolikeError, BundleError, SettingError
 from alsolike.models.base import HasFactors
 from alsolike.recommending.shared import MIN_COUNT
+from alsolike.storage.strict_json import checked_as, read_json
 from alsolike.web.serving import user_queries
 from alsolike.web.serving.registry import Held
 
