@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from alsolike.engines.base import Engine
-from alsolike.errors import FitError
+from alsolike.errors import FitError, LeaseLost
 from alsolike.models.registry import config_of
 from alsolike.tuning.budget.speed_estimate import Deadline
 from alsolike.tuning.candidates import points_of, sweeps_of
 from alsolike.tuning.leaderboard.ordering import rank_key, tied
-from alsolike.tuning.storage.ledger import LEASE, LeaseLost, Ledger
+from alsolike.tuning.storage.ledger import LEASE, Ledger
 from alsolike.tuning.trial_plan import Plan
 
 _BEAT = LEASE / 12

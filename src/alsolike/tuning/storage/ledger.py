@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.errors import LedgerError
+from alsolike.errors import LeaseLost, LedgerError
 from alsolike.storage.sqlite import Database
 from alsolike.tables import Table
 from alsolike.tuning.storage.canonical import canonical_settings, to_json
@@ -39,10 +39,6 @@ _WAY_OUT = (
     "Give the data, settings and versions of the first time to go on with it, or choose another "
     "place, or delete this file to start anew."
 )
-
-
-class LeaseLost(Exception):
-    """A worker was away for so long that another one has its work."""
 
 
 class Ledger:
