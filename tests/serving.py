@@ -89,13 +89,9 @@ def stacked(
     metrics: Metrics | None = None,
 ) -> ASGIApp:
     """Return `app` behind the middlewares that every request of a service passes."""
-    stack = middlewares(
-        settings,
-        metrics=metrics or Metrics(settings.state / "metrics"),
-        log=AccessLog(settings.log),
-        limiter=limiter_of(settings),
-        image_origins=image_origins,
-    )
+    metrics = metrics or Metrics(settings.state / "metrics")
+    log, limiter = AccessLog(settings.log), limiter_of(settings)
+    stack = middlewares(settings, metrics, log, limiter, image_origins)
     for one in reversed(stack):
         app = one.cls(app, *one.args, **one.kwargs)
     return app

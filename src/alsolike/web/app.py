@@ -58,10 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     service = Service(settings, state, Holder(settings, state, metrics), metrics)
     holder, shelves = service.holder, service.shelves
     log, limiter = AccessLog(settings.log), limiter_of(settings)
-    stack = middlewares(
-        settings, metrics=metrics, log=log, limiter=limiter,
-        image_origins=lambda: holder.image_origins,
-    )  # fmt: skip
+    stack = middlewares(settings, metrics, log, limiter, lambda: holder.image_origins)
     app = FastAPI(
         title="alsolike",
         version=alsolike.__version__,
@@ -90,7 +87,6 @@ def limiter_of(settings: Settings) -> Limiter | None:
 
 def middlewares(
     settings: Settings,
-    *,
     metrics: Metrics,
     log: AccessLog,
     limiter: Limiter | None,

@@ -10,7 +10,7 @@
 import http
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alsolike.errors import (
     AlsolikeError,
@@ -130,12 +130,7 @@ Page = Callable[[Request, Problem], Response]
 def install(app: FastAPI, page: Page) -> None:
     """Let the routes of `app` tell their errors in the one shape.
 
-    Parameters
-    ----------
-    app : FastAPI
-        With all its routes: what an address does not take is answered with what it does take.
-    page : callable
-        Makes a page of HTML for browsers that asked for one, outside of the API.
+    `page` makes HTML of it for browsers that asked for that, outside of the API.
     """
 
     def told(request: Request, error: Exception) -> Response:
@@ -156,14 +151,7 @@ def install(app: FastAPI, page: Page) -> None:
 
 
 class ErrorMiddleware:
-    """Answers what the middlewares behind it refuse, and what fails unexpectedly (500).
-
-    Parameters
-    ----------
-    app : ASGI application
-    metrics : Metrics
-        Where refused requests are counted, by their code.
-    """
+    """Answers and counts what the middlewares behind it refuse, and what fails (500)."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
@@ -173,15 +161,8 @@ class ErrorMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        has_begun = False
-
-        def noted(message: Message) -> Awaitable[None]:
-            nonlocal has_begun
-            has_begun = True
-            return send(message)
-
         try:
-            await self._app(scope, receive, noted)
+            await self._app(scope, receive, send)
         except ClientLeft:
             return
         except Exception as error:
@@ -192,7 +173,7 @@ class ErrorMiddleware:
             else:
                 scope["state"]["route"] = REFUSED
                 self._metrics.count("refused", reason=problem.code)
-            if has_begun:
+            if scope["state"]["status"]:  # the answer has begun
                 return
             headers = {**(getattr(error, "headers", None) or {}), "Cache-Control": "no-store"}
             # What is left of a body would be read as long as the client sends; without one, the

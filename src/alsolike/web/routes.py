@@ -15,46 +15,19 @@ from alsolike.web.pages.base import page_route
 from alsolike.web.query_parameters import Takes
 from alsolike.web.templating import static_route
 
-Function = Callable[..., Any]
-
 
 class Endpoint(NamedTuple):
-    """A route of the API.
-
-    Parameters
-    ----------
-    method, path : str
-        An id in a path is ``outside``: it may be any text.
-    function : callable
-        Its signature says which parameters and which body it takes.
-    answer : type or None
-        Shape of the answer; None: for programs of another kind, and in no description.
-    status : int
-        Of success.
-    conflicts : bool
-        Whether it may answer 409.
-    """
+    """A route of the API; one without a shape of its answer is in no description."""
 
     method: str
     path: str
-    function: Function
+    function: Callable[..., Any]
     answer: type | None
     status: int = 200
-    conflicts: bool = False
 
 
 class Page(NamedTuple):
-    """A page of the app.
-
-    Parameters
-    ----------
-    path : str
-    function : callable
-        From a request, and a body where there is one, to a response.
-    once, often : tuple of str
-        Parameters that its query may have, once or again and again; any other is an error.
-    method : str
-    """
+    """A page of the app, and the parameters that its query may have once or again and again."""
 
     path: str
     function: Callable[..., Response]
@@ -63,39 +36,33 @@ class Page(NamedTuple):
     method: str = "GET"
 
 
+_MAY_CONFLICT = (schemas.TakenBack, schemas.SwapAnswer)
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": schemas.Refused}}
-_ITEM, _USER = "/api/v1/items/{item_id:outside}", "/api/v1/users/{user_id:outside}"
+_ROOT = "/api/v1"
+_ITEM, _USER = f"{_ROOT}/items/{{item_id:outside}}", f"{_ROOT}/users/{{user_id:outside}}"
 
 # A path that ends in an id takes all that begins so, and stands behind the longer ones.
 API: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{_ITEM}/similar", api.similar_items, schemas.Similar),
-    Endpoint("GET", "/api/v1/similar", api.similar_items_by_query, schemas.Similar),
+    Endpoint("GET", f"{_ROOT}/similar", api.similar_items_by_query, schemas.Similar),
     Endpoint("GET", f"{_ITEM}/explanations", api.explain_neighbours, schemas.Neighbourhood),
-    Endpoint("GET", "/api/v1/items", api.find_items, schemas.Found),
+    Endpoint("GET", f"{_ROOT}/items", api.find_items, schemas.Found),
     Endpoint("GET", _ITEM, api.one_item, schemas.ItemAnswer),
-    Endpoint("GET", "/api/v1/item", api.one_item_by_query, schemas.ItemAnswer),
+    Endpoint("GET", f"{_ROOT}/item", api.one_item_by_query, schemas.ItemAnswer),
     Endpoint("GET", f"{_USER}/recommendations", api.recommend_to_user, schemas.Recommended),
-    Endpoint("GET", "/api/v1/recommendations", api.recommend_to_user_by_query, schemas.Recommended),
-    Endpoint("POST", "/api/v1/recommendations", api.recommend_for_these, schemas.Recommended),
+    Endpoint(
+        "GET", f"{_ROOT}/recommendations", api.recommend_to_user_by_query, schemas.Recommended
+    ),
+    Endpoint("POST", f"{_ROOT}/recommendations", api.recommend_for_these, schemas.Recommended),
     Endpoint("GET", f"{_USER}/explanations", api.explain_recommendation, schemas.Explained),
-    Endpoint("GET", "/api/v1/model", api.models, schemas.Models),
+    Endpoint("GET", f"{_ROOT}/model", api.models, schemas.Models),
     Endpoint("POST", f"{_USER}/likes", likes.like, schemas.Kept, 201),
-    Endpoint("POST", "/api/v1/likes", likes.like_by_query, schemas.Kept, 201),
+    Endpoint("POST", f"{_ROOT}/likes", likes.like_by_query, schemas.Kept, 201),
     Endpoint(
-        "DELETE",
-        f"{_USER}/likes/{{item_id:outside}}",
-        likes.take_like_back,
-        schemas.TakenBack,
-        conflicts=True,
+        "DELETE", f"{_USER}/likes/{{item_id:outside}}", likes.take_like_back, schemas.TakenBack
     ),
-    Endpoint(
-        "DELETE",
-        "/api/v1/likes",
-        likes.take_like_back_by_query,
-        schemas.TakenBack,
-        conflicts=True,
-    ),
-    Endpoint("POST", "/api/v1/model/swap", admin.swap_model, schemas.SwapAnswer, conflicts=True),
+    Endpoint("DELETE", f"{_ROOT}/likes", likes.take_like_back_by_query, schemas.TakenBack),
+    Endpoint("POST", f"{_ROOT}/model/swap", admin.swap_model, schemas.SwapAnswer),
     Endpoint("GET", "/healthz", admin.alive, schemas.Health),
     Endpoint("GET", "/readyz", admin.ready, schemas.Health),
     Endpoint("GET", "/openapi.json", admin.description, None),
@@ -134,7 +101,7 @@ def mount(app: FastAPI) -> None:
             methods=[one.method],
             response_model=one.answer,
             status_code=one.status,
-            responses=schemas.REFUSALS | (_CONFLICT if one.conflicts else {}),
+            responses=schemas.REFUSALS | (_CONFLICT if one.answer in _MAY_CONFLICT else {}),
             include_in_schema=one.answer is not None,
             route_class_override=OutsideRoute,
         )

@@ -109,13 +109,6 @@ class AuthenticationMiddleware:
     """Refuses requests without the token (401), and shows browsers the page for logging in.
 
     It notes in ``scope["state"]["may_swap"]`` whether the swap token came.
-
-    Parameters
-    ----------
-    app : ASGI application
-    tokens : Tokens
-    limiter : Limiter or None
-        A wrong token counts for `WRONG_TOKEN_COST` requests.
     """
 
     def __init__(self, app: ASGIApp, *, tokens: Tokens, limiter: Limiter | None) -> None:
@@ -150,15 +143,7 @@ class AuthenticationMiddleware:
 
 
 class LoginMiddleware:
-    """Answers at the path of the login: with its page, and with a cookie for the right token.
-
-    Parameters
-    ----------
-    app : ASGI application
-    tokens : Tokens
-    limiter : Limiter or None
-        A wrong token counts for `WRONG_TOKEN_COST` requests.
-    """
+    """Answers at the path of the login: with its page, and with a cookie for the right token."""
 
     def __init__(self, app: ASGIApp, *, tokens: Tokens, limiter: Limiter | None) -> None:
         self._app, self._tokens, self._limiter = app, tokens, limiter

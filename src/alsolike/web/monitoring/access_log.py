@@ -104,14 +104,9 @@ class AccessLog:
 class AccessLogMiddleware:
     """Times each answer, writes its line and counts it.
 
-    An application may put into ``scope["state"]``: "version", of the model that answered; "route",
+    ``scope["state"]["status"]`` is that of the answer once it has begun, 0 before. An application
+    may put into ``scope["state"]``: "version", of the model that answered; "route",
     the template of the address, where its router leaves no ``scope["route"]``.
-
-    Parameters
-    ----------
-    app : ASGI application
-    log : AccessLog
-    metrics : Metrics
     """
 
     def __init__(self, app: ASGIApp, *, log: AccessLog, metrics: Metrics) -> None:
@@ -123,13 +118,14 @@ class AccessLogMiddleware:
             await self._app(scope, receive, send)
             return
         start, ended = time.perf_counter(), 0.0
-        status = size = 0
+        size = 0
         state = scope.setdefault("state", {})
+        state["status"] = 0
 
         async def noted(message: Message) -> None:
-            nonlocal status, size, ended
+            nonlocal size, ended
             if message["type"] == "http.response.start":
-                status = message["status"]
+                state["status"] = message["status"]
                 await send(message)
                 return
             size += len(message.get("body", b""))
@@ -139,7 +135,7 @@ class AccessLogMiddleware:
         try:
             await self._app(scope, receive, noted)
         finally:
-            status = status or CLIENT_LEFT
+            status = state["status"] or CLIENT_LEFT
             seconds = (ended or time.perf_counter()) - start
             route = state.get("route") or getattr(scope.get("route"), "path_format", UNMATCHED)
             self._metrics.answered(scope["method"], route, status, seconds)

@@ -31,15 +31,7 @@ def page_route(
 ) -> Route:
     """Return the route of a page; an error of ours is shown as a page, too.
 
-    Parameters
-    ----------
-    path : str
-    handler : callable
-        From a request to a response; under POST its body comes besides.
-    takes : Takes
-        The parameters that its query may have.
-    method : str
-        GET or POST.
+    `handler` makes a response of a request and, under POST, of its body.
     """
     _, template, _ = compile_path(path)
 
