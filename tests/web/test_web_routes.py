@@ -6,19 +6,21 @@ The addresses are taken from the tables themselves, so that a new one is held to
 import http.client
 import json
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
 from fastapi import FastAPI
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.testclient import TestClient
 
 from alsolike.web import app
 from alsolike.web.routes import API, PAGES, mount
 from alsolike.web.templating import static_files
+from record_compatibility import PAGES as RECORDED_PAGES
+from record_compatibility import REQUESTS
 from serving import BASE, HOSTILE, bundle, client_of, running, settings_of
 
 BARE = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
@@ -92,6 +94,15 @@ def test_every_route_is_looked_at(client):
     assert told(client.app.routes) == told(ROUTES)
     assert len(ROUTES) == len(API) + len(PAGES) + 1
     assert len(paths_of({"GET"})) > 25
+
+
+def test_what_is_recorded_for_compatibility_asks_every_address():
+    asked = [(one[0], unquote(one[1].partition("?")[0])) for one in (*REQUESTS, *RECORDED_PAGES)]
+    for route in ROUTES:
+        for method in route.methods - {"HEAD"}:
+            scopes = [{"type": "http", "method": verb, "path": path} for verb, path in asked]
+            found = [one for one in scopes if one["method"] == method]
+            assert any(route.matches(one)[0] is Match.FULL for one in found), (method, route.path)
 
 
 @pytest.mark.parametrize("template", paths_of({"GET"}))

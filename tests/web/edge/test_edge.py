@@ -21,11 +21,16 @@ from starlette.websockets import WebSocketDisconnect
 
 from alsolike.errors import Refusal, WritingError
 from alsolike.web.edge import auth
+from alsolike.web.edge.auth import AuthenticationMiddleware, LoginMiddleware
+from alsolike.web.edge.head import HeadMiddleware
 from alsolike.web.edge.host import HostMiddleware
 from alsolike.web.edge.login import own_path
-from alsolike.web.edge.origin import check_origin
-from alsolike.web.edge.security_headers import content_policy
-from alsolike.web.monitoring.access_log import AccessLog
+from alsolike.web.edge.origin import OriginMiddleware, check_origin
+from alsolike.web.edge.rate_limit import RateLimitMiddleware
+from alsolike.web.edge.request_limits import BodyLimitsMiddleware, HeadLimitsMiddleware
+from alsolike.web.edge.security_headers import SecurityHeadersMiddleware, content_policy
+from alsolike.web.errors import ErrorMiddleware
+from alsolike.web.monitoring.access_log import AccessLog, AccessLogMiddleware
 from alsolike.web.settings import Place, Settings
 from serving import bundle, client_of, settings_of, stacked
 
@@ -147,6 +152,33 @@ def asking(tmp_path: Path) -> Asking:
 @pytest.fixture
 def closed(tmp_path: Path) -> Asking:
     return Asking(tmp_path, token=TOKEN, swap_token=SWAP)
+
+
+STEPS = {
+    "access log": AccessLogMiddleware,
+    "HEAD": HeadMiddleware,
+    "security headers": SecurityHeadersMiddleware,
+    "errors": ErrorMiddleware,
+    "rate limit": RateLimitMiddleware,
+    "head of the request": HeadLimitsMiddleware,
+    "host": HostMiddleware,
+    "origin": OriginMiddleware,
+    "token": AuthenticationMiddleware,
+    "body": BodyLimitsMiddleware,
+    "login": LoginMiddleware,
+}
+
+
+def test_the_documentation_lists_the_middlewares_in_their_order(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "serving.md"
+    text = page.read_text(encoding="utf-8").partition("### What each request passes")[2]
+    steps = re.findall(r"^\| ([^|]+?) \|", text.partition("\n\n**")[0], re.MULTILINE)[1:]
+    asking = Asking(tmp_path, token=TOKEN, rate=1.0)
+    found, app = [], asking.app
+    while app is not echo:
+        found.append(type(app))
+        app = app._app
+    assert found == [STEPS[step] for step in steps]
 
 
 # Headers
