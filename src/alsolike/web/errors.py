@@ -68,18 +68,9 @@ STATUSES: Mapping[type[Exception], tuple[int, str]] = {
 
 @dataclass(frozen=True)
 class Problem:
-    r"""An error as it is told to a client.
+    r"""An error as a client gets it: `code` for programs, `message` for people.
 
-    Parameters
-    ----------
-    status : int
-        Of HTTP.
-    code : str
-        One word for programs.
-    message : str
-        For people.
-    field : str or None
-        The part of the request that is to blame.
+    `field` is the part of the request that is to blame.
 
     Examples
     --------

@@ -19,13 +19,9 @@ _REMEMBERED = 64
 
 
 class HostMiddleware:
-    """Refuses a Host field that names no host of this service (400).
+    """Refuses a Host field with none of `names` and of the loopback's (400).
 
-    Parameters
-    ----------
-    app : ASGI application
-    names : iterable of str
-        Besides the names of the loopback. A wildcard address is no name.
+    A wildcard address is no name.
 
     Examples
     --------

@@ -26,11 +26,7 @@ _OURS = frozenset({b"same-origin", b"none"})  # none: the person typed it
 class OriginMiddleware:
     """Refuses what pages of other origins ask, unless it is a link (403).
 
-    Parameters
-    ----------
-    app : ASGI application
-    login : str or None
-        A path that may be asked from anywhere: whoever sends the token may.
+    The path `login` may be asked from anywhere: whoever sends the token may.
     """
 
     def __init__(self, app: ASGIApp, *, login: str | None = None) -> None:
@@ -46,11 +42,7 @@ class OriginMiddleware:
 def check_origin(method: str, headers: Mapping[bytes, bytes]) -> None:
     """Raise Refusal where a page of another origin made this request, unless it is a link.
 
-    Parameters
-    ----------
-    method : str
-    headers : mapping of bytes to bytes
-        Names in lower case. Host has been checked.
+    `headers` has names in lower case; Host has been checked.
     """
     site = headers.get(b"sec-fetch-site")
     if site is not None and site not in _OURS:

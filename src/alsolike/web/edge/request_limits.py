@@ -45,15 +45,8 @@ class BodyLimitsMiddleware:
     """Reads a body whole before it is passed on, and drops clients that do not take an answer.
 
     A body that the API does not take as JSON is refused (415), since a form of any page could send
-    it; so is one that is too long (413) or too slow (408).
-
-    Parameters
-    ----------
-    app : ASGI application
-    most_bytes : int
-        Longest body.
-    patience : float
-        Seconds for a client to send its body, and to take each part of an answer.
+    it; so is one of more than `most_bytes` (413), and one that takes longer than `patience` seconds
+    (408). That is the time to take each part of an answer, too.
     """
 
     def __init__(self, app: ASGIApp, *, most_bytes: int, patience: float) -> None:

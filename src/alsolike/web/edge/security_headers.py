@@ -64,13 +64,8 @@ def content_policy(image_origins: Iterable[str] = ()) -> str:
 class SecurityHeadersMiddleware:
     """Adds header fields to every answer; a content policy of its own stays in force.
 
-    Parameters
-    ----------
-    app : ASGI application
-    image_origins : callable
-        From where pages may load pictures just now; asked at each answer, compared by identity.
-    is_private : bool
-        Whether answers are for those with a token, so that no cache on the way may keep one.
+    `image_origins` says from where pages may load pictures just now, and returns the same object as
+    long as that is the same. With `is_private` no cache on the way may keep an answer.
     """
 
     def __init__(
