@@ -22,7 +22,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from alsolike.cli.group import main as alsolike
-from alsolike.web.app import ROUTERS
 from serving import client_of, settings_of
 
 HERE = Path(__file__).parent / "compatibility"
@@ -198,7 +197,7 @@ def metrics(client: TestClient) -> dict[str, Any]:
     """Return the type of each metric, and its samples with the names of their labels."""
     swap = {"url": "/api/v1/model/swap", "headers": {"authorization": f"Bearer {SWAP_TOKEN}"}}
     client.post(**swap, json={})
-    client.get("/healthz", headers={"host": "elsewhere.example"})  # which the guard refuses
+    client.get("/healthz", headers={"host": "elsewhere.example"})  # which is refused
     # A model that cannot be loaded comes about by a failing disk only.
     client.app.state.service.metrics.count("failed_loads", slot="als")
     return {
@@ -261,8 +260,7 @@ def not_asked(client: TestClient) -> list[str]:
     }
     return sorted(
         f"{method} {route.path_format}"
-        for router in ROUTERS
-        for route in router.routes
+        for route in client.app.routes
         for method in route.methods - {"HEAD"}
         if (method, route.path_format) not in asked
     )

@@ -6,11 +6,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
@@ -18,7 +19,9 @@ from alsolike.data.string_array import Texts
 from alsolike.models.bundle.io import save
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
-from alsolike.web.app import create_app
+from alsolike.web.app import create_app, limiter_of, middlewares
+from alsolike.web.monitoring.access_log import AccessLog
+from alsolike.web.monitoring.metrics import Metrics
 from alsolike.web.settings import Settings, places
 
 HOSTILE = ("<script>alert(1)</script>", "a/b", "..", "x/similar", "100% &c?#", "\u202eevil", "🎸 ö")
@@ -76,6 +79,22 @@ def settings_of(state: Path, *models: Path, **given: object) -> Settings:
     """Return the settings of a quiet service."""
     quiet = {"log": "", "rate": 0.0} | given
     return Settings(models=places(models), state=state, **quiet)
+
+
+def stacked(
+    app: ASGIApp,
+    settings: Settings,
+    *,
+    image_origins: Callable[[], frozenset[str]] = frozenset,
+    metrics: Metrics | None = None,
+) -> ASGIApp:
+    """Return `app` behind the middlewares that every request of a service passes."""
+    metrics = metrics or Metrics(settings.state / "metrics")
+    log, limiter = AccessLog(settings.log), limiter_of(settings)
+    stack = middlewares(settings, metrics, log, limiter, image_origins)
+    for one in reversed(stack):
+        app = one.cls(app, *one.args, **one.kwargs)
+    return app
 
 
 @contextlib.contextmanager

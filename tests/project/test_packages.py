@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from alsolike import errors
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "alsolike"
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -166,3 +168,22 @@ def test_all_locks_agree() -> None:
 )
 def test_pins_name_no_address(pins: Path) -> None:
     assert "://" not in pins.read_text(encoding="utf-8")
+
+
+def test_the_tree_of_errors_is_whole() -> None:
+    """All errors of ours stand in `errors.py`, and its docstring draws each in its place."""
+    classes = [one for one in vars(errors).values() if isinstance(one, type)]
+    ours = {one.__name__: one for one in classes if issubclass(one, errors.AlsolikeError)}
+    for module in MODULES:
+        for node in ast.walk(tree_of(module)):
+            if isinstance(node, ast.ClassDef) and named(module) != "errors.py":
+                bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+                assert not bases & ours.keys(), f"{named(module)}: {node.name}"
+    drawn, above = {}, ["AlsolikeError"]
+    for indent, name in re.findall(r"^    ([│├└─ ]*)(\w+)  ", errors.__doc__ or "", re.MULTILINE):
+        above = [*above[: len(indent) // 4], name]
+        drawn[name] = above[-2]
+    assert drawn == {
+        name: one.__mro__[1].__name__ for name, one in ours.items() if name != "AlsolikeError"
+    }
+    assert set(imports(tree_of(SOURCE / "errors.py"))) <= {"typing", "typing.Any"}

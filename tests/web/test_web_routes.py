@@ -1,33 +1,31 @@
 """What all addresses of the service have in common: HEAD, other methods, unknown parameters.
 
-The addresses are taken from the routers themselves, so that a new one is held to the same.
+The addresses are taken from the tables themselves, so that a new one is held to the same.
 """
 
 import http.client
 import json
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
-from starlette.routing import Route
+from fastapi import FastAPI
+from starlette.routing import Match, Route
 from starlette.testclient import TestClient
 
 from alsolike.web import app
-from alsolike.web.api import admin
-from alsolike.web.api import routes as api
-from alsolike.web.pages import routes as pages
+from alsolike.web.routes import API, PAGES, mount
 from alsolike.web.templating import static_files
+from record_compatibility import PAGES as RECORDED_PAGES
+from record_compatibility import REQUESTS
 from serving import BASE, HOSTILE, bundle, client_of, running, settings_of
 
-ROUTES = [
-    one
-    for router in getattr(app, "ROUTERS", (api.router, admin.router, pages.router))
-    for one in router.routes
-]
-GUARDED = ("/metrics",)
+BARE = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+mount(BARE)
+ROUTES = BARE.routes
 TOKEN = "correct-horse-battery"
 # What a GET cannot do without in its query.
 NEEDED = {
@@ -43,6 +41,7 @@ NEEDED = {
 DRAWN = {"/random"}  # leads elsewhere each time
 CHANGING = {"/metrics", "/compare", "/user"}  # what it says changes from one time to the next
 PEOPLE = {"accept": "text/html,*/*"}
+NO_PAGES = ("/api", "/static", "/healthz", "/readyz", "/openapi", "/metrics")
 
 
 @pytest.fixture(scope="module")
@@ -88,15 +87,25 @@ def without_dates(answer):
 
 
 def test_every_route_is_looked_at(client):
-    inner = [getattr(one, "original_router", None) for one in client.app.routes]
-    routers = {id(router): router.routes for router in inner if router is not None}
-    direct = [one for one in client.app.routes if isinstance(one, Route)]
-    found = [one for routes in routers.values() for one in routes] + direct
-    assert {id(one) for one in found} <= {id(one) for one in ROUTES}
+    def told(routes):
+        return [(type(one), one.path, one.methods) for one in routes]
+
+    assert all(isinstance(one, Route) for one in client.app.routes)
+    assert told(client.app.routes) == told(ROUTES)
+    assert len(ROUTES) == len(API) + len(PAGES) + 1
     assert len(paths_of({"GET"})) > 25
 
 
-@pytest.mark.parametrize("template", [*paths_of({"GET"}), *GUARDED])
+def test_what_is_recorded_for_compatibility_asks_every_address():
+    asked = [(one[0], unquote(one[1].partition("?")[0])) for one in (*REQUESTS, *RECORDED_PAGES)]
+    for route in ROUTES:
+        for method in route.methods - {"HEAD"}:
+            scopes = [{"type": "http", "method": verb, "path": path} for verb, path in asked]
+            found = [one for one in scopes if one["method"] == method]
+            assert any(route.matches(one)[0] is Match.FULL for one in found), (method, route.path)
+
+
+@pytest.mark.parametrize("template", paths_of({"GET"}))
 @pytest.mark.parametrize("accept", ["*/*", PEOPLE["accept"]])
 def test_head_says_what_get_says(client, template, accept):
     path, headers = address(client, template), {"accept": accept}
@@ -190,7 +199,7 @@ def test_nothing_follows_the_headers_of_a_head_on_the_wire(models, tmp_path):
         connection.close()
 
 
-@pytest.mark.parametrize("template", [*sorted({one.path_format for one in ROUTES}), *GUARDED])
+@pytest.mark.parametrize("template", sorted({one.path_format for one in ROUTES}))
 def test_other_methods_are_told_which_there_are(client, template):
     path = address(client, template)
     expected = {
@@ -198,7 +207,7 @@ def test_other_methods_are_told_which_there_are(client, template):
         for one in ROUTES
         if one.path_format == template
         for method in (one.methods or set()) | ({"HEAD"} if "GET" in one.methods else set())
-    } or {"GET", "HEAD"}
+    }
     for method in {"OPTIONS", "PUT", "PATCH", "DELETE", "POST", "TRACE", "BREW"} - expected:
         for headers in ({}, PEOPLE):
             answer = client.request(method, path, headers=headers, follow_redirects=False)
@@ -306,7 +315,7 @@ def test_an_empty_value_is_no_default(client):
 
 def test_pages_refuse_what_they_do_not_take_as_pages(client):
     for template in paths_of({"GET"}):
-        if template.startswith(("/api", "/static", "/healthz", "/readyz", "/openapi")):
+        if template.startswith(NO_PAGES):
             continue
         answer = client.get(address(client, template, "unheard_of=1"), headers=PEOPLE)
         assert answer.status_code == 422, template

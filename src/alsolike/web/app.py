@@ -1,32 +1,36 @@
-"""`create_app`: the service as one ASGI application; what each part does stands in its own room."""
+"""Assembles the service as one ASGI application: its models, its routes and its middlewares."""
 
 import asyncio
 import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from threadpoolctl import ThreadpoolController
 
 from alsolike._version import __version__
-from alsolike.web.api import admin, likes
-from alsolike.web.api import routes as api
 from alsolike.web.api.fast_path import Quick
-from alsolike.web.edge.guard import guarded
-from alsolike.web.errors import install
+from alsolike.web.edge.auth import AuthenticationMiddleware, LoginMiddleware, Tokens
+from alsolike.web.edge.head import HeadMiddleware
+from alsolike.web.edge.host import HostMiddleware
+from alsolike.web.edge.login import LOGIN_PATH
+from alsolike.web.edge.origin import OriginMiddleware
+from alsolike.web.edge.rate_limit import Limiter, RateLimitMiddleware
+from alsolike.web.edge.request_limits import BodyLimitsMiddleware, HeadLimitsMiddleware
+from alsolike.web.edge.security_headers import SecurityHeadersMiddleware
+from alsolike.web.errors import ErrorMiddleware, install
+from alsolike.web.monitoring.access_log import AccessLog, AccessLogMiddleware
 from alsolike.web.monitoring.metrics import Metrics
-from alsolike.web.pages import routes as pages
 from alsolike.web.pages.base import problem_page
+from alsolike.web.routes import mount
 from alsolike.web.service import Service
 from alsolike.web.serving.deploy import prepare
 from alsolike.web.serving.registry import Holder
 from alsolike.web.serving.store import State
 from alsolike.web.settings import Settings
-
-# All addresses of the service, but for the two that the guard answers by itself.
-ROUTERS = (api.router, likes.router, admin.router, pages.router)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -46,12 +50,15 @@ def create_app(settings: Settings) -> FastAPI:
     BundleError
         A model cannot be loaded.
     WritingError
-        The state folder cannot be used.
+        The state folder or the access log cannot be used.
     """
     state = State(settings.state)
     prepare(settings, state)
     metrics = Metrics(settings.state / "metrics")
     service = Service(settings, state, Holder(settings, state, metrics), metrics)
+    holder, shelves = service.holder, service.shelves
+    log, limiter = AccessLog(settings.log), limiter_of(settings)
+    stack = middlewares(settings, metrics, log, limiter, lambda: holder.image_origins)
     app = FastAPI(
         title="alsolike",
         version=__version__,
@@ -59,21 +66,55 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
+        middleware=[
+            *stack,
+            Middleware(Quick, holder=holder, most_k=settings.most_k, shelves=shelves),
+        ],
     )
     app.state.service = service
-    for router in ROUTERS:
-        app.include_router(router)
-    install(app, routes=[one for router in ROUTERS for one in router.routes], page=problem_page)
-    holder = service.holder
-    # The last one added is the first that a request passes.
-    app.add_middleware(Quick, holder=holder, most_k=settings.most_k, shelves=service.shelves)
-    app.add_middleware(
-        guarded,
-        settings=settings,
-        image_origins=lambda: holder.image_origins,
-        metrics=metrics,
-    )
+    app.state.open = [one for one in (state, metrics, log, limiter) if one is not None]
+    mount(app)
+    install(app, problem_page)
     return app
+
+
+def limiter_of(settings: Settings) -> Limiter | None:
+    """Return what counts the requests of clients; None where there is no limit."""
+    if settings.rate == 0:
+        return None
+    return Limiter(settings.state / "limits.bin", settings.rate, settings.burst)
+
+
+def middlewares(
+    settings: Settings,
+    metrics: Metrics,
+    log: AccessLog,
+    limiter: Limiter | None,
+    image_origins: Callable[[], frozenset[str]],
+) -> list[Middleware]:
+    """Return what each request passes before the application, outermost first.
+
+    The same list is in ``docs/serving.md``, with what each of them is there for.
+    """
+    has_token = settings.token is not None
+    tokens = Tokens(settings.token, settings.swap_token, f"alsolike-{settings.port}")
+    stack = [
+        Middleware(AccessLogMiddleware, log=log, metrics=metrics),
+        Middleware(HeadMiddleware),
+        Middleware(SecurityHeadersMiddleware, image_origins=image_origins, is_private=has_token),
+        Middleware(ErrorMiddleware, metrics=metrics),
+        limiter and Middleware(RateLimitMiddleware, limiter=limiter),
+        Middleware(HeadLimitsMiddleware),
+        Middleware(HostMiddleware, names=(settings.host, *settings.hosts)),
+        Middleware(OriginMiddleware, login=LOGIN_PATH if has_token else None),
+        (has_token or settings.swap_token)
+        and Middleware(AuthenticationMiddleware, tokens=tokens, limiter=limiter),
+        Middleware(
+            BodyLimitsMiddleware, most_bytes=settings.most_bytes, patience=settings.patience
+        ),
+        has_token and Middleware(LoginMiddleware, tokens=tokens, limiter=limiter),
+    ]
+    return [one for one in stack if one]
 
 
 def _end_with_parent() -> None:
@@ -108,5 +149,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
-            service.state.close()
-            service.metrics.close()
+            for one in app.state.open:
+                one.close()

@@ -1,4 +1,4 @@
-"""The one map from errors to status codes, and the one shape in which every error is told.
+"""Turns every error into an answer: one map to status codes, one body.
 
 ::
 
@@ -10,7 +10,7 @@
 import http
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,63 +20,33 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alsolike.errors import (
     AlsolikeError,
     BundleError,
     DataError,
     FitError,
+    Forbidden,
+    InTrainingData,
+    Refusal,
+    RepeatedParameter,
     SettingError,
+    Starting,
     Unable,
     UnknownId,
+    UnknownModel,
+    UnknownParameter,
     WritingError,
 )
 from alsolike.views.page import clean
+from alsolike.web.edge.exchange import ClientLeft, has_body
+from alsolike.web.monitoring.metrics import Metrics
 
 MOST_MESSAGE = 500
+REFUSED = "(refused)"  # the route of what a middleware refused
 
 _log = logging.getLogger(__name__)
-
-
-class UnknownModel(AlsolikeError, LookupError):
-    """A request names a model that is not served here."""
-
-
-class Forbidden(AlsolikeError):
-    """A request that this client may not make, or that the service is not set up for."""
-
-
-class Starting(AlsolikeError):
-    """The service has not quite started."""
-
-
-class InTrainingData(AlsolikeError):
-    """A like cannot be taken back here, since the model was trained on it."""
-
-
-class _ParameterError(SettingError):
-    """A query cannot be answered as it is.
-
-    Parameters
-    ----------
-    message : str
-    field : str
-        The name of the parameter.
-    """
-
-    def __init__(self, message: str, field: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
-class UnknownParameter(_ParameterError):
-    """A query names a parameter that its address does not take."""
-
-
-class RepeatedParameter(_ParameterError):
-    """A query gives a parameter twice that has one value."""
-
 
 # The first class that fits decides, so what is special stands before what is general.
 STATUSES: Mapping[type[Exception], tuple[int, str]] = {
@@ -98,18 +68,9 @@ STATUSES: Mapping[type[Exception], tuple[int, str]] = {
 
 @dataclass(frozen=True)
 class Problem:
-    r"""An error as it is told to a client.
+    r"""An error as a client gets it: `code` for programs, `message` for people.
 
-    Parameters
-    ----------
-    status : int
-        Of HTTP.
-    code : str
-        One word for programs.
-    message : str
-        For people.
-    field : str or None
-        The part of the request that is to blame.
+    `field` is the part of the request that is to blame.
 
     Examples
     --------
@@ -132,16 +93,21 @@ class Problem:
         return json.dumps({"error": told}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+FAILED = Problem(500, "failed", "This is a mistake of the service; its log says more.")
+
+
 def problem_of(error: Exception) -> Problem:
     """Return how an error is told; what nobody raised on purpose tells nothing of its inside."""
     if isinstance(error, HTTPException):
         return _of_framework(error)
     if isinstance(error, RequestValidationError):
         return _of_validation(error)
+    if isinstance(error, Refusal):
+        return Problem(error.status, error.code, str(error))
     for kind, (status, code) in STATUSES.items():
         if isinstance(error, kind):
             return Problem(status, code, str(error), getattr(error, "field", None))
-    return Problem(500, "internal_error", "The service failed. Its log says more.")
+    return FAILED
 
 
 def response_of(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
@@ -152,34 +118,60 @@ def response_of(problem: Problem, headers: Mapping[str, str] | None = None) -> R
 Page = Callable[[Request, Problem], Response]
 
 
-def install(app: FastAPI, *, routes: Sequence[BaseRoute] = (), page: Page | None = None) -> None:
-    """Let `app` tell all its errors in the one shape.
+def install(app: FastAPI, page: Page) -> None:
+    """Let the routes of `app` tell their errors in the one shape.
 
-    Parameters
-    ----------
-    app : FastAPI
-    routes : sequence of routes
-        All that `app` has: what an address does not take is answered with what it does take.
-    page : callable or None
-        Makes a page of HTML for browsers that asked for one, outside of the API; None: JSON for
-        everybody.
+    `page` makes HTML of it for browsers that asked for that, outside of the API.
     """
 
     def told(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
-        if problem.status == http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        if problem is FAILED:
             _log.error("%s %s failed.", request.method, clean(request.url.path), exc_info=error)
         headers = dict(getattr(error, "headers", None) or {})
         if problem.status == http.HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = allowed(routes, request.scope)
-        if page is None or not _is_for_people(request):
+            headers["Allow"] = allowed(app.routes, request.scope)
+        if not _is_for_people(request):
             return response_of(problem, headers)
         response = page(request, problem)
         response.headers.update(headers)
         return response
 
-    for kind in (HTTPException, RequestValidationError, AlsolikeError, Exception):
+    for kind in (HTTPException, RequestValidationError, AlsolikeError):
         app.add_exception_handler(kind, told)
+
+
+class ErrorMiddleware:
+    """Answers and counts what the middlewares behind it refuse, and what fails (500)."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        except ClientLeft:
+            return
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is FAILED:
+                # What the client asked for is escaped: it must not write lines of its own.
+                _log.error("%s %r failed", scope["method"], scope["path"][:200], exc_info=error)
+            else:
+                scope["state"]["route"] = REFUSED
+                self._metrics.count("refused", reason=problem.code)
+            if scope["state"]["status"]:  # the answer has begun
+                return
+            headers = {**(getattr(error, "headers", None) or {}), "Cache-Control": "no-store"}
+            # What is left of a body would be read as long as the client sends; without one, the
+            # connection is as good as before.
+            if problem is FAILED or has_body(scope):
+                headers["Connection"] = "close"
+            await response_of(problem, headers)(scope, receive, send)
 
 
 def allowed(routes: Iterable[BaseRoute], scope: Scope) -> str:
@@ -189,7 +181,7 @@ def allowed(routes: Iterable[BaseRoute], scope: Scope) -> str:
         if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
             methods |= route.methods or set()
     if "GET" in methods:
-        methods.add("HEAD")  # the guard has it answered as GET, whatever the route says
+        methods.add("HEAD")  # answered as GET by a middleware, whatever the route says
     return ", ".join(sorted(methods))
 
 

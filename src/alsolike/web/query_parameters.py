@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from alsolike.errors import RepeatedParameter, UnknownParameter
 from alsolike.suggestions import did_you_mean
-from alsolike.web.errors import RepeatedParameter, UnknownParameter
 
 # What other sites and mailings add to links that lead to pages: it asks nothing of a page.
 _OF_CAMPAIGNS = "utm_"
@@ -26,10 +26,8 @@ class Takes:
 
     Parameters
     ----------
-    once : tuple of str
-        Those that may be given once.
-    often : tuple of str
-        Those that may be given again.
+    once, often : tuple of str
+        Those that may be given once, and those that may be given again.
     for_people : bool
         Whether it is the address of a page: what mailings and other sites add to links to it
         (``utm_...``, ``fbclid``, ``gclid``, ``msclkid``) is passed over.
@@ -59,7 +57,7 @@ class Takes:
         >>> Takes(("k", "model"), ("allow",)).check(["k", "allow", "allow"])
         >>> Takes(("k", "model")).check(["modell"])
         Traceback (most recent call last):
-        alsolike.web.errors.UnknownParameter: 'modell' is no parameter of this address. Did you \
+        alsolike.errors.UnknownParameter: 'modell' is no parameter of this address. Did you \
 mean 'model'? It takes: k, model.
         """
         known = sorted({*self.once, *self.often})

@@ -1,4 +1,4 @@
-"""`Service`: all that the routes of one worker ask, and the one way to it from a request."""
+"""Defines `Service`: all that the routes of one worker ask, and the way to it from a request."""
 
 from dataclasses import dataclass, field
 
@@ -13,16 +13,7 @@ from alsolike.web.settings import Settings
 
 @dataclass
 class Service:
-    """What every route asks, one for each worker.
-
-    Parameters
-    ----------
-    settings : Settings
-    state : State
-    holder : Holder
-    metrics : Metrics
-    shelves : Shelves
-    """
+    """What every route asks, one for each worker."""
 
     settings: Settings
     state: State

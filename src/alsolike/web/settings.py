@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +168,6 @@ class Settings:
                 return place
         known = ", ".join(place.name for place in self.models)
         raise SettingError(f"No model is called {name!r} here. There are: {known}.")
-
-    def without_tokens(self) -> "Settings":
-        """Return what a command beside the service may know of it."""
-        return replace(self, host="127.0.0.1", token=None, swap_token=None)
 
     def to_file(self, path: str | os.PathLike[str]) -> None:
         """Write the settings as JSON that only the owner may read: tokens are in it."""

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from alsolike.errors import LedgerError, WritingError
+from alsolike.errors import LeaseLost, LedgerError, WritingError
 from alsolike.tuning.storage import ledger as ledger_room
 from alsolike.tuning.storage.canonical import canonical_settings
-from alsolike.tuning.storage.ledger import LEASE, LeaseLost, Ledger
+from alsolike.tuning.storage.ledger import LEASE, Ledger
 from alsolike.tuning.storage.worker_names import Silences, name_of
 
 FACTS = {"data": "0f3a", "sweeps": [2, 4]}

@@ -1,10 +1,12 @@
-"""What the guard lets through, what it refuses and how, and what its log says of either."""
+"""What the middlewares let through, what they refuse and how, and what the log says of either."""
 
 import asyncio
+import base64
 import hmac
 import json
 import os
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,15 +16,23 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
-from alsolike.errors import WritingError
+from itsdangerous import TimestampSigner
+from starlette.websockets import WebSocketDisconnect
+
+from alsolike.errors import Refusal, WritingError
 from alsolike.web.edge import auth
-from alsolike.web.edge.guard import Guard, guarded
+from alsolike.web.edge.auth import AuthenticationMiddleware, LoginMiddleware
+from alsolike.web.edge.head import HeadMiddleware
+from alsolike.web.edge.host import HostMiddleware
 from alsolike.web.edge.login import own_path
-from alsolike.web.edge.origin import Hosts, check_origin
-from alsolike.web.edge.security_headers import content_policy
-from alsolike.web.monitoring.access_log import AccessLog
-from alsolike.web.refusals import Refusal
+from alsolike.web.edge.origin import OriginMiddleware, check_origin
+from alsolike.web.edge.rate_limit import RateLimitMiddleware
+from alsolike.web.edge.request_limits import BodyLimitsMiddleware, HeadLimitsMiddleware
+from alsolike.web.edge.security_headers import SecurityHeadersMiddleware, content_policy
+from alsolike.web.errors import ErrorMiddleware
+from alsolike.web.monitoring.access_log import AccessLog, AccessLogMiddleware
 from alsolike.web.settings import Place, Settings
+from serving import bundle, client_of, settings_of, stacked
 
 TOKEN, SWAP = "correct-horse-battery", "swap-horse-battery-9"
 NOWHERE: frozenset[str] = frozenset()
@@ -58,13 +68,13 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Asking:
-    """A guard around `app`, and how to ask it."""
+    """The middlewares around `app`, and how to ask them."""
 
     def __init__(self, folder: Path, app: Any = echo, origins: Any = None, **more: Any) -> None:
         self.log = folder / "access.jsonl"
         named = {"rate": 0, "log": str(self.log), "state": folder / "state"} | more
         self.settings = Settings(models=(Place("a", folder),), **named)
-        self.guard: Guard = guarded(app, self.settings, image_origins=origins or (lambda: NOWHERE))
+        self.app = stacked(app, self.settings, image_origins=origins or (lambda: NOWHERE))
 
     def __call__(
         self,
@@ -115,7 +125,7 @@ class Asking:
             else:
                 answered.body += message.get("body", b"")
 
-        await self.guard(scope, body if callable(body) else receiving(body), send)
+        await self.app(scope, body if callable(body) else receiving(body), send)
         return answered
 
     def lines(self) -> list[dict[str, Any]]:
@@ -142,6 +152,33 @@ def asking(tmp_path: Path) -> Asking:
 @pytest.fixture
 def closed(tmp_path: Path) -> Asking:
     return Asking(tmp_path, token=TOKEN, swap_token=SWAP)
+
+
+STEPS = {
+    "access log": AccessLogMiddleware,
+    "HEAD": HeadMiddleware,
+    "security headers": SecurityHeadersMiddleware,
+    "errors": ErrorMiddleware,
+    "rate limit": RateLimitMiddleware,
+    "head of the request": HeadLimitsMiddleware,
+    "host": HostMiddleware,
+    "origin": OriginMiddleware,
+    "token": AuthenticationMiddleware,
+    "body": BodyLimitsMiddleware,
+    "login": LoginMiddleware,
+}
+
+
+def test_the_documentation_lists_the_middlewares_in_their_order(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "serving.md"
+    text = page.read_text(encoding="utf-8").partition("### What each request passes")[2]
+    steps = re.findall(r"^\| ([^|]+?) \|", text.partition("\n\n**")[0], re.MULTILINE)[1:]
+    asking = Asking(tmp_path, token=TOKEN, rate=1.0)
+    found, app = [], asking.app
+    while app is not echo:
+        found.append(type(app))
+        app = app._app
+    assert found == [STEPS[step] for step in steps]
 
 
 # Headers
@@ -217,7 +254,7 @@ def test_hosts_that_are_not(asking: Asking, host: str) -> None:
 
 
 def test_wildcard_addresses_are_no_names() -> None:
-    hosts = Hosts(["0.0.0.0", "::", "::1", "2001:db8::7"])  # noqa: S104 - as a name, not to bind to
+    hosts = HostMiddleware(echo, names=["0.0.0.0", "::", "::1", "2001:db8::7"])  # noqa: S104 - as a name, not to bind to
     hosts.check(b"[2001:db8::7]:80")
     for name in (b"0.0.0.0", b"[::]", None):
         with pytest.raises(Refusal):
@@ -365,7 +402,7 @@ def test_an_answer_that_is_not_taken_is_given_up(tmp_path: Path) -> None:
     asking = Asking(tmp_path, endless, patience=0.2)
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "client": None}
     scope |= {"headers": [(b"host", b"localhost")]}
-    asyncio.run(asyncio.wait_for(asking.guard(scope, receiving(None), send), 10))
+    asyncio.run(asyncio.wait_for(asking.app(scope, receiving(None), send), 10))
     assert asking.lines()[-1]["client"] == "local"
 
 
@@ -435,11 +472,15 @@ def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
         return one == other
 
     monkeypatch.setattr(hmac, "compare_digest", spy)
-    door = auth.Door(TOKEN, SWAP, "c")
+    checked = auth.Tokens(TOKEN, SWAP, "c")
     for shown in ("", "x", TOKEN, TOKEN * 9):
-        assert door.fits(shown) is (shown == TOKEN)
-    assert auth.matches(SWAP, SWAP)
+        assert checked.fits(shown) is (shown == TOKEN)
+    swap = {b"authorization": f"Bearer {SWAP}".encode()}
+    assert checked.verdict(auth.SWAP_PATH, swap) is auth.Verdict.MAY_SWAP
     assert compared == [(32, 32)] * 5, "lengths do not depend on what was shown"
+    cookie = checked.cookie(is_secure=False).partition(";")[0].encode()
+    assert checked.verdict("/", {b"cookie": cookie}) is auth.Verdict.ADMITTED
+    assert compared[5:] == [(32, 32)], "nor does the signature of a cookie"
 
 
 def test_wrong_tokens_count_for_more(tmp_path: Path) -> None:
@@ -485,20 +526,47 @@ def test_the_cookie_lets_a_browser_in(closed: Asking) -> None:
     assert log_in(closed, scheme="https").headers["set-cookie"].endswith("; Secure")
 
 
-def test_cookies_cannot_be_made_up_and_end(closed: Asking, tmp_path: Path) -> None:
+def test_cookies_cannot_be_made_up_and_end(
+    closed: Asking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cookie = log_in(closed).headers["set-cookie"].partition(";")[0]
     name, _, value = cookie.partition("=")
-    until, _, signature = value.partition(".")
-    for bad in (f"{int(until) + 1}.{signature}", f"{until}.{'0' * 64}", f"{until}.", TOKEN, ""):
-        assert closed(headers={"cookie": f"{name}={bad}"}).status == 401
+    said, when, signature = value.split(".")
+    later = TimestampSigner("another key").sign("login").decode().split(".")[1][:-1] + "_"
+    old = f"{int(time.time()) + 999}.{'0' * 64}"  # as it was before signatures of itsdangerous
+    for bad in (
+        f"{said}.{later}.{signature}",
+        f"{said}x.{when}.{signature}",
+        f"{said}.{when}.{'0' * 43}",
+        f"{said}.{when}.",
+        f"{said}.{signature}",
+        f"{said}..{signature}",
+        TimestampSigner(TOKEN).sign("login").decode(),
+        "\xff.\xff.\xff",
+        "." * 9000,
+        old,
+        TOKEN,
+        "",
+    ):
+        assert closed(headers={"cookie": f"{name}={bad}"}).status == 401, bad
+        reader = {"cookie": f"{name}={bad}", "accept": "text/html"}
+        assert b'action="/login"' in closed(headers=reader).body
     assert closed(headers={"cookie": cookie, "authorization": "Bearer nonsense"}).status == 401
     other = Asking(tmp_path / "other", token=TOKEN[::-1])
     assert other(headers={"cookie": cookie}).status == 401
-    early = auth.Door(TOKEN, None, name, clock=lambda: float(until) - 1)
-    late = auth.Door(TOKEN, None, name, clock=lambda: float(until))
-    headers = {b"cookie": cookie.encode()}
-    assert early.verdict("/", headers) is auth.Verdict.ADMITTED
-    assert late.verdict("/", headers) is auth.Verdict.NOTHING
+    now = TimestampSigner("any").get_timestamp()
+    for seconds, status in ((-9, 401), (auth.LASTS - 9, 200), (auth.LASTS + 9, 401)):
+        monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _, at=now + seconds: at)
+        assert closed(headers={"cookie": cookie}).status == status, seconds
+    assert auth.LASTS == 30 * 86400
+
+
+def test_a_cookie_is_signed_with_sha_256(closed: Asking) -> None:
+    cookie = log_in(closed).headers["set-cookie"].partition(";")[0]
+    said, when, signature = cookie.partition("=")[2].split(".")
+    key = hmac.digest(TOKEN.encode(), b"alsolike login", "sha256")
+    expected = hmac.digest(key, f"{said}.{when}".encode(), "sha256")
+    assert base64.urlsafe_b64decode(signature + "=") == expected
 
 
 @pytest.mark.parametrize(
@@ -644,30 +712,19 @@ def test_a_client_that_leaves_is_no_failure(asking: Asking) -> None:
     assert asking.lines()[-1]["status"] == 499
 
 
-def test_web_sockets_are_closed_and_life_goes_on(asking: Asking) -> None:
-    sent: list[Message] = []
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    asyncio.run(asking.guard({"type": "websocket"}, receiving(None), send))
-    assert sent == [{"type": "websocket.close", "code": 1008}]
+def open_files(folder: Path) -> set[str]:
+    """Return the names of the files within a folder that this process has open."""
+    links = [Path(one.path) for one in os.scandir("/proc/self/fd")]
+    found = {one.readlink() for one in links if one.is_symlink()}
+    return {one.name for one in found if one.is_relative_to(folder)}
 
 
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def test_it_lives_as_long_as_the_application(tmp_path: Path) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            await echo(scope, receive, send)
-
-    asking = Asking(tmp_path, app, rate=100.0)
-    opened = open_files()
-    for _ in range(2):
-        assert asking().status == 200
-        asyncio.run(asking.guard({"type": "lifespan"}, receiving(None), None))  # type: ignore[arg-type]
-        assert open_files() < opened
-        asking.guard._open()
-        assert open_files() == opened
+def test_files_are_open_as_long_as_the_application_runs(tmp_path: Path) -> None:
+    model, log = bundle(tmp_path / "model"), str(tmp_path / "access.jsonl")
+    with client_of(settings_of(tmp_path / "state", model, rate=100.0, log=log)) as client:
+        assert client.get("/healthz").status_code == 200
+        opened = open_files(tmp_path)
+        assert {"access.jsonl", "limits.bin"} <= opened
+        with pytest.raises(WebSocketDisconnect), client.websocket_connect("/healthz"):
+            pass  # nothing here speaks by web sockets
+    assert not {"access.jsonl", "limits.bin"} & open_files(tmp_path)

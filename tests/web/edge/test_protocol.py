@@ -5,6 +5,8 @@ import contextlib
 import json
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,14 +18,15 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from alsolike.web.edge.guard import guarded
+from alsolike.web.edge import protocol as connections
 from alsolike.web.edge.protocol import MOST_HEAD, PatientProtocol, protocol
 from alsolike.web.settings import Place, Settings
+from serving import stacked
 
 PATIENCE = 0.5
 LARGE = 64 * 2**20  # more than the buffers of both ends hold
-NOWHERE: frozenset[str] = frozenset()
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -42,14 +45,13 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    folder: Path = tmp_path_factory.mktemp("state")
+@contextlib.contextmanager
+def serving(folder: Path, http: Any) -> Iterator[int]:
     named: Any = {"state": folder, "patience": PATIENCE, "rate": 0, "log": ""}
     settings = Settings(models=(Place("a", folder),), **named)
     config = uvicorn.Config(
-        guarded(app, settings, image_origins=lambda: NOWHERE),
-        http=protocol(PATIENCE),
+        stacked(app, settings),
+        http=http,
         loop="uvloop",
         ws="none",
         log_level="critical",
@@ -65,6 +67,12 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield listening.getsockname()[1]
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with serving(tmp_path_factory.mktemp("state"), protocol(PATIENCE)) as number:
+        yield number
 
 
 @contextlib.contextmanager
@@ -296,3 +304,31 @@ def test_a_host_is_asked_of_old_clients_too(port: int) -> None:
 def test_the_protocol_travels_to_workers() -> None:
     sent = pickle.loads(pickle.dumps(protocol(2.5)))  # noqa: S301 - as a supervisor does
     assert (sent.func, sent.keywords) == (PatientProtocol, {"patience": 2.5})
+
+
+@pytest.mark.parametrize("name", ["on_message_begin", "on_response_complete"])
+def test_without_a_name_of_uvicorn_its_own_protocol_serves(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shown = {one: getattr(HttpToolsProtocol, one) for one in dir(HttpToolsProtocol) if one != name}
+    monkeypatch.setattr(connections, "HttpToolsProtocol", type("Other", (), shown))
+    chosen = protocol(PATIENCE)
+    assert chosen == "auto"
+    assert f"HttpToolsProtocol with {name}, so clients" in caplog.text
+    with serving(tmp_path, chosen) as other, connected(other) as client:
+        for body in (b"abc", b""):
+            client.sendall(head("POST", "/echo", f"Content-Length: {len(body)}") + body)
+            assert answer(client) == (200, body)
+
+
+def test_without_uvicorns_class_a_service_starts(tmp_path: Path) -> None:
+    code = f"""
+import logging, uvicorn.protocols.http.httptools_impl as implementation
+del implementation.HttpToolsProtocol
+from alsolike.web import serving
+print(serving.protocol({PATIENCE}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "auto\n"
+    for name in ("on_message_begin", "on_response_complete", "are not dropped"):
+        assert name in done.stderr

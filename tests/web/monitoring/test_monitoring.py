@@ -185,18 +185,18 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         Metrics(tmp_path / "file" / "metrics")
 
 
-def test_the_guard_counts_and_answers(tmp_path: Path) -> None:
-    from alsolike.web.edge.guard import guarded
+def test_the_middlewares_count(tmp_path: Path) -> None:
     from alsolike.web.settings import Place, Settings
+    from serving import stacked
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         scope["state"]["route"] = TEMPLATE
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"x"})
 
-    nowhere: frozenset[str] = frozenset()
     settings = Settings(models=(Place("a", tmp_path),), state=tmp_path, rate=1.0, burst=3, log="")
-    guard = guarded(app, settings, image_origins=lambda: nowhere)
+    metrics = Metrics(tmp_path / "metrics")
+    guarded = stacked(app, settings, metrics=metrics)
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -205,17 +205,15 @@ def test_the_guard_counts_and_answers(tmp_path: Path) -> None:
     def ask(path: str) -> None:
         sent.clear()
         scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "client": None}
-        asyncio.run(guard(scope | {"headers": [(b"host", b"localhost")]}, None, send))  # type: ignore[arg-type]
+        asyncio.run(guarded(scope | {"headers": [(b"host", b"localhost")]}, None, send))  # type: ignore[arg-type]
 
-    for path in ("/items/a", "/items/b", "/metrics"):
+    for path in ("/items/a", "/items/b", "/items/c"):
         ask(path)
-    text = sent[1]["body"].decode()
-    assert f'alsolike_requests_total{{method="GET",route="{TEMPLATE}",status="200"}} 2.0' in text
-    assert dict(sent[0]["headers"])[b"content-type"].startswith(b"text/plain; version=0.0.4")
+    text = metrics.exposition().decode()
+    assert f'alsolike_requests_total{{method="GET",route="{TEMPLATE}",status="200"}} 3.0' in text
     ask("/items/c")
     assert sent[0]["status"] == 429
     assert int(dict(sent[0]["headers"])[b"retry-after"]) >= 1
-    found = told(guard.metrics)
+    found = told(metrics)
     assert found["refused_total", "too_many_requests"] == 1
-    assert found["requests_total", "GET", "/metrics", "200"] == 1
     assert found["requests_total", "GET", "(refused)", "429"] == 1

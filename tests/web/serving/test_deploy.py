@@ -189,3 +189,24 @@ def test_the_endpoint_asks_for_its_own_token_and_takes_only_names(models, tmp_pa
         assert done.status_code == 200
         assert version_now(client) == done.json()["version"] == version_of(models[1])
         assert asked({}).json()["version"] == version_of(models[0])
+
+
+def test_nothing_but_the_swap_token_swaps(models, tmp_path):
+    token, swap_token = "correct-horse-battery", "swap-horse-battery-9"
+    settings = settings_of(tmp_path / "state", models[0], token=token, swap_token=swap_token)
+    with client_of(settings) as client:
+
+        def status(**headers):
+            return client.post("/api/v1/model/swap", json={}, headers=headers).status_code
+
+        assert status() == 401
+        assert status(authorization=f"Bearer {token}x") == 401
+        assert status(authorization=f"Bearer {token}") == 403
+        login = client.post("/login", data={"token": token}, follow_redirects=False)
+        cookie = login.headers["set-cookie"].partition(";")[0]
+        assert status(cookie=cookie) == 403
+        assert status(cookie=cookie, authorization=f"Bearer {swap_token}") == 200
+        assert status(authorization=f"bearer  {swap_token}") == 200
+        client.cookies.clear()
+        headers = {"authorization": f"Bearer {swap_token}"}
+        assert client.get("/api/v1/items/i1", headers=headers).status_code == 401

@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from alsolike.engines.base import Engine
-from alsolike.errors import FitError
+from alsolike.errors import FitError, LeaseLost
 from alsolike.models.registry import config_of
 from alsolike.tuning.budget.budget import Deadline
 from alsolike.tuning.candidates import Plan, points_of, sweeps_of
 from alsolike.tuning.leaderboard.runs import rank_key, tied
-from alsolike.tuning.storage.ledger import LEASE, LeaseLost, Ledger
+from alsolike.tuning.storage.ledger import LEASE, Ledger
 
 _BEAT = LEASE / 12
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.errors import LedgerError
+from alsolike.errors import LeaseLost, LedgerError
 from alsolike.storage.sqlite import Database
 from alsolike.tables import Table
 from alsolike.tuning.storage.canonical import apart, canonical_settings, differences, to_json
@@ -38,10 +38,6 @@ _WAY_OUT = (
     "Give the data, settings and versions of the first time to go on with it, or choose another "
     "place, or delete this file to start anew."
 )
-
-
-class LeaseLost(Exception):
-    """A worker was silent for so long that another one has its training."""
 
 
 class Ledger:

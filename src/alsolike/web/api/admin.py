@@ -1,19 +1,17 @@
-"""What those who run a service ask: another model, health, and the documentation of the API."""
+"""Routes for those who run a service: another model, health, metrics, the API's description."""
 
-import hmac
 import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header
+from fastapi import Header
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from alsolike.errors import AlsolikeError, UnknownId
+from alsolike.errors import AlsolikeError, Forbidden, Starting, UnknownId
 from alsolike.web.api import reference, schemas
-from alsolike.web.errors import Forbidden, Starting
-from alsolike.web.pages.base import at, page
-from alsolike.web.query_parameters import CheckedRoute
+from alsolike.web.monitoring.metrics import CONTENT_TYPE
+from alsolike.web.pages.base import page
 from alsolike.web.service import service_of
 from alsolike.web.serving.deploy import swap
 from alsolike.web.serving.registry import Held
@@ -23,27 +21,18 @@ from alsolike.web.settings import Settings
 _EXAMPLES = 100
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
 
-router = APIRouter(responses=schemas.REFUSALS, route_class=CheckedRoute)
 
-
-@router.post(
-    "/api/v1/model/swap",
-    response_model=schemas.SwapAnswer,
-    responses={409: {"model": schemas.Refused}},
-)
 def swap_model(
     request: Request,
     body: schemas.Swap,
-    authorization: Annotated[str, Header(max_length=1000)] = "",
+    authorization: Annotated[str, Header(max_length=1000)] = "",  # checked by a middleware
 ) -> dict[str, Any]:
     """Let a slot serve another bundle; it is checked first, and nothing changes where it fails."""
     service = service_of(request)
     settings: Settings = service.settings
-    expected = settings.swap_token
-    if expected is None:
+    if settings.swap_token is None:
         raise Forbidden("The service was started without a swap token, so this is closed.")
-    shown = f"Bearer {expected}".encode()
-    if not hmac.compare_digest(authorization.encode("utf-8"), shown):
+    if not request.state.may_swap:
         raise Forbidden("The swap token expected, as in: Authorization: Bearer TOKEN.")
     place = settings.place(body.model or settings.default)
     folder = place.folder if body.bundle is None else _bundle(settings, body.bundle)
@@ -62,13 +51,11 @@ def swap_model(
     }
 
 
-@router.get("/healthz", response_model=schemas.Health)
 async def alive(request: Request) -> dict[str, Any]:
     """Say that the process answers."""
     return _health(request)
 
 
-@router.get("/readyz", response_model=schemas.Health)
 async def ready(request: Request) -> dict[str, Any]:
     """Say which models are served, once all workers have come; and what could not be loaded."""
     service = service_of(request)
@@ -79,7 +66,12 @@ async def ready(request: Request) -> dict[str, Any]:
     return _health(request)
 
 
-@router.get("/openapi.json", include_in_schema=False)
+def measured(request: Request) -> Response:
+    """Answer with the counts and times of all workers, for Prometheus."""
+    text = service_of(request).metrics.exposition()
+    return Response(text, headers={"Content-Type": CONTENT_TYPE})
+
+
 def description(request: Request) -> Response:
     """Answer with the description of the API, for programs."""
     described = request.app.openapi()
@@ -87,7 +79,6 @@ def description(request: Request) -> Response:
     return JSONResponse(described | ({"servers": [{"url": root}]} if root else {}))
 
 
-@at("/docs")
 def documentation(request: Request) -> Response:
     """Show what the API can be asked, drawn from its own description."""
     settings: Settings = service_of(request).settings

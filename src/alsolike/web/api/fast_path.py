@@ -23,15 +23,7 @@ _QUERY = re.compile(rb"k=([1-9][0-9]{0,3})|")
 
 
 class Quick:
-    """An application that answers plain questions for similar items, and hands on all others.
-
-    Parameters
-    ----------
-    app : ASGI application
-    holder : Holder
-    most_k : int
-    shelves : Shelves
-    """
+    """Middleware: answers plain questions for similar items, and passes on all others."""
 
     def __init__(self, app: ASGIApp, *, holder: Holder, most_k: int, shelves: Shelves) -> None:
         self._app, self._holder, self._most_k, self._shelves = app, holder, most_k, shelves

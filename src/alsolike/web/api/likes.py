@@ -2,14 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.requests import Request
 
+from alsolike.errors import InTrainingData
 from alsolike.models.als.normal_equations import checked_values
 from alsolike.web.api import schemas
-from alsolike.web.api.path_ids import OutsideRoute
 from alsolike.web.api.routes import Asked, OutsideId, Slot, distinct, held_of
-from alsolike.web.errors import InTrainingData
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.registry import Held
@@ -25,10 +24,7 @@ Unknown = Annotated[
     ),
 ]
 
-router = APIRouter(responses=schemas.REFUSALS, route_class=OutsideRoute)
 
-
-@router.post("/api/v1/users/{user_id:outside}/likes", response_model=schemas.Kept, status_code=201)
 def like(
     request: Request,
     user_id: OutsideId,
@@ -44,7 +40,6 @@ def like(
     return _keep(request, user_id, body, unknown, slot)
 
 
-@router.post("/api/v1/likes", response_model=schemas.Kept, status_code=201)
 def like_by_query(
     request: Request,
     user: Asked,
@@ -56,11 +51,6 @@ def like_by_query(
     return _keep(request, user, body, unknown, slot)
 
 
-@router.delete(
-    "/api/v1/users/{user_id:outside}/likes/{item_id:outside}",
-    response_model=schemas.TakenBack,
-    responses={409: {"model": schemas.Refused}},
-)
 def take_like_back(
     request: Request, user_id: OutsideId, item_id: OutsideId, slot: Slot = None
 ) -> dict[str, Any]:
@@ -71,11 +61,6 @@ def take_like_back(
     return _take_back(request, user_id, item_id, slot)
 
 
-@router.delete(
-    "/api/v1/likes",
-    response_model=schemas.TakenBack,
-    responses={409: {"model": schemas.Refused}},
-)
 def take_like_back_by_query(
     request: Request, user: Asked, item: Asked, slot: Slot = None
 ) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class OutsideRoute(CheckedRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Tell whether a request is for this route."""
         found, child = super().matches(scope)
-        if found is Match.NONE or not ends_so(scope, self.path_format.rpartition("}")[2]):
+        _, has_id, end = self.path_format.rpartition("}")
+        if found is Match.NONE or (has_id and not ends_so(scope, end)):
             return Match.NONE, {}
         if self.path_format.count("{") > 1:
             ids = _two_ids(scope, self.path_format)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from fastapi import Path as InPath
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +20,6 @@ from alsolike.recommending import fallback
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.api import schemas
 from alsolike.web.api.fast_path import USUAL_K
-from alsolike.web.api.path_ids import OutsideRoute
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.registry import Held
@@ -63,8 +62,6 @@ WithoutLikes = Annotated[
 ]
 ExcludeSeen = Annotated[bool, Query(description="leave out what the user likes already")]
 
-router = APIRouter(responses=schemas.REFUSALS, route_class=OutsideRoute)
-
 
 @dataclass(frozen=True)
 class _Filters:
@@ -92,19 +89,16 @@ SimilarAsked = Annotated[_SimilarAsked, Depends()]
 RecommendedAsked = Annotated[_RecommendedAsked, Depends()]
 
 
-@router.get("/api/v1/items/{item_id:outside}/similar", response_model=schemas.Similar)
 async def similar_items(request: Request, item_id: OutsideId, asked: SimilarAsked) -> Response:
     """Return the items most similar to one."""
     return await _similar(request, item_id, asked)
 
 
-@router.get("/api/v1/similar", response_model=schemas.Similar)
 async def similar_items_by_query(request: Request, item: Asked, asked: SimilarAsked) -> Response:
     """Return the items most similar to one, whatever its id."""
     return await _similar(request, item, asked)
 
 
-@router.get("/api/v1/items/{item_id:outside}/explanations", response_model=schemas.Neighbourhood)
 def explain_neighbours(
     request: Request, item_id: OutsideId, other: Asked, slot: Slot = None
 ) -> dict[str, Any]:
@@ -130,7 +124,6 @@ def explain_neighbours(
     }
 
 
-@router.get("/api/v1/items", response_model=schemas.Found)
 def find_items(
     request: Request,
     q: Annotated[
@@ -149,19 +142,16 @@ def find_items(
     }
 
 
-@router.get("/api/v1/items/{item_id:outside}", response_model=schemas.ItemAnswer)
 def one_item(request: Request, item_id: OutsideId, slot: Slot = None) -> dict[str, Any]:
     """Return what is known of one item."""
     return _item(request, item_id, slot)
 
 
-@router.get("/api/v1/item", response_model=schemas.ItemAnswer)
 def one_item_by_query(request: Request, item: Asked, slot: Slot = None) -> dict[str, Any]:
     """Return what is known of one item, whatever its id."""
     return _item(request, item, slot)
 
 
-@router.get("/api/v1/users/{user_id:outside}/recommendations", response_model=schemas.Recommended)
 def recommend_to_user(
     request: Request, user_id: OutsideId, asked: RecommendedAsked
 ) -> dict[str, Any]:
@@ -169,7 +159,6 @@ def recommend_to_user(
     return _recommended(request, user_id, asked)
 
 
-@router.get("/api/v1/recommendations", response_model=schemas.Recommended)
 def recommend_to_user_by_query(
     request: Request, user: Asked, asked: RecommendedAsked
 ) -> dict[str, Any]:
@@ -177,7 +166,6 @@ def recommend_to_user_by_query(
     return _recommended(request, user, asked)
 
 
-@router.post("/api/v1/recommendations", response_model=schemas.Recommended)
 async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None) -> Response:
     """Recommend for likes, of somebody whom the model need not know; nothing is stored."""
     held, k = held_of(request, slot), _checked(request, wish.k)
@@ -209,7 +197,6 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
     return await _soon(answered, is_quick=held.is_quick(len(wish.likes)))
 
 
-@router.get("/api/v1/users/{user_id:outside}/explanations", response_model=schemas.Explained)
 def explain_recommendation(
     request: Request, user_id: OutsideId, item: Asked, slot: Slot = None
 ) -> dict[str, Any]:
@@ -227,7 +214,6 @@ def explain_recommendation(
     }
 
 
-@router.get("/api/v1/model", response_model=schemas.Models)
 def models(request: Request) -> dict[str, Any]:
     """Say what is served: versions, fingerprints, metrics, settings."""
     return {

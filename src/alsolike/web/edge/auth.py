@@ -1,126 +1,202 @@
-"""Tokens, and the cookie that a browser gets for one; both compared in constant time."""
+"""Middlewares: ask for the token, of programs as a bearer and of browsers as a signed cookie.
+
+Here alone tokens are looked at. Both tokens and signatures are compared in constant time.
+"""
 
 import enum
 import hashlib
 import hmac
-import re
-import time
-from collections.abc import Callable, Mapping
+import urllib.parse
+from collections.abc import Awaitable, Mapping
+
+from itsdangerous import TimestampSigner
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from alsolike.errors import Refusal
+from alsolike.web.edge.exchange import client_of, headers_of, path_of
+from alsolike.web.edge.login import ASKS, LOGIN_PATH, address_of, is_reader, login_page, own_path
+from alsolike.web.edge.rate_limit import Limiter
+from alsolike.web.edge.request_limits import part_of
+from alsolike.web.query_parameters import Takes
+from alsolike.web.templating import STATIC
 
 SWAP_PATH = "/api/v1/model/swap"
 LASTS = 30 * 24 * 3600  # seconds that a login holds
+WRONG_TOKEN_COST = 10.0  # requests that a wrong token counts for
 
-_PASS = re.compile(rb"(\d{1,12})\.([0-9a-f]{64})")
+# Liveness must be askable without the token; static files are the same in every installation, and
+# the page for logging in needs them.
+_OPEN = frozenset({"/healthz", LOGIN_PATH})
 
 
 class Verdict(enum.Enum):
     """What came of looking at a request's credentials."""
 
     ADMITTED = "admitted"
+    MAY_SWAP = "admitted, and may swap models"
     NOTHING = "nothing shown"
     WRONG = "something wrong shown"
 
 
-def matches(given: str | bytes, expected: str) -> bool:
-    """Tell whether a token is the expected one, in a time that depends on neither.
-
-    Examples
-    --------
-    >>> matches("0123456789abcdef", "0123456789abcdef"), matches(b"0123", "0123456789abcdef")
-    (True, False)
-    """
-    return hmac.compare_digest(_digest(given), _digest(expected))
-
-
-def bearer(headers: Mapping[bytes, bytes]) -> bytes | None:
-    """Return the token of ``Authorization: Bearer``, or None; `headers` has names in lower case."""
-    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    return token.strip() if scheme.lower() == b"bearer" else None
-
-
-class Door:
-    """Who may come in.
+class Tokens:
+    """Checks the credentials of requests.
 
     Parameters
     ----------
-    token : str
-        Asked of every request.
+    token : str or None
+        Asked of every request; None: everybody is admitted.
     swap_token : str or None
-        Lets in to the swap endpoint alone, which asks for it itself.
+        Admits to the swap endpoint alone, which nothing else opens.
     cookie : str
         Name of the cookie. It should have the port in it, which cookies do not tell apart.
-    clock : callable
-        Seconds since 1970.
 
     Examples
     --------
-    >>> door = Door("0123456789abcdef", None, "alsolike-8000", clock=lambda: 0.0)
-    >>> door.verdict("/", {b"authorization": b"Bearer 0123456789abcdef"}).name
+    >>> tokens = Tokens("0123456789abcdef", None, "alsolike-8000")
+    >>> tokens.verdict("/", {b"authorization": b"Bearer 0123456789abcdef"}).name
     'ADMITTED'
-    >>> cookie = door.cookie(is_secure=False)
-    >>> door.verdict("/", {b"cookie": cookie.partition(b";")[0]}).name, door.verdict("/", {}).name
-    ('ADMITTED', 'NOTHING')
+    >>> cookie = tokens.cookie(is_secure=False).encode()
+    >>> tokens.verdict("/", {b"cookie": cookie.partition(b";")[0]}).name
+    'ADMITTED'
+    >>> tokens.verdict("/", {}).name
+    'NOTHING'
     """
 
-    def __init__(
-        self,
-        token: str,
-        swap_token: str | None,
-        cookie: str,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._token, self._swap_token = _digest(token), swap_token
-        self._cookie = cookie.encode("ascii")
-        self._clock = clock
-        # Signed with what follows from the token: a new token ends all logins, and a cookie that
-        # gets out does not tell the token.
-        self._key = hashlib.sha256(b"alsolike login: " + token.encode("utf-8")).digest()
+    def __init__(self, token: str | None, swap_token: str | None, cookie: str) -> None:
+        self._token, self._swap = _digest(token), _digest(swap_token)
+        self._cookie = cookie
+        # Signed with a key that follows from the token: a new token ends all logins, and a cookie
+        # that gets out does not tell the token.
+        self._signer = TimestampSigner(
+            token or "", b"alsolike login", key_derivation="hmac", digest_method=hashlib.sha256
+        )
 
     def verdict(self, path: str, headers: Mapping[bytes, bytes]) -> Verdict:
-        """Return what the credentials of a request are worth."""
-        token = bearer(headers)
-        if token is not None:
-            swaps = path == SWAP_PATH and self._swap_token and matches(token, self._swap_token)
-            return Verdict.ADMITTED if swaps or self.fits(token) else Verdict.WRONG
+        """Return what the credentials of a request are worth; `headers`: names in lower case."""
+        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+        given = token.strip() if scheme.lower() == b"bearer" else None
+        if path == SWAP_PATH and _matches(given, self._swap):
+            return Verdict.MAY_SWAP
+        if self._token is None:
+            return Verdict.ADMITTED
+        if given is not None:
+            return Verdict.ADMITTED if self.fits(given) else Verdict.WRONG
         shown = self._shown(headers.get(b"cookie", b""))
-        return Verdict.ADMITTED if self._is_good(shown) else Verdict.NOTHING
+        good = self._signer.validate(shown, max_age=LASTS)
+        return Verdict.ADMITTED if good else Verdict.NOTHING
 
     def fits(self, token: str | bytes) -> bool:
-        """Tell whether this is the token."""
-        return hmac.compare_digest(_digest(token), self._token)
+        """Tell whether this is the token, in a time that depends on neither."""
+        return _matches(token, self._token)
 
-    def cookie(self, *, is_secure: bool) -> bytes:
-        """Return the field that lets a browser in from now on, and no script see why."""
-        until = b"%d" % (int(self._clock()) + LASTS)
-        parts = [
-            self._cookie + b"=" + until + b"." + self._signature(until),
-            b"Path=/",
-            b"Max-Age=%d" % LASTS,
-            b"HttpOnly",
-            b"SameSite=Strict",
-        ]
-        return b"; ".join([*parts, b"Secure"] if is_secure else parts)
+    def cookie(self, *, is_secure: bool) -> str:
+        """Return the field that admits a browser from now on, and that no script can read."""
+        value = self._signer.sign("login").decode("ascii")
+        field = f"{self._cookie}={value}; Path=/; Max-Age={LASTS}; HttpOnly; SameSite=Strict"
+        return f"{field}; Secure" if is_secure else field
 
     def _shown(self, cookies: bytes) -> bytes:
         for part in cookies.split(b";"):
             name, _, value = part.strip().partition(b"=")
-            if name == self._cookie:
+            if name == self._cookie.encode("ascii"):
                 return value
         return b""
 
-    def _is_good(self, shown: bytes) -> bool:
-        found = _PASS.fullmatch(shown)
-        if found is None:
+
+class AuthenticationMiddleware:
+    """Refuses requests without the token (401), and shows browsers the page for logging in.
+
+    It notes in ``scope["state"]["may_swap"]`` whether the swap token came.
+    """
+
+    def __init__(self, app: ASGIApp, *, tokens: Tokens, limiter: Limiter | None) -> None:
+        self._app, self._tokens, self._limiter = app, tokens, limiter
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Check one request and pass it on, or show the login page."""
+        if scope["type"] == "http" and not self._admits(scope):
+            scope["state"]["route"] = LOGIN_PATH
+            return login_page(address_of(scope))(scope, receive, send)
+        return self._app(scope, receive, send)
+
+    def _admits(self, scope: Scope) -> bool:
+        """Tell whether a request may go on, and raise Refusal where a program may not."""
+        path = path_of(scope)
+        if path in _OPEN or path.startswith(STATIC):
+            return True
+        verdict = self._tokens.verdict(path, headers_of(scope))
+        scope["state"]["may_swap"] = verdict is Verdict.MAY_SWAP
+        if verdict in (Verdict.ADMITTED, Verdict.MAY_SWAP):
+            return True
+        if verdict is Verdict.WRONG:
+            _charge(self._limiter, scope)
+        elif is_reader(scope):
             return False
-        until, signature = found.groups()
-        signed = hmac.compare_digest(signature, self._signature(until))
-        return signed and int(until) > self._clock()
+        raise Refusal(
+            401,
+            "token_needed",
+            "This service asks for a token: Authorization: Bearer TOKEN.",
+            headers={"WWW-Authenticate": ASKS},
+        )
 
-    def _signature(self, until: bytes) -> bytes:
-        return hmac.new(self._key, until, hashlib.sha256).hexdigest().encode("ascii")
+
+class LoginMiddleware:
+    """Answers at the path of the login: with its page, and with a cookie for the right token."""
+
+    def __init__(self, app: ASGIApp, *, tokens: Tokens, limiter: Limiter | None) -> None:
+        self._app, self._tokens, self._limiter = app, tokens, limiter
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer one request, or pass it on."""
+        if scope["type"] == "http" and path_of(scope) == LOGIN_PATH:
+            return self._answer(scope, receive, send)
+        return self._app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in ("GET", "POST"):
+            raise HTTPException(405, headers={"Allow": "GET, HEAD, POST"})
+        query = scope["query_string"].decode("latin-1")
+        Takes().check(name for name, _ in urllib.parse.parse_qsl(query, keep_blank_values=True))
+        scope["state"]["route"] = LOGIN_PATH
+        response = (
+            login_page("/") if scope["method"] == "GET" else await self._login(scope, receive)
+        )
+        await response(scope, receive, send)
+
+    async def _login(self, scope: Scope, receive: Receive) -> Response:
+        """Return the answer to the form of the login page."""
+        body, _ = await part_of(receive)
+        try:
+            form = urllib.parse.parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
+        except ValueError:
+            form = {}
+        onward = own_path(form.get("onward", ["/"])[0])
+        if not self._tokens.fits(form.get("token", [""])[0].strip()):
+            _charge(self._limiter, scope)
+            return login_page(onward, failed=True)
+        headers = {
+            "Location": onward,
+            "Set-Cookie": self._tokens.cookie(is_secure=scope["scheme"] == "https"),
+            "Cache-Control": "no-store",
+        }
+        return Response(status_code=303, headers=headers, media_type="text/plain")
 
 
-def _digest(token: str | bytes) -> bytes:
+def _charge(limiter: Limiter | None, scope: Scope) -> None:
+    if limiter is not None:
+        limiter.check(client_of(scope), WRONG_TOKEN_COST)
+
+
+def _digest(token: str | bytes | None) -> bytes | None:
+    """Return what is compared in a token's place: its length tells nothing."""
+    if token is None:
+        return None
     text = token.encode("utf-8", "surrogatepass") if isinstance(token, str) else token
     return hashlib.sha256(text).digest()
+
+
+def _matches(given: str | bytes | None, expected: bytes | None) -> bool:
+    found = _digest(given)
+    return found is not None and expected is not None and hmac.compare_digest(found, expected)

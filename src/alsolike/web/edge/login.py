@@ -1,28 +1,32 @@
-"""The page where a person shows the token, for browsers cannot send it as programs do."""
+"""Renders the page where a person gives the token, which browsers cannot send as programs do."""
 
 import re
 import urllib.parse
-from collections.abc import Iterable, Mapping
 
-from alsolike.web.edge.auth import Door
-from alsolike.web.refusals import Headers, Message, answer
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Scope
+
+from alsolike.web.edge.exchange import headers_of, path_of
 from alsolike.web.templating import render
 
 LOGIN_PATH = "/login"
+ASKS = 'Bearer realm="alsolike"'
 
-_HTML = b"text/html; charset=utf-8"
-_ASKS: Headers = (
-    (b"www-authenticate", b'Bearer realm="alsolike"'),
-    (b"cache-control", b"no-store"),
-)
 _OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _MOST_PATH = 2000
 
 
-def is_reader(method: str, path: str, headers: Mapping[bytes, bytes]) -> bool:
+def is_reader(scope: Scope) -> bool:
     """Tell whether a person's browser asks for a page, and can be shown one in which to log in."""
-    wants = b"text/html" in headers.get(b"accept", b"")
-    return method == "GET" and wants and not path.startswith("/api/")
+    wants = b"text/html" in headers_of(scope).get(b"accept", b"")
+    return scope["method"] == "GET" and wants and not path_of(scope).startswith("/api/")
+
+
+def address_of(scope: Scope) -> str:
+    """Return the address of a request, to go on to after the login."""
+    query = scope["query_string"].decode("latin-1")
+    path = urllib.parse.quote(path_of(scope), safe="/!$&'()*+,;=:@~", errors="surrogatepass")
+    return f"{path}?{query}" if query else path
 
 
 def own_path(text: str) -> str:
@@ -37,33 +41,7 @@ def own_path(text: str) -> str:
     return text if good else "/"
 
 
-def login_page(onward: str, *, failed: bool = False) -> Iterable[Message]:
+def login_page(onward: str, *, failed: bool = False) -> Response:
     """Return the page as an answer; the person goes on to the path `onward` from there."""
-    body = render("login.html", onward=own_path(onward), failed=failed).encode("utf-8")
-    return answer(401, _HTML, body, _ASKS)
-
-
-def logged_in(door: Door, body: bytes, *, is_secure: bool) -> tuple[Iterable[Message], bool]:
-    """Return the answer to the form of `login_page`, and whether the token was right.
-
-    Parameters
-    ----------
-    door : Door
-    body : bytes
-        Urlencoded: ``token`` and ``onward``.
-    is_secure : bool
-        Whether the request came over TLS; the cookie is then kept to that.
-    """
-    try:
-        form = urllib.parse.parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
-    except ValueError:
-        form = {}
-    onward = own_path(form.get("onward", ["/"])[0])
-    if not door.fits(form.get("token", [""])[0].strip()):
-        return login_page(onward, failed=True), False
-    headers = (
-        (b"location", onward.encode("ascii")),
-        (b"set-cookie", door.cookie(is_secure=is_secure)),
-        (b"cache-control", b"no-store"),
-    )
-    return answer(303, b"text/plain; charset=utf-8", b"", headers), True
+    page = render("login.html", onward=own_path(onward), failed=failed)
+    return HTMLResponse(page, 401, {"WWW-Authenticate": ASKS, "Cache-Control": "no-store"})

@@ -1,9 +1,7 @@
-"""Whether a request means this service, and whether a page of another site made it.
+"""Middleware: refuses requests that a page of another origin made.
 
-A browser sends requests for any page that it shows. Two of its lies are refused here: a stranger's
-host name that was made to point at this machine (DNS rebinding: the Host field gives it away), and
-a request that a page of another origin made (Sec-Fetch-Site and Origin, which pages cannot set).
-Programs send neither field and are not affected.
+A browser sends requests for any page that it shows, and says so in Sec-Fetch-Site and Origin, which
+pages cannot set. Programs send neither field and are not affected.
 
 References
 ----------
@@ -11,69 +9,40 @@ References
 .. [2] https://www.w3.org/TR/fetch-metadata/
 """
 
-import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Mapping
 
-from alsolike.web.refusals import Refusal
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-_LOCAL = ("localhost", "127.0.0.1", "[::1]")
-_HOST = re.compile(rb"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
+from alsolike.errors import Refusal
+from alsolike.web.edge.exchange import headers_of, path_of
+
 _ORIGIN = re.compile(rb"(?P<scheme>https?)://(?P<host>[^/?#@]+)")
 _DEFAULT_PORT = {b"http": b":80", b"https": b":443"}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _OURS = frozenset({b"same-origin", b"none"})  # none: the person typed it
-_REMEMBERED = 64
 
 
-class Hosts:
-    """The host names that a request may carry.
+class OriginMiddleware:
+    """Refuses what pages of other origins ask, unless it is a link (403).
 
-    Parameters
-    ----------
-    names : iterable of str
-        Besides the names of the loopback. A wildcard address is no name.
-
-    Examples
-    --------
-    >>> hosts = Hosts(["likes.example"])
-    >>> hosts.check(b"localhost:8000"), hosts.check(b"LIKES.example")
-    (None, None)
-    >>> hosts.check(b"rebound.example")
-    Traceback (most recent call last):
-    ...
-    alsolike.web.refusals.Refusal: This service is not known by the name in ...
+    The path `login` may be asked from anywhere: whoever sends the token may.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = {name.encode("ascii") for name in _LOCAL}
-        self._names |= {_bracketed(name) for name in names if not _is_wildcard(name)}
-        self._good: set[bytes] = set()
+    def __init__(self, app: ASGIApp, *, login: str | None = None) -> None:
+        self._app, self._login = app, login
 
-    def check(self, host: bytes | None) -> None:
-        """Raise Refusal where `host`, the field of a request, is none of the names."""
-        if host in self._good:
-            return
-        found = _HOST.fullmatch((host or b"").lower())
-        if host is None or found is None or found["name"] not in self._names:
-            raise Refusal(
-                400,
-                "unknown_host",
-                "This service is not known by the name in the Host field. Whoever runs it can "
-                "allow a name with --allow-host.",
-            )
-        if len(self._good) < _REMEMBERED:
-            self._good.add(host)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Check one request and pass it on."""
+        if scope["type"] == "http" and not (self._login and path_of(scope) == self._login):
+            check_origin(scope["method"], headers_of(scope))
+        return self._app(scope, receive, send)
 
 
 def check_origin(method: str, headers: Mapping[bytes, bytes]) -> None:
     """Raise Refusal where a page of another origin made this request, unless it is a link.
 
-    Parameters
-    ----------
-    method : str
-    headers : mapping of bytes to bytes
-        Names in lower case. Host has been checked.
+    `headers` has names in lower case; Host has been checked.
     """
     site = headers.get(b"sec-fetch-site")
     if site is not None and site not in _OURS:
@@ -101,16 +70,3 @@ def _foreign() -> Refusal:
         "A page of another origin made this request. Only this service's own pages, and programs, "
         "may do so.",
     )
-
-
-def _bracketed(name: str) -> bytes:
-    """Return a name as a Host field has it."""
-    text = name.lower().strip("[]")
-    return f"[{text}]".encode("ascii") if ":" in text else text.encode("ascii")
-
-
-def _is_wildcard(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_unspecified
-    except ValueError:
-        return False

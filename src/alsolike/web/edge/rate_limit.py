@@ -1,4 +1,4 @@
-"""How many requests one client may ask, over all workers together: one table that they all map.
+"""Middleware: limits the rate of a client, over all workers together, in one table that they map.
 
 A client's state is a single number, the moment at which what it has asked would be paid off at the
 allowed rate (the "theoretical arrival time" of the generic cell rate algorithm, which is a token
@@ -19,10 +19,13 @@ import os
 import secrets
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from alsolike.errors import WritingError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from alsolike.errors import Refusal, WritingError
+from alsolike.web.edge.exchange import client_of
 
 _MAGIC = b"alsolim1"
 _KEY_BYTES = 16
@@ -74,7 +77,7 @@ class Limiter:
     def __init__(
         self, path: Path, rate: float, burst: int, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._cost = 1.0 / rate
+        self._rate, self._cost = rate, 1.0 / rate
         self._ahead = burst / rate  # how far the paid-off moment may lie in the future
         self._clock = clock
         self._places: dict[str, _Place] = {}
@@ -103,6 +106,19 @@ class Limiter:
         finally:
             if locked:
                 fcntl.lockf(self._file, fcntl.LOCK_UN, _GROUP.size, start)
+
+    def check(self, client: str, cost: float = 1.0) -> None:
+        """Count a request as `take` does; raise Refusal where there were too many."""
+        early = self.take(client, cost)
+        if early > 0:
+            seconds = int(early) + 1
+            raise Refusal(
+                429,
+                "too_many_requests",
+                f"More than {self._rate:g} requests a second came from this address. "
+                f"Ask again in {seconds} s.",
+                headers={"Retry-After": f"{seconds}"},
+            )
 
     def close(self) -> None:
         """Let go of the table; the others keep it."""
@@ -153,6 +169,19 @@ class Limiter:
         place = (_HEAD + group * _GROUP.size, digest[:16])
         self._places[client] = place
         return place
+
+
+class RateLimitMiddleware:
+    """Refuses the requests of a client that asks too often (429)."""
+
+    def __init__(self, app: ASGIApp, *, limiter: Limiter) -> None:
+        self._app, self._limiter = app, limiter
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Count one request and pass it on."""
+        if scope["type"] == "http":
+            self._limiter.check(client_of(scope))
+        return self._app(scope, receive, send)
 
 
 def counted_as(client: str) -> str:

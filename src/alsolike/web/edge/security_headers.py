@@ -1,4 +1,4 @@
-"""What every answer tells browsers: load nothing from elsewhere, run nothing but our own files.
+"""Middleware: tells browsers to load nothing from elsewhere and to run nothing but our own files.
 
 References
 ----------
@@ -6,7 +6,9 @@ References
 .. [2] https://www.w3.org/TR/referrer-policy/
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alsolike.views.page import web_origin
 
@@ -59,32 +61,31 @@ def content_policy(image_origins: Iterable[str] = ()) -> str:
     )
 
 
-class Policies:
-    """The header fields that every answer gets.
+class SecurityHeadersMiddleware:
+    """Adds header fields to every answer; a content policy of its own stays in force.
 
-    Parameters
-    ----------
-    image_origins : callable
-        What pages may load pictures from just now; asked at each answer, compared by identity.
-    is_private : bool
-        Whether answers are for those with a token, so that no cache on the way may keep one.
-
-    Examples
-    --------
-    >>> nowhere = frozenset()
-    >>> policies = Policies(lambda: nowhere, is_private=False)
-    >>> [name.decode() for name, _ in policies.added_to([(b"content-length", b"0")])][:2]
-    ['content-length', 'x-content-type-options']
+    `image_origins` says from where pages may load pictures just now, and returns the same object as
+    long as that is the same. With `is_private` no cache on the way may keep an answer.
     """
 
-    def __init__(self, image_origins: Callable[[], frozenset[str]], *, is_private: bool) -> None:
-        self._image_origins = image_origins
-        self._is_private = is_private
+    def __init__(
+        self, app: ASGIApp, *, image_origins: Callable[[], frozenset[str]], is_private: bool
+    ) -> None:
+        self._app, self._image_origins, self._is_private = app, image_origins, is_private
         self._known: frozenset[str] | None = None
         self._all: tuple[Header, ...] = ()
 
-    def added_to(self, headers: Iterable[Header]) -> list[Header]:
-        """Return an answer's own fields and ours; a content policy of its own stays in force."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer one request."""
+
+        def added(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                message["headers"] = self._added_to(message.get("headers", ()))
+            return send(message)
+
+        return self._app(scope, receive, added)
+
+    def _added_to(self, headers: Iterable[Header]) -> list[Header]:
         origins = self._image_origins()
         if origins is not self._known:
             policy = content_policy(origins).encode("ascii")

@@ -1,9 +1,9 @@
-"""The access log: a line of JSON for each request, in which no request can write what it likes.
+"""Middleware: times, logs and counts requests, a line of JSON for each.
 
 A line says when, who, what was asked, how it was answered, how long that took, how many bytes it
 was and with which version of a model. Of the address it has the path alone, shortened: queries may
 hold secrets. Header fields, and so tokens and cookies, are never in it. All is ASCII: what is not,
-and every control character, is escaped as JSON does it.
+and every control character, is escaped as JSON does it, so that no request writes lines of its own.
 """
 
 import os
@@ -13,10 +13,16 @@ import time
 from json.encoder import encode_basestring_ascii as _quoted
 from pathlib import Path
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from alsolike.errors import WritingError
+from alsolike.web.edge.exchange import client_of
+from alsolike.web.monitoring.metrics import Metrics
 
 MOST_CHARACTERS = 200  # of a path; escaped six times as many bytes, so that a line fits in a pipe
 STANDARD_OUTPUT = 1
+UNMATCHED = "(unmatched)"  # the route of what no route answered
+CLIENT_LEFT = 499  # no status of HTTP: in the log alone, as other servers have it
 _SHORT = 40  # characters of a client's address, of a method, of a version
 
 
@@ -93,6 +99,51 @@ class AccessLog:
             self._second = second
             self._moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         return f"{self._moment}.{int(1000 * (now - second)):03d}Z"
+
+
+class AccessLogMiddleware:
+    """Times each answer, writes its line and counts it.
+
+    ``scope["state"]["status"]`` is that of the answer once it has begun, 0 before. An application
+    may put into ``scope["state"]``: "version", of the model that answered; "route",
+    the template of the address, where its router leaves no ``scope["route"]``.
+    """
+
+    def __init__(self, app: ASGIApp, *, log: AccessLog, metrics: Metrics) -> None:
+        self._app, self._log, self._metrics = app, log, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, ended = time.perf_counter(), 0.0
+        size = 0
+        state = scope.setdefault("state", {})
+        state["status"] = 0
+
+        async def noted(message: Message) -> None:
+            nonlocal size, ended
+            if message["type"] == "http.response.start":
+                state["status"] = message["status"]
+                await send(message)
+                return
+            size += len(message.get("body", b""))
+            await send(message)
+            ended = time.perf_counter()
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            status = state["status"] or CLIENT_LEFT
+            seconds = (ended or time.perf_counter()) - start
+            route = state.get("route") or getattr(scope.get("route"), "path_format", UNMATCHED)
+            self._metrics.answered(scope["method"], route, status, seconds)
+            client, version = client_of(scope), state.get("version", "")
+            if not self._log.note(
+                client, scope["method"], scope["path"], status, seconds, size, version
+            ):
+                self._metrics.count("lost_log_lines")
 
 
 def refuse_unwritable(target: str) -> None:

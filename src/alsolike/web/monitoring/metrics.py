@@ -26,7 +26,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Each counter with its help and the labels that it is split by.
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "requests": ("Requests that were answered.", ("method", "route", "status")),
-    "refused": ("Requests that the guard refused, by its reason.", ("reason",)),
+    "refused": ("Requests refused before they reached a route, by reason.", ("reason",)),
     "likes": ("Likes that visitors added.", ()),
     "likes_taken_back": ("Likes that visitors took back.", ()),
     "votes": ("Votes that visitors cast.", ()),

@@ -1,20 +1,19 @@
 """What every page begins with: the route, the model that is asked, what is said of none."""
 
 import http
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
-from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import compile_path
+from starlette.routing import Route, compile_path
 
-from alsolike.errors import AlsolikeError
+from alsolike.errors import AlsolikeError, UnknownModel
 from alsolike.views.page import clean
 from alsolike.web import templating
-from alsolike.web.errors import Problem, UnknownModel, problem_of
+from alsolike.web.errors import Problem, problem_of
 from alsolike.web.query_parameters import Takes
 from alsolike.web.service import service_of
 from alsolike.web.serving.registry import Held, Holder
@@ -26,75 +25,31 @@ SHORT_VERSION = 16
 _MOST_OF_A_QUERY = 16_384  # an id may be as long, and a link that holds one
 _MOST_DIGITS = 12
 
-Asked = ParamSpec("Asked")
 
-router = APIRouter()
+def page_route(
+    path: str, handler: Callable[..., Response], takes: Takes, method: str = "GET"
+) -> Route:
+    """Return the route of a page; an error of ours is shown as a page, too.
 
+    `handler` makes a response of a request and, under POST, of its body.
+    """
+    _, template, _ = compile_path(path)
 
-def answering(
-    handler: Callable[Concatenate[Request, Asked], Response],
-) -> Callable[Concatenate[Request, Asked], Response]:
-    """Let a page that cannot be shown say so, instead of the whole."""
-
-    @wraps(handler)
-    def handled(request: Request, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Response:
+    def answered(request: Request, *body: bytes) -> Response:
+        request.state.route = template
         try:
-            return handler(request, *args, **kwargs)
+            takes.check(name for name, _ in request.query_params.multi_items())
+            return handler(request, *body)
         except UnknownModel as error:
             return missing(request, "model", str(error))
         except AlsolikeError as error:
             return problem_page(request, problem_of(error))
 
-    return handled
+    async def posted(request: Request) -> Response:
+        return await run_in_threadpool(answered, request, await request.body())
 
-
-def at(
-    *paths: str, once: Sequence[str] = (), often: Sequence[str] = ()
-) -> Callable[[Callable[[Request], Response]], Callable[[Request], Response]]:
-    """Put a page at these paths.
-
-    Parameters
-    ----------
-    *paths : str
-    once, often : sequence of str
-        The parameters that its query may have, once or again and again; any other is an error. A
-        path that holds an id does not take ``id`` besides.
-    """
-
-    def put(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
-        for path in paths:
-            known = [name for name in once if name != "id" or "{outside_id" not in path]
-            takes = Takes(tuple(known), tuple(often), for_people=True)
-            handled = _noting(path, answering(_checking(takes, handler)))
-            router.add_route(path, handled, methods=["GET"], include_in_schema=False)
-        return handler
-
-    return put
-
-
-def _checking(
-    takes: Takes, handler: Callable[[Request], Response]
-) -> Callable[[Request], Response]:
-    """Let a page refuse a query that it does not take."""
-
-    @wraps(handler)
-    def checked(request: Request) -> Response:
-        takes.check(name for name, _ in request.query_params.multi_items())
-        return handler(request)
-
-    return checked
-
-
-def _noting(path: str, handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """Let metrics know which page it was: routes that are not the API's do not say so."""
-    _, template, _ = compile_path(path)
-
-    @wraps(handler)
-    def noted(request: Request) -> Response:
-        request.state.route = template
-        return handler(request)
-
-    return noted
+    endpoint = posted if method == "POST" else answered
+    return Route(path, endpoint, methods=[method], include_in_schema=False)
 
 
 def held_of(request: Request) -> Held:

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Iterable
 from urllib.parse import parse_qs, urlencode
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,16 +13,12 @@ from alsolike.evaluation.statistics.sequential import SequentialTest
 from alsolike.views.page import clean
 from alsolike.web.pages import votes as voting
 from alsolike.web.pages.base import (
-    answering,
-    at,
     away,
     field_of,
     id_of_field,
     missing,
     page,
-    router,
 )
-from alsolike.web.query_parameters import Takes
 from alsolike.web.service import service_of
 from alsolike.web.serving.item_cards import Face, face_of
 
@@ -34,7 +29,6 @@ _SECONDS = 365 * 86400
 _MOST_FIELDS = 8
 
 
-@at("/compare", once=("pair",))
 def compare(request: Request) -> Response:
     """Show two strips without their models' names, and ask which is better."""
     pairs, pair = _pair(request, request.query_params.get("pair"))
@@ -67,16 +61,6 @@ def compare(request: Request) -> Response:
     return answer
 
 
-async def cast(request: Request) -> Response:
-    """Keep a vote, and lead to the next."""
-    request.state.route = "/compare"
-    return await run_in_threadpool(_cast, request, await request.body())
-
-
-router.add_route("/compare", cast, methods=["POST"], include_in_schema=False)
-
-
-@at("/compare/result", once=("pair",))
 def result(request: Request) -> Response:
     """Show what the votes say so far."""
     pairs, pair = _pair(request, request.query_params.get("pair"))
@@ -97,9 +81,8 @@ def result(request: Request) -> Response:
     )
 
 
-@answering
-def _cast(request: Request, body: bytes) -> Response:
-    Takes(for_people=True).check(name for name, _ in request.query_params.multi_items())
+def cast(request: Request, body: bytes) -> Response:
+    """Keep a vote, and lead to the next."""
     try:
         form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_MOST_FIELDS)
     except ValueError as error:

@@ -12,7 +12,6 @@ from alsolike.views.page import clean
 from alsolike.web.pages.base import (
     FOREVER,
     SHORT_VERSION,
-    at,
     away,
     choices,
     gone,
@@ -31,7 +30,6 @@ _NAMED = 250
 _NEAR = 10
 
 
-@at("/map", once=("item", "q", "model"))
 def map_page(request: Request) -> Response:
     """Show the catalogue as points."""
     held, model = held_of(request), request.query_params.get("model")
@@ -61,7 +59,6 @@ def map_page(request: Request) -> Response:
     )
 
 
-@at("/map/points/{model}/{version}")
 def map_points(request: Request) -> Response:
     """Answer with all points of one version.
 
@@ -76,7 +73,6 @@ def map_points(request: Request) -> Response:
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 
-@at("/map/names/{model}/{version}")
 def map_names(request: Request) -> Response:
     """Answer with rows and names of the most liked items, which the map labels."""
     held = held_at_version(request)
@@ -86,7 +82,6 @@ def map_names(request: Request) -> Response:
     return JSONResponse(named, headers={"Cache-Control": FOREVER})
 
 
-@at("/map/item/{model}/{version}", once=("row", "id"))
 def map_item(request: Request) -> Response:
     """Answer with one item, by row or id, and its neighbours."""
     held = held_at_version(request)

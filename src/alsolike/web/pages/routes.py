@@ -10,11 +10,10 @@ from starlette.responses import Response
 
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.views.page import clean, web_origin
-from alsolike.web.pages import compare, map, profiles, reports, try_it  # noqa: A004 - a page
+from alsolike.web.pages import profiles, reports, try_it
 from alsolike.web.pages.base import (
     FOREVER,
     answered_by,
-    at,
     away,
     choices,
     gone,
@@ -25,7 +24,6 @@ from alsolike.web.pages.base import (
     outside_id,
     page,
     query_of,
-    router,
     row_of,
 )
 from alsolike.web.service import service_of
@@ -34,9 +32,6 @@ from alsolike.web.serving.item_cards import Face, address, face_of, picture_cont
 from alsolike.web.serving.registry import Held
 from alsolike.web.serving.similar_items import popular_rows, strips_of
 from alsolike.web.serving.user_queries import taste_of
-from alsolike.web.templating import static_route
-
-__all__ = ["compare", "map", "router", "try_it"]
 
 STRIP = 10
 _POPULAR = 24
@@ -49,8 +44,6 @@ _AN_HOUR = "private, max-age=3600"
 # A drawing (SVG) opened by itself could run what is in it; in a sandbox it is of no origin.
 _PICTURE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
-router.routes.append(static_route())
-
 
 @dataclass(frozen=True)
 class Way:
@@ -60,7 +53,6 @@ class Way:
     words: str
 
 
-@at("/", once=("q", "model"))
 def start(request: Request) -> Response:
     """Search, and the most liked items."""
     held = held_of(request)
@@ -81,7 +73,6 @@ def start(request: Request) -> Response:
     )
 
 
-@at("/random", once=("model",))
 def anything(request: Request) -> Response:
     """Lead to an item, to one with neighbours if such is found soon."""
     model = held_of(request).model
@@ -94,7 +85,6 @@ def anything(request: Request) -> Response:
     return away(address("item", model.items.id_of(row)))
 
 
-@at("/item", "/items/{outside_id:outside}", once=("id",))
 def item(request: Request) -> Response:
     """Show one item, and what each model shows beside it."""
     service = service_of(request)
@@ -122,7 +112,6 @@ def item(request: Request) -> Response:
     )
 
 
-@at("/user", "/users/{outside_id:outside}", once=("id", "model"))
 def user(request: Request) -> Response:
     """Show what a user likes, what is recommended, and why."""
     service = service_of(request)
@@ -158,7 +147,6 @@ def user(request: Request) -> Response:
     )
 
 
-@at("/pictures/{model}/{version}/{row}")
 def picture(request: Request) -> Response:
     """Answer with a picture from the item table."""
     held = held_at_version(request)
@@ -173,21 +161,18 @@ def picture(request: Request) -> Response:
     return Response(content, media_type=kind, headers=headers)
 
 
-@at("/about")
 def about(request: Request) -> Response:
     """Show what each model is."""
     models = service_of(request).holder.held.values()
     return page(request, "about.html", models=[reports.shown(held) for held in models])
 
 
-@at("/report", once=("model",))
 def report(request: Request) -> Response:
     """Answer with the run's own report."""
     found = reports.report(held_of(request))
     return found or missing(request, "report", "None lay beside the model.")
 
 
-@at("/leaderboard", once=("model",))
 def leaderboard(request: Request) -> Response:
     """Show the run's leaderboard."""
     held = held_of(request)

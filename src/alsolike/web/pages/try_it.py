@@ -13,7 +13,6 @@ from starlette.responses import Response
 from alsolike.views.page import clean
 from alsolike.web.pages import profiles
 from alsolike.web.pages.base import (
-    at,
     field_of,
     held_of,
     id_of_field,
@@ -45,7 +44,6 @@ def address_with(items: Iterable[str], model: str | None = None) -> str:
     return in_eyes_of(model, f"/try?{query}" if query else "/try")
 
 
-@at("/try", once=("q", "model"), often=("item", "picked"))
 def try_it(request: Request) -> Response:
     """Recommend for the picks, and offer more to pick."""
     held, model = held_of(request), request.query_params.get("model")

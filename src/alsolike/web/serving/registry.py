@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from alsolike.errors import AlsolikeError, BundleError
+from alsolike.errors import AlsolikeError, BundleError, UnknownModel
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, able
 from alsolike.models.bundle.io import describe, load
 from alsolike.models.bundle.manifest import Manifest
@@ -22,7 +22,6 @@ from alsolike.recommending.shared import Indices
 from alsolike.recommending.unknown_users import is_by_popularity
 from alsolike.suggestions import did_you_mean
 from alsolike.views.page import web_origin
-from alsolike.web.errors import UnknownModel
 from alsolike.web.monitoring.metrics import Metrics
 from alsolike.web.search import index as search
 from alsolike.web.serving import neighbour_cache

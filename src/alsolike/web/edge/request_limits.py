@@ -1,0 +1,134 @@
+"""Middlewares: bound what a client may send, and how long it may take to send and to receive.
+
+`HeadLimitsMiddleware` looks at what precedes a body and costs nothing. `BodyLimitsMiddleware` reads
+the body, so it stands behind the check of the token.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from alsolike.errors import Refusal
+from alsolike.web.edge.exchange import ClientLeft, has_body, headers_of, path_of
+
+MOST_ADDRESS = 32_768  # bytes of path and query
+
+_ONCE = (b"host", b"authorization", b"origin", b"content-length", b"sec-fetch-site")
+_DRAINED = 16  # times the longest body, read and thrown away so that the answer can be read
+_DRAIN_SECONDS = 1.0
+
+
+class HeadLimitsMiddleware:
+    """Refuses long addresses (414), and repeated header fields that must come once (400)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Check one request and pass it on."""
+        if scope["type"] == "http":
+            fields = scope["headers"]
+            if len(headers_of(scope)) != len(fields):
+                names = [name for name, _ in fields]
+                if any(names.count(name) > 1 for name in _ONCE):
+                    raise Refusal(400, "malformed", "A field that must come once came twice.")
+            path = scope.get("raw_path") or scope["path"]
+            if len(path) + len(scope["query_string"]) > MOST_ADDRESS:
+                raise Refusal(
+                    414, "address_too_long", f"An address has at most {MOST_ADDRESS:,} bytes."
+                )
+        return self._app(scope, receive, send)
+
+
+class BodyLimitsMiddleware:
+    """Reads a body whole before it is passed on, and drops clients that do not take an answer.
+
+    A body that the API does not take as JSON is refused (415), since a form of any page could send
+    it; so is one of more than `most_bytes` (413), and one that takes longer than `patience` seconds
+    (408). That is the time to take each part of an answer, too.
+    """
+
+    def __init__(self, app: ASGIApp, *, most_bytes: int, patience: float) -> None:
+        self._app, self._most, self._patience = app, most_bytes, patience
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Check one request and pass it on."""
+        if scope["type"] != "http":
+            return self._app(scope, receive, send)
+
+        def taken(message: Message) -> Awaitable[None]:
+            return self._slow(send, message) if message.get("more_body") else send(message)
+
+        if has_body(scope):
+            return self._with_body(scope, receive, taken)
+        return self._app(scope, receive, taken)
+
+    async def _slow(self, send: Send, message: Message) -> None:
+        """Send a part; the server waits for a client that does not take what was sent before."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await send(message)
+        except TimeoutError:
+            raise ClientLeft from None
+
+    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _check_type(scope)
+        messages = [{"type": "http.request", "body": await self._body(scope, receive)}]
+
+        async def read() -> Message:
+            # After the body, the server tells when the client leaves.
+            return messages.pop() if messages else await receive()
+
+        await self._app(scope, read, send)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """Return the whole body, in time and no longer than allowed."""
+        declared = headers_of(scope).get(b"content-length", b"0")
+        if not declared.isdigit():
+            raise Refusal(400, "malformed", "Content-Length: a number of bytes expected.")
+        parts: list[bytes] = []
+        size, more = int(declared[:12]), True
+        try:
+            if size <= self._most:
+                size = 0
+                async with asyncio.timeout(self._patience):
+                    while more and size <= self._most:
+                        part, more = await part_of(receive)
+                        parts.append(part)
+                        size += len(part)
+        except TimeoutError:
+            raise Refusal(
+                408, "too_slow", f"A body must be here within {self._patience:g} s."
+            ) from None
+        if size > self._most:
+            if more:
+                await _drain(receive, _DRAINED * self._most)
+            raise Refusal(413, "body_too_large", f"A body has at most {self._most:,} bytes.")
+        return b"".join(parts)
+
+
+async def part_of(receive: Receive) -> tuple[bytes, bool]:
+    """Return the next part of a body, and whether more follows; ClientLeft where none will."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientLeft
+    return message.get("body", b""), message.get("more_body", False)
+
+
+async def _drain(receive: Receive, most: int) -> None:
+    """Throw away what comes, within bounds: a client that is still sending reads no answer."""
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            size, more = 0, True
+            while more and size < most:
+                part, more = await part_of(receive)
+                size += len(part)
+    except TimeoutError:
+        return
+
+
+def _check_type(scope: Scope) -> None:
+    kind = headers_of(scope).get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if path_of(scope).startswith("/api/") and kind != b"application/json":
+        raise Refusal(415, "not_json", "The API takes JSON: send Content-Type: application/json.")

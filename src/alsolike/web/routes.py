@@ -1,0 +1,112 @@
+"""The tables of routes: every address of the service, what answers it, and what it takes."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from alsolike.web.api import admin, likes, schemas
+from alsolike.web.api import routes as api
+from alsolike.web.api.path_ids import OutsideRoute
+from alsolike.web.pages import compare, try_it
+from alsolike.web.pages import map as map_page
+from alsolike.web.pages import routes as pages
+from alsolike.web.pages.base import page_route
+from alsolike.web.query_parameters import Takes
+from alsolike.web.templating import static_route
+
+
+class Endpoint(NamedTuple):
+    """A route of the API; one without a shape of its answer is in no description."""
+
+    method: str
+    path: str
+    function: Callable[..., Any]
+    answer: type | None
+    status: int = 200
+
+
+class Page(NamedTuple):
+    """A page of the app, and the parameters that its query may have once or again and again."""
+
+    path: str
+    function: Callable[..., Response]
+    once: tuple[str, ...] = ()
+    often: tuple[str, ...] = ()
+    method: str = "GET"
+
+
+_MAY_CONFLICT = (schemas.TakenBack, schemas.SwapAnswer)
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": schemas.Refused}}
+_ROOT = "/api/v1"
+_ITEM, _USER = f"{_ROOT}/items/{{item_id:outside}}", f"{_ROOT}/users/{{user_id:outside}}"
+
+# A path that ends in an id takes all that begins so, and stands behind the longer ones.
+API: tuple[Endpoint, ...] = (
+    Endpoint("GET", f"{_ITEM}/similar", api.similar_items, schemas.Similar),
+    Endpoint("GET", f"{_ROOT}/similar", api.similar_items_by_query, schemas.Similar),
+    Endpoint("GET", f"{_ITEM}/explanations", api.explain_neighbours, schemas.Neighbourhood),
+    Endpoint("GET", f"{_ROOT}/items", api.find_items, schemas.Found),
+    Endpoint("GET", _ITEM, api.one_item, schemas.ItemAnswer),
+    Endpoint("GET", f"{_ROOT}/item", api.one_item_by_query, schemas.ItemAnswer),
+    Endpoint("GET", f"{_USER}/recommendations", api.recommend_to_user, schemas.Recommended),
+    Endpoint(
+        "GET", f"{_ROOT}/recommendations", api.recommend_to_user_by_query, schemas.Recommended
+    ),
+    Endpoint("POST", f"{_ROOT}/recommendations", api.recommend_for_these, schemas.Recommended),
+    Endpoint("GET", f"{_USER}/explanations", api.explain_recommendation, schemas.Explained),
+    Endpoint("GET", f"{_ROOT}/model", api.models, schemas.Models),
+    Endpoint("POST", f"{_USER}/likes", likes.like, schemas.Kept, 201),
+    Endpoint("POST", f"{_ROOT}/likes", likes.like_by_query, schemas.Kept, 201),
+    Endpoint(
+        "DELETE", f"{_USER}/likes/{{item_id:outside}}", likes.take_like_back, schemas.TakenBack
+    ),
+    Endpoint("DELETE", f"{_ROOT}/likes", likes.take_like_back_by_query, schemas.TakenBack),
+    Endpoint("POST", f"{_ROOT}/model/swap", admin.swap_model, schemas.SwapAnswer),
+    Endpoint("GET", "/healthz", admin.alive, schemas.Health),
+    Endpoint("GET", "/readyz", admin.ready, schemas.Health),
+    Endpoint("GET", "/openapi.json", admin.description, None),
+    Endpoint("GET", "/metrics", admin.measured, None),
+)
+
+PAGES: tuple[Page, ...] = (
+    Page("/", pages.start, once=("q", "model")),
+    Page("/random", pages.anything, once=("model",)),
+    Page("/item", pages.item, once=("id",)),
+    Page("/items/{outside_id:outside}", pages.item),
+    Page("/user", pages.user, once=("id", "model")),
+    Page("/users/{outside_id:outside}", pages.user, once=("model",)),
+    Page("/try", try_it.try_it, once=("q", "model"), often=("item", "picked")),
+    Page("/map", map_page.map_page, once=("item", "q", "model")),
+    Page("/map/points/{model}/{version}", map_page.map_points),
+    Page("/map/names/{model}/{version}", map_page.map_names),
+    Page("/map/item/{model}/{version}", map_page.map_item, once=("row", "id")),
+    Page("/pictures/{model}/{version}/{row}", pages.picture),
+    Page("/compare", compare.compare, once=("pair",)),
+    Page("/compare", compare.cast, method="POST"),
+    Page("/compare/result", compare.result, once=("pair",)),
+    Page("/about", pages.about),
+    Page("/report", pages.report, once=("model",)),
+    Page("/leaderboard", pages.leaderboard, once=("model",)),
+    Page("/docs", admin.documentation),
+)
+
+
+def mount(app: FastAPI) -> None:
+    """Give `app` all routes of the tables, and that of the static files."""
+    for one in API:
+        app.router.add_api_route(
+            one.path,
+            one.function,
+            methods=[one.method],
+            response_model=one.answer,
+            status_code=one.status,
+            responses=schemas.REFUSALS | (_CONFLICT if one.answer in _MAY_CONFLICT else {}),
+            include_in_schema=one.answer is not None,
+            route_class_override=OutsideRoute,
+        )
+    for page in PAGES:
+        takes = Takes(page.once, page.often, for_people=True)
+        app.routes.append(page_route(page.path, page.function, takes, page.method))
+    app.routes.append(static_route())
