@@ -15,7 +15,7 @@ else:
 
 _BLOCK = 1 << 20
 # As wide as the format's own programs write (zstd --long=31); what a frame needs is allocated.
-_WINDOWS = {zstd.DecompressionParameter.window_log_max: 31}
+_WINDOWS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 31}
 
 
 def unpack(path: Path, scratch: Path) -> Path:
@@ -42,7 +42,7 @@ def unpack(path: Path, scratch: Path) -> Path:
 def _blocks(path: Path) -> Iterator[bytes]:
     """Yield the content of all frames."""
     try:
-        with zstd.open(path, "rb", options=_WINDOWS) as packed:
+        with zstd.ZstdFile(path, options=_WINDOWS) as packed:
             while block := packed.read(_BLOCK):
                 yield block
     except EOFError:
