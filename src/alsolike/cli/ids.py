@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alsolike.errors import UnknownId
-from alsolike.suggestions import did_you_mean_id
+from alsolike.suggestions import ASKS, did_you_mean_id
 
 if TYPE_CHECKING:
     from alsolike.models.base import FittedModel
@@ -55,6 +55,6 @@ def _as_utf8(text: str) -> str:
 
 def _with_way_out(message: str, verb: str, kind: str) -> str:
     """Return a message that has no hint with the command that lists all ids."""
-    if "Did you mean" in message:
+    if ASKS in message:
         return message
     return f"{message} To see all ids: alsolike {verb} MODEL --all --to {kind}.csv"
