@@ -15,10 +15,9 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
-from alsolike.engines.base import Engine
+from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
-from alsolike.engines.memory import available
-from alsolike.engines.pieces import pieces
+from alsolike.engines.machine import available
 from alsolike.errors import DataError, FitError
 from alsolike.models.arrays import Part
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale

@@ -16,9 +16,8 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
-from alsolike.engines.base import Engine
+from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
-from alsolike.engines.pieces import pieces
 from alsolike.errors import SettingError
 from alsolike.models.arrays import Part
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows, Scale

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from alsolike.cli.metric_definitions import passport as verb
+from alsolike.cli.query import passport as verb
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.read import read
 from alsolike.data.splitting.splitters import hold_out, hold_out_fraction

@@ -33,7 +33,7 @@ REPORT = """
 import json, warnings
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    from alsolike.kernels.solver.loss import whole
+    from alsolike.kernels.solver.dense import whole
     from alsolike.kernels import cache
 found = {"kept": cache.is_kept(whole), "loaded": cache.is_loaded(whole)}
 found |= {"result": whole(20.0), "hits": sum(whole.stats.cache_hits.values())}
@@ -49,7 +49,7 @@ def copied(tmp_path: Path) -> Path:
     home = tmp_path / "site"
     kept = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PACKAGE, home / "alsolike", ignore=kept)
-    for name, code in (("rows", PART), ("loss", WHOLE)):
+    for name, code in (("rows", PART), ("dense", WHOLE)):
         with (home / f"alsolike/kernels/{name}.py").open("a") as file:
             file.write(code)
     return home

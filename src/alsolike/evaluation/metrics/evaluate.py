@@ -56,7 +56,7 @@ from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.metrics.ties import Ties, ties_of
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_lists
-from alsolike.kernels.solver.loss import observed_loss
+from alsolike.kernels.solver.dense import observed_loss
 from alsolike.models.base import HasFactors, Recommender, able, expect_model
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.batch import Ranked

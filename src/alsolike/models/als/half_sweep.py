@@ -13,14 +13,13 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.engines.base import Engine
-from alsolike.engines.pieces import pieces
+from alsolike.engines.base import Engine, pieces
 from alsolike.errors import DataError, FitError
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.solver.batch import SMALL, solve_small
 from alsolike.kernels.solver.conjugate_gradient import solve_cg
+from alsolike.kernels.solver.dense import observed_loss
 from alsolike.kernels.solver.float64_rows import solve_hard
-from alsolike.kernels.solver.loss import observed_loss
 from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.confidence import Weighing, amounts_of, weights_and_pulls
 from alsolike.models.als.config_parts import Objective, Solver
