@@ -11,8 +11,12 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.evaluation.metrics import auc
-from alsolike.evaluation.metrics import evaluate as measures
-from alsolike.evaluation.metrics.evaluate import METRICS, evaluate, mean_squared_error
+from alsolike.evaluation.metrics.evaluate import (
+    METRICS,
+    SquaredErrors,
+    evaluate,
+    mean_squared_error,
+)
 from alsolike.models.factor_model import FactorModel
 from fixed_model import Fixed
 
@@ -186,11 +190,11 @@ def test_squared_error_equals_every_cell(seed, users):
         assert found == pytest.approx(expected, rel=1e-12)
 
 
-def test_squared_error_in_blocks_and_its_edges(monkeypatch):
+def test_squared_error_in_blocks_and_its_edges():
     model, likes = _factors(1)
     whole = mean_squared_error(model, likes)
-    monkeypatch.setattr(measures, "_ROWS_PER_BLOCK", 2)
-    one, many = (mean_squared_error(model, likes, engine=LocalEngine(n)) for n in (1, 4))
+    errors = SquaredErrors(likes, np.arange(likes.n_users, dtype=np.int32))
+    one, many = (errors.mean(model, LocalEngine(n), block_rows=2) for n in (1, 4))
     assert one == many == pytest.approx(whole, rel=1e-14)
     perfect = FactorModel(
         likes.users, likes.items, (likes.user_items.toarray() > 0).astype(np.float32),

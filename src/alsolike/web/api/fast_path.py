@@ -23,15 +23,22 @@ USUAL_K = 10
 _START, _END = "/api/v1/items/", "/similar"
 _ROUTE = f"{_START}{{item_id}}{_END}"
 _QUERY = re.compile(rb"k=([1-9][0-9]{0,3})|")
-_MOST_KEPT = 64 << 20  # bytes of answers of one model in one worker
+_MOST_KEPT = 64 << 20  # bytes
 _MOST_PLACES = 100_000  # items whose texts are kept, some tens of megabytes
 _OVERHEAD = 300  # bytes that keeping one takes besides
 
 
 class Shelves:
-    """Ready-made answers for one worker; each goes with the model that it was made from."""
+    """Ready-made answers for one worker; each goes with the model that it was made from.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    most_kept : int
+        Bytes of answers of one model.
+    """
+
+    def __init__(self, *, most_kept: int = _MOST_KEPT) -> None:
+        self._most_kept = most_kept
         self._made: WeakKeyDictionary[Held, _Made] = WeakKeyDictionary()
 
     def similar(self, held: Held, row: int, k: int, min_count: int) -> bytes:
@@ -46,7 +53,7 @@ class Shelves:
         """
         made = self._made.get(held)
         if made is None:
-            made = self._made[held] = _Made(held)
+            made = self._made[held] = _Made(held, self._most_kept)
         key = (row, k, min_count)
         content = made.answers.get(key)
         if content is None:
@@ -59,7 +66,8 @@ class Shelves:
 class _Made:
     """What was made ready from one model."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: Held, most_kept: int) -> None:
+        self._most_kept = most_kept
         self.answers: dict[tuple[int, int, int], bytes] = {}
         self._size = 0
         self._places: dict[int, bytes] = {}
@@ -69,7 +77,7 @@ class _Made:
     def keep(self, key: tuple[int, int, int], content: bytes) -> None:
         """Keep an answer; where there is no room, throw away the others."""
         size = len(content) + _OVERHEAD
-        if self._size + size > _MOST_KEPT:
+        if self._size + size > self._most_kept:
             self.answers.clear()
             self._size = 0
         self.answers[key] = content
