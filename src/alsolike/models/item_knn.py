@@ -178,6 +178,7 @@ def fit_neighbours(
     *,
     engine: Engine | None = None,
     observer: Observer = SILENT,
+    block_items: int = _ITEMS,
 ) -> ItemKNNModel:
     """Find the nearest neighbours of each item by who likes it.
 
@@ -194,6 +195,8 @@ def fit_neighbours(
         Where to compute; None: the threads of this machine. The results do not depend on it.
     observer : Observer
         Hears of each block of items done, perhaps from another thread.
+    block_items : int
+        Items compared at once; no result depends on it.
 
     Returns
     -------
@@ -235,7 +238,7 @@ def fit_neighbours(
         return found
 
     observer.start("Comparing items", train.n_items)
-    blocks = engine.each(nearest, pieces(train.n_items, _ITEMS))
+    blocks = engine.each(nearest, pieces(train.n_items, block_items))
     observer.finish()
     return ItemKNNModel.of(train, config, similarities=_joined(blocks, train.n_items))
 

@@ -10,13 +10,14 @@ import oracles_metrics as oracle
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.evaluation.metrics import auc
+from alsolike.evaluation.metrics.auc import auc_of
 from alsolike.evaluation.metrics.evaluate import (
     METRICS,
     SquaredErrors,
     evaluate,
     mean_squared_error,
 )
+from alsolike.evaluation.metrics.ground_truth import Questions
 from alsolike.models.factor_model import FactorModel
 from fixed_model import Fixed
 
@@ -87,10 +88,12 @@ def test_permuting_users_permutes_results():
         assert (straight.per_user[name][order] == shuffled.per_user[name]).all()
 
 
-def test_the_same_bytes_for_any_threads_and_blocks(monkeypatch):
+def test_the_same_bytes_for_any_threads_and_blocks():
     train, held_out, model = _world(4)
     one = evaluate(model, held_out, exclude=train, engine=LocalEngine(1))
-    monkeypatch.setattr(auc, "_SCORES_PER_BLOCK", 40)
+    questions = Questions.of(held_out, train, None)
+    in_blocks = auc_of(model, questions, LocalEngine(4), block=40)
+    assert in_blocks.tobytes() == one.per_user["auc"].tobytes()
     many = evaluate(model, held_out, exclude=train, engine=LocalEngine(4))
     for name in one.metrics:
         assert one.per_user[name].tobytes() == many.per_user[name].tobytes()
