@@ -23,6 +23,7 @@ SMALL = {
     "data/reading/files/zstandard.py": "the one place that knows where Python keeps Zstandard",
     "engines/base.py": "a protocol that engines and models import",
     "engines/machine.py": "below all other modules",
+    "text.py": "below all other modules; it will take more",
     "progress.py": "protocols that all layers above import",
     "tuning/budget/budget.py": "a deadline that searches, trainings and the run share",
     "tuning/candidates.py": "a table of settings is kept apart from the search that takes it",

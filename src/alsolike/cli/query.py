@@ -1,7 +1,7 @@
 """The verbs that ask a fitted model."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,59 +22,63 @@ from alsolike.errors import UnknownId
 from alsolike.suggestions import ASKS, did_you_mean_id
 
 if TYPE_CHECKING:
+    from alsolike.data.interactions import Interactions
     from alsolike.models.base import FittedModel
     from alsolike.recommending.fallback import WithoutLikes
     from alsolike.tables import Table
 
 
-@click.command()
-@click.argument("model", type=PATH)
-@click.argument("held_out", type=click.Path())
-@reading_options
-@k_option
-@click.option("--keep-seen", is_flag=True, help="Do not leave out training items (the article).")
-@threads_option
-@verbose_option
-def evaluate(
-    model: Path, held_out: str, k: int, keep_seen: bool, verbose: bool, **options: Any
-) -> None:
+def _judges(verb: Callable[..., None]) -> click.Command:
+    """Make a command of a function that judges a model by a table of held-out likes."""
+    for option in (
+        verbose_option,
+        threads_option,
+        click.option(
+            "--keep-seen", is_flag=True, help="Do not leave out training items (the article)."
+        ),
+        k_option,
+        reading_options,
+        click.argument("held_out", type=click.Path()),
+        click.argument("model", type=PATH),
+    ):
+        verb = option(verb)
+    return click.command()(verb)
+
+
+@_judges
+def evaluate(verbose: bool, **asked: Any) -> None:
     """Score a model on a table of held-out likes, with the interval of each mean."""
-    from alsolike.engines.local import LocalEngine
     from alsolike.evaluation.metrics.evaluate import evaluate as measure
     from alsolike.evaluation.metrics.result import said_of_degenerate
-    from alsolike.models.bundle import io as bundle
 
-    loaded = bundle.load(model)
-    engine = LocalEngine(options["threads"])
-    known, exclude = held_out_likes(loaded, model, held_out, options, keep_seen=keep_seen)
-    evaluation = measure(loaded, known, exclude=exclude, k=k, engine=engine)
+    loaded, known, how = _judged(**asked)
+    evaluation = measure(loaded, known, **how)
     summary = evaluation.summary()
     say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
     if evaluation.is_degenerate:
         warn(said_of_degenerate(evaluation.degenerate_share))
 
 
-@click.command()
-@click.argument("model", type=PATH)
-@click.argument("held_out", type=click.Path())
-@reading_options
-@k_option
-@click.option("--keep-seen", is_flag=True, help="Do not leave out training items (the article).")
-@threads_option
-@verbose_option
-def passport(
-    model: Path, held_out: str, k: int, keep_seen: bool, verbose: bool, **options: Any
-) -> None:
+@_judges
+def passport(verbose: bool, **asked: Any) -> None:
     """Score the same lists as implicit, irspack, LightFM, RecBole and Spark define it."""
-    from alsolike.engines.local import LocalEngine
     from alsolike.evaluation.metrics.metric_definitions import passport as issue
+
+    loaded, known, how = _judged(**asked)
+    say_answer(issue(loaded, known, **how), verbose=verbose)
+
+
+def _judged(
+    model: Path, held_out: str, k: int, keep_seen: bool, **options: Any
+) -> tuple["FittedModel", "Interactions", dict[str, Any]]:
+    """Return a model, held-out likes, and how its lists are judged by them."""
+    from alsolike.engines.local import LocalEngine
     from alsolike.models.bundle import io as bundle
 
     loaded = bundle.load(model)
     engine = LocalEngine(options["threads"])
     known, exclude = held_out_likes(loaded, model, held_out, options, keep_seen=keep_seen)
-    found = issue(loaded, known, exclude=exclude, k=k, engine=engine)
-    say_answer(found, verbose=verbose)
+    return loaded, known, {"exclude": exclude, "k": k, "engine": engine}
 
 
 @click.command()
