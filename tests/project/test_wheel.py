@@ -74,7 +74,7 @@ def test_metadata_is_complete_and_asks_for_little(wheel: Path) -> None:
         metadata = email.message_from_bytes(archive.read(name))
         assert any("licenses/LICENSE" in name for name in archive.namelist())
     direct = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
-    assert 0 < len(direct) <= 12
+    assert 0 < len(direct) <= 14
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
     assert re.fullmatch(r"\d+\.\d+\.\d+", metadata["Version"])

@@ -18,7 +18,7 @@ from alsolike.suggestions import way_to_install
 _PARTS = (
     "fastapi>=0.115",
     "httptools>=0.6",
-    "jinja2>=3.1",
+    "itsdangerous>=2.2",
     "prometheus-client>=0.21",
     "uvicorn>=0.32",
     "uvloop>=0.21",
@@ -201,7 +201,7 @@ def _token(path: Path | None, variable: str) -> str | None:
 def _refuse_without_parts() -> None:
     try:
         import fastapi  # noqa: F401
-        import jinja2  # noqa: F401
+        import itsdangerous  # noqa: F401
         import prometheus_client  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
