@@ -1,12 +1,11 @@
 """What a misspelt name was probably meant to be, what a call lacks, what to install."""
 
-import difflib
 import functools
 import inspect
 import itertools
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
@@ -15,6 +14,7 @@ Kind = TypeVar("Kind")
 
 # Comparing with so many takes a tenth of a second; a hint is worth no more.
 _COMPARED = 10_000
+ASKS = " Did you mean"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_ "
 
 
@@ -30,7 +30,8 @@ def did_you_mean(
     known : iterable of str
         Names; the first 10,000 are compared.
     cutoff : float
-        How alike a name must be at the least, from 0 to 1, see ``difflib.get_close_matches``.
+        The least similarity, from 0 to 1: twice the letters that both share in their order, by the
+        letters of both.
     plain : bool
         No quotation marks, for names that are keywords.
 
@@ -46,8 +47,17 @@ def did_you_mean(
     folded: dict[str, str] = {}
     for one in itertools.islice(known, _COMPARED):
         folded.setdefault(_folded(one), one)
-    near = difflib.get_close_matches(_folded(given), folded, n=3, cutoff=cutoff)
-    return _sentence([folded[one] for one in near], plain=plain)
+    from rapidfuzz import process  # noqa: PLC0415 - slow to load, and few names are misspelt
+    from rapidfuzz.distance import Indel  # noqa: PLC0415
+
+    near = process.extract(
+        _folded(given),
+        folded.keys(),
+        scorer=Indel.normalized_similarity,
+        limit=3,
+        score_cutoff=cutoff,
+    )
+    return suggestion([folded[one] for one, _, _ in near], plain=plain)
 
 
 def did_you_mean_id(given: str, known: Iterable[str], is_known: Callable[[str], bool]) -> str:
@@ -69,7 +79,12 @@ def did_you_mean_id(given: str, known: Iterable[str], is_known: Callable[[str], 
     """
     slips = dict.fromkeys(filter(is_known, _slips(given)))
     found = list(itertools.islice(slips, 3))
-    return _sentence(found) if found else did_you_mean(given, known, cutoff=0.7)
+    return suggestion(found) if found else did_you_mean(given, known, cutoff=0.7)
+
+
+def suggestion(near: Sequence[str], *, plain: bool = False) -> str:
+    """Return the sentence that asks for one of these names, with a blank before it, or nothing."""
+    return f"{ASKS} {' or '.join(near if plain else map(repr, near))}?" if near else ""
 
 
 def way_to_install(*packages: str) -> str:
@@ -169,10 +184,6 @@ def _misfit(signature: inspect.Signature, args: tuple[object, ...], given: Itera
     reached = {*in_order[: len(args)], *named}
     lacking = [one.name for one in kinds if one.default is one.empty and one.name not in reached]
     return f"needs {' and '.join(lacking)}." if lacking else ""
-
-
-def _sentence(near: list[str], *, plain: bool = False) -> str:
-    return f" Did you mean {' or '.join(near if plain else map(repr, near))}?" if near else ""
 
 
 def _folded(name: str) -> str:

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from alsolike.cli.terminal import Terminal, spelled
+from alsolike.cli.terminal import Terminal
+from alsolike.text import duration
 
 
 class Clock:
@@ -164,6 +165,7 @@ def test_colours_asked_for_elsewhere_make_no_bars_in_a_log(
 
 WORK = """
 from alsolike.cli.terminal import Terminal
+from alsolike.text import duration
 with Terminal() as terminal:
     terminal.start("grid search", 4)
     terminal.advance(3)
@@ -207,4 +209,4 @@ def _rest(terminal: int) -> bytes:
     [(0.4, "0 s"), (59.9, "59 s"), (60, "1 min"), (3600, "1 h"), (93_784, "26 h 3 min")],
 )
 def test_lengths_of_time_are_spelled(seconds: float, words: str) -> None:
-    assert spelled(seconds) == words
+    assert duration(int(seconds)) == words

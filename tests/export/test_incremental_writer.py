@@ -95,8 +95,7 @@ class KilledError(Exception):
     pass
 
 
-def test_a_stopped_export_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alsolike.export.incremental_writer._BATCH", 2)
+def test_a_stopped_export_goes_on(tmp_path: Path) -> None:
     files = {f"{number}.json": b"%d" % number for number in range(7)}
     fill(tmp_path, {"old.json": b"", "0.json": b"old"}, "v0")
 
@@ -106,7 +105,7 @@ def test_a_stopped_export_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     makers = {path: functools.partial(bytes, text) for path, text in files.items()}
     with (
         pytest.raises(KilledError),
-        mirrored(tmp_path, files, about={"model": "v1"}, engine=ENGINE) as mirror,
+        mirrored(tmp_path, files, about={"model": "v1"}, engine=ENGINE, batch=2) as mirror,
     ):
         mirror.put({**makers, "5.json": stop})
     stated = json.loads((tmp_path / LIST).read_text())

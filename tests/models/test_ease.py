@@ -44,10 +44,9 @@ def closed_form(x, regularization):
 
 @pytest.mark.parametrize("tile", [7, 53, 512])
 @pytest.mark.parametrize("regularization", [0.01, 1, 500, 1e7])
-def test_weights_and_scores_equal_the_closed_form(tile, regularization, monkeypatch):
-    monkeypatch.setattr(ease, "_TILE", tile)
+def test_weights_and_scores_equal_the_closed_form(tile, regularization):
     likes = make_likes()
-    model = fit_ease(likes, EASEConfig(regularization=regularization))
+    model = fit_ease(likes, EASEConfig(regularization=regularization), tile=tile)
     expected = closed_form(liked(likes), regularization)
     np.testing.assert_allclose(model.weights, expected, rtol=1e-9, atol=1e-13)
     assert not model.weights.diagonal().any()
@@ -99,14 +98,15 @@ def test_the_published_objective_has_its_minimum_there():
         assert objective(weights - step) > least
 
 
-def test_the_same_bytes_for_any_number_of_threads_of_ours_and_of_the_library(monkeypatch):
-    monkeypatch.setattr(ease, "_TILE", 64)
+def test_the_same_bytes_for_any_number_of_threads_of_ours_and_of_the_library():
     rng = np.random.default_rng(0)
     likes = Interactions.from_matrix(sp.random_array((400, 300), density=0.1, rng=rng))
     found = set()
     for threads in (1, 2, 5):
         with threadpool_limits(limits=threads, user_api="blas"):
-            model = fit_ease(likes, EASEConfig(regularization=10), engine=LocalEngine(threads))
+            model = fit_ease(
+                likes, EASEConfig(regularization=10), engine=LocalEngine(threads), tile=64
+            )
         found.add(model.weights.tobytes())
     assert len(found) == 1
     np.testing.assert_allclose(model.weights, closed_form(liked(likes), 10), atol=1e-14)
@@ -215,8 +215,7 @@ def test_a_matrix_is_not_interactions():
         fit_ease(tiny_likes().user_items, EASEConfig())
 
 
-def test_tells_an_observer_how_far_it_is(monkeypatch):
-    monkeypatch.setattr(ease, "_TILE", 16)
+def test_tells_an_observer_how_far_it_is():
     heard = []
 
     class Ear(ease.Observer):
@@ -229,6 +228,6 @@ def test_tells_an_observer_how_far_it_is(monkeypatch):
         def finish(self):
             heard.append("done")
 
-    model = fit_ease(tiny_likes(), EASEConfig(), observer=Ear())
+    model = fit_ease(tiny_likes(), EASEConfig(), observer=Ear(), tile=16)
     assert heard == [("Inverting items x items", 40), 16, 16, 8, "done"]
     assert repr(model) == "EASEModel(30 users, 40 items, regularization 500)"

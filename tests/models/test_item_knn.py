@@ -81,10 +81,9 @@ CONFIGS = {
 
 @pytest.mark.parametrize("variant", CONFIGS)
 @pytest.mark.parametrize("items_per_block", [1, 7, 128])
-def test_similarities_and_scores_equal_the_definition(variant, items_per_block, monkeypatch):
-    monkeypatch.setattr(item_knn, "_ITEMS", items_per_block)
+def test_similarities_and_scores_equal_the_definition(variant, items_per_block):
     likes, config = make_likes(), CONFIGS[variant]
-    model = fit_neighbours(likes, config)
+    model = fit_neighbours(likes, config, block_items=items_per_block)
     expected = similarities_by_hand(likes, config)
     np.testing.assert_allclose(model.similarities.toarray(), expected, rtol=1e-12, atol=0)
     assert model.similarities.has_sorted_indices
@@ -122,10 +121,12 @@ def test_cosines_that_are_equal_by_definition_are_equal_floats():
     assert set(fit_neighbours(likes, ItemKNNConfig()).similarities.data) == {math.sqrt(0.5)}
 
 
-def test_the_same_bytes_for_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr(item_knn, "_ITEMS", 5)
+def test_the_same_bytes_for_any_number_of_threads():
     config = ItemKNNConfig(weighting="bm25", neighbours=5, shrinkage=2)
-    models = [fit_neighbours(make_likes(), config, engine=LocalEngine(n)) for n in (1, 2, 5)]
+    models = [
+        fit_neighbours(make_likes(), config, engine=LocalEngine(n), block_items=5)
+        for n in (1, 2, 5)
+    ]
     bytes_of = {
         b"".join(
             part.tobytes()
@@ -274,8 +275,7 @@ def test_a_matrix_is_not_interactions():
         fit_neighbours(tiny_likes().user_items, ItemKNNConfig())
 
 
-def test_tells_an_observer_how_far_it_is(monkeypatch):
-    monkeypatch.setattr(item_knn, "_ITEMS", 16)
+def test_tells_an_observer_how_far_it_is():
     heard = []
 
     class Ear(item_knn.Observer):
@@ -288,7 +288,9 @@ def test_tells_an_observer_how_far_it_is(monkeypatch):
         def finish(self):
             heard.append("done")
 
-    fit_neighbours(tiny_likes(), ItemKNNConfig(), engine=LocalEngine(1), observer=Ear())
+    fit_neighbours(
+        tiny_likes(), ItemKNNConfig(), engine=LocalEngine(1), observer=Ear(), block_items=16
+    )
     assert heard == [("Comparing items", 40), 16, 16, 8, "done"]
     model = fit_neighbours(tiny_likes(), ItemKNNConfig())
     assert repr(model) == "ItemKNNModel(cosine: 30 users, 40 items, 100 neighbours)"

@@ -1,4 +1,4 @@
-"""The house rules that no linter knows: sizes, names, who may write, print or read what."""
+"""The rules of the packages that no linter knows: sizes, names, who writes, prints or reads."""
 
 import ast
 import re
@@ -17,6 +17,33 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 NEVER_COMMITTED = re.compile(r"(?:extra-)?index-url|find-links|/root/|/home/\w+/")
 # The same marks where they are options that a script passes on or a pattern that looks for them.
 SPEAKS_OF_THEM = {"scripts/lock", "tests/project/test_packages.py"}
+
+# Above 400 lines a module is likely to do several things; no module has more than 600.
+LONG: dict[str, str] = {}
+# Below 60 lines a module is likely to be better off within another.
+SMALL = {
+    "data/reading/files/zstandard.py": "the one place that knows where Python keeps Zstandard",
+    "engines/base.py": "a protocol that engines and models import",
+    "engines/machine.py": "below all other modules",
+    "text.py": "below all other modules; it will take more",
+    "progress.py": "protocols that all layers above import",
+    "tuning/budget/budget.py": "a deadline that searches, trainings and the run share",
+    "tuning/candidates.py": "a table of settings is kept apart from the search that takes it",
+    "web/service.py": "what all routes are given",
+}
+# Modules that write files otherwise than through `storage.atomic.replacing`.
+WRITES = {
+    "storage/cleanup.py": "makes scratch folders and their locks, and removes them",
+    "cli/group.py": "opens the null device where a reader has gone",
+    "data/reading/files/zstandard.py": "unpacks into a scratch folder",
+    "storage/sqlite.py": "SQLite keeps a journal of its own; copies go to a temporary folder",
+    "cli/signals.py": "opens standard streams that are closed",
+    "testing.py": "writes to a temporary folder",
+    "web/monitoring/access_log.py": "appends lines, each in one write",
+    "web/edge/rate_limit.py": "maps counters that workers share",
+    "web/server.py": "makes a file to lock",
+    "web/monitoring/counters.py": "maps counters that workers share",
+}
 
 
 def named(module: Path) -> str:
@@ -45,9 +72,22 @@ def committed_files() -> list[Path]:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=named)
-def test_module_is_short_and_well_named(module: Path) -> None:
-    assert len(module.read_text(encoding="utf-8").splitlines()) <= 400
+def test_module_is_well_named(module: Path) -> None:
     assert module.stem not in {"utils", "util", "helpers", "common", "core", "misc"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named)
+def test_a_module_of_an_unusual_size_has_a_reason(module: Path) -> None:
+    lines, name = len(module.read_text(encoding="utf-8").splitlines()), named(module)
+    assert lines <= 600
+    assert (lines > 400) == (name in LONG), f"{lines} lines; see LONG"
+    if module.name not in {"__init__.py", "__main__.py"}:
+        assert (lines < 60) == (name in SMALL), f"{lines} lines; see SMALL"
+
+
+def test_each_exception_is_of_a_module_that_is_there() -> None:
+    assert {*LONG, *SMALL, *WRITES} <= {named(module) for module in MODULES}
+    assert all([*LONG.values(), *SMALL.values(), *WRITES.values()])
 
 
 @pytest.mark.parametrize("module", MODULES, ids=named)
@@ -75,16 +115,93 @@ def test_only_the_command_line_prints_and_reads_the_environment(module: Path) ->
 
 @pytest.mark.parametrize("module", MODULES, ids=named)
 def test_files_are_written_through_one_module(module: Path) -> None:
-    """Others write only where `writing.replacing` says, or to a folder that goes when they do."""
-    # zstandard.py unpacks into a folder that `sources` makes and sweeps away; signals.py opens
-    # standard streams that are closed.
-    if named(module) in {"storage/atomic.py", "data/reading/files/zstandard.py", "cli/signals.py"}:
-        return
-    text = module.read_text(encoding="utf-8")
-    found = [call.rpartition(".")[2] for call in calls(tree_of(module))]
-    writes = {"write_bytes", "write_text", "savez", "tofile", "save_file"} & set(found)
-    if writes or re.search(r"open\([^)]*[\"'][wax]b?\+?[\"']", text) or "copy (" in text.lower():
-        assert re.search(r"from alsolike\.storage\.atomic import|TemporaryDirectory\(", text)
+    """Others write where `storage.atomic.replacing` says, or have a reason in WRITES."""
+    tree, name = tree_of(module), named(module)
+    found = sorted(set(writes(tree)))
+    if "replacing" not in {call.rpartition(".")[2] for call in calls(tree)}:
+        assert bool(found) == (name in WRITES), f"{found}; see WRITES"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "path.open('wb')",
+        "open(path, mode='a+')",
+        "gzip.open(path, 'xt')",
+        "path.write_text('x')",
+        "np.savez(path, x)",
+        "os.open(path, os.O_RDWR | os.O_CREAT)",
+        "os.open(path, flags)",
+        "os.fdopen(handle, 'w')",
+        "os.ftruncate(handle, 0)",
+        "mmap.mmap(handle, 8)",
+        "np.memmap(path, mode='w+')",
+        "sqlite3.connect(path)",
+        "shutil.copyfile(one, other)",
+        "shutil.move(one, other)",
+        "os.rename(one, other)",
+        "one.replace(other)",
+        "one.symlink_to(other)",
+        "tempfile.NamedTemporaryFile()",
+        "tempfile.mkdtemp()",
+        "connection.execute('COPY (SELECT 1) TO x')",
+    ],
+)
+def test_each_way_to_write_a_file_is_seen(line: str) -> None:
+    assert list(writes(ast.parse(line)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "path.open('rb')",
+        "path.open()",
+        "os.open(path, os.O_RDONLY | os.O_NOFOLLOW)",
+        "mmap.mmap(handle, 0, access=mmap.ACCESS_READ)",
+        "sqlite3.connect('file:x?mode=ro', uri=True)",
+        "text.replace('a', 'b')",
+        "replace(config, alpha=1.0)",
+        "tempfile.gettempdir()",
+    ],
+)
+def test_what_only_reads_is_no_writing(line: str) -> None:
+    assert not list(writes(ast.parse(line)))
+
+
+def writes(tree: ast.AST) -> Iterator[str]:
+    """Yield the text of each call that may write a file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            owner, _, name = ast.unparse(node.func).rpartition(".")
+            if writes_by(owner, name, node):
+                yield ast.unparse(node.func)
+        elif isinstance(node, ast.Constant) and "copy (" in str(node.value).lower():
+            yield "COPY"
+
+
+def writes_by(owner: str, name: str, call: ast.Call) -> bool:
+    given = [*call.args, *(one.value for one in call.keywords)]
+    text = ast.unparse(call)
+    if (owner, name) == ("os", "open"):
+        return "os.O_RDONLY" not in text
+    if (owner, name) == ("mmap", "mmap"):
+        return "ACCESS_READ" not in text
+    if (owner, name) == ("sqlite3", "connect"):
+        return "mode=ro" not in text
+    if name == "replace":  # of a path, for that of a text takes two, and that of a dataclass names
+        return len(call.args) == 1 and not call.keywords and owner != ""
+    if name.endswith("open") or name == "memmap":
+        modes = [one.value for one in given if isinstance(one, ast.Constant)]
+        return any(re.fullmatch(r"(?=.*[wax+])[rwaxbt+]+", str(mode)) for mode in modes)
+    of_owner = {
+        "os": r"rename|replace|link|symlink|f?truncate|mkfifo",
+        "shutil": r"copy\w*|move|unpack_archive|make_archive",
+        "tempfile": r"mk\w+|\w*Temporary\w+",
+    }
+    anywhere = r"write_bytes|write_text|savez\w*|tofile|save_file|rename|(sym|hard)link_to|touch"
+    # The functions of these names without an owner are those of `alsolike.storage.atomic`.
+    known = owner in of_owner and re.fullmatch(of_owner[owner], name)
+    return bool(known or (owner and re.fullmatch(anywhere, name)))
 
 
 @pytest.mark.parametrize("module", MODULES, ids=named)

@@ -13,7 +13,6 @@ from alsolike.errors import FitError, SettingError, UnknownId
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.recommending.batch import recommend, similar, top_items
 from alsolike.recommending.explain import explain
-from alsolike.recommending.ranking import nearest
 from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.recommending.single import (
     fold_in_user,
@@ -86,15 +85,14 @@ def test_items_without_factors_have_no_rows():
 
 
 @pytest.mark.parametrize(("n_items", "f"), [(3, 1), (63, 2), (64, 3), (1500, 2), (700, 9)])
-def test_neighbours_of_many_are_those_of_each(monkeypatch, n_items, f):
-    monkeypatch.setattr(nearest, "_AT_ONCE", 5 * n_items + 1)
+def test_neighbours_of_many_are_those_of_each(n_items, f):
     rng = np.random.default_rng(n_items)
     factors = rng.integers(-2, 3, (n_items, f)) * 10.0 ** rng.integers(-9, 9, (n_items, 1))
     factors[:: n_items // 3] = 0  # without a direction
     neighbours = Neighbours(model_of(np.ones((1, f)), factors))
     rows = rng.permutation(n_items).astype(np.int32)[:60]
     for k in (1, 7, 30):
-        items, cosines = neighbours.similar_to_many(rows, k)
+        items, cosines = neighbours.similar_to_many(rows, k, block=5 * n_items + 1)
         for row, *found in zip(rows.tolist(), items, cosines, strict=True):
             one = neighbours.similar(row, k)
             assert found[0][: len(one[0])].tolist() == one[0].tolist()

@@ -10,6 +10,7 @@ from alsolike.cli.printing import say, warn
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
     from alsolike.data.reading.report import ReadReport
+    from alsolike.models.base import FittedModel
     from alsolike.tables import Table
 
 
@@ -33,6 +34,30 @@ def read_likes(
     for warning in report.warnings:
         warn(warning)
     return found, report
+
+
+def held_out_likes(
+    loaded: "FittedModel", model: Path, table: str, options: dict[str, Any], *, keep_seen: bool
+) -> "tuple[Interactions, Interactions | None]":
+    """Return a table's likes over a model's ids, and what its lists leave out."""
+    from alsolike.data.merge import aligned
+    from alsolike.errors import SettingError
+    from alsolike.recommending.shared import history_of
+
+    found, _ = read_likes(table, options, reads=[model])
+    known, unknown = aligned(found, loaded.users, loaded.items)
+    if unknown:
+        say(f"{unknown:,} likes of users or items that the model does not know left out.")
+    if keep_seen:
+        return known, None
+    seen = history_of(loaded, "leave out what was seen", way_out=", or give --keep-seen")
+    if both := (seen.user_items != 0).multiply(known.user_items).nnz:
+        raise SettingError(
+            f"{both:,} of these likes are among those that the model was trained on, and could "
+            "never be found where seen items are left out. Give likes that were held out, or "
+            "--keep-seen."
+        )
+    return known, seen
 
 
 def write_rows(to: Path, table: "Table") -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from alsolike.cli import export, metric_definitions, pipeline, query, serve, signals
+from alsolike.cli import export, pipeline, query, serve, signals
 from alsolike.cli.printing import say, warn
 from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
@@ -180,7 +180,7 @@ for verb in (
     pipeline.fit,
     pipeline.compile_,
     query.evaluate,
-    metric_definitions.passport,
+    query.passport,
     query.similar,
     query.similar_users,
     query.recommend,

@@ -1,13 +1,13 @@
 """The verbs that ask a fitted model."""
 
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from alsolike.cli.files import write_rows
-from alsolike.cli.ids import item_ids, some_or_all, user_ids
-from alsolike.cli.metric_definitions import held_out_likes
+from alsolike.cli.files import held_out_likes, write_rows
 from alsolike.cli.options import (
     PATH,
     k_option,
@@ -18,37 +18,67 @@ from alsolike.cli.options import (
     without_likes_option,
 )
 from alsolike.cli.printing import say, say_answer, say_table, warn
+from alsolike.errors import UnknownId
+from alsolike.suggestions import ASKS, did_you_mean_id
 
 if TYPE_CHECKING:
+    from alsolike.data.interactions import Interactions
+    from alsolike.models.base import FittedModel
     from alsolike.recommending.fallback import WithoutLikes
     from alsolike.tables import Table
 
 
-@click.command()
-@click.argument("model", type=PATH)
-@click.argument("held_out", type=click.Path())
-@reading_options
-@k_option
-@click.option("--keep-seen", is_flag=True, help="Do not leave out training items (the article).")
-@threads_option
-@verbose_option
-def evaluate(
-    model: Path, held_out: str, k: int, keep_seen: bool, verbose: bool, **options: Any
-) -> None:
+def _judges(verb: Callable[..., None]) -> click.Command:
+    """Make a command of a function that judges a model by a table of held-out likes."""
+    for option in (
+        verbose_option,
+        threads_option,
+        click.option(
+            "--keep-seen", is_flag=True, help="Do not leave out training items (the article)."
+        ),
+        k_option,
+        reading_options,
+        click.argument("held_out", type=click.Path()),
+        click.argument("model", type=PATH),
+    ):
+        verb = option(verb)
+    return click.command()(verb)
+
+
+@_judges
+def evaluate(verbose: bool, **asked: Any) -> None:
     """Score a model on a table of held-out likes, with the interval of each mean."""
-    from alsolike.engines.local import LocalEngine
     from alsolike.evaluation.metrics.evaluate import evaluate as measure
     from alsolike.evaluation.metrics.result import said_of_degenerate
+
+    loaded, known, how = _judged(**asked)
+    evaluation = measure(loaded, known, **how)
+    summary = evaluation.summary()
+    say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
+    if evaluation.is_degenerate:
+        warn(said_of_degenerate(evaluation.degenerate_share))
+
+
+@_judges
+def passport(verbose: bool, **asked: Any) -> None:
+    """Score the same lists as implicit, irspack, LightFM, RecBole and Spark define it."""
+    from alsolike.evaluation.metrics.metric_definitions import passport as issue
+
+    loaded, known, how = _judged(**asked)
+    say_answer(issue(loaded, known, **how), verbose=verbose)
+
+
+def _judged(
+    model: Path, held_out: str, k: int, keep_seen: bool, **options: Any
+) -> tuple["FittedModel", "Interactions", dict[str, Any]]:
+    """Return a model, held-out likes, and how its lists are judged by them."""
+    from alsolike.engines.local import LocalEngine
     from alsolike.models.bundle import io as bundle
 
     loaded = bundle.load(model)
     engine = LocalEngine(options["threads"])
     known, exclude = held_out_likes(loaded, model, held_out, options, keep_seen=keep_seen)
-    evaluation = measure(loaded, known, exclude=exclude, k=k, engine=engine)
-    summary = evaluation.summary()
-    say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
-    if evaluation.is_degenerate:
-        warn(said_of_degenerate(evaluation.degenerate_share))
+    return loaded, known, {"exclude": exclude, "k": k, "engine": engine}
 
 
 @click.command()
@@ -81,10 +111,10 @@ def similar(
     from alsolike.recommending.single import similar_to
     from alsolike.storage.atomic import refuse_overlap
 
-    asked = some_or_all(items, every=every, what="item")
+    asked = _some_or_all(items, every=every, what="item")
     refuse_overlap([model], filter(None, [to]))
     loaded = bundle.load(model)
-    ids = None if asked is None else item_ids(loaded, asked)
+    ids = None if asked is None else _item_ids(loaded, asked)
     if ids is None or to is not None:
         from alsolike.engines.local import LocalEngine
         from alsolike.recommending.batch import similar as similar_items
@@ -136,19 +166,19 @@ def recommend(
     from alsolike.recommending.shared import history_of
     from alsolike.storage.atomic import refuse_overlap
 
-    asked = some_or_all(users, every=every, what="user")
+    asked = _some_or_all(users, every=every, what="user")
     refuse_overlap([model], filter(None, [to]))
     loaded = bundle.load(model)
     if not keep_seen:
         history_of(loaded, "leave out what was seen", way_out=", or give --keep-seen")
-    ids = list(loaded.users) if asked is None else user_ids(loaded, asked)
+    ids = list(loaded.users) if asked is None else _user_ids(loaded, asked)
     table = batch.recommend(
         loaded,
         ids,
         k=k,
         exclude_seen=not keep_seen,
-        allow=item_ids(loaded, allow) if allow else None,
-        deny=item_ids(loaded, deny) if deny else None,
+        allow=_item_ids(loaded, allow) if allow else None,
+        deny=_item_ids(loaded, deny) if deny else None,
         without_likes=without_likes,
         engine=LocalEngine(threads),
     )
@@ -184,10 +214,10 @@ def similar_users(
     from alsolike.recommending.similarity import similar_users as find
     from alsolike.storage.atomic import refuse_overlap
 
-    asked = some_or_all(users, every=every, what="user")
+    asked = _some_or_all(users, every=every, what="user")
     refuse_overlap([model], filter(None, [to]))
     loaded = able(bundle.load(model), HasFactors, "compare users")
-    ids = None if asked is None else user_ids(loaded, asked)
+    ids = None if asked is None else _user_ids(loaded, asked)
     table = find(loaded, ids, k=k, engine=LocalEngine(threads))
     without = dict.fromkeys(loaded.users if ids is None else ids)
     for user in table["user"].tolist():
@@ -213,8 +243,8 @@ def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verb
 
     refuse_overlap([model], filter(None, [to]))
     loaded = bundle.load(model)
-    ids = item_ids(loaded, items)
-    _show(of_pairs(loaded, user_ids(loaded, [user]) * len(ids), ids), to, verbose=verbose)
+    ids = _item_ids(loaded, items)
+    _show(of_pairs(loaded, _user_ids(loaded, [user]) * len(ids), ids), to, verbose=verbose)
 
 
 @click.command()
@@ -228,7 +258,7 @@ def explain(model: Path, user: str, item: str, verbose: bool) -> None:
     from alsolike.recommending import explain as explaining
 
     loaded = bundle.load(model)
-    [user], [item] = user_ids(loaded, [user]), item_ids(loaded, [item])
+    [user], [item] = _user_ids(loaded, [user]), _item_ids(loaded, [item])
     say_answer(explaining.explain(loaded, user, item), verbose=verbose)
 
 
@@ -248,7 +278,7 @@ def gallery(model: Path, items: tuple[str, ...], k: int, to: Path, remote_images
 
     refuse_overlap([model], [to])
     loaded = bundle.load(model)
-    shelves = lay_out(loaded, item_ids(loaded, items), k=k, remote_images=remote_images)
+    shelves = lay_out(loaded, _item_ids(loaded, items), k=k, remote_images=remote_images)
     write_text(to, shelves.to_html())
     say(f"Open {to}")
 
@@ -293,3 +323,50 @@ def _show(table: "Table", to: Path | None, *, none: str = "", verbose: bool) -> 
         )
     else:
         write_rows(to, table)
+
+
+def _item_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
+    """Return the ids of items given by id or name."""
+    found = []
+    for text in map(_as_utf8, typed):
+        try:
+            found.append(model.items.id_of(model.item_index(text)))
+        except UnknownId as error:
+            raise UnknownId(_with_way_out(str(error), "similar", "items")) from None
+    return found
+
+
+def _user_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
+    """Return the ids of users, each of them known."""
+    texts = [_as_utf8(text) for text in typed]
+    for text in texts:
+        if text not in model.users:
+            hint = did_you_mean_id(text, model.users, model.users.__contains__)
+            said = (
+                f"user {text!r} is not among the {len(model.users):,} users of this model; those "
+                f"with too few likes were filtered out, if there was a filter.{hint}"
+            )
+            raise UnknownId(_with_way_out(said, "recommend", "users"))
+    return texts
+
+
+def _some_or_all(typed: Sequence[str], *, every: bool, what: str) -> Sequence[str] | None:
+    """Return what was typed, or None for all; one of the two must be meant."""
+    if every == bool(typed):
+        raise click.UsageError(f"Give the ids of {what}s, or --all.")
+    return None if every else typed
+
+
+def _as_utf8(text: str) -> str:
+    """Return what was typed as UTF-8, also where Python takes the terminal for another alphabet."""
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def _with_way_out(message: str, verb: str, kind: str) -> str:
+    """Return a message that has no hint with the command that lists all ids."""
+    if ASKS in message:
+        return message
+    return f"{message} To see all ids: alsolike {verb} MODEL --all --to {kind}.csv"

@@ -21,6 +21,7 @@ from rich.progress import (
 from alsolike.cli.printing import as_shown, brief, say, warn
 from alsolike.progress import Observer
 from alsolike.storage.cleanup import closed_at_end
+from alsolike.text import duration
 
 # Of long work there is a line whenever that part of its time has passed again.
 _LINES = 30
@@ -47,10 +48,12 @@ class _Task:
 
     def line(self, now: float) -> str:
         """Return how far it is, how long that took, and how long the rest may take."""
-        facts = [spelled(now - self.began)]
+        facts = [duration(int(now - self.began))]
         if self.total is not None and self.done > self.first:
             rest = (self.total - self.done) * (now - self.first_at) / (self.done - self.first)
-            facts.append(f"about {spelled(rest if rest < 120 else 60 * round(rest / 60))} left")
+            facts.append(
+                f"about {duration(int(rest) if rest < 120 else 60 * round(rest / 60))} left"
+            )
         of = "" if self.total is None else f" of {self.total:,}"
         return f"{self.name}: {self.done:,}{of} ({', '.join(facts)})"
 
@@ -143,7 +146,7 @@ class Terminal(Observer):
         self._bars.remove_task(self._drawn.pop())
         task, now = self._running.pop(), self._clock()
         if now - task.began >= self._pause:
-            self._note(f"{task.name}: done ({spelled(now - task.began)})")
+            self._note(f"{task.name}: done ({duration(int(now - task.began))})")
 
     def tell(self, finding: object) -> None:
         """Print a finding, and an empty line after it; on a page only around long ones."""
@@ -170,15 +173,3 @@ class Terminal(Observer):
     def _note(self, line: str) -> None:
         if not self._quiet and not self._draws:
             say(line, err=True)
-
-
-def spelled(seconds: float) -> str:
-    """Return a length of time in its two largest units.
-
-    >>> spelled(9.7), spelled(130), spelled(7260), spelled(240)
-    ('9 s', '2 min 10 s', '2 h 1 min', '4 min')
-    """
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    large, small = (f"{hours} h", f"{minutes} min") if hours else (f"{minutes} min", f"{rest} s")
-    return " ".join(one for one in (large, small) if one[0] != "0") or "0 s"

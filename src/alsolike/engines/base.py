@@ -1,4 +1,4 @@
-"""What an engine is: a way to do many independent pieces of array work."""
+"""Defines what an engine is: a way to do many independent pieces of array work."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,9 @@ from typing import Protocol, TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+# Rows in one piece of work that sums nothing.
+_PIECE = 2048
 
 
 class Engine(Protocol):
@@ -39,3 +42,8 @@ class Shape:
     beside: int
     threads: int
     processes: int = 0
+
+
+def pieces(n_rows: int, size: int = _PIECE) -> list[slice]:
+    """Cut rows into pieces of `size`, whatever the number of threads."""
+    return [slice(first, min(first + size, n_rows)) for first in range(0, n_rows, size)]

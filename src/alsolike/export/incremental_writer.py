@@ -67,6 +67,8 @@ class Mirror:
         Hears of each file done.
     intend : callable
         Called before anything in the folder changes; may be called again.
+    batch : int
+        Files put at a time.
     counts : Counts
         So far.
     """
@@ -75,6 +77,7 @@ class Mirror:
     engine: "Engine"
     observer: Observer
     intend: Callable[[], None]
+    batch: int
     counts: Counts = field(default_factory=Counts)
 
     def put(self, makers: Mapping[str, Make]) -> None:
@@ -87,7 +90,7 @@ class Mirror:
             the threads of the engine: while one file is on its way to disk, others are made.
         """
         left = iter(makers.items())
-        while batch := list(itertools.islice(left, _BATCH)):
+        while batch := list(itertools.islice(left, self.batch)):
             changed = self._put(batch)
             self.counts.written += changed
             self.counts.unchanged += len(batch) - changed
@@ -155,6 +158,7 @@ def mirrored(
     about: Mapping[str, Any],
     engine: "Engine",
     observer: Observer = SILENT,
+    batch: int = _BATCH,
 ) -> Iterator[Mirror]:
     """Give a mirror to put the `planned` files into; what it held besides goes when all is done.
 
@@ -170,6 +174,8 @@ def mirrored(
     engine : Engine
         Reads and writes files.
     observer : Observer
+    batch : int
+        Files put at a time.
 
     Raises
     ------
@@ -190,7 +196,7 @@ def mirrored(
 
         with replacing(staged) as part:  # sweeps what a kill has left, too
             part.mkdir()
-        mirror = Mirror(place, engine, observer, intend)
+        mirror = Mirror(place, engine, observer, intend, batch)
         try:
             yield mirror
             if gone:

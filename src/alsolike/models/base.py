@@ -21,7 +21,7 @@ from alsolike.data.validation import expect_interactions, said
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError, Unable, UnknownId
-from alsolike.suggestions import did_you_mean_id
+from alsolike.suggestions import did_you_mean_id, suggestion
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -277,7 +277,7 @@ class FittedModel(ABC):
         known = itertools.chain(self._rows_by_name, self.items)
         return did_you_mean_id(
             item, known, lambda text: text in self.items or text in self._rows_by_name
-        ) or (f" Did you mean {item.strip()!r}?" if item.strip().casefold() in names else "")
+        ) or suggestion([item.strip()] if item.strip().casefold() in names else [])
 
     @functools.cached_property
     def _rows_by_name(self) -> dict[str, list[int]]:

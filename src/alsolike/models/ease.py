@@ -14,10 +14,9 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
-from alsolike.engines.base import Engine
+from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
-from alsolike.engines.memory import available
-from alsolike.engines.pieces import pieces
+from alsolike.engines.machine import available
 from alsolike.errors import DataError, FitError
 from alsolike.models.arrays import Part
 from alsolike.models.base import Contributions, Doubles, FittedModel, Floats, Indices, Rows, Scale
@@ -141,6 +140,7 @@ def fit_ease(
     *,
     engine: Engine | None = None,
     observer: Observer = SILENT,
+    tile: int = _TILE,
 ) -> EASEModel:
     """Solve for the item-item weights that best give the likes back, none leading to itself.
 
@@ -154,7 +154,9 @@ def fit_ease(
     engine : Engine or None
         Where to compute; None: the threads of this machine. The results do not depend on it.
     observer : Observer
-        Hears of each 512 items done.
+        Hears of each tile of items done.
+    tile : int
+        Items inverted at a time.
 
     Returns
     -------
@@ -185,8 +187,9 @@ def fit_ease(
     engine = engine or LocalEngine()
     matrix = _gramian(likes_of(train), engine)
     _regularize(matrix, config)
-    _invert(matrix, engine, observer)
-    _divide(matrix, engine)
+    tiles = pieces(len(matrix), tile)
+    _invert(matrix, tiles, engine, observer)
+    _divide(matrix, tiles, engine)
     return EASEModel.of(train, config, weights=matrix)
 
 
@@ -231,13 +234,12 @@ def _regularize(matrix: Doubles, config: EASEConfig) -> None:
     matrix[np.diag_indices_from(matrix)] += config.regularization
 
 
-def _invert(matrix: Doubles, engine: Engine, observer: Observer) -> None:
+def _invert(matrix: Doubles, tiles: list[slice], engine: Engine, observer: Observer) -> None:
     """Put minus the inverse of a positive definite matrix into its lower triangle, in place.
 
     By the symmetric sweep operator, tile by tile along the diagonal: as many operations as
     Cholesky's way to an inverse, in products of tiles that do not depend on each other.
     """
-    tiles = pieces(len(matrix), _TILE)
     observer.start("Inverting items x items", len(matrix))
     for step in tiles:
         _sweep(matrix, step, [tile for tile in tiles if tile != step], engine)
@@ -277,10 +279,9 @@ def _inverse(tile: Doubles) -> Doubles:
     return product
 
 
-def _divide(matrix: Doubles, engine: Engine) -> None:
+def _divide(matrix: Doubles, tiles: list[slice], engine: Engine) -> None:
     """Turn the lower triangle of minus the inverse, -P, into the weights -P[i, j] / P[j, j]."""
     diagonal = -matrix.diagonal()
-    tiles = pieces(len(matrix), _TILE)
 
     def divide(tile: tuple[slice, slice]) -> None:
         rows, columns = tile

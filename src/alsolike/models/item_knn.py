@@ -16,9 +16,8 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
-from alsolike.engines.base import Engine
+from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
-from alsolike.engines.pieces import pieces
 from alsolike.errors import SettingError
 from alsolike.models.arrays import Part
 from alsolike.models.base import Contributions, Doubles, FittedModel, Floats, Indices, Rows, Scale
@@ -169,6 +168,7 @@ def fit_neighbours(
     *,
     engine: Engine | None = None,
     observer: Observer = SILENT,
+    block_items: int = _ITEMS,
 ) -> ItemKNNModel:
     """Find the nearest neighbours of each item by who likes it.
 
@@ -185,6 +185,8 @@ def fit_neighbours(
         Where to compute; None: the threads of this machine. The results do not depend on it.
     observer : Observer
         Hears of each block of items done, perhaps from another thread.
+    block_items : int
+        Items compared at once; no result depends on it.
 
     Returns
     -------
@@ -226,7 +228,7 @@ def fit_neighbours(
         return found
 
     observer.start("Comparing items", train.n_items)
-    blocks = engine.each(nearest, pieces(train.n_items, _ITEMS))
+    blocks = engine.each(nearest, pieces(train.n_items, block_items))
     observer.finish()
     return ItemKNNModel.of(train, config, similarities=_joined(blocks, train.n_items))
 

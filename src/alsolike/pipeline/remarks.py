@@ -8,8 +8,8 @@ from alsolike.evaluation.holdout_report import TestFigures
 from alsolike.evaluation.metrics.result import said_of_degenerate
 from alsolike.models.base import FoldsIn, HasFactors, compares_items
 from alsolike.tables import wrapped
+from alsolike.text import counted
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
-from alsolike.views.labels import counted
 
 if TYPE_CHECKING:
     from alsolike.pipeline.outcome import Outcome

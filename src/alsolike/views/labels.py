@@ -1,9 +1,9 @@
-"""Runs in words: which columns of a table are settings, what a run is called, how long it took."""
+"""Runs in words: which columns of a table are settings, and what a run is called."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from alsolike.views.page import clean, finite
+from alsolike.views.page import clean
 
 _NOT_SETTINGS = {
     "run", "rank", "sweep", "model", "state", "tie", "ties", "best", "seconds", "loss",
@@ -73,28 +73,3 @@ def begun(name: str) -> str:
     """Return the name of a column as words at the beginning of a sentence."""
     words = spoken(name)
     return words[:1].upper() + words[1:]
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number of things: ``1 run``, ``2,000 runs``."""
-    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def duration(seconds: Any) -> str:
-    """Return a time for people, to two digits or to the second.
-
-    Examples
-    --------
-    >>> [duration(seconds) for seconds in (0.0123, 4.21, 59.96, 754, 7260, None)]
-    ['0.012 s', '4.2 s', '1 min', '12 min 34 s', '2 h 1 min', '-']
-    """
-    number = finite(seconds)
-    if number is None:
-        return "-"
-    if round(number) < 60:
-        return f"{number:.2g} s"
-    minutes, rest = divmod(round(number), 60)
-    if minutes < 60:
-        return f"{minutes} min" + (f" {rest} s" if rest else "")
-    hours, minutes = divmod(round(number / 60), 60)
-    return f"{hours:,} h" + (f" {minutes} min" if minutes else "")

@@ -21,6 +21,12 @@ def zstd(content: bytes) -> bytes:
     return pa.compress(content, codec="zstd", asbytes=True)
 
 
+def wide(content: bytes) -> bytes:
+    """Return a frame that states the widest window, without packing: RFC 8878, section 3.1.1."""
+    block = (len(content) << 3 | 1).to_bytes(3, "little")
+    return b"\x28\xb5\x2f\xfd" + bytes([0, 21 << 3]) + block + content
+
+
 def parquet(**columns) -> bytes:
     out = io.BytesIO()
     pq.write_table(pa.table(columns), out)
@@ -37,6 +43,7 @@ def triples(interactions):
 
 GOOD = parquet(user=[1, 2], item=["x", "y"], value=[1.0, 2.0])
 GZ = gzip.compress(H + b"a,x,1\n" * 1000)
+SKIPPED = b"\x50\x2a\x4d\x18\x03\x00\x00\x00abc"  # a frame that readers skip
 
 # name: (file name, content, options, outcome); the outcome is the triples, or what the message
 # must hold besides the file's name.
@@ -130,7 +137,11 @@ CASES = {
     "Zstandard, CRLF": ("l.csv.zst", zstd(b"user,item,value\r\na,x,1\r\n"), {}, AX1),
     "cut Zstandard": ("l.csv.zst", zstd(H + b"a,x,1\nb,y,2\n")[:-3], {}, ["cut short"]),
     "damaged Zstandard": ("l.csv.zst", b"\x28\xb5\x2f\xfd" + b"\x00" * 9, {}, ["Fetch it again"]),
-    "mixed ends in Zstandard": ("l.csv.zst", zstd(b"user,item\r\na,x\nb,y\n"), {}, ["mixed"]),
+    "mixed ends in Zstandard": ("l.csv.zst", zstd(H[:-1] + b"\r\na,x,1\nb,y,2\n"), {}, AX1_BY2),
+    "Zstandard frames": ("l.csv.zst", zstd(H + b"a,") + SKIPPED + zstd(b"x,1\nb,y,2"), {}, AX1_BY2),
+    "Zstandard and junk": ("l.csv.zst", zstd(H + b"a,x,1\n") + b"junk", {}, ["damaged"]),
+    "a wide window": ("l.csv.zst", wide(H + b"a,x,1\n"), {}, AX1),
+    "no such block": ("l.csv.zst", wide(b"").replace(b"\1", b"\7") + H, {}, ["damaged"]),
     "bad UTF-8 in Zstandard": ("l.csv.zst", zstd(H + b"a,\xff,1\n"), {}, ["line 2", "UTF-8"]),
     "NUL in Zstandard": ("l.csv.zst", zstd(H + b"a,\0,1\n"), {}, ["line 2", "NUL"]),
     "a ZIP archive": ("l.csv", b"PK\x03\x04" + b"x" * 30, {}, ["ZIP"]),

@@ -10,9 +10,14 @@ import oracles_metrics as oracle
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.evaluation.metrics import auc
-from alsolike.evaluation.metrics import evaluate as measures
-from alsolike.evaluation.metrics.evaluate import METRICS, evaluate, mean_squared_error
+from alsolike.evaluation.metrics.auc import auc_of
+from alsolike.evaluation.metrics.evaluate import (
+    METRICS,
+    SquaredErrors,
+    evaluate,
+    mean_squared_error,
+)
+from alsolike.evaluation.metrics.ground_truth import Questions
 from alsolike.models.factor_model import FactorModel
 from fixed_model import Fixed
 
@@ -83,10 +88,12 @@ def test_permuting_users_permutes_results():
         assert (straight.per_user[name][order] == shuffled.per_user[name]).all()
 
 
-def test_the_same_bytes_for_any_threads_and_blocks(monkeypatch):
+def test_the_same_bytes_for_any_threads_and_blocks():
     train, held_out, model = _world(4)
     one = evaluate(model, held_out, exclude=train, engine=LocalEngine(1))
-    monkeypatch.setattr(auc, "_SCORES_PER_BLOCK", 40)
+    questions = Questions.of(held_out, train, None)
+    in_blocks = auc_of(model, questions, LocalEngine(4), block=40)
+    assert in_blocks.tobytes() == one.per_user["auc"].tobytes()
     many = evaluate(model, held_out, exclude=train, engine=LocalEngine(4))
     for name in one.metrics:
         assert one.per_user[name].tobytes() == many.per_user[name].tobytes()
@@ -186,11 +193,11 @@ def test_squared_error_equals_every_cell(seed, users):
         assert found == pytest.approx(expected, rel=1e-12)
 
 
-def test_squared_error_in_blocks_and_its_edges(monkeypatch):
+def test_squared_error_in_blocks_and_its_edges():
     model, likes = _factors(1)
     whole = mean_squared_error(model, likes)
-    monkeypatch.setattr(measures, "_ROWS_PER_BLOCK", 2)
-    one, many = (mean_squared_error(model, likes, engine=LocalEngine(n)) for n in (1, 4))
+    errors = SquaredErrors(likes, np.arange(likes.n_users, dtype=np.int32))
+    one, many = (errors.mean(model, LocalEngine(n), block_rows=2) for n in (1, 4))
     assert one == many == pytest.approx(whole, rel=1e-14)
     perfect = FactorModel(
         likes.users, likes.items, (likes.user_items.toarray() > 0).astype(np.float32),

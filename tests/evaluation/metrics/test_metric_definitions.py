@@ -3,6 +3,7 @@
 import math
 import re
 import warnings
+from dataclasses import astuple
 from pathlib import Path
 
 import click.testing
@@ -13,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from alsolike.cli.metric_definitions import passport as verb
+from alsolike.cli.query import passport as verb
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.read import read
 from alsolike.data.splitting.splitters import hold_out, hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
+from alsolike.evaluation.metrics.definition_inputs import of_model
 from alsolike.evaluation.metrics.evaluate import evaluate
 from alsolike.evaluation.metrics.ground_truth import Questions
 from alsolike.evaluation.metrics.library_definitions import DEFINITIONS, SOURCES
@@ -454,14 +456,20 @@ def test_what_cannot_be_asked(split):
         passport(model, split.train, exclude=split.train, k=1)
 
 
-def test_same_bytes_for_any_number_of_threads(split, monkeypatch):
-    monkeypatch.setattr("alsolike.evaluation.metrics.definition_inputs._SCORES_PER_BLOCK", 300)
+def test_same_bytes_for_any_number_of_threads(split):
     model = fit(split.train, ALSConfig(factors=4, iterations=2))
     one, four = (
         passport(model, split.test, exclude=split.train, engine=LocalEngine(threads))
         for threads in (1, 4)
     )
     assert list(one.table["value"]) == list(four.table["value"])
+    questions = Questions.of(split.test, split.train, None)
+    ranked = questions.ranked(model, 6, LocalEngine(1))
+    one, four = (
+        astuple(of_model(model, questions, ranked, LocalEngine(threads), block=300).whole)
+        for threads in (1, 4)
+    )
+    assert [part.tobytes() for part in one] == [part.tobytes() for part in four]
 
 
 def test_relevant_cells_may_be_stored_in_any_way():

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.metrics.result import Evaluation
-from alsolike.evaluation.slices import groups
 from alsolike.evaluation.slices.groups import (
     POPULARITY_CLASSES,
     by_history,
@@ -203,12 +202,11 @@ def test_the_interval_of_a_ratio_covers_the_truth_about_as_often_as_it_says():
     assert 180 <= inside <= 198
 
 
-def test_a_ratio_has_the_same_bytes_whatever_the_blocks(monkeypatch):
+def test_a_ratio_has_the_same_bytes_whatever_the_blocks():
     wholes = _rng().integers(1, 9, 100)
     parts = _rng(1).binomial(wholes, 0.3)
     once = ratio_of_sums(parts, wholes, _rng(2), resamples=500)
-    monkeypatch.setattr(groups, "_DRAWS_PER_BLOCK", 1700)
-    assert ratio_of_sums(parts, wholes, _rng(2), resamples=500) == once
+    assert ratio_of_sums(parts, wholes, _rng(2), resamples=500, block=1700) == once
 
 
 def test_ratios_that_are_none():

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.statistics import intervals
 from alsolike.evaluation.statistics.intervals import (
     Estimate,
+    Resamples,
     bootstrap_mean,
     paired_difference,
     sign_flip_p_value,
@@ -21,10 +21,10 @@ def _rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def test_the_same_seed_gives_the_same_bytes_whatever_the_blocks(monkeypatch):
+def test_the_same_seed_gives_the_same_bytes_whatever_the_blocks():
     values = _rng().random(500)
     once = bootstrap_mean(values, _rng(3))
-    monkeypatch.setattr(intervals, "_DRAWS_PER_BLOCK", 1700)
+    assert Resamples(500, _rng(3), block=1700).mean(values) == once
     assert bootstrap_mean(values, _rng(3)) == once
     assert bootstrap_mean(values, _rng(4)) != once
 

@@ -14,7 +14,8 @@ import numba
 import numpy as np
 import pytest
 
-from alsolike.kernels.compiler import cache, jit
+from alsolike.kernels.compiler import cache, jit, linking
+from alsolike.kernels.solver.dense import add_gramian
 
 PACKAGE = Path(jit.__file__).resolve().parents[2]
 
@@ -32,7 +33,7 @@ REPORT = """
 import json, warnings
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    from alsolike.kernels.solver.loss import whole
+    from alsolike.kernels.solver.dense import whole
     from alsolike.kernels.compiler import cache
 found = {"kept": cache.is_kept(whole), "loaded": cache.is_loaded(whole)}
 found |= {"result": whole(20.0), "hits": sum(whole.stats.cache_hits.values())}
@@ -48,7 +49,7 @@ def copied(tmp_path: Path) -> Path:
     home = tmp_path / "site"
     kept = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PACKAGE, home / "alsolike", ignore=kept)
-    for name, code in (("rows", PART), ("loss", WHOLE)):
+    for name, code in (("rows", PART), ("dense", WHOLE)):
         with (home / f"alsolike/kernels/solver/{name}.py").open("a") as file:
             file.write(code)
     return home
@@ -183,7 +184,7 @@ def test_a_full_disk_is_said_and_costs_no_result(monkeypatch: pytest.MonkeyPatch
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache.FunctionCache, "save_overload", full)
+    monkeypatch.setattr(cache.caching.FunctionCache, "save_overload", full)
     double = numba.njit(lambda x: 2 * x)
     double._cache = cache._Cache(double.py_func)
     with pytest.warns(RuntimeWarning, match="cannot be written.*No space left"):
@@ -239,6 +240,72 @@ def test_kernels_are_made_of_nothing_that_the_stamp_leaves_out() -> None:
                 continue
             if name and name.startswith("alsolike"):
                 assert name.startswith("alsolike.kernels"), module.name
+
+
+# Hides a private name of Numba while alsolike loads, and no longer: Numba itself needs it.
+HIDDEN = """
+import importlib, sys, warnings
+import numpy as np
+path, name = sys.argv[1:]
+import numba.core.caching, numba.core.codegen, numba.core.compiler
+holder = eval(path)
+holder = next(one for one in getattr(holder, "__mro__", [holder]) if name in vars(one))
+held = vars(holder)[name]
+delattr(holder, name)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import alsolike.kernels.compiler.jit
+    setattr(holder, name, held)
+    from alsolike.kernels.solver.dense import add_gramian
+    total = np.zeros((16, 16))
+    add_gramian(np.sin(np.arange(1600, dtype=np.float32)).reshape(100, 16), total)
+print(total.tobytes().hex())
+print(*(one.message for one in caught), sep="\\n")
+"""
+
+
+def gramian_without(holder: str, name: str, folder: Path) -> tuple[bytes, list[str]]:
+    """Return a Gramian and the warnings of a process where Numba has no such name."""
+    done = subprocess.run(
+        [sys.executable, "-c", HIDDEN, holder, name],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    numbers, *said = done.stdout.splitlines()
+    return bytes.fromhex(numbers), said
+
+
+@pytest.fixture(scope="module")
+def usual() -> bytes:
+    total = np.zeros((16, 16))
+    add_gramian(np.sin(np.arange(1600, dtype=np.float32)).reshape(100, 16), total)
+    return total.tobytes()
+
+
+@pytest.mark.parametrize(("holder", "name"), linking.NEEDED)
+def test_without_a_private_name_numba_compiles_in_its_own_way(
+    tmp_path: Path, usual: bytes, holder: Any, name: str
+) -> None:
+    path = holder.__name__
+    path = path if path.startswith("numba") else f"{holder.__module__}.{path}"
+    found, said = gramian_without(path, name, tmp_path)
+    assert found == usual
+    [line] = said
+    assert re.match(rf"Numba: version \S+ has no .*{name}: kernels take longer to compile", line)
+    assert "numba<" in line
+
+
+@pytest.mark.parametrize("name", ["CompileResultCacheImpl", "FunctionCache"])
+def test_without_a_name_of_numbas_cache_nothing_is_kept(
+    tmp_path: Path, usual: bytes, name: str
+) -> None:
+    found, said = gramian_without("numba.core.caching", name, tmp_path)
+    assert found == usual
+    [line] = said
+    assert re.search(r"not kept, .* anew: Numba \S+ keeps code in another way\. .*numba<", line)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_numba_does_for_others_stays_as_it_was(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from alsolike.errors import FitError
 from alsolike.testing import tiny_model
-from alsolike.web.serving import item_map as room
 from alsolike.web.serving.item_map import atlas
 
 
@@ -43,13 +42,13 @@ def test_the_same_model_gives_the_same_bytes():
     assert one.shares == other.shares
 
 
-def test_neither_length_nor_the_number_of_blocks_matters(monkeypatch):
+def test_neither_length_nor_the_number_of_blocks_matters():
     factors = drawn()
     whole = atlas(model_of(factors))
     longer = atlas(model_of(np.ldexp(factors, np.arange(500)[:, None] % 20)))
     np.testing.assert_allclose(longer.points, whole.points, atol=1e-6)
-    monkeypatch.setattr(room, "_ROWS_AT_ONCE", 7)
-    np.testing.assert_allclose(atlas(model_of(factors)).points, whole.points, atol=1e-6)
+    blocks = atlas(model_of(factors), block_rows=7)
+    np.testing.assert_allclose(blocks.points, whole.points, atol=1e-6)
 
 
 def test_an_axis_points_to_where_its_largest_weight_does():

@@ -18,14 +18,12 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("most", [4e10, 900, 0])
-def test_ready_made_neighbours_are_those_found_one_by_one(tmp_path, monkeypatch, most):
-    monkeypatch.setattr(neighbour_cache, "_MOST_WORK", most)
-    monkeypatch.setattr(neighbour_cache, "_PART", 5)
+def test_ready_made_neighbours_are_those_found_one_by_one(tmp_path, most):
     model = load(bundle(tmp_path / "model"))
     neighbours = Neighbours(model)
     ready = neighbour_cache.Stock(tmp_path / "s", model)
     assert not ready.is_ready
-    neighbour_cache.build(tmp_path / "s", model)
+    neighbour_cache.build(tmp_path / "s", model, most_work=most, block_rows=5)
     ready.look()
     assert ready.is_ready
     here = np.ones(len(model.items), dtype=bool)
@@ -38,10 +36,9 @@ def test_ready_made_neighbours_are_those_found_one_by_one(tmp_path, monkeypatch,
         )
 
 
-def test_those_most_liked_come_first(tmp_path, monkeypatch):
+def test_those_most_liked_come_first(tmp_path):
     model = load(bundle(tmp_path / "model"))
-    monkeypatch.setattr(neighbour_cache, "_MOST_WORK", 3.0 * model.item_factors.size)
-    neighbour_cache.build(tmp_path / "s", model)
+    neighbour_cache.build(tmp_path / "s", model, most_work=3.0 * model.item_factors.size)
     ready = neighbour_cache.Stock(tmp_path / "s", model)
     kept = np.flatnonzero(ready._places >= 0)
     assert len(kept) == 3
@@ -49,11 +46,9 @@ def test_those_most_liked_come_first(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("family", ["als", "item-knn"])
-def test_what_takes_too_long_is_left_to_those_who_ask(tmp_path, monkeypatch, family):
-    monkeypatch.setattr(neighbour_cache, "_MOST_SECONDS", 0.0)
-    monkeypatch.setattr(neighbour_cache, "_PART", 4)
+def test_what_takes_too_long_is_left_to_those_who_ask(tmp_path, family):
     model = load(bundle(tmp_path / "model", family=family))
-    neighbour_cache.build(tmp_path / "s", model)
+    neighbour_cache.build(tmp_path / "s", model, most_seconds=0.0, block_rows=4)
     ready = neighbour_cache.Stock(tmp_path / "s", model)
     kept = np.flatnonzero(ready._places >= 0)
     assert sorted(kept) == sorted(model.items_by_likes[:4])

@@ -97,7 +97,7 @@ def test_nobody_is_explained_to_nobody(client):
     assert answer.status_code == 404
 
 
-def test_ready_made_answers_take_no_more_than_their_room(model, monkeypatch):
+def test_ready_made_answers_take_no_more_than_their_room(model):
     fitted = load(model)
 
     class Holding(SimpleNamespace):
@@ -110,7 +110,7 @@ def test_ready_made_answers_take_no_more_than_their_room(model, monkeypatch):
     assert shelves.similar(held, row, 5, 2) is one
     assert len(json.loads(one)["similar"]) == 5
     room = 50_000  # some answers; one with the longest id takes a fifth of it
-    monkeypatch.setattr(fast_path, "_MOST_KEPT", room)
+    shelves = fast_path.Shelves(most_kept=room)
     for row in range(len(fitted.items)):
         for k in (1, 5, 20):
             shelves.similar(held, row, k, 2)

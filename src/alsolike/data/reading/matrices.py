@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from alsolike.data.interactions import Interactions, check_matrix
-from alsolike.data.reading.cleaning.aggregate import Pairs, merge
-from alsolike.data.reading.cleaning.assemble import assembled, numbered
+from alsolike.data.reading.cleaning.aggregate import Pairs, assembled, merge
 from alsolike.data.reading.cleaning.rows import Counts, Rules
 from alsolike.data.reading.source_table import Loaded
+from alsolike.data.string_array import Texts
+from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
 
 
@@ -54,8 +55,8 @@ def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, Loaded, Counts
             )
     live = values != 0
     counts = Counts(zeros=int(np.count_nonzero(~live)), negatives=len(negative))
-    users, user_codes = numbered(cells.shape[0], "user")
-    items, item_codes = numbered(cells.shape[1], "item")
+    users, user_codes = _numbered(cells.shape[0], "user")
+    items, item_codes = _numbered(cells.shape[1], "item")
     pairs = merge(
         user_codes[cells.row[live]],
         item_codes[cells.col[live]],
@@ -66,10 +67,19 @@ def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, Loaded, Counts
     )
     if rules.repeats == "error" and pairs.merged:
         raise DataError(f"{loaded.name}: {pairs.repeated:,} cells are stored more than once.")
-    interactions, dropped = assembled(pairs, users, items, rules, loaded.name)
+    interactions, dropped = assembled(pairs, users, items, rules.negative, loaded.name)
     if not interactions.n_interactions:
         raise DataError(
             f"{loaded.name}: none of its {loaded.rows:,} stored cells is an interaction, a value "
             "that is not 0."
         )
     return interactions, loaded, counts, pairs, dropped
+
+
+def _numbered(count: int, kind: str) -> tuple[Vocabulary, Any]:
+    """Return the vocabulary of row numbers as text, and where each number stands in it."""
+    names = [str(number) for number in range(count)]
+    order = np.array(sorted(range(count), key=names.__getitem__), dtype=np.int64)
+    codes = np.empty(count, dtype=np.int64)
+    codes[order] = np.arange(count)
+    return Vocabulary(Texts.pack(names[number] for number in order), kind=kind), codes

@@ -14,8 +14,7 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import item_table
-from alsolike.data.reading.cleaning.aggregate import Pairs, merge
-from alsolike.data.reading.cleaning.assemble import assembled
+from alsolike.data.reading.cleaning.aggregate import Pairs, assembled, merge
 from alsolike.data.reading.cleaning.rows import Counts, Roles, Rules, clean
 from alsolike.data.reading.delimited.dialect import Asked
 from alsolike.data.reading.matrices import read_matrix
@@ -276,7 +275,7 @@ def _from_rows(
     )
     if rules.repeats == "error" and pairs.merged:
         raise _repeated(loaded, facts, pairs, users, items)
-    interactions, dropped = assembled(pairs, users, items, rules, loaded.name)
+    interactions, dropped = assembled(pairs, users, items, rules.negative, loaded.name)
     interactions, kept = _without_empty(interactions, loaded, counts)
     codes = np.full(len(items), -1, dtype=np.int64)
     codes[kept] = np.arange(len(kept))

@@ -16,7 +16,7 @@ from alsolike.data.reading.files.text_files import SEALED, existing, kind_of, op
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
 from alsolike.data.reading.json_lines import is_json, load_json_lines
 from alsolike.data.reading.source_table import Loaded, Odd, label_of, where
-from alsolike.engines.processors import processors
+from alsolike.engines.machine import processors
 from alsolike.errors import DataError, SettingError
 from alsolike.storage.cleanup import no_room, scratch_folder
 from alsolike.suggestions import did_you_mean

@@ -23,7 +23,9 @@ Lists = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[
 _SCORES_PER_BLOCK = 1 << 22
 
 
-def auc_of(model: Recommender, questions: Questions, engine: Engine) -> Values:
+def auc_of(
+    model: Recommender, questions: Questions, engine: Engine, *, block: int = _SCORES_PER_BLOCK
+) -> Values:
     """Return the area under the ROC curve of each user, float64, (n_users,).
 
     Parameters
@@ -32,6 +34,8 @@ def auc_of(model: Recommender, questions: Questions, engine: Engine) -> Values:
     questions : Questions
         Whose items are to be told from the others, those set aside left out.
     engine : Engine
+    block : int
+        Scores held at once by each thread.
 
     Raises
     ------
@@ -41,7 +45,7 @@ def auc_of(model: Recommender, questions: Questions, engine: Engine) -> Values:
     users, wanted = questions.users, questions.wanted
     n_items = wanted.shape[1]
     left_out = sp.csr_array(wanted.shape) if questions.aside is None else questions.aside
-    step = max(_SCORES_PER_BLOCK // n_items, 1)
+    step = max(block // n_items, 1)
     products = source_of(model, users.astype(np.int32)) if isinstance(model, HasFactors) else None
 
     def measure(first: int) -> Values:

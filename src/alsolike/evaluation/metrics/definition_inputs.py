@@ -87,12 +87,19 @@ class Evidence:
     whole: Whole | None
 
 
-def of_model(model: Recommender, questions: Questions, ranked: Ranked, engine: Engine) -> Evidence:
+def of_model(
+    model: Recommender,
+    questions: Questions,
+    ranked: Ranked,
+    engine: Engine,
+    *,
+    block: int = _SCORES_PER_BLOCK,
+) -> Evidence:
     """Return what a model's lists, one item longer than the k that counts, and its scores tell."""
     k = ranked.indices.shape[1] - 1
     ties = ties_of(model, questions, ranked, [k], engine)
     auc = measured(model, questions, ranked, [k], ["auc"], engine, ties).per_user["auc"]
-    whole = _whole(model, questions, auc, engine)
+    whole = _whole(model, questions, auc, engine, block)
     found = _evidence(ranked, questions.wanted, k, questions.without_relevant, whole)
     return replace(found, ours=_by_name(values_of(ranked, ties, questions.wanted, [k])))
 
@@ -155,11 +162,13 @@ def _hits(items: Items, wanted: sp.csr_array) -> Flags:
     return found
 
 
-def _whole(model: Recommender, questions: Questions, auc: Values, engine: Engine) -> Whole:
+def _whole(
+    model: Recommender, questions: Questions, auc: Values, engine: Engine, most: int
+) -> Whole:
     users, wanted = questions.users, questions.wanted
     n_items = wanted.shape[1]
     left_out = sp.csr_array(wanted.shape) if questions.aside is None else questions.aside
-    step = max(_SCORES_PER_BLOCK // n_items, 1)
+    step = max(most // n_items, 1)
 
     def block(first: int) -> list[tuple[float, float]]:
         rows = range(first, min(first + step, len(users)))

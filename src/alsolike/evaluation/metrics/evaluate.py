@@ -55,7 +55,7 @@ from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.metrics.ties import Ties, ties_of
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_lists
-from alsolike.kernels.solver.loss import observed_loss
+from alsolike.kernels.solver.dense import observed_loss
 from alsolike.models.base import HasFactors, Recommender, able
 from alsolike.models.history_model import likes_of
 from alsolike.progress import SILENT, Observer
@@ -326,7 +326,14 @@ class SquaredErrors:
         # Of the loss's cells, those of weight 0 that pull with 1 add 1 - 2 s.
         self._weights, self._pulls = np.zeros(self._preferred.nnz), np.ones(self._preferred.nnz)
 
-    def mean(self, model: HasFactors, engine: Engine, gramian: Values | None = None) -> float:
+    def mean(
+        self,
+        model: HasFactors,
+        engine: Engine,
+        gramian: Values | None = None,
+        *,
+        block_rows: int = _ROWS_PER_BLOCK,
+    ) -> float:
         """Return the mean squared error of `model`, see `mean_squared_error`.
 
         `gramian` is what `item_gramian` gives, where it is known already.
@@ -338,7 +345,7 @@ class SquaredErrors:
 
         def missed(first: int) -> float:
             """Return the squares of a block of rows, less twice the scores at its cells."""
-            last = min(first + _ROWS_PER_BLOCK, len(users))
+            last = min(first + block_rows, len(users))
             block = users[first:last].astype(np.float64)
             own = slice(starts[first], starts[last])
             at_preferred = observed_loss(
@@ -346,7 +353,7 @@ class SquaredErrors:
             )
             return float(((block.T @ block) * of_items).sum() + at_preferred)
 
-        total = sum(engine.each(missed, range(0, len(users), _ROWS_PER_BLOCK)))
+        total = sum(engine.each(missed, range(0, len(users), block_rows)))
         # A perfect fit may come out below 0 by rounding.
         return float(max(total / (len(users) * len(items)), 0.0))
 

@@ -263,6 +263,7 @@ def ratio_of_sums(
     rng: np.random.Generator,
     *,
     resamples: int = 2000,
+    block: int = _DRAWS_PER_BLOCK,
 ) -> Estimate:
     """Estimate ``sum(parts) / sum(wholes)`` over users, with its 95 % bootstrap interval.
 
@@ -278,6 +279,8 @@ def ratio_of_sums(
     rng : numpy.random.Generator
     resamples : int
         At least 1.
+    block : int
+        Users drawn at once; it changes no draw.
 
     Returns
     -------
@@ -306,7 +309,7 @@ def ratio_of_sums(
     in_order = np.lexsort((all_of, some))
     some, all_of = some[in_order], all_of[in_order]
     ratios = np.empty(resamples)
-    step = max(_DRAWS_PER_BLOCK // n, 1)
+    step = max(block // n, 1)
     for first in range(0, resamples, step):
         drawn = rng.integers(0, n, size=(min(step, resamples - first), n), dtype=np.int32)
         sums = some.take(drawn).sum(axis=1), all_of.take(drawn).sum(axis=1)

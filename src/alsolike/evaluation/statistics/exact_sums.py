@@ -36,6 +36,8 @@ class ExactValues:
     ----------
     values : float64, (n_candidates, n)
         Finite, at least one.
+    block : int
+        Users taken at once.
 
     Attributes
     ----------
@@ -52,7 +54,8 @@ class ExactValues:
         There are no values, not in two dimensions, or some are not finite.
     """
 
-    def __init__(self, values: npt.ArrayLike) -> None:
+    def __init__(self, values: npt.ArrayLike, *, block: int = _USERS) -> None:
+        self._block = block
         numbers = np.asarray(values, dtype=np.float64)
         if numbers.ndim != 2 or not numbers.size:
             raise DataError(
@@ -95,8 +98,8 @@ class ExactValues:
         They are (n_candidates, n_candidates), and not exact.
         """
         squares = np.zeros((len(self), len(self)))
-        for first in range(0, self.n, _USERS // 8):
-            some = self._whole[:, first : first + _USERS // 8]
+        for first in range(0, self.n, self._block // 8):
+            some = self._whole[:, first : first + self._block // 8]
             for i in range(len(self) - 1):
                 differences = some[i + 1 :] - some[i]
                 # Not by the linear algebra library: squares are too large to be exact.
@@ -121,8 +124,8 @@ class ExactValues:
         for first in range(0, resamples, _RESAMPLES):
             rows = min(_RESAMPLES, resamples - first)
             sums, tosses = np.zeros((len(self), rows)), np.zeros(rows)
-            for start in range(0, self.n, _USERS):
-                some = self._whole[:, start : start + _USERS]
+            for start in range(0, self.n, self._block):
+                some = self._whole[:, start : start + self._block]
                 width = some.shape[1]
                 bits = rng.integers(0, 256, size=(rows, -(-width // 8)), dtype=np.uint8)
                 signs = np.where(np.unpackbits(bits, axis=1, count=width), 1.0, -1.0)
@@ -135,14 +138,14 @@ class ExactValues:
 
         A block is float64, (n_candidates, n_block, parts).
         """
-        step = max(_RESAMPLES * _USERS // self.n, 1)
+        step = max(_RESAMPLES * self._block // self.n, 1)
         labels = np.arange(self.n, dtype=np.uint8) % parts
         for first in range(0, splits, step):
             rows = min(step, splits - first)
             lots = rng.permuted(np.broadcast_to(labels, (rows, self.n)), axis=1)
             sums = np.zeros((len(self), rows, parts))
-            for start in range(0, self.n, _USERS):
-                users = slice(start, start + _USERS)
+            for start in range(0, self.n, self._block):
+                users = slice(start, start + self._block)
                 for part in range(parts):
                     is_in = (lots[:, users] == part).astype(np.float64)
                     sums[:, :, part] += self._whole[:, users] @ is_in.T

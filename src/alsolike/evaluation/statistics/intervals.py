@@ -119,13 +119,22 @@ class Resamples:
     rng : numpy.random.Generator
     resamples : int
         At least 1. ``2 * n * resamples`` bytes are held.
+    block : int
+        Users drawn at once; it changes no draw.
     """
 
-    def __init__(self, n: int, rng: np.random.Generator, *, resamples: int = 2000) -> None:
+    def __init__(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        resamples: int = 2000,
+        block: int = _DRAWS_PER_BLOCK,
+    ) -> None:
         # How often each user was drawn is all that a mean needs. A count is at most n, and above
         # 65,535 never: of n users one is drawn once per draw on average.
         self._counts = np.empty((resamples, n), dtype=np.uint16)
-        step = max(_DRAWS_PER_BLOCK // n, 1)
+        step = max(block // n, 1)
         for first in range(0, resamples, step):
             rows = min(step, resamples - first)
             drawn = rng.integers(0, n, size=(rows, n), dtype=np.int64)

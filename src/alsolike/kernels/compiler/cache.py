@@ -23,8 +23,7 @@ from typing import Any
 
 import llvmlite
 import numba
-from numba.core import config
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core import caching, config
 from numba.core.registry import cpu_target
 from numba.misc.appdirs import user_cache_dir
 
@@ -36,6 +35,7 @@ _FOLDERS = ("alsolike", "kernels")
 _KEPT = 8
 
 _ANEW = "Compiled kernels are not kept, so every start of alsolike compiles anew"
+TRIED = "install a version that alsolike was tried with (pip install 'numba<0.69')"
 _ELSEWHERE = "set NUMBA_CACHE_DIR to a folder of your own"
 _FOREIGN = (
     f"{_ANEW}: {{folder}} is not a folder of this user, and to load code that others have written "
@@ -50,6 +50,13 @@ _helpers: list[subprocess.Popen[bytes]] = []
 _lost: list[str] = []  # why code of this process could not be kept
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+# Numba's own names, which another version may lack: kernels are not kept then.
+_CompileResultCacheImpl: Any = getattr(caching, "CompileResultCacheImpl", object)
+_FunctionCache: Any = getattr(caching, "FunctionCache", object)
+_CAN_KEEP = hasattr(_CompileResultCacheImpl, "get_filename_base") and hasattr(
+    _FunctionCache, "_impl_class"
+)
 
 
 def keep(kernel: Any) -> None:
@@ -80,7 +87,7 @@ def is_kept(kernel: Any) -> bool:
     return isinstance(kernel._cache, _Cache) and kernel._cache.index.exists()
 
 
-class _Locator(_CacheLocator):
+class _Locator:
     """What Numba asks about a function: where its code is kept, and the stamp of its source."""
 
     def __init__(self, function: Any) -> None:
@@ -104,7 +111,7 @@ class _Locator(_CacheLocator):
         return str(self._line)
 
 
-class _Form(CompileResultCacheImpl):
+class _Form(_CompileResultCacheImpl):
     """Numba's form of compiled code, with our locator whatever others are asked for."""
 
     def __init__(self, function: Any) -> None:
@@ -116,7 +123,7 @@ class _Form(CompileResultCacheImpl):
         )
 
 
-class _Cache(FunctionCache):
+class _Cache(_FunctionCache):
     """Numba's cache of one function; damaged files and full disks cost time and no result."""
 
     _impl_class = _Form
@@ -155,6 +162,11 @@ class _Cache(FunctionCache):
 @functools.cache
 def _place() -> Path | None:
     """Return the folder of this stamp, or None, once with a warning, where it is not private."""
+    if not _CAN_KEEP:
+        _warn(
+            f"{_ANEW}: Numba {numba.__version__} keeps code in another way. To end this, {TRIED}."
+        )
+        return None
     try:
         place = _cache_folder().joinpath(*_FOLDERS, _stamp())
         is_new = _made(place)

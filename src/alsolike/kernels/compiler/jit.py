@@ -46,8 +46,15 @@ try:
         warnings.simplefilter("default")
         from numba import config, njit
 
-        from alsolike.kernels.compiler.cache import keep
-        from alsolike.kernels.compiler.linking import KernelCompiler, PartCompiler
+        from alsolike.kernels.compiler.cache import TRIED, keep
+
+        try:
+            from alsolike.kernels.compiler.linking import KernelCompiler, PartCompiler
+
+            _PIPELINES = ({"pipeline_class": KernelCompiler}, {"pipeline_class": PartCompiler})
+        except (ImportError, AttributeError) as error:  # Numba has changed inside
+            _PIPELINES = ({}, {})  # its own way with all functions
+            warnings.warn(f"{error}: kernels take longer to compile; {TRIED}", stacklevel=1)
 except ValueError as error:
     raise CompilerError(_NO_SETTINGS.format(str(error).rstrip("."))) from error
 except (ImportError, OSError) as error:  # OSError is how llvmlite says that its library is amiss
@@ -109,7 +116,7 @@ def plain(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
 
 def _compiled(function: Function, *, is_part: bool = False, **flags: Any) -> Function:
     flags |= {"no_cpython_wrapper": is_part, "no_cfunc_wrapper": True}
-    flags |= {"pipeline_class": PartCompiler if is_part else KernelCompiler}
+    flags |= _PIPELINES[is_part]
     try:
         compiled: Function = njit(nogil=True, error_model="numpy", **flags)(function)
     except RuntimeError as error:  # LLVM has no code for this processor

@@ -7,11 +7,27 @@ good part of a first start (docs/performance.md).
 
 from typing import Any
 
-from numba import _dynfunc
+import numba
+from numba.core import compiler
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags, _LowerResult
+from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
+
+# Private names of Numba that are used here; without one of them this module cannot be imported.
+NEEDED = (
+    (numba, "_dynfunc"),
+    (compiler, "_LowerResult"),
+    (Flags, "_values"),
+    (JITCodeLibrary, "_optimize_functions"),
+    (JITCodeLibrary, "_optimize_final_module"),
+    (JITCodeLibrary, "_finalize_final_module"),
+    (JITCodeLibrary, "_finalize_dynamic_globals"),
+    (JITCodeLibrary, "_finalized"),
+)
+for _holder, _name in NEEDED:
+    if not hasattr(_holder, _name):
+        raise ImportError(f"version {numba.__version__} has no {_holder.__name__}.{_name}")
 
 
 class _Linked(JITCodeLibrary):
@@ -19,7 +35,7 @@ class _Linked(JITCodeLibrary):
 
     def _optimize_functions(self, ll_module: Any) -> None:
         """Leave it to the kernel that this becomes a part of."""
-        ll_module.data_layout = self._codegen._data_layout
+        ll_module.data_layout = str(self.codegen.target_data)
 
     def _optimize_final_module(self) -> None:
         """Likewise."""
@@ -42,11 +58,13 @@ class _Lowering(NativeLowering):
         super().run_pass(state)
         lowered = state["cr"]
         name = lowered.fndesc.qualname
-        key = _dynfunc.make_function(
+        key = numba._dynfunc.make_function(
             lowered.fndesc.lookup_module(), name, name, 0, lowered.env, (state.library,)
         )
         state.targetctx.insert_user_function(key, lowered.fndesc, [state.library])
-        state["cr"] = _LowerResult(lowered.fndesc, lowered.call_helper, cfunc=key, env=lowered.env)
+        state["cr"] = compiler._LowerResult(
+            lowered.fndesc, lowered.call_helper, cfunc=key, env=lowered.env
+        )
         return True
 
 

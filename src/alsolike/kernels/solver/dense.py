@@ -1,4 +1,4 @@
-"""All rows of one side at once: their Gramian, and the rows turned into another basis.
+"""All rows of one side at once: their Gramian, another basis for them, and their observed loss.
 
 From factors in float32, in tiles (tiles.py). BLAS has both, but not every BLAS makes use of the
 widest vectors, and none takes float32 for the one side and float64 for the other.
@@ -14,6 +14,7 @@ from alsolike.kernels.compiler.jit import fast_kernel
 from alsolike.kernels.compiler.vectors import LANES, pack_columns
 from alsolike.kernels.solver.tiles import add_product
 
+Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
 
 # Rows that are multiplied at once: in float64 they stay in the second-level cache with 256 factors.
@@ -72,3 +73,34 @@ def turn(factors: Floats, basis: Floats, out: Floats) -> None:
         for lane in range(min(LANES, n - first)):
             for j in range(out.shape[1]):
                 out[first + lane, j] = product[lane * width + j]
+
+
+@fast_kernel
+def observed_loss(
+    indptr: Ints,
+    indices: Ints,
+    weights: Floats,
+    pulls: Floats,
+    first: int,
+    last: int,
+    X: Floats,
+    Z: Floats,
+) -> float:
+    """Return what the observed cells of a chunk of rows add to the loss, in float64.
+
+    With score s = x'z, a cell adds ``w s^2 - 2 r s + r`` to ``unobserved_weight * s^2``, which the
+    Gramians give for all cells at once. It is summed as ``r (1 - s)^2 + (w - r) s^2``, whose parts
+    are no larger than they need to be. Weights and pulls are float64, (interactions of the chunk,).
+    """
+    total = 0.0
+    base = indptr[first]
+    for row in range(first, last):
+        x = X[row]
+        for position in range(indptr[row], indptr[row + 1]):
+            z = Z[indices[position]]
+            score = 0.0
+            for k in range(X.shape[1]):
+                score += np.float64(x[k]) * np.float64(z[k])
+            w, r = weights[position - base], pulls[position - base]
+            total += r * (1.0 - score) ** 2 + (w - r) * score**2
+    return total

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from alsolike.engines.base import Engine
-from alsolike.engines.pieces import pieces
+from alsolike.engines.base import Engine, pieces
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.compiler.vectors import LANES
 from alsolike.kernels.solver.dense import add_gramian, turn

@@ -13,14 +13,13 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.engines.base import Engine
-from alsolike.engines.pieces import pieces
+from alsolike.engines.base import Engine, pieces
 from alsolike.errors import DataError, FitError
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.solver.batch import SMALL, solve_small
 from alsolike.kernels.solver.conjugate_gradient import solve_cg
+from alsolike.kernels.solver.dense import observed_loss
 from alsolike.kernels.solver.float64_rows import solve_hard
-from alsolike.kernels.solver.loss import observed_loss
 from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.confidence import Weighing, amounts_of, weights_and_pulls
 from alsolike.models.als.config_parts import LossConfig, SolverConfig
@@ -54,6 +53,8 @@ class Side:
     kind : {"user", "item"}
     ids : Vocabulary or None
         What the rows are called, for messages.
+    n_chunks : int
+        Pieces that the rows are cut into; no result depends on it.
     """
 
     matrix: sp.csr_array
@@ -61,6 +62,7 @@ class Side:
     regularization: Doubles
     kind: Literal["user", "item"]
     ids: Vocabulary | None
+    n_chunks: int = _CHUNKS
     _cuts: dict[tuple[int, SolverConfig], list[Rows]] = field(default_factory=dict, init=False)
 
     @classmethod
@@ -70,6 +72,8 @@ class Side:
         objective: LossConfig,
         kind: Literal["user", "item"],
         ids: Vocabulary | None,
+        *,
+        n_chunks: int = _CHUNKS,
     ) -> "Side":
         """Prepare the rows of `matrix` for what is minimized."""
         _refuse_overflow(matrix, objective)
@@ -80,6 +84,7 @@ class Side:
             regularization=objective.row_regularization(kind, counts, matrix.shape[1]),
             kind=kind,
             ids=ids,
+            n_chunks=n_chunks,
         )
 
     @property
@@ -96,7 +101,9 @@ class Side:
         asked = factors, solver
         if asked not in self._cuts:
             counts = np.diff(self.matrix.indptr).astype(np.float64)
-            self._cuts[asked] = _equal_chunks(counts, _row_work(counts, factors, solver))
+            self._cuts[asked] = _equal_chunks(
+                counts, _row_work(counts, factors, solver), self.n_chunks
+            )
         return self._cuts[asked]
 
     def longest(self, chunk: Rows) -> int:
@@ -245,7 +252,7 @@ def _row_work(counts: Doubles, f: int, solver: SolverConfig) -> Doubles:
     return counts * size * f / 2 + size**3 / 6 + 2 * counts * f + f
 
 
-def _equal_chunks(counts: Doubles, work: Doubles) -> list[Rows]:
+def _equal_chunks(counts: Doubles, work: Doubles, n_chunks: int) -> list[Rows]:
     """Cut the rows that have interactions into chunks of about equal work, the longest rows first.
 
     Rows of about one length come together, because those are solved together.
@@ -255,7 +262,7 @@ def _equal_chunks(counts: Doubles, work: Doubles) -> list[Rows]:
     if not len(order):
         return []
     done = np.cumsum(work[order])
-    goals = done[-1] * np.arange(1, _CHUNKS) / _CHUNKS
+    goals = done[-1] * np.arange(1, n_chunks) / n_chunks
     # Small systems have a kernel of their own.
     small = np.searchsorted(counts[order], SMALL, side="right")
     ends = np.array([0, small, len(order)])

@@ -18,8 +18,7 @@ import math
 
 import numpy as np
 
-from alsolike.engines.base import Engine
-from alsolike.engines.pieces import pieces
+from alsolike.engines.base import Engine, pieces
 from alsolike.models.als.gramian_basis import Doubles, Floats, turned
 
 

@@ -10,9 +10,8 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
-from alsolike.engines.base import Engine
+from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
-from alsolike.engines.pieces import pieces
 from alsolike.errors import DataError, SettingError
 from alsolike.models.als.config import ALSConfig, expect_config
 from alsolike.models.als.config_parts import ScheduleConfig

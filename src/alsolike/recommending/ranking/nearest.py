@@ -106,7 +106,9 @@ class Neighbours:
         """
         return self._by.similar(row, k, min_count, may_appear)
 
-    def similar_to_many(self, rows: Indices, k: int) -> tuple[Indices, Floats]:
+    def similar_to_many(
+        self, rows: Indices, k: int, *, block: int = _AT_ONCE
+    ) -> tuple[Indices, Floats]:
         """Return what `similar` returns for each of these items.
 
         Parameters
@@ -114,6 +116,8 @@ class Neighbours:
         rows : int32, (n,)
         k : int
             At most so many for each, at least 1.
+        block : int
+            Scores held at once.
 
         Returns
         -------
@@ -122,7 +126,7 @@ class Neighbours:
         """
         items = np.full((len(rows), k), -1, dtype=np.int32)
         scores = np.full((len(rows), k), np.nan, dtype=np.float32)
-        step = max(1, _AT_ONCE // max(1, self._by.n_items))
+        step = max(1, block // max(1, self._by.n_items))
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
             self._by.fill(rows[part], items[part], scores[part])

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from alsolike.text import duration
 from alsolike.views.figures.marks import EDGE, Spec
-from alsolike.views.labels import duration, plain
+from alsolike.views.labels import plain
 
 _DECADE = 10.0
 _FEW = 9  # so many different values have a tick each

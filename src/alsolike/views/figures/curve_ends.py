@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from alsolike.errors import SettingError
+from alsolike.text import counted
 from alsolike.views.figures.marks import INK, MUTED, PAPER, Row, Spec
-from alsolike.views.labels import counted
 
 STATES = ("done", "stopped", "pruned", "failed", "skipped")
 

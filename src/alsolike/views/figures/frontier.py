@@ -7,10 +7,11 @@ from typing import Any
 from alsolike.errors import SettingError
 from alsolike.models.registry import names
 from alsolike.tables import Table
+from alsolike.text import counted, duration
 from alsolike.views.figures import label_placement, marks, run_points
 from alsolike.views.figures.axes import time_axis
 from alsolike.views.figures.marks import ACCENT, INK, MUTED, PHONE, Row, Spec
-from alsolike.views.labels import begun, counted, duration, spoken
+from alsolike.views.labels import begun, spoken
 from alsolike.views.page import finite, rounded
 
 _SHAPES = ("circle", "triangle-up", "diamond", "square", "cross")  # of the families in their order

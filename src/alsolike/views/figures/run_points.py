@@ -6,10 +6,11 @@ from typing import Any
 
 from alsolike.errors import SettingError
 from alsolike.tables import Table
+from alsolike.text import counted, duration
 from alsolike.views.figures import marks
 from alsolike.views.figures.curve_ends import is_cut_off
 from alsolike.views.figures.marks import ACCENT, INK, MUTED, PAPER, Row, Spec
-from alsolike.views.labels import counted, duration, family_in, setting_names, settings_of, spoken
+from alsolike.views.labels import family_in, setting_names, settings_of, spoken
 from alsolike.views.page import clean, finite, rounded
 
 BEST, TIE, LEADER, OTHER, CUT = "best", "tie", "leader", "other", "cut"

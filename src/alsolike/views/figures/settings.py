@@ -7,10 +7,11 @@ from typing import Any
 
 from alsolike.errors import SettingError
 from alsolike.tables import Table
+from alsolike.text import counted
 from alsolike.views.figures import marks, run_points
 from alsolike.views.figures.axes import number_axis, text_axis
 from alsolike.views.figures.marks import Row, Spec
-from alsolike.views.labels import begun, counted, plain, settings_of, spoken
+from alsolike.views.labels import begun, plain, settings_of, spoken
 from alsolike.views.page import rounded
 
 _WIDTH = 880  # of a whole figure on a page

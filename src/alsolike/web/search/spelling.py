@@ -10,12 +10,12 @@ References
    Zurich, 2007 (deletion neighbourhoods).
 """
 
-import itertools
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from rapidfuzz.distance import OSA
 
 SHORTEST = 4  # characters; shorter words are one slip away from too much
 _LONGEST = 20
@@ -54,40 +54,14 @@ def meant(connection: sqlite3.Connection, word: str) -> list[str]:
     for rest in set(_rests(word)):
         found |= connection.execute(_FILED_UNDER, (rest,)).fetchall()
     near = (found[number] for number in sorted(found))
-    return list(itertools.islice((one for one in near if edits(word, one, 1) == 1), _MOST))
-
-
-def edits(one: str, other: str, most: int) -> int:
-    """Return how many letters to add, drop, change or swap with the next, or ``most + 1``.
-
-    References
-    ----------
-    Damerau 1964; Wagner, Fischer 1974: the optimal string alignment distance.
-
-    Examples
-    --------
-    >>> edits("radiohed", "radiohead", 2), edits("bjrok", "bjork", 2), edits("u2", "abba", 2)
-    (1, 1, 3)
-    """
-    before: list[int] = []
-    line = list(range(len(other) + 1))
-    for i, letter in enumerate(one, start=1):
-        last, before = before, line
-        line = [i]
-        for j, against in enumerate(other, start=1):
-            cost = min(before[j] + 1, line[j - 1] + 1, before[j - 1] + (letter != against))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
-                cost = min(cost, last[j - 2] + 1)
-            line.append(cost)
-        if min(line) > most and (not before or min(before) > most):
-            return most + 1
-    return min(line[-1], most + 1)
+    return [one for one in near if OSA.distance(word, one, score_cutoff=1) == 1][:_MOST]
 
 
 def edits_within(wanted: str, name: str, most: int) -> int:
     """Return the least edits to words in a row of `name`, or more than `most`.
 
-    These are as many words, or one more or less: the slip may have been at a blank.
+    These are as many words, or one more or less: the slip may have been at a blank. An edit adds,
+    drops or changes a letter, or swaps it with the next (optimal string alignment).
 
     Examples
     --------
@@ -95,14 +69,13 @@ def edits_within(wanted: str, name: str, most: int) -> int:
     (1, 3)
     """
     count, words = wanted.count(" ") + 1, name.split()
-    least, letters = most + 1, set(wanted)
-    for size in range(max(count - 1, 1), min(count + 1, len(words)) + 1):
-        for first in range(len(words) - size + 1):
-            window = " ".join(words[first : first + size])
-            # An edit adds a letter at most, and takes one away: this spares most of the counting.
-            if abs(len(window) - len(wanted)) <= most and len(letters ^ set(window)) <= 2 * most:
-                least = min(least, edits(wanted, window, most))
-    return least
+    windows = (
+        " ".join(words[first : first + size])
+        for size in range(max(count - 1, 1), min(count + 1, len(words)) + 1)
+        for first in range(len(words) - size + 1)
+    )
+    distances = (OSA.distance(wanted, window, score_cutoff=most) for window in windows)
+    return min(distances, default=most + 1)
 
 
 def _rests(word: str) -> Iterator[int]:

@@ -13,9 +13,16 @@ _OVERHEAD = 300  # bytes that keeping one takes besides
 
 
 class Shelves:
-    """Ready-made answers for one worker; each goes with the model that it was made from."""
+    """Ready-made answers for one worker; each goes with the model that it was made from.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    most_kept : int
+        Bytes of answers of one model.
+    """
+
+    def __init__(self, *, most_kept: int = _MOST_KEPT) -> None:
+        self._most_kept = most_kept
         self._made: WeakKeyDictionary[Held, _Made] = WeakKeyDictionary()
 
     def similar(self, held: Held, row: int, k: int, min_count: int) -> bytes:
@@ -30,7 +37,7 @@ class Shelves:
         """
         made = self._made.get(held)
         if made is None:
-            made = self._made[held] = _Made(held)
+            made = self._made[held] = _Made(held, self._most_kept)
         key = (row, k, min_count)
         content = made.answers.get(key)
         if content is None:
@@ -43,7 +50,8 @@ class Shelves:
 class _Made:
     """What was made ready from one model."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: Held, most_kept: int) -> None:
+        self._most_kept = most_kept
         self.answers: dict[tuple[int, int, int], bytes] = {}
         self._size = 0
         self._places: dict[int, bytes] = {}
@@ -53,7 +61,7 @@ class _Made:
     def keep(self, key: tuple[int, int, int], content: bytes) -> None:
         """Keep an answer; where there is no room, throw away the others."""
         size = len(content) + _OVERHEAD
-        if self._size + size > _MOST_KEPT:
+        if self._size + size > self._most_kept:
             self.answers.clear()
             self._size = 0
         self.answers[key] = content

@@ -28,7 +28,7 @@ class Atlas:
     shares: tuple[float, float]
 
 
-def atlas(model: HasFactors) -> Atlas:
+def atlas(model: HasFactors, *, block_rows: int = _ROWS_AT_ONCE) -> Atlas:
     """Lay the items out by the two principal components of their directions.
 
     The cosine is what makes items neighbours, so that their factors are scaled to length 1 first.
@@ -38,6 +38,8 @@ def atlas(model: HasFactors) -> Atlas:
     Parameters
     ----------
     model : HasFactors
+    block_rows : int
+        Items taken at once.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def atlas(model: HasFactors) -> Atlas:
     points = np.zeros((len(model.items), 2), dtype=np.float32)
     if not len(directed):
         return Atlas(points, (0.0, 0.0))
-    parts = [directed[i : i + _ROWS_AT_ONCE] for i in range(0, len(directed), _ROWS_AT_ONCE)]
+    parts = [directed[i : i + block_rows] for i in range(0, len(directed), block_rows)]
     # In two passes: about the mean, nothing is lost where all items point nearly the same way.
     total = np.zeros(model.factors)
     for rows in parts:

@@ -9,6 +9,7 @@ import numpy as np
 
 from alsolike.errors import SettingError
 from alsolike.storage.sqlite import Database
+from alsolike.suggestions import suggestion
 from alsolike.tables import Table
 from alsolike.web.serving.store import FILE, STATE, file_of
 
@@ -91,7 +92,7 @@ def state_at(path: str | os.PathLike[str]) -> Path:
         raise SettingError(
             f"{place}: the state of a service expected, but there is no such file. A service keeps "
             "it in the folder 'serving' beside its model, or where --state said."
-            + (f" Did you mean {near[0]}?" if near else "")
+            f"{suggestion([str(one) for one in near[:1]], plain=True)}"
         )
     return place
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from alsolike.engines.processors import processors
+from alsolike.engines.machine import processors
 from alsolike.errors import BundleError, WritingError
 from alsolike.models.base import FittedModel, Floats, HasFactors, compares_items
 from alsolike.models.bundle.io import load
@@ -127,28 +127,36 @@ def neighbours_of(model: FittedModel) -> Neighbours | None:
     return Neighbours(model) if compares_items(model) else None
 
 
-def build(path: Path, model: FittedModel) -> None:
+def build(
+    path: Path,
+    model: FittedModel,
+    *,
+    most_work: float = _MOST_WORK,
+    most_seconds: float = _MOST_SECONDS,
+    block_rows: int = _PART,
+) -> None:
     """Find similar items of the most liked ones, and write them as one file.
 
-    Nothing is written where the model compares no items.
+    Nothing is written where the model compares no items. No block of rows is begun after
+    `most_seconds`, but for the first.
 
     Raises
     ------
     WritingError
         It cannot be written.
     """
-    neighbours, end = neighbours_of(model), time.monotonic() + _MOST_SECONDS
+    neighbours, end = neighbours_of(model), time.monotonic() + most_seconds
     if neighbours is None:
         return
     width = model.factors if isinstance(model, HasFactors) else _AS_FACTORS
     each = max(1, len(model.items) * width)
-    rows = model.items_by_likes[: int(_MOST_WORK // each)]
+    rows = model.items_by_likes[: int(most_work // each)]
     items = np.empty((len(rows), LENGTH), dtype=np.int32)
     cosines = np.empty((len(rows), LENGTH), dtype=np.float32)
 
     def find(start: int) -> int:
         """Return how many more are found: none after the end."""
-        part = slice(start, start + _PART)
+        part = slice(start, start + block_rows)
         if start and time.monotonic() > end:
             return 0
         items[part], cosines[part] = neighbours.similar_to_many(rows[part], LENGTH)
@@ -159,7 +167,7 @@ def build(path: Path, model: FittedModel) -> None:
         ThreadpoolController().limit(limits=1, user_api="blas"),
         ThreadPoolExecutor(threads) as pool,
     ):
-        found = list(pool.map(find, range(0, len(rows), _PART)))
+        found = list(pool.map(find, range(0, len(rows), block_rows)))
     # All before the first that came too late.
     n_found = sum(itertools.takewhile(bool, found))
     rows, items, cosines = rows[:n_found], items[:n_found], cosines[:n_found]

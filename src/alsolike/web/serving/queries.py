@@ -9,6 +9,7 @@ from alsolike.errors import UnknownId
 from alsolike.recommending.explain import Explanation
 from alsolike.recommending.fallback import Found, MostLiked, WithoutLikes
 from alsolike.recommending.shared import MIN_COUNT, Mask, open_items
+from alsolike.suggestions import suggestion
 from alsolike.web.serving import user_queries
 from alsolike.web.serving.registry import Held
 from alsolike.web.serving.similar_items import popular_rows
@@ -72,7 +73,7 @@ def hint_of(held: Held, item: str) -> str:
         )
     near = called or held.index.find(item, limit=_MOST_HINTS)
     shown = [_with_name(held, row) for row in near[:_MOST_HINTS]]
-    return f"Did you mean {' or '.join(shown)}?" if shown else ""
+    return suggestion(shown, plain=True).lstrip()
 
 
 def _has_name(held: Held, row: int) -> bool:

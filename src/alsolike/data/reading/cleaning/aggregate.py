@@ -1,9 +1,14 @@
-"""Repeated (user, item) pairs to one value each, in the order of the file."""
+"""Merges repeated (user, item) pairs, and makes `Interactions` of them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.errors import DataError
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -95,3 +100,26 @@ def merge(
         merged=int(len(keys) - len(starts)),
         repeated=int(np.count_nonzero(sizes > 1)),
     )
+
+
+def assembled(
+    pairs: Pairs, users: Vocabulary, items: Vocabulary, negative: str, name: str
+) -> tuple[Interactions, int]:
+    """Build the matrix; return it with the number of pairs that came to nothing."""
+    kept = pairs.values > 0 if negative == "net" else pairs.values != 0
+    with np.errstate(over="ignore", under="ignore"):
+        values = pairs.values[kept].astype(np.float32)
+    odd = np.flatnonzero(~np.isfinite(values) | (values == 0))
+    if len(odd):
+        place = int(np.flatnonzero(kept)[odd[0]])
+        raise DataError(
+            f"{name}: the value {pairs.values[place]:g} of user "
+            f"{users.id_of(int(pairs.users[place]))!r} and item "
+            f"{items.id_of(int(pairs.items[place]))!r}, its rows taken together, is beyond what "
+            "32-bit floats hold (1e-45 to 3e38). Rescale the values."
+        )
+    counts = np.bincount(pairs.users[kept], minlength=len(users))
+    indptr = np.concatenate(([0], np.cumsum(counts)))
+    matrix = sp.csr_array((values, pairs.items[kept], indptr), shape=(len(users), len(items)))
+    times = None if pairs.timestamps is None else pairs.timestamps[kept]
+    return Interactions(canonical(matrix), users, items, times), int(np.count_nonzero(~kept))

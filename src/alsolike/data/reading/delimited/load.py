@@ -102,11 +102,6 @@ def _loaded(
         other = f"{asked.prefix}header={not header}"
         is_wrong = "it is a row" if header else "it names the columns"
         warnings.append(f"{file.name}: {told}. If {is_wrong}, pass {other}.")
-    if file.bent and trial.breaks:
-        warnings.append(
-            f"{file.name}: line ends within quotes are read as LF, for the packed file does not "
-            "say whether they are CRLF. To keep them, unpack it (zstd -d) and read the plain text."
-        )
     names = rows[0] if header and rows else tuple("" for _ in range(trial.width))
     if header:
         warnings += _names_again(connection, table, file, trial, names)

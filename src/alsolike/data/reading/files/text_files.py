@@ -50,15 +50,13 @@ class Survey:
 class TextFile:
     """A file of text, plain or gzip, that has been surveyed.
 
-    `path` is what is read, `name` what the caller called it. `bent` tells that CRLF may have
-    become LF on the way.
+    `path` is what is read, `name` what the caller called it.
     """
 
     path: Path
     name: str
     compression: str
     survey: Survey
-    bent: bool = False
 
     @property
     def pattern(self) -> str:
@@ -161,10 +159,10 @@ def open_text(path: Path, scratch: Path) -> TextFile:
     DataError
         The file cannot be opened, is damaged or cut short, or holds something else than UTF-8 text.
     """
-    start, name, read_from, bent = _first_bytes(path), str(path), path, False
+    start, name, read_from = _first_bytes(path), str(path), path
     compression = "gzip" if start.startswith(_GZIP) else "none"
     if start.startswith(_ZSTD):
-        read_from, bent = unpack(path, scratch, SEALED)
+        read_from = unpack(path, scratch)
     try:
         with _opened(read_from, compression) as raw:
             survey = _survey(raw, path, _packed(start))
@@ -179,7 +177,7 @@ def open_text(path: Path, scratch: Path) -> TextFile:
         raise DataError(f"{name}: cannot be read ({_why(error)}). {hint}".rstrip()) from error
     if survey.size == 0:
         raise DataError(f"{name}: the file is empty once it is unpacked.")
-    return TextFile(read_from, name, compression, survey, bent)
+    return TextFile(read_from, name, compression, survey)
 
 
 def _packed(start: bytes) -> str:

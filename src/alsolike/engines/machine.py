@@ -1,5 +1,6 @@
-"""What this process takes of the machine's memory, and what it may still take."""
+"""Tells what this process uses of the machine, and what it may use: processors and memory."""
 
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +11,13 @@ _STATUS = Path("/proc/self/status")
 _MACHINE = Path("/proc/meminfo")
 _OWN_GROUP = Path("/proc/self/cgroup")
 _GROUPS = Path("/sys/fs/cgroup")
+
+
+def processors() -> int:
+    """Return how many processors this process may use; not every system has such a choice."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def taken() -> tuple[int, int]:
