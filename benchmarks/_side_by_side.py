@@ -34,7 +34,7 @@ from threadpoolctl import ThreadpoolController
 
 from alsolike.data.datasets.public import article_shape, gowalla, synthetic
 from alsolike.data.interactions import Interactions
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 
 RESULTS = Path(__file__).parent / "results"
@@ -287,7 +287,7 @@ def stored_table(folder: Path, name: str) -> Interactions:
     )
     matrix = sp.csr_array((data, indices, indptr), shape=tuple(map(int, shape)))
     users, items = (
-        Vocabulary(Texts.pack(f"{n:09d}" for n in range(count)), kind=kind)
+        Vocabulary(StringArray.pack(f"{n:09d}" for n in range(count)), kind=kind)
         for count, kind in zip(matrix.shape, ("user", "item"), strict=True)
     )
     return Interactions(matrix, users, items)

@@ -68,7 +68,7 @@ CLOSE = 1e-4  # scores that nearly tie may change places between libraries
 Found = Mapping[str, float]
 
 
-class Judge:
+class Objective:
     """One library that measures the lists of one model.
 
     Parameters
@@ -106,7 +106,7 @@ class Judge:
         return told
 
 
-class JudgeWithoutAuc(Judge):
+class ObjectiveWithoutAuc(Objective):
     """The same without AUC, for which every score of a user is put in order."""
 
     name = "alsolike, no auc"
@@ -114,7 +114,7 @@ class JudgeWithoutAuc(Judge):
     metrics = tuple(metric for metric in METRICS if metric != "auc")
 
 
-class Implicit(Judge):
+class Implicit(Objective):
     """Ben Frederickson's implicit."""
 
     name = "implicit"
@@ -145,7 +145,7 @@ class Implicit(Judge):
         return told
 
 
-class Irspack(Judge):
+class Irspack(Objective):
     """irspack's Evaluator, with the block of users that is its default."""
 
     name = "irspack"
@@ -173,15 +173,15 @@ class Irspack(Judge):
         }
 
 
-JUDGES: dict[str, type[Judge]] = {
-    one.name: one for one in (Judge, JudgeWithoutAuc, Implicit, Irspack)
+JUDGES: dict[str, type[Objective]] = {
+    one.name: one for one in (Objective, ObjectiveWithoutAuc, Implicit, Irspack)
 }
 
 
 def names_of(asked: argparse.Namespace) -> list[str]:
     """Return who takes part."""
     found = [name for name in ("implicit", "irspack") if peer(name, asked) is not None]
-    return ["alsolike", JudgeWithoutAuc.name, *found]
+    return ["alsolike", ObjectiveWithoutAuc.name, *found]
 
 
 def agreement(found: Mapping[str, Found]) -> list[dict[str, object]]:
@@ -189,8 +189,10 @@ def agreement(found: Mapping[str, Found]) -> list[dict[str, object]]:
     ours = found["alsolike"]
     rows: list[dict[str, object]] = []
     for name, value in ours.items():
-        theirs = {judge: each.get(name) for judge, each in found.items() if judge in JUDGES}
-        del theirs["alsolike"], theirs[JudgeWithoutAuc.name]
+        theirs = {
+            objective: each.get(name) for objective, each in found.items() if objective in JUDGES
+        }
+        del theirs["alsolike"], theirs[ObjectiveWithoutAuc.name]
         given = [float(other) for other in theirs.values() if other is not None]
         if given:
             apart = max(abs(other - value) for other in given)
@@ -210,8 +212,8 @@ def compare(
     config = replace(CONFIG, factors=asked.factors)
     model = fit(train, config, engine=LocalEngine(asked.threads))
     rate = product_rate(asked.threads)
-    judges = [JUDGES[name](model, train, test, asked.threads) for name in names_of(asked)]
-    clocks = {one.name: clock(one.measure, one.blas_threads) for one in judges}
+    objectives = [JUDGES[name](model, train, test, asked.threads) for name in names_of(asked)]
+    clocks = {one.name: clock(one.measure, one.blas_threads) for one in objectives}
     taken = take_turns(clocks, asked.turns)
     with tempfile.TemporaryDirectory() as folder:
         store(
@@ -232,14 +234,14 @@ def compare(
             for name, seconds in taken.items()
         ]
     with held(1):
-        agreed = agreement({one.name: one.measure() for one in judges})
+        agreed = agreement({one.name: one.measure() for one in objectives})
     users = int(np.count_nonzero(test.user_counts))
     report.section(
         f"{data}: {train!r}, {test.n_interactions:,} held out of {users:,} users; "
         f"{asked.factors} factors",
         rows,
         rate=rate,
-        settings={one.name: one.settings for one in judges},
+        settings={one.name: one.settings for one in objectives},
         data=data,
         factors=asked.factors,
         agreement=agreed,
@@ -258,9 +260,9 @@ def alone(asked: argparse.Namespace) -> int:
         item_factors=items,
         item_counts=train.item_counts,
     )
-    judge = JUDGES[asked.alone](model, train, test, asked.threads)
-    with held(judge.blas_threads):
-        judge.measure()
+    objective = JUDGES[asked.alone](model, train, test, asked.threads)
+    with held(objective.blas_threads):
+        objective.measure()
     print(own_peak())
     return 0
 

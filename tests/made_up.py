@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.model import ALSModel
@@ -70,7 +70,7 @@ def small_model():
     likes = Interactions.from_columns(
         [f"u{user:02}" for user in users], [f"i{item:02}" for item in items]
     )
-    names = Texts.pack(f"Name {row}" for row in range(likes.n_items))
+    names = StringArray.pack(f"Name {row}" for row in range(likes.n_items))
     catalogue = Catalogue(likes.n_items, names=names)
     named = Interactions(likes.user_items, likes.users, likes.items, catalogue=catalogue)
     return fit(named, ALSConfig(factors=6, iterations=3, alpha=5.0))

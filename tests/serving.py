@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.models.bundle.io import save
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
@@ -55,7 +55,7 @@ def bundle(
         [f"u{row}" for row in rows], [ids[column] for column in columns]
     )
     order = dict(zip(ids, names, strict=True))
-    texts = Texts.pack([order[one] for one in table.items.ids])
+    texts = StringArray.pack([order[one] for one in table.items.ids])
     catalogue = Catalogue.from_columns({"name": texts}, n_items=table.n_items)
     named = Interactions(table.user_items, table.users, table.items, None, catalogue)
     given = {"seed": seed} if family == "als" else {}

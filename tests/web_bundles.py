@@ -8,7 +8,7 @@ import numpy as np
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.als.model import ALSModel
 from alsolike.models.bundle.io import save
@@ -68,7 +68,7 @@ def model_of(ids, names, *, images=None, links=None, n_users=30, factors=3, seed
     items = Vocabulary.of(ids, kind="item")
 
     def column(texts):
-        return None if texts is None else Texts.pack([texts[row] for row in order])
+        return None if texts is None else StringArray.pack([texts[row] for row in order])
 
     catalogue = Catalogue(len(ids), names=column(names), images=column(images), links=column(links))
     history = Interactions(likes.user_items, likes.users, items, likes.timestamps, catalogue)

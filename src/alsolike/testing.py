@@ -21,7 +21,7 @@ import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.als.model import ALSModel
 from alsolike.models.base import (
@@ -78,7 +78,9 @@ def tiny_likes(n_users: int = 30, n_items: int = 40, *, seed: int = 0) -> Intera
     amounts = np.where(liked, generator.geometric(0.5, liked.shape), 0)
     matrix = canonical(sp.csr_array(amounts.astype(np.float32)))
     times = 1.4e9 + generator.integers(0, 10**8, matrix.nnz).astype(np.float64)
-    names = Texts.pack("" if row % 7 == 3 else f"Item {max(row, 1)} ♪" for row in range(n_items))
+    names = StringArray.pack(
+        "" if row % 7 == 3 else f"Item {max(row, 1)} ♪" for row in range(n_items)
+    )
     return Interactions(
         matrix,
         Vocabulary.of((f"user {row}" for row in range(n_users)), kind="user"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.filtering import filter_counts
 from alsolike.data.interactions import Interactions
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.errors import DataError, SettingError
 from oracles_metrics import filtered_pairs
 
@@ -77,7 +77,7 @@ def test_zero_keeps_the_empty_and_one_drops_them():
 
 def test_dislikes_count_and_times_and_catalogue_follow():
     likes = Interactions.from_columns(["u", "u", "v", "v", "w"], list("ababc"), [1, -2, 3, 4, 5])
-    names = Catalogue(3, names=Texts.pack(["A", "B", "C"]))
+    names = Catalogue(3, names=StringArray.pack(["A", "B", "C"]))
     likes = Interactions(likes.user_items, likes.users, likes.items, np.arange(5.0), names)
     kept, _ = filter_counts(likes, min_per_user=2, min_per_item=2)
     assert kept.user_items.toarray().tolist() == [[1, -2], [3, 4]]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
 
@@ -19,7 +19,9 @@ ROWS = st.lists(
 
 def three() -> Interactions:
     matrix = sp.csr_array(np.float32([[1, 0, 2], [0, 3, 0]]))
-    catalogue = Catalogue(3, names=Texts.pack(["X", "Y", "Z"]), more={"year": Texts.pack("123")})
+    catalogue = Catalogue(
+        3, names=StringArray.pack(["X", "Y", "Z"]), more={"year": StringArray.pack("123")}
+    )
     return Interactions(
         matrix,
         Vocabulary.of(["a", "b"], kind="user"),
@@ -107,7 +109,7 @@ def test_parts_that_do_not_fit_each_other_are_refused() -> None:
     with pytest.raises(DataError, match="only once"):
         Interactions(twice, users, items)
     with pytest.raises(DataError, match="column 'name' has 1 rows for 2 items"):
-        Catalogue(2, names=Texts.pack(["one"]))
+        Catalogue(2, names=StringArray.pack(["one"]))
 
 
 def test_what_is_kept_keeps_its_time_and_its_name() -> None:

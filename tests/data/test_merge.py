@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.merge import aligned, joined, to_table
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.progress import Observer
 
@@ -36,7 +36,7 @@ def likes_of(
     matrix = sp.csr_array(dense)
     cells = matrix.tocoo()
     catalogue = names and Catalogue(
-        len(items), names=Texts.pack(names.get(item, "") for item in items)
+        len(items), names=StringArray.pack(names.get(item, "") for item in items)
     )
     return Interactions(
         matrix, users, items, None if times is None else clock[cells.row, cells.col],

@@ -1,11 +1,11 @@
-"""Ids and rows: `Texts` and `Vocabulary`, whatever alphabet the ids are of."""
+"""Ids and rows: `StringArray` and `Vocabulary`, whatever alphabet the ids are of."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, UnknownId
 
@@ -14,20 +14,20 @@ WORDS = st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=6), max
 
 @given(WORDS)
 def test_texts_give_back_what_was_packed(words: list[str]) -> None:
-    texts = Texts.pack(words)
+    texts = StringArray.pack(words)
     assert list(texts) == texts.to_list() == texts.to_array().tolist() == words
     assert [texts[i] for i in range(-len(words), 0)] == words
     assert texts[1:3] == words[1:3]
-    assert texts == Texts.pack(words)
+    assert texts == StringArray.pack(words)
     assert list(texts.take(np.arange(len(words))[::-1])) == words[::-1]
 
 
 def test_texts_end_where_they_end() -> None:
-    texts = Texts.pack(["a"])
+    texts = StringArray.pack(["a"])
     for beyond in (1, -2):
         with pytest.raises(IndexError):
             texts[beyond]
-    assert texts != Texts.pack(["b"])
+    assert texts != StringArray.pack(["b"])
     assert texts != ["a"]
 
 
@@ -62,7 +62,7 @@ def test_an_unknown_id_is_named_with_its_kind() -> None:
 @pytest.mark.parametrize("wrong", [["b", "a"], ["a", "a"]])
 def test_ids_out_of_order_are_found_out(wrong: list[str]) -> None:
     with pytest.raises(DataError, match="distinct and sorted"):
-        Vocabulary(Texts.pack(wrong), kind="user").checked()
+        Vocabulary(StringArray.pack(wrong), kind="user").checked()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import DegenerateError
 from alsolike.evaluation.metrics.evaluate import evaluate
-from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge
+from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.bundle import io as bundle
@@ -105,8 +105,8 @@ def test_even_where_its_expected_score_is_the_highest(split):
     assert found.best == replace(worst, iterations=2)
 
 
-@pytest.mark.parametrize("judge", [ListJudge(k=5), ShelfJudge(k=5)])
-def test_where_all_are_the_search_says_so_and_again_after_a_kill(split, tmp_path, judge):
+@pytest.mark.parametrize("judge", [RankingObjective(k=5), ItemToItemObjective(k=5)])
+def test_where_all_are_the_search_says_so_and_again_after_a_kill(split, tmp_path, objective):
     place = tmp_path / "ledger.sqlite"
     for _ in range(2):
         with Ledger(place) as ledger, pytest.raises(DegenerateError, match="All 2 runs") as error:
@@ -114,7 +114,7 @@ def test_where_all_are_the_search_says_so_and_again_after_a_kill(split, tmp_path
                 split,
                 expand(space(DEAD, 10 * DEAD), BASE),
                 sweeps=[2],
-                objective=judge,
+                objective=objective,
                 ledger=ledger,
                 baselines=[PopularityConfig()],
             )
@@ -127,7 +127,7 @@ def test_where_all_are_the_search_says_so_and_again_after_a_kill(split, tmp_path
     # More settings in the same place: those that can be chosen are.
     with Ledger(place) as ledger:
         found = search(
-            split, expand(space(DEAD, 1.0), BASE), sweeps=[2], objective=judge, ledger=ledger
+            split, expand(space(DEAD, 1.0), BASE), sweeps=[2], objective=objective, ledger=ledger
         )
     assert found.best.regularization == 1.0
 
@@ -170,11 +170,11 @@ def test_what_has_no_score_goes_nowhere():
 
 
 def test_patience_bars_and_the_best_point_know_it(split):
-    judge = ListJudge(k=5)
-    plan = Plan(split, {"": judge}, (1, 2, 3), patience=1)
+    objective = RankingObjective(k=5)
+    plan = Plan(split, {"": objective}, (1, 2, 3), patience=1)
 
     def point(score, *, dead):
-        return {judge.score: score} | ({"degenerate_share": 0.9} if dead else {})
+        return {objective.score: score} | ({"degenerate_share": 0.9} if dead else {})
 
     curve = _Curve(plan, {1: point(0.9, dead=True)}, {})
     assert curve.add(2, point(0.1, dead=False)) == [""]
@@ -185,18 +185,18 @@ def test_patience_bars_and_the_best_point_know_it(split):
     assert _Curve(plan, {1: point(0.9, dead=False)}, {1: 0.2}).verdict() is None
 
 
-@pytest.mark.parametrize("judge", [ListJudge(), ListJudge(k=12, exclude_seen=False)])
-def test_in_a_catalogue_that_lists_hold_whole_nothing_dead_is_chosen(judge):
+@pytest.mark.parametrize("judge", [RankingObjective(), RankingObjective(k=12, exclude_seen=False)])
+def test_in_a_catalogue_that_lists_hold_whole_nothing_dead_is_chosen(objective):
     """All models of twelve items have the same precision: names must not decide which is taken."""
     rng = np.random.default_rng(1)
     liked = (rng.random((80, 12)) < 0.15).astype(np.float32)
     liked[np.arange(80), np.arange(80) % 12] = liked[np.arange(80), (np.arange(80) + 1) % 12] = 1
     small = hold_out(Interactions.from_matrix(sp.csr_array(liked)), k=1, share=0.3, seed=0)
-    found = search(small, expand(space(DEAD, 1.0), BASE), sweeps=[4], objective=judge)
+    found = search(small, expand(space(DEAD, 1.0), BASE), sweeps=[4], objective=objective)
     assert found.best.regularization == found.proposed.regularization == 1.0
     assert [row["state"] for row in found.leaderboard.rows()] == ["done", "degenerate"]
     with pytest.raises(DegenerateError, match="The only run is degenerate"):
-        search(small, expand(space(DEAD), BASE), sweeps=[4], objective=judge)
+        search(small, expand(space(DEAD), BASE), sweeps=[4], objective=objective)
 
 
 def test_the_cheapest_that_ties_is_none_of_them(split):

@@ -12,7 +12,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.learning_curve import CurvePoint, learning_curve
 from alsolike.evaluation.metrics.evaluate import evaluate, mean_squared_error
-from alsolike.evaluation.objectives.kinds import ListJudge
+from alsolike.evaluation.objectives.kinds import RankingObjective
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit, fold_in
 from alsolike.progress import Observer
@@ -45,7 +45,7 @@ def test_figures_are_those_of_models_trained_to_each_sweep(split: Split) -> None
         on_train = evaluate(
             model, split.train, exclude=None, k=5, metrics=["precision"], user_indices=users
         )
-        assert list(point.figures) == list(ListJudge(k=5).figures)
+        assert list(point.figures) == list(RankingObjective(k=5).figures)
         assert point.figures["validation_precision@5"] == found.mean("precision@5")
         assert point.figures["train_precision@5"] == on_train.mean("precision@5")
         for side in ("train", "validation"):
@@ -66,7 +66,7 @@ def test_the_articles_judge_keeps_the_seen_and_looks_at_the_test(split: Split) -
 
 
 def test_judges_beside_give_what_they_give_alone(split: Split) -> None:
-    other = ListJudge(name="other", metric="ndcg", k=3, exclude_seen=False, choose="test")
+    other = RankingObjective(name="other", metric="ndcg", k=3, exclude_seen=False, choose="test")
     [together] = learning_curve(split, CONFIG, sweeps=[2], k=5, beside=[other])
     [first] = learning_curve(split, CONFIG, sweeps=[2], k=5)
     [second] = learning_curve(
@@ -102,11 +102,11 @@ def test_every_metric_of_users_can_judge(split: Split) -> None:
     [point] = learning_curve(split, CONFIG, sweeps=[1], metric="auc")
     assert 0.5 < point.figures["validation_auc"] <= 1
     with pytest.raises(SettingError, match="not by 'coverage'"):
-        ListJudge(metric="coverage")
+        RankingObjective(metric="coverage")
     with pytest.raises(SettingError, match="k must be a whole number of at least 1"):
-        ListJudge(k=0)
+        RankingObjective(k=0)
     with pytest.raises(SettingError, match="not on 'train'"):
-        ListJudge(choose="train")  # type: ignore[arg-type]
+        RankingObjective(choose="train")  # type: ignore[arg-type]
 
 
 def test_the_observer_hears_each_point(split: Split) -> None:
@@ -136,7 +136,7 @@ def test_sweeps_that_cannot_be(split: Split, sweeps: list[int]) -> None:
 
 def test_two_judges_of_one_name(split: Split) -> None:
     with pytest.raises(SettingError, match="different names"):
-        next(learning_curve(split, CONFIG, sweeps=[1], beside=[ListJudge(k=5)]))
+        next(learning_curve(split, CONFIG, sweeps=[1], beside=[RankingObjective(k=5)]))
 
 
 def test_nobody_to_choose_on(likes: Interactions) -> None:

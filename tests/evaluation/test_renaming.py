@@ -16,8 +16,8 @@ from alsolike.evaluation.item_to_item.evaluate import SHELF_METRICS, judged, she
 from alsolike.evaluation.item_to_item.item_queries import Pages
 from alsolike.evaluation.learning_curve import Panel
 from alsolike.evaluation.metrics.evaluate import evaluate
-from alsolike.evaluation.metrics.ground_truth import Questions
-from alsolike.evaluation.objectives.kinds import ListJudge
+from alsolike.evaluation.metrics.ground_truth import GroundTruth
+from alsolike.evaluation.objectives.kinds import RankingObjective
 from alsolike.evaluation.slices.slices import slices_of
 from alsolike.evaluation.statistics.intervals import (
     bootstrap_mean,
@@ -27,10 +27,10 @@ from alsolike.evaluation.statistics.intervals import (
 from alsolike.evaluation.statistics.selection import compare_with_best, optimism
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import fit_popularity
-from alsolike.models.baselines.random import ChanceConfig, fit_chance
+from alsolike.models.baselines.random import RandomConfig, fit_random
 from alsolike.models.ease import EASEConfig, fit_ease
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
+from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
 
 KS = [1, 4, 9]
 
@@ -93,7 +93,7 @@ class Renaming:
     def pages(self, pages, held_out, shown, users):
         """The same pages, whose items and users have new places."""
         place_of = np.argsort(self.items)
-        questions = Questions.of(held_out, shown, users)
+        questions = GroundTruth.of(held_out, shown, users)
         owners = np.searchsorted(questions.users, np.argsort(self.users)[pages.questions.users])
         order = np.lexsort((place_of[pages.items], owners[pages.owners]))
         return replace(
@@ -118,9 +118,9 @@ def world(seed):
         fit(train, alive),
         fit(train, replace(alive, regularization=1e12)),
         fit_popularity(train),
-        fit_neighbours(train, ItemKNNConfig(neighbours=5)),
+        fit_item_knn(train, ItemKNNConfig(neighbours=5)),
         fit_ease(train, EASEConfig(regularization=10.0)),
-        fit_chance(train, ChanceConfig(seed=seed)),
+        fit_random(train, RandomConfig(seed=seed)),
     ]
     named = Renaming(rng.permutation(n_users), rng.permutation(n_items))
     return split, models, named
@@ -186,10 +186,13 @@ def test_what_an_objective_says_of_a_model_does_not_either(seed):
         test=named.interactions(split.test),
     )
     for model in models:
-        for judge in (ListJudge(k=4), ListJudge(k=3, metric="map", exclude_seen=False)):
-            one = Panel(split, {"": judge}, 0, LocalEngine(1)).point(1, model)
+        for objective in (
+            RankingObjective(k=4),
+            RankingObjective(k=3, metric="map", exclude_seen=False),
+        ):
+            one = Panel(split, {"": objective}, 0, LocalEngine(1)).point(1, model)
             twin = named.model(model, split.train)
-            two = Panel(twin_split, {"": judge}, 0, LocalEngine(1)).point(1, twin)
+            two = Panel(twin_split, {"": objective}, 0, LocalEngine(1)).point(1, twin)
             assert one.figures.keys() == two.figures.keys()
             close(list(one.figures.values()), list(two.figures.values()))
 

@@ -19,7 +19,7 @@ from alsolike.cli import export as handing
 from alsolike.cli.group import Verbs
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, SettingError, WritingError
@@ -60,9 +60,9 @@ def hostile_model(ids: list[str], image: str = "") -> FactorModel:
     rng = np.random.default_rng(1)
     catalogue = Catalogue(
         n_items=len(ids),
-        names=Texts.pack(NAME if row % 2 else "" for row in range(len(ids))),
-        images=Texts.pack(image or IMAGES[row % 4] for row in range(len(ids))),
-        links=Texts.pack(LINKS[row % 2] for row in range(len(ids))),
+        names=StringArray.pack(NAME if row % 2 else "" for row in range(len(ids))),
+        images=StringArray.pack(image or IMAGES[row % 4] for row in range(len(ids))),
+        links=StringArray.pack(LINKS[row % 2] for row in range(len(ids))),
     )
     return replace(
         tiny_model(),

@@ -14,11 +14,11 @@ from alsolike.models.als.model import ALSModel
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.base import Contributions, FittedModel, Floats, Recommender
 from alsolike.models.baselines.popularity import fit_popularity
-from alsolike.models.baselines.random import ChanceConfig, ChanceModel, fit_chance
+from alsolike.models.baselines.random import RandomConfig, RandomModel, fit_random
 from alsolike.models.bundle.io import load, save
 from alsolike.models.ease import EASEConfig, EASEModel, fit_ease
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.item_knn import ItemKNNConfig, ItemKNNModel, fit_neighbours
+from alsolike.models.item_knn import ItemKNNConfig, ItemKNNModel, fit_item_knn
 from alsolike.models.registry import family_of_model, trained
 from alsolike.testing import CONTRACT, tiny_likes, tiny_model
 
@@ -38,19 +38,19 @@ def fit_more_factors_than_items(train: Interactions) -> FactorModel:
 
 
 def fit_knn_cosine(train: Interactions) -> ItemKNNModel:
-    return fit_neighbours(train, ItemKNNConfig(neighbours=10))
+    return fit_item_knn(train, ItemKNNConfig(neighbours=10))
 
 
 def fit_knn_bm25(train: Interactions) -> ItemKNNModel:
-    return fit_neighbours(train, ItemKNNConfig(weighting="bm25", shrinkage=2.0))
+    return fit_item_knn(train, ItemKNNConfig(weighting="bm25", shrinkage=2.0))
 
 
 def fit_all_on_all(train: Interactions) -> EASEModel:
     return fit_ease(train, EASEConfig(regularization=10.0))
 
 
-def fit_random(train: Interactions) -> ChanceModel:
-    return fit_chance(train, ChanceConfig(seed=1))
+def fit_seeded_random(train: Interactions) -> RandomModel:
+    return fit_random(train, RandomConfig(seed=1))
 
 
 FITS = [
@@ -61,12 +61,12 @@ FITS = [
     fit_knn_cosine,
     fit_knn_bm25,
     fit_all_on_all,
-    fit_random,
+    fit_seeded_random,
 ]
 # A model that learns nothing, or solves new people in another way than those of its training.
 EXEMPT = {
-    (fit_random, testing.check_learns),
-    (fit_random, testing.check_folds_in),
+    (fit_seeded_random, testing.check_learns),
+    (fit_seeded_random, testing.check_folds_in),
     (fit_als_cg, testing.check_folds_in),
 }
 

@@ -9,11 +9,11 @@ import alsolike as al
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.models.baselines.popularity import PopularityConfig
-from alsolike.models.baselines.random import ChanceConfig
+from alsolike.models.baselines.random import RandomConfig
 from alsolike.models.ease import fit_ease
 from alsolike.models.family import TrainingData
 from alsolike.models.fit import config_for
-from alsolike.models.item_knn import fit_neighbours
+from alsolike.models.item_knn import fit_item_knn
 from alsolike.models.registry import family_named, names, trained
 from alsolike.testing import tiny_likes
 
@@ -39,7 +39,7 @@ def test_a_name_and_a_configuration_say_the_same():
     by_name = al.fit(LIKES, family="item-knn", neighbours=7)
     by_config = al.fit(LIKES, al.ItemKNNConfig(neighbours=7))
     by_both = al.fit(LIKES, al.ItemKNNConfig(), family="item-knn", neighbours=7)
-    itself = fit_neighbours(LIKES, al.ItemKNNConfig(neighbours=7))
+    itself = fit_item_knn(LIKES, al.ItemKNNConfig(neighbours=7))
     assert len({scores_of(one) for one in (by_name, by_config, by_both, itself)}) == 1
     ease = al.fit(LIKES, family="ease", regularization=20)
     assert scores_of(ease) == scores_of(fit_ease(LIKES, al.EASEConfig(regularization=20)))
@@ -142,7 +142,7 @@ def test_settings_of_every_family_come_back():
         config = family.config()
         assert family.config.from_settings(config.to_settings()) == config
         assert config_for(config) is config
-    assert config_for(None, {"seed": 3}, family="random") == ChanceConfig(seed=3)
+    assert config_for(None, {"seed": 3}, family="random") == RandomConfig(seed=3)
     assert config_for(PopularityConfig()) == PopularityConfig()
 
 

@@ -14,7 +14,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.models import item_knn
 from alsolike.models.history_model import likes_of
-from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
+from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
 from alsolike.recommending.batch import recommend
 from alsolike.testing import tiny_likes
 
@@ -83,7 +83,7 @@ CONFIGS = {
 @pytest.mark.parametrize("items_per_block", [1, 7, 128])
 def test_similarities_and_scores_equal_the_definition(variant, items_per_block):
     likes, config = make_likes(), CONFIGS[variant]
-    model = fit_neighbours(likes, config, block_items=items_per_block)
+    model = fit_item_knn(likes, config, block_items=items_per_block)
     expected = similarities_by_hand(likes, config)
     np.testing.assert_allclose(model.similarities.toarray(), expected, rtol=1e-12, atol=0)
     assert model.similarities.has_sorted_indices
@@ -95,7 +95,7 @@ def test_similarities_and_scores_equal_the_definition(variant, items_per_block):
 @pytest.mark.parametrize("variant", CONFIGS)
 def test_full_lists_are_symmetric_to_the_bit(variant):
     config = replace(CONFIGS[variant], neighbours=45)
-    matrix = fit_neighbours(make_likes(), config).similarities.toarray()
+    matrix = fit_item_knn(make_likes(), config).similarities.toarray()
     assert matrix.any()
     np.testing.assert_array_equal(matrix, matrix.T)
 
@@ -103,7 +103,7 @@ def test_full_lists_are_symmetric_to_the_bit(variant):
 def test_of_equally_similar_items_the_first_are_kept():
     users = [f"u{user}" for user in range(3) for _ in range(30)]
     items = [f"i{item:02}" for _ in range(3) for item in range(30)]
-    model = fit_neighbours(Interactions.from_columns(users, items), ItemKNNConfig(neighbours=4))
+    model = fit_item_knn(Interactions.from_columns(users, items), ItemKNNConfig(neighbours=4))
     kept = [np.flatnonzero(column).tolist() for column in model.similarities.toarray().T]
     assert kept[0] == [1, 2, 3, 4]
     assert kept[2] == [0, 1, 3, 4]
@@ -118,14 +118,13 @@ def test_cosines_that_are_equal_by_definition_are_equal_floats():
             rows[f"{place} {user}"] = [f"wide{place}"] + [f"narrow{place}"] * (user < size)
     pairs = [(user, item) for user, items in rows.items() for item in items]
     likes = Interactions.from_columns(*zip(*pairs, strict=True))
-    assert set(fit_neighbours(likes, ItemKNNConfig()).similarities.data) == {math.sqrt(0.5)}
+    assert set(fit_item_knn(likes, ItemKNNConfig()).similarities.data) == {math.sqrt(0.5)}
 
 
 def test_the_same_bytes_for_any_number_of_threads():
     config = ItemKNNConfig(weighting="bm25", neighbours=5, shrinkage=2)
     models = [
-        fit_neighbours(make_likes(), config, engine=LocalEngine(n), block_items=5)
-        for n in (1, 2, 5)
+        fit_item_knn(make_likes(), config, engine=LocalEngine(n), block_items=5) for n in (1, 2, 5)
     ]
     bytes_of = {
         b"".join(
@@ -140,7 +139,7 @@ def test_the_same_bytes_for_any_number_of_threads():
 @pytest.mark.parametrize("variant", ["cosine, few", "bm25"])
 def test_a_block_of_scores_is_the_slice_of_the_whole_to_the_byte(variant):
     likes = make_likes()
-    model = fit_neighbours(likes, CONFIGS[variant])
+    model = fit_item_knn(likes, CONFIGS[variant])
     whole = model.scores(slice(None), slice(None))
     assert whole.dtype == np.float32
     assert whole.flags.c_contiguous
@@ -160,7 +159,7 @@ def test_dislikes_and_amounts_do_not_count():
     )
     config = ItemKNNConfig(weighting="bm25", neighbours=6)
     found, expected = (
-        fit_neighbours(one, config).scores(slice(None), slice(None)) for one in (likes, ones)
+        fit_item_knn(one, config).scores(slice(None), slice(None)) for one in (likes, ones)
     )
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(likes_of(likes).toarray(), likes.user_items.toarray() > 0)
@@ -169,7 +168,7 @@ def test_dislikes_and_amounts_do_not_count():
 def test_whole_users_held_out_are_scored_from_what_is_shown():
     likes = tiny_likes()
     split = hold_out_users(likes, share=0.2)
-    model = fit_neighbours(split.train, ItemKNNConfig(neighbours=10))
+    model = fit_item_knn(split.train, ItemKNNConfig(neighbours=10))
     shown = model.with_history(split.given)
     rows = split.test_users
     assert not model.scores(rows, slice(None)).any()
@@ -186,7 +185,7 @@ def test_whole_users_held_out_are_scored_from_what_is_shown():
 
 def test_other_ids_cannot_be_shown():
     likes = tiny_likes()
-    model = fit_neighbours(likes, ItemKNNConfig())
+    model = fit_item_knn(likes, ItemKNNConfig())
     with pytest.raises(DataError, match=r"over the 30 users of the model.*have 31.*aligned"):
         model.with_history(tiny_likes(31, 40))
     with pytest.raises(DataError, match=r"over the 40 items of the model.*have 41"):
@@ -206,7 +205,7 @@ def test_other_ids_cannot_be_shown():
     ids=["nothing", "one pair", "dislikes only"],
 )
 def test_hardly_any_data(likes, weighting):
-    model = fit_neighbours(likes, ItemKNNConfig(weighting=weighting, shrinkage=1))
+    model = fit_item_knn(likes, ItemKNNConfig(weighting=weighting, shrinkage=1))
     scores = model.scores(slice(None), slice(None))
     assert scores.shape == (likes.n_users, likes.n_items)
     assert not scores.any()
@@ -255,11 +254,11 @@ def test_extreme_settings_stay_finite():
         ItemKNNConfig(shrinkage=1e308),
         ItemKNNConfig(neighbours=10**12),
     ):
-        assert np.isfinite(fit_neighbours(likes, extreme).scores(slice(None), slice(None))).all()
+        assert np.isfinite(fit_item_knn(likes, extreme).scores(slice(None), slice(None))).all()
 
 
 def test_beside_an_item_are_its_neighbours_and_nothing_else():
-    model = fit_neighbours(tiny_likes(), ItemKNNConfig(neighbours=4))
+    model = fit_item_knn(tiny_likes(), ItemKNNConfig(neighbours=4))
     kept = model.similarities.toarray().T
     expected = np.where(kept > 0, kept, -np.inf).astype(np.float32)
     whole = model.item_scores(slice(None), slice(None))
@@ -272,7 +271,7 @@ def test_beside_an_item_are_its_neighbours_and_nothing_else():
 
 def test_a_matrix_is_not_interactions():
     with pytest.raises(DataError, match="Interactions expected, not a SciPy csr_array"):
-        fit_neighbours(tiny_likes().user_items, ItemKNNConfig())
+        fit_item_knn(tiny_likes().user_items, ItemKNNConfig())
 
 
 def test_tells_an_observer_how_far_it_is():
@@ -288,9 +287,9 @@ def test_tells_an_observer_how_far_it_is():
         def finish(self):
             heard.append("done")
 
-    fit_neighbours(
+    fit_item_knn(
         tiny_likes(), ItemKNNConfig(), engine=LocalEngine(1), observer=Ear(), block_items=16
     )
     assert heard == [("Comparing items", 40), 16, 16, 8, "done"]
-    model = fit_neighbours(tiny_likes(), ItemKNNConfig())
+    model = fit_item_knn(tiny_likes(), ItemKNNConfig())
     assert repr(model) == "ItemKNNModel(cosine: 30 users, 40 items, 100 neighbours)"

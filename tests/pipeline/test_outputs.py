@@ -15,7 +15,7 @@ from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import WritingError
 from alsolike.evaluation import holdout_report
 from alsolike.evaluation.metrics.evaluate import evaluate
-from alsolike.evaluation.objectives.kinds import ListJudge
+from alsolike.evaluation.objectives.kinds import RankingObjective
 from alsolike.evaluation.statistics.intervals import Estimate
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
@@ -41,7 +41,7 @@ def outcome() -> Outcome:
         sweeps=[1, 2],
         objective=[
             "precision@5",
-            ListJudge(name="the article's", k=5, exclude_seen=False, choose="test"),
+            RankingObjective(name="the article's", k=5, exclude_seen=False, choose="test"),
         ],
     )
     shown = split.train_and_validation()
@@ -53,7 +53,7 @@ def outcome() -> Outcome:
         split=split,
         found=found,
         chosen_run=found.best_run,
-        test=holdout_report.TestFigures(
+        test=holdout_report.HoldoutReport(
             "precision@5",
             tuple(evaluate(each, split.test, exclude=shown, k=5) for each in models),
             {"mse_users": 0.01, "mse_all": 0.02},

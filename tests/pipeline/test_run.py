@@ -12,8 +12,8 @@ import scipy.sparse as sp
 
 import alsolike
 from alsolike.errors import DataError, LedgerError, SettingError, WritingError
-from alsolike.evaluation.item_to_item.evaluate import judge_shelves, shelves_of
-from alsolike.evaluation.objectives.kinds import ShelfJudge
+from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item, shelves_of
+from alsolike.evaluation.objectives.kinds import ItemToItemObjective
 from alsolike.evaluation.statistics.intervals import paired_difference
 from alsolike.pipeline.job import Job, resolve
 from alsolike.pipeline.run import Prepared, prepare, run_job, search_settings
@@ -96,7 +96,7 @@ def test_a_frame_and_an_item_frame_go_all_the_way(tmp_path: Path) -> None:
     kinds = [type(finding).__name__ for finding in listener.told]
     assert kinds == [
         "ReadReport", "FilterReport", "Split", "Forecast", "TimeForecast", "Forecast",
-        "FinishedRun", "FinishedRun", "TestFigures", "SearchResult", "Choice", "str",
+        "FinishedRun", "FinishedRun", "HoldoutReport", "SearchResult", "Choice", "str",
     ]  # fmt: skip
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
@@ -281,9 +281,9 @@ def test_the_article_is_shown_beside_the_honest_figure(
     assert found.best.start == "normal"
     assert outcome.model.settings["confidence"] == "scaled"
     article = found.beside["the article's"]
-    assert (article.judge.choose, article.judge.exclude_seen) == ("test", False)
-    assert (found.judge.choose, found.judge.exclude_seen) == ("validation", True)
-    assert article.judge.score == "test_precision@5"
+    assert (article.objective.choose, article.objective.exclude_seen) == ("test", False)
+    assert (found.objective.choose, found.objective.exclude_seen) == ("validation", True)
+    assert article.objective.score == "test_precision@5"
     assert len(article.curves) == len(found.curves) == 4 * 3
     best = max(article.curves["test_precision@5"])
     rows = article.leaderboard.rows()
@@ -317,15 +317,17 @@ def test_without_history_the_model_holds_no_likes(tmp_path: Path) -> None:
 
 
 def test_settings_are_chosen_by_shelves_and_quoted_so(tmp_path: Path) -> None:
-    asked = job(tmp_path, judge="shelves", k=4, metric="map", seed=2)
+    asked = job(tmp_path, objective="shelves", k=4, metric="map", seed=2)
     outcome = run_job(asked)
     found, split = outcome.found, outcome.split
-    assert found.judge == ShelfJudge(k=4, metric="map", seed=2)
+    assert found.objective == ItemToItemObjective(k=4, metric="map", seed=2)
     assert found.leaderboard["rank"].tolist() == [1, 2, 3]
     assert "validation_shelf_map@4" in found.leaderboard
     fitted, shown = split.train_and_validation(), split.shown(with_validation=True)
     ours, theirs = (
-        judge_shelves(shelves_of(model, fitted), split.test, shown, k=4, metrics=["map"], seed=2)
+        evaluate_item_to_item(
+            shelves_of(model, fitted), split.test, shown, k=4, metrics=["map"], seed=2
+        )
         for model in (alsolike.fit(fitted, found.best), alsolike.fit_popularity(fitted))
     )
     assert outcome.test.measure == "shelf_map@4"
@@ -353,8 +355,8 @@ def test_lists_and_shelves_are_both_told_of_whoever_chose(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("judge", ["lists", "shelves"])
 @pytest.mark.parametrize("by", ["one", "fraction", "users"])
-def test_a_run_may_split_in_other_ways(tmp_path: Path, by: str, judge: str) -> None:
-    outcome = run_job(job(tmp_path, by=by, held_out=None, judge=judge))
+def test_a_run_may_split_in_other_ways(tmp_path: Path, by: str, objective: str) -> None:
+    outcome = run_job(job(tmp_path, by=by, held_out=None, objective=objective))
     split = outcome.split
     assert split.test.n_interactions > 0
     assert not set(split.test_users) & set(split.validation_users) or by != "users"

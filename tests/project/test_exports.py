@@ -11,7 +11,7 @@ import pytest
 
 import alsolike
 from alsolike.data.catalogue import Catalogue
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 
 HEAVY = ("numba", "duckdb", "scipy.sparse", "vl_convert", "pandas", "polars", "pyarrow", "sklearn")
 
@@ -109,7 +109,7 @@ def test_misuse_is_answered_with_a_sentence(misuse: Callable[[], object], senten
 
 
 def test_lists_of_items_take_names_as_similar_does() -> None:
-    catalogue = Catalogue.from_columns({"name": Texts.pack(["X", "Y", "Z"])}, n_items=3)
+    catalogue = Catalogue.from_columns({"name": StringArray.pack(["X", "Y", "Z"])}, n_items=3)
     named = replace(MODEL, catalogue=catalogue)
     assert alsolike.recommend(named, "a", deny=["z"], exclude_seen=False)["item"].tolist() == (
         alsolike.recommend(named, "a", deny=["Z"], exclude_seen=False)["item"].tolist()

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 import alsolike as al
 from alsolike.models.ease import EASEConfig, fit_ease
-from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
+from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
 from alsolike.recommending.diff import diff
 from alsolike.recommending.single import recommend_one, similar_to
 from alsolike.suggestions import did_you_mean, did_you_mean_id
@@ -161,7 +161,7 @@ def test_the_way_out_for_an_array_and_a_matrix_works():
     "model",
     [
         al.fit_popularity(LIKES),
-        fit_neighbours(LIKES, ItemKNNConfig()),
+        fit_item_knn(LIKES, ItemKNNConfig()),
         fit_ease(LIKES, EASEConfig()),
     ],
     ids=lambda model: model.name,

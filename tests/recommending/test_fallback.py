@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import alsolike as al
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.ease import EASEConfig, fit_ease
-from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
+from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
 from alsolike.recommending.batch import top_items
 from alsolike.recommending.diff import diff
 from alsolike.recommending.fallback import fallback_notes
@@ -196,7 +196,7 @@ def test_rough_solutions_of_empty_rows_are_no_recommendation():
 def test_models_without_factors(fit):
     model = {
         "popularity": lambda: al.fit_popularity(LIKES),
-        "neighbours": lambda: fit_neighbours(LIKES, ItemKNNConfig()),
+        "neighbours": lambda: fit_item_knn(LIKES, ItemKNNConfig()),
         "ease": lambda: fit_ease(LIKES, EASEConfig()),
     }[fit]()
     table = al.recommend(model)
@@ -209,7 +209,7 @@ def test_models_without_factors(fit):
 
 def test_neighbours_list_by_popularity_what_nobody_speaks_for():
     likes = al.Interactions.from_columns(list("aabbcde"), list("xyxywzz"))
-    model = fit_neighbours(likes, ItemKNNConfig())
+    model = fit_item_knn(likes, ItemKNNConfig())
     assert [row[::2] for row in listed(al.recommend(model, "c"))] == [
         ("x", "popularity"), ("y", "popularity"), ("z", "popularity"),
     ]  # fmt: skip

@@ -24,7 +24,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError, UnknownId
 from alsolike.models.als import train as als
 from alsolike.models.als.config import ALSConfig
-from alsolike.models.baselines.random import ChanceConfig
+from alsolike.models.baselines.random import RandomConfig
 from alsolike.models.item_knn import ItemKNNConfig
 from alsolike.models.registry import names
 from alsolike.sklearn import ALSRecommender, FamilyRecommender
@@ -66,7 +66,7 @@ def test_settings_of_a_family_are_parameters() -> None:
         **ItemKNNConfig(neighbours=7, shrinkage=2.0).to_settings()
     }
     assert "neighbours=7" in repr(knn)
-    assert FamilyRecommender(family="random", seed=3)._config() == ChanceConfig(seed=3)
+    assert FamilyRecommender(family="random", seed=3)._config() == RandomConfig(seed=3)
     assert FamilyRecommender(family="als", seed=3)._config() == ALSConfig(seed=3)
     with pytest.raises(ValueError, match="Invalid parameter 'deep'"):
         knn.set_params(deep__factors=3)

@@ -13,19 +13,19 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out, hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation.holdout_report import test_figures as figures_of
+from alsolike.evaluation.holdout_report import holdout_report as figures_of
 from alsolike.evaluation.learning_curve import learning_curve
-from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge
+from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective
 from alsolike.models.base import FittedModel
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.family import Family, TrainingData
-from alsolike.models.item_knn import ItemKNNConfig, ItemKNNFamily, ItemKNNModel, fit_neighbours
+from alsolike.models.item_knn import ItemKNNConfig, ItemKNNFamily, ItemKNNModel, fit_item_knn
 from alsolike.models.registry import FAMILIES
 from alsolike.models.settings import Settings
 from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
 from alsolike.tuning.budget.budget import Budget
-from alsolike.tuning.budget.speed_estimate import Pace
+from alsolike.tuning.budget.speed_estimate import SpeedEstimate
 from alsolike.tuning.budget.time_forecast import TimeForecast
 from alsolike.tuning.candidate_families import lineup_for
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
@@ -61,7 +61,7 @@ class GrowingFamily(Family):
     def iterate(self, data: TrainingData, config: Any, **_: Any) -> Iterator[FittedModel]:
         for sweep in range(1, config.iterations + 1):
             asked = ItemKNNConfig(neighbours=sweep, shrinkage=config.shrinkage)
-            yield fit_neighbours(data.interactions, asked)
+            yield fit_item_knn(data.interactions, asked)
 
     def pack(self, model: Any) -> Any:
         return ItemKNNFamily().pack(model)
@@ -108,7 +108,7 @@ def test_a_grid_over_item_knn(split: Split) -> None:
     }
     for row in found.rows:
         [point] = learning_curve(split, row.config, sweeps=[3], k=5)
-        assert (point.sweep, point.figures[found.judge.score]) == (1, row.mean)
+        assert (point.sweep, point.figures[found.objective.score]) == (1, row.mean)
         assert not any("mse" in name for name in point.figures)
     assert found.best == found.rows[0].config
     assert found.best in GRID
@@ -166,7 +166,7 @@ def test_the_best_of_a_search_may_be_ease(split: Split) -> None:
     found = search(
         split,
         [hopeless],
-        objective=["precision@5", ShelfJudge(name="shelves", k=5)],
+        objective=["precision@5", ItemToItemObjective(name="shelves", k=5)],
         candidates=candidates,
         baselines=[PopularityConfig()],
     )
@@ -177,11 +177,11 @@ def test_the_best_of_a_search_may_be_ease(split: Split) -> None:
     assert found.beside["shelves"].rows[0].mean >= found.beside["shelves"].rows[-1].mean
     model = al.fit(split.train_and_validation(), found.best)
     assert model.name == "ease"
-    quoted = figures_of(ListJudge(k=5), found.best, split, LocalEngine(1))
+    quoted = figures_of(RankingObjective(k=5), found.best, split, LocalEngine(1))
     assert quoted.errors == {}
     assert "mse_all" not in quoted.table()["metric"].tolist()
     assert {"ease", "popularity"} == set(quoted.table()["model"].tolist())
-    als = figures_of(ListJudge(k=5), hopeless, split, LocalEngine(1))
+    als = figures_of(RankingObjective(k=5), hopeless, split, LocalEngine(1))
     assert set(als.errors) == {"mse_users", "mse_all"}
 
 
@@ -227,7 +227,7 @@ def test_whole_users_held_out_are_scored_by_every_family() -> None:
     )
     for row in found.rows:
         [point] = learning_curve(split, row.config, sweeps=[2], k=5)
-        assert point.figures[found.judge.score] == row.mean
+        assert point.figures[found.objective.score] == row.mean
 
 
 def test_candidates_and_baselines_change_nothing_of_trainings(split: Split) -> None:
@@ -360,7 +360,7 @@ def test_a_budget_cuts_candidates_as_baselines_and_says_so(
 ) -> None:
     # Of 40 seconds a quarter is theirs: three of item-knn, and nothing of EASE. The trainings leave
     # enough of them for the fourth after all.
-    pace = Pace({}, {"ease": 1000.0, "item-knn": 3.0})
+    pace = SpeedEstimate({}, {"ease": 1000.0, "item-knn": 3.0})
     known = TimeForecast(60.0, 4, 40.0, pace)
     monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: known)
     heard, lineup = Hearing(), lineup_for(["als", "item-knn", "ease"], None, split.train)
@@ -392,7 +392,7 @@ def test_a_budget_cuts_candidates_as_baselines_and_says_so(
 def test_candidates_alone_have_all_of_the_time(
     split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = TimeForecast(60.0, 0, 40.0, Pace({}, {"ease": 15.0, "item-knn": 900.0}))
+    known = TimeForecast(60.0, 0, 40.0, SpeedEstimate({}, {"ease": 15.0, "item-knn": 900.0}))
     monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: known)
     candidates = [*lineup_for(["ease"], None, split.train).candidates, GRID[0]]
     asked: dict[str, Any] = {

@@ -16,9 +16,9 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out, hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, LedgerError, SettingError
-from alsolike.evaluation.item_to_item.evaluate import judge_shelves, shelves_of
+from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item, shelves_of
 from alsolike.evaluation.learning_curve import learning_curve
-from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge
+from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective
 from alsolike.evaluation.statistics.selection import compare_with_best, optimism
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig
@@ -137,7 +137,7 @@ def test_curves_hold_every_point_once(split: Split, result: SearchResult) -> Non
     ]
     assert result.curves.column_names == (
         *("run", "rank", "sweep", "factors", "alpha"),
-        *ListJudge(k=5).figures,
+        *RankingObjective(k=5).figures,
         "state",
     )
     for run, config in enumerate(expand(SPACE, BASE), start=1):
@@ -148,7 +148,7 @@ def test_curves_hold_every_point_once(split: Split, result: SearchResult) -> Non
 
 
 def test_leaderboard_is_ranked_by_best_points(result: SearchResult) -> None:
-    score = result.judge.score
+    score = result.objective.score
     board, curves = plain(result.leaderboard), plain(result.curves)
     assert [row["rank"] for row in board] == [1, 2, 3, 4]
     assert [row[score] for row in board] == sorted((row[score] for row in board), reverse=True)
@@ -165,7 +165,7 @@ def test_leaderboard_is_ranked_by_best_points(result: SearchResult) -> None:
 
 
 def test_ties_go_to_the_cheapest(split: Split) -> None:
-    plan = Plan(split, {"": ListJudge(k=5)}, (1, 2))
+    plan = Plan(split, {"": RankingObjective(k=5)}, (1, 2))
     runs = [(64, (0.5, 0.4)), (32, (0.4, 0.5)), (32, (0.5, 0.5)), (32, (0.5, 0.1)), (8, (0.4, 0.4))]
     configs = [ALSConfig(factors=factors, seed=at) for at, (factors, _) in enumerate(runs)]
     with Ledger(None) as ledger:
@@ -173,7 +173,7 @@ def test_ties_go_to_the_cheapest(split: Split) -> None:
         for entry, (_, scores) in zip(entries, runs, strict=True):
             assert ledger.claim("me") == entry
             for sweep, score in enumerate(scores, start=1):
-                figures = dict.fromkeys(plan.judges[""].figures, 0.0) | {plan.score: score}
+                figures = dict.fromkeys(plan.objectives[""].figures, 0.0) | {plan.score: score}
                 best = {"": np.array([score, score, score])} if score == max(scores) else {}
                 ledger.record(entry, sweep, figures, worker="me", bests=best)
             ledger.finish(entry, worker="me")
@@ -198,11 +198,11 @@ def test_iterations_alone_share_a_training(split: Split) -> None:
 
 
 def test_judges_beside_see_the_same_trainings(split: Split, result: SearchResult) -> None:
-    article = ListJudge(name="the article's", k=5, exclude_seen=False, choose="test")
+    article = RankingObjective(name="the article's", k=5, exclude_seen=False, choose="test")
     found = search(split, expand(SPACE, BASE), sweeps=SWEEPS, objective=["precision@5", article])
     assert plain(found.leaderboard) == plain(result.leaderboard)
     other = found.beside["the article's"]
-    assert other.judge == article
+    assert other.objective == article
     assert "test_precision@5" in other.leaderboard
     assert "validation_precision@5" not in other.leaderboard
     alone = next(
@@ -214,26 +214,28 @@ def test_judges_beside_see_the_same_trainings(split: Split, result: SearchResult
 
 
 def test_shelves_rank_as_lists_do(split: Split, result: SearchResult) -> None:
-    judge = ShelfJudge(k=5, seed=2)
+    objective = ItemToItemObjective(k=5, seed=2)
     lines = lines_to_beat(split)
-    found = search(split, expand(SPACE, BASE), sweeps=SWEEPS, objective=judge, baselines=lines)
+    found = search(split, expand(SPACE, BASE), sweeps=SWEEPS, objective=objective, baselines=lines)
     expected = {}
     for run, config in enumerate(expand(SPACE, BASE), start=1):
-        points = list(learning_curve(split, config, sweeps=SWEEPS, judge=judge))
-        expected[run] = max(points, key=lambda point: (point.figures[judge.score], -point.sweep))
+        points = list(learning_curve(split, config, sweeps=SWEEPS, objective=objective))
+        expected[run] = max(
+            points, key=lambda point: (point.figures[objective.score], -point.sweep)
+        )
     board = [row for row in plain(found.leaderboard) if row["run"] is not None]
     assert {row["run"]: row["sweep"] for row in board} == {
         run: point.sweep for run, point in expected.items()
     }
     for row in board:
-        assert {name: row[name] for name in judge.interval} == expected[row["run"]].figures
+        assert {name: row[name] for name in objective.interval} == expected[row["run"]].figures
     assert (
         found.best_run
         == board[0]["run"]
-        == max(expected, key=lambda run: expected[run].figures[judge.score])
+        == max(expected, key=lambda run: expected[run].figures[objective.score])
     )
     answers = [expected[row["run"]].answers[""] for row in board]
-    alone = search(split, expand(SPACE, BASE), sweeps=SWEEPS, objective=judge)
+    alone = search(split, expand(SPACE, BASE), sweeps=SWEEPS, objective=objective)
     told = compare_with_best(np.array(answers), np.random.default_rng(0))
     assert alone.leaderboard["ties"].tolist() == told.ties.tolist()
     assert alone.optimism == optimism(np.array(answers), np.random.default_rng(0))
@@ -245,7 +247,7 @@ def test_shelves_rank_as_lists_do(split: Split, result: SearchResult) -> None:
 
 def test_below_a_line_to_beat_the_runs_are_compared_among_themselves(split: Split) -> None:
     """All are worse than it; the cheapest of those that tie is asked for all the same."""
-    plan = Plan(split, {"": ListJudge(k=5)}, (1,))
+    plan = Plan(split, {"": RankingObjective(k=5)}, (1,))
     rng = np.random.default_rng(0)
     users = rng.random(80)
     values = [users + 0.5, users + 0.002 * rng.random(80), users, users + 0.001, users - 0.3]
@@ -254,7 +256,7 @@ def test_below_a_line_to_beat_the_runs_are_compared_among_themselves(split: Spli
         entries = ledger.enlist([config.to_settings() for config in configs], sweeps=1)
         for entry, answers in zip(entries, values, strict=True):
             assert ledger.claim("me") == entry
-            figures = dict.fromkeys(plan.judges[""].figures, 0.0) | {plan.score: answers.mean()}
+            figures = dict.fromkeys(plan.objectives[""].figures, 0.0) | {plan.score: answers.mean()}
             ledger.record(entry, 1, figures, worker="me", bests={"": answers})
             ledger.finish(entry, worker="me")
         runs = runs_of(dict(zip(entries, configs, strict=True)))
@@ -271,34 +273,34 @@ def test_below_a_line_to_beat_the_runs_are_compared_among_themselves(split: Spli
 
 
 def test_every_line_to_beat_has_shelves_of_its_own(split: Split) -> None:
-    judge = ShelfJudge(k=5)
+    objective = ItemToItemObjective(k=5)
     lines = lines_to_beat(split)
-    found = search(split, expand({}, BASE), sweeps=[2], objective=judge, baselines=lines)
-    scores = {row["model"]: row[judge.score] for row in plain(found.leaderboard)}
+    found = search(split, expand({}, BASE), sweeps=[2], objective=objective, baselines=lines)
+    scores = {row["model"]: row[objective.score] for row in plain(found.leaderboard)}
     assert len(scores) == len(lines) + 1
     engine = LocalEngine(1)
     for run in runs_of(dict(enumerate(lines))):
         shelves = shelves_of(fit(split.train, run.config, engine=engine), split.train)
-        alone = judge_shelves(shelves, split.validation, split.train, k=5)
+        alone = evaluate_item_to_item(shelves, split.validation, split.train, k=5)
         assert scores[run.model] == alone.mean("precision@5")
 
 
 @pytest.mark.parametrize("way", ["random", "tpe", "halving", "doubling"])
 def test_every_way_to_search_goes_by_shelves(split: Split, way: str) -> None:
-    judge = ShelfJudge(k=5)
+    objective = ItemToItemObjective(k=5)
     space = {"factors": [2, 4, 8], "alpha": [1.0, 5.0, 20.0, 80.0]}
     trials = 6 if way in ("random", "tpe") else None
     asked = strategy_of(way, space, BASE, trials=trials, patience=2, prune=True)
-    found = search(split, asked, sweeps=SWEEPS, objective=judge)
-    scores = [row[judge.score] for row in plain(found.leaderboard)]
+    found = search(split, asked, sweeps=SWEEPS, objective=objective)
+    scores = [row[objective.score] for row in plain(found.leaderboard)]
     assert scores == sorted(scores, reverse=True)
-    whole = search(split, expand(space, BASE), sweeps=SWEEPS, objective=judge)
+    whole = search(split, expand(space, BASE), sweeps=SWEEPS, objective=objective)
     by_settings = {
-        (row["factors"], row["alpha"], row["sweep"]): row[judge.score]
+        (row["factors"], row["alpha"], row["sweep"]): row[objective.score]
         for row in plain(whole.curves)
     }
     for row in plain(found.curves):
-        assert row[judge.score] == by_settings[row["factors"], row["alpha"], row["sweep"]]
+        assert row[objective.score] == by_settings[row["factors"], row["alpha"], row["sweep"]]
     if way == "halving":  # the first rung is judged by shelves, too
         first = {key[:2]: score for key, score in by_settings.items() if key[2] == SWEEPS[0]}
         on = {(row["factors"], row["alpha"]) for row in plain(found.curves) if row["sweep"] > 1}
@@ -309,7 +311,7 @@ def test_lists_are_not_gone_on_with_as_shelves(split: Split) -> None:
     with Ledger(None) as ledger:
         search(split, [BASE], sweeps=[1], ledger=ledger)
         with pytest.raises(LedgerError, match='kind of judge honest was not there and is now "sh'):
-            search(split, [BASE], sweeps=[1], ledger=ledger, objective=ShelfJudge())
+            search(split, [BASE], sweeps=[1], ledger=ledger, objective=ItemToItemObjective())
 
 
 def test_who_cannot_be_asked_is_told() -> None:
@@ -324,7 +326,7 @@ def test_who_cannot_be_asked_is_told() -> None:
     alone = split.validation_users[0]
     less = replace(split, train=split.train.keep(rows != alone))
     observer = Warned()
-    found = search(less, [BASE], sweeps=[1], objective=ShelfJudge(k=5), observer=observer)
+    found = search(less, [BASE], sweeps=[1], objective=ItemToItemObjective(k=5), observer=observer)
     n_users = len(split.validation_users)
     assert str(observer.told[0]).startswith(f"1 of {n_users} validation users have no like")
     assert found.optimism.corrected.n == n_users - 1
@@ -503,9 +505,9 @@ print(kills)
 
 
 @pytest.mark.parametrize("judge", ["lists", "shelves"])
-def test_kills_change_no_byte(tmp_path: Path, judge: str) -> None:
+def test_kills_change_no_byte(tmp_path: Path, objective: str) -> None:
     run = subprocess.run(
-        [sys.executable, "-c", HOST, str(tmp_path), judge],
+        [sys.executable, "-c", HOST, str(tmp_path), objective],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -527,8 +529,8 @@ def test_the_article_is_its_180_runs() -> None:
     assert len(configs) == 180
     assert len(configs) * len(ARTICLE.sweeps) == 3_420
     assert {(config.confidence, config.start) for config in configs} == {("scaled", "normal")}
-    [judge] = ARTICLE.beside
-    assert str(judge) == "precision@5 on test, seen items kept"
+    [objective] = ARTICLE.beside
+    assert str(objective) == "precision@5 on test, seen items kept"
     assert (ARTICLE.k, ARTICLE.exclude_seen) == (5, True)
     assert preset_for("article", tiny_likes()) is ARTICLE
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from alsolike.data.catalogue import Catalogue
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import SettingError, UnknownId
 from alsolike.models.factor_model import FactorModel
@@ -30,9 +30,9 @@ def model(images=("", "", "", "")):
         item_counts=np.array([1200, 30, 20, 10]),
         catalogue=Catalogue(
             4,
-            names=Texts.pack(["One", "Two", "Three", ""]),
-            images=Texts.pack(images),
-            links=Texts.pack(["https://example.org/0", "javascript:alert(1)", "", ""]),
+            names=StringArray.pack(["One", "Two", "Three", ""]),
+            images=StringArray.pack(images),
+            links=StringArray.pack(["https://example.org/0", "javascript:alert(1)", "", ""]),
         ),
     )
 

@@ -22,7 +22,7 @@ from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.testing import tiny_likes
 from alsolike.web.serving.deploy import swap
 from alsolike.web.serving.neighbour_cache import LENGTH, Stock, build
-from alsolike.web.serving.store import State
+from alsolike.web.serving.store import Store
 from serving import bundle, client_of, settings_of
 from toy_blend import BlendFamily
 from toy_family import CoCountsFamily
@@ -229,10 +229,10 @@ def test_two_families_stand_side_by_side(tmp_path, pair):
 def test_a_slot_is_swapped_from_family_to_family(tmp_path):
     paths = {name: bundle(tmp_path / name, family=name) for name in OURS}
     settings = settings_of(tmp_path / "state", paths["als"])
-    with client_of(settings) as client, State(settings.state) as state:
+    with client_of(settings) as client, Store(settings.state) as state:
         for name in [*OURS[1:], OURS[0]]:
             done = swap(settings, state, "als", paths[name])
-            client.app.state.service.holder.follow()
+            client.app.state.service.registry.follow()
             (facts,) = client.get(f"{API}/model").json()["models"]
             assert (facts["family"], facts["version"]) == (name, done.version)
             assert client.get(f"{API}/items/i1/similar").json()["model"]["version"] == done.version

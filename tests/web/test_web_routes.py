@@ -66,13 +66,13 @@ def paths_of(methods):
 
 def address(client, template, query="", verb="get"):
     """Return an address of a route that answers, with what it needs in its query."""
-    held = client.app.state.service.holder.of(None)
+    served = client.app.state.service.registry.of(None)
     given = {
         "item_id": "i3",
         "user_id": "u1",
         "outside_id": "u1" if "user" in template else "i3",
-        "model": held.name,
-        "version": held.version[:16],
+        "model": served.name,
+        "version": served.version[:16],
         "row": "0",
         "name": static_files()["app.css"].served_as,
     }

@@ -180,7 +180,7 @@ for verb in (
     pipeline.fit,
     pipeline.compile_,
     query.evaluate,
-    query.passport,
+    query.metric_definitions,
     query.similar,
     query.similar_users,
     query.recommend,

@@ -60,9 +60,9 @@ def evaluate(verbose: bool, **asked: Any) -> None:
 
 
 @_judges
-def passport(verbose: bool, **asked: Any) -> None:
+def metric_definitions(verbose: bool, **asked: Any) -> None:
     """Score the same lists as implicit, irspack, LightFM, RecBole and Spark define it."""
-    from alsolike.evaluation.metrics.metric_definitions import passport as issue
+    from alsolike.evaluation.metrics.metric_definitions import metric_definitions as issue
 
     loaded, known, how = _judged(**asked)
     say_answer(issue(loaded, known, **how), verbose=verbose)

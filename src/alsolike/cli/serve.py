@@ -111,11 +111,11 @@ def swap(state: Path, model: Path, name: str | None) -> None:
     _refuse_without_parts()
     from alsolike.web.server import SETTINGS_FILE
     from alsolike.web.serving.deploy import swap as swap_
-    from alsolike.web.serving.store import State
+    from alsolike.web.serving.store import Store
     from alsolike.web.settings import Settings
 
     settings = Settings.from_file(state / SETTINGS_FILE)
-    with State(settings.state) as kept:
+    with Store(settings.state) as kept:
         say(str(swap_(settings, kept, name or settings.default, model)))
 
 
@@ -163,7 +163,7 @@ def _forget(state: Path, told: Path) -> None:
     """Let a service forget the likes of a file that `likes` wrote."""
     from alsolike.data.merge import to_table
     from alsolike.data.reading.read import read
-    from alsolike.web.serving.store import State
+    from alsolike.web.serving.store import Store
 
     found, _ = read(
         told,
@@ -175,7 +175,7 @@ def _forget(state: Path, told: Path) -> None:
         negative="dislike",
     )
     rows = zip(*(column.tolist() for column in to_table(found).to_dict().values()), strict=True)
-    with State(state) as kept:
+    with Store(state) as kept:
         forgotten = kept.forget(rows)
         left = kept.counts()["likes"]
     count = found.n_interactions

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.errors import DataError
 
 
@@ -25,10 +25,10 @@ class Catalogue:
     """
 
     n_items: int
-    names: Texts | None = None
-    images: Texts | None = None
-    links: Texts | None = None
-    more: Mapping[str, Texts] = field(default_factory=dict)
+    names: StringArray | None = None
+    images: StringArray | None = None
+    links: StringArray | None = None
+    more: Mapping[str, StringArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for label, column in self.columns().items():
@@ -38,7 +38,7 @@ class Catalogue:
                     f"{self.n_items:,} items."
                 )
 
-    def columns(self) -> dict[str, Texts]:
+    def columns(self) -> dict[str, StringArray]:
         """Return the columns that there are; the first three under name, image and link."""
         roles = {"name": self.names, "image": self.images, "link": self.links}
         known = {role: column for role, column in roles.items() if column is not None}
@@ -50,7 +50,7 @@ class Catalogue:
         return Catalogue.from_columns(kept, n_items=np.size(indices))
 
     @classmethod
-    def from_columns(cls, columns: Mapping[str, Texts], *, n_items: int) -> "Catalogue":
+    def from_columns(cls, columns: Mapping[str, StringArray], *, n_items: int) -> "Catalogue":
         """Build a catalogue from what `columns` gave."""
         more = dict(columns)
         return cls(

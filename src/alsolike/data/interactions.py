@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.not_tables import described
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary, check_ids, refuse_blank_ids
 from alsolike.errors import DataError
 
@@ -319,7 +319,7 @@ def _named(
     names = check_ids(names, kind)
     refuse_blank_ids(names, kind)
     order = sorted(range(count), key=names.__getitem__)
-    ordered = Vocabulary(Texts.pack(names[row] for row in order), kind=kind)
+    ordered = Vocabulary(StringArray.pack(names[row] for row in order), kind=kind)
     return ordered.checked(), np.array(order, dtype=np.int64)
 
 

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.validation import expect_interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
@@ -195,5 +195,5 @@ def _catalogue(before: Interactions, newer: Interactions, items: Vocabulary) -> 
                 column[place] = text or column[place]
     if not columns:
         return None
-    packed = {label: Texts.pack(column) for label, column in columns.items()}
+    packed = {label: StringArray.pack(column) for label, column in columns.items()}
     return Catalogue.from_columns(packed, n_items=len(items))

@@ -1,4 +1,4 @@
-"""`Texts`: many strings packed as UTF-8 bytes with offsets, so that they can be memory-mapped."""
+"""Pack many strings as UTF-8 bytes with offsets, so that they can be memory-mapped."""
 
 import bisect
 import itertools
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 
 @dataclass(frozen=True, eq=False)
-class Texts(Sequence[str]):
+class StringArray(Sequence[str]):
     """An immutable sequence of strings.
 
     Parameters
@@ -32,7 +32,7 @@ class Texts(Sequence[str]):
     offsets: npt.NDArray[np.int64]
 
     @classmethod
-    def pack(cls, strings: Iterable[str]) -> "Texts":
+    def pack(cls, strings: Iterable[str]) -> "StringArray":
         """Pack strings; raises UnicodeEncodeError for a lone surrogate."""
         encoded = [string.encode("utf-8") for string in strings]
         offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
@@ -54,7 +54,7 @@ class Texts(Sequence[str]):
             key=lambda i: blob[offsets[i] : offsets[i + 1]].tobytes(),
         )
 
-    def take(self, indices: npt.ArrayLike) -> "Texts":
+    def take(self, indices: npt.ArrayLike) -> "StringArray":
         """Return the strings at `indices`, in that order, packed anew."""
         chosen = np.asarray(indices, dtype=np.int64)
         lengths = np.diff(self.offsets)[chosen]
@@ -62,7 +62,7 @@ class Texts(Sequence[str]):
         np.cumsum(lengths, out=offsets[1:])
         # The source position of each byte: its string's start plus its place within the string.
         shift = np.repeat(self.offsets[:-1][chosen] - offsets[:-1], lengths)
-        return Texts(self.blob[np.arange(offsets[-1]) + shift], offsets)
+        return StringArray(self.blob[np.arange(offsets[-1]) + shift], offsets)
 
     def to_list(self) -> list[str]:
         """Return all strings as a list."""
@@ -95,7 +95,7 @@ class Texts(Sequence[str]):
         return iter(self.to_list())
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Texts):
+        if not isinstance(other, StringArray):
             return NotImplemented
         return np.array_equal(self.offsets, other.offsets) and np.array_equal(self.blob, other.blob)
 

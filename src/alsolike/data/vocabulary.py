@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.errors import DataError, UnknownId
 from alsolike.suggestions import did_you_mean_id
 
@@ -46,7 +46,7 @@ class Vocabulary:
     alsolike.errors.UnknownId: user 'U9' is not among the 2 users here. Did you mean 'u9'?
     """
 
-    def __init__(self, ids: Texts, *, kind: str) -> None:
+    def __init__(self, ids: StringArray, *, kind: str) -> None:
         self.ids = ids
         self.kind = kind
 
@@ -55,7 +55,7 @@ class Vocabulary:
         """Collect the distinct ids of `ids`; raise DataError for one that cannot be an id."""
         distinct = set(check_ids(list(ids), kind))
         # The order of code points is the order of UTF-8 bytes, so Python's own sort will do.
-        return cls(Texts.pack(sorted(distinct)), kind=kind)
+        return cls(StringArray.pack(sorted(distinct)), kind=kind)
 
     def checked(self) -> "Vocabulary":
         """Return self, or raise DataError where ids repeat or are out of order."""

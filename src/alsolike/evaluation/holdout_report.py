@@ -12,8 +12,8 @@ from alsolike.evaluation.item_to_item.evaluate import ShelfEvaluation, of_shelf
 from alsolike.evaluation.learning_curve import with_given
 from alsolike.evaluation.metrics.evaluate import evaluate, mean_squared_error
 from alsolike.evaluation.metrics.result import Evaluation
-from alsolike.evaluation.objectives.base import Judge
-from alsolike.evaluation.objectives.kinds import ShelfJudge
+from alsolike.evaluation.objectives.base import Objective
+from alsolike.evaluation.objectives.kinds import ItemToItemObjective
 from alsolike.evaluation.slices.slices import Slices, slices_of
 from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
 from alsolike.evaluation.statistics.verdict import Verdict
@@ -30,7 +30,7 @@ _ENDS = " interval"
 
 
 @dataclass(frozen=True)
-class TestFigures:
+class HoldoutReport:
     """Figures of the chosen model and of popularity on the test users.
 
     Parameters
@@ -162,14 +162,16 @@ def _coverage(evaluation: Evaluation) -> list[dict[str, object]]:
     ]
 
 
-def test_figures(judge: Judge, chosen: Config, split: Split, engine: Engine) -> TestFigures:
+def holdout_report(
+    objective: Objective, chosen: Config, split: Split, engine: Engine
+) -> HoldoutReport:
     """Measure the chosen settings and popularity on the test users."""
     fitted = split.train_and_validation()
     shown = split.shown(with_validation=True)
     model = with_given(fit(fitted, chosen, engine=engine), split, engine, with_validation=True)
     popularity = fit_popularity(fitted)
     evaluations = [
-        evaluate(each, split.test, exclude=shown, k=judge.k, engine=engine)
+        evaluate(each, split.test, exclude=shown, k=objective.k, engine=engine)
         for each in (model, popularity)
     ]
     errors = {}
@@ -180,16 +182,20 @@ def test_figures(judge: Judge, chosen: Config, split: Split, engine: Engine) -> 
         }
     # A model that scores items for users alone has nothing beside an item.
     beside = (model, popularity) if compares_items(model) else ()
-    asking = judge if isinstance(judge, ShelfJudge) else ShelfJudge(k=judge.k, seed=seed_of(chosen))
+    asking = (
+        objective
+        if isinstance(objective, ItemToItemObjective)
+        else ItemToItemObjective(k=objective.k, seed=seed_of(chosen))
+    )
     shelves = [asking.evaluation(each, fitted, split.test, shown, engine) for each in beside]
-    quoted = shelves if asking is judge else evaluations
-    ours, theirs = (each.per_user[judge.column] for each in quoted)
+    quoted = shelves if asking is objective else evaluations
+    ours, theirs = (each.per_user[objective.column] for each in quoted)
     slices = tuple(
-        slices_of(each, split.test, shown, metric=judge.metric, k=judge.k, engine=engine)
+        slices_of(each, split.test, shown, metric=objective.metric, k=objective.k, engine=engine)
         for each in (model, popularity)
     )
-    return TestFigures(
-        measure=judge.measure,
+    return HoldoutReport(
+        measure=objective.measure,
         evaluations=tuple(evaluations),
         errors=errors,
         difference=paired_difference(ours, theirs, np.random.default_rng(0)),

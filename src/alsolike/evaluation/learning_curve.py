@@ -11,9 +11,9 @@ from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation.metrics.ground_truth import Questions
-from alsolike.evaluation.objectives.base import HeldOut, Judge
-from alsolike.evaluation.objectives.kinds import checked_judges, first_judge
+from alsolike.evaluation.metrics.ground_truth import GroundTruth
+from alsolike.evaluation.objectives.base import HeldOut, Objective
+from alsolike.evaluation.objectives.kinds import checked_objectives, first_objective
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, Recommender, able
 from alsolike.models.fit import iterate
 from alsolike.models.registry import family_of
@@ -53,8 +53,8 @@ def learning_curve(
     metric: str | None = None,
     exclude_seen: bool | None = None,
     choose: HeldOut | None = None,
-    judge: Judge | None = None,
-    beside: Sequence[Judge] = (),
+    objective: Objective | None = None,
+    beside: Sequence[Objective] = (),
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Iterator[CurvePoint]:
@@ -72,7 +72,7 @@ def learning_curve(
     sweeps : sequence of int
         At least 1 each. A family that is scored at its end alone gives one point, as of sweep 1.
     k, metric, exclude_seen, choose
-        Settings of a `ListJudge`, in place of `judge`; None keeps its own.
+        Settings of a `RankingObjective`, in place of `judge`; None keeps its own.
     judge : Judge or None
         What is measured. None: lists.
     beside : sequence of Judge
@@ -106,14 +106,14 @@ def learning_curve(
     >>> [point.sweep for point in learning_curve(split, EASEConfig(), sweeps=[2, 4], k=5)]
     [1]
     """
-    first = first_judge(judge, k=k, metric=metric, exclude_seen=exclude_seen, choose=choose)
+    first = first_objective(objective, k=k, metric=metric, exclude_seen=exclude_seen, choose=choose)
     wanted = checked_sweeps(sweeps)
-    judges = checked_judges(split, first, beside)
+    objectives = checked_objectives(split, first, beside)
     seed, known = 0, {1}
     if family_of(config).scored == "sweeps":
         seed, known = seed_of(config), set(wanted)
         config = replace(config, iterations=wanted[-1])
-    panel = Panel(split, judges, seed, engine or LocalEngine())
+    panel = Panel(split, objectives, seed, engine or LocalEngine())
     observer.start("learning curve", len(known))
     for sweep, model in enumerate(iterate(split.train, config, engine=engine), start=1):
         if sweep in known:
@@ -129,30 +129,32 @@ class Panel:
     ----------
     split : Split
     judges : mapping of str to Judge
-        By the prefix of their figures, as `checked_judges` gives them.
+        By the prefix of their figures, as `checked_objectives` gives them.
     seed : int
         Of the resamples.
     engine : Engine
     """
 
     def __init__(
-        self, split: Split, judges: Mapping[str, Judge], seed: int, engine: Engine
+        self, split: Split, objectives: Mapping[str, Objective], seed: int, engine: Engine
     ) -> None:
         # What a model has been shown when it is asked: training, and what was given.
         shown = split.shown()
         self._engine = engine
-        self._seats = {prefix: judge.seated(split, shown, seed) for prefix, judge in judges.items()}
+        self._bound = {
+            prefix: objective.bind(split, shown, seed) for prefix, objective in objectives.items()
+        }
         # Judges who ask alike read the same lists: ranking is most of the work.
-        self._asked: list[Questions] = []
+        self._asked: list[GroundTruth] = []
         self._longest: list[int] = []
-        for seat in self._seats.values():
-            for questions in seat.questions:
+        for bound in self._bound.values():
+            for questions in bound.questions:
                 at = self._place_of(questions)
                 if at == len(self._asked):
                     self._asked.append(questions)
                     self._longest.append(0)
                 # One place more shows whether equal scores reach beyond a list.
-                self._longest[at] = max(self._longest[at], seat.judge.k + 1)
+                self._longest[at] = max(self._longest[at], bound.objective.k + 1)
         # The best of all items are among the seen ones and the best of the others.
         twins = ((at, self._twin_of(at)) for at in range(len(self._asked)))
         self._twins = {at: twin for at, twin in twins if twin is not None}
@@ -162,9 +164,9 @@ class Panel:
         lists = self._lists(model)
         found: dict[str, float] = {}
         answers: dict[str, Values] = {}
-        for prefix, seat in self._seats.items():
-            own = [lists[self._place_of(questions)] for questions in seat.questions]
-            values, answers[prefix] = seat.figures(model, own, self._engine)
+        for prefix, bound in self._bound.items():
+            own = [lists[self._place_of(questions)] for questions in bound.questions]
+            values, answers[prefix] = bound.figures(model, own, self._engine)
             found |= {prefix + name: value for name, value in values.items()}
         return CurvePoint(sweep, found, answers)
 
@@ -195,7 +197,7 @@ class Panel:
         )
         return next(twins, None)
 
-    def _place_of(self, questions: Questions) -> int:
+    def _place_of(self, questions: GroundTruth) -> int:
         known = (at for at, other in enumerate(self._asked) if other.asks_like(questions))
         return next(known, len(self._asked))
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.storage.safetensors import Tensors
 
@@ -98,7 +98,7 @@ class Part:
         indices = self.within("indices", width, len(numbers), below=n_columns)
         return sp.csr_array((numbers, indices, indptr), shape=(n_rows, n_columns))
 
-    def texts(self, label: str, count: int) -> Texts:
+    def texts(self, label: str, count: int) -> StringArray:
         """Take `count` strings of valid UTF-8."""
         blob = self.take(f"{label}.blob", np.uint8, None)
         offsets = self.ascending(f"{label}.offsets", count, len(blob))
@@ -112,7 +112,7 @@ class Part:
         # 10xxxxxx continues a character; no string of a valid whole may start with that.
         if (blob[starts] & 0b1100_0000 == 0b1000_0000).any():
             raise self._fault_of(f"{label}.offsets", "a string starts inside a character")
-        return Texts(blob, offsets)
+        return StringArray(blob, offsets)
 
     def vocabulary(self, label: str, count: int, *, kind: str) -> Vocabulary:
         """Take `count` distinct, sorted ids."""

@@ -39,7 +39,7 @@ _TURNING = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class ItemKNNConfig(Settings):
-    """The settings of `fit_neighbours`.
+    """The settings of `fit_item_knn`.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ class ItemKNNModel(HistoryModel):
 
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
         """Find the neighbours by other likes."""
-        found = fit_neighbours(train, self.config, engine=engine)
+        found = fit_item_knn(train, self.config, engine=engine)
         return type(self).of(train, self.config, similarities=found.similarities)
 
     @functools.cached_property
@@ -162,7 +162,7 @@ class ItemKNNModel(HistoryModel):
         )
 
 
-def fit_neighbours(
+def fit_item_knn(
     train: Interactions,
     config: ItemKNNConfig,
     *,
@@ -332,8 +332,8 @@ class ItemKNNFamily(Family):
     model: ClassVar[type[FittedModel]] = ItemKNNModel
 
     def train(self, data: TrainingData, config: ItemKNNConfig, **how: Any) -> ItemKNNModel:
-        """Return the model of `fit_neighbours`."""
-        return fit_neighbours(data.interactions, config, **how)
+        """Return the model of `fit_item_knn`."""
+        return fit_item_knn(data.interactions, config, **how)
 
     def pack(self, model: ItemKNNModel) -> Arrays:
         """Return the similarities, a row for each item: its neighbours."""

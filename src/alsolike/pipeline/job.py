@@ -88,7 +88,7 @@ class Job:
     share: float | None = None
     k: int | None = None
     metric: str | None = None
-    judge: str | None = None
+    objective: str | None = None
     grid: Space = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     sweeps: Sequence[int] | None = None
@@ -149,7 +149,7 @@ class ResolvedJob:
             "share": job.share,
             "k": job.k,
             "metric": job.metric,
-            "judge": job.judge,
+            "judge": job.objective,
             "sweeps": None if job.sweeps is None else tuple(job.sweeps),
         }
         base = replace(own.base, seed=job.seed, **job.settings)

@@ -10,7 +10,7 @@ import numpy as np
 from alsolike.data.filtering import FilterReport
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
-from alsolike.evaluation.holdout_report import TestFigures
+from alsolike.evaluation.holdout_report import HoldoutReport
 from alsolike.models.base import FittedModel, HasFactors, compares_items
 from alsolike.models.baselines.popularity import PopularityModel
 from alsolike.pipeline import remarks
@@ -54,7 +54,7 @@ class Outcome:
     split: Split
     found: SearchResult
     chosen_run: int
-    test: TestFigures
+    test: HoldoutReport
     model: FittedModel
     similar_items: Table
     recommendations: Table
@@ -99,7 +99,7 @@ class Outcome:
         Of families without sweeps there are no curves; where nothing has any, neither figure is.
         """
         found = self.found
-        board, score, measure = found.leaderboard, found.judge.score, found.judge.measure
+        board, score, measure = found.leaderboard, found.objective.score, found.objective.measure
         figures = {}
         sweep, rows = self.chosen_row.sweep, list(found.curves.rows())
         own = [row for row in rows if row["run"] == self.chosen_run]

@@ -17,7 +17,7 @@ import numpy as np
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.metrics.evaluate import mean_squared_error, measured
-from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.kernels.compiler.cache import expect, is_kept, keeps
 from alsolike.kernels.ranking.metrics import measure_lists
 from alsolike.kernels.ranking.panels import scan_panels
@@ -143,7 +143,7 @@ def _long_rows_and_measures() -> None:
 def _measures() -> None:
     """Use what ranks and measures lists of models without factors."""
     likes = _full(4)
-    questions = Questions.of(likes, None, None)
+    questions = GroundTruth.of(likes, None, None)
     lists = Ranked.nothing(len(questions.users), 2)
     measured(fit_popularity(likes), questions, lists, [1], ["precision", "auc"], _ENGINE)
     top_items(fit_popularity(likes), [0], k=1, engine=_ENGINE)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from alsolike.evaluation.holdout_report import TestFigures
+from alsolike.evaluation.holdout_report import HoldoutReport
 from alsolike.evaluation.metrics.result import said_of_degenerate
 from alsolike.models.base import FoldsIn, HasFactors, compares_items
 from alsolike.tables import wrapped
@@ -64,7 +64,8 @@ def of_baseline_above(found: SearchResult) -> Iterator[str]:
         return
     best = found.best_row
     yield (
-        f"At the top of the leaderboard is {above.model}, a baseline, with {found.judge.measure} "
+        f"At the top of the leaderboard is {above.model}, a baseline, with "
+        f"{found.objective.measure} "
         f"{above.mean:.4f} on the validation users; the best model that may be published reaches "
         f"{best.mean:.4f}{': no significant difference' if best.ties else ''}."
     )
@@ -100,7 +101,7 @@ def warnings(outcome: "Outcome") -> Iterator[str]:
         yield f"{read.missing:,} rows without a user or an item were dropped."
 
 
-def _as_by_lot(test: TestFigures) -> Iterator[str]:
+def _as_by_lot(test: HoldoutReport) -> Iterator[str]:
     """Warn where the chosen model, or its similar items, rank next to nothing."""
     if test.evaluations and test.evaluations[0].is_degenerate:
         yield f"On the test users: {said_of_degenerate(test.evaluations[0].degenerate_share)}"
@@ -132,7 +133,7 @@ def _at_the_edge(found: SearchResult) -> Iterator[str]:
 def notes(outcome: "Outcome") -> Iterator[str]:
     """Yield what else to know of the figures and of the model."""
     found = outcome.found
-    yield f"Chosen by {found.judge}. {found.choice}"
+    yield f"Chosen by {found.objective}. {found.choice}"
     yield from outcome.fallbacks
     yield (
         "The figures above come from the chosen settings trained without the test items; the "
@@ -147,14 +148,14 @@ def notes(outcome: "Outcome") -> Iterator[str]:
     yield from of_history(outcome)
     for name, other in found.beside.items():
         if other.is_degenerate:
-            yield f"By {name} own way of counting ({other.judge}): {other.choice}"
+            yield f"By {name} own way of counting ({other.objective}): {other.choice}"
             continue
         best = other.best_row
         # A point of what is scored at its end alone is in no curve.
         at_end = [row for row in other.rows if row.is_candidate and row.sweep is None]
         points = len(other.curves) + len(at_end)
         yield (
-            f"By {name} own way of counting ({other.judge}; best of {points:,} points "
+            f"By {name} own way of counting ({other.objective}; best of {points:,} points "
             f"chosen on the very users it is reported on) the best would be {_place(best)}: "
             f"{best.mean:.4f}. The honest choice, {_place(outcome.chosen_row)}, counts "
             f"{_counts(other, outcome.chosen_row):.4f} there."
@@ -182,5 +183,5 @@ def _counts(found: SearchResult, chosen: LeaderboardRow) -> float:
     """Return what a row of another leaderboard, at its sweep there, scores on this one."""
     for row in found.curves.rows():
         if (row["run"], row["sweep"]) == (chosen.run, chosen.sweep):
-            return float(row[found.judge.score])
+            return float(row[found.objective.score])
     return next(row.mean for row in found.rows if row.run == chosen.run)

@@ -12,7 +12,7 @@ from alsolike.data.reading.read import ReadReport, read
 from alsolike.data.splitting.split import Split
 from alsolike.engines.machine import available
 from alsolike.errors import DegenerateError
-from alsolike.evaluation.holdout_report import test_figures
+from alsolike.evaluation.holdout_report import holdout_report
 from alsolike.models.base import compares_items
 from alsolike.models.fit import fit
 from alsolike.pipeline.job import Job, ResolvedJob, resolve
@@ -105,7 +105,7 @@ def _done(asked: ResolvedJob, observer: Observer) -> Outcome:
         raise withhold(none, job.out, *steps, command=job.command) from None
     chosen = job.search.chosen(found)
     try:
-        test = test_figures(found.judge, chosen, prepared.split, engine)
+        test = holdout_report(found.objective, chosen, prepared.split, engine)
         observer.tell(test)  # the first of the results: it says where popularity is as good
     finally:
         observer.tell(found)

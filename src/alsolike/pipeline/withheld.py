@@ -64,7 +64,7 @@ def withhold(
         further=[],
         galleries=[],
         warnings=[told],
-        notes=[f"Judged by {found.judge}."],
+        notes=[f"Judged by {found.objective}."],
         files=[(name, words) for name, words in FILES if name in _KEPT],
         versions=[(name, version(name)) for name in PACKAGES],
         no_result="No model was chosen, so there is no figure to report.",

@@ -7,7 +7,7 @@ from typing import Any
 from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
 from alsolike.evaluation.learning_curve import CurvePoint, learning_curve
-from alsolike.evaluation.objectives.base import Judge
+from alsolike.evaluation.objectives.base import Objective
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 
@@ -33,7 +33,7 @@ class Plan:
     """
 
     split: Split
-    judges: Mapping[str, Judge]
+    objectives: Mapping[str, Objective]
     sweeps: tuple[int, ...]
     patience: int | None = None
     seed: int = 0
@@ -41,7 +41,7 @@ class Plan:
     @property
     def score(self) -> str:
         """The figure by which trainings are stopped, pruned and ranked."""
-        return self.judges[""].score
+        return self.objectives[""].score
 
 
 def is_scored_at_sweeps(config: Config) -> bool:
@@ -65,12 +65,12 @@ def points_of(
     """Train a configuration and yield its points."""
     if not sweeps:
         return
-    judges = plan.judges
+    objectives = plan.objectives
     yield from learning_curve(
         plan.split,
         config,
         sweeps=sweeps,
-        judge=judges[""],
-        beside=[judge for prefix, judge in judges.items() if prefix],
+        objective=objectives[""],
+        beside=[objective for prefix, objective in objectives.items() if prefix],
         engine=engine,
     )

@@ -8,8 +8,8 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.objectives.base import Judge
-from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge, judge_of
+from alsolike.evaluation.objectives.base import Objective
+from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective, objective_of
 from alsolike.models.als.config import ALSConfig
 from alsolike.suggestions import did_you_mean
 from alsolike.tuning.strategies.search_space import expand
@@ -43,7 +43,7 @@ class Preset:
     judge : {"lists", "shelves"}
         What ranks on the validation users: their lists, or the shelves beside what they like.
     k, metric, exclude_seen
-        As of that judge, see `alsolike.evaluation.objectives.base.Judge`.
+        As of that judge, see `alsolike.evaluation.objectives.base.Objective`.
     beside : tuple of Judge
         Further ways to score and to choose, from the same trainings.
     """
@@ -58,23 +58,27 @@ class Preset:
     held_out: int = 5
     share: float | None = None
     validation_share: float | None = None
-    judge: str = "lists"
+    objective: str = "lists"
     k: int = 10
     metric: str = "precision"
     exclude_seen: bool = True
-    beside: tuple[Judge, ...] = ()
+    beside: tuple[Objective, ...] = ()
 
-    def ranking(self, seed: int = 0) -> Judge:
+    def ranking(self, seed: int = 0) -> Objective:
         """Return the judge that ranks; `seed` is of what it draws."""
-        judge = judge_of(
+        objective = objective_of(
             {
-                "kind": self.judge,
+                "kind": self.objective,
                 "k": self.k,
                 "metric": self.metric,
                 "exclude_seen": self.exclude_seen,
             }
         )
-        return replace(judge, seed=seed) if isinstance(judge, ShelfJudge) else judge
+        return (
+            replace(objective, seed=seed)
+            if isinstance(objective, ItemToItemObjective)
+            else objective
+        )
 
     def configs(self) -> list[ALSConfig]:
         """Return the configurations to try."""
@@ -93,7 +97,7 @@ ARTICLE = Preset(
     sweeps=tuple(range(2, 40, 2)),
     share=0.2,
     k=5,
-    beside=(ListJudge(name="the article's", k=5, exclude_seen=False, choose="test"),),
+    beside=(RankingObjective(name="the article's", k=5, exclude_seen=False, choose="test"),),
 )
 """The grid of the founding article.
 

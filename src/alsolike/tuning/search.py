@@ -12,21 +12,21 @@ import numpy as np
 from alsolike.data.splitting.split import Split, expect_split
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.objectives.base import Judge
-from alsolike.evaluation.objectives.kinds import checked_judges
+from alsolike.evaluation.objectives.base import Objective
+from alsolike.evaluation.objectives.kinds import checked_objectives
 from alsolike.models.settings import Config, check_whole, seed_of
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
 from alsolike.tuning.budget.budget import Budget, budget_of
 from alsolike.tuning.candidates import Plan
-from alsolike.tuning.execution.executors import Crew, Processes, Threads
+from alsolike.tuning.execution.executors import Executor, Processes, Threads
 from alsolike.tuning.execution.rounds import Progress, Tasks
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.storage.canonical import DATA
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import Strategy
 from alsolike.tuning.strategies.grid import FixedList
-from alsolike.tuning.validation import judges_of, lines_for, may_rank, strategy_for, sweeps_for
+from alsolike.tuning.validation import lines_for, may_rank, objectives_of, strategy_for, sweeps_for
 
 # A search is not continued with another version of one of these.
 _FIGURES_DEPEND_ON = ("alsolike", "numba", "numpy", "scipy")
@@ -37,7 +37,7 @@ def search(
     split: Split,
     strategy: Sequence[Any] | Strategy,
     *,
-    objective: Judge | str | Sequence[Judge | str] | None = None,
+    objective: Objective | str | Sequence[Objective | str] | None = None,
     budget: Budget | float | None = None,
     sweeps: Sequence[int] | None = None,
     candidates: Sequence[Config] = (),
@@ -63,11 +63,11 @@ def search(
         All of a list, as from `expand`, of any family; or one of `alsolike.tuning.strategies`,
         which also say when trainings are ended early. A list may be empty where there are
         candidates.
-    objective : str, Judge, sequence of these, or None
+    objective : str, Objective, sequence of these, or None
         What ranks, always on the validation part: a measure of lists such as ``"ndcg@10"``, or of
-        shelves of similar items such as ``"shelf_hit_rate@10"``; or a `ListJudge` or `ShelfJudge`,
-        which has further settings. Of several the first ranks; the others stand beside it in the
-        result, from the same trainings. None: ``"precision@10"``.
+        shelves of similar items such as ``"shelf_hit_rate@10"``; or a `RankingObjective` or
+        `ItemToItemObjective`, which has further settings. Of several the first ranks; the others
+        stand beside it in the result, from the same trainings. None: ``"precision@10"``.
     budget : Budget, float or None
         How much time it may take, or its seconds; None: no limit.
     sweeps : sequence of int or None
@@ -128,24 +128,24 @@ def search(
         lines_for(baselines, "baselines", wanted[-1]),
     )
     expect_split(split)
-    first, *beside = judges_of(objective)
-    judges = checked_judges(split, may_rank(first), beside)
-    for one in judges.values():
+    first, *beside = objectives_of(objective)
+    objectives = checked_objectives(split, may_rank(first), beside)
+    for one in objectives.values():
         if left_out := one.left_out(split):
             observer.warn(left_out)
     check_whole("workers", workers, least=1)
-    plan = Plan(split, judges, wanted, asked.patience)
+    plan = Plan(split, objectives, wanted, asked.patience)
     with Ledger(None) if ledger is None else contextlib.nullcontext(ledger) as book:
         book.bind(_facts(plan, asked))
         local = engine or LocalEngine()
-        crew: Crew = (
+        executor: Executor = (
             Threads(plan, book, local) if workers == 1 else Processes(plan, book, local, workers)
         )
-        with crew:
+        with executor:
             work = Progress(plan, book, tasks, observer)
             if spend.forecast or until is not None:
-                work.expect(crew, spend, until)
-            work.go(crew)
+                work.expect(executor, spend, until)
+            work.go(executor)
         return work.result()
 
 
@@ -172,6 +172,9 @@ def _facts(plan: Plan, strategy: Strategy) -> dict[str, Any]:
         "prune": strategy.prune,
         "figures under equal scores": "mean over all orders",
         **{f"{DATA}{name}": part.fingerprint for name, part in parts.items()},
-        **{f"judge {judge.name}": judge.to_settings() for judge in plan.judges.values()},
+        **{
+            f"judge {objective.name}": objective.to_settings()
+            for objective in plan.objectives.values()
+        },
         **{f"version of {package}": version(package) for package in _FIGURES_DEPEND_ON},
     }

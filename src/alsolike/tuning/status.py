@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alsolike.errors import DataError
 from alsolike.evaluation.objectives.base import HONEST
-from alsolike.evaluation.objectives.kinds import judge_of
+from alsolike.evaluation.objectives.kinds import objective_of
 from alsolike.models.registry import config_of, family_of
 from alsolike.tables import Table, wrapped
 from alsolike.tuning.budget.time_forecast import about
@@ -145,7 +145,7 @@ def _leaderboard(rows: Table, ledger: Ledger) -> Table:
     facts = ledger.facts()
     if f"judge {HONEST}" not in facts:
         return Table({})
-    honest = judge_of(facts[f"judge {HONEST}"])
+    honest = objective_of(facts[f"judge {HONEST}"])
     runs = runs_of({row["id"]: config_of(json.loads(row["settings"])) for row in rows.rows()})
     states = ledger.states()
     scored = []

@@ -55,7 +55,7 @@ class Recipe(TypedDict, total=False):
     families: Names
     baselines: Names
     choose: Text
-    judge: Text
+    objective: Text
     space: Values
     settings: Values
     start: Annotated[list[dict[str, Any]], Meta(description="tables of settings")]

@@ -7,8 +7,8 @@ from typing import Any
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.evaluation.learning_curve import checked_sweeps
-from alsolike.evaluation.objectives.base import HONEST, Judge
-from alsolike.evaluation.objectives.kinds import ListJudge, judge_named
+from alsolike.evaluation.objectives.base import HONEST, Objective
+from alsolike.evaluation.objectives.kinds import RankingObjective, objective_named
 from alsolike.models.registry import family_of, is_config
 from alsolike.models.settings import Config
 from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps
@@ -21,7 +21,9 @@ from alsolike.tuning.strategies.successive import FactorDoubling, Halving
 _BETWEEN_PRUNINGS = 8
 
 
-def judges_of(objective: Judge | str | Sequence[Judge | str] | None) -> tuple[Judge, ...]:
+def objectives_of(
+    objective: Objective | str | Sequence[Objective | str] | None,
+) -> tuple[Objective, ...]:
     """Return the judges; the first ranks, and further measures go by their names.
 
     Raises
@@ -31,37 +33,37 @@ def judges_of(objective: Judge | str | Sequence[Judge | str] | None) -> tuple[Ju
     """
     given = objective
     if given is None or (isinstance(given, Sequence) and not given):
-        return (ListJudge(),)
+        return (RankingObjective(),)
     several = [given] if isinstance(given, str) or not isinstance(given, Sequence) else given
-    judges = tuple(
-        judge_named(one, **({"name": one} if place else {})) if isinstance(one, str) else one
+    objectives = tuple(
+        objective_named(one, **({"name": one} if place else {})) if isinstance(one, str) else one
         for place, one in enumerate(several)
     )
-    for one in judges:
-        if not isinstance(one, Judge):
+    for one in objectives:
+        if not isinstance(one, Objective):
             raise SettingError(
                 "An objective is a measure such as 'ndcg@10', or a judge such as ListJudge(k=10), "
                 f"or a list of these, not {said(one)}."
             )
-    return judges
+    return objectives
 
 
-def may_rank(judge: Judge) -> Judge:
+def may_rank(objective: Objective) -> Objective:
     """Return the judge that ranks, or raise SettingError if it would rank by test users.
 
     It has the same name in every ledger, by which others find it.
     """
-    if judge.choose != "validation":
+    if objective.choose != "validation":
         raise SettingError(
             f"A search ranks on validation users, so that test users are left to report on; this "
-            f"judge chooses on {judge.choose}. Let it stand beside another one."
+            f"judge chooses on {objective.choose}. Let it stand beside another one."
         )
-    if judge.name != HONEST:
+    if objective.name != HONEST:
         raise SettingError(
-            f"The judge that ranks is called {HONEST!r}, not {judge.name!r}. Names are for those "
-            "beside it."
+            f"The objective that ranks is called {HONEST!r}, not {objective.name!r}. Names are for "
+            "those beside it."
         )
-    return judge
+    return objective
 
 
 def strategy_for(

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from threadpoolctl import ThreadpoolController
 
 from alsolike._version import __version__
-from alsolike.web.api.fast_path import Quick
+from alsolike.web.api.fast_path import FastPath
 from alsolike.web.edge.auth import AuthenticationMiddleware, LoginMiddleware, Tokens
 from alsolike.web.edge.head import HeadMiddleware
 from alsolike.web.edge.host import HostMiddleware
@@ -28,8 +28,8 @@ from alsolike.web.pages.base import problem_page
 from alsolike.web.routes import mount
 from alsolike.web.service import Service
 from alsolike.web.serving.deploy import prepare
-from alsolike.web.serving.registry import Holder
-from alsolike.web.serving.store import State
+from alsolike.web.serving.registry import ModelRegistry
+from alsolike.web.serving.store import Store
 from alsolike.web.settings import Settings
 
 
@@ -52,13 +52,13 @@ def create_app(settings: Settings) -> FastAPI:
     WritingError
         The state folder or the access log cannot be used.
     """
-    state = State(settings.state)
+    state = Store(settings.state)
     prepare(settings, state)
     metrics = Metrics(settings.state / "metrics")
-    service = Service(settings, state, Holder(settings, state, metrics), metrics)
-    holder, shelves = service.holder, service.shelves
+    service = Service(settings, state, ModelRegistry(settings, state, metrics), metrics)
+    registry, shelves = service.registry, service.shelves
     log, limiter = AccessLog(settings.log), limiter_of(settings)
-    stack = middlewares(settings, metrics, log, limiter, lambda: holder.image_origins)
+    stack = middlewares(settings, metrics, log, limiter, lambda: registry.image_origins)
     app = FastAPI(
         title="alsolike",
         version=__version__,
@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         middleware=[
             *stack,
-            Middleware(Quick, holder=holder, most_k=settings.most_k, shelves=shelves),
+            Middleware(FastPath, registry=registry, most_k=settings.most_k, shelves=shelves),
         ],
     )
     app.state.service = service
@@ -141,7 +141,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     # Requests are spread over workers; threads of BLAS would only get in each other's way.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
-        watching = asyncio.create_task(service.holder.watch())
+        watching = asyncio.create_task(service.registry.watch())
         _end_with_parent()
         try:
             yield

@@ -26,7 +26,7 @@ from alsolike.web.edge.protocol import protocol
 from alsolike.web.monitoring.access_log import refuse_unwritable
 from alsolike.web.serving.deploy import prepare
 from alsolike.web.serving.smoke_tests import questions_of
-from alsolike.web.serving.store import State
+from alsolike.web.serving.store import Store
 from alsolike.web.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     refuse_unwritable(settings.log)
     questions_of(settings.golden)  # a swap would find too late that they cannot be read
     with _alone(settings), _listening(settings) as listener:
-        with State(settings.state) as state:
+        with Store(settings.state) as state:
             prepare(settings, state)
         path = settings.state / SETTINGS_FILE
         settings.to_file(path)

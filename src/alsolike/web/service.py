@@ -6,8 +6,8 @@ from starlette.requests import Request
 
 from alsolike.web.monitoring.metrics import Metrics
 from alsolike.web.serving.answer_cache import Shelves
-from alsolike.web.serving.registry import Holder
-from alsolike.web.serving.store import State
+from alsolike.web.serving.registry import ModelRegistry
+from alsolike.web.serving.store import Store
 from alsolike.web.settings import Settings
 
 
@@ -16,8 +16,8 @@ class Service:
     """What every route asks, one for each worker."""
 
     settings: Settings
-    state: State
-    holder: Holder
+    state: Store
+    registry: ModelRegistry
     metrics: Metrics
     shelves: Shelves = field(default_factory=Shelves)
     _has_begun: bool = False

@@ -24,7 +24,7 @@ _TOKEN = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
-class Place:
+class Slot:
     """A slot of the service, and the bundle that it was started with.
 
     Parameters
@@ -106,7 +106,7 @@ class Settings:
     ('127.0.0.1', 8000, 'als')
     """
 
-    models: tuple[Place, ...]
+    models: tuple[Slot, ...]
     state: Path
     host: str = "127.0.0.1"
     port: int = 8000
@@ -155,7 +155,7 @@ class Settings:
         """The slot that answers where a request names none."""
         return self.models[0].name
 
-    def place(self, name: str) -> Place:
+    def place(self, name: str) -> Slot:
         """Return the slot of that name.
 
         Raises
@@ -217,7 +217,7 @@ class Settings:
             raise SettingError(f"{place}: {error}") from None
 
 
-def places(folders: Iterable[str | os.PathLike[str]]) -> tuple[Place, ...]:
+def places(folders: Iterable[str | os.PathLike[str]]) -> tuple[Slot, ...]:
     """Return a slot for each bundle.
 
     Parameters
@@ -239,7 +239,7 @@ def places(folders: Iterable[str | os.PathLike[str]]) -> tuple[Place, ...]:
     for wanted, folder in given:
         name = _free_name(describe(folder).name, taken) if wanted is None else wanted
         taken.add(name)
-        found.append(Place(name, folder))
+        found.append(Slot(name, folder))
     _check_models(tuple(found))
     return tuple(found)
 
@@ -281,7 +281,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 _WHOLE = frozenset({"port", "workers", "burst", "most_k", "most_bytes"})
 
 
-def _check_models(models: tuple[Place, ...]) -> None:
+def _check_models(models: tuple[Slot, ...]) -> None:
     names = [place.name for place in models]
     if not names:
         raise SettingError("At least one model is needed to serve.")
@@ -333,7 +333,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _typed(stated: Mapping[str, Any]) -> dict[str, Any]:
     """Return what JSON gave in the types of the settings."""
     typed = dict(stated)
-    typed["models"] = tuple(Place(**place) for place in stated["models"])
+    typed["models"] = tuple(Slot(**place) for place in stated["models"])
     for label in _PATHS:
         if typed.get(label) is not None:
             typed[label] = Path(typed[label])

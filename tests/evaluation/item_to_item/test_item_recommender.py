@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation.item_to_item.evaluate import judge_shelves
+from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item
 from alsolike.evaluation.item_to_item.item_recommender import (
     NeighbourShelves,
     ScoredShelves,
@@ -18,9 +18,9 @@ from alsolike.evaluation.item_to_item.item_recommender import (
 )
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import fit_popularity
-from alsolike.models.baselines.random import ChanceConfig, fit_chance
+from alsolike.models.baselines.random import RandomConfig, fit_random
 from alsolike.models.ease import EASEConfig, fit_ease
-from alsolike.models.item_knn import ItemKNNConfig, fit_neighbours
+from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
 from alsolike.testing import tiny_likes
 
 LIKES = tiny_likes(50, 30)
@@ -60,11 +60,11 @@ def weights_of(likes: Interactions, regularization: float) -> np.ndarray[Any, An
 def test_shelves_are_those_written_out(seed: int, least: int, k: int) -> None:
     likes = tiny_likes(25, 20, seed=seed)
     everyone = ItemKNNConfig(neighbours=likes.n_items)
-    chance = fit_chance(likes, ChanceConfig(seed=seed))
+    chance = fit_random(likes, RandomConfig(seed=seed))
     of_users = chance.scores(slice(None), slice(None))
     asked = np.arange(likes.n_items, dtype=np.int32)[::-1]
     for model, scores in (
-        (fit_neighbours(likes, everyone), cosine_of(likes)),
+        (fit_item_knn(likes, everyone), cosine_of(likes)),
         (fit_ease(likes, EASEConfig(regularization=3.0)), weights_of(likes, 3.0)),
         # There are more users than items: the row of a user stands for that of an item.
         (chance, of_users),
@@ -81,7 +81,7 @@ def test_shelves_are_those_written_out(seed: int, least: int, k: int) -> None:
 
 
 def test_neighbours_that_are_not_kept_are_not_shown() -> None:
-    model = fit_neighbours(LIKES, ItemKNNConfig(neighbours=3))
+    model = fit_item_knn(LIKES, ItemKNNConfig(neighbours=3))
     found = shelves_of(model, LIKES, min_count=1).ranked(np.arange(30, dtype=np.int32), 5)
     kept = model.similarities.toarray()
     for item, shown in enumerate(found.indices):
@@ -95,7 +95,7 @@ def test_each_model_has_its_kind_of_shelf() -> None:
     for model, kind in (
         (als, NeighbourShelves),
         (fit_popularity(LIKES), ScoredShelves),
-        (fit_chance(LIKES, ChanceConfig()), ScoredShelves),
+        (fit_random(LIKES, RandomConfig()), ScoredShelves),
     ):
         shelves = shelves_of(model, LIKES)
         assert isinstance(shelves, kind)
@@ -116,10 +116,10 @@ def test_what_was_given_of_others_later_changes_no_shelf() -> None:
     less = LIKES.keep(np.arange(LIKES.n_interactions) % 3 > 0)
     asked = np.arange(30, dtype=np.int32)
     for model in (
-        fit_neighbours(less, ItemKNNConfig()),
+        fit_item_knn(less, ItemKNNConfig()),
         fit_ease(less, EASEConfig()),
         fit_popularity(less),
-        fit_chance(less, ChanceConfig()),
+        fit_random(less, RandomConfig()),
     ):
         before, after = (
             shelves_of(one, less, min_count=5).ranked(asked, 6).indices.tolist()
@@ -131,9 +131,9 @@ def test_what_was_given_of_others_later_changes_no_shelf() -> None:
 def test_shelves_do_not_depend_on_threads_nor_on_who_else_is_asked() -> None:
     asked = np.arange(30, dtype=np.int32)
     for model in (
-        fit_neighbours(LIKES, ItemKNNConfig(weighting="bm25")),
+        fit_item_knn(LIKES, ItemKNNConfig(weighting="bm25")),
         fit_ease(LIKES, EASEConfig()),
-        fit_chance(LIKES, ChanceConfig(seed=4)),
+        fit_random(LIKES, RandomConfig(seed=4)),
     ):
         one, many = (
             shelves_of(model, LIKES, engine=LocalEngine(threads)).ranked(asked, 4)
@@ -152,12 +152,12 @@ def test_chance_is_below_all_others() -> None:
     is_shown = rng.random(likes.n_interactions) < 0.7
     shown, held_out = likes.keep(is_shown), likes.keep(~is_shown)
     means = [
-        judge_shelves(shelves_of(model, shown), held_out, shown, k=5).mean("precision@5")
+        evaluate_item_to_item(shelves_of(model, shown), held_out, shown, k=5).mean("precision@5")
         for model in (
-            fit_chance(shown, ChanceConfig()),
+            fit_random(shown, RandomConfig()),
             fit_popularity(shown),
             fit_ease(shown, EASEConfig(regularization=50.0)),
-            fit_neighbours(shown, ItemKNNConfig()),
+            fit_item_knn(shown, ItemKNNConfig()),
             fit(shown, ALSConfig(factors=4)),
         )
     ]

@@ -17,7 +17,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.item_to_item.evaluate import (
     SHELF_METRICS,
     NeighbourShelves,
-    judge_shelves,
+    evaluate_item_to_item,
     judged,
     shelves_of,
 )
@@ -89,7 +89,7 @@ def _shelves_of(lists, items, seen, wanted, k):
 def test_equals_a_literal_reference_user_by_user(seed, exclude_seen, most, lengths):
     shown, held_out, model = _world(seed)
     asked = {"pages_per_user": most, "exclude_seen": exclude_seen, "seed": seed}
-    found = judge_shelves(model, held_out, shown, k=lengths, metrics=SHELF_METRICS, **asked)
+    found = evaluate_item_to_item(model, held_out, shown, k=lengths, metrics=SHELF_METRICS, **asked)
     pages = Pages.of(held_out, shown, **asked)
     likes, wants = (part.user_items.toarray() > 0 for part in (shown, held_out))
     has = shown.user_items.toarray() != 0
@@ -121,8 +121,8 @@ def test_equals_a_literal_reference_user_by_user(seed, exclude_seen, most, lengt
 
 def test_the_result_is_an_evaluation_to_be_ranked_and_compared_with():
     shown, held_out, model = _world(1)
-    ours = judge_shelves(model, held_out, shown, k=3)
-    theirs = judge_shelves(shelves_of(fit_popularity(shown), shown), held_out, shown, k=3)
+    ours = evaluate_item_to_item(model, held_out, shown, k=3)
+    theirs = evaluate_item_to_item(shelves_of(fit_popularity(shown), shown), held_out, shown, k=3)
     assert isinstance(ours, Evaluation)
     assert ours.metrics == ("hit_rate@3", "recall@3", "precision@3", "ndcg@3")
     assert ours.per_user["user"].tolist() == theirs.per_user["user"].tolist()
@@ -158,7 +158,7 @@ def test_lists_are_taken_deeper_only_where_a_shelf_is_not_full():
 
 def test_where_the_seen_is_kept_each_item_has_one_shelf_and_is_asked_for_once():
     shown, held_out, model = _world(2)
-    found = judge_shelves(model, held_out, shown, k=5, exclude_seen=False)
+    found = evaluate_item_to_item(model, held_out, shown, k=5, exclude_seen=False)
     (_, depth), *further = model.asked
     assert (depth, further) == (6, [])
     assert not found.excludes_seen
@@ -204,7 +204,9 @@ def test_heavy_users_count_once():
         Interactions.from_matrix(sp.csr_array(part), items=ids) for part in (likes, wants)
     )
     model = Written(shown.items, [[10]] * 8 + [[11]] + [[]] * 3)
-    found = judge_shelves(model, held_out, shown, k=1, pages_per_user=8, metrics=["hit_rate"])
+    found = evaluate_item_to_item(
+        model, held_out, shown, k=1, pages_per_user=8, metrics=["hit_rate"]
+    )
     assert (found.pages, found.mean("hit_rate@1"), found.hits(1)) == (9, 0.5, 1)
 
 
@@ -239,7 +241,7 @@ def test_neighbours_are_those_of_similar_with_its_minimum_count():
         ]
         assert listed == list(zip(table["item"], table["similar_item"], strict=True))
     one, many = (
-        judge_shelves(NeighbourShelves(model, engine=LocalEngine(n)), held_out, shown)
+        evaluate_item_to_item(NeighbourShelves(model, engine=LocalEngine(n)), held_out, shown)
         for n in (1, 3)
     )
     assert all(
@@ -252,7 +254,7 @@ def test_nothing_is_left_out_silently():
     wants = sp.csr_array(np.float32([[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, -1], [0, 0, 0, 1]]))
     shown, held_out = (Interactions.from_matrix(part) for part in (likes, wants))
     model = Written(shown.items, [[2, 3], [], [1], []])
-    found = judge_shelves(model, held_out, shown, k=2, user_indices=[3, 2, 1, 0])
+    found = evaluate_item_to_item(model, held_out, shown, k=2, user_indices=[3, 2, 1, 0])
     assert found.user_indices.tolist() == [3, 0]
     assert found.per_user["hit_rate@2"].tolist() == [0, 0.5]
     assert (found.pages, found.without_neighbours, found.short) == (3, 1, 2)
@@ -281,13 +283,13 @@ def test_shelves_that_cannot_be():
         lists = [[(item + step) % n_items if 0 <= step < 3 else step for step in shelf]
                  for item in range(1, n_items + 1)]  # fmt: skip
         with pytest.raises(DataError, match=words):
-            judge_shelves(Written(shown.items, lists), held_out, shown)
+            evaluate_item_to_item(Written(shown.items, lists), held_out, shown)
     itself = Written(shown.items, [[item] for item in range(n_items)])
     with pytest.raises(DataError, match=r"'written' beside item 'i\d+' shows that item itself"):
-        judge_shelves(itself, held_out, shown)
+        evaluate_item_to_item(itself, held_out, shown)
     model.ranked = lambda items, k: Ranked.nothing(len(items), k + 1)
     with pytest.raises(DataError, match="gave lists of shape"):
-        judge_shelves(model, held_out, shown)
+        evaluate_item_to_item(model, held_out, shown)
 
 
 def test_arguments_that_are_none():
@@ -301,29 +303,29 @@ def test_arguments_that_are_none():
         ({"user_indices": [0, 0]}, "each user once"),
     ):
         with pytest.raises(SettingError, match=words):
-            judge_shelves(model, held_out, shown, **wrong)
+            evaluate_item_to_item(model, held_out, shown, **wrong)
     popularity = fit_popularity(shown)
     with pytest.raises(SettingError, match="not PopularityModel"):
-        judge_shelves(popularity, held_out, shown)
+        evaluate_item_to_item(popularity, held_out, shown)
     with pytest.raises(SettingError, match="A model with factors"):
         NeighbourShelves(popularity)
     other, _, others = _world(6, n_items=15)
     with pytest.raises(DataError, match="same users and items"):
-        judge_shelves(model, held_out, other)
+        evaluate_item_to_item(model, held_out, other)
     with pytest.raises(DataError, match="know 15 items"):
-        judge_shelves(others, held_out, shown)
+        evaluate_item_to_item(others, held_out, shown)
     for exclude_seen in (True, False):
         with pytest.raises(DataError, match="also excluded"):
-            judge_shelves(model, shown, shown, exclude_seen=exclude_seen)
+            evaluate_item_to_item(model, shown, shown, exclude_seen=exclude_seen)
     nobody = Interactions.from_matrix(
         sp.csr_array((shown.n_users, shown.n_items), dtype=np.float32),
         users=list(shown.users),
         items=list(shown.items),
     )
     with pytest.raises(DataError, match="no item page to show"):
-        judge_shelves(model, held_out, nobody)
+        evaluate_item_to_item(model, held_out, nobody)
     with pytest.raises(DataError, match="nothing to measure"):
-        judge_shelves(model, nobody, shown)
+        evaluate_item_to_item(model, nobody, shown)
 
 
 def test_real_listeners_settings_for_lists_are_not_those_for_shelves(shared_data):

@@ -17,7 +17,7 @@ from alsolike.evaluation.metrics.evaluate import (
     evaluate,
     mean_squared_error,
 )
-from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.models.factor_model import FactorModel
 from fixed_model import Fixed
 
@@ -91,7 +91,7 @@ def test_permuting_users_permutes_results():
 def test_the_same_bytes_for_any_threads_and_blocks():
     train, held_out, model = _world(4)
     one = evaluate(model, held_out, exclude=train, engine=LocalEngine(1))
-    questions = Questions.of(held_out, train, None)
+    questions = GroundTruth.of(held_out, train, None)
     in_blocks = auc_of(model, questions, LocalEngine(4), block=40)
     assert in_blocks.tobytes() == one.per_user["auc"].tobytes()
     many = evaluate(model, held_out, exclude=train, engine=LocalEngine(4))

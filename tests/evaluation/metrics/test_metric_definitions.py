@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from alsolike.cli.query import passport as verb
+from alsolike.cli.query import metric_definitions as verb
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.read import read
 from alsolike.data.splitting.splitters import hold_out, hold_out_fraction
@@ -22,9 +22,13 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.metrics.definition_inputs import of_model
 from alsolike.evaluation.metrics.evaluate import evaluate
-from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.metrics.library_definitions import DEFINITIONS, SOURCES
-from alsolike.evaluation.metrics.metric_definitions import Passport, passport, passport_of_lists
+from alsolike.evaluation.metrics.metric_definitions import (
+    MetricDefinitions,
+    definitions_of_lists,
+    metric_definitions,
+)
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
@@ -50,11 +54,11 @@ class Stub:
 
 
 def by_implicit(lists, relevant, k):
-    judge = pytest.importorskip("implicit.evaluation")
+    objective = pytest.importorskip("implicit.evaluation")
     test = sp.csr_matrix(relevant)
     nothing = sp.csr_matrix(test.shape)
-    found = judge.ranking_metrics_at_k(Stub(lists), nothing, test, K=k, show_progress=False)
-    again = judge.AUC_at_k(Stub(lists), nothing, test, K=k, show_progress=False)
+    found = objective.ranking_metrics_at_k(Stub(lists), nothing, test, K=k, show_progress=False)
+    again = objective.AUC_at_k(Stub(lists), nothing, test, K=k, show_progress=False)
     assert again == found["auc"]
     return found
 
@@ -78,10 +82,10 @@ def of_irspack(scores, relevant, k, exclude=None):
     mask = None if exclude is None else sp.csr_matrix(exclude)
     found = {}
     for with_cutoff in (False, True):
-        judge = irspack.Evaluator(
+        objective = irspack.Evaluator(
             test, cutoff=k, recall_with_cutoff=with_cutoff, masked_interactions=mask, n_threads=1
         )
-        values = judge.get_score_from_score_matrix(scores)
+        values = objective.get_score_from_score_matrix(scores)
         found |= {OF_IRSPACK[name]: values[name] for name in OF_IRSPACK}
         found["capped_recall"] = values["recall"]
         if not with_cutoff:
@@ -89,13 +93,13 @@ def of_irspack(scores, relevant, k, exclude=None):
     return found | {"recall": plain_recall}
 
 
-def agrees_with_implicit(found: Passport, theirs):
+def agrees_with_implicit(found: MetricDefinitions, theirs):
     for name, ours in OF_IMPLICIT.items():
         value = found.value("implicit", f"{ours}@{found.k}")
         assert value == pytest.approx(theirs[name], abs=TOLERANCE), name
 
 
-def agrees_with_irspack(found: Passport, theirs):
+def agrees_with_irspack(found: MetricDefinitions, theirs):
     for name, expected in theirs.items():
         value = found.value("irspack", f"{name}@{found.k}")
         assert value == pytest.approx(expected, abs=TOLERANCE), name
@@ -124,7 +128,7 @@ def test_random_lists_as_implicit_and_irspack_score_them(seed, k):
     assert (counts[counts > 0] <= k).any() or k < 7
     assert (counts > k).any()
     assert (lists[:, -1] < 0).any()
-    found = passport_of_lists(lists, relevant, k=k)
+    found = definitions_of_lists(lists, relevant, k=k)
     assert found.without_relevant == (counts == 0).sum()
     agrees_with_implicit(found, by_implicit(lists, relevant, k))
     agrees_with_irspack(found, by_irspack(lists, relevant, k))
@@ -154,7 +158,7 @@ def split(likes):
 def agrees_on_a_model(model, split, k):
     """Let both libraries judge the lists, and irspack the scores, with what was seen left out."""
     train, test = split.train, split.test
-    found = passport(model, test, exclude=train, k=k)
+    found = metric_definitions(model, test, exclude=train, k=k)
     everybody = np.arange(len(model.users))
     lists = top_items(model, everybody, k=k, exclude=train.user_items)
     agrees_with_implicit(found, by_implicit(lists.indices, test.user_items, k))
@@ -178,14 +182,14 @@ def test_a_model_on_likes_with_a_long_tail(split):
 def test_a_model_that_implicit_asks_itself(split):
     """The same factors within implicit: it makes its own lists, and leaves out what was seen."""
     implicit_als = pytest.importorskip("implicit.cpu.als")
-    judge = pytest.importorskip("implicit.evaluation")
+    objective = pytest.importorskip("implicit.evaluation")
     model = fit(split.train, ALSConfig(factors=4, iterations=2))
     with threadpool_limits(1, "blas"):  # implicit warns of anything else
         theirs = implicit_als.AlternatingLeastSquares(factors=4)
         theirs.user_factors, theirs.item_factors = model.user_factors, model.item_factors
         train, test = (sp.csr_matrix(one.user_items) for one in (split.train, split.test))
-        found = judge.ranking_metrics_at_k(theirs, train, test, K=6, show_progress=False)
-    agrees_with_implicit(passport(model, split.test, exclude=split.train, k=6), found)
+        found = objective.ranking_metrics_at_k(theirs, train, test, K=6, show_progress=False)
+    agrees_with_implicit(metric_definitions(model, split.test, exclude=split.train, k=6), found)
 
 
 def test_a_model_on_real_likes(shared_data):
@@ -204,7 +208,7 @@ def over(matrix, like=None) -> Interactions:
 
 
 @pytest.fixture(scope="module")
-def worked() -> Passport:
+def worked() -> MetricDefinitions:
     """Return the passport of four users at k = 2, of whom the last has no relevant item.
 
     ======= ================== ======== ============= ======== ======
@@ -222,7 +226,7 @@ def worked() -> Passport:
     seen = over([[0, 0, 0, 0, 0, 1], [0] * 6, [1, 1, 0, 1, 1, 0], [0] * 6], wanted)
     table = [[6, 5, 4, 3, 2, 1], [1, 1, 1, 0, 0, 0], [0, 0, 1, 0, 0, 2], [0] * 6]
     model = Fixed(wanted.users, wanted.items, np.float32(table))
-    return passport(model, wanted, exclude=seen, k=2, user_indices=[0, 1, 2, 3])
+    return metric_definitions(model, wanted, exclude=seen, k=2, user_indices=[0, 1, 2, 3])
 
 
 SECOND = 1 / math.log2(3)
@@ -288,7 +292,7 @@ def test_what_the_passport_says_beside_the_values(worked, split):
     assert rows["alsolike", "precision@2"]["value"] == pytest.approx((1 / 2 + 1 / 3 + 1 / 2) / 3)
     assert rows["Spark", "precision@2"]["minus_ours"] == pytest.approx(3 / 8 - 4 / 9)
     model = fit(split.train, ALSConfig(factors=4, iterations=2))
-    untied = passport(model, split.test, exclude=split.train, k=6).table.rows()
+    untied = metric_definitions(model, split.test, exclude=split.train, k=6).table.rows()
     assert all(row["minus_ours"] == 0 for row in untied if not row["differs"])
     printed = str(worked)
     assert printed.startswith("fixed: lists of 2 for 3 users, seen excluded; 1 more have no")
@@ -305,7 +309,9 @@ def test_what_the_passport_says_beside_the_values(worked, split):
 
 def test_it_fits_on_a_terminal(split):
     for k in (1, 10, 1000):
-        printed = str(passport(fit_popularity(split.train), split.test, exclude=split.train, k=k))
+        printed = str(
+            metric_definitions(fit_popularity(split.train), split.test, exclude=split.train, k=k)
+        )
         assert max(map(len, printed.splitlines())) <= 100
         assert "…" not in printed
 
@@ -342,7 +348,7 @@ def test_whatever_is_asked_is_between_0_and_1(seed, n_users, n_items, k):
     seen = over(part == 2, wanted)
     table = rng.integers(0, rng.choice([2, 50]), (n_users, n_items)).astype(np.float32)
     model = Fixed(wanted.users, wanted.items, table)
-    found = passport(model, wanted, exclude=seen, k=k, user_indices=np.arange(n_users))
+    found = metric_definitions(model, wanted, exclude=seen, k=k, user_indices=np.arange(n_users))
     for row in found.table.rows():
         if row["value"] is None:
             assert row["minus_ours"] is None
@@ -375,13 +381,13 @@ def test_where_a_library_has_no_number():
     """A user to whom all items are relevant: implicit stops there, LightFM's area is NaN."""
     wanted = over([[1, 1], [1, 0]])
     model = Fixed(wanted.users, wanted.items, np.float32([[1, 0], [1, 0]]))
-    found = passport(model, wanted, k=2)
+    found = metric_definitions(model, wanted, k=2)
     with pytest.raises(ZeroDivisionError):
         by_implicit([[0, 1], [0, 1]], wanted.user_items, 2)
     assert found.value("implicit", "auc@2") is found.value("LightFM", "auc") is None
     assert (found.value("alsolike", "auc"), found.value("RecBole", "auc")) == (0.75, 1.0)
     assert "No value: it needs all scores, or the library has none here." in str(found)
-    alone = passport(model, over([[1, 1], [0, 0]], wanted), k=2)
+    alone = metric_definitions(model, over([[1, 1], [0, 0]], wanted), k=2)
     assert alone.value("RecBole", "auc") is None
 
 
@@ -389,25 +395,25 @@ def test_area_of_lightfm_falls_below_0_where_all_scores_are_equal():
     """Ranks 3, 3, 3 less 0, 1, 2, each over the one other item: 1 - 3, 1 - 2, 1 - 1."""
     wanted = over([[1, 1, 1, 0]])
     model = Fixed(wanted.users, wanted.items, np.zeros((1, 4), dtype=np.float32))
-    assert passport(model, wanted, k=2).value("LightFM", "auc") == pytest.approx(-1)
+    assert metric_definitions(model, wanted, k=2).value("LightFM", "auc") == pytest.approx(-1)
 
 
 def test_area_of_implicit_counts_no_more_misses_than_there_are():
     """Of five items one is not relevant; implicit fills a list with other items, never with -1."""
     relevant = sp.csr_array([[1, 1, 1, 1, 0]])
     short, full = [[4, -1, -1, -1, -1]], [[4, 0, 1, 2, 3]]
-    assert passport_of_lists(short, relevant, k=5).value("implicit", "auc@5") == 0
+    assert definitions_of_lists(short, relevant, k=5).value("implicit", "auc@5") == 0
     theirs = by_implicit(full, relevant, 5)["auc"]
-    assert passport_of_lists(full, relevant, k=5).value("implicit", "auc@5") == theirs == 0
+    assert definitions_of_lists(full, relevant, k=5).value("implicit", "auc@5") == theirs == 0
 
 
 def test_lists_alone_leave_out_what_needs_scores(split):
-    questions = Questions.of(split.test, split.train, None)
+    questions = GroundTruth.of(split.test, split.train, None)
     model = fit(split.train, ALSConfig(factors=4, iterations=2))
     ranked = questions.ranked(model, 6, LocalEngine())
-    whole = passport(model, split.test, exclude=split.train, k=5)
-    found = passport_of_lists(ranked, questions, k=5, name="als")
-    bare = passport_of_lists(ranked.indices[:, :5].astype(np.uint16), questions.wanted, k=5)
+    whole = metric_definitions(model, split.test, exclude=split.train, k=5)
+    found = definitions_of_lists(ranked, questions, k=5, name="als")
+    bare = definitions_of_lists(ranked.indices[:, :5].astype(np.uint16), questions.wanted, k=5)
     for row, full, other in zip(
         found.table.rows(), whole.table.rows(), bare.table.rows(), strict=True
     ):
@@ -421,9 +427,9 @@ def test_lists_alone_leave_out_what_needs_scores(split):
 def test_ties_are_seen_where_a_list_comes_with_scores():
     relevant = sp.csr_array([[0, 1, 0]])
     ranked = Ranked(np.int32([[0, 1, 2]]), np.float32([[1, 1, 1]]))
-    assert passport_of_lists(ranked, relevant, k=2).value("LightFM", "recall@2") == 0
+    assert definitions_of_lists(ranked, relevant, k=2).value("LightFM", "recall@2") == 0
     for without in (ranked.indices, Ranked(ranked.indices[:, :2], ranked.scores[:, :2])):
-        assert passport_of_lists(without, relevant, k=2).value("LightFM", "recall@2") == 1
+        assert definitions_of_lists(without, relevant, k=2).value("LightFM", "recall@2") == 1
 
 
 @pytest.mark.parametrize(
@@ -443,27 +449,27 @@ def test_ties_are_seen_where_a_list_comes_with_scores():
 )
 def test_lists_that_cannot_be_scored(lists, relevant, error, words):
     with pytest.raises(error, match=words):
-        passport_of_lists(lists, sp.csr_array(relevant), k=2)
+        definitions_of_lists(lists, sp.csr_array(relevant), k=2)
 
 
 def test_what_cannot_be_asked(split):
     model = fit_popularity(split.train)
     with pytest.raises(SettingError, match="k must be a whole number of at least 1, not 0"):
-        passport(model, split.test, k=0)
+        metric_definitions(model, split.test, k=0)
     with pytest.raises(DataError, match="do not have the same users and items"):
-        passport(model, over([[1, 0]]), k=1)
+        metric_definitions(model, over([[1, 0]]), k=1)
     with pytest.raises(DataError, match="could never be found"):
-        passport(model, split.train, exclude=split.train, k=1)
+        metric_definitions(model, split.train, exclude=split.train, k=1)
 
 
 def test_same_bytes_for_any_number_of_threads(split):
     model = fit(split.train, ALSConfig(factors=4, iterations=2))
     one, four = (
-        passport(model, split.test, exclude=split.train, engine=LocalEngine(threads))
+        metric_definitions(model, split.test, exclude=split.train, engine=LocalEngine(threads))
         for threads in (1, 4)
     )
     assert list(one.table["value"]) == list(four.table["value"])
-    questions = Questions.of(split.test, split.train, None)
+    questions = GroundTruth.of(split.test, split.train, None)
     ranked = questions.ranked(model, 6, LocalEngine(1))
     one, four = (
         astuple(of_model(model, questions, ranked, LocalEngine(threads), block=300).whole)
@@ -478,7 +484,9 @@ def test_relevant_cells_may_be_stored_in_any_way():
     odd = sp.csr_array(
         ([2.0, 1.0, 1.0, 0.0, 3.0, -1.0], [2, 0, 0, 1, 1, 2], [0, 4, 6]), shape=(2, 3)
     )
-    assert str(passport_of_lists(lists, odd, k=2)) == str(passport_of_lists(lists, plain, k=2))
+    assert str(definitions_of_lists(lists, odd, k=2)) == str(
+        definitions_of_lists(lists, plain, k=2)
+    )
 
 
 def test_the_verb(split, likes, tmp_path):

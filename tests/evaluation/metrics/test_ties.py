@@ -23,7 +23,7 @@ from alsolike.evaluation.item_to_item.evaluate import (
 from alsolike.evaluation.item_to_item.item_queries import Pages
 from alsolike.evaluation.learning_curve import Panel
 from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
-from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge
+from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.factor_model import FactorModel
@@ -313,7 +313,7 @@ def test_auc_counts_as_equal_what_lists_do():
 
 def test_judges_say_which_points_are_degenerate():
     split = hold_out(tiny_likes(60, 40), k=2)
-    for judge in (ListJudge(k=5), ShelfJudge(k=5)):
+    for objective in (RankingObjective(k=5), ItemToItemObjective(k=5)):
         dead = FactorModel(
             split.train.users, split.train.items,
             np.zeros((split.train.n_users, 2), np.float32),
@@ -321,7 +321,7 @@ def test_judges_say_which_points_are_degenerate():
             split.train.item_counts,
         )  # fmt: skip
         shares = [
-            Panel(split, {"": judge}, 0, LocalEngine(1))
+            Panel(split, {"": objective}, 0, LocalEngine(1))
             .point(1, model)
             .figures.get("degenerate_share", 0.0)
             for model in (dead, fit_popularity(split.train))

@@ -9,7 +9,7 @@ from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation import holdout_report
 from alsolike.evaluation.metrics.evaluate import evaluate
-from alsolike.evaluation.objectives.kinds import ShelfJudge
+from alsolike.evaluation.objectives.kinds import ItemToItemObjective
 from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
 from alsolike.evaluation.statistics.verdict import Verdict
 from alsolike.models.als.config import ALSConfig
@@ -68,22 +68,22 @@ def test_one_user_decides_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def figures() -> holdout_report.TestFigures:
+def figures() -> holdout_report.HoldoutReport:
     """Return test figures of a model whose lists are good and whose shelves are poor."""
     split = hold_out(tiny_likes(60, 40), k=2)
     fitted, shown = split.train_and_validation(), split.shown(with_validation=True)
     models = (fit(fitted, ALSConfig(factors=3)), fit_popularity(fitted))
     lists = tuple(evaluate(each, split.test, exclude=shown, k=5) for each in models)
-    judge = ShelfJudge(k=5)
+    objective = ItemToItemObjective(k=5)
     shelves = tuple(
-        judge.evaluation(each, fitted, split.test, shown, LocalEngine(1)) for each in models
+        objective.evaluation(each, fitted, split.test, shown, LocalEngine(1)) for each in models
     )
     ours, theirs = (each.per_user["precision@5"] for each in lists)
     gain = paired_difference(ours, theirs, np.random.default_rng(0))
-    return holdout_report.TestFigures("precision@5", lists, {"mse_all": 0.01}, gain, (), shelves)
+    return holdout_report.HoldoutReport("precision@5", lists, {"mse_all": 0.01}, gain, (), shelves)
 
 
-def test_lists_and_similar_items_each_have_a_verdict(figures: holdout_report.TestFigures) -> None:
+def test_lists_and_similar_items_each_have_a_verdict(figures: holdout_report.HoldoutReport) -> None:
     by_name = {verdict.what: verdict for verdict in figures.verdicts}
     assert by_name["Lists"].difference == figures.difference
     assert by_name["Similar items"].measure == "shelf_precision@5"
@@ -93,9 +93,9 @@ def test_lists_and_similar_items_each_have_a_verdict(figures: holdout_report.Tes
     assert better == sorted(better)  # what is not better comes first
 
 
-def test_a_search_by_shelves_has_both_verdicts_too(figures: holdout_report.TestFigures) -> None:
+def test_a_search_by_shelves_has_both_verdicts_too(figures: holdout_report.HoldoutReport) -> None:
     gain = Estimate(-0.007, -0.01, -0.004, 60)
-    other = holdout_report.TestFigures(
+    other = holdout_report.HoldoutReport(
         "shelf_ndcg@5", figures.evaluations, figures.errors, gain, (), figures.shelves
     )
     by_name = {verdict.what: verdict for verdict in other.verdicts}
@@ -104,8 +104,8 @@ def test_a_search_by_shelves_has_both_verdicts_too(figures: holdout_report.TestF
     assert by_name["Lists"].measure == "ndcg@5"
 
 
-def test_auc_which_shelves_lack_is_no_error(figures: holdout_report.TestFigures) -> None:
-    other = holdout_report.TestFigures(
+def test_auc_which_shelves_lack_is_no_error(figures: holdout_report.HoldoutReport) -> None:
+    other = holdout_report.HoldoutReport(
         "auc", figures.evaluations, figures.errors, figures.difference, (), figures.shelves
     )
     assert {verdict.measure for verdict in other.verdicts} == {"auc", "shelf_precision@5"}
@@ -113,7 +113,7 @@ def test_auc_which_shelves_lack_is_no_error(figures: holdout_report.TestFigures)
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
 def test_the_page_begins_with_the_verdicts_and_fits(
-    figures: holdout_report.TestFigures, width: int
+    figures: holdout_report.HoldoutReport, width: int
 ) -> None:
     lines = figures.brief(width).splitlines()
     assert max(map(len, lines)) <= width

@@ -9,7 +9,7 @@ from scipy import stats
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.models.baselines.random import ChanceConfig, fit_chance
+from alsolike.models.baselines.random import RandomConfig, fit_random
 from alsolike.recommending.batch import recommend
 from alsolike.testing import tiny_likes
 
@@ -36,7 +36,7 @@ def wide_likes(n_users=200, n_items=300):
 
 @pytest.mark.parametrize("seed", [0, 1, 12345, 2**64 - 1])
 def test_scores_equal_the_hash_in_whole_numbers(seed):
-    model = fit_chance(tiny_likes(), ChanceConfig(seed=seed))
+    model = fit_random(tiny_likes(), RandomConfig(seed=seed))
     scores = model.scores(EVERYTHING, EVERYTHING)
     expected = [[score_by_hand(seed, user, item) for item in range(40)] for user in range(30)]
     np.testing.assert_array_equal(scores, np.array(expected, dtype=np.float32))
@@ -44,7 +44,7 @@ def test_scores_equal_the_hash_in_whole_numbers(seed):
 
 
 def test_a_block_of_scores_is_the_slice_of_the_whole_to_the_byte():
-    model = fit_chance(tiny_likes(), ChanceConfig(seed=3))
+    model = fit_random(tiny_likes(), RandomConfig(seed=3))
     whole = model.scores(EVERYTHING, EVERYTHING)
     rng = np.random.default_rng(0)
     for _ in range(40):
@@ -60,7 +60,7 @@ def test_likes_do_not_matter_and_seeds_do():
     likes = tiny_likes()
     few = likes.keep(np.arange(likes.n_interactions) % 5 == 0)
     first, again, other = (
-        fit_chance(data, ChanceConfig(seed=seed)).scores(EVERYTHING, EVERYTHING)
+        fit_random(data, RandomConfig(seed=seed)).scores(EVERYTHING, EVERYTHING)
         for data, seed in ((likes, 4), (few, 4), (likes, 5))
     )
     np.testing.assert_array_equal(first, again)
@@ -69,7 +69,7 @@ def test_likes_do_not_matter_and_seeds_do():
 
 @pytest.mark.parametrize("seed", [0, 1, 2**63])
 def test_scores_are_uniform_and_rows_and_columns_have_nothing_to_do_with_each_other(seed):
-    scores = fit_chance(wide_likes(), ChanceConfig(seed=seed)).scores(EVERYTHING, EVERYTHING)
+    scores = fit_random(wide_likes(), RandomConfig(seed=seed)).scores(EVERYTHING, EVERYTHING)
     assert stats.kstest(scores.ravel(), "uniform").pvalue > 0.001
     # 60,000 pairs: a correlation of independent numbers stays within 4.5 / sqrt(60,000).
     limit = 4.5 / np.sqrt(scores.size)
@@ -90,7 +90,7 @@ def test_scores_are_uniform_and_rows_and_columns_have_nothing_to_do_with_each_ot
 
 def test_seeds_next_to_each_other_have_nothing_in_common():
     one, two = (
-        fit_chance(wide_likes(), ChanceConfig(seed=seed)).scores(EVERYTHING, EVERYTHING) - 0.5
+        fit_random(wide_likes(), RandomConfig(seed=seed)).scores(EVERYTHING, EVERYTHING) - 0.5
         for seed in (0, 1)
     )
     for shift in range(3):
@@ -100,7 +100,7 @@ def test_seeds_next_to_each_other_have_nothing_in_common():
 
 def test_what_is_shown_is_what_is_left_out():
     likes = tiny_likes()
-    model = fit_chance(likes, ChanceConfig(seed=4))
+    model = fit_random(likes, RandomConfig(seed=4))
     few = likes.keep(np.arange(likes.n_interactions) % 5 == 0)
     shown = model.with_history(few)
     assert shown.history is few
@@ -114,37 +114,37 @@ def test_what_is_shown_is_what_is_left_out():
 
 
 def test_nothing_at_all():
-    model = fit_chance(Interactions.from_columns([], []), ChanceConfig())
+    model = fit_random(Interactions.from_columns([], []), RandomConfig())
     assert model.scores(EVERYTHING, EVERYTHING).shape == (0, 0)
 
 
 def test_settings_go_there_and_back_as_plain_values():
-    config = ChanceConfig(seed=np.int64(9))
+    config = RandomConfig(seed=np.int64(9))
     assert config.to_settings() == {"model": "random", "seed": 9}
-    assert ChanceConfig.from_settings(json.loads(json.dumps(config.to_settings()))) == config
+    assert RandomConfig.from_settings(json.loads(json.dumps(config.to_settings()))) == config
     with pytest.raises(SettingError, match=r"Unknown settings \['k'\]"):
-        ChanceConfig.from_settings({"model": "random", "k": 1})
+        RandomConfig.from_settings({"model": "random", "k": 1})
     with pytest.raises(SettingError, match="model 'random' expected, not 'item-knn'"):
-        ChanceConfig.from_settings({"model": "item-knn"})
+        RandomConfig.from_settings({"model": "item-knn"})
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5, "0", None, True])
 def test_a_seed_that_is_none(seed):
     with pytest.raises(SettingError, match="seed must be a whole number of at least 0, not"):
-        ChanceConfig(seed=seed)
+        RandomConfig(seed=seed)
 
 
 def test_a_seed_beyond_64_bits():
     with pytest.raises(SettingError, match=r"seed must be below 2\*\*64, not 18446744073709551616"):
-        ChanceConfig(seed=2**64)
+        RandomConfig(seed=2**64)
 
 
 def test_beside_an_item_stands_what_a_user_of_its_row_gets():
     likes = tiny_likes(40, 40)
-    model = fit_chance(likes, ChanceConfig(seed=2))
+    model = fit_random(likes, RandomConfig(seed=2))
     whole = model.scores(slice(None), slice(None))
     np.testing.assert_array_equal(model.item_scores(slice(None), slice(None)), whole)
-    few = fit_chance(tiny_likes(3, 40), ChanceConfig(seed=2))  # more items than users
+    few = fit_random(tiny_likes(3, 40), RandomConfig(seed=2))  # more items than users
     np.testing.assert_array_equal(
         few.item_scores(np.array([39, 4]), slice(3, 9)), whole[[39, 4], 3:9]
     )
@@ -152,7 +152,7 @@ def test_beside_an_item_stands_what_a_user_of_its_row_gets():
 
 def test_a_matrix_is_not_interactions():
     with pytest.raises(DataError, match="Interactions expected, not a SciPy csr_array"):
-        fit_chance(tiny_likes().user_items, ChanceConfig())
-    assert repr(fit_chance(tiny_likes(), ChanceConfig(seed=2))) == (
+        fit_random(tiny_likes().user_items, RandomConfig())
+    assert repr(fit_random(tiny_likes(), RandomConfig(seed=2))) == (
         "ChanceModel(seed 2: 30 users, 40 items)"
     )

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 import alsolike
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary, is_blank
 from alsolike.errors import BundleError, DataError, SettingError, WritingError
 from alsolike.models.als.train import ALSConfig, fit, fold_in
@@ -135,7 +135,7 @@ def test_any_model_comes_back(
     catalogue = None
     if labels is not None:
         catalogue = Catalogue.from_columns(
-            {label: Texts.pack(sorted(items)) for label in labels}, n_items=n_items
+            {label: StringArray.pack(sorted(items)) for label in labels}, n_items=n_items
         )
     history = dataclasses.replace(liked, timestamps=times, catalogue=catalogue)
     model = FactorModel(
@@ -479,7 +479,7 @@ def with_other_catalogue() -> FactorModel:
         (
             lambda: dataclasses.replace(
                 tiny_model(),
-                users=Vocabulary(Texts.pack(["b", "a", "c", "d"]), kind="user"),
+                users=Vocabulary(StringArray.pack(["b", "a", "c", "d"]), kind="user"),
                 history=None,
             ),
             "user ids: distinct and sorted ones expected, 'a' after 'b' found",

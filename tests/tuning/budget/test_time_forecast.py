@@ -13,7 +13,7 @@ from alsolike.engines.base import Shape
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
 from alsolike.evaluation.learning_curve import Panel
-from alsolike.evaluation.objectives.kinds import ListJudge, checked_judges
+from alsolike.evaluation.objectives.kinds import RankingObjective, checked_objectives
 from alsolike.kernels.compiler.cache import is_loaded
 from alsolike.kernels.solver.batch import solve_small
 from alsolike.kernels.solver.conjugate_gradient import solve_cg
@@ -28,7 +28,7 @@ from alsolike.testing import tiny_likes
 from alsolike.tuning.budget import speed_estimate as pace_module
 from alsolike.tuning.budget.budget import Budget, Deadline
 from alsolike.tuning.budget.memory_forecast import Forecast
-from alsolike.tuning.budget.speed_estimate import Pace, measured_pace
+from alsolike.tuning.budget.speed_estimate import SpeedEstimate, measured_pace
 from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time
 from alsolike.tuning.budget.warm_up import compile_for, kinds_of
 from alsolike.tuning.candidate_families import lineup_for
@@ -52,7 +52,7 @@ def split() -> Split:
 
 @pytest.fixture(scope="module")
 def plan(split: Split) -> Plan:
-    return Plan(split, checked_judges(split, ListJudge(k=5), ()), SWEEPS)
+    return Plan(split, checked_objectives(split, RankingObjective(k=5), ()), SWEEPS)
 
 
 class Ticking:
@@ -83,14 +83,14 @@ class Heard(Observer):
 
 
 def test_pace_is_a_line_through_logarithms() -> None:
-    pace = Pace({"als": {10: (1.0, 2.0, 4.0), 1000: (1.0, 200.0, 4.0)}}, {"ease": 7.0})
+    pace = SpeedEstimate({"als": {10: (1.0, 2.0, 4.0), 1000: (1.0, 200.0, 4.0)}}, {"ease": 7.0})
     middle = ALSConfig(factors=100)
     assert pace.until(middle, sweep=3, points=2) == pytest.approx(1 + 3 * 20 + 2 * 4)
     assert pace.whole(middle, (2, 4, 8)) == pytest.approx(1 + 8 * 20 + 3 * 4)
     assert pace.until(ALSConfig(factors=1), sweep=1, points=0) == pytest.approx(3)
     assert pace.whole(EASEConfig(), ()) == 7.0
     assert pace.whole(PopularityConfig(), ()) == 0.0
-    assert Pace().whole(middle, (2, 4)) == 0.0
+    assert SpeedEstimate().whole(middle, (2, 4)) == 0.0
 
 
 def test_a_deadline_knows_what_fits() -> None:
@@ -179,11 +179,11 @@ def test_all_code_is_compiled_before_anything_is_timed(plan: Plan) -> None:
     assert kinds_of([ALSConfig(confidence="log")], train) == {("als", ("exact", True, False))}
     scaled = ALSConfig(confidence="scaled", alpha=0.1)
     assert kinds_of([scaled], train) == {("als", ("exact", False, True))}
-    compile_for(plan.judges, kinds)
+    compile_for(plan.objectives, kinds)
     assert all(map(is_loaded, (solve_small, solve_single, solve_hard, solve_cg)))
     for kernel in (solve_small, solve_single, solve_hard):
         before = len(kernel.signatures)
-        compile_for(plan.judges, {("als", ("exact", True, True))})
+        compile_for(plan.objectives, {("als", ("exact", True, True))})
         after = len(kernel.signatures)
         assert after > before or any("float64" in str(one[3]) for one in kernel.signatures)
 
@@ -216,7 +216,7 @@ def worked(plan: Plan, deadline: Deadline, sweeps: int = 8) -> tuple[str, list[i
         return ledger.state(entry), list(ledger.points(entry))
 
 
-PACE = Pace({"als": {4: (1.0, 1.0, 1.0)}})
+PACE = SpeedEstimate({"als": {4: (1.0, 1.0, 1.0)}})
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_what_stands_in_the_ledger_is_not_forecast(split: Split, tmp_path: Path)
 def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
     split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = TimeForecast(60.0, 2, 40.0, Pace({}, {"ease": 1000.0}))
+    found = TimeForecast(60.0, 2, 40.0, SpeedEstimate({}, {"ease": 1000.0}))
     monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: found)
     heard, lines = Heard(), lineup_for(None, ["ease"], split.train).baselines
     result = search(
@@ -341,7 +341,9 @@ def test_what_comes_after_a_search() -> None:
 def test_two_fits_of_the_longest_training_that_may_be_begun_are_kept_free(
     split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pace = Pace({"als": {2: (1.0, 1.0, 1.0), 8: (2.0, 2.0, 1.0)}}, {"ease": 20.0, "item-knn": 1.0})
+    pace = SpeedEstimate(
+        {"als": {2: (1.0, 1.0, 1.0), 8: (2.0, 2.0, 1.0)}}, {"ease": 20.0, "item-knn": 1.0}
+    )
     found = TimeForecast(60.0, 2, 0.0, pace)
     monkeypatch.setattr("alsolike.tuning.execution.rounds.forecast_time", lambda *_, **__: found)
     fits: list[float] = []

@@ -16,7 +16,7 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation.objectives.kinds import ShelfJudge
+from alsolike.evaluation.objectives.kinds import ItemToItemObjective
 from alsolike.models.als.config import ALSConfig
 from alsolike.testing import tiny_likes
 from alsolike.tuning.candidate_families import lineup_for
@@ -205,7 +205,7 @@ def test_shelves_rank_alike_for_any_number_of_workers(split: Split, tmp_path: Pa
                     split,
                     Halving(CONFIGS),
                     sweeps=[1, 2, 4],
-                    objective=ShelfJudge(k=5),
+                    objective=ItemToItemObjective(k=5),
                     ledger=ledger,
                     workers=workers,
                     candidates=lineup.candidates,

@@ -9,11 +9,11 @@ import pytest
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import FitError
-from alsolike.evaluation.objectives.kinds import ListJudge
+from alsolike.evaluation.objectives.kinds import RankingObjective
 from alsolike.evaluation.statistics.selection import compare_with_best
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig
-from alsolike.models.baselines.random import ChanceConfig
+from alsolike.models.baselines.random import RandomConfig
 from alsolike.models.ease import EASEConfig
 from alsolike.models.item_knn import ItemKNNConfig
 from alsolike.models.registry import family_of
@@ -42,14 +42,14 @@ def found_of(
     Those in `dead` are degenerate.
     """
     rng = np.random.default_rng(0)
-    plan, users = Plan(split, {"": ListJudge(k=5)}, (1, 2)), rng.random(USERS)
+    plan, users = Plan(split, {"": RankingObjective(k=5)}, (1, 2)), rng.random(USERS)
     with Ledger(None) as ledger:
         entries = ledger.enlist([config.to_settings() for config, _, _ in scored], sweeps=2)
         for place, (entry, (config, _, score)) in enumerate(zip(entries, scored, strict=True)):
             assert ledger.claim("me") == entry
             sweep = 2 if family_of(config).scored == "sweeps" else 1
             answers = users + score + 1e-2 * rng.random(USERS)
-            figures = dict.fromkeys(plan.judges[""].figures, 0.0) | {plan.score: score}
+            figures = dict.fromkeys(plan.objectives[""].figures, 0.0) | {plan.score: score}
             figures |= {"degenerate_share": 0.9} if place in dead else {}
             ledger.record(entry, sweep, figures, worker="me", bests={"": answers}, seconds=1.0)
             ledger.finish(entry, worker="me", seconds=2.0)
@@ -101,7 +101,7 @@ def test_the_table_has_columns_of_what_is_searched_alone(split: Split) -> None:
             (ALSConfig(factors=4), "trial", 0.3),
         ],
     )
-    score = found.judge.score
+    score = found.objective.score
     assert found.leaderboard.column_names == (
         *("rank", "run", "model", "factors", "sweep"),
         *(score, f"{score}_low", f"{score}_high", "ties", "state"),
@@ -159,7 +159,7 @@ def test_equal_scores_go_to_baselines_then_to_fewer_bytes(split: Split) -> None:
 def test_a_baseline_above_all_is_named_and_not_chosen(split: Split) -> None:
     scored: list[tuple[Any, Role, float]] = [
         (PopularityConfig(), "baseline", 0.8),
-        (ChanceConfig(), "baseline", 0.7),
+        (RandomConfig(), "baseline", 0.7),
         (SMALL, "candidate", 0.4),
         (ALSConfig(factors=8), "trial", 0.3999),
         (ALSConfig(factors=2), "trial", 0.1),

@@ -264,9 +264,13 @@ def test_other_data_or_settings_are_named(tmp_path: Path) -> None:
 
 
 def test_of_a_long_setting_only_what_differs_is_told_and_the_data_last() -> None:
-    judge = {"name": "honest", "metric": "precision", "k": 10, "exclude_seen": True}
-    before = {"data of train": "a" * 64, "judge honest": judge, "split": "random (seed 0)"}
-    now = {"data of train": "b" * 64, "judge honest": judge | {"k": 7}, "split": "random (seed 5)"}
+    objective = {"name": "honest", "metric": "precision", "k": 10, "exclude_seen": True}
+    before = {"data of train": "a" * 64, "judge honest": objective, "split": "random (seed 0)"}
+    now = {
+        "data of train": "b" * 64,
+        "judge honest": objective | {"k": 7},
+        "split": "random (seed 5)",
+    }
     with Ledger(None) as ledger:
         ledger.bind(before)
         with pytest.raises(LedgerError, match="another run") as caught:

@@ -9,7 +9,7 @@ import pytest
 from alsolike.errors import WritingError
 from alsolike.models.bundle.io import load, save
 from alsolike.web.serving.deploy import swap
-from alsolike.web.serving.store import FILE, MOST_LIKES, State
+from alsolike.web.serving.store import FILE, MOST_LIKES, Store
 from serving import HOSTILE, bundle, client_of, settings_of, wait_for
 
 API = "/api/v1"
@@ -125,9 +125,9 @@ def test_a_name_of_several_items_is_said_with_their_ids(tmp_path):
     from dataclasses import replace
 
     from alsolike.data.catalogue import Catalogue
-    from alsolike.data.string_array import Texts
+    from alsolike.data.string_array import StringArray
 
-    catalogue = Catalogue(len(names), names=Texts.pack(names))
+    catalogue = Catalogue(len(names), names=StringArray.pack(names))
     history = replace(fitted.history, catalogue=catalogue)
     save(replace(fitted, catalogue=catalogue, history=history), tmp_path / "model")
     with client_of(settings_of(tmp_path / "state", tmp_path / "model")) as client:
@@ -261,7 +261,7 @@ def test_a_user_has_a_most_number_of_likes_known_or_not(model, tmp_path):
 
 
 def test_a_state_takes_no_more_than_it_may(tmp_path):
-    with State(tmp_path, most_bytes=300_000) as state:
+    with Store(tmp_path, most_bytes=300_000) as state:
         for number in range(8):
             state.add_likes(f"user {number}", {"x" * 10_000: 1.0, "y": 1.0})
         with pytest.raises(WritingError, match="alsolike likes STATE --to"):
@@ -298,4 +298,4 @@ def test_a_state_of_an_earlier_version_goes_on(model, tmp_path):
         file.execute("PRAGMA user_version = 3")
     file.close()
     with pytest.raises(WritingError, match="format 3; this version of alsolike knows format 2"):
-        State(settings.state)
+        Store(settings.state)

@@ -31,7 +31,7 @@ from alsolike.web.edge.request_limits import BodyLimitsMiddleware, HeadLimitsMid
 from alsolike.web.edge.security_headers import SecurityHeadersMiddleware, content_policy
 from alsolike.web.errors import ErrorMiddleware
 from alsolike.web.monitoring.access_log import AccessLog, AccessLogMiddleware
-from alsolike.web.settings import Place, Settings
+from alsolike.web.settings import Settings, Slot
 from serving import bundle, client_of, settings_of, stacked
 
 TOKEN, SWAP = "correct-horse-battery", "swap-horse-battery-9"
@@ -73,7 +73,7 @@ class Asking:
     def __init__(self, folder: Path, app: Any = echo, origins: Any = None, **more: Any) -> None:
         self.log = folder / "access.jsonl"
         named = {"rate": 0, "log": str(self.log), "state": folder / "state"} | more
-        self.settings = Settings(models=(Place("a", folder),), **named)
+        self.settings = Settings(models=(Slot("a", folder),), **named)
         self.app = stacked(app, self.settings, image_origins=origins or (lambda: NOWHERE))
 
     def __call__(

@@ -22,7 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from alsolike.web.edge import protocol as connections
 from alsolike.web.edge.protocol import MOST_HEAD, PatientProtocol, protocol
-from alsolike.web.settings import Place, Settings
+from alsolike.web.settings import Settings, Slot
 from serving import stacked
 
 PATIENCE = 0.5
@@ -48,7 +48,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 @contextlib.contextmanager
 def serving(folder: Path, http: Any) -> Iterator[int]:
     named: Any = {"state": folder, "patience": PATIENCE, "rate": 0, "log": ""}
-    settings = Settings(models=(Place("a", folder),), **named)
+    settings = Settings(models=(Slot("a", folder),), **named)
     config = uvicorn.Config(
         stacked(app, settings),
         http=http,

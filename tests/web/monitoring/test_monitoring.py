@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from alsolike.errors import WritingError
 from alsolike.web.monitoring import counters
-from alsolike.web.monitoring.counters import MOST_BYTES, Tallies, read
+from alsolike.web.monitoring.counters import MOST_BYTES, Counters, read
 from alsolike.web.monitoring.metrics import COUNTERS, Metrics
 
 TEMPLATE = "/items/{item_id}"
@@ -144,7 +144,7 @@ def test_labels_of_any_text_do_no_harm(metrics: Metrics) -> None:
 
 
 def test_there_is_an_end_to_names_but_not_to_service(tmp_path: Path) -> None:
-    counting = Tallies(tmp_path)
+    counting = Counters(tmp_path)
     places = [counting.place(f"n{number}") for number in range(counters._CELLS + 10)]
     assert places[-1] == 0
     assert places.count(0) == 11
@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_the_middlewares_count(tmp_path: Path) -> None:
-    from alsolike.web.settings import Place, Settings
+    from alsolike.web.settings import Settings, Slot
     from serving import stacked
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -194,7 +194,7 @@ def test_the_middlewares_count(tmp_path: Path) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"x"})
 
-    settings = Settings(models=(Place("a", tmp_path),), state=tmp_path, rate=1.0, burst=3, log="")
+    settings = Settings(models=(Slot("a", tmp_path),), state=tmp_path, rate=1.0, burst=3, log="")
     metrics = Metrics(tmp_path / "metrics")
     guarded = stacked(app, settings, metrics=metrics)
     sent: list[Any] = []

@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 from alsolike.models.fit import fit
 from alsolike.web.app import create_app
 from alsolike.web.serving.item_cards import address
-from alsolike.web.settings import Place, Settings
+from alsolike.web.settings import Settings, Slot
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
@@ -45,7 +45,7 @@ PAGES += (
 def served(folder, *models, aside=None, **settings):
     """Serve models on a port of the loopback, and give the address."""
     places = tuple(
-        Place(f"m{at}", saved(model, folder / f"run{at}" / "model", metrics={"ndcg@10": 0.25}))
+        Slot(f"m{at}", saved(model, folder / f"run{at}" / "model", metrics={"ndcg@10": 0.25}))
         for at, model in enumerate(models)
     )
     for name, text in (aside or {}).items():

@@ -22,7 +22,7 @@ from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.web import templating
 from alsolike.web.app import create_app
 from alsolike.web.serving.item_cards import FEW, address
-from alsolike.web.settings import Place, Settings
+from alsolike.web.settings import Settings, Slot
 
 ODD_IDS = ("..", ".", "a/b", "a?b#c", "two\nlines", "x/similar", "../../etc", "ñ 日", "'\"<")
 N_ITEMS = 60
@@ -51,7 +51,7 @@ class Opened:
 
 def opened(folder, *models, **settings):
     places = tuple(
-        Place(f"m{at}", saved(model, folder / f"run{at}" / "model", metrics={"ndcg@10": 0.25}))
+        Slot(f"m{at}", saved(model, folder / f"run{at}" / "model", metrics={"ndcg@10": 0.25}))
         for at, model in enumerate(models)
     )
     for name, text in settings.pop("aside", {}).items():
@@ -178,7 +178,7 @@ def test_metrics_and_log_know_pages_by_their_routes_and_models(tmp_path):
     assert 'route="(unmatched)",status="404"' in told
     assert 'route="(unmatched)",status="200"' not in told
     lines = [json.loads(line) for line in log.read_text(encoding="ascii").splitlines()]
-    version = one.service.holder.of(None).version
+    version = one.service.registry.of(None).version
     known = {line["path"]: line["version"] for line in lines}
     for path in ("/items/i05", "/item", "/users/user 4", "/", "/map"):
         assert version.startswith(known[path]), path
@@ -243,9 +243,9 @@ def test_an_item_page_shows_a_strip_of_each_model_and_why(app):
     for heading in ("m0", "m1", "popularity"):
         assert re.search(rf"<h2[^>]*>{heading}</h2>", text)
     liked = (first.history.user_items.toarray() > 0).T
-    served = app.service.holder.held
-    for model, held in zip((first, second), served.values(), strict=True):
-        near, _ = held.neighbours.similar(row, 10)
+    models = app.service.registry.served
+    for model, served in zip((first, second), models.values(), strict=True):
+        near, _ = served.neighbours.similar(row, 10)
         for other in near:
             assert address("item", model.items.id_of(other)) in page.links("/item")
             both, likers = int((liked[row] & liked[other]).sum()), int(liked[other].sum())
@@ -360,8 +360,8 @@ def test_trying_says_what_it_leaves_out(app):
 
 
 def test_the_map_has_a_point_for_each_item(app):
-    held = next(iter(app.service.holder.held.values()))
-    at = f"m0/{held.version[:16]}"
+    served = next(iter(app.service.registry.served.values()))
+    at = f"m0/{served.version[:16]}"
     assert f'data-from="{at}"' in app.get("/map")
     content = app.client.get(f"/map/points/{at}").content
     points = np.frombuffer(content, "<f4", 2 * N_ITEMS).reshape(-1, 2)
@@ -375,13 +375,13 @@ def test_the_map_has_a_point_for_each_item(app):
     told = app.client.get(f"/map/item/{at}", params={"id": "a/b"}).json()
     assert told == app.client.get(f"/map/item/{at}", params={"row": row}).json()
     assert told["address"] == "/items/a%2Fb"
-    assert [one["row"] for one in told["near"]] == held.neighbours.similar(row, 10)[0].tolist()
+    assert [one["row"] for one in told["near"]] == served.neighbours.similar(row, 10)[0].tolist()
     assert f'data-chosen="{row}"' in app.get("/map?item=a/b")
 
 
 @pytest.mark.parametrize("asked", ["row=-1", "row=60", "row=1e3", "row=٣", "row=", "id=no", ""])
 def test_the_map_knows_no_other_items(app, asked):
-    version = next(iter(app.service.holder.held.values())).version[:16]
+    version = next(iter(app.service.registry.served.values())).version[:16]
     app.get(f"/map/item/m0/{version}?{asked}", 404)
 
 
@@ -391,10 +391,10 @@ def test_another_version_has_no_map_and_no_pictures(app):
 
 
 def test_pictures_come_from_the_item_table_alone(app):
-    model, held = app.models[0], next(iter(app.service.holder.held.values()))
+    model, served = app.models[0], next(iter(app.service.registry.served.values()))
 
     def picture(item):
-        return app.client.get(f"/pictures/m0/{held.version[:16]}/{model.items.index_of(item)}")
+        return app.client.get(f"/pictures/m0/{served.version[:16]}/{model.items.index_of(item)}")
 
     png, svg = picture("i00"), picture("i01")
     assert (png.content, png.headers["content-type"]) == (PNG, "image/png")
@@ -403,7 +403,7 @@ def test_pictures_come_from_the_item_table_alone(app):
         assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
         assert "immutable" in answer.headers["cache-control"]
     assert [picture(item).status_code for item in ("i02", "i03", "i04", "i05")] == [404] * 4
-    assert f"/pictures/m0/{held.version[:16]}/" in app.get("/items/i00")
+    assert f"/pictures/m0/{served.version[:16]}/" in app.get("/items/i00")
     away = app.get("/items/i02")
     assert 'src="https://' not in away
     assert 'href="https://pictures.example/1.png" rel="noopener noreferrer"' in away
@@ -420,7 +420,7 @@ def test_pictures_may_be_files_of_one_folder(tmp_path):
     images = ("a.png", "../secret.png", "link.png", "text.png", "missing.png", "..", "a\0.png")
     model = ordinary(shown=images)
     app = opened(tmp_path / "app", model, pictures=tmp_path / "pictures")
-    version = next(iter(app.service.holder.held.values())).version[:16]
+    version = next(iter(app.service.registry.served.values())).version[:16]
 
     def picture(name):
         row = model.items.index_of(f"i{images.index(name):02}")
@@ -503,8 +503,8 @@ def voted(app, choice, **changes):
 
 def test_the_result_says_when_there_is_a_difference_and_when_there_is_none(tmp_path):
     both = opened(tmp_path, ordinary(), ordinary(seed=1))
-    state, held = both.service.state, both.service.holder.held
-    versions = tuple(one.version for one in held.values())
+    state, served = both.service.state, both.service.registry.served
+    versions = tuple(one.version for one in served.values())
     verdicts = []
     for number in range(1000):
         if number in (0, 30, 900):
@@ -558,9 +558,9 @@ def test_one_model_alone_is_compared_with_popularity(tmp_path):
 
 def test_about_tells_what_each_model_is(app):
     text = Page(app.get("/about")).text
-    for held in app.service.holder.held.values():
-        assert held.version in text
-        assert held.manifest.data_fingerprint in text
+    for served in app.service.registry.served.values():
+        assert served.version in text
+        assert served.manifest.data_fingerprint in text
     assert "ndcg@10" in text
     assert "0.25" in text
 

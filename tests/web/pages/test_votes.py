@@ -16,7 +16,7 @@ def service(tmp_path):
 
 @pytest.fixture
 def pair(service):
-    (only,) = votes.pairs_of(service.holder.held).values()
+    (only,) = votes.pairs_of(service.registry.served).values()
     return only
 
 
@@ -31,12 +31,12 @@ def test_a_trial_is_the_same_when_it_is_opened_again(service, pair):
 
 
 def test_votes_are_counted_for_the_model_and_not_for_the_side(service, pair):
-    held = pair.first
+    served = pair.first
     for number in range(12):
         voter = f"v{number}"
         trial = votes.next_trial(service.state, pair, voter)
-        row = held.model.items.index_of(trial.item)
-        own = held.model.items.ids_of(held.neighbours.similar(row, votes.STRIP)[0])
+        row = served.model.items.index_of(trial.item)
+        own = served.model.items.ids_of(served.neighbours.similar(row, votes.STRIP)[0])
         choice = votes.LEFT if trial.left == tuple(own) else votes.RIGHT
         assert votes.vote(service.state, pair, voter, trial.item, choice)
         assert not votes.vote(service.state, pair, voter, trial.item, choice)
@@ -56,7 +56,7 @@ def test_one_model_is_compared_with_popularity(tmp_path):
     settings = settings_of(tmp_path / "state", bundle(tmp_path / "one"))
     with client_of(settings) as client:
         service = client.app.state.service
-        (pair,) = votes.pairs_of(service.holder.held).values()
+        (pair,) = votes.pairs_of(service.registry.served).values()
         assert pair.name == "als|popularity"
         assert votes.next_trial(service.state, pair, "ann") is not None
         assert client.get("/compare").status_code == 200

@@ -9,7 +9,7 @@ from alsolike.errors import BundleError, SettingError
 from alsolike.web.serving.bundle_store import copy_of, version_of
 from alsolike.web.serving.deploy import swap
 from alsolike.web.serving.smoke_tests import questions_of
-from alsolike.web.serving.store import State
+from alsolike.web.serving.store import Store
 from serving import bundle, client_of, settings_of, wait_for
 
 
@@ -50,7 +50,7 @@ def test_a_broken_bundle_leaves_the_old_in_place_and_says_why(models, tmp_path, 
     shutil.copytree(models[1], spoilt)
     broken(spoilt)
     settings = settings_of(tmp_path / "state", models[0])
-    with client_of(settings) as client, State(settings.state) as state:
+    with client_of(settings) as client, Store(settings.state) as state:
         before = version_now(client)
         with pytest.raises(BundleError, match="spoilt"):
             swap(settings, state, "als", spoilt)
@@ -62,7 +62,7 @@ def test_a_broken_bundle_leaves_the_old_in_place_and_says_why(models, tmp_path, 
 
 def test_a_swap_is_followed_within_seconds(models, tmp_path):
     settings = settings_of(tmp_path / "state", models[0])
-    with client_of(settings) as client, State(settings.state) as state:
+    with client_of(settings) as client, Store(settings.state) as state:
         before = version_now(client)
         done = swap(settings, state, "als", models[1])
         assert (done.before, done.version) == (before, version_of(models[1]))
@@ -118,7 +118,7 @@ def test_a_new_bundle_in_the_folder_is_taken_at_the_start(models, tmp_path):
 def test_golden_questions_are_asked(models, tmp_path):
     questions = tmp_path / "golden.json"
     settings = settings_of(tmp_path / "state", models[0])
-    with client_of(settings) as client, State(settings.state) as state:
+    with client_of(settings) as client, Store(settings.state) as state:
         (first, *_) = client.get("/api/v1/items/i1/similar").json()["similar"]
         asking = settings_of(settings.state, models[0], golden=questions)
         questions.write_text(json.dumps([{"similar": "i1", "among": 5, "expect": ["i1"]}]))

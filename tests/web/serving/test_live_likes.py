@@ -17,7 +17,7 @@ from alsolike.cli.group import main
 from alsolike.data.reading.read import read
 from alsolike.models.bundle.io import load
 from alsolike.web.serving.live_likes import live_likes
-from alsolike.web.serving.store import FILE, State
+from alsolike.web.serving.store import FILE, Store
 from serving import bundle, client_of, running, settings_of, wait_for
 
 ODD = (
@@ -43,7 +43,7 @@ def alsolike(*given, status=0):
 
 def told(folder, likes):
     """Make a state with these likes."""
-    with State(folder) as state:
+    with Store(folder) as state:
         for user, items in likes.items():
             state.add_likes(user, items)
 

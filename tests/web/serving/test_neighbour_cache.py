@@ -9,7 +9,7 @@ from alsolike.web.serving import neighbour_cache
 from alsolike.web.serving.bundle_store import stock_of, version_of
 from alsolike.web.serving.deploy import prepare, swap
 from alsolike.web.serving.registry import hold
-from alsolike.web.serving.store import State
+from alsolike.web.serving.store import Store
 from serving import bundle, client_of, settings_of, wait_for
 
 
@@ -60,17 +60,17 @@ def test_what_takes_too_long_is_left_to_those_who_ask(tmp_path, family):
 def test_a_damaged_file_is_made_anew(tmp_path):
     folder = bundle(tmp_path / "model")
     settings = settings_of(tmp_path / "state", folder)
-    with State(settings.state) as state:
+    with Store(settings.state) as state:
         prepare(settings, state)
         (served,) = state.served()
     path = stock_of(settings.state, served.version)
     content = path.read_bytes()
     for damaged in (b"", content[:-1], content[:-1] + b"\x7f", content + b"x"):
         path.write_bytes(damaged)
-        held = hold(settings, "model", served.version)
-        assert not held.neighbours.is_ready
-        assert len(held.neighbours.similar(0, 5)[0])
-        with State(settings.state) as state:
+        served = hold(settings, "model", served.version)
+        assert not served.neighbours.is_ready
+        assert len(served.neighbours.similar(0, 5)[0])
+        with Store(settings.state) as state:
             prepare(settings, state)
         assert path.read_bytes() == content
 
@@ -79,10 +79,10 @@ def test_after_a_swap_another_process_finds_them(tmp_path):
     one, two = bundle(tmp_path / "one"), bundle(tmp_path / "two", seed=1)
     with client_of(settings_of(tmp_path / "state", one)) as client:
         service = client.app.state.service
-        assert service.holder.of(None).neighbours.is_ready
+        assert service.registry.of(None).neighbours.is_ready
         swap(service.settings, service.state, "als", two)
-        wait_for(lambda: service.holder.of(None).version == version_of(two))
-        wait_for(lambda: service.holder.of(None).neighbours.is_ready, 30)
+        wait_for(lambda: service.registry.of(None).version == version_of(two))
+        wait_for(lambda: service.registry.of(None).neighbours.is_ready, 30)
 
 
 def test_what_keeps_the_other_process_is_logged(tmp_path, caplog):

@@ -103,18 +103,18 @@ def test_ready_made_answers_take_no_more_than_their_room(model):
     class Holding(SimpleNamespace):
         __hash__ = object.__hash__
 
-    held = Holding(model=fitted, neighbours=Neighbours(fitted), name="als", version="0" * 64)
+    served = Holding(model=fitted, neighbours=Neighbours(fitted), name="als", version="0" * 64)
     shelves = fast_path.Shelves()
     row = fitted.items.index_of("i8")
-    one = shelves.similar(held, row, 5, 2)
-    assert shelves.similar(held, row, 5, 2) is one
+    one = shelves.similar(served, row, 5, 2)
+    assert shelves.similar(served, row, 5, 2) is one
     assert len(json.loads(one)["similar"]) == 5
     room = 50_000  # some answers; one with the longest id takes a fifth of it
     shelves = fast_path.Shelves(most_kept=room)
     for row in range(len(fitted.items)):
         for k in (1, 5, 20):
-            shelves.similar(held, row, k, 2)
-            assert sum(map(len, shelves._made[held].answers.values())) <= room
+            shelves.similar(served, row, k, 2)
+            assert sum(map(len, shelves._made[served].answers.values())) <= room
 
 
 def test_slots_are_called_as_the_bundle_or_as_is_said(model, tmp_path):

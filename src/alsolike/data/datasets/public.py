@@ -20,7 +20,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.datasets.demo import KINDS, coin_names, plant_items
 from alsolike.data.datasets.synthetic import FEW, article_pairs, pairs, power_law
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, SettingError
 from alsolike.storage.atomic import replacing, write_text
@@ -87,9 +87,9 @@ def planted_tastes(*, n_users: int = 2000, n_items: int = 1500, seed: int = 0) -
     liked = noisy >= least[:, np.newaxis]
     catalogue = Catalogue(
         n_items=n_items,
-        names=Texts.pack(item.name for item in planted),
-        images=Texts.pack(item.image for item in planted),
-        more={"kind": Texts.pack(item.kind for item in planted)},
+        names=StringArray.pack(item.name for item in planted),
+        images=StringArray.pack(item.image for item in planted),
+        more={"kind": StringArray.pack(item.kind for item in planted)},
     )
     matrix = canonical(sp.csr_array(liked.astype(np.float32)))
     users, items = _numbered("u", n_users, "user"), _numbered("m", n_items, "item")
@@ -256,7 +256,9 @@ def _chances(kinds: Ints, n_users: int, rng: np.random.Generator) -> Floats:
 
 def _numbered(prefix: str, count: int, kind: str) -> Vocabulary:
     width = len(str(count))  # equal widths, so that the order of the texts is that of the numbers
-    return Vocabulary(Texts.pack(f"{prefix}{n:0{width}d}" for n in range(1, count + 1)), kind=kind)
+    return Vocabulary(
+        StringArray.pack(f"{prefix}{n:0{width}d}" for n in range(1, count + 1)), kind=kind
+    )
 
 
 def _hex_ids(count: int, rng: np.random.Generator) -> list[str]:

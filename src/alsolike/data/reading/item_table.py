@@ -9,9 +9,9 @@ import duckdb
 import numpy as np
 
 from alsolike.data.catalogue import Catalogue
-from alsolike.data.reading.source_table import Loaded
+from alsolike.data.reading.source_table import SourceTable
 from alsolike.data.reading.sources import Ref, id_text, place_of
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 
 _ROLES = ("name", "image", "link")
@@ -58,7 +58,7 @@ class Seen:
 class Found:
     """Columns of the catalogue, and how many items had something odd about them."""
 
-    columns: dict[str, Texts] = field(default_factory=dict)
+    columns: dict[str, StringArray] = field(default_factory=dict)
     without_row: int = 0
     conflicting: int = 0
     rows_without_id: int = 0
@@ -69,8 +69,8 @@ def build(
     connection: duckdb.DuckDBPyConnection,
     items: Vocabulary,
     wanted: Wanted,
-    likes: tuple[Loaded, Seen] | None,
-    table: Loaded | None,
+    likes: tuple[SourceTable, Seen] | None,
+    table: SourceTable | None,
     item_id: Ref | None,
 ) -> tuple[Catalogue | None, Found]:
     """Gather what is known of `items`.
@@ -94,7 +94,7 @@ def build(
     if likes is not None and from_likes:
         _gather(connection, *likes, from_likes, found, len(items))
     for role, template in wanted.templates().items():
-        found.columns[role] = Texts.pack(
+        found.columns[role] = StringArray.pack(
             template.replace(_SLOT, urllib.parse.quote(item, safe="")) for item in items
         )
     if not found.columns:
@@ -113,7 +113,7 @@ def _number(connection: duckdb.DuckDBPyConnection, items: Vocabulary) -> None:
 
 def _join_table(
     connection: duckdb.DuckDBPyConnection,
-    table: Loaded,
+    table: SourceTable,
     item_id: Ref,
     roles: dict[str, Ref],
     likes_names: Sequence[str],
@@ -166,7 +166,7 @@ def _join_table(
 
 def _gather(
     connection: duckdb.DuckDBPyConnection,
-    likes: Loaded,
+    likes: SourceTable,
     seen: Seen,
     roles: dict[str, Ref],
     found: Found,
@@ -196,13 +196,13 @@ def _gather(
         connection.unregister("firsts")
         cells = np.full(n_items, "", dtype=object)
         cells[texts["code"]] = texts["text"]
-        found.columns[role] = Texts.pack(cells.tolist())
+        found.columns[role] = StringArray.pack(cells.tolist())
     found.conflicting += int(np.count_nonzero(odd))
 
 
 def _keep(found: Found, labels: Sequence[str], columns: dict[str, Any], n_items: int) -> None:
     for label, column in zip(labels, columns.values(), strict=True):
-        found.columns[label] = Texts.pack(column.tolist() if n_items else [])
+        found.columns[label] = StringArray.pack(column.tolist() if n_items else [])
 
 
 def _further(name: str, taken: dict[str, int]) -> str:

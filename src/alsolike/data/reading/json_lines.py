@@ -11,7 +11,7 @@ import duckdb
 
 from alsolike.data.reading.delimited.attempts import insert_rows
 from alsolike.data.reading.files.text_files import TextFile
-from alsolike.data.reading.source_table import Loaded, Reject
+from alsolike.data.reading.source_table import Reject, SourceTable
 from alsolike.errors import DataError
 
 _BATCH = 1 << 16
@@ -103,7 +103,7 @@ def load_json_lines(
     scalars: Sequence[str | int | None],
     *,
     reject: bool,
-) -> Loaded:
+) -> SourceTable:
     """Read `file` into `table`: a column for each key that occurs, in order of first sight.
 
     Numbers keep their digits, so that ids beyond 2^63 stay what they are. `ids` must be text or
@@ -151,7 +151,7 @@ def load_json_lines(
         texts = {n: text for n, text in enumerate(file.lines(), start=1) if n in targets}
         return [(lines[row], texts[lines[row]]) for row in wanted]
 
-    return Loaded(
+    return SourceTable(
         name=file.name,
         format="JSON lines",
         table=table,

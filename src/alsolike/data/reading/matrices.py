@@ -7,13 +7,13 @@ import numpy as np
 from alsolike.data.interactions import Interactions, check_matrix
 from alsolike.data.reading.cleaning.aggregate import Pairs, assembled, merge
 from alsolike.data.reading.cleaning.rows import Counts, Rules
-from alsolike.data.reading.source_table import Loaded
-from alsolike.data.string_array import Texts
+from alsolike.data.reading.source_table import SourceTable
+from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
 
 
-def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, Loaded, Counts, Pairs, int]:
+def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, SourceTable, Counts, Pairs, int]:
     """Read a SciPy matrix; a cell stored more than once is a repeated pair.
 
     Returns
@@ -33,7 +33,7 @@ def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, Loaded, Counts
         raise DataError(f"The {matrix.shape[0]:,} x {matrix.shape[1]:,} matrix is empty.")
     cells = matrix.tocoo()
     values = np.asarray(cells.data, dtype=np.float64)
-    loaded = Loaded(
+    loaded = SourceTable(
         f"the {cells.shape[0]:,} x {cells.shape[1]:,} matrix",
         "SciPy",
         "",
@@ -82,4 +82,4 @@ def _numbered(count: int, kind: str) -> tuple[Vocabulary, Any]:
     order = np.array(sorted(range(count), key=names.__getitem__), dtype=np.int64)
     codes = np.empty(count, dtype=np.int64)
     codes[order] = np.arange(count)
-    return Vocabulary(Texts.pack(names[number] for number in order), kind=kind), codes
+    return Vocabulary(StringArray.pack(names[number] for number in order), kind=kind), codes

@@ -19,9 +19,9 @@ from alsolike.data.reading.cleaning.rows import Counts, Roles, Rules, clean
 from alsolike.data.reading.delimited.dialect import Asked
 from alsolike.data.reading.matrices import read_matrix
 from alsolike.data.reading.report import ReadReport
-from alsolike.data.reading.source_table import Loaded, refuse_overwriting, where, write_rejects
+from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, where, write_rejects
 from alsolike.data.reading.sources import Ref, load, place_of, workspace
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.validation import column_of
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, SettingError
@@ -247,11 +247,11 @@ def _key(item_id: Ref | None, item: Ref | None) -> Ref:
 
 def _from_rows(
     connection: duckdb.DuckDBPyConnection,
-    loaded: Loaded,
+    loaded: SourceTable,
     roles: Roles,
     rules: Rules,
     wanted: item_table.Wanted,
-    table: Loaded | None,
+    table: SourceTable | None,
     item_id: Ref | None,
 ) -> tuple[Interactions, ReadReport]:
     if table is None:
@@ -298,11 +298,11 @@ def _vocabulary(connection: duckdb.DuckDBPyConnection, side: str) -> Vocabulary:
         f"row_number() OVER (ORDER BY id) - 1 AS code FROM {side}s"
     )
     ids = connection.execute(f"SELECT id FROM {side}s ORDER BY code").fetchnumpy()["id"]  # noqa: S608
-    return Vocabulary(Texts.pack(ids.tolist()), kind=side)
+    return Vocabulary(StringArray.pack(ids.tolist()), kind=side)
 
 
 def _repeated(
-    loaded: Loaded, facts: Any, pairs: Pairs, users: Vocabulary, items: Vocabulary
+    loaded: SourceTable, facts: Any, pairs: Pairs, users: Vocabulary, items: Vocabulary
 ) -> DataError:
     is_first = np.zeros(len(facts["row"]), dtype=bool)
     is_first[pairs.first] = True
@@ -316,7 +316,7 @@ def _repeated(
 
 
 def _without_empty(
-    interactions: Interactions, loaded: Loaded, counts: Counts
+    interactions: Interactions, loaded: SourceTable, counts: Counts
 ) -> tuple[Interactions, Any]:
     """Leave out users and items all of whose pairs came to nothing; return the items kept."""
     if not interactions.n_interactions:
@@ -333,7 +333,7 @@ def _without_empty(
 
 
 def _report(
-    loaded: Loaded, counts: Counts, rules: Rules, pairs: Pairs, dropped: int
+    loaded: SourceTable, counts: Counts, rules: Rules, pairs: Pairs, dropped: int
 ) -> dict[str, Any]:
     """Gather the fields of the report that are known before the catalogue is."""
     return {
@@ -361,8 +361,8 @@ def _with_catalogue(
     interactions: Interactions,
     gathered: dict[str, Any],
     wanted: item_table.Wanted,
-    likes: tuple[Loaded, item_table.Seen] | None,
-    table: Loaded | None,
+    likes: tuple[SourceTable, item_table.Seen] | None,
+    table: SourceTable | None,
     item_id: Ref | None,
 ) -> tuple[Interactions, ReadReport]:
     catalogue, found = item_table.build(

@@ -33,7 +33,7 @@ class Odd(NamedTuple):
 
 
 @dataclass
-class Loaded:
+class SourceTable:
     """A source that stands in a DuckDB table with columns c0, c1, ...
 
     Rows below `skip` are not data (a header). `locate` turns ascending row numbers into
@@ -61,7 +61,7 @@ class Loaded:
     prefix: str = ""
 
 
-def where(loaded: Loaded, row: int) -> str:
+def where(loaded: SourceTable, row: int) -> str:
     """Say where a row of the table stands in its source."""
     ((line, _),) = loaded.locate([row])
     return f"{loaded.name}, {loaded.unit} {line}"
@@ -73,7 +73,7 @@ def shortened(text: str) -> str:
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
-def label_of(loaded: Loaded, place: int) -> str:
+def label_of(loaded: SourceTable, place: int) -> str:
     """Return a column's name, or its number where it has none."""
     return repr(loaded.names[place]) if loaded.names[place] else str(place + 1)
 
@@ -88,7 +88,9 @@ def refuse_overwriting(rejects: str | os.PathLike[str], *sources: object) -> Non
             )
 
 
-def write_rejects(path: str | os.PathLike[str], likes: Loaded, items: Loaded | None = None) -> None:
+def write_rejects(
+    path: str | os.PathLike[str], likes: SourceTable, items: SourceTable | None = None
+) -> None:
     """Write line, reason and text as CSV, bytes that are not UTF-8 as escapes.
 
     With an item table the lines of both are there, and a column before these names the file.

@@ -15,7 +15,7 @@ from alsolike.data.reading.files.folders import pattern_of
 from alsolike.data.reading.files.text_files import SEALED, existing, kind_of, open_text
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
 from alsolike.data.reading.json_lines import is_json, load_json_lines
-from alsolike.data.reading.source_table import Loaded, Odd, label_of, where
+from alsolike.data.reading.source_table import Odd, SourceTable, label_of, where
 from alsolike.engines.machine import processors
 from alsolike.errors import DataError, SettingError
 from alsolike.storage.cleanup import no_room, scratch_folder
@@ -100,7 +100,7 @@ def load(
     ids: Sequence[Ref | None],
     scalars: Sequence[Ref | None] = (),
     reject: bool = False,
-) -> Loaded:
+) -> SourceTable:
     """Bring `source` into the DuckDB table `table`, all columns and all rows.
 
     Parameters
@@ -136,7 +136,7 @@ def load(
     return load_delimited(connection, table, file, asked, wanted, reject=reject)
 
 
-def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
+def place_of(loaded: SourceTable, ref: Ref, role: str) -> int:
     """Return the position of a column: an exact name wins over a number that counts from 1.
 
     Of text a number is always a number, for a cell of the first row may happen to be the same.
@@ -180,7 +180,9 @@ def place_of(loaded: Loaded, ref: Ref, role: str) -> int:
     raise DataError(f"{loaded.name}: no {role} column {ref!r}; the columns are {listed}.{hint}")
 
 
-def id_text(connection: duckdb.DuckDBPyConnection, loaded: Loaded, place: int, role: str) -> str:
+def id_text(
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, place: int, role: str
+) -> str:
     """Return the SQL expression that gives an id column as text.
 
     Whole numbers that came as floats (pandas makes them so where ids are missing) become their
@@ -221,7 +223,7 @@ def id_text(connection: duckdb.DuckDBPyConnection, loaded: Loaded, place: int, r
     return text
 
 
-def float_kind(loaded: Loaded, place: int) -> str:
+def float_kind(loaded: SourceTable, place: int) -> str:
     """Return the width that a column of floats came in: "float16", "float32" or "float64"."""
     default = "float32" if loaded.types[place] == "FLOAT" else "float64"
     return loaded.narrow.get(place, default)
@@ -240,7 +242,7 @@ def _misfit(odd: Odd) -> str:
     )
 
 
-def number_of(loaded: Loaded, place: int) -> str:
+def number_of(loaded: SourceTable, place: int) -> str:
     """Return the SQL expression that gives a value column as DOUBLE; NULL where it is none."""
     column = f"c{place}"
     if loaded.types[place] == "VARCHAR":
@@ -248,7 +250,7 @@ def number_of(loaded: Loaded, place: int) -> str:
     return f"TRY_CAST({column} AS DOUBLE)"
 
 
-def _load_parquet(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> Loaded:
+def _load_parquet(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> SourceTable:
     try:
         names, types = _described(
             connection,
@@ -280,7 +282,7 @@ def _load_parquet(connection: duckdb.DuckDBPyConnection, table: str, path: Path)
     return loaded
 
 
-def _load_frame(connection: duckdb.DuckDBPyConnection, table: str, source: Any) -> Loaded:
+def _load_frame(connection: duckdb.DuckDBPyConnection, table: str, source: Any) -> SourceTable:
     frame = columns_of(connection, source)
     try:
         connection.register("held", frame.held)
@@ -304,7 +306,7 @@ def _typed(
     kind: str,
     names: Sequence[str],
     types: Sequence[str] | None = None,
-) -> Loaded:
+) -> SourceTable:
     if types is None:
         _, types = _described(connection, f"SELECT * FROM {table}", [])  # noqa: S608 - own name
     # All of it, since one row fetched leaves the connection busy for the next frame.
@@ -313,7 +315,7 @@ def _typed(
     def locate(wanted: Sequence[int]) -> list[tuple[int, str]]:
         return [(row + 1, "") for row in wanted]
 
-    return Loaded(
+    return SourceTable(
         name=title,
         format=kind,
         table=table,

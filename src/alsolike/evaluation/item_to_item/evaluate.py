@@ -45,7 +45,7 @@ __all__ = [
     "ScoredShelves",
     "ShelfEvaluation",
     "Shelves",
-    "judge_shelves",
+    "evaluate_item_to_item",
     "judged",
     "shelves_of",
 ]
@@ -62,7 +62,7 @@ USUAL = ("hit_rate", "recall", "precision", "ndcg")
 
 @dataclass(frozen=True, eq=False)
 class ShelfEvaluation(Evaluation):
-    """Result of `judge_shelves`: an `Evaluation` whose values are means over a user's pages.
+    """Result of `evaluate_item_to_item`: values are means over a user's pages.
 
     ``hits_at`` are the hits on all pages together, ``coverage_at`` the share of all items that are
     on at least one of the shelves shown; the other fields are those of `Evaluation`.
@@ -112,7 +112,7 @@ class ShelfEvaluation(Evaluation):
         return f"Shelf{super().__repr__()}"
 
 
-def judge_shelves(
+def evaluate_item_to_item(
     shelves: Shelves,
     held_out: Interactions,
     shown: Interactions,
@@ -197,7 +197,7 @@ def judge_shelves(
 def judged(
     shelves: Shelves, pages: Pages, lengths: Sequence[int], names: Sequence[str]
 ) -> ShelfEvaluation:
-    """Measure shelves on given pages, else as `judge_shelves`.
+    """Measure shelves on given pages, else as `evaluate_item_to_item`.
 
     Parameters
     ----------

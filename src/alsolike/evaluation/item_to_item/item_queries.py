@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions, masked
 from alsolike.data.validation import check_whole
 from alsolike.errors import DataError
-from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.metrics.ties import Ties, covers_median
 from alsolike.models.base import Floats
 from alsolike.models.history_model import likes_of
@@ -49,7 +49,7 @@ class Pages:
         Users asked for who have held-out likes and none in training.
     """
 
-    questions: Questions
+    questions: GroundTruth
     items: Items
     owners: Indices
     exclude_seen: bool
@@ -69,7 +69,7 @@ class Pages:
         """Draw the pages of each user, independently of the other users.
 
         Parameters and errors are those of
-        `alsolike.evaluation.item_to_item.evaluate.judge_shelves`.
+        `alsolike.evaluation.item_to_item.evaluate.evaluate_item_to_item`.
         """
         check_whole("pages_per_user", pages_per_user, least=1)
         check_whole("seed", seed, least=0)
@@ -79,7 +79,7 @@ class Pages:
                 "the same users and items. Take both from the same Split."
             )
         # Also where the seen is kept: a page must not be an item that is still to be found.
-        asked = Questions.of(held_out, shown, user_indices)
+        asked = GroundTruth.of(held_out, shown, user_indices)
         drawn = _drawn(likes_of(shown), pages_per_user, seed)
         has_page = np.diff(drawn.indptr)[asked.users] > 0
         if not has_page.any():
@@ -90,7 +90,7 @@ class Pages:
         questions = asked
         if not has_page.all():
             questions = replace(
-                Questions.of(held_out, shown, asked.users[has_page]),
+                GroundTruth.of(held_out, shown, asked.users[has_page]),
                 without_relevant=asked.without_relevant,
             )
         own = drawn[questions.users]

@@ -102,7 +102,7 @@ class ScoredShelves(OfModel):
     Parameters
     ----------
     model : ItemScorer
-        Such as `ItemKNNModel`, `EASEModel` or `ChanceModel`.
+        Such as `ItemKNNModel`, `EASEModel` or `RandomModel`.
     counts : int64, (n_items,)
         Interactions of each item in the training data.
     min_count : int

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError
-from alsolike.evaluation.metrics.ground_truth import Questions, as_lists
+from alsolike.evaluation.metrics.ground_truth import GroundTruth, as_lists
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.metrics import measure_auc, measure_product_auc
 from alsolike.models.base import HasFactors, Recommender
@@ -24,7 +24,7 @@ _SCORES_PER_BLOCK = 1 << 22
 
 
 def auc_of(
-    model: Recommender, questions: Questions, engine: Engine, *, block: int = _SCORES_PER_BLOCK
+    model: Recommender, questions: GroundTruth, engine: Engine, *, block: int = _SCORES_PER_BLOCK
 ) -> Values:
     """Return the area under the ROC curve of each user, float64, (n_users,).
 

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.metrics.evaluate import measured, values_of
-from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.metrics.ties import Ties, ties_of
 from alsolike.kernels.ranking.metrics import LIST_MEASURES
 from alsolike.models.base import Recommender
@@ -89,7 +89,7 @@ class Evidence:
 
 def of_model(
     model: Recommender,
-    questions: Questions,
+    questions: GroundTruth,
     ranked: Ranked,
     engine: Engine,
     *,
@@ -104,8 +104,8 @@ def of_model(
     return replace(found, ours=_by_name(values_of(ranked, ties, questions.wanted, [k])))
 
 
-def of_lists(lists: Ranked | npt.ArrayLike, relevant: sp.sparray | Questions, k: int) -> Evidence:
-    """Return what lists alone tell; the errors are those of `passport_of_lists`."""
+def of_lists(lists: Ranked | npt.ArrayLike, relevant: sp.sparray | GroundTruth, k: int) -> Evidence:
+    """Return what lists alone tell; the errors are those of `definitions_of_lists`."""
     wanted, without_relevant = _wanted(relevant)
     given = lists.indices if isinstance(lists, Ranked) else lists
     items = _checked_lists(given, wanted.shape, k)
@@ -163,7 +163,7 @@ def _hits(items: Items, wanted: sp.csr_array) -> Flags:
 
 
 def _whole(
-    model: Recommender, questions: Questions, auc: Values, engine: Engine, most: int
+    model: Recommender, questions: GroundTruth, auc: Values, engine: Engine, most: int
 ) -> Whole:
     users, wanted = questions.users, questions.wanted
     n_items = wanted.shape[1]
@@ -211,9 +211,9 @@ def _by_worst_places(
     return auc, float(1 / (ahead[0] + 1))
 
 
-def _wanted(relevant: sp.sparray | Questions) -> tuple[sp.csr_array, int]:
+def _wanted(relevant: sp.sparray | GroundTruth) -> tuple[sp.csr_array, int]:
     """Return the cells above 0, columns ascending, and the users already left out."""
-    if isinstance(relevant, Questions):
+    if isinstance(relevant, GroundTruth):
         return relevant.wanted, relevant.without_relevant
     cells = sp.csr_array(relevant, copy=True)
     cells.sum_duplicates()

@@ -46,7 +46,7 @@ from alsolike.errors import DataError, FitError, SettingError
 from alsolike.evaluation.metrics.auc import auc_of
 from alsolike.evaluation.metrics.exposure import exposure_of
 from alsolike.evaluation.metrics.ground_truth import (
-    Questions,
+    GroundTruth,
     as_lists,
     check_asked,
     checked_rows,
@@ -155,14 +155,14 @@ def evaluate(
     check_asked(model, "evaluate", held_out=held_out, exclude=exclude)
     lengths, names = checked_lengths(k), checked_metrics(metrics)
     engine = engine or LocalEngine()
-    questions = Questions.of(held_out, exclude, user_indices)
+    questions = GroundTruth.of(held_out, exclude, user_indices)
     ranked = questions.ranked(model, max(lengths) + 1, engine, observer)
     return measured(model, questions, ranked, lengths, names, engine)
 
 
 def measured(
     model: Recommender,
-    questions: Questions,
+    questions: GroundTruth,
     ranked: Ranked,
     lengths: Sequence[int],
     names: Sequence[str],

@@ -25,7 +25,7 @@ Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Questions:
+class GroundTruth:
     """Users with their relevant items.
 
     Parameters
@@ -55,7 +55,7 @@ class Questions:
         held_out: Interactions,
         exclude: Interactions | None,
         user_indices: npt.ArrayLike | None,
-    ) -> "Questions":
+    ) -> "GroundTruth":
         """Collect the relevant items; errors as of `evaluate`."""
         relevant = likes_of(held_out)
         users, without_relevant = _measured_users(relevant, user_indices)
@@ -86,11 +86,11 @@ class Questions:
         seen = self.exclude.user_items
         return with_excluded(model, self.users, lists, seen, k=k, engine=engine)
 
-    def asks_like(self, other: "Questions") -> bool:
+    def asks_like(self, other: "GroundTruth") -> bool:
         """Return whether the same lists answer both."""
         return self.exclude is other.exclude and self.asks_for(other)
 
-    def asks_for(self, other: "Questions") -> bool:
+    def asks_for(self, other: "GroundTruth") -> bool:
         """Return whether both are about the same users."""
         return np.array_equal(self.users, other.users)
 

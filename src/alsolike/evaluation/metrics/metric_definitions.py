@@ -16,7 +16,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics import definition_inputs
 from alsolike.evaluation.metrics.definition_inputs import Evidence
-from alsolike.evaluation.metrics.ground_truth import Questions, check_asked
+from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_asked
 from alsolike.evaluation.metrics.library_definitions import DEFINITIONS, SOURCES, Definition
 from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
@@ -25,7 +25,7 @@ from alsolike.recommending.shared import checked_k
 from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table, wrapped
 
-__all__ = ["Passport", "passport", "passport_of_lists"]
+__all__ = ["MetricDefinitions", "definitions_of_lists", "metric_definitions"]
 
 # What rounding may do to a mean; below it two values are the same.
 _ROUNDING = 1e-12
@@ -42,7 +42,7 @@ _LEGEND = (
 
 
 @dataclass(frozen=True, eq=False)
-class Passport:
+class MetricDefinitions:
     """One set of lists under several definitions; ``print`` it.
 
     Parameters
@@ -128,7 +128,7 @@ class Passport:
         return self.table._repr_html_()
 
 
-def passport(
+def metric_definitions(
     model: Recommender,
     held_out: Interactions,
     *,
@@ -137,7 +137,7 @@ def passport(
     user_indices: npt.ArrayLike | None = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
-) -> Passport:
+) -> MetricDefinitions:
     """Score a model's recommendations under the definitions of several libraries.
 
     Parameters
@@ -167,20 +167,20 @@ def passport(
     """
     check_asked(model, "score its lists", held_out=held_out, exclude=exclude)
     length, engine = checked_k(k), engine or LocalEngine()
-    questions = Questions.of(held_out, exclude, user_indices)
+    questions = GroundTruth.of(held_out, exclude, user_indices)
     # One place more shows whether a tie reaches beyond the list.
     ranked = questions.ranked(model, length + 1, engine, observer)
     found = definition_inputs.of_model(model, questions, ranked, engine)
     return _issued(model.name, found, excludes_seen=exclude is not None)
 
 
-def passport_of_lists(
+def definitions_of_lists(
     lists: Ranked | npt.ArrayLike,
-    relevant: sp.sparray | Questions,
+    relevant: sp.sparray | GroundTruth,
     *,
     k: int,
     name: str = "lists",
-) -> Passport:
+) -> MetricDefinitions:
     """Score lists from any source under the definitions of several libraries.
 
     What needs the scores of the whole catalogue (AUC but implicit's, and LightFM's reciprocal
@@ -222,7 +222,7 @@ def passport_of_lists(
     )
 
 
-def _issued(name: str, found: Evidence, *, excludes_seen: bool | None) -> Passport:
+def _issued(name: str, found: Evidence, *, excludes_seen: bool | None) -> MetricDefinitions:
     ours = {
         definition.beside: definition.value(found)
         for definition in DEFINITIONS
@@ -231,7 +231,7 @@ def _issued(name: str, found: Evidence, *, excludes_seen: bool | None) -> Passpo
     rows = [_line(definition, found, ours[definition.beside]) for definition in DEFINITIONS]
     n_users = len(found.relevant)
     table = Table.from_rows(rows)
-    return Passport(name, found.k, excludes_seen, n_users, found.without_relevant, table)
+    return MetricDefinitions(name, found.k, excludes_seen, n_users, found.without_relevant, table)
 
 
 def _line(

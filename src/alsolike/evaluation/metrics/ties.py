@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.engines.base import Engine
-from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.models.base import Floats, Recommender
 from alsolike.recommending.batch import source_of
 from alsolike.recommending.ranking.exclusion import excluded_of
@@ -89,7 +89,7 @@ class Ties:
 
 def ties_of(
     model: Recommender,
-    questions: Questions,
+    questions: GroundTruth,
     ranked: Ranked,
     lengths: Sequence[int],
     engine: Engine,
@@ -170,13 +170,13 @@ class _Counting:
     """
 
     source: Source
-    questions: Questions
+    questions: GroundTruth
     starts: Indices
     ends: Indices
     taken: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, model: Recommender, questions: Questions) -> "_Counting":
+    def of(cls, model: Recommender, questions: GroundTruth) -> "_Counting":
         rows = questions.users.astype(np.int32)
         exclude = None if questions.exclude is None else questions.exclude.user_items
         shape = len(model.users), len(model.items)

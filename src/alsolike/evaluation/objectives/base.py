@@ -13,7 +13,7 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.metrics.ground_truth import Questions
+from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.statistics.intervals import Resamples
 from alsolike.models.base import Recommender
@@ -35,7 +35,7 @@ DEGENERATE = "degenerate_share"
 _RESAMPLES = 1_000
 
 
-class Seat(Protocol):
+class BoundObjective(Protocol):
     """A judge on one split: prepared once, for one point after another.
 
     Parameters
@@ -47,11 +47,11 @@ class Seat(Protocol):
     """
 
     @property
-    def judge(self) -> "Judge":
+    def objective(self) -> "Objective":
         """The judge."""
 
     @property
-    def questions(self) -> tuple[Questions, ...]:
+    def questions(self) -> tuple[GroundTruth, ...]:
         """The users whose lists it needs."""
 
     def figures(
@@ -64,7 +64,7 @@ class Seat(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judge(ABC):
+class Objective(ABC):
     """One way to score a point: the metric, its users, with or without seen items.
 
     Parameters
@@ -133,7 +133,7 @@ class Judge(ABC):
         """The names of all figures of a point, in order."""
 
     @abstractmethod
-    def seated(self, split: Split, shown: Interactions, seed: int) -> Seat:
+    def bind(self, split: Split, shown: Interactions, seed: int) -> BoundObjective:
         """Prepare the scoring on one split.
 
         Parameters

@@ -16,15 +16,21 @@ from alsolike.evaluation.item_to_item.evaluate import (
     SHELF_METRICS,
     USUAL,
     ShelfEvaluation,
-    judge_shelves,
+    evaluate_item_to_item,
     judged,
     of_shelf,
     shelves_of,
 )
 from alsolike.evaluation.item_to_item.item_queries import Pages
 from alsolike.evaluation.metrics.evaluate import METRICS, SquaredErrors, item_gramian, measured
-from alsolike.evaluation.metrics.ground_truth import Questions
-from alsolike.evaluation.objectives.base import Judge, Seat, marked, resamples_of, said_of_seen
+from alsolike.evaluation.metrics.ground_truth import GroundTruth
+from alsolike.evaluation.objectives.base import (
+    BoundObjective,
+    Objective,
+    marked,
+    resamples_of,
+    said_of_seen,
+)
 from alsolike.models.base import HasFactors, Recommender
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import MIN_COUNT
@@ -34,13 +40,13 @@ Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListJudge(Judge):
+class RankingObjective(Objective):
     """Scores a model by the held-out items that its lists for users find.
 
     Parameters
     ----------
     name, metric, k, exclude_seen, choose
-        As of every `Judge`. The train figures leave no item out of the lists, whatever
+        As of every `Objective`. The train figures leave no item out of the lists, whatever
         `exclude_seen` says.
 
     Examples
@@ -60,22 +66,24 @@ class ListJudge(Judge):
         """Measure both sides, with an interval on the held-out one, and both errors."""
         return (f"train_{self.measure}", *self.interval, "train_mse", f"{self.choose}_mse")
 
-    def seated(self, split: Split, shown: Interactions, seed: int) -> Seat:
+    def bind(self, split: Split, shown: Interactions, seed: int) -> BoundObjective:
         """Prepare the questions, of the held-out and of the training likes."""
-        return _ListSeat(self, split, shown, seed)
+        return _BoundRanking(self, split, shown, seed)
 
     def __str__(self) -> str:
         return f"{self.measure} on {self.choose}, {said_of_seen(self.exclude_seen)}"
 
 
-class _ListSeat:
+class _BoundRanking:
     """A judge of lists with its questions, its cells and its resamples."""
 
-    def __init__(self, judge: ListJudge, split: Split, shown: Interactions, seed: int) -> None:
-        held_out, users = judge.held_out(split)
-        self.judge = judge
-        of_chosen = Questions.of(held_out, shown if judge.exclude_seen else None, users)
-        of_train = Questions.of(shown, None, users)
+    def __init__(
+        self, objective: RankingObjective, split: Split, shown: Interactions, seed: int
+    ) -> None:
+        held_out, users = objective.held_out(split)
+        self.objective = objective
+        of_chosen = GroundTruth.of(held_out, shown if objective.exclude_seen else None, users)
+        of_train = GroundTruth.of(shown, None, users)
         self.questions = (of_train, of_chosen)
         self._errors = SquaredErrors(shown, users), SquaredErrors(held_out, users)
         self._resamples = resamples_of(len(of_chosen.users), seed)
@@ -84,9 +92,9 @@ class _ListSeat:
         self, model: Recommender, lists: Sequence[Ranked], engine: Engine
     ) -> tuple[dict[str, float], Values]:
         """Return the judge's figures; a model without factors has no errors."""
-        measure = self.judge.measure
+        measure = self.objective.measure
         of_train, of_chosen = (
-            measured(model, asked, ranked, [self.judge.k], [self.judge.metric], engine)
+            measured(model, asked, ranked, [self.objective.k], [self.objective.metric], engine)
             for asked, ranked in zip(self.questions, lists, strict=True)
         )
         answers = of_chosen.per_user[measure]
@@ -95,15 +103,15 @@ class _ListSeat:
         if isinstance(model, HasFactors):
             gramian = item_gramian(model, engine)
             values += [errors.mean(model, engine, gramian) for errors in self._errors]
-        named = dict(zip(self.judge.figures, map(float, values), strict=False))
+        named = dict(zip(self.objective.figures, map(float, values), strict=False))
         return named | marked(of_chosen), answers
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShelfJudge(Judge):
+class ItemToItemObjective(Objective):
     """Scores a model by the held-out likes among its similar items.
 
-    What is asked is what `alsolike.evaluation.item_to_item.evaluate.judge_shelves` asks: a user's
+    It scores like `alsolike.evaluation.item_to_item.evaluate.evaluate_item_to_item`: a user's
     value is the mean over the user's pages, and all points are asked of the same users on the same
     pages. There are no train figures: neighbours were made from the likes that they would have to
     find. There are no squared errors: no shelf depends on them.
@@ -111,7 +119,7 @@ class ShelfJudge(Judge):
     Parameters
     ----------
     name, k, exclude_seen, choose
-        As of every `Judge`.
+        As of every `Objective`.
     metric : str
         Any of `alsolike.evaluation.item_to_item.evaluate.SHELF_METRICS` that each user has a value
         of.
@@ -152,9 +160,9 @@ class ShelfJudge(Judge):
         """Measure a point, with its interval."""
         return self.interval
 
-    def seated(self, split: Split, shown: Interactions, seed: int) -> Seat:
+    def bind(self, split: Split, shown: Interactions, seed: int) -> BoundObjective:
         """Draw the pages."""
-        return _ShelfSeat(self, split, shown, seed)
+        return _BoundItemToItem(self, split, shown, seed)
 
     def left_out(self, split: Split) -> str:
         """Count the users without a like to draw a page of, in words."""
@@ -189,10 +197,10 @@ class ShelfJudge(Judge):
         train : Interactions
             What it was fitted to.
         held_out, shown : Interactions
-            As `alsolike.evaluation.item_to_item.evaluate.judge_shelves` takes them.
+            As `alsolike.evaluation.item_to_item.evaluate.evaluate_item_to_item` takes them.
         engine : Engine
         """
-        return judge_shelves(
+        return evaluate_item_to_item(
             shelves_of(model, train, min_count=self.min_count, engine=engine),
             held_out,
             shown,
@@ -214,21 +222,23 @@ class ShelfJudge(Judge):
         )
 
 
-class _ShelfSeat:
+class _BoundItemToItem:
     """A judge of shelves with its pages and its resamples."""
 
-    questions: tuple[Questions, ...] = ()
+    questions: tuple[GroundTruth, ...] = ()
 
-    def __init__(self, judge: ShelfJudge, split: Split, shown: Interactions, seed: int) -> None:
-        held_out, users = judge.held_out(split)
-        self.judge, self._train = judge, split.train
+    def __init__(
+        self, objective: ItemToItemObjective, split: Split, shown: Interactions, seed: int
+    ) -> None:
+        held_out, users = objective.held_out(split)
+        self.objective, self._train = objective, split.train
         self._pages = Pages.of(
             held_out,
             shown,
-            pages_per_user=judge.pages_per_user,
-            exclude_seen=judge.exclude_seen,
+            pages_per_user=objective.pages_per_user,
+            exclude_seen=objective.exclude_seen,
             user_indices=users,
-            seed=judge.seed,
+            seed=objective.seed,
         )
         self._resamples = resamples_of(len(self._pages.questions.users), seed)
 
@@ -236,21 +246,23 @@ class _ShelfSeat:
         self, model: Recommender, lists: Sequence[Ranked], engine: Engine
     ) -> tuple[dict[str, float], Values]:
         """Return the judge's figures; users' lists are not looked at."""
-        judge = self.judge
-        shelves = shelves_of(model, self._train, min_count=judge.min_count, engine=engine)
-        evaluation = judged(shelves, self._pages, [judge.k], [judge.metric])
-        answers = evaluation.per_user[judge.column]
+        objective = self.objective
+        shelves = shelves_of(model, self._train, min_count=objective.min_count, engine=engine)
+        evaluation = judged(shelves, self._pages, [objective.k], [objective.metric])
+        answers = evaluation.per_user[objective.column]
         found = self._resamples.mean(answers)
         values = (float(found.mean), float(found.low), float(found.high))
-        named = dict(zip(judge.interval, values, strict=True))
+        named = dict(zip(objective.interval, values, strict=True))
         return named | marked(evaluation), answers
 
 
-KINDS: Mapping[str, type[Judge]] = {judge.kind: judge for judge in (ListJudge, ShelfJudge)}
+KINDS: Mapping[str, type[Objective]] = {
+    objective.kind: objective for objective in (RankingObjective, ItemToItemObjective)
+}
 
 
-def judge_of(settings: Mapping[str, Any]) -> Judge:
-    """Return the judge that these are the settings of, as `Judge.to_settings` gave them.
+def objective_of(settings: Mapping[str, Any]) -> Objective:
+    """Return the judge that these are the settings of, as `Objective.to_settings` gave them.
 
     Raises
     ------
@@ -262,7 +274,7 @@ def judge_of(settings: Mapping[str, Any]) -> Judge:
     >>> judge_of({"kind": "shelves", "k": 5}) == ShelfJudge(k=5)
     True
     """
-    kind, own = settings.get("kind", ListJudge.kind), dict(settings)
+    kind, own = settings.get("kind", RankingObjective.kind), dict(settings)
     own.pop("kind", None)
     if kind not in KINDS:
         raise SettingError(
@@ -272,7 +284,7 @@ def judge_of(settings: Mapping[str, Any]) -> Judge:
     return KINDS[kind](**own)
 
 
-def judge_named(measure: str, **settings: Any) -> Judge:
+def objective_named(measure: str, **settings: Any) -> Objective:
     """Return the judge of a measure by its name: of lists, or of shelves; with further settings.
 
     Raises
@@ -290,13 +302,13 @@ def judge_named(measure: str, **settings: Any) -> Judge:
     name, at, k = measure.partition("@")
     if at and not k.isdecimal():
         raise SettingError(f"A measure such as 'ndcg@10' expected, not {measure!r}.")
-    kind = ShelfJudge if name.startswith(of_shelf("")) else ListJudge
+    kind = ItemToItemObjective if name.startswith(of_shelf("")) else RankingObjective
     if at:
         settings |= {"k": int(k)}
     return kind(metric=name.removeprefix(of_shelf("")), **settings)
 
 
-def first_judge(judge: Judge | None, **asked: Any) -> Judge:
+def first_objective(objective: Objective | None, **asked: Any) -> Objective:
     """Return the judge that was given, or one of lists with what is asked of it (None: its own).
 
     Raises
@@ -305,21 +317,23 @@ def first_judge(judge: Judge | None, **asked: Any) -> Judge:
         Both are given.
     """
     said = {name: value for name, value in asked.items() if value is not None}
-    if judge is None:
-        return ListJudge(**said)
+    if objective is None:
+        return RankingObjective(**said)
     if said:
         raise SettingError(
             f"{', '.join(said)} and a judge: a judge has its own. Give them to the judge alone."
         )
-    return judge
+    return objective
 
 
-def checked_judges(split: Split, first: Judge, beside: Sequence[Judge]) -> dict[str, Judge]:
+def checked_objectives(
+    split: Split, first: Objective, beside: Sequence[Objective]
+) -> dict[str, Objective]:
     """Return the judges by the prefix of their figures; "" for the first."""
-    names = [judge.name for judge in (first, *beside)]
+    names = [objective.name for objective in (first, *beside)]
     if len(set(names)) < len(names):
         raise SettingError(f"Judges of one search need different names; these are {names}.")
-    judges = {"": first, **{f"{judge.name}: ": judge for judge in beside}}
-    for judge in judges.values():
-        judge.left_out(split)
-    return judges
+    objectives = {"": first, **{f"{objective.name}: ": objective for objective in beside}}
+    for objective in objectives.values():
+        objective.left_out(split)
+    return objectives

@@ -16,7 +16,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics.evaluate import checked_metrics, measured
 from alsolike.evaluation.metrics.exposure import exposure_of
-from alsolike.evaluation.metrics.ground_truth import Questions, check_asked
+from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_asked
 from alsolike.evaluation.metrics.ties import ties_of
 from alsolike.evaluation.slices.concentration import Concentration, concentration
 from alsolike.evaluation.slices.groups import by_history, by_popularity
@@ -142,7 +142,7 @@ def slices_of(
     check_asked(model, "slice its figures", held_out=held_out, shown=shown)
     seed = seed_from(rng)
     engine = engine or LocalEngine()
-    questions = Questions.of(held_out, shown if exclude_seen else None, user_indices)
+    questions = GroundTruth.of(held_out, shown if exclude_seen else None, user_indices)
     lists = questions.ranked(model, k + 1, engine, observer)
     ties = ties_of(model, questions, lists, [k], engine, spread=True)
     evaluation = measured(model, questions, lists, [k], names, engine, ties)

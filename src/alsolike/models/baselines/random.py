@@ -26,8 +26,8 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChanceConfig(Settings):
-    """The settings of `fit_chance`.
+class RandomConfig(Settings):
+    """The settings of `fit_random`.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class ChanceConfig(Settings):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ChanceModel(HistoryModel):
+class RandomModel(HistoryModel):
     """Scores every pair by a random number, always the same."""
 
     name: ClassVar[str] = "random"
@@ -104,7 +104,7 @@ class ChanceModel(HistoryModel):
         )
 
 
-def fit_chance(train: Interactions, config: ChanceConfig) -> ChanceModel:
+def fit_random(train: Interactions, config: RandomConfig) -> RandomModel:
     """Return random scores for all users and items of `train`.
 
     References
@@ -119,7 +119,7 @@ def fit_chance(train: Interactions, config: ChanceConfig) -> ChanceModel:
     True
     """
     expect_interactions(train)
-    return ChanceModel.of(train, config)
+    return RandomModel.of(train, config)
 
 
 def _mixed(state: Hashes) -> Hashes:
@@ -136,13 +136,13 @@ class RandomFamily(Baseline):
     """A random order for each user: a baseline."""
 
     name: ClassVar[str] = "random"
-    config: ClassVar[type[Any]] = ChanceConfig
-    model: ClassVar[type[FittedModel]] = ChanceModel
+    config: ClassVar[type[Any]] = RandomConfig
+    model: ClassVar[type[FittedModel]] = RandomModel
 
-    def train(self, data: TrainingData, config: ChanceConfig, **how: Any) -> ChanceModel:
+    def train(self, data: TrainingData, config: RandomConfig, **how: Any) -> RandomModel:
         """Return random scores over the ids."""
-        return fit_chance(data.interactions, config)
+        return fit_random(data.interactions, config)
 
-    def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ChanceConfig]:
+    def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[RandomConfig]:
         """Return one, with the seed that is asked for."""
-        return [ChanceConfig(seed=seed)]
+        return [RandomConfig(seed=seed)]

@@ -33,7 +33,7 @@ import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.data.validation import said
 from alsolike.errors import AlsolikeError, BundleError, DataError, SettingError, WritingError
 from alsolike.models.arrays import Fault, Part
@@ -233,7 +233,7 @@ def _parts(family: Family, model: FittedModel, history: Interactions | None) -> 
     return parts
 
 
-def _packed(label: str, texts: Texts) -> dict[str, npt.NDArray[Any]]:
+def _packed(label: str, texts: StringArray) -> dict[str, npt.NDArray[Any]]:
     return {f"{label}.blob": texts.blob, f"{label}.offsets": texts.offsets}
 
 

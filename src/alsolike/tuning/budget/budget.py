@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.settings import is_finite
-from alsolike.tuning.budget.speed_estimate import Pace
+from alsolike.tuning.budget.speed_estimate import SpeedEstimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Deadline:
     """
 
     at: float | None = None
-    pace: Pace = field(default_factory=Pace)
+    pace: SpeedEstimate = field(default_factory=SpeedEstimate)
     clock: Callable[[], float] = time.monotonic
 
     @property

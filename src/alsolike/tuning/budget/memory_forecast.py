@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.string_array import Texts
+from alsolike.data.string_array import StringArray
 from alsolike.engines.base import Shape
 from alsolike.engines.machine import taken
 from alsolike.kernels.compiler.cache import is_kept, is_loaded
@@ -251,7 +251,7 @@ def _ranking(kept: Interactions, f: int) -> int:
     return (4 + 4 + 8) * f * kept.n_items
 
 
-def _shelf(kept: Interactions, asked: Texts, k: int) -> tuple[int, int]:
+def _shelf(kept: Interactions, asked: StringArray, k: int) -> tuple[int, int]:
     """Return what a table of `k` items for each of those `asked` holds, and takes to be made."""
     names = kept.catalogue.names if kept.catalogue is not None else None
     queries = len(asked) * (_TEXT + _letters(asked))
@@ -269,7 +269,7 @@ def _shelf(kept: Interactions, asked: Texts, k: int) -> tuple[int, int]:
     return math.ceil(queries + rows * done), math.ceil(queries + rows * (most + meanwhile))
 
 
-def _letters(texts: Texts) -> float:
+def _letters(texts: StringArray) -> float:
     return len(texts.blob) / max(len(texts), 1)
 
 

@@ -34,7 +34,7 @@ Measured = tuple[float, float, float]  # seconds of setting up, of a sweep, of a
 
 
 @dataclass(frozen=True)
-class Pace:
+class SpeedEstimate:
     """Tells how many seconds a training takes, from measurements.
 
     Parameters
@@ -80,7 +80,7 @@ class Pace:
 
 def measured_pace(
     plan: Plan, configs: Sequence[Config], shape: Shape, clock: Clock = time.perf_counter
-) -> Pace:
+) -> SpeedEstimate:
     """Measure two sweeps and a point of some trainings, as many at once as the search will have.
 
     All code is to be compiled before, see `alsolike.tuning.budget.warm_up.compile_for`.
@@ -89,7 +89,7 @@ def measured_pace(
     lines = _timed_on_a_part(plan, configs, engine, clock)
     chosen = _spread([one for one in configs if is_scored_at_sweeps(one)])
     began = clock()
-    panel = Panel(plan.split, plan.judges, plan.seed, engine)
+    panel = Panel(plan.split, plan.objectives, plan.seed, engine)
     ready = clock()
 
     def one_of(task: tuple[int, Config]) -> Measured | None:
@@ -109,7 +109,7 @@ def measured_pace(
         setting_up, sweep, point = map(float, np.mean(own, axis=0))
         means = ready - began + setting_up, sweep, point + _RECORDING
         measured.setdefault(name, {})[factors] = means
-    return Pace(measured, lines)
+    return SpeedEstimate(measured, lines)
 
 
 def _spread(configs: Sequence[Config]) -> list[Config]:
@@ -155,7 +155,7 @@ def _timed_on_a_part(
     """
     part = _part_of(plan.split)
     share = part.train.n_items / plan.split.train.n_items
-    panel = Panel(part, plan.judges, plan.seed, engine)
+    panel = Panel(part, plan.objectives, plan.seed, engine)
     found: dict[str, float] = {}
     at_their_end = [one for one in configs if not is_scored_at_sweeps(one)]
     for family, config in {family_of(one): one for one in at_their_end}.items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from alsolike.engines.base import Shape
 from alsolike.models.settings import Config
-from alsolike.tuning.budget.speed_estimate import Clock, Pace, measured_pace
+from alsolike.tuning.budget.speed_estimate import Clock, SpeedEstimate, measured_pace
 from alsolike.tuning.candidates import Plan
 from alsolike.tuning.strategies.base import Trial
 
@@ -30,7 +30,7 @@ class TimeForecast:
     seconds: float
     trainings: int
     lines: float
-    pace: Pace
+    pace: SpeedEstimate
 
     def __str__(self) -> str:
         told = f"The search will take {about(self.seconds)}"

@@ -10,7 +10,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.learning_curve import Panel
-from alsolike.evaluation.objectives.base import Judge
+from alsolike.evaluation.objectives.base import Objective
 from alsolike.kernels.solver.batch import SMALL
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit
@@ -28,7 +28,7 @@ def kinds_of(configs: Iterable[Config], train: Interactions) -> set[Kind]:
     return {(name, code) for name, code in codes if code is not None}
 
 
-def compile_for(judges: Mapping[str, Judge], kinds: Collection[Kind]) -> None:
+def compile_for(objectives: Mapping[str, Objective], kinds: Collection[Kind]) -> None:
     """Compile or load all code that these trainings and judges need, on a tiny table.
 
     Otherwise the first measured sweep would include the time of the compiler.
@@ -40,7 +40,7 @@ def compile_for(judges: Mapping[str, Judge], kinds: Collection[Kind]) -> None:
         sp.csr_array((draws < np.outer(busy, busy)).astype(np.float32))
     )
     split, alone = hold_out(likes, k=2, share=0.3), LocalEngine(1)
-    panel = Panel(split, judges, 0, alone)
+    panel = Panel(split, objectives, 0, alone)
     panel.point(1, fit_popularity(split.train))
     for name, code in sorted(kinds):
         panel.point(1, fit(split.train, family_named(name).small(code), engine=alone))

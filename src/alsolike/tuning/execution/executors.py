@@ -31,7 +31,7 @@ _RAISED = 1  # the exit code of a Python process that raised an error
 Heard = Callable[[int], None]
 
 
-class Crew(Protocol):
+class Executor(Protocol):
     """Runs trainings."""
 
     def __enter__(self) -> Self:
@@ -72,7 +72,7 @@ class Threads:
 
     def make_ready(self, kinds: Collection[Kind]) -> None:
         """Compile or load the code."""
-        compile_for(self.plan.judges, kinds)
+        compile_for(self.plan.objectives, kinds)
 
     def work(self, entries: Sequence[int], deadline: Deadline, heard: Heard) -> None:
         """Train on all threads of the engine, then wait for what other processes have begun."""
@@ -117,7 +117,7 @@ class Processes:
 
     def make_ready(self, kinds: Collection[Kind]) -> None:
         """Compile the code once, start all workers, and wait until each has loaded it."""
-        compile_for(self._plan.judges, kinds)
+        compile_for(self._plan.objectives, kinds)
         self._kinds = kinds
         self._workers = [self._begun() for _ in range(self.shape.beside)]
         for process, line in self._workers:
@@ -190,7 +190,7 @@ def _serve(
     FAMILIES[:] = families
     orders: list[Deadline] = []
     threading.Thread(target=_hear, args=(line, orders), daemon=True).start()
-    compile_for(plan.judges, kinds)
+    compile_for(plan.objectives, kinds)
     line.send("ready")
     with Ledger(place) as ledger:
         while True:

@@ -59,7 +59,7 @@ class FailedRun:
 
 
 @dataclass
-class Teller:
+class ProgressReporter:
     """Reports the progress of a round to an observer."""
 
     ledger: Ledger
@@ -117,7 +117,7 @@ class Teller:
         if dead:
             where = f" at {len(dead)} of {len(points)} points" if len(dead) < len(points) else ""
             title += f" (degenerate{where}: never chosen)"
-        return FinishedRun(title, curve_table(points, self.plan.judges[""]))
+        return FinishedRun(title, curve_table(points, self.plan.objectives[""]))
 
     def _tell_in_order(self) -> None:
         while self.order and self.order[0] in self.waiting:

@@ -13,8 +13,8 @@ from alsolike.tuning.budget.memory_forecast import at_once, search_memory
 from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time, in_words
 from alsolike.tuning.budget.warm_up import kinds_of
 from alsolike.tuning.candidates import ONE_GO, Plan, ending_at, is_scored_at_sweeps, sweeps_of
-from alsolike.tuning.execution.executors import Crew
-from alsolike.tuning.execution.progress import Teller
+from alsolike.tuning.execution.executors import Executor
+from alsolike.tuning.execution.progress import ProgressReporter
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.leaderboard.ranking import ranked
 from alsolike.tuning.leaderboard.runs import Role, Run, rank_key, runs_of
@@ -61,7 +61,7 @@ class Progress:
         self._roles: dict[int, Role] = {}
         self._cut: list[int] = []
 
-    def expect(self, crew: Crew, budget: Budget, until: float | None) -> None:
+    def expect(self, executor: Executor, budget: Budget, until: float | None) -> None:
         """Forecast how long what is left of the search takes, and set the deadline.
 
         Nothing is measured where nothing is left, or no time.
@@ -81,16 +81,16 @@ class Progress:
             return
         train = self._plan.split.train
         self._observer.start("making ready")
-        crew.make_ready(kinds_of(everything, train))
-        found = forecast_time(self._plan, left, others, crew.shape)
+        executor.make_ready(kinds_of(everything, train))
+        found = forecast_time(self._plan, left, others, executor.shape)
         self._observer.finish()
         if budget.forecast:
             self._observer.tell(found)
             if left or candidates:
                 swept = [one for one in everything if is_scored_at_sweeps(one)]
                 ending = [one for one in everything if not is_scored_at_sweeps(one)]
-                most = at_once(train, ending, crew.shape.beside)
-                self._observer.tell(search_memory(train, swept, crew.shape, baselines=most))
+                most = at_once(train, ending, executor.shape.beside)
+                self._observer.tell(search_memory(train, swept, executor.shape, baselines=most))
         if until is not None:
             self._keep_free(until, budget, found, left, candidates)
 
@@ -124,49 +124,49 @@ class Progress:
                 words += ", sampled evenly. Halving or doubling makes better use of little time"
         self._observer.warn(f"{words}.")
 
-    def go(self, crew: Crew) -> None:
+    def go(self, executor: Executor) -> None:
         """Train baselines and candidates, then round after round, until all is done or no time.
 
         Baselines come first, then candidates: their numbers in the ledger decide between equals.
         """
-        self._do_beside(crew)
+        self._do_beside(executor)
         rounds: list[list[TrialResult]] = []
         while trials := self._proposed(rounds):
             thresholds = pruning_thresholds(rounds) if self._strategy.prune else {}
             entries = [self._enlist(one.config, "trial", one.sweeps, thresholds) for one in trials]
             again = f", round {len(rounds) + 1}" if rounds else ""
-            self._do(crew, entries, f"{self._strategy.name} search{again}")
+            self._do(executor, entries, f"{self._strategy.name} search{again}")
             rounds.append(
                 [self._tried(entry, trial) for entry, trial in zip(entries, trials, strict=True)]
             )
             states = [self._ledger.state(entry) for entry in entries]
             if self._deadline.is_over or set(states) == {"skipped"}:
                 break
-        self._do_cut(crew)
-        self._do_one(crew)
+        self._do_cut(executor)
+        self._do_one(executor)
 
-    def _do_beside(self, crew: Crew) -> None:
+    def _do_beside(self, executor: Executor) -> None:
         last, some = self._plan.sweeps[-1], self._tasks
         entries = [self._enlist(config, "baseline", last, {}) for config in some.baselines]
         entries += [self._enlist(config, "candidate", last, {}) for config in some.candidates]
         if not entries:
             return
         task = "other models" if some.candidates else "lines to beat"
-        self._do(crew, self._affordable(crew, list(dict.fromkeys(entries))), task)
+        self._do(executor, self._affordable(executor, list(dict.fromkeys(entries))), task)
 
-    def _do_cut(self, crew: Crew) -> None:
+    def _do_cut(self, executor: Executor) -> None:
         """Train what was cut before, if the trainings have left enough time for it."""
         for entry in list(self._cut):
             if _FITS * self._needed(self._configs[entry]) <= self._deadline.left:
                 self._cut.remove(entry)
-                self._do(crew, [entry], "other models, cut before")
+                self._do(executor, [entry], "other models, cut before")
 
     def _needed(self, *configs: Config) -> float:
         """Return the seconds of configurations, one after the other."""
         pace, sweeps = self._deadline.pace, self._plan.sweeps
         return sum(pace.whole(one, sweeps) for one in configs)
 
-    def _do_one(self, crew: Crew) -> None:
+    def _do_one(self, executor: Executor) -> None:
         """Begin one training if there was time for none: some answer beats no answer.
 
         It is the one with the nearest point. What was not measured is left out.
@@ -182,16 +182,16 @@ class Progress:
         nearest = min(filter(needed.get, needed), key=needed.__getitem__)
         self._cut = [entry for entry in self._cut if entry != nearest]
         self._deadline = Deadline(self._deadline.clock() + _PATIENT * needed[nearest], pace)
-        self._do(crew, [nearest], "one training")
+        self._do(executor, [nearest], "one training")
 
-    def _affordable(self, crew: Crew, entries: Sequence[int]) -> list[int]:
+    def _affordable(self, executor: Executor, entries: Sequence[int]) -> list[int]:
         """Return the baselines and candidates that there is time for, in order; skip the others.
 
         All of the time is theirs if the strategy proposes nothing.
         """
         share = _FOR_LINES if self._strategy.expected(self._plan.sweeps) else 1.0
         each = share * self._deadline.left
-        together = each * crew.shape.beside
+        together = each * executor.shape.beside
         chosen = []
         for entry in entries:
             needed = self._needed(self._configs[entry])
@@ -259,15 +259,15 @@ class Progress:
             self._roles[entry] = role
         return entry
 
-    def _do(self, crew: Crew, entries: Sequence[int], task: str) -> None:
+    def _do(self, executor: Executor, entries: Sequence[int], task: str) -> None:
         """Do one round, and report it."""
         self._ledger.take_up(entries)
         expected = {entry: self._expected(entry) for entry in entries}
         self._observer.start(task, sum(expected.values()))
-        teller = Teller(
+        reporter = ProgressReporter(
             self._ledger, self._plan, self._observer, self._configs, self._roles, expected
         )
-        crew.work(entries, self._deadline, teller.look)
+        executor.work(entries, self._deadline, reporter.look)
         self._observer.finish()
         if self._deadline.is_over:
             self._ledger.skip(entries)

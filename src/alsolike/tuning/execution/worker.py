@@ -123,7 +123,7 @@ class _Curve:
 
     def add(self, sweep: int, figures: Mapping[str, float]) -> list[str]:
         """Add a point; return the prefixes of the judges for which it is the best one."""
-        scores = {prefix: judge.score for prefix, judge in self._plan.judges.items()}
+        scores = {prefix: objective.score for prefix, objective in self._plan.objectives.items()}
         best = [
             prefix
             for prefix, score in scores.items()

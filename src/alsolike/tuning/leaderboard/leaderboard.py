@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from alsolike.evaluation.objectives.base import Judge
+from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.statistics.selection import Optimism
 from alsolike.models.registry import family_named
 from alsolike.tables import Table, wrapped
@@ -125,7 +125,7 @@ class SearchResult:
         The same trainings as the further judges see them, by the judge's name.
     """
 
-    judge: Judge
+    objective: Objective
     curves: Table
     rows: tuple[LeaderboardRow, ...]
     best_row: LeaderboardRow
@@ -170,7 +170,7 @@ class SearchResult:
     @functools.cached_property
     def leaderboard(self) -> Table:
         """The rows as a table, see `leaderboard_table`."""
-        return leaderboard_table(self.rows, self.judge.interval)
+        return leaderboard_table(self.rows, self.objective.interval)
 
     @property
     def choice(self) -> str:
@@ -214,10 +214,10 @@ class SearchResult:
 
     def brief(self, width: int) -> str:
         """Return the best runs and the best of each model, at most `width` columns wide."""
-        score, measure = self.judge.score, self.judge.measure
+        score, measure = self.objective.score, self.objective.measure
         also = {self.best_run, self.proposed_run}
         board = leading(self.leaderboard, score, measure, width, also=also, whole=_WHOLE)
-        head = [f"Best on {self.judge}:", *self._shared]
+        head = [f"Best on {self.objective}:", *self._shared]
         said = [wrapped(text, width, indent=2) for text in (*head, self.choice)]
         return "\n".join([*said[:-1], board, *failed(self.failures, width), said[-1]])
 
@@ -240,10 +240,10 @@ class SearchResult:
         return found
 
     def __str__(self) -> str:
-        return f"Best on {self.judge}:\n{self.leaderboard}\n{self.choice}"
+        return f"Best on {self.objective}:\n{self.leaderboard}\n{self.choice}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.judge}</p>{self.leaderboard._repr_html_()}<p>{self.choice}</p>"
+        return f"<p>{self.objective}</p>{self.leaderboard._repr_html_()}<p>{self.choice}</p>"
 
 
 def leaderboard_table(rows: Sequence[LeaderboardRow], interval: Sequence[str]) -> Table:

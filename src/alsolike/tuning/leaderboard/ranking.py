@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import FitError, LedgerError
-from alsolike.evaluation.objectives.base import DEGENERATE, Judge
+from alsolike.evaluation.objectives.base import DEGENERATE, Objective
 from alsolike.evaluation.statistics.selection import cheapest_of, compare_with_best, optimism
 from alsolike.models.registry import family_of
 from alsolike.tables import Table
@@ -116,17 +116,21 @@ def ranked(
     )
     first, *others = (
         replace(
-            _seen_by(judge, _scored(prefix, judge, plan, ledger, recorded), failures),
+            _seen_by(objective, _scored(prefix, objective, plan, ledger, recorded), failures),
             skipped=skipped,
             cut=tuple(cut),
         )
-        for prefix, judge in plan.judges.items()
+        for prefix, objective in plan.objectives.items()
     )
-    return replace(first, beside={other.judge.name: other for other in others})
+    return replace(first, beside={other.objective.name: other for other in others})
 
 
 def _scored(
-    prefix: str, judge: Judge, plan: Plan, ledger: Ledger, recorded: Sequence[tuple[Run, Points]]
+    prefix: str,
+    objective: Objective,
+    plan: Plan,
+    ledger: Ledger,
+    recorded: Sequence[tuple[Run, Points]],
 ) -> list[_Scored]:
     """Return the runs with the figures of one judge, under their plain names and in their order."""
     found, train = [], plan.split.train
@@ -134,7 +138,7 @@ def _scored(
         own = {
             sweep: {
                 name: figures[prefix + name]
-                for name in (*judge.figures, DEGENERATE)
+                for name in (*objective.figures, DEGENERATE)
                 if prefix + name in figures
             }
             for sweep, figures in points.items()
@@ -147,11 +151,11 @@ def _scored(
             )
         state, seconds = ledger.state(run.entry), ledger.seconds(run.entry)
         cost = int(family_of(run.config).cost(run.config, train.n_users, train.n_items))
-        found.append(_Scored(run, own, judge.score, best[1], state, seconds, cost))
+        found.append(_Scored(run, own, objective.score, best[1], state, seconds, cost))
     return found
 
 
-def _seen_by(judge: Judge, scored: Sequence[_Scored], failures: Table) -> SearchResult:
+def _seen_by(objective: Objective, scored: Sequence[_Scored], failures: Table) -> SearchResult:
     in_order = sorted(scored, key=lambda one: one.standing)
     # Degenerate runs come last. They are not compared, unless there are no others.
     alive = [one for one in in_order if not one.is_degenerate]
@@ -160,14 +164,14 @@ def _seen_by(judge: Judge, scored: Sequence[_Scored], failures: Table) -> Search
     if alive:
         ties[: len(alive)] = compare_with_best(answers, np.random.default_rng(0)).ties
     rows = tuple(
-        one.row(rank, judge.interval, ties=bool(tie))
+        one.row(rank, objective.interval, ties=bool(tie))
         for rank, (one, tie) in enumerate(zip(in_order, ties, strict=True), start=1)
     )
     best, proposed = _chosen(in_order, rows, answers)
     return SearchResult(
-        judge,
+        objective,
         _curves(
-            judge, scored, {one.run.entry: row for one, row in zip(in_order, rows, strict=True)}
+            objective, scored, {one.run.entry: row for one, row in zip(in_order, rows, strict=True)}
         ),
         rows,
         best,
@@ -178,10 +182,12 @@ def _seen_by(judge: Judge, scored: Sequence[_Scored], failures: Table) -> Search
     )
 
 
-def _curves(judge: Judge, scored: Sequence[_Scored], rows: Mapping[int, LeaderboardRow]) -> Table:
+def _curves(
+    objective: Objective, scored: Sequence[_Scored], rows: Mapping[int, LeaderboardRow]
+) -> Table:
     """Return every point of the runs that have curves, in the order of these."""
     has_dead = any(DEGENERATE in figures for one in scored for figures in one.points.values())
-    names = (*judge.figures, DEGENERATE) if has_dead else judge.figures
+    names = (*objective.figures, DEGENERATE) if has_dead else objective.figures
     shown = sorted(
         (one for one in scored if one.run.has_curve), key=lambda one: one.run.number or 0
     )
@@ -219,11 +225,11 @@ def _chosen(
     return best, rows[places[cheapest_of(costs, tie)]]
 
 
-def curve_table(points: Points, judge: Judge) -> Table:
+def curve_table(points: Points, objective: Objective) -> Table:
     """Return the article's table: sweep, and score and error on both sides."""
     first = next(iter(points.values()), {})
     shown = [
-        name for name in judge.figures if name in first and not name.endswith(("_low", "_high"))
+        name for name in objective.figures if name in first and not name.endswith(("_low", "_high"))
     ]
     columns: dict[str, list[float]] = {"sweep": list(points)}
     for name in shown:

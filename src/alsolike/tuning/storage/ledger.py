@@ -239,8 +239,13 @@ class Ledger:
             connection.executemany(
                 "INSERT OR REPLACE INTO bests VALUES (?, ?, ?, ?)",
                 [
-                    (number, judge, sweep, zlib.compress(np.ascontiguousarray(values).tobytes()))
-                    for judge, values in (bests or {}).items()
+                    (
+                        number,
+                        objective,
+                        sweep,
+                        zlib.compress(np.ascontiguousarray(values).tobytes()),
+                    )
+                    for objective, values in (bests or {}).items()
                 ],
             )
 
@@ -326,10 +331,12 @@ class Ledger:
         )
         return {sweep: json.loads(figures) for sweep, figures in rows}
 
-    def best(self, number: int, judge: str) -> tuple[int, Answers] | None:
+    def best(self, number: int, objective: str) -> tuple[int, Answers] | None:
         """Return the best sweep of configuration `number` for a judge and each user's value."""
         found = self._rows(
-            "SELECT sweep, answers FROM bests WHERE configuration = ? AND judge = ?", number, judge
+            "SELECT sweep, answers FROM bests WHERE configuration = ? AND judge = ?",
+            number,
+            objective,
         )
         if not found:
             return None

@@ -14,7 +14,7 @@ from alsolike.web.monitoring.metrics import CONTENT_TYPE
 from alsolike.web.pages.base import page
 from alsolike.web.service import service_of
 from alsolike.web.serving.deploy import swap
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
 from alsolike.web.settings import Settings
 
@@ -42,7 +42,7 @@ def swap_model(
         service.metrics.count("swaps", result="refused")
         raise
     service.metrics.count("swaps", result="same" if done.version == done.before else "done")
-    service.holder.follow()
+    service.registry.follow()
     return {
         "name": done.name,
         "version": done.version,
@@ -89,7 +89,7 @@ def documentation(request: Request) -> Response:
         questions=reference.questions(described),
         shapes=reference.shapes(described),
         base=str(request.base_url).rstrip("/"),
-        item=_plain_id(service_of(request).holder.of(None)),
+        item=_plain_id(service_of(request).registry.of(None)),
         most_k=settings.most_k,
         most_bytes=settings.most_bytes,
         rate=settings.rate,
@@ -97,18 +97,18 @@ def documentation(request: Request) -> Response:
     )
 
 
-def _plain_id(held: Held) -> str:
+def _plain_id(served: ServedModel) -> str:
     """Return the id of a much liked item that can be typed as it is, or a word in its place."""
-    ids = (held.model.items.id_of(row) for row in popular_rows(held, _EXAMPLES))
+    ids = (served.model.items.id_of(row) for row in popular_rows(served, _EXAMPLES))
     return next((one for one in ids if _PLAIN.fullmatch(one)), "ITEM")
 
 
 def _health(request: Request) -> dict[str, Any]:
-    holder = service_of(request).holder
+    registry = service_of(request).registry
     return {
         "ready": True,
-        "models": {name: held.version for name, held in holder.held.items()},
-        "failures": dict(holder.failures),
+        "models": {name: served.version for name, served in registry.served.items()},
+        "failures": dict(registry.failures),
     }
 
 

@@ -13,7 +13,7 @@ from alsolike.errors import AlsolikeError
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.api.path_ids import ends_so
 from alsolike.web.serving.answer_cache import Shelves
-from alsolike.web.serving.registry import Holder
+from alsolike.web.serving.registry import ModelRegistry
 
 USUAL_K = 10
 
@@ -22,11 +22,13 @@ _ROUTE = f"{_START}{{item_id}}{_END}"
 _QUERY = re.compile(rb"k=([1-9][0-9]{0,3})|")
 
 
-class Quick:
+class FastPath:
     """Middleware: answers plain questions for similar items, and passes on all others."""
 
-    def __init__(self, app: ASGIApp, *, holder: Holder, most_k: int, shelves: Shelves) -> None:
-        self._app, self._holder, self._most_k, self._shelves = app, holder, most_k, shelves
+    def __init__(
+        self, app: ASGIApp, *, registry: ModelRegistry, most_k: int, shelves: Shelves
+    ) -> None:
+        self._app, self._registry, self._most_k, self._shelves = app, registry, most_k, shelves
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -48,16 +50,16 @@ class Quick:
         if asked is None or scope.get("root_path") or not ends_so(scope, _END):
             return None
         k = int(asked[1] or USUAL_K)
-        held = self._holder.of(None)
-        if k > self._most_k or not held.is_quick():
+        served = self._registry.of(None)
+        if k > self._most_k or not served.is_quick():
             return None
-        row = held.model.items.find(path[len(_START) : -len(_END)])
+        row = served.model.items.find(path[len(_START) : -len(_END)])
         if row is None:
             return None
         try:
-            content = self._shelves.similar(held, row, k, MIN_COUNT)
+            content = self._shelves.similar(served, row, k, MIN_COUNT)
         except AlsolikeError:  # found again on the usual way, and told there
             return None
         state = scope.setdefault("state", {})
-        state["route"], state["version"] = _ROUTE, held.version
+        state["route"], state["version"] = _ROUTE, served.version
         return content

@@ -11,8 +11,8 @@ from alsolike.web.api import schemas
 from alsolike.web.api.routes import Asked, OutsideId, Slot, distinct, held_of
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
-from alsolike.web.serving.registry import Held
-from alsolike.web.serving.user_queries import taste_of
+from alsolike.web.serving.registry import ServedModel
+from alsolike.web.serving.user_queries import profile_of
 
 _MOST_HINTS = 10  # of names given in place of ids; each is a search
 
@@ -71,54 +71,54 @@ def take_like_back_by_query(
 def _keep(
     request: Request, user: str, body: schemas.Likes, unknown: str, slot: str | None
 ) -> dict[str, Any]:
-    held, likes = held_of(request, slot), distinct(body.likes)
+    served, likes = held_of(request, slot), distinct(body.likes)
     checked_values(list(likes.values()), len(likes))
-    not_known = [item for item in likes if held.model.items.find(item) is None]
+    not_known = [item for item in likes if served.model.items.find(item) is None]
     if not_known and unknown == "refuse":
-        queries.row_of(held, not_known[0])  # which raises, and says what may be meant
+        queries.row_of(served, not_known[0])  # which raises, and says what may be meant
     service = service_of(request)
     service.state.add_likes(user, likes)
     service.metrics.count("likes", len(likes))
-    hints = {item: queries.hint_of(held, item) for item in not_known[:_MOST_HINTS]}
+    hints = {item: queries.hint_of(served, item) for item in not_known[:_MOST_HINTS]}
     return {
-        "model": queries.source_of(held),
+        "model": queries.source_of(served),
         "user": user,
         "kept": len(likes),
         "unknown_items": not_known,
         "hints": [f"{item!r}: {hint}" for item, hint in hints.items() if hint],
-        **_standing(request, held, user),
+        **_standing(request, served, user),
     }
 
 
 def _take_back(request: Request, user: str, item: str, slot: str | None) -> dict[str, Any]:
-    held, service = held_of(request, slot), service_of(request)
-    trained = _is_trained(held, user, item)
+    served, service = held_of(request, slot), service_of(request)
+    trained = _is_trained(served, user, item)
     done = service.state.take_back(user, item)
     if not done and trained:
         raise InTrainingData(
-            f"Model {held.name!r} was trained on this like, and the service takes back only what "
+            f"Model {served.name!r} was trained on this like, and the service takes back only what "
             "it was told. Take the like out of the training data, train anew and swap."
         )
     service.metrics.count("likes_taken_back", int(done))
     return {
-        "model": queries.source_of(held),
+        "model": queries.source_of(served),
         "user": user,
         "item": item,
         "taken_back": done,
         "in_training": trained,
-        **_standing(request, held, user),
+        **_standing(request, served, user),
     }
 
 
-def _standing(request: Request, held: Held, user: str) -> dict[str, int]:
+def _standing(request: Request, served: ServedModel, user: str) -> dict[str, int]:
     """Return how many live likes of a user count with a model, and how many do not."""
-    taste = taste_of(held, user, service_of(request).state.likes_of(user))
-    return {"live_likes": len(taste.live), "ignored_likes": taste.ignored}
+    profile = profile_of(served, user, service_of(request).state.likes_of(user))
+    return {"live_likes": len(profile.live), "ignored_likes": profile.ignored}
 
 
-def _is_trained(held: Held, user: str, item: str) -> bool | None:
+def _is_trained(served: ServedModel, user: str, item: str) -> bool | None:
     """Tell whether a model was trained on a like; None where it was saved without its history."""
-    model = held.model
+    model = served.model
     row, column = model.users.find(user), model.items.find(item)
     if row is None or column is None:
         return False

@@ -22,7 +22,7 @@ from alsolike.web.api import schemas
 from alsolike.web.api.fast_path import USUAL_K
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.registry import ServedModel
 from alsolike.web.settings import POPULARITY
 
 OutsideId = Annotated[
@@ -103,20 +103,20 @@ def explain_neighbours(
     request: Request, item_id: OutsideId, other: Asked, slot: Slot = None
 ) -> dict[str, Any]:
     """Say why two items are neighbours."""
-    held = held_of(request, slot)
-    row, near = queries.row_of(held, item_id), queries.row_of(held, other)
-    both = queries.ranked(held, [(row, 0.0), (near, 0.0)])
-    shared = None if held.likers is None else held.likers.shared(row, near)
-    only = queries.similar(held, row, 1, min_count=0, allow=[other]) if row != near else []
+    served = held_of(request, slot)
+    row, near = queries.row_of(served, item_id), queries.row_of(served, other)
+    both = queries.ranked(served, [(row, 0.0), (near, 0.0)])
+    shared = None if served.likers is None else served.likers.shared(row, near)
+    only = queries.similar(served, row, 1, min_count=0, allow=[other]) if row != near else []
     names = [one["name"] or one["item"] for one in both]
     score = only[0][1] if only else float(row == near)
     return {
-        "model": queries.source_of(held),
+        "model": queries.source_of(served),
         "item": item_id,
         "other": other,
         "cosine": score,
         "similarity": score,
-        "scale": held.model.similarity.words,
+        "scale": served.model.similarity.words,
         "likes": both[0]["likes"],
         "likes_of_other": both[1]["likes"],
         "shared": shared,
@@ -134,11 +134,11 @@ def find_items(
     slot: Slot = None,
 ) -> dict[str, Any]:
     """Search over names and ids."""
-    held = held_of(request, slot)
-    rows = held.index.find(q, limit=_checked(request, limit))
+    served = held_of(request, slot)
+    rows = served.index.find(q, limit=_checked(request, limit))
     return {
-        "model": queries.source_of(held),
-        "items": [queries.item_of(held, row) for row in rows],
+        "model": queries.source_of(served),
+        "items": [queries.item_of(served, row) for row in rows],
     }
 
 
@@ -168,44 +168,44 @@ def recommend_to_user_by_query(
 
 async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None) -> Response:
     """Recommend for likes, of somebody whom the model need not know; nothing is stored."""
-    held, k = held_of(request, slot), _checked(request, wish.k)
+    served, k = held_of(request, slot), _checked(request, wish.k)
     filters = {"allow": wish.allow, "deny": wish.deny}
 
     def answered() -> bytes:
         likes = distinct(wish.likes)
-        values = {queries.row_of(held, item): value for item, value in likes.items()}
+        values = {queries.row_of(served, item): value for item, value in likes.items()}
         checked_values(list(likes.values()), len(likes))
         if queries.is_popularity(slot):
             without = values if wish.exclude_seen else ()
-            found = queries.found_of(queries.popular(held, k, without=without, **filters))
+            found = queries.found_of(queries.popular(served, k, without=without, **filters))
         else:
             found = queries.for_likes(
-                held, values, k, exclude=wish.exclude_seen, without_likes=wish.without_likes,
+                served, values, k, exclude=wish.exclude_seen, without_likes=wish.without_likes,
                 **filters,
             )  # fmt: skip
         return schemas.told(
             schemas.Recommended,
-            model=queries.source_of(held, slot),
+            model=queries.source_of(served, slot),
             user=None,
             basis=found.basis,
-            recommendations=queries.recommended(held, found),
+            recommendations=queries.recommended(served, found),
             training_likes=0,
             live_likes=0,
             ignored_likes=0,
         )
 
-    return await _soon(answered, is_quick=held.is_quick(len(wish.likes)))
+    return await _soon(answered, is_quick=served.is_quick(len(wish.likes)))
 
 
 def explain_recommendation(
     request: Request, user_id: OutsideId, item: Asked, slot: Slot = None
 ) -> dict[str, Any]:
     """Say which likes carry the score of an item; their contributions add up to it."""
-    held = held_of(request, slot)
+    served = held_of(request, slot)
     live = service_of(request).state.likes_of(user_id)
-    why = queries.explanation(held, user_id, item, live)
+    why = queries.explanation(served, user_id, item, live)
     return {
-        "model": queries.source_of(held),
+        "model": queries.source_of(served),
         "user": user_id,
         "item": item,
         "basis": why.basis,
@@ -219,28 +219,28 @@ def models(request: Request) -> dict[str, Any]:
     return {
         "models": [
             {
-                "name": held.name,
-                "version": held.version,
-                "fingerprint": held.manifest.data_fingerprint,
-                "users": held.manifest.n_users,
-                "items": held.manifest.n_items,
-                "family": held.manifest.family,
-                "factors": held.manifest.factors,
-                "metrics": dict(held.manifest.metrics),
-                "settings": dict(held.manifest.settings),
+                "name": served.name,
+                "version": served.version,
+                "fingerprint": served.manifest.data_fingerprint,
+                "users": served.manifest.n_users,
+                "items": served.manifest.n_items,
+                "family": served.manifest.family,
+                "factors": served.manifest.factors,
+                "metrics": dict(served.manifest.metrics),
+                "settings": dict(served.manifest.settings),
             }
-            for held in service_of(request).holder.held.values()
+            for served in service_of(request).registry.served.values()
         ]
     }
 
 
-def held_of(request: Request, slot: str | None) -> Held:
+def held_of(request: Request, slot: str | None) -> ServedModel:
     """Return the model that a request names, the default where it names none or popularity."""
-    held = service_of(request).holder.of(
+    served = service_of(request).registry.of(
         None if queries.is_popularity(slot) else slot, others=[POPULARITY]
     )
-    request.state.version = held.version
-    return held
+    request.state.version = served.version
+    return served
 
 
 def _checked(request: Request, k: int) -> int:
@@ -251,26 +251,26 @@ def _checked(request: Request, k: int) -> int:
 
 
 async def _similar(request: Request, item: str, asked: _SimilarAsked) -> Response:
-    held, k = held_of(request, asked.slot), _checked(request, asked.k)
-    row, by_likes = queries.row_of(held, item), queries.is_popularity(asked.slot)
+    served, k = held_of(request, asked.slot), _checked(request, asked.k)
+    row, by_likes = queries.row_of(served, item), queries.is_popularity(asked.slot)
     filters = {"allow": asked.allow, "deny": asked.deny}
     shelves = service_of(request).shelves
 
     def answered() -> bytes:
         if filters == {"allow": None, "deny": None} and not by_likes:
-            return shelves.similar(held, row, k, asked.min_count)
+            return shelves.similar(served, row, k, asked.min_count)
         if by_likes:
-            ranking = queries.popular(held, k, without=(row,), **filters)
+            ranking = queries.popular(served, k, without=(row,), **filters)
         else:
-            ranking = queries.similar(held, row, k, min_count=asked.min_count, **filters)
+            ranking = queries.similar(served, row, k, min_count=asked.min_count, **filters)
         return schemas.told(
             schemas.Similar,
-            model=queries.source_of(held, asked.slot),
+            model=queries.source_of(served, asked.slot),
             item=item,
-            similar=queries.ranked(held, ranking),
+            similar=queries.ranked(served, ranking),
         )
 
-    return await _soon(answered, is_quick=held.is_quick())
+    return await _soon(answered, is_quick=served.is_quick())
 
 
 async def _soon(answered: Callable[[], bytes], *, is_quick: bool) -> Response:
@@ -280,15 +280,15 @@ async def _soon(answered: Callable[[], bytes], *, is_quick: bool) -> Response:
 
 
 def _item(request: Request, item: str, slot: str | None) -> dict[str, Any]:
-    held = held_of(request, slot)
-    known = queries.item_of(held, queries.row_of(held, item))
-    return {"model": queries.source_of(held), **known}
+    served = held_of(request, slot)
+    known = queries.item_of(served, queries.row_of(served, item))
+    return {"model": queries.source_of(served), **known}
 
 
 def _recommended(request: Request, user: str, asked: _RecommendedAsked) -> dict[str, Any]:
-    held, service = held_of(request, asked.slot), service_of(request)
-    found, taste = queries.recommendations(
-        held,
+    served, service = held_of(request, asked.slot), service_of(request)
+    found, profile = queries.recommendations(
+        served,
         user,
         service.state.likes_of(user),
         _checked(request, asked.k),
@@ -299,13 +299,13 @@ def _recommended(request: Request, user: str, asked: _RecommendedAsked) -> dict[
         by_likes=queries.is_popularity(asked.slot),
     )
     return {
-        "model": queries.source_of(held, asked.slot),
+        "model": queries.source_of(served, asked.slot),
         "user": user,
         "basis": found.basis,
-        "recommendations": queries.recommended(held, found),
-        "training_likes": taste.trained,
-        "live_likes": len(taste.live),
-        "ignored_likes": taste.ignored,
+        "recommendations": queries.recommended(served, found),
+        "training_likes": profile.trained,
+        "live_likes": len(profile.live),
+        "ignored_likes": profile.ignored,
     }
 
 

@@ -29,14 +29,14 @@ _DOUBLES = _CELL // 8
 
 
 @dataclass(frozen=True)
-class Tally:
+class Counter:
     """What one file says: numbers by name, and whether the worker that counts there lives."""
 
     numbers: dict[str, float]
     lives: bool
 
 
-class Tallies:
+class Counters:
     """The numbers of this process, in a file of `folder` that no living process holds.
 
     Raises
@@ -130,7 +130,7 @@ class Tallies:
         os.close(self._file)
 
 
-def read(folder: Path) -> Iterator[Tally]:
+def read(folder: Path) -> Iterator[Counter]:
     """Yield what each file of `folder` says, in the order of their names."""
     for path in sorted(folder.glob("worker-*.tally")):
         try:
@@ -140,7 +140,7 @@ def read(folder: Path) -> Iterator[Tally]:
         except FileNotFoundError:
             continue
         if content.startswith(_MAGIC):
-            yield Tally({name: number for _, name, number in _cells(content) if name}, lives)
+            yield Counter({name: number for _, name, number in _cells(content) if name}, lives)
 
 
 def _free_file(folder: Path) -> int:

@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from alsolike.web.monitoring.counters import MOST_BYTES, Tallies, Tally, read
+from alsolike.web.monitoring.counters import MOST_BYTES, Counter, Counters, read
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -68,13 +68,13 @@ class Metrics:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._tallies = Tallies(folder)
+        self._counters = Counters(folder)
         self._lock = threading.Lock()  # likes and swaps are counted from other threads
         self._routes: dict[str, tuple[int, ...]] = {}
         self._answers: dict[tuple[str, str, int], int] = {}
-        for name in self._tallies.names:  # what a dead worker served is served no more
+        for name in self._counters.names:  # what a dead worker served is served no more
             if json.loads(name)[0] == _MODEL:
-                self._tallies.drop(name)
+                self._counters.drop(name)
         for name, (_, labels) in COUNTERS.items():
             if not labels:
                 self.count(name, 0)
@@ -98,14 +98,14 @@ class Metrics:
                 known = method if method in METHODS else OTHER
                 place = self._place("requests", known, route, str(status))
                 self._answers[asked if known is method else (known, route, status)] = place
-            self._tallies.add(place, 1)
+            self._counters.add(place, 1)
             times = self._routes.get(route)
             if times is None:
                 bounds = [*map(_bound, BUCKETS), "sum"]
                 times = tuple(self._place(_TIMES, route, bound) for bound in bounds)
                 self._routes[route] = times
-            self._tallies.add(times[bisect.bisect_left(BUCKETS, seconds)], 1)
-            self._tallies.add(times[-1], seconds)
+            self._counters.add(times[bisect.bisect_left(BUCKETS, seconds)], 1)
+            self._counters.add(times[-1], seconds)
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         """Add to one of `COUNTERS`, which says the labels that must be given.
@@ -117,23 +117,23 @@ class Metrics:
         """
         values = [labels[label] for label in COUNTERS[name][1]]
         with self._lock:
-            self._tallies.add(self._place(name, *values), amount)
+            self._counters.add(self._place(name, *values), amount)
 
     def serves(self, versions: Mapping[str, str]) -> None:
         """Say which version of each slot this worker answers with, by slot."""
         now = {_name(_MODEL, slot, version) for slot, version in versions.items()}
         with self._lock:
-            before = {name for name in self._tallies.names if json.loads(name)[0] == _MODEL}
+            before = {name for name in self._counters.names if json.loads(name)[0] == _MODEL}
             for name in before - now:
-                self._tallies.drop(name)
+                self._counters.drop(name)
             for name in now - before:
-                self._tallies.add(self._tallies.place(name), 1)
+                self._counters.add(self._counters.place(name), 1)
 
     def serving(self) -> int:
         """Return how many living workers serve a model."""
         return sum(
-            tally.lives and any(json.loads(name)[0] == _MODEL for name in tally.numbers)
-            for tally in read(self._folder)
+            counter.lives and any(json.loads(name)[0] == _MODEL for name in counter.numbers)
+            for counter in read(self._folder)
         )
 
     def exposition(self) -> bytes:
@@ -145,10 +145,10 @@ class Metrics:
     def close(self) -> None:
         """Let go of the file; what was counted stays and the next worker counts on."""
         with self._lock:
-            self._tallies.close()
+            self._counters.close()
 
     def _place(self, *words: str) -> int:
-        return self._tallies.place(_name(*words))
+        return self._counters.place(_name(*words))
 
 
 class _Collector:
@@ -172,13 +172,13 @@ def _bound(bucket: float) -> str:
     return "+Inf" if bucket == math.inf else repr(bucket)
 
 
-def _families(tallies: list[Tally]) -> Iterator[Metric]:
+def _families(counters: list[Counter]) -> Iterator[Metric]:
     """Yield all metrics; numbers of the dead are counted, what they serve is not."""
     sums: dict[tuple[str, ...], float] = {}
-    for tally in tallies:
-        for name, number in tally.numbers.items():
+    for counter in counters:
+        for name, number in counter.numbers.items():
             words = tuple(json.loads(name))
-            if words[0] != _MODEL or tally.lives:
+            if words[0] != _MODEL or counter.lives:
                 sums[words] = sums.get(words, 0.0) + number
     for name, (about, labels) in COUNTERS.items():
         family = CounterMetricFamily(f"alsolike_{name}", about, labels=labels)
@@ -194,7 +194,7 @@ def _families(tallies: list[Tally]) -> Iterator[Metric]:
     for words in sorted(words for words in sums if words[0] == _MODEL):
         models.add_metric(words[1:], sums[words])
     yield models
-    living = sum(tally.lives for tally in tallies)
+    living = sum(counter.lives for counter in counters)
     yield GaugeMetricFamily("alsolike_workers", "Workers that live.", value=living)
 
 

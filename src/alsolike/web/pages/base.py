@@ -16,7 +16,7 @@ from alsolike.web import templating
 from alsolike.web.errors import Problem, problem_of
 from alsolike.web.query_parameters import Takes
 from alsolike.web.service import service_of
-from alsolike.web.serving.registry import Held, Holder
+from alsolike.web.serving.registry import ModelRegistry, ServedModel
 
 # What is addressed by a version never changes. Private: a token may stand before it.
 FOREVER = "private, max-age=31536000, immutable"
@@ -52,15 +52,15 @@ def page_route(
     return Route(path, endpoint, methods=[method], include_in_schema=False)
 
 
-def held_of(request: Request) -> Held:
+def held_of(request: Request) -> ServedModel:
     """Return the model that the query names, or the default; UnknownModel where there is none."""
-    return answered_by(request, service_of(request).holder.of(request.query_params.get("model")))
+    return answered_by(request, service_of(request).registry.of(request.query_params.get("model")))
 
 
-def answered_by(request: Request, held: Held) -> Held:
+def answered_by(request: Request, served: ServedModel) -> ServedModel:
     """Note the model for the access log, and return it."""
-    request.state.version = held.version
-    return held
+    request.state.version = served.version
+    return served
 
 
 def in_eyes_of(model: str | None, address: str) -> str:
@@ -70,18 +70,18 @@ def in_eyes_of(model: str | None, address: str) -> str:
     return f"{address}{'&' if '?' in address else '?'}{urlencode({'model': model})}"
 
 
-def held_at_version(request: Request) -> Held | None:
+def held_at_version(request: Request) -> ServedModel | None:
     """Return the model that the path names, None where that version is served no more."""
-    held = service_of(request).holder.of(request.path_params["model"])
+    served = service_of(request).registry.of(request.path_params["model"])
     asked = request.path_params["version"]
-    return held if held.version[:SHORT_VERSION] == asked else None
+    return served if served.version[:SHORT_VERSION] == asked else None
 
 
-def row_of(text: str, held: Held) -> int | None:
+def row_of(text: str, served: ServedModel) -> int | None:
     """Return a text as the row of an item, None where it is none."""
     if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
         return None
-    return int(text) if int(text) < len(held.model.items) else None
+    return int(text) if int(text) < len(served.model.items) else None
 
 
 def query_of(request: Request) -> str:
@@ -107,14 +107,14 @@ def id_of_field(field: str) -> str:
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
     """Return a page of the service; the menu has what the models that are served can do."""
-    holder = service_of(request).holder
-    return templating.page(template, status=status, map_address=map_address(holder), **context)
+    registry = service_of(request).registry
+    return templating.page(template, status=status, map_address=map_address(registry), **context)
 
 
-def map_address(holder: Holder) -> str | None:
+def map_address(registry: ModelRegistry) -> str | None:
     """Return where the map is: of the default model, or of the first that has one; or nowhere."""
-    mapped = [name for name, held in holder.held.items() if held.has_map]
-    default = holder.of(None).name
+    mapped = [name for name, served in registry.served.items() if served.has_map]
+    default = registry.of(None).name
     if not mapped:
         return None
     return in_eyes_of(None if default in mapped else mapped[0], "/map")
@@ -122,7 +122,7 @@ def map_address(holder: Holder) -> str | None:
 
 def choices(request: Request, address: str) -> list[tuple[str, str]]:
     """Return name and address of a page as each model sees it."""
-    return [(name, in_eyes_of(name, address)) for name in service_of(request).holder.held]
+    return [(name, in_eyes_of(name, address)) for name in service_of(request).registry.served]
 
 
 def missing(request: Request, what: str, why: str = "") -> Response:

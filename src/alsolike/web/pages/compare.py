@@ -20,7 +20,7 @@ from alsolike.web.pages.base import (
     page,
 )
 from alsolike.web.service import service_of
-from alsolike.web.serving.item_cards import Face, face_of
+from alsolike.web.serving.item_cards import ItemCard, card_of
 
 # Only tells one visitor from another, so that nobody is counted twice for an item.
 _COOKIE = "voter"
@@ -104,7 +104,7 @@ def cast(request: Request, body: bytes) -> Response:
 
 
 def _pair(request: Request, name: str | None) -> tuple[dict[str, voting.Pair], voting.Pair | None]:
-    pairs = voting.pairs_of(service_of(request).holder.held)
+    pairs = voting.pairs_of(service_of(request).registry.served)
     return pairs, next(iter(pairs.values())) if name is None else pairs.get(name)
 
 
@@ -134,14 +134,14 @@ def _count(test: SequentialTest) -> str:
     return "1 vote" if votes == 1 else f"{votes:,} votes"
 
 
-def _faces(pair: voting.Pair, items: Iterable[str]) -> list[Face]:
+def _faces(pair: voting.Pair, items: Iterable[str]) -> list[ItemCard]:
     return [_face(pair, item) for item in items]
 
 
-def _face(pair: voting.Pair, item: str) -> Face:
+def _face(pair: voting.Pair, item: str) -> ItemCard:
     """Return an item as the first model that knows it shows it, for both sides alike."""
-    for held in (pair.first, pair.second):
-        row = None if held is None else held.model.items.find(item)
-        if held is not None and row is not None:
-            return face_of(held, row)
+    for served in (pair.first, pair.second):
+        row = None if served is None else served.model.items.find(item)
+        if served is not None and row is not None:
+            return card_of(served, row)
     raise SettingError(f"Neither model knows the item {clean(item)!r}.")

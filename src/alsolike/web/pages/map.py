@@ -23,7 +23,7 @@ from alsolike.web.pages.base import (
     row_of,
 )
 from alsolike.web.serving.item_cards import address, shown_name
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
 
 _NAMED = 250
@@ -32,16 +32,16 @@ _NEAR = 10
 
 def map_page(request: Request) -> Response:
     """Show the catalogue as points."""
-    held, model = held_of(request), request.query_params.get("model")
+    served, model = held_of(request), request.query_params.get("model")
     wanted, query = request.query_params.get("item", ""), query_of(request)
-    for row in held.index.find(query, limit=1) if query else ():
-        found = urlencode({"item": held.model.items.id_of(row)})
+    for row in served.index.find(query, limit=1) if query else ():
+        found = urlencode({"item": served.model.items.id_of(row)})
         return away(in_eyes_of(model, f"/map?{found}"))
     here = f"/map?{urlencode({'item': wanted})}" if wanted else "/map"
-    chosen = held.model.items.find(wanted) if wanted else None
+    chosen = served.model.items.find(wanted) if wanted else None
     shares, fault = (0.0, 0.0), ""
     try:
-        shares = held.atlas.shares
+        shares = served.atlas.shares
     except Unable as error:
         fault = clean(str(error))
     return page(
@@ -49,13 +49,13 @@ def map_page(request: Request) -> Response:
         "map.html",
         unknown=clean(query or wanted) if chosen is None else "",
         carried=model,
-        data=f"{held.name}/{held.version[:SHORT_VERSION]}",
-        model=held.name,
+        data=f"{served.name}/{served.version[:SHORT_VERSION]}",
+        model=served.name,
         models=choices(request, here),
         chosen=chosen,
         fault=fault,
         shares=[round(100 * share) for share in shares],
-        n_items=len(held.model.items),
+        n_items=len(served.model.items),
     )
 
 
@@ -64,43 +64,43 @@ def map_points(request: Request) -> Response:
 
     They are float32 (n, 2), then uint32 (n,), the likes of each; little-endian.
     """
-    held = held_at_version(request)
-    if held is None:
+    served = held_at_version(request)
+    if served is None:
         return gone()
-    likes = np.minimum(held.model.item_counts, np.iinfo(np.uint32).max)
-    content = held.atlas.points.astype("<f4").tobytes() + likes.astype("<u4").tobytes()
+    likes = np.minimum(served.model.item_counts, np.iinfo(np.uint32).max)
+    content = served.atlas.points.astype("<f4").tobytes() + likes.astype("<u4").tobytes()
     headers = {"Cache-Control": FOREVER}
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 def map_names(request: Request) -> Response:
     """Answer with rows and names of the most liked items, which the map labels."""
-    held = held_at_version(request)
-    if held is None:
+    served = held_at_version(request)
+    if served is None:
         return gone()
-    named = [(row, shown_name(held.model, row)) for row in popular_rows(held, _NAMED)]
+    named = [(row, shown_name(served.model, row)) for row in popular_rows(served, _NAMED)]
     return JSONResponse(named, headers={"Cache-Control": FOREVER})
 
 
 def map_item(request: Request) -> Response:
     """Answer with one item, by row or id, and its neighbours."""
-    held = held_at_version(request)
-    if held is None:
+    served = held_at_version(request)
+    if served is None:
         return gone()
-    row = row_of(request.query_params.get("row", ""), held)
+    row = row_of(request.query_params.get("row", ""), served)
     if row is None:
-        row = held.model.items.find(request.query_params.get("id", ""))
+        row = served.model.items.find(request.query_params.get("id", ""))
     if row is None:
         return gone()
-    rows, _ = held.neighbours.similar(row, _NEAR)
-    told = {**_told(held, row), "near": [_told(held, int(other)) for other in rows]}
+    rows, _ = served.neighbours.similar(row, _NEAR)
+    told = {**_told(served, row), "near": [_told(served, int(other)) for other in rows]}
     return JSONResponse(told, headers={"Cache-Control": FOREVER})
 
 
-def _told(held: Held, row: int) -> dict[str, Any]:
+def _told(served: ServedModel, row: int) -> dict[str, Any]:
     return {
         "row": row,
-        "name": shown_name(held.model, row),
-        "likes": int(held.model.item_counts[row]),
-        "address": address("item", held.model.items.id_of(row)),
+        "name": shown_name(served.model, row),
+        "likes": int(served.model.item_counts[row]),
+        "address": address("item", served.model.items.id_of(row)),
     }

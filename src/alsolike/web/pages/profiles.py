@@ -13,9 +13,9 @@ from alsolike.recommending.fallback import Found
 from alsolike.recommending.shared import Mask
 from alsolike.views.page import clean
 from alsolike.web.serving import user_queries
-from alsolike.web.serving.item_cards import Face, face_of
-from alsolike.web.serving.registry import Held
-from alsolike.web.serving.user_queries import Taste
+from alsolike.web.serving.item_cards import ItemCard, card_of
+from alsolike.web.serving.registry import ServedModel
+from alsolike.web.serving.user_queries import Profile
 
 _CARRIERS = 3
 _DIGITS = 3
@@ -33,7 +33,7 @@ class Like:
         Told to the service, not in the training data.
     """
 
-    face: Face
+    card: ItemCard
     value: float
     live: bool = False
 
@@ -42,7 +42,7 @@ class Like:
 class Carrier:
     """How much of a score one like carries, as it is printed."""
 
-    face: Face
+    card: ItemCard
     share: str
 
 
@@ -63,7 +63,7 @@ class Suggestion:
         Whether it is listed by popularity below what the model has a reason for.
     """
 
-    face: Face
+    card: ItemCard
     score: str = ""
     carriers: tuple[Carrier, ...] = ()
     rest: str = ""
@@ -71,10 +71,14 @@ class Suggestion:
     fills: bool = False
 
 
-def likes_shown(held: Held, taste: Taste, *, most: int) -> list[Like]:
+def likes_shown(served: ServedModel, profile: Profile, *, most: int) -> list[Like]:
     """Return the likes of a user, new ones first, then by value; at most so many."""
-    order = sorted(taste.values, key=lambda row: (row not in taste.live, -taste.values[row], row))
-    return [Like(face_of(held, row), taste.values[row], row in taste.live) for row in order[:most]]
+    order = sorted(
+        profile.values, key=lambda row: (row not in profile.live, -profile.values[row], row)
+    )
+    return [
+        Like(card_of(served, row), profile.values[row], row in profile.live) for row in order[:most]
+    ]
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ class Suggested:
     fault: str = ""
 
 
-def suggestions_for(held: Held, taste: Taste, *, k: int) -> Suggested:
+def suggestions_for(served: ServedModel, profile: Profile, *, k: int) -> Suggested:
     """Return what is recommended to a user, as the API does.
 
     Raises
@@ -105,10 +109,10 @@ def suggestions_for(held: Held, taste: Taste, *, k: int) -> Suggested:
     Unable
         The user's likes would have to be folded in, and the model folds nobody in.
     """
-    return _explained(held, taste.values, user_queries.listed(held, taste, k, _all(held)))
+    return _explained(served, profile.values, user_queries.listed(served, profile, k, _all(served)))
 
 
-def picked_for(held: Held, values: Mapping[int, float], *, k: int) -> Suggested:
+def picked_for(served: ServedModel, values: Mapping[int, float], *, k: int) -> Suggested:
     """Return what is recommended for these likes (rows and values), by fold-in.
 
     Raises
@@ -116,7 +120,7 @@ def picked_for(held: Held, values: Mapping[int, float], *, k: int) -> Suggested:
     FitError, Unable
         As in `suggestions_for`.
     """
-    return _explained(held, values, user_queries.listed_for(held, values, k, _all(held)))
+    return _explained(served, values, user_queries.listed_for(served, values, k, _all(served)))
 
 
 def or_fault(ask: Callable[[], Suggested]) -> Suggested:
@@ -127,16 +131,16 @@ def or_fault(ask: Callable[[], Suggested]) -> Suggested:
         return Suggested([], fault=clean(str(error)))
 
 
-def _all(held: Held) -> Mask:
-    return np.ones(len(held.model.items), dtype=bool)
+def _all(served: ServedModel) -> Mask:
+    return np.ones(len(served.model.items), dtype=bool)
 
 
-def _explained(held: Held, values: Mapping[int, float], found: Found) -> Suggested:
-    model, n_known = held.model, int(np.count_nonzero(~found.popular))
+def _explained(served: ServedModel, values: Mapping[int, float], found: Found) -> Suggested:
+    model, n_known = served.model, int(np.count_nonzero(~found.popular))
     rows = found.rows[:n_known]
     if not values or not isinstance(model, Explains):
         by_model = [
-            Suggestion(face_of(held, row), _printed(_units(score)))
+            Suggestion(card_of(served, row), _printed(_units(score)))
             for row, score in zip(rows.tolist(), found.scores.tolist(), strict=False)
         ]
     else:
@@ -144,16 +148,16 @@ def _explained(held: Held, values: Mapping[int, float], found: Found) -> Suggest
         amounts = np.array(list(values.values()), dtype=np.float32)
         shares = carried(model, likes, amounts, rows).parts if n_known else ()
         by_model = [
-            _suggestion(held, row, likes, of_one)
+            _suggestion(served, row, likes, of_one)
             for row, of_one in zip(rows.tolist(), shares, strict=True)
         ]
     more = [
-        Suggestion(face_of(held, row), fills=n_known > 0) for row in found.rows[n_known:].tolist()
+        Suggestion(card_of(served, row), fills=n_known > 0) for row in found.rows[n_known:].tolist()
     ]
     return Suggested([*by_model, *more], found.basis)
 
 
-def _suggestion(held: Held, answer: int, rows: Indices, shares: Doubles) -> Suggestion:
+def _suggestion(served: ServedModel, answer: int, rows: Indices, shares: Doubles) -> Suggestion:
     """Round a score and its parts so that what is printed adds up to what is printed."""
     score = _units(shares.sum())
     largest = np.lexsort((rows, -shares))[:_CARRIERS]
@@ -164,10 +168,10 @@ def _suggestion(held: Held, answer: int, rows: Indices, shares: Doubles) -> Sugg
         # Nobody else is there to take what rounding left over.
         carriers[next(iter(carriers))] += rest
     return Suggestion(
-        face=face_of(held, answer),
+        card=card_of(served, answer),
         score=_printed(score),
         carriers=tuple(
-            Carrier(face_of(held, row), _printed(units)) for row, units in carriers.items()
+            Carrier(card_of(served, row), _printed(units)) for row, units in carriers.items()
         ),
         rest=_printed(rest),
         others=others,

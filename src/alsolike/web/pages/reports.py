@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from alsolike.views.page import clean, finite
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.registry import ServedModel
 
 REPORT = "report.html"
 LEADERBOARD = "leaderboard.csv"
@@ -44,34 +44,34 @@ class Board:
     left_out: int
 
 
-def shown(held: Held) -> dict[str, Any]:
+def shown(served: ServedModel) -> dict[str, Any]:
     """Return what the page on models says of one; texts are cleaned."""
-    manifest = held.manifest
+    manifest = served.manifest
     return {
-        "name": held.name,
-        "version": held.version,
+        "name": served.name,
+        "version": served.version,
         "manifest": manifest,
         "metrics": {clean(label): _plain(value) for label, value in manifest.metrics.items()},
         "settings": {clean(label): _plain(value) for label, value in _flat(manifest.settings)},
-        "has_report": (held.aside / REPORT).is_file(),
-        "has_leaderboard": (held.aside / LEADERBOARD).is_file(),
+        "has_report": (served.aside / REPORT).is_file(),
+        "has_leaderboard": (served.aside / LEADERBOARD).is_file(),
     }
 
 
-def report(held: Held) -> Response | None:
+def report(served: ServedModel) -> Response | None:
     """Return the run's report, unable to act on this service; None where there is none."""
     try:
-        content = (held.aside / REPORT).read_bytes()
+        content = (served.aside / REPORT).read_bytes()
     except OSError:
         return None
     headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
     return Response(content, media_type="text/html; charset=utf-8", headers=headers)
 
 
-def leaderboard(held: Held) -> Board | None:
+def leaderboard(served: ServedModel) -> Board | None:
     """Return the run's leaderboard; None where there is none that can be read."""
     try:
-        text = (held.aside / LEADERBOARD).read_text(encoding="utf-8-sig")
+        text = (served.aside / LEADERBOARD).read_text(encoding="utf-8-sig")
         head, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     except (OSError, ValueError, csv.Error):
         return None

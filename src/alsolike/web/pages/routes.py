@@ -28,10 +28,10 @@ from alsolike.web.pages.base import (
 )
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
-from alsolike.web.serving.item_cards import Face, address, face_of, picture_content, text_of
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.item_cards import ItemCard, address, card_of, picture_content, text_of
+from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows, strips_of
-from alsolike.web.serving.user_queries import taste_of
+from alsolike.web.serving.user_queries import profile_of
 
 STRIP = 10
 _POPULAR = 24
@@ -55,20 +55,20 @@ class Way:
 
 def start(request: Request) -> Response:
     """Search, and the most liked items."""
-    held = held_of(request)
+    served = held_of(request)
     query = query_of(request)
-    found = _faces(held, held.index.find(query, limit=_FOUND)) if query else []
+    found = _faces(served, served.index.find(query, limit=_FOUND)) if query else []
     if len(found) == 1 and web_origin(query) is not None:
         return away(found[0].address)  # whoever pastes a link means that very item
-    history = held.model.history
+    history = served.model.history
     return page(
         request,
         "start.html",
         query=clean(query),
         found=found,
-        popular=[] if query else _faces(held, popular_rows(held, _POPULAR)),
-        n_items=len(held.model.items),
-        n_users=len(held.model.users),
+        popular=[] if query else _faces(served, popular_rows(served, _POPULAR)),
+        n_items=len(served.model.items),
+        n_users=len(served.model.users),
         n_likes=0 if history is None else history.user_items.nnz,
     )
 
@@ -88,83 +88,83 @@ def anything(request: Request) -> Response:
 def item(request: Request) -> Response:
     """Show one item, and what each model shows beside it."""
     service = service_of(request)
-    models = service.holder.held
+    models = service.registry.served
     wanted = outside_id(request)
     known = ((one, one.model.items.find(wanted)) for one in models.values())
-    held, row = next(((one, row) for one, row in known if row is not None), (None, None))
-    if held is None or row is None:
-        hint = queries.hint_of(service.holder.of(None), wanted) if wanted else ""
+    served, row = next(((one, row) for one, row in known if row is not None), (None, None))
+    if served is None or row is None:
+        hint = queries.hint_of(service.registry.of(None), wanted) if wanted else ""
         return missing(
             request, "item", f"No model here knows an item with the id {wanted!r}. {hint}".strip()
         )
-    face = face_of(answered_by(request, held), row)
+    card = card_of(answered_by(request, served), row)
     # Pages of one model ask the default one, which need not know this item.
-    model = None if held is service.holder.of(None) else held.name
+    model = None if served is service.registry.of(None) else served.name
     return page(
         request,
         "item.html",
-        face=face,
-        short_name=clean(face.name, most=_SHORT),
-        ways=list(_ways_out(held, row)),
+        card=card,
+        short_name=clean(card.name, most=_SHORT),
+        ways=list(_ways_out(served, row)),
         strips=strips_of(models, wanted, k=STRIP),
         try_address=try_it.address_with([wanted], model),
-        map_of_item=in_eyes_of(model, _on_map(wanted)) if held.has_map else "",
+        map_of_item=in_eyes_of(model, _on_map(wanted)) if served.has_map else "",
     )
 
 
 def user(request: Request) -> Response:
     """Show what a user likes, what is recommended, and why."""
     service = service_of(request)
-    held = held_of(request)
+    served = held_of(request)
     wanted = outside_id(request)
     if not wanted:
-        return _any_user(request, held)
-    if "model" not in request.query_params and wanted not in held.model.users:
-        knowing = (one for one in service.holder.held.values() if wanted in one.model.users)
-        held = answered_by(request, next(knowing, held))
-    taste = taste_of(held, wanted, service.state.likes_of(wanted))
-    if not taste.known and not taste.values and not taste.ignored:
-        why = f"Model {held.name} knows no user {wanted!r}, nor any like of it."
+        return _any_user(request, served)
+    if "model" not in request.query_params and wanted not in served.model.users:
+        knowing = (one for one in service.registry.served.values() if wanted in one.model.users)
+        served = answered_by(request, next(knowing, served))
+    profile = profile_of(served, wanted, service.state.likes_of(wanted))
+    if not profile.known and not profile.values and not profile.ignored:
+        why = f"Model {served.name} knows no user {wanted!r}, nor any like of it."
         return missing(request, "user", why)
-    suggested = profiles.or_fault(lambda: profiles.suggestions_for(held, taste, k=STRIP))
+    suggested = profiles.or_fault(lambda: profiles.suggestions_for(served, profile, k=STRIP))
     return page(
         request,
         "user.html",
         user=clean(wanted, most=120),
-        taste=taste,
-        history=profiles.likes_shown(held, taste, most=_HISTORY),
-        with_history=held.model.history is not None,
-        folds_in=held.folds_in,
-        lists_by_likes=held.lists_by_likes,
-        counted=any(value != 1 for value in taste.values.values()),
-        dislikes=any(value < 0 for value in taste.values.values()),
-        likes_any=any(value > 0 for value in taste.values.values()),
+        profile=profile,
+        history=profiles.likes_shown(served, profile, most=_HISTORY),
+        with_history=served.model.history is not None,
+        folds_in=served.folds_in,
+        lists_by_likes=served.lists_by_likes,
+        counted=any(value != 1 for value in profile.values.values()),
+        dislikes=any(value < 0 for value in profile.values.values()),
+        likes_any=any(value > 0 for value in profile.values.values()),
         suggestions=suggested.entries,
         basis=suggested.basis,
         fault=suggested.fault,
-        chosen=held.name,
+        chosen=served.name,
         models=choices(request, address("user", wanted)),
     )
 
 
 def picture(request: Request) -> Response:
     """Answer with a picture from the item table."""
-    held = held_at_version(request)
-    row = None if held is None else row_of(request.path_params["row"], held)
-    found = None if held is None or row is None else picture_content(held, row)
+    served = held_at_version(request)
+    row = None if served is None else row_of(request.path_params["row"], served)
+    found = None if served is None or row is None else picture_content(served, row)
     if found is None:
         return gone()
     kind, content = found
     # A file may change, what the version of a model holds does not.
-    kept = _AN_HOUR if held is not None and held.pictures else FOREVER
+    kept = _AN_HOUR if served is not None and served.pictures else FOREVER
     headers = {"Cache-Control": kept, "Content-Security-Policy": _PICTURE_POLICY}
     return Response(content, media_type=kind, headers=headers)
 
 
 def about(request: Request) -> Response:
     """Show what each model is."""
-    models = service_of(request).holder.held.values()
-    return page(request, "about.html", models=[reports.shown(held) for held in models])
+    models = service_of(request).registry.served.values()
+    return page(request, "about.html", models=[reports.shown(served) for served in models])
 
 
 def report(request: Request) -> Response:
@@ -175,35 +175,35 @@ def report(request: Request) -> Response:
 
 def leaderboard(request: Request) -> Response:
     """Show the run's leaderboard."""
-    held = held_of(request)
-    board = reports.leaderboard(held)
+    served = held_of(request)
+    board = reports.leaderboard(served)
     if board is None:
         return missing(request, "leaderboard", "None that can be read lay beside the model.")
-    return page(request, "leaderboard.html", held=held, board=board)
+    return page(request, "leaderboard.html", served=served, board=board)
 
 
-def _faces(held: Held, rows: Iterable[int]) -> list[Face]:
-    return [face_of(held, row) for row in rows]
+def _faces(served: ServedModel, rows: Iterable[int]) -> list[ItemCard]:
+    return [card_of(served, row) for row in rows]
 
 
 def _on_map(item: str) -> str:
     return f"/map?{urlencode({'item': item})}"
 
 
-def _any_user(request: Request, held: Held) -> Response:
+def _any_user(request: Request, served: ServedModel) -> Response:
     """Return the page that asks for a user, with one drawn."""
-    users = held.model.users
+    users = served.model.users
     some = address("user", users.id_of(secrets.randbelow(len(users)))) if len(users) else ""
     return page(request, "users.html", some=some, n_users=len(users))
 
 
-def _ways_out(held: Held, row: int) -> Iterable[Way]:
+def _ways_out(served: ServedModel, row: int) -> Iterable[Way]:
     """Yield links to the item's own page, and to a picture that is not loaded."""
-    link = text_of(held.model.catalogue, "links", row).strip()
+    link = text_of(served.model.catalogue, "links", row).strip()
     host = web_origin(link)
     if host is not None:
         yield Way(link, clean(host.partition("://")[2], most=60))
-    image = text_of(held.model.catalogue, "images", row).strip()
+    image = text_of(served.model.catalogue, "images", row).strip()
     origin = web_origin(image)
-    if origin is not None and origin not in held.image_origins:
+    if origin is not None and origin not in served.image_origins:
         yield Way(image, "its picture")

@@ -21,8 +21,8 @@ from alsolike.web.pages.base import (
     query_of,
 )
 from alsolike.web.service import service_of
-from alsolike.web.serving.item_cards import Face, face_of
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.item_cards import ItemCard, card_of
+from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
 
 MOST_PICKS = 50
@@ -34,7 +34,7 @@ _OFFERED = 10
 class Offer:
     """An item, and the address of this page with it picked, or with its pick undone."""
 
-    face: Face
+    card: ItemCard
     address: str
 
 
@@ -46,8 +46,8 @@ def address_with(items: Iterable[str], model: str | None = None) -> str:
 
 def try_it(request: Request) -> Response:
     """Recommend for the picks, and offer more to pick."""
-    held, model = held_of(request), request.query_params.get("model")
-    items = held.model.items
+    served, model = held_of(request), request.query_params.get("model")
+    items = served.model.items
     given = _given(request)
     known = [row for one in given if (row := items.find(one)) is not None]
     rows = known[:MOST_PICKS]
@@ -56,30 +56,33 @@ def try_it(request: Request) -> Response:
     suggested = profiles.Suggested([])
     if rows:
         suggested = profiles.or_fault(
-            lambda: profiles.picked_for(held, dict.fromkeys(rows, 1.0), k=_OFFERED)
+            lambda: profiles.picked_for(served, dict.fromkeys(rows, 1.0), k=_OFFERED)
         )
-    found = held.index.find(query, limit=_OFFERED) if query else []
+    found = served.index.find(query, limit=_OFFERED) if query else []
     return page(
         request,
         "try.html",
-        models=[(name, address_with(picked, name)) for name in service_of(request).holder.held],
-        chosen=held.name,
+        models=[(name, address_with(picked, name)) for name in service_of(request).registry.served],
+        chosen=served.name,
         model=model,
         begin=address_with([], model),
         picks=[
-            Offer(face_of(held, row), address_with(_but(picked, row, held), model)) for row in rows
+            Offer(card_of(served, row), address_with(_but(picked, row, served), model))
+            for row in rows
         ],
         carried=[field_of(one) for one in picked],
         unknown=len(given) - len(known),
         too_many=len(known) - len(rows),
         query=clean(query),
-        found=_offers(held, (row for row in found if row not in rows), picked, model),
-        popular=[] if rows or query else _offers(held, popular_rows(held, _OFFERED), picked, model),
+        found=_offers(served, (row for row in found if row not in rows), picked, model),
+        popular=[]
+        if rows or query
+        else _offers(served, popular_rows(served, _OFFERED), picked, model),
         suggestions=suggested.entries,
         basis=suggested.basis,
-        lists_by_likes=held.lists_by_likes,
+        lists_by_likes=served.lists_by_likes,
         adding={
-            one.face.id: address_with([*picked, one.face.id], model) for one in suggested.entries
+            one.card.id: address_with([*picked, one.card.id], model) for one in suggested.entries
         },
         fault=suggested.fault,
     )
@@ -92,11 +95,13 @@ def _given(request: Request) -> list[str]:
     return list(dict.fromkeys([*asked.getlist("item"), *carried]))
 
 
-def _offers(held: Held, rows: Iterable[int], picked: list[str], model: str | None) -> list[Offer]:
-    ids = held.model.items.id_of
-    return [Offer(face_of(held, row), address_with([*picked, ids(row)], model)) for row in rows]
+def _offers(
+    served: ServedModel, rows: Iterable[int], picked: list[str], model: str | None
+) -> list[Offer]:
+    ids = served.model.items.id_of
+    return [Offer(card_of(served, row), address_with([*picked, ids(row)], model)) for row in rows]
 
 
-def _but(picked: list[str], row: int, held: Held) -> list[str]:
-    undone = held.model.items.id_of(row)
+def _but(picked: list[str], row: int, served: ServedModel) -> list[str]:
+    undone = served.model.items.id_of(row)
     return [one for one in picked if one != undone]

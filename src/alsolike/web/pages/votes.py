@@ -14,9 +14,9 @@ import numpy as np
 from alsolike.errors import SettingError, UnknownId
 from alsolike.evaluation.statistics.sequential import SequentialTest
 from alsolike.recommending.shared import MIN_COUNT
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
-from alsolike.web.serving.store import State, Vote
+from alsolike.web.serving.store import Store, Vote
 from alsolike.web.settings import POPULARITY
 
 LEFT, RIGHT, SAME = "left", "right", "same"
@@ -37,8 +37,8 @@ class Pair:
         None: popularity.
     """
 
-    first: Held
-    second: Held | None
+    first: ServedModel
+    second: ServedModel | None
 
     @property
     def name(self) -> str:
@@ -73,16 +73,16 @@ class Trial:
     right: tuple[str, ...]
 
 
-def pairs_of(held: Mapping[str, Held]) -> dict[str, Pair]:
+def pairs_of(served: Mapping[str, ServedModel]) -> dict[str, Pair]:
     """Return all pairs of models by name; of one model alone, the pair with popularity."""
-    models = list(held.values())
+    models = list(served.values())
     if len(models) == 1:
         return {pair.name: pair for pair in (Pair(models[0], None),)}
     pairs = [Pair(one, other) for at, one in enumerate(models) for other in models[at + 1 :]]
     return {pair.name: pair for pair in pairs}
 
 
-def next_trial(state: State, pair: Pair, voter: str) -> Trial | None:
+def next_trial(state: Store, pair: Pair, voter: str) -> Trial | None:
     """Return what to ask a voter next, None where nothing is left.
 
     Items are drawn by how many like them, so that what visitors see counts; those that the voter
@@ -113,7 +113,7 @@ def trial_of(pair: Pair, voter: str, item: str) -> Trial | None:
     return Trial(item, *((second, first) if turned else (first, second)))
 
 
-def vote(state: State, pair: Pair, voter: str, item: str, choice: str) -> bool:
+def vote(state: Store, pair: Pair, voter: str, item: str, choice: str) -> bool:
     """Keep what a voter chose; False where this voter has judged that item already.
 
     Raises
@@ -133,22 +133,22 @@ def vote(state: State, pair: Pair, voter: str, item: str, choice: str) -> bool:
     return state.add_vote(pair.name, chosen, item, voter, pair.versions)
 
 
-def result(state: State, pair: Pair) -> SequentialTest:
+def result(state: Store, pair: Pair) -> SequentialTest:
     """Return what the votes on the versions served now say."""
     chosen = [one.choice for one in _cast(state, pair)]
     return SequentialTest(chosen.count(FIRST), chosen.count(SECOND), chosen.count(SAME))
 
 
-def _cast(state: State, pair: Pair) -> list[Vote]:
+def _cast(state: Store, pair: Pair) -> list[Vote]:
     return [one for one in state.votes(pair.name) if one.versions == pair.versions]
 
 
-def _strip(held: Held, item: str) -> tuple[str, ...]:
-    row = held.model.items.find(item)
+def _strip(served: ServedModel, item: str) -> tuple[str, ...]:
+    row = served.model.items.find(item)
     if row is None:
         return ()
-    rows, _ = held.neighbours.similar(row, STRIP)
-    return tuple(held.model.items.ids_of(rows).tolist())
+    rows, _ = served.neighbours.similar(row, STRIP)
+    return tuple(served.model.items.ids_of(rows).tolist())
 
 
 def _strip_of_second(pair: Pair, item: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from alsolike.web.serving import queries
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.registry import ServedModel
 
 _MOST_KEPT = 64 << 20  # bytes of answers of one model in one worker
 _MOST_PLACES = 100_000  # items whose texts are kept, some tens of megabytes
@@ -23,9 +23,9 @@ class Shelves:
 
     def __init__(self, *, most_kept: int = _MOST_KEPT) -> None:
         self._most_kept = most_kept
-        self._made: WeakKeyDictionary[Held, _Made] = WeakKeyDictionary()
+        self._made: WeakKeyDictionary[ServedModel, _Made] = WeakKeyDictionary()
 
-    def similar(self, held: Held, row: int, k: int, min_count: int) -> bytes:
+    def similar(self, served: ServedModel, row: int, k: int, min_count: int) -> bytes:
         """Return the answer to `alsolike.web.serving.queries.similar` without filters, as JSON.
 
         Raises
@@ -35,14 +35,14 @@ class Shelves:
         FitError
             A score is not finite.
         """
-        made = self._made.get(held)
+        made = self._made.get(served)
         if made is None:
-            made = self._made[held] = _Made(held, self._most_kept)
+            made = self._made[served] = _Made(served, self._most_kept)
         key = (row, k, min_count)
         content = made.answers.get(key)
         if content is None:
-            ranking = queries.similar(held, row, k, min_count=min_count)
-            content = made.told(held, row, ranking)
+            ranking = queries.similar(served, row, k, min_count=min_count)
+            content = made.told(served, row, ranking)
             made.keep(key, content)
         return content
 
@@ -50,12 +50,12 @@ class Shelves:
 class _Made:
     """What was made ready from one model."""
 
-    def __init__(self, held: Held, most_kept: int) -> None:
+    def __init__(self, served: ServedModel, most_kept: int) -> None:
         self._most_kept = most_kept
         self.answers: dict[tuple[int, int, int], bytes] = {}
         self._size = 0
         self._places: dict[int, bytes] = {}
-        head = json.dumps({"model": queries.source_of(held)}, ensure_ascii=False)
+        head = json.dumps({"model": queries.source_of(served)}, ensure_ascii=False)
         self._head = head[:-1].encode("utf-8")
 
     def keep(self, key: tuple[int, int, int], content: bytes) -> None:
@@ -67,20 +67,20 @@ class _Made:
         self.answers[key] = content
         self._size += size
 
-    def told(self, held: Held, row: int, ranking: Sequence[tuple[int, float]]) -> bytes:
+    def told(self, served: ServedModel, row: int, ranking: Sequence[tuple[int, float]]) -> bytes:
         """Return an answer: what `schemas.Similar` would make of it, in a tenth of the time."""
         parts = [
-            b'{"rank":%d,%b,"score":%b}' % (rank, self._known(held, other), b"%r" % score)
+            b'{"rank":%d,%b,"score":%b}' % (rank, self._known(served, other), b"%r" % score)
             for rank, (other, score) in enumerate(ranking, start=1)
         ]
-        asked = json.dumps(held.model.items.id_of(row), ensure_ascii=False).encode("utf-8")
+        asked = json.dumps(served.model.items.id_of(row), ensure_ascii=False).encode("utf-8")
         return b'%b,"item":%b,"similar":[%b]}' % (self._head, asked, b",".join(parts))
 
-    def _known(self, held: Held, row: int) -> bytes:
+    def _known(self, served: ServedModel, row: int) -> bytes:
         """Return what an answer says of an item, whatever its place."""
         text = self._places.get(row)
         if text is None:
-            (known,) = queries.ranked(held, [(row, 0.0)])
+            (known,) = queries.ranked(served, [(row, 0.0)])
             del known["rank"], known["score"]
             text = json.dumps(known, ensure_ascii=False)[1:-1].encode("utf-8")
             if len(self._places) >= _MOST_PLACES:

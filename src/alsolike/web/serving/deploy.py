@@ -19,8 +19,8 @@ from alsolike.web.serving.bundle_store import (
 )
 from alsolike.web.serving.neighbour_cache import Stock, build, build_beside
 from alsolike.web.serving.registry import hold
-from alsolike.web.serving.store import Served, State
-from alsolike.web.settings import Place, Settings
+from alsolike.web.serving.store import Served, Store
+from alsolike.web.settings import Settings, Slot
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Swapped:
         return f"{self.name} serves {self.version[:12]} after {before}, in {self.seconds:.1f} s"
 
 
-def swap(settings: Settings, state: State, name: str, folder: Path) -> Swapped:
+def swap(settings: Settings, state: Store, name: str, folder: Path) -> Swapped:
     """Let slot `name` serve the bundle `folder`; all workers follow within seconds.
 
     Parameters
@@ -85,7 +85,7 @@ def swap(settings: Settings, state: State, name: str, folder: Path) -> Swapped:
     return Swapped(name, version, before, time.monotonic() - start)
 
 
-def prepare(settings: Settings, state: State) -> None:
+def prepare(settings: Settings, state: Store) -> None:
     """Let each slot serve something when a worker starts.
 
     A slot goes on with what it served last, unless its folder holds another bundle than when it
@@ -109,7 +109,7 @@ def prepare(settings: Settings, state: State) -> None:
         tidy(settings.state, state.versions_in_use(with_former=True))
 
 
-def _prepare(settings: Settings, state: State, place: Place, served: str | None) -> None:
+def _prepare(settings: Settings, state: Store, place: Slot, served: str | None) -> None:
     there = served is not None and is_whole(copy_of(settings.state, served))
     try:
         found = version_of(place.folder)
@@ -130,12 +130,12 @@ def _stock_up(settings: Settings, one: Served) -> None:
         build(path, model)
 
 
-def _take(settings: Settings, place: Place, folder: Path) -> str:
+def _take(settings: Settings, place: Slot, folder: Path) -> str:
     """Copy, check, warm and ask a bundle; return its version."""
     version = take(settings.state, folder)
     try:
-        held = hold(settings, place.name, version)
-        smoke_tests.ask(held, smoke_tests.questions_of(settings.golden))
+        served = hold(settings, place.name, version)
+        smoke_tests.ask(served, smoke_tests.questions_of(settings.golden))
     except AlsolikeError as error:
         if isinstance(error, BundleError):
             raise BundleError(f"{folder}: {error}") from error

@@ -12,7 +12,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.models.base import FittedModel
 from alsolike.views.images import MOST_BYTES, embedded, placeholder
 from alsolike.views.page import clean, is_blank, web_origin
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.registry import ServedModel
 
 # Below this many likes, whom an item shares its likers with is largely chance.
 FEW = 20
@@ -27,7 +27,7 @@ _PICTURE = re.compile(
 
 
 @dataclass(frozen=True)
-class Face:
+class ItemCard:
     """What pages show of one item of one model.
 
     Parameters
@@ -85,17 +85,17 @@ def address(kind: str, outside_id: str) -> str:
     return f"/{kind}s/{quote(outside_id, safe='')}"
 
 
-def face_of(held: Held, row: int) -> Face:
+def card_of(served: ServedModel, row: int) -> ItemCard:
     """Return what pages show of the item at `row`."""
-    model = held.model
+    model = served.model
     item_id = model.items.id_of(row)
     name = shown_name(model, row)
-    return Face(
+    return ItemCard(
         row=row,
         id=item_id,
         name=name,
         address=address("item", item_id),
-        picture=_picture(held, row, placeholder(item_id, name)),
+        picture=_picture(served, row, placeholder(item_id, name)),
         likes=int(model.item_counts[row]),
     )
 
@@ -115,12 +115,12 @@ def text_of(catalogue: Catalogue | None, column: str, row: int) -> str:
     return "" if texts is None else str(texts[row])
 
 
-def picture_content(held: Held, row: int) -> tuple[str, bytes] | None:
+def picture_content(served: ServedModel, row: int) -> tuple[str, bytes] | None:
     """Return media type and content of a picture in the item table or in a file it names.
 
     None where there is none, or where it is no picture.
     """
-    image = embedded(text_of(held.model.catalogue, "images", row).strip(), held.pictures)
+    image = embedded(text_of(served.model.catalogue, "images", row).strip(), served.pictures)
     found = _PICTURE.fullmatch(image) if len(image) <= _LONGEST_IMAGE else None
     if found is None:
         return None
@@ -133,14 +133,14 @@ def picture_content(held: Held, row: int) -> tuple[str, bytes] | None:
     return found["type"].lower(), content
 
 
-def _picture(held: Held, row: int, drawing: str) -> Markup:
+def _picture(served: ServedModel, row: int, drawing: str) -> Markup:
     """Return the item's picture above a drawing, which shows where the picture is dead."""
-    image = text_of(held.model.catalogue, "images", row).strip()
+    image = text_of(served.model.catalogue, "images", row).strip()
     origin = web_origin(image)
-    is_file = bool(image) and origin is None and held.pictures is not None
+    is_file = bool(image) and origin is None and served.pictures is not None
     if image[:5].lower() == "data:" or is_file:
-        source = f"/pictures/{held.name}/{held.version[:16]}/{row}"
-    elif origin in held.image_origins:
+        source = f"/pictures/{served.name}/{served.version[:16]}/{row}"
+    elif origin in served.image_origins:
         source = image
     else:
         source = ""

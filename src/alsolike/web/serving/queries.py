@@ -11,9 +11,9 @@ from alsolike.recommending.fallback import Found, MostLiked, WithoutLikes
 from alsolike.recommending.shared import MIN_COUNT, Mask, open_items
 from alsolike.suggestions import suggestion
 from alsolike.web.serving import user_queries
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
-from alsolike.web.serving.user_queries import Taste, taste_of
+from alsolike.web.serving.user_queries import Profile, profile_of
 from alsolike.web.settings import POPULARITY
 
 _MOST_HINTS = 3
@@ -23,15 +23,15 @@ _MOST_OF_A_TEXT = 100
 Ranking = Sequence[tuple[int, float]]  # rows of items and their scores
 
 
-def source_of(held: Held, name: str | None = None) -> dict[str, str]:
+def source_of(served: ServedModel, name: str | None = None) -> dict[str, str]:
     """Return which model answers."""
-    return {"name": name or held.name, "version": held.version}
+    return {"name": name or served.name, "version": served.version}
 
 
-def item_of(held: Held, row: int) -> dict[str, Any]:
+def item_of(served: ServedModel, row: int) -> dict[str, Any]:
     """Return what is known of one item."""
-    catalogue, model = held.model.catalogue, held.model
-    said: dict[str, Any] = {"item": model.items.id_of(row), "name": _name(held, row)}
+    catalogue, model = served.model.catalogue, served.model
+    said: dict[str, Any] = {"item": model.items.id_of(row), "name": _name(served, row)}
     said["likes"] = int(model.item_counts[row])
     for field, column in (("image", "images"), ("link", "links")):
         texts = getattr(catalogue, column, None)
@@ -39,20 +39,20 @@ def item_of(held: Held, row: int) -> dict[str, Any]:
     return said
 
 
-def row_of(held: Held, item: str) -> int:
+def row_of(served: ServedModel, item: str) -> int:
     """Return the row of an item by its id; UnknownId where the model has none."""
-    row = held.model.items.find(item)
+    row = served.model.items.find(item)
     if row is None:
         words = (
-            f"Model {held.name!r} knows no item with the id {_short(item)}.",
-            hint_of(held, item),
+            f"Model {served.name!r} knows no item with the id {_short(item)}.",
+            hint_of(served, item),
             "Ids are found by names at /api/v1/items?q=NAME.",
         )
         raise UnknownId(" ".join(filter(None, words)))
     return row
 
 
-def hint_of(held: Held, item: str) -> str:
+def hint_of(served: ServedModel, item: str) -> str:
     """Return which ids may be meant by a text that is none: of items called so, or nearly so.
 
     Returns
@@ -60,9 +60,9 @@ def hint_of(held: Held, item: str) -> str:
     str
         A sentence, or nothing where there is no such item.
     """
-    called = held.index.called(item)
-    named = [row for row in called if _has_name(held, row)]
-    ids = [repr(held.model.items.id_of(row)) for row in named]
+    called = served.index.called(item)
+    named = [row for row in called if _has_name(served, row)]
+    ids = [repr(served.model.items.id_of(row)) for row in named]
     if len(ids) == 1:
         return f"That is a name, and ids are asked for here: the item of that name is {ids[0]}."
     if ids:
@@ -71,20 +71,20 @@ def hint_of(held: Held, item: str) -> str:
             f"That is a name, and ids are asked for here: {len(ids)} items have that name, "
             f"{', '.join(ids[:_MOST_HINTS])}{more}."
         )
-    near = called or held.index.find(item, limit=_MOST_HINTS)
-    shown = [_with_name(held, row) for row in near[:_MOST_HINTS]]
+    near = called or served.index.find(item, limit=_MOST_HINTS)
+    shown = [_with_name(served, row) for row in near[:_MOST_HINTS]]
     return suggestion(shown, plain=True).lstrip()
 
 
-def _has_name(held: Held, row: int) -> bool:
+def _has_name(served: ServedModel, row: int) -> bool:
     """Tell whether an item is called by something else than its id."""
-    name = _name(held, row)
-    return name is not None and name.casefold() != held.model.items.id_of(row).casefold()
+    name = _name(served, row)
+    return name is not None and name.casefold() != served.model.items.id_of(row).casefold()
 
 
-def _with_name(held: Held, row: int) -> str:
-    shown = _short(held.model.items.id_of(row))
-    return f"{shown} ({_short(_name(held, row) or '')})" if _has_name(held, row) else shown
+def _with_name(served: ServedModel, row: int) -> str:
+    shown = _short(served.model.items.id_of(row))
+    return f"{shown} ({_short(_name(served, row) or '')})" if _has_name(served, row) else shown
 
 
 def _short(text: str) -> str:
@@ -98,21 +98,21 @@ def found_of(ranking: Ranking) -> Found:
     return Found(rows, scores, "popularity", np.ones(len(rows), dtype=bool))
 
 
-def recommended(held: Held, found: Found) -> list[dict[str, Any]]:
+def recommended(served: ServedModel, found: Found) -> list[dict[str, Any]]:
     """Return a list of recommendations as its places, each with how it was found."""
     ranking = list(zip(found.rows.tolist(), found.scores.tolist(), strict=True))
-    places = zip(ranked(held, ranking), found.bases.tolist(), strict=True)
+    places = zip(ranked(served, ranking), found.bases.tolist(), strict=True)
     return [{**place, "basis": basis} for place, basis in places]
 
 
-def ranked(held: Held, ranking: Ranking) -> list[dict[str, Any]]:
+def ranked(served: ServedModel, ranking: Ranking) -> list[dict[str, Any]]:
     """Return rows and scores as places of a list."""
-    model = held.model
+    model = served.model
     return [
         {
             "rank": place,
             "item": model.items.id_of(row),
-            "name": _name(held, row),
+            "name": _name(served, row),
             "likes": int(model.item_counts[row]),
             "score": float(score),
         }
@@ -121,7 +121,7 @@ def ranked(held: Held, ranking: Ranking) -> list[dict[str, Any]]:
 
 
 def similar(
-    held: Held,
+    served: ServedModel,
     row: int,
     k: int,
     *,
@@ -130,13 +130,13 @@ def similar(
     deny: Iterable[str] | None = None,
 ) -> Ranking:
     """Return the items most similar to one; see `alsolike.similar`."""
-    filters = None if allow is None and deny is None else _may_appear(held, allow, deny)
-    rows, cosines = held.neighbours.similar(row, k, min_count=min_count, may_appear=filters)
+    filters = None if allow is None and deny is None else _may_appear(served, allow, deny)
+    rows, cosines = served.neighbours.similar(row, k, min_count=min_count, may_appear=filters)
     return list(zip(rows.tolist(), cosines.tolist(), strict=True))
 
 
 def popular(
-    held: Held,
+    served: ServedModel,
     k: int,
     *,
     without: Iterable[int] = (),
@@ -144,18 +144,18 @@ def popular(
     deny: Iterable[str] | None = None,
 ) -> Ranking:
     """Return the most liked items, each with its likes as its score."""
-    counts = held.model.item_counts
+    counts = served.model.item_counts
     if allow is None and deny is None:
-        rows = popular_rows(held, k, without=without)
+        rows = popular_rows(served, k, without=without)
     else:
-        may_appear = _may_appear(held, allow, deny)
+        may_appear = _may_appear(served, allow, deny)
         may_appear[list(without)] = False
-        rows = MostLiked.of(held.model, may_appear).order[:k].tolist()
+        rows = MostLiked.of(served.model, may_appear).order[:k].tolist()
     return [(row, float(counts[row])) for row in rows]
 
 
 def recommendations(
-    held: Held,
+    served: ServedModel,
     user: str,
     live: Mapping[str, float],
     k: int,
@@ -165,7 +165,7 @@ def recommendations(
     deny: Iterable[str] | None = None,
     without_likes: WithoutLikes = "popular",
     by_likes: bool = False,
-) -> tuple[Found, Taste]:
+) -> tuple[Found, Profile]:
     """Return what is recommended to a user, and what it was recommended for.
 
     Raises
@@ -173,20 +173,20 @@ def recommendations(
     UnknownId
         Nothing is known of the user.
     """
-    taste = taste_of(held, user, live)
-    _refuse_unknown(held, taste, live)
+    profile = profile_of(served, user, live)
+    _refuse_unknown(served, profile, live)
     if by_likes:
-        seen = {*taste.values, *taste.aside} if exclude_seen else ()
-        return found_of(popular(held, k, without=seen, allow=allow, deny=deny)), taste
-    may_appear = _may_appear(held, allow, deny)
+        seen = {*profile.values, *profile.aside} if exclude_seen else ()
+        return found_of(popular(served, k, without=seen, allow=allow, deny=deny)), profile
+    may_appear = _may_appear(served, allow, deny)
     found = user_queries.listed(
-        held, taste, k, may_appear, exclude_seen=exclude_seen, without_likes=without_likes
+        served, profile, k, may_appear, exclude_seen=exclude_seen, without_likes=without_likes
     )
-    return found, taste
+    return found, profile
 
 
 def for_likes(
-    held: Held,
+    served: ServedModel,
     values: Mapping[int, float],
     k: int,
     *,
@@ -196,13 +196,15 @@ def for_likes(
     without_likes: WithoutLikes = "popular",
 ) -> Found:
     """Return what is recommended for likes, rows to values, by fold-in."""
-    may_appear = _may_appear(held, allow, deny)
+    may_appear = _may_appear(served, allow, deny)
     return user_queries.listed_for(
-        held, values, k, may_appear, exclude=exclude, without_likes=without_likes
+        served, values, k, may_appear, exclude=exclude, without_likes=without_likes
     )
 
 
-def explanation(held: Held, user: str, item: str, live: Mapping[str, float]) -> Explanation:
+def explanation(
+    served: ServedModel, user: str, item: str, live: Mapping[str, float]
+) -> Explanation:
     """Return which likes carry a score, those told to the service among them.
 
     Raises
@@ -214,15 +216,15 @@ def explanation(held: Held, user: str, item: str, live: Mapping[str, float]) -> 
     SettingError
         The model was trained on this user and saved without its history.
     """
-    target, taste = row_of(held, item), taste_of(held, user, live)
-    _refuse_unknown(held, taste, live)
-    return user_queries.explanation(held, taste, target)
+    target, profile = row_of(served, item), profile_of(served, user, live)
+    _refuse_unknown(served, profile, live)
+    return user_queries.explanation(served, profile, target)
 
 
-def _refuse_unknown(held: Held, taste: Taste, live: Mapping[str, float]) -> None:
-    if not taste.known and not live:
+def _refuse_unknown(served: ServedModel, profile: Profile, live: Mapping[str, float]) -> None:
+    if not profile.known and not live:
         raise UnknownId(
-            f"Model {held.name!r} knows no user {taste.user[:200]!r}, nor any like of it."
+            f"Model {served.name!r} knows no user {profile.user[:200]!r}, nor any like of it."
         )
 
 
@@ -239,31 +241,33 @@ def sentence(name: str, other: str, shared: int | None, likes: int) -> str:
     return f"{shared:,} of the {likes:,} who like {other} also like {name}."
 
 
-def _may_appear(held: Held, allow: Iterable[str] | None, deny: Iterable[str] | None) -> Mask:
-    rows = [None if ids is None else [_meant(held, one) for one in ids] for ids in (allow, deny)]
-    return open_items(len(held.model.items), *rows)
+def _may_appear(
+    served: ServedModel, allow: Iterable[str] | None, deny: Iterable[str] | None
+) -> Mask:
+    rows = [None if ids is None else [_meant(served, one) for one in ids] for ids in (allow, deny)]
+    return open_items(len(served.model.items), *rows)
 
 
-def _meant(held: Held, item: str) -> int:
+def _meant(served: ServedModel, item: str) -> int:
     """Return the row of an item by its id, or else by its name, as `FittedModel.item_index` does.
 
     The index of names is a file that all workers share; a dictionary would be one in each.
     """
-    row = held.model.items.find(item)
+    row = served.model.items.find(item)
     if row is not None:
         return row
-    near = held.index.called(item) or held.index.find(item, limit=_MOST_NAMESAKES)
-    names = {row: _name(held, row) or "" for row in near}
+    near = served.index.called(item) or served.index.find(item, limit=_MOST_NAMESAKES)
+    names = {row: _name(served, row) or "" for row in near}
     same = [row for row, name in names.items() if name == item]
     same = same or [row for row, name in names.items() if name.casefold() == item.casefold()]
     if len(same) > 1:
-        ids = ", ".join(repr(held.model.items.id_of(row)) for row in sorted(same)[:_MOST_HINTS])
+        ids = ", ".join(repr(served.model.items.id_of(row)) for row in sorted(same)[:_MOST_HINTS])
         raise UnknownId(f"{len(same)} items are called {_short(item)}. Give an id of these: {ids}.")
-    return same[0] if same else row_of(held, item)
+    return same[0] if same else row_of(served, item)
 
 
-def _name(held: Held, row: int) -> str | None:
-    names = getattr(held.model.catalogue, "names", None)
+def _name(served: ServedModel, row: int) -> str | None:
+    names = getattr(served.model.catalogue, "names", None)
     return None if names is None else (names[row] or None)
 
 

@@ -1,7 +1,7 @@
-"""What a worker holds: each slot's model, mapped, with all that was prepared for asking it.
+"""Hold the model of each slot, memory-mapped and prepared for requests.
 
-A request takes its `Held` once and keeps it to its end. A swap puts another into the holder; the
-old one goes when the last request that has it is done.
+A request takes its `ServedModel` once and keeps it to its end. A swap puts another into the
+registry; the old one goes when the last request that has it is done.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from alsolike.web.search import index as search
 from alsolike.web.serving import neighbour_cache
 from alsolike.web.serving.bundle_store import aside_of, copy_of, index_of, stock_of
 from alsolike.web.serving.item_map import Atlas, atlas
-from alsolike.web.serving.store import Served, State
+from alsolike.web.serving.store import Served, Store
 from alsolike.web.settings import Settings
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class ServedModel:
     """One model, ready to be asked.
 
     Parameters
@@ -116,7 +116,7 @@ class Held:
         return len(self.model.items) * (self.manifest.factors or n_likes) <= LARGE
 
 
-def hold(settings: Settings, name: str, version: str) -> Held:
+def hold(settings: Settings, name: str, version: str) -> ServedModel:
     """Map the copy of a version and make it ready.
 
     Raises
@@ -129,7 +129,7 @@ def hold(settings: Settings, name: str, version: str) -> Held:
     folder = copy_of(settings.state, version)
     # Every byte was checked when the copy was made, and when the service started.
     model = load(folder, check=False)
-    return Held(
+    return ServedModel(
         name=name,
         version=version,
         manifest=describe(folder),
@@ -144,7 +144,7 @@ def hold(settings: Settings, name: str, version: str) -> Held:
     )
 
 
-class Holder:
+class ModelRegistry:
     """The models of one worker, in the order of the slots; follows what the state says is served.
 
     Parameters
@@ -161,21 +161,21 @@ class Holder:
         A slot is not served, or its copy is missing or damaged.
     """
 
-    def __init__(self, settings: Settings, state: State, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, state: Store, metrics: Metrics) -> None:
         self._settings, self._state, self._metrics = settings, state, metrics
         self._number = -1
         self._looks = 0
-        self.held: Mapping[str, Held] = MappingProxyType({})
+        self.served: Mapping[str, ServedModel] = MappingProxyType({})
         self.failures: Mapping[str, str] = MappingProxyType({})
         self.image_origins: frozenset[str] = frozenset()
         self.follow()
         for place in settings.models:
-            if place.name not in self.held:
+            if place.name not in self.served:
                 raise BundleError(
                     self.failures.get(place.name, f"Slot {place.name!r} serves nothing yet.")
                 )
 
-    def of(self, name: str | None, *, others: Iterable[str] = ()) -> Held:
+    def of(self, name: str | None, *, others: Iterable[str] = ()) -> ServedModel:
         """Return what slot `name` holds; None: the default slot.
 
         `others` are the further names that are taken where it is asked.
@@ -186,32 +186,34 @@ class Holder:
             There is no such slot.
         """
         wanted = self._settings.default if name is None else name
-        held = self.held.get(wanted)
-        if held is None:
-            known = [*self.held, *others]
+        served = self.served.get(wanted)
+        if served is None:
+            known = [*self.served, *others]
             raise UnknownModel(
                 f"No model is called {wanted!r} here. There are: {', '.join(known)}."
                 f"{did_you_mean(wanted, known)}"
             )
-        return held
+        return served
 
     def follow(self) -> None:
         """Take over what the state says; where that fails, keep what there is and say why."""
         number = self._state.number()
-        served = {one.name: one for one in self._state.served()}
-        held, failures = dict(self.held), {}
+        wanted = {one.name: one for one in self._state.served()}
+        served, failures = dict(self.served), {}
         for place in self._settings.models:
-            one = served.get(place.name)
-            if one is None or _version(held.get(one.name)) == one.version:
+            one = wanted.get(place.name)
+            if one is None or _version(served.get(one.name)) == one.version:
                 continue
             try:
-                held[one.name] = hold(self._settings, one.name, one.version)
+                served[one.name] = hold(self._settings, one.name, one.version)
             except (AlsolikeError, OSError, MemoryError) as error:
                 failures[one.name] = self._failure(one, error)
         ordered = {
-            place.name: held[place.name] for place in self._settings.models if place.name in held
+            place.name: served[place.name]
+            for place in self._settings.models
+            if place.name in served
         }
-        self.held, self.failures = MappingProxyType(ordered), MappingProxyType(failures)
+        self.served, self.failures = MappingProxyType(ordered), MappingProxyType(failures)
         self.image_origins = frozenset().union(*(one.image_origins for one in ordered.values()))
         self._number = number
         self._metrics.serves({name: one.version for name, one in ordered.items()})
@@ -224,8 +226,8 @@ class Holder:
             try:
                 if self._is_behind():
                     await asyncio.to_thread(self.follow)
-                for held in self.held.values():
-                    held.neighbours.look()
+                for served in self.served.values():
+                    served.neighbours.look()
             except (AlsolikeError, OSError) as error:
                 _log.warning("What is served cannot be looked up: %s", error)
 
@@ -242,8 +244,8 @@ class Holder:
         return message
 
 
-def _version(held: Held | None) -> str | None:
-    return None if held is None else held.version
+def _version(served: ServedModel | None) -> str | None:
+    return None if served is None else served.version
 
 
 def _index(path: Path, model: FittedModel) -> search.SearchIndex:

@@ -9,8 +9,8 @@ from alsolike.models.base import Floats
 from alsolike.recommending.ranking.nearest import comparing
 from alsolike.recommending.shared import MIN_COUNT, why_no_neighbours
 from alsolike.views.page import clean
-from alsolike.web.serving.item_cards import Face, face_of
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.item_cards import ItemCard, card_of
+from alsolike.web.serving.registry import ServedModel
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Entry:
         where that is not known.
     """
 
-    face: Face
+    card: ItemCard
     score: str = ""
     bar: int = 0
     shared: int | None = None
@@ -54,9 +54,9 @@ class Strip:
     empty: str = ""
 
 
-def strips_of(models: Mapping[str, Held], item: str, *, k: int) -> list[Strip]:
+def strips_of(models: Mapping[str, ServedModel], item: str, *, k: int) -> list[Strip]:
     """Return a strip for each model, and one of the most liked items of the first model."""
-    strips = [_similar(held, item, k) for held in models.values()]
+    strips = [_similar(served, item, k) for served in models.values()]
     first = next(iter(models.values()))
     row = first.model.items.find(item)
     rows = popular_rows(first, k, without=() if row is None else (row,))
@@ -65,44 +65,48 @@ def strips_of(models: Mapping[str, Held], item: str, *, k: int) -> list[Strip]:
     return [*strips, Strip("popularity", about, entries, "Nobody likes any other item yet.")]
 
 
-def popular_rows(held: Held, k: int, *, without: Iterable[int] = ()) -> list[int]:
+def popular_rows(served: ServedModel, k: int, *, without: Iterable[int] = ()) -> list[int]:
     """Return the rows of the most liked items but some; of equals, those that stand first."""
     left_out = set(without)
-    kept = (row for row in map(int, held.most_liked) if row not in left_out)
+    kept = (row for row in map(int, served.most_liked) if row not in left_out)
     return list(itertools.islice(kept, k))
 
 
-def _similar(held: Held, item: str, k: int) -> Strip:
-    row = held.model.items.find(item)
+def _similar(served: ServedModel, item: str, k: int) -> Strip:
+    row = served.model.items.find(item)
     if row is None:
-        return Strip(held.name, _about(held), (), "This model does not know the item.")
+        return Strip(served.name, _about(served), (), "This model does not know the item.")
     try:
-        model = comparing(held.model, "compare items")
-        rows, scores = held.neighbours.similar(row, k)
+        model = comparing(served.model, "compare items")
+        rows, scores = served.neighbours.similar(row, k)
     except Unable as error:
-        return Strip(held.name, "", (), clean(str(error)))
-    most = held.model.similarity.most
+        return Strip(served.name, "", (), clean(str(error)))
+    most = served.model.similarity.most
     entries = tuple(
-        _entry(held, row, int(other), score_text(float(score), most), bar)
-        for other, score, bar in zip(rows, scores, _bars(held, scores), strict=True)
+        _entry(served, row, int(other), score_text(float(score), most), bar)
+        for other, score, bar in zip(rows, scores, _bars(served, scores), strict=True)
     )
     empty = "" if entries else why_no_neighbours(model, row, MIN_COUNT)
-    return Strip(held.name, _about(held), entries, empty)
+    return Strip(served.name, _about(served), entries, empty)
 
 
-def _about(held: Held) -> str:
+def _about(served: ServedModel) -> str:
     """Return what a strip's model is, where its name does not say it, and what the bars say."""
-    scale, factors, family = held.model.similarity, held.manifest.factors, held.manifest.family
+    scale, factors, family = (
+        served.model.similarity,
+        served.manifest.factors,
+        served.manifest.family,
+    )
     # A slot keeps its name when it takes a model of another family.
-    what = [family] * (family != held.name) + [f"{factors} factors"] * bool(factors)
+    what = [family] * (family != served.name) + [f"{factors} factors"] * bool(factors)
     kind = f"{', '.join(what)}. " if what else ""
     most = "as a share of the first one's" if scale.most is None else f"{scale.most:g} at most"
     return f"{kind}The bar is {scale.words}, {most}."
 
 
-def _bars(held: Held, scores: Floats) -> list[int]:
+def _bars(served: ServedModel, scores: Floats) -> list[int]:
     """Return how long the bars of scores are, 0 to 100."""
-    most = held.model.similarity.most
+    most = served.model.similarity.most
     if most is None:
         most = max((float(score) for score in scores), default=0.0)
     if most <= 0:
@@ -123,8 +127,10 @@ def score_text(score: float, most: float | None) -> str:
     return f"{score:,.0f}" if most is None and score.is_integer() else f"{score:z.2f}"
 
 
-def _entry(held: Held, row: int | None, other: int, score: str = "", bar: int = 0) -> Entry:
-    face = face_of(held, other)
-    if row is None or held.likers is None:
-        return Entry(face, score, bar)
-    return Entry(face, score, bar, held.likers.shared(row, other), held.likers.count(other))
+def _entry(
+    served: ServedModel, row: int | None, other: int, score: str = "", bar: int = 0
+) -> Entry:
+    card = card_of(served, other)
+    if row is None or served.likers is None:
+        return Entry(card, score, bar)
+    return Entry(card, score, bar, served.likers.shared(row, other), served.likers.count(other))

@@ -13,7 +13,7 @@ from alsolike.models.base import HasFactors
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.storage.strict_json import checked_as, read_json
 from alsolike.web.serving import user_queries
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.registry import ServedModel
 
 _ITEMS, _USERS, _K = 20, 5, 10
 _MOST_BYTES = 1 << 20
@@ -58,7 +58,7 @@ def questions_of(path: Path | None) -> tuple[Question, ...]:
     return tuple(_question(path, number, one) for number, one in enumerate(stated, start=1))
 
 
-def ask(held: Held, questions: Sequence[Question]) -> None:
+def ask(served: ServedModel, questions: Sequence[Question]) -> None:
     """Raise BundleError where a model does not answer as one that may be served must.
 
     The most liked items have neighbours, the users with most likes get recommendations without
@@ -66,14 +66,14 @@ def ask(held: Held, questions: Sequence[Question]) -> None:
     finite. Then each question of the file.
     """
     try:
-        _ask_items(held)
-        _ask_users(held)
+        _ask_items(served)
+        _ask_users(served)
         for question in questions:
-            _ask_one(held, question)
+            _ask_one(served, question)
     except BundleError:
         raise
     except AlsolikeError as error:
-        raise BundleError(f"Model {held.name!r} does not answer: {error}") from error
+        raise BundleError(f"Model {served.name!r} does not answer: {error}") from error
 
 
 def _question(path: Path, number: int, stated: Any) -> Question:
@@ -86,9 +86,9 @@ def _question(path: Path, number: int, stated: Any) -> Question:
         ) from error
 
 
-def _ask_items(held: Held) -> None:
-    model, counts = held.model, held.model.item_counts
-    if not held.neighbours.is_able:
+def _ask_items(served: ServedModel) -> None:
+    model, counts = served.model, served.model.item_counts
+    if not served.neighbours.is_able:
         return
     known = counts >= MIN_COUNT
     # Where there are factors, everything is near to something; what counts together may not be.
@@ -100,16 +100,16 @@ def _ask_items(held: Held) -> None:
     for row in model.items_by_likes[:_ITEMS].tolist():
         if counts[row] < MIN_COUNT:
             break
-        rows, scores = held.neighbours.similar(row, _K)
+        rows, scores = served.neighbours.similar(row, _K)
         if (has_factors and not len(rows)) or not np.isfinite(scores).all():
             raise BundleError(
-                f"Model {held.name!r} finds nothing similar to {model.items.id_of(row)!r}, one of "
-                f"its most liked items. The model before stays."
+                f"Model {served.name!r} finds nothing similar to {model.items.id_of(row)!r}, one "
+                f"of its most liked items. The model before stays."
             )
 
 
-def _ask_users(held: Held) -> None:
-    model = held.model
+def _ask_users(served: ServedModel) -> None:
+    model = served.model
     if model.history is None or not len(model.users):
         return
     likes = model.history.user_items
@@ -117,25 +117,25 @@ def _ask_users(held: Held) -> None:
     most = np.argsort(-np.diff(likes.indptr), kind="stable")[:_USERS]
     for row in most.tolist():
         user = model.users.id_of(row)
-        taste = user_queries.taste_of(held, user, {})
-        found = [user_queries.listed(held, taste, _K, everything)]
-        if held.folds_in:
-            found.append(user_queries.listed_for(held, taste.values, _K, everything))
+        profile = user_queries.profile_of(served, user, {})
+        found = [user_queries.listed(served, profile, _K, everything)]
+        if served.folds_in:
+            found.append(user_queries.listed_for(served, profile.values, _K, everything))
         for one in found:
-            again = set(taste.values).intersection(one.rows.tolist())
+            again = set(profile.values).intersection(one.rows.tolist())
             if again or not np.isfinite(one.scores).all():
                 raise BundleError(
-                    f"Model {held.name!r} does not recommend to user {user!r} as it should."
+                    f"Model {served.name!r} does not recommend to user {user!r} as it should."
                 )
 
 
-def _ask_one(held: Held, question: Question) -> None:
-    row = held.model.items.index_of(question.similar)
-    rows, _ = held.neighbours.similar(row, question.among)
-    found = set(held.model.items.ids_of(rows).tolist())
+def _ask_one(served: ServedModel, question: Question) -> None:
+    row = served.model.items.index_of(question.similar)
+    rows, _ = served.neighbours.similar(row, question.among)
+    found = set(served.model.items.ids_of(rows).tolist())
     missing = [one for one in question.expect if one not in found]
     if missing:
         raise BundleError(
-            f"Model {held.name!r}: {missing[0]!r} is expected among the first {question.among} "
+            f"Model {served.name!r}: {missing[0]!r} is expected among the first {question.among} "
             f"neighbours of {question.similar!r}, and is not there."
         )

@@ -1,4 +1,4 @@
-"""`State`: likes, votes and what is served, in one SQLite file that all workers share.
+"""`Store`: likes, votes and what is served, in one SQLite file that all workers share.
 
 What `add_likes` and `add_vote` were told is on disk when they return: it is there after ``kill -9``
 and after a power cut. Readers never wait for writers, nor for the disk.
@@ -118,7 +118,7 @@ def file_of(path: str | os.PathLike[str]) -> Path:
     return given if given.suffix == ".sqlite" else given / FILE
 
 
-class State:
+class Store:
     """The file of one service, for one process; any of its threads may ask.
 
     Parameters
@@ -335,7 +335,7 @@ class State:
         self._reader.close()
         self._writer.close()
 
-    def __enter__(self) -> "State":
+    def __enter__(self) -> "Store":
         return self
 
     def __exit__(self, *_: object) -> None:

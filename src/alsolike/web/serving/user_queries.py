@@ -16,11 +16,11 @@ from alsolike.recommending.explain import Explanation, explained
 from alsolike.recommending.fallback import Found, WithoutLikes
 from alsolike.recommending.shared import Mask, history_of
 from alsolike.recommending.single import best_for, recommended
-from alsolike.web.serving.registry import Held
+from alsolike.web.serving.registry import ServedModel
 
 
 @dataclass(frozen=True)
-class Taste:
+class Profile:
     """What a user likes in the eyes of one model.
 
     Parameters
@@ -61,9 +61,9 @@ class Taste:
         return None if self.live else self.row
 
 
-def taste_of(held: Held, user: str, live: Mapping[str, float]) -> Taste:
+def profile_of(served: ServedModel, user: str, live: Mapping[str, float]) -> Profile:
     """Return what a user likes: the training data, overlaid by the likes of the service."""
-    model = held.model
+    model = served.model
     row = model.users.find(user)
     values: dict[int, float] = {}
     if row is not None and model.history is not None:
@@ -72,15 +72,15 @@ def taste_of(held: Held, user: str, live: Mapping[str, float]) -> Taste:
         values = dict(zip(likes.indices[stored].tolist(), likes.data[stored].tolist(), strict=True))
     trained = None if row is not None and model.history is None else len(values)
     found = {place: live[item] for item in live if (place := model.items.find(item)) is not None}
-    if not held.folds_in:
-        return Taste(user, row, trained, values, frozenset(), len(live), frozenset(found))
+    if not served.folds_in:
+        return Profile(user, row, trained, values, frozenset(), len(live), frozenset(found))
     counted = frozenset(found)
-    return Taste(user, row, trained, {**values, **found}, counted, len(live) - len(found))
+    return Profile(user, row, trained, {**values, **found}, counted, len(live) - len(found))
 
 
 def listed(
-    held: Held,
-    taste: Taste,
+    served: ServedModel,
+    profile: Profile,
     k: int,
     may_appear: Mask,
     *,
@@ -109,21 +109,21 @@ def listed(
     SettingError, FitError
         As of `alsolike.recommend`.
     """
-    row = taste.as_trained
+    row = profile.as_trained
     if row is None:
         return listed_for(
-            held, taste.values, k, may_appear, exclude=exclude_seen, without_likes=without_likes
+            served, profile.values, k, may_appear, exclude=exclude_seen, without_likes=without_likes
         )
-    if exclude_seen and taste.aside:
-        may_appear = without(may_appear, taste.aside)
+    if exclude_seen and profile.aside:
+        may_appear = without(may_appear, profile.aside)
     return recommended(
-        held.model, row, may_appear, k,
-        exclude_seen=exclude_seen and held.model.history is not None, without_likes=without_likes,
+        served.model, row, may_appear, k,
+        exclude_seen=exclude_seen and served.model.history is not None, without_likes=without_likes,
     )  # fmt: skip
 
 
 def listed_for(
-    held: Held,
+    served: ServedModel,
     values: Mapping[int, float],
     k: int,
     may_appear: Mask,
@@ -135,10 +135,10 @@ def listed_for(
     if exclude:
         may_appear = without(may_appear, values)
     rows = np.array(list(values), dtype=np.int32)
-    return best_for(held.model, rows, list(values.values()), may_appear, k, without_likes)
+    return best_for(served.model, rows, list(values.values()), may_appear, k, without_likes)
 
 
-def explanation(held: Held, taste: Taste, target: int) -> Explanation:
+def explanation(served: ServedModel, profile: Profile, target: int) -> Explanation:
     """Return which likes of a user carry the score of an item (row).
 
     Raises
@@ -148,14 +148,14 @@ def explanation(held: Held, taste: Taste, target: int) -> Explanation:
     SettingError
         The model was trained on this user and saved without its history.
     """
-    model = able(held.model, Explains, "explain a score")
-    if taste.known:
+    model = able(served.model, Explains, "explain a score")
+    if profile.known:
         history_of(model, "explain a score")
-    rows = np.array(list(taste.values), dtype=np.int32)
-    values = np.array(list(taste.values.values()), dtype=np.float32)
-    row = taste.as_trained
+    rows = np.array(list(profile.values), dtype=np.int32)
+    values = np.array(list(profile.values.values()), dtype=np.float32)
+    row = profile.as_trained
     stored = model.user_factors[row] if row is not None and isinstance(model, HasFactors) else None
-    return explained(model, taste.user, target, rows, values, stored)
+    return explained(model, profile.user, target, rows, values, stored)
 
 
 def without(may_appear: Mask, rows: Iterable[int]) -> Mask:

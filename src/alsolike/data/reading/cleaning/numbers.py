@@ -5,7 +5,7 @@ import re
 
 import duckdb
 
-from alsolike.data.reading.source_table import Loaded, label_of, where
+from alsolike.data.reading.source_table import SourceTable, label_of, where
 from alsolike.errors import DataError
 
 _BLANKS = " \u00a0\u2000-\u200a\u202f\u205f"
@@ -61,7 +61,7 @@ def fault(shown: str | None, kind: str) -> str:
 
 
 def refuse_points_between_thousands(
-    connection: duckdb.DuckDBPyConnection, loaded: Loaded, place: int
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, place: int
 ) -> None:
     """Raise, or warn, where points in a column of numbers may stand between thousands.
 

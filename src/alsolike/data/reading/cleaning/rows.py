@@ -12,7 +12,7 @@ from alsolike.data.reading.cleaning.aggregate import RULES
 from alsolike.data.reading.cleaning.numbers import fault, refuse_points_between_thousands
 from alsolike.data.reading.cleaning.timestamps import refuse_odd_times, seconds_of
 from alsolike.data.reading.cleaning.warnings import warn_of_duplicates, warn_of_ids_like_nothing
-from alsolike.data.reading.source_table import Loaded, Reject, label_of, where
+from alsolike.data.reading.source_table import Reject, SourceTable, label_of, where
 from alsolike.data.reading.sources import Ref, id_text, number_of, place_of
 from alsolike.data.vocabulary import is_blank
 from alsolike.errors import DataError, SettingError
@@ -68,7 +68,7 @@ class Counts:
 
 
 def clean(
-    connection: duckdb.DuckDBPyConnection, loaded: Loaded, roles: Roles, rules: Rules
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, roles: Roles, rules: Rules
 ) -> Counts:
     """Fill the table ``facts`` from `loaded`; add rows with faulty values to its rejects.
 
@@ -115,7 +115,7 @@ def _one_of(setting: str, given: str, allowed: tuple[str, ...]) -> None:
         )
 
 
-def _refuse_no_rows(loaded: Loaded) -> None:
+def _refuse_no_rows(loaded: SourceTable) -> None:
     if loaded.rejected and loaded.rows <= 0:
         first = min(loaded.rejected, key=lambda reject: reject.line)
         raise DataError(
@@ -127,7 +127,7 @@ def _refuse_no_rows(loaded: Loaded) -> None:
         raise DataError(f"{loaded.name}: no rows{after}.")
 
 
-def _places(loaded: Loaded, roles: Roles) -> dict[str, int]:
+def _places(loaded: SourceTable, roles: Roles) -> dict[str, int]:
     places = {
         role: place_of(loaded, ref, role)
         for role in ("user", "item", "value", "timestamp")
@@ -146,7 +146,7 @@ def _places(loaded: Loaded, roles: Roles) -> dict[str, int]:
 
 def _refuse_faulty(
     connection: duckdb.DuckDBPyConnection,
-    loaded: Loaded,
+    loaded: SourceTable,
     place: int,
     role: str,
     kind: str,
@@ -180,14 +180,14 @@ def _refuse_faulty(
     connection.executemany("INSERT INTO dropped VALUES (?)", [[row] for row, _ in rows])
 
 
-def _header_hint(loaded: Loaded, row: int, shown: str | None) -> str:
+def _header_hint(loaded: SourceTable, row: int, shown: str | None) -> str:
     if row == 0 and loaded.dialect is not None and not loaded.dialect.header and shown:
         return " If this line names the columns, pass header=True."
     return ""
 
 
 def _drop_duplicates(
-    connection: duckdb.DuckDBPyConnection, loaded: Loaded, rules: Rules, counts: Counts
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, rules: Rules, counts: Counts
 ) -> None:
     """Find rows equal to an earlier one in every column: by hash, then exactly."""
     every = ", ".join(f"c{place}" for place in range(len(loaded.types)))
@@ -220,7 +220,7 @@ def _drop_duplicates(
 
 def _drop_missing(
     connection: duckdb.DuckDBPyConnection,
-    loaded: Loaded,
+    loaded: SourceTable,
     places: dict[str, int],
     rules: Rules,
     counts: Counts,
@@ -260,7 +260,7 @@ def _drop_missing(
     connection.execute(f"DELETE FROM facts WHERE {absent}")  # noqa: S608 - own text
 
 
-def _refuse_nul(connection: duckdb.DuckDBPyConnection, loaded: Loaded) -> None:
+def _refuse_nul(connection: duckdb.DuckDBPyConnection, loaded: SourceTable) -> None:
     """Text files were searched for NUL; frames and Parquet files are searched here."""
     if loaded.unit == "line":
         return
@@ -273,7 +273,7 @@ def _refuse_nul(connection: duckdb.DuckDBPyConnection, loaded: Loaded) -> None:
 
 def _drop_zeros_and_judge_negatives(
     connection: duckdb.DuckDBPyConnection,
-    loaded: Loaded,
+    loaded: SourceTable,
     places: dict[str, int],
     rules: Rules,
     counts: Counts,

@@ -14,7 +14,7 @@ from alsolike.data.reading.cleaning.time_units import (
     shown,
 )
 from alsolike.data.reading.frames import CERTAIN_BELOW
-from alsolike.data.reading.source_table import Loaded, label_of, where
+from alsolike.data.reading.source_table import SourceTable, label_of, where
 from alsolike.data.reading.sources import float_kind, number_of
 from alsolike.errors import DataError
 
@@ -37,7 +37,7 @@ _SHORT_DAYS = (
 _YEAR_1971 = 31_536_000
 
 
-def seconds_of(loaded: Loaded, place: int) -> str:
+def seconds_of(loaded: SourceTable, place: int) -> str:
     """Return the SQL expression that gives a time column as seconds since 1970, UTC."""
     column, kind = f"c{place}", loaded.types[place]
     if _is_calendar(kind):
@@ -62,7 +62,9 @@ def seconds_of(loaded: Loaded, place: int) -> str:
     )
 
 
-def refuse_odd_times(connection: duckdb.DuckDBPyConnection, loaded: Loaded, place: int) -> None:
+def refuse_odd_times(
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, place: int
+) -> None:
     """Raise DataError where numbers are no seconds, or stand beside dates.
 
     Rows with cells that are neither have been dealt with before. What may be something else than
@@ -89,7 +91,7 @@ class _Times:
     """The times of the rows that count: row, cell, iso, number, and n, the same where whole."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, loaded: Loaded, place: int, iso: str
+        self, connection: duckdb.DuckDBPyConnection, loaded: SourceTable, place: int, iso: str
     ) -> None:
         self.loaded, self.place = loaded, place
         self._connection = connection

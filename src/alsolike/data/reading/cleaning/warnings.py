@@ -2,7 +2,7 @@
 
 import duckdb
 
-from alsolike.data.reading.source_table import Loaded, label_of
+from alsolike.data.reading.source_table import SourceTable, label_of
 
 # As programs write a missing value; compared in lower case, blanks around it aside.
 _NOTHING = (
@@ -40,7 +40,7 @@ _MOST_NAMED = 3
 
 def warn_of_ids_like_nothing(
     connection: duckdb.DuckDBPyConnection,
-    loaded: Loaded,
+    loaded: SourceTable,
     places: dict[str, int],
     ids: dict[str, str],
 ) -> None:
@@ -78,7 +78,7 @@ def warn_of_ids_like_nothing(
         )
 
 
-def warn_of_duplicates(loaded: Loaded, duplicates: int, rule: str) -> None:
+def warn_of_duplicates(loaded: SourceTable, duplicates: int, rule: str) -> None:
     """Warn where more than half of the rows were dropped for being equal to an earlier one."""
     if rule != "drop" or 2 * duplicates <= loaded.rows:
         return

@@ -13,7 +13,7 @@ from alsolike.data.reading.delimited.dialect import Asked, Dialect, candidates
 from alsolike.data.reading.delimited.header import first_row
 from alsolike.data.reading.delimited.preamble import lines_before
 from alsolike.data.reading.files.text_files import QUOTES, TextFile
-from alsolike.data.reading.source_table import Loaded, shortened
+from alsolike.data.reading.source_table import SourceTable, shortened
 from alsolike.errors import DataError
 
 _SHOWN_NAMES = 6
@@ -29,7 +29,7 @@ def load_delimited(
     wanted: Sequence[str | int],
     *,
     reject: bool,
-) -> Loaded:
+) -> SourceTable:
     """Read `file` into `table`, finding its dialect.
 
     Raises
@@ -92,7 +92,7 @@ def _loaded(
     trial: Trial,
     asked: Asked,
     wanted: Sequence[str | int],
-) -> Loaded:
+) -> SourceTable:
     sample = connection.execute(f"SELECT * FROM {table} ORDER BY rowid LIMIT 1000").fetchall()  # noqa: S608
     rows = [tuple(text or "" for text in row) for row in sample]
     header, told = _header(file, trial, rows, asked, wanted)
@@ -110,7 +110,7 @@ def _loaded(
     def locate(wanted_rows: Sequence[int]) -> list[tuple[int, str]]:
         return _located(file, dialect, trial.width, wanted_rows)
 
-    return Loaded(
+    return SourceTable(
         name=file.name,
         format="text",
         table=table,
