@@ -10,7 +10,7 @@ from doc_pages import DATA_PAGES, DOCS, ROOT
 
 import alsolike as al
 from alsolike.data.datasets.public import planted_tastes, write_article_file, write_demo
-from alsolike.web.serving.store import State
+from alsolike.web.serving.store import Store
 
 
 def lay_out(page: Path, folder: Path, *, clone: bool = False) -> None:
@@ -40,7 +40,7 @@ def lay_out(page: Path, folder: Path, *, clone: bool = False) -> None:
         write_demo(folder / "demo")
     elif name in {"docs/commands.md", "docs/tuning.md"}:
         _write_likes(folder)
-        with State(folder / "runs/first/serving") as state:
+        with Store(folder / "runs/first/serving") as state:
             state.add_likes("u17", {"Radiohead": 1.0})
     elif name == "docs/extending.md":
         _write_likes(folder)

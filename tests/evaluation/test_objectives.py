@@ -32,7 +32,7 @@ def split() -> Split:
 
 
 @pytest.mark.parametrize(
-    "judge",
+    "objective",
     [
         RankingObjective(),
         RankingObjective(name="x", metric="auc", choose="test"),
@@ -57,7 +57,7 @@ def test_a_judge_is_given_as_one_or_by_its_settings(split: Split) -> None:
 
 
 @pytest.mark.parametrize(
-    ("measure", "judge"),
+    ("measure", "objective"),
     [
         (None, RankingObjective()),
         ((), RankingObjective()),
@@ -114,7 +114,7 @@ def test_only_an_honest_judge_ranks(split: Split) -> None:
 
 
 @pytest.mark.parametrize(
-    "judge",
+    "objective",
     [
         ItemToItemObjective(k=5),
         ItemToItemObjective(k=3, metric="ndcg", pages_per_user=2, min_count=6, seed=4),

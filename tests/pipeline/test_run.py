@@ -353,7 +353,7 @@ def test_lists_and_shelves_are_both_told_of_whoever_chose(tmp_path: Path) -> Non
     assert "shelf_precision@10" in names
 
 
-@pytest.mark.parametrize("judge", ["lists", "shelves"])
+@pytest.mark.parametrize("objective", ["lists", "shelves"])
 @pytest.mark.parametrize("by", ["one", "fraction", "users"])
 def test_a_run_may_split_in_other_ways(tmp_path: Path, by: str, objective: str) -> None:
     outcome = run_job(job(tmp_path, by=by, held_out=None, objective=objective))

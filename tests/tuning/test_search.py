@@ -504,7 +504,7 @@ print(kills)
 """
 
 
-@pytest.mark.parametrize("judge", ["lists", "shelves"])
+@pytest.mark.parametrize("objective", ["lists", "shelves"])
 def test_kills_change_no_byte(tmp_path: Path, objective: str) -> None:
     run = subprocess.run(
         [sys.executable, "-c", HOST, str(tmp_path), objective],
