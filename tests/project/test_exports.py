@@ -13,7 +13,10 @@ import alsolike
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.string_array import StringArray
 
-HEAVY = ("numba", "duckdb", "scipy.sparse", "vl_convert", "pandas", "polars", "pyarrow", "sklearn")
+HEAVY = (
+    "numba", "duckdb", "scipy.sparse", "vl_convert", "pandas", "polars", "pyarrow", "sklearn",
+    "jinja2",
+)  # fmt: skip
 
 
 def modules_after(statement: str) -> set[str]:

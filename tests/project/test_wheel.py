@@ -65,6 +65,7 @@ def test_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path) -> 
     assert held == ours
     assert "alsolike/py.typed" in held
     assert any(name.startswith("alsolike/views/") and name.endswith(".css") for name in held)
+    assert {"alsolike/views/templates/item_card.html", "alsolike/web/templates/base.html"} <= held
     assert all(name.endswith(".dist-info") for name in others)
 
 

@@ -79,7 +79,7 @@ def test_what_cannot_be_laid_out_is_an_error():
     ("name", "seen"),
     [
         ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
-        ("\" onerror='alert(1)", "&quot; onerror=&#x27;alert(1)"),
+        ("\" onerror='alert(1)", "&#34; onerror=&#39;alert(1)"),
         ("a\u202eb\u2066c\x00d\ud800", "abc\ufffdd\ufffd"),
         ("two\r\nlines", "two lines"),
         ("", "id"),

@@ -58,7 +58,7 @@ from alsolike.recommending.ranking.nearest import comparing
 from alsolike.recommending.shared import MIN_COUNT, checked_k
 from alsolike.storage.atomic import refuse_overlap
 from alsolike.suggestions import did_you_mean
-from alsolike.views.gallery import Card
+from alsolike.views.gallery import card_of
 from alsolike.views.images import Pictures
 
 FORMATS = ("parquet", "jsonl", "sqlite", "json", "html")
@@ -274,20 +274,26 @@ class _Site:
         self._scale = stock.model.similarity
         scores = stock.kinds[0].ranked.scores
         best = float(scores.max(initial=0.0)) if self._scale.most is None else self._scale.most
+        self._card = functools.partial(card_of, stock.model)
+        self._pictures = Pictures(remote=remote_images, budget=ANY_NUMBER)
         self._pages = ItemPages(self._card, self._path, remote_images, full=best)
         self._rows = range(len(stock.ids))
 
     def files(self) -> Makers:
         """Return all files, those first that others lead to."""
         makers: Makers = {f"html/{STYLE}": style}
+        names = []
         for row in self._rows:
-            found = picture_file(self._image(row))
+            card = self._card(row)
+            names.append(card.shown_name)
+            found = picture_file(card.image)
             if found is not None:
                 makers[f"html/{found[0]}"] = functools.partial(self._picture, row)
+            else:
+                self._pictures.count(card.image)
         items, *others = self._stock.kinds
         for row in self._rows:
             makers[f"html/{self._path(row)}"] = functools.partial(self._item, items, row)
-        names = [self._card(row).shown_name for row in self._rows]
         by_name = sorted(self._rows, key=lambda row: (_folded(names[row]), row))
         entries = [(names[row], self._path(row)) for row in by_name]
         lists = {"All items": list(_listings("items", entries))}
@@ -299,29 +305,19 @@ class _Site:
             lists["All users"] = list(_listings("users", entries))
         for title, listings in lists.items():
             for one in listings:
-                makers[f"html/{one.path}"] = functools.partial(self._listing, title, one)
+                makers[f"html/{one.path}"] = functools.partial(self._pages.listing, title, one)
         return {**makers, "html/index.html": functools.partial(self._index, lists)}
 
-    def notes(self) -> Iterator[str]:
-        """Yield what a reader of the pages will miss."""
-        pictures = Pictures(remote=self._remote, budget=ANY_NUMBER)
-        for row in self._rows:
-            image = self._image(row)
-            if image and picture_file(image) is None:
-                pictures.markup("", "", image)
-        yield from pictures.notes()
+    def notes(self) -> list[str]:
+        """Return what a reader of the pages will miss; `files` counts it."""
+        return self._pictures.notes()
 
     def _item(self, shelves: Shelves, row: int) -> bytes:
-        return self._pages.item(row, shelves.near(row)).encode("utf-8")
+        return self._pages.item(row, shelves.near(row))
 
     def _user(self, shelves: Shelves, row: int) -> bytes:
-        page = self._pages.user(
-            shelves.owners.id_of(row), shelves.near(row), n_by_model=shelves.n_by_model(row)
-        )
-        return page.encode("utf-8")
-
-    def _listing(self, title: str, listed: Listing) -> bytes:
-        return self._pages.listing(title, listed).encode("utf-8")
+        owner, near = shelves.owners.id_of(row), shelves.near(row)
+        return self._pages.user(owner, near, n_by_model=shelves.n_by_model(row))
 
     def _index(self, lists: dict[str, list[Listing]]) -> bytes:
         about = self._stock.about
@@ -332,30 +328,11 @@ class _Site:
         if not isinstance(self._stock.model, HasFactors):
             words += f" The score of a similar item: {self._scale.words}."
         chosen = np.argsort(-self._stock.model.item_counts, kind="stable")[:_CHOSEN].tolist()
-        page = self._pages.index("Similar items", about=words, chosen=chosen, lists=lists)
-        return page.encode("utf-8")
+        return self._pages.index("Similar items", about=words, chosen=chosen, lists=lists)
 
     def _picture(self, row: int) -> bytes:
-        found = picture_file(self._image(row))
+        found = picture_file(self._card(row).image)
         return b"" if found is None else found[1]
-
-    def _card(self, row: int) -> Card:
-        catalogue = self._stock.model.catalogue
-        links = None if catalogue is None else catalogue.links
-        count = int(self._stock.model.item_counts[row])
-        return Card(
-            id=self._stock.ids[row],
-            name=self._stock.names[row] if self._stock.names is not None else "",
-            image=self._image(row),
-            link="" if links is None else links[row],
-            score=None,
-            note=f"{count:,} {'like' if count == 1 else 'likes'}",
-        )
-
-    def _image(self, row: int) -> str:
-        catalogue = self._stock.model.catalogue
-        images = None if catalogue is None else catalogue.images
-        return "" if images is None else images[row]
 
     def _path(self, row: int) -> str:
         return f"items/{self._stock.places[row]}.html"
@@ -364,7 +341,7 @@ class _Site:
 def _listings(kind: str, entries: Sequence[tuple[str, str]]) -> Iterator[Listing]:
     for number, first in enumerate(range(0, len(entries), _LISTED), start=1):
         listed = tuple(entries[first : first + _LISTED])
-        yield Listing(f"lists/{kind}-{number}.html", listed[0][0], listed[-1][0], listed)
+        yield Listing(f"lists/{kind}-{number}.html", listed)
 
 
 def _folded(name: str) -> str:

@@ -4,25 +4,26 @@ Each page is a file of its own that runs no script and asks no other host for an
 pictures from the web are allowed. The style sheet and the pictures lie beside the pages.
 """
 
-import base64
-import binascii
 import functools
 import hashlib
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
 
 from alsolike.views.gallery import Card
-from alsolike.views.images import Pictures, placeholder
-from alsolike.views.page import asset, escaped, isolated, link, web_origin
+from alsolike.views.images import Pictures, content_of, picture, placeholder
+from alsolike.views.page import asset, clean, web_origin
+from alsolike.views.templating import macro
 
 STYLE = "style.css"
 
 # A budget of characters: each picture has a limit of its own, and a page shows few.
 ANY_NUMBER = 1 << 62
 
-_RASTER = re.compile(r"data:image/(png|jpeg|gif|webp);base64,([a-z0-9+/=]+)", re.IGNORECASE)
 _FACES_KEPT = 1 << 17
+_BARS_KEPT = 1 << 12
 _MOST_OF_A_NAME = 120
 
 _SMALL = 0.1  # similar items that all score below are shown with three digits that count
@@ -30,6 +31,7 @@ _SMALL = 0.1  # similar items that all score below are shown with three digits t
 _UP = "../../"  # from the page of an item or a user
 
 Near = Sequence[tuple[int, float]]
+Shelves = Sequence[tuple[str, str, Sequence[tuple[Markup, Markup | str]]]]  # heading, about, tiles
 
 
 @dataclass(frozen=True)
@@ -38,36 +40,36 @@ class Listing:
 
     Parameters
     ----------
-    path, first, last : str
-        Where it lies, and the first and last name on it.
+    path : str
     entries : tuple of (str, str)
         Name and path of each.
     """
 
     path: str
-    first: str
-    last: str
     entries: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class _Face:
-    """What pages show of one item.
+class _Face(NamedTuple):
+    """What pages show of one item: what the macro ``item_card`` takes, and what it made of it.
 
     Parameters
     ----------
     card : Card
-    name, picture, tile : str
-        Markup; the last is a card that leads to the item's page.
+    name, note, address : str
+        Cleaned; the last leads to the item's page.
+    picture, tile : Markup
+        The last is a card that leads to the item's page.
     origin : str or None
         The host that the picture is loaded from.
     """
 
     card: Card
     name: str
-    picture: str
+    note: str
+    address: str
+    picture: Markup
     origin: str | None
-    tile: str
+    tile: Markup
 
 
 @dataclass
@@ -95,66 +97,48 @@ class ItemPages:
         self._pictures = Pictures(remote=self.remote_images, budget=ANY_NUMBER)
         self._face = functools.lru_cache(_FACES_KEPT)(self._draw)
 
-    def item(self, row: int, near: Near) -> str:
+    def item(self, row: int, near: Near) -> bytes:
         """Return the page of an item and its neighbours, given as rows and scores."""
         face = self._face(row)
-        card = face.card
-        facts = [f"<p>{escaped(card.note)}</p>"] if card.note else []
-        if card.id != card.shown_name:
-            facts.append(f'<p class="id">{isolated(card.id, most=_MOST_OF_A_NAME)}</p>')
-        facts += [f"<p>{away}</p>" for away in self._ways_out(card)]
-        shelf = self._shelf(near, bars=True) or "<p>Nothing is similar to this item.</p>"
+        name, item_id = face.card.shown_name, face.card.id
+        tiles = self._tiles(near, bars=True)
         return self._page(
-            f"{card.shown_name}: similar items",
-            f'<main><div class="asked">{face.picture}<div><h1>{face.name}</h1>{"".join(facts)}'
-            f"</div></div><h2>Similar items</h2>\n{shelf}</main>",
+            f"{name}: similar items",
+            [("", "" if tiles else "Nothing is similar to this item.", tiles)],
             origins={face.origin, *self._origins(near)},
-            up=_UP,
+            card=face,
+            id=clean(item_id, most=_MOST_OF_A_NAME) if item_id != name else "",
+            ways=list(self._ways_out(face.card)),
         )
 
-    def user(self, user_id: str, near: Near, *, n_by_model: int) -> str:
+    def user(self, user_id: str, near: Near, *, n_by_model: int) -> bytes:
         """Return the page of a user's recommendations, given as rows and scores.
 
         Where some are listed by popularity, after so many of the model, the page says so.
         """
-        name = isolated(user_id, most=_MOST_OF_A_NAME)
-        shelf = self._shelf(near[: n_by_model or None], bars=False)
-        shelf = shelf or "<p>No item is left to recommend.</p>"
-        title, about = "Recommended for", ""
-        if n_by_model and n_by_model < len(near):
-            shelf += (
-                "\n<p>For more the model has no reason. These are the items that most others "
-                f"like, and how many do.</p>\n{self._shelf(near[n_by_model:], bars=False)}"
-            )
-        elif n_by_model < len(near):
-            title = "Most liked, for"
-            about = (
-                "<p>The model knows no likes of this user to recommend by. These are the items "
-                "that most others like, and how many do.</p>\n"
-            )
+        by_model, popular = self._tiles(near[:n_by_model]), self._tiles(near[n_by_model:])
+        heading, others = "Recommended for", "the items that most others like, and how many do."
+        shelves = [("", "" if near else "No item is left to recommend.", by_model)]
+        if by_model and popular:
+            shelves.append(("", f"For more the model has no reason. These are {others}", popular))
+        elif popular:
+            heading = "Most liked, for"
+            about = "The model knows no likes of this user to recommend by. These are"
+            shelves = [("", f"{about} {others}", popular)]
+        user = clean(user_id, most=_MOST_OF_A_NAME)
+        origins = self._origins(near)
         return self._page(
-            f"{title} {user_id}",
-            f"<main><h1>{title} {name}</h1>\n{about}{shelf}</main>",
-            origins=self._origins(near),
-            up=_UP,
+            f"{heading} {user_id}", shelves, origins=origins, heading=heading, user=user
         )
 
-    def listing(self, title: str, listed: Listing) -> str:
+    def listing(self, title: str, listed: Listing) -> bytes:
         """Return a page of links."""
-        links = "\n".join(
-            f'<li><a href="../{path}">{isolated(name, most=_MOST_OF_A_NAME)}</a></li>'
-            for name, path in listed.entries
-        )
-        return self._page(
-            title,
-            f"<main><h1>{escaped(title)}</h1><p>{_span(listed)}</p>\n"
-            f'<ul class="names">\n{links}\n</ul></main>',
-            up="../",
-        )
+        entries = [((clean(name, most=_MOST_OF_A_NAME),), path) for name, path in listed.entries]
+        return self._page(title, up="../", heading=title, listed=_span(listed), lists={"": entries})
 
     def index(
         self, title: str, *, about: str, chosen: Sequence[int], lists: dict[str, list[Listing]]
-    ) -> str:
+    ) -> bytes:
         """Return the page to begin with.
 
         Parameters
@@ -167,21 +151,22 @@ class ItemPages:
             A heading, and the pages that list all of a kind.
         """
         faces = [self._draw(row, up="") for row in chosen]
-        shown = "\n".join(f"<li>{face.tile}</li>" for face in faces)
-        parts = [f"<h1>{escaped(title)}</h1><p>{escaped(about)}</p>"]
-        parts.append(f'<h2>Most liked</h2>\n<ol class="near">\n{shown}\n</ol>')
-        for heading, pages in lists.items():
-            links = "\n".join(f'<li><a href="{one.path}">{_span(one)}</a></li>' for one in pages)
-            parts.append(f'<h2>{escaped(heading)}</h2>\n<ul class="names">\n{links}\n</ul>')
-        origins = {face.origin for face in faces}
-        return self._page(title, f"<main>{''.join(parts)}</main>", origins=origins, up="")
-
-    def _shelf(self, near: Near, *, bars: bool) -> str:
-        tiles = "\n".join(
-            f"<li>{self._face(row).tile}{_score(score, self.full if bars else None)}</li>"
-            for row, score in near
+        links = {
+            heading: [(_span(one), one.path) for one in pages] for heading, pages in lists.items()
+        }
+        return self._page(
+            title,
+            [("Most liked", "", [(face.tile, "") for face in faces])],
+            up="",
+            origins={face.origin for face in faces},
+            heading=title,
+            about=clean(about),
+            lists=links,
         )
-        return f'<ol class="near">\n{tiles}\n</ol>' if tiles else ""
+
+    def _tiles(self, near: Near, *, bars: bool = False) -> list[tuple[Markup, Markup | str]]:
+        full = self.full if bars else None
+        return [(self._face(row).tile, _score(score, full)) for row, score in near]
 
     def _origins(self, near: Near) -> set[str | None]:
         return {self._face(row).origin for row, _ in near} if self.remote_images else set()
@@ -189,47 +174,44 @@ class ItemPages:
     def _draw(self, row: int, up: str = _UP) -> _Face:
         card = self.card_of(row)
         picture, origin = self._picture(card, up)
-        name = isolated(card.shown_name, most=_MOST_OF_A_NAME)
-        note = f'<p class="note">{escaped(card.note)}</p>' if card.note else ""
+        name = clean(card.shown_name, most=_MOST_OF_A_NAME)
         way = f"{up}{self.path_of(row)}"
-        tile = f'<a href="{way}">{picture}<span>{name}</span></a>{note}'
-        return _Face(card, name, picture, origin, tile)
+        face = _Face(card, name, clean(card.note), way, picture, origin, Markup())
+        return face._replace(tile=macro("item_card.html", "item_card")(face))
 
-    def _picture(self, card: Card, up: str) -> tuple[str, str | None]:
+    def _picture(self, card: Card, up: str) -> tuple[Markup, str | None]:
         file = picture_file(card.image)
         if file is not None:
             # The name stands beside it, so it needs no words of its own.
-            return f'<img class="als-picture" src="{up}{file[0]}" alt="">', None
+            return picture(f"{up}{file[0]}"), None
         origin = web_origin(card.image)
         if origin is not None and not self.remote_images:
             return placeholder(card.id, card.shown_name), None
         return self._pictures.markup(card.id, card.shown_name, card.image), origin
 
-    def _ways_out(self, card: Card) -> Iterable[str]:
+    def _ways_out(self, card: Card) -> Iterator[tuple[str, str]]:
         """Yield links to the item's own page and to a picture that is not loaded."""
         host = web_origin(card.link)
         if host is not None:
-            yield link(card.link, f"{escaped(host.partition('://')[2], most=60)} ↗")
+            yield card.link.strip(), clean(host.partition("://")[2], most=60)
         elif card.link:
-            yield isolated(card.link, most=60)
+            yield "", clean(card.link, most=60)
         if web_origin(card.image) is not None and not self.remote_images:
-            yield link(card.image, "picture ↗")
+            yield card.image.strip(), "picture"
 
-    def _page(self, title: str, body: str, *, up: str, origins: Iterable[str | None] = ()) -> str:
-        hosts = "".join(f" {origin}" for origin in sorted(filter(None, origins)))
-        way = "" if not up else f'<header><a href="{up}index.html">Start page</a></header>\n'
-        return (
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-            f"style-src 'self'; img-src 'self' data:{hosts}; base-uri 'none'; "
-            "form-action 'none'\">\n"
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            '<meta name="referrer" content="no-referrer">\n'
-            '<meta name="color-scheme" content="light dark">\n'
-            f'<title>{escaped(title)}</title>\n<link rel="icon" href="data:,">\n'
-            f'<link rel="stylesheet" href="{up}{STYLE}">\n'
-            f"</head>\n<body>\n{way}{body}\n</body>\n</html>\n"
-        )
+    def _page(
+        self,
+        title: str,
+        shelves: Shelves = (),
+        *,
+        up: str = _UP,
+        origins: Iterable[str | None] = (),
+        **context: Any,
+    ) -> bytes:
+        body = macro("item_page.html", "item_page")(up, shelves, **context)
+        hosts = sorted(set(filter(None, origins)))
+        page = macro("page.html", "page")(title, body, image_origins=hosts, stylesheet=up + STYLE)
+        return page.encode("utf-8")
 
 
 def style() -> bytes:
@@ -248,31 +230,29 @@ def picture_file(image: str) -> tuple[str, bytes] | None:
     >>> picture_file("data:image/png;base64,iVBORw0KGgo=")
     ('pictures/4c/4c4b6a3be1314ab86138bef4314dde02.png', b'\x89PNG\r\n\x1a\n')
     """
-    found = _RASTER.fullmatch(image.strip())
-    if found is None:
-        return None
-    try:
-        content = base64.b64decode(found[2], validate=True)
-    except binascii.Error:
+    kind, content = content_of(image) or ("", b"")
+    if not content or kind == "image/svg+xml":
         return None
     digest = hashlib.sha256(content).hexdigest()[:32]
-    return f"pictures/{digest[:2]}/{digest}.{found[1].lower()}", content
+    return f"pictures/{digest[:2]}/{digest}.{kind.removeprefix('image/')}", content
 
 
-def _span(listed: Listing) -> str:
-    first, last = (isolated(name, most=24) for name in (listed.first, listed.last))
-    return f"{first} … {last}"
+def _span(listed: Listing) -> tuple[str, str]:
+    first, last = listed.entries[0][0], listed.entries[-1][0]
+    return clean(first, most=24), clean(last, most=24)
 
 
-def _score(score: float, full: float | None) -> str:
+def _score(score: float, full: float | None) -> Markup:
     """Return a score as a number, and a bar where it is known at which score that is full."""
     if full is None:
-        return f'<p class="score">{score:#.3g}</p>'
+        return _bar(f"{score:#.3g}")
     length = round(100 * min(max(score, 0.0), full) / full) if full > 0 else 0
     text = f"{score:z.2f}" if full >= _SMALL else f"{score:.3g}"
     if full > 1 and float(score).is_integer():  # how many like it
         text = f"{score:,.0f}"
-    return (
-        f'<p class="score">{text}<svg viewBox="0 0 100 1" preserveAspectRatio="none" '
-        f'aria-hidden="true"><rect width="{length}" height="1"/></svg></p>'
-    )
+    return _bar(text, length)
+
+
+@functools.lru_cache(_BARS_KEPT)
+def _bar(text: str, length: int | None = None) -> Markup:
+    return macro("item_card.html", "score_bar")(text, length)

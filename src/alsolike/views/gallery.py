@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
 from alsolike.errors import SettingError
 from alsolike.models.base import FittedModel, ItemScorer, able
@@ -13,18 +14,10 @@ from alsolike.recommending.batch import similar_indices
 from alsolike.recommending.shared import checked_ids, checked_k
 from alsolike.suggestions import with_example
 from alsolike.views.images import Pictures, embedded
-from alsolike.views.page import (
-    asset,
-    clean,
-    document,
-    escaped,
-    is_blank,
-    isolated,
-    link,
-    web_origin,
-)
+from alsolike.views.labels import counted
+from alsolike.views.page import shown_name, web_origin
+from alsolike.views.templating import fragment, macro, standalone
 
-_MOST_OF_A_LINK = 60
 _SMALL = 0.1  # scores below are shown with three digits that count
 
 
@@ -61,11 +54,29 @@ class Card:
 
     @property
     def shown_name(self) -> str:
-        """The name, or the id where the name shows nothing."""
-        for text in (self.name, self.id):
-            if not is_blank(text):
-                return clean(text)
-        return "(no name)"
+        """The name, or the id where the name shows nothing; cleaned."""
+        return shown_name(self.name, self.id)
+
+    @property
+    def bar(self) -> str | None:
+        """How long the bar of the score is, up to 100; None where the score is no number."""
+        if self.score is None or not math.isfinite(self.score):
+            return None
+        full = self.full
+        return f"{100 * min(max(self.score, 0.0), full) / full if full > 0 else 0.0:.1f}"
+
+    @property
+    def score_text(self) -> str:
+        """The score with as many digits as say something; a dash where it is no number."""
+        score = self.score
+        if score is None or not math.isfinite(score):
+            return "-"
+        return f"{score:z.3f}" if self.full >= _SMALL or not score else f"{score:#.3g}"
+
+    @property
+    def score_title(self) -> str:
+        """What the score is, and all of its digits."""
+        return "" if self.bar is None else f"{self.measure}: {self.score:z.6f}"
 
 
 @dataclass(frozen=True)
@@ -100,25 +111,25 @@ class Gallery:
         cards = (card for shelf in self.shelves for card in (shelf.card, *shelf.neighbours))
         return frozenset(filter(None, (web_origin(card.image) for card in cards)))
 
-    def fragment(self, *, heading: int = 3) -> str:
+    def fragment(self, *, heading: int = 3) -> Markup:
         """Return the markup without its style sheet; shelf titles are headings of this level."""
-        pictures = Pictures(remote=self.remote_images)
-        shelves = "\n".join(_shelf(shelf, pictures, heading) for shelf in self.shelves)
-        notes = "".join(f"<li>{escaped(note)}</li>" for note in pictures.notes())
-        below = f'<ul class="als-notes">{notes}</ul>' if notes else ""
-        return f'<div class="als-gallery">\n{shelves}\n{below}</div>'
+        return macro("gallery.html", "fragment")(self.shelves, self._pictures(), heading)
 
     def to_html(self, *, title: str = "Similar items") -> str:
         """Return a whole page that stands alone."""
-        return document(
+        body = macro("gallery.html", "whole")(title, self.shelves, self._pictures())
+        return standalone(
             title,
-            f"<main><h1>{escaped(title)}</h1>\n{self.fragment(heading=2)}</main>",
-            styles=[asset("page.css") + asset("gallery.css")],
+            body,
+            styles=("page.css", "gallery.css"),
             image_origins=self.image_origins,
         )
 
+    def _pictures(self) -> Pictures:
+        return Pictures(remote=self.remote_images)
+
     def _repr_html_(self) -> str:
-        return f"<style>{asset('gallery.css')}</style>\n{self.fragment()}"
+        return fragment(self.fragment(), "gallery.css")
 
 
 @with_example('al.gallery(model, ["i1", "i2"], k=5)')
@@ -165,16 +176,17 @@ def gallery(
     scale, shown = model.similarity, near.scores[np.isfinite(near.scores)]
     full = float(shown.max(initial=0.0)) if scale.most is None else scale.most
 
-    def neighbour(index: int, score: float) -> Card:
-        card = _card(model, index, score, image_folder)
-        return replace(card, full=full, measure=scale.words)
+    def card(row: int, score: float | None = None) -> Card:
+        found = card_of(model, row)
+        image = embedded(found.image, image_folder)
+        return replace(found, image=image, score=score, full=full, measure=scale.words)
 
     return Gallery(
         tuple(
             Shelf(
-                _card(model, int(row), None, image_folder),
+                card(int(row)),
                 tuple(
-                    neighbour(int(index), float(score))
+                    card(int(index), float(score))
                     for index, score in zip(indices, scores, strict=True)
                     if index >= 0
                 ),
@@ -185,64 +197,16 @@ def gallery(
     )
 
 
-def _card(model: FittedModel, index: int, score: float | None, folder: Path | None) -> Card:
+def card_of(model: FittedModel, row: int) -> Card:
+    """Return what galleries and exports show of the item at `row` of a model."""
     catalogue = model.catalogue
-    image = catalogue.images[index] if catalogue and catalogue.images is not None else ""
-    address = catalogue.links[index] if catalogue and catalogue.links is not None else ""
-    count = int(model.item_counts[index])
     return Card(
-        id=model.items.id_of(index),
-        name=catalogue.name_of(index) if catalogue else "",
-        image=embedded(image, folder),
-        link=address,
-        score=score,
-        note=f"{count:,} {'like' if count == 1 else 'likes'}",
-    )
-
-
-def _shelf(shelf: Shelf, pictures: Pictures, heading: int) -> str:
-    # The first card shows the name; a heading that only repeats it is for screen readers.
-    hidden = "" if shelf.title else ' class="als-unseen"'
-    title = isolated(shelf.title or f"Similar to {shelf.card.shown_name}", most=120)
-    if shelf.neighbours:
-        near = "".join(f"<li>{_card_markup(card, pictures)}</li>" for card in shelf.neighbours)
-        beside = f'<ol class="als-near">{near}</ol>'
-    else:
-        beside = '<p class="als-none">Nothing is similar to this item.</p>'
-    return (
-        f'<section class="als-shelf"><h{heading}{hidden}>{title}</h{heading}>'
-        f'<div class="als-row"><div class="als-asked">{_card_markup(shelf.card, pictures)}</div>'
-        f"{beside}</div></section>"
-    )
-
-
-def _card_markup(card: Card, pictures: Pictures) -> str:
-    name = link(card.link, isolated(card.shown_name, most=200), css_class="als-link")
-    lines = [
-        pictures.markup(card.id, card.shown_name, card.image),
-        f'<p class="als-name">{name}</p>',
-    ]
-    if card.score is not None:
-        lines.append(_score(card.score, card.full, card.measure))
-    if card.note:
-        lines.append(f'<p class="als-note">{isolated(card.note, most=80)}</p>')
-    if card.link and web_origin(card.link) is None:
-        shown = isolated(card.link, most=_MOST_OF_A_LINK)
-        lines.append(f'<p class="als-note als-plain">{shown}</p>')
-    return f'<article class="als-card">{"".join(lines)}</article>'
-
-
-def _score(score: float, full: float, measure: str) -> str:
-    """Return a similarity as a number and a bar; a score that is no number is shown as a dash."""
-    if not math.isfinite(score):
-        return '<p class="als-score">-</p>'
-    length = 100 * min(max(score, 0.0), full) / full if full > 0 else 0.0
-    text = f"{score:z.3f}" if full >= _SMALL or not score else f"{score:#.3g}"
-    return (
-        f'<p class="als-score"><span title="{escaped(measure)}: {score:z.6f}">{text}</span>'
-        '<svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
-        '<rect class="als-rail" width="100" height="4"/>'
-        f'<rect class="als-bar" width="{length:.1f}" height="4"/></svg></p>'
+        id=model.items.id_of(row),
+        name=catalogue.name_of(row) if catalogue else "",
+        image=catalogue.images[row] if catalogue and catalogue.images is not None else "",
+        link=catalogue.links[row] if catalogue and catalogue.links is not None else "",
+        score=None,
+        note=counted(int(model.item_counts[row]), "like"),
     )
 
 

@@ -1,22 +1,35 @@
 """Pictures of items: embedded, linked to, or drawn; never fetched, never able to run anything."""
 
 import base64
+import binascii
 import colorsys
+import functools
 import hashlib
-import html
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
-from alsolike.views.page import clean, escaped, is_blank, link, web_origin
+from markupsafe import Markup
+
+from alsolike.views.page import clean, is_blank, web_origin
+from alsolike.views.templating import macro
+
+_CARD = "item_card.html"
 
 MOST_BYTES = 200_000
+LONGEST = 4 * MOST_BYTES // 3 + 100  # characters of a data URL
 MOST_CHARACTERS_OF_A_GALLERY = 1_200_000
 
 _DATA_ADDRESS = re.compile(
     r"data:image/(?:png|jpeg|gif|webp|svg\+xml)(?:;charset=[a-z0-9-]+)?(?:;base64)?,"
     r"[a-z0-9+/=%!$'()*,.:;@_~?&#<> \"\[\]{}|^\\-]*",
     re.IGNORECASE,
+)
+_PICTURE = re.compile(
+    r"data:(?P<type>image/(?:png|jpeg|gif|webp|svg\+xml))(?:;charset=[a-z0-9-]+)?"
+    r"(?P<base64>;base64)?,(?P<content>.*)",
+    re.IGNORECASE | re.DOTALL,
 )
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -55,6 +68,20 @@ def embedded(image: str, folder: Path | None) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}" if kind else image
 
 
+def content_of(image: str) -> tuple[str, bytes] | None:
+    """Return media type and content of a picture that is a data URL, None of any other."""
+    found = _PICTURE.fullmatch(image.strip())
+    if found is None:
+        return None
+    content = unquote_to_bytes(found["content"])
+    if found["base64"]:
+        try:
+            content = base64.b64decode(content, validate=True)
+        except binascii.Error:
+            return None
+    return found["type"].lower(), content
+
+
 def _kind(content: bytes) -> str | None:
     """Return the image type that the first bytes tell, or None: file names prove nothing."""
     for signature, kind in _SIGNATURES:
@@ -82,31 +109,30 @@ class Pictures:
     linked: int = 0
     too_large: int = 0
     unreadable: int = 0
-    origins: set[str] = field(default_factory=set)
 
-    def markup(self, item_id: str, name: str, image: str) -> str:
+    def markup(self, item_id: str, name: str, image: str) -> Markup:
         """Return the picture of one item: ``<img>``, or a placeholder, perhaps with a link."""
-        origin = web_origin(image)
-        if origin and self.remote:
-            self.origins.add(origin)
-            return _img(image, name, 'loading="lazy" referrerpolicy="no-referrer" ')
-        if origin:
-            self.linked += 1
-            of_what = f'<span class="als-unseen"> of {escaped(name, most=120)}</span>'
-            away = link(image, f"picture{of_what} ↗", css_class="als-away")
-            return placeholder(item_id, name) + away
-        if image and self._fits(image):
-            self.budget -= len(image)
-            return _img(image, name)
-        return placeholder(item_id, name)
+        if self.count(image):
+            return picture(image, name, lazy=web_origin(image) is not None)
+        drawing = placeholder(item_id, name)
+        if web_origin(image) is None:
+            return drawing
+        return macro(_CARD, "linked_image")(drawing, image, name)
 
-    def _fits(self, image: str) -> bool:
+    def count(self, image: str) -> bool:
+        """Return whether the page shows a picture; count it where it does not."""
+        if not image:
+            return False
+        if web_origin(image) is not None:
+            self.linked += not self.remote
+            return self.remote
         if not _DATA_ADDRESS.fullmatch(image.strip()):
             self.unreadable += 1
             return False
-        if len(image) > min(self.budget, 4 * MOST_BYTES // 3 + 100):
+        if len(image) > min(self.budget, LONGEST):
             self.too_large += 1
             return False
+        self.budget -= len(image)
         return True
 
     def notes(self) -> list[str]:
@@ -129,38 +155,27 @@ class Pictures:
         return [f"{what}: {count:,}. {words}" for what, count, words in told if count]
 
 
-def _img(address: str, name: str, attributes: str = "") -> str:
-    source, words = html.escape(address.strip(), quote=True), escaped(name, most=120)
-    # The size is for viewers that drop style sheets, as some do with notebooks of others.
-    sized = 'width="120" height="120"'
-    return f'<img class="als-picture" {sized} {attributes}src="{source}" alt="{words}">'
+def picture(address: str, name: str = "", *, lazy: bool = False) -> Markup:
+    """Return an ``<img>``; without a `name` where the name stands beside it."""
+    return macro(_CARD, "image")(address, name, lazy)
 
 
-def placeholder(item_id: str, name: str) -> str:
+def placeholder(item_id: str, name: str) -> Markup:
     """Return a little drawing whose colours follow from the id, with the name's initials.
 
     It is decoration: the name stands beside it, so screen readers pass over it.
     """
     digest = hashlib.sha256(item_id.encode("utf-8", "surrogatepass")).digest()
-    hue = digest[0] / 256
-    ground, shape, ink = (
-        _colour(hue, light, strength) for light, strength in ((0.9, 0.3), (0.82, 0.38), (0.26, 0.4))
-    )
-    across, down, radius = 20 + digest[1] % 61, 20 + digest[2] % 61, 26 + digest[3] % 22
-    letters = escaped(_initials(name))
-    return (
-        '<svg class="als-picture" width="120" height="120" viewBox="0 0 100 100" '
-        'aria-hidden="true" focusable="false">'
-        f'<rect width="100" height="100" fill="{ground}"/>'
-        f'<circle cx="{across}" cy="{down}" r="{radius}" fill="{shape}"/>'
-        f'<text x="50" y="60" text-anchor="middle" font-size="30" fill="{ink}">{letters}</text>'
-        "</svg>"
-    )
+    place = 20 + digest[1] % 61, 20 + digest[2] % 61, 26 + digest[3] % 22
+    return macro(_CARD, "drawing")(*_colours(digest[0]), *place, clean(_initials(name)))
 
 
-def _colour(hue: float, lightness: float, saturation: float) -> str:
-    parts = colorsys.hls_to_rgb(hue, lightness, saturation)
-    return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
+@functools.cache
+def _colours(hue: int) -> list[str]:
+    """Return the colours of ground, shape and letters for a hue from 0 to 255."""
+    tones = ((0.9, 0.3), (0.82, 0.38), (0.26, 0.4))
+    parts = (colorsys.hls_to_rgb(hue / 256, light, strength) for light, strength in tones)
+    return ["#" + "".join(f"{round(255 * part):02x}" for part in one) for one in parts]
 
 
 def _initials(name: str) -> str:

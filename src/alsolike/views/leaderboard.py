@@ -1,41 +1,23 @@
 """Tables in which a mean stands beside its interval, drawn to one scale down the column."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
+
+from markupsafe import Markup
 
 from alsolike.models.baselines.popularity import PopularityModel
 from alsolike.tables import Table
-from alsolike.views.page import escaped, isolated, rounded
+from alsolike.views.page import MOST_CHARACTERS, clean
+from alsolike.views.templating import macro
 
 Row = dict[str, Any]
 
 _SHOWN_ROWS = 15
-_DEGENERATE = '<abbr title="its lists are as good as drawn by lot">(degenerate)</abbr>'
 _NOT_COUNTED = {"rank", "run", "sweep"}
 
 
-@dataclass(frozen=True)
-class Scale:
-    """From numbers to places in a drawing 100 wide, with room for a dot at either end."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def over(cls, numbers: Iterable[float | None]) -> "Scale | None":
-        """Return the scale that holds all of `numbers`, or None where there are none."""
-        known = [number for number in numbers if number is not None]
-        return cls(min(known), max(known)) if known else None
-
-    def place(self, number: float) -> float:
-        """Return where `number` stands, from 4 to 96."""
-        spread = self.high - self.low
-        return 50.0 if spread <= 0 else 4 + 92 * (number - self.low) / spread
-
-
-def leaderboard(table: Table) -> str:
+def leaderboard(table: Table) -> Markup:
     """Return the leaderboard: first its best rows, the rest on demand; popularity always in sight.
 
     Parameters
@@ -49,58 +31,32 @@ def leaderboard(table: Table) -> str:
     rows = list(table.rows())
     has_sweeps = any(row.get("sweep") is not None for row in rows)
     names = [name for name in table.column_names if has_sweeps or name != "sweep"]
-    order = _ordered(names, column)
-    scale = _scale(rows, column)
-    line = next((_number(row, column) for row in rows if is_popularity(row)), None)
-
-    def body(chosen: Sequence[Row]) -> str:
-        lines = "".join(_row(row, order, column, scale, line) for row in chosen)
-        return _scrolled(_head(order, column) + f"<tbody>{lines}</tbody>", "Leaderboard")
-
-    first, rest = rows[:_SHOWN_ROWS], rows[_SHOWN_ROWS:]
-    pinned = [row for row in rest if is_popularity(row)]
-    shown = body([*first, *pinned])
-    if not rest:
-        return shown
-    return (
-        f"{shown}<details><summary>The other {len(rest):,} of {len(rows):,} rows</summary>"
-        f"{body(rest)}</details>"
-    )
+    baseline = next((_number(row, column) for row in rows if is_popularity(row)), None)
+    shown = _drawn(rows, column, baseline)
+    rest = shown[_SHOWN_ROWS:]
+    board = {
+        "order": _ordered(names, column),
+        "measure": column,
+        "shown": shown[:_SHOWN_ROWS] + [row for row in rest if row["kind"] == "line"],
+        "rest": rest,
+        "total": len(rows),
+    }
+    return macro("tables.html", "leaderboard")(board)
 
 
-def scores(table: Table) -> str:
+def scores(table: Table) -> Markup:
     """Return the test scores as a table, each metric drawn to a scale of its own."""
-    rows = list(table.rows())
-    groups = ""
-    for metric in dict.fromkeys(str(row["metric"]) for row in rows):
-        group = [row for row in rows if str(row["metric"]) == metric]
-        scale = _scale(group, "mean")
-        lines = "".join(
-            f"<tr{_class_of(row)}><td>{isolated(str(row['model']))}</td>"
-            f"{_measured(row, 'mean', scale, None)}"
-            f'<td class="n">{cell("users", row.get("users"))}</td></tr>'
-            for row in group
-        )
-        title = f'<tr class="group"><th colspan="4" scope="rowgroup">{isolated(metric)}</th></tr>'
-        groups += f"<tbody>{title}{lines}</tbody>"
-    head = (
-        '<thead><tr><th scope="col">model</th><th scope="col" class="n">mean</th>'
-        '<th scope="col">95 % interval</th><th scope="col" class="n">users</th></tr></thead>'
-    )
-    return _scrolled(head + groups, "Scores on the test users")
+    groups: dict[str, list[Row]] = {}
+    for row in table.rows():
+        groups.setdefault(str(row["metric"]), []).append({"users": None, **row})
+    drawn = {metric: _drawn(rows, "mean") for metric, rows in groups.items()}
+    return macro("tables.html", "scores")(drawn)
 
 
-def plain(table: Table, label: str) -> str:
+def plain(table: Table, label: str) -> Markup:
     """Return a small table as it is: a label first, then figures, set to the right."""
-    names = table.column_names
-    head = "".join(_heading(name, numeric=name != names[0]) for name in names)
-    body = "".join(
-        f'<tr><th scope="row">{isolated(cell(names[0], row[names[0]]))}</th>'
-        + "".join(f'<td class="n">{isolated(cell(name, row[name]))}</td>' for name in names[1:])
-        + "</tr>"
-        for row in table.rows()
-    )
-    return _scrolled(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", label)
+    rows = [[_text(name, value) for name, value in row.items()] for row in table.rows()]
+    return macro("tables.html", "plain")(table.column_names, rows, label)
 
 
 def cell(name: str, value: Any) -> str:
@@ -138,11 +94,6 @@ def _ordered(names: Sequence[str], column: str) -> list[str]:
     return [*(["rank"] if "rank" in names else []), *([column] if column else []), *others, *ends]
 
 
-def _scale(rows: Iterable[Row], column: str) -> Scale | None:
-    names = (column, *_bounds(column))
-    return Scale.over(_number(row, name) for row in rows for name in names)
-
-
 def _number(row: Row, name: str) -> float | None:
     """Return a number, also where a gap elsewhere in its column made the table keep it as text."""
     try:
@@ -171,73 +122,48 @@ def is_popularity(row: Row) -> bool:
     return row.get("model") == PopularityModel.name
 
 
-def _class_of(row: Row) -> str:
-    if is_popularity(row):
-        return ' class="line"'
-    return ' class="best"' if _is_best(row) else ""
+def _drawn(rows: Sequence[Row], column: str, baseline: float | None = None) -> list[Row]:
+    """Return what the template shows of each row: its texts, its measure, and marks to one scale.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+    column : str
+        The measure.
+    baseline : float or None
+        The measure of popularity, which each row shows.
+
+    Returns
+    -------
+    list of dict
+        ``marks`` are lines, each as a kind, two ends across and two down.
+    """
+    ends = _bounds(column)
+    numbers = [_number(row, name) for row in rows for name in (column, *ends)]
+    known = [number for number in numbers if number is not None]
+    lowest, spread = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
+
+    def place(number: float) -> str:  # in a drawing 100 wide, with room for a dot at either end
+        return f"{4 + 92 * (number - lowest) / spread if spread else 50.0:.1f}"
+
+    drawn = []
+    for row in rows:
+        value, low, high = (_number(row, name) for name in (column, *ends))
+        marks: list[tuple[str, str, str, int, int]] = []
+        if value is not None:
+            if low is not None and high is not None:
+                marks.append(("span", place(low), place(high), 8, 8))
+            if baseline is not None:
+                marks.append(("base", place(baseline), place(baseline), 0, 16))
+            marks.append(("mean", place(value), place(value), 2, 14))
+        kind = "line" if is_popularity(row) else "best" if _is_best(row) else ""
+        drawn.append(
+            {"texts": {name: _text(name, one, most=80) for name, one in row.items()}, "kind": kind}
+            | {"value": value, "low": low, "high": high, "marks": marks}
+            | {"tie": is_tie(row), "degenerate": is_degenerate(row)}
+        )
+    return drawn
 
 
-def _heading(name: str, *, numeric: bool) -> str:
-    if not name:
-        return "<td></td>"  # the corner above rows that name themselves
-    return f'<th scope="col"{" class=n" if numeric else ""}>{escaped(name.replace("_", " "))}</th>'
-
-
-def _head(order: Sequence[str], column: str) -> str:
-    cells = ""
-    for name in order:
-        if name == column:
-            cells += _heading(name, numeric=True)
-            cells += '<th scope="col">95 % interval</th>'
-        else:
-            cells += _heading(name, numeric=name != "model")
-    return f"<thead><tr>{cells}</tr></thead>"
-
-
-def _row(
-    row: Row, order: Sequence[str], column: str, scale: Scale | None, line: float | None
-) -> str:
-    cells = ""
-    for name in order:
-        if name == column:
-            cells += _measured(row, column, scale, line)
-        elif name == "rank":
-            mark = ' <abbr title="cannot be told from the best">≈</abbr>' if is_tie(row) else ""
-            cells += f'<th scope="row" class="n">{escaped(cell(name, row[name]))}{mark}</th>'
-        else:
-            css = "" if name == "model" else ' class="n"'
-            mark = f" {_DEGENERATE}" if name == "model" and is_degenerate(row) else ""
-            cells += f"<td{css}>{isolated(cell(name, row[name]), most=80)}{mark}</td>"
-    return f"<tr{_class_of(row)}>{cells}</tr>"
-
-
-def _measured(row: Row, column: str, scale: Scale | None, line: float | None) -> str:
-    """Return the two cells of a measure: the number, and its interval drawn and in words."""
-    value = _number(row, column)
-    low, high = (_number(row, name) for name in _bounds(column))
-    number = f'<td class="n score">{rounded(value)}</td>'
-    if value is None or scale is None:
-        return f"{number}<td></td>"
-    drawn = words = ""
-    if low is not None and high is not None:
-        words = f"{rounded(low)} to {rounded(high)}"
-        ends = f'x1="{scale.place(low):.1f}" x2="{scale.place(high):.1f}"'
-        drawn += f'<line class="span" {ends} y1="8" y2="8"/>'
-    if line is not None:
-        drawn += _tick("base", scale.place(line), 0, 16)
-    drawn += _tick("mean", scale.place(value), 2, 14)
-    return (
-        f'{number}<td><div class="whisker"><svg viewBox="0 0 100 16" aria-hidden="true">{drawn}'
-        f"</svg><span>{words}</span></div></td>"
-    )
-
-
-def _tick(css_class: str, place: float, top: int, bottom: int) -> str:
-    return f'<line class="{css_class}" x1="{place:.1f}" x2="{place:.1f}" y1="{top}" y2="{bottom}"/>'
-
-
-def _scrolled(table: str, label: str) -> str:
-    return (
-        f'<div class="als-scroll" tabindex="0" role="region" aria-label="{escaped(label)}">'
-        f"<table>{table}</table></div>"
-    )
+def _text(name: str, value: Any, most: int = MOST_CHARACTERS) -> str:
+    return clean(cell(name, value), most=most)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from alsolike.views.page import asset
+from alsolike.views.templating import environment
 
 STATIC = "/static/"
 
@@ -99,24 +99,9 @@ def static_route() -> Route:
     return Route(f"{STATIC}{{name}}", serve_static, methods=["GET"])
 
 
-@functools.cache
-def _templates() -> jinja2.Environment:
-    """Return the templates: all that they are given is escaped, and all that they name is given."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["static"] = static
-    return environment
-
-
 def render(template: str, **context: Any) -> str:
     """Return the page that a template gives; texts in `context` are escaped, ``Markup`` is not."""
-    return _templates().get_template(template).render(**context)
+    return environment(__package__).get_template(template).render(**context, static=static)
 
 
 def page(template: str, *, status: int = 200, **context: Any) -> HTMLResponse:

@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+from markupsafe import Markup
 
 from alsolike.errors import SettingError
 from alsolike.tables import Table
@@ -16,7 +17,7 @@ from alsolike.views.figures.axes import number_axis, text_axis, time_axis
 from alsolike.views.figures.frontier import frontier, time_and_score
 from alsolike.views.figures.learning_curves import all_curves, figure, to_html, to_png, to_svg
 from alsolike.views.figures.settings import settings_and_score
-from alsolike.views.page import asset, document
+from alsolike.views.templating import standalone
 
 METRIC = "precision@10"
 SCORE = f"validation_{METRIC}"
@@ -443,12 +444,11 @@ def chromium():
 def test_in_a_browser_nothing_is_cut_off_and_a_run_lights_up_everywhere(
     chromium, drawn, tmp_path, width
 ):
-    body = (
-        "<main>" + "".join(figure(spec, caption=name) for name, spec in drawn.items()) + "</main>"
-    )
-    styles = ["\n".join(asset(name) for name in ("page.css", "figure.css"))]
+    figures = [figure(spec, caption=name) for name, spec in drawn.items()]
+    body = Markup("<main>{}</main>").format(Markup().join(figures))
     path = tmp_path / "page.html"
-    path.write_text(document("x", body, styles=styles, scripts=[asset("figure.js")]), "utf-8")
+    made = standalone("x", body, styles=["page.css", "figure.css"], scripts=["figure.js"])
+    path.write_text(made, "utf-8")
     page = chromium.new_page(viewport={"width": width, "height": 900})
     complaints = []
     page.on("console", lambda message: complaints.append(message.text))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Container, Iterator, Mapping
 
 from alsolike.views.figures.marks import PHONE, ROLES, Row, Spec
-from alsolike.views.page import escaped, rounded
+from alsolike.views.page import rounded
 
 
 def traces(spec: Spec) -> dict[str, Row]:
@@ -29,24 +29,11 @@ def traces(spec: Spec) -> dict[str, Row]:
     return found
 
 
-def numbers(shown: Mapping[str, Row]) -> str:
-    """Return the numbers of lines as a table that opens on demand."""
+def numbers(shown: Mapping[str, Row]) -> dict[int, list[float | None]]:
+    """Return the value of each line at each sweep, None where it has none."""
     columns = [dict(trace["points"]) for trace in shown.values()]
-    head = "".join(f'<th scope="col">{escaped(trace["label"])}</th>' for trace in shown.values())
-    rows = "".join(
-        f'<tr><th scope="row">{sweep}</th>'
-        + "".join(
-            f"<td>{rounded(column[sweep]) if sweep in column else '-'}</td>" for column in columns
-        )
-        + "</tr>"
-        for sweep in sorted({sweep for column in columns for sweep in column})
-    )
-    return (
-        "<details><summary>The numbers</summary>"
-        '<div class="als-scroll" tabindex="0" role="region" aria-label="The numbers">'
-        f'<table><thead><tr><th scope="col">sweep</th>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div></details>"
-    )
+    sweeps = sorted({sweep for column in columns for sweep in column})
+    return {sweep: [column.get(sweep) for column in columns] for sweep in sweeps}
 
 
 def bare(spec: Spec, *, narrow: bool) -> Spec:

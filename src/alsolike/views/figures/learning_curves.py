@@ -10,22 +10,16 @@ import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
+from markupsafe import Markup
+
 from alsolike.errors import SettingError
 from alsolike.system_errors import expect_to_draw
 from alsolike.tables import Table
 from alsolike.views.figures import curve_ends, inline, marks
 from alsolike.views.figures.marks import ACCENT, INK, MUTED, Row, Spec
 from alsolike.views.labels import setting_names, settings_of
-from alsolike.views.page import (
-    asset,
-    clean,
-    data_block,
-    document,
-    escaped,
-    finite,
-    isolated,
-    rounded,
-)
+from alsolike.views.page import clean, finite, rounded
+from alsolike.views.templating import fragment, macro, standalone
 
 _VEGA_LITE = "5.20"
 
@@ -226,24 +220,28 @@ def to_html(specs: Mapping[str, Spec]) -> str:
     specs : mapping of str to spec
         Caption to figure, in the order in which they are shown.
     """
-    figures = "\n".join(figure(spec, caption=caption) for caption, spec in specs.items())
-    style, script = asset("figure.css"), asset("figure.js")
-    return f"<style>{style}</style>\n{figures}\n<script>{script}</script>"
+    figures = Markup("\n").join(figure(spec, caption=caption) for caption, spec in specs.items())
+    return fragment(figures, "figure.css", "figure.js")
 
 
 def to_page(spec: Spec) -> str:
     """Return a figure as a page of its own, which needs no network and answers to the pointer."""
-    title = spec["title"] if isinstance(spec["title"], str) else spec["title"]["text"]
-    return document(
+    title = title_of(spec)
+    return standalone(
         title,
-        f'<header><p class="brand">alsolike</p><h1>{isolated(title)}</h1></header>\n'
-        f"<main>{figure(spec)}</main>",
-        styles=["\n".join(asset(name) for name in ("page.css", "figure.css"))],
-        scripts=[asset("figure.js")],
+        macro("figure.html", "whole")(title, figure(spec)),
+        styles=("page.css", "figure.css"),
+        scripts=("figure.js",),
     )
 
 
-def figure(spec: Spec, *, caption: str = "") -> str:
+def title_of(spec: Spec) -> str:
+    """Return the title of a figure as text."""
+    title = spec["title"]
+    return str(title if isinstance(title, str) else title["text"])
+
+
+def figure(spec: Spec, *, caption: str = "") -> Markup:
     """Return `spec` as a ``<figure>``, drawn twice: for a wide page, and for a phone.
 
     It takes its colours from the page, shows without scripts, and carries the numbers that
@@ -251,15 +249,13 @@ def figure(spec: Spec, *, caption: str = "") -> str:
     points. Figures of a few lines list them below as well.
     """
     shown = inline.traces(spec)
-    drawings = "".join(
-        f'<div class="als-{kind}" role="img" aria-label="{escaped(spec["description"], most=600)}">'
-        f"{inline.themed(to_svg(inline.bare(spec, narrow=kind == 'narrow')), shown)}</div>"
+    drawings = {
+        kind: Markup(inline.themed(to_svg(inline.bare(spec, narrow=kind == "narrow")), shown))  # noqa: S704 - as Vega escaped it
         for kind in ("wide", "narrow")
-    )
+    }
     few_lines = len(shown) <= 4 and all("points" in trace for trace in shown.values())
-    numbers = inline.numbers(shown) if few_lines else ""
-    below = f"<figcaption>{escaped(caption)}</figcaption>" if caption else ""
-    return f'<figure class="als-figure">{drawings}{below}{numbers}{data_block(shown)}</figure>'
+    sweeps = inline.numbers(shown) if few_lines else {}
+    return macro("figure.html", "figure")(spec["description"], drawings, shown, caption, sweeps)
 
 
 def _require(table: Table, names: Iterable[str]) -> None:

@@ -22,7 +22,7 @@ from alsolike.web.pages.base import (
     query_of,
     row_of,
 )
-from alsolike.web.serving.item_cards import address, shown_name
+from alsolike.web.serving.item_cards import address, name_of
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
 
@@ -78,7 +78,7 @@ def map_names(request: Request) -> Response:
     served = held_at_version(request)
     if served is None:
         return gone()
-    named = [(row, shown_name(served.model, row)) for row in popular_rows(served, _NAMED)]
+    named = [(row, name_of(served.model, row)) for row in popular_rows(served, _NAMED)]
     return JSONResponse(named, headers={"Cache-Control": FOREVER})
 
 
@@ -100,7 +100,7 @@ def map_item(request: Request) -> Response:
 def _told(served: ServedModel, row: int) -> dict[str, Any]:
     return {
         "row": row,
-        "name": shown_name(served.model, row),
+        "name": name_of(served.model, row),
         "likes": int(served.model.item_counts[row]),
         "address": address("item", served.model.items.id_of(row)),
     }

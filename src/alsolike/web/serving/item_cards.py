@@ -1,29 +1,21 @@
 """What pages show of one item: name, address, picture, how many like it."""
 
-import binascii
-import re
-from base64 import b64decode
 from dataclasses import dataclass
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
 from markupsafe import Markup
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.models.base import FittedModel
-from alsolike.views.images import MOST_BYTES, embedded, placeholder
-from alsolike.views.page import clean, is_blank, web_origin
+from alsolike.views.images import LONGEST, content_of, embedded, picture, placeholder
+from alsolike.views.labels import counted
+from alsolike.views.page import clean, shown_name, web_origin
 from alsolike.web.serving.registry import ServedModel
 
 # Below this many likes, whom an item shares its likers with is largely chance.
 FEW = 20
 
 _MOST_OF_A_NAME = 120
-_LONGEST_IMAGE = 4 * MOST_BYTES // 3 + 100
-_PICTURE = re.compile(
-    r"data:(?P<type>image/(?:png|jpeg|gif|webp|svg\+xml))(?:;charset=[a-z0-9-]+)?"
-    r"(?P<base64>;base64)?,(?P<content>.*)",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 @dataclass(frozen=True)
@@ -59,6 +51,11 @@ class ItemCard:
         return self.likes < FEW
 
     @property
+    def note(self) -> str:
+        """How many like it, in words."""
+        return counted(self.likes, "like")
+
+    @property
     def shown_id(self) -> str:
         """The id cleaned, or nothing where it is what the name shows already."""
         shown = clean(self.id, most=_MOST_OF_A_NAME)
@@ -89,7 +86,7 @@ def card_of(served: ServedModel, row: int) -> ItemCard:
     """Return what pages show of the item at `row`."""
     model = served.model
     item_id = model.items.id_of(row)
-    name = shown_name(model, row)
+    name = name_of(model, row)
     return ItemCard(
         row=row,
         id=item_id,
@@ -100,13 +97,11 @@ def card_of(served: ServedModel, row: int) -> ItemCard:
     )
 
 
-def shown_name(model: FittedModel, row: int) -> str:
+def name_of(model: FittedModel, row: int) -> str:
     """Return the name of an item, or its id where the name shows nothing, cleaned."""
     catalogue = model.catalogue
-    for text in (catalogue.name_of(row) if catalogue is not None else "", model.items.id_of(row)):
-        if not is_blank(text):
-            return clean(text, most=_MOST_OF_A_NAME)
-    return "(no name)"
+    name = catalogue.name_of(row) if catalogue is not None else ""
+    return shown_name(name, model.items.id_of(row), most=_MOST_OF_A_NAME)
 
 
 def text_of(catalogue: Catalogue | None, column: str, row: int) -> str:
@@ -121,19 +116,10 @@ def picture_content(served: ServedModel, row: int) -> tuple[str, bytes] | None:
     None where there is none, or where it is no picture.
     """
     image = embedded(text_of(served.model.catalogue, "images", row).strip(), served.pictures)
-    found = _PICTURE.fullmatch(image) if len(image) <= _LONGEST_IMAGE else None
-    if found is None:
-        return None
-    content = unquote_to_bytes(found["content"])
-    if found["base64"]:
-        try:
-            content = b64decode(content, validate=True)
-        except binascii.Error:
-            return None
-    return found["type"].lower(), content
+    return content_of(image) if len(image) <= LONGEST else None
 
 
-def _picture(served: ServedModel, row: int, drawing: str) -> Markup:
+def _picture(served: ServedModel, row: int, drawing: Markup) -> Markup:
     """Return the item's picture above a drawing, which shows where the picture is dead."""
     image = text_of(served.model.catalogue, "images", row).strip()
     origin = web_origin(image)
@@ -145,12 +131,5 @@ def _picture(served: ServedModel, row: int, drawing: str) -> Markup:
     else:
         source = ""
     # The name stands beside it, so it needs no words of its own.
-    shown = Markup(
-        '<img class="als-picture" width="120" height="120" loading="lazy" '
-        'referrerpolicy="no-referrer" src="{}" alt="">'
-    ).format(source)
-    # The drawing is markup of our own, in which the views have escaped what comes from outside.
-    return Markup('<span class="picture">{}{}</span>').format(
-        Markup(drawing),  # noqa: S704
-        shown if source else "",
-    )
+    shown = picture(source, lazy=True) if source else ""
+    return Markup('<span class="picture">{}{}</span>').format(drawing, shown)
