@@ -185,7 +185,9 @@ def test_patience_bars_and_the_best_point_know_it(split):
     assert _Curve(plan, {1: point(0.9, dead=False)}, {1: 0.2}).verdict() is None
 
 
-@pytest.mark.parametrize("objective", [RankingObjective(), RankingObjective(k=12, exclude_seen=False)])
+@pytest.mark.parametrize(
+    "objective", [RankingObjective(), RankingObjective(k=12, exclude_seen=False)]
+)
 def test_in_a_catalogue_that_lists_hold_whole_nothing_dead_is_chosen(objective):
     """All models of twelve items have the same precision: names must not decide which is taken."""
     rng = np.random.default_rng(1)
