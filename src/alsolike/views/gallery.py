@@ -13,8 +13,8 @@ from alsolike.models.base import FittedModel, ItemScorer, able
 from alsolike.recommending.batch import similar_indices
 from alsolike.recommending.shared import checked_ids, checked_k
 from alsolike.suggestions import with_example
+from alsolike.text import counted
 from alsolike.views.images import Pictures, embedded
-from alsolike.views.labels import counted
 from alsolike.views.page import shown_name, web_origin
 from alsolike.views.templating import fragment, macro, standalone
 

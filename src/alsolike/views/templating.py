@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from alsolike.views.labels import counted
+from alsolike.text import counted
 from alsolike.views.page import MOST_CHARACTERS, asset, clean, rounded, web_origin
 
 

@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.models.base import FittedModel
+from alsolike.text import counted
 from alsolike.views.images import LONGEST, content_of, embedded, picture, placeholder
-from alsolike.views.labels import counted
 from alsolike.views.page import clean, shown_name, web_origin
 from alsolike.web.serving.registry import ServedModel
 
