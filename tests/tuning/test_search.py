@@ -461,7 +461,7 @@ HOST = """
 import os, random, signal, sys, time
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge
+from alsolike.evaluation.objectives.kinds import RankingObjective, ItemToItemObjective
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.fit import fit
 from alsolike.testing import tiny_likes
@@ -471,10 +471,10 @@ from alsolike.tuning.storage.ledger import Ledger
 
 split = hold_out(tiny_likes(60, 40), k=2, share=0.3)
 configs = expand({"factors": [2, 4], "alpha": [1.0, 20.0, 30.0]}, ALSConfig(seed=3))
-judges = {"lists": ListJudge(k=5), "shelves": ShelfJudge(k=5)}
+judges = {"lists": RankingObjective(k=5), "shelves": ItemToItemObjective(k=5)}
 
 def work(ledger, out):
-    article = ListJudge(name="article", k=5, exclude_seen=False, choose="test")
+    article = RankingObjective(name="article", k=5, exclude_seen=False, choose="test")
     with Ledger(ledger) as book:
         found = search(split, configs, objective=[judges[sys.argv[2]], article], sweeps=[1, 2, 3],
                        ledger=book, engine=LocalEngine(1))

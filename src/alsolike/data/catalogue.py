@@ -18,9 +18,9 @@ class Catalogue:
     ----------
     n_items : int
         Rows in each column.
-    names, images, links : Texts, (n_items,), or None
+    names, images, links : StringArray, (n_items,), or None
         What to call an item, an address or data URL of its picture, the address of its page.
-    more : mapping of str to Texts, each (n_items,)
+    more : mapping of str to StringArray, each (n_items,)
         Any further columns, under their own names.
     """
 

@@ -30,7 +30,7 @@ class Vocabulary:
 
     Parameters
     ----------
-    ids : Texts
+    ids : StringArray
         Strictly ascending by UTF-8 bytes.
     kind : str
         What one id stands for, for messages: ``"user"`` or ``"item"``.

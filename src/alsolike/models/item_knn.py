@@ -207,7 +207,7 @@ def fit_item_knn(
     Examples
     --------
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u2", "u3"], ["a", "b", "a", "b", "c"])
-    >>> model = fit_neighbours(likes, ItemKNNConfig(neighbours=1))
+    >>> model = fit_item_knn(likes, ItemKNNConfig(neighbours=1))
     >>> model.similarities.toarray()
     array([[0., 1., 0.],
            [1., 0., 0.],

@@ -37,7 +37,7 @@ class Outcome:
         What each step reported.
     chosen_run : int
         The run whose settings were fitted: the best of `found`, or the one proposed.
-    test : TestFigures
+    test : HoldoutReport
         The figures to quote.
     model : FittedModel
         Refitted on all interactions that the filter kept.

@@ -100,7 +100,7 @@ class Settings:
 
     Examples
     --------
-    >>> place = Place("als", Path("runs/x/model"))
+    >>> place = Slot("als", Path("runs/x/model"))
     >>> settings = Settings(models=(place,), state=Path("runs/x/serving"))
     >>> settings.host, settings.port, settings.default
     ('127.0.0.1', 8000, 'als')

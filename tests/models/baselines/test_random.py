@@ -154,5 +154,5 @@ def test_a_matrix_is_not_interactions():
     with pytest.raises(DataError, match="Interactions expected, not a SciPy csr_array"):
         fit_random(tiny_likes().user_items, RandomConfig())
     assert repr(fit_random(tiny_likes(), RandomConfig(seed=2))) == (
-        "ChanceModel(seed 2: 30 users, 40 items)"
+        "RandomModel(seed 2: 30 users, 40 items)"
     )

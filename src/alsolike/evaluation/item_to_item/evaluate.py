@@ -178,7 +178,7 @@ def evaluate_item_to_item(
     >>> items = [f"{'abc'[user % 3]}{item}" for user in range(60) for item in range(4)]
     >>> split = leave_one_out(Interactions.from_columns(users, items))
     >>> model = fit(split.train, ALSConfig(factors=3, iterations=5))
-    >>> judge_shelves(NeighbourShelves(model), split.validation, split.train, k=2)
+    >>> evaluate_item_to_item(NeighbourShelves(model), split.validation, split.train, k=2)
     ShelfEvaluation(als, 60 users, seen excluded: hit_rate@2 1.0000, recall@2 1.0000, ...)
     """
     lengths = checked_lengths(k)

@@ -161,7 +161,7 @@ def metric_definitions(
     >>> held_out = Interactions(
     ...     sp.csr_array(np.float32([[0, 1, 1], [0, 0, 1], [0, 0, 0]])), train.users, train.items
     ... )
-    >>> found = passport(fit_popularity(train), held_out, exclude=train, k=2)
+    >>> found = metric_definitions(fit_popularity(train), held_out, exclude=train, k=2)
     >>> found.value("alsolike", "precision@2"), found.value("implicit", "precision@2")
     (0.75, 1.0)
     """
@@ -213,7 +213,7 @@ def definitions_of_lists(
     Examples
     --------
     >>> relevant = sp.csr_array([[1, 0, 0, 1], [0, 1, 0, 0]])
-    >>> found = passport_of_lists([[3, 1], [0, -1]], relevant, k=2)
+    >>> found = definitions_of_lists([[3, 1], [0, -1]], relevant, k=2)
     >>> [round(found.value(of, "precision@2"), 3) for of in ("alsolike", "implicit", "irspack")]
     [0.25, 0.333, 0.25]
     """

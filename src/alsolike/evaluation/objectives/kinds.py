@@ -51,9 +51,9 @@ class RankingObjective(Objective):
 
     Examples
     --------
-    >>> print(ListJudge(k=5))
+    >>> print(RankingObjective(k=5))
     precision@5 on validation, seen items excluded
-    >>> print(ListJudge(k=5, exclude_seen=False, choose="test"))
+    >>> print(RankingObjective(k=5, exclude_seen=False, choose="test"))
     precision@5 on test, seen items kept
     """
 
@@ -133,7 +133,7 @@ class ItemToItemObjective(Objective):
 
     Examples
     --------
-    >>> print(ShelfJudge(metric="hit_rate"))
+    >>> print(ItemToItemObjective(metric="hit_rate"))
     shelf_hit_rate@10 on validation, at most 5 pages of each user, seen items excluded
     """
 
@@ -271,7 +271,7 @@ def objective_of(settings: Mapping[str, Any]) -> Objective:
 
     Examples
     --------
-    >>> judge_of({"kind": "shelves", "k": 5}) == ShelfJudge(k=5)
+    >>> objective_of({"kind": "shelves", "k": 5}) == ItemToItemObjective(k=5)
     True
     """
     kind, own = settings.get("kind", RankingObjective.kind), dict(settings)
@@ -294,9 +294,9 @@ def objective_named(measure: str, **settings: Any) -> Objective:
 
     Examples
     --------
-    >>> judge_named("ndcg@20") == ListJudge(metric="ndcg", k=20)
+    >>> objective_named("ndcg@20") == RankingObjective(metric="ndcg", k=20)
     True
-    >>> judge_named("shelf_hit_rate") == ShelfJudge(metric="hit_rate")
+    >>> objective_named("shelf_hit_rate") == ItemToItemObjective(metric="hit_rate")
     True
     """
     name, at, k = measure.partition("@")

@@ -41,7 +41,7 @@ class RandomConfig(Settings):
 
     Examples
     --------
-    >>> ChanceConfig(seed=7).to_settings()
+    >>> RandomConfig(seed=7).to_settings()
     {'model': 'random', 'seed': 7}
     """
 
@@ -99,7 +99,7 @@ class RandomModel(HistoryModel):
 
     def __repr__(self) -> str:
         return (
-            f"ChanceModel(seed {self.config.seed}: {len(self.users):,} users, "
+            f"RandomModel(seed {self.config.seed}: {len(self.users):,} users, "
             f"{len(self.items):,} items)"
         )
 
@@ -114,7 +114,7 @@ def fit_random(train: Interactions, config: RandomConfig) -> RandomModel:
     Examples
     --------
     >>> likes = Interactions.from_columns(["u1", "u2"], ["a", "b"])
-    >>> model = fit_chance(likes, ChanceConfig(seed=1))
+    >>> model = fit_random(likes, RandomConfig(seed=1))
     >>> bool((model.scores([1], slice(None)) == model.scores(slice(None), slice(None))[1]).all())
     True
     """

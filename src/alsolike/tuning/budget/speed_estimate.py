@@ -47,7 +47,7 @@ class SpeedEstimate:
     Examples
     --------
     >>> from alsolike.models.als.config import ALSConfig
-    >>> pace = Pace({"als": {10: (0.5, 1.0, 2.0), 40: (2.0, 4.0, 2.0)}})
+    >>> pace = SpeedEstimate({"als": {10: (0.5, 1.0, 2.0), 40: (2.0, 4.0, 2.0)}})
     >>> round(pace.until(ALSConfig(factors=20), sweep=8, points=2), 6)
     21.0
     """

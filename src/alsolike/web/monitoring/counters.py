@@ -48,12 +48,12 @@ class Counters:
     --------
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
-    >>> tallies = Tallies(Path(folder.name))
-    >>> tallies.add(tallies.place("likes"), 2)
-    >>> tallies.add(tallies.place("likes"), 1)
+    >>> counters = Counters(Path(folder.name))
+    >>> counters.add(counters.place("likes"), 2)
+    >>> counters.add(counters.place("likes"), 1)
     >>> list(read(Path(folder.name)))
-    [Tally(numbers={'likes': 3.0}, lives=True)]
-    >>> tallies.close(); folder.cleanup()
+    [Counter(numbers={'likes': 3.0}, lives=True)]
+    >>> counters.close(); folder.cleanup()
     """
 
     def __init__(self, folder: Path) -> None:

@@ -32,8 +32,8 @@ class Pair:
 
     Parameters
     ----------
-    first : Held
-    second : Held or None
+    first : ServedModel
+    second : ServedModel or None
         None: popularity.
     """
 

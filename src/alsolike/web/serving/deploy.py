@@ -55,7 +55,7 @@ def swap(settings: Settings, state: Store, name: str, folder: Path) -> Swapped:
     Parameters
     ----------
     settings : Settings
-    state : State
+    state : Store
     name : str
         Of a slot.
     folder : path

@@ -150,7 +150,7 @@ class ModelRegistry:
     Parameters
     ----------
     settings : Settings
-    state : State
+    state : Store
         Each slot of the settings must be served in it; see `alsolike.web.serving.deploy.prepare`.
     metrics : Metrics
         Told what this worker serves, and what it could not load.

@@ -136,7 +136,7 @@ class Store:
     Examples
     --------
     >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder, State(folder) as state:
+    >>> with tempfile.TemporaryDirectory() as folder, Store(folder) as state:
     ...     state.add_likes("ann", {"m1": 1.0, "m2": 3.0})
     ...     state.add_likes("ann", {"m1": 2.0})
     ...     state.likes_of("ann"), state.likes_of("bob")

@@ -91,7 +91,7 @@ def listed(
 
     Parameters
     ----------
-    held : Held
+    held : ServedModel
     taste : Taste
     k : int
         At most so many, at least 1.
