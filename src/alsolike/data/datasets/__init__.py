@@ -1,1 +1,1 @@
-"""Provide data sets: the demo, made-up tables, readers of public files."""
+"""Data sets: the demo, made-up tables, readers of public files."""

@@ -1,9 +1,18 @@
-"""Who likes what by power laws alone: made-up pairs of row numbers, exact in every count."""
+"""Makes random tables of a given size with power laws, and files in the article's format."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.string_array import StringArray
+from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import SettingError
+from alsolike.storage.atomic import replacing
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -13,6 +22,124 @@ FEW = 4  # the article's filter drops users and items with at most so many likes
 _CORE_USERS = 15_274 / 62_583
 _CORE_ITEMS = 25_655 / 28_806
 _CORE_LIKES = 547_477 / 632_685
+# Names as they occur in the article's catalogue: the traps of its dialect, one of each.
+_TRAPS = (
+    "Firelight | Fan Art",
+    "Champion (Upgraded) \\ Inferno",
+    "Mouse, without w\\o \\\\ with",
+    "First line\nsecond line",
+    '"Deathwing" Revisited',
+    'Rifle "Skytear" | (Free)',
+    "\\",
+)
+_ONSETS = ("b", "br", *"dfghjklmnpr", "s", "sh", *"tvz")
+_VOWELS = ("a", "e", "i", "o", "u", "ai", "é", "ö")
+_VOWEL_WEIGHTS = (0.22, 0.2, 0.18, 0.18, 0.12, 0.04, 0.03, 0.03)
+_CODAS = ("", "l", "n", "r", "s", "x")
+_CODA_WEIGHTS = (0.6, 0.1, 0.1, 0.1, 0.06, 0.04)
+_SHORT = 0.5  # share of words of two syllables; the others have three
+# {0} and {1} are coined words. Some forms hold what a careless reader or page would trip over.
+_FORMS = (
+    ("{0}", 30),
+    ("{0} {1}", 30),
+    ("Old {0}", 6),
+    ("The {0} of {1}", 8),
+    ("{0} by Night", 6),
+    ("{0} No. 7", 5),
+    ("Little {0}", 5),
+    ("{0} & {1}", 4),
+    ("{0} | {1}", 3),
+    ('"{0}" Revisited', 2),
+    ("{0} w\\o {1}", 1),
+    ("I <3 {0}", 1),
+)
+
+
+def synthetic(
+    n_users: int, n_items: int, n_interactions: int, *, minimum: int = 1, seed: int = 0
+) -> Interactions:
+    """Make up a table of exactly this size with power laws on both sides and no tastes.
+
+    Parameters
+    ----------
+    n_users, n_items, n_interactions : int
+        Rows, columns and stored pairs; every value is 1.
+    minimum : int
+        Each user and each item has at least so many interactions.
+    seed : int
+        The same seed gives the same table.
+
+    Raises
+    ------
+    SettingError
+        The pairs are too few for `minimum`, or more than half of all cells.
+
+    Examples
+    --------
+    >>> synthetic(100, 50, 700, minimum=5)
+    Interactions(100 users, 50 items, 700 interactions, 14 % filled)
+    """
+    rng = np.random.default_rng(seed)
+    rows, columns = pairs(n_users, n_items, n_interactions, minimum, rng)
+    ones = np.ones(n_interactions, dtype=np.float32)
+    indptr = np.searchsorted(rows, np.arange(n_users + 1))
+    matrix = canonical(sp.csr_array((ones, columns, indptr), shape=(n_users, n_items)))
+    users, items = numbered("u", n_users, "user"), numbered("m", n_items, "item")
+    return Interactions(matrix, users, items)
+
+
+def article_shape(seed: int = 0) -> Interactions:
+    """Make up a table as large as the article's after its filter: 15,274 x 25,655."""
+    return synthetic(15_274, 25_655, 547_477, minimum=FEW + 1, seed=seed)
+
+
+def write_article_file(
+    path: str | os.PathLike[str],
+    *,
+    rows: int = 632_840,
+    users: int = 62_583,
+    items: int = 28_806,
+    duplicates: int = 155,
+    seed: int = 0,
+) -> Path:
+    r"""Write a made-up table of likes in the article's exact format and shape.
+
+    Pipe-separated ``modelName|mid|uid``, the backslash as quote and as escape, names with ``|``,
+    backslashes, quotes and one with a line break. The defaults give the article's figures: 15,274
+    users and 25,655 items with 547,477 likes are left when users and items with fewer than five
+    likes are dropped in turn; other sizes keep these shares.
+
+    Parameters
+    ----------
+    path : path
+        The file to write.
+    rows : int
+        Rows after the header, duplicates included.
+    users, items : int
+        Distinct ids of each side.
+    duplicates : int
+        Rows that equal an earlier one in every column.
+    seed : int
+        The same seed gives the same bytes.
+
+    Raises
+    ------
+    SettingError
+        So many rows cannot be spread over so many users and items.
+    """
+    if not 0 <= duplicates <= rows // 2:
+        raise SettingError(f"duplicates must be from 0 to half of {rows:,} rows, not {duplicates}.")
+    rng = np.random.default_rng(seed)
+    user_rows, item_rows = article_pairs(rows - duplicates, users, items, rng)
+    names = coin_names(items, rng)
+    for place, trap in zip(rng.permutation(items), _TRAPS, strict=False):
+        names[place] = trap
+    uids, mids = _hex_ids(users, rng), _hex_ids(items, rng)
+    chosen = shuffled_rows(len(user_rows), duplicates, rng)
+    text = article_text(names, mids, uids, user_rows[chosen], item_rows[chosen])
+    with replacing(path) as part:
+        part.write_bytes(text.encode("utf-8"))
+    return Path(path)
 
 
 def power_law(count: int, rng: np.random.Generator) -> Floats:
@@ -89,6 +216,53 @@ def article_pairs(
     )
 
 
+def coin_names(count: int, rng: np.random.Generator) -> list[str]:
+    """Coin pronounceable names; a few hold ``|``, quotes, backslashes, ``<`` and ``&``."""
+    forms, weights = zip(*_FORMS, strict=True)
+    chosen = rng.choice(len(forms), size=count, p=np.array(weights) / sum(weights))
+    first, second = _coin_words(count, rng), _coin_words(count, rng)
+    return [
+        forms[form].format(*words)
+        for form, *words in zip(chosen.tolist(), first, second, strict=True)
+    ]
+
+
+def numbered(prefix: str, count: int, kind: str) -> Vocabulary:
+    """Return ids such as ``u001``, in order."""
+    width = len(str(count))  # equal widths, so that the order of the texts is that of the numbers
+    return Vocabulary(
+        StringArray.pack(f"{prefix}{n:0{width}d}" for n in range(1, count + 1)), kind=kind
+    )
+
+
+def _hex_ids(count: int, rng: np.random.Generator) -> list[str]:
+    digits = rng.bytes(16 * count).hex()
+    return [digits[start : start + 32] for start in range(0, 32 * count, 32)]
+
+
+def shuffled_rows(count: int, duplicates: int, rng: np.random.Generator) -> Ints:
+    """Return the numbers below `count` in random order, `duplicates` of them twice."""
+    twice = rng.choice(count, size=duplicates, replace=False)
+    return rng.permutation(np.concatenate((np.arange(count), twice)))
+
+
+def article_text(
+    names: Iterable[str], mids: Iterable[str], uids: list[str], users: Ints, items: Ints
+) -> str:
+    """Return likes as a text in the article's format, with its header."""
+    left = [f"{_quoted(name)}|{mid}|" for name, mid in zip(names, mids, strict=True)]
+    right = [uid + "\n" for uid in uids]
+    likes = zip(users.tolist(), items.tolist(), strict=True)
+    return "".join(["modelName|mid|uid\n", *(left[item] + right[user] for user, item in likes)])
+
+
+def _quoted(field: str) -> str:
+    r"""Write a field as the article's files do: ``a | b`` as ``\a | b\``, inner ``\`` doubled."""
+    if not any(mark in field for mark in "|\\\r\n"):
+        return field
+    return "\\" + field.replace("\\", "\\\\") + "\\"
+
+
 def _fill(
     targets: Ints, partner_weights: Floats, rng: np.random.Generator, keys: Ints | None = None
 ) -> Ints:
@@ -126,3 +300,14 @@ def _few_each(count: int, total: int, side: str, rng: np.random.Generator) -> In
         )
     places = rng.permutation(np.repeat(np.arange(count), FEW - 1))[: total - count]
     return 1 + np.bincount(places, minlength=count)
+
+
+def _coin_words(count: int, rng: np.random.Generator) -> list[str]:
+    onsets = rng.choice(_ONSETS, size=(count, 3))
+    vowels = rng.choice(_VOWELS, size=(count, 3), p=_VOWEL_WEIGHTS)
+    syllables = np.strings.add(onsets, vowels)
+    syllables[rng.random(count) < _SHORT, 2] = ""
+    codas = rng.choice(_CODAS, size=count, p=_CODA_WEIGHTS)
+    return [
+        "".join([*parts, coda]).capitalize() for parts, coda in zip(syllables, codas, strict=True)
+    ]
