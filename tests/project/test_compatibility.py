@@ -14,7 +14,7 @@ import pytest
 import alsolike as al
 from alsolike.cli.group import main
 from alsolike.tables import Table
-from alsolike.web.serving.store import State, Vote
+from alsolike.web.serving.store import Store, Vote
 
 HERE = Path(__file__).parents[1] / "compatibility"
 ANSWERS = json.loads((HERE / "answers.json").read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def test_a_search_interrupted_earlier_is_resumed_to_the_same_leaderboard(tmp_pat
 
 def test_the_state_of_an_earlier_service_is_kept(tmp_path: Path) -> None:
     shutil.copy(HERE / "state.sqlite", tmp_path / "state.sqlite")
-    with State(tmp_path) as state:
+    with Store(tmp_path) as state:
         assert state.likes_of("ann") == {"a0": 1.0, "é1": 3.0}
         assert state.likes_of("user 1") == {"ж2": -1.0}
         assert state.votes("als / other") == [

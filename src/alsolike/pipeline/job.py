@@ -49,8 +49,9 @@ class Job:
         A name of `alsolike.tuning.presets.PRESETS`.
     by : str
         How to split, see `alsolike.data.splitting.by_name.split_by`.
-    min_per_user, min_per_item, held_out, share, k, metric, judge
-        In place of the preset's own; None keeps these.
+    min_per_user, min_per_item, held_out, share, k, metric, objective
+        In place of the preset's own; None keeps these. The objective is ``"ranking"`` or
+        ``"item-to-item"``.
     grid : mapping of str to sequence or Range
         Values to try of these settings of ALS, in place of the preset's own; the preset's other
         lists stay.
@@ -149,7 +150,7 @@ class ResolvedJob:
             "share": job.share,
             "k": job.k,
             "metric": job.metric,
-            "judge": job.objective,
+            "objective": job.objective,
             "sweeps": None if job.sweeps is None else tuple(job.sweeps),
         }
         base = replace(own.base, seed=job.seed, **job.settings)
