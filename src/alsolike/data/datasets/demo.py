@@ -123,7 +123,7 @@ KINDS = tuple(f"{colour} {motif}" for motif in _BODIES for colour in _HUES)
 
 
 class DemoFiles(NamedTuple):
-    """The two files of the demo."""
+    """Paths of the two files of the demo."""
 
     likes: Path
     items: Path
@@ -131,7 +131,7 @@ class DemoFiles(NamedTuple):
 
 @dataclass(frozen=True)
 class PlantedItem:
-    """One item of the planted catalogue.
+    """An item of the demo.
 
     Parameters
     ----------
@@ -149,11 +149,11 @@ class PlantedItem:
 
 
 def planted_tastes(*, n_users: int = 2000, n_items: int = 1500, seed: int = 0) -> Interactions:
-    """Make up users who like a few kinds of items each, and the catalogue that they like from.
+    """Make users who like a few kinds of items each, and the items.
 
-    An item's kind is hidden from the likes; its drawing shows it. A user likes one to four kinds,
-    popular items before others, and now and then something that is just popular. How much users
-    like, and how much items are liked, follows power laws.
+    The likes do not tell an item's kind; its drawing shows it. A user likes one to four kinds,
+    popular items before others, and some items only because they are popular. Likes per user and
+    per item follow power laws.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def planted_tastes(*, n_users: int = 2000, n_items: int = 1500, seed: int = 0) -
 
 
 def write_demo(folder: str | os.PathLike[str], *, seed: int = 0) -> DemoFiles:
-    """Write the planted tastes as two files: the likes in the article's format, and the items.
+    """Write the demo as two files: likes in the article's format, and items.
 
     ``likes.psv`` has the columns ``modelName|mid|uid`` and 12 duplicate rows; ``items.csv`` has
     ``mid,name,image,kind``.
@@ -218,7 +218,7 @@ def write_demo(folder: str | os.PathLike[str], *, seed: int = 0) -> DemoFiles:
 
 
 def plant_items(n_items: int, rng: np.random.Generator) -> list[PlantedItem]:
-    """Coin and draw a catalogue of items with distinct names, its kinds about equally frequent."""
+    """Make items with distinct names; all kinds are about equally frequent."""
     names: dict[str, str] = {}
     while len(names) < n_items:
         for name in coin_names(n_items, rng):

@@ -57,7 +57,7 @@ def _found(folder: Path, name: str) -> Path:
 
 
 def _adjacency(path: Path) -> tuple[Ints, Ints]:
-    """Return users and items, one of each per pair, from lines of ``user item item ...``."""
+    """Return users and items, one of each per pair; lines are ``user item item ...``."""
     users, items = [], []
     for number, line in enumerate(_lines(path), start=1):
         try:
@@ -86,7 +86,6 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _text_order(numbers: Ints, kind: str) -> tuple[Vocabulary, Ints]:
-    """Return the numbers as ids, and the row of each number."""
     distinct = np.unique(numbers)
     ids = Vocabulary.of(map(str, distinct.tolist()), kind=kind)
     rows = np.zeros(int(distinct[-1]) + 1, dtype=np.int64)

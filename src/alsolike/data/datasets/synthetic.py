@@ -58,7 +58,7 @@ _FORMS = (
 def synthetic(
     n_users: int, n_items: int, n_interactions: int, *, minimum: int = 1, seed: int = 0
 ) -> Interactions:
-    """Make up a table of exactly this size with power laws on both sides and no tastes.
+    """Make a random table of exactly this size, with power laws on both sides.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def synthetic(
 
 
 def article_shape(seed: int = 0) -> Interactions:
-    """Make up a table as large as the article's after its filter: 15,274 x 25,655."""
+    """Make a random table of the size of the article's after its filter: 15,274 x 25,655."""
     return synthetic(15_274, 25_655, 547_477, minimum=FEW + 1, seed=seed)
 
 
@@ -102,12 +102,11 @@ def write_article_file(
     duplicates: int = 155,
     seed: int = 0,
 ) -> Path:
-    r"""Write a made-up table of likes in the article's exact format and shape.
+    r"""Write a random table of likes in the article's exact format and shape.
 
     Pipe-separated ``modelName|mid|uid``, the backslash as quote and as escape, names with ``|``,
-    backslashes, quotes and one with a line break. The defaults give the article's figures: 15,274
-    users and 25,655 items with 547,477 likes are left when users and items with fewer than five
-    likes are dropped in turn; other sizes keep these shares.
+    backslashes, quotes and one with a line break. With the defaults, the filter of five leaves the
+    article's 15,274 users and 25,655 items with 547,477 likes; other sizes keep these shares.
 
     Parameters
     ----------
@@ -201,7 +200,7 @@ def pairs(
 def article_pairs(
     likes: int, users: int, items: int, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
-    """Return likes of which the article's filter leaves its shares: a dense core and a thin rim."""
+    """Return pairs of which the article's filter leaves the article's shares."""
     core_users, core_items = round(users * _CORE_USERS), round(items * _CORE_ITEMS)
     core_likes = round(likes * _CORE_LIKES)
     rim_users, rim_items = users - core_users, items - core_items
@@ -217,7 +216,7 @@ def article_pairs(
 
 
 def coin_names(count: int, rng: np.random.Generator) -> list[str]:
-    """Coin pronounceable names; a few hold ``|``, quotes, backslashes, ``<`` and ``&``."""
+    """Return pronounceable names; a few contain ``|``, quotes, backslashes, ``<`` and ``&``."""
     forms, weights = zip(*_FORMS, strict=True)
     chosen = rng.choice(len(forms), size=count, p=np.array(weights) / sum(weights))
     first, second = _coin_words(count, rng), _coin_words(count, rng)
@@ -241,7 +240,7 @@ def _hex_ids(count: int, rng: np.random.Generator) -> list[str]:
 
 
 def shuffled_rows(count: int, duplicates: int, rng: np.random.Generator) -> Ints:
-    """Return the numbers below `count` in random order, `duplicates` of them twice."""
+    """Return the row numbers below `count` in random order, `duplicates` of them twice."""
     twice = rng.choice(count, size=duplicates, replace=False)
     return rng.permutation(np.concatenate((np.arange(count), twice)))
 
@@ -292,7 +291,6 @@ def _draw(weights: Floats, count: int, rng: np.random.Generator) -> Ints:
 
 
 def _few_each(count: int, total: int, side: str, rng: np.random.Generator) -> Ints:
-    """Spread `total` over `count` rows, one to four each."""
     if not count <= total <= FEW * count:
         raise SettingError(
             f"{total:,} likes cannot be spread over {count:,} {side} with one to {FEW} each. "

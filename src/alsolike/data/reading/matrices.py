@@ -1,4 +1,4 @@
-"""A users x items matrix to pairs: the row and column numbers become the ids."""
+"""Reads a users x items matrix; row and column numbers become the ids."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, SourceTable, C
 
 
 def _numbered(count: int, kind: str) -> tuple[Vocabulary, Any]:
-    """Return the vocabulary of row numbers as text, and where each number stands in it."""
+    """Return the vocabulary of row numbers as text, and the row of each number."""
     names = [str(number) for number in range(count)]
     order = np.array(sorted(range(count), key=names.__getitem__), dtype=np.int64)
     codes = np.empty(count, dtype=np.int64)

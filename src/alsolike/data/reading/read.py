@@ -1,7 +1,7 @@
-"""`read`: a table of likes, wherever it stands, to `Interactions`, and a report of what happened.
+"""Reads a table of likes from a file, frame or matrix: the entry point `read`.
 
-DuckDB holds the rows; pairs are brought together in NumPy in the order of the file, so that the
-same file gives the same bytes with any number of threads.
+DuckDB holds the rows; pairs are merged in NumPy in the order of the file, so that results do not
+depend on the number of threads.
 """
 
 import contextlib
@@ -61,11 +61,11 @@ def read(
     threads: int | None = None,
     observer: Observer = SILENT,
 ) -> tuple[Interactions, ReadReport]:
-    r"""Read likes into `Interactions`, and say what was found, dropped and merged.
+    r"""Read likes into `Interactions`, and report what was found, dropped and merged.
 
-    Ids are text and stay as they are, byte for byte: "42" and "0042" are two, blanks around an id
-    are part of it. Whole numbers of Parquet files and frames become their digits; floats only
-    where they surely are whole numbers: below 2^53, of float32 below 2^24, of float16 below 2^11.
+    Ids are text and stay as they are, byte for byte: "42" and "0042" differ, blanks around an id
+    are part of it. Whole numbers of Parquet files and frames become their digits; floats only if
+    they are certainly whole: below 2^53, of float32 below 2^24, of float16 below 2^11.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ def _from_rows(
 
 
 def _vocabulary(connection: duckdb.DuckDBPyConnection, side: str) -> Vocabulary:
-    """Give the ids in the table users or items numbers in the order of their UTF-8 bytes."""
+    """Give numbers to the ids in the table users or items in the order of their UTF-8 bytes."""
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT id, "  # noqa: S608 - own names
         f"row_number() OVER (ORDER BY id) - 1 AS code FROM {side}s"
@@ -318,7 +318,7 @@ def _repeated(
 def _without_empty(
     interactions: Interactions, loaded: SourceTable, counts: Counts
 ) -> tuple[Interactions, Any]:
-    """Leave out users and items all of whose pairs came to nothing; return the items kept."""
+    """Drop users and items without pairs left; also return the items kept."""
     if not interactions.n_interactions:
         raise DataError(
             f"{loaded.name}: none of the {loaded.rows:,} rows is an interaction "
@@ -335,7 +335,7 @@ def _without_empty(
 def _report(
     loaded: SourceTable, counts: Counts, rules: Rules, pairs: Pairs, dropped: int
 ) -> dict[str, Any]:
-    """Gather the fields of the report that are known before the catalogue is."""
+    """Return the fields of the report that do not depend on the catalogue."""
     return {
         "source": loaded.name,
         "format": loaded.format,

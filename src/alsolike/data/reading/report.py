@@ -1,4 +1,4 @@
-"""`ReadReport`: what reading found, dropped and merged; nothing that was left out goes unsaid."""
+"""Reports what reading found, dropped and merged."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _IN_ONE = ("source", "rows", "users", "items", "interactions", "warning")
 class ReadReport:
     """The counts of one reading. ``str()`` gives lines for people, `facts` pairs for a page.
 
-    Of text, ``rows + rejected + blank`` are the records after the header.
+    For text, ``rows + rejected + blank`` are the records after the header.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class ReadReport:
         return self.interactions / cells if cells else 0.0
 
     def facts(self) -> list[tuple[str, str]]:
-        """Return (label, text) pairs; what did not occur is left out, save duplicates, repeats."""
+        """Return (label, text) pairs; zero counts are left out, except duplicates and repeats."""
         told: list[tuple[str, str]] = [("source", f"{self.source} ({self.format})")]
         if self.dialect is not None:
             told.append(("dialect", _dialect(self.dialect)))
@@ -154,7 +154,7 @@ class ReadReport:
         return told
 
     def brief(self, width: int) -> str:
-        """Return what was read and what was dropped or merged, without why the dialect is so."""
+        """Return counts and dialect, without the reasons for the dialect."""
         none = {"duplicate rows": self.duplicates, "repeated pairs": self.repeated}
         dialects, counts = [], []
         for label, text in self.facts():

@@ -1,4 +1,4 @@
-"""Whatever holds a table (a file, a frame) into DuckDB, and what its columns may be used for."""
+"""Loads files and frames into DuckDB, and checks columns of ids and numbers."""
 
 import contextlib
 import os
@@ -51,9 +51,9 @@ _NUMBER = re.compile(r"[0-9]+", re.ASCII)
 
 @contextlib.contextmanager
 def workspace(threads: int | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """Give a sealed in-memory DuckDB of our own and a scratch folder, both gone afterwards.
+    """Open an isolated in-memory DuckDB and a scratch folder, removed at the end.
 
-    An error of DuckDB that leaves the block becomes one of ours, an interruption KeyboardInterrupt.
+    Errors of DuckDB are raised as those of alsolike, interruptions as KeyboardInterrupt.
     """
     if threads is not None and threads < 1:
         raise SettingError(f"threads={threads}: at least 1.")
@@ -101,7 +101,7 @@ def load(
     scalars: Sequence[Ref | None] = (),
     reject: bool = False,
 ) -> SourceTable:
-    """Bring `source` into the DuckDB table `table`, all columns and all rows.
+    """Load all columns and rows of `source` into the DuckDB table `table`.
 
     Parameters
     ----------
@@ -137,9 +137,9 @@ def load(
 
 
 def place_of(loaded: SourceTable, ref: Ref, role: str) -> int:
-    """Return the position of a column: an exact name wins over a number that counts from 1.
+    """Return the index of a column: an exact name wins over a number that counts from 1.
 
-    Of text a number is always a number, for a cell of the first row may happen to be the same.
+    In text files, a number is always a number: the first row may be data.
 
     Raises
     ------
@@ -183,10 +183,9 @@ def place_of(loaded: SourceTable, ref: Ref, role: str) -> int:
 def id_text(
     connection: duckdb.DuckDBPyConnection, loaded: SourceTable, place: int, role: str
 ) -> str:
-    """Return the SQL expression that gives an id column as text.
+    """Return the SQL expression of an id column as text.
 
-    Whole numbers that came as floats (pandas makes them so where ids are missing) become their
-    digits.
+    Whole numbers that came as floats (as in pandas, if ids are missing) become their digits.
 
     Raises
     ------
@@ -224,13 +223,13 @@ def id_text(
 
 
 def float_kind(loaded: SourceTable, place: int) -> str:
-    """Return the width that a column of floats came in: "float16", "float32" or "float64"."""
+    """Return the original width of a column of floats: "float16", "float32" or "float64"."""
     default = "float32" if loaded.types[place] == "FLOAT" else "float64"
     return loaded.narrow.get(place, default)
 
 
 def _misfit(odd: Odd) -> str:
-    """Say why a cell is no id, and what to do about it."""
+    """Return why a cell is not an id, and the way out."""
     limit = CERTAIN_BELOW.get("float64" if odd.kind == "float" else odd.kind)
     if limit is None or not float(odd.shown).is_integer():
         way_out = _WAYS.get(odd.kind, "Turn the column into text first")
@@ -243,7 +242,7 @@ def _misfit(odd: Odd) -> str:
 
 
 def number_of(loaded: SourceTable, place: int) -> str:
-    """Return the SQL expression that gives a value column as DOUBLE; NULL where it is none."""
+    """Return the SQL expression of a value column as DOUBLE; NULL if it is not a number."""
     column = f"c{place}"
     if loaded.types[place] == "VARCHAR":
         return f"CASE WHEN contains({column}, '_') THEN NULL ELSE TRY_CAST({column} AS DOUBLE) END"

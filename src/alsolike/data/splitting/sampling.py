@@ -1,7 +1,6 @@
-"""Who and what is held out: random groups of users, and the places of their interactions.
+"""Draws held-out users and items at random.
 
-Draws are orderings by random keys, not calls of a library's own sampling, so that a seed means the
-same on every platform.
+Draws are orderings by random keys, so that a seed means the same on every platform.
 """
 
 import math
@@ -30,7 +29,7 @@ def row_numbers(interactions: Interactions) -> Indices:
 
 
 def places(interactions: Interactions, *keys: npt.NDArray[np.float64]) -> Indices:
-    """Return each interaction's place in its user's row when sorted by `keys`.
+    """Return the rank of each interaction in its user's row when sorted by `keys`.
 
     Parameters
     ----------
@@ -53,7 +52,7 @@ def places(interactions: Interactions, *keys: npt.NDArray[np.float64]) -> Indice
 def last_places(
     interactions: Interactions, takes: Indices, *keys: npt.NDArray[np.float64]
 ) -> Parts:
-    """Deal the last ``takes[user]`` relevant items to the test, as many before to validation.
+    """Assign the last ``takes[user]`` relevant items to test, as many before to validation.
 
     Parameters
     ----------
@@ -77,7 +76,7 @@ def last_places(
 
 
 def fraction_of_each(interactions: Interactions, fraction: float) -> Indices:
-    """Return how many relevant items of each user are `fraction` of them, rounded down."""
+    """Return `fraction` of the relevant items of each user, rounded down."""
     if not 0 < fraction < 0.5:
         raise SettingError(
             "fraction must be above 0 and below 0.5, since validation takes as much as the test; "
@@ -156,7 +155,7 @@ def draw_users(
 
 
 def who_gives(interactions: Interactions, takes: Indices, needed: int) -> Facts:
-    """Return how many users give something, as facts; raise SplitError where nobody does."""
+    """Return how many users have held-out items, as facts; raise SplitError if none has."""
     givers = np.count_nonzero(takes)
     if not givers:
         raise SplitError(
@@ -167,7 +166,6 @@ def who_gives(interactions: Interactions, takes: Indices, needed: int) -> Facts:
 
 
 def _too_few(interactions: Interactions, needed: int) -> str:
-    """Return the sentence that says how many users have `needed` relevant interactions."""
     counts = relevant_counts(interactions)
     return (
         f"{np.count_nonzero(counts >= needed):,} of {interactions.n_users:,} users have at least "

@@ -1,8 +1,8 @@
-"""Splits into training, validation and test interactions: disjoint, and adding up to the whole.
+"""Splits interactions into disjoint training, validation and test parts.
 
-Settings are chosen on the validation part; the test part is looked at once, for the report. Each
-way of splitting gives both. Only relevant interactions (value above 0) are held out; dislikes stay
-in training, except those that come after a point in time that cuts the whole table.
+Settings are chosen on validation; test is used once, for the report. Only relevant interactions
+(value above 0) are held out; dislikes stay in training, except after a point in time that cuts the
+whole table.
 """
 
 import math
@@ -49,9 +49,8 @@ def hold_out(
 ) -> Split:
     """Hold out `k` random relevant items of each of some random users.
 
-    The article's split, with a second group of users beside the first: settings are chosen on
-    the validation users and reported on the test users, whom no choice has seen. A user is in one
-    group at most.
+    The article's split, with a second group of users: settings are chosen on the validation users
+    and reported on the test users. A user is in at most one group.
 
     Parameters
     ----------
@@ -200,7 +199,7 @@ def hold_out_by_time(
     validation_at: float | None = None,
     seed: int = 0,
 ) -> Split:
-    """Hold out what came last for the test, and what came just before it for validation.
+    """Hold out the latest items for test, and those before them for validation.
 
     Give exactly one of `k`, `fraction` and `at`.
 
@@ -279,9 +278,9 @@ def hold_out_by_time(
 def hold_out_users(
     interactions: Interactions, *, share: float = 0.1, given: float = 0.5, seed: int = 0
 ) -> Split:
-    """Hold out whole users: a model is shown a part of their rows and asked for the rest.
+    """Hold out whole users: a model is given a part of their items and predicts the rest.
 
-    Neither group of users, test and validation, has any interaction in the training part.
+    Test and validation users have no interaction in training.
 
     Parameters
     ----------
@@ -338,7 +337,7 @@ def _split(
     method: str,
     details: Sequence[tuple[str, str]],
 ) -> Split:
-    """Deal the interactions out to the parts that `parts` names, one part each."""
+    """Assign the interactions to the parts named by `parts`."""
     given = parts == _GIVEN
     return Split(
         interactions.keep(parts == TRAIN),
@@ -394,7 +393,6 @@ def _checked_times(interactions: Interactions) -> npt.NDArray[np.float64]:
 
 
 def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
-    """Return one generator for the draw of users and one for that of their items."""
     check_whole("seed", seed, least=0)
     of_users, of_items = np.random.default_rng(seed).spawn(2)
     return of_users, of_items

@@ -1,4 +1,4 @@
-"""Numbers as people and spreadsheets write them: why a text is no number, and what was meant."""
+"""Explains why a text is not a number (currency, percentage, comma), and refuses ambiguous ones."""
 
 import math
 import re
@@ -35,7 +35,7 @@ _SURE = r"[-+]?(\d{1,3}((\.\d{3}){2,}(,\d+)?|(\.\d{3})+,\d+)|\d+,(\d{1,2}|\d{4,}
 
 
 def fault(shown: str | None, kind: str) -> str:
-    """Say why a cell is not the number, or time, that was expected, and how to write it.
+    """Return why a cell is not the expected number or time, and how to write it.
 
     Examples
     --------
@@ -63,10 +63,10 @@ def fault(shown: str | None, kind: str) -> str:
 def refuse_points_between_thousands(
     connection: duckdb.DuckDBPyConnection, loaded: SourceTable, place: int
 ) -> None:
-    """Raise, or warn, where points in a column of numbers may stand between thousands.
+    """Raise, or warn, if points in a column of numbers may be thousands separators.
 
-    Where one value shows it (12.345.678), others such as 1.234 must not be read as 1.234, whatever
-    becomes of the first. Where all could be both, they are read as decimals, and that is said.
+    One value such as 12.345.678 shows that they are. If all values could be either, they are read
+    as decimals, with a warning.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def refuse_points_between_thousands(
 
 
 def _meant(text: str) -> str:
-    """Say what a text that is no number for a program may mean, and how to write that."""
+    """Return what a text that is not a number may mean, and how to write that."""
     for beside, way_out in _BESIDE:
         if beside.search(text):
             return way_out

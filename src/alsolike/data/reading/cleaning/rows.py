@@ -1,7 +1,7 @@
-"""The rows that count: faulty values, duplicates, missing ids, zeros and negatives, each counted.
+"""Drops or refuses faulty values, duplicates, missing ids, zeros and negatives; counts each.
 
-All of it happens in DuckDB, on the table that a source was loaded into; what is left stands in
-the table ``facts`` (row, user, item, value, time), row being the place in the source.
+All of it happens in DuckDB, on the loaded source. The result is the table ``facts`` (row, user,
+item, value, time); row is the row number in the source.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from alsolike.suggestions import did_you_mean
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What becomes of odd rows; see `alsolike.data.reading.read.read`."""
+    """How to treat odd rows; see `alsolike.data.reading.read.read`."""
 
     duplicates: str = "drop"
     repeats: str = "sum"
@@ -49,7 +49,7 @@ class Rules:
 
 @dataclass(frozen=True, kw_only=True)
 class Roles:
-    """Which columns hold what."""
+    """The columns of user, item, value and timestamp."""
 
     user: Ref
     item: Ref
@@ -59,7 +59,7 @@ class Roles:
 
 @dataclass
 class Counts:
-    """How many rows went which way."""
+    """Numbers of dropped rows, by reason."""
 
     duplicates: int = 0
     missing: int = 0
@@ -152,7 +152,7 @@ def _refuse_faulty(
     kind: str,
     rules: Rules,
 ) -> None:
-    """Raise for the first row whose cell is not a finite number or time, or reject them all."""
+    """Raise for the first cell that is not a finite number or time, or reject all such rows."""
     expression = (number_of if role == "value" else seconds_of)(loaded, place)
     limit = "" if rules.on_error == "reject" else "LIMIT 1"
     rows = connection.execute(
@@ -189,7 +189,7 @@ def _header_hint(loaded: SourceTable, row: int, shown: str | None) -> str:
 def _drop_duplicates(
     connection: duckdb.DuckDBPyConnection, loaded: SourceTable, rules: Rules, counts: Counts
 ) -> None:
-    """Find rows equal to an earlier one in every column: by hash, then exactly."""
+    """Mark rows equal to an earlier one in every column: by hash, then exactly."""
     every = ", ".join(f"c{place}" for place in range(len(loaded.types)))
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE hashes AS SELECT rowid AS row, hash({every}) AS hash "  # noqa: S608 - own names
@@ -225,7 +225,7 @@ def _drop_missing(
     rules: Rules,
     counts: Counts,
 ) -> None:
-    """Judge each distinct id once, in tables named users and items, for ids repeat a lot."""
+    """Check each distinct id once, in the tables users and items."""
     conditions = []
     for side in ("user", "item"):
         connection.execute(
@@ -261,7 +261,7 @@ def _drop_missing(
 
 
 def _refuse_nul(connection: duckdb.DuckDBPyConnection, loaded: SourceTable) -> None:
-    """Text files were searched for NUL; frames and Parquet files are searched here."""
+    """Refuse NUL in ids of frames and Parquet files; text files were searched before."""
     if loaded.unit == "line":
         return
     found = connection.execute(

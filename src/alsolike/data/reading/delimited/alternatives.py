@@ -1,4 +1,4 @@
-"""Other dialects that read a file as well, but differently: found so that no guess goes unsaid."""
+"""Finds other dialects that also read a file, but differently, and warns of them."""
 
 import csv
 import re
@@ -19,11 +19,10 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 def is_plain_rival(file: TextFile, trial: Trial, tried: Sequence[Dialect], asked: Asked) -> bool:
-    """Tell whether every line by itself is a full row, too, although `trial` found quotes.
+    """Return whether every line is also a full row without the quotes of `trial`.
 
-    Of ``"`` that enclose no line end this is nothing special where a column has them throughout,
-    for some programs quote all texts. Where the names asked for are quoted it cannot be: then the
-    plain dialect is not among those `tried`.
+    For ``"`` without line ends inside, this only counts if no column is quoted throughout. If the
+    column names in use are quoted, the plain dialect is not among those `tried`.
     """
     quote = trial.dialect.quote
     plain = Dialect(trial.dialect.delimiter, "", "", header=False)
@@ -35,7 +34,7 @@ def is_plain_rival(file: TextFile, trial: Trial, tried: Sequence[Dialect], asked
 
 
 def _are_uneven(file: TextFile, trial: Trial) -> bool:
-    """Tell whether no field needs its quotes, and a column has texts with and without them."""
+    """Return whether no field needs its quotes, and a column has texts with and without them."""
     delimiter, quote, _ = trial.dialect.grammar
     headed: set[int] = set()
     quoted, plain = [0] * trial.width, [0] * trial.width
@@ -63,12 +62,11 @@ def _are_uneven(file: TextFile, trial: Trial) -> bool:
 
 
 def plain_is_likelier(file: TextFile, trial: Trial) -> bool:
-    r"""Tell whether the quotes that enclose line ends in `trial` are likelier plain characters.
+    r"""Return whether quotes around line ends in `trial` are more likely ordinary characters.
 
-    To be asked where every line by itself is a full row, too. Two things speak for that: a quote
-    within a field that has none around it (``5" disk``), which whoever quotes would have quoted;
-    and numbers in a column that holds numbers in all other rows, where a text happens to go on
-    after a line end. A field quoted as a whole within its line speaks against it.
+    Call it if every line is a full row, too. Evidence for: a quote within an unquoted field (``5"
+    disk``); numbers, after a line end within quotes, in a column that is numeric in all other rows.
+    Evidence against: a field quoted as a whole within its line.
     """
     delimiter, quote, _ = trial.dialect.grammar
     if not trial.breaks:
@@ -100,10 +98,10 @@ def plain_is_likelier(file: TextFile, trial: Trial) -> bool:
 
 
 def needless_quotes(file: TextFile, trial: Trial) -> tuple[int, str]:
-    """Return how many fields are quoted for no reason, and the first; 0 where quotes are in use.
+    """Return how many fields are quoted without need, and the first; 0 if quotes are in use.
 
-    No reason is where nothing in the text needs quotes, and other texts of its column have none.
-    A delimiter or a quote within quotes shows that they are in use.
+    Such a field contains nothing that needs quotes, while other texts of its column have none. A
+    delimiter or a quote within quotes shows that they are in use.
     """
     delimiter, quote, _ = trial.dialect.grammar
     if quote != '"' or trial.breaks or not file.survey.marks[quote]:
@@ -141,7 +139,7 @@ def guesses_of(
     others: Sequence[Dialect],
     asked: Asked,
 ) -> tuple[list[str], list[str]]:
-    """Say which of the `others` read the file differently: notes on the dialect, and warnings.
+    """Return notes on the dialect, and warnings, if `others` read the file differently.
 
     Parameters
     ----------
@@ -215,10 +213,10 @@ def _reads(file: TextFile, dialect: Dialect) -> bool:
 
 
 def _escapes(file: TextFile, trial: Trial, asked: Asked) -> Iterator[str]:
-    r"""Say so where all backslashes may be escapes, as ``csv`` reads them, and change what is read.
+    r"""Warn if all backslashes may be escapes, as ``csv`` reads them, and matter.
 
-    An escape stands before a quote, the delimiter, a line end or a backslash; where one stands
-    before anything else, as in ``C:\temp``, none of them is taken for an escape.
+    An escape precedes a quote, the delimiter, a line end or a backslash; one backslash elsewhere,
+    as in ``C:\temp``, shows that none is an escape.
     """
     delimiter, _, escape = trial.dialect.grammar
     if _is_odd(file, delimiter) or not _differs_without_escapes(file, trial, trial.dialect):
@@ -243,10 +241,7 @@ def _escapes(file: TextFile, trial: Trial, asked: Asked) -> Iterator[str]:
 
 
 def _differs_without_escapes(file: TextFile, trial: Trial, dialect: Dialect) -> bool:
-    """Tell whether ``csv`` reads rows of one width where it takes all escapes away, and others.
-
-    Others are those that `dialect` gives.
-    """
+    """Return whether ``csv`` with escapes reads rows of one width that differ from `dialect`."""
     delimiter, quote, _ = trial.dialect.grammar
     # csv knows delimiters of one character only; a NUL stands for others, for text has none.
     mark = delimiter if len(delimiter) == 1 else "\0"
@@ -276,7 +271,7 @@ def _differs_without_escapes(file: TextFile, trial: Trial, dialect: Dialect) -> 
 
 
 def _is_odd(file: TextFile, delimiter: str) -> bool:
-    """Tell whether a backslash stands before a character that needs no escape."""
+    """Return whether a backslash precedes a character that needs no escape."""
     escapes = re.compile(rf"""\\(?:[\\"'\r\n]|{re.escape(delimiter)})""")
     return any("\\" in line and "\\" in escapes.sub("", line) for line in file.lines())
 
@@ -284,7 +279,6 @@ def _is_odd(file: TextFile, delimiter: str) -> bool:
 def _cells(
     connection: duckdb.DuckDBPyConnection, table: str, trial: Trial, test: str, mark: str
 ) -> int:
-    """Count the cells of the table that pass a test with one parameter."""
     tests = [f"count(*) FILTER ({test.format(f'c{place}')})" for place in range(trial.width)]
     query = f"SELECT {', '.join(tests)} FROM {table}"  # noqa: S608 - own names
     [found] = connection.execute(query, [mark] * trial.width).fetchall()

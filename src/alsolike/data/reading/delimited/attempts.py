@@ -1,9 +1,9 @@
-"""One dialect on the whole file: into a DuckDB table, or the first line that it cannot read.
+"""Reads a whole file in one dialect into DuckDB, or finds the first line that fails.
 
-DuckDB reads fast, but some things it lets pass without a word: a spare delimiter at the end of a
-line, blanks around quotes, lines lost where line ends are mixed. So its table is kept only if the
-bytes of all fields, delimiters, quotes and line ends add up to the bytes of the file; otherwise
-the file is read again by ``records``, which is slower and exact, and knows the line of each fault.
+DuckDB is fast but silently accepts some faults: a spare delimiter at the end of a line, blanks
+around quotes, lines lost among mixed line ends. Its table is kept only if the bytes of all fields,
+delimiters, quotes and line ends add up to the bytes of the file; otherwise the file is read again
+by ``records``, which is slower and exact.
 """
 
 import itertools
@@ -27,7 +27,7 @@ _MOST_COLUMNS = 10_000
 
 @dataclass
 class Trial:
-    """What became of one candidate on the whole file."""
+    """Result of reading the whole file in one dialect."""
 
     dialect: Dialect
     width: int
@@ -43,7 +43,7 @@ class Trial:
 def attempt(
     connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, dialect: Dialect
 ) -> Trial:
-    """Read the whole file into `table` in `dialect`, or say where that fails first."""
+    """Read the whole file into `table` in `dialect`, or note the first problem."""
     trial = Trial(dialect, 0)
     first = ""
     for record in itertools.islice(records_of(file, dialect, 0), GLANCE):
@@ -65,7 +65,7 @@ def attempt(
 def _read_fast(
     connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, trial: Trial
 ) -> bool:
-    """Let DuckDB read; True where what it read accounts for every byte of the file."""
+    """Read with DuckDB; return whether the result accounts for every byte of the file."""
     delimiter, quote, escape = trial.dialect.grammar
     if file.survey.lone_returns or len(delimiter.encode()) > 4 or not (quote + escape).isascii():
         return False
@@ -120,7 +120,6 @@ def _sums(
     expressions: Sequence[str],
     columns: Sequence[str],
 ) -> list[int]:
-    """Count the rows, and sum each expression over all cells of the table."""
     # One output a column: a sum written over thousands of columns would be too deep to parse.
     sums = [f"sum({expression.format(name)})" for expression in expressions for name in columns]
     row = connection.execute(f"SELECT count(*), {', '.join(sums)} FROM {table}").fetchone()  # noqa: S608 - own names
@@ -137,7 +136,7 @@ def read_exactly(
     *,
     stop: bool,
 ) -> None:
-    """Read by rule into `table`; at a problem, stop and note it, or note all as rejects."""
+    """Read with the strict parser; stop at a problem and note it, or note all as rejects."""
     columns = ", ".join(f"c{place} VARCHAR" for place in range(trial.width))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
     trial.lines, rows = [], []

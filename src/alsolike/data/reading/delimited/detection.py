@@ -1,4 +1,4 @@
-"""Which of the dialects worth trying a file is read in, and what is said where none reads it."""
+"""Chooses the dialect of a file among candidates, and explains the failure of all."""
 
 from collections.abc import Sequence
 
@@ -34,8 +34,8 @@ def choose(
 ) -> Trial:
     """Read `file` into `table` in the first of the dialects `tried` that reads all of it.
 
-    Where another one reads all of it differently, the trial's `guesses` say so. With `reject`, and
-    where none reads all, the one with the fewest malformed lines is taken.
+    If another one also reads all of it, but differently, `guesses` of the trial say so. With
+    `reject`, if none reads all, the one with the fewest malformed lines is used.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def _plain_or_quoted(
     trial: Trial,
     asked: Asked,
 ) -> Trial:
-    """Decide between `trial` and plain lines, each of which is a full row, and say so."""
+    """Choose between `trial` and unquoted lines that are all full rows, and note the choice."""
     mark, option = trial.dialect.quote, f"{asked.prefix}quote"
     found = f"{file.name}: {mark} encloses fields that need it not, while other texts have none."
     if trial.breaks:
@@ -119,10 +119,10 @@ def _first_that_reads(
 
 
 def _is_founded(file: TextFile, dialect: Dialect) -> bool:
-    """Tell whether something in the file speaks for the quote of `dialect`, or for none.
+    """Return whether the file gives evidence for the quote of `dialect`, or for none.
 
-    ``"`` is what is usual, and needs nothing. Another quote must enclose what needs it, for where
-    it encloses nothing the file is read as plain; and plain is what has ordinary ``"`` in it.
+    ``"`` needs none. Another quote must enclose fields that need it; no quote needs an ordinary
+    ``"``.
     """
     if dialect.quote == '"' or (dialect.quote and _encloses(file, dialect)):
         return True
@@ -132,7 +132,7 @@ def _is_founded(file: TextFile, dialect: Dialect) -> bool:
 
 
 def _encloses(file: TextFile, dialect: Dialect) -> bool:
-    """Tell whether the quote of `dialect` encloses what needs it, or all the fields of a line."""
+    """Return whether the quote encloses a field that needs it, or all fields of a line."""
     delimiter, quote, _ = dialect.grammar
     for record in records_of(file, dialect, 0):
         raw = record.raw.rstrip("\r\n")
@@ -155,7 +155,7 @@ def _best_of(
     *,
     reject: bool,
 ) -> Trial:
-    """Read in the dialect with the fewest malformed lines, rejecting those, or raise for them."""
+    """Read in the dialect with the fewest malformed lines, rejecting them, or raise."""
     first = failures[0].dialect.delimiter
     rivals = [
         trial

@@ -1,10 +1,10 @@
-r"""How a delimited file is written: what may be asked for, what is tried, and in which order.
+r"""Defines dialects, and lists the candidates for a file in order.
 
-Each candidate is tried on the whole file, not on its first lines, and the first one that reads
-every row with one number of columns wins. Quotes are tried as ``"`` doubled, ``"`` with ``\``,
-``\`` as quote and escape (the founding article's), none, and ``'``. "None" needs evidence: a
-field such as ``"Weird Al" Yankovic`` shows that quotes are ordinary characters, while a quote that
-merely stays open is an error. So do ``\`` and ``'``: they must enclose what needs it.
+Each candidate is tried on the whole file; the first one that reads every row with one number of
+columns wins. Quotes are tried as ``"`` doubled, ``"`` with ``\``, ``\`` as quote and escape (the
+founding article's), none, and ``'``. "None" needs evidence: a field such as ``"Weird Al" Yankovic``
+shows that quotes are ordinary characters, while a quote that stays open is an error. So do ``\``
+and ``'``: they must enclose fields that need it.
 """
 
 import re
@@ -33,7 +33,7 @@ _SAMPLE = 200
 
 @dataclass(frozen=True)
 class Dialect:
-    r"""How a delimited file is written.
+    r"""Delimiter, quote, escape and header of a delimited file.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ class Dialect:
 
     @property
     def names_guessed(self) -> bool:
-        """Whether the first line was taken as column names although nobody said so."""
+        """Whether the first line was taken as column names by detection."""
         return self.header and bool(self.first_line)
 
     @property
     def grammar(self) -> Grammar:
-        """What the record reader needs of it."""
+        """The delimiter, quote and escape, for the strict parser."""
         return Grammar(self.delimiter, self.quote, self.escape)
 
     def because(self, reason: str) -> "Dialect":
@@ -90,7 +90,7 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the caller fixed of the dialect; None leaves it to be found."""
+    """Parts of the dialect fixed by the caller; None is detected."""
 
     delimiter: str | None = None
     quote: str | None = None
@@ -107,9 +107,9 @@ class Asked:
         header: bool | None,
         prefix: str = "",
     ) -> "Asked":
-        """Check the options and turn names such as ``tab`` and ``none`` into characters.
+        """Check the options, and convert names such as ``tab`` and ``none`` to characters.
 
-        `prefix` is what the names of the options begin with: ``items_`` for the item table.
+        `prefix` starts the names of the options: ``items_`` for the item table.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class Asked:
 
 
 def candidates(survey: Survey, asked: Asked, named: Sequence[str], least: int) -> list[Dialect]:
-    """Return the dialects worth trying on a file, in order; ``header`` is not decided yet.
+    """Return the dialects to try on a file, in order; ``header`` is decided later.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def candidates(survey: Survey, asked: Asked, named: Sequence[str], least: int) -
 
 
 class _Sampled(NamedTuple):
-    """How a grammar reads the first lines: names found, width of the first row, share of equals.
+    """Result of a grammar on the first lines: names found, width, share of equal widths.
 
     `clean` is the share of rows of equal width without a stray ``"``.
     """
@@ -201,10 +201,10 @@ def _sampled(grammar: Grammar, lines: Sequence[str], named: Sequence[str], least
 
 
 def quotes_are_ordinary(lines: Iterable[str], delimiter: str) -> bool:
-    r"""Tell whether ``"`` is an ordinary character in `lines`, where some field begins with it.
+    r"""Return whether ``"`` is an ordinary character in `lines`.
 
-    It is where more fields close the quote and then go on (``"Weird Al" Yankovic``) than are
-    quoted as a whole. Without any field that begins with a quote there is nothing to doubt.
+    It is if more fields close the quote and then go on (``"Weird Al" Yankovic``) than are quoted as
+    a whole.
 
     Examples
     --------
@@ -232,7 +232,7 @@ def quotes_are_ordinary(lines: Iterable[str], delimiter: str) -> bool:
 
 
 def describe(chosen: Dialect, failures: Sequence[tuple[Dialect, int, str]]) -> str:
-    """Say in words why `chosen` was taken after the `failures` (dialect, line, problem)."""
+    """Return why `chosen` was used after the `failures` (dialect, line, problem), in words."""
     told = {
         (dialect.quote, line): f"quote {shown(dialect.quote)} fails at line {line} ({problem})"
         for dialect, line, problem in failures
@@ -270,7 +270,7 @@ def _sample_lines(survey: Survey) -> list[str]:
 
 
 def is_number(text: str) -> bool:
-    """Tell whether `text` is a number as Python writes them, finite or not."""
+    """Return whether `text` is a number as Python writes it, finite or not."""
     try:
         float(text)
     except ValueError:

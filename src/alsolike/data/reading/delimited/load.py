@@ -1,4 +1,4 @@
-"""Delimited text into a DuckDB table: its dialect found, its first line judged, its lines known."""
+"""Loads delimited text into DuckDB: detects dialect and header, locates rows."""
 
 import re
 import shlex
@@ -30,7 +30,7 @@ def load_delimited(
     *,
     reject: bool,
 ) -> SourceTable:
-    """Read `file` into `table`, finding its dialect.
+    """Read `file` into `table`; detect its dialect.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def load_delimited(
 
 
 def _refuse_quoted_lines(file: TextFile) -> None:
-    """Raise DataError where each line, perhaps but the first, is quoted as a whole."""
+    """Raise DataError if each line, except perhaps the first, is quoted as a whole."""
     lines = [line.rstrip("\r\n") for line in islice(file.lines(), _SHOWN_LINES) if line.strip()]
     for mark in QUOTES if lines else ():
         text = re.escape(mark)
@@ -134,7 +134,7 @@ def _names_again(
     trial: Trial,
     names: Sequence[str],
 ) -> list[str]:
-    """Say so where later rows are equal to the line of names."""
+    """Warn of later rows equal to the header."""
     equal = " AND ".join(f"coalesce(c{place}, '') = ?" for place in range(len(names)))
     [(count, first)] = connection.execute(
         f"SELECT count(*), min(rowid) FROM {table} WHERE rowid > 0 AND {equal}",  # noqa: S608 - own names
@@ -158,7 +158,7 @@ def _header(
     asked: Asked,
     wanted: Sequence[str | int],
 ) -> tuple[bool, str]:
-    """Return whether the first row names the columns, and what to say where that is a guess."""
+    """Return whether the first row is a header, and a warning if that is a guess."""
     if asked.header is not None:
         return asked.header, ""
     if not all(map(_is_place, wanted)):
@@ -181,7 +181,7 @@ def _before(
     names: Sequence[str],
     rows: Sequence[Sequence[str]] | None,
 ) -> list[str]:
-    """Raise DataError where lines stand before the table for sure; else return a warning."""
+    """Raise DataError if lines certainly precede the table; else return a warning."""
     named, least = _asked_for(wanted)
     if set(named) <= set(names) and named:
         return []
@@ -196,7 +196,7 @@ def _before(
 def _located(
     file: TextFile, dialect: Dialect, width: int, wanted: Sequence[int]
 ) -> list[tuple[int, str]]:
-    """Find the lines of some rows of the table, which ascend."""
+    """Return the line numbers and texts of ascending rows of the table."""
     found: list[tuple[int, str]] = []
     ahead = iter(wanted)
     target = next(ahead, None)
@@ -222,7 +222,7 @@ def _not_utf8(file: TextFile) -> str:
 
 
 def _asked_for(wanted: Sequence[str | int]) -> tuple[list[str], int]:
-    """Return the columns asked for by name, and the highest number asked for, at least 2."""
+    """Return the column names in use, and the highest column number in use, at least 2."""
     named = [ref for ref in wanted if isinstance(ref, str) and not _is_place(ref)]
     return named, max([2, *(int(ref) for ref in wanted if _is_place(ref))])
 

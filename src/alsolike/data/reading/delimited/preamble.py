@@ -1,4 +1,4 @@
-"""Lines before the table (a title, comments, Excel's ``sep=``): found, to name the way out."""
+"""Finds lines before the table (a title, comments, Excel's ``sep=``), and how to remove them."""
 
 import re
 import shlex
@@ -20,7 +20,7 @@ _COMMENT = ("#", "//", "--", "%", "*")
 
 
 class Before(NamedTuple):
-    """Lines before the table: what is said of them, and whether that is beyond doubt."""
+    """Lines before the table: a message, and whether it is certain."""
 
     text: str
     sure: bool
@@ -33,11 +33,10 @@ def lines_before(
     least: int,
     rows: Sequence[Sequence[str]] | None = None,
 ) -> Before | None:
-    """Look for lines before the table of `file`; None where it begins with the first.
+    """Look for lines before the table of `file`; return None if there are none.
 
-    They are there where the file without them is a table from its first line on: with the columns
-    asked for by name in that line; or, where columns are numbers, with rows of one width that the
-    lines before do not have.
+    They are found if the file without them is a table: with the column names in use in its first
+    line; or, for columns by number, with rows of one width that the lines before do not have.
 
     Parameters
     ----------
@@ -81,7 +80,7 @@ def lines_before(
 
 
 def _stand_out(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether what was read as rows may begin with lines that are none."""
+    """Return whether rows may begin with lines that are not rows."""
     if are_names(rows[0]):
         return False
     full = sum(map(bool, rows[0]))
@@ -130,7 +129,7 @@ def _told(file: TextFile, before: Sequence[str], where: str) -> str:
 
 
 def _command(file: TextFile, before: Sequence[str]) -> str:
-    """Return the command that writes the file without these lines, for a shell."""
+    """Return the shell command that writes the file without these lines."""
     name = shlex.quote(f"./{file.name}" if file.name.startswith("-") else file.name)
     packed = file.unpacked_by
     steps = [f"{packed} -dc {name}"] if packed else []

@@ -1,4 +1,4 @@
-"""Files that are no table here, told by their content: what they are, and how to get a table."""
+"""Recognizes files that are not tables by their content, and explains how to get a table."""
 
 import codecs
 import json
@@ -40,7 +40,7 @@ class FileKind:
     makes: str = "parquet"
 
     def way_out(self, path: Path) -> str:
-        """Return what to do with the file at `path`."""
+        """Return how to read the file at `path`."""
         way = self.way.replace("{old}", shlex.quote(str(path)))
         if not self.code:
             return way if " > " in way else f"{way}."  # no point that would belong to a file's name
@@ -136,7 +136,7 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
 def refuse_foreign(start: bytes, path: Path, packed: str = "") -> None:
-    """Raise DataError where a file is of a kind that is not read.
+    """Raise DataError for a file of a kind that is not supported.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def refuse_foreign(start: bytes, path: Path, packed: str = "") -> None:
 
 
 def encoding_of(start: bytes) -> str:
-    """Return the name of a wide encoding that a text is in, as iconv knows it, or "".
+    """Return the iconv name of the UTF-16 or UTF-32 encoding of a text, or "".
 
     Examples
     --------
@@ -188,7 +188,7 @@ def encoding_of(start: bytes) -> str:
 
 
 def is_binary(start: bytes) -> bool:
-    """Tell whether bytes are no text with a stray NUL in it, but something else."""
+    """Return whether bytes are not text, apart from a stray NUL."""
     head = start[:_READ]
     if b"\0" not in head:
         return False
@@ -219,7 +219,7 @@ def _binary(start: bytes) -> FileKind | None:
 
 
 def _of_python(start: bytes) -> FileKind | None:
-    """Recognize what Python programs leave: arrays, pickles, joblib's packed pickles."""
+    """Recognize files of Python: arrays, pickles, compressed pickles of joblib."""
     if start.startswith(b"\x93NUMPY"):
         code = _CELLS.format("n.load({old})")
         return FileKind("a NumPy array (.npy)", "If it is users x items", code, "csv")
@@ -253,7 +253,7 @@ def _is_pickle(start: bytes) -> bool:
 
 
 def _is_tar(start: bytes) -> bool:
-    """Tell whether the first block is a header of tar, by its checksum."""
+    """Return whether the first block is a tar header, by its checksum."""
     header = start[:512]
     if len(header) < 512 or not header[0]:
         return False
@@ -301,7 +301,7 @@ def _of_members(names: Sequence[str]) -> FileKind:
 
 
 def _is_text(start: bytes, name: str) -> bool:
-    """Tell whether bytes, perhaps cut short, are text in the encoding of that name."""
+    """Return whether bytes, perhaps cut short, are text in an encoding."""
     try:
         text = codecs.getincrementaldecoder(name)().decode(start[:_READ])
     except UnicodeDecodeError:
@@ -313,7 +313,6 @@ def _is_text(start: bytes, name: str) -> bool:
 
 
 def _is_plain(start: bytes) -> bool:
-    """Tell whether bytes are text in UTF-8, NULs aside."""
     return _is_utf8(start[:_READ]) and _CONTROL.isdisjoint(start[:_READ])
 
 

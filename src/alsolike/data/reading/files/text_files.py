@@ -1,4 +1,4 @@
-"""Files of text as bytes: is it there, what is it, is it whole, and is it UTF-8 throughout."""
+"""Opens text files: checks existence, kind, completeness and UTF-8, in one pass."""
 
 import contextlib
 import errno
@@ -32,7 +32,7 @@ QUOTES = ('"', "\\", "'")
 
 @dataclass
 class Survey:
-    """What one pass over the bytes of a text file found."""
+    """Result of one pass over the bytes of a text file."""
 
     size: int = 0
     bom: bool = False
@@ -48,9 +48,9 @@ class Survey:
 
 @dataclass
 class TextFile:
-    """A file of text, plain or gzip, that has been surveyed.
+    """A surveyed text file, plain or gzip.
 
-    `path` is what is read, `name` what the caller called it.
+    `path` is read; `name` is used in messages.
     """
 
     path: Path
@@ -60,19 +60,19 @@ class TextFile:
 
     @property
     def pattern(self) -> str:
-        """The path as DuckDB must be given it, its wildcards switched off."""
+        """The path for DuckDB, with wildcards escaped."""
         return pattern_of(self.path)
 
     @property
     def unpacked_by(self) -> str:
-        """The program that unpacks the file, or an empty text."""
+        """The program that decompresses the file, or an empty text."""
         if self.compression == "gzip":
             return "gzip"
         return "zstd" if str(self.path) != self.name else ""
 
     @property
     def new_name(self) -> str:
-        """A name for the file once it is mended: ``new`` with the ending of what it holds."""
+        """A name for the corrected file: ``new`` with the ending of its content."""
         endings = [one for one in Path(self.name).suffixes if one.lower() not in (".gz", ".zst")]
         return f"new{endings[-1] if endings else '.txt'}"
 
@@ -152,7 +152,7 @@ def kind_of(path: Path) -> str:
 
 
 def open_text(path: Path, scratch: Path) -> TextFile:
-    """Survey the text file at `path`; a Zstandard file is first unpacked into `scratch`.
+    """Survey the text file at `path`; decompress Zstandard into `scratch` first.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def open_text(path: Path, scratch: Path) -> TextFile:
 
 
 def _packed(start: bytes) -> str:
-    """Return the program that unpacks a file that begins so, or ""."""
+    """Return the program that decompresses a file with such a start, or ""."""
     return next(
         (name for magic, name in ((_GZIP, "gzip"), (_ZSTD, "zstd")) if start.startswith(magic)), ""
     )
@@ -243,7 +243,7 @@ def _survey(raw: BinaryIO, path: Path, packed: str) -> Survey:
 
 
 def _check_utf8(survey: Survey, block: bytes) -> bytes:
-    """Check all of `block` but a character cut at its end, which is returned."""
+    """Check `block`; return a character cut off at its end."""
     try:
         block.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -260,7 +260,7 @@ def _note_not_utf8(survey: Survey, block: bytes, start: int) -> None:
 
 
 def _refuse_other_content(chunk: bytes, path: Path, packed: str) -> None:
-    """Raise DataError where content, unpacked, begins like anything but text in UTF-8."""
+    """Raise DataError if the decompressed content is not UTF-8 text."""
     refuse_foreign(chunk, path, packed)
     if encoding := encoding_of(chunk):
         name = shlex.quote(str(path))

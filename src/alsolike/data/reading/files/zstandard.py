@@ -19,7 +19,7 @@ _WINDOWS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 31}
 
 
 def unpack(path: Path, scratch: Path) -> Path:
-    """Unpack a Zstandard file into the folder `scratch` and return the path of the plain file.
+    """Decompress a Zstandard file into the folder `scratch`; return the path of the plain file.
 
     Raises
     ------
@@ -40,7 +40,6 @@ def unpack(path: Path, scratch: Path) -> Path:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """Yield the content of all frames."""
     try:
         with zstd.ZstdFile(path, options=_WINDOWS) as packed:
             while block := packed.read(_BLOCK):
