@@ -45,14 +45,7 @@ class Extent:
 class FilterReport:
     """Arguments of `filter_counts`, and the size of the table before and after.
 
-    Parameters
-    ----------
-    min_per_user, min_per_item : int
-        Interactions that a user, and an item, had to have.
-    before, after : Extent
-        The table that came and the table that went.
-    rounds : int
-        Rounds (users, then items) in which somebody left; 0 where nobody had to.
+    `rounds` counts the rounds (users, then items) that dropped something.
     """
 
     min_per_user: int

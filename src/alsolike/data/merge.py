@@ -98,16 +98,7 @@ def aligned(likes: Interactions, users: Vocabulary, items: Vocabulary) -> tuple[
 def with_items_of(before: Interactions, likers: Interactions) -> Interactions:
     """Return `before` with the items of `likers`, whose likes replace those it had of them.
 
-    Parameters
-    ----------
-    before : Interactions
-    likers : Interactions
-        Of users of `before`.
-
-    Raises
-    ------
-    DataError
-        A user is not among those of `before`.
+    Raises DataError for a user of `likers` who is unknown in `before`.
 
     Examples
     --------

@@ -43,14 +43,7 @@ def _article(kind: str, library: str) -> str:
 
 
 def expect_interactions(given: object, name: str = "") -> None:
-    """Raise DataError, with the way out, if `given` is not `Interactions`.
-
-    Parameters
-    ----------
-    given : object
-    name : str
-        Of the argument, where there are several.
-    """
+    """Raise DataError, with the way out, if the argument `name` is not `Interactions`."""
     if not isinstance(given, Interactions):
         of_what = f"{name}: " if name else ""
         raise DataError(

@@ -131,17 +131,7 @@ class DemoFiles(NamedTuple):
 
 @dataclass(frozen=True)
 class PlantedItem:
-    """An item of the demo.
-
-    Parameters
-    ----------
-    name : str
-        Coined; says nothing of the kind.
-    kind : str
-        One of `KINDS`, such as ``"teal cat"``.
-    image : str
-        Its drawing, as a data URL of an SVG.
-    """
+    """An item of the demo: its name, its kind, one of `KINDS`, and its drawing as a data URL."""
 
     name: str
     kind: str
@@ -153,19 +143,8 @@ def planted_tastes(*, n_users: int = 2000, n_items: int = 1500, seed: int = 0) -
 
     The likes do not tell an item's kind; its drawing shows it. A user likes one to four kinds,
     popular items before others, and some items only because they are popular. Likes per user and
-    per item follow power laws.
-
-    Parameters
-    ----------
-    n_users, n_items : int
-        Rows and columns of the result, each user with at least one like.
-    seed : int
-        The same seed gives the same likes.
-
-    Returns
-    -------
-    Interactions
-        All values 1. Its catalogue has ``name``, ``image`` (a data URL) and ``kind``.
+    per item follow power laws. All values are 1. The catalogue has ``name``, ``image`` (a data URL)
+    and ``kind``.
 
     Examples
     --------
@@ -231,14 +210,7 @@ def plant_items(n_items: int, rng: np.random.Generator) -> list[PlantedItem]:
 
 
 def draw(kind: str, rng: np.random.Generator) -> str:
-    """Draw one item of a kind as an SVG of less than 1 kB.
-
-    Parameters
-    ----------
-    kind : str
-        One of `KINDS`: it fixes the shape and the colour.
-    rng : numpy.random.Generator
-        Turns, scales, shades and marks the item, so that no two are quite alike.
+    """Draw one item of a kind, one of `KINDS`, as an SVG of less than 1 kB.
 
     Examples
     --------

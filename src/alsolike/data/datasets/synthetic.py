@@ -150,25 +150,9 @@ def power_law(count: int, rng: np.random.Generator) -> Floats:
 def pairs(
     n_users: int, n_items: int, n_pairs: int, minimum: int, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
-    """Return distinct (user, item) pairs, users ascending, with power laws on both sides.
+    """Return distinct (user, item) pairs, int64, users ascending, with power laws on both sides.
 
-    Parameters
-    ----------
-    n_users, n_items, n_pairs : int
-        Rows of both sides and how many pairs to return.
-    minimum : int
-        Each user and each item has at least so many pairs.
-    rng : numpy.random.Generator
-        Where the chances come from.
-
-    Returns
-    -------
-    users, items : int64, (n_pairs,)
-
-    Raises
-    ------
-    SettingError
-        The pairs are too few for `minimum`, or more than half of all cells.
+    Each user and each item has at least `minimum` pairs; SettingError if that is impossible.
     """
     if not 0 < n_pairs <= n_users * n_items // 2:
         raise SettingError(

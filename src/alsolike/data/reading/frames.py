@@ -43,13 +43,7 @@ class Frame:
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, source: Any) -> Frame:
-    """Convert a frame, also of a subclass of a library's own.
-
-    Raises
-    ------
-    DataError
-        It is no frame, it is empty, or a column holds what nothing here can hold.
-    """
+    """Convert a frame, also of a subclass of a library's own; DataError if that is impossible."""
     if is_of(source, "polars", "LazyFrame"):
         source = _collected(source)
     elif is_of(source, "pyarrow", "RecordBatchReader"):

@@ -77,11 +77,6 @@ def build(
 
     The column of a role is looked up in the item table, if any, and else in the likes. The first
     non-empty text of an item is kept; items with different texts are counted as conflicting.
-
-    Raises
-    ------
-    DataError
-        A column is in neither.
     """
     found = Found()
     roles = dict(wanted.columns())

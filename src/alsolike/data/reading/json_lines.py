@@ -106,13 +106,8 @@ def load_json_lines(
 ) -> SourceTable:
     """Read `file` into `table`: a column per key, in order of appearance.
 
-    Numbers keep their digits, so that ids beyond 2^63 stay exact. `ids` must be text or whole
-    numbers; `scalars` must not be nested.
-
-    Raises
-    ------
-    DataError
-        A line is no JSON object, or an id or a value in use is of the wrong kind.
+    Numbers keep their digits, so that ids beyond 2^63 stay exact. DataError for a line that is not
+    a JSON object, `ids` that are not text or whole numbers, and nested `scalars`.
     """
     _refuse_one_document(file)
     keys: dict[str, int] = {}

@@ -16,17 +16,8 @@ from alsolike.errors import DataError
 def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, SourceTable, Counts, Pairs, int]:
     """Read a SciPy matrix; a cell stored more than once is a repeated pair.
 
-    Returns
-    -------
-    interactions : Interactions
-        All users and items, those without interactions included.
-    loaded, counts, pairs, dropped
-        What the report tells of: the source, its odd cells, repeats, and pairs come to nothing.
-
-    Raises
-    ------
-    DataError
-        It is no matrix of numbers, a value is not allowed, or none is an interaction.
+    All users and items are kept. Also returns the source, counts, pairs and the number of dropped
+    pairs, for the report. Raises DataError for a bad matrix or value, or if no interaction is left.
     """
     check_matrix(matrix)
     if not all(matrix.shape):

@@ -103,25 +103,9 @@ def load(
 ) -> SourceTable:
     """Load all columns and rows of `source` into the DuckDB table `table`.
 
-    Parameters
-    ----------
-    connection, scratch : from `workspace`
-        Where to.
-    table : str
-        A name of our own.
-    source : path or frame
-        A text, Parquet or JSON-lines file, or a pandas, Polars or PyArrow table.
-    asked : Asked
-        What is fixed of the dialect.
-    ids, scalars : sequence of str, int or None
-        The columns that will be used as ids and as plain values.
-    reject : bool
-        Set malformed lines aside instead of raising.
-
-    Raises
-    ------
-    DataError
-        The source cannot be read as it is.
+    `source` is a text, Parquet or JSON-lines file, or a pandas, Polars or PyArrow table; `asked`
+    holds fixed parts of the dialect. `ids` and `scalars` are the columns in use. `reject` collects
+    malformed lines; else they raise DataError.
     """
     if not isinstance(source, (str, os.PathLike)):
         return _load_frame(connection, table, source)
@@ -139,12 +123,8 @@ def load(
 def place_of(loaded: SourceTable, ref: Ref, role: str) -> int:
     """Return the index of a column: an exact name wins over a number that counts from 1.
 
-    In text files, a number is always a number: the first row may be data.
-
-    Raises
-    ------
-    DataError
-        There is no such column, or its name occurs more than once.
+    In text files, a number is always a number: the first row may be data. Raises DataError if there
+    is no such column, or several.
     """
     width, hint = len(loaded.types), ""
     is_number = _NUMBER.fullmatch(str(ref)) is not None or isinstance(ref, int)
@@ -185,12 +165,8 @@ def id_text(
 ) -> str:
     """Return the SQL expression of an id column as text.
 
-    Whole numbers that came as floats (as in pandas, if ids are missing) become their digits.
-
-    Raises
-    ------
-    DataError
-        A cell is something else, such as a fraction, a truth value, bytes or a list.
+    Whole numbers that came as floats (as in pandas, if ids are missing) become their digits. Raises
+    DataError for other cells: fractions, truth values, bytes, lists.
     """
     column, kind = f"c{place}", loaded.types[place]
     text = f"CAST({column} AS VARCHAR)"

@@ -29,18 +29,10 @@ def row_numbers(interactions: Interactions) -> Indices:
 
 
 def places(interactions: Interactions, *keys: npt.NDArray[np.float64]) -> Indices:
-    """Return the rank of each interaction in its user's row when sorted by `keys`.
+    """Return the rank from 0 of each interaction in its user's row when sorted by `keys`.
 
-    Parameters
-    ----------
-    interactions : Interactions
-    *keys : float64, each (n_interactions,)
-        The last one counts most.
-
-    Returns
-    -------
-    int64, (n_interactions,)
-        From 0; whatever is not relevant comes behind all that is.
+    Keys are float64, (n_interactions,); the last one counts most. Interactions that are not
+    relevant come last.
     """
     users = row_numbers(interactions)
     order = np.lexsort((*keys, interactions.user_items.data < 0, users))
@@ -54,17 +46,8 @@ def last_places(
 ) -> Parts:
     """Assign the last ``takes[user]`` relevant items to test, as many before to validation.
 
-    Parameters
-    ----------
-    interactions : Interactions
-    takes : int64, (n_users,)
-    *keys : float64, each (n_interactions,)
-        What orders a user's items, as in `places`.
-
-    Returns
-    -------
-    int8, (n_interactions,)
-        TRAIN, VALIDATION or TEST.
+    Items are ordered by `keys`, as in `places`. Returns TRAIN, VALIDATION or TEST, int8,
+    (n_interactions,).
     """
     users, is_relevant = row_numbers(interactions), interactions.user_items.data > 0
     from_end = relevant_counts(interactions)[users] - 1 - places(interactions, *keys)
@@ -103,27 +86,10 @@ def draw_users(
 ) -> tuple[Parts, Facts]:
     """Draw two disjoint groups of users, for test and for validation.
 
-    Parameters
-    ----------
-    interactions : Interactions
-    rng : numpy.random.Generator
-    needed : int
-        Relevant interactions that a user must have to be drawn.
-    share, validation_share : float or None
-        As in `alsolike.data.splitting.splitters.hold_out`.
-
-    Returns
-    -------
-    part_of_user : int8, (n_users,)
-        TRAIN, VALIDATION or TEST.
-    facts : list of (label, text)
-
-    Raises
-    ------
-    SettingError
-        A share is out of its range, or less than one user.
-    SplitError
-        Too few users qualify.
+    `needed` is the minimum of relevant interactions; shares are as in
+    `alsolike.data.splitting.splitters.hold_out`. Returns TRAIN, VALIDATION or TEST, int8,
+    (n_users,), and facts for the report. Raises SettingError for a share out of range, and
+    SplitError if too few users are eligible.
     """
     everybody = interactions.n_users
     qualifying = np.flatnonzero(relevant_counts(interactions) >= needed)

@@ -45,24 +45,9 @@ def merge(
 ) -> Pairs:
     """Merge the rows of each (user, item) pair by `rule`.
 
-    Sums are taken in float64 in the order of the rows. The latest timestamp is kept.
-
-    Parameters
-    ----------
-    users, items : int64, (n_rows,)
-        Row numbers of either side.
-    values : float64, (n_rows,)
-        Finite.
-    timestamps : float64, (n_rows,), or None
-        Seconds.
-    n_items : int
-        More than any of `items`.
-    rule : {"sum", "count", "once", "max", "error"}
-        What becomes of repeats; "error" leaves it to the caller to object to `merged`.
-
-    Returns
-    -------
-    Pairs
+    Row numbers are int64, values finite float64, timestamps float64 seconds or None, all (n_rows,).
+    Sums are taken in float64 in the order of the rows. The latest timestamp is kept. For the rule
+    "error", the caller checks `merged`.
 
     Examples
     --------

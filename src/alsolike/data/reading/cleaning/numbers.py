@@ -67,11 +67,6 @@ def refuse_points_between_thousands(
 
     One value such as 12.345.678 shows that they are. If all values could be either, they are read
     as decimals, with a warning.
-
-    Raises
-    ------
-    DataError
-        A value shows it, and another one would be read as a thousandth.
     """
     if loaded.types[place] != "VARCHAR":
         return

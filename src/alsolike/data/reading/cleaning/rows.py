@@ -72,10 +72,7 @@ def clean(
 ) -> Counts:
     """Fill the table ``facts`` from `loaded`; add rows with faulty values to its rejects.
 
-    Raises
-    ------
-    DataError
-        A row that the rules do not allow, or a column that cannot be what it is asked to be.
+    Raises DataError for a row that the rules forbid, or a column of the wrong type.
     """
     _refuse_no_rows(loaded)
     places = _places(loaded, roles)

@@ -10,14 +10,9 @@ _FROM, _TO = 631_152_000, 2_524_608_000  # 1990 to 2050
 
 @dataclass(frozen=True)
 class Digits:
-    """A date and time of day written as one number.
+    """A date and time of day written as one number, such as "yyyymmddHH".
 
-    Parameters
-    ----------
-    name : str
-        As people write it, such as "yyyymmddHH".
-    parts : tuple of int
-        What stands after the day: upper limits of pairs of digits, 1000 for milliseconds.
+    `parts` are the upper limits of the pairs of digits after the day; 1000 for milliseconds.
     """
 
     name: str

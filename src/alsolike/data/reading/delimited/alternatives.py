@@ -141,17 +141,7 @@ def guesses_of(
 ) -> tuple[list[str], list[str]]:
     """Return notes on the dialect, and warnings, if `others` read the file differently.
 
-    Parameters
-    ----------
-    connection, table : from DuckDB
-        What `trial` read.
-    file : TextFile
-    trial : Trial
-        In the dialect that was chosen.
-    others : sequence of Dialect
-        Those that have not been seen to fail.
-    asked : Asked
-        What the caller fixed is no guess.
+    Parts of the dialect fixed by the caller are not guesses.
     """
     guesses: list[str] = []
     if asked.quote is None:

@@ -34,13 +34,8 @@ def choose(
 ) -> Trial:
     """Read `file` into `table` in the first of the dialects `tried` that reads all of it.
 
-    If another one also reads all of it, but differently, `guesses` of the trial say so. With
-    `reject`, if none reads all, the one with the fewest malformed lines is used.
-
-    Raises
-    ------
-    DataError
-        None reads the whole file, and malformed lines are not to be rejected.
+    If another one also reads all of it, but differently, `guesses` of the trial say so. If none
+    does, DataError is raised; with `reject`, the one with the fewest malformed lines is used.
     """
     trial, failures = _first_that_reads(connection, table, file, tried, asked)
     if trial is None:

@@ -35,19 +35,8 @@ _SAMPLE = 200
 class Dialect:
     r"""Delimiter, quote, escape and header of a delimited file.
 
-    Parameters
-    ----------
-    delimiter : str
-        Between fields.
-    quote, escape : str
-        Around fields that hold the delimiter or a line end, and before a quote within them; empty
-        for none.
-    header : bool
-        Whether the first line names the columns.
-    reason : str
-        Why this dialect and no other, for people.
-    first_line : str
-        What the first line was taken as, for people, where that is a guess.
+    An empty quote or escape is none. For people, `reason` says why this dialect was chosen, and
+    `first_line` what the first line was taken as, if that is a guess.
 
     Examples
     --------
@@ -110,11 +99,6 @@ class Asked:
         """Check the options, and convert names such as ``tab`` and ``none`` to characters.
 
         `prefix` starts the names of the options: ``items_`` for the item table.
-
-        Raises
-        ------
-        SettingError
-            A delimiter, quote or escape that cannot be one.
         """
         delimiter, quote, escape = (
             None if text is None else _NAMES.get(text.lower(), text)
@@ -139,16 +123,7 @@ class Asked:
 def candidates(survey: Survey, asked: Asked, named: Sequence[str], least: int) -> list[Dialect]:
     """Return the dialects to try on a file, in order; ``header`` is decided later.
 
-    Parameters
-    ----------
-    survey : Survey
-        Of the file.
-    asked : Asked
-        What the caller fixed.
-    named : sequence of str
-        Column names asked for: a delimiter under which the first line holds them goes first.
-    least : int
-        The highest column number asked for: a delimiter that gives as many goes first.
+    Delimiters that give the columns `named` in the first line, or `least` columns, come first.
     """
     lines = _sample_lines(survey)
     found: list[_Sampled] = []

@@ -26,17 +26,12 @@ class Found(NamedTuple):
 
 
 def first_row(rows: Sequence[Sequence[str]]) -> Found:
-    """Decide whether the first row holds names or data, by the rows below it.
+    """Decide whether the first of `rows`, all of one width, holds names or data.
 
     A name is a word over numbers, or over texts that all have a digit or a mark that it lacks; two
     usual column names are names as well. A number, a text that occurs below again, or one with the
     same digits and marks as those below is not a name; one such cell makes the row data. Empty
     cells are ignored.
-
-    Parameters
-    ----------
-    rows : sequence of rows of str
-        The first rows of the file, all of one width.
 
     Examples
     --------

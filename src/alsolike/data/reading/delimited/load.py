@@ -30,14 +30,7 @@ def load_delimited(
     *,
     reject: bool,
 ) -> SourceTable:
-    """Read `file` into `table`; detect its dialect.
-
-    Raises
-    ------
-    DataError
-        No candidate reads the whole file, and malformed lines are not to be rejected; or lines
-        stand before the table.
-    """
+    """Read `file` into `table`; detect its dialect. Raises DataError if none fits."""
     if file.survey.not_utf8 and not reject:
         raise DataError(_not_utf8(file))
     names, least = _asked_for(wanted)

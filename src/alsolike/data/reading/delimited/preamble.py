@@ -37,15 +37,7 @@ def lines_before(
 
     They are found if the file without them is a table: with the column names in use in its first
     line; or, for columns by number, with rows of one width that the lines before do not have.
-
-    Parameters
-    ----------
-    file : TextFile
-    asked, named, least
-        As for `alsolike.data.reading.delimited.dialect.candidates`.
-    rows : sequence of rows of str, optional
-        The first rows, where all lines can be read as rows of one width. Then lines that may well
-        be rows are not taken for lines before the table.
+    `rows` are the first rows if all lines are rows of one width; such lines are then kept.
     """
     if rows is not None and not named and not _stand_out(rows[:_MOST_LINES]):
         return None

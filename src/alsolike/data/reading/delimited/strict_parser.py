@@ -43,23 +43,9 @@ def records(
     r"""Yield the records of `lines`, malformed and blank ones included.
 
     After a quote that is not closed properly, parsing resumes at the next line. A well-quoted
-    record with another problem is one record, its further lines included.
-
-    Parameters
-    ----------
-    lines : iterable of str
-        With their line ends.
-    grammar : Grammar
-        The delimiter, quote and escape.
-    width : int
-        Columns that each record must have; 0 takes the width of the first record.
-    check_bytes : bool
-        Look for the surrogates that stand for bytes which are not UTF-8.
-
-    Yields
-    ------
-    Record
-        In the order of the lines.
+    record with another problem is one record, its further lines included. Lines need their line
+    ends. `width` 0 takes the width of the first record. `check_bytes` reports bytes that are not
+    UTF-8, given as surrogates.
 
     Examples
     --------

@@ -20,18 +20,10 @@ _CONTROL = frozenset({*range(1, 9), *range(14, 27), *range(28, 32), 127})
 
 @dataclass(frozen=True)
 class FileKind:
-    """A kind of file.
+    """A kind of file, and how to make a table of it.
 
-    Parameters
-    ----------
-    what : str
-        Its name.
-    way : str
-        What to do, with ``{old}`` for the path as a shell takes it.
-    code : str
-        Python that does it, with ``{old}`` for the path and ``{new}`` for the file to make.
-    makes : str
-        The ending of that file.
+    `way` is a command, with ``{old}`` for the path; `code` is Python that converts it to ``{new}``,
+    a file with the ending `makes`.
     """
 
     what: str
@@ -138,14 +130,7 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 def refuse_foreign(start: bytes, path: Path, packed: str = "") -> None:
     """Raise DataError for a file of a kind that is not supported.
 
-    Parameters
-    ----------
-    start : bytes
-        How its content begins, unpacked.
-    path : Path
-        The file itself.
-    packed : str
-        The program that unpacks it, such as "gzip", where it is packed.
+    `start` is the start of its decompressed content; `packed` the program that decompresses it.
     """
     kind = _zip(path) if start.startswith(_ZIP) and not packed else _kind(start)
     if kind is None:

@@ -154,10 +154,7 @@ def kind_of(path: Path) -> str:
 def open_text(path: Path, scratch: Path) -> TextFile:
     """Survey the text file at `path`; decompress Zstandard into `scratch` first.
 
-    Raises
-    ------
-    DataError
-        The file cannot be opened, is damaged or cut short, or holds something else than UTF-8 text.
+    Raises DataError if it cannot be opened, is damaged, or is not UTF-8 text.
     """
     start, name, read_from = _first_bytes(path), str(path), path
     compression = "gzip" if start.startswith(_GZIP) else "none"

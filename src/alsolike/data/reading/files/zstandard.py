@@ -21,14 +21,7 @@ _WINDOWS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 31}
 def unpack(path: Path, scratch: Path) -> Path:
     """Decompress a Zstandard file into the folder `scratch`; return the path of the plain file.
 
-    Raises
-    ------
-    DataError
-        The file is damaged, cut short, or cannot be read.
-    OutOfMemory
-        Its frames need more memory than there is.
-    WritingError
-        There is no room for the plain file.
+    Raises DataError, OutOfMemory (its frames may need much) or WritingError (no space).
     """
     plain = scratch / "unpacked.txt"
     try:
