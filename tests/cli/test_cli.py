@@ -203,7 +203,7 @@ def test_fit_goes_on_from_a_model_and_adds_newer_likes(
     assert more.history.n_interactions >= 242
     assert more.item_index("Item 0") == more.item_index("i0")  # names came along
     repeated = fine("fit", newer, "--from", tmp_path / "more", "--add", "--to", tmp_path / "twice")
-    assert "warning: 2 of the 3 new pairs (66.7 %) are there already" in repeated.stderr
+    assert "warning: 2 of the 3 new pairs (66.7 %) are already in the model" in repeated.stderr
     again = fine("fit", likes, "--from", model, "--to", tmp_path / "again").output
     assert "30 users, 24 items, 4 factors, 10 sweeps" in again
 

@@ -144,7 +144,7 @@ def filter_counts(
         raise DataError("There are no interactions to filter.")
     keep_user, keep_item, rounds = _survivors(interactions, min_per_user, min_per_item)
     if not keep_user.any() or not keep_item.any():
-        raise DataError(_nobody_left(interactions, min_per_user, min_per_item))
+        raise DataError(_nothing_left(interactions, min_per_user, min_per_item))
     filtered = interactions
     if rounds:
         filtered = interactions.subset(np.flatnonzero(keep_user), np.flatnonzero(keep_item))
@@ -195,7 +195,7 @@ def _drop_below(
     return leaving.size
 
 
-def _nobody_left(interactions: Interactions, min_per_user: int, min_per_item: int) -> str:
+def _nothing_left(interactions: Interactions, min_per_user: int, min_per_item: int) -> str:
     works, fails = 1, max(min_per_user, min_per_item)
     while fails - works > 1:
         middle = (works + fails) // 2
@@ -207,7 +207,7 @@ def _nobody_left(interactions: Interactions, min_per_user: int, min_per_item: in
         interactions, min(works, min_per_user), min(works, min_per_item)
     )
     return (
-        f"Nobody is left after the filter min_per_user={min_per_user}, "
+        f"No users are left after the filter min_per_user={min_per_user}, "
         f"min_per_item={min_per_item}. There were {Extent.of(interactions)}; the busiest user has "
         f"{interactions.user_counts.max():,} interactions, the most popular item "
         f"{interactions.item_counts.max():,}. Lower the minimums: "

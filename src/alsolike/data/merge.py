@@ -83,9 +83,9 @@ def added_before(before: Interactions, newer: Interactions) -> str:
     share = 100 * count / newer.n_interactions
     same = "the same value" if often == 1 else f"{often} times the value"
     return (
-        f"{count:,} of the {newer.n_interactions:,} new pairs ({share:.1f} %) are there already, "
-        f"with {same}{' and the same time' if timed else ''}: were they added before? Values of "
-        "pairs in both are summed, so they now count once more. Add only what is new."
+        f"{count:,} of the {newer.n_interactions:,} new pairs ({share:.1f} %) are already in the "
+        f"model, with {same}{' and the same time' if timed else ''}: were they added before? Values of "
+        "pairs in both are summed, so they now count twice. Add only new likes."
     )
 
 
@@ -112,8 +112,9 @@ def with_items_of(before: Interactions, likers: Interactions) -> Interactions:
     if (unknown := np.flatnonzero(places < 0)).size:
         others = f" and {len(unknown) - 1:,} others" if len(unknown) > 1 else ""
         raise DataError(
-            f"New items are taken in by users that the model knows; it does not know "
-            f"{likers.users.id_of(int(unknown[0]))!r}{others}. Leave such likes out, or train anew."
+            f"New items can only be added with likes of known users; the model does not know "
+            f"{likers.users.id_of(int(unknown[0]))!r}{others}. Leave these likes out, or train "
+            "again."
         )
     renewed = np.isin(np.arange(before.n_items), before.items.places_of(likers.items))
     kept = before.keep(~renewed[before.user_items.indices])

@@ -124,7 +124,7 @@ def load_json_lines(
         if problem and not reject:
             shown = line.strip()[:80].encode("utf-8", "backslashreplace").decode()
             raise DataError(
-                f"{file.name}, line {number}: {problem}: {shown!r}. Mend the line, or set "
+                f"{file.name}, line {number}: {problem}: {shown!r}. Fix the line, or set "
                 "such lines aside with on_error='reject', rejects='file'."
             )
         if problem or found is None:

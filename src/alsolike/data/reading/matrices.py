@@ -42,7 +42,7 @@ def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, SourceTable, C
             row, column = int(cells.row[places[0]]), int(cells.col[places[0]])
             raise DataError(
                 f"{loaded.name}, row {row}, column {column}: {problem} expected, found "
-                f"{values[places[0]]:g}. Mend it, or see negative=."
+                f"{values[places[0]]:g}. Fix it, or see negative=."
             )
     live = values != 0
     counts = Counts(zeros=int(np.count_nonzero(~live)), negatives=len(negative))

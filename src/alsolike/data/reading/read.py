@@ -169,14 +169,14 @@ def read(
     asked = Asked.of(delimiter, quote, escape, header)
     items_asked = Asked.of(items_delimiter, items_quote, items_escape, items_header, "items_")
     if items is None and items_asked != Asked(prefix="items_"):
-        raise SettingError("The options that begin with items_ say nothing without items=.")
+        raise SettingError("Options that begin with items_ need items=.")
     if (rejects is None) is (on_error == "reject"):
         raise SettingError("on_error='reject' and rejects='file' go together.")
     if rejects is not None:
         refuse_overwriting(rejects, source, items)
     if is_matrix and not (user is item is value is timestamp is None):
         raise SettingError(
-            "A matrix has no columns: user=, item=, value= and timestamp= are not for it."
+            "A matrix has no columns: user=, item=, value= and timestamp= do not apply."
         )
     wanted = item_table.Wanted(item_name, item_image, item_link)
     with _heard(observer), workspace(threads) as (connection, scratch):

@@ -131,13 +131,13 @@ class ReadReport:
                 f"{self.repeated:,} ({self.merged:,} further rows; rule: {self.repeats_rule})",
             )
         )
-        told += _unless_zero("pairs that came to nothing", self.netted, "dropped")
+        told += _unless_zero("pairs with a sum of zero or less", self.netted, "dropped")
         told += _unless_zero("dislikes", self.dislikes, "kept below zero")
         told += _unless_zero(
-            "items that the item table lacks", self.items_without_row, "left without text"
+            "items missing from the item table", self.items_without_row, "left without text"
         )
         told += _unless_zero(
-            "items with differing texts", self.conflicting, "the first of each stays"
+            "items with different texts", self.conflicting, "the first one is kept"
         )
         told += _unless_zero("blank lines of the item table", self.items_blank, "skipped")
         told += _unless_zero("malformed lines of the item table", self.items_rejected, "rejected")

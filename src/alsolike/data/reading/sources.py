@@ -249,7 +249,7 @@ def _load_parquet(connection: duckdb.DuckDBPyConnection, table: str, path: Path)
     except duckdb.Error as error:
         raise_of_system(error)
         raise DataError(
-            f"{path}: the Parquet file is damaged, encrypted or was cut short. Fetch or write it "
+            f"{path}: the Parquet file is damaged, encrypted or truncated. Download or write it "
             "again."
         ) from error
     loaded = _typed(connection, table, str(path), "Parquet", names, types)

@@ -92,8 +92,8 @@ def draw_users(
     SplitError if too few users are eligible.
     """
     everybody = interactions.n_users
-    qualifying = np.flatnonzero(relevant_counts(interactions) >= needed)
-    usual, room = max(everybody // 5, 1), len(qualifying)
+    eligible = np.flatnonzero(relevant_counts(interactions) >= needed)
+    usual, room = max(everybody // 5, 1), len(eligible)
     n_validation = _users_of("validation_share", validation_share or 0.0, everybody)
     if share is not None:
         n_test = _users_of("share", share, everybody)
@@ -107,11 +107,15 @@ def draw_users(
             f"{_too_few(interactions, needed)} "
             + _way_out(everybody, room, share, validation_share, (n_test, n_validation))
         )
-    drawn = qualifying[np.argsort(rng.random(room), kind="stable")]
+    drawn = eligible[np.argsort(rng.random(room), kind="stable")]
     part_of_user = np.full(everybody, TRAIN, dtype=np.int8)
     part_of_user[drawn[:n_test]] = TEST
     part_of_user[drawn[n_test : n_test + n_validation]] = VALIDATION
-    fewer = f"; too few qualify for a fifth, {usual:,}" if share is None and n_test < usual else ""
+    fewer = (
+        f"; too few are eligible for a fifth ({usual:,})"
+        if share is None and n_test < usual
+        else ""
+    )
     facts = [
         (f"users with at least {needed} relevant interactions", f"{room:,} of {everybody:,}"),
         ("test users", f"{n_test:,} ({100 * n_test / everybody:.3g} % of all{fewer})"),
@@ -120,15 +124,15 @@ def draw_users(
     return part_of_user, facts
 
 
-def who_gives(interactions: Interactions, takes: Indices, needed: int) -> Facts:
+def held_out_facts(interactions: Interactions, takes: Indices, needed: int) -> Facts:
     """Return how many users have held-out items, as facts; raise SplitError if none has."""
-    givers = np.count_nonzero(takes)
-    if not givers:
+    users = np.count_nonzero(takes)
+    if not users:
         raise SplitError(
-            f"{_too_few(interactions, needed)} Nobody can give anything: hold out less, or use "
-            "another way of splitting."
+            f"{_too_few(interactions, needed)} Nobody has enough: hold out fewer items, or "
+            "use another way of splitting."
         )
-    return [("users with held-out items", f"{givers:,} of {interactions.n_users:,}")]
+    return [("users with held-out items", f"{users:,} of {interactions.n_users:,}")]
 
 
 def _too_few(interactions: Interactions, needed: int) -> str:

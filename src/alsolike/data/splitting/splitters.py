@@ -18,11 +18,11 @@ from alsolike.data.splitting.sampling import (
     VALIDATION,
     draw_users,
     fraction_of_each,
+    held_out_facts,
     last_places,
     places,
     row_numbers,
     share_of,
-    who_gives,
 )
 from alsolike.data.splitting.split import Split, relevant_counts
 from alsolike.data.validation import check_whole, expect_interactions, expect_seconds
@@ -33,8 +33,7 @@ __all__ = [
     "Split", "hold_out", "hold_out_by_time", "hold_out_fraction", "hold_out_users", "leave_one_out",
 ]  # fmt: skip
 
-# Beside the parts that are drawn: what is shown of a held-out user.
-_GIVEN = 3
+_GIVEN = 3  # the part of a held-out user that is given to a model
 
 
 @with_example("split = al.hold_out(likes, k=5)")
@@ -59,7 +58,7 @@ def hold_out(
         Items held out of each such user, at least 1.
     share : float or None
         Test users as a share of *all* users, above 0 and at most 1, rounded down. None: a fifth,
-        or, where too few users qualify for both groups, half of those who qualify.
+        or, if too few users are eligible for both groups, half of the eligible ones.
     validation_share : float or None
         Validation users, likewise. None: as many as test users. 0: none.
     min_interactions : int or None
@@ -77,7 +76,7 @@ def hold_out(
     SettingError
         A setting is out of its range.
     SplitError
-        Too few users qualify; the message says how many do and what would work.
+        Too few users are eligible; the message says how many are and what would work.
 
     Examples
     --------
@@ -140,7 +139,7 @@ def leave_one_out(interactions: Interactions, *, seed: int = 0) -> Split:
     """
     expect_interactions(interactions)
     takes = np.where(relevant_counts(interactions) >= 3, 1, 0)
-    details = who_gives(interactions, takes, 3)
+    details = held_out_facts(interactions, takes, 3)
     _, of_items = _generators(seed)
     parts = last_places(interactions, takes, of_items.random(interactions.n_interactions))
     method = f"one random item of each user for test, one for validation (seed {seed})"
@@ -179,7 +178,7 @@ def hold_out_fraction(interactions: Interactions, *, fraction: float = 0.2, seed
     """
     expect_interactions(interactions)
     takes = fraction_of_each(interactions, fraction)
-    details = who_gives(interactions, takes, math.ceil(1 / fraction))
+    details = held_out_facts(interactions, takes, math.ceil(1 / fraction))
     _, of_items = _generators(seed)
     parts = last_places(interactions, takes, of_items.random(interactions.n_interactions))
     method = (
@@ -267,7 +266,7 @@ def hold_out_by_time(
         share = fraction or 0.0
         takes = fraction_of_each(interactions, share)
         what, needed = f"the last {100 * share:.3g} % of the items", math.ceil(1 / share)
-    details = who_gives(interactions, takes, needed)
+    details = held_out_facts(interactions, takes, needed)
     _, of_ties = _generators(seed)
     parts = last_places(interactions, takes, of_ties.random(len(times)), times)
     method = f"{what} of each user for test, as many before them for validation"
@@ -304,7 +303,7 @@ def hold_out_users(
     SettingError
         A setting is out of its range.
     SplitError
-        Too few users qualify.
+        Too few users are eligible.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""Compiled kernels on disk: where they lie, whose that place is, and when they are stale.
+"""Caches compiled kernels on disk, in a private folder, with a stamp of all their sources.
 
-Numba reads and writes the files; place and stamp are ours, for our own kernels alone. Loading
-compiled code runs it, so the place must be one that nobody else can write to. And a kernel is made
-of parts from other modules, while Numba's own stamp is that of one file: it would go on running
-old parts. Ours covers all of them, and what compiles them (docs/decisions, "compiled kernels").
+Numba reads and writes the files; folder and stamp are ours, for our kernels only. Loading compiled
+code runs it, so nobody else may be able to write to the folder. A kernel contains parts of other
+modules, while Numba's own stamp covers one file, so that it would run old parts. Our stamp covers
+all of them, and the compiler (docs/decisions, "compiled kernels").
 """
 
 import contextlib
@@ -60,7 +60,7 @@ _CAN_KEEP = hasattr(_CompileResultCacheImpl, "get_filename_base") and hasattr(
 
 
 def keep(kernel: Any) -> None:
-    """Let `kernel` load what an earlier process has compiled, and leave what it compiles."""
+    """Cache the compiled code of `kernel` on disk."""
     # The stamp says nothing about functions that stand elsewhere.
     ours = _SOURCES in Path(inspect.getfile(kernel.py_func)).resolve().parents
     if ours and _place() is not None:
@@ -68,34 +68,34 @@ def keep(kernel: Any) -> None:
 
 
 def keeps() -> bool:
-    """Say whether compiled code is kept: there is a place for it, and all so far went into it."""
+    """Return whether compiled code is cached: there is a folder, and no write failed."""
     return _place() is not None and not _lost
 
 
 def expect(helpers: Iterable[subprocess.Popen[bytes]]) -> None:
-    """Wait for these processes before compiling anything: they may be compiling just that."""
+    """Wait for these processes before compiling: they may be compiling the same."""
     _helpers.extend(helpers)
 
 
 def is_loaded(kernel: Any) -> bool:
-    """Say whether this process has compiled or loaded `kernel`, for some types of arguments."""
+    """Return whether this process has compiled or loaded `kernel`, for any argument types."""
     return bool(kernel.overloads)
 
 
 def is_kept(kernel: Any) -> bool:
-    """Say whether there is code of `kernel` on disk, for some types of arguments."""
+    """Return whether code of `kernel` is on disk, for any argument types."""
     return isinstance(kernel._cache, _Cache) and kernel._cache.index.exists()
 
 
 class _Locator:
-    """What Numba asks about a function: where its code is kept, and the stamp of its source."""
+    """The folder of the code of a function, and the stamp of its source, for Numba."""
 
     def __init__(self, function: Any) -> None:
         self._py_file = inspect.getfile(function)
         self._line = function.__code__.co_firstlineno
 
     def ensure_cache_path(self) -> None:
-        """Make the folder again where another process has cleared it away."""
+        """Make the folder, also if another process has removed it."""
         _made(Path(self.get_cache_path()))
 
     def get_cache_path(self) -> str:
@@ -107,12 +107,12 @@ class _Locator:
         return _stamp()
 
     def get_disambiguator(self) -> str:
-        """Return what tells functions of one name apart."""
+        """Return a name that distinguishes functions of one name."""
         return str(self._line)
 
 
 class _Form(_CompileResultCacheImpl):
-    """Numba's form of compiled code, with our locator whatever others are asked for."""
+    """Numba's storage of compiled code, with our locator."""
 
     def __init__(self, function: Any) -> None:
         self._lineno = function.__code__.co_firstlineno
@@ -124,17 +124,17 @@ class _Form(_CompileResultCacheImpl):
 
 
 class _Cache(_FunctionCache):
-    """Numba's cache of one function; damaged files and full disks cost time and no result."""
+    """Numba's cache of one function; damaged files and full disks only cost time."""
 
     _impl_class = _Form
 
     @property
     def index(self) -> Path:
-        """The file that says what code there is."""
+        """The index file of the code."""
         return Path(self.cache_path) / f"{self._impl.filename_base}.nbi"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the code for a signature, or None where it must be compiled."""
+        """Return the code for a signature, or None if it must be compiled."""
         found = self._kept(sig, target_context)
         if found is None and _helpers:
             while _helpers:
@@ -151,7 +151,7 @@ class _Cache(_FunctionCache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the code of a signature."""
+        """Write the code of a signature."""
         try:
             super().save_overload(sig, data)
         except OSError as error:
@@ -161,7 +161,7 @@ class _Cache(_FunctionCache):
 
 @functools.cache
 def _place() -> Path | None:
-    """Return the folder of this stamp, or None, once with a warning, where it is not private."""
+    """Return the folder of this stamp; None, with one warning, if it is not private."""
     if not _CAN_KEEP:
         _warn(
             f"{_ANEW}: Numba {numba.__version__} keeps code in another way. To end this, {TRIED}."
@@ -194,7 +194,7 @@ def _cache_folder() -> Path:
 
 @functools.cache
 def _stamp() -> str:
-    """Return a hash over all that a kernel's code depends on."""
+    """Return a hash of everything that compiled code depends on."""
     # The files' dates say nothing: those of a wheel may all be one.
     digest, sources = hashlib.sha256(), sorted(_SOURCES.rglob("*.py"))
     if not sources:
@@ -209,7 +209,7 @@ def _stamp() -> str:
 
 
 def _made(place: Path) -> bool:
-    """Make the folder and those above that lack, all private; say whether it is new."""
+    """Make a private folder with its parents; return whether it is new."""
     lacking = [folder for folder in (place, *place.parents) if not folder.exists()]
     for folder in reversed(lacking):
         with contextlib.suppress(FileExistsError):  # another process was quicker
@@ -218,7 +218,7 @@ def _made(place: Path) -> bool:
 
 
 def _fault(place: Path) -> str:
-    """Return in words why the code in `place` could be another's, or nothing."""
+    """Return why others could write the code in `place`, or an empty text."""
     *ours, above = [place, *place.parents][: len(_FOLDERS) + 2]
     user = os.geteuid()
     for folder in ours:
@@ -237,7 +237,7 @@ def _fault(place: Path) -> str:
 
 
 def _forget_old(folder: Path) -> None:
-    """Remove the code of all stamps but those that were used last."""
+    """Remove the code of all stamps but the most recent ones."""
     stamps = [entry for entry in folder.iterdir() if re.fullmatch(r"[0-9a-f]{32}", entry.name)]
     used = {entry: entry.lstat().st_mtime_ns for entry in stamps}
     for entry in sorted(stamps, key=used.__getitem__, reverse=True)[_KEPT:]:

@@ -1,7 +1,7 @@
-"""Eight rows with small systems at once; the notation is that of `alsolike.kernels.solver.rows`.
+"""Solves eight rows with small systems at once; notation as in `alsolike.kernels.solver.rows`.
 
-Each row's system is multiplied out by itself, in tiles. Then the eight are dealt into the lanes of
-vectors and solved together (lanes.py).
+Each system is set up in tiles. Then the eight are dealt into the lanes of vectors and solved
+together (lanes.py).
 """
 
 from typing import Any
@@ -50,7 +50,7 @@ def solve_small(
     out: Floats,
     left: Ints,
 ) -> int:
-    """Solve rows with systems no larger than `SMALL`, but for those that need more than float32.
+    """Solve rows with systems up to `SMALL`, except those that need more than float32.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _solve_eight(
     left: Ints,
     n_left: int,
 ) -> int:
-    """Solve the eight rows from place `begin` on; return how many `left` holds now."""
+    """Solve the eight rows from `begin` on; return the new length of `left`."""
     stay_apart()
     f, count = Z.shape[1], rows.shape[0]
     lanes = min(LANES, count - begin)
@@ -186,14 +186,14 @@ def _solve_eight(
 
 @fast_part
 def _area(wide: int) -> int:
-    """Return the room of one system."""
+    """Return the size of one system in memory."""
     # Not a power of two, or all eight would want the same lines of the first-level cache.
     return wide * wide + 16
 
 
 @fast_part
 def _deal_all(systems: Floats, wide: int, size: int, right: Floats, A: Floats) -> None:
-    """Deal the upper triangles and the right sides of eight systems into the lanes of `A`."""
+    """Deal the upper triangles and right sides of eight systems into the lanes of `A`."""
     stay_apart()
     width = size + 2
     # Row by row: what a row's last tile writes beyond its end, the next row's own replace.

@@ -13,19 +13,19 @@ _GROUPED = re.compile(rf"[-+]?\d{{1,3}}(?:([{_BLANKS}'\u2019_.,])\d{{3}})(?:\1\d
 _INDIAN = re.compile(r"[-+]?\d{1,2}(?:(,)\d\d)+,\d{3}(?:\.\d+)?")
 _BOTH = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d+|[-+]?\d{1,3}(?:,\d{3})+\.\d+")
 _COMMA = re.compile(r"[-+]?\d*,\d+")
-# What else stands beside a number, and what to do about it.
-_BESIDE = (
+# Further marks of numbers, and the way out.
+_MARKS = (
     (
         re.compile(r"(?i)[$€£¥₹₽₩₺¢]|\b(?:USD|EUR|GBP|JPY|CHF|INR|CAD|AUD|kr|zł)\b"),
-        "a currency beside the number: leave the bare number, with a point for decimals",
+        "a currency with the number: write only the number, with a decimal point",
     ),
     (
         re.compile(r"[%‰]"),
-        "a percentage: leave the bare number, the same unit in all rows",
+        "a percentage: write only the number, in the same unit in all rows",
     ),
     (
         re.compile(r"\(\s*[\d.,]+\s*\)$|\d[\d.,]*\s*[-\u2212]$"),
-        "a negative number in accounts? Write the minus before it, and no brackets",
+        "a negative number in accounting notation? Write it with a minus sign, without brackets",
     ),
 )
 
@@ -88,20 +88,20 @@ def refuse_points_between_thousands(
         raise DataError(
             f"{where(loaded, either)}, column {label}: is {either_cell!r} {whole} or "
             f"{float(either_cell):g}? {sure_cell!r} in {loaded.unit} {line} shows that points may "
-            f"stand between thousands. Write the column without them: {whole}."
+            f"be thousands separators. Write the column without them: {whole}."
         )
     if eithers == total:
         loaded.warnings.append(
-            f"column {label}: {either_cell!r} was read as {float(either_cell):g}. Each of "
-            f"the {total:,} values with a point has three digits after it, as where points stand "
-            f"between thousands. If {whole} is meant, write the values without points."
+            f"column {label}: {either_cell!r} was read as {float(either_cell):g}. All "
+            f"{total:,} values with a point have three digits after it, as with thousands "
+            f"separators. If {whole} is meant, write the values without points."
         )
 
 
 def _meant(text: str) -> str:
     """Return what a text that is not a number may mean, and how to write that."""
-    for beside, way_out in _BESIDE:
-        if beside.search(text):
+    for mark, way_out in _MARKS:
+        if mark.search(text):
             return way_out
     if _BOTH.fullmatch(text):
         point = "," if text.rindex(",") > text.rindex(".") else "."

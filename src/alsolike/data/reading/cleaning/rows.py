@@ -164,7 +164,7 @@ def _refuse_faulty(
     if rules.on_error == "error":
         row, shown = rows[0]
         raise DataError(
-            f"{where(loaded, row)}, {reasons[0]}.{_header_hint(loaded, row, shown)} Mend it, "
+            f"{where(loaded, row)}, {reasons[0]}.{_header_hint(loaded, row, shown)} Fix it, "
             f"choose another {role} column, or set such rows aside with on_error='reject', "
             "rejects='file'."
         )
@@ -252,7 +252,7 @@ def _drop_missing(
         raise DataError(
             f"{where(loaded, found[1])}, column {label_of(loaded, places[side])}: the "
             f"id of {whose} expected, the cell is empty or blank; {lack} a user or an item. "
-            "Mend them, or pass missing_id='drop'."
+            "Fix them, or pass missing_id='drop'."
         )
     connection.execute(f"DELETE FROM facts WHERE {absent}")  # noqa: S608 - own text
 
@@ -265,7 +265,7 @@ def _refuse_nul(connection: duckdb.DuckDBPyConnection, loaded: SourceTable) -> N
         "SELECT min(row) FROM facts WHERE contains(user, chr(0)) OR contains(item, chr(0))"
     ).fetchone()
     if found is not None and found[0] is not None:
-        raise DataError(f"{where(loaded, found[0])}: an id holds a NUL character. Remove it.")
+        raise DataError(f"{where(loaded, found[0])}: an id contains a NUL character. Remove it.")
 
 
 def _drop_zeros_and_judge_negatives(

@@ -49,9 +49,9 @@ def choose(
     if first.problem is not None and first.dialect.delimiter != trial.dialect.delimiter:
         likelier, taken = shown(first.dialect.delimiter), shown(trial.dialect.delimiter)
         trial.guesses.append(
-            f"{file.name}: delimiter {likelier} is likelier, but fails at line "
-            f"{first.problem.line} ({first.problem.problem}). Read with delimiter {taken}; if the "
-            "other is meant, mend that line and pass "
+            f"{file.name}: delimiter {likelier} is more likely, but fails at line "
+            f"{first.problem.line} ({first.problem.problem}). Read with delimiter {taken}; if "
+            f"{likelier} is right, fix that line and pass "
             f"{asked.prefix}delimiter={first.dialect.delimiter!r}."
         )
     told = [(f.dialect, f.problem.line, f.problem.problem) for f in failures if f.problem]
@@ -68,7 +68,7 @@ def _plain_or_quoted(
 ) -> Trial:
     """Choose between `trial` and unquoted lines that are all full rows, and note the choice."""
     mark, option = trial.dialect.quote, f"{asked.prefix}quote"
-    found = f"{file.name}: {mark} encloses fields that need it not, while other texts have none."
+    found = f"{file.name}: {mark} encloses some fields that do not need it, and not others."
     if trial.breaks:
         found = (
             f"{file.name}: {mark} encloses {trial.breaks:,} line ends, and each line by itself is "

@@ -116,7 +116,7 @@ class Asked:
                     f"{prefix}{label}={mark!r} is part of the delimiter {delimiter!r}."
                 )
         if escape and quote == "":
-            raise SettingError(f"{prefix}escape={escape!r} says nothing without a quote.")
+            raise SettingError(f"{prefix}escape={escape!r} needs a quote.")
         return cls(delimiter, quote, escape, header, prefix)
 
 

@@ -40,7 +40,7 @@ def load_delimited(
     if not tried:
         first = file.survey.head.strip().splitlines()[:1]
         if not first:
-            raise DataError(f"{file.name}, line 1: rows expected, found blank lines alone.")
+            raise DataError(f"{file.name}, line 1: rows expected, only blank lines found.")
         before = lines_before(file, asked, names, least)
         raise DataError(
             f"{file.name}, {before.text}"
@@ -139,8 +139,8 @@ def _names_again(
     found = f"line {line} is" if count == 1 else f"{count:,} rows, from line {line} on, are"
     it = "It is read as a row" if count == 1 else "They are read as rows"
     return [
-        f"{file.name}: {found} equal to the line that names the columns, as where files were "
-        f"joined with all their first lines. {it}; remove what is none."
+        f"{file.name}: {found} equal to the header, as in files that were concatenated "
+        f"with their headers. {it}; remove them if they are not data."
     ]
 
 

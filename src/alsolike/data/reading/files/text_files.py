@@ -98,7 +98,7 @@ def existing(source: str | os.PathLike[str]) -> Path:
     """Return the path of a readable, non-empty, ordinary file, or raise DataError."""
     path = Path(source)
     if not os.fspath(source):
-        raise DataError("The name of a file was expected, this is empty.")
+        raise DataError("A file name expected, an empty text given.")
     if re.match(r"[a-z][a-z0-9+]+://", str(source), re.IGNORECASE):
         raise DataError(f"{source}: addresses are not read. Download it first, and name the file.")
     try:
@@ -107,14 +107,14 @@ def existing(source: str | os.PathLike[str]) -> Path:
         way_out = way_from_pattern(str(source))
         if way_out:
             raise DataError(
-                f"{path}: one file expected, patterns are not read yet. {way_out}"
+                f"{path}: one file expected; patterns are not supported. {way_out}"
             ) from None
         raise DataError(f"{path}: no such file.{_nearby(path)}") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path!s}: cannot be opened ({_why(error)}).") from error
     if stat.S_ISDIR(status.st_mode):
         raise DataError(
-            f"{path}: a file was expected, this is a folder; folders of parts are not read yet. "
+            f"{path}: a file was expected, this is a folder; folders of parts are not supported. "
             f"{way_from_folder(path)}"
         )
     if not stat.S_ISREG(status.st_mode):
@@ -138,14 +138,14 @@ def kind_of(path: Path) -> str:
         _refuse_other_content(start, path, "")
     endings = [ending.lower() for ending in path.suffixes]
     if endings and endings[-1] in (".parquet", ".pq"):
-        content = f"is packed with {packed}" if packed else "does not start so"
+        content = f"is packed with {packed}" if packed else "is something else"
         way_out = f" Unpack it: {packed} -dc {shlex.quote(str(path))} > new" if packed else ""
         raise DataError(f"{path}: the name says Parquet, but its content {content}.{way_out}")
     if endings and endings[-1] in (".gz", ".zst"):
         magic = _GZIP if endings.pop() == ".gz" else _ZSTD
         if not start.startswith(magic):
             raise DataError(
-                f"{path}: the name says {path.suffix}, but its content does not start so. "
+                f"{path}: the name ends in {path.suffix}, but the content is something else. "
                 "If it is plain text, rename it."
             )
     return "json" if endings and endings[-1] in _JSON_ENDINGS else "text"
@@ -165,15 +165,17 @@ def open_text(path: Path, scratch: Path) -> TextFile:
             survey = _survey(raw, path, _packed(start))
     except EOFError:
         raise DataError(
-            f"{name}: the gzip data end too early; the file was cut short. Fetch it again."
+            f"{name}: the gzip data end too early: the file is truncated. Download it again."
         ) from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{name}: the gzip data are damaged ({error}). Fetch it again.") from error
+        raise DataError(
+            f"{name}: the gzip data are damaged ({error}). Download it again."
+        ) from error
     except OSError as error:
         hint = way_out_of(error) if error.errno == errno.EMFILE else ""
         raise DataError(f"{name}: cannot be read ({_why(error)}). {hint}".rstrip()) from error
     if survey.size == 0:
-        raise DataError(f"{name}: the file is empty once it is unpacked.")
+        raise DataError(f"{name}: the file is empty after decompression.")
     return TextFile(read_from, name, compression, survey)
 
 
@@ -215,8 +217,8 @@ def _survey(raw: BinaryIO, path: Path, packed: str) -> Survey:
         if b"\0" in chunk:
             line = survey.line_feeds + chunk.count(b"\n", 0, chunk.index(b"\0")) + 1
             raise DataError(
-                f"{path}, line {line}: a NUL character. Text has none; if this is not a damaged "
-                "file, remove them (tr -d '\\000')."
+                f"{path}, line {line}: a NUL character, which text cannot contain. If the file is "
+                "not damaged, remove them (tr -d '\\000')."
             )
         if not survey.not_utf8:
             tail = _check_utf8(survey, tail + chunk)

@@ -39,7 +39,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
                 yield block
     except EOFError:
         raise DataError(
-            f"{path}: the Zstandard data end too early; the file was cut short. Fetch it again."
+            f"{path}: the Zstandard data end too early: the file is truncated. Download it again."
         ) from None
     except zstd.ZstdError as error:
         if "not enough memory" in str(error):
