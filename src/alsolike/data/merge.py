@@ -84,8 +84,8 @@ def added_before(before: Interactions, newer: Interactions) -> str:
     same = "the same value" if often == 1 else f"{often} times the value"
     return (
         f"{count:,} of the {newer.n_interactions:,} new pairs ({share:.1f} %) are already in the "
-        f"model, with {same}{' and the same time' if timed else ''}: were they added before? Values of "
-        "pairs in both are summed, so they now count twice. Add only new likes."
+        f"model, with {same}{' and the same time' if timed else ''}: were they added before? "
+        "Values of pairs in both are summed, so they now count twice. Add only new likes."
     )
 
 

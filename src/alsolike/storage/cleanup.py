@@ -25,7 +25,7 @@ _LOCK = "lock"
 _TAKEN_BY_A_SWEEP = 5  # tries; one is enough but where another process sweeps at that moment
 
 
-class Closed(Protocol):
+class Closeable(Protocol):
     """Anything with a method `close`."""
 
     def close(self) -> None:
@@ -34,7 +34,7 @@ class Closed(Protocol):
 
 _numbers = itertools.count()
 _to_undo: dict[int, Callable[[], None]] = {}
-_to_close: weakref.WeakSet[Closed] = weakref.WeakSet()
+_to_close: weakref.WeakSet[Closeable] = weakref.WeakSet()
 
 
 @contextlib.contextmanager
@@ -51,7 +51,7 @@ def undone_at_end(undo: Callable[[], None]) -> Iterator[None]:
         _to_undo.pop(number, None)
 
 
-def closed_at_end(thing: Closed) -> None:
+def closed_at_end(thing: Closeable) -> None:
     """Close `thing` if a signal ends the process while it exists."""
     _to_close.add(thing)
 

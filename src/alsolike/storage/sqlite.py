@@ -25,7 +25,7 @@ _OPENING = threading.RLock()
 
 
 @dataclass(frozen=True)
-class Kind:
+class DatabaseKind:
     """Purpose of a file, its schema, and the error for a wrong file.
 
     Parameters
@@ -63,7 +63,7 @@ class Database:
     ----------
     path : path or None
         The file, made where it is not there yet. None: in memory.
-    kind : Kind
+    kind : DatabaseKind
     is_checked : bool
         It was opened before by this process, and need not be looked through again.
     only_read : bool
@@ -81,7 +81,7 @@ class Database:
     def __init__(
         self,
         path: str | os.PathLike[str] | None,
-        kind: Kind,
+        kind: DatabaseKind,
         *,
         is_checked: bool = False,
         only_read: bool = False,
@@ -267,7 +267,7 @@ def _is_final(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY
 
 
-def _look_before(path: Path, kind: Kind, *, make: bool) -> None:
+def _look_before(path: Path, kind: DatabaseKind, *, make: bool) -> None:
     """Make the folder, and refuse other files: SQLite would overwrite one of a few bytes."""
     try:
         if make:

@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 
 from alsolike.data.not_tables import is_of, refusal
-from alsolike.data.reading.source_table import Odd
+from alsolike.data.reading.source_table import OddCell
 from alsolike.data.vocabulary import plain_text
 from alsolike.errors import DataError
 from alsolike.system_errors import raise_of_system
@@ -38,7 +38,7 @@ class Frame:
     title: str
     names: tuple[str, ...]
     held: Any = None
-    odd: dict[int, Odd] = field(default_factory=dict)
+    odd: dict[int, OddCell] = field(default_factory=dict)
     narrow: dict[int, str] = field(default_factory=dict)
 
 
@@ -158,7 +158,7 @@ def _held(frame: Frame, place: int, column: Any) -> Any:
         if type(cell) is not str and not missing[row] and not _is_id(cell):
             shown = str(float(cell)) if isinstance(cell, (float, np.floating)) else repr(cell)
             kind = "Enum" if isinstance(cell, enum.Enum) else type(cell).__name__
-            frame.odd[place] = Odd(row, shown[:80], kind)
+            frame.odd[place] = OddCell(row, shown[:80], kind)
             break
     try:
         "".join(text for text in texts if text is not None).encode("utf-8")

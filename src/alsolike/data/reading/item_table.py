@@ -19,7 +19,7 @@ _SLOT = "{id}"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ItemTexts:
     """Sources of the name, image and link of an item: columns, or texts with ``{id}``."""
 
     name: Ref | None = None
@@ -44,7 +44,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ItemRows:
     """The item of each row of the likes: int64, both (n_rows,), rows ascending.
 
     -1 for an item that is not in the vocabulary.
@@ -55,7 +55,7 @@ class Seen:
 
 
 @dataclass
-class Found:
+class CatalogueColumns:
     """Columns of the catalogue, and the numbers of items with a problem."""
 
     columns: dict[str, StringArray] = field(default_factory=dict)
@@ -68,17 +68,17 @@ class Found:
 def build(
     connection: duckdb.DuckDBPyConnection,
     items: Vocabulary,
-    wanted: Wanted,
-    likes: tuple[SourceTable, Seen] | None,
+    wanted: ItemTexts,
+    likes: tuple[SourceTable, ItemRows] | None,
     table: SourceTable | None,
     item_id: Ref | None,
-) -> tuple[Catalogue | None, Found]:
+) -> tuple[Catalogue | None, CatalogueColumns]:
     """Build the catalogue of `items`.
 
     The column of a role is looked up in the item table, if any, and else in the likes. The first
     non-empty text of an item is kept; items with different texts are counted as conflicting.
     """
-    found = Found()
+    found = CatalogueColumns()
     roles = dict(wanted.columns())
     from_likes = roles
     if table is not None and item_id is not None:
@@ -111,7 +111,7 @@ def _join_table(
     item_id: Ref,
     roles: dict[str, Ref],
     likes_names: Sequence[str],
-    found: Found,
+    found: CatalogueColumns,
     n_items: int,
 ) -> dict[str, Ref]:
     """Join the item table by id; return the roles left to the likes."""
@@ -161,9 +161,9 @@ def _join_table(
 def _gather(
     connection: duckdb.DuckDBPyConnection,
     likes: SourceTable,
-    seen: Seen,
+    seen: ItemRows,
     roles: dict[str, Ref],
-    found: Found,
+    found: CatalogueColumns,
     n_items: int,
 ) -> None:
     """Take the first non-empty text of each role from the rows of the likes."""
@@ -194,7 +194,9 @@ def _gather(
     found.conflicting += int(np.count_nonzero(odd))
 
 
-def _keep(found: Found, labels: Sequence[str], columns: dict[str, Any], n_items: int) -> None:
+def _keep(
+    found: CatalogueColumns, labels: Sequence[str], columns: dict[str, Any], n_items: int
+) -> None:
     for label, column in zip(labels, columns.values(), strict=True):
         found.columns[label] = StringArray.pack(column.tolist() if n_items else [])
 

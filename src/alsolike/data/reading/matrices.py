@@ -6,14 +6,16 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions, check_matrix
 from alsolike.data.reading.cleaning.aggregate import Pairs, assembled, merge
-from alsolike.data.reading.cleaning.rows import Counts, Rules
+from alsolike.data.reading.cleaning.rows import DroppedRows, Rules
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
 
 
-def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, SourceTable, Counts, Pairs, int]:
+def read_matrix(
+    matrix: Any, rules: Rules
+) -> tuple[Interactions, SourceTable, DroppedRows, Pairs, int]:
     """Read a SciPy matrix; a cell stored more than once is a repeated pair.
 
     All users and items are kept. Also returns the source, counts, pairs and the number of dropped
@@ -45,7 +47,7 @@ def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, SourceTable, C
                 f"{values[places[0]]:g}. Fix it, or see negative=."
             )
     live = values != 0
-    counts = Counts(zeros=int(np.count_nonzero(~live)), negatives=len(negative))
+    counts = DroppedRows(zeros=int(np.count_nonzero(~live)), negatives=len(negative))
     users, user_codes = _numbered(cells.shape[0], "user")
     items, item_codes = _numbered(cells.shape[1], "item")
     pairs = merge(

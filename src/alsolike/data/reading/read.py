@@ -15,8 +15,8 @@ import numpy as np
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import item_table
 from alsolike.data.reading.cleaning.aggregate import Pairs, assembled, merge
-from alsolike.data.reading.cleaning.rows import Counts, Roles, Rules, clean
-from alsolike.data.reading.delimited.dialect import Asked
+from alsolike.data.reading.cleaning.rows import DroppedRows, Roles, Rules, clean
+from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.matrices import read_matrix
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, where, write_rejects
@@ -89,8 +89,8 @@ def read(
         What to take instead of what would be found, for `source`; ``"tab"`` and ``"none"`` are
         understood.
     header : bool, optional
-        Whether the first line names the columns. By default it does where a column is asked for by
-        name; else the rows below it decide, and the report says what was taken for what.
+        Whether the first line names the columns. By default it does if a column is given by
+        name; else the rows below it decide, and the report says so.
     duplicates : {"drop", "keep", "error"}
         A row equal to an earlier one in every column of the file.
     repeats : {"sum", "count", "once", "max", "error"}, optional
@@ -166,9 +166,11 @@ def read(
         negative=negative,
         on_error=on_error,
     )
-    asked = Asked.of(delimiter, quote, escape, header)
-    items_asked = Asked.of(items_delimiter, items_quote, items_escape, items_header, "items_")
-    if items is None and items_asked != Asked(prefix="items_"):
+    fixed = FixedDialect.of(delimiter, quote, escape, header)
+    items_fixed = FixedDialect.of(
+        items_delimiter, items_quote, items_escape, items_header, "items_"
+    )
+    if items is None and items_fixed != FixedDialect(prefix="items_"):
         raise SettingError("Options that begin with items_ need items=.")
     if (rejects is None) is (on_error == "reject"):
         raise SettingError("on_error='reject' and rejects='file' go together.")
@@ -178,7 +180,7 @@ def read(
         raise SettingError(
             "A matrix has no columns: user=, item=, value= and timestamp= do not apply."
         )
-    wanted = item_table.Wanted(item_name, item_image, item_link)
+    wanted = item_table.ItemTexts(item_name, item_image, item_link)
     with _heard(observer), workspace(threads) as (connection, scratch):
         table = None
         if items is not None:
@@ -188,7 +190,7 @@ def read(
                 scratch,
                 "catalogue_rows",
                 items,
-                items_asked,
+                items_fixed,
                 ids=[key],
                 scalars=list(wanted.columns().values()),
                 reject=on_error == "reject",
@@ -216,7 +218,7 @@ def read(
                 scratch,
                 "likes",
                 source,
-                asked,
+                fixed,
                 ids=[user, item],
                 scalars=[value, timestamp, *(() if table else wanted.columns().values())],
                 reject=on_error == "reject",
@@ -250,7 +252,7 @@ def _from_rows(
     loaded: SourceTable,
     roles: Roles,
     rules: Rules,
-    wanted: item_table.Wanted,
+    wanted: item_table.ItemTexts,
     table: SourceTable | None,
     item_id: Ref | None,
 ) -> tuple[Interactions, ReadReport]:
@@ -279,7 +281,7 @@ def _from_rows(
     interactions, kept = _without_empty(interactions, loaded, counts)
     codes = np.full(len(items), -1, dtype=np.int64)
     codes[kept] = np.arange(len(kept))
-    seen = item_table.Seen(facts["row"].astype(np.int64), codes[facts["item"]])
+    seen = item_table.ItemRows(facts["row"].astype(np.int64), codes[facts["item"]])
     return _with_catalogue(
         connection,
         interactions,
@@ -316,7 +318,7 @@ def _repeated(
 
 
 def _without_empty(
-    interactions: Interactions, loaded: SourceTable, counts: Counts
+    interactions: Interactions, loaded: SourceTable, counts: DroppedRows
 ) -> tuple[Interactions, Any]:
     """Drop users and items without pairs left; also return the items kept."""
     if not interactions.n_interactions:
@@ -333,7 +335,7 @@ def _without_empty(
 
 
 def _report(
-    loaded: SourceTable, counts: Counts, rules: Rules, pairs: Pairs, dropped: int
+    loaded: SourceTable, counts: DroppedRows, rules: Rules, pairs: Pairs, dropped: int
 ) -> dict[str, Any]:
     """Return the fields of the report that do not depend on the catalogue."""
     return {
@@ -360,8 +362,8 @@ def _with_catalogue(
     connection: duckdb.DuckDBPyConnection,
     interactions: Interactions,
     gathered: dict[str, Any],
-    wanted: item_table.Wanted,
-    likes: tuple[SourceTable, item_table.Seen] | None,
+    wanted: item_table.ItemTexts,
+    likes: tuple[SourceTable, item_table.ItemRows] | None,
     table: SourceTable | None,
     item_id: Ref | None,
 ) -> tuple[Interactions, ReadReport]:

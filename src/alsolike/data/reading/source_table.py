@@ -24,7 +24,7 @@ class Reject:
     text: str
 
 
-class Odd(NamedTuple):
+class OddCell(NamedTuple):
     """A cell that cannot be an id: its row from 0, its text, and its type."""
 
     row: int
@@ -54,7 +54,7 @@ class SourceTable:
     blank: int = 0
     rejected: list[Reject] = field(default_factory=list)
     unit: str = "line"
-    odd: dict[int, Odd] = field(default_factory=dict)
+    odd: dict[int, OddCell] = field(default_factory=dict)
     narrow: dict[int, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     prefix: str = ""

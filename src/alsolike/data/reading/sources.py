@@ -9,13 +9,13 @@ from typing import Any
 
 import duckdb
 
-from alsolike.data.reading.delimited.dialect import Asked
+from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.load import load_delimited
 from alsolike.data.reading.files.folders import pattern_of
 from alsolike.data.reading.files.text_files import SEALED, existing, kind_of, open_text
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
 from alsolike.data.reading.json_lines import is_json, load_json_lines
-from alsolike.data.reading.source_table import Odd, SourceTable, label_of, where
+from alsolike.data.reading.source_table import OddCell, SourceTable, label_of, where
 from alsolike.engines.machine import processors
 from alsolike.errors import DataError, SettingError
 from alsolike.storage.cleanup import no_room, scratch_folder
@@ -95,7 +95,7 @@ def load(
     scratch: Path,
     table: str,
     source: Any,
-    asked: Asked,
+    fixed: FixedDialect,
     *,
     ids: Sequence[Ref | None],
     scalars: Sequence[Ref | None] = (),
@@ -103,7 +103,7 @@ def load(
 ) -> SourceTable:
     """Load all columns and rows of `source` into the DuckDB table `table`.
 
-    `source` is a text, Parquet or JSON-lines file, or a pandas, Polars or PyArrow table; `asked`
+    `source` is a text, Parquet or JSON-lines file, or a pandas, Polars or PyArrow table; `fixed`
     holds fixed parts of the dialect. `ids` and `scalars` are the columns in use. `reject` collects
     malformed lines; else they raise DataError.
     """
@@ -114,10 +114,10 @@ def load(
     if kind == "parquet":
         return _load_parquet(connection, table, path)
     file = open_text(path, scratch)
-    if kind == "json" or (asked.delimiter is None and is_json(file.survey.head)):
+    if kind == "json" or (fixed.delimiter is None and is_json(file.survey.head)):
         return load_json_lines(connection, table, file, ids, scalars, reject=reject)
     wanted = [ref for ref in (*ids, *scalars) if ref is not None]
-    return load_delimited(connection, table, file, asked, wanted, reject=reject)
+    return load_delimited(connection, table, file, fixed, wanted, reject=reject)
 
 
 def place_of(loaded: SourceTable, ref: Ref, role: str) -> int:
@@ -189,7 +189,7 @@ def id_text(
             f"SELECT rowid, CAST({column} AS VARCHAR) FROM {loaded.table} WHERE {is_odd} "  # noqa: S608 - own names
             f"AND rowid >= {loaded.skip} ORDER BY rowid LIMIT 1"
         ).fetchone()
-        odd = None if found is None else Odd(found[0], found[1], kind)
+        odd = None if found is None else OddCell(found[0], found[1], kind)
     if odd is not None:
         raise DataError(
             f"{where(loaded, odd.row)}, column {label_of(loaded, place)}: {role} ids are text or "
@@ -204,7 +204,7 @@ def float_kind(loaded: SourceTable, place: int) -> str:
     return loaded.narrow.get(place, default)
 
 
-def _misfit(odd: Odd) -> str:
+def _misfit(odd: OddCell) -> str:
     """Return why a cell is not an id, and the way out."""
     limit = CERTAIN_BELOW.get("float64" if odd.kind == "float" else odd.kind)
     if limit is None or not float(odd.shown).is_integer():

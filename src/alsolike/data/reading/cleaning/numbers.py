@@ -100,8 +100,8 @@ def refuse_points_between_thousands(
 
 def _meant(text: str) -> str:
     """Return what a text that is not a number may mean, and how to write that."""
-    for mark, way_out in _MARKS:
-        if mark.search(text):
+    for pattern, way_out in _MARKS:
+        if pattern.search(text):
             return way_out
     if _BOTH.fullmatch(text):
         point = "," if text.rindex(",") > text.rindex(".") else "."

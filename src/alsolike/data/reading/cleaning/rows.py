@@ -58,7 +58,7 @@ class Roles:
 
 
 @dataclass
-class Counts:
+class DroppedRows:
     """Numbers of dropped rows, by reason."""
 
     duplicates: int = 0
@@ -69,7 +69,7 @@ class Counts:
 
 def clean(
     connection: duckdb.DuckDBPyConnection, loaded: SourceTable, roles: Roles, rules: Rules
-) -> Counts:
+) -> DroppedRows:
     """Fill the table ``facts`` from `loaded`; add rows with faulty values to its rejects.
 
     Raises DataError for a row that the rules forbid, or a column of the wrong type.
@@ -78,7 +78,7 @@ def clean(
     places = _places(loaded, roles)
     user = id_text(connection, loaded, places["user"], "user")
     item = id_text(connection, loaded, places["item"], "item")
-    counts = Counts()
+    counts = DroppedRows()
     connection.execute("CREATE OR REPLACE TEMP TABLE dropped (row BIGINT)")
     if "value" in places:
         refuse_points_between_thousands(connection, loaded, places["value"])
@@ -184,7 +184,7 @@ def _header_hint(loaded: SourceTable, row: int, shown: str | None) -> str:
 
 
 def _drop_duplicates(
-    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, rules: Rules, counts: Counts
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, rules: Rules, counts: DroppedRows
 ) -> None:
     """Mark rows equal to an earlier one in every column: by hash, then exactly."""
     every = ", ".join(f"c{place}" for place in range(len(loaded.types)))
@@ -220,7 +220,7 @@ def _drop_missing(
     loaded: SourceTable,
     places: dict[str, int],
     rules: Rules,
-    counts: Counts,
+    counts: DroppedRows,
 ) -> None:
     """Check each distinct id once, in the tables users and items."""
     conditions = []
@@ -273,7 +273,7 @@ def _drop_zeros_and_judge_negatives(
     loaded: SourceTable,
     places: dict[str, int],
     rules: Rules,
-    counts: Counts,
+    counts: DroppedRows,
 ) -> None:
     found = connection.execute(
         "SELECT count(*) FILTER (value = 0), count(*) FILTER (value < 0), "

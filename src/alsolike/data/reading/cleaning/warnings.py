@@ -46,8 +46,8 @@ def warn_of_ids_like_nothing(
 ) -> None:
     """Warn if an id is a usual way to write a missing value.
 
-    `ids` holds the SQL of the ids of both sides; needs the tables ``users`` and ``items``. Counts
-    rows before duplicates are dropped.
+    `ids` holds the SQL of the ids of both sides; needs the tables ``users`` and ``items``. Rows
+    are counted before duplicates are dropped.
     """
     counted = f"FROM {loaded.table} WHERE rowid >= {loaded.skip}"
     for side in ("user", "item"):

@@ -78,7 +78,7 @@ class Dialect:
 
 
 @dataclass(frozen=True)
-class Asked:
+class FixedDialect:
     """Parts of the dialect fixed by the caller; None is detected."""
 
     delimiter: str | None = None
@@ -95,7 +95,7 @@ class Asked:
         escape: str | None,
         header: bool | None,
         prefix: str = "",
-    ) -> "Asked":
+    ) -> "FixedDialect":
         """Check the options, and convert names such as ``tab`` and ``none`` to characters.
 
         `prefix` starts the names of the options: ``items_`` for the item table.
@@ -120,19 +120,21 @@ class Asked:
         return cls(delimiter, quote, escape, header, prefix)
 
 
-def candidates(survey: Survey, asked: Asked, named: Sequence[str], least: int) -> list[Dialect]:
+def candidates(
+    survey: Survey, fixed: FixedDialect, named: Sequence[str], least: int
+) -> list[Dialect]:
     """Return the dialects to try on a file, in order; ``header`` is decided later.
 
     Delimiters that give the columns `named` in the first line, or `least` columns, come first.
     """
     lines = _sample_lines(survey)
     found: list[_Sampled] = []
-    for delimiter in _DELIMITERS if asked.delimiter is None else (asked.delimiter,):
+    for delimiter in _DELIMITERS if fixed.delimiter is None else (fixed.delimiter,):
         sampled = [
             _sampled(Grammar(delimiter, *pair), lines, named, least)
-            for pair in _quotes(survey, asked, delimiter)
+            for pair in _quotes(survey, fixed, delimiter)
         ]
-        if asked.delimiter is None and max(one.width for one in sampled) < 2:
+        if fixed.delimiter is None and max(one.width for one in sampled) < 2:
             continue
         hits, even = max(one.hits for one in sampled), max(one.even for one in sampled)
         clean = max(one.clean for one in sampled)
@@ -216,7 +218,7 @@ def describe(chosen: Dialect, failures: Sequence[tuple[Dialect, int, str]]) -> s
     return "; ".join(["reads every row", *told.values()])
 
 
-def _quotes(survey: Survey, asked: Asked, delimiter: str) -> list[tuple[str, str]]:
+def _quotes(survey: Survey, fixed: FixedDialect, delimiter: str) -> list[tuple[str, str]]:
     double, back, single = (survey.marks[mark] > 0 for mark in ('"', "\\", "'"))
     tried = [_STANDARD]
     if double and back:
@@ -229,11 +231,11 @@ def _quotes(survey: Survey, asked: Asked, delimiter: str) -> list[tuple[str, str
         tried.append(_SINGLE)
     if single and back:
         tried.append(_SINGLE_ESCAPED)
-    if asked.quote is not None:
-        own = asked.quote
+    if fixed.quote is not None:
+        own = fixed.quote
         tried = [(own, own), (own, "\\")] if own == '"' and back else [(own, own)]
-    if asked.escape is not None:
-        tried = [(quote, asked.escape) for quote, _ in tried if quote] or [_NONE]
+    if fixed.escape is not None:
+        tried = [(quote, fixed.escape) for quote, _ in tried if quote] or [_NONE]
     return [pair for pair in dict.fromkeys(tried) if not pair[0] or pair[0] not in delimiter]
 
 

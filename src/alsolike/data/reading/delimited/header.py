@@ -18,14 +18,14 @@ _USUAL = re.compile(
 )
 
 
-class Found(NamedTuple):
+class HeaderGuess(NamedTuple):
     """Whether the first row names the columns, and whether that is certain."""
 
     header: bool
     sure: bool
 
 
-def first_row(rows: Sequence[Sequence[str]]) -> Found:
+def first_row(rows: Sequence[Sequence[str]]) -> HeaderGuess:
     """Decide whether the first of `rows`, all of one width, holds names or data.
 
     A name is a word over numbers, or over texts that all have a digit or a mark that it lacks; two
@@ -36,11 +36,11 @@ def first_row(rows: Sequence[Sequence[str]]) -> Found:
     Examples
     --------
     >>> first_row([["customer", "article"], ["1", "7"], ["2", "8"]])
-    Found(header=True, sure=False)
+    HeaderGuess(header=True, sure=False)
     >>> first_row([["2", "1", ""], ["16", "119", "2"], ["47", "125", "8"]])
-    Found(header=False, sure=True)
+    HeaderGuess(header=False, sure=True)
     >>> first_row([["ann", "matrix"], ["bob", "alien"]])
-    Found(header=False, sure=False)
+    HeaderGuess(header=False, sure=False)
     """
     verdicts = []
     named = sum(map(_is_usual, rows[0] if rows else ()))
@@ -50,7 +50,7 @@ def first_row(rows: Sequence[Sequence[str]]) -> Found:
     names = max([0, *verdicts]) > 0 or named > 1
     data = min([0, *verdicts])
     doubt = names or named or _counts_columns(rows)
-    return Found(names and not data, data < -1 and not doubt)
+    return HeaderGuess(names and not data, data < -1 and not doubt)
 
 
 def _counts_columns(rows: Sequence[Sequence[str]]) -> bool:

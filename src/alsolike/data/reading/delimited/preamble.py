@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
-from alsolike.data.reading.delimited.dialect import Asked, candidates
+from alsolike.data.reading.delimited.dialect import FixedDialect, candidates
 from alsolike.data.reading.delimited.header import are_names
 from alsolike.data.reading.delimited.strict_parser import Grammar, records
 from alsolike.data.reading.files.text_files import TextFile
@@ -28,7 +28,7 @@ class Before(NamedTuple):
 
 def lines_before(
     file: TextFile,
-    asked: Asked,
+    fixed: FixedDialect,
     named: Sequence[str],
     least: int,
     rows: Sequence[Sequence[str]] | None = None,
@@ -44,7 +44,7 @@ def lines_before(
     lines = list(islice(file.lines(), _SAMPLE))
     is_whole = len(lines) < _SAMPLE
     for count in range(1, min(_MOST_LINES, len(lines) - 1) + 1):
-        found = _table(file, lines[count:], asked, named, least, is_whole=is_whole)
+        found = _table(file, lines[count:], fixed, named, least, is_whole=is_whole)
         if found is None:
             continue
         grammar, table = found
@@ -86,7 +86,7 @@ def _is_comment(line: str) -> bool:
 def _table(
     file: TextFile,
     lines: Sequence[str],
-    asked: Asked,
+    fixed: FixedDialect,
     named: Sequence[str],
     least: int,
     *,
@@ -97,7 +97,7 @@ def _table(
     head = raw.decode("utf-8", "replace")
     # Other bytes are longer once replaced, so the size is that of the head.
     survey = replace(file.survey, head=head, size=len(head.encode()) if is_whole else 1 << 62)
-    for dialect in candidates(survey, asked, named, least):
+    for dialect in candidates(survey, fixed, named, least):
         read = list(records(lines, dialect.grammar))
         if not is_whole and read and read[-1].fields is None:
             read.pop()
