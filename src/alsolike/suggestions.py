@@ -12,7 +12,7 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 Kind = TypeVar("Kind")
 
-# Comparing with so many takes a tenth of a second; a hint is worth no more.
+# Comparing so many takes a tenth of a second.
 _COMPARED = 10_000
 ASKS = " Did you mean"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_ "
@@ -26,12 +26,11 @@ def did_you_mean(
     Parameters
     ----------
     given : object
-        What is not known; only of a text is there anything to say.
+        The unknown name; only texts have suggestions.
     known : iterable of str
         Names; the first 10,000 are compared.
     cutoff : float
-        The least similarity, from 0 to 1: twice the letters that both share in their order, by the
-        letters of both.
+        Minimum similarity, from 0 to 1: twice the common letters, in order, over all letters.
     plain : bool
         No quotation marks, for names that are keywords.
 

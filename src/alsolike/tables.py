@@ -21,11 +21,11 @@ Column = npt.NDArray[Any]
 
 _SHOWN_ROWS = 20
 _SHOWN_CHARACTERS = 60
-# Cells that stand in a table as they are.
+# Types of cells that need no conversion.
 _PLAIN_CELLS = frozenset({str, int, float, bool, type(None)})
 
-# What a terminal acts on instead of showing it: controls, line ends of Unicode, and what turns
-# the direction of writing around. Names of items come from strangers.
+# Characters that a terminal acts on: controls, line ends of Unicode, and changes of the writing
+# direction. Names of items come from strangers.
 _ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -168,13 +168,13 @@ class Table:
         least : sequence of str
             Columns that may be left out, the least important first.
         same : sequence of str
-            Columns that are said once, above, where all rows have one value or none.
+            Columns to print once, above, if all rows have one value or none.
         more : sequence of str
-            What else is not shown, to be named with the columns that are left out.
+            Further names to list as not shown.
         whole : str
-            What has all that.
+            Where to find all that.
         in_blocks : sequence of str
-            Which of `least` stay after all where rows become blocks, as these have room for them.
+            Columns of `least` to keep if rows become blocks.
 
         Examples
         --------
@@ -214,8 +214,8 @@ class Table:
         if missing := [*(name for name in self._columns if name in gone), *more]:
             lines.append(left_out(missing, whole, width))
         if cut := [name for name in cells if any(map(_is_long, _texts(shown[name])))]:
-            told = f"Cut at {_SHOWN_CHARACTERS} characters, where … stands: {', '.join(cut)}."
-            lines.append(wrapped(told, width, indent=2))
+            note = f"Cut at {_SHOWN_CHARACTERS} characters (…): {', '.join(cut)}."
+            lines.append(wrapped(note, width, indent=2))
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -42,7 +42,7 @@ __all__ = ["CONTRACT", "tiny_likes", "tiny_model"]
 Fit = Callable[[Interactions], Recommender]
 
 _EVERYTHING = slice(None)
-# Of the largest score: what float32 sums may differ by when they are taken in another order.
+# Share of the largest score by which float32 sums of another order may differ.
 _TOLERANCE = 1e-5
 
 

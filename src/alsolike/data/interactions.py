@@ -107,14 +107,14 @@ class Interactions:
         """Build from parallel columns of ids; values of repeated pairs are summed (default 1)."""
         users, items = _column(users, "user"), _column(items, "item")
         if len(users) != len(items):
-            raise DataError(f"{len(users):,} users beside {len(items):,} items.")
+            raise DataError(f"{len(users):,} users but {len(items):,} items.")
         user_ids = Vocabulary.of(users, kind="user")
         item_ids = Vocabulary.of(items, kind="item")
         refuse_blank_ids(users, "user")
         refuse_blank_ids(items, "item")
         amounts = np.ones(len(users)) if values is None else _numbers(values)
         if amounts.shape != (len(users),):
-            raise DataError(f"Values of shape {amounts.shape} beside {len(users):,} users.")
+            raise DataError(f"Values of shape {amounts.shape} for {len(users):,} users.")
         rows, columns = user_ids.indices_of(users), item_ids.indices_of(items)
         matrix = sp.coo_array((amounts, (rows, columns)), shape=(len(user_ids), len(item_ids)))
         return cls(canonical(matrix), user_ids, item_ids)
@@ -174,7 +174,7 @@ class Interactions:
     def item_counts(self) -> npt.NDArray[np.int64]:
         """Interactions of each item, (n_items,)."""
         counts = np.zeros(self.n_items, dtype=np.int64)
-        # Piece by piece: bincount makes int64 of what it counts, as much as a form of the table.
+        # In pieces: bincount converts its input to int64, as large as the table itself.
         for first in range(0, self.n_interactions, _COUNTED):
             indices = self.user_items.indices[first : first + _COUNTED]
             counts += np.bincount(indices, minlength=self.n_items)

@@ -15,8 +15,7 @@ _PAIRS = (
 )
 _EACH_PAIR = f"Make a row of each pair: {_PAIRS}"
 _GROUPS = (list, tuple, set, frozenset, np.ndarray)
-# (library, class): what it is and the way out. Looked up in the classes that an object inherits
-# from, so that a library's own subclasses are found, too.
+# (library, class): what it is and the way out; also of subclasses.
 _LIBRARIES = {
     ("pandas", "Series"): ("a pandas Series", "Make a frame of it: source.reset_index()"),
     ("pandas", "DataFrameGroupBy"): (

@@ -23,7 +23,7 @@ class StringArray(Sequence[str]):
 
     Examples
     --------
-    >>> names = Texts.pack(["Björk", "", "U2"])
+    >>> names = StringArray.pack(["Björk", "", "U2"])
     >>> names[0], names[-1], len(names), list(names.take([2, 0]))
     ('Björk', 'U2', 3, ['U2', 'Björk'])
     """

@@ -14,10 +14,10 @@ from alsolike.suggestions import did_you_mean_id
 Indices = npt.NDArray[np.int32]
 
 _BETWEEN = 32  # ids from one landmark to the next
-# To find one id takes as long as to put so many into a dictionary; and a dictionary of all ids
-# takes more memory than the rest of what a worker of a service holds for itself.
+# Finding one id takes as long as adding so many to a dictionary; and a dictionary of all ids needs
+# more memory than all else that a worker of a service holds for itself.
 _EACH = 16
-# What looks like nothing: blanks of all kinds, the zero-width space, the byte order mark.
+# Blanks of all kinds, the zero-width space, the byte order mark.
 _BLANKS = " \t\n\r\v\f\x85\xa0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
 _BLANKS += "\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
 
@@ -33,7 +33,7 @@ class Vocabulary:
     ids : Texts
         Strictly ascending by UTF-8 bytes.
     kind : str
-        What one id stands for, for messages: ``"user"`` or ``"item"``.
+        What the ids identify, for messages: ``"user"`` or ``"item"``.
 
     Examples
     --------

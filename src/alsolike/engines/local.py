@@ -72,7 +72,7 @@ def _pulled(work: Callable[[Task], Result], tasks: Sequence[Task], helpers: int)
     try:
         for thread in threads:
             thread.join()
-    except BaseException as failure:  # an interrupt: nobody begins another piece
+    except BaseException as failure:  # an interrupt: no further piece begins
         failures[-1] = failure
     if failures:
         raise failures[min(failures)]

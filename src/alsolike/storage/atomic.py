@@ -91,7 +91,7 @@ def alone_in(folder: str | os.PathLike[str], *, patience: float = 0.0) -> Iterat
     Parameters
     ----------
     folder : path
-        It is made where it is missing.
+        It is made if missing.
     patience : float
         Seconds to wait for another process, or thread, that keeps it.
 
@@ -302,7 +302,7 @@ def _swap(part: Path, target: Path, old: Path) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            _remove(old)  # another writer was quicker: what it put there gives way in its turn
+            _remove(old)  # another writer was faster: replace its folder in turn
             continue
         break
     _remove(old)

@@ -163,7 +163,7 @@ def _locked(folder: Path) -> int:
     place = folder / _LOCK
     handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        # Some network file systems lock nothing: then nobody can sweep this one, which is safe.
+        # Some network file systems lock nothing: then this folder is never swept, which is safe.
         with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         place.stat()  # gone where a sweep came between the two

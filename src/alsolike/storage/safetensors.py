@@ -23,7 +23,7 @@ from alsolike.storage.strict_json import read_json
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
-DAMAGED = "The bundle is damaged: copy it again from where it came, or save the model anew."
+DAMAGED = "The bundle is damaged: copy it again from its source, or save the model again."
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -69,7 +69,7 @@ def read_tensors(path: Path, content: memoryview) -> dict[str, npt.NDArray[Any]]
     tensors: dict[str, npt.NDArray[Any]] = {}
     position = 0
     entries = [_entry(path, name, entry) for name, entry in header.items()]
-    # An empty tensor starts where its successor does, so the end decides between the two.
+    # An empty tensor starts where the next one does: the end gives the order.
     for entry in sorted(entries, key=lambda entry: (entry.begin, entry.end)):
         size = math.prod(entry.shape) * entry.dtype.itemsize
         if entry.begin != position or entry.end != position + size:

@@ -37,9 +37,9 @@ class DatabaseKind:
     schema : tuple of str
         The statements that make the tables.
     way_out : str
-        A sentence: what to do with a file that is damaged.
+        What to do with a damaged file, as a sentence.
     error : type of AlsolikeError
-        What a file that cannot be used as it is raises.
+        Raised for a file that cannot be used.
     patience : int
         Seconds to wait for other processes that write.
     upgrades : tuple of tuple of str
@@ -62,13 +62,13 @@ class Database:
     Parameters
     ----------
     path : path or None
-        The file, made where it is not there yet. None: in memory.
+        The file, created if missing. None: in memory.
     kind : DatabaseKind
     is_checked : bool
-        It was opened before by this process, and need not be looked through again.
+        This process has opened and checked it before.
     only_read : bool
-        Write nothing, neither to the file nor beside it: it may be somebody else's. A file of an
-        earlier version stays one.
+        Write nothing, neither to the file nor next to it. A file of an earlier version is not
+        upgraded.
 
     Raises
     ------
@@ -159,7 +159,7 @@ class Database:
             connection = self._opened(f"{address}?mode=ro&readonly_shm=1", uri=True)
             try:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-            except sqlite3.OperationalError:  # nobody has it open, and the index is of no use
+            except sqlite3.OperationalError:  # no process has it open, and the index is useless
                 connection.close()
             else:
                 return connection
@@ -196,7 +196,7 @@ class Database:
     def _set_up(self) -> None:
         """Create the tables in one transaction, if missing."""
         if self._has_tables():
-            self._refuse_others()  # before a byte of somebody else's file has changed
+            self._refuse_others()  # before a byte of another program's file has changed
         elif self._only_read:
             raise self._kind.error(f"{self.place} is empty, and not {self._kind.name}.")
         if self._only_read:
@@ -273,9 +273,9 @@ def _look_before(path: Path, kind: DatabaseKind, *, make: bool) -> None:
         if make:
             path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
-            raise WritingError(f"{path}: a folder stands where {kind.name} should be.")
-        # Whoever closes a file lets go of all locks that this process has on it, SQLite's among
-        # them: another process would take the log away from under the connections that are here.
+            raise WritingError(f"{path}: a folder is where {kind.name} should be.")
+        # Closing a file releases all locks of this process on it, also SQLite's: another process
+        # could then remove the log of connections that are open here.
         if path.exists() and not _open_here[_file_at(path)]:
             with path.open("rb") as file:
                 start = file.read(len(_MAGIC))

@@ -83,7 +83,7 @@ _BODIES = {
         "<rect x='30' y='66' width='40' height='7' rx='2' fill='{deep}'/>"
     ),
 }
-# What tells one item of a kind from the next: each shows some of these.
+# Items of a kind differ by these marks: each shows some of them.
 _MARKS = {
     "fish": (
         "<path d='M42 33Q49 50 42 67' stroke='{pale}' stroke-width='4' fill='none'/>",

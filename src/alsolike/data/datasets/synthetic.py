@@ -18,12 +18,12 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 FEW = 4  # the article's filter drops users and items with at most so many likes
-# What the article's filter leaves of its 62,583 users, 28,806 items and 632,685 distinct likes.
+# Shares left by the article's filter, of 62,583 users, 28,806 items, 632,685 distinct likes.
 _CORE_USERS = 15_274 / 62_583
 _CORE_ITEMS = 25_655 / 28_806
 _CORE_LIKES = 547_477 / 632_685
-# Names as they occur in the article's catalogue: the traps of its dialect, one of each.
-_TRAPS = (
+# Names like those of the article's catalogue, one for each difficulty of its dialect.
+_HARD_NAMES = (
     "Firelight | Fan Art",
     "Champion (Upgraded) \\ Inferno",
     "Mouse, without w\\o \\\\ with",
@@ -38,7 +38,7 @@ _VOWEL_WEIGHTS = (0.22, 0.2, 0.18, 0.18, 0.12, 0.04, 0.03, 0.03)
 _CODAS = ("", "l", "n", "r", "s", "x")
 _CODA_WEIGHTS = (0.6, 0.1, 0.1, 0.1, 0.06, 0.04)
 _SHORT = 0.5  # share of words of two syllables; the others have three
-# {0} and {1} are coined words. Some forms hold what a careless reader or page would trip over.
+# {0} and {1} are coined words. Some forms contain characters that need escaping.
 _FORMS = (
     ("{0}", 30),
     ("{0} {1}", 30),
@@ -131,8 +131,8 @@ def write_article_file(
     rng = np.random.default_rng(seed)
     user_rows, item_rows = article_pairs(rows - duplicates, users, items, rng)
     names = coin_names(items, rng)
-    for place, trap in zip(rng.permutation(items), _TRAPS, strict=False):
-        names[place] = trap
+    for place, name in zip(rng.permutation(items), _HARD_NAMES, strict=False):
+        names[place] = name
     uids, mids = _hex_ids(users, rng), _hex_ids(items, rng)
     chosen = shuffled_rows(len(user_rows), duplicates, rng)
     text = article_text(names, mids, uids, user_rows[chosen], item_rows[chosen])
@@ -160,7 +160,7 @@ def pairs(
             f"{n_users:,} x {n_items:,} cells."
         )
     if minimum > min(n_users, n_items):
-        raise SettingError(f"minimum={minimum} asks for more than {n_users:,} x {n_items:,} has.")
+        raise SettingError(f"minimum={minimum} is more than {n_users:,} x {n_items:,} allows.")
     user_weights, item_weights = power_law(n_users, rng), power_law(n_items, rng)
     turned = _fill(np.full(n_items, minimum), user_weights, rng)
     keys = np.sort(turned % n_users * n_items + turned // n_users)

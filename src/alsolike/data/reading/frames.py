@@ -20,7 +20,7 @@ _POLARS_NUMBERS = {"Float32", "Float64"} | {
     f"{s}Int{n}" for s in ("", "U") for n in (8, 16, 32, 64)
 }
 _MOST_DIGITS = 38
-# Where whole numbers stop being certain, by the type's name in any library: the first whole number
+# Whole numbers are exact below these, by the type's name in any library: the first whole number
 # that such a float cannot hold is rounded to this one.
 CERTAIN_BELOW = {"float16": 2**11, "float32": 2**24, "float64": 2**53}
 _NARROW = re.compile(r"(?i)(?:^|[^a-z])(half_?float|float16|float32|float)(?![0-9a-z])")

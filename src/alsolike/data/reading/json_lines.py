@@ -198,7 +198,7 @@ def _misfit(
     for key in scalars:
         if isinstance(row.get(str(key)), _Nested):
             return f"{key!r} holds an object or a list"
-    # Escapes can smuggle in what no text file may hold.
+    # Escapes can contain characters that no text file may contain.
     if "\\u" in line and not all(map(_is_clean, row.values())):
         return "a NUL character or half a surrogate pair"
     return ""

@@ -71,58 +71,55 @@ def read(
     ----------
     source : path, frame or sparse matrix
         A file of delimited text (plain, ``.gz`` or ``.zst``), Parquet or JSON lines; a pandas,
-        Polars or PyArrow table, or what inherits from one; or a SciPy matrix, users x items, whose
-        row and column numbers become the ids and which takes no `user` and the like.
+        Polars or PyArrow table; or a SciPy matrix, users x items, without `user` and the like,
+        whose row and column numbers become the ids.
     user, item, value, timestamp : str or int
-        Columns by name, or by number from 1. In text a number is always a number; elsewhere a name
-        that looks like it wins. Without `value` each row counts 1. Times are seconds since 1970 or
-        ISO dates (UTC unless an offset says else, such as ``+02:00``).
+        Columns by name, or by number from 1; in text files a number is never a name. Without
+        `value` each row counts 1. Times are seconds since 1970 or ISO dates (UTC, or with an offset
+        such as ``+02:00``).
     items : path or frame, optional
-        A table of the items; its dialect is found on its own, or fixed by the options that begin
-        with ``items_``, which mean what those without do.
+        A table of the items; options that begin with ``items_`` are for its dialect.
     item_id : str or int, optional
-        Its id column; default: the one that is named like `item`.
+        Its id column; default: the one named like `item`.
     item_name, item_image, item_link : str or int, optional
-        Columns of `items`, or else of the likes. Image and link may also be a text with ``{id}``
-        in it, which the percent-encoded id replaces.
+        Columns of `items`, or else of the likes. Image and link may also be a text in which
+        the percent-encoded id replaces ``{id}``.
     delimiter, quote, escape : str, optional
-        What to take instead of what would be found, for `source`; ``"tab"`` and ``"none"`` are
-        understood.
+        Override detection, for `source`; ``"tab"`` and ``"none"`` are understood.
     header : bool, optional
         Whether the first line names the columns. By default it does if a column is given by
         name; else the rows below it decide, and the report says so.
     duplicates : {"drop", "keep", "error"}
         A row equal to an earlier one in every column of the file.
     repeats : {"sum", "count", "once", "max", "error"}, optional
-        What becomes of rows of one (user, item) pair; default "sum" with `value`, else "count".
+        Rows of one (user, item) pair; default "sum" with `value`, else "count".
     missing_id : {"error", "drop"}
         A row whose user or item is empty or blank.
     negative : {"error", "net", "dislike"}
         Values below 0: "net" drops pairs whose sum is not positive, "dislike" keeps them. Rows
-        with the value 0 are no interaction: they are dropped and counted.
+        with the value 0 are dropped and counted.
     on_error : {"error", "reject"}
-        Malformed lines, also of `items`, and values that are no finite number: raise for the
-        first, or write them all to `rejects`, a CSV file of line, reason and text, and with `items`
-        of the file as well.
+        Malformed lines, also of `items`, and values that are not finite numbers: raise for the
+        first, or write them all to `rejects`.
     rejects : path, optional
-        Needed for, and used with, ``on_error="reject"`` only.
+        For ``on_error="reject"``: a CSV file of line, reason and text (with `items`: and file).
     threads : int, optional
     observer : Observer
-        Hears that reading starts and ends, and the warnings of the report.
+        Receives the start and end of reading, and the warnings of the report.
 
     Returns
     -------
     interactions : Interactions
-        Users and items that have at least one, sorted by id; of a matrix, all.
+        Users and items with at least one, sorted by id; of a matrix, all.
     report : ReadReport
-        The counts, and as `warnings` what was guessed and might be meant otherwise.
+        The counts, and warnings of guesses.
 
     Raises
     ------
     DataError
-        The source is not what was said; the message names file, line, column and value.
+        The source cannot be read so; the message names file, line, column and value.
     SettingError
-        Options that are unknown or contradict each other.
+        Options are unknown or contradict each other.
 
     Examples
     --------
@@ -181,31 +178,28 @@ def read(
             "A matrix has no columns: user=, item=, value= and timestamp= do not apply."
         )
     wanted = item_table.ItemTexts(item_name, item_image, item_link)
-    with _heard(observer), workspace(threads) as (connection, scratch):
+    with _reported(observer), workspace(threads) as (connection, scratch):
         table = None
         if items is not None:
-            key = _key(item_id, item)
+            item_id = _key(item_id, item)
             table = load(
                 connection,
                 scratch,
                 "catalogue_rows",
                 items,
                 items_fixed,
-                ids=[key],
+                ids=[item_id],
                 scalars=list(wanted.columns().values()),
                 reject=on_error == "reject",
             )
-            item_id = key
         if is_matrix:
             if wanted.columns() and table is None:
                 raise SettingError(
                     "A matrix has no columns for names: pass items=, or '{id}' texts."
                 )
             interactions, loaded, counts, pairs, dropped = read_matrix(source, rules)
-            gathered = _report(loaded, counts, rules, pairs, dropped)
-            result = _with_catalogue(
-                connection, interactions, gathered, wanted, None, table, item_id
-            )
+            fields = _report(loaded, counts, rules, pairs, dropped)
+            result = _with_catalogue(connection, interactions, fields, wanted, None, table, item_id)
         else:
             if user is None or item is None:
                 raise SettingError(
@@ -232,7 +226,7 @@ def read(
 
 
 @contextlib.contextmanager
-def _heard(observer: Observer) -> Iterator[None]:
+def _reported(observer: Observer) -> Iterator[None]:
     observer.start("Reading")
     try:
         yield
@@ -361,7 +355,7 @@ def _report(
 def _with_catalogue(
     connection: duckdb.DuckDBPyConnection,
     interactions: Interactions,
-    gathered: dict[str, Any],
+    fields: dict[str, Any],
     wanted: item_table.ItemTexts,
     likes: tuple[SourceTable, item_table.ItemRows] | None,
     table: SourceTable | None,
@@ -378,14 +372,14 @@ def _with_catalogue(
         catalogue,
     )
     if table is not None:
-        gathered |= {
+        fields |= {
             "items_dialect": table.dialect,
             "items_blank": table.blank,
             "items_rejected": len(table.rejected),
         }
     times, sources = interactions.timestamps, (None if likes is None else likes[0], table)
     report = ReadReport(
-        **gathered,
+        **fields,
         dislikes=int(np.count_nonzero(interactions.user_items.data < 0)),
         items_without_row=found.without_row,
         conflicting=found.conflicting,

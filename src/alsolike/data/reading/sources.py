@@ -35,7 +35,7 @@ _TEXT_TYPES = ("VARCHAR", "UUID", "ENUM")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLE_TYPES = (*_WHOLE, *(f"U{name}" for name in _WHOLE))
 _FLOAT_TYPES = ("FLOAT", "DOUBLE", "DECIMAL")
-# Bytes that are free again when all is closed: where memory is short DuckDB crashes without.
+# Bytes kept free for closing: with little memory DuckDB crashes without them.
 _RESERVE = 64 << 20
 # Addresses that DuckDB reserves when it starts, as measured; with fewer it may crash, too.
 _LEAST = 64 << 20
@@ -84,7 +84,7 @@ def workspace(threads: int | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, 
             if is_interrupt(error):
                 raise KeyboardInterrupt from error
             raise
-        except SystemError as error:  # what an array of DuckDB's makes of too little memory
+        except SystemError as error:  # raised by DuckDB's arrays for too little memory
             if isinstance(error.__cause__, MemoryError):
                 raise out_of_memory(str(error.__cause__) or "an array") from error
             raise

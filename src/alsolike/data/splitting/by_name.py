@@ -9,7 +9,7 @@ from alsolike.data.splitting.split import Split
 from alsolike.errors import SettingError, SplitError
 from alsolike.suggestions import did_you_mean
 
-# What each way takes: how many items are held out, and a share, of what is said in `split_by`.
+# Arguments of each scheme, see `split_by`.
 TAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "items": ("held_out", "share"),

@@ -320,7 +320,7 @@ def hold_out_users(
     of_users, of_items = _generators(seed)
     part_of_user, details = draw_users(interactions, of_users, needed=2, share=share)
     users, counts = row_numbers(interactions), relevant_counts(interactions)
-    # Dislikes stand behind all that is relevant, so by their places they would be held out.
+    # Dislikes come after all relevant items, so by rank they would be held out.
     n_given = np.clip(share_of(given, counts), 1, np.maximum(counts - 1, 1))
     is_first = places(interactions, of_items.random(len(users))) < n_given[users]
     is_shown = is_first | (interactions.user_items.data < 0)

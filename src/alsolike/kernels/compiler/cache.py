@@ -30,22 +30,22 @@ from numba.misc.appdirs import user_cache_dir
 _SOURCES = Path(__file__).resolve().parent.parent  # of all kernels
 _FOLDERS = ("alsolike", "kernels")
 
-# A folder for each stamp, so that two versions beside each other, or two kinds of processors that
-# share a home, do not take turns at compiling. The last so many that were used stay.
+# A folder per stamp, so that several versions, or processors that share a home, do not overwrite
+# each other. So many of the most recent ones are kept.
 _KEPT = 8
 
-_ANEW = "Compiled kernels are not kept, so every start of alsolike compiles anew"
+_UNCACHED = "Compiled kernels are not cached, so every start of alsolike compiles again"
 TRIED = "install a version that alsolike was tried with (pip install 'numba<0.69')"
 _ELSEWHERE = "set NUMBA_CACHE_DIR to a folder of your own"
 _FOREIGN = (
-    f"{_ANEW}: {{folder}} is not a folder of this user, and to load code that others have written "
-    f"is to run it. To end this, {_ELSEWHERE}."
+    f"{_UNCACHED}: {{folder}} is not a folder of this user, and loading code of others runs it. "
+    f"To end this, {_ELSEWHERE}."
 )
 _OPEN = (
-    f"{_ANEW}: others can write to {{folder}}, and to load code that they have written is to run "
-    f"it. To end this, {{first}}chmod 700 {{folder}}, or {_ELSEWHERE}."
+    f"{_UNCACHED}: others can write to {{folder}}, and loading code of others runs it. "
+    f"To end this, {{first}}chmod 700 {{folder}}, or {_ELSEWHERE}."
 )
-# Processes that are compiling kernels, too, and leave them where this one finds them.
+# Processes that compile kernels into the same cache.
 _helpers: list[subprocess.Popen[bytes]] = []
 _lost: list[str] = []  # why code of this process could not be kept
 
@@ -61,7 +61,7 @@ _CAN_KEEP = hasattr(_CompileResultCacheImpl, "get_filename_base") and hasattr(
 
 def keep(kernel: Any) -> None:
     """Cache the compiled code of `kernel` on disk."""
-    # The stamp says nothing about functions that stand elsewhere.
+    # The stamp does not cover functions of other packages.
     ours = _SOURCES in Path(inspect.getfile(kernel.py_func)).resolve().parents
     if ours and _place() is not None:
         kernel._cache = _Cache(kernel.py_func)
@@ -156,7 +156,7 @@ class _Cache(_FunctionCache):
             super().save_overload(sig, data)
         except OSError as error:
             _lost.append(str(error))
-            _warn(f"{_ANEW}: {self.cache_path} cannot be written ({error.strerror}).")
+            _warn(f"{_UNCACHED}: {self.cache_path} cannot be written ({error.strerror}).")
 
 
 @functools.cache
@@ -164,7 +164,8 @@ def _place() -> Path | None:
     """Return the folder of this stamp; None, with one warning, if it is not private."""
     if not _CAN_KEEP:
         _warn(
-            f"{_ANEW}: Numba {numba.__version__} keeps code in another way. To end this, {TRIED}."
+            f"{_UNCACHED}: Numba {numba.__version__} stores code in another way. "
+            f"To end this, {TRIED}."
         )
         return None
     try:
@@ -178,8 +179,8 @@ def _place() -> Path | None:
             os.utime(place)
             if is_new:
                 _forget_old(place.parent)
-    except (OSError, RuntimeError) as error:  # the second where nobody knows this user's home
-        _warn(f"{_ANEW}: there is no place for them ({error}). To end this, {_ELSEWHERE}.")
+    except (OSError, RuntimeError) as error:  # the second if the home of this user is unknown
+        _warn(f"{_UNCACHED}: there is no place for them ({error}). To end this, {_ELSEWHERE}.")
         return None
     return place
 
@@ -188,7 +189,7 @@ def _cache_folder() -> Path:
     if config.CACHE_DIR:
         return Path(config.CACHE_DIR).absolute()
     usual = Path(user_cache_dir())
-    # XDG_CACHE_HOME counts only where it is an absolute path.
+    # XDG_CACHE_HOME counts only if it is an absolute path.
     return usual if usual.is_absolute() else Path.home() / ".cache"
 
 
@@ -227,7 +228,7 @@ def _fault(place: Path) -> str:
             return _FOREIGN.format(folder=folder)
         if found.st_mode & _OTHERS_WRITE:
             return _OPEN.format(folder=folder, first="take out what is in it, ")
-    # Whoever can rename our folder can put another in its place. In sticky folders nobody can.
+    # Users who can rename our folder can replace it; in sticky folders none can.
     found = above.stat()
     if found.st_uid not in (0, user):
         return _FOREIGN.format(folder=above)

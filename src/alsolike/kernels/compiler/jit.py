@@ -61,10 +61,10 @@ except (ImportError, OSError) as error:  # OSError is how llvmlite says that its
     if is_of_memory(error):
         raise MemoryError("the compiler cannot be loaded") from error
     raise CompilerError(_NO_COMPILER.format(str(error).rstrip("."))) from error
-if config.DISABLE_JIT:  # parts are made of what Python alone cannot run
+if config.DISABLE_JIT:  # parts cannot run in plain Python
     raise CompilerError(_NO_SETTINGS.format("NUMBA_DISABLE_JIT switches compiling off"))
 for _one in _said:
-    # Where Numba cannot read a variable, its warning holds a whole traceback.
+    # If Numba cannot read a variable, its warning contains a whole traceback.
     _reason = str(_one.message).partition(" The parse failed")[0].partition("\n")[0].rstrip(".")
     warnings.warn(f"Numba: {_reason}.", RuntimeWarning, stacklevel=2)
 

@@ -16,7 +16,7 @@ from numba.core import types
 from numba.core.cgutils import for_range, get_or_insert_function
 from numba.extending import intrinsic
 
-# What counts are multiples of. Vectors hold as many numbers, or twice as many (`widths`).
+# Counts are multiples of this. Vectors hold as many numbers, or twice as many (`widths`).
 LANES = 8
 
 _INT = ir.IntType(64)

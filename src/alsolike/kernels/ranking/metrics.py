@@ -3,7 +3,7 @@
 Notation
 --------
 ranked : int32, (n, K)
-    One list a row, best item first; -1 where the list has ended.
+    One list per row, best item first; -1 after its end.
 starts : int64, (n + 1,)
 relevant : int32, (n_relevant,)
     Row r's relevant items are ``relevant[starts[r]:starts[r + 1]]``, ascending, at least one.
@@ -45,7 +45,7 @@ Array = npt.NDArray[Any]
 LIST_MEASURES = ("hits", "precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")
 
 
-# Scores are counted this many at a time; only where one is in doubt, one by one.
+# Scores are counted this many at a time, and one by one only if in doubt.
 _CHUNK = 256
 
 
@@ -228,8 +228,8 @@ def measure_auc(
             for item in range(n_items):
                 if np.isnan(line[item]):
                     return row * n_items + item
-        # Counting over the whole line and taking back what takes no part needs no branch, so it
-        # runs in vector instructions, where a search of each item among the relevant ones does not.
+        # Counting the whole line and subtracting what does not count needs no branch, so it runs
+        # in vector instructions; a search of each item among the relevant ones would not.
         half_wins = 0
         for score in own:
             half_wins += _half_wins(score, line) - _half_wins(score, own) - _half_wins(score, aside)
@@ -262,7 +262,7 @@ def measure_product_auc(
         ``X @ Y.T``, rounded anyhow.
     X, Y : float32, (n, f) and (n_items, f)
     ceiling : float
-        Scores taken anew are clipped to ``[-ceiling, ceiling]``.
+        Recomputed scores are clipped to ``[-ceiling, ceiling]``.
     margins : float32, (n,)
     reach : float32, (n_items,)
         The score of an item may be off by its row's margin times its reach.

@@ -34,7 +34,7 @@ Array = npt.NDArray[Any]
 # Queries and items of a tile: twelve sums in registers.
 TALL, WIDE = 6, 16
 
-# What products can lose below the smallest of float32; and it keeps a bar below a worst score of 0.
+# Products can lose this much to underflow; it also keeps a bar below a worst score of 0.
 _LEAST = np.float32(1e-38)
 
 _INT = ir.IntType(64)

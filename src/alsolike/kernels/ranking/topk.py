@@ -106,7 +106,7 @@ def scan_block(
                     continue
                 if not (score < np.inf):
                     return row * m + column
-                small = np.int32(item)  # as elsewhere: each type of a part is compiled anew
+                small = np.int32(item)  # as elsewhere: a part is compiled for each type
                 filled[row] = push(best[row], items[row], filled[row], score, small)
                 bar = _bar(best[row, 0], filled[row], k)
     return -1

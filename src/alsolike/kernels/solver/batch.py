@@ -27,11 +27,9 @@ Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
 Flags = npt.NDArray[np.bool_]
 
-# The largest system that is solved so: eight of them, and what they are dealt into, stay in the
-# second-level cache.
+# The largest system solved here: eight of them, and their lanes, stay in the second-level cache.
 SMALL = 64
-# Up to so many factors, all systems are those of the factors, multiplied out of them where they
-# stand: smaller ones of few interactions would save nothing.
+# Up to so many factors, all systems are f x f: smaller n x n ones would save nothing.
 FEW = 24
 _ROOM = max(SMALL, PANEL)
 
@@ -196,7 +194,7 @@ def _deal_all(systems: Floats, wide: int, size: int, right: Floats, A: Floats) -
     """Deal the upper triangles and right sides of eight systems into the lanes of `A`."""
     stay_apart()
     width = size + 2
-    # Row by row: what a row's last tile writes beyond its end, the next row's own replace.
+    # Row by row: the next row overwrites what the last tile writes beyond the end of a row.
     for i in range(size):
         for j in range(i // 8 * 8, wide, LANES):
             deal(systems, _area(wide), i * wide + j, A, (i * width + j) * LANES)

@@ -21,7 +21,7 @@ from alsolike.kernels.solver.rows import set_scale, weigh
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
 
-# Steps end where the residual is rounding, by this share of the solution.
+# Steps end once the residual is this share of the solution: rounding errors.
 _ENOUGH = np.float32(1e-14)
 
 

@@ -28,7 +28,7 @@ def add_gramian(factors: Floats, total: Floats) -> None:
     ----------
     factors : float32, (n, f), f a multiple of 8
     total : float64, (f, f)
-        Below its diagonal stands anything afterwards.
+        Cells below its diagonal are undefined afterwards.
     """
     n, f = factors.shape
     panel = np.empty(_ROWS * f, dtype=np.float64)
@@ -55,7 +55,7 @@ def turn(factors: Floats, basis: Floats, out: Floats) -> None:
     """
     n, f = factors.shape
     width = basis.shape[1]
-    # Eight rows as columns, and the basis beside them.
+    # Eight rows as columns, then the basis.
     stride = LANES + width
     number = basis.dtype.type
     beside = np.empty(f * stride, dtype=basis.dtype)

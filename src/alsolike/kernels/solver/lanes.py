@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from alsolike.kernels.compiler.vectors import LANES, Code
 
-# Rows, and columns beside them, whose sums are held in registers at once.
+# Rows and columns whose sums are held in registers at once.
 _TALL, _WIDE = 4, 2
 
 _INT = ir.IntType(64)
@@ -107,10 +107,10 @@ def _factorize_block(cells: _Cells, first: Any) -> None:
     builder, code = cells.builder, cells.code
     one = code.spread(code.number(1.0))
     upper = [(a, b) for a in range(_TALL) for b in range(a, _TALL)]
-    begun = [cells.load(first, a, first, b) for a, b in upper]
-    begun = [code.add(one, cell) if a == b else cell
-             for (a, b), cell in zip(upper, begun, strict=True)]  # fmt: skip
-    sums = dict(zip(upper, code.accumulators(begun), strict=True))
+    started = [cells.load(first, a, first, b) for a, b in upper]
+    started = [code.add(one, cell) if a == b else cell
+             for (a, b), cell in zip(upper, started, strict=True)]  # fmt: skip
+    sums = dict(zip(upper, code.accumulators(started), strict=True))
     with for_range(builder, first, intp=_INT) as above:
         start = cells.row(above.index, first)
         row = [cells.beside(start, along) for along in range(_TALL)]
@@ -132,8 +132,8 @@ def _solve_block(cells: _Cells, first: Any, column: Any) -> None:
     """Update two further columns of the rows from `first` on."""
     builder, code = cells.builder, cells.code
     block = [(a, b) for a in range(_TALL) for b in range(_WIDE)]
-    begun = [cells.load(first, a, column, b) for a, b in block]
-    sums = dict(zip(block, code.accumulators(begun), strict=True))
+    started = [cells.load(first, a, column, b) for a, b in block]
+    sums = dict(zip(block, code.accumulators(started), strict=True))
     with for_range(builder, first, intp=_INT) as above:
         left, right = cells.row(above.index, first), cells.row(above.index, column)
         beside = [cells.beside(right, along) for along in range(_WIDE)]

@@ -42,7 +42,7 @@ Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
 
 # A system is multiplied out of panels of at most this many interactions or factors, and of at most
-# so many numbers: a panel stays in the first-level cache, beside the tile that it is added to.
+# so many numbers: a panel stays in the first-level cache, with its tile.
 PANEL, _PANEL_NUMBERS = 64, 6144
 
 # A weight of zero would divide by zero in b. B's rows are at most w * f long (each squared column
@@ -129,7 +129,7 @@ def set_up(
             roots[i] = math.sqrt(max(w[i], LEAST_WEIGHT))
             right[i] = r[i] / roots[i]
         for i in range(n, wide):
-            # What is beyond the row has weight 0: it solves to 0 and changes nothing.
+            # Beyond the row, weights are 0: they solve to 0 and change nothing.
             places[i], roots[i], right[i] = S[n - 1], nothing, nothing
         for begin in range(0, f, step):
             count = min(step, f - begin)

@@ -47,7 +47,7 @@ def add_product(typingctx: Any, A: Any, i: Any, j: Any, stride: Any, count: Any,
             for row, step, total in tile.totals():
                 target = builder.add(builder.mul(_INT(row), c_stride), code.plus(first, step))
                 cell = code.at(c, target)
-                # What stands there may be anything, and 0 times that may be NaN.
+                # The old value is undefined, and 0 times it may be NaN.
                 old = tile.code.mul(kept, tile.code.load(cell))
                 old = builder.select(forget, tile.code.zeros(), old)
                 tile.code.store(tile.code.add(old, tile.code.mul(signs, total)), cell)

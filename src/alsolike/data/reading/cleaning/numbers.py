@@ -29,7 +29,7 @@ _MARKS = (
     ),
 )
 
-# Of the values that hold a point, all look like this where points stand between thousands.
+# All values with a point look like this if points are thousands separators.
 _THOUSANDS = r"[-+]?[1-9]\d{0,2}(\.\d{3})+"
 _SURE = r"[-+]?(\d{1,3}((\.\d{3}){2,}(,\d+)?|(\.\d{3})+,\d+)|\d+,(\d{1,2}|\d{4,}))"
 

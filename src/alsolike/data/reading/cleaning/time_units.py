@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What likes are about happened in these years: a unit that leads elsewhere is not meant.
+# Likes happened in these years: a unit that gives other years is not meant.
 _FROM, _TO = 631_152_000, 2_524_608_000  # 1990 to 2050
 
 

@@ -13,7 +13,7 @@ from alsolike.data.reading.delimited.header import is_no_value
 from alsolike.data.reading.files.text_files import QUOTES, TextFile
 
 _FEW = 3
-# Letters, digits and blanks between them: whoever quotes only what needs it leaves these bare.
+# Letters and digits with blanks between them: fields that need no quotes.
 _PLAIN = re.compile(r"\w+(?:[ .-]\w+)*")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
@@ -50,7 +50,7 @@ def _are_uneven(file: TextFile, attempt: Attempt) -> bool:
             if not cell.startswith(quote):
                 plain[place] += number > 0 and not is_number(cell or "0")
             elif (quote in cell[1:-1] and cell.strip(quote)) or cell[1:2] == "#":
-                return False  # doubled, as whoever quotes does it; or quoted to be no comment
+                return False  # a doubled quote; or quoted because it is not a comment
             elif number:
                 quoted[place] += 1
             else:
@@ -213,7 +213,7 @@ def _escapes(file: TextFile, attempt: Attempt, fixed: FixedDialect) -> Iterator[
     delimiter, _, escape = attempt.dialect.grammar
     if _is_odd(file, delimiter) or not _differs_without_escapes(file, attempt, attempt.dialect):
         return
-    found = f"{file.name}: each backslash stands where an escape might."
+    found = f"{file.name}: each backslash is where an escape could be."
     escaped = Dialect(delimiter, attempt.dialect.quote or '"', "\\", header=False)
     if escape != "\\" and _differs_without_escapes(file, attempt, escaped):
         yield (
@@ -235,7 +235,7 @@ def _escapes(file: TextFile, attempt: Attempt, fixed: FixedDialect) -> Iterator[
 def _differs_without_escapes(file: TextFile, attempt: Attempt, dialect: Dialect) -> bool:
     """Return whether ``csv`` with escapes reads rows of one width that differ from `dialect`."""
     delimiter, quote, _ = attempt.dialect.grammar
-    # csv knows delimiters of one character only; a NUL stands for others, for text has none.
+    # csv knows only delimiters of one character; NUL replaces others, since text has none.
     mark = delimiter if len(delimiter) == 1 else "\0"
     lines = (line.replace(delimiter, mark) for line in file.lines())
     read = csv.reader(

@@ -138,8 +138,8 @@ def candidates(
             continue
         hits, even = max(one.hits for one in sampled), max(one.even for one in sampled)
         clean = max(one.clean for one in sampled)
-        # Where the names show under one quote and not under another, the other is not meant. One
-        # that cannot read the first row stays, for its fault is what the error must name.
+        # Drop quotes under which the names are not found, if they are under another. Keep those
+        # that cannot read the first row: the error must name their problem.
         found += [
             one._replace(hits=hits, even=even, clean=clean)
             for one in sampled
@@ -169,7 +169,7 @@ class _Sampled(NamedTuple):
 def _sampled(grammar: Grammar, lines: Sequence[str], named: Sequence[str], least: int) -> _Sampled:
     read = [row for row in records([f"{line}\n" for line in lines], grammar) if row.fields != []]
     first = (read[0].fields or []) if read else []
-    # Blanks around names say nothing against a delimiter; `place_of` hints at the true names.
+    # Blanks around names are no evidence against a delimiter; `place_of` suggests the names.
     hits = len(set(named) & {*first, *map(str.strip, first)}) + (len(first) >= least)
     good = [row for row in read if row.fields is not None]
     clean = sum('"' not in "".join(row.fields or ()) or '""' in row.raw for row in good)
@@ -242,7 +242,7 @@ def _quotes(survey: Survey, fixed: FixedDialect, delimiter: str) -> list[tuple[s
 def _sample_lines(survey: Survey) -> list[str]:
     lines = [line for line in re.split(r"\r\n|\n|\r", survey.head) if line.strip()]
     is_whole = len(survey.head.encode()) + 3 * survey.bom >= survey.size
-    # The last line of the head may be cut, so it counts only where it is the only one.
+    # The last line of the head may be cut: it counts only if it is the only one.
     return lines[: max(1, min(_SAMPLE, len(lines) - (not is_whole)))]
 
 

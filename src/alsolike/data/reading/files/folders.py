@@ -83,7 +83,7 @@ def _joining(files: Sequence[Path], folder: Path | None) -> str:
     unpack = next((tool for ending, tool in _UNPACK.items() if kind.endswith(ending)), "")
     plain = kind.removesuffix(".gz").removesuffix(".zst")
     if inner := _partition(files, folder):
-        return f"{join}; a column stands in the names of its folders ({inner})."
+        return f"{join}; the names of its folders hold a column ({inner})."
     if plain not in (*_DELIMITED, *_LINES):
         return f"{join}."
     return f"{join}{_join_text(files, _for_shell(files, folder, kind), unpack, plain)}"

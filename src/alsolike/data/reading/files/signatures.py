@@ -69,9 +69,9 @@ _SHEET = "Save the sheet as CSV (UTF-8)"
 _OTHER = "Get the table itself, as CSV"
 _MEMBER = "Unpack it ({}), and name a file of it"
 _TAR = FileKind("a tar archive", _MEMBER.format("tar -xf {old}"))
-_PAGE = FileKind("a web page (HTML), perhaps one that asks to log in", _OTHER)
+_PAGE = FileKind("a web page (HTML), perhaps a login page", _OTHER)
 
-# What begins with these bytes, which no text has.
+# Kinds by their first bytes, with which no text begins.
 _CERTAIN = {
     b"ARROW1\0\0": FileKind("an Arrow IPC file (Feather)", code=_FEATHER),
     b"\xff\xff\xff\xff": FileKind("an Arrow IPC stream", code=_STREAM),
@@ -100,7 +100,7 @@ _CERTAIN = {
     b"<stata_dta>": _STATA,
     b"version https://git-lfs.github.com/spec/": _LFS,
 }  # fmt: skip
-# What begins with bytes that a text may begin with as well, so only where a NUL follows.
+# Kinds by first bytes that a text may have as well: only if a NUL follows.
 _BINARY = {
     b"FEA1": FileKind("a Feather file of version 1", code=_FEATHER),
     b"ORC": FileKind("an ORC file", code=_ORC),
