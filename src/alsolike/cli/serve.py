@@ -16,11 +16,11 @@ from alsolike.suggestions import way_to_install
 
 # The extra `serve` of pyproject.toml, in a command that works from any folder.
 _PARTS = (
-    "fastapi>=0.115",
-    "httptools>=0.6",
+    "fastapi>=0.115,<1",
+    "httptools>=0.6,<1",
     "itsdangerous>=2.2",
     "prometheus-client>=0.21",
-    "uvicorn>=0.32",
+    "uvicorn>=0.32,<1",
     "uvloop>=0.21",
 )
 

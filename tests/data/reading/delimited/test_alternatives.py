@@ -208,7 +208,7 @@ def test_dicts_of_python_become_json_as_said(tmp_path):
 
 @pytest.mark.parametrize("text", ["\n\n\n", "\ufeff", "\ufeff\r\n"])
 def test_blank_lines_alone_are_named(tmp_path, text):
-    with pytest.raises(DataError, match="blank lines alone"):
+    with pytest.raises(DataError, match="only blank lines"):
         read(likes(tmp_path, text), user="user", item="item")
 
 

@@ -44,6 +44,6 @@ def _blocks(path: Path) -> Iterator[bytes]:
     except zstd.ZstdError as error:
         if "not enough memory" in str(error):
             raise out_of_memory("a large window of Zstandard") from error
-        raise DataError(f"{path}: the Zstandard data are damaged. Fetch it again.") from error
+        raise DataError(f"{path}: the Zstandard data are damaged. Download it again.") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
