@@ -1,4 +1,4 @@
-"""Defines dialects (delimiter, quote, escape, header), and lists those to try on a file.
+r"""Defines dialects (delimiter, quote, escape, header), and lists those to try on a file.
 
 Each candidate is tried on the whole file; the first one that reads every row with one number of
 columns wins. Quotes are tried as ``"`` doubled, ``"`` with ``\``, ``\`` as quote and escape (the
