@@ -354,7 +354,7 @@ def test_without_history_says_what_then_does_not_work(bare: Path, likes: Path) -
         (["run", "LIKES", "--out", "o", "--set", "seed=3"], "--seed"),
         (["run", "LIKES", "--out", "o", "--set", "iterations=3"], "--sweeps"),
         (["run", "LIKES", "--out", "o", "--grid", "iterations=3,4"], "--sweeps"),
-        (["run", "LIKES", "--out", "o", "--grid", "alpha=3,4", "--set", "alpha=3"], "one of both"),
+        (["run", "LIKES", "--out", "o", "--grid", "alpha=3,4", "--set", "alpha=3"], "only once"),
         (["run", "LIKES", "--out", "o", "--grid", "factors"], "NAME=VALUE"),
         (["run", "LIKES", "--out", "o", "--grid", "factors=2,,4"], "NAME=VALUE"),
         (["run", "LIKES", "--out", "o", "--grid", "factors=2,x"], "whole number"),

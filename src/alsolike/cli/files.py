@@ -36,6 +36,15 @@ def read_likes(
     return found, report
 
 
+def load_model(model: Path, to: Path | None = None) -> "FittedModel":
+    """Load a model; refuse an output `to` that would overwrite it."""
+    from alsolike.models.bundle import io as bundle
+    from alsolike.storage.atomic import refuse_overlap
+
+    refuse_overlap([model], filter(None, [to]))
+    return bundle.load(model)
+
+
 def held_out_likes(
     loaded: "FittedModel", model: Path, table: str, options: dict[str, Any], *, keep_seen: bool
 ) -> "tuple[Interactions, Interactions | None]":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alsolike.cli.files import held_out_likes, write_rows
+from alsolike.cli.files import held_out_likes, load_model, write_rows
 from alsolike.cli.options import (
     PATH,
     k_option,
@@ -81,9 +81,8 @@ def _evaluation_inputs(
 ) -> tuple["FittedModel", "Interactions", dict[str, Any]]:
     """Return a model, held-out likes and further arguments of an evaluation."""
     from alsolike.engines.local import LocalEngine
-    from alsolike.models.bundle import io as bundle
 
-    loaded = bundle.load(model)
+    loaded = load_model(model)
     engine = LocalEngine(options["threads"])
     known, exclude = held_out_likes(loaded, model, held_out, options, keep_seen=keep_seen)
     return loaded, known, {"exclude": exclude, "k": k, "engine": engine}
@@ -109,13 +108,10 @@ def similar(
     threads: int | None,
 ) -> None:
     """List the items most similar to ITEMS, given by id or name."""
-    from alsolike.models.bundle import io as bundle
     from alsolike.recommending.single import similar_to
-    from alsolike.storage.atomic import refuse_overlap
 
     typed = _some_or_all(items, every=every, what="item")
-    refuse_overlap([model], filter(None, [to]))
-    loaded = bundle.load(model)
+    loaded = load_model(model, to)
     ids = None if typed is None else _item_ids(loaded, typed)
     if ids is None or to is not None:
         from alsolike.engines.local import LocalEngine
@@ -172,15 +168,12 @@ def recommend(
 ) -> None:
     """Recommend items for USERS."""
     from alsolike.engines.local import LocalEngine
-    from alsolike.models.bundle import io as bundle
     from alsolike.recommending import batch
     from alsolike.recommending.fallback import fallback_notes
     from alsolike.recommending.shared import history_of
-    from alsolike.storage.atomic import refuse_overlap
 
     typed = _some_or_all(users, every=every, what="user")
-    refuse_overlap([model], filter(None, [to]))
-    loaded = bundle.load(model)
+    loaded = load_model(model, to)
     if not keep_seen:
         history_of(loaded, "leave out what was seen", way_out=", or give --keep-seen")
     ids = list(loaded.users) if typed is None else _user_ids(loaded, typed)
@@ -222,13 +215,10 @@ def similar_users(
     """List the users most similar to USERS, given by id; for models with factors."""
     from alsolike.engines.local import LocalEngine
     from alsolike.models.base import HasFactors, able
-    from alsolike.models.bundle import io as bundle
     from alsolike.recommending.similarity import similar_users as find
-    from alsolike.storage.atomic import refuse_overlap
 
     typed = _some_or_all(users, every=every, what="user")
-    refuse_overlap([model], filter(None, [to]))
-    loaded = able(bundle.load(model), HasFactors, "compare users")
+    loaded = able(load_model(model, to), HasFactors, "compare users")
     ids = None if typed is None else _user_ids(loaded, typed)
     table = find(loaded, ids, k=k, engine=LocalEngine(threads))
     without = dict.fromkeys(loaded.users if ids is None else ids)
@@ -249,12 +239,9 @@ def similar_users(
 @verbose_option
 def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verbose: bool) -> None:
     """Score ITEMS, given by id or name, for a USER."""
-    from alsolike.models.bundle import io as bundle
     from alsolike.recommending.pairs import scores as of_pairs
-    from alsolike.storage.atomic import refuse_overlap
 
-    refuse_overlap([model], filter(None, [to]))
-    loaded = bundle.load(model)
+    loaded = load_model(model, to)
     ids = _item_ids(loaded, items)
     _show(of_pairs(loaded, _user_ids(loaded, [user]) * len(ids), ids), to, verbose=verbose)
 
@@ -266,10 +253,9 @@ def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verb
 @verbose_option
 def explain(model: Path, user: str, item: str, verbose: bool) -> None:
     """Show how much each of a user's likes contributes to an item's score."""
-    from alsolike.models.bundle import io as bundle
     from alsolike.recommending import explain as explaining
 
-    loaded = bundle.load(model)
+    loaded = load_model(model)
     [user], [item] = _user_ids(loaded, [user]), _item_ids(loaded, [item])
     say_answer(explaining.explain(loaded, user, item), verbose=verbose)
 
@@ -284,12 +270,10 @@ def explain(model: Path, user: str, item: str, verbose: bool) -> None:
 @remote_images_option
 def gallery(model: Path, items: tuple[str, ...], k: int, to: Path, remote_images: bool) -> None:
     """Write a page of cards with ITEMS and their most similar items."""
-    from alsolike.models.bundle import io as bundle
-    from alsolike.storage.atomic import refuse_overlap, write_text
+    from alsolike.storage.atomic import write_text
     from alsolike.views.gallery import gallery as lay_out
 
-    refuse_overlap([model], [to])
-    loaded = bundle.load(model)
+    loaded = load_model(model, to)
     shelves = lay_out(loaded, _item_ids(loaded, items), k=k, remote_images=remote_images)
     write_text(to, shelves.to_html())
     say(f"Open {to}")
