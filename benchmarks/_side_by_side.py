@@ -32,7 +32,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from threadpoolctl import ThreadpoolController
 
-from alsolike.data.datasets.public import article_shape, gowalla, synthetic
+from alsolike.data.datasets.public import gowalla
+from alsolike.data.datasets.synthetic import article_shape, synthetic
 from alsolike.data.interactions import Interactions
 from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary

@@ -23,7 +23,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from alsolike.data.datasets.public import write_article_file
+from alsolike.data.datasets.synthetic import write_article_file
 
 MAY_DIFFER = frozenset(
     {"ledger.sqlite", "report.html"} | {f"time_and_score.{kind}" for kind in ("html", "png", "svg")}

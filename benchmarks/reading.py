@@ -35,7 +35,7 @@ from _side_by_side import (
     peer,
     take_turns,
 )
-from alsolike.data.datasets.public import write_article_file
+from alsolike.data.datasets.synthetic import write_article_file
 from alsolike.data.filtering import filter_counts
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.read import read

@@ -41,7 +41,7 @@ from _side_by_side import (
     stored_table,
     take_turns,
 )
-from alsolike.data.datasets.public import synthetic
+from alsolike.data.datasets.synthetic import synthetic
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.models.als.config import ALSConfig

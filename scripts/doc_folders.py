@@ -9,7 +9,8 @@ from pathlib import Path
 from doc_pages import DATA_PAGES, DOCS, ROOT
 
 import alsolike as al
-from alsolike.data.datasets.public import planted_tastes, write_article_file, write_demo
+from alsolike.data.datasets.demo import planted_tastes, write_demo
+from alsolike.data.datasets.synthetic import write_article_file
 from alsolike.web.serving.store import Store
 
 

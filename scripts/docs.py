@@ -171,6 +171,8 @@ def commands_page() -> str:
     parts.append(f"```text\n{command.get_help(context)}\n```")
     for name in names:
         inner = command.commands[name]
+        if inner.hidden:
+            continue
         below = click.Context(inner, info_name=name, parent=context)
         parts += [f"## alsolike {name}", f"```text\n{inner.get_help(below)}\n```"]
     return "\n\n".join(parts) + "\n"

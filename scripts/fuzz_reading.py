@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alsolike.data.reading.delimited.dialect import Asked
+from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.load import load_delimited
 from alsolike.data.reading.files.text_files import open_text
 from alsolike.data.reading.sources import workspace
@@ -41,7 +41,7 @@ class Case:
     content: bytes
     rows: list[list[str]]
     wanted: tuple[str | int, ...]
-    asked: Asked
+    asked: FixedDialect
     packed: bool
     dialect: dict[str, object] = field(default_factory=dict)
 
@@ -117,7 +117,7 @@ def _case(rng: random.Random) -> Case | None:
     wanted: tuple[str | int, ...] = tuple(names[:2]) if by_name else (1, 2)
     fixed = delimiter if delimiter in "^~:" or rng.random() < 0.2 else None
     return Case(
-        content, read, wanted, Asked.of(fixed, None, None, None), rng.random() < 0.1, dialect
+        content, read, wanted, FixedDialect.of(fixed, None, None, None), rng.random() < 0.1, dialect
     )
 
 

@@ -184,7 +184,7 @@ def test_an_id_is_whole_however_narrow_the_terminal_is() -> None:
 def test_a_cell_that_is_cut_is_said_to_be() -> None:
     text = Table({"item": ["x" * 61, "y"], "score": [0.5, 0.25]}).fitted(100)
     assert "x" * 59 + "…" in text
-    assert text.endswith("Cut at 60 characters, where … stands: item.")
+    assert text.endswith("Cut at 60 characters (…): item.")
     assert "Cut" not in Table({"item": ["x" * 60, "y"]}).fitted(100)
 
 

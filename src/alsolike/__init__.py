@@ -1,14 +1,13 @@
 """alsolike: the recommender for anyone with a table of likes.
 
-The names below are the public door. Each is imported when it is first used, so that
-``import alsolike`` is quick.
+Public names are imported on first use, so that ``import alsolike`` is quick.
 """
 
 from __future__ import annotations
 
 from alsolike._version import __version__ as __version__
 
-TYPE_CHECKING = False  # in place of that of typing, which takes longer to load than all else here
+TYPE_CHECKING = False  # not from typing, which takes longer to load than all else here
 
 if TYPE_CHECKING:
     from typing import Any
@@ -89,7 +88,7 @@ __all__ = [
     "similar_users",
 ]
 
-_ROOMS = {
+_MODULES = {
     "data.filtering": ("filter_counts",),
     "data.interactions": ("Interactions",),
     "data.merge": ("joined",),
@@ -126,19 +125,19 @@ _ROOMS = {
     "views.gallery": ("gallery",),
 }
 
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM_OF:
+    if name not in _MODULE_OF:
         from alsolike.suggestions import did_you_mean  # noqa: PLC0415 - only where a name is misspelt
 
         hint = did_you_mean(name, __all__)
         raise AttributeError(f"module 'alsolike' has no attribute {name!r}.{hint}", name=name)
     import importlib  # noqa: PLC0415 - not before the command line can take signals
 
-    value = getattr(importlib.import_module(f"alsolike.{_ROOM_OF[name]}"), name)
-    globals()[name] = value  # the next use finds it at once, and a room of that name gives way
+    value = getattr(importlib.import_module(f"alsolike.{_MODULE_OF[name]}"), name)
+    globals()[name] = value  # for the next use; replaces a module of that name
     return value
 
 

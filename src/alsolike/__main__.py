@@ -1,10 +1,10 @@
-"""``alsolike``, and ``python -m alsolike``: the command line."""
+"""Runs the command line: ``alsolike`` and ``python -m alsolike``."""
 
 from alsolike.cli import signals
 
 
 def main() -> None:
-    """Run the command line; from here on a signal ends it with one line."""
+    """Run the command line, with signal handlers installed."""
     signals.install()
     from alsolike.cli.group import main as verbs  # noqa: PLC0415 - after the handlers: it takes a while
 

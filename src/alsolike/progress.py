@@ -1,6 +1,6 @@
-"""How long work reports its progress: to an optional observer, never to the screen.
+"""Reports the progress of long work to an optional observer.
 
-The command line draws what an observer hears; Python users may pass one of their own.
+The command line draws it; Python users may pass an observer of their own.
 """
 
 from typing import Protocol, runtime_checkable
@@ -8,14 +8,14 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class HasBrief(Protocol):
-    """A finding that has a short text, for a page, besides ``str(finding)``, which is all of it."""
+    """A finding with a short text besides ``str(finding)``."""
 
     def brief(self, width: int) -> str:
-        """Return lines of at most `width` columns; an empty text where a page needs none."""
+        """Return lines of at most `width` columns; an empty text to print nothing."""
 
 
 class Observer:
-    """Hear what long work does. This one keeps silent; subclass it for the parts you want.
+    """Receives progress of long work and ignores it; subclass it for the parts you want.
 
     Examples
     --------
@@ -27,19 +27,19 @@ class Observer:
     """
 
     def start(self, task: str, total: int | None = None) -> None:
-        """Hear that a task of `total` steps begins (None: of unknown length)."""
+        """Receive the start of a task of `total` steps (None: unknown)."""
 
     def advance(self, steps: int = 1) -> None:
-        """Hear that the running task is `steps` further."""
+        """Receive `steps` of progress of the running task."""
 
     def finish(self) -> None:
-        """Hear that the running task is done."""
+        """Receive the end of the running task."""
 
     def tell(self, finding: object) -> None:
-        """Hear a finding; ``str(finding)`` is the text for people, and `HasBrief` a shorter one."""
+        """Receive a finding; ``str(finding)`` is its text, `HasBrief` a shorter one."""
 
     def warn(self, danger: str) -> None:
-        """Hear of something that may yet go wrong, while there is time to do something about it."""
+        """Receive a warning."""
 
 
 SILENT = Observer()

@@ -1,4 +1,4 @@
-"""What a misspelt name was probably meant to be, what a call lacks, what to install."""
+"""Suggests similar names for misspelt ones, lists missing arguments, names packages to install."""
 
 import functools
 import inspect
@@ -12,7 +12,7 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 Kind = TypeVar("Kind")
 
-# Comparing with so many takes a tenth of a second; a hint is worth no more.
+# Comparing so many takes a tenth of a second.
 _COMPARED = 10_000
 ASKS = " Did you mean"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_ "
@@ -21,17 +21,16 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_ "
 def did_you_mean(
     given: object, known: Iterable[str], *, cutoff: float = 0.6, plain: bool = False
 ) -> str:
-    """Return a sentence with the names that are nearest, with a blank before it, or nothing.
+    """Return a sentence with the most similar names, with a leading blank, or an empty text.
 
     Parameters
     ----------
     given : object
-        What is not known; only of a text is there anything to say.
+        The unknown name; only texts have suggestions.
     known : iterable of str
         Names; the first 10,000 are compared.
     cutoff : float
-        The least similarity, from 0 to 1: twice the letters that both share in their order, by the
-        letters of both.
+        Minimum similarity, from 0 to 1: twice the common letters, in order, over all letters.
     plain : bool
         No quotation marks, for names that are keywords.
 
@@ -61,15 +60,9 @@ def did_you_mean(
 
 
 def did_you_mean_id(given: str, known: Iterable[str], is_known: Callable[[str], bool]) -> str:
-    """Return the same of an id among perhaps millions: one slip away from it, or else near it.
+    """Suggest similar ids among perhaps millions: one typo away, or else by `did_you_mean`.
 
-    Parameters
-    ----------
-    given : str
-    known : iterable of str
-        Looked through where nothing is one slip away; the first 10,000 of them.
-    is_known : callable
-        Tells whether a text is an id.
+    `is_known` tests a text; `known` is searched only without a match, its first 10,000 ids.
 
     Examples
     --------
@@ -83,14 +76,12 @@ def did_you_mean_id(given: str, known: Iterable[str], is_known: Callable[[str], 
 
 
 def suggestion(near: Sequence[str], *, plain: bool = False) -> str:
-    """Return the sentence that asks for one of these names, with a blank before it, or nothing."""
+    """Return the sentence that suggests these names, with a leading blank, or an empty text."""
     return f"{ASKS} {' or '.join(near if plain else map(repr, near))}?" if near else ""
 
 
 def way_to_install(*packages: str) -> str:
-    """Return the command that installs packages where this Python looks for them.
-
-    It names this Python, since the `pip` that a terminal finds may be another's.
+    """Return the command that installs packages for this Python.
 
     Examples
     --------
@@ -101,7 +92,7 @@ def way_to_install(*packages: str) -> str:
 
 
 def with_example(example: str) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
-    """Let a call that does not fit say what is missing or unknown, with an example: a decorator.
+    """Make calls with wrong arguments say which, with an example: a decorator.
 
     Examples
     --------
@@ -136,7 +127,7 @@ def with_example(example: str) -> Callable[[Callable[Given, Result]], Callable[G
 
 
 def with_hints(config: type[Kind]) -> type[Kind]:
-    """Let a class of settings say which of its names was probably meant: a decorator.
+    """Make a class of settings suggest names for unknown arguments: a decorator.
 
     Examples
     --------
@@ -165,7 +156,7 @@ def with_hints(config: type[Kind]) -> type[Kind]:
 
 
 def _misfit(signature: inspect.Signature, args: tuple[object, ...], given: Iterable[str]) -> str:
-    """Return what a call has too much or lacks, as the rest of a sentence."""
+    """Return the wrong or missing arguments of a call, as the rest of a sentence."""
     kinds = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
     takes_any = len(kinds) < len(signature.parameters)
     named = list(given)
@@ -191,7 +182,7 @@ def _folded(name: str) -> str:
 
 
 def _slips(text: str) -> Iterable[str]:
-    """Yield what a text may have been before one slip: of case, of a blank, of one letter."""
+    """Yield all texts that are one typo away: case, blanks, one letter."""
     yield from (text.strip(), text.lower(), text.upper(), text.title(), text.casefold())
     if len(text) > 40:
         return

@@ -1,4 +1,4 @@
-"""Errors of the system and of DuckDB in words: what is full or refused, where, and the way out."""
+"""Explains errors of the system and of DuckDB: what is full or refused, and the way out."""
 
 import errno
 import math
@@ -38,9 +38,9 @@ _OF_THE_SYSTEM = (
 
 
 def explained(error: OSError, folder: Path, *, is_undone: bool = False) -> str:
-    """Return what the system says, with the figures behind it; `folder` is where it happened.
+    """Return the message of the system with figures; `folder` is where it happened.
 
-    `is_undone`: what did not fit has been removed again, so that there is room now.
+    `is_undone`: what did not fit was already removed.
 
     Examples
     --------
@@ -60,12 +60,12 @@ def explained(error: OSError, folder: Path, *, is_undone: bool = False) -> str:
 
 
 def way_out_of(error: OSError) -> str:
-    """Return a sentence on how to end it, or nothing where the system's words are all there is."""
+    """Return a sentence on how to fix an error of the system, or an empty text."""
     return _WAYS_OUT.get(error.errno or 0, "")
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Return whether DuckDB has stopped since the user asked for it.
+    """Return whether DuckDB was interrupted by the user.
 
     Examples
     --------
@@ -78,28 +78,11 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 def raise_of_system(error: Exception, folder: Path | None = None) -> None:
-    """Raise in our words what DuckDB reports of memory, disks or an interruption.
+    """Raise errors of DuckDB that concern memory, disks or an interruption; return for others.
 
-    Returns where the error is of what it was given: then the caller knows better.
-
-    Parameters
-    ----------
-    error : Exception
-        Of DuckDB.
-    folder : path or None
-        Where it writes a file that was asked for; the caller names that. None: what does not fit
-        into memory, to the temporary folder.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        The user asked for it.
-    OutOfMemory
-        There is not enough memory.
-    WritingError
-        The temporary folder is full, missing, or may not be written.
-    OSError
-        That of `folder`, as the system has it.
+    `folder` is where it writes a file for the caller, which names it: its OSError is raised. None:
+    the temporary folder, whose problems raise WritingError. Others are KeyboardInterrupt and
+    OutOfMemory.
     """
     if is_interrupt(error):
         raise KeyboardInterrupt from error
@@ -126,14 +109,14 @@ def raise_of_system(error: Exception, folder: Path | None = None) -> None:
 
 
 def of_duckdb(error: Exception) -> AlsolikeError:
-    """Return the error to raise for any other of DuckDB's; raise those of the system."""
+    """Return the error to raise for any other error of DuckDB."""
     raise_of_system(error)
     first = str(error).partition("\n")[0].rstrip(".")
     return DataError(f"DuckDB, which reads tables for alsolike, cannot read this one ({first}).")
 
 
 def of_sqlite(error: "sqlite3.OperationalError", place: str, folder: Path) -> WritingError:
-    """Return the error to raise where the system refuses SQLite the file `place` in `folder`."""
+    """Return the error to raise if the system refuses SQLite the file `place` in `folder`."""
     import sqlite3  # noqa: PLC0415 - as above
 
     code = error.sqlite_errorcode & 0xFF
@@ -161,7 +144,7 @@ def of_sqlite(error: "sqlite3.OperationalError", place: str, folder: Path) -> Wr
 
 
 def expect_open_files(needed: int) -> None:
-    """Raise OSError where a limit on this process (ulimit -n) leaves fewer open files."""
+    """Raise OSError if the limit of this process (ulimit -n) leaves fewer open files."""
     opened: list[int] = []
     try:
         opened += (os.open(os.devnull, os.O_RDONLY) for _ in range(needed))
@@ -173,21 +156,10 @@ def expect_open_files(needed: int) -> None:
 def expect_address_space(
     needed: int, work: str = "read the table", *, by_one: int | None = None
 ) -> int | None:
-    """Return the bytes that a limit on this process (ulimit -v) leaves; None where there is none.
+    """Return the bytes that a limit (ulimit -v) leaves to this process; None without a limit.
 
-    Parameters
-    ----------
-    needed : int
-        Bytes.
-    work : str
-        What for, in words.
-    by_one : int or None
-        Bytes that one thread needs, where more were asked for.
-
-    Raises
-    ------
-    OutOfMemory
-        There are fewer than `needed`.
+    Raises OutOfMemory if these are fewer than `needed`, to do `work`; suggests one thread if the
+    bytes `by_one` thread are left.
     """
     limit = _limit_on_memory()
     if limit is None:
@@ -210,22 +182,10 @@ def expect_address_space(
 
 
 def expect_to_draw(spare: int = 0) -> None:
-    """Raise where the limits on this process leave too little to draw with.
+    """Raise OutOfMemory or OSError if limits on this process are too low to draw figures.
 
-    The engine that draws would end the whole process: it reserves 64 GiB of addresses (ulimit -v),
-    of which it uses little, and a few files (ulimit -n).
-
-    Parameters
-    ----------
-    spare : int
-        Bytes of addresses that will be taken before.
-
-    Raises
-    ------
-    OutOfMemory
-        Of addresses.
-    OSError
-        Of open files.
+    The drawing engine would end the whole process: it reserves 64 GiB of addresses (ulimit -v),
+    though it uses little, and a few files (ulimit -n). `spare`: bytes to be taken before.
     """
     if "vl_convert" not in sys.modules:
         expect_address_space(_DRAWING + spare, "draw the figures")
@@ -233,7 +193,7 @@ def expect_to_draw(spare: int = 0) -> None:
 
 
 def out_of_memory(said: str) -> OutOfMemory:
-    """Return the error to raise where there is not enough memory to read a table."""
+    """Return the error for too little memory to read a table."""
     return OutOfMemory(
         f"There is not enough memory to read the table ({said}). {more_memory()}, or pass "
         "threads=1."
@@ -241,7 +201,7 @@ def out_of_memory(said: str) -> OutOfMemory:
 
 
 def more_memory() -> str:
-    """Return how to have more memory, as the start of a sentence: by what limits this process."""
+    """Return how to get more memory, as the start of a sentence."""
     limit = _limit_on_memory()
     if limit is not None:
         return f"Raise the limit on memory (ulimit -v, now {limit >> 10})"
@@ -249,7 +209,7 @@ def more_memory() -> str:
 
 
 def is_of_memory(error: BaseException | None) -> bool:
-    """Return whether there was too little memory, in whatever a library has made of that.
+    """Return whether an error comes from too little memory.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""`Table`: named columns of equal length, the form in which results leave alsolike.
+"""Holds results as named columns of equal length: `Table`.
 
-It needs no data-frame library and turns into the one that the caller has.
+Needs no data-frame library; converts to the installed one.
 """
 
 import html
@@ -21,22 +21,16 @@ Column = npt.NDArray[Any]
 
 _SHOWN_ROWS = 20
 _SHOWN_CHARACTERS = 60
-# Cells that stand in a table as they are.
+# Types of cells that need no conversion.
 _PLAIN_CELLS = frozenset({str, int, float, bool, type(None)})
 
-# What a terminal acts on instead of showing it: controls, line ends of Unicode, and what turns
-# the direction of writing around. Names of items come from strangers.
+# Characters that a terminal acts on: controls, line ends of Unicode, and changes of the writing
+# direction. Names of items come from strangers.
 _ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def harmless(text: str, *, keep: str = "") -> str:
-    r"""Return `text` with each character that a terminal would act on written as an escape.
-
-    Parameters
-    ----------
-    text : str
-    keep : str
-        Characters to leave as they are, such as a line end.
+    r"""Return `text` with control characters escaped, except those in `keep`.
 
     Examples
     --------
@@ -81,7 +75,7 @@ class Table:
 
     @classmethod
     def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "Table":
-        """Build a table from one mapping per row; a key that a row lacks is None there."""
+        """Build a table from one mapping per row; missing keys are None."""
         names = list(dict.fromkeys(name for row in rows for name in row))
         return cls({name: [row.get(name) for row in rows] for name in names})
 
@@ -149,7 +143,7 @@ class Table:
         return "\n".join([rule, *lines[:1], rule, *lines[1:], rule])
 
     def texts(self) -> dict[str, list[str]]:
-        """Return the cells as they are printed, all numbers of a column with as many decimals."""
+        """Return the cells as printed, with equal decimals per column."""
         return {name: _texts(column) for name, column in self._columns.items()}
 
     def fitted(
@@ -162,11 +156,10 @@ class Table:
         whole: str = "--verbose",
         in_blocks: Sequence[str] = (),
     ) -> str:
-        """Return the table as text that is at most `width` columns wide, without rules.
+        """Return the table as text of at most `width` columns, without rules.
 
-        Columns are left out until the rest fits, and named below. No row is wrapped. Where the
-        columns that must stay are too wide, each row becomes a block of one line per column; only
-        a cell that is itself too long passes the width then.
+        Columns are left out until the rest fits, and named below. Rows are not wrapped. If the
+        columns that must stay are too wide, each row becomes a block of one line per column.
 
         Parameters
         ----------
@@ -175,13 +168,13 @@ class Table:
         least : sequence of str
             Columns that may be left out, the least important first.
         same : sequence of str
-            Columns that are said once, above, where all rows have one value or none.
+            Columns to print once, above, if all rows have one value or none.
         more : sequence of str
-            What else is not shown, to be named with the columns that are left out.
+            Further names to list as not shown.
         whole : str
-            What has all that.
+            Where to find all that.
         in_blocks : sequence of str
-            Which of `least` stay after all where rows become blocks, as these have room for them.
+            Columns of `least` to keep if rows become blocks.
 
         Examples
         --------
@@ -221,8 +214,8 @@ class Table:
         if missing := [*(name for name in self._columns if name in gone), *more]:
             lines.append(left_out(missing, whole, width))
         if cut := [name for name in cells if any(map(_is_long, _texts(shown[name])))]:
-            told = f"Cut at {_SHOWN_CHARACTERS} characters, where … stands: {', '.join(cut)}."
-            lines.append(wrapped(told, width, indent=2))
+            note = f"Cut at {_SHOWN_CHARACTERS} characters (…): {', '.join(cut)}."
+            lines.append(wrapped(note, width, indent=2))
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -241,7 +234,7 @@ class Table:
 
 
 def wrapped(text: str, width: int, *, indent: int = 0) -> str:
-    """Return prose as lines of at most `width` columns; further lines are indented by so many."""
+    """Return prose in lines of at most `width` columns; further lines are indented."""
     return "\n".join(
         textwrap.wrap(
             text,
@@ -254,7 +247,7 @@ def wrapped(text: str, width: int, *, indent: int = 0) -> str:
 
 
 def left_out(names: Sequence[str], whole: str, width: int) -> str:
-    """Return the line that says what is not shown and what has it.
+    """Return the line that names the columns left out, and where to find them.
 
     Examples
     --------
@@ -266,7 +259,7 @@ def left_out(names: Sequence[str], whole: str, width: int) -> str:
 
 
 def fixed(value: float, decimals: int = 4) -> str:
-    """Return a number with so many decimals, or with as many more as two of its digits need.
+    """Return a number with `decimals`, or with more if needed for two digits.
 
     Zero has no sign, and only zero is written as zero.
 
@@ -285,7 +278,7 @@ def _escape(character: str) -> str:
 
 
 def _shown(cell: str) -> str:
-    """Return a cell as one line that no name can break out of or fill the screen with."""
+    """Return a cell as one line, escaped and cut."""
     text = harmless(cell)
     return text[: _SHOWN_CHARACTERS - 1] + "…" if _is_long(text) else text
 
@@ -295,7 +288,7 @@ def _is_long(text: str) -> bool:
 
 
 def _width(text: str) -> int:
-    """Return how many columns `text` fills: two for a wide letter, none for an accent."""
+    """Return the columns that `text` fills: two for a wide letter, none for an accent."""
     if text.isascii():
         return len(text)
     accents = sum(unicodedata.category(letter) in ("Mn", "Me", "Cf") for letter in text)
@@ -310,12 +303,11 @@ def _padded(text: str, width: int, *, to_the_left: bool) -> str:
 
 
 def _cells(name: str, column: Column) -> list[str]:
-    """Return the head and the cells of a column as they are printed."""
     return [_shown(cell) for cell in (name, *_texts(column))]
 
 
 def _only(column: Sequence[Any] | Column) -> list[str]:
-    """Return the one text of all cells that have any, in a list; nothing where they differ."""
+    """Return the only text among the cells, in a list; an empty list if there are several."""
     texts = {text for text in _texts(np.asarray(column, dtype=object)) if text}
     return list(texts) if len(texts) == 1 else []
 
@@ -325,7 +317,7 @@ def _total(cells: Mapping[str, list[str]]) -> int:
 
 
 def _aligned(cells: Mapping[str, list[str]], texts: Collection[str]) -> list[str]:
-    """Return the head and the rows, columns two spaces apart, those of texts to the left."""
+    """Return the head and the rows, columns two spaces apart, texts left-aligned."""
     widths = {name: max(map(_width, column)) for name, column in cells.items()}
     return [
         "  ".join(
@@ -337,7 +329,7 @@ def _aligned(cells: Mapping[str, list[str]], texts: Collection[str]) -> list[str
 
 
 def _blocks(cells: Mapping[str, list[str]]) -> list[str]:
-    """Return each row as a block: a line per column that has something there."""
+    """Return each row as a block with a line per non-empty column."""
     heads, *rows = zip(*cells.values(), strict=True)
     most = max(map(_width, heads))
     return [
@@ -351,7 +343,6 @@ def _blocks(cells: Mapping[str, list[str]]) -> list[str]:
 
 
 def _plain_column(column: Column) -> Any:
-    """Return numbers as they are, with their dtype, and other cells as a list."""
     return column if column.dtype.kind in "biuf" else column.tolist()
 
 
@@ -381,17 +372,13 @@ def _plain(value: Any, decimals: int = 4) -> str:
 
 
 def _plain_float(value: float, decimals: int) -> str:
-    """So many decimals where they say something, else the shortest form that does."""
     if value == 0 or 1e-3 <= abs(value) < 1e6:
         return f"{value:z.{decimals}f}"
     return f"{value:.3g}"
 
 
 def _texts(column: Column) -> list[str]:
-    """Return the cells as text, all floats of the column with the same number of decimals.
-
-    That is as many as all of them need, or as give the largest four significant digits.
-    """
+    """Return the cells as text, all floats of the column with equal decimals, up to four digits."""
     floats = [float(cell) for cell in column if isinstance(cell, (float, np.floating))]
     largest = max((abs(number) for number in floats if math.isfinite(number)), default=0.0)
     most = 4 if not 0 < largest < 0.1 else min(3 - math.floor(math.log10(largest)), 8)

@@ -1,4 +1,4 @@
-"""What every model must keep to, and tiny data to show it on: for us and for authors of models.
+"""Checks the contract that every model must fulfil, on tiny data; also for authors of models.
 
 In the test file of a further model::
 
@@ -7,8 +7,8 @@ In the test file of a further model::
         check(fit_my_model)
 
 where ``fit_my_model`` takes `Interactions` and returns a `Recommender`. Each check raises
-AssertionError with what was expected and what came. What only some models can do, such as taking in
-new people, is checked of those that have the protocol for it (`alsolike.models.base`).
+AssertionError with what was expected and what came. Optional abilities, such as scoring new people,
+are checked for models that have the protocol (`alsolike.models.base`).
 """
 
 import tempfile
@@ -42,27 +42,16 @@ __all__ = ["CONTRACT", "tiny_likes", "tiny_model"]
 Fit = Callable[[Interactions], Recommender]
 
 _EVERYTHING = slice(None)
-# Of the largest score: what float32 sums may differ by when they are taken in another order.
+# Share of the largest score by which float32 sums of another order may differ.
 _TOLERANCE = 1e-5
 
 
 def tiny_likes(n_users: int = 30, n_items: int = 40, *, seed: int = 0) -> Interactions:
-    """Make likes with two tastes in them, and with what real data have besides.
+    """Make likes of two groups of users, with irregularities of real data.
 
-    Users of even and odd rows like one half of the items each, some of them often; popular items
-    are liked by both. The last user likes nothing, the last item is liked by nobody, ids are of
-    several alphabets and their order is not that of their numbers.
-
-    Parameters
-    ----------
-    n_users, n_items : int
-        At least 2 of each.
-    seed : int
-
-    Returns
-    -------
-    Interactions
-        With a catalogue of names; some are empty, two are equal.
+    Users of even and odd rows like one half of the items each, some of them often; both like
+    popular items. The last user has no likes, the last item no users; ids are of several alphabets
+    and not in the order of their numbers. Some names of the catalogue are empty, two are equal.
 
     Examples
     --------
@@ -91,7 +80,7 @@ def tiny_likes(n_users: int = 30, n_items: int = 40, *, seed: int = 0) -> Intera
 
 
 def tiny_model(n_users: int = 4, n_items: int = 5, factors: int = 2) -> ALSModel:
-    """Make a model that was not trained, for tests of what comes after training.
+    """Make an untrained model, for tests of the steps after training.
 
     Examples
     --------
@@ -116,7 +105,7 @@ def tiny_model(n_users: int = 4, n_items: int = 5, factors: int = 2) -> ALSModel
 
 
 def check_ids(fit: Fit) -> None:
-    """Check that users and items are those of the training data, in order, and that it is named."""
+    """Check that users, items and their order are those of the training data, and the name."""
     likes = tiny_likes()
     model = fit(likes)
     _expect(model.users == likes.users, f"users {likes.users}", model.users)
@@ -126,7 +115,7 @@ def check_ids(fit: Fit) -> None:
 
 
 def check_shape(fit: Fit) -> None:
-    """Check that scores are float32, a row for each user asked for and a column for each item."""
+    """Check that scores are float32, (users, items) as requested."""
     model = fit(tiny_likes())
     for rows, columns, shape in (
         (_EVERYTHING, _EVERYTHING, (30, 40)),
@@ -140,13 +129,13 @@ def check_shape(fit: Fit) -> None:
 
 
 def check_finite(fit: Fit) -> None:
-    """Check that every score is finite, users and items without interactions included."""
+    """Check that every score is finite, also without interactions."""
     scores = _all_scores(fit(tiny_likes()))
     _expect(bool(np.isfinite(scores).all()), "finite scores", f"{np.isnan(scores).sum()} NaN")
 
 
 def check_blocks(fit: Fit) -> None:
-    """Check that a block of scores is that part of the whole, however users and items are cut."""
+    """Check that a block of scores equals that part of the whole."""
     model = fit(tiny_likes())
     whole = _all_scores(model)
     rows = np.random.default_rng(0).permutation(len(model.users)).astype(np.int32)
@@ -162,7 +151,7 @@ def check_repeatable(fit: Fit) -> None:
 
 
 def check_data_untouched(fit: Fit) -> None:
-    """Check that training and scoring leave the training data as they are."""
+    """Check that training and scoring do not change the data."""
     likes = tiny_likes()
     for part in (likes.user_items.data, likes.user_items.indices, likes.user_items.indptr):
         part.flags.writeable = False
@@ -171,7 +160,7 @@ def check_data_untouched(fit: Fit) -> None:
 
 
 def check_learns(fit: Fit) -> None:
-    """Check that on average a user's own items score higher than the other items."""
+    """Check that a user's own items score higher on average than other items."""
     likes = tiny_likes()
     liked = likes.user_items.toarray() > 0
     scores = _all_scores(fit(likes))
@@ -180,14 +169,14 @@ def check_learns(fit: Fit) -> None:
 
 
 def check_small(fit: Fit) -> None:
-    """Check that one user and one item are data, too."""
+    """Check that one user and one item can be fitted."""
     scores = _all_scores(fit(Interactions.from_columns(["ann"], ["m1"])))
     _expect(scores.shape == (1, 1), "one score", scores.shape)
     _expect(bool(np.isfinite(scores).all()), "a finite score", scores)
 
 
 def check_recommends_unseen(fit: Fit) -> None:
-    """Check that all but what a user has seen is recommended, each item once, best first."""
+    """Check that all unseen items are recommended, each once, best first."""
     likes = tiny_likes()
     model = fit(likes)
     rows = np.arange(likes.n_users)
@@ -203,7 +192,7 @@ def check_recommends_unseen(fit: Fit) -> None:
 
 
 def check_item_scores(fit: Fit) -> None:
-    """Check that items compare with items in blocks of any cut, by numbers or -inf."""
+    """Check that item scores do not depend on blocks, and are numbers or -inf."""
     model = fit(tiny_likes())
     if not isinstance(model, ItemScorer):
         return
@@ -221,7 +210,7 @@ def check_item_scores(fit: Fit) -> None:
 
 
 def check_new_people(fit: Fit) -> None:
-    """Check that people are scored by their likes, in blocks of any cut, with likes or without."""
+    """Check that scores by likes are finite and do not depend on blocks."""
     likes = tiny_likes()
     model = fit(likes)
     if not isinstance(model, FoldsIn):
@@ -238,7 +227,7 @@ def check_new_people(fit: Fit) -> None:
 
 
 def check_folds_in(fit: Fit) -> None:
-    """Check that a known user's likes are scored as the user is, and that a history can change."""
+    """Check that a known user's likes give the user's scores, and that a history can change."""
     likes = tiny_likes()
     model = fit(likes)
     if not isinstance(model, FoldsIn):
@@ -253,7 +242,7 @@ def check_folds_in(fit: Fit) -> None:
 
 
 def check_new_items(fit: Fit) -> None:
-    """Check that items come in by who likes them, and that the model itself stays as it is."""
+    """Check that items can be added by their users, without changing the model itself."""
     likes = tiny_likes()
     model = fit(likes)
     if not isinstance(model, FoldsInItems) or not isinstance(model, FittedModel):
@@ -273,7 +262,7 @@ def check_new_items(fit: Fit) -> None:
 
 
 def check_contributions(fit: Fit) -> None:
-    """Check that what each like adds comes to the score, dislikes and amounts included."""
+    """Check that contributions add up to the score, with dislikes and amounts."""
     model = fit(tiny_likes())
     if not (isinstance(model, Explains) and isinstance(model, FoldsIn)):
         return
@@ -288,7 +277,7 @@ def check_contributions(fit: Fit) -> None:
 
 
 def check_saved(fit: Fit) -> None:
-    """Check that a saved model is loaded to the bit, with its history and without."""
+    """Check that a saved model loads bit for bit, with and without its history."""
     model = fit(tiny_likes())
     if not isinstance(model, FittedModel):
         return

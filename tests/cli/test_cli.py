@@ -66,8 +66,8 @@ def test_help_names_the_verbs_in_the_order_of_the_flow() -> None:
     verbs = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :]]
     assert verbs == [
         "run", "demo", "read", "filter", "split", "search", "runs", "fit", "compile",
-        "evaluate", "passport", "similar", "similar-users", "recommend", "scores", "explain",
-        "gallery", "describe", "export", "diff", "serve", "swap", "likes",
+        "evaluate", "metric-definitions", "similar", "similar-users", "recommend", "scores",
+        "explain", "gallery", "describe", "export", "diff", "serve", "swap", "likes",
     ]  # fmt: skip
     for verb in verbs:
         assert "Usage:" in fine(verb, "-h").output
@@ -147,23 +147,48 @@ def test_search_leaves_the_leaderboard_and_the_curves(likes: Path, tmp_path: Pat
 def test_a_search_by_shelves_from_options_and_from_a_file(likes: Path, tmp_path: Path) -> None:
     words = ("search", likes, "--held-out", 2, "--grid", "factors=2,4", "--sweeps", "1,3",
              "--baselines", "popularity,item-knn,random")  # fmt: skip
-    said = fine(*words, "--judge", "shelves", "--out", tmp_path / "typed").output
+    said = fine(*words, "--objective", "item-to-item", "--out", tmp_path / "typed").output
     assert "Best on shelf_precision@10 on validation" in said
     assert "shelf_precision@10_low" in fine("runs", tmp_path / "typed", "--verbose").output
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text('judge = "shelves"\n')
+    recipe.write_text('objective = "item-to-item"\n')
     fine(*words, "--space", recipe, "--out", tmp_path / "described")
     typed, described = (
         (tmp_path / name / "leaderboard.csv").read_text() for name in ("typed", "described")
     )
     assert typed == described
     assert typed.startswith("rank,run,model,factors,")
-    both = refused(*words, "--judge", "lists", "--space", recipe, "--out", tmp_path / "both")
-    assert "both say judge" in both
-    auc = refused(*words, "--judge", "shelves", "--metric", "auc", "--out", tmp_path / "auc")
+    both = refused(*words, "--objective", "ranking", "--space", recipe, "--out", tmp_path / "both")
+    assert f"objective is set in {recipe} and on the command line" in both
+    auc = refused(
+        *words, "--objective", "item-to-item", "--metric", "auc", "--out", tmp_path / "auc"
+    )
     assert "not by 'auc'" in auc
     again = refused(*words, "--out", tmp_path / "typed")
     assert "kind of judge honest" in again
+    assert "--judge" not in fine("search", "--help").output
+
+
+@pytest.mark.parametrize("option", ["--judge", "--objective"])
+def test_old_names_of_objectives_are_still_read(likes: Path, tmp_path: Path, option: str) -> None:
+    words = ("search", likes, "--held-out", 2, "--grid", "factors=2", "--sweeps", "1")
+    said = fine(*words, option, "shelves", "--out", tmp_path / "typed").output
+    assert "Best on shelf_precision@10" in said
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('judge = "shelves"\n')
+    said = fine(*words, "--space", recipe, "--out", tmp_path / "described").output
+    assert "Best on shelf_precision@10" in said
+    recipe.write_text('judge = "shelves"\nobjective = "ranking"\n')
+    both = refused(*words, "--space", recipe, "--out", tmp_path / "both")
+    assert "judge is the old name of objective" in both
+    both = refused(*words, "--judge", "lists", "--objective", "ranking", "--out", tmp_path / "both")
+    assert "--judge is the old name of --objective" in both
+
+
+def test_the_old_name_of_metric_definitions_is_still_read() -> None:
+    assert "passport" not in fine("--help").output
+    old, new = (fine(verb, "--help").output for verb in ("passport", "metric-definitions"))
+    assert old.partition("[OPTIONS]")[2] == new.partition("[OPTIONS]")[2]
 
 
 def test_fit_goes_on_from_a_model_and_adds_newer_likes(
@@ -178,7 +203,7 @@ def test_fit_goes_on_from_a_model_and_adds_newer_likes(
     assert more.history.n_interactions >= 242
     assert more.item_index("Item 0") == more.item_index("i0")  # names came along
     repeated = fine("fit", newer, "--from", tmp_path / "more", "--add", "--to", tmp_path / "twice")
-    assert "warning: 2 of the 3 new pairs (66.7 %) are there already" in repeated.stderr
+    assert "warning: 2 of the 3 new pairs (66.7 %) are already in the model" in repeated.stderr
     again = fine("fit", likes, "--from", model, "--to", tmp_path / "again").output
     assert "30 users, 24 items, 4 factors, 10 sweeps" in again
 
@@ -215,7 +240,7 @@ def test_evaluate_says_what_it_left_out(likes: Path, model: Path, tmp_path: Path
     unseen = next(f"i{n}" for n in range(24) if f"i{n}" not in {row[1] for row in liked})
     held_out.write_text(f"user,item\nu0,{unseen}\nstranger,i0\n")
     said = fine("evaluate", model, held_out, "--k", 3).output
-    assert said.startswith("1 likes of users or items that the model does not know left out.")
+    assert said.startswith("Left out 1 likes of users or items that the model does not know.")
     assert "precision@3" in said
     assert "precision@10" in fine("evaluate", model, likes, "--keep-seen").output
     assert "--keep-seen" in refused("evaluate", model, likes)
@@ -290,7 +315,7 @@ def test_without_history_says_what_then_does_not_work(bare: Path, likes: Path) -
     assert "--keep-seen" in refused("recommend", bare, "u3")
     assert "--keep-seen" in refused("evaluate", bare, likes)
     assert "explain" in refused("explain", bare, "u3", "i5")
-    assert "holds its likes" in refused("fit", likes, "--from", bare, "--add", "--to", bare)
+    assert "saved with its likes" in refused("fit", likes, "--from", bare, "--add", "--to", bare)
     assert "u3" in fine("recommend", bare, "u3", "--keep-seen", "--k", 1).output
     assert "i5" in fine("similar", bare, "i5").output
 
@@ -329,7 +354,7 @@ def test_without_history_says_what_then_does_not_work(bare: Path, likes: Path) -
         (["run", "LIKES", "--out", "o", "--set", "seed=3"], "--seed"),
         (["run", "LIKES", "--out", "o", "--set", "iterations=3"], "--sweeps"),
         (["run", "LIKES", "--out", "o", "--grid", "iterations=3,4"], "--sweeps"),
-        (["run", "LIKES", "--out", "o", "--grid", "alpha=3,4", "--set", "alpha=3"], "one of both"),
+        (["run", "LIKES", "--out", "o", "--grid", "alpha=3,4", "--set", "alpha=3"], "only once"),
         (["run", "LIKES", "--out", "o", "--grid", "factors"], "NAME=VALUE"),
         (["run", "LIKES", "--out", "o", "--grid", "factors=2,,4"], "NAME=VALUE"),
         (["run", "LIKES", "--out", "o", "--grid", "factors=2,x"], "whole number"),
@@ -514,12 +539,12 @@ def test_an_empty_name_is_not_the_current_folder(likes: Path) -> None:
 def test_an_answer_without_rows_says_why(model: Path) -> None:
     none = fine("similar", model, "i1", "--min-count", "1000")
     assert none.stderr == (
-        "No neighbours of 'i1'. No other item has at least 1,000 likes. Try --min-count 1.\n"
+        "No neighbours for 'i1'. No other item has at least 1,000 likes. Try --min-count 1.\n"
     )
     allowed = fine("explain", model, "u0", "i0") and fine("recommend", model, "u0", "--k", "30")
     assert allowed.stderr == ""
     left = [word for number in range(24) for word in ("--deny", f"i{number}")]
-    assert "No item is left" in fine("recommend", model, "u0", *left).stderr
+    assert "No items left" in fine("recommend", model, "u0", *left).stderr
 
 
 def test_one_folder_holds_one_run_at_a_time(likes: Path, tmp_path: Path) -> None:
@@ -553,7 +578,7 @@ def test_demo_is_run_on_data_of_its_own(tmp_path: Path, monkeypatch: pytest.Monk
         assert not quiet
         assert not verbose
 
-    monkeypatch.setattr("alsolike.cli.pipeline._do", seen)
+    monkeypatch.setattr("alsolike.cli.pipeline._run", seen)
     said = fine("demo", "--data", tmp_path / "data", "--out", tmp_path / "out").output
     [job] = jobs
     assert said == f"$ {job.command}\n\n"

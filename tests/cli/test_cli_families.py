@@ -109,10 +109,12 @@ def test_explanations(fitted: tuple[str, Path]) -> None:
         assert "i4" in fine("explain", folder, "u0", "i4", "--verbose").output
 
 
-def test_evaluation_passport_and_gallery(fitted: tuple[str, Path], tmp_path: Path) -> None:
+def test_evaluation_metric_definitions_and_gallery(
+    fitted: tuple[str, Path], tmp_path: Path
+) -> None:
     _, folder = fitted
     held_out = folder.parent / "held_out.csv"
-    for verb in ("evaluate", "passport"):
+    for verb in ("evaluate", "metric-definitions"):
         assert "ndcg" in fine(verb, folder, held_out, "--k", 3, "--keep-seen").output.lower()
     fine("gallery", folder, "i0", "i1", "--to", tmp_path / "page.html")
     assert "Item 0" in (tmp_path / "page.html").read_text()
@@ -131,7 +133,9 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
     family, folder = fitted
     newer = folder.parent / "newer.csv"
     said = fine("fit", newer, "--from", folder, "--add", "--to", tmp_path / "more").output
-    assert (f"{family} is trained anew, with the settings of {folder}" in said) == (family != "als")
+    assert (f"{family} is trained again from scratch, with the settings of {folder}" in said) == (
+        family != "als"
+    )
     old, more = al.load(folder), al.load(tmp_path / "more")
     assert more.name == family
     assert dict(more.settings) == dict(old.settings)
@@ -176,7 +180,7 @@ def test_factors_made_elsewhere_are_asked_but_not_trained(likes: Path, tmp_path:
     al.save(al.FactorModel(**{part: getattr(model, part) for part in parts}), tmp_path / "made")
     fine("similar", tmp_path / "made", "i0")
     fine("recommend", tmp_path / "made", "u0")
-    assert "was made elsewhere, and training cannot go on" in refused(
+    assert "was made by another program; its training cannot be continued" in refused(
         "fit", likes, "--from", tmp_path / "made", "--to", tmp_path / "more"
     )
     assert "A model that scores by single likes is needed" in refused(

@@ -147,7 +147,7 @@ def test_longer_answers_fit_a_terminal_too(folder: Path, width: int) -> None:
         lines = on_a_terminal(width, *words)
         assert max(map(len, lines)) <= width, words
         assert len(lines) <= 45
-    lines = on_a_terminal(width, "passport", model, folder / "likes.csv", "--keep-seen")
+    lines = on_a_terminal(width, "metric-definitions", model, folder / "likes.csv", "--keep-seen")
     assert max(map(len, lines)) <= width
     assert "where they differ; --verbose" in " ".join(" ".join(lines).split())
 

@@ -28,7 +28,7 @@ WORD = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated.", signal.SIG
 HOST = """
 import contextlib, io, os, random, signal, sys, time
 from pathlib import Path
-from alsolike import signals
+from alsolike.cli import signals
 from alsolike.cli.group import main
 import alsolike.data.reading.read
 if sys.argv[3] == "run":
@@ -200,7 +200,7 @@ def test_what_is_switched_off_stays_so(tmp_path: Path) -> None:
     """As nohup does it."""
     code = (
         "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "from alsolike import signals; signals.install(); os.kill(os.getpid(), signal.SIGHUP)\n"
+        "from alsolike.cli import signals; signals.install(); os.kill(os.getpid(), signal.SIGHUP)\n"
         "print('here')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -209,7 +209,7 @@ def test_what_is_switched_off_stays_so(tmp_path: Path) -> None:
 
 def test_a_call_that_does_not_look_is_ended_by_another_thread() -> None:
     code = (
-        "import os, signal, threading; from alsolike import signals\n"
+        "import os, signal, threading; from alsolike.cli import signals\n"
         "signal.signal(signal.SIGINT, signal.SIG_DFL); signals.install()\n"
         "import numpy as np; matrix = np.random.default_rng(0).random((4000, 4000))\n"
         "threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
@@ -232,7 +232,7 @@ def test_closed_streams_are_no_place_for_files(tmp_path: Path, closed: str) -> N
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     code = (
-        "import os; from alsolike import signals; signals.install()\n"
+        "import os; from alsolike.cli import signals; signals.install()\n"
         f"assert os.open({str(likes)!r}, os.O_RDONLY) > 2"
     )
     line = f'{sys.executable} -c "{code}" {closed}'
@@ -356,7 +356,7 @@ def test_undoing_goes_backwards_and_past_failures(tmp_path: Path) -> None:
 def test_words_at_the_end_say_how_to_go_on() -> None:
     try:
         signals.name_verb("run")
-        assert "the same command again to resume" in signals.last_words()
+        assert "run the same command to resume" in signals.last_words()
         assert signals.last_words(signal.SIGTERM).startswith("Terminated. ")
     finally:
         signals.name_verb("")

@@ -87,7 +87,9 @@ def test_each_parameter_that_a_message_names_is_an_option_or_for_python_alone() 
     assert not unknown
 
 
-@pytest.mark.parametrize("verb", ["read", "run", "evaluate", "filter", "split", "fit", "passport"])
+@pytest.mark.parametrize(
+    "verb", ["read", "run", "evaluate", "filter", "split", "fit", "metric-definitions"]
+)
 def test_no_message_names_a_parameter_that_is_an_option_of_the_verb(verb: str) -> None:
     command = main.commands[verb]
     options = {one.name for one in command.params if isinstance(one, click.Option)}

@@ -13,15 +13,9 @@ import duckdb
 import numpy as np
 import pytest
 
-from alsolike.data.datasets.demo import KINDS, draw
-from alsolike.data.datasets.public import (
-    article_shape,
-    gowalla,
-    planted_tastes,
-    synthetic,
-    write_article_file,
-    write_demo,
-)
+from alsolike.data.datasets.demo import KINDS, draw, planted_tastes, write_demo
+from alsolike.data.datasets.public import gowalla
+from alsolike.data.datasets.synthetic import article_shape, synthetic, write_article_file
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
 from alsolike.models.als.train import ALSConfig, fit

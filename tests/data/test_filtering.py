@@ -30,7 +30,7 @@ def test_equals_the_literal_loop_and_twice_is_once(pairs, min_per_user, min_per_
     likes = Interactions.from_columns([u for u, _ in pairs], [i for _, i in pairs])
     expected = filtered_pairs(sorted(pairs), min_per_user, min_per_item)
     if not expected:
-        with pytest.raises(DataError, match="Nobody is left"):
+        with pytest.raises(DataError, match="No users are left"):
             filter_counts(likes, min_per_user=min_per_user, min_per_item=min_per_item)
         return
     once, report = filter_counts(likes, min_per_user=min_per_user, min_per_item=min_per_item)

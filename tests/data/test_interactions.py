@@ -70,8 +70,8 @@ def test_a_value_that_says_nothing_is_refused_by_name(value: float) -> None:
 @pytest.mark.parametrize(
     ("columns", "match"),
     [
-        ((["a"], ["x", "y"]), "1 users beside 2 items"),
-        ((["a"], ["x"], [1, 2]), r"Values of shape \(2,\) beside 1 users"),
+        ((["a"], ["x", "y"]), "1 users but 2 items"),
+        ((["a"], ["x"], [1, 2]), r"Values of shape \(2,\) for 1 users"),
         (([1], ["x"]), "user ids are text"),
         ((["a"], [1]), "item ids are text"),
     ],

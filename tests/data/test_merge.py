@@ -14,7 +14,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.progress import Observer
 
 # Drawn tables are often equal, of which `joined` warns.
-pytestmark = pytest.mark.filterwarnings("ignore:.*are there already:UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*are already in the model:UserWarning")
 
 PAIRS = st.dictionaries(
     st.tuples(st.sampled_from("abcd"), st.sampled_from("wxyz")), st.integers(-3, 9).filter(bool)
@@ -136,10 +136,14 @@ def test_likes_that_are_added_twice_are_said() -> None:
     assert heard.warnings == []
     twice = joined(once, likes_of(new), observer=heard)
     [warning] = heard.warnings
-    assert "3 of the 3 new pairs (100.0 %) are there already, with the same value:" in warning
+    assert (
+        "3 of the 3 new pairs (100.0 %) are already in the model, with the same value:" in warning
+    )
     joined(twice, likes_of(new), observer=heard)
-    assert "are there already, with 2 times the value:" in heard.warnings[1]
-    with pytest.warns(UserWarning, match=r"2 of the 3 new pairs \(66\.7 %\) are there already"):
+    assert "are already in the model, with 2 times the value:" in heard.warnings[1]
+    with pytest.warns(
+        UserWarning, match=r"2 of the 3 new pairs \(66\.7 %\) are already in the model"
+    ):
         joined(once, likes_of({("c", "x"): 1, ("c", "y"): 3, ("e", "x"): 1}))
 
 

@@ -106,14 +106,14 @@ def test_what_could_not_be_kept_is_not_said_to_be(monkeypatch) -> None:
     monkeypatch.setattr(cache, "_lost", ["No space left on device"])
     assert not cache.keeps()
     told = CliRunner().invoke(main, ["compile"])
-    assert "Compiled, but not kept" in told.output
+    assert "Compiled, but not cached" in told.output
 
 
 def test_all_of_a_runs_kernels_are_in_some_share() -> None:
     precompile.compile_all()
     assert precompile.is_compiled()
     told = CliRunner().invoke(main, ["compile"])
-    assert told.output == "Nothing was left to compile.\n"
+    assert told.output == "Everything was compiled already.\n"
 
 
 def test_families_that_solve_nothing_wait_for_no_solver(monkeypatch) -> None:

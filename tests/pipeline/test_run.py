@@ -178,8 +178,11 @@ def test_what_is_asked_stands_before_the_presets_own(tmp_path: Path) -> None:
         ({"preset": "fast"}, "no preset 'fast'"),
         ({"metric": "rmse"}, "rmse"),
         ({"k": 0}, "k must be"),
-        ({"judge": "shelves", "metric": "auc"}, "Shelves are judged by precision, .* not by 'auc'"),
-        ({"judge": "walls"}, "by lists or by shelves, not by 'walls'"),
+        (
+            {"objective": "item-to-item", "metric": "auc"},
+            "Shelves are judged by precision, .* not by 'auc'",
+        ),
+        ({"objective": "walls"}, "must be ranking or item-to-item, not 'walls'"),
         ({"sweeps": []}, "at least one sweep"),
         ({"grid": {"factors": 3}}, "list of values"),
         ({"grid": {"factors": [0]}}, "whole number"),
@@ -238,7 +241,7 @@ def test_other_data_or_settings_do_not_mix_with_a_ledger(tmp_path: Path) -> None
     asked = job(tmp_path)
     found_by(asked)
     for changes in ({"source": frame(41)}, {"seed": 5}, {"k": 4}, {"sweeps": [1, 3]},
-                    {"judge": "shelves"}):  # fmt: skip
+                    {"objective": "item-to-item"}):  # fmt: skip
         other = job(tmp_path, **changes)
         with pytest.raises(LedgerError, match="choose another place"):
             found_by(other)
@@ -317,7 +320,7 @@ def test_without_history_the_model_holds_no_likes(tmp_path: Path) -> None:
 
 
 def test_settings_are_chosen_by_shelves_and_quoted_so(tmp_path: Path) -> None:
-    asked = job(tmp_path, objective="shelves", k=4, metric="map", seed=2)
+    asked = job(tmp_path, objective="item-to-item", k=4, metric="map", seed=2)
     outcome = run_job(asked)
     found, split = outcome.found, outcome.split
     assert found.objective == ItemToItemObjective(k=4, metric="map", seed=2)
@@ -353,7 +356,7 @@ def test_lists_and_shelves_are_both_told_of_whoever_chose(tmp_path: Path) -> Non
     assert "shelf_precision@10" in names
 
 
-@pytest.mark.parametrize("objective", ["lists", "shelves"])
+@pytest.mark.parametrize("objective", ["ranking", "item-to-item"])
 @pytest.mark.parametrize("by", ["one", "fraction", "users"])
 def test_a_run_may_split_in_other_ways(tmp_path: Path, by: str, objective: str) -> None:
     outcome = run_job(job(tmp_path, by=by, held_out=None, objective=objective))

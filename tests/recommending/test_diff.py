@@ -190,7 +190,7 @@ def test_the_verb_is_a_gate(saved: tuple[Path, Path], tmp_path: Path) -> None:
     stopped = call(*saved, "--fail-over", mean - 0.01)
     assert stopped.exit_code == 1
     assert stopped.stderr.splitlines() == [
-        f"error: {saved[1]}: the mean change is {mean:.4f}, over the limit of {mean - 0.01:g}."
+        f"error: {saved[1]}: mean change {mean:.4f} exceeds the limit of {mean - 0.01:g}."
     ]
     passed = call(*saved, "--fail-over", mean + 0.01)
     assert (passed.exit_code, passed.stderr) == (0, "")

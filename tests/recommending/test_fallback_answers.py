@@ -81,7 +81,7 @@ def test_the_commands_say_that_a_model_tells_nothing_apart(collapsed):
 def test_the_command_says_why_an_item_has_no_neighbours(model):
     said = fine("similar", model, "e").stderr
     assert said == (
-        "No neighbours of 'e'. Nobody likes this item in the training data, so nothing is similar "
+        "No neighbours for 'e'. Nobody likes this item in the training data, so nothing is similar "
         "to it.\n"
     )
     # The way out that it names works.

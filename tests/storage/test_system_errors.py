@@ -225,7 +225,7 @@ def test_a_current_folder_that_is_gone_is_said(likes: Path, tmp_path: Path) -> N
         assert done.returncode == status, done.stderr
         if status:
             [line] = done.stderr.splitlines()
-            assert "current folder is no longer there" in line
+            assert "current folder no longer exists" in line
             assert "standard output" not in line
 
 

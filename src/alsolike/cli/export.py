@@ -1,4 +1,4 @@
-"""The verbs that hand a model on: its shelves as files, and what a new one would change."""
+"""Defines the verbs `export` (similar items as files) and `diff` (changes between two models)."""
 
 import math
 from pathlib import Path
@@ -9,7 +9,10 @@ import click
 from alsolike.cli.options import (
     PATH,
     k_option,
+    keep_seen_option,
+    min_count_option,
     quiet_option,
+    remote_images_option,
     threads_option,
     to_option,
     verbose_option,
@@ -20,17 +23,9 @@ from alsolike.cli.printing import say, say_answer
 # As in `alsolike.export.export`, whose import would make --help slow.
 _FORMATS = ["parquet", "jsonl", "sqlite", "json", "html"]
 
-min_count_option = click.option(
-    "--min-count",
-    type=click.IntRange(min=1),
-    default=2,
-    show_default=True,
-    help="Likes that a neighbour must have.",
-)
-
 
 class _Share(click.FloatRange):
-    """A number from 0 to 1; what is no number would be over no limit."""
+    """A number from 0 to 1, not NaN: no change would exceed that."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the number, or refuse NaN."""
@@ -42,20 +37,20 @@ class _Share(click.FloatRange):
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.option("--to", required=True, type=PATH, help="Folder to fill: new, or an earlier export's.")
+@click.option("--to", required=True, type=PATH, help="Output folder: new, or of an earlier export.")
 @click.option(
     "--format",
     "formats",
     multiple=True,
     type=click.Choice(_FORMATS),
-    help="Write this one; may be given again [default: all].",
+    help="Format to write; repeatable [default: all].",
 )
 @k_option
-@click.option("--users", is_flag=True, help="Recommendations of all users, too.")
-@click.option("--keep-seen", is_flag=True, help="Do not leave out what a user has seen.")
+@click.option("--users", is_flag=True, help="Also write recommendations for all users.")
+@keep_seen_option
 @without_likes_option
 @min_count_option
-@click.option("--remote-images", is_flag=True, help="Let the pages load pictures from the web.")
+@remote_images_option
 @threads_option
 @quiet_option
 def export(
@@ -67,13 +62,13 @@ def export(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Write all shelves of MODEL as files; only those that changed are written anew."""
+    """Write the similar items of every item of MODEL as files; rewrites only what changed."""
     from alsolike.cli.terminal import Terminal
     from alsolike.engines.local import LocalEngine
-    from alsolike.export.export import export as write_shelves
+    from alsolike.export.export import export as write_files
 
     with Terminal(quiet=quiet) as terminal:
-        done = write_shelves(
+        done = write_files(
             model,
             to,
             formats=formats or _FORMATS,
@@ -95,7 +90,7 @@ def export(
     "--fail-over",
     type=_Share(min=0, max=1),
     metavar="SHARE",
-    help="Exit with status 1 where the mean change is over that, from 0 to 1.",
+    help="Exit with status 1 if the mean change exceeds this share (0 to 1).",
 )
 @to_option
 @verbose_option
@@ -110,7 +105,7 @@ def diff(
     verbose: bool,
     threads: int | None,
 ) -> None:
-    """Say which shelves of similar items moved from OLD to NEW, and by how much."""
+    """Show which lists of similar items changed from OLD to NEW, and by how much."""
     from alsolike.cli.files import write_rows
     from alsolike.engines.local import LocalEngine
     from alsolike.models.bundle import io as bundle
@@ -128,9 +123,9 @@ def diff(
         return
     if found.mean_change > fail_over:
         say(
-            f"error: {new}: the mean change is {found.mean_change:.4f}, over the limit of "
+            f"error: {new}: mean change {found.mean_change:.4f} exceeds the limit of "
             f"{fail_over:g}.",
             err=True,
         )
         click.get_current_context().exit(1)
-    say(f"The mean change of {found.mean_change:.4f} is within the limit of {fail_over:g}.")
+    say(f"Mean change {found.mean_change:.4f}, within the limit of {fail_over:g}.")

@@ -1,4 +1,4 @@
-"""Tables in and out of the command line."""
+"""Reads and writes tables for the command line."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ def read_likes(
     reads: Sequence[Path] = (),
     writes: Sequence[Path | None] = (),
 ) -> tuple["Interactions", "ReadReport"]:
-    """Read a table as the options of a verb say, which also `reads` and `writes` these."""
+    """Read a table by the options of a verb that also `reads` and `writes` these files."""
     from alsolike.data.reading.read import read
     from alsolike.storage.atomic import refuse_overlap
 
@@ -36,10 +36,19 @@ def read_likes(
     return found, report
 
 
+def load_model(model: Path, to: Path | None = None) -> "FittedModel":
+    """Load a model; refuse an output `to` that would overwrite it."""
+    from alsolike.models.bundle import io as bundle
+    from alsolike.storage.atomic import refuse_overlap
+
+    refuse_overlap([model], filter(None, [to]))
+    return bundle.load(model)
+
+
 def held_out_likes(
     loaded: "FittedModel", model: Path, table: str, options: dict[str, Any], *, keep_seen: bool
 ) -> "tuple[Interactions, Interactions | None]":
-    """Return a table's likes over a model's ids, and what its lists leave out."""
+    """Return a table's likes over a model's ids, and the seen items that its lists leave out."""
     from alsolike.data.merge import aligned
     from alsolike.errors import SettingError
     from alsolike.recommending.shared import history_of
@@ -47,21 +56,20 @@ def held_out_likes(
     found, _ = read_likes(table, options, reads=[model])
     known, unknown = aligned(found, loaded.users, loaded.items)
     if unknown:
-        say(f"{unknown:,} likes of users or items that the model does not know left out.")
+        say(f"Left out {unknown:,} likes of users or items that the model does not know.")
     if keep_seen:
         return known, None
     seen = history_of(loaded, "leave out what was seen", way_out=", or give --keep-seen")
     if both := (seen.user_items != 0).multiply(known.user_items).nnz:
         raise SettingError(
-            f"{both:,} of these likes are among those that the model was trained on, and could "
-            "never be found where seen items are left out. Give likes that were held out, or "
-            "--keep-seen."
+            f"{both:,} of these likes are in the model's training data, so they can never be found "
+            "while seen items are left out. Give held-out likes, or --keep-seen."
         )
     return known, seen
 
 
 def write_rows(to: Path, table: "Table") -> None:
-    """Write a table and say so."""
+    """Write a table and print its size and path."""
     from alsolike.storage.atomic import write_table
 
     write_table(to, table)

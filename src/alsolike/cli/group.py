@@ -1,6 +1,7 @@
-"""The group of all verbs, and the one place where errors become lines and exit statuses."""
+"""Groups all verbs, and turns errors into one line and an exit status."""
 
 import contextlib
+import copy
 import errno
 import io
 import os
@@ -19,14 +20,14 @@ from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
 from alsolike.system_errors import explained, is_of_memory, more_memory, way_out_of
 
-_NO_FOLDER = "The current folder is no longer there: change to one that is (cd)."
+_NO_FOLDER = "The current folder no longer exists: change to another one (cd)."
 _NO_MEMORY = b"error: there is not enough memory. Raise the limit on it (ulimit -v).\n"
 
 
 class Verbs(click.Group):
-    """Verbs in the order of the flow; every error of ours becomes one line and exit status 1.
+    """A click group whose errors become one line and exit status 1.
 
-    Status 2 is click's, of words that it cannot understand; 130 is an interruption's.
+    Status 2 is click's, for a wrong usage; 130 is for an interruption.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -36,34 +37,34 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb that was typed, and remember it for what is said at its end."""
+        """Return the verb that was typed, and note it for the line printed on a signal."""
         found = super().resolve_command(ctx, args)
         signals.name_verb(found[0] or "")
         return found
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the command line; what the system refuses is one line, too."""
+        """Run the command line; an error of the system is one line, too."""
         if not args and extra.get("args") is None:
-            signals.install()  # where it was begun otherwise than by `alsolike.__main__`
+            signals.install()  # unless `alsolike.__main__` did
         try:
             return super().main(*args, **extra)
         except OSError as error:
-            is_output = _is_of_output(error)
-            message = _of_system(error, is_output=is_output)
-        except MemoryError:  # not even enough to say what was wrong; all blocks have ended
+            is_output = _is_output_error(error)
+            message = _system_line(error, is_output=is_output)
+        except MemoryError:  # not enough even to print an error in the usual way
             os.write(2, _NO_MEMORY)
             os._exit(1)
         if is_output:
-            _turn_away(sys.stdout)
+            _redirect_to_null(sys.stdout)
         with contextlib.suppress(OSError):
             say(message, err=True)
         sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a verb; say what stood in the way in one line."""
+        """Run a verb; print an error as one line."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
-                # A name that the terminal's alphabet lacks is shown as an escape, not a crash.
+                # Characters that the terminal's encoding lacks are printed as escapes.
                 stream.reconfigure(errors="backslashreplace")
         with warnings.catch_warnings(), _temporary_folder(os.environ.get("TMPDIR")):
             warnings.showwarning = _warn
@@ -78,7 +79,7 @@ class Verbs(click.Group):
             except Exception as error:
                 if not is_of_memory(error):
                     raise
-                message = _of_memory(error, self._verb(ctx))
+                message = _memory_line(error, self._verb(ctx))
             except KeyboardInterrupt:
                 say(signals.last_words(), err=True)
                 return ctx.exit(130)
@@ -91,7 +92,7 @@ class Verbs(click.Group):
 
 @contextlib.contextmanager
 def _temporary_folder(named: str | None) -> Iterator[None]:
-    """Take the temporary folder that was asked for; Python silently takes another for a bad one."""
+    """Use the temporary folder of TMPDIR, even if bad: Python would silently use another."""
     if not named:
         yield
         return
@@ -107,13 +108,13 @@ def _temporary_folder(named: str | None) -> Iterator[None]:
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Show a warning of a library as one of ours: one line, and not where in its code it stands."""
+    """Print a warning of a library as one line, without its place in the code."""
     text = " ".join(str(message).partition("Traceback (most recent")[0].split())
     warn(text)
 
 
-def _of_system(error: OSError, *, is_output: bool) -> str:
-    """Return the line for an error of the system; a place that it does not name is not guessed."""
+def _system_line(error: OSError, *, is_output: bool) -> str:
+    """Return the line for an error of the system."""
     if is_output:
         return f"error: standard output: {error.strerror or error}."
     if error.errno == errno.ENOENT and not _has_folder():
@@ -123,8 +124,8 @@ def _of_system(error: OSError, *, is_output: bool) -> str:
     return f"error: {named}{explained(error, folder)}. {way_out_of(error)}".rstrip()
 
 
-def _is_of_output(error: OSError) -> bool:
-    """Return whether it came up where click writes."""
+def _is_output_error(error: OSError) -> bool:
+    """Return whether the error was raised while click printed."""
     if error.filename is not None:
         return False
     frames = traceback.extract_tb(error.__traceback__)
@@ -141,8 +142,8 @@ def _has_folder() -> bool:
     return True
 
 
-def _of_memory(error: Exception, verb: click.Command | None) -> str:
-    """Return the line for too little memory, with the ways out that the verb has."""
+def _memory_line(error: Exception, verb: click.Command | None) -> str:
+    """Return the line for too little memory, with ways out by the options of the verb."""
     options = {one.name for one in verb.params} if verb is not None else set()
     ways = [more_memory()]
     if "settings" in options:
@@ -154,8 +155,8 @@ def _of_memory(error: Exception, verb: click.Command | None) -> str:
     return f"error: there is not enough memory{said}. {tried}."
 
 
-def _turn_away(stream: Any) -> None:
-    """Let what `stream` still holds go nowhere, or Python would fail once more when it ends."""
+def _redirect_to_null(stream: Any) -> None:
+    """Redirect a stream to /dev/null: flushing it at exit would fail again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -195,3 +196,7 @@ for verb in (
     serve.likes,
 ):
     main.add_command(verb)
+
+_old_name = copy.copy(query.metric_definitions)
+_old_name.hidden = True
+main.add_command(_old_name, "passport")

@@ -1,4 +1,4 @@
-"""The options of the command line that several verbs share, and how their texts become values."""
+"""Defines the options that several verbs share, and converts their texts to values."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,85 +13,80 @@ from alsolike.suggestions import did_you_mean
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
+# Names of objectives in earlier versions, still read; see `alsolike.tuning.presets`.
+OLD_OBJECTIVES = ("lists", "shelves")
 
-class _Named(click.Path):
-    """A path that is named: an empty text would silently be the current folder."""
+
+class _NamedPath(click.Path):
+    """A path that is not empty: an empty text would silently be the current folder."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the path, or refuse an empty text."""
         if value in ("", b""):
-            self.fail("a name expected, an empty text given.", param, ctx)
+            self.fail("a path expected, an empty text given.", param, ctx)
         return super().convert(value, param, ctx)
 
 
-PATH = _Named(path_type=Path)
+class _Objective(click.Choice[str]):
+    """An objective; the names of earlier versions are read, but not shown."""
 
-_READING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (("--user",), {"default": "user", "show_default": True, "help": "Column of user ids."}),
-    (("--item",), {"default": "item", "show_default": True, "help": "Column of item ids."}),
-    (("--value",), {"help": "Column of counts or amounts; without it each row counts 1."}),
-    (("--timestamp",), {"help": "Column of times: seconds or ISO dates."}),
-    (("--items",), {"type": _Named(), "help": "A table of the items."}),
-    (("--item-id",), {"help": "Id column of --items [default: the name given to --item]."}),
-    (("--item-name",), {"help": "Column of names, of --items or else of the likes."}),
-    (("--item-image",), {"help": "Column of pictures, or a text with {id} in it."}),
-    (("--item-link",), {"help": "Column of links, or a text with {id} in it."}),
-    (("--delimiter",), {"help": "Overrides detection; 'tab' is understood."}),
-    (("--quote",), {"help": "Overrides detection; 'none' is understood."}),
-    (("--escape",), {"help": "Overrides detection; 'none' is understood."}),
-    (("--header/--no-header",), {"default": None, "help": "Does the first line name columns?"}),
-    (("--items-delimiter",), {"help": "As --delimiter, of --items."}),
-    (("--items-quote",), {"help": "As --quote, of --items."}),
-    (("--items-escape",), {"help": "As --escape, of --items."}),
-    (("--items-header/--no-items-header",), {"default": None, "help": "As --header, of --items."}),
-    (
-        ("--duplicates",),
-        {
-            "type": click.Choice(["drop", "keep", "error"]),
-            "default": "drop",
-            "show_default": True,
-            "help": "Rows equal to an earlier one in every column.",
-        },
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the name of an objective, new or old."""
+        return value if value in OLD_OBJECTIVES else super().convert(value, param, ctx)
+
+
+PATH = _NamedPath(path_type=Path)
+_AT_LEAST_0, _AT_LEAST_1 = click.IntRange(min=0), click.IntRange(min=1)
+_OBJECTIVE = _Objective(["ranking", "item-to-item"])
+
+_Option = tuple[str, dict[str, Any]]
+
+
+def _given(flag: str, text: str, **settings: Any) -> _Option:
+    return flag, {"help": text, "show_default": settings.get("default") is not None, **settings}
+
+
+def _choice(flag: str, text: str, *choices: str, **settings: Any) -> _Option:
+    return _given(flag, text, type=click.Choice(choices), **settings)
+
+
+_READING = (
+    _given("--user", "Column of user ids.", default="user"),
+    _given("--item", "Column of item ids.", default="item"),
+    _given("--value", "Column of counts or amounts [default: each row counts 1]."),
+    _given("--timestamp", "Column of times: seconds or ISO dates."),
+    _given("--items", "Table of the items.", type=_NamedPath()),
+    _given("--item-id", "Id column of --items [default: the name given to --item]."),
+    _given("--item-name", "Column of names, in --items or else in the likes."),
+    _given("--item-image", "Column of images, or a URL with {id}."),
+    _given("--item-link", "Column of links, or a URL with {id}."),
+    _given("--delimiter", "Overrides detection; 'tab' or a character."),
+    _given("--quote", "Overrides detection; 'none' or a character."),
+    _given("--escape", "Overrides detection; 'none' or a character."),
+    _given("--header/--no-header", "Whether the first line names the columns.", default=None),
+    _given("--items-delimiter", "Like --delimiter, for --items."),
+    _given("--items-quote", "Like --quote, for --items."),
+    _given("--items-escape", "Like --escape, for --items."),
+    _given("--items-header/--no-items-header", "Like --header, for --items.", default=None),
+    _choice(
+        "--duplicates",
+        "Rows equal to an earlier one in every column.",
+        *("drop", "keep", "error"),
+        default="drop",
     ),
-    (
-        ("--repeats",),
-        {
-            "type": click.Choice(["sum", "count", "once", "max", "error"]),
-            "help": "Rows of one user and item [default: sum with --value, else count].",
-        },
+    _choice(
+        "--repeats",
+        "Rows of one user and item [default: sum with --value, else count].",
+        *("sum", "count", "once", "max", "error"),
     ),
-    (
-        ("--missing-id",),
-        {
-            "type": click.Choice(["error", "drop"]),
-            "default": "error",
-            "show_default": True,
-            "help": "Rows without a user or an item.",
-        },
-    ),
-    (
-        ("--negative",),
-        {
-            "type": click.Choice(["error", "net", "dislike"]),
-            "default": "error",
-            "show_default": True,
-            "help": "Values below 0.",
-        },
-    ),
-    (
-        ("--on-error",),
-        {
-            "type": click.Choice(["error", "reject"]),
-            "default": "error",
-            "show_default": True,
-            "help": "Malformed lines, also of --items.",
-        },
-    ),
-    (("--rejects",), {"type": _Named(), "help": "File for the lines that were rejected."}),
+    _choice("--missing-id", "Rows without a user or an item.", "error", "drop", default="error"),
+    _choice("--negative", "Values below 0.", "error", "net", "dislike", default="error"),
+    _choice("--on-error", "Malformed lines, also of --items.", "error", "reject", default="error"),
+    _given("--rejects", "File for rejected lines.", type=_NamedPath()),
 )
 
 _READING_NAMES = tuple(
-    flags[0].split("/", maxsplit=1)[0].removeprefix("--").replace("-", "_") for flags, _ in _READING
+    flag.split("/", maxsplit=1)[0].removeprefix("--").replace("-", "_") for flag, _ in _READING
 )
 
 
@@ -105,111 +100,85 @@ def taken_for_reading(options: dict[str, Any]) -> dict[str, Any]:
     return {name: options.pop(name) for name in _READING_NAMES}
 
 
-_SEARCHING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (("--out",), {"required": True, "type": PATH, "help": "Output folder."}),
-    (
-        ("--preset",),
-        {"default": "quick", "show_default": True, "help": "What to try: quick or article."},
+_SEARCHING = (
+    _given("--out", "Output folder.", required=True, type=PATH),
+    _given("--preset", "Search space: quick or article.", default="quick"),
+    _given("--min-per-user", "Minimum likes per user.", type=_AT_LEAST_0),
+    _given("--min-per-item", "Minimum likes per item.", type=_AT_LEAST_0),
+    _given("--k", "Number of items per scored list.", type=_AT_LEAST_1),
+    _given(
+        "--metric",
+        "Metric to choose settings by [default: precision]; also recall, capped_recall, ndcg, map, "
+        "mrr, hit_rate and, for ranking, auc.",
     ),
-    (("--min-per-user",), {"type": click.IntRange(min=0), "help": "Likes a user must have."}),
-    (("--min-per-item",), {"type": click.IntRange(min=0), "help": "Likes an item must have."}),
-    (("--k",), {"type": click.IntRange(min=1), "help": "Number of items per scored list."}),
-    (
-        ("--metric",),
-        {
-            "help": "What settings are chosen by [default: precision]; also recall, capped_recall, "
-            "ndcg, map, mrr, hit_rate and, of lists, auc."
-        },
+    _given(
+        "--objective",
+        "Measure it on users' lists (ranking) or on similar items (item-to-item) "
+        "[default: ranking].",
+        type=_OBJECTIVE,
     ),
-    (
-        ("--judge",),
-        {
-            "type": click.Choice(["lists", "shelves"]),
-            "help": "What that is measured on: users' lists, or the shelves of similar items "
-            "[default: lists].",
-        },
+    _given("--judge", "Old name of --objective.", type=_OBJECTIVE, hidden=True),
+    _given(
+        "--grid",
+        "Values to try for a setting, replacing the preset's; repeatable.",
+        multiple=True,
+        metavar="NAME=V,V",
     ),
-    (
-        ("--grid",),
-        {
-            "multiple": True,
-            "metavar": "NAME=V,V",
-            "help": "Values to try of a setting, in place of the preset's.",
-        },
+    _given("--sweeps", "Score after these sweeps.", metavar="N,N"),
+    _choice(
+        "--search",
+        "Search strategy [default: grid].",
+        *("grid", "random", "tpe", "halving", "doubling"),
     ),
-    (("--sweeps",), {"metavar": "N,N", "help": "Sweeps at which to score."}),
-    (
-        ("--search",),
-        {
-            "type": click.Choice(["grid", "random", "tpe", "halving", "doubling"]),
-            "help": "Way to search [default: grid].",
-        },
+    _given("--trials", "Number of sampled trainings [default: 30].", type=_AT_LEAST_1),
+    _given("--space", "TOML file describing the search.", type=PATH),
+    _given("--workers", "Training processes [default: 1].", type=_AT_LEAST_1),
+    _given("--budget", "Time limit for the whole run, such as 10m.", metavar="TIME"),
+    _given(
+        "--patience",
+        "Stop a training after this many scores without improvement.",
+        type=_AT_LEAST_1,
     ),
-    (("--trials",), {"type": click.IntRange(min=1), "help": "Trainings to draw [default: 30]."}),
-    (("--space",), {"type": PATH, "help": "A TOML file that describes the search."}),
-    (("--workers",), {"type": click.IntRange(min=1), "help": "Processes that train [default: 1]."}),
-    (("--budget",), {"metavar": "TIME", "help": "Time for the whole run, such as 10m."}),
-    (
-        ("--patience",),
-        {
-            "type": click.IntRange(min=1),
-            "help": "Stop a training after so many points without a better score.",
-        },
+    _given("--prune", "Stop runs scoring below the median.", is_flag=True, default=None),
+    _given(
+        "--families",
+        "Models that may be published: als, item-knn, ease [default: als, item-knn and, up to "
+        "10,000 items, ease; with --baselines als].",
+        metavar="NAME,NAME",
     ),
-    (
-        ("--prune",),
-        {"is_flag": True, "default": None, "help": "Stop runs scoring below the median."},
+    _given(
+        "--baselines",
+        "Baselines: compared with, never published [default: popularity, random].",
+        metavar="NAME,NAME",
     ),
-    (
-        ("--families",),
-        {
-            "metavar": "NAME,NAME",
-            "help": "Models that may be published: als, item-knn, ease [default: als, item-knn "
-            "and, up to 10,000 items, ease; with --baselines als].",
-        },
-    ),
-    (
-        ("--baselines",),
-        {
-            "metavar": "NAME,NAME",
-            "help": "Models that are only compared with [default: popularity, random].",
-        },
-    ),
-    (
-        ("--choose",),
-        {
-            "type": click.Choice(["best", "cheapest"]),
-            "help": "Fit the best run, or the cheapest that ties with it [default: best].",
-        },
+    _choice(
+        "--choose",
+        "Fit the best run, or the cheapest one tied with it [default: best].",
+        *("best", "cheapest"),
     ),
 )
 
+# Options that the file of --space may give as well.
+_STRATEGY = ("search", "trials", "workers", "budget", "patience", "prune", "choose")
 
-# Options that a file may give in their place.
-_HOW = ("search", "trials", "workers", "budget", "patience", "prune", "choose")
-
-_SPLITTING: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
-    (
-        ("--by",),
-        {
-            "type": click.Choice(["items", "one", "fraction", "time", "users"]),
-            "default": "items",
-            "show_default": True,
-            "help": "Hold out: k items of some users; one item of each; a fraction of each user's; "
-            "the last of each user's; whole users.",
-        },
+_SPLITTING = (
+    _choice(
+        "--by",
+        "Hold out k items of some users (items), one item per user (one), a fraction of each "
+        "user's items (fraction), each user's last items (time), or whole users (users).",
+        *("items", "one", "fraction", "time", "users"),
+        default="items",
     ),
-    (
-        ("--held-out",),
-        {"type": click.IntRange(min=1), "help": "k of --by items and time [default: 5]."},
+    _given(
+        "--held-out",
+        "Items held out per user, for --by items and time [default: 5].",
+        type=_AT_LEAST_1,
     ),
-    (
-        ("--share",),
-        {
-            "type": float,
-            "help": "Of --by items: test users as a share of all [default: 0.2]; of fraction and "
-            "time: of each user's items [default: 0.2; k]; of users: test users [default: 0.1].",
-        },
+    _given(
+        "--share",
+        "With --by items: test users as a share of all [default: 0.2]; fraction and time: share of "
+        "each user's items [default: 0.2; k items]; users: test users [default: 0.1].",
+        type=float,
     ),
 )
 
@@ -224,36 +193,62 @@ def searching_options(verb: Verb) -> Verb:
     return _with(_SEARCHING, splitting_options(verb))
 
 
+def filtering_options(verb: Verb) -> Verb:
+    """Give a verb the options of filtering alone."""
+    for one in ("item", "user"):
+        flag, said = f"--min-per-{one}", f"Minimum likes per {one}."
+        verb = click.option(flag, type=_AT_LEAST_0, default=5, show_default=True, help=said)(verb)
+    return verb
+
+
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(min=1),
-    help="Threads to use [default: all]; results do not depend on it.",
+    type=_AT_LEAST_1,
+    help="Number of threads [default: all]; results do not depend on it.",
 )
 seed_option = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
+    "--seed", type=_AT_LEAST_0, default=0, show_default=True, help="Random seed."
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Print only warnings and errors.")
 verbose_option = click.option(
-    "--verbose", is_flag=True, help="Print everything, in lines as wide as they need."
+    "--verbose", is_flag=True, help="Print everything, in lines of any width."
 )
 set_option = click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A setting of the model, such as confidence=scaled. May be given again.",
+    help="A setting of the model, such as confidence=scaled; repeatable.",
 )
 k_option = click.option(
-    "--k", type=click.IntRange(min=1), default=10, show_default=True, help="Length of a list."
+    "--k", type=_AT_LEAST_1, default=10, show_default=True, help="Number of items per list."
+)
+min_count_option = click.option(
+    "--min-count",
+    type=_AT_LEAST_1,
+    default=2,
+    show_default=True,
+    help="Minimum likes of a similar item.",
+)
+keep_seen_option = click.option(
+    "--keep-seen", is_flag=True, help="Keep items that the user has seen."
 )
 without_likes_option = click.option(
     "--without-likes",
     type=click.Choice(["popular", "empty"]),
     default="popular",
     show_default=True,
-    help="What users get of whom the model knows nothing: the most liked items, or no list.",
+    help="List for users about whom the model knows nothing: the most liked items, or empty.",
 )
-to_option = click.option("--to", type=PATH, help="A .csv or .parquet file, in place of printing.")
+without_history_option = click.option(
+    "--without-history", is_flag=True, help="Do not save the likes in the model."
+)
+remote_images_option = click.option(
+    "--remote-images", is_flag=True, help="Let pages load images from the web."
+)
+to_option = click.option(
+    "--to", type=PATH, help="Write to this .csv or .parquet file instead of printing."
+)
 
 
 def settings_of(texts: tuple[str, ...]) -> dict[str, Any]:
@@ -274,22 +269,25 @@ def grid_of(texts: tuple[str, ...]) -> dict[str, list[Any]]:
     return {name: [_value(part) for part in text.split(",")] for name, text in _named(texts)}
 
 
-def asked_of(options: dict[str, Any]) -> dict[str, Any]:
-    """Take the options of searching out of `options`; return them as arguments of a job.
+def search_arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of searching out of `options`; return them as arguments of a `Job`.
 
-    What is typed and what the file of --space says are put together; nothing may be in both.
+    Merges the command line with the file of --space; a name may be in only one of them.
     """
     from alsolike.tuning.options import Searching, seconds_of
     from alsolike.tuning.toml_config import read_recipe
 
+    objective, judge = options.pop("objective"), options.pop("judge")
+    if objective and judge:
+        raise SettingError("--judge is the old name of --objective. Give only --objective.")
     typed = {
         "space": checked(grid_of(options.pop("grid"))),
         "settings": checked(settings_of(options.pop("settings"))),
         "sweeps": numbers_of(options.pop("sweeps")),
-        "judge": options.pop("judge"),
+        "objective": objective or judge,
         "families": names_of(options.pop("families")),
         "baselines": names_of(options.pop("baselines")),
-        **{name: options.pop(name) for name in _HOW},
+        **{name: options.pop(name) for name in _STRATEGY},
     }
     file = options.pop("space")
     found = {} if file is None else read_recipe(file)
@@ -297,10 +295,12 @@ def asked_of(options: dict[str, Any]) -> dict[str, Any]:
         if value in (None, {}):
             continue
         if name in found:
-            raise SettingError(f"{file} and the command line both say {name}. Say it in one.")
+            raise SettingError(
+                f"{name} is set in {file} and on the command line. Set it in one of them."
+            )
         found[name] = value
     job = {"grid": found.pop("space", {}), "settings": found.pop("settings", {})}
-    job |= {name: found.pop(name, None) for name in ("sweeps", "judge")}
+    job |= {name: found.pop(name, None) for name in ("sweeps", "objective")}
     how = {"by" if name == "search" else name: value for name, value in found.items()}
     if "budget" in how:
         how["budget"] = seconds_of(str(how["budget"]))
@@ -310,7 +310,7 @@ def asked_of(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return `settings`, or raise SettingError for a name that is none of what is searched."""
+    """Return `settings`, or raise SettingError if a name is not a setting that is searched."""
     from alsolike.models.registry import trained
 
     searched = [one for one in trained() if one.scored == "sweeps"]
@@ -320,8 +320,8 @@ def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
             others = [one for one in trained() if name in {s.name for s in fields(one.config)}]
             if others:
                 raise SettingError(
-                    f"{name} is a setting of {others[0].name}, of which a run tries settings of "
-                    "its own. alsolike fit takes others."
+                    f"{name} is a setting of {others[0].name}; a run tries fixed settings of that "
+                    "family. Use alsolike fit for other values."
                 )
             raise SettingError(
                 f"Unknown setting {name!r}.{did_you_mean(name, known, plain=True)} Known are: "
@@ -347,9 +347,9 @@ def numbers_of(text: str | None) -> list[int] | None:
         raise SettingError(f"Numbers with commas expected, such as 2,4,8, not {text!r}.") from None
 
 
-def _with(options: tuple[tuple[tuple[str, ...], dict[str, Any]], ...], verb: Verb) -> Verb:
-    for flags, settings in reversed(options):
-        verb = click.option(*flags, **settings)(verb)
+def _with(options: tuple[_Option, ...], verb: Verb) -> Verb:
+    for flag, settings in reversed(options):
+        verb = click.option(flag, **settings)(verb)
     return verb
 
 
@@ -368,10 +368,7 @@ def _named(texts: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def _value(text: str, name: str = "") -> Any:
-    """Return a number where the text is one, None or a truth value by name, or else the text.
-
-    What begins as a list, a table or a quoted text is read as TOML reads it.
-    """
+    """Return a text as a number, None, a truth value or, for a setting, a TOML list or table."""
     plain = text.strip()
     named = {"none": None, "true": True, "false": False}
     if plain.casefold() in named:

@@ -1,4 +1,4 @@
-"""The verbs of the flow: from a table of likes to a fitted model."""
+"""Defines the verbs from a table of likes to a fitted model: run, read, split, search, fit."""
 
 import contextlib
 import os
@@ -14,9 +14,11 @@ import click
 from alsolike.cli.files import read_likes, write_likes
 from alsolike.cli.options import (
     PATH,
-    asked_of,
+    filtering_options,
     quiet_option,
     reading_options,
+    remote_images_option,
+    search_arguments,
     searching_options,
     seed_option,
     set_option,
@@ -26,6 +28,7 @@ from alsolike.cli.options import (
     threads_option,
     to_option,
     verbose_option,
+    without_history_option,
 )
 from alsolike.cli.printing import as_shown, brief, on_one_screen, say, warn
 from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw
@@ -41,8 +44,8 @@ if TYPE_CHECKING:
 @set_option
 @seed_option
 @threads_option
-@click.option("--without-history", is_flag=True, help="Leave the likes out of the model.")
-@click.option("--remote-images", is_flag=True, help="Let the report load pictures from the web.")
+@without_history_option
+@remote_images_option
 @verbose_option
 @quiet_option
 def run(
@@ -53,25 +56,25 @@ def run(
     remote_images: bool,
     **options: Any,
 ) -> None:
-    """Do the whole job: read, filter, split, search, judge, refit, write, show."""
-    # Before libraries are loaded: with too little memory one ends the process in its own way.
+    """Read, filter, split, search, score on test users, refit, and write the report."""
+    # Before libraries are loaded: with too little memory, one of them would end the process.
     expect_to_draw(BEFORE_DRAWING)
     job = replace(
         _job(likes, options), with_history=not without_history, remote_images=remote_images
     )
-    _do(job, quiet=quiet, verbose=verbose)
+    _run(job, quiet=quiet, verbose=verbose)
 
 
 @click.command()
-@click.option("--data", default="demo", type=PATH, show_default=True, help="Where to put data.")
-@click.option("--out", default="runs/demo", type=PATH, show_default=True, help="As in run.")
+@click.option("--data", default="demo", type=PATH, show_default=True, help="Folder for the data.")
+@click.option("--out", default="runs/demo", type=PATH, show_default=True, help="Output folder.")
 @threads_option
 @verbose_option
 @quiet_option
 def demo(data: Path, out: Path, threads: int | None, verbose: bool, quiet: bool) -> None:
-    """Run on built-in data: a made-up catalogue whose pictures show which items belong together."""
+    """Run on built-in data: a made-up catalogue whose images show which items belong together."""
     expect_to_draw(BEFORE_DRAWING)
-    from alsolike.data.datasets.public import write_demo
+    from alsolike.data.datasets.demo import write_demo
     from alsolike.pipeline.job import Job
 
     files = write_demo(data)
@@ -89,33 +92,33 @@ def demo(data: Path, out: Path, threads: int | None, verbose: bool, quiet: bool)
     if not quiet:
         say(f"$ {command}\n")
     job = Job(source=str(files.likes), out=out, reading=reading, threads=threads, command=command)
-    _do(job, quiet=quiet, verbose=verbose)
+    _run(job, quiet=quiet, verbose=verbose)
 
 
 def _job(likes: str, options: dict[str, Any]) -> Any:
     from alsolike.pipeline.job import Job
 
     reading = taken_for_reading(options)
-    asked = asked_of(options)
-    return Job(source=likes, reading=reading, command=_typed(), **asked, **options)
+    searching = search_arguments(options)
+    return Job(source=likes, reading=reading, command=_typed(), **searching, **options)
 
 
-def _do(job: Any, *, quiet: bool, verbose: bool) -> None:
+def _run(job: Any, *, quiet: bool, verbose: bool) -> None:
     from alsolike.cli.terminal import Terminal
     from alsolike.pipeline.precompile import ahead
     from alsolike.pipeline.run import run_job
 
     families = job.search.families
     with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead(families) as compiling:
-        _tell_of(terminal, compiling=compiling)
+        _say_if_compiling(terminal, compiling=compiling)
         outcome = run_job(job, observer=terminal)
-    said = list(outcome.how_read.warnings)  # as soon as it was read
+    said = list(outcome.how_read.warnings)  # printed right after reading
     if not quiet and on_one_screen():
-        said += map(str, outcome.test.verdicts)  # the results began with them
+        said += map(str, outcome.test.verdicts)  # printed at the head of the results
     for warning in filter(lambda one: one not in said, outcome.warnings()):
         warn(warning)
     if not quiet:
-        say(f"To walk through it: {_program()} serve {job.out / 'model'}")
+        say(f"To browse it: {_program()} serve {job.out / 'model'}")
         say(f"Done. Open {job.out / 'report.html'}")
 
 
@@ -125,7 +128,7 @@ def _do(job: Any, *, quiet: bool, verbose: bool) -> None:
 @to_option
 @threads_option
 def read(likes: str, to: Path | None, **options: Any) -> None:
-    """Read a table: the dialect found, what was dropped, what there is."""
+    """Read a table and report its dialect, dropped rows and size."""
     found, report = read_likes(likes, options, writes=[to])
     say(as_shown(report))
     if to is not None:
@@ -135,26 +138,13 @@ def read(likes: str, to: Path | None, **options: Any) -> None:
 @click.command("filter")
 @click.argument("likes", type=click.Path())
 @reading_options
-@click.option(
-    "--min-per-user",
-    type=click.IntRange(min=0),
-    default=5,
-    show_default=True,
-    help="Likes a user must have.",
-)
-@click.option(
-    "--min-per-item",
-    type=click.IntRange(min=0),
-    default=5,
-    show_default=True,
-    help="Likes an item must have.",
-)
+@filtering_options
 @to_option
 @threads_option
 def filter_(
     likes: str, to: Path | None, min_per_user: int, min_per_item: int, **options: Any
 ) -> None:
-    """Drop users and items with too few likes, in turn, until none is left to drop."""
+    """Drop users and items with too few likes, repeatedly, until no more are dropped."""
     from alsolike.data.filtering import filter_counts
 
     found, _ = read_likes(likes, options, writes=[to])
@@ -180,7 +170,7 @@ def split(
     seed: int,
     **options: Any,
 ) -> None:
-    """Split into training, validation and test, three Parquet files."""
+    """Split a table into training, validation and test (three Parquet files)."""
     from alsolike.data.splitting.by_name import check_scheme, split_by
     from alsolike.pipeline.job import refuse_share
 
@@ -206,7 +196,7 @@ def split(
 @verbose_option
 @quiet_option
 def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
-    """Search for the best settings alone: the ledger, the leaderboard and all curves."""
+    """Search for the best settings; write the ledger, the leaderboard and all curves."""
     from alsolike.cli.terminal import Terminal
     from alsolike.errors import DegenerateError
     from alsolike.pipeline.job import resolve
@@ -216,13 +206,13 @@ def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
     from alsolike.storage.atomic import alone_in
 
     job = _job(likes, options)
-    asked, families = resolve(job), job.search.families
+    resolved, families = resolve(job), job.search.families
     with alone_in(job.out):
         with Terminal(quiet=quiet, verbose=verbose) as terminal, ahead(families) as compiling:
-            _tell_of(terminal, compiling=compiling)
-            prepared = prepare(asked, observer=terminal)
+            _say_if_compiling(terminal, compiling=compiling)
+            prepared = prepare(resolved, observer=terminal)
             try:
-                found = search_settings(asked, prepared, observer=terminal)
+                found = search_settings(resolved, prepared, observer=terminal)
             except DegenerateError as error:
                 write_search(error.found, job.out)
                 raise
@@ -238,7 +228,7 @@ def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
 @to_option
 @verbose_option
 def runs(folder: Path, to: Path | None, verbose: bool) -> None:
-    """Show how a search stands, while it runs or after: states, time left, leaderboard."""
+    """Show the status of a search, during or after it: states, time left, leaderboard."""
     from alsolike.storage.atomic import write_table
     from alsolike.tuning.status import standing
 
@@ -252,17 +242,17 @@ def runs(folder: Path, to: Path | None, verbose: bool) -> None:
 @click.command()
 @click.argument("likes", type=click.Path())
 @reading_options
-@click.option("--to", required=True, type=PATH, help="Folder of the model to make.")
+@click.option("--to", required=True, type=PATH, help="Folder for the model.")
 @click.option(
     "--family",
     metavar="NAME",
-    help="als, item-knn, ease, popularity or random [default: als, or what --from is].",
+    help="als, item-knn, ease, popularity or random [default: als, or the family of --from].",
 )
-@click.option("--from", "begin", type=PATH, help="A model to go on from.")
-@click.option("--add", is_flag=True, help="LIKES are new ones, to add to those in --from.")
+@click.option("--from", "begin", type=PATH, help="Model to continue from.")
+@click.option("--add", is_flag=True, help="LIKES are new; add them to the likes in --from.")
 @set_option
 @threads_option
-@click.option("--without-history", is_flag=True, help="Leave the likes out of the model.")
+@without_history_option
 @verbose_option
 @quiet_option
 def fit(
@@ -277,7 +267,7 @@ def fit(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Fit a model to a table as it is, or go on from a fitted one with newer likes."""
+    """Fit a model to a table as it is, or continue training one with newer likes."""
     from alsolike.cli.terminal import Terminal
     from alsolike.data.merge import joined
     from alsolike.engines.local import LocalEngine
@@ -293,7 +283,7 @@ def fit(
     config = _config(start, family, settings_of(settings))
     bundle.refuse_other_folder(to)
     if add and (start is None or start.history is None):
-        raise SettingError("--add needs --from with a model that holds its likes.")
+        raise SettingError("--add needs --from with a model that was saved with its likes.")
     from_another = [] if begin is None or begin == to else [begin]
     found, report = read_likes(likes, options, reads=from_another, writes=[to])
     kind = family_of(config)
@@ -302,10 +292,12 @@ def fit(
         if add and start is not None and start.history is not None:
             found = joined(start.history, found, observer=terminal)
         if start is not None and not kind.goes_on:
-            terminal.tell(f"{kind.name} is trained anew, with the settings of {begin}.")
+            terminal.tell(
+                f"{kind.name} is trained again from scratch, with the settings of {begin}."
+            )
             start = None
         if kind.code(config, found) is not None:
-            _tell_of(terminal, compiling=meanwhile.enter_context(ahead()))
+            _say_if_compiling(terminal, compiling=meanwhile.enter_context(ahead()))
         model = train(found, config, start=start, engine=engine, observer=terminal)
         loss = f", loss {model.loss(engine=engine):.6g}" if isinstance(model, HasLoss) else ""
         terminal.tell(f"{model!r}{loss}")
@@ -315,7 +307,7 @@ def fit(
 
 
 def _config(start: "FittedModel | None", family: str | None, changes: dict[str, Any]) -> Any:
-    """Return the configuration to fit: of a model to go on from, or of a family, and changed."""
+    """Return the configuration of `start`, or else of a family, with `changes`."""
     from alsolike.errors import SettingError
     from alsolike.models.fit import config_for
     from alsolike.models.registry import family_of_model
@@ -324,15 +316,17 @@ def _config(start: "FittedModel | None", family: str | None, changes: dict[str, 
         return config_for(None, changes, family=family)
     known = family_of_model(start, "go on from it")
     if not known.is_trained:
-        raise SettingError(f"--from: {start!r} was made elsewhere, and training cannot go on.")
+        raise SettingError(
+            f"--from: {start!r} was made by another program; its training cannot be continued."
+        )
     return config_for(known.config.from_settings(start.settings), changes, family=family)
 
 
 @click.command("compile")
 def compile_() -> None:
-    """Compile for this processor what a run needs, for example when building a container image.
+    """Compile the kernels of a run for this processor.
 
-    Any verb that needs it does so by itself, once.
+    Useful when building a container image. Other commands do this automatically, once.
     """
     from alsolike.kernels.compiler.cache import keeps
     from alsolike.pipeline.precompile import compile_all, is_compiled
@@ -340,18 +334,18 @@ def compile_() -> None:
     was_compiled = is_compiled()
     compile_all()
     if not keeps():
-        say("Compiled, but not kept: the warning above says why.", err=True)
+        say("Compiled, but not cached: see the warning above.", err=True)
     else:
-        say("Nothing was left to compile." if was_compiled else "Compiled, and kept.")
+        say("Everything was compiled already." if was_compiled else "Compiled and cached.")
 
 
-def _tell_of(terminal: Any, *, compiling: bool) -> None:
+def _say_if_compiling(terminal: Any, *, compiling: bool) -> None:
     if compiling:
-        terminal.tell("Compiling for this processor meanwhile; this is done once.")
+        terminal.tell("Compiling for this processor in the background; this happens once.")
 
 
 def _program() -> str:
-    """Return how this program is called: by its path where nothing else leads to it."""
+    """Return the command to call this program with: its path if it is not on PATH."""
     path = Path(sys.argv[0])
     if path.name != "alsolike" or shutil.which("alsolike"):
         return "alsolike"

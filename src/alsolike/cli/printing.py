@@ -1,4 +1,4 @@
-"""How the command line prints: a terminal only shows what a name from a stranger holds."""
+"""Prints findings, warnings and tables, with control characters escaped."""
 
 import shutil
 import sys
@@ -14,40 +14,39 @@ if TYPE_CHECKING:
     from alsolike.data.reading.report import ReadReport
     from alsolike.tables import Table
 
-# Where no terminal and no COLUMNS say how wide a line may be.
-_WIDTH = 100
+_WIDTH = 100  # columns, if neither COLUMNS nor a terminal gives a width
 
 
 def say(finding: object, *, err: bool = False) -> None:
-    """Print a finding, with what a terminal would act on written as an escape."""
+    """Print a finding, with control characters escaped."""
     from alsolike.tables import harmless
 
     click.echo(harmless(str(finding), keep="\n"), err=err)
 
 
 def warn(danger: object) -> None:
-    """Print a warning, with the parameters that it names as options of the verb."""
+    """Print a warning, with parameters rewritten as options of the verb."""
     say(f"warning: {as_typed_now(str(danger))}", err=True)
 
 
 def on_one_screen() -> bool:
-    """Return whether findings and warnings come out at one terminal, so that once is enough."""
+    """Return whether findings and warnings appear on the same terminal: print them once."""
     return sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def as_shown(report: "ReadReport") -> "ReadReport":
-    """Return what was read, its warnings in the words of the verb; none where they stand above."""
+    """Return a report with warnings in the words of the verb; without them if already printed."""
     warnings = () if on_one_screen() else tuple(map(as_typed_now, report.warnings))
     return replace(report, warnings=warnings)
 
 
 def columns() -> int:
-    """Return how wide a line may be: as COLUMNS or the terminal says, or else 100."""
+    """Return the width of a line: of COLUMNS or the terminal, or else 100."""
     return max(shutil.get_terminal_size((_WIDTH, 24)).columns, 1)
 
 
 def brief(finding: object, *, verbose: bool) -> str:
-    """Return the text of a finding that fits a page, or, with `verbose`, all of it."""
+    """Return the text of a finding: shortened to a page, or all of it with `verbose`."""
     from alsolike.progress import HasBrief
     from alsolike.tables import wrapped
 
@@ -66,10 +65,9 @@ def say_table(
     whole: str,
     verbose: bool,
 ) -> None:
-    """Print a table; on a terminal that is too narrow for it, without its least columns.
+    """Print a table; on a terminal that is too narrow, without the columns in `least`.
 
-    What goes into a pipe or a file is the whole table. The further arguments are those of
-    `alsolike.tables.Table.fitted`.
+    Pipes and files get the whole table. Arguments as in `alsolike.tables.Table.fitted`.
     """
     text, width = str(table), columns()
     if not verbose and sys.stdout.isatty() and text.index("\n") > width:
@@ -78,5 +76,5 @@ def say_table(
 
 
 def say_answer(answer: object, *, verbose: bool) -> None:
-    """Print an answer: what fits a page on a terminal, all of it into a pipe or a file."""
+    """Print an answer: shortened on a terminal, whole into a pipe or a file."""
     say(brief(answer, verbose=verbose or not sys.stdout.isatty()))

@@ -1,4 +1,4 @@
-"""The verbs that ask a fitted model."""
+"""Defines the verbs that query a fitted model: evaluate, similar, recommend, explain and others."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alsolike.cli.files import held_out_likes, write_rows
+from alsolike.cli.files import held_out_likes, load_model, write_rows
 from alsolike.cli.options import (
     PATH,
     k_option,
+    keep_seen_option,
+    min_count_option,
     reading_options,
+    remote_images_option,
     threads_option,
     to_option,
     verbose_option,
@@ -28,13 +31,15 @@ if TYPE_CHECKING:
     from alsolike.tables import Table
 
 
-def _judges(verb: Callable[..., None]) -> click.Command:
-    """Make a command of a function that judges a model by a table of held-out likes."""
+def _evaluation_command(verb: Callable[..., None]) -> click.Command:
+    """Make a command of a function that scores a model on held-out likes."""
     for option in (
         verbose_option,
         threads_option,
         click.option(
-            "--keep-seen", is_flag=True, help="Do not leave out training items (the article)."
+            "--keep-seen",
+            is_flag=True,
+            help="Keep training items in the lists, as in the article.",
         ),
         k_option,
         reading_options,
@@ -45,13 +50,13 @@ def _judges(verb: Callable[..., None]) -> click.Command:
     return click.command()(verb)
 
 
-@_judges
-def evaluate(verbose: bool, **asked: Any) -> None:
-    """Score a model on a table of held-out likes, with the interval of each mean."""
+@_evaluation_command
+def evaluate(verbose: bool, **options: Any) -> None:
+    """Score a model on held-out likes, each mean with its 95 % interval."""
     from alsolike.evaluation.metrics.evaluate import evaluate as measure
     from alsolike.evaluation.metrics.result import said_of_degenerate
 
-    loaded, known, how = _judged(**asked)
+    loaded, known, how = _evaluation_inputs(**options)
     evaluation = measure(loaded, known, **how)
     summary = evaluation.summary()
     say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
@@ -59,23 +64,25 @@ def evaluate(verbose: bool, **asked: Any) -> None:
         warn(said_of_degenerate(evaluation.degenerate_share))
 
 
-@_judges
-def metric_definitions(verbose: bool, **asked: Any) -> None:
-    """Score the same lists as implicit, irspack, LightFM, RecBole and Spark define it."""
-    from alsolike.evaluation.metrics.metric_definitions import metric_definitions as issue
+@_evaluation_command
+def metric_definitions(verbose: bool, **options: Any) -> None:
+    """Score the same lists under the metric definitions of several libraries.
 
-    loaded, known, how = _judged(**asked)
-    say_answer(issue(loaded, known, **how), verbose=verbose)
+    These are implicit, irspack, LightFM, RecBole and Spark.
+    """
+    from alsolike.evaluation.metrics.metric_definitions import metric_definitions as compare
+
+    loaded, known, how = _evaluation_inputs(**options)
+    say_answer(compare(loaded, known, **how), verbose=verbose)
 
 
-def _judged(
+def _evaluation_inputs(
     model: Path, held_out: str, k: int, keep_seen: bool, **options: Any
 ) -> tuple["FittedModel", "Interactions", dict[str, Any]]:
-    """Return a model, held-out likes, and how its lists are judged by them."""
+    """Return a model, held-out likes and further arguments of an evaluation."""
     from alsolike.engines.local import LocalEngine
-    from alsolike.models.bundle import io as bundle
 
-    loaded = bundle.load(model)
+    loaded = load_model(model)
     engine = LocalEngine(options["threads"])
     known, exclude = held_out_likes(loaded, model, held_out, options, keep_seen=keep_seen)
     return loaded, known, {"exclude": exclude, "k": k, "engine": engine}
@@ -84,15 +91,9 @@ def _judged(
 @click.command()
 @click.argument("model", type=PATH)
 @click.argument("items", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="All items.")
+@click.option("--all", "every", is_flag=True, help="For all items.")
 @k_option
-@click.option(
-    "--min-count",
-    type=click.IntRange(min=1),
-    default=2,
-    show_default=True,
-    help="Likes that a neighbour must have.",
-)
+@min_count_option
 @to_option
 @verbose_option
 @threads_option
@@ -106,22 +107,19 @@ def similar(
     verbose: bool,
     threads: int | None,
 ) -> None:
-    """List the most similar items of ITEMS, by id or name."""
-    from alsolike.models.bundle import io as bundle
+    """List the items most similar to ITEMS, given by id or name."""
     from alsolike.recommending.single import similar_to
-    from alsolike.storage.atomic import refuse_overlap
 
-    asked = _some_or_all(items, every=every, what="item")
-    refuse_overlap([model], filter(None, [to]))
-    loaded = bundle.load(model)
-    ids = None if asked is None else _item_ids(loaded, asked)
+    typed = _some_or_all(items, every=every, what="item")
+    loaded = load_model(model, to)
+    ids = None if typed is None else _item_ids(loaded, typed)
     if ids is None or to is not None:
         from alsolike.engines.local import LocalEngine
         from alsolike.recommending.batch import similar as similar_items
 
         engine = LocalEngine(threads)
         table = similar_items(loaded, ids, k=k, min_count=min_count, engine=engine)
-        _say_without(loaded, ids, table, min_count)
+        _print_items_without_neighbours(loaded, ids, table, min_count)
         _show(table, to, verbose=verbose)
         return
     for item in ids:
@@ -129,18 +127,28 @@ def similar(
             name = loaded.catalogue.name_of(loaded.item_index(item)) if loaded.catalogue else ""
             say(f"Similar to {name} ({item})" if name else f"Similar to {item}")
         table = similar_to(loaded, item, k=k, min_count=min_count)
-        _say_without(loaded, [item], table, min_count)
+        _print_items_without_neighbours(loaded, [item], table, min_count)
         _show(table, None, verbose=verbose)
 
 
 @click.command()
 @click.argument("model", type=PATH)
 @click.argument("users", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="All users.")
+@click.option("--all", "every", is_flag=True, help="For all users.")
 @k_option
-@click.option("--keep-seen", is_flag=True, help="Do not leave out what the user has seen.")
-@click.option("--allow", multiple=True, metavar="ITEM", help="Only these items, by id or name.")
-@click.option("--deny", multiple=True, metavar="ITEM", help="None of these items, by id or name.")
+@keep_seen_option
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="ITEM",
+    help="Recommend only this item, by id or name; repeatable.",
+)
+@click.option(
+    "--deny",
+    multiple=True,
+    metavar="ITEM",
+    help="Never recommend this item, by id or name; repeatable.",
+)
 @without_likes_option
 @to_option
 @verbose_option
@@ -158,20 +166,17 @@ def recommend(
     verbose: bool,
     threads: int | None,
 ) -> None:
-    """List the best items for USERS."""
+    """Recommend items for USERS."""
     from alsolike.engines.local import LocalEngine
-    from alsolike.models.bundle import io as bundle
     from alsolike.recommending import batch
     from alsolike.recommending.fallback import fallback_notes
     from alsolike.recommending.shared import history_of
-    from alsolike.storage.atomic import refuse_overlap
 
-    asked = _some_or_all(users, every=every, what="user")
-    refuse_overlap([model], filter(None, [to]))
-    loaded = bundle.load(model)
+    typed = _some_or_all(users, every=every, what="user")
+    loaded = load_model(model, to)
     if not keep_seen:
         history_of(loaded, "leave out what was seen", way_out=", or give --keep-seen")
-    ids = list(loaded.users) if asked is None else _user_ids(loaded, asked)
+    ids = list(loaded.users) if typed is None else _user_ids(loaded, typed)
     table = batch.recommend(
         loaded,
         ids,
@@ -185,7 +190,7 @@ def recommend(
     fallbacks = fallback_notes(loaded, loaded.users.indices_of(ids), without_likes)
     for sentence in fallbacks:
         say(sentence, err=True)
-    none = "No item is left to recommend; try --keep-seen, or other lists."
+    none = "No items left to recommend; try --keep-seen, or other --allow and --deny lists."
     none = "" if fallbacks and without_likes == "empty" else none
     _show(table, to, none=none, verbose=verbose)
 
@@ -193,7 +198,7 @@ def recommend(
 @click.command("similar-users")
 @click.argument("model", type=PATH)
 @click.argument("users", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="All users.")
+@click.option("--all", "every", is_flag=True, help="For all users.")
 @k_option
 @to_option
 @verbose_option
@@ -207,17 +212,14 @@ def similar_users(
     verbose: bool,
     threads: int | None,
 ) -> None:
-    """List the users most similar to USERS, by id; of models with factors."""
+    """List the users most similar to USERS, given by id; for models with factors."""
     from alsolike.engines.local import LocalEngine
     from alsolike.models.base import HasFactors, able
-    from alsolike.models.bundle import io as bundle
     from alsolike.recommending.similarity import similar_users as find
-    from alsolike.storage.atomic import refuse_overlap
 
-    asked = _some_or_all(users, every=every, what="user")
-    refuse_overlap([model], filter(None, [to]))
-    loaded = able(bundle.load(model), HasFactors, "compare users")
-    ids = None if asked is None else _user_ids(loaded, asked)
+    typed = _some_or_all(users, every=every, what="user")
+    loaded = able(load_model(model, to), HasFactors, "compare users")
+    ids = None if typed is None else _user_ids(loaded, typed)
     table = find(loaded, ids, k=k, engine=LocalEngine(threads))
     without = dict.fromkeys(loaded.users if ids is None else ids)
     for user in table["user"].tolist():
@@ -225,7 +227,7 @@ def similar_users(
     if without:
         first, others = next(iter(without)), len(without) - 1
         more = f" and {others:,} others" if others else ""
-        say(f"No similar users of {first!r}{more}: the model knows no likes of theirs.", err=True)
+        say(f"No similar users for {first!r}{more}: no likes in the training data.", err=True)
     _show(table, to, verbose=verbose)
 
 
@@ -236,13 +238,10 @@ def similar_users(
 @to_option
 @verbose_option
 def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verbose: bool) -> None:
-    """Score ITEMS, by id or name, for a USER."""
-    from alsolike.models.bundle import io as bundle
+    """Score ITEMS, given by id or name, for a USER."""
     from alsolike.recommending.pairs import scores as of_pairs
-    from alsolike.storage.atomic import refuse_overlap
 
-    refuse_overlap([model], filter(None, [to]))
-    loaded = bundle.load(model)
+    loaded = load_model(model, to)
     ids = _item_ids(loaded, items)
     _show(of_pairs(loaded, _user_ids(loaded, [user]) * len(ids), ids), to, verbose=verbose)
 
@@ -253,11 +252,10 @@ def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verb
 @click.argument("item")
 @verbose_option
 def explain(model: Path, user: str, item: str, verbose: bool) -> None:
-    """Say which of a user's likes carry how much of the score of an item."""
-    from alsolike.models.bundle import io as bundle
+    """Show how much each of a user's likes contributes to an item's score."""
     from alsolike.recommending import explain as explaining
 
-    loaded = bundle.load(model)
+    loaded = load_model(model)
     [user], [item] = _user_ids(loaded, [user]), _item_ids(loaded, [item])
     say_answer(explaining.explain(loaded, user, item), verbose=verbose)
 
@@ -266,18 +264,16 @@ def explain(model: Path, user: str, item: str, verbose: bool) -> None:
 @click.argument("model", type=PATH)
 @click.argument("items", nargs=-1, required=True)
 @click.option(
-    "--k", type=click.IntRange(min=1), default=5, show_default=True, help="Neighbours of each."
+    "--k", type=click.IntRange(min=1), default=5, show_default=True, help="Neighbours per item."
 )
-@click.option("--to", required=True, type=PATH, help="The page to write.")
-@click.option("--remote-images", is_flag=True, help="Let the page load pictures from the web.")
+@click.option("--to", required=True, type=PATH, help="Output page (.html).")
+@remote_images_option
 def gallery(model: Path, items: tuple[str, ...], k: int, to: Path, remote_images: bool) -> None:
-    """Lay out ITEMS and their most similar items as a page of cards."""
-    from alsolike.models.bundle import io as bundle
-    from alsolike.storage.atomic import refuse_overlap, write_text
+    """Write a page of cards with ITEMS and their most similar items."""
+    from alsolike.storage.atomic import write_text
     from alsolike.views.gallery import gallery as lay_out
 
-    refuse_overlap([model], [to])
-    loaded = bundle.load(model)
+    loaded = load_model(model, to)
     shelves = lay_out(loaded, _item_ids(loaded, items), k=k, remote_images=remote_images)
     write_text(to, shelves.to_html())
     say(f"Open {to}")
@@ -286,14 +282,16 @@ def gallery(model: Path, items: tuple[str, ...], k: int, to: Path, remote_images
 @click.command()
 @click.argument("model", type=PATH)
 def describe(model: Path) -> None:
-    """Say what a model is: its settings, its data, its figures, its files."""
+    """Describe a model: settings, data, metrics, files."""
     from alsolike.models.bundle import io as bundle
 
     say(bundle.describe(model))
 
 
-def _say_without(model: Any, ids: list[str] | None, table: "Table", min_count: int) -> None:
-    """Say on standard error which items have no neighbours, and why."""
+def _print_items_without_neighbours(
+    model: Any, ids: list[str] | None, table: "Table", min_count: int
+) -> None:
+    """Print to standard error which items have no neighbours, and why."""
     from alsolike.recommending.shared import why_no_neighbours
 
     have = set(table["item"].tolist())
@@ -306,11 +304,11 @@ def _say_without(model: Any, ids: list[str] | None, table: "Table", min_count: i
     )
     way_out = " Try --min-count 1." if reason.endswith("likes.") and min_count > 1 else ""
     more = f" and {len(without) - 1:,} others" if len(without) > 1 else ""
-    say(f"No neighbours of {without[0]!r}{more}. {reason}{way_out}", err=True)
+    say(f"No neighbours for {without[0]!r}{more}. {reason}{way_out}", err=True)
 
 
 def _show(table: "Table", to: Path | None, *, none: str = "", verbose: bool) -> None:
-    """Show or write a table; where it has no rows, say on standard error why."""
+    """Print or write a table; if it has no rows, print `none` to standard error."""
     if none and not len(table):
         say(none, err=True)
     if to is None:
@@ -337,7 +335,7 @@ def _item_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
 
 
 def _user_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
-    """Return the ids of users, each of them known."""
+    """Return the ids of users; UnknownId if the model lacks one."""
     texts = [_as_utf8(text) for text in typed]
     for text in texts:
         if text not in model.users:
@@ -351,14 +349,14 @@ def _user_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
 
 
 def _some_or_all(typed: Sequence[str], *, every: bool, what: str) -> Sequence[str] | None:
-    """Return what was typed, or None for all; one of the two must be meant."""
+    """Return what was typed, or None for --all; exactly one of them must be given."""
     if every == bool(typed):
         raise click.UsageError(f"Give the ids of {what}s, or --all.")
     return None if every else typed
 
 
 def _as_utf8(text: str) -> str:
-    """Return what was typed as UTF-8, also where Python takes the terminal for another alphabet."""
+    """Return what was typed as UTF-8, even if Python assumes another encoding of the terminal."""
     try:
         return os.fsencode(text).decode("utf-8")
     except UnicodeError:
@@ -366,7 +364,7 @@ def _as_utf8(text: str) -> str:
 
 
 def _with_way_out(message: str, verb: str, kind: str) -> str:
-    """Return a message that has no hint with the command that lists all ids."""
+    """Append the command that lists all ids to a message without a suggestion."""
     if ASKS in message:
         return message
     return f"{message} To see all ids: alsolike {verb} MODEL --all --to {kind}.csv"

@@ -1,4 +1,4 @@
-"""The verbs of the service: serve models, swap one while they are served, take likes out."""
+"""Defines the verbs of the service: serve models, swap one, export live likes."""
 
 import os
 import sys
@@ -9,18 +9,18 @@ from typing import Any
 import click
 
 from alsolike.cli import signals
-from alsolike.cli.options import PATH, to_option
+from alsolike.cli.options import PATH, remote_images_option, to_option
 from alsolike.cli.printing import say
 from alsolike.errors import SettingError
 from alsolike.suggestions import way_to_install
 
 # The extra `serve` of pyproject.toml, in a command that works from any folder.
 _PARTS = (
-    "fastapi>=0.115",
-    "httptools>=0.6",
+    "fastapi>=0.115,<1",
+    "httptools>=0.6,<1",
     "itsdangerous>=2.2",
     "prometheus-client>=0.21",
-    "uvicorn>=0.32",
+    "uvicorn>=0.32,<1",
     "uvloop>=0.21",
 )
 
@@ -36,41 +36,48 @@ def _option(*names: str, **given: Any) -> Callable[..., Any]:
     "others",
     multiple=True,
     type=PATH,
-    help="Another one, or NAME=PATH; repeatable.",
+    help="Another model, or NAME=PATH; repeatable.",
 )
-@_option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes a free one.")
-@_option("--host", default="127.0.0.1", help="Anything but localhost needs a token.")
-@_option("--workers", type=click.IntRange(1, 256), default=1, help="Processes that answer.")
+@_option("--port", type=click.IntRange(0, 65535), default=8000, help="Port; 0: any free one.")
+@_option(
+    "--host",
+    default="127.0.0.1",
+    help="Address to listen on; anything but localhost needs a token.",
+)
+@_option("--workers", type=click.IntRange(1, 256), default=1, help="Worker processes.")
 @click.option(
     "--state",
     type=PATH,
-    help="Folder of likes, votes and copies [default: serving beside the model].",
+    help="Folder for likes, votes and copies of models [default: serving, next to the model].",
 )
-@click.option("--token-file", type=PATH, help="What every request must show [or ALSOLIKE_TOKEN].")
+@click.option(
+    "--token-file", type=PATH, help="File with the token for every request [or ALSOLIKE_TOKEN]."
+)
 @click.option(
     "--swap-token-file",
     type=PATH,
-    help="What a swap must show [or ALSOLIKE_SWAP_TOKEN]; without it the endpoint is closed.",
+    help="File with the token for swaps [or ALSOLIKE_SWAP_TOKEN]; without it the endpoint is "
+    "disabled.",
 )
 @click.option("--allow-host", "hosts", multiple=True, help="Extra Host header to accept.")
 @_option(
     "--rate",
     type=click.FloatRange(min=0),
     default=50.0,
-    help="Requests per second of one client; 0: no limit.",
+    help="Requests per second and client; 0: no limit.",
 )
 @_option("--burst", type=click.IntRange(min=1), default=200, help="Requests allowed in one burst.")
 @_option(
     "--patience",
     type=click.FloatRange(min=0, min_open=True),
     default=10.0,
-    help="Seconds that a slow client has.",
+    help="Timeout for slow clients, in seconds.",
 )
-@click.option("--remote-images", is_flag=True, help="Let pages load pictures from the web.")
-@click.option("--pictures", type=PATH, help="Folder of pictures that items name as files.")
-@click.option("--bundles", type=PATH, help="Folder whose bundles the swap endpoint may name.")
+@remote_images_option
+@click.option("--pictures", type=PATH, help="Folder of the image files named in the item table.")
+@click.option("--bundles", type=PATH, help="Folder of the bundles that the swap endpoint may load.")
 @click.option("--golden", type=PATH, help="Checks a model must pass before it is served (JSON).")
-@_option("--log", default="-", help="Access log: a file, - for here, or '' for none.")
+@_option("--log", default="-", help="Access log: a file, - for standard output, or '' for none.")
 def serve(
     model: Path,
     others: tuple[Path, ...],
@@ -79,7 +86,7 @@ def serve(
     swap_token_file: Path | None,
     **given: Any,
 ) -> None:
-    """Serve models: an app to look and judge, an API for a product page."""
+    """Serve models: an app for people and an API for a product page."""
     _refuse_without_parts()
     from alsolike.web.server import serve as serve_
     from alsolike.web.settings import Settings, places
@@ -93,7 +100,7 @@ def serve(
         **given,
     )
     names = ", ".join(place.name for place in settings.models)
-    said = "" if settings.token is None else " Log in with the token, or send it as a bearer."
+    said = "" if settings.token is None else " Log in with the token, or send it as a bearer token."
 
     def ready(address: str) -> None:
         signals.stop_by_itself()
@@ -107,7 +114,10 @@ def serve(
 @click.argument("model", type=PATH)
 @click.option("--name", help="Slot to swap [default: the first].")
 def swap(state: Path, model: Path, name: str | None) -> None:
-    """Let a running service take another model: its state folder, and the new bundle."""
+    """Switch a running service to another model.
+
+    STATE is the state folder of the service, MODEL the new bundle.
+    """
     _refuse_without_parts()
     from alsolike.web.server import SETTINGS_FILE
     from alsolike.web.serving.deploy import swap as swap_
@@ -124,13 +134,13 @@ def swap(state: Path, model: Path, name: str | None) -> None:
 @to_option
 @click.option(
     "--forget",
-    "told",
+    "exported",
     type=PATH,
-    help="A file that --to wrote: let the service forget what it holds, once a model was trained "
-    "on it and is served.",
+    help="A file written by --to: delete its likes from the service, once a model trained on them "
+    "is served.",
 )
-def likes(state: Path, to: Path | None, told: Path | None) -> None:
-    """Take out the likes that a service was told, to train the next model on.
+def likes(state: Path, to: Path | None, exported: Path | None) -> None:
+    """Export the live likes of a service, to train the next model.
 
     STATE is the service's state folder, or a copy of it; the service may be running.
     """
@@ -138,35 +148,37 @@ def likes(state: Path, to: Path | None, told: Path | None) -> None:
     from alsolike.storage.atomic import refuse_overlap
     from alsolike.web.serving.live_likes import live_likes, state_at
 
-    if to is not None and told is not None:
-        raise click.UsageError("Give --to to take likes out, or --forget when a model has them.")
+    if to is not None and exported is not None:
+        raise click.UsageError(
+            "Give either --to, to export likes, or --forget, to delete likes that a model has."
+        )
     place = state_at(state)
-    if told is not None:
-        _forget(place, told)
+    if exported is not None:
+        _forget(place, exported)
         return
     refuse_overlap([place], filter(None, [to]))
     found = live_likes(place)
     if found.undated:
         say(
-            f"warning: likes that an earlier version kept without a time: {found.undated:,}. They "
-            "are given the time at which the state was written last.",
+            f"warning: likes stored without a time by an earlier version: {found.undated:,}. They "
+            "get the time at which the state was last written.",
             err=True,
         )
     if to is None:
-        hint = ". To take them out, give --to likes.csv" if len(found.table) else "."
+        hint = ". To export them, give --to likes.csv" if len(found.table) else "."
         say(f"{found}{hint}")
     else:
         write_rows(to, found.table)
 
 
-def _forget(state: Path, told: Path) -> None:
-    """Let a service forget the likes of a file that `likes` wrote."""
+def _forget(state: Path, exported: Path) -> None:
+    """Delete the likes of a file that `likes` wrote from the state of a service."""
     from alsolike.data.merge import to_table
     from alsolike.data.reading.read import read
     from alsolike.web.serving.store import Store
 
     found, _ = read(
-        told,
+        exported,
         user="user",
         item="item",
         value="value",
@@ -180,16 +192,16 @@ def _forget(state: Path, told: Path) -> None:
         left = kept.counts()["likes"]
     count = found.n_interactions
     which = (
-        f"all {count:,} likes in {told}."
+        f"all {count:,} likes in {exported}."
         if forgotten == count
-        else f"{forgotten:,} of the {count:,} likes in {told}; the others were not there, or came "
-        "again since."
+        else f"{forgotten:,} of the {count:,} likes in {exported}; the others were not there, or "
+        "came again since."
     )
     say(f"Forgotten: {which} Live likes left: {left:,}")
 
 
 def _token(path: Path | None, variable: str) -> str | None:
-    """Return a token from a file, or else from the environment; never from the command line."""
+    """Return a token from a file, or else from the environment."""
     if path is None:
         return os.environ.get(variable) or None
     try:
@@ -206,5 +218,5 @@ def _refuse_without_parts() -> None:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise SettingError(
-            f"The service needs {error.name}, which is not there: {way_to_install(*_PARTS)}."
+            f"The service needs {error.name}, which is not installed: {way_to_install(*_PARTS)}."
         ) from error

@@ -1,9 +1,8 @@
-"""How a signal ends the command line: at any moment, with one line and the status that shells know.
+"""Handles signals: cleans up, prints one line and ends the process with the usual exit status.
 
-An exception raised out of a signal's handler may surface in code that takes it for something else:
-a database that reports a failed query, a module that is half imported, a callback that cannot
-raise. So the handler raises none. It undoes what must not stay, says one line and ends the process;
-all that alsolike writes bears such an end, as it bears ``kill -9``.
+The handler raises no exception, because it could surface in code that mistakes it: a failed query
+of a database, a half-imported module, a callback that cannot raise. All files that alsolike writes
+survive such an end, as they survive ``kill -9``.
 
 This module is loaded before anything else and therefore imports little.
 """
@@ -14,21 +13,21 @@ import signal
 import sys
 import time
 
-# How each is called, and the status of a process that it ends is 128 more than its number.
+# The first word printed; the exit status is 128 more than the number of the signal.
 _NAMES = {
     signal.SIGINT: "Interrupted.",
     signal.SIGTERM: "Terminated.",
     signal.SIGHUP: "Ended, since the terminal was closed.",
 }
 
-# What is kept, by the verb that was at work.
-_RESUMED = "Finished trainings are saved; give the same command again to resume."
+# The second sentence printed, by verb.
+_RESUMED = "Finished trainings are saved; run the same command to resume."
 _KEPT = {
     "run": _RESUMED,
     "demo": _RESUMED,
     "search": _RESUMED,
-    "export": "What was written is kept; give the same command again to go on.",
-    "compile": "What was compiled is kept; give the same command again to go on.",
+    "export": "Finished files are saved; run the same command to resume.",
+    "compile": "Finished parts are saved; run the same command to resume.",
     "serve": "Likes and votes are saved.",
 }
 _ELSE = "No half-written file is left."
@@ -36,15 +35,15 @@ _ELSE = "No half-written file is left."
 _GRACE = 0.5  # seconds that the main thread has to notice a signal; a long call may not look
 _PATIENCE = 5.0  # seconds that tidying up may take
 
-# Which verb is at work, whether a server stops by itself, and who is ending the process.
+# The running verb, whether a server stops by itself, and the thread that ends the process.
 _state: dict[str, object] = {"verb": "", "stopped": False}
 
 
 def install() -> None:
-    """Let SIGINT, SIGTERM and SIGHUP end this process in good order from now on.
+    """Install handlers of SIGINT, SIGTERM and SIGHUP.
 
-    What the parent has switched off stays so: nohup does it with SIGHUP. In a thread beside the
-    main one nothing is done: no handler can be set there, and the process is somebody else's.
+    Signals that the parent ignores stay ignored, as with nohup. Does nothing outside the main
+    thread, where no handler can be set.
     """
     if signal.getsignal(signal.SIGTERM) is _leave or not _is_main():
         return
@@ -64,9 +63,9 @@ def _is_main() -> bool:
 
 
 def _fill_streams() -> None:
-    """Put nothing in the place of standard streams that are closed, as `>&-` does it.
+    """Open /dev/null for closed standard streams (`>&-`).
 
-    Else the next file that is opened would have their number, and what is said would go into it.
+    Else the next file opened would get their number, and printed lines would go into it.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -80,17 +79,17 @@ def _fill_streams() -> None:
 
 
 def name_verb(verb: str) -> None:
-    """Say which verb is at work, for the words at its end."""
+    """Set the running verb, for the line printed on a signal."""
     _state["verb"] = verb
 
 
 def stop_by_itself() -> None:
-    """Leave SIGTERM from now on to a server that stops in its own good order, and ends by it."""
+    """Leave SIGTERM from now on to a server that stops by itself."""
     _state["stopped"] = True
 
 
 def done() -> None:
-    """Take no signal from now on: the work is done, and Python is about to end by itself."""
+    """Ignore signals from now on: the work is done, and Python is about to exit."""
     if not _is_main():
         return
     for number in _NAMES:
@@ -98,7 +97,7 @@ def done() -> None:
 
 
 def last_words(number: int = signal.SIGINT) -> str:
-    """Return the line that is said where signal `number` ends a verb.
+    """Return the line printed if signal `number` ends a verb.
 
     Examples
     --------
@@ -109,9 +108,9 @@ def last_words(number: int = signal.SIGINT) -> str:
 
 
 def _leave(number: int, _: object) -> None:
-    """End the process, once; a second signal finds that it is under way."""
+    """End the process once; a second signal waits for the first."""
     me = (_thread.get_ident(), object())
-    first = _state.setdefault("leaver", me)  # in one step, whatever comes between
+    first = _state.setdefault("leaver", me)  # atomic
     if first is me:
         _end(number)
     while isinstance(first, tuple) and first[0] != me[0]:
@@ -119,7 +118,7 @@ def _leave(number: int, _: object) -> None:
 
 
 def _watch(reading: int) -> None:
-    """Handle a signal in place of a main thread that does not come to it, or not to its end."""
+    """Handle a signal if the main thread does not, or does not finish."""
     while True:
         for number in os.read(reading, 16):
             if signal.getsignal(number) is not _leave:  # a server has handlers of its own
@@ -135,7 +134,7 @@ def _end_late(number: int) -> None:
 
 
 def _end(number: int) -> None:
-    """Undo what must not stay, say one line, end."""
+    """Clean up, print one line, exit."""
     _silence_threads()
     if _state["stopped"] and number == signal.SIGTERM:
         signal.signal(number, signal.SIG_DFL)
@@ -160,7 +159,7 @@ def _say_and_exit(number: int) -> None:
 
 
 def _silence_threads() -> None:
-    """Have nothing printed by threads that lose a file or a database now."""
+    """Silence errors of threads that lose a file or a database now."""
     sys.unraisablehook = lambda _: None
     threading = sys.modules.get("threading")
     if threading is not None:
@@ -168,12 +167,12 @@ def _silence_threads() -> None:
 
 
 def _end_children() -> None:
-    """Kill the processes that this one has started to work for it; they bear it."""
+    """Kill the worker processes; their work is safe."""
     processes = sys.modules.get("multiprocessing.process")
     for child in processes.active_children() if processes is not None else ():
         child.kill()
-    # One that is just being started is on no list but the system's. It would complain that what it
-    # was to be told breaks off.
+    # A process that is just being started is only on the system's list; it would print that its
+    # input ends early.
     try:
         for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - pathlib is not loaded yet
             with open(f"/proc/self/task/{thread}/children") as listed:  # noqa: PTH123 - likewise

@@ -1,8 +1,6 @@
-"""Messages in the words of the command line: ``on_error='reject'`` is ``--on-error reject`` there.
+"""Rewrites messages for the command line: ``on_error='reject'`` becomes ``--on-error reject``.
 
-The library says what to pass in Python's syntax. What of it is an option of the verb that was typed
-is rewritten here, in one place, so that following a hint works. What a message quotes of somebody's
-data is left as it is.
+Quotes of the user's data are left as they are.
 """
 
 import ast
@@ -13,15 +11,15 @@ from typing import Any
 
 import click
 
-# What Python calls otherwise, with the value that the option stands for.
-_OTHERWISE = {("exclude_seen", "False"): "keep_seen", ("exclude", "None"): "keep_seen"}
+# Parameters whose option has another name, with the value that the option means.
+_RENAMED = {("exclude_seen", "False"): "keep_seen", ("exclude", "None"): "keep_seen"}
 
-# As the options of dialects name them.
+# Names of characters in the options --delimiter, --quote and --escape.
 _SPELLED = {"": "none", "\t": "tab", " ": "space"}
 _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 _VALUE = rf"{_QUOTED}|[\w./+~-]*\w"
-# In this order: a parameter with its value and further ones, or with none; a text that is quoted; a
-# name that only a parameter has. None of them within a path.
+# In this order: a parameter with its value and further ones, or with none; a quoted text; a name
+# with an underscore. None of them within a path.
 _FORM = re.compile(
     rf"(?<![\w/\\.-])(?P<name>[a-z_]+)=(?P<value>{_VALUE})?"
     rf"(?P<more>(?:(?:, | or ){{1}}(?:{_QUOTED})(?!\w))*)(?![\w/=(])"
@@ -53,7 +51,7 @@ def as_typed(message: str, verb: click.Command | None) -> str:
         if not found["name"]:
             return found[0]
         name, value = found["name"], found["value"] or ""
-        if option := options.get(_OTHERWISE.get((name, value), "")):
+        if option := options.get(_RENAMED.get((name, value), "")):
             return f"{option.opts[0]}{found['more']}"
         if option := options.get(name):
             return f"{_given(option, value)}{_plain(found['more'])}"
@@ -65,14 +63,14 @@ def as_typed(message: str, verb: click.Command | None) -> str:
 
 
 def as_typed_now(message: str) -> str:
-    """Return `message` in the words of the verb that is at work; as it is where none is."""
+    """Return `message` with options of the verb that is running, if any."""
     context = click.get_current_context(silent=True)
     verb = None if context is None else context.command
     return as_typed(message, None if isinstance(verb, click.Group) else verb)
 
 
 def _given(option: click.Option, value: str) -> str:
-    """Return an option as it is typed, with its value where it takes one."""
+    """Return an option as it is typed, with its value if it takes one."""
     flag = option.opts[0]
     if option.is_flag:
         off = option.secondary_opts[0] if option.secondary_opts else flag
@@ -88,7 +86,7 @@ def _plain(more: str) -> str:
 
 
 def _shown(text: str) -> str:
-    r"""Return a text as a shell takes it; marks in quotes, for a point may follow in the message.
+    r"""Return a text quoted for a shell; punctuation in quotes, because a point may follow it.
 
     >>> print(*map(_shown, ["drop", ",", chr(92), chr(9), "", "'"]))
     drop ',' '\' tab none "'"

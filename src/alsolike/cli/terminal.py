@@ -1,4 +1,4 @@
-"""What a terminal shows: progress bars for people, plain lines for logs, errors in one line."""
+"""Shows progress: bars on a terminal, plain lines in logs; prints findings and warnings."""
 
 import sys
 import time
@@ -23,19 +23,18 @@ from alsolike.progress import Observer
 from alsolike.storage.cleanup import closed_at_end
 from alsolike.text import duration
 
-# Of long work there is a line whenever that part of its time has passed again.
+# A long task prints a line whenever its time has grown by this part of it.
 _LINES = 30
 
-# Line ends in a finding that needs no empty lines around it.
-_SHORT = 9
+_SHORT = 9  # line ends at most in a finding without empty lines around it
 
 
 @dataclass
 class _Task:
-    """A task that runs, for plain lines.
+    """A running task, for plain lines.
 
-    The first steps may be steps that an earlier start has done, or may wait for a compiler: how
-    long the rest takes is told from those after them.
+    The time left is estimated without the first steps: an earlier start may have done them, or
+    they may wait for the compiler.
     """
 
     name: str
@@ -47,7 +46,7 @@ class _Task:
     first_at: float = 0.0
 
     def line(self, now: float) -> str:
-        """Return how far it is, how long that took, and how long the rest may take."""
+        """Return the steps done, the time taken and the estimated time left."""
         facts = [duration(int(now - self.began))]
         if self.total is not None and self.done > self.first:
             rest = (self.total - self.done) * (now - self.first_at) / (self.done - self.first)
@@ -59,21 +58,21 @@ class _Task:
 
 
 class Terminal(Observer):
-    """Draw progress on standard error, and findings on standard output.
+    """Prints progress on standard error, and findings on standard output.
 
-    On a terminal there are bars that vanish when their task ends. Elsewhere there is a plain line
-    now and then.
+    On a terminal, bars are drawn and removed when their task ends. Elsewhere, a plain line is
+    printed now and then.
 
     Parameters
     ----------
     quiet : bool
         Show neither progress nor findings.
     verbose : bool
-        Show all of each finding. Without it, what fits a page and the width of the terminal.
+        Show all of each finding, not only what fits a page and the width of the terminal.
     pause : float
-        Seconds between plain lines, at the least; of long work more, so that there are few.
+        Minimum of seconds between plain lines; more in long tasks.
     clock : callable
-        Seconds since whenever.
+        Returns seconds.
     """
 
     def __init__(
@@ -86,8 +85,8 @@ class Terminal(Observer):
     ) -> None:
         console = Console(stderr=True)
         self._quiet, self._verbose = quiet, verbose
-        self._in_text = False  # whether the last line that was printed is no empty one
-        # What is no terminal gets no bars, whatever the environment says of colours.
+        self._in_text = False  # whether the last printed line is not empty
+        # Bars are only for terminals, even if the environment forces colours.
         self._draws = not quiet and sys.stderr.isatty() and not console.is_dumb_terminal
         self._bars = Progress(
             TextColumn("{task.description}"),
@@ -117,17 +116,17 @@ class Terminal(Observer):
         self.close()
 
     def close(self) -> None:
-        """Take the bars away, and give the cursor back."""
+        """Remove the bars and restore the cursor."""
         self._bars.stop()
 
     def start(self, task: str, total: int | None = None) -> None:
-        """Show that the task begins."""
+        """Show a new task."""
         now = self._clock()
         self._drawn.append(self._bars.add_task(task, total=total))
         self._running.append(_Task(task, total, began=now, spoke=now))
 
     def advance(self, steps: int = 1) -> None:
-        """Show how far the innermost task is."""
+        """Show progress of the innermost task."""
         if not self._running:
             return
         self._bars.advance(self._drawn[-1], steps)
@@ -140,7 +139,7 @@ class Terminal(Observer):
             self._note(task.line(now))
 
     def finish(self) -> None:
-        """Show that the innermost task is done."""
+        """Remove the innermost task."""
         if not self._running:
             return
         self._bars.remove_task(self._drawn.pop())
@@ -149,7 +148,7 @@ class Terminal(Observer):
             self._note(f"{task.name}: done ({duration(int(now - task.began))})")
 
     def tell(self, finding: object) -> None:
-        """Print a finding, and an empty line after it; on a page only around long ones."""
+        """Print a finding, with an empty line after it; if shortened, only around long ones."""
         from alsolike.data.reading.report import ReadReport
 
         if isinstance(finding, ReadReport):
@@ -159,13 +158,13 @@ class Terminal(Observer):
         apart = self._verbose or text.count("\n") > _SHORT
         before = "\n" if apart and self._in_text else ""
         self._in_text = not apart
-        # Not through rich: a name in square brackets is no markup, and a table has its width.
+        # Not through rich: it would read square brackets as markup and wrap tables.
         self._bars.stop()
         say(f"{before}{text}\n" if apart else text)
         self._bars.start()
 
     def warn(self, danger: str) -> None:
-        """Print a warning, quiet or not."""
+        """Print a warning, even if quiet."""
         self._bars.stop()
         warn(danger)
         self._bars.start()

@@ -1,1 +1,1 @@
-"""From a file of likes to indexed, filtered and split interactions."""
+"""Read, clean, filter, split and hold interactions."""

@@ -1,4 +1,4 @@
-"""`Catalogue`: what is known of each item besides who liked it: name, image, link, more columns."""
+"""Holds what is known of each item: name, image, link and further text columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from alsolike.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Text columns aligned with an item vocabulary; an empty text means "not known".
+    """Text columns aligned with an item vocabulary; an empty text means "unknown".
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Catalogue:
                 )
 
     def columns(self) -> dict[str, StringArray]:
-        """Return the columns that there are; the first three under name, image and link."""
+        """Return the columns that exist; the first three under name, image and link."""
         roles = {"name": self.names, "image": self.images, "link": self.links}
         known = {role: column for role, column in roles.items() if column is not None}
         return {**known, **self.more}
@@ -51,7 +51,7 @@ class Catalogue:
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, StringArray], *, n_items: int) -> "Catalogue":
-        """Build a catalogue from what `columns` gave."""
+        """Build a catalogue from the result of `columns`."""
         more = dict(columns)
         return cls(
             n_items=n_items,

@@ -1,4 +1,4 @@
-"""Minimum counts on both sides: users and items with too few interactions leave, in turn."""
+"""Drops users and items with too few interactions, repeatedly."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Extent:
-    """How large a table of interactions is: users, items, filled pairs, and their share."""
+    """Size of a table of interactions: users, items, filled pairs and their share."""
 
     users: int
     items: int
@@ -43,16 +43,9 @@ class Extent:
 
 @dataclass(frozen=True)
 class FilterReport:
-    """What `filter_counts` was asked for, and the table before and after it.
+    """Arguments of `filter_counts`, and the size of the table before and after.
 
-    Parameters
-    ----------
-    min_per_user, min_per_item : int
-        Interactions that a user, and an item, had to have.
-    before, after : Extent
-        The table that came and the table that went.
-    rounds : int
-        Rounds (users, then items) in which somebody left; 0 where nobody had to.
+    `rounds` counts the rounds (users, then items) that dropped something.
     """
 
     min_per_user: int
@@ -62,7 +55,7 @@ class FilterReport:
     rounds: int
 
     def facts(self) -> list[tuple[str, str]]:
-        """Return what happened as pairs of a label and a text."""
+        """Return pairs of a label and a text."""
         return [
             ("before the filter", str(self.before)),
             ("minimum per user", f"{self.min_per_user:,} interactions"),
@@ -85,7 +78,7 @@ class FilterReport:
         )
 
     def brief(self, width: int) -> str:
-        """Return what stayed, in one line where `width` has room for it."""
+        """Return the size after the filter, in one line if `width` allows."""
         users, items = f"{self.min_per_user:,} per user", f"{self.min_per_item:,} per item"
         least = (
             f"{users} and item" if self.min_per_user == self.min_per_item else f"{users}, {items}"
@@ -103,10 +96,10 @@ class FilterReport:
 def filter_counts(
     interactions: Interactions, *, min_per_user: int = 5, min_per_item: int = 5
 ) -> tuple[Interactions, FilterReport]:
-    """Drop users and items with too few interactions, in turn, until nobody has to leave.
+    """Drop users and items with too few interactions, repeatedly, until no more are dropped.
 
-    What stays is the largest part of the table in which both minimums hold, whichever side goes
-    first. An interaction is a stored pair of any value, dislikes included.
+    The result is the largest part of the table in which both minimums hold, whichever side goes
+    first. Interactions are counted whatever their value, dislikes included.
 
     Parameters
     ----------
@@ -151,7 +144,7 @@ def filter_counts(
         raise DataError("There are no interactions to filter.")
     keep_user, keep_item, rounds = _survivors(interactions, min_per_user, min_per_item)
     if not keep_user.any() or not keep_item.any():
-        raise DataError(_nobody_left(interactions, min_per_user, min_per_item))
+        raise DataError(_nothing_left(interactions, min_per_user, min_per_item))
     filtered = interactions
     if rounds:
         filtered = interactions.subset(np.flatnonzero(keep_user), np.flatnonzero(keep_item))
@@ -164,10 +157,9 @@ def filter_counts(
 def _survivors(
     interactions: Interactions, min_per_user: int, min_per_item: int
 ) -> tuple[Mask, Mask, int]:
-    """Return who stays of the users and of the items, and the rounds that this took.
+    """Return which users and items are kept, and the number of rounds.
 
-    Only the rows of those who leave are read, each once, so that all rounds together read the
-    interactions once from either side.
+    Only rows of dropped users and items are read, each once.
     """
     by_user, by_item = interactions.user_items, interactions.item_users
     user_counts, item_counts = interactions.user_counts.copy(), interactions.item_counts.copy()
@@ -189,9 +181,9 @@ def _drop_below(
     rows: sp.csr_array,
     other_counts: npt.NDArray[np.int64],
 ) -> int:
-    """Drop the rows that count less than `minimum`, in place; return how many left.
+    """Drop the rows that count less than `minimum`, in place; return how many were dropped.
 
-    A row that has left before may be counted down further from the other side: nobody looks.
+    Counts of rows dropped earlier are no longer valid.
     """
     leaving = np.flatnonzero(keep & (counts < minimum))
     if leaving.size:
@@ -203,7 +195,7 @@ def _drop_below(
     return leaving.size
 
 
-def _nobody_left(interactions: Interactions, min_per_user: int, min_per_item: int) -> str:
+def _nothing_left(interactions: Interactions, min_per_user: int, min_per_item: int) -> str:
     works, fails = 1, max(min_per_user, min_per_item)
     while fails - works > 1:
         middle = (works + fails) // 2
@@ -215,7 +207,7 @@ def _nobody_left(interactions: Interactions, min_per_user: int, min_per_item: in
         interactions, min(works, min_per_user), min(works, min_per_item)
     )
     return (
-        f"Nobody is left after the filter min_per_user={min_per_user}, "
+        f"No users are left after the filter min_per_user={min_per_user}, "
         f"min_per_item={min_per_item}. There were {Extent.of(interactions)}; the busiest user has "
         f"{interactions.user_counts.max():,} interactions, the most popular item "
         f"{interactions.item_counts.max():,}. Lower the minimums: "

@@ -1,4 +1,4 @@
-"""`Interactions`: the one currency. Who had to do with what, how much, and perhaps when."""
+"""Holds interactions: a sparse users x items table with ids, values and optional times."""
 
 import decimal
 import functools
@@ -107,14 +107,14 @@ class Interactions:
         """Build from parallel columns of ids; values of repeated pairs are summed (default 1)."""
         users, items = _column(users, "user"), _column(items, "item")
         if len(users) != len(items):
-            raise DataError(f"{len(users):,} users beside {len(items):,} items.")
+            raise DataError(f"{len(users):,} users but {len(items):,} items.")
         user_ids = Vocabulary.of(users, kind="user")
         item_ids = Vocabulary.of(items, kind="item")
         refuse_blank_ids(users, "user")
         refuse_blank_ids(items, "item")
         amounts = np.ones(len(users)) if values is None else _numbers(values)
         if amounts.shape != (len(users),):
-            raise DataError(f"Values of shape {amounts.shape} beside {len(users):,} users.")
+            raise DataError(f"Values of shape {amounts.shape} for {len(users):,} users.")
         rows, columns = user_ids.indices_of(users), item_ids.indices_of(items)
         matrix = sp.coo_array((amounts, (rows, columns)), shape=(len(user_ids), len(item_ids)))
         return cls(canonical(matrix), user_ids, item_ids)
@@ -161,7 +161,7 @@ class Interactions:
 
     @functools.cached_property
     def item_users(self) -> sp.csr_array:
-        """The same table the other way round: CSR, (n_items, n_users)."""
+        """The transposed table: CSR, (n_items, n_users)."""
         return canonical(self.user_items.T.tocsr())
 
     @functools.cached_property
@@ -174,7 +174,7 @@ class Interactions:
     def item_counts(self) -> npt.NDArray[np.int64]:
         """Interactions of each item, (n_items,)."""
         counts = np.zeros(self.n_items, dtype=np.int64)
-        # Piece by piece: bincount makes int64 of what it counts, as much as a form of the table.
+        # In pieces: bincount converts its input to int64, as large as the table itself.
         for first in range(0, self.n_interactions, _COUNTED):
             indices = self.user_items.indices[first : first + _COUNTED]
             counts += np.bincount(indices, minlength=self.n_items)
@@ -182,7 +182,7 @@ class Interactions:
 
     @functools.cached_property
     def like_counts(self) -> npt.NDArray[np.int64]:
-        """Users with a value above zero, of each item, (n_items,): dislikes are no likes."""
+        """Users with a value above zero per item, (n_items,)."""
         values = self.user_items.data
         if not self.n_interactions or values.min() > 0:
             return self.item_counts
@@ -250,7 +250,7 @@ class Interactions:
 
 
 def check_matrix(matrix: Any) -> None:
-    """Raise DataError where `matrix` is no matrix of real numbers with two axes."""
+    """Raise DataError if `matrix` is not a two-dimensional matrix of real numbers."""
     if not hasattr(matrix, "shape") or not hasattr(matrix, "dtype"):
         expected = "A SciPy sparse matrix, users x items, expected"
         if isinstance(matrix, Mapping) or hasattr(matrix, "columns"):
@@ -270,16 +270,16 @@ def check_matrix(matrix: Any) -> None:
 
 
 def masked(matrix: sp.csr_array, mask: Mask) -> sp.csr_array:
-    """Return the stored cells of a CSR matrix where `mask`, bool, (nnz,), is true."""
+    """Return the stored cells of a CSR matrix for which `mask`, bool, (nnz,), is true."""
     starts = np.concatenate(([0], np.cumsum(mask, dtype=np.int64)))[matrix.indptr]
     parts = matrix.data[mask], matrix.indices[mask], starts.astype(matrix.indptr.dtype)
     return sp.csr_array(parts, matrix.shape)
 
 
 def canonical(matrix: Any) -> sp.csr_array:
-    """Return CSR of float32 values, each pair once, columns ascending, int32 where they suffice.
+    """Return CSR of float32 values: each pair once, columns ascending, int32 if possible.
 
-    Values of repeated pairs are summed in float64, in the order in which they stand.
+    Values of repeated pairs are summed in float64, in their order.
     """
     csr = sp.csr_array(matrix)
     if not csr.has_canonical_format:
@@ -295,7 +295,7 @@ def canonical(matrix: Any) -> sp.csr_array:
 
 
 def _column(ids: Iterable[str], kind: str) -> list[str]:
-    """Return a column of ids as plain texts; neither a mapping nor a whole table is one."""
+    """Return a column of ids as plain texts; refuse mappings and tables."""
     if isinstance(ids, (bytes, Mapping)) or not isinstance(ids, Iterable):
         raise DataError(
             f"A column of {kind} ids expected, one text for each interaction, not "

@@ -1,4 +1,4 @@
-"""Interactions beside other interactions: put together, laid over a model's ids, written out."""
+"""Merges interactions: adds newer ones, aligns them with the ids of a model, makes a table."""
 
 import warnings
 
@@ -25,10 +25,9 @@ def joined(
 ) -> Interactions:
     """Return the interactions of both; values of pairs in both are summed.
 
-    What `newer` knows of an item stands before what `before` knew. Timestamps are kept where both
-    have them: of a pair in both, the later. Where most of `newer` is in `before` with the same
-    values, as where a table is added twice, `observer` is warned; without one, this is a
-    ``UserWarning``.
+    The catalogue of `newer` wins over that of `before`. Timestamps are kept if both have them: the
+    later of a pair in both. If most of `newer` is in `before` with the same values, as when a table
+    is added twice, `observer` is warned; without one, this is a ``UserWarning``.
 
     Examples
     --------
@@ -55,11 +54,11 @@ def joined(
 
 
 def added_before(before: Interactions, newer: Interactions) -> str:
-    """Return a warning where most of `newer` seems to be in `before` already, or "".
+    """Return a warning if most of `newer` seems to be in `before` already, or "".
 
-    That is where more than half of its pairs have the same value in both, or nearly all of them
-    the same whole multiple of it, as where they were added more than once. Where both have
-    timestamps, those must agree, too.
+    This is if more than half of its pairs have the same value in both, or nearly all of them the
+    same whole multiple of it, as when added more than once. Timestamps, if both have them, must
+    agree, too.
     """
     rows = before.users.places_of(newer.users)[newer.user_items.tocoo().row]
     columns = before.items.places_of(newer.items)[newer.user_items.indices]
@@ -84,31 +83,22 @@ def added_before(before: Interactions, newer: Interactions) -> str:
     share = 100 * count / newer.n_interactions
     same = "the same value" if often == 1 else f"{often} times the value"
     return (
-        f"{count:,} of the {newer.n_interactions:,} new pairs ({share:.1f} %) are there already, "
-        f"with {same}{' and the same time' if timed else ''}: were they added before? Values of "
-        "pairs in both are summed, so they now count once more. Add only what is new."
+        f"{count:,} of the {newer.n_interactions:,} new pairs ({share:.1f} %) are already in the "
+        f"model, with {same}{' and the same time' if timed else ''}: were they added before? "
+        "Values of pairs in both are summed, so they now count twice. Add only new likes."
     )
 
 
 def aligned(likes: Interactions, users: Vocabulary, items: Vocabulary) -> tuple[Interactions, int]:
-    """Return `likes` over the ids of a model, and how many were of ids that it does not know."""
+    """Return `likes` over the ids of a model, and the number of likes with unknown ids."""
     matrix = _laid_over(likes, users, items)
     return Interactions(matrix, users, items), likes.n_interactions - int(matrix.nnz)
 
 
 def with_items_of(before: Interactions, likers: Interactions) -> Interactions:
-    """Return `before` with the items of `likers`, and their likes in place of what it had of them.
+    """Return `before` with the items of `likers`, whose likes replace those it had of them.
 
-    Parameters
-    ----------
-    before : Interactions
-    likers : Interactions
-        Of users of `before`.
-
-    Raises
-    ------
-    DataError
-        A user is not among those of `before`.
+    Raises DataError for a user of `likers` who is unknown in `before`.
 
     Examples
     --------
@@ -122,8 +112,9 @@ def with_items_of(before: Interactions, likers: Interactions) -> Interactions:
     if (unknown := np.flatnonzero(places < 0)).size:
         others = f" and {len(unknown) - 1:,} others" if len(unknown) > 1 else ""
         raise DataError(
-            f"New items are taken in by users that the model knows; it does not know "
-            f"{likers.users.id_of(int(unknown[0]))!r}{others}. Leave such likes out, or train anew."
+            f"New items can only be added with likes of known users; the model does not know "
+            f"{likers.users.id_of(int(unknown[0]))!r}{others}. Leave these likes out, or train "
+            "again."
         )
     renewed = np.isin(np.arange(before.n_items), before.items.places_of(likers.items))
     kept = before.keep(~renewed[before.user_items.indices])
@@ -137,7 +128,7 @@ def with_items_of(before: Interactions, likers: Interactions) -> Interactions:
 
 
 def to_table(likes: Interactions) -> Table:
-    """Return one row per interaction: user, item, value, and timestamp where there are times."""
+    """Return one row per interaction: user, item, value, and timestamp if there are any."""
     matrix = likes.user_items
     rows = np.repeat(np.arange(likes.n_users), likes.user_counts)
     columns = {

@@ -1,4 +1,4 @@
-"""Names Python objects that are no table, and says how each becomes one; imports no library."""
+"""Explains how to make a table of Python objects that are none; imports no library."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,7 @@ _PAIRS = (
 )
 _EACH_PAIR = f"Make a row of each pair: {_PAIRS}"
 _GROUPS = (list, tuple, set, frozenset, np.ndarray)
-# (library, class): what it is and the way out. Looked up in the classes that an object inherits
-# from, so that a library's own subclasses are found, too.
+# (library, class): what it is and the way out; also of subclasses.
 _LIBRARIES = {
     ("pandas", "Series"): ("a pandas Series", "Make a frame of it: source.reset_index()"),
     ("pandas", "DataFrameGroupBy"): (
@@ -102,12 +101,12 @@ _PIECES = (
 
 
 def is_of(given: object, library: str, *names: str) -> bool:
-    """Tell whether an object is of a class of that library, or inherits from one."""
+    """Return whether an object is of a class of a library, or inherits from one."""
     return any((library, name) in _kinds(given) for name in names)
 
 
 def described(given: object) -> tuple[str, str]:
-    """Return what an object is, and how a table is made of it.
+    """Return what an object is, and how to make a table of it.
 
     Examples
     --------
@@ -127,7 +126,7 @@ def described(given: object) -> tuple[str, str]:
 
 
 def refusal(given: object) -> str:
-    """Return the message for an object that was handed in as a table and is none."""
+    """Return the message for an object that was passed as a table and is none."""
     what, way_out = described(given)
     return f"{EXPECTED}, not {what}. {way_out}."
 
@@ -174,7 +173,7 @@ def _of_mapping(given: Mapping[Any, Any]) -> tuple[str, str]:
 
 
 def _of_groups(given: Mapping[Any, Any], what: str) -> tuple[str, str]:
-    """Tell columns from the items of each user: what a mapping to lists or sets holds."""
+    """Return whether a mapping holds the items of each user, not columns."""
     if any(isinstance(cells, (set, frozenset)) for cells in given.values()):
         return f"{what} of sets", _EACH_PAIR
     if len({len(cells) for cells in given.values()}) > 1:

@@ -1,4 +1,4 @@
-"""Pack many strings as UTF-8 bytes with offsets, so that they can be memory-mapped."""
+"""Packs many strings as UTF-8 bytes with offsets, for memory-mapping."""
 
 import bisect
 import itertools
@@ -33,7 +33,7 @@ class StringArray(Sequence[str]):
 
     @classmethod
     def pack(cls, strings: Iterable[str]) -> "StringArray":
-        """Pack strings; raises UnicodeEncodeError for a lone surrogate."""
+        """Pack strings; raise UnicodeEncodeError for a lone surrogate."""
         encoded = [string.encode("utf-8") for string in strings]
         offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
         np.cumsum([len(piece) for piece in encoded], out=offsets[1:])
@@ -44,7 +44,7 @@ class StringArray(Sequence[str]):
         return self.blob[self.offsets[index] : self.offsets[index + 1]].tobytes()
 
     def place_of(self, wanted: bytes, start: int, stop: int) -> int:
-        """Return where `wanted` would stand among ascending strings from `start` to `stop`."""
+        """Return the insertion index of `wanted` among ascending strings from `start` to `stop`."""
         # Views of Python's own: an element of an array takes three times as long.
         blob, offsets = self.blob.data, self.offsets.data
         return bisect.bisect_left(
@@ -55,7 +55,7 @@ class StringArray(Sequence[str]):
         )
 
     def take(self, indices: npt.ArrayLike) -> "StringArray":
-        """Return the strings at `indices`, in that order, packed anew."""
+        """Return the strings at `indices`, in that order."""
         chosen = np.asarray(indices, dtype=np.int64)
         lengths = np.diff(self.offsets)[chosen]
         offsets = np.zeros(len(chosen) + 1, dtype=np.int64)

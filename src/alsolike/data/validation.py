@@ -1,4 +1,4 @@
-"""Check what callers and files hand in: `Interactions`, whole numbers, columns, plain values."""
+"""Checks arguments: interactions, whole numbers, columns, seconds."""
 
 import os
 from typing import Any
@@ -34,7 +34,7 @@ def said(given: object) -> str:
 
 
 def _article(kind: str, library: str) -> str:
-    """Return the name of a kind of objects with its article, and its library where that helps."""
+    """Return the class name of an object with its article, and its library if useful."""
     if kind == "Interactions":
         return kind
     known = {"pandas": "pandas", "polars": "Polars", "pyarrow": "PyArrow", "scipy": "SciPy"}
@@ -43,14 +43,7 @@ def _article(kind: str, library: str) -> str:
 
 
 def expect_interactions(given: object, name: str = "") -> None:
-    """Raise DataError, with the way there, where `given` is something else.
-
-    Parameters
-    ----------
-    given : object
-    name : str
-        Of the argument, where there are several.
-    """
+    """Raise DataError, with the way out, if the argument `name` is not `Interactions`."""
     if not isinstance(given, Interactions):
         of_what = f"{name}: " if name else ""
         raise DataError(
@@ -59,7 +52,6 @@ def expect_interactions(given: object, name: str = "") -> None:
 
 
 def _way_to_interactions(given: object) -> str:
-    """Return what makes interactions of it."""
     first = next(iter(given), None) if isinstance(given, tuple) else None
     if isinstance(first, Interactions):
         return "alsolike.read gives two things: likes, report = alsolike.read(...)."
@@ -88,7 +80,7 @@ def _way_to_interactions(given: object) -> str:
 
 
 def check_whole(name: str, value: Any, *, least: int) -> int:
-    """Return a whole number of at least `least` as Python's; raise SettingError for all else.
+    """Return a whole number of at least `least` as an int; raise SettingError otherwise.
 
     Examples
     --------
@@ -104,7 +96,7 @@ def check_whole(name: str, value: Any, *, least: int) -> int:
 
 
 def expect_seconds(name: str, given: Any) -> None:
-    """Raise SettingError where `given` is neither a number of seconds nor None."""
+    """Raise SettingError if `given` is neither a number of seconds nor None."""
     if not (given is None or isinstance(given, (int, float, np.integer, np.floating))):
         raise SettingError(
             f"{name} must be a number, seconds since 1970, not {given!r}. A date's: "
@@ -113,7 +105,7 @@ def expect_seconds(name: str, given: Any) -> None:
 
 
 def column_of(name: str, given: Any) -> str | int | None:
-    """Return the name or the number of one column; raise SettingError for anything else."""
+    """Return the name or number of one column; raise SettingError otherwise."""
     if given is None or isinstance(given, str):
         return given
     if isinstance(given, (int, np.integer)) and not isinstance(given, bool):

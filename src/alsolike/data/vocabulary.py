@@ -1,4 +1,4 @@
-"""`Vocabulary`: the caller's ids on one side, row numbers on the other, and no other way across."""
+"""Maps ids to row numbers and back."""
 
 import bisect
 import functools
@@ -14,26 +14,26 @@ from alsolike.suggestions import did_you_mean_id
 Indices = npt.NDArray[np.int32]
 
 _BETWEEN = 32  # ids from one landmark to the next
-# To find one id takes as long as to put so many into a dictionary; and a dictionary of all ids
-# takes more memory than the rest of what a worker of a service holds for itself.
+# Finding one id takes as long as adding so many to a dictionary; and a dictionary of all ids needs
+# more memory than all else that a worker of a service holds for itself.
 _EACH = 16
-# What looks like nothing: blanks of all kinds, the zero-width space, the byte order mark.
+# Blanks of all kinds, the zero-width space, the byte order mark.
 _BLANKS = " \t\n\r\v\f\x85\xa0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
 _BLANKS += "\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 
 class Vocabulary:
-    """The distinct ids of one side, sorted by their UTF-8 bytes.
+    """The distinct ids of users or items, sorted by their UTF-8 bytes.
 
-    Sorted, so that the same likes give the same rows in whatever order they came, and so that an
-    id is found in a memory-mapped model without building a dictionary first.
+    Sorted, so that rows do not depend on the order of the likes, and so that an id is found in a
+    memory-mapped model without a dictionary.
 
     Parameters
     ----------
     ids : StringArray
         Strictly ascending by UTF-8 bytes.
     kind : str
-        What one id stands for, for messages: ``"user"`` or ``"item"``.
+        What the ids identify, for messages: ``"user"`` or ``"item"``.
 
     Examples
     --------
@@ -52,13 +52,13 @@ class Vocabulary:
 
     @classmethod
     def of(cls, ids: Iterable[str], *, kind: str) -> "Vocabulary":
-        """Collect the distinct ids of `ids`; raise DataError for one that cannot be an id."""
+        """Collect the distinct ids of `ids`; raise DataError for an invalid one."""
         distinct = set(check_ids(list(ids), kind))
         # The order of code points is the order of UTF-8 bytes, so Python's own sort will do.
         return cls(StringArray.pack(sorted(distinct)), kind=kind)
 
     def checked(self) -> "Vocabulary":
-        """Return self, or raise DataError where ids repeat or are out of order."""
+        """Return self, or raise DataError if ids repeat or are out of order."""
         previous = None
         for position, string in enumerate(self.ids):
             if previous is not None and string <= previous:
@@ -70,7 +70,7 @@ class Vocabulary:
         return self
 
     def find(self, outside: str) -> int | None:
-        """Return the row of id `outside`, or None where it is not known."""
+        """Return the row of id `outside`, or None if it is unknown."""
         wanted = outside.encode("utf-8", "surrogatepass")
         after = bisect.bisect_right(self._landmarks, wanted)
         start = max(after - 1, 0) * _BETWEEN
@@ -78,7 +78,7 @@ class Vocabulary:
         return row if row < len(self.ids) and self.ids.raw(row) == wanted else None
 
     def index_of(self, outside: str) -> int:
-        """Return the row of id `outside`; raise UnknownId where it is not known."""
+        """Return the row of id `outside`; raise UnknownId if it is unknown."""
         index = self.find(outside)
         if index is None:
             raise UnknownId(
@@ -88,7 +88,7 @@ class Vocabulary:
         return index
 
     def indices_of(self, outside: Iterable[str]) -> Indices:
-        """Return the rows of many ids, int32, in order; raise UnknownId for the first miss."""
+        """Return the rows of many ids, int32, in order; raise UnknownId for the first unknown."""
         wanted = list(outside)
         places = self.places_of(wanted)
         unknown = np.flatnonzero(places < 0)
@@ -97,7 +97,7 @@ class Vocabulary:
         return places.astype(np.int32)
 
     def places_of(self, outside: Iterable[str]) -> npt.NDArray[np.int64]:
-        """Return the rows of many ids, int64, in order; -1 for an id that is not known."""
+        """Return the rows of many ids, int64, in order; -1 for unknown ids."""
         wanted = list(outside)
         if "_rows" not in self.__dict__ and _EACH * len(wanted) < len(self):
             found = (self.find(string) for string in wanted)
@@ -106,11 +106,11 @@ class Vocabulary:
         return np.array([rows.get(string, -1) for string in wanted], dtype=np.int64)
 
     def id_of(self, index: int) -> str:
-        """Return the outside id of row `index`."""
+        """Return the id of row `index`."""
         return self.ids[index]
 
     def ids_of(self, indices: npt.ArrayLike) -> npt.NDArray[np.object_]:
-        """Return the outside ids of many rows, as an object array of the same length."""
+        """Return the ids of many rows, as an object array."""
         return self.ids.take(indices).to_array()
 
     def subset(self, indices: npt.ArrayLike) -> "Vocabulary":
@@ -151,7 +151,7 @@ class Vocabulary:
 
 
 def check_ids(ids: Sequence[object], kind: str) -> list[str]:
-    """Return the ids as plain texts; raise DataError for one that is no text of valid Unicode."""
+    """Return the ids as plain texts; raise DataError if one is not valid Unicode text."""
     types = set(map(type, ids)) - {str}
     for row, one in enumerate(ids if types else ()):
         if not isinstance(one, str):
@@ -171,9 +171,7 @@ def check_ids(ids: Sequence[object], kind: str) -> list[str]:
 
 
 def plain_text(one: str) -> str:
-    """Return the text itself where `one` is of a subclass of str, such as a member of an Enum.
-
-    ``str()`` of such a member may give its name.
+    """Return the text of a subclass of str, such as a member of an Enum, as plain str.
 
     Examples
     --------
@@ -187,7 +185,7 @@ def plain_text(one: str) -> str:
 
 
 def refuse_blank_ids(ids: Sequence[str], kind: str) -> None:
-    """Raise DataError for the first id that is blank or holds a NUL, as no table may have it."""
+    """Raise DataError for the first id that is blank or contains a NUL."""
     odd = {one for one in set(ids) if is_blank(one) or "\0" in one}
     if odd:
         row, one = next((row, one) for row, one in enumerate(ids) if one in odd)
@@ -200,5 +198,5 @@ def refuse_blank_ids(ids: Sequence[str], kind: str) -> None:
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a text looks like nothing."""
+    """Return whether a text is empty or blank."""
     return not text.strip(_BLANKS)

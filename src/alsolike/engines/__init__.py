@@ -1,1 +1,1 @@
-"""Where array work is spread over threads."""
+"""Run array work on threads."""

@@ -1,4 +1,4 @@
-"""Defines what an engine is: a way to do many independent pieces of array work."""
+"""Defines the protocol of engines, which run many independent pieces of array work."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ _PIECE = 2048
 
 
 class Engine(Protocol):
-    """Does independent pieces of work, in any order and perhaps at once.
+    """Runs independent pieces of work, in any order, perhaps in parallel.
 
-    The results may depend on the pieces only, never on how many run at once.
+    Results may depend on the pieces only, never on the number of threads.
     """
 
     @property
     def threads(self) -> int:
-        """How many pieces may run at once."""
+        """Maximum number of pieces in parallel."""
 
     def each(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
-        """Return ``[work(task) for task in tasks]``; give the largest tasks first."""
+        """Return ``[work(task) for task in tasks]``; pass the largest tasks first."""
 
 
 @dataclass(frozen=True)

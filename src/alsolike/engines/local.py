@@ -1,4 +1,4 @@
-"""The threads of this machine: a pool that pulls pieces, with BLAS held to one thread each."""
+"""Runs pieces of work on threads of this machine, with BLAS on one thread each."""
 
 import functools
 import threading
@@ -15,11 +15,10 @@ Result = TypeVar("Result")
 
 
 class LocalEngine:
-    """Run pieces of array work on threads of this process.
+    """Runs pieces of array work on threads of this process.
 
-    Kernels and BLAS release the interpreter's lock, so threads are enough. BLAS is held to one
-    thread meanwhile: its own threads beside ours would only get in each other's way, and sums
-    would depend on their number.
+    Kernels and BLAS release the GIL. BLAS is limited to one thread meanwhile: its own threads would
+    compete with ours, and sums would depend on their number.
 
     Parameters
     ----------
@@ -34,7 +33,7 @@ class LocalEngine:
 
     @property
     def threads(self) -> int:
-        """How many pieces may run at once."""
+        """Maximum number of pieces in parallel."""
         return self._threads
 
     def each(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
@@ -47,10 +46,9 @@ class LocalEngine:
 
 
 def _pulled(work: Callable[[Task], Result], tasks: Sequence[Task], helpers: int) -> list[Result]:
-    """Do all pieces on this thread and on `helpers` others, each taking the next that is left.
+    """Run all pieces on this thread and `helpers` others, each taking the next one.
 
-    A pool of futures takes milliseconds for what is microseconds here, and a half-sweep of few
-    factors is done in ten.
+    A pool of futures needs milliseconds, too long for half-sweeps of ten.
     """
     results: list[Any] = [None] * len(tasks)
     failures: dict[int, BaseException] = {}
@@ -74,7 +72,7 @@ def _pulled(work: Callable[[Task], Result], tasks: Sequence[Task], helpers: int)
     try:
         for thread in threads:
             thread.join()
-    except BaseException as failure:  # an interrupt: nobody begins another piece
+    except BaseException as failure:  # an interrupt: no further piece begins
         failures[-1] = failure
     if failures:
         raise failures[min(failures)]

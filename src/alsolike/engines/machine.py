@@ -1,4 +1,4 @@
-"""Tells what this process uses of the machine, and what it may use: processors and memory."""
+"""Measures processors and memory: used, and available to this process."""
 
 import os
 import re
@@ -14,21 +14,21 @@ _GROUPS = Path("/sys/fs/cgroup")
 
 
 def processors() -> int:
-    """Return how many processors this process may use; not every system has such a choice."""
+    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def taken() -> tuple[int, int]:
-    """Return the bytes that this process takes, and the most that it has taken."""
+    """Return the current and the peak memory of this process, in bytes."""
     said = _sizes(_STATUS)
     present = said.get("VmRSS", _USUAL)
     return present, said.get("VmHWM", present)
 
 
 def available() -> int | None:
-    """Return how many bytes this process may still take; None where the system does not say."""
+    """Return how many bytes this process may still take; None if unknown."""
     left = [_sizes(_MACHINE).get("MemAvailable")]
     # Containers and services are held to limits of their own, each within those around it.
     own = re.search(r"^0::/(.*)$", _text(_OWN_GROUP), re.MULTILINE)
@@ -38,7 +38,7 @@ def available() -> int | None:
 
 
 def _left_to(group: Path) -> int | None:
-    """Return what a control group may still take; files that it has cached give way."""
+    """Return the bytes left in a control group; its file cache counts as free."""
     limit, used = _text(group / "memory.max"), _text(group / "memory.current")
     cached = re.search(r"^file (\d+)$", _text(group / "memory.stat"), re.MULTILINE)
     if not (limit.strip().isdecimal() and used.strip().isdecimal()):  # "max" is no limit
@@ -47,7 +47,7 @@ def _left_to(group: Path) -> int | None:
 
 
 def _sizes(file: Path) -> dict[str, int]:
-    """Return the sizes that such a file of the system lists, in bytes; nothing without it."""
+    """Return the sizes listed in a system file, in bytes; empty if it is missing."""
     found = re.findall(r"^(\w+):\s+(\d+) kB$", _text(file), re.MULTILINE)
     return {name: 1024 * int(size) for name, size in found}
 

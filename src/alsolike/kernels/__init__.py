@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: compiled loops that know no ids, no files and no errors of ours."""
+"""Compiled loops on arrays, without ids, files or errors of alsolike."""

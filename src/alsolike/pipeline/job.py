@@ -1,4 +1,4 @@
-"""`Job`: the arguments of a run; `resolve` checks them before anything is read."""
+"""Defines the arguments of a run, and checks them before anything is read."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from alsolike.tuning.strategies.base import Strategy
 from alsolike.tuning.strategies.search_space import Space
 
 _SET_ELSEWHERE = {
-    "seed": "One seed is for all that is drawn: give it to the run itself (--seed).",
+    "seed": "One seed is for all random draws: give it to the run itself (--seed).",
     "iterations": "Each training ends with the last of its scored sweeps (--sweeps).",
 }
 
@@ -44,37 +44,37 @@ class Job:
     reading : mapping of str to values
         Further arguments of `alsolike.data.reading.read.read`.
     out : path
-        The folder for all that it leaves.
+        The output folder.
     preset : str
         A name of `alsolike.tuning.presets.PRESETS`.
     by : str
         How to split, see `alsolike.data.splitting.by_name.split_by`.
-    min_per_user, min_per_item, held_out, share, k, metric, judge
-        In place of the preset's own; None keeps these.
+    min_per_user, min_per_item, held_out, share, k, metric, objective
+        Override the preset; None keeps its value. The objective is ``"ranking"`` or
+        ``"item-to-item"``.
     grid : mapping of str to sequence or Range
-        Values to try of these settings of ALS, in place of the preset's own; the preset's other
-        lists stay.
+        Values to try of these settings of ALS; others are tried as in the preset.
     settings : mapping of str to values
-        Settings that all runs of ALS share, in place of the preset's own.
+        Settings that all runs of ALS share; others are as in the preset.
     sweeps : sequence of int or None
-        Where each training of ALS is scored.
+        Sweeps after which each training of ALS is scored.
     search : Searching
-        How the settings are searched for, and which families may be published.
+        The search strategy, and the families that may be published.
     seed : int
-        Of the split, of the first factors and of what the galleries show.
+        Random seed of the split, the initial factors and the galleries.
     threads : int or None
-        None: as many as this process may use. Results do not depend on it.
+        None: all that this process may use. Results do not depend on it.
     with_history : bool
-        Put the training interactions into the model.
+        Save the training interactions in the model.
     remote_images : bool
-        Let the report load pictures from the web.
+        Let the report load images from the web.
     command : str
-        What was typed, for the report.
+        The command as typed, for the report.
 
     Raises
     ------
     SettingError
-        A setting is given where another part of the job decides it, or is given twice.
+        A setting is given twice, or has to be given elsewhere.
     """
 
     source: Any
@@ -106,28 +106,28 @@ class Job:
         refuse_share(self.share)
         for name, way_out in _SET_ELSEWHERE.items():
             if name in self.settings:
-                raise SettingError(f"{name} is no setting of a run's models. {way_out}")
+                raise SettingError(f"{name} is not a setting of the models of a run. {way_out}")
         if "iterations" in self.grid:
             raise SettingError(f"iterations cannot be searched. {_SET_ELSEWHERE['iterations']}")
         both = sorted(self.settings.keys() & self.grid.keys())
         if both:
-            raise SettingError(f"{both[0]} is set and searched. Give it to one of both alone.")
+            raise SettingError(f"{both[0]} is set and searched. Give it only once.")
 
 
 @dataclass(frozen=True)
 class ResolvedJob:
     """A checked job, which needs only the table.
 
-    `resolve` makes it, before anything is read. What depends on the table is asked of it later, by
-    its methods, which find nothing wrong any more but what is wrong with the table.
+    `resolve` makes it before anything is read. Parts that depend on the table are computed by its
+    methods.
 
     Parameters
     ----------
     job : Job
     engine : Engine
-        Where all of the run computes.
+        The engine of all computations.
     image_folder : Path or None
-        Where pictures that a table names by path start: beside that table.
+        Folder of image files named in a table: the folder of that table.
     """
 
     job: Job
@@ -136,20 +136,20 @@ class ResolvedJob:
 
     @property
     def ledger(self) -> Path:
-        """The file of the search."""
+        """Path of the ledger of the search."""
         return self.job.out / "ledger.sqlite"
 
     def preset(self, likes: Interactions) -> Preset:
-        """Return the preset for these likes, with what the job asks for in place of its own."""
+        """Return the preset for these likes, with the settings of the job."""
         job, own = self.job, preset_for(self.job.preset, likes)
-        asked: dict[str, Any] = {
+        given: dict[str, Any] = {
             "min_per_user": job.min_per_user,
             "min_per_item": job.min_per_item,
             "held_out": job.held_out,
             "share": job.share,
             "k": job.k,
             "metric": job.metric,
-            "judge": job.objective,
+            "objective": job.objective,
             "sweeps": None if job.sweeps is None else tuple(job.sweeps),
         }
         base = replace(own.base, seed=job.seed, **job.settings)
@@ -158,15 +158,15 @@ class ResolvedJob:
         }
         return replace(
             replace(own, base=base, space=kept | dict(job.grid)),
-            **{name: value for name, value in asked.items() if value is not None},
+            **{name: value for name, value in given.items() if value is not None},
         )
 
     def lineup(self, train: Interactions) -> Lineup:
-        """Return the families that are tried on this table, and what is tried of each."""
+        """Return the families to try on this table, with their candidates."""
         return self.job.search.lineup(train, seed=self.job.seed)
 
     def strategy(self, preset: Preset, lineup: Lineup) -> Strategy | None:
-        """Return the way to search; None where no family that is tried is searched."""
+        """Return the search strategy; None if no family is searched."""
         return self.job.search.strategy(preset.space, preset.base) if lineup.searched else None
 
     def split(self, kept: Interactions, preset: Preset) -> Split:
@@ -185,7 +185,7 @@ class ResolvedJob:
 
 
 def resolve(job: Job) -> ResolvedJob:
-    """Check a job before a large table is read, and not an hour after.
+    """Check a job before its table is read.
 
     Raises
     ------
@@ -197,20 +197,20 @@ def resolve(job: Job) -> ResolvedJob:
     """
     if not isinstance(job, Job):
         raise SettingError(f"A Job expected, as alsolike.Job makes it, not {said(job)}.")
-    asked = ResolvedJob(job, LocalEngine(job.threads), _image_folder(job))
+    resolved = ResolvedJob(job, LocalEngine(job.threads), _image_folder(job))
     anyone = Interactions.from_columns(["anyone"], ["anything"])
-    preset, lineup = asked.preset(anyone), asked.lineup(anyone)
+    preset, lineup = resolved.preset(anyone), resolved.lineup(anyone)
     _refuse_unsearched(job, lineup)
-    asked.strategy(preset, lineup)
+    resolved.strategy(preset, lineup)
     checked_sweeps(preset.sweeps)
     preset.ranking(job.seed)
     check_scheme(job.by, held_out=job.held_out, share=job.share)
     _refuse_places(job)
-    return asked
+    return resolved
 
 
 def refuse_share(share: float | None) -> None:
-    """Raise SettingError for a share of all users or items that can be none."""
+    """Raise SettingError for a share outside 0 to 1."""
     if share is None:
         return
     if not is_finite(share) or not 0 < share <= 1:
@@ -218,7 +218,7 @@ def refuse_share(share: float | None) -> None:
 
 
 def _refuse_unsearched(job: Job, lineup: Lineup) -> None:
-    """Refuse what is for a search, where no family of the run is searched."""
+    """Refuse options of a search if no family of the run is searched."""
     how = job.search
     given = {
         "--grid": job.grid,
@@ -240,7 +240,7 @@ def _refuse_unsearched(job: Job, lineup: Lineup) -> None:
 
 
 def _refuse_places(job: Job) -> None:
-    """Refuse places of results where something else is, or that are read from."""
+    """Refuse output paths that are taken, or that are inputs."""
     if job.out.exists() and not job.out.is_dir():
         raise WritingError(f"{job.out}: a folder for the results expected, a file found.")
     refuse_other_folder(job.out / "model")

@@ -1,4 +1,4 @@
-"""Estimators for tools of scikit-learn: matrix factorization, and a model of any family."""
+"""scikit-learn estimators: matrix factorization, and a model of any family."""
 
 from alsolike.suggestions import way_to_install
 

@@ -23,14 +23,14 @@ class ALSRecommender(
     """Weighted matrix factorization of a users x items matrix, rows are users.
 
     Without `user_column`, X is a matrix: SciPy sparse, ndarray, or a wide frame whose columns are
-    the items. Items are then called by the frame's column names, else by their column numbers as
-    text. Model selection takes this form, since it splits rows and a row is a user.
+    the items. Item ids are the column names of the frame, or else column numbers as text. Use this
+    form for model selection, which splits rows: a row is a user.
 
     With `user_column` and `item_column`, X is a pandas or Polars frame with one interaction per
-    row; repeated pairs are summed. Results have one row per distinct user, users sorted by id. An
-    item that was not trained on is an UnknownId. For model selection turn the frame into a matrix
-    first (``Interactions.from_columns(...).user_items``): folds of a frame would cut through users,
-    and hold items that no other fold has.
+    row; repeated pairs are summed. Results have one row per distinct user, sorted by id. Items
+    unknown to the model raise UnknownId. For model selection convert the frame to a matrix first
+    (``Interactions.from_columns(...).user_items``): folds of a frame would split users, and contain
+    items that no other fold has.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ cg_steps, momentum, start, seed
         self.n_jobs = n_jobs
 
     def transform(self, X: Any) -> Floats:
-        """Return the factors of the users in X, by folding them in; the model stays as it is.
+        """Return the factors of the users in X, by fold-in; the model does not change.
 
         Returns
         -------
@@ -131,7 +131,7 @@ cg_steps, momentum, start, seed
         return folded if self._is_long else folded[row_order(rows)]
 
     def __sklearn_tags__(self) -> Tags:
-        """Tell scikit-learn that sparse matrices are welcome and float32 comes out."""
+        """Return the tags: sparse input is allowed, output is float32."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
@@ -144,7 +144,7 @@ cg_steps, momentum, start, seed
         return int(self.model_.factors)
 
     def _folded(self, rows: Interactions) -> FittedModel:
-        """Return the model with the users of `rows` in place of those that it was trained on."""
+        """Return the model with the users of `rows` instead of the training users."""
         factors = fold_in(self.model_, rows, engine=self._engine)
         folded: FittedModel = replace(
             self.model_, users=rows.users, user_factors=factors, history=rows

@@ -1,4 +1,4 @@
-"""What our scikit-learn estimators have in common: likes in, lists and a score out."""
+"""Base class of the scikit-learn estimators: reads likes, returns lists and a score."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -26,10 +26,10 @@ from alsolike.tables import Table
 
 
 class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Base of our estimators: each says by `_config` what it fits.
+    """Base of the estimators; subclasses define `_config`.
 
-    Its subclasses take ``user_column``, ``item_column``, ``value_column``, ``metric``,
-    ``hidden_share``, ``seed`` and ``n_jobs``, as `ALSRecommender` describes them.
+    They take ``user_column``, ``item_column``, ``value_column``, ``metric``, ``hidden_share``,
+    ``seed`` and ``n_jobs``, as in `ALSRecommender`.
     """
 
     model_: Any
@@ -42,7 +42,7 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
     n_jobs: int | None
 
     def fit(self, X: Any, y: None = None) -> Self:
-        """Fit the model to X; `y` is there for scikit-learn and is not used.
+        """Fit the model to X; `y` is ignored.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         exclude_seen: bool = True,
         without_likes: WithoutLikes = "popular",
     ) -> Table:
-        """Recommend `k` items to each user in X, who need not have been trained on.
+        """Recommend `k` items to each user in X; new users are allowed.
 
         Parameters
         ----------
@@ -112,11 +112,11 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         return similar(self.model_, items, k=k, engine=self._engine)
 
     def score(self, X: Any, y: None = None) -> float:
-        """Hide a part of each user's relevant items and return how well the rest foretells it.
+        """Hide a part of each user's relevant items and return how well the rest predicts it.
 
-        The shown part is folded in, so the users need not have been trained on, and for honest
-        figures must not have been. Which items are hidden depends on X and `seed` alone. Users
-        with a single relevant item cannot be asked and do not count.
+        The shown part is folded in, so users need not be in the training data, and for honest
+        scores must not be. The hidden items depend on X and `seed` only. Users with a single
+        relevant item do not count.
 
         Returns
         -------
@@ -144,7 +144,7 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         return found.mean(self.metric)
 
     def __sklearn_tags__(self) -> Tags:
-        """Tell scikit-learn that sparse matrices are welcome."""
+        """Return the tags: sparse input is allowed."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
@@ -158,7 +158,7 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         return LocalEngine(effective_n_jobs(self.n_jobs))
 
     def _interactions(self, X: Any, *, reset: bool) -> Interactions:
-        """Return X as interactions, over the model's items unless these are to be found."""
+        """Return X as interactions, over the items of the model except in `fit`."""
         if self._is_long:
             return self._from_frame(X, None if reset else self.model_.items)
         # Not float32 alone: what is too large for it is for `Interactions` to refuse.
@@ -192,7 +192,7 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         return Interactions(canonical(turned), found.users, items)
 
     def _folded(self, rows: Interactions) -> FittedModel:
-        """Return the model with the users of `rows` in place of those that it was trained on."""
+        """Return the model with the users of `rows` instead of the training users."""
         able(self.model_, FoldsIn, "recommend to the users in X")
         return _People(self.model_, rows)
 
@@ -209,7 +209,7 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         return name, int(length)
 
     def _hidden(self, rows: Interactions) -> npt.NDArray[np.bool_]:
-        """Return which interactions `score` hides, at least one of each user and never all."""
+        """Return which interactions `score` hides: at least one per user, never all."""
         if not is_finite(self.hidden_share) or not 0 < self.hidden_share < 1:
             raise SettingError(
                 f"hidden_share must be above 0 and below 1, not {self.hidden_share!r}."
@@ -233,7 +233,7 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
 
 
 class _People(FittedModel):
-    """A model that scores other people than it was trained on, by their likes."""
+    """Scores other users than the training users, by their likes."""
 
     def __init__(self, model: Any, likes: Interactions) -> None:
         for name in ("items", "item_counts", "catalogue", "name", "settings", "sweeps"):
@@ -249,12 +249,12 @@ class _People(FittedModel):
 
 
 def row_order(rows: Interactions) -> npt.NDArray[np.int32]:
-    """Return where each row of the caller's matrix went when ids were sorted as text."""
+    """Return the new index of each row of the caller's matrix after sorting ids as text."""
     return rows.users.indices_of(str(row) for row in range(rows.n_users))
 
 
 def _ids(frame: Any, column: Any) -> list[str]:
-    """Return a column of ids as text; 42 is "42", and what is neither text nor whole is refused."""
+    """Return a column of ids as text; refuse values that are neither text nor whole numbers."""
     ids = frame[column].to_list()
     for row, one in enumerate(ids):
         if isinstance(one, bool) or not isinstance(one, (str, int, np.integer)):

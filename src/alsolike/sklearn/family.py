@@ -66,11 +66,11 @@ class FamilyRecommender(LikesEstimator):
             setattr(self, name, value)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return all parameters, settings of the family that were given included."""
+        """Return all parameters, including the given settings of the family."""
         return {**super().get_params(deep=deep), **self._settings()}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters; `fit` says whether the family has such settings."""
+        """Set parameters; `fit` checks the settings of the family."""
         for name in [one for one in params if self._is_setting(one)]:
             setattr(self, name, params.pop(name))
         super().set_params(**params)
@@ -80,7 +80,7 @@ class FamilyRecommender(LikesEstimator):
         return {name: value for name, value in vars(self).items() if self._is_setting(name)}
 
     def _is_setting(self, name: str) -> bool:
-        """Tell whether a name is a setting's: no parameter, and nothing of scikit-learn's."""
+        """Return whether a name is a setting, not a parameter."""
         is_ours = not name.startswith("_") and not name.endswith("_") and "__" not in name
         return is_ours and name not in self._get_param_names()
 

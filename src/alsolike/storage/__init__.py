@@ -1,1 +1,1 @@
-"""Write files whole, open SQLite files with care, and remove what must not stay behind."""
+"""Write files atomically, open SQLite files, remove temporary files."""

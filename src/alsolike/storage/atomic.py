@@ -1,8 +1,8 @@
-"""Every file that alsolike writes: under a temporary name, flushed to disk, then renamed.
+"""Writes files atomically: to a temporary name, flushed to disk, then renamed.
 
-A reader of the final name sees the old content or the new, never a half; a kill leaves at most
-a ``.part`` file or folder beside it, which the next write of the same name sweeps away. Each write
-has a temporary name of its own, so that of several writers of one name the last one wins.
+Readers see the old content or the new. A kill leaves at most a ``.part`` file or folder next to it,
+which the next write of the same name removes. Each write has a temporary name of its own; of
+several writers the last one wins.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _SQL_TYPES = {"b": "BOOLEAN", "i": "BIGINT", "u": "BIGINT", "f": "DOUBLE", "O": 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it to `path` when the block ends well.
+    """Yield a temporary path next to `path`; rename it to `path` at the end of the block.
 
     Parameters
     ----------
@@ -64,7 +64,6 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _replaced(target: Path, part: Path, old: Path) -> Iterator[Path]:
-    """Give `part`; put it in the place of `target` when the caller is done with it."""
     try:
         yield part
         if not part.exists():
@@ -87,12 +86,12 @@ def _replaced(target: Path, part: Path, old: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def alone_in(folder: str | os.PathLike[str], *, patience: float = 0.0) -> Iterator[None]:
-    """Keep `folder` to this block until it ends; a kill frees it, too.
+    """Lock `folder` for this block; a kill releases it, too.
 
     Parameters
     ----------
     folder : path
-        It is made where it is missing.
+        It is made if missing.
     patience : float
         Seconds to wait for another process, or thread, that keeps it.
 
@@ -126,13 +125,7 @@ def alone_in(folder: str | os.PathLike[str], *, patience: float = 0.0) -> Iterat
 def refuse_overlap(
     reads: Iterable[str | os.PathLike[str]], writes: Iterable[str | os.PathLike[str]]
 ) -> None:
-    """Raise WritingError where an output would replace an input or another output.
-
-    Parameters
-    ----------
-    reads, writes : iterable of path
-        Files and folders. None of `writes` may be one of the others, lie within it or hold it.
-    """
+    """Raise WritingError if an output equals, contains or lies in an input or another output."""
     sources, outputs = list(reads), list(writes)
     for number, output in enumerate(outputs):
         for source in sources:
@@ -150,20 +143,20 @@ def refuse_overlap(
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write `content` to `path`, all of it or none."""
+    """Write `content` to `path` atomically."""
     with replacing(path) as part:
         part.write_bytes(content)
 
 
 def write_text(path: str | os.PathLike[str], content: str) -> None:
-    """Write `content` to `path` as UTF-8 with its line ends as they are, all of it or none."""
+    """Write `content` to `path` as UTF-8 atomically, with its line ends."""
     write_bytes(path, content.encode("utf-8"))
 
 
 def write_table(path: str | os.PathLike[str], table: Table) -> None:
-    """Write `table` as CSV or Parquet, as the ending of `path` says; equal tables, equal bytes.
+    """Write `table` as CSV or Parquet, by the ending of `path`; equal tables give equal bytes.
 
-    Numbers are written so that reading gives them back exactly; a gap is an empty field, or null.
+    Numbers are read back exactly; a gap is an empty field, or null.
     """
     ending = Path(path).suffix
     options = {".csv": "FORMAT csv, HEADER true", ".parquet": "FORMAT parquet, COMPRESSION zstd"}
@@ -193,7 +186,7 @@ def write_table(path: str | os.PathLike[str], table: Table) -> None:
 
 
 def not_written(target: Path, error: OSError) -> WritingError:
-    """Return the error to raise where the system refuses to write `target`, with the way out."""
+    """Return the error to raise if the system refuses to write `target`."""
     said = explained(error, target.parent, is_undone=True)
     hint = way_out_of(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -218,7 +211,7 @@ def _identifier(name: str) -> str:
 
 
 def _real_target(target: Path) -> Path:
-    """Return what is to be replaced, at the end of all links; refuse devices and pipes."""
+    """Return the target at the end of all links; refuse devices and pipes."""
     if not target.name:
         raise WritingError(f"{target}: the name of a file or folder to make expected.")
     try:
@@ -272,14 +265,14 @@ def _remove(path: Path) -> None:
 
 
 def _undo(target: Path, part: Path, old: Path) -> None:
-    """Leave things as they were before: the old content in its place, and nothing beside it."""
+    """Restore the old content and remove the new."""
     if old.exists() and not target.exists():
         old.rename(target)
     _remove(part)
 
 
 def _sweep(target: Path) -> None:
-    """Remove what writers of `target` that are no more have left beside it."""
+    """Remove files left next to `target` by writers that were killed."""
     left = re.compile(rf"\.{re.escape(target.name)}\.(\d+)-\d+\.(part|old)")
     for entry in target.parent.iterdir():
         found = left.fullmatch(entry.name)
@@ -299,7 +292,7 @@ def _lives(process: int) -> bool:
 
 
 def _swap(part: Path, target: Path, old: Path) -> None:
-    """Rename `part` to `target`. A folder cannot be renamed over a full one: step aside first."""
+    """Rename `part` to `target`; a full folder is renamed away first."""
     while True:
         if target.is_dir():
             with contextlib.suppress(FileNotFoundError):  # another writer has just set it aside
@@ -309,7 +302,7 @@ def _swap(part: Path, target: Path, old: Path) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            _remove(old)  # another writer was quicker: what it put there gives way in its turn
+            _remove(old)  # another writer was faster: replace its folder in turn
             continue
         break
     _remove(old)
@@ -317,7 +310,6 @@ def _swap(part: Path, target: Path, old: Path) -> None:
 
 
 def _flush(part: Path) -> None:
-    """Ask the disk to hold what was written before the name points at it."""
     if part.is_dir():
         for file in sorted(part.rglob("*")):
             _sync(file)

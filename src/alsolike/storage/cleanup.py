@@ -1,8 +1,7 @@
-"""What must not outlive its process: scratch folders and half-written files.
+"""Removes scratch folders and half-written files when a process ends, also by a signal or a kill.
 
-A block that makes such a thing removes it when it ends, also by an exception. A signal that ends
-the process at once asks `undo_all`. After ``kill -9`` a later process sweeps: each scratch folder
-holds a lock that the system frees with its process, so that what is stale can be told for certain.
+Blocks remove what they make when they end. A signal calls `undo_all`. After ``kill -9`` a later
+process sweeps: each scratch folder has a lock that the system releases with its process.
 """
 
 import contextlib
@@ -26,23 +25,23 @@ _LOCK = "lock"
 _TAKEN_BY_A_SWEEP = 5  # tries; one is enough but where another process sweeps at that moment
 
 
-class Closed(Protocol):
-    """Whatever is let go of by a method of that name."""
+class Closeable(Protocol):
+    """Anything with a method `close`."""
 
     def close(self) -> None:
-        """Let go of it; it may have been before."""
+        """Close it; may be called twice."""
 
 
 _numbers = itertools.count()
 _to_undo: dict[int, Callable[[], None]] = {}
-_to_close: weakref.WeakSet[Closed] = weakref.WeakSet()
+_to_close: weakref.WeakSet[Closeable] = weakref.WeakSet()
 
 
 @contextlib.contextmanager
 def undone_at_end(undo: Callable[[], None]) -> Iterator[None]:
-    """Have `undo` called where a signal ends the process within this block.
+    """Call `undo` if a signal ends the process within this block.
 
-    It comes before the block makes what is to be undone, so it must bear that there is nothing.
+    `undo` must also work before anything was made.
     """
     number = next(_numbers)
     _to_undo[number] = undo
@@ -52,13 +51,13 @@ def undone_at_end(undo: Callable[[], None]) -> Iterator[None]:
         _to_undo.pop(number, None)
 
 
-def closed_at_end(thing: Closed) -> None:
-    """Have `thing` closed where a signal ends the process, if it is still there then."""
+def closed_at_end(thing: Closeable) -> None:
+    """Close `thing` if a signal ends the process while it exists."""
     _to_close.add(thing)
 
 
 def undo_all() -> None:
-    """Close and undo what was registered, the last first; what fails is left to a later sweep."""
+    """Close and undo all, the last first; failures are left to a later sweep."""
     with contextlib.suppress(RuntimeError):  # another thread has just opened or closed one
         for thing in list(_to_close):
             with contextlib.suppress(Exception):
@@ -72,10 +71,9 @@ def undo_all() -> None:
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold back SIGINT in this thread; a process that is started within never gets one.
+    """Block SIGINT in this thread, and in processes started within.
 
-    A terminal sends it to all its processes. Only the one that was asked decides what it means,
-    and one that is still importing could only print a traceback.
+    A terminal sends it to all processes, but only the main one should handle it.
     """
     from multiprocessing import resource_tracker  # noqa: PLC0415 - few start processes
 
@@ -89,18 +87,10 @@ def interrupts_held() -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Give a folder of this process in the temporary folder; it is gone when the block ends.
+    """Yield a folder in the temporary folder, removed at the end of the block.
 
-    What processes of this user that were killed have left there is removed first.
-
-    Yields
-    ------
-    Path
-
-    Raises
-    ------
-    WritingError
-        The temporary folder is missing, full, or may not be written.
+    Folders left by killed processes of this user are removed first. Raises WritingError if the
+    temporary folder is missing, full or not writable.
     """
     root = _temporary_folder()
     sweep(root)
@@ -135,9 +125,9 @@ def sweep(root: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder with all that is in it, where it is there.
+    """Remove a folder with its content, if it exists.
 
-    Threads of a database may be putting files into it meanwhile: so it is tried a few times.
+    Tries a few times: threads of a database may still be writing into it.
     """
     for _ in range(5):
         shutil.rmtree(folder, ignore_errors=True)
@@ -146,7 +136,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def no_room(folder: Path, error: OSError) -> WritingError:
-    """Return the error to raise where what was written to a scratch folder did not fit there."""
+    """Return the error for a full scratch folder."""
     return _unusable(folder.parent, error)
 
 
@@ -168,12 +158,12 @@ def _unusable(root: Path, error: OSError) -> WritingError:
 
 
 def _locked(folder: Path) -> int:
-    """Make a folder with a lock in it that this process holds until it ends; return its handle."""
+    """Make a folder with a lock held by this process; return its handle."""
     folder.mkdir(mode=0o700)
     place = folder / _LOCK
     handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        # Some network file systems lock nothing: then nobody can sweep this one, which is safe.
+        # Some network file systems lock nothing: then this folder is never swept, which is safe.
         with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         place.stat()  # gone where a sweep came between the two

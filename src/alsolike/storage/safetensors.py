@@ -1,4 +1,4 @@
-"""One safetensors file: written by the library of that name, mapped here so that nothing is copied.
+"""Reads and writes safetensors files; reads by memory-mapping.
 
 The format (https://github.com/huggingface/safetensors): eight bytes with the length of the header,
 little-endian; the header, a JSON object from tensor names to ``dtype``, ``shape`` and
@@ -23,7 +23,7 @@ from alsolike.storage.strict_json import read_json
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
-DAMAGED = "The bundle is damaged: copy it again from where it came, or save the model anew."
+DAMAGED = "The bundle is damaged: copy it again from its source, or save the model again."
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -46,20 +46,14 @@ class _Entry(NamedTuple):
 
 
 def pack_tensors(tensors: Tensors) -> bytes:
-    """Render a safetensors file; equal arrays give equal bytes."""
+    """Return the bytes of a safetensors file; equal arrays give equal bytes."""
     # The library takes each array's memory as it lies, whatever its strides say.
     content: bytes = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
     return content
 
 
 def map_file(path: Path) -> memoryview:
-    """Map the regular file `path` for reading.
-
-    Raises
-    ------
-    BundleError
-        It is missing, empty, cannot be read, or is a link, a folder, a pipe or a device.
-    """
+    """Map the regular file `path` for reading; BundleError if it cannot be."""
     handle = open_regular(path)
     try:
         if not os.fstat(handle).st_size:
@@ -70,18 +64,12 @@ def map_file(path: Path) -> memoryview:
 
 
 def read_tensors(path: Path, content: memoryview) -> dict[str, npt.NDArray[Any]]:
-    """Return the tensors of the safetensors file `path`, as read-only views of `content`.
-
-    Raises
-    ------
-    BundleError
-        The file is truncated, or its header contradicts itself or the file's length.
-    """
+    """Return the tensors of the file `path` as read-only views of `content`; BundleError if bad."""
     header, start = _read_header(path, content)
     tensors: dict[str, npt.NDArray[Any]] = {}
     position = 0
     entries = [_entry(path, name, entry) for name, entry in header.items()]
-    # An empty tensor starts where its successor does, so the end decides between the two.
+    # An empty tensor starts where the next one does: the end gives the order.
     for entry in sorted(entries, key=lambda entry: (entry.begin, entry.end)):
         size = math.prod(entry.shape) * entry.dtype.itemsize
         if entry.begin != position or entry.end != position + size:
@@ -104,13 +92,7 @@ def read_tensors(path: Path, content: memoryview) -> dict[str, npt.NDArray[Any]]
 
 
 def open_regular(path: Path) -> int:
-    """Open a regular file of a bundle: no link, pipe or device. The caller closes the descriptor.
-
-    Raises
-    ------
-    BundleError
-        It is missing, something else, or cannot be read.
-    """
+    """Open a regular file of a bundle and return its descriptor; BundleError for all else."""
     try:
         # Without O_NONBLOCK, a pipe of that name would wait for a writer that never comes.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -132,7 +114,7 @@ def open_regular(path: Path) -> int:
 
 
 def _read_header(path: Path, content: memoryview) -> tuple[dict[str, Any], int]:
-    """Parse the header; return it, and the position of the first tensor."""
+    """Return the header, and the position of the first tensor."""
     length = int.from_bytes(content[:_PREFIX_BYTES], "little")
     start = _PREFIX_BYTES + length
     if length > _HEADER_LIMIT or start > len(content):

@@ -1,4 +1,4 @@
-"""One SQLite file, opened with care: whole or not at all, and every error with a way out."""
+"""Opens SQLite files: checks them, upgrades old versions, and explains errors."""
 
 import contextlib
 import os
@@ -25,8 +25,8 @@ _OPENING = threading.RLock()
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a file is for, and what to say when it is another one.
+class DatabaseKind:
+    """Purpose of a file, its schema, and the error for a wrong file.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class Kind:
     schema : tuple of str
         The statements that make the tables.
     way_out : str
-        A sentence: what to do with a file that is damaged.
+        What to do with a damaged file, as a sentence.
     error : type of AlsolikeError
-        What a file that cannot be used as it is raises.
+        Raised for a file that cannot be used.
     patience : int
         Seconds to wait for other processes that write.
     upgrades : tuple of tuple of str
@@ -57,18 +57,18 @@ class Kind:
 
 
 class Database:
-    """A connection for all threads of a process, one at a time; other processes SQLite holds off.
+    """A connection shared by all threads of a process, one at a time.
 
     Parameters
     ----------
     path : path or None
-        The file, made where it is not there yet. None: in memory.
-    kind : Kind
+        The file, created if missing. None: in memory.
+    kind : DatabaseKind
     is_checked : bool
-        It was opened before by this process, and need not be looked through again.
+        This process has opened and checked it before.
     only_read : bool
-        Write nothing, neither to the file nor beside it: it may be somebody else's. A file of an
-        earlier version stays one.
+        Write nothing, neither to the file nor next to it. A file of an earlier version is not
+        upgraded.
 
     Raises
     ------
@@ -81,7 +81,7 @@ class Database:
     def __init__(
         self,
         path: str | os.PathLike[str] | None,
-        kind: Kind,
+        kind: DatabaseKind,
         *,
         is_checked: bool = False,
         only_read: bool = False,
@@ -113,13 +113,13 @@ class Database:
             raise
 
     def rows(self, statement: str, *values: object) -> list[Any]:
-        """Return all rows of one question."""
+        """Return all rows of a query."""
         with self._explained():
             return self._connection.execute(statement, values).fetchall()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Do all that is done within, or nothing; it is on disk when the block has ended."""
+        """Commit all changes of the block to disk, or none."""
         with self._explained():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -130,7 +130,7 @@ class Database:
                 raise
 
     def close(self) -> None:
-        """Let go of the file, once no other thread is using it."""
+        """Close the file, once no other thread uses it."""
         with self._one_at_a_time:
             self._connection.close()
             self._copy.close()
@@ -148,11 +148,10 @@ class Database:
         )
 
     def _opened_to_read(self, path: Path) -> sqlite3.Connection:
-        """Open the file in a way that leaves no trace, neither in it nor beside it.
+        """Open the file without changing it or the files next to it.
 
-        What was written last stands in a log beside the file while somebody writes, or after a
-        kill. To read that, SQLite wants an index of it, which it makes where there is none: then a
-        copy is read. Without a log the file is all there is.
+        Recent writes are in a log next to the file during a write or after a kill. SQLite needs an
+        index to read the log, and makes one if missing: in this case a copy is read.
         """
         log, index = (path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm"))
         address = path.absolute().as_uri()
@@ -160,7 +159,7 @@ class Database:
             connection = self._opened(f"{address}?mode=ro&readonly_shm=1", uri=True)
             try:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-            except sqlite3.OperationalError:  # nobody has it open, and the index is of no use
+            except sqlite3.OperationalError:  # no process has it open, and the index is useless
                 connection.close()
             else:
                 return connection
@@ -174,7 +173,7 @@ class Database:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours, with the file's name and a way out."""
+        """Raise errors of SQLite as ours, with the file's name and a way out."""
         kind = self._kind
         try:
             with self._one_at_a_time:
@@ -195,9 +194,9 @@ class Database:
             raise self._kind.error(f"{self.place} is damaged ({found}). {self._kind.way_out}")
 
     def _set_up(self) -> None:
-        """Make the tables where there are none; a kill leaves the whole schema or none of it."""
+        """Create the tables in one transaction, if missing."""
         if self._has_tables():
-            self._refuse_others()  # before a byte of somebody else's file has changed
+            self._refuse_others()  # before a byte of another program's file has changed
         elif self._only_read:
             raise self._kind.error(f"{self.place} is empty, and not {self._kind.name}.")
         if self._only_read:
@@ -214,7 +213,7 @@ class Database:
             self._upgrade(connection)
 
     def _upgrade(self, connection: sqlite3.Connection) -> None:
-        """Bring a file of an earlier version up to this one, step by step."""
+        """Upgrade a file of an earlier version, step by step."""
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         while version < self._kind.version:
             for statement in self._kind.upgrades[version - 1]:
@@ -223,10 +222,10 @@ class Database:
             connection.execute(f"PRAGMA user_version = {version}")
 
     def _write_ahead(self) -> None:
-        """Switch the file to a write-ahead log, which it stays in.
+        """Switch the file to a write-ahead log.
 
-        SQLite waits for other processes everywhere but here: where two of them switch a new file at
-        once, one is told that it is locked, and has to ask again.
+        Here SQLite does not wait for other processes: if two switch a new file at once, one gets
+        "locked" and has to retry.
         """
         until = time.monotonic() + self._kind.patience
         with self._explained():
@@ -264,19 +263,19 @@ def _file_at(path: str | os.PathLike[str]) -> _File:
 
 
 def _is_final(error: sqlite3.OperationalError) -> bool:
-    """Return whether asking again later would be of no use."""
+    """Return whether a retry would be useless."""
     return error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY
 
 
-def _look_before(path: Path, kind: Kind, *, make: bool) -> None:
-    """Make the folder, and look before SQLite does: it would write over a file of a few bytes."""
+def _look_before(path: Path, kind: DatabaseKind, *, make: bool) -> None:
+    """Make the folder, and refuse other files: SQLite would overwrite one of a few bytes."""
     try:
         if make:
             path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
-            raise WritingError(f"{path}: a folder stands where {kind.name} should be.")
-        # Whoever closes a file lets go of all locks that this process has on it, SQLite's among
-        # them: another process would take the log away from under the connections that are here.
+            raise WritingError(f"{path}: a folder is where {kind.name} should be.")
+        # Closing a file releases all locks of this process on it, also SQLite's: another process
+        # could then remove the log of connections that are open here.
         if path.exists() and not _open_here[_file_at(path)]:
             with path.open("rb") as file:
                 start = file.read(len(_MAGIC))

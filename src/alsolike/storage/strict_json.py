@@ -1,4 +1,4 @@
-"""Read JSON strictly, and build checked objects from plain values."""
+"""Parses JSON strictly, and builds checked objects from plain values."""
 
 import json
 import math
@@ -12,13 +12,7 @@ _MOST_OF_A_TEXT = 60  # characters that are repeated in an error
 
 
 def read_json(raw: bytes) -> Any:
-    """Return what JSON says.
-
-    Raises
-    ------
-    ValueError
-        It is none, is nested too deeply, says a key twice, or has a number that is not finite.
-    """
+    """Parse JSON; ValueError for bad syntax, deep nesting, repeated keys, non-finite numbers."""
 
     def finite(text: str) -> float:
         number = float(text)
@@ -43,7 +37,7 @@ def read_json(raw: bytes) -> Any:
 
 
 def checked_as(kind: type[Kind], stated: dict[str, Any]) -> Kind:
-    """Build a dataclass or a TypedDict of plain values, as JSON and TOML have them.
+    """Build a dataclass or a TypedDict from plain values of JSON or TOML.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whole searches by name: how to filter, how to split, what to try and how to score it."""
+"""Defines whole searches by name: filter, split, search space and objective."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +17,9 @@ from alsolike.tuning.strategies.search_space import expand
 # The share of values at either end that is ignored: one odd row of a billionth must not set the
 # unit of all others, and a few likes given twice are likes all the same.
 _ODD = 0.01
+
+# The kinds of objectives as ledgers name them; earlier versions took these names as options, too.
+_KINDS = {"ranking": "lists", "item-to-item": "shelves"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +43,11 @@ class Preset:
     share, validation_share : float or None
         Test and validation users as shares of all users, see
         `alsolike.data.splitting.splitters.hold_out`.
-    judge : {"lists", "shelves"}
-        What ranks on the validation users: their lists, or the shelves beside what they like.
+    objective : {"ranking", "item-to-item"}
+        Whether validation users score lists of recommendations or similar items.
     k, metric, exclude_seen
-        As of that judge, see `alsolike.evaluation.objectives.base.Objective`.
-    beside : tuple of Judge
+        As in `alsolike.evaluation.objectives.base.Objective`.
+    beside : tuple of Objective
         Further ways to score and to choose, from the same trainings.
     """
 
@@ -58,17 +61,29 @@ class Preset:
     held_out: int = 5
     share: float | None = None
     validation_share: float | None = None
-    objective: str = "lists"
+    objective: str = "ranking"
     k: int = 10
     metric: str = "precision"
     exclude_seen: bool = True
     beside: tuple[Objective, ...] = ()
 
     def ranking(self, seed: int = 0) -> Objective:
-        """Return the judge that ranks; `seed` is of what it draws."""
+        """Return the objective that ranks; `seed` draws the queries of item-to-item.
+
+        Raises
+        ------
+        SettingError
+            The objective is unknown, or one of its settings is out of range.
+        """
+        kind = _KINDS.get(self.objective, self.objective)
+        if kind not in _KINDS.values():
+            raise SettingError(
+                f"objective must be {' or '.join(_KINDS)}, not {self.objective!r}."
+                f"{did_you_mean(self.objective, _KINDS)}"
+            )
         objective = objective_of(
             {
-                "kind": self.objective,
+                "kind": kind,
                 "k": self.k,
                 "metric": self.metric,
                 "exclude_seen": self.exclude_seen,

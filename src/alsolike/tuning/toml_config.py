@@ -12,7 +12,7 @@
     families = ["als", "item-knn"]
     baselines = ["random"]
     choose = "cheapest"
-    judge = "shelves"
+    objective = "item-to-item"   # ranking or item-to-item
 
     [space]
     factors = [32, 64, 128]
@@ -43,7 +43,7 @@ Values = Annotated[dict[str, Any], Meta(description="a table")]
 
 
 class Recipe(TypedDict, total=False):
-    """What each key of the file may be; the last three are tables of their own."""
+    """The keys of the file and their types."""
 
     search: Text
     trials: Number
@@ -62,23 +62,27 @@ class Recipe(TypedDict, total=False):
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """Return what a file asks for, by the keys above; only those that are there.
+    """Return the settings of a search in a TOML file, by the keys above.
 
     Raises
     ------
     DataError
-        The file cannot be read, or is no TOML; says where.
+        The file cannot be read, or is not TOML; says where.
     SettingError
-        A key is unknown, or of another kind.
+        A key is unknown, or its value has another type.
     """
     try:
-        asked = tomllib.loads(path.read_text(encoding="utf-8"))
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: no TOML file ({error}).") from error
+        raise DataError(f"{path}: not a TOML file ({error}).") from error
+    if "judge" in given:  # the old name of the key
+        if "objective" in given:
+            raise SettingError(f"{path}: judge is the old name of objective. Give only objective.")
+        given["objective"] = given.pop("judge")
     try:
-        found: dict[str, Any] = {**checked_as(Recipe, asked)}
+        found: dict[str, Any] = {**checked_as(Recipe, given)}
         if "space" in found:
             found["space"] = space_of(found["space"])
         for settings in (found.get("settings", {}), *found.get("start", ())):

@@ -129,14 +129,19 @@ CASES = {
     "unicode ids": ("l.csv", H + "ß,日本,1\n".encode(), {}, [("ß", "日本", 1.0)]),
     # gzip and Zstandard
     "gzip by content": ("l.csv", gzip.compress(H + b"a,x,1\n"), {}, AX1),
-    "cut gzip": ("l.csv.gz", GZ[:-10], {}, ["cut short"]),
+    "cut gzip": ("l.csv.gz", GZ[:-10], {}, ["truncated"]),
     "wrong checksum": ("l.csv.gz", GZ[:-8] + b"\1" * 8, {}, ["damaged"]),
-    "no gzip": ("l.csv.gz", b"garbage", {}, ["says .gz"]),
+    "no gzip": ("l.csv.gz", b"garbage", {}, ["ends in .gz"]),
     "empty gzip": ("l.csv.gz", gzip.compress(b""), {}, ["empty"]),
     "Zstandard": ("l.csv.zst", zstd(H + b"a,x,1\nb,y,2\n"), {}, AX1_BY2),
     "Zstandard, CRLF": ("l.csv.zst", zstd(b"user,item,value\r\na,x,1\r\n"), {}, AX1),
-    "cut Zstandard": ("l.csv.zst", zstd(H + b"a,x,1\nb,y,2\n")[:-3], {}, ["cut short"]),
-    "damaged Zstandard": ("l.csv.zst", b"\x28\xb5\x2f\xfd" + b"\x00" * 9, {}, ["Fetch it again"]),
+    "cut Zstandard": ("l.csv.zst", zstd(H + b"a,x,1\nb,y,2\n")[:-3], {}, ["truncated"]),
+    "damaged Zstandard": (
+        "l.csv.zst",
+        b"\x28\xb5\x2f\xfd" + b"\x00" * 9,
+        {},
+        ["Download it again"],
+    ),
     "mixed ends in Zstandard": ("l.csv.zst", zstd(H[:-1] + b"\r\na,x,1\nb,y,2\n"), {}, AX1_BY2),
     "Zstandard frames": ("l.csv.zst", zstd(H + b"a,") + SKIPPED + zstd(b"x,1\nb,y,2"), {}, AX1_BY2),
     "Zstandard and junk": ("l.csv.zst", zstd(H + b"a,x,1\n") + b"junk", {}, ["damaged"]),
@@ -147,7 +152,7 @@ CASES = {
     "a ZIP archive": ("l.csv", b"PK\x03\x04" + b"x" * 30, {}, ["ZIP"]),
     # Parquet
     "Parquet": ("l.parquet", GOOD, {}, [("1", "x", 1.0), ("2", "y", 2.0)]),
-    "cut Parquet": ("l.parquet", GOOD[:-9], {}, ["cut short"]),
+    "cut Parquet": ("l.parquet", GOOD[:-9], {}, ["truncated"]),
     "no Parquet": ("l.parquet", H, {}, ["says Parquet"]),
     "fractions as ids": (
         "l.parquet",
@@ -274,7 +279,7 @@ def test_the_ways_out_of_a_malformed_item_table_work(tmp_path):
         read(path, **(options | {"item_id": "id"}))
     with pytest.raises(SettingError, match=r"items_quote='ab'"):
         read(path, **options, items_quote="ab")
-    with pytest.raises(SettingError, match=r"begin with items_ say nothing without items="):
+    with pytest.raises(SettingError, match=r"begin with items_ need items="):
         read(path, user="user", item="item", items_header=True)
 
 
@@ -337,7 +342,7 @@ def test_all_rejected_is_one_error_and_writes_nothing(tmp_path):
         ("x" * 5000, "cannot be opened"),
         ("/dev/null", "ordinary file"),
         ("https://example.org/likes.csv", "addresses are not read. Download it first"),
-        ("", "name of a file was expected"),
+        ("", "A file name expected"),
     ],
 )
 def test_places_that_are_no_files(place, expected, tmp_path):

@@ -100,7 +100,7 @@ def test_ids_of_frames_keep_their_digits():
     assert len(read(frame, user="user", item="item", missing_id="drop")[0].users) == 2
     with pytest.raises(DataError, match=r"row 1, column 'user'.* 1\.5"):
         read(pl.DataFrame({"user": [1.5], "item": ["a"]}), user="user", item="item")
-    with pytest.raises(DataError, match="row 2: an id holds a NUL"):
+    with pytest.raises(DataError, match="row 2: an id contains a NUL"):
         read(pd.DataFrame({"user": ["a", "b\0"], "item": ["x", "y"]}), user="user", item="item")
     broken = pd.Series(["\ud800"], dtype=object)
     with pytest.raises(DataError, match="not valid Unicode"):
@@ -260,7 +260,7 @@ def test_an_item_table_joins_by_id(tmp_path):
     assert report.items_without_row == 1
     assert report.conflicting == 1
     assert report.items_rows_without_id == 1
-    assert "items that the item table lacks" in str(report)
+    assert "items missing from the item table" in str(report)
 
 
 def test_names_from_the_likes(tmp_path):
@@ -522,7 +522,7 @@ NO_ROWS = pa.table({"u": pa.array([], "string"), "i": pa.array([], "string")})
             pl.DataFrame(COLUMNS).with_columns(value=pl.duration(days=1, hours=1)),
             {"user": 1, "item": 2, "value": 3},
             DataError,
-            r"row 1, .* a number expected, found '1 day, 1:00:00'\. Mend",
+            r"row 1, .* a number expected, found '1 day, 1:00:00'\. Fix",
         ),
     ],
 )

@@ -131,7 +131,7 @@ def test_where_few_qualify_both_groups_share_them_and_the_facts_say_so():
     assert len(split.test_users) == len(split.validation_users) == 4
     facts = dict(split.facts())
     assert facts["users with at least 10 relevant interactions"] == "9 of 50"
-    assert facts["test users"] == "4 (8 % of all; too few qualify for a fifth, 10)"
+    assert facts["test users"] == "4 (8 % of all; too few are eligible for a fifth (10))"
     only_test = hold_out(Interactions.from_matrix(sp.csr_array(rows)), k=5, validation_share=0)
     assert len(only_test.test_users) == 9
 

@@ -304,7 +304,7 @@ def test_without_a_name_of_numbas_cache_nothing_is_kept(
     found, said = gramian_without("numba.core.caching", name, tmp_path)
     assert found == usual
     [line] = said
-    assert re.search(r"not kept, .* anew: Numba \S+ keeps code in another way\. .*numba<", line)
+    assert re.search(r"not cached, .* again: Numba \S+ stores code in another way\. .*numba<", line)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from alsolike.data.datasets.public import synthetic, write_demo
+from alsolike.data.datasets.demo import write_demo
+from alsolike.data.datasets.synthetic import synthetic
 from alsolike.engines import machine
 from alsolike.engines.base import Shape
 from alsolike.models.als.config import ALSConfig

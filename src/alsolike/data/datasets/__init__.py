@@ -1,1 +1,1 @@
-"""Provide data sets: the demo, made-up tables, readers of public files."""
+"""Provide data sets: the demo, random tables, readers of public files."""

@@ -1,10 +1,33 @@
-"""A catalogue with planted tastes: coined names, and drawings that give the hidden kind away."""
+"""Makes the demo: users with known tastes, and items whose drawings show their hidden kind."""
 
 import base64
 import colorsys
+import csv
+import io
+import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.datasets.synthetic import (
+    article_text,
+    coin_names,
+    numbered,
+    power_law,
+    shuffled_rows,
+)
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.string_array import StringArray
+from alsolike.storage.atomic import write_text
+
+_NOISE = 0.1  # share of likes drawn by popularity, not by a taste
+_MOST_LIKES = 120  # of one user
+_DUPLICATES = 12  # rows of the file
 
 _SVG = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 100 100'>"
@@ -60,7 +83,7 @@ _BODIES = {
         "<rect x='30' y='66' width='40' height='7' rx='2' fill='{deep}'/>"
     ),
 }
-# What tells one item of a kind from the next: each shows some of these.
+# Items of a kind differ by these marks: each shows some of them.
 _MARKS = {
     "fish": (
         "<path d='M42 33Q49 50 42 67' stroke='{pale}' stroke-width='4' fill='none'/>",
@@ -98,69 +121,83 @@ _HUES = {"coral": 0.025, "teal": 0.48, "violet": 0.75}
 
 KINDS = tuple(f"{colour} {motif}" for motif in _BODIES for colour in _HUES)
 
-_ONSETS = (
-    "b",
-    "br",
-    "d",
-    "f",
-    "g",
-    "h",
-    "j",
-    "k",
-    "l",
-    "m",
-    "n",
-    "p",
-    "r",
-    "s",
-    "sh",
-    "t",
-    "v",
-    "z",
-)
-_VOWELS = ("a", "e", "i", "o", "u", "ai", "é", "ö")
-_VOWEL_WEIGHTS = (0.22, 0.2, 0.18, 0.18, 0.12, 0.04, 0.03, 0.03)
-_CODAS = ("", "l", "n", "r", "s", "x")
-_CODA_WEIGHTS = (0.6, 0.1, 0.1, 0.1, 0.06, 0.04)
-_SHORT = 0.5  # share of words of two syllables; the others have three
-# {0} and {1} are coined words. Some forms hold what a careless reader or page would trip over.
-_FORMS = (
-    ("{0}", 30),
-    ("{0} {1}", 30),
-    ("Old {0}", 6),
-    ("The {0} of {1}", 8),
-    ("{0} by Night", 6),
-    ("{0} No. 7", 5),
-    ("Little {0}", 5),
-    ("{0} & {1}", 4),
-    ("{0} | {1}", 3),
-    ('"{0}" Revisited', 2),
-    ("{0} w\\o {1}", 1),
-    ("I <3 {0}", 1),
-)
+
+class DemoFiles(NamedTuple):
+    """Paths of the two files of the demo."""
+
+    likes: Path
+    items: Path
 
 
 @dataclass(frozen=True)
 class PlantedItem:
-    """One item of the planted catalogue.
-
-    Parameters
-    ----------
-    name : str
-        Coined; says nothing of the kind.
-    kind : str
-        One of `KINDS`, such as ``"teal cat"``.
-    image : str
-        Its drawing, as a data URL of an SVG.
-    """
+    """An item of the demo: its name, its kind, one of `KINDS`, and its drawing as a data URL."""
 
     name: str
     kind: str
     image: str
 
 
+def planted_tastes(*, n_users: int = 2000, n_items: int = 1500, seed: int = 0) -> Interactions:
+    """Make users who like a few kinds of items each, and the items.
+
+    The likes do not tell an item's kind; its drawing shows it. A user likes one to four kinds,
+    popular items before others, and some items only because they are popular. Likes per user and
+    per item follow power laws. All values are 1. The catalogue has ``name``, ``image`` (a data URL)
+    and ``kind``.
+
+    Examples
+    --------
+    >>> likes = planted_tastes(n_users=50, n_items=40, seed=1)
+    >>> likes.n_users, likes.n_items, sorted(likes.catalogue.columns())
+    (50, 40, ['image', 'kind', 'name'])
+    """
+    rng = np.random.default_rng(seed)
+    planted = plant_items(n_items, rng)
+    kinds = np.array([KINDS.index(item.kind) for item in planted])
+    chances = _chances(kinds, n_users, rng)
+    wanted = np.minimum(3 + 9 * rng.pareto(1.4, size=n_users), _MOST_LIKES).astype(np.int64)
+    # The largest of Gumbel noise + log chance, per user: a weighted draw without replacement.
+    noisy = np.log(chances) + rng.gumbel(size=chances.shape)
+    least = np.sort(noisy, axis=1)[np.arange(n_users), -np.minimum(wanted, n_items)]
+    liked = noisy >= least[:, np.newaxis]
+    catalogue = Catalogue(
+        n_items=n_items,
+        names=StringArray.pack(item.name for item in planted),
+        images=StringArray.pack(item.image for item in planted),
+        more={"kind": StringArray.pack(item.kind for item in planted)},
+    )
+    matrix = canonical(sp.csr_array(liked.astype(np.float32)))
+    users, items = numbered("u", n_users, "user"), numbered("m", n_items, "item")
+    return Interactions(matrix, users, items, catalogue=catalogue)
+
+
+def write_demo(folder: str | os.PathLike[str], *, seed: int = 0) -> DemoFiles:
+    """Write the demo as two files: likes in the article's format, and items.
+
+    ``likes.psv`` has the columns ``modelName|mid|uid`` and 12 duplicate rows; ``items.csv`` has
+    ``mid,name,image,kind``.
+    """
+    likes = planted_tastes(seed=seed)
+    rng = np.random.default_rng(seed)
+    items = likes.user_items.indices.astype(np.int64)
+    users = np.repeat(np.arange(likes.n_users), likes.user_counts)
+    catalogue = likes.catalogue
+    columns = {} if catalogue is None else catalogue.columns()
+    files = DemoFiles(Path(folder) / "likes.psv", Path(folder) / "items.csv")
+    names, mids, uids = list(columns["name"]), list(likes.items), list(likes.users)
+    rows = shuffled_rows(len(users), _DUPLICATES, rng)
+    write_text(files.likes, article_text(names, mids, uids, users[rows], items[rows]))
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("mid", *columns))
+    writer.writerows(zip(mids, *columns.values(), strict=True))
+    write_text(files.items, table.getvalue())
+    return files
+
+
 def plant_items(n_items: int, rng: np.random.Generator) -> list[PlantedItem]:
-    """Coin and draw a catalogue of items with distinct names, its kinds about equally frequent."""
+    """Make items with distinct names; all kinds are about equally frequent."""
     names: dict[str, str] = {}
     while len(names) < n_items:
         for name in coin_names(n_items, rng):
@@ -172,26 +209,8 @@ def plant_items(n_items: int, rng: np.random.Generator) -> list[PlantedItem]:
     ]
 
 
-def coin_names(count: int, rng: np.random.Generator) -> list[str]:
-    """Coin pronounceable names; a few hold ``|``, quotes, backslashes, ``<`` and ``&``."""
-    forms, weights = zip(*_FORMS, strict=True)
-    chosen = rng.choice(len(forms), size=count, p=np.array(weights) / sum(weights))
-    first, second = _coin_words(count, rng), _coin_words(count, rng)
-    return [
-        forms[form].format(*words)
-        for form, *words in zip(chosen.tolist(), first, second, strict=True)
-    ]
-
-
 def draw(kind: str, rng: np.random.Generator) -> str:
-    """Draw one item of a kind as an SVG of less than 1 kB.
-
-    Parameters
-    ----------
-    kind : str
-        One of `KINDS`: it fixes the shape and the colour.
-    rng : numpy.random.Generator
-        Turns, scales, shades and marks the item, so that no two are quite alike.
+    """Draw one item of a kind, one of `KINDS`, as an SVG of less than 1 kB.
 
     Examples
     --------
@@ -217,6 +236,22 @@ def draw(kind: str, rng: np.random.Generator) -> str:
     )
 
 
+def _chances(
+    kinds: npt.NDArray[np.int64], n_users: int, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Return the probability of each item as a user's next like, (n_users, n_items)."""
+    popularity = power_law(len(kinds), rng)
+    members = (kinds == np.arange(len(KINDS))[:, np.newaxis]) * popularity
+    masses = members.sum(axis=1, keepdims=True)
+    within = np.divide(members, masses, out=np.zeros_like(members), where=masses > 0)
+    tastes = rng.gamma(1.0, size=(n_users, len(KINDS)))
+    ranks = np.argsort(rng.random(tastes.shape), axis=1)
+    tastes[ranks >= rng.integers(1, 5, size=(n_users, 1))] = 0.0
+    tastes /= tastes.sum(axis=1, keepdims=True)
+    chances: npt.NDArray[np.float64] = (1 - _NOISE) * (tastes @ within) + _NOISE * popularity
+    return chances
+
+
 def _hex(hue: float, lightness: float, saturation: float) -> str:
     parts = colorsys.hls_to_rgb(hue % 1.0, lightness, saturation)
     return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
@@ -225,14 +260,3 @@ def _hex(hue: float, lightness: float, saturation: float) -> str:
 def _data_url(svg: str) -> str:
     # Base64 rather than percent signs: no page, table or delimiter can take it for something else.
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("ascii")).decode("ascii")
-
-
-def _coin_words(count: int, rng: np.random.Generator) -> list[str]:
-    onsets = rng.choice(_ONSETS, size=(count, 3))
-    vowels = rng.choice(_VOWELS, size=(count, 3), p=_VOWEL_WEIGHTS)
-    syllables = np.strings.add(onsets, vowels)
-    syllables[rng.random(count) < _SHORT, 2] = ""
-    codas = rng.choice(_CODAS, size=count, p=_CODA_WEIGHTS)
-    return [
-        "".join([*parts, coda]).capitalize() for parts, coda in zip(syllables, codas, strict=True)
-    ]

@@ -1,4 +1,4 @@
-"""Frames of pandas, Polars and PyArrow to columns that DuckDB takes as they are."""
+"""Converts frames of pandas, Polars and PyArrow to columns that DuckDB reads."""
 
 import decimal
 import enum
@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 
 from alsolike.data.not_tables import is_of, refusal
-from alsolike.data.reading.source_table import Odd
+from alsolike.data.reading.source_table import OddCell
 from alsolike.data.vocabulary import plain_text
 from alsolike.errors import DataError
 from alsolike.system_errors import raise_of_system
@@ -20,7 +20,7 @@ _POLARS_NUMBERS = {"Float32", "Float64"} | {
     f"{s}Int{n}" for s in ("", "U") for n in (8, 16, 32, 64)
 }
 _MOST_DIGITS = 38
-# Where whole numbers stop being certain, by the type's name in any library: the first whole number
+# Whole numbers are exact below these, by the type's name in any library: the first whole number
 # that such a float cannot hold is rounded to this one.
 CERTAIN_BELOW = {"float16": 2**11, "float32": 2**24, "float64": 2**53}
 _NARROW = re.compile(r"(?i)(?:^|[^a-z])(half_?float|float16|float32|float)(?![0-9a-z])")
@@ -28,28 +28,22 @@ _NARROW = re.compile(r"(?i)(?:^|[^a-z])(half_?float|float16|float32|float)(?![0-
 
 @dataclass
 class Frame:
-    """A frame as DuckDB takes it: columns c0, c1, ... of arrays, or an Arrow table of them.
+    """A frame as DuckDB reads it: arrays c0, c1, ... or an Arrow table.
 
-    `odd` tells of each column of Python objects the first cell that cannot be an id; `narrow`
-    holds "float16" or "float32" for the columns that came in such floats.
+    `odd` holds, per column of Python objects, the first cell that cannot be an id; `narrow` holds
+    "float16" or "float32" for columns of such floats.
     """
 
     library: str
     title: str
     names: tuple[str, ...]
     held: Any = None
-    odd: dict[int, Odd] = field(default_factory=dict)
+    odd: dict[int, OddCell] = field(default_factory=dict)
     narrow: dict[int, str] = field(default_factory=dict)
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, source: Any) -> Frame:
-    """Take a frame apart, also one of a class that inherits from a library's own.
-
-    Raises
-    ------
-    DataError
-        It is no frame, it is empty, or a column holds what nothing here can hold.
-    """
+    """Convert a frame, also of a subclass of a library's own; DataError if that is impossible."""
     if is_of(source, "polars", "LazyFrame"):
         source = _collected(source)
     elif is_of(source, "pyarrow", "RecordBatchReader"):
@@ -80,7 +74,7 @@ def columns_of(connection: duckdb.DuckDBPyConnection, source: Any) -> Frame:
 
 
 def narrow_float(kind: str) -> str:
-    """Return "float16" or "float32" where the name of a column's type says so, else "".
+    """Return "float16" or "float32" if the type name of a column says so, else "".
 
     Examples
     --------
@@ -104,7 +98,7 @@ def _collected(lazy: Any) -> Any:
 
 
 def _pandas_type(kind: Any) -> str:
-    """Return the name of a column's type, or of its categories' type."""
+    """Return the type name of a column, or of its categories."""
     categories = getattr(kind, "categories", None)
     return str(kind if categories is None else categories.dtype)
 
@@ -124,7 +118,7 @@ def _polars_column(series: Any) -> Any:
 
 
 def _hold_arrow(connection: duckdb.DuckDBPyConnection, frame: Frame, table: Any) -> None:
-    """Keep the Arrow table, save the columns of types that DuckDB does not know."""
+    """Return the Arrow table, with columns of types that DuckDB lacks converted."""
     labels = [f"c{place}" for place in range(len(frame.names))]
     table = table.rename_columns(labels)
     if not _is_known(connection, table):
@@ -147,7 +141,7 @@ def _is_known(connection: duckdb.DuckDBPyConnection, table: Any) -> bool:
 
 
 def _held(frame: Frame, place: int, column: Any) -> Any:
-    """Return a NumPy column that DuckDB takes as it is: numbers, or text and None."""
+    """Return a NumPy column as numbers, or as text and None."""
     if isinstance(column, np.ndarray):
         return column
     missing = [_is_missing(cell) for cell in column]
@@ -164,7 +158,7 @@ def _held(frame: Frame, place: int, column: Any) -> Any:
         if type(cell) is not str and not missing[row] and not _is_id(cell):
             shown = str(float(cell)) if isinstance(cell, (float, np.floating)) else repr(cell)
             kind = "Enum" if isinstance(cell, enum.Enum) else type(cell).__name__
-            frame.odd[place] = Odd(row, shown[:80], kind)
+            frame.odd[place] = OddCell(row, shown[:80], kind)
             break
     try:
         "".join(text for text in texts if text is not None).encode("utf-8")
@@ -192,7 +186,6 @@ def _text(cell: Any) -> str | None:
 
 
 def _is_id(cell: Any) -> bool:
-    """Tell whether a cell is text or a whole number, however that is written."""
     if isinstance(cell, (float, np.floating)):
         certain_below = CERTAIN_BELOW.get(type(cell).__name__, CERTAIN_BELOW["float64"])
         return float(cell).is_integer() and abs(float(cell)) < certain_below

@@ -1,4 +1,4 @@
-"""The catalogue of the items: from a table of their own, or from columns of the likes."""
+"""Builds the catalogue of items from a table of their own or from columns of the likes."""
 
 import urllib.parse
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ _SLOT = "{id}"
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Where the name, image and link of an item are to come from: columns, or ``{id}`` texts."""
+class ItemTexts:
+    """Sources of the name, image and link of an item: columns, or texts with ``{id}``."""
 
     name: Ref | None = None
     image: Ref | None = None
     link: Ref | None = None
 
     def columns(self) -> dict[str, Ref]:
-        """Return role -> column for those that are columns."""
+        """Return the columns by role."""
         return {
             role: ref
             for role in _ROLES
@@ -35,7 +35,7 @@ class Wanted:
         }
 
     def templates(self) -> dict[str, str]:
-        """Return role -> text for those that are made from the id."""
+        """Return the texts with ``{id}`` by role."""
         return {
             role: str(ref)
             for role in _ROLES
@@ -44,10 +44,10 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Which rows of the likes tell of which item: int64, both (n_rows,), rows ascending.
+class ItemRows:
+    """The item of each row of the likes: int64, both (n_rows,), rows ascending.
 
-    An item that is not in the vocabulary is -1.
+    -1 for an item that is not in the vocabulary.
     """
 
     rows: Any
@@ -55,8 +55,8 @@ class Seen:
 
 
 @dataclass
-class Found:
-    """Columns of the catalogue, and how many items had something odd about them."""
+class CatalogueColumns:
+    """Columns of the catalogue, and the numbers of items with a problem."""
 
     columns: dict[str, StringArray] = field(default_factory=dict)
     without_row: int = 0
@@ -68,23 +68,17 @@ class Found:
 def build(
     connection: duckdb.DuckDBPyConnection,
     items: Vocabulary,
-    wanted: Wanted,
-    likes: tuple[SourceTable, Seen] | None,
+    wanted: ItemTexts,
+    likes: tuple[SourceTable, ItemRows] | None,
     table: SourceTable | None,
     item_id: Ref | None,
-) -> tuple[Catalogue | None, Found]:
-    """Gather what is known of `items`.
+) -> tuple[Catalogue | None, CatalogueColumns]:
+    """Build the catalogue of `items`.
 
-    A role's column is looked for in the item table, if there is one, and else in the likes. Of
-    several texts for one item the first that is
-    not empty stays, and the item is counted as conflicting.
-
-    Raises
-    ------
-    DataError
-        A column is in neither.
+    The column of a role is looked up in the item table, if any, and else in the likes. The first
+    non-empty text of an item is kept; items with different texts are counted as conflicting.
     """
-    found = Found()
+    found = CatalogueColumns()
     roles = dict(wanted.columns())
     from_likes = roles
     if table is not None and item_id is not None:
@@ -117,10 +111,10 @@ def _join_table(
     item_id: Ref,
     roles: dict[str, Ref],
     likes_names: Sequence[str],
-    found: Found,
+    found: CatalogueColumns,
     n_items: int,
 ) -> dict[str, Ref]:
-    """Join the item table by id; return the roles that are left to the likes."""
+    """Join the item table by id; return the roles left to the likes."""
     key = place_of(table, item_id, "item_id")
     expression = id_text(connection, table, key, "item")
     places: dict[str, int] = {}
@@ -167,12 +161,12 @@ def _join_table(
 def _gather(
     connection: duckdb.DuckDBPyConnection,
     likes: SourceTable,
-    seen: Seen,
+    seen: ItemRows,
     roles: dict[str, Ref],
-    found: Found,
+    found: CatalogueColumns,
     n_items: int,
 ) -> None:
-    """Take each role's first text that is not empty from the rows of the likes."""
+    """Take the first non-empty text of each role from the rows of the likes."""
     odd = np.zeros(n_items, dtype=bool)
     for role, ref in roles.items():
         place = place_of(likes, ref, f"item_{role}")
@@ -200,13 +194,15 @@ def _gather(
     found.conflicting += int(np.count_nonzero(odd))
 
 
-def _keep(found: Found, labels: Sequence[str], columns: dict[str, Any], n_items: int) -> None:
+def _keep(
+    found: CatalogueColumns, labels: Sequence[str], columns: dict[str, Any], n_items: int
+) -> None:
     for label, column in zip(labels, columns.values(), strict=True):
         found.columns[label] = StringArray.pack(column.tolist() if n_items else [])
 
 
 def _further(name: str, taken: dict[str, int]) -> str:
-    """Return a label for a further column that is not yet taken and not a role's."""
+    """Return an unused label for a further column."""
     label = f"{name} (column)" if name in _ROLES else name
     while label in taken:
         label += " (again)"

@@ -1,4 +1,4 @@
-"""JSON lines into a DuckDB table: one object a line, each value kept as the text it was."""
+"""Loads JSON lines into DuckDB: one object per line, values as their original text."""
 
 import ast
 import json
@@ -26,19 +26,19 @@ _LIST = re.compile(r'\[\s*\{\s*(?:"[^"\n]*"\s*:|\})')
 
 
 class _Fraction(str):
-    """A number with a point or an exponent, as it was written."""
+    """A number with a point or an exponent, as its original text."""
 
     __slots__ = ()
 
 
 class _Nested(str):
-    """An object or a list, written as JSON."""
+    """An object or a list, as JSON."""
 
     __slots__ = ()
 
 
 def is_json(head: str) -> bool:
-    """Tell whether a text whose name says nothing begins with a JSON object or a list of them.
+    """Return whether a text begins with a JSON object or a list of them.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def is_json(head: str) -> bool:
 
 
 def _is_of_python(text: str) -> bool:
-    """Tell whether the first line is a dict as Python prints it."""
+    """Return whether the first line is a dict as Python prints it."""
     try:
         return text.startswith(("{'", "{u'")) and isinstance(
             ast.literal_eval(text.partition("\n")[0].strip()), dict
@@ -65,7 +65,7 @@ def _is_of_python(text: str) -> bool:
 
 
 def _refuse_one_document(file: TextFile) -> None:
-    """Raise DataError where a file is one list, an object over several lines, or of Python."""
+    """Raise DataError for one list, an object over several lines, or Python dicts."""
     text = file.survey.head.lstrip()
     is_list = text.startswith("[")
     name, packed = shlex.quote(file.name), file.unpacked_by
@@ -104,15 +104,10 @@ def load_json_lines(
     *,
     reject: bool,
 ) -> SourceTable:
-    """Read `file` into `table`: a column for each key that occurs, in order of first sight.
+    """Read `file` into `table`: a column per key, in order of appearance.
 
-    Numbers keep their digits, so that ids beyond 2^63 stay what they are. `ids` must be text or
-    whole numbers, `scalars` must not be nested.
-
-    Raises
-    ------
-    DataError
-        A line is no JSON object, or an id or a value in use is of the wrong kind.
+    Numbers keep their digits, so that ids beyond 2^63 stay exact. DataError for a line that is not
+    a JSON object, `ids` that are not text or whole numbers, and nested `scalars`.
     """
     _refuse_one_document(file)
     keys: dict[str, int] = {}
@@ -129,7 +124,7 @@ def load_json_lines(
         if problem and not reject:
             shown = line.strip()[:80].encode("utf-8", "backslashreplace").decode()
             raise DataError(
-                f"{file.name}, line {number}: {problem}: {shown!r}. Mend the line, or set "
+                f"{file.name}, line {number}: {problem}: {shown!r}. Fix the line, or set "
                 "such lines aside with on_error='reject', rejects='file'."
             )
         if problem or found is None:
@@ -203,14 +198,14 @@ def _misfit(
     for key in scalars:
         if isinstance(row.get(str(key)), _Nested):
             return f"{key!r} holds an object or a list"
-    # Escapes can smuggle in what no text file may hold.
+    # Escapes can contain characters that no text file may contain.
     if "\\u" in line and not all(map(_is_clean, row.values())):
         return "a NUL character or half a surrogate pair"
     return ""
 
 
 class _TwiceError(ValueError):
-    """A key that occurs twice in one object."""
+    """Raised for a key that occurs twice in one object."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A users x items matrix to pairs: the row and column numbers become the ids."""
+"""Reads a users x items matrix; row and column numbers become the ids."""
 
 from typing import Any
 
@@ -6,27 +6,20 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions, check_matrix
 from alsolike.data.reading.cleaning.aggregate import Pairs, assembled, merge
-from alsolike.data.reading.cleaning.rows import Counts, Rules
+from alsolike.data.reading.cleaning.rows import DroppedRows, Rules
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
 
 
-def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, SourceTable, Counts, Pairs, int]:
+def read_matrix(
+    matrix: Any, rules: Rules
+) -> tuple[Interactions, SourceTable, DroppedRows, Pairs, int]:
     """Read a SciPy matrix; a cell stored more than once is a repeated pair.
 
-    Returns
-    -------
-    interactions : Interactions
-        All users and items, those without interactions included.
-    loaded, counts, pairs, dropped
-        What the report tells of: the source, its odd cells, repeats, and pairs come to nothing.
-
-    Raises
-    ------
-    DataError
-        It is no matrix of numbers, a value is not allowed, or none is an interaction.
+    All users and items are kept. Also returns the source, counts, pairs and the number of dropped
+    pairs, for the report. Raises DataError for a bad matrix or value, or if no interaction is left.
     """
     check_matrix(matrix)
     if not all(matrix.shape):
@@ -51,10 +44,10 @@ def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, SourceTable, C
             row, column = int(cells.row[places[0]]), int(cells.col[places[0]])
             raise DataError(
                 f"{loaded.name}, row {row}, column {column}: {problem} expected, found "
-                f"{values[places[0]]:g}. Mend it, or see negative=."
+                f"{values[places[0]]:g}. Fix it, or see negative=."
             )
     live = values != 0
-    counts = Counts(zeros=int(np.count_nonzero(~live)), negatives=len(negative))
+    counts = DroppedRows(zeros=int(np.count_nonzero(~live)), negatives=len(negative))
     users, user_codes = _numbered(cells.shape[0], "user")
     items, item_codes = _numbered(cells.shape[1], "item")
     pairs = merge(
@@ -77,7 +70,7 @@ def read_matrix(matrix: Any, rules: Rules) -> tuple[Interactions, SourceTable, C
 
 
 def _numbered(count: int, kind: str) -> tuple[Vocabulary, Any]:
-    """Return the vocabulary of row numbers as text, and where each number stands in it."""
+    """Return the vocabulary of row numbers as text, and the row of each number."""
     names = [str(number) for number in range(count)]
     order = np.array(sorted(range(count), key=names.__getitem__), dtype=np.int64)
     codes = np.empty(count, dtype=np.int64)

@@ -1,7 +1,7 @@
-"""`read`: a table of likes, wherever it stands, to `Interactions`, and a report of what happened.
+"""Reads a table of likes from a file, frame or matrix: the entry point `read`.
 
-DuckDB holds the rows; pairs are brought together in NumPy in the order of the file, so that the
-same file gives the same bytes with any number of threads.
+DuckDB holds the rows; pairs are merged in NumPy in the order of the file, so that results do not
+depend on the number of threads.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ import numpy as np
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import item_table
 from alsolike.data.reading.cleaning.aggregate import Pairs, assembled, merge
-from alsolike.data.reading.cleaning.rows import Counts, Roles, Rules, clean
-from alsolike.data.reading.delimited.dialect import Asked
+from alsolike.data.reading.cleaning.rows import DroppedRows, Roles, Rules, clean
+from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.matrices import read_matrix
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, where, write_rejects
@@ -61,68 +61,65 @@ def read(
     threads: int | None = None,
     observer: Observer = SILENT,
 ) -> tuple[Interactions, ReadReport]:
-    r"""Read likes into `Interactions`, and say what was found, dropped and merged.
+    r"""Read likes into `Interactions`, and report what was found, dropped and merged.
 
-    Ids are text and stay as they are, byte for byte: "42" and "0042" are two, blanks around an id
-    are part of it. Whole numbers of Parquet files and frames become their digits; floats only
-    where they surely are whole numbers: below 2^53, of float32 below 2^24, of float16 below 2^11.
+    Ids are text and stay as they are, byte for byte: "42" and "0042" differ, blanks around an id
+    are part of it. Whole numbers of Parquet files and frames become their digits; floats only if
+    they are certainly whole: below 2^53, of float32 below 2^24, of float16 below 2^11.
 
     Parameters
     ----------
     source : path, frame or sparse matrix
         A file of delimited text (plain, ``.gz`` or ``.zst``), Parquet or JSON lines; a pandas,
-        Polars or PyArrow table, or what inherits from one; or a SciPy matrix, users x items, whose
-        row and column numbers become the ids and which takes no `user` and the like.
+        Polars or PyArrow table; or a SciPy matrix, users x items, without `user` and the like,
+        whose row and column numbers become the ids.
     user, item, value, timestamp : str or int
-        Columns by name, or by number from 1. In text a number is always a number; elsewhere a name
-        that looks like it wins. Without `value` each row counts 1. Times are seconds since 1970 or
-        ISO dates (UTC unless an offset says else, such as ``+02:00``).
+        Columns by name, or by number from 1; in text files a number is never a name. Without
+        `value` each row counts 1. Times are seconds since 1970 or ISO dates (UTC, or with an offset
+        such as ``+02:00``).
     items : path or frame, optional
-        A table of the items; its dialect is found on its own, or fixed by the options that begin
-        with ``items_``, which mean what those without do.
+        A table of the items; options that begin with ``items_`` are for its dialect.
     item_id : str or int, optional
-        Its id column; default: the one that is named like `item`.
+        Its id column; default: the one named like `item`.
     item_name, item_image, item_link : str or int, optional
-        Columns of `items`, or else of the likes. Image and link may also be a text with ``{id}``
-        in it, which the percent-encoded id replaces.
+        Columns of `items`, or else of the likes. Image and link may also be a text in which
+        the percent-encoded id replaces ``{id}``.
     delimiter, quote, escape : str, optional
-        What to take instead of what would be found, for `source`; ``"tab"`` and ``"none"`` are
-        understood.
+        Override detection, for `source`; ``"tab"`` and ``"none"`` are understood.
     header : bool, optional
-        Whether the first line names the columns. By default it does where a column is asked for by
-        name; else the rows below it decide, and the report says what was taken for what.
+        Whether the first line names the columns. By default it does if a column is given by
+        name; else the rows below it decide, and the report says so.
     duplicates : {"drop", "keep", "error"}
         A row equal to an earlier one in every column of the file.
     repeats : {"sum", "count", "once", "max", "error"}, optional
-        What becomes of rows of one (user, item) pair; default "sum" with `value`, else "count".
+        Rows of one (user, item) pair; default "sum" with `value`, else "count".
     missing_id : {"error", "drop"}
         A row whose user or item is empty or blank.
     negative : {"error", "net", "dislike"}
         Values below 0: "net" drops pairs whose sum is not positive, "dislike" keeps them. Rows
-        with the value 0 are no interaction: they are dropped and counted.
+        with the value 0 are dropped and counted.
     on_error : {"error", "reject"}
-        Malformed lines, also of `items`, and values that are no finite number: raise for the
-        first, or write them all to `rejects`, a CSV file of line, reason and text, and with `items`
-        of the file as well.
+        Malformed lines, also of `items`, and values that are not finite numbers: raise for the
+        first, or write them all to `rejects`.
     rejects : path, optional
-        Needed for, and used with, ``on_error="reject"`` only.
+        For ``on_error="reject"``: a CSV file of line, reason and text (with `items`: and file).
     threads : int, optional
     observer : Observer
-        Hears that reading starts and ends, and the warnings of the report.
+        Receives the start and end of reading, and the warnings of the report.
 
     Returns
     -------
     interactions : Interactions
-        Users and items that have at least one, sorted by id; of a matrix, all.
+        Users and items with at least one, sorted by id; of a matrix, all.
     report : ReadReport
-        The counts, and as `warnings` what was guessed and might be meant otherwise.
+        The counts, and warnings of guesses.
 
     Raises
     ------
     DataError
-        The source is not what was said; the message names file, line, column and value.
+        The source cannot be read so; the message names file, line, column and value.
     SettingError
-        Options that are unknown or contradict each other.
+        Options are unknown or contradict each other.
 
     Examples
     --------
@@ -166,44 +163,43 @@ def read(
         negative=negative,
         on_error=on_error,
     )
-    asked = Asked.of(delimiter, quote, escape, header)
-    items_asked = Asked.of(items_delimiter, items_quote, items_escape, items_header, "items_")
-    if items is None and items_asked != Asked(prefix="items_"):
-        raise SettingError("The options that begin with items_ say nothing without items=.")
+    fixed = FixedDialect.of(delimiter, quote, escape, header)
+    items_fixed = FixedDialect.of(
+        items_delimiter, items_quote, items_escape, items_header, "items_"
+    )
+    if items is None and items_fixed != FixedDialect(prefix="items_"):
+        raise SettingError("Options that begin with items_ need items=.")
     if (rejects is None) is (on_error == "reject"):
         raise SettingError("on_error='reject' and rejects='file' go together.")
     if rejects is not None:
         refuse_overwriting(rejects, source, items)
     if is_matrix and not (user is item is value is timestamp is None):
         raise SettingError(
-            "A matrix has no columns: user=, item=, value= and timestamp= are not for it."
+            "A matrix has no columns: user=, item=, value= and timestamp= do not apply."
         )
-    wanted = item_table.Wanted(item_name, item_image, item_link)
-    with _heard(observer), workspace(threads) as (connection, scratch):
+    wanted = item_table.ItemTexts(item_name, item_image, item_link)
+    with _reported(observer), workspace(threads) as (connection, scratch):
         table = None
         if items is not None:
-            key = _key(item_id, item)
+            item_id = _key(item_id, item)
             table = load(
                 connection,
                 scratch,
                 "catalogue_rows",
                 items,
-                items_asked,
-                ids=[key],
+                items_fixed,
+                ids=[item_id],
                 scalars=list(wanted.columns().values()),
                 reject=on_error == "reject",
             )
-            item_id = key
         if is_matrix:
             if wanted.columns() and table is None:
                 raise SettingError(
                     "A matrix has no columns for names: pass items=, or '{id}' texts."
                 )
             interactions, loaded, counts, pairs, dropped = read_matrix(source, rules)
-            gathered = _report(loaded, counts, rules, pairs, dropped)
-            result = _with_catalogue(
-                connection, interactions, gathered, wanted, None, table, item_id
-            )
+            fields = _report(loaded, counts, rules, pairs, dropped)
+            result = _with_catalogue(connection, interactions, fields, wanted, None, table, item_id)
         else:
             if user is None or item is None:
                 raise SettingError(
@@ -216,7 +212,7 @@ def read(
                 scratch,
                 "likes",
                 source,
-                asked,
+                fixed,
                 ids=[user, item],
                 scalars=[value, timestamp, *(() if table else wanted.columns().values())],
                 reject=on_error == "reject",
@@ -230,7 +226,7 @@ def read(
 
 
 @contextlib.contextmanager
-def _heard(observer: Observer) -> Iterator[None]:
+def _reported(observer: Observer) -> Iterator[None]:
     observer.start("Reading")
     try:
         yield
@@ -250,7 +246,7 @@ def _from_rows(
     loaded: SourceTable,
     roles: Roles,
     rules: Rules,
-    wanted: item_table.Wanted,
+    wanted: item_table.ItemTexts,
     table: SourceTable | None,
     item_id: Ref | None,
 ) -> tuple[Interactions, ReadReport]:
@@ -279,7 +275,7 @@ def _from_rows(
     interactions, kept = _without_empty(interactions, loaded, counts)
     codes = np.full(len(items), -1, dtype=np.int64)
     codes[kept] = np.arange(len(kept))
-    seen = item_table.Seen(facts["row"].astype(np.int64), codes[facts["item"]])
+    seen = item_table.ItemRows(facts["row"].astype(np.int64), codes[facts["item"]])
     return _with_catalogue(
         connection,
         interactions,
@@ -292,7 +288,7 @@ def _from_rows(
 
 
 def _vocabulary(connection: duckdb.DuckDBPyConnection, side: str) -> Vocabulary:
-    """Give the ids in the table users or items numbers in the order of their UTF-8 bytes."""
+    """Give numbers to the ids in the table users or items in the order of their UTF-8 bytes."""
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT id, "  # noqa: S608 - own names
         f"row_number() OVER (ORDER BY id) - 1 AS code FROM {side}s"
@@ -316,9 +312,9 @@ def _repeated(
 
 
 def _without_empty(
-    interactions: Interactions, loaded: SourceTable, counts: Counts
+    interactions: Interactions, loaded: SourceTable, counts: DroppedRows
 ) -> tuple[Interactions, Any]:
-    """Leave out users and items all of whose pairs came to nothing; return the items kept."""
+    """Drop users and items without pairs left; also return the items kept."""
     if not interactions.n_interactions:
         raise DataError(
             f"{loaded.name}: none of the {loaded.rows:,} rows is an interaction "
@@ -333,9 +329,9 @@ def _without_empty(
 
 
 def _report(
-    loaded: SourceTable, counts: Counts, rules: Rules, pairs: Pairs, dropped: int
+    loaded: SourceTable, counts: DroppedRows, rules: Rules, pairs: Pairs, dropped: int
 ) -> dict[str, Any]:
-    """Gather the fields of the report that are known before the catalogue is."""
+    """Return the fields of the report that do not depend on the catalogue."""
     return {
         "source": loaded.name,
         "format": loaded.format,
@@ -359,9 +355,9 @@ def _report(
 def _with_catalogue(
     connection: duckdb.DuckDBPyConnection,
     interactions: Interactions,
-    gathered: dict[str, Any],
-    wanted: item_table.Wanted,
-    likes: tuple[SourceTable, item_table.Seen] | None,
+    fields: dict[str, Any],
+    wanted: item_table.ItemTexts,
+    likes: tuple[SourceTable, item_table.ItemRows] | None,
     table: SourceTable | None,
     item_id: Ref | None,
 ) -> tuple[Interactions, ReadReport]:
@@ -376,14 +372,14 @@ def _with_catalogue(
         catalogue,
     )
     if table is not None:
-        gathered |= {
+        fields |= {
             "items_dialect": table.dialect,
             "items_blank": table.blank,
             "items_rejected": len(table.rejected),
         }
     times, sources = interactions.timestamps, (None if likes is None else likes[0], table)
     report = ReadReport(
-        **gathered,
+        **fields,
         dislikes=int(np.count_nonzero(interactions.user_items.data < 0)),
         items_without_row=found.without_row,
         conflicting=found.conflicting,

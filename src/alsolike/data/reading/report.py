@@ -1,4 +1,4 @@
-"""`ReadReport`: what reading found, dropped and merged; nothing that was left out goes unsaid."""
+"""Reports what reading found, dropped and merged."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from alsolike.data.reading.cleaning.time_units import shown
 from alsolike.data.reading.delimited.dialect import Dialect
 from alsolike.tables import wrapped
 
-# What a page says together, in one line; warnings are said on their own.
+# Facts that `brief` prints in one line; warnings are printed apart.
 _IN_ONE = ("source", "rows", "users", "items", "interactions", "warning")
 
 
@@ -14,7 +14,7 @@ _IN_ONE = ("source", "rows", "users", "items", "interactions", "warning")
 class ReadReport:
     """The counts of one reading. ``str()`` gives lines for people, `facts` pairs for a page.
 
-    Of text, ``rows + rejected + blank`` are the records after the header.
+    For text, ``rows + rejected + blank`` are the records after the header.
 
     Parameters
     ----------
@@ -102,59 +102,59 @@ class ReadReport:
         return self.interactions / cells if cells else 0.0
 
     def facts(self) -> list[tuple[str, str]]:
-        """Return (label, text) pairs; what did not occur is left out, save duplicates, repeats."""
-        told: list[tuple[str, str]] = [("source", f"{self.source} ({self.format})")]
+        """Return (label, text) pairs; zero counts are left out, except duplicates and repeats."""
+        facts: list[tuple[str, str]] = [("source", f"{self.source} ({self.format})")]
         if self.dialect is not None:
-            told.append(("dialect", _dialect(self.dialect)))
+            facts.append(("dialect", _dialect(self.dialect)))
         if self.items_dialect is not None:
-            told.append(("dialect of the item table", _dialect(self.items_dialect)))
+            facts.append(("dialect of the item table", _dialect(self.items_dialect)))
         for table, dialect in (("", self.dialect), (" of the item table", self.items_dialect)):
             if dialect is not None and dialect.first_line:
-                told.append((f"header{table}", f"{dialect.first_line} (a guess)"))
+                facts.append((f"header{table}", f"{dialect.first_line} (a guess)"))
         after = " after the first line" if self.dialect and self.dialect.names_guessed else ""
-        told.append(("rows", f"{self.rows:,}{after}"))
+        facts.append(("rows", f"{self.rows:,}{after}"))
         kept = "kept" if self.duplicates_rule == "keep" else "dropped"
-        told += _unless_zero("blank lines", self.blank, "skipped")
-        told += _unless_zero("malformed lines", self.rejected, "rejected")
-        told.append(("duplicate rows", f"{self.duplicates:,} {kept} (equal in every column)"))
-        told += _unless_zero("rows without a user or an item", self.missing, "dropped")
-        told += _unless_zero("rows with the value 0", self.zeros, "dropped")
+        facts += _unless_zero("blank lines", self.blank, "skipped")
+        facts += _unless_zero("malformed lines", self.rejected, "rejected")
+        facts.append(("duplicate rows", f"{self.duplicates:,} {kept} (equal in every column)"))
+        facts += _unless_zero("rows without a user or an item", self.missing, "dropped")
+        facts += _unless_zero("rows with the value 0", self.zeros, "dropped")
         outcomes = {"net": "netted per pair", "dislike": "kept as dislikes"}
-        told += _unless_zero(
+        facts += _unless_zero(
             "rows with a negative value",
             self.negatives,
             outcomes.get(self.negative_rule, self.negative_rule),
         )
-        told.append(
+        facts.append(
             (
                 "repeated pairs",
                 f"{self.repeated:,} ({self.merged:,} further rows; rule: {self.repeats_rule})",
             )
         )
-        told += _unless_zero("pairs that came to nothing", self.netted, "dropped")
-        told += _unless_zero("dislikes", self.dislikes, "kept below zero")
-        told += _unless_zero(
-            "items that the item table lacks", self.items_without_row, "left without text"
+        facts += _unless_zero("pairs with a sum of zero or less", self.netted, "dropped")
+        facts += _unless_zero("dislikes", self.dislikes, "kept below zero")
+        facts += _unless_zero(
+            "items missing from the item table", self.items_without_row, "left without text"
         )
-        told += _unless_zero(
-            "items with differing texts", self.conflicting, "the first of each stays"
+        facts += _unless_zero(
+            "items with different texts", self.conflicting, "the first one is kept"
         )
-        told += _unless_zero("blank lines of the item table", self.items_blank, "skipped")
-        told += _unless_zero("malformed lines of the item table", self.items_rejected, "rejected")
-        told += _unless_zero("item rows without an id", self.items_rows_without_id, "ignored")
-        told += _unless_zero("repeated item rows", self.items_rows_repeated, "ignored")
-        told += [
+        facts += _unless_zero("blank lines of the item table", self.items_blank, "skipped")
+        facts += _unless_zero("malformed lines of the item table", self.items_rejected, "rejected")
+        facts += _unless_zero("item rows without an id", self.items_rows_without_id, "ignored")
+        facts += _unless_zero("repeated item rows", self.items_rows_repeated, "ignored")
+        facts += [
             ("users", f"{self.users:,}"),
             ("items", f"{self.items:,}"),
             ("interactions", f"{self.interactions:,} ({100 * self.density:.3f} % filled)"),
         ]
         if self.first_time is not None and self.last_time is not None:
-            told.append(("times", f"{shown(self.first_time)} to {shown(self.last_time)} (UTC)"))
-        told += [("warning", warning) for warning in self.warnings]
-        return told
+            facts.append(("times", f"{shown(self.first_time)} to {shown(self.last_time)} (UTC)"))
+        facts += [("warning", warning) for warning in self.warnings]
+        return facts
 
     def brief(self, width: int) -> str:
-        """Return what was read and what was dropped or merged, without why the dialect is so."""
+        """Return counts and dialect, without the reasons for the dialect."""
         none = {"duplicate rows": self.duplicates, "repeated pairs": self.repeated}
         dialects, counts = [], []
         for label, text in self.facts():
@@ -164,19 +164,19 @@ class ReadReport:
                 dialects.append(f"{label}: {short}")
             elif label not in _IN_ONE and none.get(label, 1):
                 counts.append(f"{label}: {text}")
-        told = [
+        facts = [
             f"{self.source} ({self.format}): {self.rows:,} rows",
             *dialects,
             *filter(None, ["; ".join(counts)]),
             f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions, "
             f"{100 * self.density:.3f} % filled",
         ]
-        return "\n".join(wrapped(line, width, indent=2) for line in told)
+        return "\n".join(wrapped(line, width, indent=2) for line in facts)
 
     def __str__(self) -> str:
-        told = self.facts()
-        width = max(len(label) for label, _ in told)
-        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in told)
+        facts = self.facts()
+        width = max(len(label) for label, _ in facts)
+        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in facts)
 
 
 def _dialect(dialect: Dialect) -> str:

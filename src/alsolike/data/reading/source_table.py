@@ -1,4 +1,4 @@
-"""A source as it stands in DuckDB, and the lines of it that were set aside."""
+"""Holds a source in a DuckDB table with its rejected lines, and writes these."""
 
 import csv
 import io
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reject:
-    """A line that was set aside: where it stands (0: no line), why, and what it says."""
+    """A rejected line: its number (0: none), reason and text."""
 
     line: int
     reason: str
     text: str
 
 
-class Odd(NamedTuple):
-    """A cell that cannot be an id: its row from 0, how it looks, and its type."""
+class OddCell(NamedTuple):
+    """A cell that cannot be an id: its row from 0, its text, and its type."""
 
     row: int
     shown: str
@@ -34,13 +34,12 @@ class Odd(NamedTuple):
 
 @dataclass
 class SourceTable:
-    """A source that stands in a DuckDB table with columns c0, c1, ...
+    """A source in a DuckDB table with columns c0, c1, ...
 
-    Rows below `skip` are not data (a header). `locate` turns ascending row numbers into
-    (line, text) pairs; `unit` is what such a number counts, "line" or "row". `odd` knows the
-    columns of texts that were something else before, and can hold no ids; `narrow` names those
-    that came as "float16" or "float32". `warnings` say what was guessed, or may have been meant
-    otherwise, and the way out. `prefix` is what the names of its options begin with.
+    Rows below `skip` are not data (a header). `locate` turns ascending row numbers into (line,
+    text) pairs, numbered by `unit`, "line" or "row". `odd` holds columns with cells that cannot be
+    ids; `narrow` the columns that were "float16" or "float32". `warnings` name guesses and the way
+    out. `prefix` starts the names of its options.
     """
 
     name: str
@@ -55,31 +54,31 @@ class SourceTable:
     blank: int = 0
     rejected: list[Reject] = field(default_factory=list)
     unit: str = "line"
-    odd: dict[int, Odd] = field(default_factory=dict)
+    odd: dict[int, OddCell] = field(default_factory=dict)
     narrow: dict[int, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     prefix: str = ""
 
 
 def where(loaded: SourceTable, row: int) -> str:
-    """Say where a row of the table stands in its source."""
+    """Return the place of a row in its source, in words."""
     ((line, _),) = loaded.locate([row])
     return f"{loaded.name}, {loaded.unit} {line}"
 
 
 def shortened(text: str) -> str:
-    """Return a line for a message: without its end, cut, bytes that are not UTF-8 as escapes."""
+    """Return a line for a message: cut, without its end, bytes that are not UTF-8 escaped."""
     shown = text.rstrip("\r\n").encode("utf-8", "backslashreplace").decode()
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
 def label_of(loaded: SourceTable, place: int) -> str:
-    """Return a column's name, or its number where it has none."""
+    """Return the name of a column, or its number if it has none."""
     return repr(loaded.names[place]) if loaded.names[place] else str(place + 1)
 
 
 def refuse_overwriting(rejects: str | os.PathLike[str], *sources: object) -> None:
-    """Raise SettingError where `rejects` would overwrite what is read."""
+    """Raise SettingError if `rejects` would overwrite a source."""
     for source in sources:
         if isinstance(source, (str, os.PathLike)) and _is_same(Path(rejects), Path(source)):
             raise SettingError(
@@ -91,9 +90,9 @@ def refuse_overwriting(rejects: str | os.PathLike[str], *sources: object) -> Non
 def write_rejects(
     path: str | os.PathLike[str], likes: SourceTable, items: SourceTable | None = None
 ) -> None:
-    """Write line, reason and text as CSV, bytes that are not UTF-8 as escapes.
+    """Write line, reason and text as CSV, with bytes that are not UTF-8 escaped.
 
-    With an item table the lines of both are there, and a column before these names the file.
+    With an item table, the lines of both are written, with a first column for the file.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Whatever holds a table (a file, a frame) into DuckDB, and what its columns may be used for."""
+"""Loads files and frames into DuckDB, and checks columns of ids and numbers."""
 
 import contextlib
 import os
@@ -9,13 +9,13 @@ from typing import Any
 
 import duckdb
 
-from alsolike.data.reading.delimited.dialect import Asked
+from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.load import load_delimited
 from alsolike.data.reading.files.folders import pattern_of
 from alsolike.data.reading.files.text_files import SEALED, existing, kind_of, open_text
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
 from alsolike.data.reading.json_lines import is_json, load_json_lines
-from alsolike.data.reading.source_table import Odd, SourceTable, label_of, where
+from alsolike.data.reading.source_table import OddCell, SourceTable, label_of, where
 from alsolike.engines.machine import processors
 from alsolike.errors import DataError, SettingError
 from alsolike.storage.cleanup import no_room, scratch_folder
@@ -35,7 +35,7 @@ _TEXT_TYPES = ("VARCHAR", "UUID", "ENUM")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLE_TYPES = (*_WHOLE, *(f"U{name}" for name in _WHOLE))
 _FLOAT_TYPES = ("FLOAT", "DOUBLE", "DECIMAL")
-# Bytes that are free again when all is closed: where memory is short DuckDB crashes without.
+# Bytes kept free for closing: with little memory DuckDB crashes without them.
 _RESERVE = 64 << 20
 # Addresses that DuckDB reserves when it starts, as measured; with fewer it may crash, too.
 _LEAST = 64 << 20
@@ -51,9 +51,9 @@ _NUMBER = re.compile(r"[0-9]+", re.ASCII)
 
 @contextlib.contextmanager
 def workspace(threads: int | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """Give a sealed in-memory DuckDB of our own and a scratch folder, both gone afterwards.
+    """Open an isolated in-memory DuckDB and a scratch folder, removed at the end.
 
-    An error of DuckDB that leaves the block becomes one of ours, an interruption KeyboardInterrupt.
+    Errors of DuckDB are raised as those of alsolike, interruptions as KeyboardInterrupt.
     """
     if threads is not None and threads < 1:
         raise SettingError(f"threads={threads}: at least 1.")
@@ -84,7 +84,7 @@ def workspace(threads: int | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, 
             if is_interrupt(error):
                 raise KeyboardInterrupt from error
             raise
-        except SystemError as error:  # what an array of DuckDB's makes of too little memory
+        except SystemError as error:  # raised by DuckDB's arrays for too little memory
             if isinstance(error.__cause__, MemoryError):
                 raise out_of_memory(str(error.__cause__) or "an array") from error
             raise
@@ -95,33 +95,17 @@ def load(
     scratch: Path,
     table: str,
     source: Any,
-    asked: Asked,
+    fixed: FixedDialect,
     *,
     ids: Sequence[Ref | None],
     scalars: Sequence[Ref | None] = (),
     reject: bool = False,
 ) -> SourceTable:
-    """Bring `source` into the DuckDB table `table`, all columns and all rows.
+    """Load all columns and rows of `source` into the DuckDB table `table`.
 
-    Parameters
-    ----------
-    connection, scratch : from `workspace`
-        Where to.
-    table : str
-        A name of our own.
-    source : path or frame
-        A text, Parquet or JSON-lines file, or a pandas, Polars or PyArrow table.
-    asked : Asked
-        What is fixed of the dialect.
-    ids, scalars : sequence of str, int or None
-        The columns that will be used as ids and as plain values.
-    reject : bool
-        Set malformed lines aside instead of raising.
-
-    Raises
-    ------
-    DataError
-        The source cannot be read as it is.
+    `source` is a text, Parquet or JSON-lines file, or a pandas, Polars or PyArrow table; `fixed`
+    holds fixed parts of the dialect. `ids` and `scalars` are the columns in use. `reject` collects
+    malformed lines; else they raise DataError.
     """
     if not isinstance(source, (str, os.PathLike)):
         return _load_frame(connection, table, source)
@@ -130,21 +114,17 @@ def load(
     if kind == "parquet":
         return _load_parquet(connection, table, path)
     file = open_text(path, scratch)
-    if kind == "json" or (asked.delimiter is None and is_json(file.survey.head)):
+    if kind == "json" or (fixed.delimiter is None and is_json(file.survey.head)):
         return load_json_lines(connection, table, file, ids, scalars, reject=reject)
     wanted = [ref for ref in (*ids, *scalars) if ref is not None]
-    return load_delimited(connection, table, file, asked, wanted, reject=reject)
+    return load_delimited(connection, table, file, fixed, wanted, reject=reject)
 
 
 def place_of(loaded: SourceTable, ref: Ref, role: str) -> int:
-    """Return the position of a column: an exact name wins over a number that counts from 1.
+    """Return the index of a column: an exact name wins over a number that counts from 1.
 
-    Of text a number is always a number, for a cell of the first row may happen to be the same.
-
-    Raises
-    ------
-    DataError
-        There is no such column, or its name occurs more than once.
+    In text files, a number is always a number: the first row may be data. Raises DataError if there
+    is no such column, or several.
     """
     width, hint = len(loaded.types), ""
     is_number = _NUMBER.fullmatch(str(ref)) is not None or isinstance(ref, int)
@@ -183,15 +163,10 @@ def place_of(loaded: SourceTable, ref: Ref, role: str) -> int:
 def id_text(
     connection: duckdb.DuckDBPyConnection, loaded: SourceTable, place: int, role: str
 ) -> str:
-    """Return the SQL expression that gives an id column as text.
+    """Return the SQL expression of an id column as text.
 
-    Whole numbers that came as floats (pandas makes them so where ids are missing) become their
-    digits.
-
-    Raises
-    ------
-    DataError
-        A cell is something else, such as a fraction, a truth value, bytes or a list.
+    Whole numbers that came as floats (as in pandas, if ids are missing) become their digits. Raises
+    DataError for other cells: fractions, truth values, bytes, lists.
     """
     column, kind = f"c{place}", loaded.types[place]
     text = f"CAST({column} AS VARCHAR)"
@@ -214,7 +189,7 @@ def id_text(
             f"SELECT rowid, CAST({column} AS VARCHAR) FROM {loaded.table} WHERE {is_odd} "  # noqa: S608 - own names
             f"AND rowid >= {loaded.skip} ORDER BY rowid LIMIT 1"
         ).fetchone()
-        odd = None if found is None else Odd(found[0], found[1], kind)
+        odd = None if found is None else OddCell(found[0], found[1], kind)
     if odd is not None:
         raise DataError(
             f"{where(loaded, odd.row)}, column {label_of(loaded, place)}: {role} ids are text or "
@@ -224,13 +199,13 @@ def id_text(
 
 
 def float_kind(loaded: SourceTable, place: int) -> str:
-    """Return the width that a column of floats came in: "float16", "float32" or "float64"."""
+    """Return the original width of a column of floats: "float16", "float32" or "float64"."""
     default = "float32" if loaded.types[place] == "FLOAT" else "float64"
     return loaded.narrow.get(place, default)
 
 
-def _misfit(odd: Odd) -> str:
-    """Say why a cell is no id, and what to do about it."""
+def _misfit(odd: OddCell) -> str:
+    """Return why a cell is not an id, and the way out."""
     limit = CERTAIN_BELOW.get("float64" if odd.kind == "float" else odd.kind)
     if limit is None or not float(odd.shown).is_integer():
         way_out = _WAYS.get(odd.kind, "Turn the column into text first")
@@ -243,7 +218,7 @@ def _misfit(odd: Odd) -> str:
 
 
 def number_of(loaded: SourceTable, place: int) -> str:
-    """Return the SQL expression that gives a value column as DOUBLE; NULL where it is none."""
+    """Return the SQL expression of a value column as DOUBLE; NULL if it is not a number."""
     column = f"c{place}"
     if loaded.types[place] == "VARCHAR":
         return f"CASE WHEN contains({column}, '_') THEN NULL ELSE TRY_CAST({column} AS DOUBLE) END"
@@ -274,7 +249,7 @@ def _load_parquet(connection: duckdb.DuckDBPyConnection, table: str, path: Path)
     except duckdb.Error as error:
         raise_of_system(error)
         raise DataError(
-            f"{path}: the Parquet file is damaged, encrypted or was cut short. Fetch or write it "
+            f"{path}: the Parquet file is damaged, encrypted or truncated. Download or write it "
             "again."
         ) from error
     loaded = _typed(connection, table, str(path), "Parquet", names, types)

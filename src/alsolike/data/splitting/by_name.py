@@ -1,4 +1,4 @@
-"""One name for each way of splitting, for those who ask for a split in words."""
+"""Splits by the name of a scheme, for the command line and jobs."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from alsolike.data.splitting.split import Split
 from alsolike.errors import SettingError, SplitError
 from alsolike.suggestions import did_you_mean
 
-# What each way takes: how many items are held out, and a share, of what is said in `split_by`.
+# Arguments of each scheme, see `split_by`.
 TAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "items": ("held_out", "share"),
@@ -32,7 +32,7 @@ def split_by(
     validation_share: float | None = None,
     seed: int = 0,
 ) -> Split:
-    """Split in one of the ways of `alsolike.data.splitting.splitters`.
+    """Split by one of the schemes of `alsolike.data.splitting.splitters`.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def split_by(
 
 
 def check_scheme(by: str, *, held_out: int | None = None, share: float | None = None) -> None:
-    """Raise SettingError for a way that there is not, or that does not take what is given."""
+    """Raise SettingError for an unknown scheme, or an argument that it does not take."""
     if by not in TAKES:
         hint = did_you_mean(by, TAKES)
         raise SettingError(f"A split is by {', '.join(TAKES)}, not by {by!r}.{hint}")

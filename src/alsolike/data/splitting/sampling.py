@@ -1,7 +1,6 @@
-"""Who and what is held out: random groups of users, and the places of their interactions.
+"""Draws held-out users and items at random.
 
-Draws are orderings by random keys, not calls of a library's own sampling, so that a seed means the
-same on every platform.
+Draws are orderings by random keys, so that a seed means the same on every platform.
 """
 
 import math
@@ -30,18 +29,10 @@ def row_numbers(interactions: Interactions) -> Indices:
 
 
 def places(interactions: Interactions, *keys: npt.NDArray[np.float64]) -> Indices:
-    """Return each interaction's place in its user's row when sorted by `keys`.
+    """Return the rank from 0 of each interaction in its user's row when sorted by `keys`.
 
-    Parameters
-    ----------
-    interactions : Interactions
-    *keys : float64, each (n_interactions,)
-        The last one counts most.
-
-    Returns
-    -------
-    int64, (n_interactions,)
-        From 0; whatever is not relevant comes behind all that is.
+    Keys are float64, (n_interactions,); the last one counts most. Interactions that are not
+    relevant come last.
     """
     users = row_numbers(interactions)
     order = np.lexsort((*keys, interactions.user_items.data < 0, users))
@@ -53,19 +44,10 @@ def places(interactions: Interactions, *keys: npt.NDArray[np.float64]) -> Indice
 def last_places(
     interactions: Interactions, takes: Indices, *keys: npt.NDArray[np.float64]
 ) -> Parts:
-    """Deal the last ``takes[user]`` relevant items to the test, as many before to validation.
+    """Assign the last ``takes[user]`` relevant items to test, as many before to validation.
 
-    Parameters
-    ----------
-    interactions : Interactions
-    takes : int64, (n_users,)
-    *keys : float64, each (n_interactions,)
-        What orders a user's items, as in `places`.
-
-    Returns
-    -------
-    int8, (n_interactions,)
-        TRAIN, VALIDATION or TEST.
+    Items are ordered by `keys`, as in `places`. Returns TRAIN, VALIDATION or TEST, int8,
+    (n_interactions,).
     """
     users, is_relevant = row_numbers(interactions), interactions.user_items.data > 0
     from_end = relevant_counts(interactions)[users] - 1 - places(interactions, *keys)
@@ -77,7 +59,7 @@ def last_places(
 
 
 def fraction_of_each(interactions: Interactions, fraction: float) -> Indices:
-    """Return how many relevant items of each user are `fraction` of them, rounded down."""
+    """Return `fraction` of the relevant items of each user, rounded down."""
     if not 0 < fraction < 0.5:
         raise SettingError(
             "fraction must be above 0 and below 0.5, since validation takes as much as the test; "
@@ -104,31 +86,14 @@ def draw_users(
 ) -> tuple[Parts, Facts]:
     """Draw two disjoint groups of users, for test and for validation.
 
-    Parameters
-    ----------
-    interactions : Interactions
-    rng : numpy.random.Generator
-    needed : int
-        Relevant interactions that a user must have to be drawn.
-    share, validation_share : float or None
-        As in `alsolike.data.splitting.splitters.hold_out`.
-
-    Returns
-    -------
-    part_of_user : int8, (n_users,)
-        TRAIN, VALIDATION or TEST.
-    facts : list of (label, text)
-
-    Raises
-    ------
-    SettingError
-        A share is out of its range, or less than one user.
-    SplitError
-        Too few users qualify.
+    `needed` is the minimum of relevant interactions; shares are as in
+    `alsolike.data.splitting.splitters.hold_out`. Returns TRAIN, VALIDATION or TEST, int8,
+    (n_users,), and facts for the report. Raises SettingError for a share out of range, and
+    SplitError if too few users are eligible.
     """
     everybody = interactions.n_users
-    qualifying = np.flatnonzero(relevant_counts(interactions) >= needed)
-    usual, room = max(everybody // 5, 1), len(qualifying)
+    eligible = np.flatnonzero(relevant_counts(interactions) >= needed)
+    usual, room = max(everybody // 5, 1), len(eligible)
     n_validation = _users_of("validation_share", validation_share or 0.0, everybody)
     if share is not None:
         n_test = _users_of("share", share, everybody)
@@ -142,11 +107,15 @@ def draw_users(
             f"{_too_few(interactions, needed)} "
             + _way_out(everybody, room, share, validation_share, (n_test, n_validation))
         )
-    drawn = qualifying[np.argsort(rng.random(room), kind="stable")]
+    drawn = eligible[np.argsort(rng.random(room), kind="stable")]
     part_of_user = np.full(everybody, TRAIN, dtype=np.int8)
     part_of_user[drawn[:n_test]] = TEST
     part_of_user[drawn[n_test : n_test + n_validation]] = VALIDATION
-    fewer = f"; too few qualify for a fifth, {usual:,}" if share is None and n_test < usual else ""
+    fewer = (
+        f"; too few are eligible for a fifth ({usual:,})"
+        if share is None and n_test < usual
+        else ""
+    )
     facts = [
         (f"users with at least {needed} relevant interactions", f"{room:,} of {everybody:,}"),
         ("test users", f"{n_test:,} ({100 * n_test / everybody:.3g} % of all{fewer})"),
@@ -155,19 +124,18 @@ def draw_users(
     return part_of_user, facts
 
 
-def who_gives(interactions: Interactions, takes: Indices, needed: int) -> Facts:
-    """Return how many users give something, as facts; raise SplitError where nobody does."""
-    givers = np.count_nonzero(takes)
-    if not givers:
+def held_out_facts(interactions: Interactions, takes: Indices, needed: int) -> Facts:
+    """Return how many users have held-out items, as facts; raise SplitError if none has."""
+    users = np.count_nonzero(takes)
+    if not users:
         raise SplitError(
-            f"{_too_few(interactions, needed)} Nobody can give anything: hold out less, or use "
-            "another way of splitting."
+            f"{_too_few(interactions, needed)} Nobody has enough: hold out fewer items, or "
+            "use another way of splitting."
         )
-    return [("users with held-out items", f"{givers:,} of {interactions.n_users:,}")]
+    return [("users with held-out items", f"{users:,} of {interactions.n_users:,}")]
 
 
 def _too_few(interactions: Interactions, needed: int) -> str:
-    """Return the sentence that says how many users have `needed` relevant interactions."""
     counts = relevant_counts(interactions)
     return (
         f"{np.count_nonzero(counts >= needed):,} of {interactions.n_users:,} users have at least "

@@ -1,4 +1,4 @@
-"""`Split`: training, validation and test interactions over the same users and items."""
+"""Holds training, validation and test interactions over the same users and items."""
 
 import functools
 from collections.abc import Sequence
@@ -20,9 +20,8 @@ Indices = npt.NDArray[np.int64]
 class Split:
     """Training, validation and test interactions over the same users and items.
 
-    Row and column numbers mean the same in all parts. The functions of
-    `alsolike.data.splitting.splitters` build it; it may be built by hand for a public set with its
-    own split: the parts are checked.
+    The functions of `alsolike.data.splitting.splitters` build it; build it by hand for a public set
+    with its own split: the parts are checked.
 
     Parameters
     ----------
@@ -100,9 +99,9 @@ class Split:
         return np.flatnonzero(relevant_counts(self.validation))
 
     def train_and_validation(self) -> Interactions:
-        """Return training and validation interactions together, for the refit before the test.
+        """Return training and validation interactions together, for the final fit.
 
-        Of whole-user hold-out, what was given of the validation users joins them.
+        In a hold-out of whole users, the given items of validation users are included.
         """
         parts = [self.train, self.validation]
         if self.given is not None:
@@ -112,15 +111,15 @@ class Split:
         return _merged(parts)
 
     def shown(self, *, with_validation: bool = False) -> Interactions:
-        """Return what a model has seen when it is asked about the held-out users.
+        """Return the interactions that a model has seen of the held-out users.
 
-        That is training, with validation where it was fitted to both, and what was given.
+        These are training, validation if fitted to both, and given items.
         """
         parts = [self.train, self.validation] if with_validation else [self.train]
         return _merged(parts if self.given is None else [*parts, self.given])
 
     def facts(self) -> list[tuple[str, str]]:
-        """Return what the split is, as pairs of a label and a text."""
+        """Return pairs of a label and a text."""
         rows = [("split", self.method), *self.details]
         rows.append(("training", f"{self.train.n_interactions:,} interactions"))
         if self.given is not None:
@@ -144,7 +143,7 @@ class Split:
         return rows
 
     def brief(self, width: int) -> str:
-        """Return how it was split and how large the parts are, without the further details."""
+        """Return the scheme and the sizes of the parts, without details."""
         facts = [fact for fact in self.facts() if fact not in self.details]
         return wrapped("; ".join(f"{label}: {text}" for label, text in facts), width, indent=2)
 
@@ -159,7 +158,7 @@ class Split:
 
 
 def expect_split(given: object) -> None:
-    """Raise DataError, with the way there, where `given` is no `Split`."""
+    """Raise DataError, with the way out, if `given` is not a `Split`."""
     if not isinstance(given, Split):
         raise DataError(
             f"A Split expected, not {said(given)}. Read likes with alsolike.read and split them: "
@@ -181,7 +180,7 @@ def _pattern(part: Interactions) -> sp.csr_array:
 
 
 def _merged(parts: Sequence[Interactions]) -> Interactions:
-    """Return the interactions of disjoint parts, over the same users and items, as one table."""
+    """Return the interactions of disjoint parts as one table."""
     first = parts[0]
     if len(parts) == 1:
         return first

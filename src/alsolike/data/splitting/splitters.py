@@ -1,8 +1,8 @@
-"""Splits into training, validation and test interactions: disjoint, and adding up to the whole.
+"""Splits interactions into disjoint training, validation and test parts.
 
-Settings are chosen on the validation part; the test part is looked at once, for the report. Each
-way of splitting gives both. Only relevant interactions (value above 0) are held out; dislikes stay
-in training, except those that come after a point in time that cuts the whole table.
+Settings are chosen on validation; test is used once, for the report. Only relevant interactions
+(value above 0) are held out; dislikes stay in training, except after a point in time that cuts the
+whole table.
 """
 
 import math
@@ -18,11 +18,11 @@ from alsolike.data.splitting.sampling import (
     VALIDATION,
     draw_users,
     fraction_of_each,
+    held_out_facts,
     last_places,
     places,
     row_numbers,
     share_of,
-    who_gives,
 )
 from alsolike.data.splitting.split import Split, relevant_counts
 from alsolike.data.validation import check_whole, expect_interactions, expect_seconds
@@ -33,8 +33,7 @@ __all__ = [
     "Split", "hold_out", "hold_out_by_time", "hold_out_fraction", "hold_out_users", "leave_one_out",
 ]  # fmt: skip
 
-# Beside the parts that are drawn: what is shown of a held-out user.
-_GIVEN = 3
+_GIVEN = 3  # the part of a held-out user that is given to a model
 
 
 @with_example("split = al.hold_out(likes, k=5)")
@@ -49,9 +48,8 @@ def hold_out(
 ) -> Split:
     """Hold out `k` random relevant items of each of some random users.
 
-    The article's split, with a second group of users beside the first: settings are chosen on
-    the validation users and reported on the test users, whom no choice has seen. A user is in one
-    group at most.
+    The article's split, with a second group of users: settings are chosen on the validation users
+    and reported on the test users. A user is in at most one group.
 
     Parameters
     ----------
@@ -60,7 +58,7 @@ def hold_out(
         Items held out of each such user, at least 1.
     share : float or None
         Test users as a share of *all* users, above 0 and at most 1, rounded down. None: a fifth,
-        or, where too few users qualify for both groups, half of those who qualify.
+        or, if too few users are eligible for both groups, half of the eligible ones.
     validation_share : float or None
         Validation users, likewise. None: as many as test users. 0: none.
     min_interactions : int or None
@@ -78,7 +76,7 @@ def hold_out(
     SettingError
         A setting is out of its range.
     SplitError
-        Too few users qualify; the message says how many do and what would work.
+        Too few users are eligible; the message says how many are and what would work.
 
     Examples
     --------
@@ -141,7 +139,7 @@ def leave_one_out(interactions: Interactions, *, seed: int = 0) -> Split:
     """
     expect_interactions(interactions)
     takes = np.where(relevant_counts(interactions) >= 3, 1, 0)
-    details = who_gives(interactions, takes, 3)
+    details = held_out_facts(interactions, takes, 3)
     _, of_items = _generators(seed)
     parts = last_places(interactions, takes, of_items.random(interactions.n_interactions))
     method = f"one random item of each user for test, one for validation (seed {seed})"
@@ -180,7 +178,7 @@ def hold_out_fraction(interactions: Interactions, *, fraction: float = 0.2, seed
     """
     expect_interactions(interactions)
     takes = fraction_of_each(interactions, fraction)
-    details = who_gives(interactions, takes, math.ceil(1 / fraction))
+    details = held_out_facts(interactions, takes, math.ceil(1 / fraction))
     _, of_items = _generators(seed)
     parts = last_places(interactions, takes, of_items.random(interactions.n_interactions))
     method = (
@@ -200,7 +198,7 @@ def hold_out_by_time(
     validation_at: float | None = None,
     seed: int = 0,
 ) -> Split:
-    """Hold out what came last for the test, and what came just before it for validation.
+    """Hold out the latest items for test, and those before them for validation.
 
     Give exactly one of `k`, `fraction` and `at`.
 
@@ -268,7 +266,7 @@ def hold_out_by_time(
         share = fraction or 0.0
         takes = fraction_of_each(interactions, share)
         what, needed = f"the last {100 * share:.3g} % of the items", math.ceil(1 / share)
-    details = who_gives(interactions, takes, needed)
+    details = held_out_facts(interactions, takes, needed)
     _, of_ties = _generators(seed)
     parts = last_places(interactions, takes, of_ties.random(len(times)), times)
     method = f"{what} of each user for test, as many before them for validation"
@@ -279,9 +277,9 @@ def hold_out_by_time(
 def hold_out_users(
     interactions: Interactions, *, share: float = 0.1, given: float = 0.5, seed: int = 0
 ) -> Split:
-    """Hold out whole users: a model is shown a part of their rows and asked for the rest.
+    """Hold out whole users: a model is given a part of their items and predicts the rest.
 
-    Neither group of users, test and validation, has any interaction in the training part.
+    Test and validation users have no interaction in training.
 
     Parameters
     ----------
@@ -305,7 +303,7 @@ def hold_out_users(
     SettingError
         A setting is out of its range.
     SplitError
-        Too few users qualify.
+        Too few users are eligible.
 
     Examples
     --------
@@ -322,7 +320,7 @@ def hold_out_users(
     of_users, of_items = _generators(seed)
     part_of_user, details = draw_users(interactions, of_users, needed=2, share=share)
     users, counts = row_numbers(interactions), relevant_counts(interactions)
-    # Dislikes stand behind all that is relevant, so by their places they would be held out.
+    # Dislikes come after all relevant items, so by rank they would be held out.
     n_given = np.clip(share_of(given, counts), 1, np.maximum(counts - 1, 1))
     is_first = places(interactions, of_items.random(len(users))) < n_given[users]
     is_shown = is_first | (interactions.user_items.data < 0)
@@ -338,7 +336,7 @@ def _split(
     method: str,
     details: Sequence[tuple[str, str]],
 ) -> Split:
-    """Deal the interactions out to the parts that `parts` names, one part each."""
+    """Assign the interactions to the parts named by `parts`."""
     given = parts == _GIVEN
     return Split(
         interactions.keep(parts == TRAIN),
@@ -394,7 +392,6 @@ def _checked_times(interactions: Interactions) -> npt.NDArray[np.float64]:
 
 
 def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
-    """Return one generator for the draw of users and one for that of their items."""
     check_whole("seed", seed, least=0)
     of_users, of_items = np.random.default_rng(seed).spawn(2)
     return of_users, of_items

@@ -1,1 +1,1 @@
-"""Compile kernels with Numba and keep the compiled code on disk."""
+"""Compile kernels with Numba and cache the compiled code on disk."""

@@ -1,9 +1,9 @@
-"""Compiled kernels on disk: where they lie, whose that place is, and when they are stale.
+"""Caches compiled kernels on disk, in a private folder, with a stamp of all their sources.
 
-Numba reads and writes the files; place and stamp are ours, for our own kernels alone. Loading
-compiled code runs it, so the place must be one that nobody else can write to. And a kernel is made
-of parts from other modules, while Numba's own stamp is that of one file: it would go on running
-old parts. Ours covers all of them, and what compiles them (docs/decisions, "compiled kernels").
+Numba reads and writes the files; folder and stamp are ours, for our kernels only. Loading compiled
+code runs it, so nobody else may be able to write to the folder. A kernel contains parts of other
+modules, while Numba's own stamp covers one file, so that it would run old parts. Our stamp covers
+all of them, and the compiler (docs/decisions, "compiled kernels").
 """
 
 import contextlib
@@ -30,22 +30,22 @@ from numba.misc.appdirs import user_cache_dir
 _SOURCES = Path(__file__).resolve().parent.parent  # of all kernels
 _FOLDERS = ("alsolike", "kernels")
 
-# A folder for each stamp, so that two versions beside each other, or two kinds of processors that
-# share a home, do not take turns at compiling. The last so many that were used stay.
+# A folder per stamp, so that several versions, or processors that share a home, do not overwrite
+# each other. So many of the most recent ones are kept.
 _KEPT = 8
 
-_ANEW = "Compiled kernels are not kept, so every start of alsolike compiles anew"
+_UNCACHED = "Compiled kernels are not cached, so every start of alsolike compiles again"
 TRIED = "install a version that alsolike was tried with (pip install 'numba<0.69')"
 _ELSEWHERE = "set NUMBA_CACHE_DIR to a folder of your own"
 _FOREIGN = (
-    f"{_ANEW}: {{folder}} is not a folder of this user, and to load code that others have written "
-    f"is to run it. To end this, {_ELSEWHERE}."
+    f"{_UNCACHED}: {{folder}} is not a folder of this user, and loading code of others runs it. "
+    f"To end this, {_ELSEWHERE}."
 )
 _OPEN = (
-    f"{_ANEW}: others can write to {{folder}}, and to load code that they have written is to run "
-    f"it. To end this, {{first}}chmod 700 {{folder}}, or {_ELSEWHERE}."
+    f"{_UNCACHED}: others can write to {{folder}}, and loading code of others runs it. "
+    f"To end this, {{first}}chmod 700 {{folder}}, or {_ELSEWHERE}."
 )
-# Processes that are compiling kernels, too, and leave them where this one finds them.
+# Processes that compile kernels into the same cache.
 _helpers: list[subprocess.Popen[bytes]] = []
 _lost: list[str] = []  # why code of this process could not be kept
 
@@ -60,42 +60,42 @@ _CAN_KEEP = hasattr(_CompileResultCacheImpl, "get_filename_base") and hasattr(
 
 
 def keep(kernel: Any) -> None:
-    """Let `kernel` load what an earlier process has compiled, and leave what it compiles."""
-    # The stamp says nothing about functions that stand elsewhere.
+    """Cache the compiled code of `kernel` on disk."""
+    # The stamp does not cover functions of other packages.
     ours = _SOURCES in Path(inspect.getfile(kernel.py_func)).resolve().parents
     if ours and _place() is not None:
         kernel._cache = _Cache(kernel.py_func)
 
 
 def keeps() -> bool:
-    """Say whether compiled code is kept: there is a place for it, and all so far went into it."""
+    """Return whether compiled code is cached: there is a folder, and no write failed."""
     return _place() is not None and not _lost
 
 
 def expect(helpers: Iterable[subprocess.Popen[bytes]]) -> None:
-    """Wait for these processes before compiling anything: they may be compiling just that."""
+    """Wait for these processes before compiling: they may be compiling the same."""
     _helpers.extend(helpers)
 
 
 def is_loaded(kernel: Any) -> bool:
-    """Say whether this process has compiled or loaded `kernel`, for some types of arguments."""
+    """Return whether this process has compiled or loaded `kernel`, for any argument types."""
     return bool(kernel.overloads)
 
 
 def is_kept(kernel: Any) -> bool:
-    """Say whether there is code of `kernel` on disk, for some types of arguments."""
+    """Return whether code of `kernel` is on disk, for any argument types."""
     return isinstance(kernel._cache, _Cache) and kernel._cache.index.exists()
 
 
 class _Locator:
-    """What Numba asks about a function: where its code is kept, and the stamp of its source."""
+    """The folder of the code of a function, and the stamp of its source, for Numba."""
 
     def __init__(self, function: Any) -> None:
         self._py_file = inspect.getfile(function)
         self._line = function.__code__.co_firstlineno
 
     def ensure_cache_path(self) -> None:
-        """Make the folder again where another process has cleared it away."""
+        """Make the folder, also if another process has removed it."""
         _made(Path(self.get_cache_path()))
 
     def get_cache_path(self) -> str:
@@ -107,12 +107,12 @@ class _Locator:
         return _stamp()
 
     def get_disambiguator(self) -> str:
-        """Return what tells functions of one name apart."""
+        """Return a name that distinguishes functions of one name."""
         return str(self._line)
 
 
 class _Form(_CompileResultCacheImpl):
-    """Numba's form of compiled code, with our locator whatever others are asked for."""
+    """Numba's storage of compiled code, with our locator."""
 
     def __init__(self, function: Any) -> None:
         self._lineno = function.__code__.co_firstlineno
@@ -124,17 +124,17 @@ class _Form(_CompileResultCacheImpl):
 
 
 class _Cache(_FunctionCache):
-    """Numba's cache of one function; damaged files and full disks cost time and no result."""
+    """Numba's cache of one function; damaged files and full disks only cost time."""
 
     _impl_class = _Form
 
     @property
     def index(self) -> Path:
-        """The file that says what code there is."""
+        """The index file of the code."""
         return Path(self.cache_path) / f"{self._impl.filename_base}.nbi"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the code for a signature, or None where it must be compiled."""
+        """Return the code for a signature, or None if it must be compiled."""
         found = self._kept(sig, target_context)
         if found is None and _helpers:
             while _helpers:
@@ -151,20 +151,21 @@ class _Cache(_FunctionCache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the code of a signature."""
+        """Write the code of a signature."""
         try:
             super().save_overload(sig, data)
         except OSError as error:
             _lost.append(str(error))
-            _warn(f"{_ANEW}: {self.cache_path} cannot be written ({error.strerror}).")
+            _warn(f"{_UNCACHED}: {self.cache_path} cannot be written ({error.strerror}).")
 
 
 @functools.cache
 def _place() -> Path | None:
-    """Return the folder of this stamp, or None, once with a warning, where it is not private."""
+    """Return the folder of this stamp; None, with one warning, if it is not private."""
     if not _CAN_KEEP:
         _warn(
-            f"{_ANEW}: Numba {numba.__version__} keeps code in another way. To end this, {TRIED}."
+            f"{_UNCACHED}: Numba {numba.__version__} stores code in another way. "
+            f"To end this, {TRIED}."
         )
         return None
     try:
@@ -178,8 +179,8 @@ def _place() -> Path | None:
             os.utime(place)
             if is_new:
                 _forget_old(place.parent)
-    except (OSError, RuntimeError) as error:  # the second where nobody knows this user's home
-        _warn(f"{_ANEW}: there is no place for them ({error}). To end this, {_ELSEWHERE}.")
+    except (OSError, RuntimeError) as error:  # the second if the home of this user is unknown
+        _warn(f"{_UNCACHED}: there is no place for them ({error}). To end this, {_ELSEWHERE}.")
         return None
     return place
 
@@ -188,13 +189,13 @@ def _cache_folder() -> Path:
     if config.CACHE_DIR:
         return Path(config.CACHE_DIR).absolute()
     usual = Path(user_cache_dir())
-    # XDG_CACHE_HOME counts only where it is an absolute path.
+    # XDG_CACHE_HOME counts only if it is an absolute path.
     return usual if usual.is_absolute() else Path.home() / ".cache"
 
 
 @functools.cache
 def _stamp() -> str:
-    """Return a hash over all that a kernel's code depends on."""
+    """Return a hash of everything that compiled code depends on."""
     # The files' dates say nothing: those of a wheel may all be one.
     digest, sources = hashlib.sha256(), sorted(_SOURCES.rglob("*.py"))
     if not sources:
@@ -209,7 +210,7 @@ def _stamp() -> str:
 
 
 def _made(place: Path) -> bool:
-    """Make the folder and those above that lack, all private; say whether it is new."""
+    """Make a private folder with its parents; return whether it is new."""
     lacking = [folder for folder in (place, *place.parents) if not folder.exists()]
     for folder in reversed(lacking):
         with contextlib.suppress(FileExistsError):  # another process was quicker
@@ -218,7 +219,7 @@ def _made(place: Path) -> bool:
 
 
 def _fault(place: Path) -> str:
-    """Return in words why the code in `place` could be another's, or nothing."""
+    """Return why others could write the code in `place`, or an empty text."""
     *ours, above = [place, *place.parents][: len(_FOLDERS) + 2]
     user = os.geteuid()
     for folder in ours:
@@ -227,7 +228,7 @@ def _fault(place: Path) -> str:
             return _FOREIGN.format(folder=folder)
         if found.st_mode & _OTHERS_WRITE:
             return _OPEN.format(folder=folder, first="take out what is in it, ")
-    # Whoever can rename our folder can put another in its place. In sticky folders nobody can.
+    # Users who can rename our folder can replace it; in sticky folders none can.
     found = above.stat()
     if found.st_uid not in (0, user):
         return _FOREIGN.format(folder=above)
@@ -237,7 +238,7 @@ def _fault(place: Path) -> str:
 
 
 def _forget_old(folder: Path) -> None:
-    """Remove the code of all stamps but those that were used last."""
+    """Remove the code of all stamps but the most recent ones."""
     stamps = [entry for entry in folder.iterdir() if re.fullmatch(r"[0-9a-f]{32}", entry.name)]
     used = {entry: entry.lstat().st_mtime_ns for entry in stamps}
     for entry in sorted(stamps, key=used.__getitem__, reverse=True)[_KEPT:]:

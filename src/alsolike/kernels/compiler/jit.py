@@ -1,9 +1,9 @@
-"""How kernels are compiled: the only place with Numba's flags, each with its reason.
+"""Compiles kernels with Numba: all flags, each with its reason.
 
 nogil
-    Kernels run on threads of ours; holding the interpreter's lock would put them in a queue.
+    Kernels run on our threads; with the GIL they would run one after another.
 keep, in place of Numba's own ``cache=True``
-    A second start of the program then compiles nothing (cache.py says where that is from).
+    A second start of the program then compiles nothing (see cache.py).
 error_model="numpy"
     A division does not check for zero first, a branch that keeps loops from being vectorized.
     Kernels guard their own denominators.
@@ -12,9 +12,9 @@ fastmath (`fast_kernel` only)
     ``arcp`` ignore the sign of zero and share reciprocals. Not ``nnan`` and ``ninf``: NaN and
     infinity stay what they are, and checks for them stay in the code.
 _nrt
-    Off, but for kernels that allocate: Numba counts the owners of each array and each slice, with
-    locked additions, and that took up to half of the time of short rows. What owns nothing need not
-    count. So parts allocate nothing, and the long loops of kernels that do are parts.
+    Off, except for kernels that allocate: Numba counts the owners of each array and slice with
+    locked additions, which took up to half of the time of short rows. So parts allocate nothing,
+    and the long loops of kernels that allocate are parts.
 
 Never parallel=True: Numba's threading layers abort under forks and inside servers, and the order
 of their sums depends on the number of threads.
@@ -61,10 +61,10 @@ except (ImportError, OSError) as error:  # OSError is how llvmlite says that its
     if is_of_memory(error):
         raise MemoryError("the compiler cannot be loaded") from error
     raise CompilerError(_NO_COMPILER.format(str(error).rstrip("."))) from error
-if config.DISABLE_JIT:  # parts are made of what Python alone cannot run
+if config.DISABLE_JIT:  # parts cannot run in plain Python
     raise CompilerError(_NO_SETTINGS.format("NUMBA_DISABLE_JIT switches compiling off"))
 for _one in _said:
-    # Where Numba cannot read a variable, its warning holds a whole traceback.
+    # If Numba cannot read a variable, its warning contains a whole traceback.
     _reason = str(_one.message).partition(" The parse failed")[0].partition("\n")[0].rstrip(".")
     warnings.warn(f"Numba: {_reason}.", RuntimeWarning, stacklevel=2)
 
@@ -75,25 +75,25 @@ _REORDERED_SUMS = {"reassoc", "contract", "nsz", "arcp"}
 
 
 def kernel(function: Function) -> Function:
-    """Compile `function`; every sum keeps the order in which it is written."""
+    """Compile `function`; sums keep their written order."""
     return _compiled(function, fastmath=False, _nrt=True)
 
 
 def bare_kernel(function: Function) -> Function:
-    """Compile `function`, which allocates nothing, slices of its arguments aside; else likewise."""
+    """Compile `function`, which allocates only slices of arguments; sums keep their order."""
     return _compiled(function, fastmath=False, _nrt=False)
 
 
 def fast_kernel(function: Function) -> Function:
-    """Compile `function`; sums may be reordered, once and for all when it is compiled."""
+    """Compile `function`; sums may be reordered, once at compile time."""
     return _compiled(function, fastmath=_REORDERED_SUMS, _nrt=True)
 
 
 def part(function: Function) -> Function:
-    """Compile `function` as a part of other kernels alone: without a way in from Python.
+    """Compile `function` as a part of other kernels, without an entry point from Python.
 
-    Each way in is code to compile; parts without one take a third less time. They are not kept on
-    disk either: a kernel that is, holds them.
+    Entry points take a third of the compile time. Parts are not cached on disk: the kernels contain
+    them.
     """
     return _compiled(function, is_part=True, fastmath=False, _nrt=False)
 
@@ -104,10 +104,10 @@ def fast_part(function: Function) -> Function:
 
 
 def plain(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-    """Return `array` as a read-only view of NumPy's own type, which shares its memory.
+    """Return `array` as a read-only NumPy view that shares its memory.
 
-    The compiler takes arrays that may be written, arrays that may not and memory-mapped ones for
-    three types, and compiles a kernel again for each that comes: a minute where this is forgotten.
+    To the compiler, writable, read-only and memory-mapped arrays are three types: each would be
+    compiled again, for about a minute.
     """
     view = np.asarray(array).view()
     view.flags.writeable = False

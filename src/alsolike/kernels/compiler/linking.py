@@ -1,8 +1,8 @@
-"""Numba's way with kernels, and a shorter one with their parts: what is never needed is left out.
+"""Speeds up compiling: skips machine code of parts that are only linked into kernels.
 
-Numba optimizes each function by itself and turns it into machine code, then links it into its
-callers and optimizes it there once more. Only the second is ever used of a part. The first took a
-good part of a first start (docs/performance.md).
+Numba optimizes each function and turns it into machine code, then links it into its callers and
+optimizes it again. Of parts only the second result is used; the first took a good part of a first
+start (docs/performance.md).
 """
 
 from typing import Any
@@ -31,14 +31,14 @@ for _holder, _name in NEEDED:
 
 
 class _Linked(JITCodeLibrary):
-    """Code that is there to be linked: as it was written, and without an address."""
+    """A code library for linking only: not optimized, without an address."""
 
     def _optimize_functions(self, ll_module: Any) -> None:
-        """Leave it to the kernel that this becomes a part of."""
+        """Leave it to the kernel."""
         ll_module.data_layout = str(self.codegen.target_data)
 
     def _optimize_final_module(self) -> None:
-        """Likewise."""
+        """Leave it to the kernel."""
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
@@ -47,12 +47,12 @@ class _Linked(JITCodeLibrary):
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _Lowering(NativeLowering):
-    """Lowers a part; calls to it find its code, and nobody its address."""
+    """Lowers a part so that calls find its code, but not its address."""
 
     _name = "part_lowering"
 
     def run_pass(self, state: Any) -> bool:
-        """Lower without turning into machine code."""
+        """Lower without generating machine code."""
         state.library = _Linked(state.targetctx.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
         super().run_pass(state)
@@ -68,28 +68,28 @@ class _Lowering(NativeLowering):
         return True
 
 
-class _ToldApart(Flags):
-    """The compiler's options, as Numba's own, and told apart in no time.
+class _FastOptions(Flags):
+    """Compiler options with a fast hash and comparison.
 
-    Numba's all have one hash, and comparing two asks for every option there is: with each function
-    that a kernel uses, a sixth of the time of compiling.
+    Numba's options all have one hash and are compared field by field, per function used: a sixth of
+    the compile time.
     """
 
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ToldApart) and self._values == other._values
+        return isinstance(other, _FastOptions) and self._values == other._values
 
     def __hash__(self) -> int:
         return hash(frozenset(self._values))
 
 
 class KernelCompiler(CompilerBase):
-    """Numba's own way for functions without Python objects."""
+    """A compiler with only the pipeline for functions without Python objects."""
 
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, args: Any, return_type: Any,
                  flags: Any, kept: Any) -> None:  # fmt: skip
-        flags = _ToldApart(flags)
+        flags = _FastOptions(flags)
         super().__init__(typingctx, targetctx, library, args, return_type, flags, kept)
 
     def define_pipelines(self) -> list[Any]:
@@ -98,7 +98,7 @@ class KernelCompiler(CompilerBase):
 
 
 class PartCompiler(KernelCompiler):
-    """The same with another last step."""
+    """A compiler whose last step is `_Lowering`."""
 
     def define_pipelines(self) -> list[Any]:
         """Return the one pipeline."""

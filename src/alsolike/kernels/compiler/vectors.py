@@ -1,12 +1,11 @@
-"""Vector instructions by name: what the compiler would not find in plain loops.
+"""Generates vector instructions that the compiler would not find in plain loops.
 
-Each function here is code for eight or sixteen numbers at a time, written for LLVM, which turns it
-into the instructions of the processor at hand (AVX-512, AVX2, NEON, or pairs of SSE). The
-compiler's own vectorizer left the tiles of a matrix product in memory and ran rows shorter than 32
-one number at a time.
+Each function generates LLVM code for eight or sixteen numbers at a time, which LLVM turns into
+instructions of the processor (AVX-512, AVX2, NEON, or pairs of SSE). The compiler's own vectorizer
+left the tiles of a matrix product in memory and ran rows shorter than 32 one number at a time.
 
-All arrays are C-ordered and of one floating type; a place in one is the number of elements before
-it. Counts are multiples of 8 where they are said to be. Nothing is checked.
+All arrays are C-ordered and of one floating type; an index into one counts elements. Counts are
+multiples of 8 if so stated. Nothing is checked.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from numba.core import types
 from numba.core.cgutils import for_range, get_or_insert_function
 from numba.extending import intrinsic
 
-# What counts are multiples of. Vectors hold as many numbers, or twice as many (`widths`).
+# Counts are multiples of this. Vectors hold as many numbers, or twice as many (`widths`).
 LANES = 8
 
 _INT = ir.IntType(64)
@@ -28,20 +27,20 @@ Emit = Callable[..., Any]
 
 
 def has_wide_registers(context: Any) -> bool:
-    """Say whether the processor has registers of 64 bytes, thirty-two of them."""
+    """Return whether the processor has 32 registers of 64 bytes."""
     return "+avx512f" in context.codegen().magic_tuple()[2].split(",")
 
 
 def widths(context: Any, array: types.Array) -> tuple[int, ...]:
-    """Return how many numbers vectors may hold, the most first and 8 last."""
+    """Return the vector widths to use, the widest first and 8 last."""
     wide = array.dtype == types.float32 and has_wide_registers(context)
     return (2 * LANES, LANES) if wide else (LANES,)
 
 
 def strips(builder: ir.IRBuilder, count: Any, sizes: tuple[int, ...]) -> Iterator[tuple[int, Any]]:
-    """Yield the sizes and, inside of a loop over them, the starts of strips that cover `count`.
+    """Yield sizes and, within a loop over them, the starts of strips that cover `count`.
 
-    The sizes are powers of two and descend; `count` is a multiple of the last.
+    Sizes are descending powers of two; `count` is a multiple of the last.
     """
     done = _INT(0)
     for size in sizes:
@@ -53,7 +52,7 @@ def strips(builder: ir.IRBuilder, count: Any, sizes: tuple[int, ...]) -> Iterato
 
 
 class Code:
-    """LLVM instructions on arrays of one type, some numbers at a time."""
+    """Generator of LLVM instructions on arrays of one type, several numbers at a time."""
 
     def __init__(
         self, context: Any, builder: ir.IRBuilder, array: types.Array, lanes: int = LANES
@@ -86,19 +85,19 @@ class Code:
         self.builder.store(vector, pointer, align=self.bytes)
 
     def widened(self, vector: Any) -> Any:
-        """Return a vector of another array in this array's type, which is as wide or wider."""
+        """Return a vector converted to this array's type, which is as wide or wider."""
         same = vector.type == self.vector
         return vector if same else self.builder.fpext(vector, self.vector)
 
     def spread(self, number: Any) -> Any:
-        """Return a vector of the same number everywhere."""
+        """Return a vector with all lanes equal to a number."""
         one = self.builder.insert_element(
             ir.Constant(self.vector, ir.Undefined), number, ir.IntType(32)(0)
         )
         return self.mix(one, one, [0] * self.lanes)
 
     def number_in(self, vector: Any, lane: int) -> Any:
-        """Return one number of a vector."""
+        """Return one lane of a vector."""
         return self.builder.extract_element(vector, ir.IntType(32)(lane))
 
     def mul(self, a: Any, b: Any) -> Any:
@@ -125,7 +124,7 @@ class Code:
         return ir.Constant(self.vector, [0.0] * self.lanes)
 
     def mix(self, a: Any, b: Any, lanes: list[int]) -> Any:
-        """Return some of the numbers of both vectors, by their places."""
+        """Return a shuffle of the lanes of two vectors."""
         mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
         return self.builder.shuffle_vector(a, b, mask)
 
@@ -146,7 +145,7 @@ class Code:
         return rows
 
     def folded(self, vector: Any) -> Any:
-        """Return a vector of eight, to which halves are added where there are sixteen."""
+        """Return a vector of eight lanes; sixteen are added by halves."""
         lanes = self.lanes
         while lanes > LANES:
             lanes //= 2
@@ -155,7 +154,7 @@ class Code:
         return vector
 
     def total(self, vector: Any) -> Any:
-        """Return the sum of a vector's numbers, halves first."""
+        """Return the sum of the lanes, by halves."""
         half = self.lanes // 2
         while half:
             lanes = [lane + half if lane < half else lane for lane in range(self.lanes)]
@@ -164,7 +163,7 @@ class Code:
         return self.number_in(vector, 0)
 
     def accumulators(self, vectors: list[Any]) -> list[Any]:
-        """Return memory for vectors that LLVM keeps in registers."""
+        """Return variables for vectors, which LLVM keeps in registers."""
         places = []
         for vector in vectors:
             with self.builder.goto_entry_block():
@@ -176,10 +175,10 @@ class Code:
 
 @intrinsic
 def stay_apart(typingctx: Any) -> Any:
-    """Keep LLVM from copying the function that calls this into its callers.
+    """Prevent inlining of the calling function.
 
-    Without it, every caller of a large kernel is optimized with a copy inside, and compiling
-    takes several times as long.
+    Otherwise every caller of a large kernel is optimized with a copy inside, and compiling takes
+    several times as long.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -191,7 +190,7 @@ def stay_apart(typingctx: Any) -> Any:
 
 @intrinsic
 def fetch(typingctx: Any, Z: Any, place: Any) -> Any:
-    """Ask the processor to bring the cache line at `place` closer, and go on meanwhile."""
+    """Prefetch the cache line at `place`."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         code = Code(context, builder, signature.args[0])
@@ -352,7 +351,7 @@ def add_rows(typingctx: Any, Z: Any, rows: Any, first: Any, weights: Any, begin:
 
 
 def _row_starts(code: Code, kinds: Any, args: Any, first: Any, length: Any) -> list[Any]:
-    """Return the addresses of eight rows of the first argument, numbered by the second."""
+    """Return the addresses of eight rows of the first argument, indexed by the second."""
     z = code.start(kinds[0], args[0])
     rows = code.at(code.start(kinds[1], args[1]), first)
     numbers = (code.builder.load(code.at(rows, _INT(lane))) for lane in range(LANES))

@@ -1,9 +1,9 @@
-"""Ranked lists against sets of relevant items, and scores against them.
+"""Computes ranking metrics of lists, with ties averaged, and AUC of scores.
 
 Notation
 --------
 ranked : int32, (n, K)
-    One list a row, best item first; -1 where the list has ended.
+    One list per row, best item first; -1 after its end.
 starts : int64, (n + 1,)
 relevant : int32, (n_relevant,)
     Row r's relevant items are ``relevant[starts[r]:starts[r + 1]]``, ascending, at least one.
@@ -45,13 +45,13 @@ Array = npt.NDArray[Any]
 LIST_MEASURES = ("hits", "precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")
 
 
-# Scores are counted this many at a time; only where one is in doubt, one by one.
+# Scores are counted this many at a time, and one by one only if in doubt.
 _CHUNK = 256
 
 
 @part
 def mark_hits(items: Array, relevant: Array, hit: Array) -> None:
-    """Write into `hit` which places of one list hold a relevant item."""
+    """Mark in `hit` the places of one list with a relevant item."""
     for place in range(len(items)):
         hit[place] = items[place] >= 0 and contains(relevant, items[place])
 
@@ -60,9 +60,9 @@ def mark_hits(items: Array, relevant: Array, hit: Array) -> None:
 def group_places(
     scores: Array, hit: Array, cut: int, cut_relevant: int, sizes: Array, wanted: Array
 ) -> None:
-    """Write the size of each group of equal scores, and its relevant items, at its first place.
+    """Write the size and the relevant items of each group of equal scores at its first place.
 
-    The last group of a list may reach beyond it; `cut` is its whole size then, else 0.
+    The last group may reach beyond the list; then `cut` is its whole size, else 0.
     """
     first = 0
     while first < len(scores):
@@ -78,7 +78,7 @@ def group_places(
 
 @part
 def expected_hits(sizes: Array, wanted: Array, k: int) -> float:
-    """Return the relevant items among the first k; a group that k cuts gives its share of them."""
+    """Return the expected relevant items among the first k; a cut group counts by its share."""
     whole, first = 0, 0
     while first < k:
         size, r = sizes[first], wanted[first]
@@ -127,7 +127,7 @@ def average_precision(sizes: Array, wanted: Array, k: int, m: int) -> float:
 
 @part
 def first_hit(sizes: Array, wanted: Array, k: int) -> Any:
-    """Return the mean of 1 / place of the first hit, and how likely no hit is among the first k.
+    """Return the mean of 1 / place of the first hit, and the probability of no hit in the first k.
 
     Places count from 1; without a hit it is 0.
     """
@@ -155,7 +155,7 @@ def measure_lists(
     ks: Array,
     out: Array,
 ) -> None:
-    """Measure each list at each length of `ks`: the mean over all orders of equal scores [3]_.
+    """Measure each list at each length of `ks`, averaged over all orders of equal scores [3]_.
 
     Parameters
     ----------
@@ -202,9 +202,9 @@ def measure_auc(
 ) -> int:
     """Fill `out` with the area under the ROC curve of each row of scores.
 
-    It is the share of pairs of a relevant and another item in which the relevant one scores
-    higher, pairs of equal scores counting one half [2]_. Without any other item it is 0.5, as for
-    a row of equal scores: nothing could be told apart.
+    It is the share of pairs of a relevant and another item in which the relevant one scores higher;
+    pairs of equal scores count one half [2]_. Without other items it is 0.5, as for a row of equal
+    scores.
 
     Parameters
     ----------
@@ -228,8 +228,8 @@ def measure_auc(
             for item in range(n_items):
                 if np.isnan(line[item]):
                     return row * n_items + item
-        # Counting over the whole line and taking back what takes no part needs no branch, so it
-        # runs in vector instructions, where a search of each item among the relevant ones does not.
+        # Counting the whole line and subtracting what does not count needs no branch, so it runs
+        # in vector instructions; a search of each item among the relevant ones would not.
         half_wins = 0
         for score in own:
             half_wins += _half_wins(score, line) - _half_wins(score, own) - _half_wins(score, aside)
@@ -252,10 +252,9 @@ def measure_product_auc(
     reach: Array,
     out: Array,
 ) -> int:
-    """Fill `out` as `measure_auc` does, of scores that are known but for rounding.
+    """Fill `out` like `measure_auc`, for scores with rounding errors.
 
-    Scores too near a relevant item's to tell which is higher are taken anew, by
-    `alsolike.kernels.ranking.topk.dot`.
+    Scores too close to a relevant item's are computed again by `alsolike.kernels.ranking.topk.dot`.
 
     Parameters
     ----------
@@ -263,7 +262,7 @@ def measure_product_auc(
         ``X @ Y.T``, rounded anyhow.
     X, Y : float32, (n, f) and (n_items, f)
     ceiling : float
-        Scores taken anew are clipped to ``[-ceiling, ceiling]``.
+        Recomputed scores are clipped to ``[-ceiling, ceiling]``.
     margins : float32, (n,)
     reach : float32, (n_items,)
         The score of an item may be off by its row's margin times its reach.
@@ -303,7 +302,7 @@ def measure_product_auc(
 
 @part
 def contains(ascending: Array, wanted: int) -> bool:
-    """Return whether an ascending list holds a number."""
+    """Return whether an ascending list contains a number."""
     low, high = 0, len(ascending)
     while low < high:
         middle = (low + high) // 2
@@ -350,7 +349,7 @@ def _half_win(score: float, x: Array, y: Array, ceiling: float) -> int:
 
 @part
 def _has_nan(numbers: Array) -> bool:
-    """Return whether any is NaN, without stopping at the first: that is quicker where none is."""
+    """Return whether any is NaN, without an early exit: faster if none is."""
     found = np.int32(0)
     for place in range(len(numbers)):
         found = np.int32(found + np.isnan(numbers[place]))

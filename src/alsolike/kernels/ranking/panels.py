@@ -1,17 +1,18 @@
-"""Top-k of dot products, without most of the products: exact all the same.
+"""Finds the exact top k of dot products without computing most of them.
 
-Items are laid out in panels of sixteen, the longest rows of factors first. A tile of six queries
-and one panel is multiplied in registers, coordinate by coordinate, and left as soon as no item in
-it can still reach any of the six lists. Two bounds say so, both by Cauchy and Schwarz:
+Items are stored in panels of sixteen, the longest rows of factors first. A tile of six queries and
+one panel is multiplied in registers, coordinate by coordinate, and left once no item in it can
+reach any of the six lists. Two bounds tell, both by Cauchy and Schwarz:
 
-- ``|x| |y|`` is below the list's worst score: then it is so for all later panels, too.
-- What the first coordinates gave, plus ``|x'| |y'|`` of those that are left, is below it. In the
-  basis of the items' Gramian the first coordinates carry the most, so that this comes early
-  (Teflioudi, Gemulla, Mykytiuk 2015, "LEMP: Fast Retrieval of Large Entries in a Matrix Product",
-  section 4, with a basis that factorization gives for nothing).
+- ``|x| |y|`` is below the worst score of the list: then so are all later panels.
 
-What is left is scored anew by `alsolike.kernels.ranking.topk.dot`, one defined sum, and that
-decides: the result depends on the factors alone.
+- The sum of the first coordinates plus ``|x'| |y'|`` of the rest is below it. In the basis of the
+items' Gramian the first coordinates are the largest, so that this comes early (Teflioudi, Gemulla,
+Mykytiuk 2015, "LEMP: Fast Retrieval of Large Entries in a Matrix Product", section 4, with a basis
+that factorization gives for free).
+
+The remaining items are scored by `alsolike.kernels.ranking.topk.dot`, one defined sum: the result
+depends on the factors only.
 """
 
 from typing import Any
@@ -33,7 +34,7 @@ Array = npt.NDArray[Any]
 # Queries and items of a tile: twelve sums in registers.
 TALL, WIDE = 6, 16
 
-# What products can lose below the smallest of float32; and it keeps a bar below a worst score of 0.
+# Products can lose this much to underflow; it also keeps a bar below a worst score of 0.
 _LEAST = np.float32(1e-38)
 
 _INT = ir.IntType(64)
@@ -42,10 +43,10 @@ _INT = ir.IntType(64)
 @intrinsic
 def add_products(typingctx: Any, panel: Any, p: Any, X: Any, x: Any, length: Any, begin: Any,
                  end: Any, sums: Any, bars: Any) -> Any:  # fmt: skip
-    """Add the products of the coordinates from `begin` to `end` to a tile's sums.
+    """Add the products of the coordinates from `begin` to `end` to the sums of a tile.
 
     The panel starts at `p`, the first query at `x`; queries are `length` numbers long. Returns
-    whether any sum is not below or equal to its query's bar, as NaN never is.
+    whether any sum is not below or equal to the bar of its query; NaN never is.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -233,7 +234,7 @@ def _enter(
     filled: Array,
     worst: Array,
 ) -> int:
-    """Score what is left of a tile, and give it to the lists of its queries."""
+    """Score the remaining items of a tile, and push them to the heaps."""
     for a in range(min(TALL, X.shape[0] - first)):
         query = first + a
         for lane in range(min(WIDE, len(order) - panel * WIDE)):

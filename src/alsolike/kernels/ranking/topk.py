@@ -1,7 +1,6 @@
-"""Top-k of many rows of scores: the running best of each row in a small heap.
+"""Keeps the top k of many rows of scores in small heaps.
 
-Scores come from a model in blocks; those of factors are found without most of them, in
-`alsolike.kernels.ranking.panels`.
+Models give scores in blocks; the top k of factors is found by `alsolike.kernels.ranking.panels`.
 
 Notation
 --------
@@ -107,7 +106,7 @@ def scan_block(
                     continue
                 if not (score < np.inf):
                     return row * m + column
-                small = np.int32(item)  # as elsewhere: each type of a part is compiled anew
+                small = np.int32(item)  # as elsewhere: a part is compiled for each type
                 filled[row] = push(best[row], items[row], filled[row], score, small)
                 bar = _bar(best[row, 0], filled[row], k)
     return -1
@@ -125,7 +124,7 @@ def rank_few(
     items: Array,
     filled: Array,
 ) -> Any:
-    """Push a few items of each row into its heap, scored by `dot`.
+    """Push a few items of each row to its heap, scored by `dot`.
 
     Parameters
     ----------
@@ -170,9 +169,9 @@ def clipped_dot(x: Array, y: Array, ceiling: float) -> Any:
 
 @part
 def push(scores: Array, ids: Array, filled: int, score: Any, item: Any) -> int:
-    """Give one heap an item, in whatever order they come; return how many entries it has then.
+    """Push an item to one heap, in any order; return the new number of entries.
 
-    An item of -inf is not one: that score means that it must not appear.
+    An item with the score -inf is ignored.
     """
     if filled < len(scores):
         if score > -np.inf:
@@ -185,7 +184,7 @@ def push(scores: Array, ids: Array, filled: int, score: Any, item: Any) -> int:
 
 @bare_kernel
 def sort_heaps(best: Array, items: Array, filled: Array) -> None:
-    """Turn each heap into a list: best score first, lower item first among equals."""
+    """Sort each heap: best score first, lower item first among equals."""
     for row in range(best.shape[0]):
         scores, ids = best[row], items[row]
         for last in range(filled[row] - 1, 0, -1):
@@ -196,7 +195,7 @@ def sort_heaps(best: Array, items: Array, filled: Array) -> None:
 
 @part
 def _bar(worst: float, filled: int, k: int) -> Any:
-    """Return the score at or below which nothing can enter the heap any more."""
+    """Return the score at or below which nothing can enter the heap."""
     return np.float32(worst) if filled == k else np.float32(-np.inf)
 
 
@@ -216,7 +215,7 @@ def _is_worse(score: Any, item: int, other_score: Any, other_item: int) -> bool:
 
 @part
 def _sift_up(scores: Array, ids: Array, hole: int, score: Any, item: int) -> None:
-    """Fill the free leaf `hole` with an entry, worse ones towards the root."""
+    """Put an entry into the free leaf `hole`, moving worse ones towards the root."""
     while hole > 0:
         parent = (hole - 1) // 2
         if not _is_worse(score, item, scores[parent], ids[parent]):
@@ -228,7 +227,7 @@ def _sift_up(scores: Array, ids: Array, hole: int, score: Any, item: int) -> Non
 
 @part
 def _sift_down(scores: Array, ids: Array, size: int, score: Any, item: int) -> None:
-    """Put an entry in place of the root of a heap of `size` entries."""
+    """Replace the root of a heap of `size` entries."""
     hole = 0
     while 2 * hole + 1 < size:
         child = 2 * hole + 1

@@ -1,7 +1,7 @@
-"""Eight rows with small systems at once; the notation is that of `alsolike.kernels.solver.rows`.
+"""Solves eight rows with small systems at once; notation as in `alsolike.kernels.solver.rows`.
 
-Each row's system is multiplied out by itself, in tiles. Then the eight are dealt into the lanes of
-vectors and solved together (lanes.py).
+Each system is set up in tiles. Then the eight are dealt into the lanes of vectors and solved
+together (lanes.py).
 """
 
 from typing import Any
@@ -27,11 +27,9 @@ Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
 Flags = npt.NDArray[np.bool_]
 
-# The largest system that is solved so: eight of them, and what they are dealt into, stay in the
-# second-level cache.
+# The largest system solved here: eight of them, and their lanes, stay in the second-level cache.
 SMALL = 64
-# Up to so many factors, all systems are those of the factors, multiplied out of them where they
-# stand: smaller ones of few interactions would save nothing.
+# Up to so many factors, all systems are f x f: smaller n x n ones would save nothing.
 FEW = 24
 _ROOM = max(SMALL, PANEL)
 
@@ -50,7 +48,7 @@ def solve_small(
     out: Floats,
     left: Ints,
 ) -> int:
-    """Solve rows with systems no larger than `SMALL`, but for those that need more than float32.
+    """Solve rows with systems up to `SMALL`, except those that need more than float32.
 
     Parameters
     ----------
@@ -130,7 +128,7 @@ def _solve_eight(
     left: Ints,
     n_left: int,
 ) -> int:
-    """Solve the eight rows from place `begin` on; return how many `left` holds now."""
+    """Solve the eight rows from `begin` on; return the new length of `left`."""
     stay_apart()
     f, count = Z.shape[1], rows.shape[0]
     lanes = min(LANES, count - begin)
@@ -186,17 +184,17 @@ def _solve_eight(
 
 @fast_part
 def _area(wide: int) -> int:
-    """Return the room of one system."""
+    """Return the size of one system in memory."""
     # Not a power of two, or all eight would want the same lines of the first-level cache.
     return wide * wide + 16
 
 
 @fast_part
 def _deal_all(systems: Floats, wide: int, size: int, right: Floats, A: Floats) -> None:
-    """Deal the upper triangles and the right sides of eight systems into the lanes of `A`."""
+    """Deal the upper triangles and right sides of eight systems into the lanes of `A`."""
     stay_apart()
     width = size + 2
-    # Row by row: what a row's last tile writes beyond its end, the next row's own replace.
+    # Row by row: the next row overwrites what the last tile writes beyond the end of a row.
     for i in range(size):
         for j in range(i // 8 * 8, wide, LANES):
             deal(systems, _area(wide), i * wide + j, A, (i * width + j) * LANES)

@@ -1,8 +1,7 @@
-"""The rows of one half-sweep by conjugate gradients, a chunk of rows at a time.
+"""Solves the rows of a half-sweep by conjugate gradients, a chunk at a time.
 
-The notation is that of `alsolike.kernels.solver.rows`. Eight interactions are read at a time, and
-again while they are still in the first-level cache; a row is filled up with interactions of weight
-0.
+Notation as in `alsolike.kernels.solver.rows`. Eight interactions are read at a time, and again
+while still in the first-level cache; rows are padded with interactions of weight 0.
 
 References
 ----------
@@ -22,7 +21,7 @@ from alsolike.kernels.solver.rows import set_scale, weigh
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
 
-# Steps end where the residual is rounding, by this share of the solution.
+# Steps end once the residual is this share of the solution: rounding errors.
 _ENOUGH = np.float32(1e-14)
 
 

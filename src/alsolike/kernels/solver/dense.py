@@ -1,8 +1,7 @@
-"""All rows of one side at once: their Gramian, another basis for them, and their observed loss.
+"""Computes the Gramian, a change of basis and the observed loss of all rows of one side.
 
-From factors in float32, in tiles (tiles.py). BLAS has both, but not every BLAS makes use of the
-widest vectors, and none takes float32 for the one side and float64 for the other.
-Factors are multiples of 8 here, as everywhere in kernels.
+From factors in float32, in tiles (tiles.py). Not every BLAS uses the widest vectors, and none mixes
+float32 and float64. Numbers of factors are multiples of 8, as in all kernels.
 """
 
 from typing import Any
@@ -23,13 +22,13 @@ _ROWS = 128
 
 @fast_kernel
 def add_gramian(factors: Floats, total: Floats) -> None:
-    """Add ``factors.T @ factors`` to the upper triangle of `total`, row after row.
+    """Add ``factors.T @ factors`` to the upper triangle of `total`, row by row.
 
     Parameters
     ----------
     factors : float32, (n, f), f a multiple of 8
     total : float64, (f, f)
-        Below its diagonal stands anything afterwards.
+        Cells below its diagonal are undefined afterwards.
     """
     n, f = factors.shape
     panel = np.empty(_ROWS * f, dtype=np.float64)
@@ -56,7 +55,7 @@ def turn(factors: Floats, basis: Floats, out: Floats) -> None:
     """
     n, f = factors.shape
     width = basis.shape[1]
-    # Eight rows as columns, and the basis beside them.
+    # Eight rows as columns, then the basis.
     stride = LANES + width
     number = basis.dtype.type
     beside = np.empty(f * stride, dtype=basis.dtype)

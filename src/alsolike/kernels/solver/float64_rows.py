@@ -1,6 +1,6 @@
-"""Rows that are solved in float64 throughout; the notation is that of `rows`.
+"""Solves the few rows that need float64 throughout; notation as in `rows`.
 
-There are few: some cell weighs less than an unobserved one, or the weights are extreme.
+Some cell weighs less than an unobserved one, or the weights are extreme.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ def solve_hard(
     regularization: Floats,
     out: Floats,
 ) -> int:
-    """Solve rows in float64; it is compiled only where there are some.
+    """Solve rows in float64; compiled only if there are any.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def _solve_signed(
     inverse: Floats,
     z: Floats,
 ) -> bool:
-    """Solve (I + B'B) t = B'b for rows where some cell weighs less than an unobserved one.
+    """Solve (I + B'B) t = B'b for rows with a cell that weighs less than an unobserved one.
 
     A negative weight has no root, and float32 would lose what the two parts share.
     """

@@ -1,12 +1,11 @@
-"""Eight systems of equations at once, one in each lane of a vector: code for LLVM.
+"""Solves eight systems of equations at once, one in each lane of a vector.
 
-A Cholesky factorization of a small system waits: each step needs the one before it, a root and a
-division. Eight systems of one size take the same steps, so that each vector instruction does one
-step of all eight, and none of them shuffles.
+A Cholesky factorization of a small system is latency-bound: each step needs the result of the one
+before, a root and a division. Eight systems of one size take the same steps, without shuffles.
 
-`A` holds cell (i, j) of all eight side by side, from place ``(i * width + j) * 8`` on, the upper
+`A` holds cell (i, j) of all eight side by side, from index ``(i * width + j) * 8`` on, the upper
 triangle only; the right sides are column `size`, and ``width = size + 2``. Sizes are multiples of
-4. A lane's numbers depend on that lane alone, and zeros after a system's end change none of them.
+4. The numbers of a lane depend on that lane only; zeros after the end of a system change nothing.
 """
 
 from typing import Any
@@ -18,7 +17,7 @@ from numba.extending import intrinsic
 
 from alsolike.kernels.compiler.vectors import LANES, Code
 
-# Rows, and columns beside them, whose sums are held in registers at once.
+# Rows and columns whose sums are held in registers at once.
 _TALL, _WIDE = 4, 2
 
 _INT = ir.IntType(64)
@@ -28,8 +27,8 @@ _INT = ir.IntType(64)
 def deal(typingctx: Any, systems: Any, area: Any, place: Any, A: Any, target: Any) -> Any:
     """Deal eight numbers of eight systems into lanes.
 
-    The numbers of system l are those from ``l * area + place`` on; number c of all eight goes to
-    ``A[target + 8 * c:]``.
+    The numbers of system l start at ``l * area + place``; number c of all eight goes to ``A[target
+    + 8 * c:]``.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -49,10 +48,10 @@ def deal(typingctx: Any, systems: Any, area: Any, place: Any, A: Any, target: An
 
 @intrinsic
 def solve_lanes(typingctx: Any, A: Any, size: Any, v: Any) -> Any:
-    """Solve ``(I + A) v = right`` in every lane by Cholesky; `A` is used up.
+    """Solve ``(I + A) v = right`` in every lane by Cholesky; overwrites `A`.
 
-    `v` receives number i of all eight solutions from place ``8 * i`` on. Where a system is not
-    positive definite, its numbers are not finite.
+    Number i of all eight solutions is written to `v` from ``8 * i`` on. Solutions of systems that
+    are not positive definite are not finite.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -108,10 +107,10 @@ def _factorize_block(cells: _Cells, first: Any) -> None:
     builder, code = cells.builder, cells.code
     one = code.spread(code.number(1.0))
     upper = [(a, b) for a in range(_TALL) for b in range(a, _TALL)]
-    begun = [cells.load(first, a, first, b) for a, b in upper]
-    begun = [code.add(one, cell) if a == b else cell
-             for (a, b), cell in zip(upper, begun, strict=True)]  # fmt: skip
-    sums = dict(zip(upper, code.accumulators(begun), strict=True))
+    started = [cells.load(first, a, first, b) for a, b in upper]
+    started = [code.add(one, cell) if a == b else cell
+             for (a, b), cell in zip(upper, started, strict=True)]  # fmt: skip
+    sums = dict(zip(upper, code.accumulators(started), strict=True))
     with for_range(builder, first, intp=_INT) as above:
         start = cells.row(above.index, first)
         row = [cells.beside(start, along) for along in range(_TALL)]
@@ -130,11 +129,11 @@ def _factorize_block(cells: _Cells, first: Any) -> None:
 
 
 def _solve_block(cells: _Cells, first: Any, column: Any) -> None:
-    """Bring the rows from `first` on up to date in two columns beside their own."""
+    """Update two further columns of the rows from `first` on."""
     builder, code = cells.builder, cells.code
     block = [(a, b) for a in range(_TALL) for b in range(_WIDE)]
-    begun = [cells.load(first, a, column, b) for a, b in block]
-    sums = dict(zip(block, code.accumulators(begun), strict=True))
+    started = [cells.load(first, a, column, b) for a, b in block]
+    sums = dict(zip(block, code.accumulators(started), strict=True))
     with for_range(builder, first, intp=_INT) as above:
         left, right = cells.row(above.index, first), cells.row(above.index, column)
         beside = [cells.beside(right, along) for along in range(_WIDE)]
@@ -155,7 +154,7 @@ def _solve_block(cells: _Cells, first: Any, column: Any) -> None:
 
 
 def _substitute(cells: _Cells, first: Any, v: Any) -> None:
-    """Find four numbers of the solutions from those that come after them."""
+    """Compute four numbers of the solutions from those after them."""
     builder, code = cells.builder, cells.code
     sums = code.accumulators([cells.load(first, a, cells.size, 0) for a in range(_TALL)])
     after = builder.add(first, _INT(_TALL))

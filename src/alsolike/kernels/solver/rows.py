@@ -1,8 +1,7 @@
-"""One row's system: set up, factorized and solved in tiles (tiles.py).
+"""Sets up, factorizes and solves the system of one row, in tiles (tiles.py).
 
-Everything here works in the precision of the scratch that it is given, float32 or float64. Every
-row's bytes depend on that row and on Z alone: not on the chunk it stands in, its neighbours, or the
-threads.
+Works in the precision of its scratch arrays, float32 or float64. The bytes of a row depend on that
+row and on Z only: not on its chunk, its neighbours, or the threads.
 
 Notation
 --------
@@ -43,7 +42,7 @@ Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
 
 # A system is multiplied out of panels of at most this many interactions or factors, and of at most
-# so many numbers: a panel stays in the first-level cache, beside the tile that it is added to.
+# so many numbers: a panel stays in the first-level cache, with its tile.
 PANEL, _PANEL_NUMBERS = 64, 6144
 
 # A weight of zero would divide by zero in b. B's rows are at most w * f long (each squared column
@@ -53,7 +52,7 @@ LEAST_WEIGHT = np.float32(1e-12)
 
 @fast_part
 def fetch_rows(Z: Floats, indices: Ints, first: int, last: int) -> None:
-    """Bring the rows of Z closer that the next interactions need, while others are worked on."""
+    """Prefetch the rows of Z of the next interactions."""
     f = Z.shape[1]
     for position in range(first, min(last, first + PANEL)):
         place = np.int64(indices[position]) * f
@@ -63,7 +62,7 @@ def fetch_rows(Z: Floats, indices: Ints, first: int, last: int) -> None:
 
 @fast_part
 def weigh(amounts: Floats, weighing: Floats, weights: Floats, pulls: Floats) -> Any:
-    """Write the weight and the pull of each amount, and return the least weight.
+    """Write the weight and the pull of each amount; return the least weight.
 
     `weighing` is slope, base and pull.
     """
@@ -79,7 +78,7 @@ def weigh(amounts: Floats, weighing: Floats, weights: Floats, pulls: Floats) -> 
 
 @fast_part
 def set_scale(dense: Floats, lam: float, scale: Floats) -> None:
-    """Set `scale` to s; 0 where Z has nothing."""
+    """Set `scale` to s."""
     stay_apart()
     scale[dense.shape[0] :] = 0
     for k in range(dense.shape[0]):
@@ -130,7 +129,7 @@ def set_up(
             roots[i] = math.sqrt(max(w[i], LEAST_WEIGHT))
             right[i] = r[i] / roots[i]
         for i in range(n, wide):
-            # What is beyond the row has weight 0: it solves to 0 and changes nothing.
+            # Beyond the row, weights are 0: they solve to 0 and change nothing.
             places[i], roots[i], right[i] = S[n - 1], nothing, nothing
         for begin in range(0, f, step):
             count = min(step, f - begin)
@@ -165,7 +164,7 @@ def finish(
     t: Floats,
     x: Floats,
 ) -> bool:
-    """Write the row's factors, from the solution `v` of its system; say whether it is finite.
+    """Write the row's factors from the solution `v` of its system; return whether they are finite.
 
     `t` is scratch, (f,); the other parameters are those of `set_up`.
     """
@@ -192,8 +191,8 @@ def finish(
 def solve_in_tiles(system: Floats, wide: int, stride: int, right: Floats, inverse: Floats) -> bool:
     """Solve ``(I + system) v = right`` by Cholesky, a row of tiles at a time; v replaces `right`.
 
-    The right side becomes one more column of tiles, so that it is solved on the way; ``stride`` is
-    ``wide + 8``. U replaces the system's upper tiles. Returns False where a pivot is not positive.
+    The right side is one more column of tiles; ``stride`` is ``wide + 8``. U replaces the upper
+    tiles of the system. Returns False if a pivot is not positive.
     """
     stay_apart()
     one, minus = system.dtype.type(1), system.dtype.type(-1)
@@ -259,7 +258,7 @@ def add_interactions(Z: Floats, places: Ints, weights: Floats, count: int, total
 def _multiply(
     panel: Floats, wide: int, count: int, system: Floats, stride: int, before: int
 ) -> None:
-    """Set the upper tiles to ``panel.T @ panel``, or add that where there was something before."""
+    """Set the upper tiles to ``panel.T @ panel``, or add it to them."""
     stay_apart()
     keep, plus = panel.dtype.type(min(before, 1)), panel.dtype.type(1)
     for i in range(0, wide, LANES):

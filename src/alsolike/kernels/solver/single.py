@@ -1,9 +1,9 @@
-"""Rows solved by themselves, the hard ones twice; the notation is that of `rows`.
+"""Solves single rows, hard ones with iterative refinement; notation as in `rows`.
 
-The system is set up and factorized in float32. Where float32 alone would not do, what the solution
-misses is measured in float64, on the interactions themselves, and solved for with the same
-factorization. That takes n f operations, and leaves of an error about its own square (iterative
-refinement: J. H. Wilkinson, "Rounding Errors in Algebraic Processes", 1963, chapter 3).
+The system is set up and factorized in float32. If float32 is not enough, the residual is computed
+in float64 on the interactions and solved for with the same factorization. That takes n f
+operations, and about squares the error (iterative refinement: J. H. Wilkinson, "Rounding Errors in
+Algebraic Processes", 1963, chapter 3).
 """
 
 import math
@@ -46,7 +46,7 @@ def solve_single(
     out: Floats,
     left: Ints,
 ) -> int:
-    """Solve rows of any size, but for those that need float64 throughout.
+    """Solve rows of any size, except those that need float64 throughout.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def _solve_one(
     fine_t: Floats,
     out: Floats,
 ) -> bool:
-    """Solve one row; say whether that could be done."""
+    """Solve one row; return whether it succeeded."""
     stay_apart()
     f = Z.shape[1]
     start, end = indptr[row], indptr[row + 1]
@@ -159,7 +159,7 @@ def _measure(
     terms: Floats,
     missed: Floats,
 ) -> None:
-    """Set `missed` to the right side less the system times `v`.
+    """Set `missed` to the residual of `v`.
 
     That is ``b - v - B B'v`` where n <= f, and ``B'b - v - B'B v`` where n > f. `t`, (f,), and
     `terms`, (n + 8,), are scratch.
@@ -199,7 +199,7 @@ def _finish_refined(
     terms: Floats,
     x: Floats,
 ) -> bool:
-    """Write the row's factors; say whether they are finite."""
+    """Write the row's factors; return whether they are finite."""
     stay_apart()
     if n <= Z.shape[1]:
         _gather(S, n, w, Z, scale, v, t, terms)

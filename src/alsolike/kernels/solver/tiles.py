@@ -1,10 +1,10 @@
-"""Matrix products and Cholesky's steps on eight rows of a matrix at a time: code for LLVM.
+"""Multiplies and factorizes matrices in tiles of eight rows, as LLVM code.
 
-The sums of a tile stay in registers until they are whole. A tile is 8 x 8, or of up to four times
-as many numbers where there are registers for them: ten loads then serve sixteen multiply-adds of
-sixteen numbers. Each number is the same sum in the same order in tiles of any width.
+The sums of a tile stay in registers. A tile is 8 x 8, or up to four times as wide if there are
+registers: ten loads then serve sixteen multiply-adds of sixteen numbers. Each number is the same
+sum in the same order at any tile width.
 
-Arrays, places and counts are as in `alsolike.kernels.compiler.vectors`.
+Arrays, indices and counts are as in `alsolike.kernels.compiler.vectors`.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def add_product(typingctx: Any, A: Any, i: Any, j: Any, stride: Any, count: Any,
             for row, step, total in tile.totals():
                 target = builder.add(builder.mul(_INT(row), c_stride), code.plus(first, step))
                 cell = code.at(c, target)
-                # What stands there may be anything, and 0 times that may be NaN.
+                # The old value is undefined, and 0 times it may be NaN.
                 old = tile.code.mul(kept, tile.code.load(cell))
                 old = builder.select(forget, tile.code.zeros(), old)
                 tile.code.store(tile.code.add(old, tile.code.mul(signs, total)), cell)
@@ -113,8 +113,8 @@ def factorize(typingctx: Any, C: Any, diagonal: Any, stride: Any, inverse: Any,
               first: Any) -> Any:  # fmt: skip
     """Replace the upper triangle of the 8 x 8 cells of C at `diagonal` by its Cholesky factor.
 
-    The inverses of the factor's diagonal are written to ``inverse[first:first + 8]``. Returns
-    whether all pivots were positive; below the diagonal stands anything.
+    The inverses of the diagonal are written to ``inverse[first:first + 8]``. Returns whether all
+    pivots were positive; cells below the diagonal are undefined.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -144,7 +144,7 @@ def factorize(typingctx: Any, C: Any, diagonal: Any, stride: Any, inverse: Any,
 @intrinsic
 def solve_beside(typingctx: Any, C: Any, diagonal: Any, stride: Any, inverse: Any, first: Any,
                  width: Any) -> Any:  # fmt: skip
-    """Replace the `width` columns T beside the 8 x 8 cells of C at `diagonal` by ``U.T ** -1 @ T``.
+    """Replace the `width` columns T after the 8 x 8 cells of C at `diagonal` by ``U.T ** -1 @ T``.
 
     U and its inverses are from `factorize`.
     """
@@ -203,6 +203,6 @@ class _Tile:
 
 
 def _tiles(context: Any, array: types.Array) -> tuple[int, ...]:
-    """Return the widths of tiles: of two vectors where there are registers for them, then less."""
+    """Return the tile widths: of two vectors if there are registers, then less."""
     sizes = widths(context, array)
     return (2 * sizes[0], *sizes) if has_wide_registers(context) else sizes

@@ -17,7 +17,7 @@ the file through its own journal, so it is the one output that does not go throu
 """
 
 from alsolike.errors import LedgerError
-from alsolike.storage.sqlite import Kind
+from alsolike.storage.sqlite import DatabaseKind
 
 _TABLES = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -54,7 +54,7 @@ _TABLES = (
     )""",
 )
 
-LEDGER = Kind(
+LEDGER = DatabaseKind(
     name="a ledger of alsolike",
     application=0x616C736F,
     version=2,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alsolike.errors import SettingError, WritingError
-from alsolike.storage.sqlite import Database, Kind
+from alsolike.storage.sqlite import Database, DatabaseKind
 
 FILE = "state.sqlite"
 MOST_LIKES = 10_000
@@ -51,7 +51,7 @@ _TABLES = (
     "CREATE TABLE counter (number INTEGER NOT NULL)",
     "INSERT INTO counter VALUES (0)",
 )
-STATE = Kind(
+STATE = DatabaseKind(
     name="a state of alsolike's service",
     application=0x616C7376,
     version=2,

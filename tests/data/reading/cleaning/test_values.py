@@ -86,7 +86,7 @@ def test_points_that_may_stand_between_thousands_are_said(delimiter, tmp_path):
     assert found.user_items.data.tolist() == [np.float32(1.234), 2.5, 999]
     [warning] = report.warnings
     assert "'1.234' was read as 1.234" in warning
-    assert "Each of the 2 values with a point" in warning
+    assert "All 2 values with a point" in warning
     assert "If 1234 is meant" in warning
 
 

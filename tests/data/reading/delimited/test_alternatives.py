@@ -73,7 +73,7 @@ def test_a_name_beside_a_number_over_numbers_is_said(tmp_path):
 def test_the_line_of_names_occurs_again(tmp_path):
     path = likes(tmp_path, 'user,item,\nann,x,\n"user",item,\nbob,y,\nuser,item,\n')
     _, report = read(path, user="user", item="item")
-    told = "2 rows, from line 3 on, are equal to the line that names the columns"
+    told = "2 rows, from line 3 on, are equal to the header"
     assert any(told in warning for warning in report.warnings)
 
 
@@ -208,7 +208,7 @@ def test_dicts_of_python_become_json_as_said(tmp_path):
 
 @pytest.mark.parametrize("text", ["\n\n\n", "\ufeff", "\ufeff\r\n"])
 def test_blank_lines_alone_are_named(tmp_path, text):
-    with pytest.raises(DataError, match="blank lines alone"):
+    with pytest.raises(DataError, match="only blank lines"):
         read(likes(tmp_path, text), user="user", item="item")
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from alsolike.data.reading.delimited.dialect import Asked
+from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.load import load_delimited
 from alsolike.data.reading.delimited.strict_parser import Grammar, records
 from alsolike.data.reading.files.text_files import open_text
@@ -26,10 +26,12 @@ def real(*parts: str) -> Path:
 
 def table_of(path, *names, reject=False, **options):
     """The rows that stand in DuckDB, the loaded description, and whether DuckDB's own sufficed."""
-    asked = Asked.of(*(options.get(key) for key in ("delimiter", "quote", "escape", "header")))
+    fixed = FixedDialect.of(
+        *(options.get(key) for key in ("delimiter", "quote", "escape", "header"))
+    )
     with workspace(2) as (connection, scratch):
         file = open_text(Path(path), scratch)
-        loaded = load_delimited(connection, "t", file, asked, names, reject=reject)
+        loaded = load_delimited(connection, "t", file, fixed, names, reject=reject)
         rows = connection.execute(
             "SELECT * FROM t WHERE rowid >= ? ORDER BY rowid", [loaded.skip]
         ).fetchall()
@@ -204,6 +206,6 @@ def test_wildcards_in_names_are_plain_characters(tmp_path):
     "options", [{"delimiter": ""}, {"delimiter": "\n"}, {"quote": "ab"}, {"escape": "xx"}]
 )
 def test_impossible_options(options):
-    asked = {"delimiter": None, "quote": None, "escape": None, "header": None} | options
+    fixed = {"delimiter": None, "quote": None, "escape": None, "header": None} | options
     with pytest.raises(SettingError):
-        Asked.of(**asked)
+        FixedDialect.of(**fixed)

@@ -242,7 +242,7 @@ def json_lines(path: Path, number: int) -> None:
 def test_the_parts_of_a_folder_are_joined_as_the_message_says(name, ending, write, tmp_path):
     parts_of(tmp_path / name, ending, write)
     message = message_of(tmp_path / name)
-    assert "this is a folder; folders of parts are not read yet" in message
+    assert "this is a folder; folders of parts are not supported" in message
     assert "Name one file in it" not in message
     command = message.partition("Join its 3 files first: ")[2]
     if command.startswith("python"):
@@ -258,7 +258,7 @@ def test_the_parts_of_a_folder_are_joined_as_the_message_says(name, ending, writ
 def test_a_pattern_says_the_same(tmp_path):
     parts_of(tmp_path / "parts", ".csv", csv)
     message = message_of(tmp_path / "parts" / "*.csv")
-    assert "patterns are not read yet. Join its 3 files first: awk" in message
+    assert "patterns are not supported. Join its 3 files first: awk" in message
     assert "no such file" in message_of(tmp_path / "parts" / "*.tsv")
 
 

@@ -18,11 +18,11 @@ RULES = ("sum", "count", "once", "max", "error")
 
 @dataclass(frozen=True)
 class Pairs:
-    """Each (user, item) pair once, in order of user and then item.
+    """Distinct (user, item) pairs, sorted by user and item.
 
-    `users`, `items` int64, `values` float64, `timestamps` float64 or None, `first` int64 (the
-    place of the pair's first row), all (n_pairs,); `merged` counts the rows beyond the first of
-    a pair, `repeated` the pairs that had any.
+    `users`, `items` int64, `values` float64, `timestamps` float64 or None, `first` int64 (index of
+    the pair's first row), all (n_pairs,); `merged` counts the rows beyond the first of a pair,
+    `repeated` the pairs with such rows.
     """
 
     users: Codes
@@ -43,27 +43,11 @@ def merge(
     n_items: int,
     rule: str,
 ) -> Pairs:
-    """Bring the rows of each (user, item) pair together by `rule`.
+    """Merge the rows of each (user, item) pair by `rule`.
 
-    Sums are taken in float64 one row after the other, so that they depend on the order of the
-    file and on nothing else. Of several timestamps the latest stays.
-
-    Parameters
-    ----------
-    users, items : int64, (n_rows,)
-        Row numbers of either side.
-    values : float64, (n_rows,)
-        Finite.
-    timestamps : float64, (n_rows,), or None
-        Seconds.
-    n_items : int
-        More than any of `items`.
-    rule : {"sum", "count", "once", "max", "error"}
-        What becomes of repeats; "error" leaves it to the caller to object to `merged`.
-
-    Returns
-    -------
-    Pairs
+    Row numbers are int64, values finite float64, timestamps float64 seconds or None, all (n_rows,).
+    Sums are taken in float64 in the order of the rows. The latest timestamp is kept. For the rule
+    "error", the caller checks `merged`.
 
     Examples
     --------
@@ -105,7 +89,7 @@ def merge(
 def assembled(
     pairs: Pairs, users: Vocabulary, items: Vocabulary, negative: str, name: str
 ) -> tuple[Interactions, int]:
-    """Build the matrix; return it with the number of pairs that came to nothing."""
+    """Build the interactions; also return the number of pairs with a sum of zero or less."""
     kept = pairs.values > 0 if negative == "net" else pairs.values != 0
     with np.errstate(over="ignore", under="ignore"):
         values = pairs.values[kept].astype(np.float32)

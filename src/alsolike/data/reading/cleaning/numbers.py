@@ -1,4 +1,4 @@
-"""Numbers as people and spreadsheets write them: why a text is no number, and what was meant."""
+"""Explains why a text is not a number (currency, percentage, comma), and refuses ambiguous ones."""
 
 import math
 import re
@@ -13,29 +13,29 @@ _GROUPED = re.compile(rf"[-+]?\d{{1,3}}(?:([{_BLANKS}'\u2019_.,])\d{{3}})(?:\1\d
 _INDIAN = re.compile(r"[-+]?\d{1,2}(?:(,)\d\d)+,\d{3}(?:\.\d+)?")
 _BOTH = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d+|[-+]?\d{1,3}(?:,\d{3})+\.\d+")
 _COMMA = re.compile(r"[-+]?\d*,\d+")
-# What else stands beside a number, and what to do about it.
-_BESIDE = (
+# Further marks of numbers, and the way out.
+_MARKS = (
     (
         re.compile(r"(?i)[$€£¥₹₽₩₺¢]|\b(?:USD|EUR|GBP|JPY|CHF|INR|CAD|AUD|kr|zł)\b"),
-        "a currency beside the number: leave the bare number, with a point for decimals",
+        "a currency with the number: write only the number, with a decimal point",
     ),
     (
         re.compile(r"[%‰]"),
-        "a percentage: leave the bare number, the same unit in all rows",
+        "a percentage: write only the number, in the same unit in all rows",
     ),
     (
         re.compile(r"\(\s*[\d.,]+\s*\)$|\d[\d.,]*\s*[-\u2212]$"),
-        "a negative number in accounts? Write the minus before it, and no brackets",
+        "a negative number in accounting notation? Write it with a minus sign, without brackets",
     ),
 )
 
-# Of the values that hold a point, all look like this where points stand between thousands.
+# All values with a point look like this if points are thousands separators.
 _THOUSANDS = r"[-+]?[1-9]\d{0,2}(\.\d{3})+"
 _SURE = r"[-+]?(\d{1,3}((\.\d{3}){2,}(,\d+)?|(\.\d{3})+,\d+)|\d+,(\d{1,2}|\d{4,}))"
 
 
 def fault(shown: str | None, kind: str) -> str:
-    """Say why a cell is not the number, or time, that was expected, and how to write it.
+    """Return why a cell is not the expected number or time, and how to write it.
 
     Examples
     --------
@@ -63,15 +63,10 @@ def fault(shown: str | None, kind: str) -> str:
 def refuse_points_between_thousands(
     connection: duckdb.DuckDBPyConnection, loaded: SourceTable, place: int
 ) -> None:
-    """Raise, or warn, where points in a column of numbers may stand between thousands.
+    """Raise, or warn, if points in a column of numbers may be thousands separators.
 
-    Where one value shows it (12.345.678), others such as 1.234 must not be read as 1.234, whatever
-    becomes of the first. Where all could be both, they are read as decimals, and that is said.
-
-    Raises
-    ------
-    DataError
-        A value shows it, and another one would be read as a thousandth.
+    One value such as 12.345.678 shows that they are. If all values could be either, they are read
+    as decimals, with a warning.
     """
     if loaded.types[place] != "VARCHAR":
         return
@@ -93,20 +88,20 @@ def refuse_points_between_thousands(
         raise DataError(
             f"{where(loaded, either)}, column {label}: is {either_cell!r} {whole} or "
             f"{float(either_cell):g}? {sure_cell!r} in {loaded.unit} {line} shows that points may "
-            f"stand between thousands. Write the column without them: {whole}."
+            f"be thousands separators. Write the column without them: {whole}."
         )
     if eithers == total:
         loaded.warnings.append(
-            f"column {label}: {either_cell!r} was read as {float(either_cell):g}. Each of "
-            f"the {total:,} values with a point has three digits after it, as where points stand "
-            f"between thousands. If {whole} is meant, write the values without points."
+            f"column {label}: {either_cell!r} was read as {float(either_cell):g}. All "
+            f"{total:,} values with a point have three digits after it, as with thousands "
+            f"separators. If {whole} is meant, write the values without points."
         )
 
 
 def _meant(text: str) -> str:
-    """Say what a text that is no number for a program may mean, and how to write that."""
-    for beside, way_out in _BESIDE:
-        if beside.search(text):
+    """Return what a text that is not a number may mean, and how to write that."""
+    for pattern, way_out in _MARKS:
+        if pattern.search(text):
             return way_out
     if _BOTH.fullmatch(text):
         point = "," if text.rindex(",") > text.rindex(".") else "."

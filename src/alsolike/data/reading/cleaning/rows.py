@@ -1,7 +1,7 @@
-"""The rows that count: faulty values, duplicates, missing ids, zeros and negatives, each counted.
+"""Drops or refuses faulty values, duplicates, missing ids, zeros and negatives; counts each.
 
-All of it happens in DuckDB, on the table that a source was loaded into; what is left stands in
-the table ``facts`` (row, user, item, value, time), row being the place in the source.
+All of it happens in DuckDB, on the loaded source. The result is the table ``facts`` (row, user,
+item, value, time); row is the row number in the source.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from alsolike.suggestions import did_you_mean
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What becomes of odd rows; see `alsolike.data.reading.read.read`."""
+    """How to treat odd rows; see `alsolike.data.reading.read.read`."""
 
     duplicates: str = "drop"
     repeats: str = "sum"
@@ -49,7 +49,7 @@ class Rules:
 
 @dataclass(frozen=True, kw_only=True)
 class Roles:
-    """Which columns hold what."""
+    """The columns of user, item, value and timestamp."""
 
     user: Ref
     item: Ref
@@ -58,8 +58,8 @@ class Roles:
 
 
 @dataclass
-class Counts:
-    """How many rows went which way."""
+class DroppedRows:
+    """Numbers of dropped rows, by reason."""
 
     duplicates: int = 0
     missing: int = 0
@@ -69,19 +69,16 @@ class Counts:
 
 def clean(
     connection: duckdb.DuckDBPyConnection, loaded: SourceTable, roles: Roles, rules: Rules
-) -> Counts:
+) -> DroppedRows:
     """Fill the table ``facts`` from `loaded`; add rows with faulty values to its rejects.
 
-    Raises
-    ------
-    DataError
-        A row that the rules do not allow, or a column that cannot be what it is asked to be.
+    Raises DataError for a row that the rules forbid, or a column of the wrong type.
     """
     _refuse_no_rows(loaded)
     places = _places(loaded, roles)
     user = id_text(connection, loaded, places["user"], "user")
     item = id_text(connection, loaded, places["item"], "item")
-    counts = Counts()
+    counts = DroppedRows()
     connection.execute("CREATE OR REPLACE TEMP TABLE dropped (row BIGINT)")
     if "value" in places:
         refuse_points_between_thousands(connection, loaded, places["value"])
@@ -152,7 +149,7 @@ def _refuse_faulty(
     kind: str,
     rules: Rules,
 ) -> None:
-    """Raise for the first row whose cell is not a finite number or time, or reject them all."""
+    """Raise for the first cell that is not a finite number or time, or reject all such rows."""
     expression = (number_of if role == "value" else seconds_of)(loaded, place)
     limit = "" if rules.on_error == "reject" else "LIMIT 1"
     rows = connection.execute(
@@ -167,7 +164,7 @@ def _refuse_faulty(
     if rules.on_error == "error":
         row, shown = rows[0]
         raise DataError(
-            f"{where(loaded, row)}, {reasons[0]}.{_header_hint(loaded, row, shown)} Mend it, "
+            f"{where(loaded, row)}, {reasons[0]}.{_header_hint(loaded, row, shown)} Fix it, "
             f"choose another {role} column, or set such rows aside with on_error='reject', "
             "rejects='file'."
         )
@@ -187,9 +184,9 @@ def _header_hint(loaded: SourceTable, row: int, shown: str | None) -> str:
 
 
 def _drop_duplicates(
-    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, rules: Rules, counts: Counts
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, rules: Rules, counts: DroppedRows
 ) -> None:
-    """Find rows equal to an earlier one in every column: by hash, then exactly."""
+    """Mark rows equal to an earlier one in every column: by hash, then exactly."""
     every = ", ".join(f"c{place}" for place in range(len(loaded.types)))
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE hashes AS SELECT rowid AS row, hash({every}) AS hash "  # noqa: S608 - own names
@@ -223,9 +220,9 @@ def _drop_missing(
     loaded: SourceTable,
     places: dict[str, int],
     rules: Rules,
-    counts: Counts,
+    counts: DroppedRows,
 ) -> None:
-    """Judge each distinct id once, in tables named users and items, for ids repeat a lot."""
+    """Check each distinct id once, in the tables users and items."""
     conditions = []
     for side in ("user", "item"):
         connection.execute(
@@ -255,20 +252,20 @@ def _drop_missing(
         raise DataError(
             f"{where(loaded, found[1])}, column {label_of(loaded, places[side])}: the "
             f"id of {whose} expected, the cell is empty or blank; {lack} a user or an item. "
-            "Mend them, or pass missing_id='drop'."
+            "Fix them, or pass missing_id='drop'."
         )
     connection.execute(f"DELETE FROM facts WHERE {absent}")  # noqa: S608 - own text
 
 
 def _refuse_nul(connection: duckdb.DuckDBPyConnection, loaded: SourceTable) -> None:
-    """Text files were searched for NUL; frames and Parquet files are searched here."""
+    """Refuse NUL in ids of frames and Parquet files; text files were searched before."""
     if loaded.unit == "line":
         return
     found = connection.execute(
         "SELECT min(row) FROM facts WHERE contains(user, chr(0)) OR contains(item, chr(0))"
     ).fetchone()
     if found is not None and found[0] is not None:
-        raise DataError(f"{where(loaded, found[0])}: an id holds a NUL character. Remove it.")
+        raise DataError(f"{where(loaded, found[0])}: an id contains a NUL character. Remove it.")
 
 
 def _drop_zeros_and_judge_negatives(
@@ -276,7 +273,7 @@ def _drop_zeros_and_judge_negatives(
     loaded: SourceTable,
     places: dict[str, int],
     rules: Rules,
-    counts: Counts,
+    counts: DroppedRows,
 ) -> None:
     found = connection.execute(
         "SELECT count(*) FILTER (value = 0), count(*) FILTER (value < 0), "

@@ -1,23 +1,18 @@
-"""Numbers that are times, but no seconds since 1970: what they are, and how to convert them."""
+"""Recognizes times that are not seconds since 1970, and explains how to convert them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What likes are about happened in these years: a unit that leads elsewhere is not meant.
+# Likes happened in these years: a unit that gives other years is not meant.
 _FROM, _TO = 631_152_000, 2_524_608_000  # 1990 to 2050
 
 
 @dataclass(frozen=True)
 class Digits:
-    """A date and time of day as one run of digits.
+    """A date and time of day written as one number, such as "yyyymmddHH".
 
-    Parameters
-    ----------
-    name : str
-        As people write it, such as "yyyymmddHH".
-    parts : tuple of int
-        What stands after the day: upper limits of pairs of digits, 1000 for milliseconds.
+    `parts` are the upper limits of the pairs of digits after the day; 1000 for milliseconds.
     """
 
     name: str
@@ -25,7 +20,7 @@ class Digits:
 
     @property
     def condition(self) -> str:
-        """SQL on the whole number `n` that tells whether it can be read so."""
+        """SQL on the whole number `n`: whether it can be read so."""
         limits, divisor = [], 1
         for limit in reversed(self.parts):
             width = 1000 if limit == 1000 else 100
@@ -42,7 +37,7 @@ class Digits:
         )
 
     def written(self, digits: str) -> str:
-        """Return the moment as an ISO date.
+        """Return the time as an ISO date.
 
         Examples
         --------
@@ -67,7 +62,7 @@ DIGITS = (
 
 @dataclass(frozen=True)
 class Unit:
-    """Numbers that count from some moment on: seconds since 1970 are ``(n - zero) * factor``."""
+    """A count of time units since a zero: seconds since 1970 are ``(n - zero) * factor``."""
 
     name: str
     formula: str
@@ -76,7 +71,7 @@ class Unit:
 
     @property
     def way(self) -> str:
-        """What to do with the column, as an order to people."""
+        """How to convert the column, in words."""
         divisor = self.formula.removeprefix("column / ")
         return f"Divide by {divisor}" if divisor.isdigit() else f"Seconds are {self.formula}"
 
@@ -86,7 +81,7 @@ class Unit:
 
     @property
     def condition(self) -> str:
-        """SQL on `number` that tells whether it is then a time from 1990 to 2050."""
+        """SQL on `number`: whether it is then a time from 1990 to 2050."""
         low, high = (seconds / self.factor + self.zero for seconds in (_FROM, _TO))
         return f"number BETWEEN {low!r} AND {high!r}"
 
@@ -124,7 +119,7 @@ PERHAPS = (
 
 
 def shown(seconds: float) -> str:
-    """Return a moment for people, or the bare number where no calendar reaches.
+    """Return a time for people, or the bare number if it is outside the calendar.
 
     Examples
     --------

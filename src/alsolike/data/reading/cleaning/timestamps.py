@@ -1,4 +1,4 @@
-"""Columns of times to seconds since 1970; what only looks like such seconds is refused."""
+"""Converts columns of times to seconds since 1970, and refuses other units."""
 
 from typing import Any
 
@@ -65,10 +65,9 @@ def seconds_of(loaded: SourceTable, place: int) -> str:
 def refuse_odd_times(
     connection: duckdb.DuckDBPyConnection, loaded: SourceTable, place: int
 ) -> None:
-    """Raise DataError where numbers are no seconds, or stand beside dates.
+    """Raise DataError if numbers are not seconds, or are mixed with dates.
 
-    Rows with cells that are neither have been dealt with before. What may be something else than
-    seconds is added to the warnings.
+    Ambiguous columns are added to the warnings. Cells that are neither must be gone.
     """
     is_text = loaded.types[place] == "VARCHAR"
     iso = f"regexp_full_match(c{place}, '{_ISO}')" if is_text else "false"
@@ -88,7 +87,7 @@ def refuse_odd_times(
 
 
 class _Times:
-    """The times of the rows that count: row, cell, iso, number, and n, the same where whole."""
+    """Times of the accepted rows: row, cell, iso, number, and n, the same if whole."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, loaded: SourceTable, place: int, iso: str
@@ -116,7 +115,6 @@ class _Times:
         return list(map(int, self._one(_counts(conditions))))
 
     def first(self, condition: str) -> tuple[int, float, str] | None:
-        """Return row, number and text of the first time for which the condition holds."""
         row, number, cell = self._one(
             "min(row), arg_min(number, row), arg_min(cell, row)", condition
         )
@@ -127,7 +125,6 @@ class _Times:
         return self._connection.execute(query).fetchone()
 
     def place_of(self, condition: str) -> str:
-        """Say where the first time stands for which the condition holds."""
         row = (self.first(condition) or (0,))[0]
         return f"{where(self.loaded, row)}, column {label_of(self.loaded, self.place)}"
 
@@ -197,7 +194,7 @@ def _days(times: _Times, scale: Unit) -> DataError:
 
 
 def _warn_of_1970(times: _Times) -> None:
-    """Warn where all times are within a year of 1970, as other units are when taken for seconds."""
+    """Warn if all times are within a year of 1970, as other units are when read as seconds."""
     if not 0 <= times.low <= times.high < _YEAR_1971:
         return
     years, months, days, *found = times.counts(

@@ -1,4 +1,4 @@
-"""What was read as it stands, and may still not be what was meant: said as warnings."""
+"""Warns of ids that look like missing values, and of many duplicate rows."""
 
 import duckdb
 
@@ -44,10 +44,10 @@ def warn_of_ids_like_nothing(
     places: dict[str, int],
     ids: dict[str, str],
 ) -> None:
-    """Warn of a user or an item whose id is how programs write a missing value.
+    """Warn if an id is a usual way to write a missing value.
 
-    `ids` holds the SQL of either side's ids; the tables ``users`` and ``items`` are needed. Rows
-    are counted before duplicates are dropped, as they stand in the source.
+    `ids` holds the SQL of the ids of both sides; needs the tables ``users`` and ``items``. Rows
+    are counted before duplicates are dropped.
     """
     counted = f"FROM {loaded.table} WHERE rowid >= {loaded.skip}"
     for side in ("user", "item"):
@@ -79,7 +79,7 @@ def warn_of_ids_like_nothing(
 
 
 def warn_of_duplicates(loaded: SourceTable, duplicates: int, rule: str) -> None:
-    """Warn where more than half of the rows were dropped for being equal to an earlier one."""
+    """Warn if more than half of the rows were dropped as duplicates."""
     if rule != "drop" or 2 * duplicates <= loaded.rows:
         return
     loaded.warnings.append(

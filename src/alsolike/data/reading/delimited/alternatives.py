@@ -1,4 +1,4 @@
-"""Other dialects that read a file as well, but differently: found so that no guess goes unsaid."""
+"""Finds other dialects that also read a file, but differently, and warns of them."""
 
 import csv
 import re
@@ -7,49 +7,50 @@ from itertools import islice, zip_longest
 
 import duckdb
 
-from alsolike.data.reading.delimited.attempts import GLANCE, Trial, records_of
-from alsolike.data.reading.delimited.dialect import Asked, Dialect, is_number, shown
+from alsolike.data.reading.delimited.attempts import GLANCE, Attempt, records_of
+from alsolike.data.reading.delimited.dialect import Dialect, FixedDialect, is_number, shown
 from alsolike.data.reading.delimited.header import is_no_value
 from alsolike.data.reading.files.text_files import QUOTES, TextFile
 
 _FEW = 3
-# Letters, digits and blanks between them: whoever quotes only what needs it leaves these bare.
+# Letters and digits with blanks between them: fields that need no quotes.
 _PLAIN = re.compile(r"\w+(?:[ .-]\w+)*")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
-def is_plain_rival(file: TextFile, trial: Trial, tried: Sequence[Dialect], asked: Asked) -> bool:
-    """Tell whether every line by itself is a full row, too, although `trial` found quotes.
+def is_plain_rival(
+    file: TextFile, attempt: Attempt, tried: Sequence[Dialect], fixed: FixedDialect
+) -> bool:
+    """Return whether every line is also a full row without the quotes of `attempt`.
 
-    Of ``"`` that enclose no line end this is nothing special where a column has them throughout,
-    for some programs quote all texts. Where the names asked for are quoted it cannot be: then the
-    plain dialect is not among those `tried`.
+    For ``"`` without line ends inside, this only counts if no column is quoted throughout. If the
+    column names in use are quoted, the plain dialect is not among those `tried`.
     """
-    quote = trial.dialect.quote
-    plain = Dialect(trial.dialect.delimiter, "", "", header=False)
-    if not quote or asked.quote is not None or all(one.grammar != plain.grammar for one in tried):
+    quote = attempt.dialect.quote
+    plain = Dialect(attempt.dialect.delimiter, "", "", header=False)
+    if not quote or fixed.quote is not None or all(one.grammar != plain.grammar for one in tried):
         return False
-    if quote == '"' and not trial.breaks:
-        return file.survey.marks[quote] > 0 and _are_uneven(file, trial)
-    return all(row.fields is not None for row in records_of(file, plain, trial.width))
+    if quote == '"' and not attempt.breaks:
+        return file.survey.marks[quote] > 0 and _are_uneven(file, attempt)
+    return all(row.fields is not None for row in records_of(file, plain, attempt.width))
 
 
-def _are_uneven(file: TextFile, trial: Trial) -> bool:
-    """Tell whether no field needs its quotes, and a column has texts with and without them."""
-    delimiter, quote, _ = trial.dialect.grammar
+def _are_uneven(file: TextFile, attempt: Attempt) -> bool:
+    """Return whether no field needs its quotes, and a column has texts with and without them."""
+    delimiter, quote, _ = attempt.dialect.grammar
     headed: set[int] = set()
-    quoted, plain = [0] * trial.width, [0] * trial.width
+    quoted, plain = [0] * attempt.width, [0] * attempt.width
     for number, line in enumerate(file.lines()):
         if quote not in line and number >= GLANCE:
             continue
         cells = line.rstrip("\r\n").split(delimiter)
-        if len(cells) != trial.width and line.strip():
+        if len(cells) != attempt.width and line.strip():
             return False
-        for place, cell in enumerate(cells if len(cells) == trial.width else ()):
+        for place, cell in enumerate(cells if len(cells) == attempt.width else ()):
             if not cell.startswith(quote):
                 plain[place] += number > 0 and not is_number(cell or "0")
             elif (quote in cell[1:-1] and cell.strip(quote)) or cell[1:2] == "#":
-                return False  # doubled, as whoever quotes does it; or quoted to be no comment
+                return False  # a doubled quote; or quoted because it is not a comment
             elif number:
                 quoted[place] += 1
             else:
@@ -62,21 +63,20 @@ def _are_uneven(file: TextFile, trial: Trial) -> bool:
     )
 
 
-def plain_is_likelier(file: TextFile, trial: Trial) -> bool:
-    r"""Tell whether the quotes that enclose line ends in `trial` are likelier plain characters.
+def plain_is_likelier(file: TextFile, attempt: Attempt) -> bool:
+    r"""Return whether quotes around line ends in `attempt` are more likely ordinary characters.
 
-    To be asked where every line by itself is a full row, too. Two things speak for that: a quote
-    within a field that has none around it (``5" disk``), which whoever quotes would have quoted;
-    and numbers in a column that holds numbers in all other rows, where a text happens to go on
-    after a line end. A field quoted as a whole within its line speaks against it.
+    Call it if every line is a full row, too. Evidence for: a quote within an unquoted field (``5"
+    disk``); numbers, after a line end within quotes, in a column that is numeric in all other rows.
+    Evidence against: a field quoted as a whole within its line.
     """
-    delimiter, quote, _ = trial.dialect.grammar
-    if not trial.breaks:
+    delimiter, quote, _ = attempt.dialect.grammar
+    if not attempt.breaks:
         return False
     strays = 0
     numeric: set[int] | None = None
     swallowed: list[list[str]] = []
-    rows = (row for row in records_of(file, trial.dialect, trial.width) if row.fields)
+    rows = (row for row in records_of(file, attempt.dialect, attempt.width) if row.fields)
     next(rows, None)  # which may name the columns
     for row in rows:
         if row.breaks:
@@ -99,14 +99,14 @@ def plain_is_likelier(file: TextFile, trial: Trial) -> bool:
     return strays > 0 or alike
 
 
-def needless_quotes(file: TextFile, trial: Trial) -> tuple[int, str]:
-    """Return how many fields are quoted for no reason, and the first; 0 where quotes are in use.
+def needless_quotes(file: TextFile, attempt: Attempt) -> tuple[int, str]:
+    """Return how many fields are quoted without need, and the first; 0 if quotes are in use.
 
-    No reason is where nothing in the text needs quotes, and other texts of its column have none.
-    A delimiter or a quote within quotes shows that they are in use.
+    Such a field contains nothing that needs quotes, while other texts of its column have none. A
+    delimiter or a quote within quotes shows that they are in use.
     """
-    delimiter, quote, _ = trial.dialect.grammar
-    if quote != '"' or trial.breaks or not file.survey.marks[quote]:
+    delimiter, quote, _ = attempt.dialect.grammar
+    if quote != '"' or attempt.breaks or not file.survey.marks[quote]:
         return 0, ""
     quoted: dict[int, int] = {}
     bare: set[int] = set()
@@ -115,7 +115,7 @@ def needless_quotes(file: TextFile, trial: Trial) -> tuple[int, str]:
         if number > GLANCE and quote not in line:
             continue
         cells = line.rstrip("\r\n").split(delimiter)
-        if len(cells) != trial.width and line.strip():
+        if len(cells) != attempt.width and line.strip():
             return 0, ""
         for place, cell in enumerate(cells):
             if not cell.startswith(quote):
@@ -137,46 +137,36 @@ def guesses_of(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     file: TextFile,
-    trial: Trial,
+    attempt: Attempt,
     others: Sequence[Dialect],
-    asked: Asked,
+    fixed: FixedDialect,
 ) -> tuple[list[str], list[str]]:
-    """Say which of the `others` read the file differently: notes on the dialect, and warnings.
+    """Return notes on the dialect, and warnings, if `others` read the file differently.
 
-    Parameters
-    ----------
-    connection, table : from DuckDB
-        What `trial` read.
-    file : TextFile
-    trial : Trial
-        In the dialect that was chosen.
-    others : sequence of Dialect
-        Those that have not been seen to fail.
-    asked : Asked
-        What the caller fixed is no guess.
+    Parts of the dialect fixed by the caller are not guesses.
     """
     guesses: list[str] = []
-    if asked.quote is None:
-        guesses += _other_quotes(connection, table, file, trial, others, asked)
-        count, first = (0, "") if trial.guesses else needless_quotes(file, trial)
+    if fixed.quote is None:
+        guesses += _other_quotes(connection, table, file, attempt, others, fixed)
+        count, first = (0, "") if attempt.guesses else needless_quotes(file, attempt)
         if count:
             guesses.append(
                 f"{file.name}: {count:,} fields are quoted, such as {first}, though nothing in "
                 "them needs it and other texts of the column have no quotes. They are read without "
-                f"the quotes; if these belong to the text, pass {asked.prefix}quote=''."
+                f"the quotes; if these belong to the text, pass {fixed.prefix}quote=''."
             )
-    if asked.escape is None and trial.dialect.quote != "\\" and file.survey.marks["\\"]:
-        guesses += _escapes(file, trial, asked)
+    if fixed.escape is None and attempt.dialect.quote != "\\" and file.survey.marks["\\"]:
+        guesses += _escapes(file, attempt, fixed)
     notes: list[str] = []
-    if asked.delimiter is None:
-        for other, width in _other_delimiters(file, trial, others):
+    if fixed.delimiter is None:
+        for other, width in _other_delimiters(file, attempt, others):
             notes.append(f"delimiter {shown(other)} would give {width:,} columns")
             # Blanks within texts and times may well be as many in all rows.
-            if other != " " or width >= trial.width:
+            if other != " " or width >= attempt.width:
                 guesses.append(
-                    f"{file.name}: read with {trial.dialect.marks}, {trial.width:,} columns; "
+                    f"{file.name}: read with {attempt.dialect.marks}, {attempt.width:,} columns; "
                     f"delimiter {shown(other)} would give {width:,} columns in every row, too. If "
-                    f"that is meant, pass {asked.prefix}delimiter={other!r}."
+                    f"that is meant, pass {fixed.prefix}delimiter={other!r}."
                 )
     return notes, guesses
 
@@ -185,27 +175,27 @@ def _other_quotes(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     file: TextFile,
-    trial: Trial,
+    attempt: Attempt,
     others: Sequence[Dialect],
-    asked: Asked,
+    fixed: FixedDialect,
 ) -> Iterator[str]:
     for mark in QUOTES:
         rival = next(
             (
                 other
                 for other in others
-                if other.quote == mark and other.delimiter == trial.dialect.delimiter
+                if other.quote == mark and other.delimiter == attempt.dialect.delimiter
             ),
             None,
         )
-        if rival is None or mark in (trial.dialect.quote, '"') or not file.survey.marks[mark]:
+        if rival is None or mark in (attempt.dialect.quote, '"') or not file.survey.marks[mark]:
             continue
-        begins = _cells(connection, table, trial, "starts_with({0}, ?)", mark)
+        begins = _cells(connection, table, attempt, "starts_with({0}, ?)", mark)
         if begins and _reads(file, rival):
             yield (
                 f"{file.name}: {begins:,} fields begin with {mark!r} and end with it, as if "
                 "quoted. It is read as a plain character; if it is the quote, pass "
-                f"{asked.prefix}quote={mark!r}."
+                f"{fixed.prefix}quote={mark!r}."
             )
 
 
@@ -214,18 +204,18 @@ def _reads(file: TextFile, dialect: Dialect) -> bool:
     return min(filter(None, widths), default=0) > 1  # a blank line has no width
 
 
-def _escapes(file: TextFile, trial: Trial, asked: Asked) -> Iterator[str]:
-    r"""Say so where all backslashes may be escapes, as ``csv`` reads them, and change what is read.
+def _escapes(file: TextFile, attempt: Attempt, fixed: FixedDialect) -> Iterator[str]:
+    r"""Warn if all backslashes may be escapes, as ``csv`` reads them, and matter.
 
-    An escape stands before a quote, the delimiter, a line end or a backslash; where one stands
-    before anything else, as in ``C:\temp``, none of them is taken for an escape.
+    An escape precedes a quote, the delimiter, a line end or a backslash; one backslash elsewhere,
+    as in ``C:\temp``, shows that none is an escape.
     """
-    delimiter, _, escape = trial.dialect.grammar
-    if _is_odd(file, delimiter) or not _differs_without_escapes(file, trial, trial.dialect):
+    delimiter, _, escape = attempt.dialect.grammar
+    if _is_odd(file, delimiter) or not _differs_without_escapes(file, attempt, attempt.dialect):
         return
-    found = f"{file.name}: each backslash stands where an escape might."
-    escaped = Dialect(delimiter, trial.dialect.quote or '"', "\\", header=False)
-    if escape != "\\" and _differs_without_escapes(file, trial, escaped):
+    found = f"{file.name}: each backslash is where an escape could be."
+    escaped = Dialect(delimiter, attempt.dialect.quote or '"', "\\", header=False)
+    if escape != "\\" and _differs_without_escapes(file, attempt, escaped):
         yield (
             f"{found} They are read as plain characters; if they are escapes, also outside quotes, "
             "have the file written with quotes doubled and without escapes."
@@ -238,17 +228,14 @@ def _escapes(file: TextFile, trial: Trial, asked: Asked) -> Iterator[str]:
     else:
         yield (
             f"{found} They are read as plain characters; if they are escapes, pass "
-            f"{asked.prefix}escape={chr(92)!r}, or have the file written without escapes."
+            f"{fixed.prefix}escape={chr(92)!r}, or have the file written without escapes."
         )
 
 
-def _differs_without_escapes(file: TextFile, trial: Trial, dialect: Dialect) -> bool:
-    """Tell whether ``csv`` reads rows of one width where it takes all escapes away, and others.
-
-    Others are those that `dialect` gives.
-    """
-    delimiter, quote, _ = trial.dialect.grammar
-    # csv knows delimiters of one character only; a NUL stands for others, for text has none.
+def _differs_without_escapes(file: TextFile, attempt: Attempt, dialect: Dialect) -> bool:
+    """Return whether ``csv`` with escapes reads rows of one width that differ from `dialect`."""
+    delimiter, quote, _ = attempt.dialect.grammar
+    # csv knows only delimiters of one character; NUL replaces others, since text has none.
     mark = delimiter if len(delimiter) == 1 else "\0"
     lines = (line.replace(delimiter, mark) for line in file.lines())
     read = csv.reader(
@@ -260,8 +247,8 @@ def _differs_without_escapes(file: TextFile, trial: Trial, dialect: Dialect) -> 
         strict=True,
     )
     rows = ([cell.replace(mark, delimiter) for cell in row] for row in read)
-    theirs = (row for row in rows if "".join(row).strip() or len(row) == trial.width)
-    ours = (row.fields for row in records_of(file, dialect, trial.width) if row.fields)
+    theirs = (row for row in rows if "".join(row).strip() or len(row) == attempt.width)
+    ours = (row.fields for row in records_of(file, dialect, attempt.width) if row.fields)
     widths: set[int] = set()
     differs = False
     try:
@@ -276,25 +263,24 @@ def _differs_without_escapes(file: TextFile, trial: Trial, dialect: Dialect) -> 
 
 
 def _is_odd(file: TextFile, delimiter: str) -> bool:
-    """Tell whether a backslash stands before a character that needs no escape."""
+    """Return whether a backslash precedes a character that needs no escape."""
     escapes = re.compile(rf"""\\(?:[\\"'\r\n]|{re.escape(delimiter)})""")
     return any("\\" in line and "\\" in escapes.sub("", line) for line in file.lines())
 
 
 def _cells(
-    connection: duckdb.DuckDBPyConnection, table: str, trial: Trial, test: str, mark: str
+    connection: duckdb.DuckDBPyConnection, table: str, attempt: Attempt, test: str, mark: str
 ) -> int:
-    """Count the cells of the table that pass a test with one parameter."""
-    tests = [f"count(*) FILTER ({test.format(f'c{place}')})" for place in range(trial.width)]
+    tests = [f"count(*) FILTER ({test.format(f'c{place}')})" for place in range(attempt.width)]
     query = f"SELECT {', '.join(tests)} FROM {table}"  # noqa: S608 - own names
-    [found] = connection.execute(query, [mark] * trial.width).fetchall()
+    [found] = connection.execute(query, [mark] * attempt.width).fetchall()
     return sum(found)
 
 
 def _other_delimiters(
-    file: TextFile, trial: Trial, others: Sequence[Dialect]
+    file: TextFile, attempt: Attempt, others: Sequence[Dialect]
 ) -> Iterator[tuple[str, int]]:
-    seen = {trial.dialect.delimiter}
+    seen = {attempt.dialect.delimiter}
     for other in others:
         if other.delimiter in seen:
             continue

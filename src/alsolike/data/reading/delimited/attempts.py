@@ -1,9 +1,9 @@
-"""One dialect on the whole file: into a DuckDB table, or the first line that it cannot read.
+"""Reads a whole file in one dialect into DuckDB, or finds the first line that fails.
 
-DuckDB reads fast, but some things it lets pass without a word: a spare delimiter at the end of a
-line, blanks around quotes, lines lost where line ends are mixed. So its table is kept only if the
-bytes of all fields, delimiters, quotes and line ends add up to the bytes of the file; otherwise
-the file is read again by ``records``, which is slower and exact, and knows the line of each fault.
+DuckDB is fast but silently accepts some faults: a spare delimiter at the end of a line, blanks
+around quotes, lines lost among mixed line ends. Its table is kept only if the bytes of all fields,
+delimiters, quotes and line ends add up to the bytes of the file; otherwise the file is read again
+by ``records``, which is slower and exact.
 """
 
 import itertools
@@ -26,8 +26,8 @@ _MOST_COLUMNS = 10_000
 
 
 @dataclass
-class Trial:
-    """What became of one candidate on the whole file."""
+class Attempt:
+    """Result of reading the whole file in one dialect."""
 
     dialect: Dialect
     width: int
@@ -40,36 +40,36 @@ class Trial:
     guesses: list[str] = field(default_factory=list)
 
 
-def attempt(
+def try_dialect(
     connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, dialect: Dialect
-) -> Trial:
-    """Read the whole file into `table` in `dialect`, or say where that fails first."""
-    trial = Trial(dialect, 0)
+) -> Attempt:
+    """Read the whole file into `table` in `dialect`, or note the first problem."""
+    attempt = Attempt(dialect, 0)
     first = ""
     for record in itertools.islice(records_of(file, dialect, 0), GLANCE):
         if record.fields is None:
-            trial.problem = record
-            return trial
+            attempt.problem = record
+            return attempt
         first = first or record.raw
-        trial.width = trial.width or len(record.fields)
-    if not 1 < trial.width <= _MOST_COLUMNS:
-        limit = "at least 2" if trial.width < _MOST_COLUMNS else f"at most {_MOST_COLUMNS:,}"
-        found = f"{limit} columns expected, {trial.width:,} found"
-        trial.problem = Record(1, None, first, found)
-        return trial
-    if not _read_fast(connection, table, file, trial):
-        read_exactly(connection, table, file, trial, stop=True)
-    return trial
+        attempt.width = attempt.width or len(record.fields)
+    if not 1 < attempt.width <= _MOST_COLUMNS:
+        limit = "at least 2" if attempt.width < _MOST_COLUMNS else f"at most {_MOST_COLUMNS:,}"
+        found = f"{limit} columns expected, {attempt.width:,} found"
+        attempt.problem = Record(1, None, first, found)
+        return attempt
+    if not _read_fast(connection, table, file, attempt):
+        read_exactly(connection, table, file, attempt, stop=True)
+    return attempt
 
 
 def _read_fast(
-    connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, trial: Trial
+    connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, attempt: Attempt
 ) -> bool:
-    """Let DuckDB read; True where what it read accounts for every byte of the file."""
-    delimiter, quote, escape = trial.dialect.grammar
+    """Read with DuckDB; return whether the result accounts for every byte of the file."""
+    delimiter, quote, escape = attempt.dialect.grammar
     if file.survey.lone_returns or len(delimiter.encode()) > 4 or not (quote + escape).isascii():
         return False
-    columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(trial.width))
+    columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(attempt.width))
     try:
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM read_csv(?, delim=?, quote=?, "  # noqa: S608 - own names
@@ -80,15 +80,15 @@ def _read_fast(
     except duckdb.Error as error:
         raise_of_system(error)
         return False
-    return _adds_up(connection, table, file, trial)
+    return _adds_up(connection, table, file, attempt)
 
 
 def _adds_up(
-    connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, trial: Trial
+    connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, attempt: Attempt
 ) -> bool:
-    delimiter, quote, escape = trial.dialect.grammar
+    delimiter, quote, escape = attempt.dialect.grammar
     survey = file.survey
-    every = [f"c{place}" for place in range(trial.width)]
+    every = [f"c{place}" for place in range(attempt.width)]
     rows, text = _sums(connection, table, ["strlen({0})"], every)
     feeds = returns = quoting = 0
     if rows != survey.line_feeds + survey.ends_open:
@@ -98,12 +98,12 @@ def _adds_up(
             (left,) = _sums(connection, table, [_occurrences(ord(mark))], every)[1:]
             quoting += file.count(mark) - left
     line_bytes = survey.line_feeds + survey.returns - feeds - returns
-    delimiters = rows * (trial.width - 1) * len(delimiter.encode())
+    delimiters = rows * (attempt.width - 1) * len(delimiter.encode())
     if text + delimiters + line_bytes + quoting + 3 * survey.bom != survey.size:
         return False
-    trial.count, trial.breaks = rows, feeds
-    trial.blank = survey.line_feeds - feeds + survey.ends_open - rows
-    return trial.blank >= 0
+    attempt.count, attempt.breaks = rows, feeds
+    attempt.blank = survey.line_feeds - feeds + survey.ends_open - rows
+    return attempt.blank >= 0
 
 
 def _occurrences(character: int) -> str:
@@ -120,7 +120,6 @@ def _sums(
     expressions: Sequence[str],
     columns: Sequence[str],
 ) -> list[int]:
-    """Count the rows, and sum each expression over all cells of the table."""
     # One output a column: a sum written over thousands of columns would be too deep to parse.
     sums = [f"sum({expression.format(name)})" for expression in expressions for name in columns]
     row = connection.execute(f"SELECT count(*), {', '.join(sums)} FROM {table}").fetchone()  # noqa: S608 - own names
@@ -133,32 +132,32 @@ def read_exactly(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     file: TextFile,
-    trial: Trial,
+    attempt: Attempt,
     *,
     stop: bool,
 ) -> None:
-    """Read by rule into `table`; at a problem, stop and note it, or note all as rejects."""
-    columns = ", ".join(f"c{place} VARCHAR" for place in range(trial.width))
+    """Read with the strict parser; stop at a problem and note it, or note all as rejects."""
+    columns = ", ".join(f"c{place} VARCHAR" for place in range(attempt.width))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
-    trial.lines, rows = [], []
-    trial.blank = trial.breaks = 0
-    for record in records_of(file, trial.dialect, trial.width):
+    attempt.lines, rows = [], []
+    attempt.blank = attempt.breaks = 0
+    for record in records_of(file, attempt.dialect, attempt.width):
         if record.fields:
             rows.append(record.fields)
-            trial.lines.append(record.line)
-            trial.breaks += record.breaks
+            attempt.lines.append(record.line)
+            attempt.breaks += record.breaks
         elif record.fields is not None:
-            trial.blank += 1
+            attempt.blank += 1
         elif stop:
-            trial.problem = record
+            attempt.problem = record
             return
         else:
-            trial.rejected.append(Reject(record.line, record.problem, record.raw))
+            attempt.rejected.append(Reject(record.line, record.problem, record.raw))
         if len(rows) == _BATCH:
-            insert_rows(connection, table, rows, trial.width)
+            insert_rows(connection, table, rows, attempt.width)
             rows = []
-    insert_rows(connection, table, rows, trial.width)
-    trial.count = len(trial.lines)
+    insert_rows(connection, table, rows, attempt.width)
+    attempt.count = len(attempt.lines)
 
 
 def insert_rows(

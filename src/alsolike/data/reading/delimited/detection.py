@@ -1,4 +1,4 @@
-"""Which of the dialects worth trying a file is read in, and what is said where none reads it."""
+"""Chooses the dialect of a file among candidates, and explains the failure of all."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from alsolike.data.reading.delimited.alternatives import (
     is_plain_rival,
     plain_is_likelier,
 )
-from alsolike.data.reading.delimited.attempts import Trial, attempt, read_exactly, records_of
+from alsolike.data.reading.delimited.attempts import Attempt, read_exactly, records_of, try_dialect
 from alsolike.data.reading.delimited.dialect import (
-    Asked,
     Dialect,
+    FixedDialect,
     describe,
     quotes_are_ordinary,
     shown,
@@ -28,65 +28,60 @@ def choose(
     table: str,
     file: TextFile,
     tried: Sequence[Dialect],
-    asked: Asked,
+    fixed: FixedDialect,
     *,
     reject: bool,
-) -> Trial:
+) -> Attempt:
     """Read `file` into `table` in the first of the dialects `tried` that reads all of it.
 
-    Where another one reads all of it differently, the trial's `guesses` say so. With `reject`, and
-    where none reads all, the one with the fewest malformed lines is taken.
-
-    Raises
-    ------
-    DataError
-        None reads the whole file, and malformed lines are not to be rejected.
+    If another one also reads all of it, but differently, `guesses` of the attempt say so. If none
+    does, DataError is raised; with `reject`, the one with the fewest malformed lines is used.
     """
-    trial, failures = _first_that_reads(connection, table, file, tried, asked)
-    if trial is None:
-        return _best_of(connection, table, file, failures, asked, reject=reject)
-    if is_plain_rival(file, trial, tried, asked):
-        trial = _plain_or_quoted(connection, table, file, trial, asked)
+    attempt, failures = _first_that_reads(connection, table, file, tried, fixed)
+    if attempt is None:
+        return _best_of(connection, table, file, failures, fixed, reject=reject)
+    if is_plain_rival(file, attempt, tried, fixed):
+        attempt = _plain_or_quoted(connection, table, file, attempt, fixed)
     others = [one for one in tried if all(one is not failed.dialect for failed in failures)]
-    notes, guesses = guesses_of(connection, table, file, trial, others, asked)
-    trial.guesses += guesses
-    first = failures[0] if failures else trial
-    if first.problem is not None and first.dialect.delimiter != trial.dialect.delimiter:
-        likelier, taken = shown(first.dialect.delimiter), shown(trial.dialect.delimiter)
-        trial.guesses.append(
-            f"{file.name}: delimiter {likelier} is likelier, but fails at line "
-            f"{first.problem.line} ({first.problem.problem}). Read with delimiter {taken}; if the "
-            "other is meant, mend that line and pass "
-            f"{asked.prefix}delimiter={first.dialect.delimiter!r}."
+    notes, guesses = guesses_of(connection, table, file, attempt, others, fixed)
+    attempt.guesses += guesses
+    first = failures[0] if failures else attempt
+    if first.problem is not None and first.dialect.delimiter != attempt.dialect.delimiter:
+        likelier, taken = shown(first.dialect.delimiter), shown(attempt.dialect.delimiter)
+        attempt.guesses.append(
+            f"{file.name}: delimiter {likelier} is more likely, but fails at line "
+            f"{first.problem.line} ({first.problem.problem}). Read with delimiter {taken}; if "
+            f"{likelier} is right, fix that line and pass "
+            f"{fixed.prefix}delimiter={first.dialect.delimiter!r}."
         )
     told = [(f.dialect, f.problem.line, f.problem.problem) for f in failures if f.problem]
-    trial.dialect = trial.dialect.because("; ".join([describe(trial.dialect, told), *notes]))
-    return trial
+    attempt.dialect = attempt.dialect.because("; ".join([describe(attempt.dialect, told), *notes]))
+    return attempt
 
 
 def _plain_or_quoted(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     file: TextFile,
-    trial: Trial,
-    asked: Asked,
-) -> Trial:
-    """Decide between `trial` and plain lines, each of which is a full row, and say so."""
-    mark, option = trial.dialect.quote, f"{asked.prefix}quote"
-    found = f"{file.name}: {mark} encloses fields that need it not, while other texts have none."
-    if trial.breaks:
+    attempt: Attempt,
+    fixed: FixedDialect,
+) -> Attempt:
+    """Choose between `attempt` and unquoted lines that are all full rows, and note the choice."""
+    mark, option = attempt.dialect.quote, f"{fixed.prefix}quote"
+    found = f"{file.name}: {mark} encloses some fields that do not need it, and not others."
+    if attempt.breaks:
         found = (
-            f"{file.name}: {mark} encloses {trial.breaks:,} line ends, and each line by itself is "
-            "a full row, too."
+            f"{file.name}: {mark} encloses {attempt.breaks:,} line ends, and each line by itself "
+            "is a full row, too."
         )
-    if plain_is_likelier(file, trial):
-        plain = Dialect(trial.dialect.delimiter, "", "", header=False)
-        trial = attempt(connection, table, file, plain)
+    if plain_is_likelier(file, attempt):
+        plain = Dialect(attempt.dialect.delimiter, "", "", header=False)
+        attempt = try_dialect(connection, table, file, plain)
         ending = f"as a plain character; if it is the quote, pass {option}={mark!r}."
     else:
         ending = f"as the quote; if it is a plain character, pass {option}=''."
-    trial.guesses.append(f"{found} It is read {ending}")
-    return trial
+    attempt.guesses.append(f"{found} It is read {ending}")
+    return attempt
 
 
 def _first_that_reads(
@@ -94,35 +89,35 @@ def _first_that_reads(
     table: str,
     file: TextFile,
     tried: Sequence[Dialect],
-    asked: Asked,
-) -> tuple[Trial | None, list[Trial]]:
-    failures: list[Trial] = []
+    fixed: FixedDialect,
+) -> tuple[Attempt | None, list[Attempt]]:
+    failures: list[Attempt] = []
     for dialect in tried:
-        # Where no other way is left, the names asked for show in this dialect alone.
-        doubtful = asked.quote is None and len(tried) > 1
+        # If nothing else is left, the column names in use appear in this dialect only.
+        doubtful = fixed.quote is None and len(tried) > 1
         if doubtful and not dialect.quote and not _is_founded(file, dialect):
             continue
         # Texts have blanks: they are no way out of a fault under a likelier delimiter.
         if dialect.delimiter == " " and failures and failures[0].dialect.delimiter != " ":
             continue
-        trial = attempt(connection, table, file, dialect)
-        if trial.problem is not None:
-            failures.append(trial)
+        attempt = try_dialect(connection, table, file, dialect)
+        if attempt.problem is not None:
+            failures.append(attempt)
         elif not doubtful or _is_founded(file, dialect):
-            return trial, failures
+            return attempt, failures
     if not failures:  # there was a doubt about all of them
-        trial = attempt(connection, table, file, tried[0])
-        if trial.problem is None:
-            return trial, failures
-        failures.append(trial)
+        attempt = try_dialect(connection, table, file, tried[0])
+        if attempt.problem is None:
+            return attempt, failures
+        failures.append(attempt)
     return None, failures
 
 
 def _is_founded(file: TextFile, dialect: Dialect) -> bool:
-    """Tell whether something in the file speaks for the quote of `dialect`, or for none.
+    """Return whether the file gives evidence for the quote of `dialect`, or for none.
 
-    ``"`` is what is usual, and needs nothing. Another quote must enclose what needs it, for where
-    it encloses nothing the file is read as plain; and plain is what has ordinary ``"`` in it.
+    ``"`` needs none. Another quote must enclose fields that need it; no quote needs an ordinary
+    ``"``.
     """
     if dialect.quote == '"' or (dialect.quote and _encloses(file, dialect)):
         return True
@@ -132,7 +127,7 @@ def _is_founded(file: TextFile, dialect: Dialect) -> bool:
 
 
 def _encloses(file: TextFile, dialect: Dialect) -> bool:
-    """Tell whether the quote of `dialect` encloses what needs it, or all the fields of a line."""
+    """Return whether the quote encloses a field that needs it, or all fields of a line."""
     delimiter, quote, _ = dialect.grammar
     for record in records_of(file, dialect, 0):
         raw = record.raw.rstrip("\r\n")
@@ -150,32 +145,32 @@ def _best_of(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     file: TextFile,
-    failures: Sequence[Trial],
-    asked: Asked,
+    failures: Sequence[Attempt],
+    fixed: FixedDialect,
     *,
     reject: bool,
-) -> Trial:
-    """Read in the dialect with the fewest malformed lines, rejecting those, or raise for them."""
+) -> Attempt:
+    """Read in the dialect with the fewest malformed lines, rejecting them, or raise."""
     first = failures[0].dialect.delimiter
     rivals = [
-        trial
-        for trial in failures
-        if trial.dialect.delimiter == first
-        and (asked.quote is not None or _is_founded(file, trial.dialect))
+        attempt
+        for attempt in failures
+        if attempt.dialect.delimiter == first
+        and (fixed.quote is not None or _is_founded(file, attempt.dialect))
     ] or [failures[0]]
     if len(rivals) > 1:
-        rivals.sort(key=lambda trial: _malformed(file, trial.dialect))
+        rivals.sort(key=lambda attempt: _malformed(file, attempt.dialect))
     best = rivals[0]
     problem = best.problem
     if problem is not None and not reject:
         raise DataError(
             f"{file.name}, line {problem.line}: {problem.problem}: {shortened(problem.raw)!r}. "
-            f"Read with {best.dialect.marks}. {_way_out(problem, best.dialect, asked)}"
+            f"Read with {best.dialect.marks}. {_way_out(problem, best.dialect, fixed)}"
         )
-    trial = Trial(best.dialect.because("reads most rows; malformed lines are rejected"), 0)
-    trial.width = max(best.width, 2) if best.width else _width_of(file, best.dialect)
-    read_exactly(connection, table, file, trial, stop=False)
-    return trial
+    attempt = Attempt(best.dialect.because("reads most rows; malformed lines are rejected"), 0)
+    attempt.width = max(best.width, 2) if best.width else _width_of(file, best.dialect)
+    read_exactly(connection, table, file, attempt, stop=False)
+    return attempt
 
 
 def _width_of(file: TextFile, dialect: Dialect) -> int:
@@ -189,8 +184,8 @@ def _malformed(file: TextFile, dialect: Dialect) -> int:
     return sum(record.fields is None for record in records_of(file, dialect, 0))
 
 
-def _way_out(problem: Record, dialect: Dialect, asked: Asked) -> str:
-    ways, prefix = [], asked.prefix
+def _way_out(problem: Record, dialect: Dialect, fixed: FixedDialect) -> str:
+    ways, prefix = [], fixed.prefix
     if "quote" in problem.problem:
         ways.append(
             f"Close or double the quote, or pass {prefix}quote='' if quotes are plain characters"
@@ -203,6 +198,6 @@ def _way_out(problem: Record, dialect: Dialect, asked: Asked) -> str:
     elif "UTF-8" in problem.problem:
         ways.append("Convert the file to UTF-8")
     ways.append("or set such lines aside with on_error='reject', rejects='file'")
-    if asked.delimiter is None and "columns" in problem.problem:
+    if fixed.delimiter is None and "columns" in problem.problem:
         ways.append("if this is not one table of rows, reshape it first")
     return "; ".join(ways) + "."

@@ -1,10 +1,10 @@
-r"""How a delimited file is written: what may be asked for, what is tried, and in which order.
+r"""Defines dialects (delimiter, quote, escape, header), and lists those to try on a file.
 
-Each candidate is tried on the whole file, not on its first lines, and the first one that reads
-every row with one number of columns wins. Quotes are tried as ``"`` doubled, ``"`` with ``\``,
-``\`` as quote and escape (the founding article's), none, and ``'``. "None" needs evidence: a
-field such as ``"Weird Al" Yankovic`` shows that quotes are ordinary characters, while a quote that
-merely stays open is an error. So do ``\`` and ``'``: they must enclose what needs it.
+Each candidate is tried on the whole file; the first one that reads every row with one number of
+columns wins. Quotes are tried as ``"`` doubled, ``"`` with ``\``, ``\`` as quote and escape (the
+founding article's), none, and ``'``. "None" needs evidence: a field such as ``"Weird Al" Yankovic``
+shows that quotes are ordinary characters, while a quote that stays open is an error. So do ``\``
+and ``'``: they must enclose fields that need it.
 """
 
 import re
@@ -33,21 +33,10 @@ _SAMPLE = 200
 
 @dataclass(frozen=True)
 class Dialect:
-    r"""How a delimited file is written.
+    r"""Delimiter, quote, escape and header of a delimited file.
 
-    Parameters
-    ----------
-    delimiter : str
-        Between fields.
-    quote, escape : str
-        Around fields that hold the delimiter or a line end, and before a quote within them; empty
-        for none.
-    header : bool
-        Whether the first line names the columns.
-    reason : str
-        Why this dialect and no other, for people.
-    first_line : str
-        What the first line was taken as, for people, where that is a guess.
+    An empty quote or escape is none. For people, `reason` says why this dialect was chosen, and
+    `first_line` what the first line was taken as, if that is a guess.
 
     Examples
     --------
@@ -75,12 +64,12 @@ class Dialect:
 
     @property
     def names_guessed(self) -> bool:
-        """Whether the first line was taken as column names although nobody said so."""
+        """Whether the first line was taken as column names by detection."""
         return self.header and bool(self.first_line)
 
     @property
     def grammar(self) -> Grammar:
-        """What the record reader needs of it."""
+        """The delimiter, quote and escape, for the strict parser."""
         return Grammar(self.delimiter, self.quote, self.escape)
 
     def because(self, reason: str) -> "Dialect":
@@ -89,8 +78,8 @@ class Dialect:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the caller fixed of the dialect; None leaves it to be found."""
+class FixedDialect:
+    """Parts of the dialect fixed by the caller; None is detected."""
 
     delimiter: str | None = None
     quote: str | None = None
@@ -106,15 +95,10 @@ class Asked:
         escape: str | None,
         header: bool | None,
         prefix: str = "",
-    ) -> "Asked":
-        """Check the options and turn names such as ``tab`` and ``none`` into characters.
+    ) -> "FixedDialect":
+        """Check the options, and convert names such as ``tab`` and ``none`` to characters.
 
-        `prefix` is what the names of the options begin with: ``items_`` for the item table.
-
-        Raises
-        ------
-        SettingError
-            A delimiter, quote or escape that cannot be one.
+        `prefix` starts the names of the options: ``items_`` for the item table.
         """
         delimiter, quote, escape = (
             None if text is None else _NAMES.get(text.lower(), text)
@@ -132,37 +116,30 @@ class Asked:
                     f"{prefix}{label}={mark!r} is part of the delimiter {delimiter!r}."
                 )
         if escape and quote == "":
-            raise SettingError(f"{prefix}escape={escape!r} says nothing without a quote.")
+            raise SettingError(f"{prefix}escape={escape!r} needs a quote.")
         return cls(delimiter, quote, escape, header, prefix)
 
 
-def candidates(survey: Survey, asked: Asked, named: Sequence[str], least: int) -> list[Dialect]:
-    """Return the dialects worth trying on a file, in order; ``header`` is not decided yet.
+def candidates(
+    survey: Survey, fixed: FixedDialect, named: Sequence[str], least: int
+) -> list[Dialect]:
+    """Return the dialects to try on a file, in order; ``header`` is decided later.
 
-    Parameters
-    ----------
-    survey : Survey
-        Of the file.
-    asked : Asked
-        What the caller fixed.
-    named : sequence of str
-        Column names asked for: a delimiter under which the first line holds them goes first.
-    least : int
-        The highest column number asked for: a delimiter that gives as many goes first.
+    Delimiters that give the columns `named` in the first line, or `least` columns, come first.
     """
     lines = _sample_lines(survey)
     found: list[_Sampled] = []
-    for delimiter in _DELIMITERS if asked.delimiter is None else (asked.delimiter,):
+    for delimiter in _DELIMITERS if fixed.delimiter is None else (fixed.delimiter,):
         sampled = [
             _sampled(Grammar(delimiter, *pair), lines, named, least)
-            for pair in _quotes(survey, asked, delimiter)
+            for pair in _quotes(survey, fixed, delimiter)
         ]
-        if asked.delimiter is None and max(one.width for one in sampled) < 2:
+        if fixed.delimiter is None and max(one.width for one in sampled) < 2:
             continue
         hits, even = max(one.hits for one in sampled), max(one.even for one in sampled)
         clean = max(one.clean for one in sampled)
-        # Where the names show under one quote and not under another, the other is not meant. One
-        # that cannot read the first row stays, for its fault is what the error must name.
+        # Drop quotes under which the names are not found, if they are under another. Keep those
+        # that cannot read the first row: the error must name their problem.
         found += [
             one._replace(hits=hits, even=even, clean=clean)
             for one in sampled
@@ -177,7 +154,7 @@ def candidates(survey: Survey, asked: Asked, named: Sequence[str], least: int) -
 
 
 class _Sampled(NamedTuple):
-    """How a grammar reads the first lines: names found, width of the first row, share of equals.
+    """Result of a grammar on the first lines: names found, width, share of equal widths.
 
     `clean` is the share of rows of equal width without a stray ``"``.
     """
@@ -192,7 +169,7 @@ class _Sampled(NamedTuple):
 def _sampled(grammar: Grammar, lines: Sequence[str], named: Sequence[str], least: int) -> _Sampled:
     read = [row for row in records([f"{line}\n" for line in lines], grammar) if row.fields != []]
     first = (read[0].fields or []) if read else []
-    # Blanks around names say nothing against a delimiter; `place_of` hints at the true names.
+    # Blanks around names are no evidence against a delimiter; `place_of` suggests the names.
     hits = len(set(named) & {*first, *map(str.strip, first)}) + (len(first) >= least)
     good = [row for row in read if row.fields is not None]
     clean = sum('"' not in "".join(row.fields or ()) or '""' in row.raw for row in good)
@@ -201,10 +178,10 @@ def _sampled(grammar: Grammar, lines: Sequence[str], named: Sequence[str], least
 
 
 def quotes_are_ordinary(lines: Iterable[str], delimiter: str) -> bool:
-    r"""Tell whether ``"`` is an ordinary character in `lines`, where some field begins with it.
+    r"""Return whether ``"`` is an ordinary character in `lines`.
 
-    It is where more fields close the quote and then go on (``"Weird Al" Yankovic``) than are
-    quoted as a whole. Without any field that begins with a quote there is nothing to doubt.
+    It is if more fields close the quote and then go on (``"Weird Al" Yankovic``) than are quoted as
+    a whole.
 
     Examples
     --------
@@ -232,7 +209,7 @@ def quotes_are_ordinary(lines: Iterable[str], delimiter: str) -> bool:
 
 
 def describe(chosen: Dialect, failures: Sequence[tuple[Dialect, int, str]]) -> str:
-    """Say in words why `chosen` was taken after the `failures` (dialect, line, problem)."""
+    """Return why `chosen` was used after the `failures` (dialect, line, problem), in words."""
     told = {
         (dialect.quote, line): f"quote {shown(dialect.quote)} fails at line {line} ({problem})"
         for dialect, line, problem in failures
@@ -241,7 +218,7 @@ def describe(chosen: Dialect, failures: Sequence[tuple[Dialect, int, str]]) -> s
     return "; ".join(["reads every row", *told.values()])
 
 
-def _quotes(survey: Survey, asked: Asked, delimiter: str) -> list[tuple[str, str]]:
+def _quotes(survey: Survey, fixed: FixedDialect, delimiter: str) -> list[tuple[str, str]]:
     double, back, single = (survey.marks[mark] > 0 for mark in ('"', "\\", "'"))
     tried = [_STANDARD]
     if double and back:
@@ -254,23 +231,23 @@ def _quotes(survey: Survey, asked: Asked, delimiter: str) -> list[tuple[str, str
         tried.append(_SINGLE)
     if single and back:
         tried.append(_SINGLE_ESCAPED)
-    if asked.quote is not None:
-        own = asked.quote
+    if fixed.quote is not None:
+        own = fixed.quote
         tried = [(own, own), (own, "\\")] if own == '"' and back else [(own, own)]
-    if asked.escape is not None:
-        tried = [(quote, asked.escape) for quote, _ in tried if quote] or [_NONE]
+    if fixed.escape is not None:
+        tried = [(quote, fixed.escape) for quote, _ in tried if quote] or [_NONE]
     return [pair for pair in dict.fromkeys(tried) if not pair[0] or pair[0] not in delimiter]
 
 
 def _sample_lines(survey: Survey) -> list[str]:
     lines = [line for line in re.split(r"\r\n|\n|\r", survey.head) if line.strip()]
     is_whole = len(survey.head.encode()) + 3 * survey.bom >= survey.size
-    # The last line of the head may be cut, so it counts only where it is the only one.
+    # The last line of the head may be cut: it counts only if it is the only one.
     return lines[: max(1, min(_SAMPLE, len(lines) - (not is_whole)))]
 
 
 def is_number(text: str) -> bool:
-    """Tell whether `text` is a number as Python writes them, finite or not."""
+    """Return whether `text` is a number as Python writes it, finite or not."""
     try:
         float(text)
     except ValueError:

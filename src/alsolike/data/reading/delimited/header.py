@@ -1,4 +1,4 @@
-"""Whether the first row of a text file names the columns, where nobody says so."""
+"""Decides whether the first row of a text file names the columns."""
 
 import re
 from collections.abc import Sequence
@@ -18,34 +18,29 @@ _USUAL = re.compile(
 )
 
 
-class Found(NamedTuple):
-    """Whether the first row names the columns, and whether that is beyond doubt."""
+class HeaderGuess(NamedTuple):
+    """Whether the first row names the columns, and whether that is certain."""
 
     header: bool
     sure: bool
 
 
-def first_row(rows: Sequence[Sequence[str]]) -> Found:
-    """Tell a row of names from a row of data, by what stands below it.
+def first_row(rows: Sequence[Sequence[str]]) -> HeaderGuess:
+    """Decide whether the first of `rows`, all of one width, holds names or data.
 
     A name is a word over numbers, or over texts that all have a digit or a mark that it lacks; two
-    words that tables often have for names are names as well. A number, a text that occurs below
-    again, or one with the same digits and marks as those below is no name; where one cell is none,
-    the row is data. An empty cell says nothing.
-
-    Parameters
-    ----------
-    rows : sequence of rows of str
-        The first rows of the file, all of one width.
+    usual column names are names as well. A number, a text that occurs below again, or one with the
+    same digits and marks as those below is not a name; one such cell makes the row data. Empty
+    cells are ignored.
 
     Examples
     --------
     >>> first_row([["customer", "article"], ["1", "7"], ["2", "8"]])
-    Found(header=True, sure=False)
+    HeaderGuess(header=True, sure=False)
     >>> first_row([["2", "1", ""], ["16", "119", "2"], ["47", "125", "8"]])
-    Found(header=False, sure=True)
+    HeaderGuess(header=False, sure=True)
     >>> first_row([["ann", "matrix"], ["bob", "alien"]])
-    Found(header=False, sure=False)
+    HeaderGuess(header=False, sure=False)
     """
     verdicts = []
     named = sum(map(_is_usual, rows[0] if rows else ()))
@@ -55,13 +50,13 @@ def first_row(rows: Sequence[Sequence[str]]) -> Found:
     names = max([0, *verdicts]) > 0 or named > 1
     data = min([0, *verdicts])
     doubt = names or named or _counts_columns(rows)
-    return Found(names and not data, data < -1 and not doubt)
+    return HeaderGuess(names and not data, data < -1 and not doubt)
 
 
 def _counts_columns(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether the first row counts the columns from 0, as pandas does where none has a name.
+    """Return whether the first row counts the columns from 0, as pandas writes it.
 
-    Two numbers alone say so only where neither of them occurs again.
+    Two numbers alone are enough only if neither of them occurs again.
     """
     first = list(rows[0]) if rows else []
     numbers = first[1:] if first[:1] == [""] else first
@@ -71,7 +66,7 @@ def _counts_columns(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def are_names(row: Sequence[str], *, all_usual: bool = False) -> bool:
-    """Tell whether a row is full, and at least two of its cells are usual names, or all are."""
+    """Return whether a row is full, and two of its cells, or all, are usual column names."""
     usual = sum(map(_is_usual, row))
     return all(map(str.strip, row)) and usual > 1 and (usual == len(row) or not all_usual)
 
@@ -81,9 +76,9 @@ def _is_usual(cell: str) -> bool:
 
 
 def _verdict(first: str, later: Sequence[str]) -> int:
-    """Return 1 where `first` looks like the name of what is below; -2 where like one of those.
+    """Return 1 if `first` looks like a name of the cells below, -2 if like one of them.
 
-    -1 says that it is no name, for it is a number, but those below are none.
+    -1: it is a number, but those below are not.
     """
     if is_no_value(first):
         return 0
@@ -98,7 +93,7 @@ def _verdict(first: str, later: Sequence[str]) -> int:
 
 
 def _by_marks(first: str, later: Sequence[str]) -> int:
-    """Compare the digits and marks of texts: 1 where `first` lacks what all the others have."""
+    """Compare the digits and marks of texts: 1 if `first` lacks some that all others have."""
     own, marks = _marks(first), [_marks(cell) for cell in later]
     if len(later) > 1 and frozenset.intersection(*marks) - own:
         return 1
@@ -106,7 +101,7 @@ def _by_marks(first: str, later: Sequence[str]) -> int:
 
 
 def _marks(text: str) -> frozenset[str]:
-    """Return what a text holds besides letters and blanks; all digits count as one."""
+    """Return the characters besides letters and blanks; all digits count as one."""
     return frozenset(
         "0" if letter.isdigit() else letter
         for letter in text
@@ -115,12 +110,12 @@ def _marks(text: str) -> frozenset[str]:
 
 
 def _is_number(text: str) -> bool:
-    """Tell whether `text` is a number, however written, or a date or time: digits, no letters."""
+    """Return whether `text` is a number, date or time: digits, no letters."""
     if any(map(str.isalpha, text)):
         return _LETTERED.fullmatch(text) is not None
     return any(map(str.isdigit, text))
 
 
 def is_no_value(text: str) -> bool:
-    """Tell whether a text stands for a missing value."""
+    """Return whether a text stands for a missing value."""
     return text.casefold() in _NO_VALUE

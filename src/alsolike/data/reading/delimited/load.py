@@ -1,4 +1,4 @@
-"""Delimited text into a DuckDB table: its dialect found, its first line judged, its lines known."""
+"""Loads delimited text into DuckDB: detects dialect and header, locates rows."""
 
 import re
 import shlex
@@ -7,9 +7,9 @@ from itertools import islice
 
 import duckdb
 
-from alsolike.data.reading.delimited.attempts import Trial, records_of
+from alsolike.data.reading.delimited.attempts import Attempt, records_of
 from alsolike.data.reading.delimited.detection import choose
-from alsolike.data.reading.delimited.dialect import Asked, Dialect, candidates
+from alsolike.data.reading.delimited.dialect import Dialect, FixedDialect, candidates
 from alsolike.data.reading.delimited.header import first_row
 from alsolike.data.reading.delimited.preamble import lines_before
 from alsolike.data.reading.files.text_files import QUOTES, TextFile
@@ -25,50 +25,43 @@ def load_delimited(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     file: TextFile,
-    asked: Asked,
+    fixed: FixedDialect,
     wanted: Sequence[str | int],
     *,
     reject: bool,
 ) -> SourceTable:
-    """Read `file` into `table`, finding its dialect.
-
-    Raises
-    ------
-    DataError
-        No candidate reads the whole file, and malformed lines are not to be rejected; or lines
-        stand before the table.
-    """
+    """Read `file` into `table`; detect its dialect. Raises DataError if none fits."""
     if file.survey.not_utf8 and not reject:
         raise DataError(_not_utf8(file))
     names, least = _asked_for(wanted)
-    if asked.quote is None:
+    if fixed.quote is None:
         _refuse_quoted_lines(file)
-    tried = candidates(file.survey, asked, names, least)
+    tried = candidates(file.survey, fixed, names, least)
     if not tried:
         first = file.survey.head.strip().splitlines()[:1]
         if not first:
-            raise DataError(f"{file.name}, line 1: rows expected, found blank lines alone.")
-        before = lines_before(file, asked, names, least)
+            raise DataError(f"{file.name}, line 1: rows expected, only blank lines found.")
+        before = lines_before(file, fixed, names, least)
         raise DataError(
             f"{file.name}, {before.text}"
             if before
             else f"{file.name}, line 1: at least 2 columns expected, but no delimiter was found "
-            f"in {shortened(first[0] if first else '')!r}. Pass {asked.prefix}delimiter=."
+            f"in {shortened(first[0] if first else '')!r}. Pass {fixed.prefix}delimiter=."
         )
     try:
-        trial = choose(connection, table, file, tried, asked, reject=reject)
+        attempt = choose(connection, table, file, tried, fixed, reject=reject)
     except DataError as error:
-        before = lines_before(file, asked, names, least)
+        before = lines_before(file, fixed, names, least)
         if before is None:
             raise
         if before.sure:
             raise DataError(f"{file.name}, {before.text}") from error
         raise DataError(f"{error} Or else {before.text}") from error
-    return _loaded(connection, table, file, trial, asked, wanted)
+    return _loaded(connection, table, file, attempt, fixed, wanted)
 
 
 def _refuse_quoted_lines(file: TextFile) -> None:
-    """Raise DataError where each line, perhaps but the first, is quoted as a whole."""
+    """Raise DataError if each line, except perhaps the first, is quoted as a whole."""
     lines = [line.rstrip("\r\n") for line in islice(file.lines(), _SHOWN_LINES) if line.strip()]
     for mark in QUOTES if lines else ():
         text = re.escape(mark)
@@ -89,41 +82,41 @@ def _loaded(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     file: TextFile,
-    trial: Trial,
-    asked: Asked,
+    attempt: Attempt,
+    fixed: FixedDialect,
     wanted: Sequence[str | int],
 ) -> SourceTable:
     sample = connection.execute(f"SELECT * FROM {table} ORDER BY rowid LIMIT 1000").fetchall()  # noqa: S608
     rows = [tuple(text or "" for text in row) for row in sample]
-    header, told = _header(file, trial, rows, asked, wanted)
-    dialect = Dialect(*trial.dialect.grammar, header, trial.dialect.reason, told)
-    warnings = [*trial.guesses]
+    header, told = _header(file, attempt, rows, fixed, wanted)
+    dialect = Dialect(*attempt.dialect.grammar, header, attempt.dialect.reason, told)
+    warnings = [*attempt.guesses]
     if told:
-        other = f"{asked.prefix}header={not header}"
+        other = f"{fixed.prefix}header={not header}"
         is_wrong = "it is a row" if header else "it names the columns"
         warnings.append(f"{file.name}: {told}. If {is_wrong}, pass {other}.")
-    names = rows[0] if header and rows else tuple("" for _ in range(trial.width))
+    names = rows[0] if header and rows else tuple("" for _ in range(attempt.width))
     if header:
-        warnings += _names_again(connection, table, file, trial, names)
-    warnings += _before(file, asked, wanted, names, None if trial.rejected else rows)
+        warnings += _names_again(connection, table, file, attempt, names)
+    warnings += _before(file, fixed, wanted, names, None if attempt.rejected else rows)
 
     def locate(wanted_rows: Sequence[int]) -> list[tuple[int, str]]:
-        return _located(file, dialect, trial.width, wanted_rows)
+        return _located(file, dialect, attempt.width, wanted_rows)
 
     return SourceTable(
         name=file.name,
         format="text",
         table=table,
         names=names,
-        types=("VARCHAR",) * trial.width,
+        types=("VARCHAR",) * attempt.width,
         locate=locate,
         dialect=dialect,
         skip=int(header),
-        rows=trial.count - int(header),
-        blank=trial.blank,
-        rejected=trial.rejected,
+        rows=attempt.count - int(header),
+        blank=attempt.blank,
+        rejected=attempt.rejected,
         warnings=warnings,
-        prefix=asked.prefix,
+        prefix=fixed.prefix,
     )
 
 
@@ -131,10 +124,10 @@ def _names_again(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     file: TextFile,
-    trial: Trial,
+    attempt: Attempt,
     names: Sequence[str],
 ) -> list[str]:
-    """Say so where later rows are equal to the line of names."""
+    """Warn of later rows equal to the header."""
     equal = " AND ".join(f"coalesce(c{place}, '') = ?" for place in range(len(names)))
     [(count, first)] = connection.execute(
         f"SELECT count(*), min(rowid) FROM {table} WHERE rowid > 0 AND {equal}",  # noqa: S608 - own names
@@ -142,25 +135,25 @@ def _names_again(
     ).fetchall()
     if not count:
         return []
-    ((line, _),) = _located(file, trial.dialect, trial.width, [first])
+    ((line, _),) = _located(file, attempt.dialect, attempt.width, [first])
     found = f"line {line} is" if count == 1 else f"{count:,} rows, from line {line} on, are"
     it = "It is read as a row" if count == 1 else "They are read as rows"
     return [
-        f"{file.name}: {found} equal to the line that names the columns, as where files were "
-        f"joined with all their first lines. {it}; remove what is none."
+        f"{file.name}: {found} equal to the header, as in files that were concatenated "
+        f"with their headers. {it}; remove them if they are not data."
     ]
 
 
 def _header(
     file: TextFile,
-    trial: Trial,
+    attempt: Attempt,
     rows: Sequence[Sequence[str]],
-    asked: Asked,
+    fixed: FixedDialect,
     wanted: Sequence[str | int],
 ) -> tuple[bool, str]:
-    """Return whether the first row names the columns, and what to say where that is a guess."""
-    if asked.header is not None:
-        return asked.header, ""
+    """Return whether the first row is a header, and a warning if that is a guess."""
+    if fixed.header is not None:
+        return fixed.header, ""
     if not all(map(_is_place, wanted)):
         return True, ""
     found = first_row(rows)
@@ -168,7 +161,7 @@ def _header(
         return found.header, ""
     shown = ", ".join(repr(shortened(cell)) for cell in rows[0][:_SHOWN_NAMES])
     more = ", ..." if len(rows[0]) > _SHOWN_NAMES else ""
-    ((line, _),) = _located(file, trial.dialect, trial.width, [0])
+    ((line, _),) = _located(file, attempt.dialect, attempt.width, [0])
     taken = "column names" if found.header else "a row"
     number = "" if line == 1 else f" (line {line})"
     return found.header, f"first line taken as {taken}: {shown}{more}{number}"
@@ -176,16 +169,16 @@ def _header(
 
 def _before(
     file: TextFile,
-    asked: Asked,
+    fixed: FixedDialect,
     wanted: Sequence[str | int],
     names: Sequence[str],
     rows: Sequence[Sequence[str]] | None,
 ) -> list[str]:
-    """Raise DataError where lines stand before the table for sure; else return a warning."""
+    """Raise DataError if lines certainly precede the table; else return a warning."""
     named, least = _asked_for(wanted)
     if set(named) <= set(names) and named:
         return []
-    before = lines_before(file, asked, named, least, rows)
+    before = lines_before(file, fixed, named, least, rows)
     if before is None:
         return []
     if before.sure:
@@ -196,7 +189,7 @@ def _before(
 def _located(
     file: TextFile, dialect: Dialect, width: int, wanted: Sequence[int]
 ) -> list[tuple[int, str]]:
-    """Find the lines of some rows of the table, which ascend."""
+    """Return the line numbers and texts of ascending rows of the table."""
     found: list[tuple[int, str]] = []
     ahead = iter(wanted)
     target = next(ahead, None)
@@ -222,7 +215,7 @@ def _not_utf8(file: TextFile) -> str:
 
 
 def _asked_for(wanted: Sequence[str | int]) -> tuple[list[str], int]:
-    """Return the columns asked for by name, and the highest number asked for, at least 2."""
+    """Return the column names in use, and the highest column number in use, at least 2."""
     named = [ref for ref in wanted if isinstance(ref, str) and not _is_place(ref)]
     return named, max([2, *(int(ref) for ref in wanted if _is_place(ref))])
 

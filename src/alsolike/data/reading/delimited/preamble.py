@@ -1,4 +1,4 @@
-"""Lines before the table (a title, comments, Excel's ``sep=``): found, to name the way out."""
+"""Finds lines before the table (a title, comments, Excel's ``sep=``), and how to remove them."""
 
 import re
 import shlex
@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
-from alsolike.data.reading.delimited.dialect import Asked, candidates
+from alsolike.data.reading.delimited.dialect import FixedDialect, candidates
 from alsolike.data.reading.delimited.header import are_names
 from alsolike.data.reading.delimited.strict_parser import Grammar, records
 from alsolike.data.reading.files.text_files import TextFile
@@ -20,7 +20,7 @@ _COMMENT = ("#", "//", "--", "%", "*")
 
 
 class Before(NamedTuple):
-    """Lines before the table: what is said of them, and whether that is beyond doubt."""
+    """Lines before the table: a message, and whether it is certain."""
 
     text: str
     sure: bool
@@ -28,32 +28,23 @@ class Before(NamedTuple):
 
 def lines_before(
     file: TextFile,
-    asked: Asked,
+    fixed: FixedDialect,
     named: Sequence[str],
     least: int,
     rows: Sequence[Sequence[str]] | None = None,
 ) -> Before | None:
-    """Look for lines before the table of `file`; None where it begins with the first.
+    """Look for lines before the table of `file`; return None if there are none.
 
-    They are there where the file without them is a table from its first line on: with the columns
-    asked for by name in that line; or, where columns are numbers, with rows of one width that the
-    lines before do not have.
-
-    Parameters
-    ----------
-    file : TextFile
-    asked, named, least
-        As for `alsolike.data.reading.delimited.dialect.candidates`.
-    rows : sequence of rows of str, optional
-        The first rows, where all lines can be read as rows of one width. Then lines that may well
-        be rows are not taken for lines before the table.
+    They are found if the file without them is a table: with the column names in use in its first
+    line; or, for columns by number, with rows of one width that the lines before do not have.
+    `rows` are the first rows if all lines are rows of one width; such lines are then kept.
     """
     if rows is not None and not named and not _stand_out(rows[:_MOST_LINES]):
         return None
     lines = list(islice(file.lines(), _SAMPLE))
     is_whole = len(lines) < _SAMPLE
     for count in range(1, min(_MOST_LINES, len(lines) - 1) + 1):
-        found = _table(file, lines[count:], asked, named, least, is_whole=is_whole)
+        found = _table(file, lines[count:], fixed, named, least, is_whole=is_whole)
         if found is None:
             continue
         grammar, table = found
@@ -81,7 +72,7 @@ def lines_before(
 
 
 def _stand_out(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether what was read as rows may begin with lines that are none."""
+    """Return whether rows may begin with lines that are not rows."""
     if are_names(rows[0]):
         return False
     full = sum(map(bool, rows[0]))
@@ -95,7 +86,7 @@ def _is_comment(line: str) -> bool:
 def _table(
     file: TextFile,
     lines: Sequence[str],
-    asked: Asked,
+    fixed: FixedDialect,
     named: Sequence[str],
     least: int,
     *,
@@ -106,7 +97,7 @@ def _table(
     head = raw.decode("utf-8", "replace")
     # Other bytes are longer once replaced, so the size is that of the head.
     survey = replace(file.survey, head=head, size=len(head.encode()) if is_whole else 1 << 62)
-    for dialect in candidates(survey, asked, named, least):
+    for dialect in candidates(survey, fixed, named, least):
         read = list(records(lines, dialect.grammar))
         if not is_whole and read and read[-1].fields is None:
             read.pop()
@@ -130,7 +121,7 @@ def _told(file: TextFile, before: Sequence[str], where: str) -> str:
 
 
 def _command(file: TextFile, before: Sequence[str]) -> str:
-    """Return the command that writes the file without these lines, for a shell."""
+    """Return the shell command that writes the file without these lines."""
     name = shlex.quote(f"./{file.name}" if file.name.startswith("-") else file.name)
     packed = file.unpacked_by
     steps = [f"{packed} -dc {name}"] if packed else []

@@ -1,8 +1,8 @@
-"""Delimited text to records, strictly: the rules by which every other reader here is checked.
+"""Parses delimited text strictly; the reference for the fast reader.
 
 A field that begins with the quote runs to the closing quote, over line ends if need be; anywhere
 else a quote is an ordinary character. A line ends with LF, CRLF or CR. Nothing is trimmed, padded
-or guessed; what breaks a rule is handed on as a problem together with its line.
+or guessed; a violation is returned as a problem with its line.
 """
 
 import collections
@@ -14,7 +14,7 @@ _LONGEST_QUOTED = 1 << 26  # characters; a quote left open must not take the who
 
 
 class Grammar(NamedTuple):
-    """How fields are told apart: delimiter, quote (or empty) and escape (or empty)."""
+    """Delimiter, quote (or empty) and escape (or empty)."""
 
     delimiter: str
     quote: str
@@ -22,11 +22,11 @@ class Grammar(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One record, or what is wrong with one line.
+    """A record, or the problem of a line.
 
-    `fields` is None where `problem` says why, and empty for a blank line. `line` counts from 1 and
-    is where the record begins; `column` is the field that the problem is in, or 0. `breaks` is the
-    number of lines that the record takes beyond its first.
+    `fields` is None if there is a `problem`, and empty for a blank line. `line`, from 1, is where
+    the record begins; `column` is the field of the problem, or 0. `breaks` counts the further lines
+    of the record.
     """
 
     line: int
@@ -42,25 +42,10 @@ def records(
 ) -> Iterator[Record]:
     r"""Yield the records of `lines`, malformed and blank ones included.
 
-    After a quote that is not closed properly, reading goes on at the next line, so that it costs
-    one line and not the rest of the file. A record that is well quoted is one, whatever else is
-    wrong with it: its further lines are no records.
-
-    Parameters
-    ----------
-    lines : iterable of str
-        With their line ends.
-    grammar : Grammar
-        The delimiter, quote and escape.
-    width : int
-        Columns that each record must have; 0 takes the width of the first record.
-    check_bytes : bool
-        Look for the surrogates that stand for bytes which are not UTF-8.
-
-    Yields
-    ------
-    Record
-        In the order of the lines.
+    After a quote that is not closed properly, parsing resumes at the next line. A well-quoted
+    record with another problem is one record, its further lines included. Lines need their line
+    ends. `width` 0 takes the width of the first record. `check_bytes` reports bytes that are not
+    UTF-8, given as surrogates.
 
     Examples
     --------
@@ -95,7 +80,7 @@ def records(
 
 
 class _Pushback:
-    """Lines with their numbers, some of which may be given back and read once more."""
+    """An iterator of numbered lines that takes lines back."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
@@ -118,7 +103,7 @@ class _Pushback:
 def _split(
     parts: list[str], feed: _Pushback, grammar: Grammar
 ) -> tuple[list[str] | None, str, int]:
-    """Split the line in `parts`, adding further lines to it while a quote is open."""
+    """Split the line in `parts`, appending further lines while a quote is open."""
     fields: list[str] = []
     text, position = parts[0], 0
     while True:
@@ -149,7 +134,7 @@ def _split(
 def _quoted(
     parts: list[str], text: str, position: int, feed: _Pushback, grammar: Grammar
 ) -> tuple[str | None, str, int]:
-    """Read a quoted field from `position`: its value, and the text and place where it ended."""
+    """Read a quoted field from `position`; return its value, and the text and index of its end."""
     quote, escape = grammar.quote, grammar.escape
     pieces: list[str] = []
     size = 0

@@ -1,6 +1,6 @@
-"""A folder, or a pattern, in place of a file: what is in it, and the command that joins its parts.
+"""Explains how to join the files of a folder or a pattern with a command.
 
-Only files of one kind are joined, and only by commands that repeat no header and guess at no type.
+Only files of one kind are joined, by commands that repeat no header and guess no types.
 """
 
 import glob
@@ -23,12 +23,12 @@ _LINES = (".jsonl", ".ndjson", ".json")
 
 
 def pattern_of(path: Path) -> str:
-    """Return `path` for DuckDB, which would take ``*``, ``?`` and ``[`` for wildcards."""
+    """Return `path` for DuckDB, with ``*``, ``?`` and ``[`` escaped."""
     return re.sub(r"([*?\[])", r"[\1]", str(path.absolute()))
 
 
 def way_from_folder(folder: Path) -> str:
-    """Return what to do where a folder was named. What begins with ``_`` or ``.`` is no data."""
+    """Return how to read a folder; files that begin with ``_`` or ``.`` are ignored."""
     if (folder / "_delta_log").is_dir():
         return "It is a Delta table, not all of whose files count: export it as one Parquet file."
     if (folder / "metadata").is_dir() and (folder / "data").is_dir():
@@ -45,7 +45,7 @@ def way_from_folder(folder: Path) -> str:
 
 
 def way_from_pattern(pattern: str) -> str:
-    """Return what to do where a pattern such as ``parts/*.csv`` was named, or "" if it is none."""
+    """Return how to read a pattern such as ``parts/*.csv``, or "" if it is not one."""
     if not glob.has_magic(pattern):
         return ""
     matching = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - it may be absolute
@@ -69,7 +69,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _joining(files: Sequence[Path], folder: Path | None) -> str:
-    """Return the sentence and the command that join `files`, all that `folder` holds."""
+    """Return the sentence and the command that join `files`, all files of `folder`."""
     kinds = Counter(map(_kind, files))
     if len(kinds) > 1:
         listed = ", ".join(f"{count:,} {kind or 'without ending'}" for kind, count in kinds.items())
@@ -83,7 +83,7 @@ def _joining(files: Sequence[Path], folder: Path | None) -> str:
     unpack = next((tool for ending, tool in _UNPACK.items() if kind.endswith(ending)), "")
     plain = kind.removesuffix(".gz").removesuffix(".zst")
     if inner := _partition(files, folder):
-        return f"{join}; a column stands in the names of its folders ({inner})."
+        return f"{join}; the names of its folders hold a column ({inner})."
     if plain not in (*_DELIMITED, *_LINES):
         return f"{join}."
     return f"{join}{_join_text(files, _for_shell(files, folder, kind), unpack, plain)}"
@@ -110,13 +110,13 @@ def _join_text(files: Sequence[Path], matched: str, unpack: str, plain: str) -> 
 
 
 def _partition(files: Sequence[Path], folder: Path | None) -> str:
-    """Return the name of a folder that holds a column's value, such as year=2024, or ""."""
+    """Return the name of a folder with the value of a column, such as year=2024, or ""."""
     parents = (file.parent if folder is None else file.parent.relative_to(folder) for file in files)
     return next((part for parent in parents for part in parent.parts if "=" in part), "")
 
 
 def _kind(path: Path) -> str:
-    """Return the endings of a name that tell what it is, such as ".csv.gz"."""
+    """Return the endings of a name that give its kind, such as ".csv.gz"."""
     endings = path.suffixes
     if endings and endings[-1] in _UNPACK:
         return "".join(endings[-2:])
@@ -156,7 +156,7 @@ def _for_shell(files: Sequence[Path], folder: Path | None, kind: str) -> str:
 
 
 def _lines(matched: str, unpack: str, condition: str = "1") -> str:
-    """Return the command that prints the lines of all files, each ended."""
+    """Return the command that prints the lines of all files, each with a line end."""
     if not unpack:
         return f"awk '{condition}' {matched}"
     return f"for f in {matched}; do {unpack} \"$f\" | awk '{condition}'; done"

@@ -1,4 +1,4 @@
-"""Files that are no table here, told by their content: what they are, and how to get a table."""
+"""Recognizes files that are not tables by their content, and explains how to get a table."""
 
 import codecs
 import json
@@ -20,18 +20,10 @@ _CONTROL = frozenset({*range(1, 9), *range(14, 27), *range(28, 32), 127})
 
 @dataclass(frozen=True)
 class FileKind:
-    """A kind of file.
+    """A kind of file, and how to make a table of it.
 
-    Parameters
-    ----------
-    what : str
-        Its name.
-    way : str
-        What to do, with ``{old}`` for the path as a shell takes it.
-    code : str
-        Python that does it, with ``{old}`` for the path and ``{new}`` for the file to make.
-    makes : str
-        The ending of that file.
+    `way` is a command, with ``{old}`` for the path; `code` is Python that converts it to ``{new}``,
+    a file with the ending `makes`.
     """
 
     what: str
@@ -40,7 +32,7 @@ class FileKind:
     makes: str = "parquet"
 
     def way_out(self, path: Path) -> str:
-        """Return what to do with the file at `path`."""
+        """Return how to read the file at `path`."""
         way = self.way.replace("{old}", shlex.quote(str(path)))
         if not self.code:
             return way if " > " in way else f"{way}."  # no point that would belong to a file's name
@@ -77,9 +69,9 @@ _SHEET = "Save the sheet as CSV (UTF-8)"
 _OTHER = "Get the table itself, as CSV"
 _MEMBER = "Unpack it ({}), and name a file of it"
 _TAR = FileKind("a tar archive", _MEMBER.format("tar -xf {old}"))
-_PAGE = FileKind("a web page (HTML), perhaps one that asks to log in", _OTHER)
+_PAGE = FileKind("a web page (HTML), perhaps a login page", _OTHER)
 
-# What begins with these bytes, which no text has.
+# Kinds by their first bytes, with which no text begins.
 _CERTAIN = {
     b"ARROW1\0\0": FileKind("an Arrow IPC file (Feather)", code=_FEATHER),
     b"\xff\xff\xff\xff": FileKind("an Arrow IPC stream", code=_STREAM),
@@ -108,7 +100,7 @@ _CERTAIN = {
     b"<stata_dta>": _STATA,
     b"version https://git-lfs.github.com/spec/": _LFS,
 }  # fmt: skip
-# What begins with bytes that a text may begin with as well, so only where a NUL follows.
+# Kinds by first bytes that a text may have as well: only if a NUL follows.
 _BINARY = {
     b"FEA1": FileKind("a Feather file of version 1", code=_FEATHER),
     b"ORC": FileKind("an ORC file", code=_ORC),
@@ -136,16 +128,9 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
 def refuse_foreign(start: bytes, path: Path, packed: str = "") -> None:
-    """Raise DataError where a file is of a kind that is not read.
+    """Raise DataError for a file of a kind that is not supported.
 
-    Parameters
-    ----------
-    start : bytes
-        How its content begins, unpacked.
-    path : Path
-        The file itself.
-    packed : str
-        The program that unpacks it, such as "gzip", where it is packed.
+    `start` is the start of its decompressed content; `packed` the program that decompresses it.
     """
     kind = _zip(path) if start.startswith(_ZIP) and not packed else _kind(start)
     if kind is None:
@@ -161,7 +146,7 @@ def refuse_foreign(start: bytes, path: Path, packed: str = "") -> None:
 
 
 def encoding_of(start: bytes) -> str:
-    """Return the name of a wide encoding that a text is in, as iconv knows it, or "".
+    """Return the iconv name of the UTF-16 or UTF-32 encoding of a text, or "".
 
     Examples
     --------
@@ -188,7 +173,7 @@ def encoding_of(start: bytes) -> str:
 
 
 def is_binary(start: bytes) -> bool:
-    """Tell whether bytes are no text with a stray NUL in it, but something else."""
+    """Return whether bytes are not text, apart from a stray NUL."""
     head = start[:_READ]
     if b"\0" not in head:
         return False
@@ -219,7 +204,7 @@ def _binary(start: bytes) -> FileKind | None:
 
 
 def _of_python(start: bytes) -> FileKind | None:
-    """Recognize what Python programs leave: arrays, pickles, joblib's packed pickles."""
+    """Recognize files of Python: arrays, pickles, compressed pickles of joblib."""
     if start.startswith(b"\x93NUMPY"):
         code = _CELLS.format("n.load({old})")
         return FileKind("a NumPy array (.npy)", "If it is users x items", code, "csv")
@@ -253,7 +238,7 @@ def _is_pickle(start: bytes) -> bool:
 
 
 def _is_tar(start: bytes) -> bool:
-    """Tell whether the first block is a header of tar, by its checksum."""
+    """Return whether the first block is a tar header, by its checksum."""
     header = start[:512]
     if len(header) < 512 or not header[0]:
         return False
@@ -301,7 +286,7 @@ def _of_members(names: Sequence[str]) -> FileKind:
 
 
 def _is_text(start: bytes, name: str) -> bool:
-    """Tell whether bytes, perhaps cut short, are text in the encoding of that name."""
+    """Return whether bytes, perhaps cut short, are text in an encoding."""
     try:
         text = codecs.getincrementaldecoder(name)().decode(start[:_READ])
     except UnicodeDecodeError:
@@ -313,7 +298,6 @@ def _is_text(start: bytes, name: str) -> bool:
 
 
 def _is_plain(start: bytes) -> bool:
-    """Tell whether bytes are text in UTF-8, NULs aside."""
     return _is_utf8(start[:_READ]) and _CONTROL.isdisjoint(start[:_READ])
 
 

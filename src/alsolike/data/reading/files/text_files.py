@@ -1,4 +1,4 @@
-"""Files of text as bytes: is it there, what is it, is it whole, and is it UTF-8 throughout."""
+"""Opens text files: checks existence, kind, completeness and UTF-8, in one pass."""
 
 import contextlib
 import errno
@@ -32,7 +32,7 @@ QUOTES = ('"', "\\", "'")
 
 @dataclass
 class Survey:
-    """What one pass over the bytes of a text file found."""
+    """Result of one pass over the bytes of a text file."""
 
     size: int = 0
     bom: bool = False
@@ -48,9 +48,9 @@ class Survey:
 
 @dataclass
 class TextFile:
-    """A file of text, plain or gzip, that has been surveyed.
+    """A surveyed text file, plain or gzip.
 
-    `path` is what is read, `name` what the caller called it.
+    `path` is read; `name` is used in messages.
     """
 
     path: Path
@@ -60,19 +60,19 @@ class TextFile:
 
     @property
     def pattern(self) -> str:
-        """The path as DuckDB must be given it, its wildcards switched off."""
+        """The path for DuckDB, with wildcards escaped."""
         return pattern_of(self.path)
 
     @property
     def unpacked_by(self) -> str:
-        """The program that unpacks the file, or an empty text."""
+        """The program that decompresses the file, or an empty text."""
         if self.compression == "gzip":
             return "gzip"
         return "zstd" if str(self.path) != self.name else ""
 
     @property
     def new_name(self) -> str:
-        """A name for the file once it is mended: ``new`` with the ending of what it holds."""
+        """A name for the corrected file: ``new`` with the ending of its content."""
         endings = [one for one in Path(self.name).suffixes if one.lower() not in (".gz", ".zst")]
         return f"new{endings[-1] if endings else '.txt'}"
 
@@ -98,7 +98,7 @@ def existing(source: str | os.PathLike[str]) -> Path:
     """Return the path of a readable, non-empty, ordinary file, or raise DataError."""
     path = Path(source)
     if not os.fspath(source):
-        raise DataError("The name of a file was expected, this is empty.")
+        raise DataError("A file name expected, an empty text given.")
     if re.match(r"[a-z][a-z0-9+]+://", str(source), re.IGNORECASE):
         raise DataError(f"{source}: addresses are not read. Download it first, and name the file.")
     try:
@@ -107,14 +107,14 @@ def existing(source: str | os.PathLike[str]) -> Path:
         way_out = way_from_pattern(str(source))
         if way_out:
             raise DataError(
-                f"{path}: one file expected, patterns are not read yet. {way_out}"
+                f"{path}: one file expected; patterns are not supported. {way_out}"
             ) from None
         raise DataError(f"{path}: no such file.{_nearby(path)}") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path!s}: cannot be opened ({_why(error)}).") from error
     if stat.S_ISDIR(status.st_mode):
         raise DataError(
-            f"{path}: a file was expected, this is a folder; folders of parts are not read yet. "
+            f"{path}: a file was expected, this is a folder; folders of parts are not supported. "
             f"{way_from_folder(path)}"
         )
     if not stat.S_ISREG(status.st_mode):
@@ -138,26 +138,23 @@ def kind_of(path: Path) -> str:
         _refuse_other_content(start, path, "")
     endings = [ending.lower() for ending in path.suffixes]
     if endings and endings[-1] in (".parquet", ".pq"):
-        content = f"is packed with {packed}" if packed else "does not start so"
+        content = f"is packed with {packed}" if packed else "is something else"
         way_out = f" Unpack it: {packed} -dc {shlex.quote(str(path))} > new" if packed else ""
         raise DataError(f"{path}: the name says Parquet, but its content {content}.{way_out}")
     if endings and endings[-1] in (".gz", ".zst"):
         magic = _GZIP if endings.pop() == ".gz" else _ZSTD
         if not start.startswith(magic):
             raise DataError(
-                f"{path}: the name says {path.suffix}, but its content does not start so. "
+                f"{path}: the name ends in {path.suffix}, but the content is something else. "
                 "If it is plain text, rename it."
             )
     return "json" if endings and endings[-1] in _JSON_ENDINGS else "text"
 
 
 def open_text(path: Path, scratch: Path) -> TextFile:
-    """Survey the text file at `path`; a Zstandard file is first unpacked into `scratch`.
+    """Survey the text file at `path`; decompress Zstandard into `scratch` first.
 
-    Raises
-    ------
-    DataError
-        The file cannot be opened, is damaged or cut short, or holds something else than UTF-8 text.
+    Raises DataError if it cannot be opened, is damaged, or is not UTF-8 text.
     """
     start, name, read_from = _first_bytes(path), str(path), path
     compression = "gzip" if start.startswith(_GZIP) else "none"
@@ -168,20 +165,22 @@ def open_text(path: Path, scratch: Path) -> TextFile:
             survey = _survey(raw, path, _packed(start))
     except EOFError:
         raise DataError(
-            f"{name}: the gzip data end too early; the file was cut short. Fetch it again."
+            f"{name}: the gzip data end too early: the file is truncated. Download it again."
         ) from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{name}: the gzip data are damaged ({error}). Fetch it again.") from error
+        raise DataError(
+            f"{name}: the gzip data are damaged ({error}). Download it again."
+        ) from error
     except OSError as error:
         hint = way_out_of(error) if error.errno == errno.EMFILE else ""
         raise DataError(f"{name}: cannot be read ({_why(error)}). {hint}".rstrip()) from error
     if survey.size == 0:
-        raise DataError(f"{name}: the file is empty once it is unpacked.")
+        raise DataError(f"{name}: the file is empty after decompression.")
     return TextFile(read_from, name, compression, survey)
 
 
 def _packed(start: bytes) -> str:
-    """Return the program that unpacks a file that begins so, or ""."""
+    """Return the program that decompresses a file with such a start, or ""."""
     return next(
         (name for magic, name in ((_GZIP, "gzip"), (_ZSTD, "zstd")) if start.startswith(magic)), ""
     )
@@ -218,8 +217,8 @@ def _survey(raw: BinaryIO, path: Path, packed: str) -> Survey:
         if b"\0" in chunk:
             line = survey.line_feeds + chunk.count(b"\n", 0, chunk.index(b"\0")) + 1
             raise DataError(
-                f"{path}, line {line}: a NUL character. Text has none; if this is not a damaged "
-                "file, remove them (tr -d '\\000')."
+                f"{path}, line {line}: a NUL character, which text cannot contain. If the file is "
+                "not damaged, remove them (tr -d '\\000')."
             )
         if not survey.not_utf8:
             tail = _check_utf8(survey, tail + chunk)
@@ -243,7 +242,7 @@ def _survey(raw: BinaryIO, path: Path, packed: str) -> Survey:
 
 
 def _check_utf8(survey: Survey, block: bytes) -> bytes:
-    """Check all of `block` but a character cut at its end, which is returned."""
+    """Check `block`; return a character cut off at its end."""
     try:
         block.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -260,7 +259,7 @@ def _note_not_utf8(survey: Survey, block: bytes, start: int) -> None:
 
 
 def _refuse_other_content(chunk: bytes, path: Path, packed: str) -> None:
-    """Raise DataError where content, unpacked, begins like anything but text in UTF-8."""
+    """Raise DataError if the decompressed content is not UTF-8 text."""
     refuse_foreign(chunk, path, packed)
     if encoding := encoding_of(chunk):
         name = shlex.quote(str(path))

@@ -19,16 +19,9 @@ _WINDOWS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 31}
 
 
 def unpack(path: Path, scratch: Path) -> Path:
-    """Unpack a Zstandard file into the folder `scratch` and return the path of the plain file.
+    """Decompress a Zstandard file into the folder `scratch`; return the path of the plain file.
 
-    Raises
-    ------
-    DataError
-        The file is damaged, cut short, or cannot be read.
-    OutOfMemory
-        Its frames need more memory than there is.
-    WritingError
-        There is no room for the plain file.
+    Raises DataError, OutOfMemory (its frames may need much) or WritingError (no space).
     """
     plain = scratch / "unpacked.txt"
     try:
@@ -40,18 +33,17 @@ def unpack(path: Path, scratch: Path) -> Path:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """Yield the content of all frames."""
     try:
         with zstd.ZstdFile(path, options=_WINDOWS) as packed:
             while block := packed.read(_BLOCK):
                 yield block
     except EOFError:
         raise DataError(
-            f"{path}: the Zstandard data end too early; the file was cut short. Fetch it again."
+            f"{path}: the Zstandard data end too early: the file is truncated. Download it again."
         ) from None
     except zstd.ZstdError as error:
         if "not enough memory" in str(error):
             raise out_of_memory("a large window of Zstandard") from error
-        raise DataError(f"{path}: the Zstandard data are damaged. Fetch it again.") from error
+        raise DataError(f"{path}: the Zstandard data are damaged. Download it again.") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
