@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 import alsolike
 from alsolike.errors import DataError, LedgerError, SettingError, WritingError
-from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item, shelves_of
+from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item, item_recommender_of
 from alsolike.evaluation.objectives.kinds import ItemToItemObjective
 from alsolike.evaluation.statistics.intervals import paired_difference
 from alsolike.pipeline.job import Job, resolve
@@ -326,7 +326,7 @@ def test_settings_are_chosen_by_shelves_and_quoted_so(tmp_path: Path) -> None:
     fitted, shown = split.train_and_validation(), split.shown(with_validation=True)
     ours, theirs = (
         evaluate_item_to_item(
-            shelves_of(model, fitted), split.test, shown, k=4, metrics=["map"], seed=2
+            item_recommender_of(model, fitted), split.test, shown, k=4, metrics=["map"], seed=2
         )
         for model in (alsolike.fit(fitted, found.best), alsolike.fit_popularity(fitted))
     )

@@ -49,14 +49,14 @@ def _judges(verb: Callable[..., None]) -> click.Command:
 def evaluate(verbose: bool, **asked: Any) -> None:
     """Score a model on a table of held-out likes, with the interval of each mean."""
     from alsolike.evaluation.metrics.evaluate import evaluate as measure
-    from alsolike.evaluation.metrics.result import said_of_degenerate
+    from alsolike.evaluation.metrics.result import describe_degenerate
 
     loaded, known, how = _judged(**asked)
     evaluation = measure(loaded, known, **how)
     summary = evaluation.summary()
     say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
     if evaluation.is_degenerate:
-        warn(said_of_degenerate(evaluation.degenerate_share))
+        warn(describe_degenerate(evaluation.degenerate_share))
 
 
 @_judges

@@ -8,7 +8,7 @@ import numpy as np
 
 from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
-from alsolike.evaluation.item_to_item.evaluate import ShelfEvaluation, of_shelf
+from alsolike.evaluation.item_to_item.evaluate import ItemToItemEvaluation, item_to_item_name
 from alsolike.evaluation.learning_curve import with_given
 from alsolike.evaluation.metrics.evaluate import evaluate, mean_squared_error
 from alsolike.evaluation.metrics.result import Evaluation
@@ -16,7 +16,7 @@ from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.objectives.kinds import ItemToItemObjective
 from alsolike.evaluation.slices.slices import Slices, slices_of
 from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
-from alsolike.evaluation.statistics.verdict import Verdict
+from alsolike.evaluation.statistics.verdict import ModelVerdict
 from alsolike.models.base import HasFactors, compares_items
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit
@@ -48,7 +48,7 @@ class HoldoutReport:
         Chosen minus popularity in that measure, paired over the users.
     slices : tuple of Slices
         Both models' figures by length of history and by popularity, and how they are spread.
-    shelves : tuple of ShelfEvaluation
+    shelves : tuple of ItemToItemEvaluation
         Both models' shelves of similar items: whether who likes an item likes what stands beside
         it. Empty where the chosen model compares no items.
     """
@@ -58,7 +58,7 @@ class HoldoutReport:
     errors: Mapping[str, float]
     difference: Estimate
     slices: tuple[Slices, ...] = ()
-    shelves: tuple[ShelfEvaluation, ...] = ()
+    shelves: tuple[ItemToItemEvaluation, ...] = ()
 
     def table(self) -> Table:
         """Return model, metric, mean, low, high, users; the chosen measure first.
@@ -71,7 +71,7 @@ class HoldoutReport:
             for row in [*evaluation.summary().rows(), *_coverage(evaluation)]
         ]
         rows += [
-            {"model": one.model_name} | row | {"metric": of_shelf(row["metric"])}
+            {"model": one.model_name} | row | {"metric": item_to_item_name(row["metric"])}
             for one in self.shelves
             for row in one.summary().rows()
         ]
@@ -98,26 +98,28 @@ class HoldoutReport:
         return found
 
     @functools.cached_property
-    def verdicts(self) -> tuple[Verdict, ...]:
+    def verdicts(self) -> tuple[ModelVerdict, ...]:
         """Whether lists, and similar items, are better than popularity on the test users.
 
         Each in the measure that settings were chosen by, or in the first that shelves have; those
         that are not better come first.
         """
-        by_shelves = self.measure.startswith(of_shelf(""))
-        column = self.measure.removeprefix(of_shelf(""))
+        by_shelves = self.measure.startswith(item_to_item_name(""))
+        column = self.measure.removeprefix(item_to_item_name(""))
         found = []
         for what, both, is_chosen in (
             ("Lists", self.evaluations, not by_shelves),
             ("Similar items", self.shelves, by_shelves),
         ):
             if is_chosen:
-                found.append(Verdict(what, self.measure, self.difference))
+                found.append(ModelVerdict(what, self.measure, self.difference))
             elif len(both) > 1:
                 own = column if column in both[0].metrics else both[0].metrics[0]
                 ours, theirs = (each.per_user[own] for each in both)
                 gain = paired_difference(ours, theirs, np.random.default_rng(0))
-                found.append(Verdict(what, own if by_shelves else of_shelf(own), gain))
+                found.append(
+                    ModelVerdict(what, own if by_shelves else item_to_item_name(own), gain)
+                )
         return tuple(sorted(found, key=lambda verdict: verdict.is_better))
 
     def brief(self, width: int) -> str:

@@ -13,7 +13,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.objectives.base import HeldOut, Objective
-from alsolike.evaluation.objectives.kinds import checked_objectives, first_objective
+from alsolike.evaluation.objectives.kinds import checked_objectives, chosen_objective
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, Recommender, able
 from alsolike.models.fit import iterate
 from alsolike.models.registry import family_of
@@ -34,14 +34,14 @@ class CurvePoint:
     figures : mapping of str to float
         Such as ``"validation_precision@10"``; those of judges beside the first are named
         ``"<judge>: <figure>"``.
-    answers : mapping of str to float64, (n_users,)
+    per_user_scores : mapping of str to float64, (n_users,)
         By each judge's prefix (``""`` for the first), the value of its measure for each held-out
         user, in the order of the rows: what runs are compared by.
     """
 
     sweep: int
     figures: Mapping[str, float]
-    answers: Mapping[str, Values]
+    per_user_scores: Mapping[str, Values]
 
 
 def learning_curve(
@@ -106,7 +106,9 @@ def learning_curve(
     >>> [point.sweep for point in learning_curve(split, EASEConfig(), sweeps=[2, 4], k=5)]
     [1]
     """
-    first = first_objective(objective, k=k, metric=metric, exclude_seen=exclude_seen, choose=choose)
+    first = chosen_objective(
+        objective, k=k, metric=metric, exclude_seen=exclude_seen, choose=choose
+    )
     wanted = checked_sweeps(sweeps)
     objectives = checked_objectives(split, first, beside)
     seed, known = 0, {1}
@@ -148,10 +150,10 @@ class Panel:
         self._asked: list[GroundTruth] = []
         self._longest: list[int] = []
         for bound in self._bound.values():
-            for questions in bound.questions:
-                at = self._place_of(questions)
+            for truth in bound.ground_truths:
+                at = self._place_of(truth)
                 if at == len(self._asked):
-                    self._asked.append(questions)
+                    self._asked.append(truth)
                     self._longest.append(0)
                 # One place more shows whether equal scores reach beyond a list.
                 self._longest[at] = max(self._longest[at], bound.objective.k + 1)
@@ -163,19 +165,19 @@ class Panel:
         """Return the figures of all judges, each with its judge's prefix."""
         lists = self._lists(model)
         found: dict[str, float] = {}
-        answers: dict[str, Values] = {}
+        per_user_scores: dict[str, Values] = {}
         for prefix, bound in self._bound.items():
-            own = [lists[self._place_of(questions)] for questions in bound.questions]
-            values, answers[prefix] = bound.figures(model, own, self._engine)
+            own = [lists[self._place_of(truth)] for truth in bound.ground_truths]
+            values, per_user_scores[prefix] = bound.figures(model, own, self._engine)
             found |= {prefix + name: value for name, value in values.items()}
-        return CurvePoint(sweep, found, answers)
+        return CurvePoint(sweep, found, per_user_scores)
 
     def _lists(self, model: Recommender) -> list[Ranked]:
-        """Return the answers to all that is asked; ranking is left out where another's will do."""
+        """Return the per_user_scores to all that is asked; ranking is left out where another's will do."""
         found: dict[int, Ranked] = {}
-        for at, (questions, k) in enumerate(zip(self._asked, self._longest, strict=True)):
+        for at, (truth, k) in enumerate(zip(self._asked, self._longest, strict=True)):
             if at not in self._twins or not isinstance(model, HasFactors):
-                found[at] = questions.ranked(model, k, self._engine)
+                found[at] = truth.ranked(model, k, self._engine)
         for at, twin in self._twins.items():
             if isinstance(model, HasFactors):
                 found[at] = self._asked[twin].ranked_with_excluded(
@@ -190,15 +192,13 @@ class Panel:
             return None
         twins = (
             other
-            for other, (questions, length) in enumerate(
-                zip(self._asked, self._longest, strict=True)
-            )
-            if questions.exclude is not None and questions.asks_for(own) and length >= k
+            for other, (truth, length) in enumerate(zip(self._asked, self._longest, strict=True))
+            if truth.exclude is not None and truth.has_same_users(own) and length >= k
         )
         return next(twins, None)
 
-    def _place_of(self, questions: GroundTruth) -> int:
-        known = (at for at, other in enumerate(self._asked) if other.asks_like(questions))
+    def _place_of(self, truth: GroundTruth) -> int:
+        known = (at for at, other in enumerate(self._asked) if other.needs_same_lists(truth))
         return next(known, len(self._asked))
 
 

@@ -1,4 +1,4 @@
-"""`Part`: the arrays of one file of a bundle, each checked when it is taken.
+"""`BundleArrays`: the arrays of one file of a bundle, each checked when it is taken.
 
 Loading and saving check here all that a model relies on, so that no damaged file can send a kernel
 out of bounds.
@@ -19,7 +19,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.storage.safetensors import Tensors
 
 
-class Fault(ValueError):
+class BundleFault(ValueError):
     """An error in the part `file` of a bundle whose folder is not known here."""
 
     def __init__(self, file: str, finding: str) -> None:
@@ -27,7 +27,7 @@ class Fault(ValueError):
         self.file = file
 
 
-class Part:
+class BundleArrays:
     """The tensors of one file; each is taken once, and checked then."""
 
     def __init__(self, file: str, parts: Mapping[str, Tensors]) -> None:
@@ -38,7 +38,7 @@ class Part:
     def __contains__(self, name: str) -> bool:
         return self._prefix + name in self._left
 
-    def inside(self, label: str) -> "Part":
+    def inside(self, label: str) -> "BundleArrays":
         """Select the tensors of a model inside another, whose names begin with ``label.``."""
         inner = copy.copy(self)
         inner._prefix = f"{self._prefix}{label}."
@@ -129,12 +129,12 @@ class Part:
         return Vocabulary(ids, kind=kind)
 
     def done(self) -> None:
-        """Raise Fault where tensors are left over."""
+        """Raise BundleFault where tensors are left over."""
         if self._left:
             raise self._fault(f"tensors {sorted(self._left)} found that nothing here knows")
 
-    def _fault_of(self, name: str, finding: str) -> Fault:
+    def _fault_of(self, name: str, finding: str) -> BundleFault:
         return self._fault(f"tensor {self._prefix + name!r}: {finding}")
 
-    def _fault(self, finding: str) -> Fault:
-        return Fault(self._file, finding)
+    def _fault(self, finding: str) -> BundleFault:
+        return BundleFault(self._file, finding)

@@ -78,7 +78,7 @@ class HasFactors(Recommender, Protocol):
 
 
 @dataclass(frozen=True)
-class Scale:
+class SimilarityScale:
     """Describes the scores of an `ItemScorer` to readers.
 
     Parameters
@@ -206,7 +206,7 @@ class FittedModel(ABC):
         One word for leaderboards.
     basis : {"model", "popularity"}
         How it finds items, see `alsolike.recommending.fallback`.
-    similarity : Scale
+    similarity : SimilarityScale
         Describes the scores of `ItemScorer`, where it has them.
     score_of_nothing : float or None
         The lowest score, of items that nothing speaks for; None where no score means that.
@@ -236,9 +236,9 @@ class FittedModel(ABC):
             """Sweeps behind it."""
 
     @property
-    def similarity(self) -> Scale:
+    def similarity(self) -> SimilarityScale:
         """Describes the scores of `ItemScorer`."""
-        return Scale("the model's own score")
+        return SimilarityScale("the model's own score")
 
     @abstractmethod
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:

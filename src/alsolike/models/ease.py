@@ -18,11 +18,19 @@ from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.machine import available
 from alsolike.errors import DataError, FitError
-from alsolike.models.arrays import Part
-from alsolike.models.base import Contributions, Doubles, FittedModel, Floats, Indices, Rows, Scale
+from alsolike.models.arrays import BundleArrays
+from alsolike.models.base import (
+    Contributions,
+    Doubles,
+    FittedModel,
+    Floats,
+    Indices,
+    Rows,
+    SimilarityScale,
+)
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
-from alsolike.models.settings import Settings, check_number
+from alsolike.models.settings import FamilyConfig, check_number
 from alsolike.progress import SILENT, Observer
 
 Tile = tuple[slice, slice]
@@ -38,7 +46,7 @@ _ROWS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class EASEConfig(Settings):
+class EASEConfig(FamilyConfig):
     """The settings of `fit_ease`.
 
     Parameters
@@ -94,9 +102,9 @@ class EASEModel(HistoryModel):
         return scores
 
     @property
-    def similarity(self) -> Scale:
+    def similarity(self) -> SimilarityScale:
         """The weight that leads from one item to another."""
-        return Scale("the weight from this item")
+        return SimilarityScale("the weight from this item")
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return what a like of items adds to the scores of others, (n_chosen, n_others)."""
@@ -316,7 +324,7 @@ class EASEFamily(Family):
         """Return the weights."""
         return {"weights": model.weights}
 
-    def unpack(self, arrays: Part, known: Known) -> EASEModel:
+    def unpack(self, arrays: BundleArrays, known: Known) -> EASEModel:
         """Return the model of the weights."""
         n_items = len(known.items)
         weights = arrays.finite("weights", np.float64, n_items, n_items)

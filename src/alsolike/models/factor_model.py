@@ -12,7 +12,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
-from alsolike.models.base import FittedModel, Floats, Rows, Scale
+from alsolike.models.base import FittedModel, Floats, Rows, SimilarityScale
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +57,9 @@ class FactorModel(FittedModel):
         return int(self.item_factors.shape[1])
 
     @property
-    def similarity(self) -> Scale:
+    def similarity(self) -> SimilarityScale:
         """The cosine of two items' factors."""
-        return Scale("the cosine", most=1.0)
+        return SimilarityScale("the cosine", most=1.0)
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return ``user_factors @ item_factors.T`` for these users and items, float32."""

@@ -13,7 +13,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
-from alsolike.models.arrays import Part
+from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel, expect_model
 from alsolike.progress import SILENT, Observer
 
@@ -158,8 +158,8 @@ class Family(ABC):
         """Return the arrays of a model by name; ids, likes and history are saved already."""
 
     @abstractmethod
-    def unpack(self, arrays: Part, known: Known) -> FittedModel:
-        """Build the model of what `pack` gave; `Part` checks each array that is taken."""
+    def unpack(self, arrays: BundleArrays, known: Known) -> FittedModel:
+        """Build the model of what `pack` gave; `BundleArrays` checks each array that is taken."""
 
     def cost(self, config: Any, n_users: int, n_items: int) -> float:
         """Estimate the bytes that a model keeps: "cheapest that ties" compares them."""
@@ -230,7 +230,7 @@ class Baseline(Family):
         """Return no arrays."""
         return {}
 
-    def unpack(self, arrays: Part, known: Known) -> FittedModel:
+    def unpack(self, arrays: BundleArrays, known: Known) -> FittedModel:
         """Return the model of the settings and of what is known."""
         return self.model(**known.of_history(self.config))
 

@@ -19,11 +19,19 @@ from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.models.arrays import Part
-from alsolike.models.base import Contributions, Doubles, FittedModel, Floats, Indices, Rows, Scale
+from alsolike.models.arrays import BundleArrays
+from alsolike.models.base import (
+    Contributions,
+    Doubles,
+    FittedModel,
+    Floats,
+    Indices,
+    Rows,
+    SimilarityScale,
+)
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
-from alsolike.models.settings import Settings, check_choice, check_number, check_whole
+from alsolike.models.settings import FamilyConfig, check_choice, check_number, check_whole
 from alsolike.progress import SILENT, Observer
 
 Weighting = Literal["cosine", "bm25"]
@@ -38,7 +46,7 @@ _TURNING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemKNNConfig(Settings):
+class ItemKNNConfig(FamilyConfig):
     """The settings of `fit_item_knn`.
 
     Parameters
@@ -117,11 +125,11 @@ class ItemKNNModel(HistoryModel):
         return scores
 
     @property
-    def similarity(self) -> Scale:
+    def similarity(self) -> SimilarityScale:
         """The cosine of two items' likes, or the product of their rows under BM25."""
         if self.config.weighting == "cosine":
-            return Scale("the cosine of their likes", most=1.0)
-        return Scale("the similarity by BM25")
+            return SimilarityScale("the cosine of their likes", most=1.0)
+        return SimilarityScale("the similarity by BM25")
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return the similarities of other items, -inf of those that are no neighbours."""
@@ -207,7 +215,7 @@ def fit_item_knn(
     Examples
     --------
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u2", "u3"], ["a", "b", "a", "b", "c"])
-    >>> model = fit_neighbours(likes, ItemKNNConfig(neighbours=1))
+    >>> model = fit_item_knn(likes, ItemKNNConfig(neighbours=1))
     >>> model.similarities.toarray()
     array([[0., 1., 0.],
            [1., 0., 0.],
@@ -340,7 +348,7 @@ class ItemKNNFamily(Family):
         near = model.similarities.T.tocsr()
         return {"indptr": near.indptr, "indices": near.indices, "similarities": near.data}
 
-    def unpack(self, arrays: Part, known: Known) -> ItemKNNModel:
+    def unpack(self, arrays: BundleArrays, known: Known) -> ItemKNNModel:
         """Return the model of the similarities."""
         near = arrays.matrix("similarities", np.float64, len(known.items), len(known.items))
         return ItemKNNModel(**known.of_history(ItemKNNConfig), similarities=near.T)

@@ -11,14 +11,14 @@ import numpy.typing as npt
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.als.family import ALSFamily, FactorsFamily
-from alsolike.models.arrays import Part
+from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel, expect_model
 from alsolike.models.baselines.popularity import PopularityFamily
 from alsolike.models.baselines.random import RandomFamily
 from alsolike.models.ease import EASEFamily
 from alsolike.models.family import Family, Known
 from alsolike.models.item_knn import ItemKNNFamily
-from alsolike.models.settings import Settings
+from alsolike.models.settings import FamilyConfig
 from alsolike.suggestions import did_you_mean
 
 FAMILIES: list[Family] = [
@@ -108,7 +108,7 @@ def _way_to_settings(given: object) -> str:
         return f"Give the name of a family as family={given!r}."
     if any(given is family.config for family in trained()):
         return "Make settings of the class: call it."
-    if isinstance(given, Settings):
+    if isinstance(given, FamilyConfig):
         return (
             f"Its family {given.family!r} is not known here: put that into "
             "alsolike.models.registry.FAMILIES."
@@ -126,7 +126,7 @@ def _family_by(config: object) -> Family | None:
     for known in trained():
         if type(config) is known.config:
             return known
-    name = config.family if isinstance(config, Settings) else None
+    name = config.family if isinstance(config, FamilyConfig) else None
     if name is None or name in names() or not entry_points(group=_GROUP, name=name):
         return None
     brought = family_named(name)
@@ -164,7 +164,7 @@ def pack_inside(label: str, model: FittedModel) -> dict[str, npt.NDArray[Any]]:
 
 
 def unpack_inside(
-    label: str, arrays: Part, known: Known, settings: Mapping[str, Any]
+    label: str, arrays: BundleArrays, known: Known, settings: Mapping[str, Any]
 ) -> FittedModel:
     """Unpack what `pack_inside` packed, as a model with these settings."""
     family, inner = family_of_settings(settings), arrays.inside(label)

@@ -13,7 +13,7 @@ from alsolike.suggestions import did_you_mean
 
 __all__ = [
     "Config",
-    "Settings",
+    "FamilyConfig",
     "check_choice",
     "check_number",
     "check_whole",
@@ -37,7 +37,7 @@ def seed_of(config: Config) -> int:
     return int(getattr(config, "seed", 0))
 
 
-class Settings:
+class FamilyConfig:
     """Base of a family's settings: a frozen dataclass with a default for each.
 
     Attributes
@@ -49,7 +49,7 @@ class Settings:
     --------
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True, kw_only=True)
-    ... class BoxConfig(Settings):
+    ... class BoxConfig(FamilyConfig):
     ...     family: ClassVar[str] = "box"
     ...     width: float = 1.0
     >>> BoxConfig(width=3).to_settings()

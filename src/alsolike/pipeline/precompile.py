@@ -162,7 +162,7 @@ def _fitted(likes: Interactions, *, factors: int) -> ALSModel:
 
 def _solve_users(likes: Interactions, *, factors: int) -> None:
     """Do half a sweep, without what the other share compiles for whole ones."""
-    objective = ALSConfig(alpha=1.0, regularization=10.0).objective
+    objective = ALSConfig(alpha=1.0, regularization=10.0).loss_config
     side = Side.of(likes.user_items, objective, "user", likes.users)
     items = np.eye(likes.n_items, factors, dtype=np.float32)
     users = np.zeros((likes.n_users, factors), dtype=np.float32)

@@ -30,7 +30,7 @@ from alsolike.recommending.ranking.scan import (
     Products,
     Ranked,
     Scan,
-    Source,
+    ScoreSource,
 )
 from alsolike.recommending.shared import (
     MIN_COUNT,
@@ -124,7 +124,7 @@ def top_items(
         raise bad.told(model, rows) from None
 
 
-def source_of(model: Recommender, rows: Indices) -> Source:
+def source_of(model: Recommender, rows: Indices) -> ScoreSource:
     """Return the scores that `top_items` ranks these users' lists by."""
     if isinstance(model, HasFactors):
         return Products(rows, model.user_factors, model.item_factors, model.item_norms)

@@ -54,7 +54,7 @@ class Lists:
         return _bases(self.popular)
 
 
-class Found(NamedTuple):
+class RankedList(NamedTuple):
     """One list with the basis of each item.
 
     Parameters
@@ -145,7 +145,7 @@ def completed(
     *,
     silent: bool,
     without_likes: WithoutLikes,
-) -> Found:
+) -> RankedList:
     """Fill the list of somebody new, as `shown` does.
 
     Parameters
@@ -173,7 +173,7 @@ def completed(
         rows, scores = np.append(rows, more), np.append(scores, most_liked.scores(more))
         popular = np.append(popular, np.ones(len(more), dtype=bool))
     by_popularity = bool(popular[0]) if len(rows) else silent
-    return Found(rows, scores, "popularity" if by_popularity else "model", popular)
+    return RankedList(rows, scores, "popularity" if by_popularity else "model", popular)
 
 
 @dataclass(frozen=True, eq=False)

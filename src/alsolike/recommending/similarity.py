@@ -13,7 +13,14 @@ from alsolike.engines.local import LocalEngine
 from alsolike.models.base import Floats, HasFactors, ItemScorer, Rows, able
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.ranking.nearest import comparing, with_cosines
-from alsolike.recommending.ranking.scan import NotFiniteError, Plain, Products, Ranked, Scan, Source
+from alsolike.recommending.ranking.scan import (
+    NotFiniteError,
+    Plain,
+    Products,
+    Ranked,
+    Scan,
+    ScoreSource,
+)
 from alsolike.recommending.ranking.score_blocks import not_finite
 from alsolike.recommending.shared import (
     MIN_COUNT,
@@ -167,7 +174,7 @@ def similar_users(
     )
 
 
-def _others(source: Source, rows: Indices, may_appear: Mask, k: int) -> Scan:
+def _others(source: ScoreSource, rows: Indices, may_appear: Mask, k: int) -> Scan:
     """Return the ranking of all that may appear beside each row but the row itself."""
     itself = np.arange(len(rows) + 1, dtype=np.int64)
     return Scan(source, may_appear, rows, itself[:-1], itself[1:], k)

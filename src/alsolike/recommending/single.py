@@ -22,7 +22,7 @@ from alsolike.models.base import (
     expect_model,
 )
 from alsolike.recommending.fallback import (
-    Found,
+    RankedList,
     WithoutLikes,
     basis_of,
     check_without_likes,
@@ -110,7 +110,7 @@ def recommended(
     *,
     exclude_seen: bool = True,
     without_likes: WithoutLikes = "popular",
-) -> Found:
+) -> RankedList:
     """Recommend items to a user (row), as `alsolike.recommending.batch.recommend` does.
 
     Parameters
@@ -138,8 +138,8 @@ def recommended(
     here = 0, slice(int(np.count_nonzero(lists.indices >= 0)))
     rows, scores, popular = lists.indices[here], lists.scores[here], lists.popular[here]
     if not len(rows):
-        return Found(rows, scores, basis_of(model, row), popular)
-    return Found(rows, scores, "popularity" if popular[0] else "model", popular)
+        return RankedList(rows, scores, basis_of(model, row), popular)
+    return RankedList(rows, scores, "popularity" if popular[0] else "model", popular)
 
 
 @with_example('al.recommend_for_likes(model, {"i1": 1, "i2": 1}, k=10)')
@@ -198,7 +198,7 @@ def best_for(
     may_appear: Mask,
     k: int,
     without_likes: WithoutLikes = "popular",
-) -> Found:
+) -> RankedList:
     """Recommend items for likes, as `recommend_for_likes` does.
 
     Parameters

@@ -81,7 +81,7 @@ def lineup_for(
     >>> lineup.searched, lineup.candidates
     (('als',), (EASEConfig(regularization=100.0), EASEConfig(regularization=500.0)))
     >>> lineup.baselines
-    (PopularityConfig(), ChanceConfig(seed=0))
+    (PopularityConfig(), RandomConfig(seed=0))
     """
     data = TrainingData(interactions)
     chosen = _named("families", families)

@@ -42,7 +42,7 @@ def objectives_of(
     for one in objectives:
         if not isinstance(one, Objective):
             raise SettingError(
-                "An objective is a measure such as 'ndcg@10', or a judge such as ListJudge(k=10), "
+                "An objective is a measure such as 'ndcg@10', or a judge such as RankingObjective(k=10), "
                 f"or a list of these, not {said(one)}."
             )
     return objectives

@@ -408,12 +408,12 @@ def test_area_of_implicit_counts_no_more_misses_than_there_are():
 
 
 def test_lists_alone_leave_out_what_needs_scores(split):
-    questions = GroundTruth.of(split.test, split.train, None)
+    truth = GroundTruth.of(split.test, split.train, None)
     model = fit(split.train, ALSConfig(factors=4, iterations=2))
-    ranked = questions.ranked(model, 6, LocalEngine())
+    ranked = truth.ranked(model, 6, LocalEngine())
     whole = metric_definitions(model, split.test, exclude=split.train, k=5)
-    found = definitions_of_lists(ranked, questions, k=5, name="als")
-    bare = definitions_of_lists(ranked.indices[:, :5].astype(np.uint16), questions.wanted, k=5)
+    found = definitions_of_lists(ranked, truth, k=5, name="als")
+    bare = definitions_of_lists(ranked.indices[:, :5].astype(np.uint16), truth.wanted, k=5)
     for row, full, other in zip(
         found.table.rows(), whole.table.rows(), bare.table.rows(), strict=True
     ):
@@ -469,10 +469,10 @@ def test_same_bytes_for_any_number_of_threads(split):
         for threads in (1, 4)
     )
     assert list(one.table["value"]) == list(four.table["value"])
-    questions = GroundTruth.of(split.test, split.train, None)
-    ranked = questions.ranked(model, 6, LocalEngine(1))
+    truth = GroundTruth.of(split.test, split.train, None)
+    ranked = truth.ranked(model, 6, LocalEngine(1))
     one, four = (
-        astuple(of_model(model, questions, ranked, LocalEngine(threads), block=300).whole)
+        astuple(of_model(model, truth, ranked, LocalEngine(threads), block=300).whole)
         for threads in (1, 4)
     )
     assert [part.tobytes() for part in one] == [part.tobytes() for part in four]

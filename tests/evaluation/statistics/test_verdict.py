@@ -11,7 +11,7 @@ from alsolike.evaluation import holdout_report
 from alsolike.evaluation.metrics.evaluate import evaluate
 from alsolike.evaluation.objectives.kinds import ItemToItemObjective
 from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
-from alsolike.evaluation.statistics.verdict import Verdict
+from alsolike.evaluation.statistics.verdict import ModelVerdict
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
@@ -21,7 +21,7 @@ from alsolike.views.page import rounded
 
 
 def said(mean: float, low: float, high: float, n: int = 371) -> str:
-    return str(Verdict("Lists", "precision@10", Estimate(mean, low, high, n)))
+    return str(ModelVerdict("Lists", "precision@10", Estimate(mean, low, high, n)))
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,11 @@ ONE = LocalEngine(1)
 
 def solve_users(likes, items, config, **chunks):
     """Run one half-sweep over the users; return scores over all items, float64."""
-    side = half_sweep.Side.of(likes.user_items, config.objective, "user", likes.users, **chunks)
+    side = half_sweep.Side.of(likes.user_items, config.loss_config, "user", likes.users, **chunks)
     values, basis = gramian_basis.eigenbasis(gramian_basis.gramian(items, ONE), ONE)
     turned = gramian_basis.turned(items, basis, ONE)
     out = np.zeros((likes.n_users, config.factors), dtype=np.float32)
-    half_sweep.solve_side(side, turned, values, out, config.objective, config.solving, ONE)
+    half_sweep.solve_side(side, turned, values, out, config.loss_config, config.solver_config, ONE)
     return out.astype(np.float64) @ turned.T.astype(np.float64)
 
 
@@ -398,7 +398,7 @@ def test_each_setting_changes_its_own_part_alone():
 def test_parts_leave_no_trace_in_settings():
     config = ALSConfig(factors=3, alpha=2.0)
     shown, settings, hashed = repr(config), config.to_settings(), hash(config)
-    assert (config.objective.alpha, config.solving, config.schedule.start) == (
+    assert (config.loss_config.alpha, config.solver_config, config.schedule_config.start) == (
         2.0, SolverConfig(), "small",
     )  # fmt: skip
     assert (repr(config), config.to_settings(), hash(config)) == (shown, settings, hashed)
@@ -415,7 +415,7 @@ def test_folding_in_and_the_loss_depend_on_the_objective_alone(wide):
     )
     told_otherwise = replace(model, settings=other.to_settings())
     assert told_otherwise.config == other
-    assert other.objective == config.objective
+    assert other.objective == config.loss_config
     assert als.loss(told_otherwise) == als.loss(model)
     for folded_in, matrix in ((als.fold_in, wide), (als.fold_in_items, wide.item_users)):
         np.testing.assert_array_equal(folded_in(told_otherwise, matrix), folded_in(model, matrix))

@@ -3,7 +3,7 @@
 User lists do not answer this. A model may know what a user wants and have poor neighbours, and
 what is best for lists need not be best for the shelf beside an item. A *page* is one item with one
 user who likes it in training; wanted on its shelf are the user's held-out likes. A user has a few
-pages, drawn by a seed, and counts once, however many likes there are.
+queries, drawn by a seed, and counts once, however many likes there are.
 
 Nothing is left out: a page whose item has no neighbours counts 0, and so does whatever a shelf is
 too short to show. Equal scores are taken as in lists: each figure is the mean over their orders.
@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.item_to_item.item_queries import Pages
+from alsolike.evaluation.item_to_item.item_queries import ItemQueries
 from alsolike.evaluation.item_to_item.item_recommender import (
-    NeighbourShelves,
-    ScoredShelves,
-    Shelves,
-    shelves_of,
+    CosineRecommender,
+    ItemRecommender,
+    ScoreRecommender,
+    item_recommender_of,
 )
 from alsolike.evaluation.metrics.evaluate import (
     METRICS,
@@ -33,21 +33,21 @@ from alsolike.evaluation.metrics.evaluate import (
     values_of,
 )
 from alsolike.evaluation.metrics.exposure import exposure_of
-from alsolike.evaluation.metrics.result import Evaluation, said_of_degenerate
+from alsolike.evaluation.metrics.result import Evaluation, describe_degenerate
 from alsolike.kernels.ranking.metrics import LIST_MEASURES
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.tables import Table
 
 __all__ = [
-    "SHELF_METRICS",
-    "NeighbourShelves",
-    "Pages",
-    "ScoredShelves",
-    "ShelfEvaluation",
-    "Shelves",
+    "ITEM_TO_ITEM_METRICS",
+    "CosineRecommender",
+    "ItemQueries",
+    "ItemRecommender",
+    "ItemToItemEvaluation",
+    "ScoreRecommender",
     "evaluate_item_to_item",
-    "judged",
-    "shelves_of",
+    "evaluate_queries",
+    "item_recommender_of",
 ]
 
 Items = npt.NDArray[np.int32]
@@ -55,53 +55,53 @@ Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
 # A shelf is a list and has no scores of all other items, which AUC needs.
-SHELF_METRICS = tuple(metric for metric in METRICS if metric != "auc")
+ITEM_TO_ITEM_METRICS = tuple(metric for metric in METRICS if metric != "auc")
 # What is measured where nothing is said.
 USUAL = ("hit_rate", "recall", "precision", "ndcg")
 
 
 @dataclass(frozen=True, eq=False)
-class ShelfEvaluation(Evaluation):
-    """Result of `evaluate_item_to_item`: values are means over a user's pages.
+class ItemToItemEvaluation(Evaluation):
+    """Result of `evaluate_item_to_item`: values are means over a user's queries.
 
-    ``hits_at`` are the hits on all pages together, ``coverage_at`` the share of all items that are
+    ``hits_at`` are the hits on all queries together, ``coverage_at`` the share of all items that are
     on at least one of the shelves shown; the other fields are those of `Evaluation`.
 
     Parameters
     ----------
-    pages : int
-        Shelves judged, of all users together.
+    queries : int
+        ItemRecommender evaluate_queries, of all users together.
     without_neighbours : int
-        Pages among them whose item has no neighbour at all; they count 0.
+        ItemQueries among them whose item has no neighbour at all; they count 0.
     short : int
-        Pages with fewer items than the longest list, those without neighbours among them; the
+        ItemQueries with fewer items than the longest list, those without neighbours among them; the
         free places count as misses.
-    without_page : int
+    without_query : int
         Users asked for who have held-out likes and none in training: there is no page to ask them
         on, so they have no values.
     """
 
-    pages: int = 0
+    queries: int = 0
     without_neighbours: int = 0
     short: int = 0
-    without_page: int = 0
+    without_query: int = 0
 
     def facts(self) -> list[tuple[str, str]]:
         """Return what was asked, as pairs of a label and a text."""
         seen = "left out" if self.excludes_seen else "kept"
         told = [
             ("shelves", f"{self.model_name}; what the user has already is {seen}"),
-            ("pages", f"{self.pages:,} of {len(self.user_indices):,} users"),
+            ("queries", f"{self.queries:,} of {len(self.user_indices):,} users"),
         ]
         counted = (
-            ("pages whose item has no neighbour", self.without_neighbours, "count 0"),
-            ("pages with a shelf that is not full", self.short, "free places are misses"),
-            ("users without a like to have a page of", self.without_page, "not measured"),
+            ("queries whose item has no neighbour", self.without_neighbours, "count 0"),
+            ("queries with a shelf that is not full", self.short, "free places are misses"),
+            ("users without a like to have a page of", self.without_query, "not measured"),
             ("users without a held-out like", self.without_relevant, "not measured"),
         )
         told += [(label, f"{count:,}; {rule}") for label, count, rule in counted if count]
         if self.is_degenerate:
-            told.append(("degenerate", said_of_degenerate(self.degenerate_share, "pages")))
+            told.append(("degenerate", describe_degenerate(self.degenerate_share, "queries")))
         return told
 
     def __str__(self) -> str:
@@ -113,7 +113,7 @@ class ShelfEvaluation(Evaluation):
 
 
 def evaluate_item_to_item(
-    shelves: Shelves,
+    shelves: ItemRecommender,
     held_out: Interactions,
     shown: Interactions,
     *,
@@ -123,20 +123,20 @@ def evaluate_item_to_item(
     exclude_seen: bool = True,
     user_indices: npt.ArrayLike | None = None,
     seed: int = 0,
-) -> ShelfEvaluation:
+) -> ItemToItemEvaluation:
     """Measure the shelves beside items against other likes of the users who like the items.
 
     For each user with held-out likes, up to `pages_per_user` items are drawn of those that the
     user likes in `shown`, all equally likely. The shelf beside each is compared with the user's
-    held-out likes. A user's value is the mean over the user's pages, a mean is one over users.
+    held-out likes. A user's value is the mean over the user's queries, a mean is one over users.
     Popularity is the shelf to beat: judge `PopularityShelves` with the same settings, and compare
     user by user with `alsolike.evaluation.statistics.intervals.paired_difference`.
 
     Parameters
     ----------
-    shelves : Shelves
-        ``NeighbourShelves(model)`` of a factorization, ``PopularityShelves(model)``, what
-        `shelves_of` gives for any other model here, or your own.
+    shelves : ItemRecommender
+        ``CosineRecommender(model)`` of a factorization, ``PopularityShelves(model)``, what
+        `item_recommender_of` gives for any other model here, or your own.
     held_out : Interactions
         Values above 0 are the likes to be found, such as ``split.validation``.
     shown : Interactions
@@ -145,7 +145,7 @@ def evaluate_item_to_item(
     k : int or sequence of int
         Lengths of the shelf, each at least 1.
     metrics : sequence of str
-        Any of `SHELF_METRICS`, as defined in `alsolike.evaluation.metrics.evaluate`, of one shelf.
+        Any of `ITEM_TO_ITEM_METRICS`, as defined in `alsolike.evaluation.metrics.evaluate`, of one shelf.
     pages_per_user : int
         At most so many, at least 1: all, where a user has fewer likes.
     exclude_seen : bool
@@ -155,11 +155,11 @@ def evaluate_item_to_item(
         Rows of the users to measure, each once; the values come in this order. Those without a
         held-out like, or without a page, are left out and counted. None: all with a held-out like.
     seed : int
-        Of the draw, at least 0. The same pages for every model.
+        Of the draw, at least 0. The same queries for every model.
 
     Returns
     -------
-    ShelfEvaluation
+    ItemToItemEvaluation
 
     Raises
     ------
@@ -178,12 +178,12 @@ def evaluate_item_to_item(
     >>> items = [f"{'abc'[user % 3]}{item}" for user in range(60) for item in range(4)]
     >>> split = leave_one_out(Interactions.from_columns(users, items))
     >>> model = fit(split.train, ALSConfig(factors=3, iterations=5))
-    >>> judge_shelves(NeighbourShelves(model), split.validation, split.train, k=2)
-    ShelfEvaluation(als, 60 users, seen excluded: hit_rate@2 1.0000, recall@2 1.0000, ...)
+    >>> evaluate_item_to_item(CosineRecommender(model), split.validation, split.train, k=2)
+    ItemToItemEvaluation(als, 60 users, seen excluded: hit_rate@2 1.0000, recall@2 1.0000, ...)
     """
     lengths = checked_lengths(k)
-    names = checked_shelf_metrics(metrics)
-    pages = Pages.of(
+    names = checked_item_metrics(metrics)
+    queries = ItemQueries.of(
         held_out,
         shown,
         pages_per_user=pages_per_user,
@@ -191,50 +191,50 @@ def evaluate_item_to_item(
         user_indices=user_indices,
         seed=seed,
     )
-    return judged(shelves, pages, lengths, names)
+    return evaluate_queries(shelves, queries, lengths, names)
 
 
-def judged(
-    shelves: Shelves, pages: Pages, lengths: Sequence[int], names: Sequence[str]
-) -> ShelfEvaluation:
-    """Measure shelves on given pages, else as `evaluate_item_to_item`.
+def evaluate_queries(
+    shelves: ItemRecommender, queries: ItemQueries, lengths: Sequence[int], names: Sequence[str]
+) -> ItemToItemEvaluation:
+    """Measure shelves on given queries, else as `evaluate_item_to_item`.
 
     Parameters
     ----------
-    shelves : Shelves
-    pages : Pages
+    shelves : ItemRecommender
+    queries : ItemQueries
     lengths : sequence of int
         As `alsolike.evaluation.metrics.evaluate.checked_lengths` gives them.
     names : sequence of str
-        As `checked_shelf_metrics` gives them.
+        As `checked_item_metrics` gives them.
     """
     if not callable(getattr(shelves, "ranked", None)):
         raise SettingError(
-            "Shelves are needed, such as NeighbourShelves(model) or PopularityShelves(model), not "
+            "ItemRecommender are needed, such as CosineRecommender(model) or PopularityShelves(model), not "
             f"{type(shelves).__name__}."
         )
-    questions, owners = pages.questions, pages.owners
-    if shelves.items != questions.held_out.items:
+    truth, owners = queries.truth, queries.owners
+    if shelves.items != truth.held_out.items:
         raise DataError(
             f"The shelves {shelves.name!r} know {len(shelves.items):,} items, the interactions "
-            f"{questions.held_out.n_items:,}, and they are not the same. Take both from the same "
+            f"{truth.held_out.n_items:,}, and they are not the same. Take both from the same "
             "Split."
         )
     with_coverage = "coverage" in names
-    filled = pages.filled(
+    filled = queries.filled(
         functools.partial(_checked, shelves),
         lengths,
         n_shown=int(getattr(shelves, "n_shown", len(shelves.items))),
         lines=getattr(shelves, "lines", None),
         spread=with_coverage,
     )
-    values = values_of(filled.shelves, filled.ties, questions.wanted[owners], lengths)
-    columns: dict[str, Any] = {"user": questions.user_ids}
+    values = values_of(filled.shelves, filled.ties, truth.wanted[owners], lengths)
+    columns: dict[str, Any] = {"user": truth.user_ids}
     for at, length in enumerate(lengths):
         for name in names:
             if name in LIST_MEASURES:
-                of_pages = values[at, LIST_MEASURES.index(name)]
-                columns[f"{name}@{length}"] = _mean_of_pages(of_pages, owners)
+                of_queries = values[at, LIST_MEASURES.index(name)]
+                columns[f"{name}@{length}"] = _mean_of_pages(of_queries, owners)
     n_items = len(shelves.items)
     covered = {
         length: exposure_of(filled.shelves, lengths, at, filled.ties, n_items).coverage
@@ -242,52 +242,52 @@ def judged(
         if with_coverage
     }
     is_blind = filled.ties.is_blind | filled.is_barren
-    return ShelfEvaluation(
+    return ItemToItemEvaluation(
         shelves.name,
-        pages.exclude_seen,
-        questions.users,
+        queries.exclude_seen,
+        truth.users,
         Table(columns),
         {length: float(values[at, 0].sum()) for at, length in enumerate(lengths)},
         covered,
-        questions.without_relevant,
+        truth.without_relevant,
         blind_at={length: float(is_blind[at].mean()) for at, length in enumerate(lengths)},
-        pages=len(owners),
+        queries=len(owners),
         without_neighbours=int(np.count_nonzero(filled.is_barren)),
         short=int(np.count_nonzero(filled.shelves.indices[:, -1] < 0)),
-        without_page=pages.without_page,
+        without_query=queries.without_query,
     )
 
 
 def _mean_of_pages(values: Values, owners: Indices) -> Values:
-    """Return the mean over each user's pages, whatever the order in which these come."""
+    """Return the mean over each user's queries, whatever the order in which these come."""
     in_order = values[np.lexsort((values, owners))]
     means: Values = np.bincount(owners, weights=in_order) / np.bincount(owners)
     return means
 
 
-def of_shelf(metric: str) -> str:
+def item_to_item_name(metric: str) -> str:
     """Return what a metric is called where it stands beside the same metric of users' lists.
 
     Examples
     --------
-    >>> of_shelf("precision@10")
+    >>> item_to_item_name("precision@10")
     'shelf_precision@10'
     """
     return f"shelf_{metric}"
 
 
-def checked_shelf_metrics(metrics: Sequence[str]) -> list[str]:
+def checked_item_metrics(metrics: Sequence[str]) -> list[str]:
     """Return the distinct names; raise SettingError for one that shelves do not have."""
     names = checked_metrics(metrics)
     if "auc" in names:
         raise SettingError(
-            "auc is measured on scores of all items, and a shelf is a list. Shelves have: "
-            f"{', '.join(SHELF_METRICS)}."
+            "auc is measured on scores of all items, and a shelf is a list. ItemRecommender have: "
+            f"{', '.join(ITEM_TO_ITEM_METRICS)}."
         )
     return names
 
 
-def _checked(model: Shelves, items: Items, depth: int) -> Ranked:
+def _checked(model: ItemRecommender, items: Items, depth: int) -> Ranked:
     """Return what stands beside items, or raise DataError where it is nothing to be measured."""
     found, n_items = model.ranked(items, depth), len(model.items)
     lists, scores = np.asarray(found.indices), np.asarray(found.scores, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Pages: items whose shelves users see, drawn once for all models."""
+"""ItemQueries: items whose shelves users see, drawn once for all models."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -25,35 +25,35 @@ Lines = Callable[[Items], Floats]
 
 # Neighbours are asked for at this many times the length of a shelf, since a user has some of them
 # already; then, where that was not enough, at this many times what was asked. Of the 36,311 items
-# of Gowalla's pages 1,631 are asked about again; three times the length takes longer in all.
+# of Gowalla's queries 1,631 are asked about again; three times the length takes longer in all.
 _DEEPER = 2
-# Cells of users x items, and of pages x neighbours, that are held at once: 16 MB and more.
+# Cells of users x items, and of queries x neighbours, that are held at once: 16 MB and more.
 _CELLS_PER_BLOCK = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
-class Pages:
+class ItemQueries:
     """Items whose shelves users see, drawn once for all models.
 
     Parameters
     ----------
-    questions : Questions
+    truth : GroundTruth
         The users, each with a page, with what they want and what they have already.
-    items : int32, (n_pages,)
-        The item of each page, the pages of a user beside each other.
-    owners : int64, (n_pages,)
-        The place of its user in ``questions.users``; ascending.
+    items : int32, (n_queries,)
+        The item of each page, the queries of a user beside each other.
+    owners : int64, (n_queries,)
+        The place of its user in ``truth.users``; ascending.
     exclude_seen : bool
         Whether what the user has already is left out of the shelf.
-    without_page : int
+    without_query : int
         Users asked for who have held-out likes and none in training.
     """
 
-    questions: GroundTruth
+    truth: GroundTruth
     items: Items
     owners: Indices
     exclude_seen: bool
-    without_page: int
+    without_query: int
 
     @classmethod
     def of(
@@ -65,8 +65,8 @@ class Pages:
         exclude_seen: bool = True,
         user_indices: npt.ArrayLike | None = None,
         seed: int = 0,
-    ) -> "Pages":
-        """Draw the pages of each user, independently of the other users.
+    ) -> "ItemQueries":
+        """Draw the queries of each user, independently of the other users.
 
         Parameters and errors are those of
         `alsolike.evaluation.item_to_item.evaluate.evaluate_item_to_item`.
@@ -87,16 +87,16 @@ class Pages:
                 f"None of the {len(asked.users):,} users with held-out likes has a like in "
                 "training: there is no item page to show them."
             )
-        questions = asked
+        truth = asked
         if not has_page.all():
-            questions = replace(
+            truth = replace(
                 GroundTruth.of(held_out, shown, asked.users[has_page]),
                 without_relevant=asked.without_relevant,
             )
-        own = drawn[questions.users]
-        owners = np.repeat(np.arange(len(questions.users)), np.diff(own.indptr))
-        without_page = int(np.count_nonzero(~has_page))
-        return cls(questions, own.indices.astype(np.int32), owners, exclude_seen, without_page)
+        own = drawn[truth.users]
+        owners = np.repeat(np.arange(len(truth.users)), np.diff(own.indptr))
+        without_query = int(np.count_nonzero(~has_page))
+        return cls(truth, own.indices.astype(np.int32), owners, exclude_seen, without_query)
 
     def filled(
         self,
@@ -106,10 +106,10 @@ class Pages:
         n_shown: int,
         lines: Lines | None = None,
         spread: bool = False,
-    ) -> "Filled":
+    ) -> "QueryResults":
         """Fill the shelf beside the item of each page.
 
-        Each item's neighbours are asked for once, for all its pages. Where a user has so many of
+        Each item's neighbours are asked for once, for all its queries. Where a user has so many of
         them already that a shelf is not full, or where a shelf ends within equal scores, that
         item's list is taken deeper.
 
@@ -131,8 +131,8 @@ class Pages:
             Whether `Ties.expected` and `Ties.missed` are needed.
         """
         longest = lengths[-1]
-        found = Filled.nothing(self, lengths, n_shown, spread=spread)
-        left, depth, n_items = np.arange(len(self.items)), longest, self.questions.wanted.shape[1]
+        found = QueryResults.nothing(self, lengths, n_shown, spread=spread)
+        left, depth, n_items = np.arange(len(self.items)), longest, self.truth.wanted.shape[1]
         while left.size:
             # A list one longer than a shelf and all that its user has fills the shelf and shows
             # what follows it, or has ended. Only equal scores may reach further.
@@ -143,10 +143,10 @@ class Pages:
             for items, own in self._together(left, depth):
                 lists = neighbours(items, depth)
                 for block in self._blocks(left[own], depth):
-                    pages = left[own[block]]
-                    rows = np.searchsorted(items, self.items[pages])
+                    queries = left[own[block]]
+                    rows = np.searchsorted(items, self.items[queries])
                     deep = Ranked(lists.indices[rows], lists.scores[rows])
-                    is_done[own[block]] = found.put(pages, deep)
+                    is_done[own[block]] = found.put(queries, deep)
             left = left[~is_done]
             if lines is not None:
                 is_full = found.shelves.indices[left, -1] >= 0
@@ -154,21 +154,21 @@ class Pages:
                 left = left[~is_full]
         return found
 
-    def _settle(self, found: "Filled", full: Indices, lines: Lines) -> None:
+    def _settle(self, found: "QueryResults", full: Indices, lines: Lines) -> None:
         """Find all items with the score that full shelves end with."""
-        n_items = self.questions.wanted.shape[1]
+        n_items = self.truth.wanted.shape[1]
         everything = np.arange(n_items, dtype=np.int32)
         for items, own in self._together(full, n_items):
             scores = lines(items)
             for block in self._blocks(full[own], n_items):
-                pages = full[own[block]]
-                of_pages = scores[np.searchsorted(items, self.items[pages])]
-                is_shown = of_pages > -np.inf
-                found.tie(pages, Ranked(np.where(is_shown, everything, -1), of_pages))
+                queries = full[own[block]]
+                of_queries = scores[np.searchsorted(items, self.items[queries])]
+                is_shown = of_queries > -np.inf
+                found.tie(queries, Ranked(np.where(is_shown, everything, -1), of_queries))
 
-    def _together(self, pages: Indices, depth: int) -> Iterator[tuple[Items, Indices]]:
-        """Yield the distinct items of pages, so many at once as can be held, and their pages."""
-        distinct, place = np.unique(self.items[pages], return_inverse=True)
+    def _together(self, queries: Indices, depth: int) -> Iterator[tuple[Items, Indices]]:
+        """Yield the distinct items of queries, so many at once as can be held, and their queries."""
+        distinct, place = np.unique(self.items[queries], return_inverse=True)
         at_once = max(_CELLS_PER_BLOCK // depth, 1)
         for first in range(0, len(distinct), at_once):
             is_own = (place >= first) & (place < first + at_once)
@@ -177,60 +177,60 @@ class Pages:
     @functools.cached_property
     def _have(self) -> Indices:
         """Items that each user has seen, to be left out."""
-        aside = self.questions.aside
+        aside = self.truth.aside
         if aside is None or not self.exclude_seen:
-            return np.zeros(len(self.questions.users), dtype=np.int64)
+            return np.zeros(len(self.truth.users), dtype=np.int64)
         have: Indices = np.diff(aside.indptr).astype(np.int64)
         return have
 
-    def may_show(self, pages: Indices, lists: Items) -> Mask:
-        """Return which places of the lists of consecutive pages hold something to be shown."""
+    def may_show(self, queries: Indices, lists: Items) -> Mask:
+        """Return which places of the lists of consecutive queries hold something to be shown."""
         is_item: Mask = lists >= 0
-        aside = self.questions.aside
+        aside = self.truth.aside
         if aside is None or not self.exclude_seen:
             return is_item
-        return is_item & ~self.among(aside, pages, lists)
+        return is_item & ~self.among(aside, queries, lists)
 
-    def among(self, matrix: sp.csr_array, pages: Indices, lists: Items) -> Mask:
+    def among(self, matrix: sp.csr_array, queries: Indices, lists: Items) -> Mask:
         """Return which places of the lists hold an item that `matrix` has for the page's user."""
-        first, last = self.owners[pages[0]], self.owners[pages[-1]] + 1
+        first, last = self.owners[queries[0]], self.owners[queries[-1]] + 1
         has = np.zeros((last - first, matrix.shape[1]), dtype=bool)
         own = matrix[first:last]
         has[np.repeat(np.arange(last - first), np.diff(own.indptr)), own.indices] = True
-        found: Mask = has[(self.owners[pages] - first)[:, None], lists]
+        found: Mask = has[(self.owners[queries] - first)[:, None], lists]
         return found
 
-    def _blocks(self, pages: Indices, depth: int) -> list[slice]:
-        """Return slices of `pages`, of few enough users and pages to be held at once."""
-        owners = self.owners[pages]
-        users_at_once = max(_CELLS_PER_BLOCK // self.questions.wanted.shape[1], 1)
-        pages_at_once = max(_CELLS_PER_BLOCK // depth, 1)
+    def _blocks(self, queries: Indices, depth: int) -> list[slice]:
+        """Return slices of `queries`, of few enough users and queries to be held at once."""
+        owners = self.owners[queries]
+        users_at_once = max(_CELLS_PER_BLOCK // self.truth.wanted.shape[1], 1)
+        queries_at_once = max(_CELLS_PER_BLOCK // depth, 1)
         blocks, start = [], 0
-        while start < len(pages):
+        while start < len(queries):
             stop = int(np.searchsorted(owners, owners[start] + users_at_once))
-            stop = min(stop, start + pages_at_once)
+            stop = min(stop, start + queries_at_once)
             blocks.append(slice(start, stop))
             start = stop
         return blocks
 
 
 @dataclass(frozen=True, eq=False)
-class Filled:
-    """The shelves of pages, and what is known of the equal scores that they end in.
+class QueryResults:
+    """The shelves of queries, and what is known of the equal scores that they end in.
 
     Parameters
     ----------
-    pages : Pages
-    shelves : Ranked, (n_pages, longest length)
+    queries : ItemQueries
+    shelves : Ranked, (n_queries, longest length)
     ties : Ties
         Of each page; `Ties.is_in` is empty.
-    is_barren : bool, (n_pages,)
-        Pages whose item has no neighbour at all.
+    is_barren : bool, (n_queries,)
+        ItemQueries whose item has no neighbour at all.
     lengths : sequence of int
     n_shown : int
     """
 
-    pages: Pages
+    queries: ItemQueries
     shelves: Ranked
     ties: Ties
     is_barren: Mask
@@ -239,79 +239,84 @@ class Filled:
 
     @classmethod
     def nothing(
-        cls, pages: Pages, lengths: Sequence[int], n_shown: int, *, spread: bool
-    ) -> "Filled":
+        cls, queries: ItemQueries, lengths: Sequence[int], n_shown: int, *, spread: bool
+    ) -> "QueryResults":
         """Return shelves that are empty so far."""
-        n_pages, n_items = len(pages.items), pages.questions.wanted.shape[1]
-        ties = Ties.none(n_pages, 0, lengths, n_items if spread else None)
-        shelves = Ranked.nothing(n_pages, lengths[-1])
-        return cls(pages, shelves, ties, np.zeros(n_pages, dtype=bool), lengths, n_shown)
+        n_queries, n_items = len(queries.items), queries.truth.wanted.shape[1]
+        ties = Ties.none(n_queries, 0, lengths, n_items if spread else None)
+        shelves = Ranked.nothing(n_queries, lengths[-1])
+        return cls(queries, shelves, ties, np.zeros(n_queries, dtype=bool), lengths, n_shown)
 
-    def put(self, pages: Indices, lists: Ranked) -> Mask:
-        """Fill the shelves of consecutive pages from lists; return which were deep enough.
+    def put(self, queries: Indices, lists: Ranked) -> Mask:
+        """Fill the shelves of consecutive queries from lists; return which were deep enough.
 
         A list is, where it has ended, or ends below the score of the shelf's last place.
         """
         items, scores, longest = lists.indices, lists.scores, self.lengths[-1]
         columns = np.broadcast_to(np.arange(items.shape[1], dtype=np.int32), items.shape)
-        may_show = self.pages.may_show(pages, items)
+        may_show = self.queries.may_show(queries, items)
         places = first_kept(columns, may_show, longest)
         is_item = places >= 0
-        shelf, of_shelf = (
+        shelf, item_to_item_name = (
             np.where(is_item, np.take_along_axis(part, places, axis=1), nothing)
             for part, nothing in ((items, -1), (scores, -np.inf))
         )
         # Without scores no two are equal: they are taken for as far apart as their places.
-        is_scored: Mask = np.all(np.isfinite(of_shelf) | ~is_item, axis=1)
-        self.is_barren[pages] = items[:, 0] < 0
-        self.shelves.indices[pages] = shelf
-        self.shelves.scores[pages] = np.where(is_item & ~is_scored[:, None], -places, of_shelf)
+        is_scored: Mask = np.all(np.isfinite(item_to_item_name) | ~is_item, axis=1)
+        self.is_barren[queries] = items[:, 0] < 0
+        self.shelves.indices[queries] = shelf
+        self.shelves.scores[queries] = np.where(
+            is_item & ~is_scored[:, None], -places, item_to_item_name
+        )
         is_full = is_item[:, -1]
-        is_below = ~is_scored | (scores[:, -1] < of_shelf[:, -1])
+        is_below = ~is_scored | (scores[:, -1] < item_to_item_name[:, -1])
         is_done: Mask = (items[:, -1] < 0) | (is_full & is_below)
         rows = np.flatnonzero(is_done & is_full & is_scored)
-        self.tie(pages[rows], Ranked(items[rows], scores[rows]))
+        self.tie(queries[rows], Ranked(items[rows], scores[rows]))
         # Of lists that have ended: shelves that hold all that there is, with one score.
-        listed, top = np.count_nonzero(may_show, axis=1), of_shelf[:, :1]
-        is_flat = np.all((of_shelf == top) | ~is_item, axis=1) & is_scored & (listed > 1)
+        listed, top = np.count_nonzero(may_show, axis=1), item_to_item_name[:, :1]
+        is_flat = np.all((item_to_item_name == top) | ~is_item, axis=1) & is_scored & (listed > 1)
         rows = np.flatnonzero(is_flat & (items[:, -1] < 0) & (listed <= longest))
         above, not_below = _counted(Ranked(items[rows], scores[rows]), top[rows])
         for at, length in enumerate(self.lengths):
             is_held = listed[rows] <= length
-            self.ties.is_blind[at, pages[rows[is_held]]] = covers_median(
+            self.ties.is_blind[at, queries[rows[is_held]]] = covers_median(
                 above, not_below, max(self.n_shown - 1, 0)
             )[is_held]
         return is_done
 
-    def tie(self, pages: Indices, lists: Ranked) -> None:
-        """Note which full shelves of consecutive pages end within equal scores, and with what.
+    def tie(self, queries: Indices, lists: Ranked) -> None:
+        """Note which full shelves of consecutive queries end within equal scores, and with what.
 
         Parameters
         ----------
-        pages : int64, (n_given,)
+        queries : int64, (n_given,)
         lists : Ranked
             In whatever order, with all that has at least the last score of the shelf; -1 for what
             is not shown.
         """
-        if not len(pages):
+        if not len(queries):
             return
         ties, scores = self.ties, lists.scores
-        of_shelf, may_show = self.shelves.scores[pages], self.pages.may_show(pages, lists.indices)
+        item_to_item_name, may_show = (
+            self.shelves.scores[queries],
+            self.queries.may_show(queries, lists.indices),
+        )
         for at, length in enumerate(self.lengths):
-            last = of_shelf[:, length - 1, None]
-            before = np.count_nonzero(of_shelf > last, axis=1)
+            last = item_to_item_name[:, length - 1, None]
+            before = np.count_nonzero(item_to_item_name > last, axis=1)
             size = np.count_nonzero(may_show & (scores == last), axis=1)
             above, not_below = _counted(lists, last)
             # Of the others that may be shown: an item is not beside itself.
             is_median = covers_median(above, not_below, max(self.n_shown - 1, 0))
-            ties.is_blind[at, pages] = (before + size > length) & is_median
+            ties.is_blind[at, queries] = (before + size > length) & is_median
         rows = np.flatnonzero(before + size > self.lengths[-1])
         if not len(rows):
             return
-        cut, items = pages[rows], lists.indices[rows]
+        cut, items = queries[rows], lists.indices[rows]
         is_equal = may_show[rows] & (scores[rows] == last[rows])
         ties.sizes[cut], ties.before[cut] = size[rows], before[rows]
-        is_wanted = self.pages.among(self.pages.questions.wanted, cut, items)
+        is_wanted = self.queries.among(self.queries.truth.wanted, cut, items)
         ties.relevant[cut] = np.count_nonzero(is_equal & is_wanted, axis=1)
         if ties.expected is not None and ties.missed is not None:
             of_cut, column = np.nonzero(is_equal)

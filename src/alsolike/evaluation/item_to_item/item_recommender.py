@@ -1,4 +1,4 @@
-"""Shelves of similar items, from each kind of model.
+"""ItemRecommender of similar items, from each kind of model.
 
 A model with factors shows the items nearest by their cosine. Another one shows, best first, what it
 scores highest with that item: item-kNN the item's nearest neighbours and nothing after them, EASE
@@ -28,10 +28,10 @@ Counts = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
 
 
-class Shelves(Protocol):
+class ItemRecommender(Protocol):
     """Ranks the items to show beside an item.
 
-    Shelves judged by an item-to-item model of your own need these three, and nothing else.
+    ItemRecommender evaluate_queries by an item-to-item model of your own need these three, and nothing else.
     """
 
     @property
@@ -52,7 +52,7 @@ class Shelves(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class NeighbourShelves(OfModel):
+class CosineRecommender(OfModel):
     """Ranks by the cosine of factors, as `alsolike.recommending.batch.similar`.
 
     Parameters
@@ -96,7 +96,7 @@ class NeighbourShelves(OfModel):
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredShelves(OfModel):
+class ScoreRecommender(OfModel):
     """Ranks by a model's own scores of items, ties in the order of the items.
 
     Parameters
@@ -144,14 +144,14 @@ class ScoredShelves(OfModel):
         )
 
 
-def shelves_of(
+def item_recommender_of(
     model: Recommender,
     train: Interactions,
     *,
     min_count: int = MIN_COUNT,
     engine: Engine | None = None,
     observer: Observer = SILENT,
-) -> Shelves:
+) -> ItemRecommender:
     """Return the shelves of any model that can stand on a leaderboard.
 
     Parameters
@@ -174,18 +174,18 @@ def shelves_of(
     --------
     >>> from alsolike.models.ease import EASEConfig, fit_ease
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u2", "u3"], ["a", "b", "a", "b", "c"])
-    >>> shelves = shelves_of(fit_ease(likes, EASEConfig()), likes, min_count=1)
+    >>> shelves = item_recommender_of(fit_ease(likes, EASEConfig()), likes, min_count=1)
     >>> shelves.ranked(np.int32([0]), 2).indices
     array([[1, 2]], dtype=int32)
     """
     if isinstance(model, HasFactors):
-        return NeighbourShelves(model, min_count, engine, observer)
+        return CosineRecommender(model, min_count, engine, observer)
     if not isinstance(model, ItemScorer):
         raise SettingError(
             f"The model {model.name!r} scores items for users, and has nothing to show beside an "
             "item: a method item_scores(item_indices, other_indices) is needed for that."
         )
-    return ScoredShelves(model, train.like_counts, min_count, engine, observer)
+    return ScoreRecommender(model, train.like_counts, min_count, engine, observer)
 
 
 def _cosines(

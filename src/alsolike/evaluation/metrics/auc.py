@@ -24,14 +24,14 @@ _SCORES_PER_BLOCK = 1 << 22
 
 
 def auc_of(
-    model: Recommender, questions: GroundTruth, engine: Engine, *, block: int = _SCORES_PER_BLOCK
+    model: Recommender, truth: GroundTruth, engine: Engine, *, block: int = _SCORES_PER_BLOCK
 ) -> Values:
     """Return the area under the ROC curve of each user, float64, (n_users,).
 
     Parameters
     ----------
     model : Recommender
-    questions : Questions
+    truth : GroundTruth
         Whose items are to be told from the others, those set aside left out.
     engine : Engine
     block : int
@@ -42,9 +42,9 @@ def auc_of(
     FitError
         A score is NaN.
     """
-    users, wanted = questions.users, questions.wanted
+    users, wanted = truth.users, truth.wanted
     n_items = wanted.shape[1]
-    left_out = sp.csr_array(wanted.shape) if questions.aside is None else questions.aside
+    left_out = sp.csr_array(wanted.shape) if truth.aside is None else truth.aside
     step = max(block // n_items, 1)
     products = source_of(model, users.astype(np.int32)) if isinstance(model, HasFactors) else None
 

@@ -89,7 +89,7 @@ class Evidence:
 
 def of_model(
     model: Recommender,
-    questions: GroundTruth,
+    truth: GroundTruth,
     ranked: Ranked,
     engine: Engine,
     *,
@@ -97,11 +97,11 @@ def of_model(
 ) -> Evidence:
     """Return what a model's lists, one item longer than the k that counts, and its scores tell."""
     k = ranked.indices.shape[1] - 1
-    ties = ties_of(model, questions, ranked, [k], engine)
-    auc = measured(model, questions, ranked, [k], ["auc"], engine, ties).per_user["auc"]
-    whole = _whole(model, questions, auc, engine, block)
-    found = _evidence(ranked, questions.wanted, k, questions.without_relevant, whole)
-    return replace(found, ours=_by_name(values_of(ranked, ties, questions.wanted, [k])))
+    ties = ties_of(model, truth, ranked, [k], engine)
+    auc = measured(model, truth, ranked, [k], ["auc"], engine, ties).per_user["auc"]
+    whole = _whole(model, truth, auc, engine, block)
+    found = _evidence(ranked, truth.wanted, k, truth.without_relevant, whole)
+    return replace(found, ours=_by_name(values_of(ranked, ties, truth.wanted, [k])))
 
 
 def of_lists(lists: Ranked | npt.ArrayLike, relevant: sp.sparray | GroundTruth, k: int) -> Evidence:
@@ -162,12 +162,10 @@ def _hits(items: Items, wanted: sp.csr_array) -> Flags:
     return found
 
 
-def _whole(
-    model: Recommender, questions: GroundTruth, auc: Values, engine: Engine, most: int
-) -> Whole:
-    users, wanted = questions.users, questions.wanted
+def _whole(model: Recommender, truth: GroundTruth, auc: Values, engine: Engine, most: int) -> Whole:
+    users, wanted = truth.users, truth.wanted
     n_items = wanted.shape[1]
-    left_out = sp.csr_array(wanted.shape) if questions.aside is None else questions.aside
+    left_out = sp.csr_array(wanted.shape) if truth.aside is None else truth.aside
     step = max(most // n_items, 1)
 
     def block(first: int) -> list[tuple[float, float]]:

@@ -48,7 +48,7 @@ from alsolike.evaluation.metrics.exposure import exposure_of
 from alsolike.evaluation.metrics.ground_truth import (
     GroundTruth,
     as_lists,
-    check_asked,
+    check_matching_ids,
     checked_rows,
 )
 from alsolike.evaluation.metrics.result import Evaluation
@@ -152,40 +152,40 @@ def evaluate(
     | u3   |         0.0 |
     +------+-------------+
     """
-    check_asked(model, "evaluate", held_out=held_out, exclude=exclude)
+    check_matching_ids(model, "evaluate", held_out=held_out, exclude=exclude)
     lengths, names = checked_lengths(k), checked_metrics(metrics)
     engine = engine or LocalEngine()
-    questions = GroundTruth.of(held_out, exclude, user_indices)
-    ranked = questions.ranked(model, max(lengths) + 1, engine, observer)
-    return measured(model, questions, ranked, lengths, names, engine)
+    truth = GroundTruth.of(held_out, exclude, user_indices)
+    ranked = truth.ranked(model, max(lengths) + 1, engine, observer)
+    return measured(model, truth, ranked, lengths, names, engine)
 
 
 def measured(
     model: Recommender,
-    questions: GroundTruth,
+    truth: GroundTruth,
     ranked: Ranked,
     lengths: Sequence[int],
     names: Sequence[str],
     engine: Engine,
     ties: Ties | None = None,
 ) -> Evaluation:
-    """Measure the lists that answer `questions`, longer than the longest of `lengths`.
+    """Measure the lists that answer `truth`, longer than the longest of `lengths`.
 
     One place more shows whether equal scores reach beyond a list. `ties` are those of these lists,
     with ``spread=True``, where they are known already.
     """
     with_coverage = "coverage" in names
     if ties is None:
-        ties = ties_of(model, questions, ranked, lengths, engine, spread=with_coverage)
-    values = values_of(ranked, ties, questions.wanted, lengths)
-    columns: dict[str, Any] = {"user": questions.user_ids}
+        ties = ties_of(model, truth, ranked, lengths, engine, spread=with_coverage)
+    values = values_of(ranked, ties, truth.wanted, lengths)
+    columns: dict[str, Any] = {"user": truth.user_ids}
     for at, length in enumerate(lengths):
         for name in names:
             if name in LIST_MEASURES:
                 columns[f"{name}@{length}"] = values[at, LIST_MEASURES.index(name)]
     if "auc" in names:
-        columns["auc"] = auc_of(model, questions, engine)
-    n_items = questions.wanted.shape[1]
+        columns["auc"] = auc_of(model, truth, engine)
+    n_items = truth.wanted.shape[1]
     covered = {
         length: exposure_of(ranked, lengths, at, ties, n_items).coverage
         for at, length in enumerate(lengths)
@@ -193,12 +193,12 @@ def measured(
     }
     return Evaluation(
         model.name,
-        questions.exclude is not None,
-        questions.users,
+        truth.exclude is not None,
+        truth.users,
         Table(columns),
         {length: float(values[at, 0].sum()) for at, length in enumerate(lengths)},
         covered,
-        questions.without_relevant,
+        truth.without_relevant,
         blind_at={length: float(ties.is_blind[at].mean()) for at, length in enumerate(lengths)},
     )
 
@@ -279,7 +279,7 @@ def mean_squared_error(
     (0.3125, 0.125)
     """
     able(model, HasFactors, "measure squared errors")
-    check_asked(model, "measure squared errors", interactions=interactions)
+    check_matching_ids(model, "measure squared errors", interactions=interactions)
     rows = (
         np.arange(interactions.n_users)
         if user_indices is None

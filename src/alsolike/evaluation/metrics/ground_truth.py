@@ -86,16 +86,16 @@ class GroundTruth:
         seen = self.exclude.user_items
         return with_excluded(model, self.users, lists, seen, k=k, engine=engine)
 
-    def asks_like(self, other: "GroundTruth") -> bool:
+    def needs_same_lists(self, other: "GroundTruth") -> bool:
         """Return whether the same lists answer both."""
-        return self.exclude is other.exclude and self.asks_for(other)
+        return self.exclude is other.exclude and self.has_same_users(other)
 
-    def asks_for(self, other: "GroundTruth") -> bool:
+    def has_same_users(self, other: "GroundTruth") -> bool:
         """Return whether both are about the same users."""
         return np.array_equal(self.users, other.users)
 
 
-def check_asked(model: Recommender, purpose: str, **given: Any) -> None:
+def check_matching_ids(model: Recommender, purpose: str, **given: Any) -> None:
     """Check that a model is one, and that interactions are over its users and items.
 
     Parameters

@@ -16,7 +16,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics import definition_inputs
 from alsolike.evaluation.metrics.definition_inputs import Evidence
-from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_asked
+from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_matching_ids
 from alsolike.evaluation.metrics.library_definitions import DEFINITIONS, SOURCES, Definition
 from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
@@ -165,12 +165,12 @@ def metric_definitions(
     >>> found.value("alsolike", "precision@2"), found.value("implicit", "precision@2")
     (0.75, 1.0)
     """
-    check_asked(model, "score its lists", held_out=held_out, exclude=exclude)
+    check_matching_ids(model, "score its lists", held_out=held_out, exclude=exclude)
     length, engine = checked_k(k), engine or LocalEngine()
-    questions = GroundTruth.of(held_out, exclude, user_indices)
+    truth = GroundTruth.of(held_out, exclude, user_indices)
     # One place more shows whether a tie reaches beyond the list.
-    ranked = questions.ranked(model, length + 1, engine, observer)
-    found = definition_inputs.of_model(model, questions, ranked, engine)
+    ranked = truth.ranked(model, length + 1, engine, observer)
+    found = definition_inputs.of_model(model, truth, ranked, engine)
     return _issued(model.name, found, excludes_seen=exclude is not None)
 
 
@@ -191,7 +191,7 @@ def definitions_of_lists(
     lists : Ranked, or int, (n_users, at least k)
         Item indices, best first; -1 where a list has ended. With a `Ranked` of more than `k`
         items LightFM's rule of ties is applied; else no two scores are taken to be equal.
-    relevant : sparse array, (n_users, n_items), or Questions
+    relevant : sparse array, (n_users, n_items), or GroundTruth
         The relevant items of the same users: cells above 0.
     k : int
         Length of the lists that counts.
@@ -213,7 +213,7 @@ def definitions_of_lists(
     Examples
     --------
     >>> relevant = sp.csr_array([[1, 0, 0, 1], [0, 1, 0, 0]])
-    >>> found = passport_of_lists([[3, 1], [0, -1]], relevant, k=2)
+    >>> found = definitions_of_lists([[3, 1], [0, -1]], relevant, k=2)
     >>> [round(found.value(of, "precision@2"), 3) for of in ("alsolike", "implicit", "irspack")]
     [0.25, 0.333, 0.25]
     """

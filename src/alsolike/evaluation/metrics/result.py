@@ -127,7 +127,7 @@ class Evaluation:
         return f"Evaluation({self.model_name}, {len(self.user_indices):,} users, {seen}: {means})"
 
     def _repr_html_(self) -> str:
-        told = f"<p>{said_of_degenerate(self.degenerate_share)}</p>" if self.is_degenerate else ""
+        told = f"<p>{describe_degenerate(self.degenerate_share)}</p>" if self.is_degenerate else ""
         return told + self.summary()._repr_html_()
 
 
@@ -136,12 +136,12 @@ def is_degenerate(share: float) -> bool:
     return share > 0.5
 
 
-def said_of_degenerate(share: float, of: str = "users") -> str:
+def describe_degenerate(share: float, of: str = "users") -> str:
     """Return in words what makes a model degenerate, and what that means for its figures.
 
     Examples
     --------
-    >>> print(said_of_degenerate(0.973))
+    >>> print(describe_degenerate(0.973))
     Degenerate: for 97 % of the users the list ends among items of equal score, half of all items
     or more. What stands there is as good as drawn by lot.
     """

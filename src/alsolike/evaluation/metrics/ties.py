@@ -25,7 +25,7 @@ from alsolike.recommending.ranking.scan import (
     ITEMS_PER_BLOCK,
     QUERIES_PER_BLOCK,
     Ranked,
-    Source,
+    ScoreSource,
     blocks_of,
 )
 
@@ -89,7 +89,7 @@ class Ties:
 
 def ties_of(
     model: Recommender,
-    questions: GroundTruth,
+    truth: GroundTruth,
     ranked: Ranked,
     lengths: Sequence[int],
     engine: Engine,
@@ -101,7 +101,7 @@ def ties_of(
     Parameters
     ----------
     model : Recommender
-    questions : Questions
+    truth : GroundTruth
         What the lists answer.
     ranked : Ranked, (n_lists, more than the longest length)
     lengths : sequence of int
@@ -110,15 +110,15 @@ def ties_of(
     spread : bool
         Whether `Ties.expected` and `Ties.missed` are needed.
     """
-    longest, (n_lists, n_items) = lengths[-1], questions.wanted.shape
-    ties = Ties.none(n_lists, questions.wanted.nnz, lengths, n_items if spread else None)
+    longest, (n_lists, n_items) = lengths[-1], truth.wanted.shape
+    ties = Ties.none(n_lists, truth.wanted.nnz, lengths, n_items if spread else None)
     sizes, before, is_blind, starts = (
         ties.sizes,
         ties.before,
         ties.is_blind,
-        questions.wanted.indptr,
+        truth.wanted.indptr,
     )
-    counting = _Counting.of(model, questions)
+    counting = _Counting.of(model, truth)
     cut = np.flatnonzero(_goes_on(ranked, longest))
     last = ranked.scores[:, longest - 1]
     before[cut] = np.count_nonzero(ranked.scores[cut, :longest] > last[cut, None], axis=1)
@@ -162,32 +162,32 @@ class _Counting:
 
     Parameters
     ----------
-    source : Source
-    questions : Questions
+    source : ScoreSource
+    truth : GroundTruth
     starts, ends : int64, (n_lists,)
         The items that may not be in list q are ``taken[starts[q]:ends[q]]``.
     taken : int32, (n_taken,)
     """
 
-    source: Source
-    questions: GroundTruth
+    source: ScoreSource
+    truth: GroundTruth
     starts: Indices
     ends: Indices
     taken: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, model: Recommender, questions: GroundTruth) -> "_Counting":
-        rows = questions.users.astype(np.int32)
-        exclude = None if questions.exclude is None else questions.exclude.user_items
+    def of(cls, model: Recommender, truth: GroundTruth) -> "_Counting":
+        rows = truth.users.astype(np.int32)
+        exclude = None if truth.exclude is None else truth.exclude.user_items
         shape = len(model.users), len(model.items)
         starts, ends, taken = excluded_of(exclude, rows, shape)
-        return cls(source_of(model, rows), questions, starts, ends, taken)
+        return cls(source_of(model, rows), truth, starts, ends, taken)
 
     def doubtful(self, ranked: Ranked, visible: Flags, length: int) -> tuple[Indices, Floats]:
         """Return which lists with a group around `length` may reach the median, and its score."""
         score = ranked.scores[:, length - 1]
         listed = np.count_nonzero(ranked.scores >= score[:, None], axis=1)
-        reach = listed + self.ends - self.starts > self.questions.wanted.shape[1] // 2
+        reach = listed + self.ends - self.starts > self.truth.wanted.shape[1] // 2
         rows = np.flatnonzero(visible & reach)
         return rows, score[rows]
 
@@ -217,7 +217,7 @@ class _Counting:
     def _block(
         self, rows: Indices, scores: Floats, lengths: Sequence[int], before: Indices | None
     ) -> _Part:
-        wanted, n_items = self.questions.wanted, self.questions.wanted.shape[1]
+        wanted, n_items = self.truth.wanted, self.truth.wanted.shape[1]
         first = int(rows[0]) // QUERIES_PER_BLOCK * QUERIES_PER_BLOCK
         queries = slice(first, min(first + QUERIES_PER_BLOCK, len(self.starts)))
         equal = _Members.none(len(rows), n_items)

@@ -28,7 +28,7 @@ Values = npt.NDArray[np.float64]
 HONEST = "honest"
 
 # The figure that degenerate points have beside those of their judge: the share of users, or of
-# pages, whose list says next to nothing; see `Evaluation.is_degenerate`.
+# queries, whose list says next to nothing; see `Evaluation.is_degenerate`.
 DEGENERATE = "degenerate_share"
 
 # Intervals of points rank nothing; 1,000 resamples place their ends to about a tenth of the width.
@@ -41,7 +41,7 @@ class BoundObjective(Protocol):
     Parameters
     ----------
     judge : Judge
-    questions : tuple of Questions
+    ground_truths : tuple of GroundTruth
         Whose lists it needs, each at least as long as the judge's `k`; judges who ask alike share
         them.
     """
@@ -51,13 +51,13 @@ class BoundObjective(Protocol):
         """The judge."""
 
     @property
-    def questions(self) -> tuple[GroundTruth, ...]:
+    def ground_truths(self) -> tuple[GroundTruth, ...]:
         """The users whose lists it needs."""
 
     def figures(
         self, model: Recommender, lists: Sequence[Ranked], engine: Engine
     ) -> tuple[dict[str, float], Values]:
-        """Return the judge's figures for one model, from the lists that answer its questions.
+        """Return the judge's figures for one model, from the lists that answer its truth.
 
         With `DEGENERATE` where it is degenerate; and the value of each user.
         """
@@ -98,7 +98,7 @@ class Objective(ABC):
     def __post_init__(self) -> None:
         if self.metric not in self.metrics:
             raise SettingError(
-                f"{self.kind.capitalize()} are judged by {', '.join(self.metrics)}, not by "
+                f"{self.kind.capitalize()} are evaluate_queries by {', '.join(self.metrics)}, not by "
                 f"{self.metric!r}.{did_you_mean(self.metric, self.metrics)}"
             )
         check_whole("k", self.k, least=1)
@@ -180,16 +180,16 @@ class Objective(ABC):
         return asdict(self)
 
 
-def resamples_of(n_users: int, seed: int) -> Resamples:
+def point_resamples(n_users: int, seed: int) -> Resamples:
     """Return draws that are the same for each point: two points do not differ by their draw."""
     return Resamples(n_users, np.random.default_rng(seed), resamples=_RESAMPLES)
 
 
-def marked(found: Evaluation) -> dict[str, float]:
+def degenerate_mark(found: Evaluation) -> dict[str, float]:
     """Return the mark of a degenerate point among its figures, or nothing."""
     return {DEGENERATE: found.degenerate_share} if found.is_degenerate else {}
 
 
-def said_of_seen(exclude_seen: bool) -> str:
+def describe_seen(exclude_seen: bool) -> str:
     """Return in words whether the seen items were left out."""
     return f"seen items {'excluded' if exclude_seen else 'kept'}"

@@ -13,23 +13,23 @@ from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.item_to_item.evaluate import (
-    SHELF_METRICS,
+    ITEM_TO_ITEM_METRICS,
     USUAL,
-    ShelfEvaluation,
+    ItemToItemEvaluation,
     evaluate_item_to_item,
-    judged,
-    of_shelf,
-    shelves_of,
+    evaluate_queries,
+    item_recommender_of,
+    item_to_item_name,
 )
-from alsolike.evaluation.item_to_item.item_queries import Pages
+from alsolike.evaluation.item_to_item.item_queries import ItemQueries
 from alsolike.evaluation.metrics.evaluate import METRICS, SquaredErrors, item_gramian, measured
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.objectives.base import (
     BoundObjective,
     Objective,
-    marked,
-    resamples_of,
-    said_of_seen,
+    degenerate_mark,
+    describe_seen,
+    point_resamples,
 )
 from alsolike.models.base import HasFactors, Recommender
 from alsolike.recommending.ranking.scan import Ranked
@@ -51,9 +51,9 @@ class RankingObjective(Objective):
 
     Examples
     --------
-    >>> print(ListJudge(k=5))
+    >>> print(RankingObjective(k=5))
     precision@5 on validation, seen items excluded
-    >>> print(ListJudge(k=5, exclude_seen=False, choose="test"))
+    >>> print(RankingObjective(k=5, exclude_seen=False, choose="test"))
     precision@5 on test, seen items kept
     """
 
@@ -67,15 +67,15 @@ class RankingObjective(Objective):
         return (f"train_{self.measure}", *self.interval, "train_mse", f"{self.choose}_mse")
 
     def bind(self, split: Split, shown: Interactions, seed: int) -> BoundObjective:
-        """Prepare the questions, of the held-out and of the training likes."""
+        """Prepare the truth, of the held-out and of the training likes."""
         return _BoundRanking(self, split, shown, seed)
 
     def __str__(self) -> str:
-        return f"{self.measure} on {self.choose}, {said_of_seen(self.exclude_seen)}"
+        return f"{self.measure} on {self.choose}, {describe_seen(self.exclude_seen)}"
 
 
 class _BoundRanking:
-    """A judge of lists with its questions, its cells and its resamples."""
+    """A judge of lists with its truth, its cells and its resamples."""
 
     def __init__(
         self, objective: RankingObjective, split: Split, shown: Interactions, seed: int
@@ -84,9 +84,9 @@ class _BoundRanking:
         self.objective = objective
         of_chosen = GroundTruth.of(held_out, shown if objective.exclude_seen else None, users)
         of_train = GroundTruth.of(shown, None, users)
-        self.questions = (of_train, of_chosen)
+        self.ground_truths = (of_train, of_chosen)
         self._errors = SquaredErrors(shown, users), SquaredErrors(held_out, users)
-        self._resamples = resamples_of(len(of_chosen.users), seed)
+        self._resamples = point_resamples(len(of_chosen.users), seed)
 
     def figures(
         self, model: Recommender, lists: Sequence[Ranked], engine: Engine
@@ -95,16 +95,16 @@ class _BoundRanking:
         measure = self.objective.measure
         of_train, of_chosen = (
             measured(model, asked, ranked, [self.objective.k], [self.objective.metric], engine)
-            for asked, ranked in zip(self.questions, lists, strict=True)
+            for asked, ranked in zip(self.ground_truths, lists, strict=True)
         )
-        answers = of_chosen.per_user[measure]
-        interval = self._resamples.mean(answers)
+        per_user_scores = of_chosen.per_user[measure]
+        interval = self._resamples.mean(per_user_scores)
         values = [of_train.mean(measure), interval.mean, interval.low, interval.high]
         if isinstance(model, HasFactors):
             gramian = item_gramian(model, engine)
             values += [errors.mean(model, engine, gramian) for errors in self._errors]
         named = dict(zip(self.objective.figures, map(float, values), strict=False))
-        return named | marked(of_chosen), answers
+        return named | degenerate_mark(of_chosen), per_user_scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +112,8 @@ class ItemToItemObjective(Objective):
     """Scores a model by the held-out likes among its similar items.
 
     It scores like `alsolike.evaluation.item_to_item.evaluate.evaluate_item_to_item`: a user's
-    value is the mean over the user's pages, and all points are asked of the same users on the same
-    pages. There are no train figures: neighbours were made from the likes that they would have to
+    value is the mean over the user's queries, and all points are asked of the same users on the same
+    queries. There are no train figures: neighbours were made from the likes that they would have to
     find. There are no squared errors: no shelf depends on them.
 
     Parameters
@@ -121,7 +121,7 @@ class ItemToItemObjective(Objective):
     name, k, exclude_seen, choose
         As of every `Objective`.
     metric : str
-        Any of `alsolike.evaluation.item_to_item.evaluate.SHELF_METRICS` that each user has a value
+        Any of `alsolike.evaluation.item_to_item.evaluate.ITEM_TO_ITEM_METRICS` that each user has a value
         of.
     pages_per_user : int
         Items that a user likes and is asked on, at most; at least 1.
@@ -129,16 +129,18 @@ class ItemToItemObjective(Objective):
         Shown are items with at least so many interactions in training, at least 0; the same for
         every model.
     seed : int
-        Of the draw of the pages, at least 0.
+        Of the draw of the queries, at least 0.
 
     Examples
     --------
-    >>> print(ShelfJudge(metric="hit_rate"))
-    shelf_hit_rate@10 on validation, at most 5 pages of each user, seen items excluded
+    >>> print(ItemToItemObjective(metric="hit_rate"))
+    shelf_hit_rate@10 on validation, at most 5 queries of each user, seen items excluded
     """
 
     kind: ClassVar[str] = "shelves"
-    metrics: ClassVar[tuple[str, ...]] = tuple(one for one in SHELF_METRICS if one != "coverage")
+    metrics: ClassVar[tuple[str, ...]] = tuple(
+        one for one in ITEM_TO_ITEM_METRICS if one != "coverage"
+    )
 
     pages_per_user: int = 5
     min_count: int = MIN_COUNT
@@ -153,7 +155,7 @@ class ItemToItemObjective(Objective):
     @property
     def measure(self) -> str:
         """The metric of a shelf with its length, such as ``"shelf_precision@10"``."""
-        return of_shelf(self.column)
+        return item_to_item_name(self.column)
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -161,7 +163,7 @@ class ItemToItemObjective(Objective):
         return self.interval
 
     def bind(self, split: Split, shown: Interactions, seed: int) -> BoundObjective:
-        """Draw the pages."""
+        """Draw the queries."""
         return _BoundItemToItem(self, split, shown, seed)
 
     def left_out(self, split: Split) -> str:
@@ -170,7 +172,7 @@ class ItemToItemObjective(Objective):
         count = int(np.count_nonzero(relevant_counts(split.shown())[users] == 0))
         if count == len(users):
             raise SplitError(
-                f"Shelves cannot be judged on {self.choose}: none of its {count:,} users has a "
+                f"ItemRecommender cannot be evaluate_queries on {self.choose}: none of its {count:,} users has a "
                 "like in training, so there is no item page to ask them on. Split so that they "
                 "keep some of their likes, or judge by lists."
             )
@@ -178,7 +180,7 @@ class ItemToItemObjective(Objective):
             return ""
         return (
             f"{count:,} of {len(users):,} {self.choose} users have no like in training, and so no "
-            "item page to be asked on: shelves are judged without them."
+            "item page to be asked on: shelves are evaluate_queries without them."
         )
 
     def evaluation(
@@ -188,7 +190,7 @@ class ItemToItemObjective(Objective):
         held_out: Interactions,
         shown: Interactions,
         engine: Engine,
-    ) -> ShelfEvaluation:
+    ) -> ItemToItemEvaluation:
         """Measure a model's shelves, by the usual metrics as well.
 
         Parameters
@@ -201,7 +203,7 @@ class ItemToItemObjective(Objective):
         engine : Engine
         """
         return evaluate_item_to_item(
-            shelves_of(model, train, min_count=self.min_count, engine=engine),
+            item_recommender_of(model, train, min_count=self.min_count, engine=engine),
             held_out,
             shown,
             k=self.k,
@@ -217,22 +219,22 @@ class ItemToItemObjective(Objective):
 
     def __str__(self) -> str:
         return (
-            f"{self.measure} on {self.choose}, at most {self.pages_per_user} pages of each user, "
-            f"{said_of_seen(self.exclude_seen)}"
+            f"{self.measure} on {self.choose}, at most {self.pages_per_user} queries of each user, "
+            f"{describe_seen(self.exclude_seen)}"
         )
 
 
 class _BoundItemToItem:
-    """A judge of shelves with its pages and its resamples."""
+    """A judge of shelves with its queries and its resamples."""
 
-    questions: tuple[GroundTruth, ...] = ()
+    ground_truths: tuple[GroundTruth, ...] = ()
 
     def __init__(
         self, objective: ItemToItemObjective, split: Split, shown: Interactions, seed: int
     ) -> None:
         held_out, users = objective.held_out(split)
         self.objective, self._train = objective, split.train
-        self._pages = Pages.of(
+        self._queries = ItemQueries.of(
             held_out,
             shown,
             pages_per_user=objective.pages_per_user,
@@ -240,20 +242,22 @@ class _BoundItemToItem:
             user_indices=users,
             seed=objective.seed,
         )
-        self._resamples = resamples_of(len(self._pages.questions.users), seed)
+        self._resamples = point_resamples(len(self._queries.truth.users), seed)
 
     def figures(
         self, model: Recommender, lists: Sequence[Ranked], engine: Engine
     ) -> tuple[dict[str, float], Values]:
         """Return the judge's figures; users' lists are not looked at."""
         objective = self.objective
-        shelves = shelves_of(model, self._train, min_count=objective.min_count, engine=engine)
-        evaluation = judged(shelves, self._pages, [objective.k], [objective.metric])
-        answers = evaluation.per_user[objective.column]
-        found = self._resamples.mean(answers)
+        shelves = item_recommender_of(
+            model, self._train, min_count=objective.min_count, engine=engine
+        )
+        evaluation = evaluate_queries(shelves, self._queries, [objective.k], [objective.metric])
+        per_user_scores = evaluation.per_user[objective.column]
+        found = self._resamples.mean(per_user_scores)
         values = (float(found.mean), float(found.low), float(found.high))
         named = dict(zip(objective.interval, values, strict=True))
-        return named | marked(evaluation), answers
+        return named | degenerate_mark(evaluation), per_user_scores
 
 
 KINDS: Mapping[str, type[Objective]] = {
@@ -271,14 +275,14 @@ def objective_of(settings: Mapping[str, Any]) -> Objective:
 
     Examples
     --------
-    >>> judge_of({"kind": "shelves", "k": 5}) == ShelfJudge(k=5)
+    >>> objective_of({"kind": "shelves", "k": 5}) == ItemToItemObjective(k=5)
     True
     """
     kind, own = settings.get("kind", RankingObjective.kind), dict(settings)
     own.pop("kind", None)
     if kind not in KINDS:
         raise SettingError(
-            f"A search is judged by {' or by '.join(KINDS)}, not by {kind!r}."
+            f"A search is evaluate_queries by {' or by '.join(KINDS)}, not by {kind!r}."
             f"{did_you_mean(kind, KINDS)}"
         )
     return KINDS[kind](**own)
@@ -294,21 +298,21 @@ def objective_named(measure: str, **settings: Any) -> Objective:
 
     Examples
     --------
-    >>> judge_named("ndcg@20") == ListJudge(metric="ndcg", k=20)
+    >>> objective_named("ndcg@20") == RankingObjective(metric="ndcg", k=20)
     True
-    >>> judge_named("shelf_hit_rate") == ShelfJudge(metric="hit_rate")
+    >>> objective_named("shelf_hit_rate") == ItemToItemObjective(metric="hit_rate")
     True
     """
     name, at, k = measure.partition("@")
     if at and not k.isdecimal():
         raise SettingError(f"A measure such as 'ndcg@10' expected, not {measure!r}.")
-    kind = ItemToItemObjective if name.startswith(of_shelf("")) else RankingObjective
+    kind = ItemToItemObjective if name.startswith(item_to_item_name("")) else RankingObjective
     if at:
         settings |= {"k": int(k)}
-    return kind(metric=name.removeprefix(of_shelf("")), **settings)
+    return kind(metric=name.removeprefix(item_to_item_name("")), **settings)
 
 
-def first_objective(objective: Objective | None, **asked: Any) -> Objective:
+def chosen_objective(objective: Objective | None, **asked: Any) -> Objective:
     """Return the judge that was given, or one of lists with what is asked of it (None: its own).
 
     Raises

@@ -16,7 +16,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics.evaluate import checked_metrics, measured
 from alsolike.evaluation.metrics.exposure import exposure_of
-from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_asked
+from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_matching_ids
 from alsolike.evaluation.metrics.ties import ties_of
 from alsolike.evaluation.slices.concentration import Concentration, concentration
 from alsolike.evaluation.slices.groups import by_history, by_popularity
@@ -139,36 +139,36 @@ def slices_of(
     if metric == "coverage":
         raise SettingError("coverage is one value for all users and cannot be sliced by them.")
     names = checked_metrics([metric])
-    check_asked(model, "slice its figures", held_out=held_out, shown=shown)
+    check_matching_ids(model, "slice its figures", held_out=held_out, shown=shown)
     seed = seed_from(rng)
     engine = engine or LocalEngine()
-    questions = GroundTruth.of(held_out, shown if exclude_seen else None, user_indices)
-    lists = questions.ranked(model, k + 1, engine, observer)
-    ties = ties_of(model, questions, lists, [k], engine, spread=True)
-    evaluation = measured(model, questions, lists, [k], names, engine, ties)
+    truth = GroundTruth.of(held_out, shown if exclude_seen else None, user_indices)
+    lists = truth.ranked(model, k + 1, engine, observer)
+    ties = ties_of(model, truth, lists, [k], engine, spread=True)
+    evaluation = measured(model, truth, lists, [k], names, engine, ties)
     (measure,) = evaluation.metrics
     of_users = by_history(
         evaluation, shown, measure, classes=classes, rng=seed, resamples=resamples
     )
     of_items = by_popularity(
         model.name,
-        questions.wanted,
+        truth.wanted,
         lists.indices[:, :k],
         shown,
         ties=ties,
         rng=seed,
         resamples=resamples,
     )
-    exposure = exposure_of(lists, [k], 0, ties, questions.wanted.shape[1])
+    exposure = exposure_of(lists, [k], 0, ties, truth.wanted.shape[1])
     return Slices(
         model.name,
         measure,
         k,
         exclude_seen,
-        questions.without_relevant,
+        truth.without_relevant,
         of_users,
         of_items,
-        concentration(questions.wanted, lists.indices[:, :k], shown, exposure=exposure),
+        concentration(truth.wanted, lists.indices[:, :k], shown, exposure=exposure),
     )
 
 

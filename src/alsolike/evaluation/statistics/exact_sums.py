@@ -74,7 +74,7 @@ class ExactValues:
         self._exponent = math.frexp(float(np.abs(numbers).max()))[1] - bits
         self._whole = np.ldexp(numbers, -self._exponent)
         np.rint(self._whole, out=self._whole)
-        # What is drawn and tossed does not depend on the order in which the users come.
+        # What is drawn and sign_flips does not depend on the order in which the users come.
         self._whole = np.ascontiguousarray(self._whole[:, np.lexsort(self._whole[::-1])])
         sums = self._whole.sum(axis=1)
         self.best = int(self.first_largest(sums))

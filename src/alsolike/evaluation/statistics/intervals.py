@@ -234,7 +234,7 @@ def sign_flip_p_value(
     check_whole("resamples", resamples, least=1)
     differences = _differences(a, b)
     differences = differences[differences != 0]
-    # The signs are tossed in any case; sorted, which user is called by which id changes nothing.
+    # The signs are sign_flips in any case; sorted, which user is called by which id changes nothing.
     sizes = np.sort(np.abs(differences))
     total = sizes.sum()
     # Tosses that tie with what was seen in exact arithmetic must not depend on rounding.

@@ -26,7 +26,7 @@ def _beaten(sums: Values, inverse_roots: Values) -> Values:
     return np.maximum(above, -below)
 
 
-def tossed(
+def sign_flips(
     exact: ExactValues, squares: Values, rng: np.random.Generator, resamples: int
 ) -> tuple[Indices, Values]:
     """Flip the signs of users, and count how often candidates are beaten as far as observed.

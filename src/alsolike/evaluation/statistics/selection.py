@@ -15,7 +15,7 @@ from alsolike.evaluation.statistics.intervals import (
     bootstrap_mean,
     check_share,
 )
-from alsolike.evaluation.statistics.max_t import shortfalls, tossed
+from alsolike.evaluation.statistics.max_t import shortfalls, sign_flips
 from alsolike.tables import Table
 
 Flags = npt.NDArray[np.bool_]
@@ -135,7 +135,7 @@ def compare_with_best(
     be it one or all of them, is told apart; users are taken for a sample of many.
 
     A model confidence set [4]_ has the same aim, but drops the candidates told apart from the
-    comparison, which is proven only where the others differ clearly. Signs are tossed rather than
+    comparison, which is proven only where the others differ clearly. Signs are sign_flips rather than
     users drawn, since a sum and its own spread are then resampled together: few users, values that
     are nearly all 0, and candidates that differ for three users are no special cases.
 
@@ -186,7 +186,7 @@ def compare_with_best(
     allowed = _allowed(resamples, level)
     exact = ExactValues(values)
     squares = exact.squared_differences()
-    as_far, largest = tossed(exact, squares, rng, resamples)
+    as_far, largest = sign_flips(exact, squares, rng, resamples)
     ties = as_far > allowed
     critical = float(np.sort(largest, axis=0)[resamples - 1 - allowed].max()) / math.sqrt(exact.n)
     means = exact.sums / exact.n
@@ -309,7 +309,7 @@ def cheapest_of(costs: Sequence[tuple[float, ...]], ties: npt.ArrayLike) -> int:
     return min(map(int, np.flatnonzero(flags)), key=lambda number: (costs[number], number))
 
 
-def told_apart(test: ProportionTest, level: float = 0.95) -> str:
+def describe_difference(test: ProportionTest, level: float = 0.95) -> str:
     """Say in one sentence whether two shares of hits differ.
 
     Parameters
@@ -332,10 +332,10 @@ def told_apart(test: ProportionTest, level: float = 0.95) -> str:
     Examples
     --------
     >>> from alsolike.evaluation.statistics.intervals import two_proportions
-    >>> print(told_apart(two_proportions(727, 15270, 730, 15270)))
+    >>> print(describe_difference(two_proportions(727, 15270, 730, 15270)))
     There is no difference that could be told: -0.00020
     (95 % interval -0.00498 to 0.00459; p = 0.94).
-    >>> print(told_apart(two_proportions(727, 15270, 520, 15270)))
+    >>> print(describe_difference(two_proportions(727, 15270, 520, 15270)))
     There is a difference: 0.01356 (95 % interval 0.00912 to 0.01801; p < 0.001).
     """
     check_share("level", level)

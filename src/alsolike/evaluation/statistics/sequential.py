@@ -67,7 +67,7 @@ class SequentialTest:
     Notes
     -----
     What is assumed is that each vote which sees a difference is for the first with probability
-    theta, whatever the votes before it. Where the models are alike and sides are tossed, that
+    theta, whatever the votes before it. Where the models are alike and sides are sign_flips, that
     holds with theta = 1/2 whoever votes. Of other values: where few people give many votes, it is
     their taste that is measured.
 

@@ -1,4 +1,4 @@
-"""`Verdict`: whether a model is better than popularity, in a sentence."""
+"""`ModelVerdict`: whether a model is better than popularity, in a sentence."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ModelVerdict:
     """Whether a model is better than popularity in one measure, over the same users.
 
     Parameters
@@ -24,9 +24,9 @@ class Verdict:
 
     Examples
     --------
-    >>> print(Verdict("Lists", "precision@10", Estimate(0.0844, 0.0744, 0.0941, 371)))
+    >>> print(ModelVerdict("Lists", "precision@10", Estimate(0.0844, 0.0744, 0.0941, 371)))
     Lists: better than popularity: precision@10 higher by 0.0844 (95 % interval 0.0744 to 0.0941).
-    >>> print(Verdict("Lists", "ndcg@5", Estimate(-0.007, -0.0101, -0.0041, 371)).is_better)
+    >>> print(ModelVerdict("Lists", "ndcg@5", Estimate(-0.007, -0.0101, -0.0041, 371)).is_better)
     False
     """
 
@@ -71,5 +71,5 @@ def _unrounded(value: float) -> float:
     return 0.0 if abs(value) < _ROUNDING else value
 
 
-def _undecided(verdict: Verdict) -> str:
+def _undecided(verdict: ModelVerdict) -> str:
     return "one user says nothing" if verdict.difference.n == 1 else "no significant difference"

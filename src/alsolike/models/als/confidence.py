@@ -44,11 +44,11 @@ class Weighing:
     pull: float
 
     @classmethod
-    def of(cls, objective: LossConfig) -> "Weighing":
+    def of(cls, loss_config: LossConfig) -> "Weighing":
         """Return that of a form, see the table above and `ALSConfig`."""
-        form, unobserved = objective.confidence, objective.unobserved_weight
+        form, unobserved = loss_config.confidence, loss_config.unobserved_weight
         base = -unobserved if form == "scaled" else 0.0
-        return cls(objective.alpha, base, 0.0 if form == "additive" else unobserved)
+        return cls(loss_config.alpha, base, 0.0 if form == "additive" else unobserved)
 
     def weights_and_pulls(self, amounts: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
         """Return `w` and `r` of each amount, float64."""
@@ -56,33 +56,33 @@ class Weighing:
         return weights, np.where(amounts > 0, weights + self.pull, 0.0)
 
 
-def amounts_of(values: Floats, objective: LossConfig) -> npt.NDArray[Any]:
+def amounts_of(values: Floats, loss_config: LossConfig) -> npt.NDArray[Any]:
     """Return what is multiplied by alpha, with the sign of the value.
 
     Parameters
     ----------
     values : float32, (n,)
         d_ui; a value below zero is a dislike (preference 0) of weight ``abs(d_ui)``.
-    objective : LossConfig
+    loss_config : LossConfig
         Of it the form, and epsilon.
 
     Returns
     -------
     float64, (n,), for the form "log"; `values` themselves for all others
     """
-    if objective.confidence != "log":
+    if loss_config.confidence != "log":
         return values
-    return np.copysign(np.log1p(np.abs(values).astype(np.float64) / objective.epsilon), values)
+    return np.copysign(np.log1p(np.abs(values).astype(np.float64) / loss_config.epsilon), values)
 
 
-def weights_and_pulls(values: Floats, objective: LossConfig) -> tuple[Doubles, Doubles]:
+def weights_and_pulls(values: Floats, loss_config: LossConfig) -> tuple[Doubles, Doubles]:
     """Return `w` and `r` of each value.
 
     Parameters
     ----------
     values : float32, (n,)
         As in `amounts_of`.
-    objective : LossConfig
+    loss_config : LossConfig
 
     Returns
     -------
@@ -91,4 +91,4 @@ def weights_and_pulls(values: Floats, objective: LossConfig) -> tuple[Doubles, D
     pulls : float64, (n,)
         Confidence times preference; 0 for a dislike.
     """
-    return Weighing.of(objective).weights_and_pulls(amounts_of(values, objective))
+    return Weighing.of(loss_config).weights_and_pulls(amounts_of(values, loss_config))

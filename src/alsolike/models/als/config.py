@@ -36,11 +36,11 @@ class ALSConfig:
     user_regularization, item_regularization : float or None
         lambda of one side, where it differs.
     alpha : float
-        Scale of the confidence, at least 0; see `confidence`.
+        SimilarityScale of the confidence, at least 0; see `confidence`.
     confidence : {"linear", "scaled", "log", "additive"}
         The form of c_ui, see `alsolike.models.als.confidence`.
     epsilon : float
-        Scale of the values in the form ``"log"``, above 0.
+        SimilarityScale of the values in the form ``"log"``, above 0.
     unobserved_weight : float
         Weight of an unobserved cell, above 0 (Rendle et al. 2022: alpha_0).
     regularization_exponent : float
@@ -96,20 +96,20 @@ class ALSConfig:
         check_whole("factors", self.factors, least=1)
         check_whole("seed", self.seed, least=0)
         # Each of them checks its own settings when it is made.
-        _ = self.objective, self.solving, self.schedule
+        _ = self.loss_config, self.solver_config, self.schedule_config
 
     @cached_property
-    def objective(self) -> LossConfig:
+    def loss_config(self) -> LossConfig:
         """The loss, which folding in depends on, too."""
         return self._part(LossConfig)
 
     @cached_property
-    def solving(self) -> SolverConfig:
+    def solver_config(self) -> SolverConfig:
         """The solver of one row."""
         return self._part(SolverConfig)
 
     @cached_property
-    def schedule(self) -> ScheduleConfig:
+    def schedule_config(self) -> ScheduleConfig:
         """The start and the sweeps of a training."""
         return self._part(ScheduleConfig)
 

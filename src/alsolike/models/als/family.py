@@ -8,7 +8,7 @@ import numpy as np
 from alsolike.data.interactions import Interactions
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.model import ALSModel
-from alsolike.models.arrays import Part
+from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.family import Arrays, Family, Known, TrainingData
@@ -46,7 +46,7 @@ class ALSFamily(Family):
             "eigenvalues": model.eigenvalues,
         }
 
-    def unpack(self, arrays: Part, known: Known) -> ALSModel:
+    def unpack(self, arrays: BundleArrays, known: Known) -> ALSModel:
         """Return the model; its settings, which fold in and explain, are checked."""
         ALSConfig.from_settings(known.settings)
         both = _factors(arrays, known)
@@ -97,8 +97,8 @@ class ALSFamily(Family):
         from alsolike.models.als.half_sweep import may_need_float64  # noqa: PLC0415 - the compiler
 
         values = train.user_items.data
-        doubled = config.solving.is_exact and may_need_float64(
-            values, config.objective, config.factors
+        doubled = config.solver_config.is_exact and may_need_float64(
+            values, config.loss_config, config.factors
         )
         return config.solver, config.confidence == "log", doubled
 
@@ -108,7 +108,7 @@ class ALSFamily(Family):
         from alsolike.kernels.solver.conjugate_gradient import solve_cg  # noqa: PLC0415
         from alsolike.kernels.solver.single import solve_single  # noqa: PLC0415
 
-        if not config.solving.is_exact:
+        if not config.solver_config.is_exact:
             return (solve_cg,)
         return (solve_small, solve_single) if config.factors > SMALL else (solve_small,)
 
@@ -139,7 +139,7 @@ class FactorsFamily(Family):
         """Return both matrices of factors."""
         return {"user_factors": model.user_factors, "item_factors": model.item_factors}
 
-    def unpack(self, arrays: Part, known: Known) -> FactorModel:
+    def unpack(self, arrays: BundleArrays, known: Known) -> FactorModel:
         """Return the model."""
         both = _factors(arrays, known)
         if "eigenvalues" in arrays:  # format 1 had some of any factors
@@ -147,7 +147,7 @@ class FactorsFamily(Family):
         return FactorModel(**known.of_factors(), **both)
 
 
-def _factors(arrays: Part, known: Known) -> dict[str, Any]:
+def _factors(arrays: BundleArrays, known: Known) -> dict[str, Any]:
     """Take both matrices of factors."""
     users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
     items = arrays.finite("item_factors", np.float32, len(known.items), users.shape[1])

@@ -69,19 +69,19 @@ class Side:
     def of(
         cls,
         matrix: sp.csr_array,
-        objective: LossConfig,
+        loss_config: LossConfig,
         kind: Literal["user", "item"],
         ids: Vocabulary | None,
         *,
         n_chunks: int = _CHUNKS,
     ) -> "Side":
         """Prepare the rows of `matrix` for what is minimized."""
-        _refuse_overflow(matrix, objective)
+        _refuse_overflow(matrix, loss_config)
         counts = np.diff(matrix.indptr).astype(np.float64)
         return cls(
             matrix=matrix,
-            amounts=amounts_of(matrix.data, objective),
-            regularization=objective.row_regularization(kind, counts, matrix.shape[1]),
+            amounts=amounts_of(matrix.data, loss_config),
+            regularization=loss_config.row_regularization(kind, counts, matrix.shape[1]),
             kind=kind,
             ids=ids,
             n_chunks=n_chunks,
@@ -120,7 +120,7 @@ def solve_side(
     other: Floats,
     eigenvalues: Doubles,
     out: Floats,
-    objective: LossConfig,
+    loss_config: LossConfig,
     solver: SolverConfig,
     engine: Engine,
 ) -> None:
@@ -133,7 +133,7 @@ def solve_side(
         `eigenvalues`, float64, (f,).
     out : float32, (n_rows, f)
         Receives the solutions; conjugate gradients start from what it holds.
-    objective : LossConfig
+    loss_config : LossConfig
         That which `side` was prepared for.
 
     Raises
@@ -141,11 +141,11 @@ def solve_side(
     FitError
         A row has no unique finite solution.
     """
-    dense = objective.unobserved_weight * eigenvalues
+    dense = loss_config.unobserved_weight * eigenvalues
     _refuse_singular(side, dense)
     factors = plain(filled_up(other))
     indptr, indices = plain(side.matrix.indptr), plain(side.matrix.indices)
-    amounts, weighing = plain(side.amounts), np.array(astuple(Weighing.of(objective)))
+    amounts, weighing = plain(side.amounts), np.array(astuple(Weighing.of(loss_config)))
 
     rows = (indptr, indices, amounts, weighing, factors)
     ways = (dense, side.regularization)
@@ -172,7 +172,7 @@ def solve_side(
     _refuse_infinite(side, out, engine)
 
 
-def may_need_float64(values: Floats, objective: LossConfig, factors: int) -> bool:
+def may_need_float64(values: Floats, loss_config: LossConfig, factors: int) -> bool:
     """Say whether some row may be left to the kernel that takes float64 throughout.
 
     The trace of BB' of a row is at most its largest weight times the factors: of weight 1, each
@@ -180,8 +180,8 @@ def may_need_float64(values: Floats, objective: LossConfig, factors: int) -> boo
     """
     sizes = np.abs(values)
     ends = np.array([sizes.min(initial=np.inf), sizes.max(initial=0.0)], dtype=np.float32)
-    weights, _ = weights_and_pulls(ends, objective)
-    gain = weights[1] * factors / max(objective.unobserved_weight, np.finfo(np.float32).tiny)
+    weights, _ = weights_and_pulls(ends, loss_config)
+    gain = weights[1] * factors / max(loss_config.unobserved_weight, np.finfo(np.float32).tiny)
     return bool(weights[0] < 0 or gain > REFINED_GAIN)
 
 
@@ -190,15 +190,15 @@ def total_loss(
     item_side: Side,
     user_factors: Floats,
     item_factors: Floats,
-    objective: LossConfig,
+    loss_config: LossConfig,
     engine: Engine,
 ) -> float:
-    """Return the value of the objective, exact, float64; see `alsolike.models.als.train.loss`."""
+    """Return the value of the loss_config, exact, float64; see `alsolike.models.als.train.loss`."""
     matrix = user_side.matrix
     indptr, indices = plain(matrix.indptr), plain(matrix.indices)
     users, items = plain(user_factors), plain(item_factors)
 
-    weighing = Weighing.of(objective)
+    weighing = Weighing.of(loss_config)
 
     def part(piece: slice) -> float:
         first, last = piece.start, piece.stop
@@ -212,20 +212,20 @@ def total_loss(
         float(side.regularization @ np.einsum("rf,rf->r", factors, factors, dtype=np.float64))
         for side, factors in ((user_side, user_factors), (item_side, item_factors))
     )
-    return float(objective.unobserved_weight * everywhere + observed + penalty)
+    return float(loss_config.unobserved_weight * everywhere + observed + penalty)
 
 
-def _refuse_overflow(matrix: sp.csr_array, objective: LossConfig) -> None:
+def _refuse_overflow(matrix: sp.csr_array, loss_config: LossConfig) -> None:
     """Raise where a value is not finite, or its weight more than float32 can hold."""
     least, most = matrix.data.min(initial=0.0), matrix.data.max(initial=0.0)
     largest = np.maximum(-least, most).astype(np.float32)
     if not np.isfinite(largest):
         raise DataError(f"Values must be finite; one of them is {largest}.")
-    weights, pulls = weights_and_pulls(np.array([largest]), objective)
+    weights, pulls = weights_and_pulls(np.array([largest]), loss_config)
     if max(abs(weights[0]), pulls[0]) > np.finfo(np.float32).max:
         raise FitError(
-            f"alpha={objective.alpha:g} times the largest value, {largest:g}, with "
-            f"unobserved_weight={objective.unobserved_weight:g}, is more than float32 holds. Lower "
+            f"alpha={loss_config.alpha:g} times the largest value, {largest:g}, with "
+            f"unobserved_weight={loss_config.unobserved_weight:g}, is more than float32 holds. Lower "
             "alpha, or use confidence='log'."
         )
 

@@ -173,8 +173,8 @@ class ALSModel(FactorModel):
         return Contributions(equations.pulls, near)
 
     def _equations(self, items: Indices, values: Floats) -> UserEquations:
-        objective = self.config.objective
-        return UserEquations.of(objective, self.item_factors, self.eigenvalues, items, values)
+        loss_config = self.config.loss_config
+        return UserEquations.of(loss_config, self.item_factors, self.eigenvalues, items, values)
 
 
 def expect_als(model: Any, purpose: str) -> ALSModel:

@@ -32,7 +32,7 @@ class UserEquations:
     @classmethod
     def of(
         cls,
-        objective: LossConfig,
+        loss_config: LossConfig,
         item_factors: Floats,
         eigenvalues: Doubles,
         items: Indices,
@@ -52,11 +52,11 @@ class UserEquations:
         FitError
             The equations have no unique solution.
         """
-        weights, pulls = weights_and_pulls(checked_values(values, len(items)), objective)
+        weights, pulls = weights_and_pulls(checked_values(values, len(items)), loss_config)
         others = item_factors[items].astype(np.float64)
         n_items = len(item_factors)
-        regularization = objective.row_regularization("user", len(items), n_items)
-        diagonal = objective.unobserved_weight * eigenvalues + regularization
+        regularization = loss_config.row_regularization("user", len(items), n_items)
+        diagonal = loss_config.unobserved_weight * eigenvalues + regularization
         # As in training: below this, an eigenvalue is rounding and not information.
         if not diagonal.min() > len(diagonal) * np.finfo(np.float64).eps * diagonal.max():
             raise FitError(

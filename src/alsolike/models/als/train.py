@@ -182,26 +182,30 @@ class _Training:
         if start is not None:
             expect_als(start, "go on from it")
         self._train, self._config, self._engine = train, config, engine
-        self._item_side = Side.of(train.item_users, config.objective, "item", train.items)
-        self._user_side = Side.of(train.user_items, config.objective, "user", train.users)
+        self._item_side = Side.of(train.item_users, config.loss_config, "item", train.items)
+        self._user_side = Side.of(train.user_items, config.loss_config, "user", train.users)
         for side in (self._item_side, self._user_side):
             # Cutting takes memory by the row: now, while there are no factors yet.
-            side.chunks(config.factors, config.solving)
+            side.chunks(config.factors, config.solver_config)
         if start is None:
-            self._users = _drawn(train.n_users, config.factors, config.schedule, config.seed)
+            self._users = _drawn(train.n_users, config.factors, config.schedule_config, config.seed)
         else:
             self._users = _carried_over(train, config.factors, start, engine)
         self._items = np.zeros((train.n_items, config.factors), dtype=np.float32)
         self._values = np.zeros(config.factors)
         self._sweeps = 0 if start is None else start.sweeps
-        self._momentum = Momentum() if config.schedule.momentum else None
+        self._momentum = Momentum() if config.schedule_config.momentum else None
         # What the next items are solved against: the users, or with momentum what lies beyond.
         self._ahead = self._users
         self._ahead_is_held = self._items_are_held = self._users_are_held = False
 
     def sweep(self) -> None:
         """Solve all items against the users, then all users against the items."""
-        objective, solver, engine = self._config.objective, self._config.solving, self._engine
+        loss_config, solver, engine = (
+            self._config.loss_config,
+            self._config.solver_config,
+            self._engine,
+        )
         roughly = not solver.is_exact
         values, first = eigenbasis(gramian(self._ahead, engine), engine)
         into = None if self._ahead_is_held else self._ahead
@@ -211,12 +215,12 @@ class _Training:
         if roughly:  # steps start at the old ones; an exact solution starts at nothing
             turned(self._items, first, engine, roughly=True, out=items)
         self._items = items
-        solve_side(self._item_side, users, values, items, objective, solver, engine)
+        solve_side(self._item_side, users, values, items, loss_config, solver, engine)
         self._values, second = eigenbasis(gramian(items, engine), engine)
         turned(items, second, engine, roughly=roughly, out=items)
         if roughly:
             turned(users, second, engine, roughly=True, out=users)
-        solve_side(self._user_side, items, self._values, users, objective, solver, engine)
+        solve_side(self._user_side, items, self._values, users, loss_config, solver, engine)
         if self._momentum is not None:
             turn = one_after_the_other(first, second, engine)
             self._ahead = self._momentum.beyond(

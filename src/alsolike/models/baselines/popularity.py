@@ -11,15 +11,15 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
-from alsolike.models.base import Basis, FittedModel, Floats, Rows, Scale
+from alsolike.models.base import Basis, FittedModel, Floats, Rows, SimilarityScale
 from alsolike.models.family import Baseline, TrainingData
 from alsolike.models.history_model import HistoryModel
-from alsolike.models.settings import Settings
+from alsolike.models.settings import FamilyConfig
 from alsolike.suggestions import with_example
 
 
 @dataclass(frozen=True, kw_only=True)
-class PopularityConfig(Settings):
+class PopularityConfig(FamilyConfig):
     """Popularity has no settings."""
 
     family: ClassVar[str] = "popularity"
@@ -42,9 +42,9 @@ class PopularityModel(HistoryModel):
         return self._repeated(likes.shape[0], item_indices)
 
     @property
-    def similarity(self) -> Scale:
+    def similarity(self) -> SimilarityScale:
         """How many like an item, whatever stands beside it."""
-        return Scale("how many like it")
+        return SimilarityScale("how many like it")
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return the counts of others, once per item, (n_chosen_items, n_chosen_others)."""

@@ -12,10 +12,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.models.base import FittedModel, Floats, Rows, Scale
+from alsolike.models.base import FittedModel, Floats, Rows, SimilarityScale
 from alsolike.models.family import Baseline, TrainingData
 from alsolike.models.history_model import HistoryModel
-from alsolike.models.settings import Settings, check_whole
+from alsolike.models.settings import FamilyConfig, check_whole
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -26,7 +26,7 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomConfig(Settings):
+class RandomConfig(FamilyConfig):
     """The settings of `fit_random`.
 
     Parameters
@@ -41,7 +41,7 @@ class RandomConfig(Settings):
 
     Examples
     --------
-    >>> ChanceConfig(seed=7).to_settings()
+    >>> RandomConfig(seed=7).to_settings()
     {'model': 'random', 'seed': 7}
     """
 
@@ -75,9 +75,9 @@ class RandomModel(HistoryModel):
         return self._numbers(rows, item_indices)
 
     @property
-    def similarity(self) -> Scale:
+    def similarity(self) -> SimilarityScale:
         """A number drawn for two items."""
-        return Scale("a random number", most=1.0)
+        return SimilarityScale("a random number", most=1.0)
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return numbers in [0, 1), each a function of the seed and of both rows."""
@@ -99,7 +99,7 @@ class RandomModel(HistoryModel):
 
     def __repr__(self) -> str:
         return (
-            f"ChanceModel(seed {self.config.seed}: {len(self.users):,} users, "
+            f"RandomModel(seed {self.config.seed}: {len(self.users):,} users, "
             f"{len(self.items):,} items)"
         )
 
@@ -114,7 +114,7 @@ def fit_random(train: Interactions, config: RandomConfig) -> RandomModel:
     Examples
     --------
     >>> likes = Interactions.from_columns(["u1", "u2"], ["a", "b"])
-    >>> model = fit_chance(likes, ChanceConfig(seed=1))
+    >>> model = fit_random(likes, RandomConfig(seed=1))
     >>> bool((model.scores([1], slice(None)) == model.scores(slice(None), slice(None))[1]).all())
     True
     """

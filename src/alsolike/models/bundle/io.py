@@ -36,7 +36,7 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.string_array import StringArray
 from alsolike.data.validation import said
 from alsolike.errors import AlsolikeError, BundleError, DataError, SettingError, WritingError
-from alsolike.models.arrays import Fault, Part
+from alsolike.models.arrays import BundleArrays, BundleFault
 from alsolike.models.base import FittedModel
 from alsolike.models.bundle.manifest import (
     HISTORY_PART,
@@ -181,7 +181,7 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> FittedModel:
     family = _family(folder / MANIFEST, manifest)
     try:
         model = _assemble(parts, manifest, family)
-    except Fault as fault:
+    except BundleFault as fault:
         raise BundleError(f"{folder / fault.file}: {fault}. {DAMAGED}") from fault
     history = model.history
     if check and history is not None and history.fingerprint != manifest.data_fingerprint:
@@ -257,7 +257,7 @@ def _refuse_unloadable(
 ) -> None:
     try:
         _assemble(parts, manifest, family)
-    except Fault as fault:
+    except BundleFault as fault:
         raise DataError(f"This model cannot be saved: {fault}. Nothing was written.") from fault
     history = model.history
     if history is None or HISTORY not in parts:
@@ -333,8 +333,8 @@ def _family(path: Path, manifest: Manifest) -> Family:
 
 
 def _assemble(parts: Mapping[str, Tensors], manifest: Manifest, family: Family) -> FittedModel:
-    """Build the model from the arrays of each file; Fault where one is wrong."""
-    ids, items = Part(IDS, parts), Part(ITEMS, parts)
+    """Build the model from the arrays of each file; BundleFault where one is wrong."""
+    ids, items = BundleArrays(IDS, parts), BundleArrays(ITEMS, parts)
     n_users, n_items = manifest.n_users, manifest.n_items
     catalogue = None
     if manifest.item_columns is not None:
@@ -355,20 +355,20 @@ def _assemble(parts: Mapping[str, Tensors], manifest: Manifest, family: Family) 
     )
     taken = [ids, items]
     if manifest.has_history:
-        history = Part(HISTORY, parts)
+        history = BundleArrays(HISTORY, parts)
         known = replace(known, history=_interactions(history, known))
         taken.append(history)
-    arrays = Part(_model_file(manifest), parts)
+    arrays = BundleArrays(_model_file(manifest), parts)
     try:
         model = family.unpack(arrays, known)
     except AlsolikeError as error:
-        raise Fault(MANIFEST, str(error).rstrip(".")) from error
+        raise BundleFault(MANIFEST, str(error).rstrip(".")) from error
     for part in (*taken, arrays):
         part.done()
     return model
 
 
-def _interactions(part: Part, known: Known) -> Interactions:
+def _interactions(part: BundleArrays, known: Known) -> Interactions:
     n_users, n_items = len(known.users), len(known.items)
     values = part.take("values", np.float32, None)
     n_stored = len(values)
@@ -380,4 +380,4 @@ def _interactions(part: Part, known: Known) -> Interactions:
     try:
         return Interactions(matrix, known.users, known.items, times, known.catalogue)
     except DataError as error:
-        raise Fault(HISTORY, str(error).rstrip(".")) from error
+        raise BundleFault(HISTORY, str(error).rstrip(".")) from error

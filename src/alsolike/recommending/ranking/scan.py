@@ -33,7 +33,7 @@ __all__ = [
     "Products",
     "Ranked",
     "Scan",
-    "Source",
+    "ScoreSource",
     "blocks_of",
 ]
 
@@ -103,7 +103,7 @@ class Filler(Protocol):
         """Give each query its best items; ``taken[start:stop]`` must not appear."""
 
 
-class Source(Protocol):
+class ScoreSource(Protocol):
     """Scores of queries (rows that somebody asked for) with items."""
 
     def scored(self, queries: slice, chosen: Rows) -> Iterator[tuple[slice, Floats]]:
@@ -271,7 +271,7 @@ class Scan:
 
     Parameters
     ----------
-    source : Source
+    source : ScoreSource
     may_appear : bool, (n_items,)
         Items that may appear at all.
     taken : int32, (n_taken,)
@@ -280,7 +280,7 @@ class Scan:
     k : int
     """
 
-    source: Source
+    source: ScoreSource
     may_appear: Mask
     taken: Indices
     starts: Bounds

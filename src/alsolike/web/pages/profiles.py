@@ -9,7 +9,7 @@ import numpy as np
 from alsolike.errors import FitError, SettingError
 from alsolike.models.base import Basis, Doubles, Explains, Indices
 from alsolike.recommending.explain import carried
-from alsolike.recommending.fallback import Found
+from alsolike.recommending.fallback import RankedList
 from alsolike.recommending.shared import Mask
 from alsolike.views.page import clean
 from alsolike.web.serving import user_queries
@@ -135,7 +135,7 @@ def _all(served: ServedModel) -> Mask:
     return np.ones(len(served.model.items), dtype=bool)
 
 
-def _explained(served: ServedModel, values: Mapping[int, float], found: Found) -> Suggested:
+def _explained(served: ServedModel, values: Mapping[int, float], found: RankedList) -> Suggested:
     model, n_known = served.model, int(np.count_nonzero(~found.popular))
     rows = found.rows[:n_known]
     if not values or not isinstance(model, Explains):

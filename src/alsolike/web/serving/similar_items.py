@@ -115,7 +115,7 @@ def _bars(served: ServedModel, scores: Floats) -> list[int]:
 
 
 def score_text(score: float, most: float | None) -> str:
-    """Return a score with so many digits as say something; `most`: as a `Scale` has it.
+    """Return a score with so many digits as say something; `most`: as a `SimilarityScale` has it.
 
     Examples
     --------

@@ -13,7 +13,7 @@ import numpy as np
 
 from alsolike.models.base import Explains, HasFactors, able
 from alsolike.recommending.explain import Explanation, explained
-from alsolike.recommending.fallback import Found, WithoutLikes
+from alsolike.recommending.fallback import RankedList, WithoutLikes
 from alsolike.recommending.shared import Mask, history_of
 from alsolike.recommending.single import best_for, recommended
 from alsolike.web.serving.registry import ServedModel
@@ -86,7 +86,7 @@ def listed(
     *,
     exclude_seen: bool = True,
     without_likes: WithoutLikes = "popular",
-) -> Found:
+) -> RankedList:
     """Return what is recommended to a user.
 
     Parameters
@@ -130,7 +130,7 @@ def listed_for(
     *,
     exclude: bool = True,
     without_likes: WithoutLikes = "popular",
-) -> Found:
+) -> RankedList:
     """Return what is recommended for likes (rows to values) by fold-in; see `listed`."""
     if exclude:
         may_appear = without(may_appear, values)
