@@ -11,7 +11,8 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import DegenerateError
 from alsolike.evaluation.metrics.evaluate import evaluate
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.bundle import io as bundle
@@ -105,7 +106,7 @@ def test_even_where_its_expected_score_is_the_highest(split):
     assert found.best == replace(worst, iterations=2)
 
 
-@pytest.mark.parametrize("judge", [RankingObjective(k=5), ItemToItemObjective(k=5)])
+@pytest.mark.parametrize("objective", [RankingObjective(k=5), ItemToItemObjective(k=5)])
 def test_where_all_are_the_search_says_so_and_again_after_a_kill(split, tmp_path, objective):
     place = tmp_path / "ledger.sqlite"
     for _ in range(2):
@@ -185,7 +186,9 @@ def test_patience_bars_and_the_best_point_know_it(split):
     assert _Curve(plan, {1: point(0.9, dead=False)}, {1: 0.2}).verdict() is None
 
 
-@pytest.mark.parametrize("judge", [RankingObjective(), RankingObjective(k=12, exclude_seen=False)])
+@pytest.mark.parametrize(
+    "objective", [RankingObjective(), RankingObjective(k=12, exclude_seen=False)]
+)
 def test_in_a_catalogue_that_lists_hold_whole_nothing_dead_is_chosen(objective):
     """All models of twelve items have the same precision: names must not decide which is taken."""
     rng = np.random.default_rng(1)

@@ -12,10 +12,13 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out, hold_out_users, leave_one_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item, item_recommender_of
+from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item
+from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
 from alsolike.evaluation.learning_curve import Panel, learning_curve
 from alsolike.evaluation.objectives.base import Objective
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective, objective_of
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.kinds import objective_of
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.evaluation.statistics.intervals import bootstrap_mean
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
@@ -32,7 +35,7 @@ def split() -> Split:
 
 
 @pytest.mark.parametrize(
-    "judge",
+    "objective",
     [
         RankingObjective(),
         RankingObjective(name="x", metric="auc", choose="test"),
@@ -52,12 +55,12 @@ def test_a_judge_is_given_as_one_or_by_its_settings(split: Split) -> None:
     )
     [by_settings] = learning_curve(split, CONFIG, sweeps=[2], k=3, metric="ndcg")
     assert whole.figures == by_settings.figures
-    with pytest.raises(SettingError, match="k and a judge: a judge has its own"):
+    with pytest.raises(SettingError, match="k and an objective are both given"):
         next(learning_curve(split, CONFIG, sweeps=[2], objective=RankingObjective(), k=3))
 
 
 @pytest.mark.parametrize(
-    ("measure", "judge"),
+    ("measure", "objective"),
     [
         (None, RankingObjective()),
         ((), RankingObjective()),
@@ -88,9 +91,9 @@ def test_of_several_objectives_the_first_ranks(split: Split) -> None:
         ("precision@", "A measure such as 'ndcg@10' expected, not 'precision@'"),
         ("precision@five", "A measure such as 'ndcg@10' expected"),
         ("precision@0", "k must be a whole number of at least 1, not 0"),
-        ("shelf_auc@5", "ItemRecommender are evaluate_queries by"),
-        (5, "An objective is a measure such as 'ndcg@10', or a judge such as"),
-        (RankingObjective, "not the class ListJudge"),
+        ("shelf_auc@5", "item-to-item objective has the metrics"),
+        (5, "An objective is a measure such as 'ndcg@10', or RankingObjective"),
+        (RankingObjective, "not the class RankingObjective"),
         (["ndcg@5", 3], "or a list of these, not"),
         (["ndcg@5", "map@5", "map@5"], "need different names"),
     ],
@@ -114,7 +117,7 @@ def test_only_an_honest_judge_ranks(split: Split) -> None:
 
 
 @pytest.mark.parametrize(
-    "judge",
+    "objective",
     [
         ItemToItemObjective(k=5),
         ItemToItemObjective(k=3, metric="ndcg", pages_per_user=2, min_count=6, seed=4),
@@ -161,7 +164,7 @@ def test_each_kind_may_stand_beside_the_other(split: Split) -> None:
         **first.figures,
         **{f"shelves: {name}": value for name, value in alone.figures.items()},
     }
-    assert both.answers["shelves: "].tolist() == alone.answers[""].tolist()
+    assert both.per_user_scores["shelves: "].tolist() == alone.per_user_scores[""].tolist()
 
 
 def test_shelves_of_whole_held_out_users() -> None:
@@ -193,14 +196,14 @@ def test_shelves_of_a_line_to_beat(split: Split) -> None:
 
 def test_settings_of_a_judge_of_shelves_that_cannot_be() -> None:
     for wrong, words in (
-        ({"metric": "auc"}, "ItemRecommender are evaluate_queries by precision, .*, not by 'auc'"),
-        ({"metric": "coverage"}, "not by 'coverage'"),
+        ({"metric": "auc"}, "item-to-item objective has the metrics precision, .*, not 'auc'"),
+        ({"metric": "coverage"}, "not 'coverage'"),
         ({"k": 0}, "k must be a whole number of at least 1"),
         ({"choose": "train"}, "not on 'train'"),
         ({"pages_per_user": 0}, "pages_per_user must be a whole number of at least 1, not 0"),
         ({"min_count": -1}, "min_count must be a whole number of at least 0, not -1"),
         ({"seed": 0.5}, "seed must be a whole number"),
-        ({"kind": "walls"}, "evaluate_queries by lists or by shelves, not by 'walls'"),
+        ({"kind": "walls"}, "must be ranking or item-to-item, not 'walls'"),
     ):
         with pytest.raises(SettingError, match=words):
             objective_of({"kind": "shelves"} | wrong)
@@ -220,7 +223,7 @@ def test_users_without_a_page_are_told_of_and_nobody_with_one_is_an_error() -> N
     held_out = [[0, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 1, 0]]
     some = world([[1, 1, 0, 0, 0], [0, 0, 0, 0, 0], [-1, 0, 0, 0, 0]], held_out)
     told = ItemToItemObjective().left_out(some)
-    assert told.startswith("2 of 3 validation users have no like in training, and so no item page")
+    assert told.startswith("2 of 3 validation users have no like in training and are left out")
     assert RankingObjective().left_out(some) == ""
     nobody = world([[0] * 5, [0] * 5, [-1, 0, 0, 0, 0]], held_out)
     configs = [ALSConfig(factors=1)]

@@ -12,16 +12,13 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.item_to_item.evaluate import (
-    ITEM_TO_ITEM_METRICS,
-    evaluate_queries,
-    item_recommender_of,
-)
+from alsolike.evaluation.item_to_item.evaluate import ITEM_TO_ITEM_METRICS, evaluate_queries
 from alsolike.evaluation.item_to_item.item_queries import ItemQueries
+from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
 from alsolike.evaluation.learning_curve import Panel
 from alsolike.evaluation.metrics.evaluate import evaluate
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
-from alsolike.evaluation.objectives.kinds import RankingObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.evaluation.slices.slices import slices_of
 from alsolike.evaluation.statistics.intervals import (
     bootstrap_mean,

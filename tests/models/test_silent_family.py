@@ -71,7 +71,7 @@ def test_a_run_publishes_what_has_no_similar_items(tmp_path: Path) -> None:
     )
     outcome = run_job(job)
     assert isinstance(outcome.model, SilentModel)
-    assert outcome.test.shelves == ()
+    assert outcome.test.item_to_item == ()
     assert not len(outcome.similar_items)
     assert len(outcome.recommendations)
     told = "silent scores items for users alone: there are no similar items"

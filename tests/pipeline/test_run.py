@@ -12,8 +12,9 @@ import scipy.sparse as sp
 
 import alsolike
 from alsolike.errors import DataError, LedgerError, SettingError, WritingError
-from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item, item_recommender_of
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective
+from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item
+from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.statistics.intervals import paired_difference
 from alsolike.pipeline.job import Job, resolve
 from alsolike.pipeline.run import Prepared, prepare, run_job, search_settings
@@ -178,7 +179,10 @@ def test_what_is_asked_stands_before_the_presets_own(tmp_path: Path) -> None:
         ({"preset": "fast"}, "no preset 'fast'"),
         ({"metric": "rmse"}, "rmse"),
         ({"k": 0}, "k must be"),
-        ({"judge": "shelves", "metric": "auc"}, "Shelves are judged by precision, .* not by 'auc'"),
+        (
+            {"judge": "shelves", "metric": "auc"},
+            "item-to-item objective has the metrics precision, .* not 'auc'",
+        ),
         ({"judge": "walls"}, "by lists or by shelves, not by 'walls'"),
         ({"sweeps": []}, "at least one sweep"),
         ({"grid": {"factors": 3}}, "list of values"),

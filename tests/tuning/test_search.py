@@ -16,9 +16,11 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out, hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, LedgerError, SettingError
-from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item, item_recommender_of
+from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item
+from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
 from alsolike.evaluation.learning_curve import learning_curve
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.evaluation.statistics.selection import compare_with_best, optimism
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig
@@ -461,7 +463,8 @@ HOST = """
 import os, random, signal, sys, time
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.objectives.kinds import ListJudge, ShelfJudge
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.fit import fit
 from alsolike.testing import tiny_likes
@@ -471,10 +474,10 @@ from alsolike.tuning.storage.ledger import Ledger
 
 split = hold_out(tiny_likes(60, 40), k=2, share=0.3)
 configs = expand({"factors": [2, 4], "alpha": [1.0, 20.0, 30.0]}, ALSConfig(seed=3))
-judges = {"lists": ListJudge(k=5), "shelves": ShelfJudge(k=5)}
+judges = {"lists": RankingObjective(k=5), "shelves": ItemToItemObjective(k=5)}
 
 def work(ledger, out):
-    article = ListJudge(name="article", k=5, exclude_seen=False, choose="test")
+    article = RankingObjective(name="article", k=5, exclude_seen=False, choose="test")
     with Ledger(ledger) as book:
         found = search(split, configs, objective=[judges[sys.argv[2]], article], sweeps=[1, 2, 3],
                        ledger=book, engine=LocalEngine(1))

@@ -24,6 +24,7 @@ from alsolike.recommending.ranking.scan import (
 from alsolike.recommending.ranking.score_blocks import not_finite
 from alsolike.recommending.shared import (
     MIN_COUNT,
+    Counts,
     Indices,
     Mask,
     checked_indices,
@@ -46,14 +47,14 @@ def similar_indices(
     k: int,
     include_self: bool = False,
     min_count: int = MIN_COUNT,
+    counts: Counts | None = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Ranked:
     """Rank the items most similar to items given by their rows.
 
-    Where a model has factors: by their cosine. An item without factors (all zeros) has no
-    direction: it has no neighbours and is nobody's. Any other model: by its own ``item_scores``,
-    where -inf is not shown.
+    Models with factors compare items by their cosine; an item whose factors are all zero has no
+    neighbours and is nobody's. All others use their own ``item_scores``, where -inf is not listed.
 
     Parameters
     ----------
@@ -63,9 +64,11 @@ def similar_indices(
     k : int
         Length of each list, at least 1.
     include_self : bool
-        Whether the item itself comes first, with cosine 1.
+        Put the item itself first, with cosine 1.
     min_count : int
-        Neighbours have at least so many interactions, see `alsolike.similar`.
+        Least likes of a neighbour, see `alsolike.similar`.
+    counts : int64, (n_items,), or None
+        Likes of each item; None: the model's own counts.
     engine, observer
         As in `alsolike.recommending.batch.top_items`.
 
@@ -77,14 +80,14 @@ def similar_indices(
     Raises
     ------
     SettingError
-        The model compares no items, or `include_self` of one without factors.
+        The model compares no items, or `include_self` for one without factors.
     FitError
         A score is NaN or infinite.
     """
     length = checked_k(k)
     rows = checked_indices(item_indices, len(model.items), kind="item")
     engine, task = engine or LocalEngine(), "Comparing items"
-    shown = likes_of_items(model) >= min_count
+    shown = (likes_of_items(model) if counts is None else counts) >= min_count
     if isinstance(model, HasFactors):
         candidates = with_direction(model)
         asked = np.flatnonzero(candidates[rows])

@@ -16,12 +16,14 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.item_to_item.evaluate import (
     ITEM_TO_ITEM_METRICS,
-    CosineRecommender,
     evaluate_item_to_item,
     evaluate_queries,
-    item_recommender_of,
 )
 from alsolike.evaluation.item_to_item.item_queries import ItemQueries
+from alsolike.evaluation.item_to_item.item_recommender import (
+    ModelItemRecommender,
+    item_recommender_of,
+)
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.statistics.intervals import bootstrap_mean, paired_difference
 from alsolike.models.als.train import ALSConfig, fit
@@ -170,7 +172,7 @@ def test_where_the_seen_is_kept_each_item_has_one_shelf_and_is_asked_for_once():
     (_, depth), *further = model.asked
     assert (depth, further) == (6, [])
     assert not found.excludes_seen
-    assert "what the user has already is kept" in str(found)
+    assert "seen items kept" in str(found)
 
 
 def test_pages_of_a_user_depend_on_the_seed_alone():
@@ -238,7 +240,7 @@ def test_neighbours_are_those_of_similar_with_its_minimum_count():
     shown, held_out, _ = _world(4, n_users=60)
     model = fit(shown, ALSConfig(factors=4, iterations=3))
     for min_count in (1, 12):
-        shelves = CosineRecommender(model, min_count=min_count, engine=LocalEngine(1))
+        shelves = ModelItemRecommender(model, min_count=min_count, engine=LocalEngine(1))
         table = similar(model, k=5, min_count=min_count)
         found = shelves.ranked(np.arange(len(model.items), dtype=np.int32), 5)
         listed = [
@@ -249,7 +251,7 @@ def test_neighbours_are_those_of_similar_with_its_minimum_count():
         ]
         assert listed == list(zip(table["item"], table["similar_item"], strict=True))
     one, many = (
-        evaluate_item_to_item(CosineRecommender(model, engine=LocalEngine(n)), held_out, shown)
+        evaluate_item_to_item(ModelItemRecommender(model, engine=LocalEngine(n)), held_out, shown)
         for n in (1, 3)
     )
     assert all(
@@ -269,11 +271,11 @@ def test_nothing_is_left_out_silently():
     assert (found.without_query, found.without_relevant) == (1, 1)
     text = str(found)
     for line in (
-        "shelves: written; what the user has already is left out",
+        "similar items: written; seen items left out",
         "queries: 3 of 2 users",
         "queries whose item has no neighbour: 1; count 0",
-        "queries with a shelf that is not full: 2; free places are misses",
-        "users without a like to have a page of: 1; not measured",
+        "queries with fewer than k items: 2; empty places count as misses",
+        "users without a like in training: 1; not measured",
         "users without a held-out like: 1; not measured",
     ):
         assert line in text.splitlines()
@@ -284,8 +286,8 @@ def test_shelves_that_cannot_be():
     n_items = shown.n_items
     for shelf, words in (
         ([0, 0], "an item twice"),
-        ([0, n_items], f"none of the {n_items}"),
-        ([-2], f"none of the {n_items}"),
+        ([0, n_items], f"not one of the {n_items}"),
+        ([-2], f"not one of the {n_items}"),
         ([0, -1, 2], r"after its end \(-1\)"),
     ):
         lists = [[(item + step) % n_items if 0 <= step < 3 else step for step in shelf]
@@ -293,7 +295,9 @@ def test_shelves_that_cannot_be():
         with pytest.raises(DataError, match=words):
             evaluate_item_to_item(Written(shown.items, lists), held_out, shown)
     itself = Written(shown.items, [[item] for item in range(n_items)])
-    with pytest.raises(DataError, match=r"'written' beside item 'i\d+' shows that item itself"):
+    with pytest.raises(
+        DataError, match=r"'written' lists that item itself as similar to item 'i\d+'"
+    ):
         evaluate_item_to_item(itself, held_out, shown)
     model.ranked = lambda items, k: Ranked.nothing(len(items), k + 1)
     with pytest.raises(DataError, match="gave lists of shape"):
@@ -303,7 +307,7 @@ def test_shelves_that_cannot_be():
 def test_arguments_that_are_none():
     shown, held_out, model = _world(6)
     for wrong, words in (
-        ({"metrics": ["auc"]}, "a shelf is a list"),
+        ({"metrics": ["auc"]}, "not available for similar items"),
         ({"metrics": ["hits"]}, "Unknown metrics"),
         ({"k": 0}, "list lengths"),
         ({"pages_per_user": 0}, "pages_per_user must be a whole number of at least 1, not 0"),
@@ -315,12 +319,10 @@ def test_arguments_that_are_none():
     popularity = fit_popularity(shown)
     with pytest.raises(SettingError, match="not PopularityModel"):
         evaluate_item_to_item(popularity, held_out, shown)
-    with pytest.raises(SettingError, match="A model with factors"):
-        CosineRecommender(popularity)
     other, _, others = _world(6, n_items=15)
     with pytest.raises(DataError, match="same users and items"):
         evaluate_item_to_item(model, held_out, other)
-    with pytest.raises(DataError, match="know 15 items"):
+    with pytest.raises(DataError, match="has 15 items"):
         evaluate_item_to_item(others, held_out, shown)
     for exclude_seen in (True, False):
         with pytest.raises(DataError, match="also excluded"):
@@ -330,7 +332,7 @@ def test_arguments_that_are_none():
         users=list(shown.users),
         items=list(shown.items),
     )
-    with pytest.raises(DataError, match="no item page to show"):
+    with pytest.raises(DataError, match="no items to query"):
         evaluate_item_to_item(model, held_out, nobody)
     with pytest.raises(DataError, match="nothing to measure"):
         evaluate_item_to_item(model, nobody, shown)
@@ -345,14 +347,14 @@ def test_real_listeners_settings_for_lists_are_not_those_for_shelves(shared_data
     model = fit(split.train, ALSConfig(factors=40, iterations=6))
     queries = ItemQueries.of(split.validation, split.train)
     few, many = (
-        evaluate_queries(CosineRecommender(model, min_count=count), queries, [10], ["hit_rate"])
+        evaluate_queries(ModelItemRecommender(model, min_count=count), queries, [10], ["hit_rate"])
         for count in (2, 20)
     )
     gain = paired_difference(
         many.per_user["hit_rate@10"], few.per_user["hit_rate@10"], np.random.default_rng(0)
     )
     assert gain.low > 0
-    slow = CosineRecommender(model).ranked(queries.items, split.train.n_items).indices
+    slow = ModelItemRecommender(model).ranked(queries.items, split.train.n_items).indices
     seen = split.train.user_items.toarray() != 0
     wants = split.validation.user_items.toarray() > 0
     for place in range(0, len(few.user_indices), 9):

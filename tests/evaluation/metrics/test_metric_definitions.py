@@ -458,7 +458,7 @@ def test_what_cannot_be_asked(split):
         metric_definitions(model, split.test, k=0)
     with pytest.raises(DataError, match="do not have the same users and items"):
         metric_definitions(model, over([[1, 0]]), k=1)
-    with pytest.raises(DataError, match="could never be found"):
+    with pytest.raises(DataError, match="can never be found"):
         metric_definitions(model, split.train, exclude=split.train, k=1)
 
 

@@ -14,16 +14,16 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
-from alsolike.evaluation.item_to_item.evaluate import (
-    ITEM_TO_ITEM_METRICS,
-    CosineRecommender,
-    evaluate_queries,
+from alsolike.evaluation.item_to_item.evaluate import ITEM_TO_ITEM_METRICS, evaluate_queries
+from alsolike.evaluation.item_to_item.item_queries import ItemQueries
+from alsolike.evaluation.item_to_item.item_recommender import (
+    ModelItemRecommender,
     item_recommender_of,
 )
-from alsolike.evaluation.item_to_item.item_queries import ItemQueries
 from alsolike.evaluation.learning_curve import Panel
 from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.factor_model import FactorModel
@@ -179,7 +179,7 @@ def test_equal_neighbours_are_found_as_deep_as_they_go(factors):
     model = fit(split.train, ALSConfig(factors=factors, iterations=3))
     queries = ItemQueries.of(split.validation, split.train)
     for shelves in (
-        CosineRecommender(model),
+        ModelItemRecommender(model),
         item_recommender_of(fit_popularity(split.train), split.train),
     ):
         one, two = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from alsolike.evaluation.statistics.intervals import Estimate
 from alsolike.tables import fixed
 
-# Sums of the same hits in another order differ by less: no difference between models.
+# Rounding of sums in another order is below this.
 _ROUNDING = 1e-12
 
 
@@ -16,7 +16,7 @@ class ModelVerdict:
     Parameters
     ----------
     what : str
-        What was measured, at the beginning of a sentence: ``"Lists"``, ``"Similar items"``.
+        Subject of the sentence: ``"Lists"``, ``"Similar items"``.
     measure : str
         Such as ``"precision@10"``.
     difference : Estimate
@@ -46,14 +46,12 @@ class ModelVerdict:
 
     def __str__(self) -> str:
         head = "better" if self.is_better else "not better"
-        told = f"{self.what}: {head} than popularity: {compared(self.measure, self.difference)}"
-        return f"{told}." if self.is_better or self.is_worse else f"{told}: {_undecided(self)}."
+        text = f"{self.what}: {head} than popularity: {compared(self.measure, self.difference)}"
+        return f"{text}." if self.is_better or self.is_worse else f"{text}: {_undecided(self)}."
 
 
 def compared(measure: str, difference: Estimate) -> str:
-    """Return in words by how much a measure is higher or lower, with the interval of that.
-
-    The ends of the interval are signed: below 0 is lower.
+    """Say by how much a measure is higher or lower, with its signed interval.
 
     Examples
     --------
@@ -72,4 +70,8 @@ def _unrounded(value: float) -> float:
 
 
 def _undecided(verdict: ModelVerdict) -> str:
-    return "one user says nothing" if verdict.difference.n == 1 else "no significant difference"
+    return (
+        "one user is not enough to tell"
+        if verdict.difference.n == 1
+        else "no significant difference"
+    )
