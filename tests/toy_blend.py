@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.models.als.train import ALSConfig
+from alsolike.models.als.config import ALSConfig
 from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start

@@ -13,7 +13,8 @@ from alsolike.errors import DegenerateError
 from alsolike.evaluation.metrics.evaluate import evaluate
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.objectives.ranking import RankingObjective
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.bundle import io as bundle
 from alsolike.progress import Observer

@@ -26,7 +26,8 @@ from alsolike.evaluation.statistics.intervals import (
     sign_flip_p_value,
 )
 from alsolike.evaluation.statistics.selection import compare_with_best, optimism
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, fit_random
 from alsolike.models.ease import EASEConfig, fit_ease

@@ -16,13 +16,14 @@ from alsolike.models.base import Explains, FittedModel, FoldsIn, HasFactors, Ite
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
 from alsolike.models.registry import trained
-from alsolike.recommending.batch import recommend, similar, similar_indices, top_items
+from alsolike.recommending.batch import recommend, similar, top_items
 from alsolike.recommending.diff import diff
-from alsolike.recommending.explain import carried, explain, explained
+from alsolike.recommending.explain import contributions_of, explain, explained
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.recommending.pairs import scores_of_pairs
 from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.recommending.shared import why_no_neighbours
+from alsolike.recommending.similarity import similar_indices
 from alsolike.recommending.single import (
     best_for,
     fold_in_user,
@@ -313,10 +314,10 @@ def test_all_targets_at_once_are_explained_as_each(name):
     stored = slice(*LIKES.user_items.indptr[:2])
     rows, values = LIKES.user_items.indices[stored], LIKES.user_items.data[stored]
     targets = np.arange(12, dtype=np.int32)
-    parts = carried(model, rows, values, targets).parts
+    parts = contributions_of(model, rows, values, targets).parts
     assert parts.shape == (12, len(rows))
     for target, of_one in zip(targets, parts, strict=True):
-        alone = carried(model, rows, values, np.array([target])).parts[0]
+        alone = contributions_of(model, rows, values, np.array([target])).parts[0]
         np.testing.assert_allclose(of_one, alone, rtol=1e-9, atol=1e-12)
         why = explained(model, "somebody", int(target), rows, values)
         assert why.basis == "popularity" or why.score == pytest.approx(alone.sum())
@@ -326,7 +327,10 @@ def test_an_item_for_which_nothing_speaks_is_explained_so():
     likes = al.Interactions.from_columns(list("aabbcde"), list("xyxywzz"))
     why = explain(fit(likes, family="item-knn"), "a", "z")
     assert (why.basis, why.is_known, why.score, len(why.parts)) == ("popularity", True, 2.0, 0)
-    assert str(why) == "Nothing that user 'a' likes speaks for item 'z', which is liked by 2."
+    assert (
+        str(why)
+        == "No item that user 'a' likes contributes to the score of item 'z'; 2 users like it."
+    )
 
 
 @pytest.mark.parametrize("name", ["popularity", "random", "factors"])
@@ -335,7 +339,7 @@ def test_scores_that_are_no_sums_over_likes_are_not_explained(name):
     for ask in (
         lambda: explain(model, model.users.id_of(0), model.items.id_of(0)),
         lambda: explained(model, "me", 0, np.int32([1]), np.float32([1])),
-        lambda: carried(model, np.int32([1]), np.float32([1]), np.int32([0])),
+        lambda: contributions_of(model, np.int32([1]), np.float32([1]), np.int32([0])),
     ):
         with pytest.raises(SettingError, match="single likes is needed to explain a score"):
             ask()

@@ -135,7 +135,7 @@ def test_equal_models_do_not_differ(old: FactorModel) -> None:
     found = diff(old, old, k=100)
     assert (found.moved, found.mean_change, found.gained, found.lost) == (0, 0.0, (), ())
     assert "0 of 40 moved" in str(found)
-    assert "moved most" not in str(found)
+    assert "changed most" not in str(found)
     assert len(found.most_moved()) == 0
 
 
@@ -149,7 +149,7 @@ def test_models_of_other_items_have_changed_altogether(old: FactorModel) -> None
     found = diff(old, replace(old, items=others, history=None))
     assert (len(found.items), found.mean_change) == (0, 1.0)
     assert "a lost one counted as 1: 1.0000" in str(found)
-    assert "shelves of 10" not in str(found)
+    assert "lists of 10" not in str(found)
 
 
 def test_hostile_ids_and_names_are_shown_harmless(old: FactorModel) -> None:
@@ -160,7 +160,9 @@ def test_hostile_ids_and_names_are_shown_harmless(old: FactorModel) -> None:
 def test_what_cannot_be_compared_is_refused(old: FactorModel) -> None:
     for_users_alone = Fixed(old.users, old.items, np.zeros((len(old.users), len(old.items))))
     for pair in ((for_users_alone, old), (old, for_users_alone)):
-        with pytest.raises(SettingError, match="that compares items is needed to compare shelves"):
+        with pytest.raises(
+            SettingError, match="that compares items is needed to compare similar items"
+        ):
             diff(*pair)  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="k must be"):
         diff(old, old, k=0)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import oracles_topk
 from alsolike.data.interactions import Interactions
 from alsolike.errors import FitError, SettingError, UnknownId
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.recommending.batch import recommend, similar, top_items
 from alsolike.recommending.explain import explain
 from alsolike.recommending.ranking.nearest import Neighbours

@@ -13,8 +13,8 @@ import numpy as np
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.export.filenames import place_of
 from alsolike.models.base import Basis, FittedModel
-from alsolike.recommending.batch import Ranked
 from alsolike.recommending.fallback import Lists
+from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import Mask, tidy
 from alsolike.storage.atomic import replacing, write_table
 from alsolike.tables import Table

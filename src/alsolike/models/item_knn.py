@@ -15,7 +15,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_interactions
+from alsolike.data.validation import check_whole, expect_interactions
 from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
@@ -31,7 +31,7 @@ from alsolike.models.base import (
 )
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
-from alsolike.models.settings import FamilyConfig, check_choice, check_number, check_whole
+from alsolike.models.settings import FamilyConfig, check_choice, check_number
 from alsolike.progress import SILENT, Observer
 
 Weighting = Literal["cosine", "bm25"]

@@ -7,20 +7,8 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from alsolike.data.validation import check_whole
 from alsolike.errors import SettingError
 from alsolike.suggestions import did_you_mean
-
-__all__ = [
-    "Config",
-    "FamilyConfig",
-    "check_choice",
-    "check_number",
-    "check_whole",
-    "is_finite",
-    "known_settings",
-    "seed_of",
-]
 
 
 class Config(Protocol):

@@ -107,7 +107,7 @@ def similar_indices(
 
 
 def cosines_of(model: HasFactors, rows: Indices, candidates: Mask) -> Products:
-    """Return the source of the cosines of items `rows` with all that have a direction."""
+    """Return the source of the cosines of items `rows` with `candidates`."""
     units = unit_rows(model.item_factors, model.item_norms)
     return Products(rows, units, units, candidates.astype(np.float32), ceiling=1.0)
 
@@ -129,8 +129,8 @@ def similar_users(
     users : str, sequence of str, or None
         Ids of users; None: all of them.
     k : int
-        Similar users of each: exactly so many, or all that there are where they are fewer. A user
-        without factors, as one without likes, has none, is nobody's, and has no rows here.
+        Similar users of each, or all if they are fewer. A user whose factors are all zero, as
+        without likes, has none and is nobody's.
     engine, observer
         As in `alsolike.recommending.batch.top_items`.
 
@@ -178,7 +178,7 @@ def similar_users(
 
 
 def _others(source: ScoreSource, rows: Indices, may_appear: Mask, k: int) -> Scan:
-    """Return the ranking of all that may appear beside each row but the row itself."""
+    """Return the ranking for each row of all that may appear except the row itself."""
     itself = np.arange(len(rows) + 1, dtype=np.int64)
     return Scan(source, may_appear, rows, itself[:-1], itself[1:], k)
 
@@ -186,7 +186,7 @@ def _others(source: ScoreSource, rows: Indices, may_appear: Mask, k: int) -> Sca
 def _put_back(
     found: Ranked, rows: Indices, asked: npt.NDArray[np.intp], *, include_self: bool
 ) -> Ranked:
-    """Return the lists of the rows that were asked about among empty ones for the others."""
+    """Place the lists of rows `asked` among empty ones for the others."""
     ranked = Ranked.nothing(len(rows), found.indices.shape[1])
     if include_self:
         ranked.indices[asked, 0], ranked.scores[asked, 0] = rows[asked], 1.0
@@ -198,7 +198,7 @@ def _put_back(
 
 
 class OfModel:
-    """Base of what has the items and the name of its model."""
+    """Base of wrappers of a model, with its items and its name."""
 
     model: Any
 
@@ -216,15 +216,15 @@ class OfModel:
 
 @dataclass(frozen=True, eq=False)
 class ItemsAsUsers(OfModel):
-    """A model that scores items beside items, in the form of one that scores them for users."""
+    """Adapter: ranks similar items as if items were users."""
 
     model: ItemScorer
 
     @property
     def users(self) -> Vocabulary:
-        """The items again."""
+        """The items."""
         return self.model.items
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        """Return the scores of items beside those that ask."""
+        """Return the scores of items with items."""
         return self.model.item_scores(user_indices, item_indices)

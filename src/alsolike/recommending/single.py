@@ -1,8 +1,8 @@
 """Recommendations and similar items for one row, in plain NumPy, for a web server.
 
-Numba is not imported, so that a server starts at once. Results equal those of
+Numba is not imported, so a server starts at once. Results equal those of
 `alsolike.recommending.batch` byte for byte: a float32 product only selects the items that can be
-among the best, which are then scored by the defined sum of `kernels.topk.dot`.
+among the best, which are then scored by the exact sum of `kernels.topk.dot`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,9 +26,9 @@ from alsolike.recommending.fallback import (
     WithoutLikes,
     basis_of,
     check_without_likes,
-    completed,
+    fill_list,
+    fill_lists,
     left_out_of,
-    shown,
 )
 from alsolike.recommending.ranking.nearest import Neighbours, with_cosines
 from alsolike.recommending.shared import (
@@ -61,9 +61,8 @@ def recommend_one(
 ) -> Table:
     """Recommend items to one user; the same table as ``recommend(model, user)``.
 
-    What a score means, and what not, is said in `alsolike.recommending.batch.recommend`. Scores are
-    the same to the byte, but for a model without factors whose own ``scores`` depend on which other
-    users they are asked for: its last digits may differ.
+    See `alsolike.recommending.batch.recommend` for the meaning of scores. They are the same to the
+    byte, unless ``scores`` of a model without factors depend on the other users of a block.
 
     Parameters
     ----------
@@ -76,14 +75,14 @@ def recommend_one(
     Returns
     -------
     Table
-        Columns ``user``, ``rank``, ``item``, ``name`` where names are known, ``score``, ``basis``.
+        Columns ``user``, ``rank``, ``item``, ``name`` if names are known, ``score``, ``basis``.
 
     Raises
     ------
     UnknownId
         The user or an item is not in the model.
     SettingError
-        `exclude_seen` without a history in the model, or `k` below 1.
+        `exclude_seen` for a model without its history, or `k` below 1.
 
     Examples
     --------
@@ -98,8 +97,8 @@ def recommend_one(
     found = recommended(
         model, row, among, k, exclude_seen=exclude_seen, without_likes=without_likes
     )
-    asked = ("user", model.users.ids_of([row]))
-    return tidy(model, asked, "item", found.rows[None], found.scores[None], found.bases[None])
+    users = ("user", model.users.ids_of([row]))
+    return tidy(model, users, "item", found.rows[None], found.scores[None], found.bases[None])
 
 
 def recommended(
@@ -116,9 +115,9 @@ def recommended(
     Parameters
     ----------
     model, row, k, exclude_seen, without_likes
-        As in `recommend_one`, whose errors are raised.
+        As in `recommend_one`, as are the errors.
     may_appear : bool, (n_items,)
-        Items that are allowed at all, seen ones included.
+        Items that may be listed, seen ones included.
     """
     check_without_likes(without_likes)
     length = min(checked_k(k), max(len(model.items), 1))
@@ -127,7 +126,7 @@ def recommended(
         seen_by(model)  # refuses a model without history
     if exclude_seen or not isinstance(model, HasFactors):
         unseen[left_out_of(model, row, exclude_seen=exclude_seen)] = False
-    lists = shown(
+    lists = fill_lists(
         model,
         np.array([row], dtype=np.int32),
         padded(ranked_for_user(model, row, unseen, length), length),
@@ -152,24 +151,22 @@ def recommend_for_likes(
     deny: Iterable[str] | None = None,
     without_likes: WithoutLikes = "popular",
 ) -> Table:
-    """Recommend items to somebody new, by likes.
-
-    What a score means, and what not, is said in `alsolike.recommending.batch.recommend`.
+    """Recommend items to a new user, by likes; scores as in `alsolike.recommend`.
 
     Parameters
     ----------
     model : FittedModel
     likes : mapping of str to float
         Ids or names of items, with the value of each as in the training data (1 for a like, a
-        count; below zero for a dislike). They are left out of the answer.
+        count; below zero for a dislike). They are not recommended.
     k, allow, deny, without_likes
         As in `alsolike.recommending.batch.recommend`: without a value above zero in `likes`, the
-        answer is the most liked items, or nothing.
+        result is the most liked items, or nothing.
 
     Returns
     -------
     Table
-        Columns ``rank``, ``item``, ``name`` where names are known, ``score``, ``basis``.
+        Columns ``rank``, ``item``, ``name`` if names are known, ``score``, ``basis``.
 
     Raises
     ------
@@ -181,7 +178,7 @@ def recommend_for_likes(
     able(model, FoldsIn, "recommend for likes")
     if not isinstance(likes, Mapping):
         raise SettingError(
-            f"likes give each item a value, such as {{'an item': 1}}; they are {likes!r}."
+            f"likes must map items to values, such as {{'an item': 1}}, not {likes!r}."
         )
     check_without_likes(without_likes)
     items, values = known_items(model, list(likes)), list(likes.values())
@@ -217,12 +214,18 @@ def best_for(
     """
     length, amounts = checked_k(k), checked_values(values, len(items))
     able(model, FoldsIn, "recommend for likes")
-    ranked, silent = (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
+    ranked, is_unknown = (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
     disliked = items[amounts < 0]
     if (amounts > 0).any():
-        ranked, silent = ranked_for_likes(model, items, amounts, may_appear, length)
-    return completed(
-        model, ranked, length, may_appear, disliked, silent=silent, without_likes=without_likes
+        ranked, is_unknown = ranked_for_likes(model, items, amounts, may_appear, length)
+    return fill_list(
+        model,
+        ranked,
+        length,
+        may_appear,
+        disliked,
+        is_unknown=is_unknown,
+        without_likes=without_likes,
     )
 
 
@@ -247,7 +250,7 @@ def similar_to(
     Returns
     -------
     Table
-        Columns ``item``, ``rank``, ``similar_item``, ``name`` where names are known, ``score``.
+        Columns ``item``, ``rank``, ``similar_item``, ``name`` if names are known, ``score``.
 
     Raises
     ------
@@ -262,8 +265,8 @@ def similar_to(
     if cosines is not None and with_direction(cosines)[row]:
         indices = np.concatenate(([row], indices[: length - 1])).astype(np.int32)
         scores = np.concatenate(([1.0], scores[: length - 1])).astype(np.float32)
-    asked = ("item", model.items.ids_of([row]))
-    return tidy(model, asked, "similar_item", indices[None], scores[None])
+    items = ("item", model.items.ids_of([row]))
+    return tidy(model, items, "similar_item", indices[None], scores[None])
 
 
 def fold_in_user(
@@ -271,7 +274,7 @@ def fold_in_user(
     items: Sequence[str] | Indices,
     values: npt.ArrayLike | None = None,
 ) -> Floats:
-    """Return the factors of a user on whom the model was not trained.
+    """Solve for the factors of a user who is not in the model.
 
     Parameters
     ----------

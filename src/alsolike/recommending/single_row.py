@@ -1,4 +1,4 @@
-"""The best items of one row, by the model's own scores. No Numba."""
+"""Ranks all items for one user or one row of likes, by the model's scores. No Numba."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def ranked_for_user(
 def ranked_for_likes(
     model: Any, items: Indices, values: Floats, may_appear: Mask, k: int
 ) -> tuple[tuple[Indices, Floats], bool]:
-    """Return the best items by a model's scores for likes, and whether it scores all alike."""
+    """Return the best items for likes, and whether the model scores all items equally."""
     whom = "this row of likes"
     if isinstance(model, FoldsInFactors):
         (vector,) = model.folded_in(row_of_likes(items, values, len(model.items)))
@@ -46,8 +46,8 @@ def ranked_for_likes(
     scores = scores_for_likes(model, items, values)
     may_appear = may_appear.copy()
     may_appear[items[values < 0]] = False
-    silent = not is_by_popularity(model) and are_alike(scores)
-    return best_of(model, scores, may_appear, k, whom), silent
+    is_unknown = not is_by_popularity(model) and are_alike(scores)
+    return best_of(model, scores, may_appear, k, whom), is_unknown
 
 
 def best_items(
@@ -85,7 +85,7 @@ def scores_for_likes(model: Any, items: Indices, values: Floats) -> Floats:
 
 
 def row_of_likes(items: Indices, values: Floats, n_items: int) -> sp.csr_array:
-    """Return items (rows) and their values as a table of one row, in the order given."""
+    """Return items (rows) and their values as a matrix of one row, in the given order."""
     # As wide as the rows: a product with wider ones would copy the other matrix to be so, too.
     starts = np.array([0, len(items)], dtype=np.int32)
     return sp.csr_array((values, items, starts), shape=(1, n_items))

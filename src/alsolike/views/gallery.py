@@ -9,8 +9,8 @@ import numpy as np
 
 from alsolike.errors import SettingError
 from alsolike.models.base import FittedModel, ItemScorer, able
-from alsolike.recommending.batch import similar_indices
 from alsolike.recommending.shared import checked_ids, checked_k
+from alsolike.recommending.similarity import similar_indices
 from alsolike.suggestions import with_example
 from alsolike.views.images import Pictures, embedded
 from alsolike.views.page import (

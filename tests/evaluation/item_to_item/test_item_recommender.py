@@ -12,7 +12,8 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item
 from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, fit_random
 from alsolike.models.ease import EASEConfig, fit_ease

@@ -26,9 +26,11 @@ from alsolike.evaluation.item_to_item.item_recommender import (
 )
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.statistics.intervals import bootstrap_mean, paired_difference
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
-from alsolike.recommending.batch import Ranked, similar
+from alsolike.recommending.batch import similar
+from alsolike.recommending.ranking.scan import Ranked
 
 LISTS = ("precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")
 

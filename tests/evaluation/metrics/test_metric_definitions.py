@@ -33,7 +33,8 @@ from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.bundle import io as bundle
-from alsolike.recommending.batch import Ranked, top_items
+from alsolike.recommending.batch import top_items
+from alsolike.recommending.ranking.scan import Ranked
 from fixed_model import Fixed
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"

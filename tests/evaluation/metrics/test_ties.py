@@ -24,10 +24,11 @@ from alsolike.evaluation.learning_curve import Panel
 from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.objectives.ranking import RankingObjective
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.factor_model import FactorModel
-from alsolike.recommending.batch import Ranked
+from alsolike.recommending.ranking.scan import Ranked
 from alsolike.testing import tiny_likes
 from fixed_model import Fixed
 

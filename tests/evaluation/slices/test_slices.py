@@ -13,7 +13,8 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.metrics.evaluate import evaluate
 from alsolike.evaluation.slices.slices import slices_of
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from fixed_model import Fixed
 

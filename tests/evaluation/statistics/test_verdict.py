@@ -64,7 +64,7 @@ def test_no_figure_is_a_negative_zero() -> None:
 def test_one_user_decides_nothing() -> None:
     text = said(0.2, 0.2, 0.2, n=1)
     assert text.startswith("Lists: not better than popularity: precision@10 higher by 0.2000")
-    assert text.endswith(": one user says nothing.")
+    assert text.endswith(": one user is not enough to tell.")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,8 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary, is_blank
 from alsolike.errors import BundleError, DataError, SettingError, WritingError
-from alsolike.models.als.train import ALSConfig, fit, fold_in
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit, fold_in
 from alsolike.models.base import FittedModel
 from alsolike.models.bundle.io import describe, load, save
 from alsolike.models.bundle.manifest import FORMAT_VERSION

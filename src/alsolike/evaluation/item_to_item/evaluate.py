@@ -151,7 +151,8 @@ def evaluate_item_to_item(
     --------
     >>> from alsolike.data.splitting.splitters import leave_one_out
     >>> from alsolike.evaluation.item_to_item.item_recommender import ModelItemRecommender
-    >>> from alsolike.models.als.train import ALSConfig, fit
+    >>> from alsolike.models.als.train import fit
+    >>> from alsolike.models.als.config import ALSConfig
     >>> users = [f"u{user}" for user in range(60) for _ in range(4)]
     >>> items = [f"{'abc'[user % 3]}{item}" for user in range(60) for item in range(4)]
     >>> split = leave_one_out(Interactions.from_columns(users, items))

@@ -13,7 +13,8 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.ranking.scan import QUERIES_PER_BLOCK, Ranked, blocks_of
+from alsolike.recommending.ranking.scan import QUERIES_PER_BLOCK, Ranked
+from alsolike.recommending.ranking.score_blocks import blocks_of
 from alsolike.recommending.shared import MIN_COUNT, Counts, Mask, likes_of_items, with_direction
 from alsolike.recommending.similarity import OfModel, cosines_of, similar_indices
 

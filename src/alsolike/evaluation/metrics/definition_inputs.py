@@ -14,7 +14,7 @@ from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.metrics.ties import Ties, ties_of
 from alsolike.kernels.ranking.metrics import LIST_MEASURES
 from alsolike.models.base import Recommender
-from alsolike.recommending.batch import Ranked
+from alsolike.recommending.ranking.scan import Ranked
 
 Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]

@@ -58,11 +58,9 @@ from alsolike.kernels.solver.dense import observed_loss
 from alsolike.models.base import HasFactors, Recommender, able
 from alsolike.models.history_model import likes_of
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.batch import Ranked
+from alsolike.recommending.ranking.scan import Ranked
 from alsolike.suggestions import did_you_mean, with_example
 from alsolike.tables import Table
-
-__all__ = ["METRICS", "Evaluation", "evaluate", "mean_squared_error"]
 
 Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -346,6 +344,7 @@ class SquaredErrors:
 
 
 def checked_lengths(k: int | Sequence[int]) -> list[int]:
+    """Return the distinct list lengths, ascending; raise SettingError for an invalid one."""
     given: list[Any] = list(np.atleast_1d(np.asarray(k, dtype=object)))
     try:
         if lengths := sorted({check_whole("k", one, least=1) for one in given}):
@@ -358,6 +357,7 @@ def checked_lengths(k: int | Sequence[int]) -> list[int]:
 
 
 def checked_metrics(metrics: Sequence[str]) -> list[str]:
+    """Return the distinct names of metrics; raise SettingError for an unknown one."""
     names = [metrics] if isinstance(metrics, str) else list(dict.fromkeys(metrics))
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:

@@ -15,8 +15,9 @@ from alsolike.errors import DataError, SettingError
 from alsolike.models.base import HasFactors, Recommender, expect_model
 from alsolike.models.history_model import likes_of
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.batch import Ranked, top_items
+from alsolike.recommending.batch import top_items
 from alsolike.recommending.ranking.exclusion import with_excluded
+from alsolike.recommending.ranking.scan import Ranked
 
 Indices = npt.NDArray[np.int64]
 

@@ -20,12 +20,10 @@ from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_matching
 from alsolike.evaluation.metrics.library_definitions import DEFINITIONS, SOURCES, Definition
 from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.batch import Ranked
+from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import checked_k
 from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table, wrapped
-
-__all__ = ["MetricDefinitions", "definitions_of_lists", "metric_definitions"]
 
 # Values that differ by less are equal up to rounding.
 _ROUNDING = 1e-12

@@ -21,13 +21,8 @@ from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.models.base import Floats, Recommender
 from alsolike.recommending.batch import source_of
 from alsolike.recommending.ranking.exclusion import excluded_of
-from alsolike.recommending.ranking.scan import (
-    ITEMS_PER_BLOCK,
-    QUERIES_PER_BLOCK,
-    Ranked,
-    ScoreSource,
-    blocks_of,
-)
+from alsolike.recommending.ranking.scan import QUERIES_PER_BLOCK, Ranked, ScoreSource
+from alsolike.recommending.ranking.score_blocks import ITEMS_PER_BLOCK, blocks_of
 
 Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]

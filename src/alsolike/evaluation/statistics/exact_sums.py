@@ -114,23 +114,23 @@ class ExactValues:
             The resamples of a block.
         sums : float64, (n_candidates, n_block)
             Sums over users of the values with these signs.
-        tosses : float64, (n_block,)
+        sign_sums : float64, (n_block,)
             Sums of the signs.
         """
         for first in range(0, resamples, _RESAMPLES):
             rows = min(_RESAMPLES, resamples - first)
-            sums, tosses = np.zeros((len(self), rows)), np.zeros(rows)
+            sums, sign_sums = np.zeros((len(self), rows)), np.zeros(rows)
             for start in range(0, self.n, self._block):
                 some = self._whole[:, start : start + self._block]
                 width = some.shape[1]
                 bits = rng.integers(0, 256, size=(rows, -(-width // 8)), dtype=np.uint8)
                 signs = np.where(np.unpackbits(bits, axis=1, count=width), 1.0, -1.0)
                 sums += some @ signs.T
-                tosses += signs.sum(axis=1)
-            yield slice(first, first + rows), sums, tosses
+                sign_sums += signs.sum(axis=1)
+            yield slice(first, first + rows), sums, sign_sums
 
     def split(self, rng: np.random.Generator, splits: int, parts: int) -> Iterator[Values]:
-        """Split the users randomly into equal parts, `splits` times, and yield the sums of each part.
+        """Split the users randomly into equal parts, `splits` times; yield the sums of each part.
 
         A block is float64, (n_candidates, n_block, parts).
         """

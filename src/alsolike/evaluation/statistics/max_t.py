@@ -60,11 +60,11 @@ def sign_flips(
     bars = seen[order, None]
     counts = np.zeros(len(exact), dtype=np.int64)
     largest = np.empty((resamples, 2))
-    for block, sums, tosses in exact.signed(rng, resamples):
+    for block, sums, sign_sums in exact.signed(rng, resamples):
         beaten = np.maximum.accumulate(_beaten(sums, roots)[order], axis=0)
         counts += np.count_nonzero(beaten >= bars, axis=1)
         largest[block, 0] = beaten[-1]
-        largest[block, 1] = _beaten(sums - means[:, None] * tosses, centred_roots).max(axis=0)
+        largest[block, 1] = _beaten(sums - means[:, None] * sign_sums, centred_roots).max(axis=0)
     as_far = np.empty_like(counts)
     # No candidate differs significantly before those that are beaten by more.
     as_far[order] = np.maximum.accumulate(counts[::-1])[::-1]

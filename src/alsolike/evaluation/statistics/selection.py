@@ -1,4 +1,4 @@
-"""Selection among many candidates: ties with the best, and the selection bias of the best."""
+"""Selection among many candidates: ties with the best, and its selection bias."""
 
 import math
 from collections.abc import Sequence
@@ -80,8 +80,8 @@ class Comparison:
         loss = 0.0 - self.low[self.best]
         lost = f"at most {loss:.4f}" if math.isfinite(loss) else "an unknown amount"
         return (
-            f"{count:,} of {len(self.means):,} candidates, including the best ({mean:z.4f}), do not "
-            f"differ significantly from it at {100 * self.level:g} %; picking it loses {lost}."
+            f"{count:,} of {len(self.means):,} candidates, including the best ({mean:z.4f}), do "
+            f"not differ significantly from it at {100 * self.level:g} %; picking it loses {lost}."
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
-from alsolike.data.validation import said
+from alsolike.data.validation import check_whole, said
 from alsolike.errors import SettingError
 from alsolike.models.als.config_parts import (
     Confidence,
@@ -16,7 +16,7 @@ from alsolike.models.als.config_parts import (
     SolverName,
     Start,
 )
-from alsolike.models.settings import check_whole, known_settings
+from alsolike.models.settings import known_settings
 from alsolike.suggestions import with_hints
 
 Part = TypeVar("Part", LossConfig, SolverConfig, ScheduleConfig)

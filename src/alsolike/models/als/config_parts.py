@@ -9,8 +9,9 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.validation import check_whole
 from alsolike.errors import FitError, SettingError
-from alsolike.models.settings import check_choice, check_number, check_whole, is_finite
+from alsolike.models.settings import check_choice, check_number, is_finite
 
 Confidence = Literal["linear", "scaled", "log", "additive"]
 RowCount = Literal["weighted", "observed"]

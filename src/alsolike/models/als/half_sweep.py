@@ -225,8 +225,8 @@ def _refuse_overflow(matrix: sp.csr_array, loss_config: LossConfig) -> None:
     if max(abs(weights[0]), pulls[0]) > np.finfo(np.float32).max:
         raise FitError(
             f"alpha={loss_config.alpha:g} times the largest value, {largest:g}, with "
-            f"unobserved_weight={loss_config.unobserved_weight:g}, is more than float32 holds. Lower "
-            "alpha, or use confidence='log'."
+            f"unobserved_weight={loss_config.unobserved_weight:g}, is more than float32 holds. "
+            "Lower alpha, or use confidence='log'."
         )
 
 

@@ -24,8 +24,6 @@ from alsolike.models.base import expect_same_ids
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
 
-__all__ = ["ALSConfig", "fit", "fold_in", "fold_in_items", "iterate", "loss"]
-
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 

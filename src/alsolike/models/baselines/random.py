@@ -9,13 +9,13 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_interactions
+from alsolike.data.validation import check_whole, expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
 from alsolike.models.base import FittedModel, Floats, Rows, SimilarityScale
 from alsolike.models.family import Baseline, TrainingData
 from alsolike.models.history_model import HistoryModel
-from alsolike.models.settings import FamilyConfig, check_whole
+from alsolike.models.settings import FamilyConfig
 
 Hashes = npt.NDArray[np.uint64]
 

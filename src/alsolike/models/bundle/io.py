@@ -53,8 +53,6 @@ from alsolike.storage.atomic import replacing
 from alsolike.storage.safetensors import DAMAGED, Tensors, map_file, pack_tensors, read_tensors
 from alsolike.suggestions import with_example
 
-__all__ = ["FileRecord", "Manifest", "describe", "load", "save"]
-
 MODEL = "model.safetensors"
 _MODEL_OF_FORMAT_1 = "factors.safetensors"
 IDS = "ids.safetensors"
