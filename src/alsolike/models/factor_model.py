@@ -69,8 +69,8 @@ class FactorModel(FittedModel):
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return the cosines of items with others, (n_chosen, n_chosen_others).
 
-        -inf where either has no direction. Lists take the cosines of
-        `alsolike.recommending.batch.similar_indices`, which are defined to the last bit.
+        -inf if either has no direction. Lists use the bit-exact cosines of
+        `alsolike.recommending.similarity.similar_indices`.
         """
         tiny = np.finfo(np.float32).tiny
         rows, others = self.item_factors[item_indices], self.item_factors[other_indices]

@@ -1,4 +1,4 @@
-"""Base of the settings of families: conversion to plain values, and checks of each value."""
+"""Base class of families' settings: conversion to plain values, and checks."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -17,7 +17,7 @@ class Config(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def to_settings(self) -> dict[str, Any]:
-        """Convert to plain values; ``"model"`` names the family where it is not ALS."""
+        """Convert to plain values; ``"model"`` names the family if it is not ALS."""
 
 
 def seed_of(config: Config) -> int:
@@ -74,7 +74,7 @@ def check_number(name: str, value: Any, *, above_zero: bool = False) -> None:
 
 
 def is_finite(value: Any) -> bool:
-    """Tell whether this is a finite real number, and no truth value."""
+    """Tell whether this is a finite real number, not a bool."""
     number = isinstance(value, (int, float, np.integer, np.floating))
     return number and not isinstance(value, bool) and math.isfinite(value)
 

@@ -24,8 +24,7 @@ from alsolike.kernels.ranking.panels import scan_panels
 from alsolike.kernels.ranking.topk import scan_block
 from alsolike.kernels.solver.batch import SMALL, solve_small
 from alsolike.kernels.solver.single import solve_single
-from alsolike.models.als.config import ALSConfig
-from alsolike.models.als.config_parts import SolverConfig
+from alsolike.models.als.config import ALSConfig, SolverConfig
 from alsolike.models.als.half_sweep import Side, solve_side
 from alsolike.models.als.model import ALSModel
 from alsolike.models.als.train import fit

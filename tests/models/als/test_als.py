@@ -19,8 +19,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models.als import gramian_basis, half_sweep
 from alsolike.models.als import train as als
-from alsolike.models.als.config import ALSConfig
-from alsolike.models.als.config_parts import LossConfig, ScheduleConfig, SolverConfig
+from alsolike.models.als.config import ALSConfig, LossConfig, ScheduleConfig, SolverConfig
 from alsolike.testing import tiny_likes, tiny_model
 from made_up import dense, make_likes
 

@@ -1,4 +1,4 @@
-"""The only home of c_ui: from a value d_ui to how much its cell counts.
+"""Confidence c_ui: the weight of a cell by its value d_ui.
 
 An observed cell weighs `w` more than an unobserved one and pulls the score with strength `r`:
 the row's normal equations are (Hu, Koren, Volinsky 2008, eq. 4, in the general form)::
@@ -15,7 +15,7 @@ scaled     alpha * d                     the fork of implicit used by the articl
 log        1 + alpha * log(1 + d / eps)  Hu et al. 2008, section 6
 additive   alpha * d on top of the       Rendle et al. 2022 (iALS++), eq. 2-4
            unobserved weight, target 1
-           for that part alone
+           only for that part
 ========== ============================= ==========================================
 """
 
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.models.als.config_parts import LossConfig
+from alsolike.models.als.config import LossConfig
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -33,7 +33,7 @@ Doubles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Weighing:
-    """How amounts become weights and pulls: three numbers, the same for every form.
+    """Coefficients of weights and pulls, which cover every form of confidence.
 
     A cell of amount a, negative for a dislike, has ``w = slope * abs(a) + base``, and
     ``r = w + pull`` where a is above 0, else 0.
@@ -45,7 +45,7 @@ class Weighing:
 
     @classmethod
     def of(cls, loss_config: LossConfig) -> "Weighing":
-        """Return that of a form, see the table above and `ALSConfig`."""
+        """Return the coefficients of a form, see the table above and `ALSConfig`."""
         form, unobserved = loss_config.confidence, loss_config.unobserved_weight
         base = -unobserved if form == "scaled" else 0.0
         return cls(loss_config.alpha, base, 0.0 if form == "additive" else unobserved)
@@ -57,18 +57,13 @@ class Weighing:
 
 
 def amounts_of(values: Floats, loss_config: LossConfig) -> npt.NDArray[Any]:
-    """Return what is multiplied by alpha, with the sign of the value.
+    """Return the factors of alpha, with the sign of the value, (n,); float64 for "log".
 
     Parameters
     ----------
     values : float32, (n,)
         d_ui; a value below zero is a dislike (preference 0) of weight ``abs(d_ui)``.
     loss_config : LossConfig
-        Of it the form, and epsilon.
-
-    Returns
-    -------
-    float64, (n,), for the form "log"; `values` themselves for all others
     """
     if loss_config.confidence != "log":
         return values
@@ -87,7 +82,7 @@ def weights_and_pulls(values: Floats, loss_config: LossConfig) -> tuple[Doubles,
     Returns
     -------
     weights : float64, (n,)
-        What the cell weighs above an unobserved one; below zero where it weighs less.
+        Weight of the cell minus that of an unobserved one; may be below zero.
     pulls : float64, (n,)
         Confidence times preference; 0 for a dislike.
     """

@@ -1,4 +1,4 @@
-"""Solve rows that a model was not trained on, against the factors that it has."""
+"""Solves new users and items against the factors of a model, and its loss."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,7 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.validation import said
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError
-from alsolike.models.als.config_parts import SolverConfig
+from alsolike.models.als.config import SolverConfig
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, turned
 from alsolike.models.als.half_sweep import Side, solve_side, total_loss
 
