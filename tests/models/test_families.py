@@ -18,18 +18,18 @@ from alsolike.models.fit import fit
 from alsolike.models.registry import trained
 from alsolike.recommending.batch import recommend, similar, top_items
 from alsolike.recommending.diff import diff
-from alsolike.recommending.explain import contributions_of, explain, explained
+from alsolike.recommending.explain import contributions_of, explain, explain_rows
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.recommending.pairs import scores_of_pairs
 from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.recommending.shared import why_no_neighbours
 from alsolike.recommending.similarity import similar_indices
 from alsolike.recommending.single import (
-    best_for,
     fold_in_user,
     recommend_for_likes,
     recommend_one,
-    recommended,
+    recommend_row,
+    recommend_row_for_likes,
     similar_to,
 )
 from alsolike.testing import tiny_likes
@@ -88,7 +88,7 @@ def test_one_user_gets_the_bytes_of_all(model, exclude_seen, without_likes):
 def test_lists_by_rows_say_how_each_item_was_found(model):
     everything = np.ones(len(model.items), dtype=bool)
     for row in (0, 1, SOUR, NOBODY):
-        found = recommended(model, row, everything, 40)
+        found = recommend_row(model, row, everything, 40)
         table = recommend_one(model, model.users.id_of(row), k=40)
         assert model.items.ids_of(found.rows).tolist() == table["item"].tolist()
         assert found.scores.tobytes() == table["score"].tobytes()
@@ -100,7 +100,7 @@ def test_lists_by_rows_say_how_each_item_was_found(model):
         assert (np.diff(likes) <= 0).all()
         assert found.scores[found.popular].tolist() == likes.tolist()
     for row in (SOUR, NOBODY):
-        nothing = recommended(model, row, everything, 5, without_likes="empty")
+        nothing = recommend_row(model, row, everything, 5, without_likes="empty")
         assert (len(nothing.rows), nothing.basis) == (0, "popularity")
 
 
@@ -126,13 +126,13 @@ def test_seen_and_disliked_items_are_left_out(model):
 def test_item_knn_lists_the_most_liked_after_what_it_has_a_reason_for():
     likes = al.Interactions.from_columns(list("aabbcdee"), list("xyxywzzw"))
     model = fit(likes, family="item-knn")
-    found = recommended(model, 0, np.ones(4, dtype=bool), 4, exclude_seen=False)
+    found = recommend_row(model, 0, np.ones(4, dtype=bool), 4, exclude_seen=False)
     assert [model.items.id_of(row) for row in found.rows] == ["x", "y", "w", "z"]
     assert found.popular.tolist() == [False, False, True, True]
     assert found.basis == "model"
-    folded = best_for(model, np.int32([1]), [1.0], np.ones(4, dtype=bool), 4)
+    folded = recommend_row_for_likes(model, np.int32([1]), [1.0], np.ones(4, dtype=bool), 4)
     assert folded.popular.tolist() == [False, True, True, True]
-    only = best_for(model, np.int32([1]), [1.0], np.ones(4, dtype=bool), 4, "empty")
+    only = recommend_row_for_likes(model, np.int32([1]), [1.0], np.ones(4, dtype=bool), 4, "empty")
     assert (only.rows.tolist(), only.basis) == ([2], "model")
 
 
@@ -156,7 +156,7 @@ def test_fold_in_of_known_likes(name):
             table["score"], known["score"], atol=1e-3 if name == "als" else 0
         )
         may_appear = np.ones(len(model.items), dtype=bool)
-        found = best_for(model, rows, values.tolist(), may_appear, 50)
+        found = recommend_row_for_likes(model, rows, values.tolist(), may_appear, 50)
         assert name == "als" or not set(rows[values < 0]) & set(found.rows)
 
 
@@ -176,7 +176,9 @@ def test_what_takes_in_nobody_says_so():
     assert not isinstance(model, FoldsIn)
     for ask in (
         lambda: recommend_for_likes(model, {"a0": 1}),
-        lambda: best_for(model, np.int32([0]), [1.0], np.ones(len(model.items), dtype=bool), 3),
+        lambda: recommend_row_for_likes(
+            model, np.int32([0]), [1.0], np.ones(len(model.items), dtype=bool), 3
+        ),
     ):
         with pytest.raises(SettingError, match="new people is needed to recommend for likes"):
             ask()
@@ -319,7 +321,7 @@ def test_all_targets_at_once_are_explained_as_each(name):
     for target, of_one in zip(targets, parts, strict=True):
         alone = contributions_of(model, rows, values, np.array([target])).parts[0]
         np.testing.assert_allclose(of_one, alone, rtol=1e-9, atol=1e-12)
-        why = explained(model, "somebody", int(target), rows, values)
+        why = explain_rows(model, "somebody", int(target), rows, values)
         assert why.basis == "popularity" or why.score == pytest.approx(alone.sum())
 
 
@@ -338,7 +340,7 @@ def test_scores_that_are_no_sums_over_likes_are_not_explained(name):
     model = MODELS[name]
     for ask in (
         lambda: explain(model, model.users.id_of(0), model.items.id_of(0)),
-        lambda: explained(model, "me", 0, np.int32([1]), np.float32([1])),
+        lambda: explain_rows(model, "me", 0, np.int32([1]), np.float32([1])),
         lambda: contributions_of(model, np.int32([1]), np.float32([1]), np.int32([0])),
     ):
         with pytest.raises(SettingError, match="single likes is needed to explain a score"):

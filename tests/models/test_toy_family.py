@@ -18,7 +18,7 @@ from alsolike.recommending.diff import diff
 from alsolike.testing import CONTRACT, tiny_likes
 from alsolike.tuning.options import Searching
 from alsolike.web.serving.deploy import swap
-from alsolike.web.serving.store import State
+from alsolike.web.serving.store import Store
 from command import fine, refused
 from forged import rewrite
 from serving import client_of, settings_of, wait_for
@@ -221,7 +221,7 @@ def test_it_is_swapped_for_another_and_back(family, bundle, tmp_path):
     al.save(al.fit(LIKES, factors=4, iterations=2), tmp_path / "als")
     for first, second in ((bundle, tmp_path / "als"), (tmp_path / "als", bundle)):
         settings = settings_of(tmp_path / f"state of {first.name}", first)
-        with client_of(settings) as client, State(settings.state) as state:
+        with client_of(settings) as client, Store(settings.state) as state:
             name = client.app.state.service.holder.of(None).name
             done = swap(settings, state, name, second)
             wait_for(partial(is_served, client, name, done.version), 5)

@@ -22,7 +22,7 @@ from alsolike.recommending.fallback import (
     left_out_pairs,
 )
 from alsolike.recommending.ranking.exclusion import excluded_of
-from alsolike.recommending.ranking.nearest import comparing
+from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.ranking.scan import (
     NotFiniteError,
     Plain,
@@ -37,9 +37,9 @@ from alsolike.recommending.shared import (
     checked_ids,
     checked_indices,
     checked_k,
+    lists_table,
     open_ids,
     open_items,
-    tidy,
     user_rows,
 )
 from alsolike.recommending.similarity import similar_indices
@@ -194,7 +194,7 @@ def recommend(
         observer=observer,
     )
     user_ids = model.users.ids_of(rows)
-    return tidy(model, ("user", user_ids), "item", lists.indices, lists.scores, lists.bases)
+    return lists_table(model, ("user", user_ids), "item", lists.indices, lists.scores, lists.bases)
 
 
 def shown_items(
@@ -290,7 +290,7 @@ def similar(
     >>> similar(model, "a", k=1)["similar_item"].tolist()
     ['b']
     """
-    scorer = comparing(model, "compare items")
+    scorer = expect_item_scorer(model, "compare items")
     rows = _item_rows(model, items)
     ranked = similar_indices(
         scorer,
@@ -302,14 +302,14 @@ def similar(
         observer=observer,
     )
     item_ids = model.items.ids_of(rows)
-    return tidy(model, ("item", item_ids), "similar_item", ranked.indices, ranked.scores)
+    return lists_table(model, ("item", item_ids), "similar_item", ranked.indices, ranked.scores)
 
 
 def nothing_similar(model: FittedModel) -> Table:
     """Return an empty table of `similar`, for a model that compares no items."""
     lists = np.empty((0, 1), dtype=np.int32)
     items = ("item", np.empty(0, dtype=object))
-    return tidy(model, items, "similar_item", lists, lists.astype(np.float32))
+    return lists_table(model, items, "similar_item", lists, lists.astype(np.float32))
 
 
 def _item_rows(model: FittedModel, items: str | Sequence[str] | None) -> Indices:

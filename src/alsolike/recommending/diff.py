@@ -11,7 +11,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import FittedModel
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.ranking.nearest import comparing
+from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.shared import MIN_COUNT, Indices, checked_k
 from alsolike.recommending.similarity import similar_indices
 from alsolike.suggestions import with_example
@@ -184,7 +184,7 @@ def diff(
     """
     length = checked_k(k)
     engine = engine or LocalEngine()
-    comparable = [comparing(model, "compare similar items") for model in (old, new)]
+    comparable = [expect_item_scorer(model, "compare similar items") for model in (old, new)]
     places = new.items.places_of(old.items)
     common = np.flatnonzero(places >= 0)
     lists = []

@@ -153,10 +153,10 @@ def explain(model: FittedModel, user: str, item: str) -> Explanation:
     stored = slice(history.indptr[row], history.indptr[row + 1])
     items, values = np.asarray(history.indices[stored]), np.asarray(history.data[stored])
     vector = model.user_factors[row] if isinstance(model, HasFactors) else None
-    return explained(model, user, target, items, values, vector)
+    return explain_rows(model, user, target, items, values, vector)
 
 
-def explained(
+def explain_rows(
     model: FittedModel,
     user: str,
     target: int,

@@ -248,7 +248,7 @@ def lifts_of(lengths: npt.NDArray[np.float64] | np.float64) -> npt.NDArray[np.in
     return np.where((lengths > 0) & (exponents < _VANISHED), -exponents, 0).astype(np.int32)
 
 
-def tidy(
+def lists_table(
     model: Recommender,
     queries: tuple[str, npt.NDArray[np.object_]] | None,
     item_column: str,

@@ -12,7 +12,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import Floats, HasFactors, ItemScorer, Rows, able
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.ranking.nearest import comparing, with_cosines
+from alsolike.recommending.ranking.nearest import expect_cosines, expect_item_scorer
 from alsolike.recommending.ranking.scan import (
     NotFiniteError,
     Plain,
@@ -94,9 +94,9 @@ def similar_indices(
         source = cosines_of(model, rows[asked], candidates)
         found = _others(source, rows[asked], candidates & shown, length).run(engine, observer, task)
         return _put_back(found, rows, asked, include_self=include_self)
-    scorer: ItemScorer = comparing(model, "compare items")
+    scorer: ItemScorer = expect_item_scorer(model, "compare items")
     if include_self:
-        with_cosines(model)
+        expect_cosines(model)
     try:
         return _others(Plain(rows, ItemsAsUsers(scorer)), rows, shown, length).run(
             engine, observer, task

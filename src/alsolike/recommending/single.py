@@ -30,7 +30,7 @@ from alsolike.recommending.fallback import (
     fill_lists,
     left_out_of,
 )
-from alsolike.recommending.ranking.nearest import Neighbours, with_cosines
+from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
@@ -38,10 +38,10 @@ from alsolike.recommending.shared import (
     checked_ids,
     checked_k,
     known_items,
+    lists_table,
     open_ids,
     open_items,
     seen_by,
-    tidy,
     with_direction,
 )
 from alsolike.recommending.single_row import ranked_for_likes, ranked_for_user, row_of_likes
@@ -94,14 +94,16 @@ def recommend_one(
     (user,) = checked_ids(user, "user")
     row = model.users.index_of(user)
     among = open_items(len(model.items), *open_ids(model, allow, deny))
-    found = recommended(
+    found = recommend_row(
         model, row, among, k, exclude_seen=exclude_seen, without_likes=without_likes
     )
     users = ("user", model.users.ids_of([row]))
-    return tidy(model, users, "item", found.rows[None], found.scores[None], found.bases[None])
+    return lists_table(
+        model, users, "item", found.rows[None], found.scores[None], found.bases[None]
+    )
 
 
-def recommended(
+def recommend_row(
     model: FittedModel,
     row: int,
     may_appear: Mask,
@@ -184,11 +186,11 @@ def recommend_for_likes(
     items, values = known_items(model, list(likes)), list(likes.values())
     may_appear = open_items(len(model.items), *open_ids(model, allow, deny))
     may_appear[items] = False
-    found = best_for(model, items, values, may_appear, k, without_likes)
-    return tidy(model, None, "item", found.rows[None], found.scores[None], found.bases[None])
+    found = recommend_row_for_likes(model, items, values, may_appear, k, without_likes)
+    return lists_table(model, None, "item", found.rows[None], found.scores[None], found.bases[None])
 
 
-def best_for(
+def recommend_row_for_likes(
     model: FittedModel,
     items: Indices,
     values: Sequence[float],
@@ -259,14 +261,14 @@ def similar_to(
     """
     length = checked_k(k)
     neighbours = Neighbours(model)
-    cosines = with_cosines(model) if include_self else None
+    cosines = expect_cosines(model) if include_self else None
     (row,) = known_items(model, [item])
     indices, scores = neighbours.similar(row, length, min_count=min_count)
     if cosines is not None and with_direction(cosines)[row]:
         indices = np.concatenate(([row], indices[: length - 1])).astype(np.int32)
         scores = np.concatenate(([1.0], scores[: length - 1])).astype(np.float32)
     items = ("item", model.items.ids_of([row]))
-    return tidy(model, items, "similar_item", indices[None], scores[None])
+    return lists_table(model, items, "similar_item", indices[None], scores[None])
 
 
 def fold_in_user(

@@ -29,12 +29,12 @@ _PAIRS = 1 << 14  # exact products at a time
 _LOWEST = np.finfo(np.float32).min  # above minus infinity
 
 
-def comparing(model: Any, purpose: str) -> Any:
+def expect_item_scorer(model: Any, purpose: str) -> Any:
     """Return `model` if it compares items by cosine or ``item_scores``; else raise SettingError."""
     return model if isinstance(model, HasFactors) else able(model, ItemScorer, purpose)
 
 
-def with_cosines(model: Any) -> HasFactors:
+def expect_cosines(model: Any) -> HasFactors:
     """Return `model`, or raise SettingError unless it compares items by cosine."""
     if not isinstance(model, HasFactors):
         raise SettingError(
@@ -72,7 +72,7 @@ class Neighbours:
         if isinstance(model, HasFactors):
             self._comparison = _Cosines(model)
         else:
-            self._comparison = _Scores(comparing(model, "compare items"))
+            self._comparison = _Scores(expect_item_scorer(model, "compare items"))
 
     def similar(
         self, row: int, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
