@@ -26,7 +26,7 @@ from alsolike.recommending.shared import (
     likes_of_items,
     names_of,
 )
-from alsolike.recommending.single_row import row_of_likes, scores_for_likes
+from alsolike.recommending.single import row_of_likes, scores_for_likes
 from alsolike.recommending.unknown_users import all_alike, are_alike
 from alsolike.suggestions import with_example
 from alsolike.tables import Table, wrapped
