@@ -229,5 +229,5 @@ def test_tells_an_observer_how_far_it_is():
             heard.append("done")
 
     model = fit_ease(tiny_likes(), EASEConfig(), observer=Ear(), tile=16)
-    assert heard == [("Inverting items x items", 40), 16, 16, 8, "done"]
+    assert heard == [("Inverting the item matrix", 40), 16, 16, 8, "done"]
     assert repr(model) == "EASEModel(30 users, 40 items, regularization 500)"

@@ -89,7 +89,7 @@ def test_a_bundle_of_a_family_that_is_not_installed_says_so(site, tmp_path):
     al.save(al.fit(tiny_likes(), family="co-counts"), tmp_path / "model")
     registry.FAMILIES.pop()
     shutil.rmtree(site)
-    message = r"manifest.json: There is no model 'co-counts'; .* Install the package that brings"
+    message = r"manifest.json: Unknown model 'co-counts'; .* Install the package that provides"
     with pytest.raises(al.AlsolikeError, match=message):
         al.load(tmp_path / "model")
 

@@ -237,7 +237,7 @@ def test_why_nothing_is_similar():
     knn = fit(likes, family="item-knn")
     x, y, z = (likes.items.index_of(one) for one in "xyz")
     assert (
-        why_no_neighbours(knn, x, 1) == "The model 'item-knn' finds nothing similar to this item."
+        why_no_neighbours(knn, x, 1) == "The model 'item-knn' finds no items similar to this item."
     )
     assert why_no_neighbours(knn, y, 2) == "No other item has at least 2 likes."
     assert Neighbours(knn).similar(z, 3, min_count=1)[0].tolist() == [y]
@@ -368,8 +368,8 @@ def test_a_model_that_scores_all_alike_for_somebody_says_so():
     likes = al.Interactions.from_columns(list("abbcc"), list("zxyxy"))
     knn = fit(likes, family="item-knn")
     assert fallback_notes(knn, np.int32([0, 1]), "empty") == [
-        "1 user for whom the model scores all items alike (it tells nothing apart for them): no "
-        "list."
+        "1 user for whom the model scores all items equally (it cannot distinguish items for "
+        "them) gets no list."
     ]
 
 

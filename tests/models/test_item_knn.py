@@ -290,6 +290,6 @@ def test_tells_an_observer_how_far_it_is():
     fit_item_knn(
         tiny_likes(), ItemKNNConfig(), engine=LocalEngine(1), observer=Ear(), block_items=16
     )
-    assert heard == [("Comparing items", 40), 16, 16, 8, "done"]
+    assert heard == [("Computing item similarities", 40), 16, 16, 8, "done"]
     model = fit_item_knn(tiny_likes(), ItemKNNConfig())
     assert repr(model) == "ItemKNNModel(cosine: 30 users, 40 items, 100 neighbours)"

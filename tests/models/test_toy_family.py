@@ -72,7 +72,7 @@ def test_only_the_list_of_families_knows_it(family):
     FAMILIES.remove(family)
     with pytest.raises(al.AlsolikeError, match=f"no model '{family.name}'; known are als"):
         al.fit(LIKES, family=family.name)
-    with pytest.raises(al.AlsolikeError, match=f"Its family '{family.name}' is not known here"):
+    with pytest.raises(al.AlsolikeError, match=f"Its family '{family.name}' is unknown"):
         al.fit(LIKES, family.config(**OTHER[family.name]))
     FAMILIES.append(family)
 

@@ -134,7 +134,7 @@ def test_most_moved_are_the_most_liked_of_equals(old: FactorModel, new: FactorMo
 def test_equal_models_do_not_differ(old: FactorModel) -> None:
     found = diff(old, old, k=100)
     assert (found.moved, found.mean_change, found.gained, found.lost) == (0, 0.0, (), ())
-    assert "0 of 40 moved" in str(found)
+    assert "0 of 40 changed" in str(found)
     assert "changed most" not in str(found)
     assert len(found.most_moved()) == 0
 
@@ -148,7 +148,7 @@ def test_models_of_other_items_have_changed_altogether(old: FactorModel) -> None
     others = type(old.items).of((f"other {row}" for row in range(40)), kind="item")
     found = diff(old, replace(old, items=others, history=None))
     assert (len(found.items), found.mean_change) == (0, 1.0)
-    assert "a lost one counted as 1: 1.0000" in str(found)
+    assert "(a lost item counts as 1): 1.0000" in str(found)
     assert "lists of 10" not in str(found)
 
 
@@ -187,7 +187,7 @@ def test_the_verb_is_a_gate(saved: tuple[Path, Path], tmp_path: Path) -> None:
     assert plain.exit_code == 0
     assert "items: 37 in both, 2 gained ('new 1', 'new 2'), 3 lost" in plain.stdout
     assert len((tmp_path / "items.csv").read_text().splitlines()) == 38
-    mean = float(plain.stdout.split("counted as 1: ")[1].split()[0])
+    mean = float(plain.stdout.split("counts as 1): ")[1].split()[0])
     assert 0.05 < mean < 0.9
     stopped = call(*saved, "--fail-over", mean - 0.01)
     assert stopped.exit_code == 1

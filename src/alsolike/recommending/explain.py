@@ -75,15 +75,16 @@ class Explanation:
     def summary(self) -> str:
         """The score and its origin, as one sentence."""
         called = f"{self.item!r} ({self.name})" if self.name else repr(self.item)
+        likers = "1 user likes" if self.score == 1 else f"{self.score:,.0f} users like"
         if self.is_known:
             return (
                 f"No item that user {self.user!r} likes contributes to the score of item {called}; "
-                f"{self.score:,.0f} users like it."
+                f"{likers} it."
             )
         if self.basis == "popularity":
             return (
                 f"The model cannot score items for user {self.user!r}, who gets the most liked "
-                f"items; {self.score:,.0f} users like item {called}."
+                f"items; {likers} item {called}."
             )
         score = f"Item {called} scores {self.score:z.4f} for user {self.user!r}, the sum of these"
         if not self.dislikes:

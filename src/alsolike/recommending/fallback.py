@@ -234,22 +234,21 @@ def fallback_notes(model: Recommender, rows: Indices, without_likes: WithoutLike
     alike = np.zeros(len(rows), dtype=bool)
     if not is_by_popularity(model):
         alike[known] = users_alike(model, rows[known])
-    gets = {
-        "popular": "get the most liked items (basis popularity; the score is the number of likes)",
-        "empty": "get no list",
+    lists = {
+        "popular": "the most liked items (basis popularity; the score is the number of likes)",
+        "empty": "no list",
     }[without_likes]
     sentences = []
     if n_unknown := int((~known).sum()):
-        sentences.append(f"{_users(n_unknown)} without positive interactions {gets}.")
+        sentences.append(f"{_users(n_unknown, 'without positive interactions')} {lists}.")
     if n_alike := int(alike.sum()):
         why = (
             "all its factors are zero; fit it with less regularization"
             if isinstance(model, HasFactors) and not model.item_norms.any()
             else "it cannot distinguish items for them"
         )
-        sentences.append(
-            f"{_users(n_alike)} for whom the model scores all items equally ({why}) {gets}."
-        )
+        whose = f"for whom the model scores all items equally ({why})"
+        sentences.append(f"{_users(n_alike, whose)} {lists}.")
     return sentences
 
 
@@ -299,5 +298,5 @@ def _bases(popular: Mask) -> npt.NDArray[np.object_]:
     return found
 
 
-def _users(count: int) -> str:
-    return f"{count:,} {'user' if count == 1 else 'users'}"
+def _users(count: int, which: str) -> str:
+    return f"1 user {which} gets" if count == 1 else f"{count:,} users {which} get"

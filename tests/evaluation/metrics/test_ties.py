@@ -355,5 +355,5 @@ def test_without_ties_nothing_changes(metric):
 def test_what_a_model_of_ones_own_scores_wrongly_is_said_with_its_way_out():
     held_out = over([[0, 1]])
     broken = Fixed(held_out.users, held_out.items, np.float32([[np.nan, 1]]))
-    with pytest.raises(FitError, match=r"as nan; .* mend its method scores"):
+    with pytest.raises(FitError, match=r"as nan; .* fix its method scores"):
         evaluate(broken, held_out, exclude=None, k=1)

@@ -464,5 +464,5 @@ def test_a_model_that_does_not_say_its_settings_takes_no_defaults_in_silence():
         lambda: model.contributions(np.array([0]), np.ones(1, np.float32), np.array([1])),
         lambda: model.with_items(likes),
     ):
-        with pytest.raises(SettingError, match="does not say what it was fitted with"):
+        with pytest.raises(SettingError, match="has no settings"):
             ask()

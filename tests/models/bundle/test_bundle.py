@@ -416,8 +416,8 @@ HOSTILE: list[tuple[str, dict[str, Any], str]] = [
     ("ease", {"family": "als"}, "Unknown settings"),
     ("als", {"family": "factors"}, None),
     ("als", {"family": "wide-and-deep"}, "no model 'wide-and-deep'.*Install the package that"),
-    ("als", {"family": "../x"}, "There is no model '../x'"),
-    ("als", {"family": ""}, "There is no model ''"),
+    ("als", {"family": "../x"}, "Unknown model '../x'"),
+    ("als", {"family": ""}, "Unknown model ''"),
     ("als", {"family": None}, '"family": a text expected'),
     ("als", {"family": ["als"]}, '"family": a text expected'),
 ]
