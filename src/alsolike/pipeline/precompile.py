@@ -143,7 +143,7 @@ def _measures() -> None:
     """Use what ranks and measures lists of models without factors."""
     likes = _full(4)
     questions = GroundTruth.of(likes, None, None)
-    lists = Ranked.nothing(len(questions.users), 2)
+    lists = Ranked.empty(len(questions.users), 2)
     measured(fit_popularity(likes), questions, lists, [1], ["precision", "auc"], _ENGINE)
     top_items(fit_popularity(likes), [0], k=1, engine=_ENGINE)
 

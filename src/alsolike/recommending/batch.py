@@ -105,7 +105,7 @@ def top_items(
     try:
         return scan.run(engine or LocalEngine(), observer, "Ranking items")
     except NotFiniteError as bad:
-        raise bad.told(model, rows) from None
+        raise bad.as_fit_error(model, rows) from None
 
 
 def source_of(model: Recommender, rows: Indices) -> ScoreSource:

@@ -127,8 +127,8 @@ def _looked_up(model: Recommender, users: Indices, items: Indices) -> Floats:
             continue
         group, block = divmod(int(cells[cell[0]]), len(blocks))
         rows, columns = distinct[group * _USERS : (group + 1) * _USERS], blocks[block]
-        asked = block_of(model.name, model.scores(rows, columns), len(rows), columns)
-        found[cell] = asked[places[cell] - group * _USERS, items[cell] - columns.start]
+        scored = block_of(model.name, model.scores(rows, columns), len(rows), columns)
+        found[cell] = scored[places[cell] - group * _USERS, items[cell] - columns.start]
     return found
 
 

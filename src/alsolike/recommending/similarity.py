@@ -1,4 +1,4 @@
-"""Similar items and similar users, for many rows at once: blocked, by the kernels."""
+"""Similar items and similar users for many rows at once, in blocks, by the compiled kernels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,10 +90,12 @@ def similar_indices(
     shown = (likes_of_items(model) if counts is None else counts) >= min_count
     if isinstance(model, HasFactors):
         candidates = with_direction(model)
-        asked = np.flatnonzero(candidates[rows])
-        source = cosines_of(model, rows[asked], candidates)
-        found = _others(source, rows[asked], candidates & shown, length).run(engine, observer, task)
-        return _put_back(found, rows, asked, include_self=include_self)
+        usable = np.flatnonzero(candidates[rows])
+        source = cosines_of(model, rows[usable], candidates)
+        found = _others(source, rows[usable], candidates & shown, length).run(
+            engine, observer, task
+        )
+        return _put_back(found, rows, usable, include_self=include_self)
     scorer: ItemScorer = expect_item_scorer(model, "compare items")
     if include_self:
         expect_cosines(model)
@@ -160,16 +162,16 @@ def similar_users(
     length = min(checked_k(k), max(len(known), 1))
     norms: Floats = row_lengths(factors).astype(np.float32)
     directed = directed_rows(norms, known)
-    asked = np.flatnonzero(directed[rows])
+    usable = np.flatnonzero(directed[rows])
     units = unit_rows(factors, norms)
-    source = Products(rows[asked], units, units, directed.astype(np.float32), ceiling=1.0)
-    found = _others(source, rows[asked], directed, length).run(
+    source = Products(rows[usable], units, units, directed.astype(np.float32), ceiling=1.0)
+    found = _others(source, rows[usable], directed, length).run(
         engine or LocalEngine(), observer, "Comparing users"
     )
     owners, places = np.nonzero(found.indices >= 0)
     return Table(
         {
-            "user": known.ids_of(rows[asked][owners]),
+            "user": known.ids_of(rows[usable][owners]),
             "rank": (places + 1).astype(np.int32),
             "similar_user": known.ids_of(found.indices[owners, places]),
             "score": found.scores[owners, places],
@@ -184,16 +186,16 @@ def _others(source: ScoreSource, rows: Indices, may_appear: Mask, k: int) -> Sca
 
 
 def _put_back(
-    found: Ranked, rows: Indices, asked: npt.NDArray[np.intp], *, include_self: bool
+    found: Ranked, rows: Indices, usable: npt.NDArray[np.intp], *, include_self: bool
 ) -> Ranked:
-    """Place the lists of rows `asked` among empty ones for the others."""
-    ranked = Ranked.nothing(len(rows), found.indices.shape[1])
+    """Place the lists of rows `usable` among empty ones for the others."""
+    ranked = Ranked.empty(len(rows), found.indices.shape[1])
     if include_self:
-        ranked.indices[asked, 0], ranked.scores[asked, 0] = rows[asked], 1.0
-        ranked.indices[asked, 1:] = found.indices[:, :-1]
-        ranked.scores[asked, 1:] = found.scores[:, :-1]
+        ranked.indices[usable, 0], ranked.scores[usable, 0] = rows[usable], 1.0
+        ranked.indices[usable, 1:] = found.indices[:, :-1]
+        ranked.scores[usable, 1:] = found.scores[:, :-1]
     else:
-        ranked.indices[asked], ranked.scores[asked] = found.indices, found.scores
+        ranked.indices[usable], ranked.scores[usable] = found.indices, found.scores
     return ranked
 
 

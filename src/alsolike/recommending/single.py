@@ -330,41 +330,41 @@ def ranked_for_user(
     model: FittedModel, row: int, may_appear: Mask, k: int
 ) -> tuple[Indices, Floats]:
     """Return the best items of a user by the model's own scores."""
-    whom = f"user {model.users.id_of(row)!r}"
+    owner = f"user {model.users.id_of(row)!r}"
     if isinstance(model, HasFactors):
         if not model.user_factors[row].any():  # everything ties
             return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
-        return best_items(model, model.user_factors[row], may_appear, k, whom)
+        return best_items(model, model.user_factors[row], may_appear, k, owner)
     rows = np.array([row], dtype=np.int32)
     (scores,) = whole_rows(model.name, lambda items: model.scores(rows, items), 1, len(model.items))
-    return best_of(model, scores, may_appear, k, whom)
+    return best_of(model, scores, may_appear, k, owner)
 
 
 def ranked_for_likes(
     model: Any, items: Indices, values: Floats, may_appear: Mask, k: int
 ) -> tuple[tuple[Indices, Floats], bool]:
     """Return the best items for likes, and whether the model scores all items equally."""
-    whom = "this row of likes"
+    owner = "this row of likes"
     if isinstance(model, FoldsInFactors):
         (vector,) = model.folded_in(row_of_likes(items, values, len(model.items)))
         if all_alike(model, vector[None])[0]:
             return (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
-        return best_items(model, vector, may_appear, k, whom), False
+        return best_items(model, vector, may_appear, k, owner), False
     scores = scores_for_likes(model, items, values)
     may_appear = may_appear.copy()
     may_appear[items[values < 0]] = False
     is_unknown = not is_by_popularity(model) and are_alike(scores)
-    return best_of(model, scores, may_appear, k, whom), is_unknown
+    return best_of(model, scores, may_appear, k, owner), is_unknown
 
 
 def best_items(
-    model: HasFactors, vector: Floats, may_appear: Mask, k: int, who: str
+    model: HasFactors, vector: Floats, may_appear: Mask, k: int, owner: str
 ) -> tuple[Indices, Floats]:
     """Rank the items for one row of user factors; as `nearest.best_of`, by exact products."""
     near = model.item_factors @ vector
     bad = np.flatnonzero(may_appear & ~(near < np.inf))
     if len(bad):
-        raise not_finite(model, int(bad[0]), who, float(near[bad[0]]))
+        raise not_finite(model, int(bad[0]), owner, float(near[bad[0]]))
     longest = np.float64(model.item_norms.max(initial=0.0))
     raised, lift = int(lifts_of(longest)), int(lifts_of(row_lengths(vector)))
     factors = np.ldexp(model.item_factors, raised) if raised else model.item_factors

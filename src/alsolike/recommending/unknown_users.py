@@ -61,11 +61,11 @@ def users_alike(model: Recommender, rows: Indices) -> Mask:
     """Return for which users all items have the same score, see `all_alike`, bool, (n_rows,)."""
     alike = np.zeros(len(rows), dtype=bool)
     for part in blocks_of(len(rows), _USERS):
-        asked = rows[part]
+        some = rows[part]
         if isinstance(model, HasFactors):
-            alike[part] = all_alike(model, model.user_factors[asked])
+            alike[part] = all_alike(model, model.user_factors[some])
         else:
-            alike[part] = _scored_alike(model, asked)
+            alike[part] = _scored_alike(model, some)
     return alike
 
 

@@ -46,7 +46,7 @@ class Written:
 
     def ranked(self, item_indices, k):
         self.asked.append((len(item_indices), k))
-        found = Ranked.nothing(len(item_indices), k)
+        found = Ranked.empty(len(item_indices), k)
         for row, item in enumerate(item_indices):
             best = self.lists[item][:k]
             found.indices[row, : len(best)] = best
@@ -301,7 +301,7 @@ def test_shelves_that_cannot_be():
         DataError, match=r"'written' lists that item itself as similar to item 'i\d+'"
     ):
         evaluate_item_to_item(itself, held_out, shown)
-    model.ranked = lambda items, k: Ranked.nothing(len(items), k + 1)
+    model.ranked = lambda items, k: Ranked.empty(len(items), k + 1)
     with pytest.raises(DataError, match="gave lists of shape"):
         evaluate_item_to_item(model, held_out, shown)
 

@@ -52,7 +52,7 @@ class Beside(Fixed):
     """ItemRecommender that are a dense table of scores of items beside items."""
 
     def ranked(self, item_indices, k):
-        found = Ranked.nothing(len(item_indices), k)
+        found = Ranked.empty(len(item_indices), k)
         for row, item in enumerate(item_indices):
             closed = {int(item), *np.flatnonzero(self.table[item] == -np.inf).tolist()}
             best = oracle.ranking(self.table[item].tolist(), closed)[:k]

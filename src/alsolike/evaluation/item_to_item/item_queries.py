@@ -243,7 +243,7 @@ class QueryResults:
         """Return empty lists."""
         n_queries, n_items = len(queries.items), queries.truth.wanted.shape[1]
         ties = Ties.none(n_queries, 0, lengths, n_items if spread else None)
-        empty = Ranked.nothing(n_queries, lengths[-1])
+        empty = Ranked.empty(n_queries, lengths[-1])
         return cls(queries, empty, ties, np.zeros(n_queries, dtype=bool), lengths, n_shown)
 
     def put(self, queries: Indices, lists: Ranked) -> Mask:

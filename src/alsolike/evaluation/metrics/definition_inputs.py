@@ -158,9 +158,9 @@ def _hits(items: Items, wanted: sp.csr_array) -> Flags:
     """Return whether the item at each place is relevant, (n_users, k)."""
     n_users, n_items = wanted.shape
     cells = np.repeat(np.arange(n_users), np.diff(wanted.indptr)) * n_items + wanted.indices
-    asked = np.arange(n_users)[:, None] * n_items + items
-    at = np.minimum(np.searchsorted(cells, asked), len(cells) - 1)
-    found: Flags = (cells[at] == asked) & (items >= 0)
+    places = np.arange(n_users)[:, None] * n_items + items
+    at = np.minimum(np.searchsorted(cells, places), len(cells) - 1)
+    found: Flags = (cells[at] == places) & (items >= 0)
     return found
 
 

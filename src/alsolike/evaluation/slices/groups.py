@@ -166,11 +166,11 @@ def by_popularity(
         pairs = np.bincount(users[is_own], minlength=n_users)
         hits = np.bincount(users[is_own & is_tied], minlength=n_users) * chance
         hits += np.bincount(users[is_own & is_found & ~is_tied], minlength=n_users)
-        asked = np.flatnonzero(pairs)
+        owners = np.flatnonzero(pairs)
         figures: dict[str, Any] = dict.fromkeys(("mean", "low", "high"))
-        if len(asked):
+        if len(owners):
             draws = np.random.default_rng([seed, number])
-            share = ratio_of_sums(hits[asked], pairs[asked], draws, resamples=resamples)
+            share = ratio_of_sums(hits[owners], pairs[owners], draws, resamples=resamples)
             figures = _interval(share)
         rows.append(
             {
@@ -182,7 +182,7 @@ def by_popularity(
                 "items": len(own),
                 "share_of_likes": int(own.sum()) / total,
                 "pairs": int(pairs.sum()),
-                "users": len(asked),
+                "users": len(owners),
             }
             | figures
         )

@@ -97,13 +97,13 @@ class Side:
 
         Rows ascend by number of interactions within a chunk; the longest rows come first.
         """
-        asked = factors, solver
-        if asked not in self._cuts:
+        key = factors, solver
+        if key not in self._cuts:
             counts = np.diff(self.matrix.indptr).astype(np.float64)
-            self._cuts[asked] = _equal_chunks(
+            self._cuts[key] = _equal_chunks(
                 counts, _row_work(counts, factors, solver), self.n_chunks
             )
-        return self._cuts[asked]
+        return self._cuts[key]
 
     def longest(self, chunk: Rows) -> int:
         """Return the largest number of interactions in a chunk, that of its last row."""

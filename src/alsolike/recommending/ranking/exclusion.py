@@ -97,7 +97,7 @@ def with_excluded(
     try:
         return source.among(few, bounds, k, engine or LocalEngine())
     except NotFiniteError as bad:
-        raise bad.told(model, rows) from None
+        raise bad.as_fit_error(model, rows) from None
 
 
 def _places(starts: Bounds, counts: Bounds) -> Bounds:

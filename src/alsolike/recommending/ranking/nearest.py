@@ -237,7 +237,7 @@ class _Cosines:
 
 
 def best_of(
-    model: Any, scores: Floats, may_appear: Mask, k: int, whom: str
+    model: Any, scores: Floats, may_appear: Mask, k: int, owner: str
 ) -> tuple[Indices, Floats]:
     """Rank the items by a model's own scores, without those of -inf.
 
@@ -247,7 +247,7 @@ def best_of(
     scores : float32, (n_items,)
     may_appear : bool, (n_items,)
     k : int
-    whom : str
+    owner : str
         Owner of the scores, for messages.
 
     Returns
@@ -262,7 +262,7 @@ def best_of(
     """
     bad = np.flatnonzero(may_appear & ~(scores < np.inf))
     if len(bad):
-        raise not_finite(model, int(bad[0]), whom, float(scores[bad[0]]))
+        raise not_finite(model, int(bad[0]), owner, float(scores[bad[0]]))
     near = np.where(may_appear, scores, np.float32(-np.inf))
     return narrowed(near, k, 0.0, near.__getitem__)
 

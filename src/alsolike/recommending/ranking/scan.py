@@ -48,7 +48,7 @@ class Ranked:
     scores: Floats
 
     @classmethod
-    def nothing(cls, n_rows: int, k: int) -> "Ranked":
+    def empty(cls, n_rows: int, k: int) -> "Ranked":
         """Return lists that are empty so far."""
         indices = np.full((n_rows, k), -1, dtype=np.int32)
         return cls(indices, np.full((n_rows, k), -np.inf, dtype=np.float32))
@@ -76,7 +76,7 @@ class NotFiniteError(Exception):
         super().__init__(query, item, score)
         self.query, self.item, self.score = query, item, score
 
-    def told(self, model: Recommender, rows: Indices) -> FitError:
+    def as_fit_error(self, model: Recommender, rows: Indices) -> FitError:
         """Convert to a FitError that names the item and the user, one of `rows`."""
         user = model.users.id_of(int(rows[self.query]))
         return not_finite(model, self.item, f"user {user!r}", self.score)
@@ -151,7 +151,7 @@ class Products:
 
     def among(self, few: Indices, starts: Bounds, k: int, engine: Engine) -> Ranked:
         """Return the best of a few items: of each query q, of ``few[starts[q]:starts[q + 1]]``."""
-        ranked = Ranked.nothing(len(self.rows), k)
+        ranked = Ranked.empty(len(self.rows), k)
         right, raised = self.everything_raised
         few = plain(few)
 
@@ -276,7 +276,7 @@ class Scan:
     def run(self, engine: Engine, observer: Observer, task: str) -> Ranked:
         """Return the best items of all queries; NotFiniteError if a score is NaN or +inf."""
         n_queries = len(self.starts)
-        ranked = Ranked.nothing(n_queries, self.k)
+        ranked = Ranked.empty(n_queries, self.k)
         lock = threading.Lock()
 
         fill = self.source.filler(self.may_appear)

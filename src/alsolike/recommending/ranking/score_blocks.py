@@ -51,7 +51,7 @@ def whole_rows(name: str, ask: Callable[[slice], Floats], n_rows: int, n_items: 
     return found
 
 
-def not_finite(model: Recommender | ItemScorer, item: int, whom: str, score: float) -> FitError:
+def not_finite(model: Recommender | ItemScorer, item: int, owner: str, score: float) -> FitError:
     """Return the error for a score that is NaN or +inf, of an item (row)."""
     way_out = (
         "Fit it again with more regularization, or a smaller alpha."
@@ -59,6 +59,6 @@ def not_finite(model: Recommender | ItemScorer, item: int, whom: str, score: flo
         else "Score what must not appear as -inf; fix its method scores for the rest."
     )
     return FitError(
-        f"Model {model.name!r} scores item {model.items.id_of(item)!r} for {whom} as {score}; "
+        f"Model {model.name!r} scores item {model.items.id_of(item)!r} for {owner} as {score}; "
         f"every score must be finite. {way_out}"
     )
