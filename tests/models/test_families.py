@@ -180,7 +180,7 @@ def test_what_takes_in_nobody_says_so():
             model, np.int32([0]), [1.0], np.ones(len(model.items), dtype=bool), 3
         ),
     ):
-        with pytest.raises(SettingError, match="new people is needed to recommend for likes"):
+        with pytest.raises(SettingError, match="folds in users is needed to recommend for likes"):
             ask()
     for name in sorted(set(MODELS) - {"als"}):
         with pytest.raises(SettingError, match="is needed to fold in a user; "):
@@ -358,7 +358,7 @@ def test_notes_count_those_of_whom_a_model_knows_nothing(model: FittedModel) -> 
     notes = fallback_notes(model, rows, "popular")
     unknown = int((np.diff((LIKES.user_items > 0).tocsr().indptr) == 0).sum())
     assert unknown >= 2
-    assert notes[0].startswith(f"{unknown} users without positive interactions: ")
+    assert notes[0].startswith(f"{unknown} users without positive interactions get the most liked")
     table = recommend(model, k=1)
     listed_so = int((table["basis"] == "popularity").sum())
     assert model.name == "popularity" or listed_so >= unknown

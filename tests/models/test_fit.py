@@ -92,7 +92,7 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
             {"family": "factors"},
             "Models of the family 'factors' are made by other programs",
         ),
-        ((al.ALSConfig(),), {"family": "ease"}, "The settings are of als, the family asked for is"),
+        ((al.ALSConfig(),), {"family": "ease"}, "The settings are of als, but family is"),
         ((al.EASEConfig(),), {"factors": 3}, "'ease' has no setting 'factors'. It is a setti"),
         (({"factors": 3},), {}, "Settings expected, not a dict. Make settings of it: alsolike.ALS"),
         (
@@ -109,7 +109,7 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
             {"family": "ease", "start": al.fit_popularity(LIKES)},
             "ease cannot continue training",
         ),
-        ((), {"family": "ease", "start": 3}, "start must be a model to continue from"),
+        ((), {"family": "ease", "start": 3}, "A model is needed to go on from it"),
         ((), {"start": "normal"}, "use ALSConfig(start='normal')."),
         ((), {"family": "ease", "start": "normal"}, "go on from it, as alsolike.fit"),
     ],

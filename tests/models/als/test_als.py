@@ -361,7 +361,11 @@ def test_a_refused_setting_is_named_by_itself_and_not_by_its_part(setting, value
     assert str(caught.value) == expected
 
 
-PARTS = {"objective": LossConfig, "solving": SolverConfig, "schedule": ScheduleConfig}
+PARTS = {
+    "loss_config": LossConfig,
+    "solver_config": SolverConfig,
+    "schedule_config": ScheduleConfig,
+}
 
 
 def test_the_parts_of_the_settings_cover_all_but_factors_and_seed():
@@ -412,13 +416,13 @@ def test_folding_in_and_the_loss_depend_on_the_objective_alone(wide):
     other = replace(
         config, solver="cg", cg_steps=1, momentum=True, start="normal", iterations=9, seed=7
     )
-    told_otherwise = replace(model, settings=other.to_settings())
-    assert told_otherwise.config == other
-    assert other.objective == config.loss_config
-    assert als.loss(told_otherwise) == als.loss(model)
+    otherwise = replace(model, settings=other.to_settings())
+    assert otherwise.config == other
+    assert other.loss_config == config.loss_config
+    assert als.loss(otherwise) == als.loss(model)
     for folded_in, matrix in ((als.fold_in, wide), (als.fold_in_items, wide.item_users)):
-        np.testing.assert_array_equal(folded_in(told_otherwise, matrix), folded_in(model, matrix))
-    np.testing.assert_array_equal(als.fold_in(told_otherwise, wide), model.user_factors)
+        np.testing.assert_array_equal(folded_in(otherwise, matrix), folded_in(model, matrix))
+    np.testing.assert_array_equal(als.fold_in(otherwise, wide), model.user_factors)
 
 
 def test_settings_survive_a_round_trip():

@@ -109,7 +109,7 @@ def test_what_is_shown_is_what_is_left_out():
     )
     user = likes.users.id_of(0)
     assert len(recommend(shown, user, k=40)) == 40 - few.user_counts[0]
-    with pytest.raises(DataError, match="over the 30 users of the model"):
+    with pytest.raises(DataError, match="model.s 30 users expected"):
         model.with_history(tiny_likes(31, 40))
 
 
@@ -154,5 +154,5 @@ def test_a_matrix_is_not_interactions():
     with pytest.raises(DataError, match="Interactions expected, not a SciPy csr_array"):
         fit_random(tiny_likes().user_items, RandomConfig())
     assert repr(fit_random(tiny_likes(), RandomConfig(seed=2))) == (
-        "ChanceModel(seed 2: 30 users, 40 items)"
+        "RandomModel(seed 2: 30 users, 40 items)"
     )
