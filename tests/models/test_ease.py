@@ -137,7 +137,7 @@ def test_whole_users_held_out_are_scored_from_what_is_shown():
     assert shown.scores(split.test_users, slice(None)).any(axis=1).all()
     assert shown.history is split.given
     assert shown.weights is model.weights
-    with pytest.raises(DataError, match=r"model.s 40 items expected.*have 41"):
+    with pytest.raises(DataError, match=r"model's 40 items expected.*have 41"):
         model.with_history(tiny_likes(30, 41))
 
 

@@ -186,9 +186,9 @@ def test_whole_users_held_out_are_scored_from_what_is_shown():
 def test_other_ids_cannot_be_shown():
     likes = tiny_likes()
     model = fit_item_knn(likes, ItemKNNConfig())
-    with pytest.raises(DataError, match=r"model.s 30 users expected.*have 31.*aligned"):
+    with pytest.raises(DataError, match=r"model's 30 users expected.*have 31.*aligned"):
         model.with_history(tiny_likes(31, 40))
-    with pytest.raises(DataError, match=r"model.s 40 items expected.*have 41"):
+    with pytest.raises(DataError, match=r"model's 40 items expected.*have 41"):
         model.with_history(tiny_likes(30, 41))
     with pytest.raises(DataError, match="Interactions expected, not a SciPy csr_array"):
         model.with_history(likes.user_items)
