@@ -296,7 +296,7 @@ def test_what_the_passport_says_beside_the_values(worked, split):
     untied = metric_definitions(model, split.test, exclude=split.train, k=6).table.rows()
     assert all(row["minus_ours"] == 0 for row in untied if not row["differs"])
     printed = str(worked)
-    assert printed.startswith("fixed: lists of 2 for 3 users, seen excluded; 1 more have no")
+    assert printed.startswith("fixed: lists of 2 for 3 users, seen excluded; 1 more users have")
     assert "No value" not in printed
     for definition in DEFINITIONS:
         if definition.differs:
@@ -387,7 +387,7 @@ def test_where_a_library_has_no_number():
         by_implicit([[0, 1], [0, 1]], wanted.user_items, 2)
     assert found.value("implicit", "auc@2") is found.value("LightFM", "auc") is None
     assert (found.value("alsolike", "auc"), found.value("RecBole", "auc")) == (0.75, 1.0)
-    assert "No value: it needs all scores, or the library has none here." in str(found)
+    assert "No value: it needs all scores, or the library does not define it." in str(found)
     alone = metric_definitions(model, over([[1, 1], [0, 0]], wanted), k=2)
     assert alone.value("RecBole", "auc") is None
 

@@ -115,7 +115,7 @@ def test_users_without_a_held_out_like_are_counted():
     found = slices_of(model, held_out, shown, user_indices=[0, 3])
     assert found.without_relevant == 1
     assert found.by_history["users"].tolist() == [1]
-    assert "Users asked for without a held-out like: 1." in str(found)
+    assert "Users without a held-out like: 1." in str(found)
 
 
 def test_auc_is_sliced_by_users_alone():
