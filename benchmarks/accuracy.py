@@ -38,12 +38,14 @@ def errors(data: Interactions, config: ALSConfig, limits: tuple[float, float]) -
     """Return gain and relative error of the scores of each user, (n_users, 2)."""
     rng = np.random.default_rng(1)
     items = rng.standard_normal((data.n_items, config.factors)).astype(np.float32)
-    side = half_sweep.Side.of(data.user_items, config.objective, "user", data.users)
+    side = half_sweep.Side.of(data.user_items, config.loss_config, "user", data.users)
     values, basis = gramian_basis.eigenbasis(gramian_basis.gramian(items, ENGINE), ENGINE)
     turned = gramian_basis.turned(items, basis, ENGINE)
     found = np.zeros((data.n_users, config.factors), dtype=np.float32)
     half_sweep.FLOAT32_GAIN, half_sweep.REFINED_GAIN = limits
-    half_sweep.solve_side(side, turned, values, found, config.objective, config.solving, ENGINE)
+    half_sweep.solve_side(
+        side, turned, values, found, config.loss_config, config.solver_config, ENGINE
+    )
     Y = items.astype(np.float64)
     scores = found.astype(np.float64) @ turned.astype(np.float64).T
     dense = (turned.astype(np.float64) ** 2 / (values + config.regularization)).sum(axis=1)

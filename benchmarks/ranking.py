@@ -50,7 +50,8 @@ from alsolike.engines.local import LocalEngine
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.factor_model import FactorModel
-from alsolike.recommending.batch import similar_indices, top_items
+from alsolike.recommending.batch import top_items
+from alsolike.recommending.similarity import similar_indices
 from alsolike.recommending.single import recommend_one, similar_to
 
 CONFIG = ALSConfig(alpha=10.0, regularization=1.0, iterations=5)

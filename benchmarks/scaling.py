@@ -96,7 +96,7 @@ def misses(likes: Interactions, config: ALSConfig, model: FactorModel, turns: in
     That is what it takes longer than the same rows whose interactions are all with a few columns.
     """
     engine = LocalEngine(max(THREADS))
-    objective, solver = config.objective, config.solving
+    objective, solver = config.loss_config, config.solver_config
 
     def halves(*, near: bool) -> Callable[[], float]:
         sides = [

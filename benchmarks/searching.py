@@ -1,6 +1,6 @@
 """How long search takes as somebody types: over made-up names, each kind of question by itself.
 
-Run as ``python benchmarks/searching.py [--items 25000] [--questions 200]``. Asked are the first
+Run as ``python benchmarks/searching.py [--items 25000] [--truth 200]``. Asked are the first
 one, two and four characters of names, whole names, words from within, names with one letter wrong,
 names without their blanks, ids, links that hold an id, and links to the items' own pages. Each
 question is asked once, of the index that the service asks. The goal is 50 ms at the 95th percentile
@@ -63,7 +63,7 @@ def main() -> int:
     """Print the times of each kind of question; fail where all together miss the goal."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--items", type=int, default=GOAL_ITEMS)
-    parser.add_argument("--questions", type=int, default=200, help="of each kind")
+    parser.add_argument("--truth", type=int, default=200, help="of each kind")
     asked = parser.parse_args()
     rng = np.random.default_rng(0)
     names = names_of(rng, asked.items)
@@ -94,7 +94,7 @@ def main() -> int:
         index, everything = SearchIndex.open(path), []
         for kind, question in kinds.items():
             taken, empty = [], 0
-            for row in rng.integers(asked.items, size=asked.questions).tolist():
+            for row in rng.integers(asked.items, size=asked.truth).tolist():
                 text = question(row)
                 start = time.perf_counter()
                 empty += not index.find(text)

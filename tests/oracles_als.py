@@ -47,8 +47,8 @@ def sweeps(values, users, config, count):
     """Return both factor matrices after `count` sweeps from the user factors `users`."""
     items = np.zeros((values.shape[1], users.shape[1]))
     for _ in range(count):
-        items = solve_rows(values.T, users, config, config.objective.regularization_of("item"))
-        users = solve_rows(values, items, config, config.objective.regularization_of("user"))
+        items = solve_rows(values.T, users, config, config.loss_config.regularization_of("item"))
+        users = solve_rows(values, items, config, config.loss_config.regularization_of("user"))
     return users, items
 
 
@@ -64,8 +64,8 @@ def loss(values, users, items, config):
         cells = confidence * (preference - scores) ** 2
     penalty = 0.0
     sides = (
-        (users, observed, values.shape[1], config.objective.regularization_of("user")),
-        (items, observed.T, values.shape[0], config.objective.regularization_of("item")),
+        (users, observed, values.shape[1], config.loss_config.regularization_of("user")),
+        (items, observed.T, values.shape[0], config.loss_config.regularization_of("item")),
     )
     for factors, mask, columns, base in sides:
         for row, x in enumerate(factors):

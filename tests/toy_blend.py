@@ -10,18 +10,18 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.models.als.train import ALSConfig
-from alsolike.models.arrays import Part
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.item_knn import ItemKNNConfig
 from alsolike.models.registry import config_of, family_of, pack_inside, unpack_inside
-from alsolike.models.settings import Settings
+from alsolike.models.settings import FamilyConfig
 from alsolike.progress import SILENT, Observer
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlendConfig(Settings):
+class BlendConfig(FamilyConfig):
     family: ClassVar[str] = "blend"
     first: Any = field(default_factory=lambda: ALSConfig(factors=4, iterations=3))
     second: Any = field(default_factory=lambda: ItemKNNConfig(neighbours=20))
@@ -136,7 +136,7 @@ class BlendFamily(Family):
     def pack(self, model: BlendModel) -> Arrays:
         return {**pack_inside("first", model.first), **pack_inside("second", model.second)}
 
-    def unpack(self, arrays: Part, known: Known) -> BlendModel:
+    def unpack(self, arrays: BundleArrays, known: Known) -> BlendModel:
         config = BlendConfig.from_settings(known.settings)
         first, second = (
             unpack_inside(label, arrays, known, part.to_settings())

@@ -9,15 +9,15 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
-from alsolike.models.arrays import Part
+from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
-from alsolike.models.settings import Settings, check_number
+from alsolike.models.settings import FamilyConfig, check_number
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoCountsConfig(Settings):
+class CoCountsConfig(FamilyConfig):
     """How much less popular items count: their counts are divided by likes to this power."""
 
     family: ClassVar[str] = "co-counts"
@@ -83,7 +83,7 @@ class CoCountsFamily(Family):
         counts = model.together
         return {"indptr": counts.indptr, "indices": counts.indices, "together": counts.data}
 
-    def unpack(self, arrays: Part, known: Known) -> CoCountsModel:
+    def unpack(self, arrays: BundleArrays, known: Known) -> CoCountsModel:
         counts = arrays.matrix("together", np.float64, len(known.items), len(known.items))
         return CoCountsModel(**known.of_history(CoCountsConfig), together=counts)
 

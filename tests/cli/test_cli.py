@@ -163,7 +163,7 @@ def test_a_search_by_shelves_from_options_and_from_a_file(likes: Path, tmp_path:
     auc = refused(
         *words, "--objective", "item-to-item", "--metric", "auc", "--out", tmp_path / "auc"
     )
-    assert "not by 'auc'" in auc
+    assert "not 'auc'" in auc
     again = refused(*words, "--out", tmp_path / "typed")
     assert "kind of judge honest" in again
     assert "--judge" not in fine("search", "--help").output

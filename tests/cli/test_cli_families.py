@@ -147,7 +147,7 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
     ("words", "message"),
     [
         (["--family", "item-kn"], "no model 'item-kn'; known are als, item-knn, ease, popularity"),
-        (["--family", "factors"], "Models of the family 'factors' are made elsewhere"),
+        (["--family", "factors"], "Models of the family 'factors' are made by other programs"),
         (["--family", "item-knn", "--set", "factors=3"], "'factors'. It is a setting of als. S"),
         (["--family", "item-knn", "--set", "neighbors=3"], "Did you mean neighbours?"),
         (["--family", "item-knn", "--set", "neighbours=many"], "neighbours must be a whole number"),

@@ -18,7 +18,8 @@ from alsolike.data.datasets.public import gowalla
 from alsolike.data.datasets.synthetic import article_shape, synthetic, write_article_file
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.factor_model import FactorModel
 
 

@@ -11,8 +11,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import DegenerateError
 from alsolike.evaluation.metrics.evaluate import evaluate
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.bundle import io as bundle
 from alsolike.progress import Observer
@@ -236,7 +238,7 @@ def test_a_run_publishes_nothing_where_all_are(likes, tmp_path, capsys):
     assert not status.value.code
     assert bundle.load(tmp_path / "run" / "model").settings["regularization"] == 1
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "rows are marked as degenerate" in page
+    assert "rows are degenerate_mark as degenerate" in page
 
 
 def test_an_evaluation_says_so_in_python_and_on_the_command_line(split, tmp_path, capsys):

@@ -12,7 +12,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.learning_curve import CurvePoint, learning_curve
 from alsolike.evaluation.metrics.evaluate import evaluate, mean_squared_error
-from alsolike.evaluation.objectives.kinds import RankingObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit, fold_in
 from alsolike.progress import Observer
@@ -101,7 +101,7 @@ def test_figures_do_not_depend_on_threads(split: Split) -> None:
 def test_every_metric_of_users_can_judge(split: Split) -> None:
     [point] = learning_curve(split, CONFIG, sweeps=[1], metric="auc")
     assert 0.5 < point.figures["validation_auc"] <= 1
-    with pytest.raises(SettingError, match="not by 'coverage'"):
+    with pytest.raises(SettingError, match="not 'coverage'"):
         RankingObjective(metric="coverage")
     with pytest.raises(SettingError, match="k must be a whole number of at least 1"):
         RankingObjective(k=0)

@@ -12,10 +12,13 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out, hold_out_users, leave_one_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item, shelves_of
+from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item
+from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
 from alsolike.evaluation.learning_curve import Panel, learning_curve
 from alsolike.evaluation.objectives.base import Objective
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective, objective_of
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.kinds import objective_of
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.evaluation.statistics.intervals import bootstrap_mean
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
@@ -52,7 +55,7 @@ def test_a_judge_is_given_as_one_or_by_its_settings(split: Split) -> None:
     )
     [by_settings] = learning_curve(split, CONFIG, sweeps=[2], k=3, metric="ndcg")
     assert whole.figures == by_settings.figures
-    with pytest.raises(SettingError, match="k and a judge: a judge has its own"):
+    with pytest.raises(SettingError, match="k and an objective are both given"):
         next(learning_curve(split, CONFIG, sweeps=[2], objective=RankingObjective(), k=3))
 
 
@@ -88,8 +91,8 @@ def test_of_several_objectives_the_first_ranks(split: Split) -> None:
         ("precision@", "A measure such as 'ndcg@10' expected, not 'precision@'"),
         ("precision@five", "A measure such as 'ndcg@10' expected"),
         ("precision@0", "k must be a whole number of at least 1, not 0"),
-        ("shelf_auc@5", "Shelves are judged by"),
-        (5, "An objective is a measure such as 'ndcg@10', or such as"),
+        ("shelf_auc@5", "item-to-item objective has the metrics"),
+        (5, "An objective is a measure such as 'ndcg@10', or RankingObjective"),
         (RankingObjective, "not the class RankingObjective"),
         (["ndcg@5", 3], "or a list of these, not"),
         (["ndcg@5", "map@5", "map@5"], "need different names"),
@@ -131,7 +134,7 @@ def test_figures_are_those_of_the_shelves_of_models_trained_to_each_sweep(
     for point in points:
         model = fit(split.train, replace(CONFIG, iterations=point.sweep))
         found = evaluate_item_to_item(
-            shelves_of(model, split.train, min_count=objective.min_count),
+            item_recommender_of(model, split.train, min_count=objective.min_count),
             held_out,
             split.train,
             k=objective.k,
@@ -145,7 +148,7 @@ def test_figures_are_those_of_the_shelves_of_models_trained_to_each_sweep(
         assert dict(point.figures) == dict(
             zip(objective.figures, (line.mean, line.low, line.high), strict=True)
         )
-        assert point.answers[""].tobytes() == values.tobytes()
+        assert point.per_user_scores[""].tobytes() == values.tobytes()
     assert objective.figures == objective.interval
     assert objective.score == f"{objective.choose}_shelf_{objective.metric}@{objective.k}"
 
@@ -161,16 +164,16 @@ def test_each_kind_may_stand_beside_the_other(split: Split) -> None:
         **first.figures,
         **{f"shelves: {name}": value for name, value in alone.figures.items()},
     }
-    assert both.answers["shelves: "].tolist() == alone.answers[""].tolist()
+    assert both.per_user_scores["shelves: "].tolist() == alone.per_user_scores[""].tolist()
 
 
 def test_shelves_of_whole_held_out_users() -> None:
-    """Pages are of what was given of them; neighbours know nothing of it."""
+    """ItemQueries are of what was given of them; neighbours know nothing of it."""
     whole = hold_out_users(tiny_likes(90, 40), share=0.2)
     objective = ItemToItemObjective(k=5)
     [point] = learning_curve(whole, CONFIG, sweeps=[3], objective=objective)
     model = fit(whole.train, replace(CONFIG, iterations=3))
-    shelves, shown = shelves_of(model, whole.train), whole.shown()
+    shelves, shown = item_recommender_of(model, whole.train), whole.shown()
     assert not set(whole.validation_users) & set(np.flatnonzero(whole.train.user_counts))
     found = evaluate_item_to_item(shelves, whole.validation, shown, k=5)
     assert point.figures[objective.score] == found.mean("precision@5")
@@ -180,7 +183,7 @@ def test_shelves_of_a_line_to_beat(split: Split) -> None:
     objective, model = ItemToItemObjective(k=5), fit_popularity(split.train)
     point = Panel(split, {"": objective}, 0, LocalEngine(1)).point(1, model)
     found = evaluate_item_to_item(
-        shelves_of(model, split.train), split.validation, split.train, k=5
+        item_recommender_of(model, split.train), split.validation, split.train, k=5
     )
     assert point.figures[objective.score] == found.mean("precision@5")
     evaluation = objective.evaluation(
@@ -193,14 +196,14 @@ def test_shelves_of_a_line_to_beat(split: Split) -> None:
 
 def test_settings_of_a_judge_of_shelves_that_cannot_be() -> None:
     for wrong, words in (
-        ({"metric": "auc"}, "Shelves are judged by precision, .*, not by 'auc'"),
-        ({"metric": "coverage"}, "not by 'coverage'"),
+        ({"metric": "auc"}, "item-to-item objective has the metrics precision, .*, not 'auc'"),
+        ({"metric": "coverage"}, "not 'coverage'"),
         ({"k": 0}, "k must be a whole number of at least 1"),
         ({"choose": "train"}, "not on 'train'"),
         ({"pages_per_user": 0}, "pages_per_user must be a whole number of at least 1, not 0"),
         ({"min_count": -1}, "min_count must be a whole number of at least 0, not -1"),
         ({"seed": 0.5}, "seed must be a whole number"),
-        ({"kind": "walls"}, "judged by lists or by shelves, not by 'walls'"),
+        ({"kind": "walls"}, "must be ranking or item-to-item, not 'walls'"),
     ):
         with pytest.raises(SettingError, match=words):
             objective_of({"kind": "shelves"} | wrong)
@@ -220,7 +223,7 @@ def test_users_without_a_page_are_told_of_and_nobody_with_one_is_an_error() -> N
     held_out = [[0, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 1, 0]]
     some = world([[1, 1, 0, 0, 0], [0, 0, 0, 0, 0], [-1, 0, 0, 0, 0]], held_out)
     told = ItemToItemObjective().left_out(some)
-    assert told.startswith("2 of 3 validation users have no like in training, and so no item page")
+    assert told.startswith("2 of 3 validation users have no like in training and are left out")
     assert RankingObjective().left_out(some) == ""
     nobody = world([[0] * 5, [0] * 5, [-1, 0, 0, 0, 0]], held_out)
     configs = [ALSConfig(factors=1)]

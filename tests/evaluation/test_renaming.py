@@ -12,12 +12,13 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.item_to_item.evaluate import SHELF_METRICS, judged, shelves_of
-from alsolike.evaluation.item_to_item.item_queries import Pages
+from alsolike.evaluation.item_to_item.evaluate import ITEM_TO_ITEM_METRICS, evaluate_queries
+from alsolike.evaluation.item_to_item.item_queries import ItemQueries
+from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
 from alsolike.evaluation.learning_curve import Panel
 from alsolike.evaluation.metrics.evaluate import evaluate
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
-from alsolike.evaluation.objectives.kinds import RankingObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.evaluation.slices.slices import slices_of
 from alsolike.evaluation.statistics.intervals import (
     bootstrap_mean,
@@ -25,7 +26,8 @@ from alsolike.evaluation.statistics.intervals import (
     sign_flip_p_value,
 )
 from alsolike.evaluation.statistics.selection import compare_with_best, optimism
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, fit_random
 from alsolike.models.ease import EASEConfig, fit_ease
@@ -93,12 +95,12 @@ class Renaming:
     def pages(self, pages, held_out, shown, users):
         """The same pages, whose items and users have new places."""
         place_of = np.argsort(self.items)
-        questions = GroundTruth.of(held_out, shown, users)
-        owners = np.searchsorted(questions.users, np.argsort(self.users)[pages.questions.users])
+        truth = GroundTruth.of(held_out, shown, users)
+        owners = np.searchsorted(truth.users, np.argsort(self.users)[pages.truth.users])
         order = np.lexsort((place_of[pages.items], owners[pages.owners]))
         return replace(
             pages,
-            questions=questions,
+            truth=truth,
             items=place_of[pages.items][order].astype(np.int32),
             owners=owners[pages.owners][order],
         )
@@ -147,7 +149,7 @@ def test_no_figure_depends_on_how_users_and_items_are_named(seed):
     split, models, named = world(seed)
     train, held_out = split.train, split.validation
     renamed, wanted = named.interactions(train), named.interactions(held_out)
-    pages = Pages.of(held_out, train, seed=seed)
+    pages = ItemQueries.of(held_out, train, seed=seed)
     twins = named.pages(pages, wanted, renamed, None)
     for model in models:
         twin = named.model(model, train)
@@ -167,8 +169,8 @@ def test_no_figure_depends_on_how_users_and_items_are_named(seed):
         same_tables(one.by_popularity, two.by_popularity)
         for name, value in vars(one.concentration).items():
             close(value, getattr(two.concentration, name))
-        one = judged(shelves_of(model, train), pages, KS, SHELF_METRICS)
-        two = judged(shelves_of(twin, renamed), twins, KS, SHELF_METRICS)
+        one = evaluate_queries(item_recommender_of(model, train), pages, KS, ITEM_TO_ITEM_METRICS)
+        two = evaluate_queries(item_recommender_of(twin, renamed), twins, KS, ITEM_TO_ITEM_METRICS)
         close(list(one.coverage_at.values()), list(two.coverage_at.values()))
         assert one.blind_at == two.blind_at
         assert (one.short, one.without_neighbours) == (two.short, two.without_neighbours)

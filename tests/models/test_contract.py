@@ -10,8 +10,9 @@ import pytest
 
 from alsolike import testing
 from alsolike.data.interactions import Interactions
+from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.model import ALSModel
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.train import fit
 from alsolike.models.base import Contributions, FittedModel, Floats, Recommender
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, RandomModel, fit_random

@@ -137,7 +137,7 @@ def test_whole_users_held_out_are_scored_from_what_is_shown():
     assert shown.scores(split.test_users, slice(None)).any(axis=1).all()
     assert shown.history is split.given
     assert shown.weights is model.weights
-    with pytest.raises(DataError, match=r"over the 40 items of the model.*have 41"):
+    with pytest.raises(DataError, match=r"model's 40 items expected.*have 41"):
         model.with_history(tiny_likes(30, 41))
 
 
@@ -229,5 +229,5 @@ def test_tells_an_observer_how_far_it_is():
             heard.append("done")
 
     model = fit_ease(tiny_likes(), EASEConfig(), observer=Ear(), tile=16)
-    assert heard == [("Inverting items x items", 40), 16, 16, 8, "done"]
+    assert heard == [("Inverting the item matrix", 40), 16, 16, 8, "done"]
     assert repr(model) == "EASEModel(30 users, 40 items, regularization 500)"

@@ -63,7 +63,7 @@ def test_known_names_and_others_do_not_run_what_is_installed(site):
     known = (
         "known are als, item-knn, ease, popularity, random, co-counts. Did you mean 'co-counts'?"
     )
-    with pytest.raises(al.AlsolikeError, match=re.escape(f"no model 'cocounts'; {known}")):
+    with pytest.raises(al.AlsolikeError, match=re.escape(f"Unknown model 'cocounts'; {known}")):
         al.fit(tiny_likes(), family="cocounts")
     with pytest.raises(RuntimeError, match="it was imported"):
         al.fit(tiny_likes(), family="co-counts")
@@ -72,9 +72,9 @@ def test_known_names_and_others_do_not_run_what_is_installed(site):
 @pytest.mark.parametrize(
     ("lines", "code", "came"),
     [
-        ("odd = brought:made", "def made():\n    return 3", "; 3 came"),
-        ("odd = brought:Odd", "class Odd:\n    name = 'odd'", "; an Odd came"),
-        ("odd = brought:CoCountsFamily", TOY.read_text(), "; a CoCountsFamily came"),
+        ("odd = brought:made", "def made():\n    return 3", ", not 3."),
+        ("odd = brought:Odd", "class Odd:\n    name = 'odd'", ", not an Odd."),
+        ("odd = brought:CoCountsFamily", TOY.read_text(), ", not a CoCountsFamily."),
     ],
 )
 def test_what_is_no_family_of_that_name_is_refused(site, lines, code, came):
@@ -89,7 +89,7 @@ def test_a_bundle_of_a_family_that_is_not_installed_says_so(site, tmp_path):
     al.save(al.fit(tiny_likes(), family="co-counts"), tmp_path / "model")
     registry.FAMILIES.pop()
     shutil.rmtree(site)
-    message = r"manifest.json: There is no model 'co-counts'; .* Install the package that brings"
+    message = r"manifest.json: Unknown model 'co-counts'; .* Install the package that provides"
     with pytest.raises(al.AlsolikeError, match=message):
         al.load(tmp_path / "model")
 

@@ -16,19 +16,20 @@ from alsolike.models.base import Explains, FittedModel, FoldsIn, HasFactors, Ite
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
 from alsolike.models.registry import trained
-from alsolike.recommending.batch import recommend, similar, similar_indices, top_items
+from alsolike.recommending.batch import recommend, similar, top_items
 from alsolike.recommending.diff import diff
-from alsolike.recommending.explain import carried, explain, explained
+from alsolike.recommending.explain import contributions_of, explain, explain_rows
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.recommending.pairs import scores_of_pairs
 from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.recommending.shared import why_no_neighbours
+from alsolike.recommending.similarity import similar_indices
 from alsolike.recommending.single import (
-    best_for,
     fold_in_user,
     recommend_for_likes,
     recommend_one,
-    recommended,
+    recommend_row,
+    recommend_row_for_likes,
     similar_to,
 )
 from alsolike.testing import tiny_likes
@@ -87,7 +88,7 @@ def test_one_user_gets_the_bytes_of_all(model, exclude_seen, without_likes):
 def test_lists_by_rows_say_how_each_item_was_found(model):
     everything = np.ones(len(model.items), dtype=bool)
     for row in (0, 1, SOUR, NOBODY):
-        found = recommended(model, row, everything, 40)
+        found = recommend_row(model, row, everything, 40)
         table = recommend_one(model, model.users.id_of(row), k=40)
         assert model.items.ids_of(found.rows).tolist() == table["item"].tolist()
         assert found.scores.tobytes() == table["score"].tobytes()
@@ -99,7 +100,7 @@ def test_lists_by_rows_say_how_each_item_was_found(model):
         assert (np.diff(likes) <= 0).all()
         assert found.scores[found.popular].tolist() == likes.tolist()
     for row in (SOUR, NOBODY):
-        nothing = recommended(model, row, everything, 5, without_likes="empty")
+        nothing = recommend_row(model, row, everything, 5, without_likes="empty")
         assert (len(nothing.rows), nothing.basis) == (0, "popularity")
 
 
@@ -125,13 +126,13 @@ def test_seen_and_disliked_items_are_left_out(model):
 def test_item_knn_lists_the_most_liked_after_what_it_has_a_reason_for():
     likes = al.Interactions.from_columns(list("aabbcdee"), list("xyxywzzw"))
     model = fit(likes, family="item-knn")
-    found = recommended(model, 0, np.ones(4, dtype=bool), 4, exclude_seen=False)
+    found = recommend_row(model, 0, np.ones(4, dtype=bool), 4, exclude_seen=False)
     assert [model.items.id_of(row) for row in found.rows] == ["x", "y", "w", "z"]
     assert found.popular.tolist() == [False, False, True, True]
     assert found.basis == "model"
-    folded = best_for(model, np.int32([1]), [1.0], np.ones(4, dtype=bool), 4)
+    folded = recommend_row_for_likes(model, np.int32([1]), [1.0], np.ones(4, dtype=bool), 4)
     assert folded.popular.tolist() == [False, True, True, True]
-    only = best_for(model, np.int32([1]), [1.0], np.ones(4, dtype=bool), 4, "empty")
+    only = recommend_row_for_likes(model, np.int32([1]), [1.0], np.ones(4, dtype=bool), 4, "empty")
     assert (only.rows.tolist(), only.basis) == ([2], "model")
 
 
@@ -155,7 +156,7 @@ def test_fold_in_of_known_likes(name):
             table["score"], known["score"], atol=1e-3 if name == "als" else 0
         )
         may_appear = np.ones(len(model.items), dtype=bool)
-        found = best_for(model, rows, values.tolist(), may_appear, 50)
+        found = recommend_row_for_likes(model, rows, values.tolist(), may_appear, 50)
         assert name == "als" or not set(rows[values < 0]) & set(found.rows)
 
 
@@ -175,9 +176,11 @@ def test_what_takes_in_nobody_says_so():
     assert not isinstance(model, FoldsIn)
     for ask in (
         lambda: recommend_for_likes(model, {"a0": 1}),
-        lambda: best_for(model, np.int32([0]), [1.0], np.ones(len(model.items), dtype=bool), 3),
+        lambda: recommend_row_for_likes(
+            model, np.int32([0]), [1.0], np.ones(len(model.items), dtype=bool), 3
+        ),
     ):
-        with pytest.raises(SettingError, match="new people is needed to recommend for likes"):
+        with pytest.raises(SettingError, match="folds in users is needed to recommend for likes"):
             ask()
     for name in sorted(set(MODELS) - {"als"}):
         with pytest.raises(SettingError, match="is needed to fold in a user; "):
@@ -234,7 +237,7 @@ def test_why_nothing_is_similar():
     knn = fit(likes, family="item-knn")
     x, y, z = (likes.items.index_of(one) for one in "xyz")
     assert (
-        why_no_neighbours(knn, x, 1) == "The model 'item-knn' finds nothing similar to this item."
+        why_no_neighbours(knn, x, 1) == "The model 'item-knn' finds no items similar to this item."
     )
     assert why_no_neighbours(knn, y, 2) == "No other item has at least 2 likes."
     assert Neighbours(knn).similar(z, 3, min_count=1)[0].tolist() == [y]
@@ -313,12 +316,12 @@ def test_all_targets_at_once_are_explained_as_each(name):
     stored = slice(*LIKES.user_items.indptr[:2])
     rows, values = LIKES.user_items.indices[stored], LIKES.user_items.data[stored]
     targets = np.arange(12, dtype=np.int32)
-    parts = carried(model, rows, values, targets).parts
+    parts = contributions_of(model, rows, values, targets).parts
     assert parts.shape == (12, len(rows))
     for target, of_one in zip(targets, parts, strict=True):
-        alone = carried(model, rows, values, np.array([target])).parts[0]
+        alone = contributions_of(model, rows, values, np.array([target])).parts[0]
         np.testing.assert_allclose(of_one, alone, rtol=1e-9, atol=1e-12)
-        why = explained(model, "somebody", int(target), rows, values)
+        why = explain_rows(model, "somebody", int(target), rows, values)
         assert why.basis == "popularity" or why.score == pytest.approx(alone.sum())
 
 
@@ -326,7 +329,10 @@ def test_an_item_for_which_nothing_speaks_is_explained_so():
     likes = al.Interactions.from_columns(list("aabbcde"), list("xyxywzz"))
     why = explain(fit(likes, family="item-knn"), "a", "z")
     assert (why.basis, why.is_known, why.score, len(why.parts)) == ("popularity", True, 2.0, 0)
-    assert str(why) == "Nothing that user 'a' likes speaks for item 'z', which is liked by 2."
+    assert (
+        str(why)
+        == "No item that user 'a' likes contributes to the score of item 'z'; 2 users like it."
+    )
 
 
 @pytest.mark.parametrize("name", ["popularity", "random", "factors"])
@@ -334,8 +340,8 @@ def test_scores_that_are_no_sums_over_likes_are_not_explained(name):
     model = MODELS[name]
     for ask in (
         lambda: explain(model, model.users.id_of(0), model.items.id_of(0)),
-        lambda: explained(model, "me", 0, np.int32([1]), np.float32([1])),
-        lambda: carried(model, np.int32([1]), np.float32([1]), np.int32([0])),
+        lambda: explain_rows(model, "me", 0, np.int32([1]), np.float32([1])),
+        lambda: contributions_of(model, np.int32([1]), np.float32([1]), np.int32([0])),
     ):
         with pytest.raises(SettingError, match="single likes is needed to explain a score"):
             ask()
@@ -352,7 +358,7 @@ def test_notes_count_those_of_whom_a_model_knows_nothing(model: FittedModel) -> 
     notes = fallback_notes(model, rows, "popular")
     unknown = int((np.diff((LIKES.user_items > 0).tocsr().indptr) == 0).sum())
     assert unknown >= 2
-    assert notes[0].startswith(f"{unknown} users without positive interactions: ")
+    assert notes[0].startswith(f"{unknown} users without positive interactions get the most liked")
     table = recommend(model, k=1)
     listed_so = int((table["basis"] == "popularity").sum())
     assert model.name == "popularity" or listed_so >= unknown
@@ -362,8 +368,8 @@ def test_a_model_that_scores_all_alike_for_somebody_says_so():
     likes = al.Interactions.from_columns(list("abbcc"), list("zxyxy"))
     knn = fit(likes, family="item-knn")
     assert fallback_notes(knn, np.int32([0, 1]), "empty") == [
-        "1 user for whom the model scores all items alike (it tells nothing apart for them): no "
-        "list."
+        "1 user for whom the model scores all items equally (it cannot distinguish items for "
+        "them) gets no list."
     ]
 
 

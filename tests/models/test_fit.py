@@ -84,15 +84,15 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
         ),
         ((), {"engin": None}, "no setting 'engin'. Did you mean engine?"),
         ((), {"model": "als"}, "'als' has no setting 'model'"),
-        ((), {"family": "item-kn"}, "There is no model 'item-kn'; known are als, item-knn, ease,"),
+        ((), {"family": "item-kn"}, "Unknown model 'item-kn'; known are als, item-knn, ease,"),
         ((), {"family": "itemknn"}, "Did you mean 'item-knn'?"),
-        ((), {"family": 3}, "There is no model 3; known are"),
+        ((), {"family": 3}, "Unknown model 3; known are"),
         (
             (),
             {"family": "factors"},
-            "Models of the family 'factors' are made elsewhere",
+            "Models of the family 'factors' are made by other programs",
         ),
-        ((al.ALSConfig(),), {"family": "ease"}, "The settings are of als, the family asked for is"),
+        ((al.ALSConfig(),), {"family": "ease"}, "The settings are of als, but family is"),
         ((al.EASEConfig(),), {"factors": 3}, "'ease' has no setting 'factors'. It is a setti"),
         (({"factors": 3},), {}, "Settings expected, not a dict. Make settings of it: alsolike.ALS"),
         (
@@ -104,9 +104,13 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
         (([al.ALSConfig()],), {}, "Settings expected, not a list. Give settings such as"),
         ((), {"factors": "many"}, "factors must be a whole number of at least 1, not 'many'"),
         ((), {"family": "item-knn", "neighbours": 0}, "neighbours must be a whole number of at le"),
-        ((), {"family": "ease", "start": al.fit_popularity(LIKES)}, "Training of ease starts anew"),
+        (
+            (),
+            {"family": "ease", "start": al.fit_popularity(LIKES)},
+            "ease cannot continue training",
+        ),
         ((), {"family": "ease", "start": 3}, "A model is needed to go on from it"),
-        ((), {"start": "normal"}, "given among others: ALSConfig(start='normal')."),
+        ((), {"start": "normal"}, "use ALSConfig(start='normal')."),
         ((), {"family": "ease", "start": "normal"}, "go on from it, as alsolike.fit"),
     ],
 )
@@ -149,7 +153,9 @@ def test_settings_of_every_family_come_back():
 def test_a_family_without_sweeps_starts_anew_and_factors_are_not_trained():
     data, knn = TrainingData(LIKES), family_named("item-knn")
     (model,) = knn.iterate(data, al.ItemKNNConfig())
-    with pytest.raises(SettingError, match="Training of item-knn starts anew each time"):
+    with pytest.raises(SettingError, match="item-knn cannot continue training"):
         knn.fit(data, al.ItemKNNConfig(), start=model)
-    with pytest.raises(SettingError, match="'factors' are made elsewhere, not fitted"):
+    with pytest.raises(
+        SettingError, match="'factors' are made by other programs and cannot be fitted"
+    ):
         family_named("factors").fit(data, {})

@@ -186,9 +186,9 @@ def test_whole_users_held_out_are_scored_from_what_is_shown():
 def test_other_ids_cannot_be_shown():
     likes = tiny_likes()
     model = fit_item_knn(likes, ItemKNNConfig())
-    with pytest.raises(DataError, match=r"over the 30 users of the model.*have 31.*aligned"):
+    with pytest.raises(DataError, match=r"model's 30 users expected.*have 31.*aligned"):
         model.with_history(tiny_likes(31, 40))
-    with pytest.raises(DataError, match=r"over the 40 items of the model.*have 41"):
+    with pytest.raises(DataError, match=r"model's 40 items expected.*have 41"):
         model.with_history(tiny_likes(30, 41))
     with pytest.raises(DataError, match="Interactions expected, not a SciPy csr_array"):
         model.with_history(likes.user_items)
@@ -290,6 +290,6 @@ def test_tells_an_observer_how_far_it_is():
     fit_item_knn(
         tiny_likes(), ItemKNNConfig(), engine=LocalEngine(1), observer=Ear(), block_items=16
     )
-    assert heard == [("Comparing items", 40), 16, 16, 8, "done"]
+    assert heard == [("Computing item similarities", 40), 16, 16, 8, "done"]
     model = fit_item_knn(tiny_likes(), ItemKNNConfig())
     assert repr(model) == "ItemKNNModel(cosine: 30 users, 40 items, 100 neighbours)"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import alsolike as al
-from alsolike.models.arrays import Part
+from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel
 from alsolike.models.family import Known
 from alsolike.models.registry import FAMILIES
@@ -45,7 +45,7 @@ class SilentFamily(CoCountsFamily):
     def search_space(self, data: Any, *, seed: int = 0) -> list[SilentConfig]:
         return [SilentConfig()]
 
-    def unpack(self, arrays: Part, known: Known) -> SilentModel:
+    def unpack(self, arrays: BundleArrays, known: Known) -> SilentModel:
         n = len(known.items)
         counts = arrays.matrix("together", np.float64, n, n)
         return SilentModel(**known.of_history(SilentConfig), together=counts)
@@ -71,7 +71,7 @@ def test_a_run_publishes_what_has_no_similar_items(tmp_path: Path) -> None:
     )
     outcome = run_job(job)
     assert isinstance(outcome.model, SilentModel)
-    assert outcome.test.shelves == ()
+    assert outcome.test.item_to_item == ()
     assert not len(outcome.similar_items)
     assert len(outcome.recommendations)
     told = "silent scores items for users alone: there are no similar items"

@@ -70,9 +70,9 @@ def test_it_keeps_to_the_contract(family, check):
 def test_only_the_list_of_families_knows_it(family):
     assert family.name in names()
     FAMILIES.remove(family)
-    with pytest.raises(al.AlsolikeError, match=f"no model '{family.name}'; known are als"):
+    with pytest.raises(al.AlsolikeError, match=f"Unknown model '{family.name}'; known are als"):
         al.fit(LIKES, family=family.name)
-    with pytest.raises(al.AlsolikeError, match=f"Its family '{family.name}' is not known here"):
+    with pytest.raises(al.AlsolikeError, match=f"Its family '{family.name}' is unknown"):
         al.fit(LIKES, family.config(**OTHER[family.name]))
     FAMILIES.append(family)
 
@@ -243,7 +243,7 @@ def test_a_damaged_or_forged_bundle_is_refused(model, bundle):
     ("forged", "message"),
     [
         ({"first": {"alpha": "much"}}, "alpha must be a finite number"),
-        ({"second": {"model": "wide"}}, "no model 'wide'"),
+        ({"second": {"model": "wide"}}, "Unknown model 'wide'"),
         ({"weight": 3}, "weight must be above 0 and below 1, not 3"),
         ({"third": {}}, "Unknown settings"),
         ({"second": {"model": "ease"}}, "tensor 'second.weights': .* missing"),

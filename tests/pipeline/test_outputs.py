@@ -15,7 +15,7 @@ from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import WritingError
 from alsolike.evaluation import holdout_report
 from alsolike.evaluation.metrics.evaluate import evaluate
-from alsolike.evaluation.objectives.kinds import RankingObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.evaluation.statistics.intervals import Estimate
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit

@@ -12,8 +12,9 @@ import scipy.sparse as sp
 
 import alsolike
 from alsolike.errors import DataError, LedgerError, SettingError, WritingError
-from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item, shelves_of
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective
+from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item
+from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.statistics.intervals import paired_difference
 from alsolike.pipeline.job import Job, resolve
 from alsolike.pipeline.run import Prepared, prepare, run_job, search_settings
@@ -180,7 +181,7 @@ def test_what_is_asked_stands_before_the_presets_own(tmp_path: Path) -> None:
         ({"k": 0}, "k must be"),
         (
             {"objective": "item-to-item", "metric": "auc"},
-            "Shelves are judged by precision, .* not by 'auc'",
+            "item-to-item objective has the metrics precision, .* not 'auc'",
         ),
         ({"objective": "walls"}, "must be ranking or item-to-item, not 'walls'"),
         ({"sweeps": []}, "at least one sweep"),
@@ -329,7 +330,7 @@ def test_settings_are_chosen_by_shelves_and_quoted_so(tmp_path: Path) -> None:
     fitted, shown = split.train_and_validation(), split.shown(with_validation=True)
     ours, theirs = (
         evaluate_item_to_item(
-            shelves_of(model, fitted), split.test, shown, k=4, metrics=["map"], seed=2
+            item_recommender_of(model, fitted), split.test, shown, k=4, metrics=["map"], seed=2
         )
         for model in (alsolike.fit(fitted, found.best), alsolike.fit_popularity(fitted))
     )

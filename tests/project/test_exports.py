@@ -79,9 +79,9 @@ POPULAR = alsolike.fit_popularity(LIKES)
 @pytest.mark.parametrize(
     ("misuse", "sentence"),
     [
-        (lambda: alsolike.recommend(MODEL, 1), "user ids are text: 1"),
+        (lambda: alsolike.recommend(MODEL, 1), "user ids must be text: 1"),
         (lambda: alsolike.recommend(MODEL, b"a"), "Pass 'a'"),
-        (lambda: alsolike.recommend(MODEL, "a", deny=3), "item ids are text: 3"),
+        (lambda: alsolike.recommend(MODEL, "a", deny=3), "item ids must be text: 3"),
         (lambda: alsolike.recommend_for_likes(MODEL, ["x"]), "give each item a value"),
         (lambda: alsolike.recommend_for_likes(MODEL, {"x": 1e39}), "too large for a model"),
         (lambda: alsolike.recommend_for_likes(MODEL, {"x": "much"}), "values of items are numbers"),

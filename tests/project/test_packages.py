@@ -27,6 +27,7 @@ SMALL = {
     "engines/base.py": "a protocol that engines and models import",
     "engines/machine.py": "below all other modules",
     "text.py": "below all other modules; it will take more",
+    "models/als/momentum.py": "one idea of the training, with its sources",
     "progress.py": "protocols that all layers above import",
     "tuning/budget/budget.py": "a deadline that searches, trainings and the run share",
     "tuning/candidates.py": "a table of settings is kept apart from the search that takes it",

@@ -97,7 +97,8 @@ def test_command_line_answers(installed: Path, tmp_path: Path) -> None:
 def test_a_tiny_fit_works(installed: Path, tmp_path: Path) -> None:
     code = """
 from alsolike.data.interactions import Interactions
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.train import fit
+from alsolike.models.als.config import ALSConfig
 likes = Interactions.from_columns(list("aabbcc"), list("xyxzyz"))
 model = fit(likes, ALSConfig(factors=2, iterations=2))
 print(model.user_factors.shape, model.items.id_of(0))

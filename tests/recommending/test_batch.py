@@ -10,15 +10,12 @@ import oracles_topk
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError, UnknownId
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.progress import Observer
-from alsolike.recommending.batch import (
-    recommend,
-    similar,
-    similar_indices,
-    top_items,
-)
+from alsolike.recommending.batch import recommend, similar, top_items
 from alsolike.recommending.ranking.exclusion import with_excluded
+from alsolike.recommending.similarity import similar_indices
 from made_up import model_of, random_model, rows_of, small_model, vocabulary
 
 

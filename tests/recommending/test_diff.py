@@ -134,8 +134,8 @@ def test_most_moved_are_the_most_liked_of_equals(old: FactorModel, new: FactorMo
 def test_equal_models_do_not_differ(old: FactorModel) -> None:
     found = diff(old, old, k=100)
     assert (found.moved, found.mean_change, found.gained, found.lost) == (0, 0.0, (), ())
-    assert "0 of 40 moved" in str(found)
-    assert "moved most" not in str(found)
+    assert "0 of 40 changed" in str(found)
+    assert "changed most" not in str(found)
     assert len(found.most_moved()) == 0
 
 
@@ -148,8 +148,8 @@ def test_models_of_other_items_have_changed_altogether(old: FactorModel) -> None
     others = type(old.items).of((f"other {row}" for row in range(40)), kind="item")
     found = diff(old, replace(old, items=others, history=None))
     assert (len(found.items), found.mean_change) == (0, 1.0)
-    assert "a lost one counted as 1: 1.0000" in str(found)
-    assert "shelves of 10" not in str(found)
+    assert "(a lost item counts as 1): 1.0000" in str(found)
+    assert "lists of 10" not in str(found)
 
 
 def test_hostile_ids_and_names_are_shown_harmless(old: FactorModel) -> None:
@@ -160,7 +160,9 @@ def test_hostile_ids_and_names_are_shown_harmless(old: FactorModel) -> None:
 def test_what_cannot_be_compared_is_refused(old: FactorModel) -> None:
     for_users_alone = Fixed(old.users, old.items, np.zeros((len(old.users), len(old.items))))
     for pair in ((for_users_alone, old), (old, for_users_alone)):
-        with pytest.raises(SettingError, match="that compares items is needed to compare shelves"):
+        with pytest.raises(
+            SettingError, match="that compares items is needed to compare similar items"
+        ):
             diff(*pair)  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="k must be"):
         diff(old, old, k=0)
@@ -185,7 +187,7 @@ def test_the_verb_is_a_gate(saved: tuple[Path, Path], tmp_path: Path) -> None:
     assert plain.exit_code == 0
     assert "items: 37 in both, 2 gained ('new 1', 'new 2'), 3 lost" in plain.stdout
     assert len((tmp_path / "items.csv").read_text().splitlines()) == 38
-    mean = float(plain.stdout.split("counted as 1: ")[1].split()[0])
+    mean = float(plain.stdout.split("counts as 1): ")[1].split()[0])
     assert 0.05 < mean < 0.9
     stopped = call(*saved, "--fail-over", mean - 0.01)
     assert stopped.exit_code == 1

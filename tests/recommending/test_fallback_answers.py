@@ -56,8 +56,8 @@ def test_the_command_says_it_in_one_line(model, tmp_path):
     assert known.stderr == ""
     both = fine("recommend", model, "u1", "nobody", "critic")
     assert both.stderr == (
-        "2 users without positive interactions: the most liked items, named by basis popularity, "
-        "with their likes as score.\n"
+        "2 users without positive interactions get the most liked items (basis popularity; the "
+        "score is the number of likes).\n"
     )
     assert "| nobody |    1 | c    |" in both.stdout
     fine("recommend", model, "--all", "--to", tmp_path / "lists.csv")
@@ -66,23 +66,25 @@ def test_the_command_says_it_in_one_line(model, tmp_path):
     assert bases["nobody"] == bases["critic"] == {"popularity"}
     assert bases["u1"] == {"model"}
     empty = fine("recommend", model, "nobody", "--without-likes", "empty")
-    assert empty.stderr == "1 user without positive interactions: no list.\n"
+    assert empty.stderr == "1 user without positive interactions gets no list.\n"
 
 
 def test_the_commands_say_that_a_model_tells_nothing_apart(collapsed):
     said = fine("recommend", collapsed, "u1").stderr
-    assert said.startswith("1 user for whom the model scores all items alike (all its factors are")
+    assert said.startswith(
+        "1 user for whom the model scores all items equally (all its factors are"
+    )
     for words in (["c"], ["--all"]):
         said = fine("similar", collapsed, *words).stderr
         assert "All item factors of this model are zero" in said
-    assert "liked by 2" in fine("explain", collapsed, "u1", "d").output
+    assert "2 users like item" in fine("explain", collapsed, "u1", "d").output
 
 
 def test_the_command_says_why_an_item_has_no_neighbours(model):
     said = fine("similar", model, "e").stderr
     assert said == (
-        "No neighbours for 'e'. Nobody likes this item in the training data, so nothing is similar "
-        "to it.\n"
+        "No neighbours for 'e'. Nobody likes this item in the training data, so it has no "
+        "similar items.\n"
     )
     # The way out that it names works.
     assert "Try --min-count 1." in fine("similar", model, "c", "--min-count", "9").stderr
@@ -123,7 +125,7 @@ def test_every_form_of_an_export_says_it(model, tmp_path):
 
 def test_an_export_may_list_nothing_instead(model, tmp_path):
     done = export(model, tmp_path, users=True, formats=["jsonl"], without_likes="empty")
-    assert "2 users without positive interactions: no list." in str(done)
+    assert "2 users without positive interactions get no list." in str(done)
     lines = map(json.loads, (tmp_path / "recommendations.jsonl").read_text().splitlines())
     assert {line["user"] for line in lines if not line["recommendations"]} == {"critic", "nobody"}
 
@@ -256,7 +258,7 @@ def test_a_run_says_it_in_log_report_and_lists(tmp_path):
         ),
         observer=heard,
     )
-    said = "1 user without positive interactions: the most liked items"
+    said = "1 user without positive interactions gets the most liked items"
     assert any(line.startswith(said) for line in heard.told)
     assert said in (tmp_path / "report.html").read_text()
     found = duckdb.sql(f"FROM '{tmp_path / 'recommendations.parquet'}'").df()

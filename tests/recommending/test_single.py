@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import oracles_topk
 from alsolike.data.interactions import Interactions
 from alsolike.errors import FitError, SettingError, UnknownId
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.recommending.batch import recommend, similar, top_items
 from alsolike.recommending.explain import explain
 from alsolike.recommending.ranking.nearest import Neighbours
@@ -180,7 +181,7 @@ def test_bad_likes_say_what_to_do():
         recommend_for_likes(model, {"nothing": 1.0})
     with pytest.raises(SettingError, match="as many values"):
         fold_in_user(model, ["i01"], [1.0, 2.0])
-    with pytest.raises(SettingError, match="item ids are text"):
+    with pytest.raises(SettingError, match="item ids must be text"):
         recommend_for_likes(model, {7: 1.0})
 
 
@@ -220,7 +221,7 @@ def test_dislikes_add_nothing_themselves_but_shape_the_rest():
     assert why.dislikes == disliked.sum() > 0
     assert not why.parts["contribution"][disliked].any()
     assert why.parts["similarity"][disliked].all()
-    assert f"the {why.dislikes} with a value below zero add 0 themselves" in str(why)
+    assert f"the {why.dislikes} with a value below zero contribute 0 themselves" in str(why)
     liked = {
         item: value
         for item, value in zip(why.parts["item"], why.parts["value"], strict=True)

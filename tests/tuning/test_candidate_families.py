@@ -74,7 +74,7 @@ def test_als_may_be_compared_with() -> None:
 @pytest.mark.parametrize(
     ("asked", "compared", "words"),
     [
-        (["eas"], None, "There is no model 'eas'; known are als, .* Did you mean 'ease'?"),
+        (["eas"], None, "Unknown model 'eas'; known are als, .* Did you mean 'ease'?"),
         (None, ["poplarity"], "Did you mean 'popularity'?"),
         (["factors"], None, "made elsewhere and cannot be tried"),
         ([], None, "At least one family is needed"),

@@ -15,7 +15,8 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.holdout_report import holdout_report as figures_of
 from alsolike.evaluation.learning_curve import learning_curve
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.base import FittedModel
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.family import Family, TrainingData

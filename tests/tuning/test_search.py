@@ -16,9 +16,11 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out, hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, LedgerError, SettingError
-from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item, shelves_of
+from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item
+from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
 from alsolike.evaluation.learning_curve import learning_curve
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.evaluation.statistics.selection import compare_with_best, optimism
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig
@@ -234,7 +236,7 @@ def test_shelves_rank_as_lists_do(split: Split, result: SearchResult) -> None:
         == board[0]["run"]
         == max(expected, key=lambda run: expected[run].figures[objective.score])
     )
-    answers = [expected[row["run"]].answers[""] for row in board]
+    answers = [expected[row["run"]].per_user_scores[""] for row in board]
     alone = search(split, expand(SPACE, BASE), sweeps=SWEEPS, objective=objective)
     told = compare_with_best(np.array(answers), np.random.default_rng(0))
     assert alone.leaderboard["ties"].tolist() == told.ties.tolist()
@@ -280,7 +282,7 @@ def test_every_line_to_beat_has_shelves_of_its_own(split: Split) -> None:
     assert len(scores) == len(lines) + 1
     engine = LocalEngine(1)
     for run in runs_of(dict(enumerate(lines))):
-        shelves = shelves_of(fit(split.train, run.config, engine=engine), split.train)
+        shelves = item_recommender_of(fit(split.train, run.config, engine=engine), split.train)
         alone = evaluate_item_to_item(shelves, split.validation, split.train, k=5)
         assert scores[run.model] == alone.mean("precision@5")
 
@@ -461,7 +463,8 @@ HOST = """
 import os, random, signal, sys, time
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.objectives.kinds import RankingObjective, ItemToItemObjective
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.fit import fit
 from alsolike.testing import tiny_likes

@@ -99,7 +99,7 @@ def test_likes_of_anybody_are_folded_in_or_refused(served):
     answer = client.post(f"{API}/recommendations", json=wish)
     if name not in [*FOLD_IN, "co-counts", "blend"]:
         assert_unable(answer)
-        assert "takes in new people" in client.get("/try?item=i3").text
+        assert "folds in users" in client.get("/try?item=i3").text
         return
     table = recommend_for_likes(model, {"i9": 1, "i3": 2}, k=6)
     told = answer.json()["recommendations"]
@@ -132,7 +132,7 @@ def test_a_user_known_by_live_likes_alone(served):
     assert page.status_code == 200
     if name == "factors":
         assert_unable(answer)
-        assert "takes in new people" in page.text
+        assert "folds in users" in page.text
     else:
         assert len(answer.json()["recommendations"]) == 10
         assert "i4" not in [one["item"] for one in answer.json()["recommendations"]]

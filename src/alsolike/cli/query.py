@@ -54,14 +54,14 @@ def _evaluation_command(verb: Callable[..., None]) -> click.Command:
 def evaluate(verbose: bool, **options: Any) -> None:
     """Score a model on held-out likes, each mean with its 95 % interval."""
     from alsolike.evaluation.metrics.evaluate import evaluate as measure
-    from alsolike.evaluation.metrics.result import said_of_degenerate
+    from alsolike.evaluation.metrics.result import describe_degenerate
 
     loaded, known, how = _evaluation_inputs(**options)
     evaluation = measure(loaded, known, **how)
     summary = evaluation.summary()
     say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
     if evaluation.is_degenerate:
-        warn(said_of_degenerate(evaluation.degenerate_share))
+        warn(describe_degenerate(evaluation.degenerate_share))
 
 
 @_evaluation_command

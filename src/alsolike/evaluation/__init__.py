@@ -1,1 +1,1 @@
-"""How good lists are, per user, with the interval of each mean."""
+"""Ranking metrics per user, with intervals, tests and objectives of searches."""

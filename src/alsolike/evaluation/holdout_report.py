@@ -1,4 +1,4 @@
-"""Figures to quote: the chosen model on the test users, who had no part in any choice."""
+"""Metrics of the chosen model and of popularity on the test users, for quoting."""
 
 import functools
 from collections.abc import Mapping
@@ -8,22 +8,22 @@ import numpy as np
 
 from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
-from alsolike.evaluation.item_to_item.evaluate import ShelfEvaluation, of_shelf
+from alsolike.evaluation.item_to_item.evaluate import PREFIX, ItemToItemEvaluation
 from alsolike.evaluation.learning_curve import with_given
 from alsolike.evaluation.metrics.evaluate import evaluate, mean_squared_error
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.objectives.base import Objective
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.slices.slices import Slices, slices_of
 from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
-from alsolike.evaluation.statistics.verdict import Verdict
+from alsolike.evaluation.statistics.verdict import ModelVerdict
 from alsolike.models.base import HasFactors, compares_items
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit
 from alsolike.models.settings import Config, seed_of
 from alsolike.tables import Table, wrapped
 
-# What a page shows, after the measure that settings were chosen by.
+# Metrics that `brief` prints after the measure that settings were chosen by.
 _SHOWN = ("precision", "ndcg", "hit_rate", "coverage", "shelf_precision", "shelf_hit_rate")
 _WHOLE = "--verbose or report.html"
 _ENDS = " interval"
@@ -31,7 +31,7 @@ _ENDS = " interval"
 
 @dataclass(frozen=True)
 class HoldoutReport:
-    """Figures of the chosen model and of popularity on the test users.
+    """Metrics of the chosen model and of popularity on the test users.
 
     Parameters
     ----------
@@ -41,16 +41,15 @@ class HoldoutReport:
         The chosen model's, then popularity's, over the same users.
     errors : mapping of str to float
         The chosen model's mean squared errors: ``mse_users``, over all cells of the test users'
-        rows against the test items (the article's), and ``mse_all``, over all cells against what
-        it was fitted to. None of a model without factors, whose scores aim at no 0 and 1: the
-        table has no such rows then.
+        rows against the test items (the article's), and ``mse_all``, over all cells against its
+        training data. Empty for a model without factors, whose scores have other targets than 0 and
+        1.
     difference : Estimate
         Chosen minus popularity in that measure, paired over the users.
     slices : tuple of Slices
-        Both models' figures by length of history and by popularity, and how they are spread.
-    shelves : tuple of ShelfEvaluation
-        Both models' shelves of similar items: whether who likes an item likes what stands beside
-        it. Empty where the chosen model compares no items.
+        Both models' metrics by length of history and by popularity, and their spread.
+    item_to_item : tuple of ItemToItemEvaluation
+        Both models' similar items. Empty if the chosen model compares no items.
     """
 
     measure: str
@@ -58,21 +57,18 @@ class HoldoutReport:
     errors: Mapping[str, float]
     difference: Estimate
     slices: tuple[Slices, ...] = ()
-    shelves: tuple[ShelfEvaluation, ...] = ()
+    item_to_item: tuple[ItemToItemEvaluation, ...] = ()
 
     def table(self) -> Table:
-        """Return model, metric, mean, low, high, users; the chosen measure first.
-
-        What was measured on shelves is called so: ``"shelf_precision@10"``.
-        """
+        """Return model, metric, mean, low, high, users; the chosen measure first."""
         rows = [
             {"model": evaluation.model_name} | row
             for evaluation in self.evaluations
             for row in [*evaluation.summary().rows(), *_coverage(evaluation)]
         ]
         rows += [
-            {"model": one.model_name} | row | {"metric": of_shelf(row["metric"])}
-            for one in self.shelves
+            {"model": one.model_name} | row | {"metric": PREFIX + row["metric"]}
+            for one in self.item_to_item
             for row in one.summary().rows()
         ]
         order = [self.measure, *(row["metric"] for row in rows)]
@@ -89,51 +85,52 @@ class HoldoutReport:
         found = []
         for one in self.slices:
             found += [
-                (f"{one.model_name}: {one.metric} by what a user likes already", one.by_history),
-                (f"{one.model_name}: held-out pairs found, by popularity of the item",
+                (f"{one.model_name}: {one.metric} by number of likes in training", one.by_history),
+                (f"{one.model_name}: held-out likes found, by popularity of the item",
                  one.by_popularity),
-                (f"{one.model_name}: how recommendations are spread",
+                (f"{one.model_name}: spread of recommendations",
                  one.concentration.to_table()),
             ]  # fmt: skip
         return found
 
     @functools.cached_property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """Whether lists, and similar items, are better than popularity on the test users.
+    def verdicts(self) -> tuple[ModelVerdict, ...]:
+        """Whether lists, and similar items, are better than popularity; those that are not first.
 
-        Each in the measure that settings were chosen by, or in the first that shelves have; those
-        that are not better come first.
+        Each in the measure that settings were chosen by, or else in the first one available.
         """
-        by_shelves = self.measure.startswith(of_shelf(""))
-        column = self.measure.removeprefix(of_shelf(""))
+        is_item_to_item = self.measure.startswith(PREFIX)
+        column = self.measure.removeprefix(PREFIX)
         found = []
         for what, both, is_chosen in (
-            ("Lists", self.evaluations, not by_shelves),
-            ("Similar items", self.shelves, by_shelves),
+            ("Lists", self.evaluations, not is_item_to_item),
+            ("Similar items", self.item_to_item, is_item_to_item),
         ):
             if is_chosen:
-                found.append(Verdict(what, self.measure, self.difference))
+                found.append(ModelVerdict(what, self.measure, self.difference))
             elif len(both) > 1:
                 own = column if column in both[0].metrics else both[0].metrics[0]
                 ours, theirs = (each.per_user[own] for each in both)
                 gain = paired_difference(ours, theirs, np.random.default_rng(0))
-                found.append(Verdict(what, own if by_shelves else of_shelf(own), gain))
+                found.append(ModelVerdict(what, own if is_item_to_item else PREFIX + own, gain))
         return tuple(sorted(found, key=lambda verdict: verdict.is_better))
 
     def brief(self, width: int) -> str:
-        """Return the verdicts, then the most telling figures, at most `width` columns wide."""
-        told = [wrapped(f"{verdict}", width, indent=2) for verdict in self.verdicts]
+        """Return the verdicts, then the main metrics, at most `width` columns wide."""
+        verdicts = [wrapped(f"{verdict}", width, indent=2) for verdict in self.verdicts]
         metrics = list(dict.fromkeys(self.table()["metric"]))
         shown = [name for name in metrics if name == self.measure or name.split("@")[0] in _SHOWN]
-        missing = [f"{len(metrics) - len(shown):,} more figures"] if metrics != shown else []
+        missing = [f"{len(metrics) - len(shown):,} more metrics"] if metrics != shown else []
         table = _side_by_side(self.table(), shown)
         ends = [name for name in table.column_names if name.endswith(_ENDS)]
         text = table.fitted(width, least=ends[::-1], more=missing, whole=_WHOLE)
-        return "\n".join([*told, "", wrapped(self._on, width, indent=2), text])
+        return "\n".join([*verdicts, "", wrapped(self._on, width, indent=2), text])
 
     @property
     def _on(self) -> str:
-        return f"On {self.difference.n:,} test users, whom no choice has seen, with 95 % intervals:"
+        return (
+            f"On {self.difference.n:,} test users (not used for any choice), with 95 % intervals:"
+        )
 
     def __str__(self) -> str:
         verdicts = "\n".join(map(str, self.verdicts))
@@ -180,15 +177,16 @@ def holdout_report(
             "mse_users": mean_squared_error(model, split.test, user_indices=split.test_users),
             "mse_all": mean_squared_error(model, shown),
         }
-    # A model that scores items for users alone has nothing beside an item.
-    beside = (model, popularity) if compares_items(model) else ()
-    asking = (
+    item_objective = (
         objective
         if isinstance(objective, ItemToItemObjective)
         else ItemToItemObjective(k=objective.k, seed=seed_of(chosen))
     )
-    shelves = [asking.evaluation(each, fitted, split.test, shown, engine) for each in beside]
-    quoted = shelves if asking is objective else evaluations
+    item_to_item = [
+        item_objective.evaluation(each, fitted, split.test, shown, engine)
+        for each in ((model, popularity) if compares_items(model) else ())
+    ]
+    quoted = item_to_item if item_objective is objective else evaluations
     ours, theirs = (each.per_user[objective.column] for each in quoted)
     slices = tuple(
         slices_of(each, split.test, shown, metric=objective.metric, k=objective.k, engine=engine)
@@ -200,5 +198,5 @@ def holdout_report(
         errors=errors,
         difference=paired_difference(ours, theirs, np.random.default_rng(0)),
         slices=slices,
-        shelves=tuple(shelves),
+        item_to_item=tuple(item_to_item),
     )

@@ -1,4 +1,4 @@
-"""Learning curves: one training, scored at chosen sweeps as it runs."""
+"""Learning curves: one training, scored at chosen sweeps."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.objectives.base import HeldOut, Objective
-from alsolike.evaluation.objectives.kinds import checked_objectives, first_objective
+from alsolike.evaluation.objectives.kinds import checked_objectives, chosen_objective
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, Recommender, able
 from alsolike.models.fit import iterate
 from alsolike.models.registry import family_of
@@ -32,16 +32,16 @@ class CurvePoint:
     ----------
     sweep : int
     figures : mapping of str to float
-        Such as ``"validation_precision@10"``; those of judges beside the first are named
-        ``"<judge>: <figure>"``.
-    answers : mapping of str to float64, (n_users,)
-        By each judge's prefix (``""`` for the first), the value of its measure for each held-out
-        user, in the order of the rows: what runs are compared by.
+        Such as ``"validation_precision@10"``; those of further objectives are named
+        ``"<objective>: <figure>"``.
+    per_user_scores : mapping of str to float64, (n_users,)
+        By each objective's prefix (``""`` for the first), the value of its measure for each
+        held-out user, in the order of the rows: used to compare runs.
     """
 
     sweep: int
     figures: Mapping[str, float]
-    answers: Mapping[str, Values]
+    per_user_scores: Mapping[str, Values]
 
 
 def learning_curve(
@@ -58,11 +58,11 @@ def learning_curve(
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Iterator[CurvePoint]:
-    """Train once and yield a point at each chosen sweep, or the one that there is at the end.
+    """Train once and yield a point at each chosen sweep, or one at the end.
 
-    Held-out and train figures are means over the same users: those with held-out items. Of judges
-    of lists, train lists leave nothing out, as in the article, and mean squared errors are over all
-    cells of these users' rows.
+    Held-out and train metrics are means over the same users: those with held-out items. For the
+    ranking objective, train lists leave nothing out, as in the article, and mean squared errors are
+    over all cells of these users' rows.
 
     Parameters
     ----------
@@ -70,24 +70,24 @@ def learning_curve(
     config : Config
         Of any family. Its ``iterations`` are not used; the last of `sweeps` ends the training.
     sweeps : sequence of int
-        At least 1 each. A family that is scored at its end alone gives one point, as of sweep 1.
+        At least 1 each. A family that is only scored at its end gives one point, as of sweep 1.
     k, metric, exclude_seen, choose
-        Settings of a `RankingObjective`, in place of `judge`; None keeps its own.
-    judge : Judge or None
-        What is measured. None: lists.
-    beside : sequence of Judge
-        Further ways to score each point of the same training.
+        Settings of a `RankingObjective` to use if `objective` is None.
+    objective : Objective or None
+        What to measure. None: ranking.
+    beside : sequence of Objective
+        Further objectives to score at each point.
     engine : Engine or None
         Where to compute; the figures do not depend on it.
     observer : Observer
-        Hears one step for each point.
+        Notified of each point.
 
     Raises
     ------
     SettingError
-        No sweeps, judges of one name, or a judge with settings beside it.
+        No sweeps, two objectives of one name, or an objective and settings of one.
     SplitError
-        The split has no user in the part that a judge chooses on.
+        The split has no user in the part that an objective chooses on.
     FitError
         The solver or a figure is not finite.
 
@@ -106,7 +106,9 @@ def learning_curve(
     >>> [point.sweep for point in learning_curve(split, EASEConfig(), sweeps=[2, 4], k=5)]
     [1]
     """
-    first = first_objective(objective, k=k, metric=metric, exclude_seen=exclude_seen, choose=choose)
+    first = chosen_objective(
+        objective, k=k, metric=metric, exclude_seen=exclude_seen, choose=choose
+    )
     wanted = checked_sweeps(sweeps)
     objectives = checked_objectives(split, first, beside)
     seed, known = 0, {1}
@@ -123,91 +125,89 @@ def learning_curve(
 
 
 class Panel:
-    """Scores the points of one curve by several judges, with shared lists.
+    """Scores the points of one curve by several objectives, with shared lists.
 
     Parameters
     ----------
     split : Split
-    judges : mapping of str to Judge
-        By the prefix of their figures, as `checked_objectives` gives them.
+    objectives : mapping of str to Objective
+        By the prefix of their figures, as `checked_objectives` returns them.
     seed : int
-        Of the resamples.
+        Seed of the resamples.
     engine : Engine
     """
 
     def __init__(
         self, split: Split, objectives: Mapping[str, Objective], seed: int, engine: Engine
     ) -> None:
-        # What a model has been shown when it is asked: training, and what was given.
+        # All that a model has seen: training data, and what held-out users gave.
         shown = split.shown()
         self._engine = engine
         self._bound = {
             prefix: objective.bind(split, shown, seed) for prefix, objective in objectives.items()
         }
-        # Judges who ask alike read the same lists: ranking is most of the work.
-        self._asked: list[GroundTruth] = []
+        # Equal ground truths share lists: ranking is most of the work.
+        self._truths: list[GroundTruth] = []
         self._longest: list[int] = []
         for bound in self._bound.values():
-            for questions in bound.questions:
-                at = self._place_of(questions)
-                if at == len(self._asked):
-                    self._asked.append(questions)
+            for truth in bound.ground_truths:
+                at = self._place_of(truth)
+                if at == len(self._truths):
+                    self._truths.append(truth)
                     self._longest.append(0)
-                # One place more shows whether equal scores reach beyond a list.
+                # One more place shows whether equal scores reach beyond a list.
                 self._longest[at] = max(self._longest[at], bound.objective.k + 1)
         # The best of all items are among the seen ones and the best of the others.
-        twins = ((at, self._twin_of(at)) for at in range(len(self._asked)))
+        twins = ((at, self._twin_of(at)) for at in range(len(self._truths)))
         self._twins = {at: twin for at, twin in twins if twin is not None}
 
     def point(self, sweep: int, model: Recommender) -> CurvePoint:
-        """Return the figures of all judges, each with its judge's prefix."""
+        """Return the figures of all objectives, each with its prefix."""
         lists = self._lists(model)
-        found: dict[str, float] = {}
-        answers: dict[str, Values] = {}
+        figures: dict[str, float] = {}
+        per_user_scores: dict[str, Values] = {}
         for prefix, bound in self._bound.items():
-            own = [lists[self._place_of(questions)] for questions in bound.questions]
-            values, answers[prefix] = bound.figures(model, own, self._engine)
-            found |= {prefix + name: value for name, value in values.items()}
-        return CurvePoint(sweep, found, answers)
+            own = [lists[self._place_of(truth)] for truth in bound.ground_truths]
+            values, per_user_scores[prefix] = bound.figures(model, own, self._engine)
+            figures |= {prefix + name: value for name, value in values.items()}
+        return CurvePoint(sweep, figures, per_user_scores)
 
     def _lists(self, model: Recommender) -> list[Ranked]:
-        """Return the answers to all that is asked; ranking is left out where another's will do."""
+        """Return the lists of all ground truths; twins are derived instead of ranked."""
         found: dict[int, Ranked] = {}
-        for at, (questions, k) in enumerate(zip(self._asked, self._longest, strict=True)):
+        for at, (truth, k) in enumerate(zip(self._truths, self._longest, strict=True)):
             if at not in self._twins or not isinstance(model, HasFactors):
-                found[at] = questions.ranked(model, k, self._engine)
-        for at, twin in self._twins.items():
-            if isinstance(model, HasFactors):
-                found[at] = self._asked[twin].ranked_with_excluded(
+                found[at] = truth.ranked(model, k, self._engine)
+        if isinstance(model, HasFactors):
+            for at, twin in self._twins.items():
+                found[at] = self._truths[twin].ranked_with_excluded(
                     model, found[twin], self._longest[at], self._engine
                 )
-        return [found[at] for at in range(len(self._asked))]
+        return [found[at] for at in range(len(self._truths))]
 
     def _twin_of(self, at: int) -> int | None:
-        """Return which lists leave out what these keep, but are otherwise the same, if any do."""
-        own, k = self._asked[at], self._longest[at]
+        """Return which lists differ only in leaving out what these keep, if any."""
+        own, k = self._truths[at], self._longest[at]
         if own.exclude is not None:
             return None
         twins = (
             other
-            for other, (questions, length) in enumerate(
-                zip(self._asked, self._longest, strict=True)
-            )
-            if questions.exclude is not None and questions.asks_for(own) and length >= k
+            for other, truth in enumerate(self._truths)
+            if truth.exclude is not None and truth.has_same_users(own) and self._longest[other] >= k
         )
         return next(twins, None)
 
-    def _place_of(self, questions: GroundTruth) -> int:
-        known = (at for at, other in enumerate(self._asked) if other.asks_like(questions))
-        return next(known, len(self._asked))
+    def _place_of(self, truth: GroundTruth) -> int:
+        known = (at for at, other in enumerate(self._truths) if other.needs_same_lists(truth))
+        return next(known, len(self._truths))
 
 
 def with_given(
     model: FittedModel, split: Split, engine: Engine | None, *, with_validation: bool = False
 ) -> FittedModel:
-    """Return the model knowing what whole held-out users gave, where the split has such.
+    """Return the model with the given likes of users held out whole, if the split has such.
 
-    `with_validation` says that it was fitted to the validation part, too.
+    `with_validation`: the model was also fitted to the validation part.
     """
     if split.given is None:
         return model

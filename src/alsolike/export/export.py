@@ -52,10 +52,12 @@ from alsolike.export.static_site import (
 from alsolike.models.base import FittedModel, HasFactors
 from alsolike.models.bundle import io as bundle
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.batch import Ranked, shown_items, similar_indices
+from alsolike.recommending.batch import shown_items
 from alsolike.recommending.fallback import WithoutLikes, check_without_likes, fallback_notes
-from alsolike.recommending.ranking.nearest import comparing
+from alsolike.recommending.ranking.nearest import expect_item_scorer
+from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import MIN_COUNT, checked_k
+from alsolike.recommending.similarity import similar_indices
 from alsolike.storage.atomic import refuse_overlap
 from alsolike.suggestions import did_you_mean
 from alsolike.views.gallery import card_of
@@ -183,7 +185,7 @@ def export(
     loaded, version = _loaded(model)
     engine = engine or LocalEngine()
     similar = similar_indices(
-        comparing(loaded, "compare items"), np.arange(len(loaded.items)),
+        expect_item_scorer(loaded, "compare items"), np.arange(len(loaded.items)),
         k=min(length, max(len(loaded.items), 1)), min_count=min_count, engine=engine,
         observer=observer,
     )  # fmt: skip

@@ -13,9 +13,9 @@ import numpy as np
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.export.filenames import place_of
 from alsolike.models.base import Basis, FittedModel
-from alsolike.recommending.batch import Ranked
 from alsolike.recommending.fallback import Lists
-from alsolike.recommending.shared import Mask, tidy
+from alsolike.recommending.ranking.scan import Ranked
+from alsolike.recommending.shared import Mask, lists_table
 from alsolike.storage.atomic import replacing, write_table
 from alsolike.tables import Table
 
@@ -134,7 +134,7 @@ def write_parquet(place: Path, stock: Stock, shelves: Shelves) -> None:
     owners = shelves.owners.ids.to_array()
     popular = shelves.popular
     bases = None if popular is None else Lists(ranked.indices, ranked.scores, popular).bases
-    rows = tidy(
+    rows = lists_table(
         stock.model,
         (shelves.owner, owners),
         shelves.answer,

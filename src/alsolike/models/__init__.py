@@ -1,1 +1,1 @@
-"""Models: their settings, their fitting, and the fitted thing on disk."""
+"""Model families: settings, training, fitted models, saving and loading."""

@@ -1,7 +1,7 @@
-"""`Part`: the arrays of one file of a bundle, each checked when it is taken.
+"""`BundleArrays`: the arrays of one file of a bundle, each checked when it is taken.
 
-Loading and saving check here all that a model relies on, so that no damaged file can send a kernel
-out of bounds.
+Loading and saving check here all that a model relies on, so a damaged file cannot send a kernel out
+of bounds.
 """
 
 import copy
@@ -19,15 +19,15 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.storage.safetensors import Tensors
 
 
-class Fault(ValueError):
-    """An error in the part `file` of a bundle whose folder is not known here."""
+class BundleFault(ValueError):
+    """An error in `file` of a bundle whose folder is unknown here."""
 
     def __init__(self, file: str, finding: str) -> None:
         super().__init__(finding)
         self.file = file
 
 
-class Part:
+class BundleArrays:
     """The tensors of one file; each is taken once, and checked then."""
 
     def __init__(self, file: str, parts: Mapping[str, Tensors]) -> None:
@@ -38,7 +38,7 @@ class Part:
     def __contains__(self, name: str) -> bool:
         return self._prefix + name in self._left
 
-    def inside(self, label: str) -> "Part":
+    def inside(self, label: str) -> "BundleArrays":
         """Select the tensors of a model inside another, whose names begin with ``label.``."""
         inner = copy.copy(self)
         inner._prefix = f"{self._prefix}{label}."
@@ -109,7 +109,7 @@ class Part:
                 f"{label}.blob", f"UTF-8 expected, byte {error.start:,} is not"
             ) from error
         starts = offsets[:-1][offsets[:-1] < len(blob)]
-        # 10xxxxxx continues a character; no string of a valid whole may start with that.
+        # 10xxxxxx continues a character; no string may start with it.
         if (blob[starts] & 0b1100_0000 == 0b1000_0000).any():
             raise self._fault_of(f"{label}.offsets", "a string starts inside a character")
         return StringArray(blob, offsets)
@@ -118,7 +118,7 @@ class Part:
         """Take `count` distinct, sorted ids."""
         ids = self.texts(label, count)
         whole, ends = ids.blob.tobytes(), ids.offsets.tolist()
-        # Bytes, not strings: theirs is the order asked for, and 25,000 need no decoding.
+        # Bytes sort as wanted, and need no decoding.
         strings = [whole[start:end] for start, end in itertools.pairwise(ends)]
         if not all(map(operator.lt, strings, strings[1:])):
             at = next(i for i in range(1, count) if strings[i] <= strings[i - 1])
@@ -129,12 +129,12 @@ class Part:
         return Vocabulary(ids, kind=kind)
 
     def done(self) -> None:
-        """Raise Fault where tensors are left over."""
+        """Raise BundleFault if tensors are left over."""
         if self._left:
-            raise self._fault(f"tensors {sorted(self._left)} found that nothing here knows")
+            raise self._fault(f"unknown tensors {sorted(self._left)}")
 
-    def _fault_of(self, name: str, finding: str) -> Fault:
+    def _fault_of(self, name: str, finding: str) -> BundleFault:
         return self._fault(f"tensor {self._prefix + name!r}: {finding}")
 
-    def _fault(self, finding: str) -> Fault:
-        return Fault(self._file, finding)
+    def _fault(self, finding: str) -> BundleFault:
+        return BundleFault(self._file, finding)

@@ -1,7 +1,6 @@
 """Protocols of fitted models, and the base class of ours.
 
-A page or a command asks for the protocol that it needs, once, and says so in a sentence where a
-model lacks it. Nothing outside this package asks which family a model is of.
+Callers ask for the protocol that they need, with `able`, and never for the family of a model.
 """
 
 import functools
@@ -31,7 +30,7 @@ Basis = Literal["model", "popularity"]
 
 
 class Recommender(Protocol):
-    """Scores items for the users that it was trained on: all that evaluation needs."""
+    """Scores items for its training users: all that evaluation needs."""
 
     @property
     def users(self) -> Vocabulary:
@@ -51,10 +50,7 @@ class Recommender(Protocol):
 
 @runtime_checkable
 class HasFactors(Recommender, Protocol):
-    """Scores by dot products of rows of factors, which ranking finds by a pruned exact scan.
-
-    Derive from `alsolike.models.factor_model.FactorModel`.
-    """
+    """Scores by dot products of factors, ranked by a pruned exact scan; see `FactorModel`."""
 
     @property
     def factors(self) -> int:
@@ -78,13 +74,13 @@ class HasFactors(Recommender, Protocol):
 
 
 @dataclass(frozen=True)
-class Scale:
+class SimilarityScale:
     """Describes the scores of an `ItemScorer` to readers.
 
     Parameters
     ----------
     words : str
-        As in "the bar is the cosine".
+        Completes "the bar is ...": ``"the cosine"``.
     most : float or None
         The highest possible score, if there is one.
     """
@@ -95,7 +91,7 @@ class Scale:
 
 @runtime_checkable
 class ItemScorer(Protocol):
-    """Scores items beside items: similar items."""
+    """Scores similar items."""
 
     @property
     def items(self) -> Vocabulary:
@@ -108,27 +104,23 @@ class ItemScorer(Protocol):
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return a block of scores, float32, (n_chosen_items, n_chosen_others); higher is better.
 
-        Items with -inf are not shown. An item's score with itself is ignored.
+        Items with -inf are not listed. An item's score with itself is ignored.
         """
 
 
 def compares_items(model: Any) -> bool:
-    """Tell whether a model has similar items, by the cosine of its factors or its own scores."""
+    """Tell whether a model has similar items, by cosine or its own scores."""
     return isinstance(model, (HasFactors, ItemScorer))
 
 
 @runtime_checkable
 class FoldsIn(Protocol):
-    """Scores items for new people, by their likes."""
+    """Scores items for new users, by their likes."""
 
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
         """Return a block of scores, float32, (n, n_chosen_items).
 
-        Parameters
-        ----------
-        likes : scipy.sparse.csr_array of float32, (n, n_items)
-            A row of values for each of them.
-        item_indices : slice
+        `likes` are a csr_array of float32, (n, n_items): a row of values for each user.
         """
 
     def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
@@ -137,23 +129,23 @@ class FoldsIn(Protocol):
 
 @runtime_checkable
 class FoldsInFactors(HasFactors, Protocol):
-    """Solves for the factors of new people."""
+    """Solves for the factors of new users."""
 
     def folded_in(self, likes: sp.csr_array) -> Floats:
-        """Return float32, (n, factors), for the rows of `likes`, as `FoldsIn` takes them."""
+        """Return float32, (n, factors), for rows of `likes` as in `FoldsIn`."""
 
 
 @runtime_checkable
 class FoldsInItems(Protocol):
-    """Takes in new items, by who likes them."""
+    """Adds new items, by their likes."""
 
     def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
-        """Add the items of `likers`, who are users of the model; known ones are calculated anew."""
+        """Add the items of `likers`, who are users of the model; update known items."""
 
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
-    """What each like adds to scores: its pull times its similarity to the item.
+    """Contributions of likes to scores: the pull of a like times its similarity to the item.
 
     Parameters
     ----------
@@ -166,24 +158,24 @@ class Contributions:
 
     @property
     def parts(self) -> Doubles:
-        """What each like adds, (n_items, n_likes); a score is the sum of its row."""
+        """Contributions, (n_items, n_likes); a score is the sum of its row."""
         return self.pulls * self.similarities
 
 
 @runtime_checkable
 class Explains(Protocol):
-    """Splits scores into what each like adds."""
+    """Splits scores into contributions of likes."""
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
-        """Split the scores of items (rows) into what likes (rows) of these values add."""
+        """Split the scores of items (rows) into contributions of likes (rows and values)."""
 
 
 @runtime_checkable
 class HasLoss(Protocol):
-    """Was fitted by minimizing a loss, and calculates it."""
+    """Calculates the loss that its training minimizes."""
 
     def loss(self, *, engine: Engine | None = None) -> float:
-        """Return the loss on the data that it was fitted to."""
+        """Return the loss on the training data."""
 
 
 class FittedModel(ABC):
@@ -195,21 +187,21 @@ class FittedModel(ABC):
     item_counts : int64, (n_items,)
         Likes of each item in the training data: users with a value above zero.
     settings : mapping of str to plain values
-        The settings of the training; ``"model"`` names the family where it is not ALS.
+        The settings of the training; ``"model"`` names the family if it is not ALS.
     sweeps : int
-        Sweeps of its training; 0 where there are none.
+        Sweeps of its training; 0 if it has none.
     catalogue : Catalogue or None
         Names, images and links of the items.
     history : Interactions or None
-        The training data; None where the model was saved without.
+        The training data; None if the model was saved without.
     name : str
         One word for leaderboards.
     basis : {"model", "popularity"}
-        How it finds items, see `alsolike.recommending.fallback`.
-    similarity : Scale
-        Describes the scores of `ItemScorer`, where it has them.
+        Basis of its lists, see `alsolike.recommending.fallback`.
+    similarity : SimilarityScale
+        Describes the scores of `ItemScorer`.
     score_of_nothing : float or None
-        The lowest score, of items that nothing speaks for; None where no score means that.
+        The score of items without any evidence; None if no score means that.
     """
 
     basis: ClassVar[Basis] = "model"
@@ -229,16 +221,16 @@ class FittedModel(ABC):
 
         @property
         def settings(self) -> Mapping[str, Any]:
-            """What it was fitted with."""
+            """The settings of the training."""
 
         @property
         def sweeps(self) -> int:
-            """Sweeps behind it."""
+            """Sweeps of its training."""
 
     @property
-    def similarity(self) -> Scale:
+    def similarity(self) -> SimilarityScale:
         """Describes the scores of `ItemScorer`."""
-        return Scale("the model's own score")
+        return SimilarityScale("the model's own score")
 
     @abstractmethod
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
@@ -265,7 +257,9 @@ class FittedModel(ABC):
             return rows[0]
         if rows:
             ids = ", ".join(repr(self.items.id_of(row)) for row in rows[:5])
-            raise UnknownId(f"{len(rows)} items are called {item!r}. Give one of their ids: {ids}.")
+            raise UnknownId(
+                f"{len(rows)} items have the name {item!r}. Give one of their ids: {ids}."
+            )
         raise UnknownId(
             f"item {item!r} is neither an id nor a name among the {len(self.items):,} items of "
             f"this model.{self._meant(item)}"
@@ -303,17 +297,17 @@ class FittedModel(ABC):
 
 
 def expect_model(model: Any, purpose: str) -> None:
-    """Raise SettingError where `model` lacks users, items or scores."""
+    """Raise SettingError if `model` lacks users, items or scores."""
     is_model = callable(getattr(model, "scores", None)) and not isinstance(model, type)
     if not is_model or not (hasattr(model, "users") and hasattr(model, "items")):
         raise SettingError(
-            f"A model is needed to {purpose}, as alsolike.fit or alsolike.load gives it, not "
+            f"A model is needed to {purpose}, as alsolike.fit or alsolike.load returns it, not "
             f"{said(model)}."
         )
 
 
 def expect_same_ids(known: FittedModel, given: Interactions) -> None:
-    """Raise DataError where interactions have other users or items than a model."""
+    """Raise DataError if interactions have other users or items than a model."""
     expect_interactions(given)
     for kind, own, other in (
         ("users", known.users, given.users),
@@ -321,14 +315,13 @@ def expect_same_ids(known: FittedModel, given: Interactions) -> None:
     ):
         if own != other:
             raise DataError(
-                f"Interactions over the {len(own):,} {kind} of the model expected; these have "
-                f"{len(other):,}, or others. Lay them over the model's ids first: "
-                "alsolike.data.merge.aligned."
+                f"Interactions with the model's {len(own):,} {kind} expected; these have "
+                f"{len(other):,}, or different ones. Align them first: alsolike.data.merge.aligned."
             )
 
 
 def able(model: Any, protocol: Any, purpose: str) -> Any:
-    """Return `model`, or raise Unable where it lacks a protocol.
+    """Return `model`; raise Unable if it lacks a protocol.
 
     Examples
     --------
@@ -347,10 +340,10 @@ def able(model: Any, protocol: Any, purpose: str) -> Any:
 
 _ABLE: dict[type, tuple[str, str]] = {
     HasFactors: ("with factors", "has none"),
-    ItemScorer: ("that compares items", "scores items for users alone"),
-    FoldsIn: ("that takes in new people", "knows only whom it was trained on"),
-    FoldsInFactors: ("that solves for factors", "has no such equations"),
-    FoldsInItems: ("that takes in new items", "knows only what it was trained on"),
+    ItemScorer: ("that compares items", "only scores items for users"),
+    FoldsIn: ("that folds in users", "only knows its training users"),
+    FoldsInFactors: ("that solves for factors", "has no factors to solve for"),
+    FoldsInItems: ("that folds in items", "only knows its training items"),
     Explains: ("that scores by single likes", "does not"),
     HasLoss: ("with a loss", "has none"),
 }

@@ -1,7 +1,7 @@
-"""EASE: item-item weights in one closed form, for catalogues that are small enough.
+"""EASE: item-item weights in closed form, for catalogues that fit into memory.
 
-Training holds one matrix of float64, items x items: the Gramian of the likes, inverted in place,
-which ends as the model's weights.
+Training holds one float64 matrix, items x items: the Gramian of the likes, inverted in place into
+the weights.
 """
 
 import math
@@ -18,27 +18,35 @@ from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
 from alsolike.engines.machine import available
 from alsolike.errors import DataError, FitError
-from alsolike.models.arrays import Part
-from alsolike.models.base import Contributions, Doubles, FittedModel, Floats, Indices, Rows, Scale
+from alsolike.models.arrays import BundleArrays
+from alsolike.models.base import (
+    Contributions,
+    Doubles,
+    FittedModel,
+    Floats,
+    Indices,
+    Rows,
+    SimilarityScale,
+)
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
-from alsolike.models.settings import Settings, check_number
+from alsolike.models.settings import FamilyConfig, check_number
 from alsolike.progress import SILENT, Observer
 
 Tile = tuple[slice, slice]
 
 # Rows and columns of one tile; fixed, so that sums keep their order for any number of threads.
 _TILE = 512
-# Of the Gramian's largest row sum: less on the diagonal, and float64 may lose what float32 keeps.
+# Least lambda as a share of the Gramian's largest row sum, for enough precision in float64.
 _LEAST = 1e-10
-# Unasked, EASE is tried up to so many items: its n x n x n operations take seconds there.
-_UNASKED = 10_000
+# Most items for which a search tries EASE by default: n x n x n operations take seconds.
+_MOST_ITEMS = 10_000
 # Rows of the Gramian made at once in each thread, sparse at first.
 _ROWS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class EASEConfig(Settings):
+class EASEConfig(FamilyConfig):
     """The settings of `fit_ease`.
 
     Parameters
@@ -66,14 +74,14 @@ class EASEConfig(Settings):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EASEModel(HistoryModel):
-    """Scores an item by the weights that lead to it from what the user likes.
+    """Scores an item by the sum of the weights from the user's likes to it.
 
     Parameters
     ----------
     users, items, item_counts, catalogue, history, config
         As of every `HistoryModel`.
     weights : float64, (n_items, n_items), C order
-        B of the paper: at ``[i, j]`` what a like of i adds to the score of j; 0 on the diagonal.
+        B of the paper: ``[i, j]`` is what a like of i adds to the score of j; 0 on the diagonal.
     """
 
     name: ClassVar[str] = "ease"
@@ -85,7 +93,7 @@ class EASEModel(HistoryModel):
         """Sum weights, in float64 in the order of the items, (n, n_chosen_items)."""
         liked, n_columns = ones_of(likes), len(range(*item_indices.indices(len(self.items))))
         scores = np.zeros((liked.shape[0], n_columns), dtype=np.float32)
-        # A library's product may add up a block of one shape in another order than one of another.
+        # In a fixed order, which a library's product does not promise for blocks.
         for row in range(liked.shape[0]):
             total = np.zeros(n_columns)
             for item in liked.indices[liked.indptr[row] : liked.indptr[row + 1]].tolist():
@@ -94,17 +102,17 @@ class EASEModel(HistoryModel):
         return scores
 
     @property
-    def similarity(self) -> Scale:
-        """The weight that leads from one item to another."""
-        return Scale("the weight from this item")
+    def similarity(self) -> SimilarityScale:
+        """The weight from one item to another."""
+        return SimilarityScale("the weight from this item")
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
-        """Return what a like of items adds to the scores of others, (n_chosen, n_others)."""
+        """Return the weights from items to others, (n_chosen, n_others)."""
         added: Floats = self.weights[item_indices, other_indices].astype(np.float32)
         return added
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
-        """Return the weights that lead from likes to items."""
+        """Return the weights from likes to items."""
         near = np.ascontiguousarray(self.weights[np.ix_(likes, items)].T)
         return Contributions((values > 0).astype(np.float64), near)
 
@@ -121,10 +129,10 @@ class EASEModel(HistoryModel):
 
 
 def ease_bytes(n_items: int) -> int:
-    """Return the bytes that `fit_ease` takes at its peak, above those of the likes.
+    """Return the peak memory of `fit_ease` in bytes, without the likes.
 
-    One matrix of float64, items x items, and two panels, items x 512, while it is inverted. Each
-    thread takes a few MiB more.
+    One float64 matrix, items x items, and two panels, items x 512, while it is inverted; a few MiB
+    more per thread.
 
     Examples
     --------
@@ -142,7 +150,7 @@ def fit_ease(
     observer: Observer = SILENT,
     tile: int = _TILE,
 ) -> EASEModel:
-    """Solve for the item-item weights that best give the likes back, none leading to itself.
+    """Solve for the item-item weights that best reproduce the likes, with a zero diagonal.
 
     Time grows with the cube of the number of items, memory with its square (`ease_bytes`).
 
@@ -154,20 +162,16 @@ def fit_ease(
     engine : Engine or None
         Where to compute; None: the threads of this machine. The results do not depend on it.
     observer : Observer
-        Hears of each tile of items done.
+        Notified of each tile of items.
     tile : int
         Items inverted at a time.
-
-    Returns
-    -------
-    EASEModel
 
     Raises
     ------
     DataError
-        The weights do not fit into the memory that is available.
+        The weights do not fit into the available memory.
     FitError
-        The regularization is too small for the numbers to have an inverse.
+        The regularization is too small to invert the matrix.
 
     References
     ----------
@@ -194,19 +198,19 @@ def fit_ease(
 
 
 def refuse_too_large(n_items: int) -> None:
-    """Raise DataError where the weights do not fit into memory."""
+    """Raise DataError if the weights do not fit into memory."""
     needed, free = ease_bytes(n_items), available()
     if free is not None and needed > free:
         fitting = math.isqrt(_TILE**2 + free // 8) - _TILE
         raise DataError(
-            f"EASE over {n_items:,} items needs {_said(needed)} of memory, and {_said(free)} are "
+            f"EASE over {n_items:,} items needs {_gib(needed)} of memory, and {_gib(free)} are "
             f"available. Up to {fitting:,} items fit: filter more strictly "
             "(min_per_item), or leave EASE out: the memory of item-knn does not grow with "
             "items x items."
         )
 
 
-def _said(size: int) -> str:
+def _gib(size: int) -> str:
     return f"{size / 2**30:,.2f} GiB"
 
 
@@ -223,7 +227,7 @@ def _gramian(likes: sp.csr_array, engine: Engine) -> Doubles:
 
 
 def _regularize(matrix: Doubles, config: EASEConfig) -> None:
-    """Add lambda to the diagonal; FitError where the matrix stays all but singular."""
+    """Add lambda to the diagonal; FitError if the matrix stays nearly singular."""
     sums = [matrix[rows].sum(axis=1).max() for rows in pieces(len(matrix), _ROWS)]
     least = _LEAST * float(max(sums, default=0.0))
     if config.regularization < least:
@@ -235,12 +239,12 @@ def _regularize(matrix: Doubles, config: EASEConfig) -> None:
 
 
 def _invert(matrix: Doubles, tiles: list[slice], engine: Engine, observer: Observer) -> None:
-    """Put minus the inverse of a positive definite matrix into its lower triangle, in place.
+    """Replace a positive definite matrix's lower triangle by minus the inverse.
 
-    By the symmetric sweep operator, tile by tile along the diagonal: as many operations as
-    Cholesky's way to an inverse, in products of tiles that do not depend on each other.
+    By the symmetric sweep operator, tile by tile along the diagonal: as many operations as by
+    Cholesky, in independent products of tiles.
     """
-    observer.start("Inverting items x items", len(matrix))
+    observer.start("Inverting the item matrix", len(matrix))
     for step in tiles:
         _sweep(matrix, step, [tile for tile in tiles if tile != step], engine)
         observer.advance(step.stop - step.start)
@@ -280,7 +284,7 @@ def _inverse(tile: Doubles) -> Doubles:
 
 
 def _divide(matrix: Doubles, tiles: list[slice], engine: Engine) -> None:
-    """Turn the lower triangle of minus the inverse, -P, into the weights -P[i, j] / P[j, j]."""
+    """Convert the lower triangle of minus the inverse, -P, to weights -P[i, j] / P[j, j]."""
     diagonal = -matrix.diagonal()
 
     def divide(tile: tuple[slice, slice]) -> None:
@@ -302,7 +306,7 @@ def _lower(tiles: list[slice]) -> list[Tile]:
 
 
 class EASEFamily(Family):
-    """All items against all items in one closed form."""
+    """Item-item weights in closed form."""
 
     name: ClassVar[str] = "ease"
     config: ClassVar[type[Any]] = EASEConfig
@@ -316,7 +320,7 @@ class EASEFamily(Family):
         """Return the weights."""
         return {"weights": model.weights}
 
-    def unpack(self, arrays: Part, known: Known) -> EASEModel:
+    def unpack(self, arrays: BundleArrays, known: Known) -> EASEModel:
         """Return the model of the weights."""
         n_items = len(known.items)
         weights = arrays.finite("weights", np.float64, n_items, n_items)
@@ -327,11 +331,11 @@ class EASEFamily(Family):
         return 8.0 * n_items * n_items
 
     def memory(self, data: TrainingData, config: EASEConfig, threads: int) -> int:
-        """Return what `fit_ease` takes at its peak."""
+        """Return the peak of `fit_ease`."""
         return ease_bytes(data.interactions.n_items)
 
     def refuse(self, data: TrainingData, config: EASEConfig) -> None:
-        """Raise DataError where the weights do not fit into memory."""
+        """Raise DataError if the weights do not fit into memory."""
         refuse_too_large(data.interactions.n_items)
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[EASEConfig]:
@@ -339,10 +343,10 @@ class EASEFamily(Family):
         return [EASEConfig(regularization=regularization) for regularization in (100.0, 500.0)]
 
     def is_tried(self, data: TrainingData) -> bool:
-        """Tell that it is up to 10,000 items."""
-        return data.interactions.n_items <= _UNASKED
+        """Return True up to 10,000 items."""
+        return data.interactions.n_items <= _MOST_ITEMS
 
     @property
     def growth(self) -> float:
-        """A little less than the cube of the items, on three public tables."""
+        """A little less than 3, on three public tables."""
         return 2.7

@@ -12,7 +12,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
-from alsolike.models.base import FittedModel, Floats, Rows, Scale
+from alsolike.models.base import FittedModel, Floats, Rows, SimilarityScale
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +57,9 @@ class FactorModel(FittedModel):
         return int(self.item_factors.shape[1])
 
     @property
-    def similarity(self) -> Scale:
+    def similarity(self) -> SimilarityScale:
         """The cosine of two items' factors."""
-        return Scale("the cosine", most=1.0)
+        return SimilarityScale("the cosine", most=1.0)
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return ``user_factors @ item_factors.T`` for these users and items, float32."""
@@ -69,8 +69,8 @@ class FactorModel(FittedModel):
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return the cosines of items with others, (n_chosen, n_chosen_others).
 
-        -inf where either has no direction. Lists take the cosines of
-        `alsolike.recommending.batch.similar_indices`, which are defined to the last bit.
+        -inf if either has no direction. Lists use the bit-exact cosines of
+        `alsolike.recommending.similarity.similar_indices`.
         """
         tiny = np.finfo(np.float32).tiny
         rows, others = self.item_factors[item_indices], self.item_factors[other_indices]

@@ -1,4 +1,4 @@
-"""`Family`: one kind of model: how it is trained, searched and saved."""
+"""`Family`: base class of model families: training, search, saving, memory."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
-from alsolike.models.arrays import Part
+from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel, expect_model
 from alsolike.progress import SILENT, Observer
 
@@ -29,14 +29,14 @@ class TrainingData:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What a bundle holds of every model, beside the arrays that its family packs.
+    """The contents of a bundle apart from the arrays that the family packs.
 
     Parameters
     ----------
     users, items, item_counts, settings, sweeps, name, catalogue, history
         As of every `FittedModel`.
     factors : int or None
-        0 of a model without factors; None of a model inside another, whose arrays say it.
+        0 for a model without factors; None for a model inside another, whose arrays have it.
     """
 
     users: Vocabulary
@@ -64,30 +64,30 @@ class Known:
 
 
 class Family(ABC):
-    """One kind of model: how it is trained, searched and saved, and the memory that takes.
+    """One kind of model: how to train, search and save it, and its memory.
 
-    Derive from this to add a family, and put it into `alsolike.models.registry.FAMILIES` or under
-    the entry point ``alsolike.families`` of a package. See docs/extending.md.
+    To add a family, derive from this and add it to `alsolike.models.registry.FAMILIES` or to the
+    entry point ``alsolike.families`` of a package. See docs/extending.md.
 
     Attributes
     ----------
     name : str
-        Its one spelling everywhere: ``"als"``, ``"item-knn"``.
+        Such as ``"als"`` or ``"item-knn"``.
     config : type
         Its settings: a frozen dataclass with ``to_settings`` and ``from_settings``.
     model : type
         The class of its models.
     scored : {"sweeps", "end"}
         Whether a training can be scored after each sweep (the settings have ``iterations`` then),
-        or at its end alone.
+        or only at its end.
     goes_on : bool
-        Whether a training can start from a model.
+        Whether a training can continue from a model.
     is_baseline : bool
-        Whether its models are only compared with, and never published.
+        Whether its models are for comparison only, and never published.
     is_trained : bool
-        Whether it can be fitted at all.
+        Whether it can be fitted.
     advice : str
-        What to try when all its trainings are degenerate, as a sentence.
+        A sentence for users if all its trainings are degenerate.
     """
 
     name: ClassVar[str]
@@ -100,17 +100,8 @@ class Family(ABC):
     advice: ClassVar[str] = "Try other settings."
 
     def train(self, data: TrainingData, config: Any, **how: Any) -> FittedModel:
-        """Return the one model of a training that is scored at its end alone.
-
-        Parameters
-        ----------
-        data : TrainingData
-        config : Config
-            Of `Family.config`.
-        **how
-            ``engine`` and ``observer``, as `iterate` takes them.
-        """
-        raise SettingError(f"Models of the family {self.name!r} are made elsewhere, not fitted.")
+        """Train a model that is only scored at its end; `how` are engine and observer."""
+        raise SettingError(not_fitted(self.name))
 
     def iterate(
         self,
@@ -125,10 +116,11 @@ class Family(ABC):
 
         Parameters
         ----------
-        data, config
-            As in `train`.
+        data : TrainingData
+        config : Config
+            Of `Family.config`.
         start : FittedModel or None
-            A model of this family to go on from; SettingError where it cannot go on.
+            A model of this family to continue from; SettingError if it cannot.
         engine : Engine or None
             Where to compute; None: the threads of this machine. Results do not depend on it.
         observer : Observer
@@ -155,88 +147,90 @@ class Family(ABC):
 
     @abstractmethod
     def pack(self, model: Any) -> Arrays:
-        """Return the arrays of a model by name; ids, likes and history are saved already."""
+        """Return the arrays of a model by name, without ids, counts and history."""
 
     @abstractmethod
-    def unpack(self, arrays: Part, known: Known) -> FittedModel:
-        """Build the model of what `pack` gave; `Part` checks each array that is taken."""
+    def unpack(self, arrays: BundleArrays, known: Known) -> FittedModel:
+        """Build the model from the arrays of `pack`; `BundleArrays` checks each one."""
 
     def cost(self, config: Any, n_users: int, n_items: int) -> float:
-        """Estimate the bytes that a model keeps: "cheapest that ties" compares them."""
+        """Estimate the bytes of a model, by which the cheapest is chosen."""
         return 0.0
 
     def memory(self, data: TrainingData, config: Any, threads: int) -> int:
-        """Estimate the bytes that a training takes at its peak, above the interactions."""
+        """Estimate the peak memory of a training in bytes, without the interactions."""
         return int(self.cost(config, data.interactions.n_users, data.interactions.n_items))
 
     def held(self, data: TrainingData, config: Any) -> int:
-        """Estimate the bytes that a training holds, beside its model, while that is scored."""
+        """Estimate the bytes that a training holds besides its model while scoring."""
         return 0
 
     def factors(self, config: Any) -> int:
-        """Return the columns of both factor matrices; 0 where there are none."""
+        """Return the number of factors; 0 if there are none."""
         return 0
 
     def refuse(self, data: TrainingData, config: Any) -> None:
-        """Raise DataError where a training would not fit into memory."""
+        """Raise DataError if a training would not fit into memory."""
         return
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[Any]:
-        """Return the configurations to try, which depend on the counts of the data alone.
+        """Return the configurations to try, by the counts of the data only.
 
-        Empty where `alsolike.tuning.presets` has a grid for the family.
+        Empty if `alsolike.tuning.presets` has a grid for the family.
         """
         return [self.config()]
 
     def is_tried(self, data: TrainingData) -> bool:
-        """Tell whether a search tries it by default, which depends on the same counts alone."""
+        """Tell whether a search tries it by default, by the counts of the data only."""
         return False
 
     def effort(self, config: Any) -> float:
-        """Return a key that orders settings with equal factors by the time they train."""
+        """Return a key that orders settings with equal factors by training time."""
         return 0.0
 
     def code(self, config: Any, train: Interactions) -> tuple[Any, ...] | None:
-        """Return a key of the compiled code that a training needs; None: it needs none."""
+        """Return a key of the compiled code that a training needs; None: none."""
         return None
 
     def kernels(self, config: Any) -> Sequence[Any]:
-        """List the compiled functions that a training uses, as far as is known before it."""
+        """List the compiled functions that a training is known to use."""
         return ()
 
     def small(self, code: tuple[Any, ...]) -> Any:
-        """Return a small configuration whose training compiles the code of such a key."""
+        """Return a small configuration whose training compiles the code of a key."""
         return self.config()
 
     @property
     def growth(self) -> float:
-        """The power of the number of items by which the time of a training grows."""
+        """Exponent of the number of items in the time of a training."""
         return 1.0
 
 
 class Baseline(Family):
-    """A family to compare with, which is not published, and whose models are no more than counts.
-
-    They are made again of the settings and of what every bundle holds.
-    """
+    """A family to compare with, never published; models are rebuilt from settings and counts."""
 
     is_baseline: ClassVar[bool] = True
 
     def is_tried(self, data: TrainingData) -> bool:
-        """Tell that it always is compared with."""
+        """Return True."""
         return True
 
     def pack(self, model: Any) -> Arrays:
         """Return no arrays."""
         return {}
 
-    def unpack(self, arrays: Part, known: Known) -> FittedModel:
-        """Return the model of the settings and of what is known."""
+    def unpack(self, arrays: BundleArrays, known: Known) -> FittedModel:
+        """Rebuild the model."""
         return self.model(**known.of_history(self.config))
 
 
 def refuse_start(family: Family, start: FittedModel | None) -> None:
-    """Raise SettingError where a model to go on from is given to a family that cannot."""
+    """Raise SettingError if `start` is given to a family that cannot continue."""
     if start is not None:
         expect_model(start, "go on from it")
-        raise SettingError(f"Training of {family.name} starts anew each time. Leave out start.")
+        raise SettingError(f"{family.name} cannot continue training. Leave out start.")
+
+
+def not_fitted(name: str | None) -> str:
+    """Return the message for a family that cannot be fitted."""
+    return f"Models of the family {name!r} are made by other programs and cannot be fitted."

@@ -1,4 +1,4 @@
-"""`fit` and `iterate` for every family: the configuration says which."""
+"""`fit` and `iterate` for all families."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from alsolike.data.validation import expect_interactions, said
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
 from alsolike.models.base import FittedModel
-from alsolike.models.family import Family, TrainingData
+from alsolike.models.family import Family, TrainingData, not_fitted
 from alsolike.models.registry import USUAL, family_named, family_of, trained
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import did_you_mean, with_example
@@ -29,30 +29,26 @@ def fit(
     observer: Observer = SILENT,
     **settings: Any,
 ) -> FittedModel:
-    """Fit a model; its configuration, or the name of its family, says which.
+    """Fit a model of the family given by `config` or `family`.
 
     Parameters
     ----------
     likes : Interactions, or SciPy sparse matrix, (n_users, n_items)
-        Of a matrix, the ids are the row and column numbers as text, sorted as all ids: the row of
+        The ids of a matrix are row and column numbers as text, sorted like all ids: the row of
         number 7 is ``model.users.index_of("7")``.
     config : Config or None
         Such as ``ALSConfig(factors=64)`` or ``EASEConfig()``; None: `settings` over the defaults.
     family : str or None
-        ``"als"`` (where it is None), ``"item-knn"``, ``"ease"``, ``"popularity"``, ``"random"``, or
-        one that a package brings.
+        ``"als"`` (default), ``"item-knn"``, ``"ease"``, ``"popularity"``, ``"random"``, or a family
+        of an installed package.
     start : FittedModel or None
-        A model to go on from, where the family can.
+        A model to continue from, if the family can.
     engine : Engine or None
         Where to compute; None: the threads of this machine. The result does not depend on it.
     observer : Observer
-        Hears how it goes on.
+        Notified of progress.
     **settings
-        Of the family, such as ``factors=64``; they stand over those of `config`.
-
-    Returns
-    -------
-    FittedModel
+        Of the family, such as ``factors=64``; they override those of `config`.
 
     Raises
     ------
@@ -89,7 +85,7 @@ def iterate(
     observer: Observer = SILENT,
     **settings: Any,
 ) -> Iterator[FittedModel]:
-    """Yield a usable model after each sweep; of a family without sweeps, the one that there is.
+    """Yield a usable model after each sweep, or the only one of a family without sweeps.
 
     Parameters and errors are those of `fit`.
 
@@ -109,7 +105,7 @@ def iterate(
 def config_for(
     config: Any = None, settings: Mapping[str, Any] | None = None, *, family: str | None = None
 ) -> Any:
-    """Return the configuration that is asked for: as given, or of a family by name, or of ALS.
+    """Return `config` with `settings`, or those of a family by name, by default ALS.
 
     Raises
     ------
@@ -127,19 +123,18 @@ def config_for(
     if config is None:
         chosen = family_named(USUAL if family is None else family)
         if not chosen.is_trained:
-            raise SettingError(f"Models of the family {family!r} are made elsewhere, not fitted.")
+            raise SettingError(not_fitted(family))
         return _changed(chosen, chosen.config(), settings)
     chosen = family_of(config)
     if family is not None and family_named(family) is not chosen:
         raise SettingError(
-            f"The settings are of {chosen.name}, the family asked for is {family!r}. Leave out one "
-            "of them."
+            f"The settings are of {chosen.name}, but family is {family!r}. Leave out one of them."
         )
     return _changed(chosen, config, settings)
 
 
 def _changed(family: Family, config: Any, settings: Mapping[str, Any]) -> Any:
-    """Return a configuration with these settings; SettingError where one is not the family's."""
+    """Return a configuration with these settings; SettingError for an unknown one."""
     known = [setting.name for setting in fields(config)]
     unknown = next((name for name in settings if name not in known), None)
     if unknown is None:
@@ -154,16 +149,16 @@ def _changed(family: Family, config: Any, settings: Mapping[str, Any]) -> Any:
 
 
 def _check_start(start: Any, config: Any) -> None:
-    """Raise SettingError where a value of a setting ``start`` is given in place of a model."""
+    """Raise SettingError if `start` is a value of a setting of this name, not a model."""
     if not isinstance(start, str) or "start" not in {setting.name for setting in fields(config)}:
         return
     try:
         replace(config, start=start)
     except SettingError:
-        return  # the training says that it is no model
+        return  # the training has the message
     raise SettingError(
-        f"A model is needed to go on from it, not {said(start)}. The setting called start is given "
-        f"among others: {type(config).__name__}(start={start!r})."
+        f"start must be a model to continue from, not {said(start)}. For the setting called start, "
+        f"use {type(config).__name__}(start={start!r})."
     )
 
 

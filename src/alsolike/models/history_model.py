@@ -1,4 +1,4 @@
-"""`HistoryModel`: base of models that score items directly from a table of likes."""
+"""`HistoryModel`: base of models that score items directly from likes."""
 
 import functools
 from abc import abstractmethod
@@ -28,7 +28,7 @@ class HistoryModel(FittedModel):
     users, items, item_counts, catalogue
         As of every `FittedModel`.
     history : Interactions or None
-        The likes that known users are scored by.
+        The likes of known users.
     config : Config
         The settings of the training.
     """
@@ -43,7 +43,7 @@ class HistoryModel(FittedModel):
 
     @classmethod
     def of(cls, train: Interactions, config: Any, **arrays: Any) -> Self:
-        """Build the model of training data and of the arrays calculated from them."""
+        """Build a model of training data and the arrays calculated from them."""
         return cls(
             users=train.users,
             items=train.items,
@@ -64,16 +64,16 @@ class HistoryModel(FittedModel):
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
         """Score items for rows of likes, float32, (n, n_chosen_items), each row by itself."""
 
-    @abstractmethod
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
-        """Fit a model to other likes with the same settings."""
+        """Fit a model to other likes with the same settings; override if it has arrays."""
+        return type(self).of(train, self.config)
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Score items for users, float32, (n_chosen_users, n_chosen_items)."""
         return self.user_scores(self._likes[user_indices], item_indices)
 
     def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
-        """Score known users by other likes over the same ids; nothing is computed.
+        """Score known users by other likes over the same ids.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class HistoryModel(FittedModel):
         return replace(self, history=interactions)
 
     def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
-        """Fit the model again, with the likes of new items, or of known ones, added.
+        """Fit the model again with further likes of new or known items.
 
         Raises
         ------

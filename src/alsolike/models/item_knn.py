@@ -1,8 +1,4 @@
-"""Nearest neighbours of items: those liked by the same users.
-
-The oldest recommender, hard to beat when tuned. Each value above zero counts as one like; dislikes
-do not count.
-"""
+"""Item-kNN: nearest neighbours of items, those liked by the same users; dislikes do not count."""
 
 import functools
 import threading
@@ -15,30 +11,38 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_interactions
+from alsolike.data.validation import check_whole, expect_interactions
 from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.models.arrays import Part
-from alsolike.models.base import Contributions, Doubles, FittedModel, Floats, Indices, Rows, Scale
+from alsolike.models.arrays import BundleArrays
+from alsolike.models.base import (
+    Contributions,
+    Doubles,
+    FittedModel,
+    Floats,
+    Indices,
+    Rows,
+    SimilarityScale,
+)
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
-from alsolike.models.settings import Settings, check_choice, check_number, check_whole
+from alsolike.models.settings import FamilyConfig, check_choice, check_number
 from alsolike.progress import SILENT, Observer
 
 Weighting = Literal["cosine", "bm25"]
 
-# Items whose similarities to all others are held at once, in each thread.
+# Items compared at once in each thread.
 _ITEMS = 128
-# A number and an index, several times over while lists are put together and turned.
+# A number and an index, several times over while lists are joined and transposed.
 _BYTES_PER_NEIGHBOUR = 80
 
-_FEW = 8  # people whose scores are found from the side of what they like
+_FEW = 8  # users scored through the neighbours of their likes
 _TURNING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemKNNConfig(Settings):
+class ItemKNNConfig(FamilyConfig):
     """The settings of `fit_item_knn`.
 
     Parameters
@@ -47,16 +51,16 @@ class ItemKNNConfig(Settings):
         ``"cosine"``: of two items liked by n_i and n_j users, n_ij of them in common,
         ``n_ij / sqrt(n_i * n_j)``.
         ``"bm25"``: the dot product of their rows under Okapi BM25, where an item is a document
-        and its users are the terms, each occurring once; who likes much says less.
+        and its users are the terms, each occurring once; users with many likes weigh less.
     neighbours : int
-        How many neighbours each item keeps, at least 1.
+        Neighbours that each item keeps, at least 1.
     shrinkage : float
-        s, at least 0: a similarity is multiplied by ``n_ij / (n_ij + s)``, so that little evidence
-        counts less.
+        s, at least 0: similarities are multiplied by ``n_ij / (n_ij + s)`` to discount little
+        evidence.
     k1, b : float
         Of ``"bm25"``: at least 0, and from 0 to 1. An item's row is scaled by
-        ``(k1 + 1) / (1 + k1 * (1 - b + b * n_i / mean n))``. With b high, an item that few users
-        like beats a popular one by far; text retrieval's 0.75 is too much for most tables of likes.
+        ``(k1 + 1) / (1 + k1 * (1 - b + b * n_i / mean n))``. A high b favours items with few
+        likes; text retrieval's 0.75 is too high for most tables of likes.
 
     Raises
     ------
@@ -88,15 +92,15 @@ class ItemKNNConfig(Settings):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ItemKNNModel(HistoryModel):
-    """Scores an item by its similarities to what the user likes, where it is a near neighbour.
+    """Scores an item by its similarities to those of the user's likes that it is a neighbour of.
 
     Parameters
     ----------
     users, items, item_counts, catalogue, history, config
         As of every `HistoryModel`.
     similarities : scipy.sparse.csc_array of float64, (n_items, n_items)
-        At ``[i, j]`` how similar i is to j, stored where i is among the neighbours of j; rows
-        ascend within a column.
+        ``[i, j]``: similarity of i to j, stored if i is among the neighbours of j; rows ascend
+        within a column.
     """
 
     name: ClassVar[str] = "item-knn"
@@ -108,7 +112,7 @@ class ItemKNNModel(HistoryModel):
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
         """Sum similarities, in float64 in the order of the items, (n, n_chosen_items)."""
         liked = ones_of(likes)
-        if liked.shape[0] <= _FEW:  # as a server asks: the neighbours of what is liked, no more
+        if liked.shape[0] <= _FEW:  # as for a server: only the neighbours of likes
             liked.sort_indices()
             sums = (liked @ self._neighbours)[:, item_indices].toarray()
         else:
@@ -117,21 +121,21 @@ class ItemKNNModel(HistoryModel):
         return scores
 
     @property
-    def similarity(self) -> Scale:
+    def similarity(self) -> SimilarityScale:
         """The cosine of two items' likes, or the product of their rows under BM25."""
         if self.config.weighting == "cosine":
-            return Scale("the cosine of their likes", most=1.0)
-        return Scale("the similarity by BM25")
+            return SimilarityScale("the cosine of their likes", most=1.0)
+        return SimilarityScale("the similarity by BM25")
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
-        """Return the similarities of other items, -inf of those that are no neighbours."""
+        """Return the similarities of other items, -inf for those that are not neighbours."""
         near = self._neighbours[item_indices][:, other_indices].tocoo()
         similarities = np.full(near.shape, -np.inf, dtype=np.float32)
         similarities[near.row, near.col] = near.data
         return similarities
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
-        """Return how similar items are to likes, where they are among their neighbours."""
+        """Return the similarities of items to likes that they are neighbours of."""
         near = np.ascontiguousarray(self._neighbours[likes][:, items].toarray().T)
         return Contributions((values > 0).astype(np.float64), near)
 
@@ -142,13 +146,13 @@ class ItemKNNModel(HistoryModel):
 
     @functools.cached_property
     def _neighbours(self) -> sp.csr_array:
-        """The similarities with a row for each item: its neighbours. As they are saved: no copy."""
+        """The similarities with a row of neighbours for each item; not a copy."""
         return self.similarities.T.tocsr()
 
     @property
     def _rows(self) -> sp.csr_array:
-        """The similarities with a row for each neighbour, made when blocks are first scored."""
-        with _TURNING:  # once, and not in each of the threads that score blocks
+        """The similarities with a row for each neighbour, made on first use."""
+        with _TURNING:  # once, not in each thread
             return self._turned
 
     @functools.cached_property
@@ -170,11 +174,10 @@ def fit_item_knn(
     observer: Observer = SILENT,
     block_items: int = _ITEMS,
 ) -> ItemKNNModel:
-    """Find the nearest neighbours of each item by who likes it.
+    """Find the nearest neighbours of each item by its users.
 
-    An item is not its own neighbour, and only items with a user in common are neighbours; of
-    equally similar ones the first are kept. Memory grows with items x neighbours, never with
-    items x items.
+    Neighbours have a user in common; of equally similar items the first are kept. Memory grows with
+    items x neighbours, not items x items.
 
     Parameters
     ----------
@@ -184,18 +187,9 @@ def fit_item_knn(
     engine : Engine or None
         Where to compute; None: the threads of this machine. The results do not depend on it.
     observer : Observer
-        Hears of each block of items done, perhaps from another thread.
+        Notified of each block of items, perhaps from another thread.
     block_items : int
         Items compared at once; no result depends on it.
-
-    Returns
-    -------
-    ItemKNNModel
-
-    Raises
-    ------
-    DataError
-        `train` is no `Interactions`.
 
     References
     ----------
@@ -227,7 +221,7 @@ def fit_item_knn(
             observer.advance(rows.stop - rows.start)
         return found
 
-    observer.start("Comparing items", train.n_items)
+    observer.start("Computing item similarities", train.n_items)
     blocks = engine.each(nearest, pieces(train.n_items, block_items))
     observer.finish()
     return ItemKNNModel.of(train, config, similarities=_joined(blocks, train.n_items))
@@ -235,19 +229,19 @@ def fit_item_knn(
 
 @dataclass(frozen=True, eq=False)
 class _Similarity:
-    """Similarities of items: sums over the users that two have in common, scaled.
+    """Similarities of items: scaled sums over common users.
 
     Parameters
     ----------
     item_users : scipy.sparse.csr_array of float64, (n_items, n_users)
         Ones.
     user_items : scipy.sparse.csr_array of float64, (n_users, n_items)
-        What each user adds to the sum, in all of the row.
+        What each user adds to the sum, equal within a row.
     sizes : float64, (n_items,)
-        The sum is divided by the product of two of them, the cosine's by the root of the product.
+        Sums are divided by the product of two sizes, for the cosine by its root.
     config : ItemKNNConfig
     counted : scipy.sparse.csr_array of float64, (n_users, n_items), or None
-        Ones, where users in common have to be counted beside the sum.
+        Ones, if common users must also be counted.
     """
 
     item_users: sp.csr_array
@@ -263,18 +257,18 @@ class _Similarity:
         if config.weighting == "cosine":
             return cls(item_users, likes, n_users_of, config)
         n_items, n_items_of = likes.shape[1], np.diff(likes.indptr)
-        # Robertson's and Sparck Jones's weight, plus 1 under the logarithm: never below zero.
+        # Robertson-Sparck Jones weight, plus 1 inside the logarithm: never below zero.
         rarity = np.log1p((n_items - n_items_of + 0.5) / (n_items_of + 0.5))
         adds = np.repeat(np.square(rarity), n_items_of)
         weighted = sp.csr_array((adds, likes.indices, likes.indptr), likes.shape)
         relative = n_users_of / max(n_users_of.sum() / max(n_items, 1), 1e-9)
-        # (1 + k1 * length) / (k1 + 1), in a form that no k1 is too large for.
+        # (1 + k1 * length) / (k1 + 1), without overflow for large k1.
         share = config.k1 / (config.k1 + 1)
         sizes = 1 / (config.k1 + 1) + share * (1 - config.b + config.b * relative)
         return cls(item_users, weighted, sizes, config, likes if config.shrinkage else None)
 
     def to(self, rows: slice) -> list[tuple[npt.NDArray[Any], Doubles]]:
-        """Return, for each of these items, the others with users in common, and the similarity."""
+        """Return, for each of these items, the others with common users, and similarities."""
         sums = self.item_users[rows] @ self.user_items
         together = sums
         if self.counted is not None:
@@ -283,7 +277,7 @@ class _Similarity:
             sums.sort_indices()
         items = np.repeat(np.arange(rows.start, rows.stop), np.diff(sums.indptr))
         sizes = self.sizes[items] * self.sizes[sums.indices]
-        # The root is taken last, of a quotient of whole numbers: equal cosines are equal floats.
+        # The root of a quotient of whole numbers: equal cosines are equal floats.
         cosine = self.config.weighting == "cosine"
         values = np.sqrt(np.square(sums.data) / sizes) if cosine else sums.data / sizes
         if self.config.shrinkage:
@@ -332,15 +326,15 @@ class ItemKNNFamily(Family):
     model: ClassVar[type[FittedModel]] = ItemKNNModel
 
     def train(self, data: TrainingData, config: ItemKNNConfig, **how: Any) -> ItemKNNModel:
-        """Return the model of `fit_item_knn`."""
+        """Fit the model."""
         return fit_item_knn(data.interactions, config, **how)
 
     def pack(self, model: ItemKNNModel) -> Arrays:
-        """Return the similarities, a row for each item: its neighbours."""
+        """Return the similarities, a row of neighbours for each item."""
         near = model.similarities.T.tocsr()
         return {"indptr": near.indptr, "indices": near.indices, "similarities": near.data}
 
-    def unpack(self, arrays: Part, known: Known) -> ItemKNNModel:
+    def unpack(self, arrays: BundleArrays, known: Known) -> ItemKNNModel:
         """Return the model of the similarities."""
         near = arrays.matrix("similarities", np.float64, len(known.items), len(known.items))
         return ItemKNNModel(**known.of_history(ItemKNNConfig), similarities=near.T)
@@ -350,21 +344,21 @@ class ItemKNNFamily(Family):
         return 12.0 * n_items * min(config.neighbours, n_items)
 
     def memory(self, data: TrainingData, config: ItemKNNConfig, threads: int) -> int:
-        """Return what lists of neighbours take while they are put together and turned."""
+        """Return the bytes of lists of neighbours while they are joined and transposed."""
         n_items = data.interactions.n_items
         return _BYTES_PER_NEIGHBOUR * n_items * min(config.neighbours, n_items)
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ItemKNNConfig]:
-        """Return some of both weightings; of BM25 the weight of popularity decides most."""
+        """Return some configurations of both weightings; for BM25, b matters most."""
         cosine = [ItemKNNConfig(neighbours=neighbours) for neighbours in (100, 400)]
         bm25 = [ItemKNNConfig(weighting="bm25", neighbours=400, b=b) for b in (0.05, 0.2)]
         return [*cosine, *bm25]
 
     def is_tried(self, data: TrainingData) -> bool:
-        """Tell that it always is."""
+        """Return True."""
         return True
 
     @property
     def growth(self) -> float:
-        """A little less than all pairs of items, on three public tables."""
+        """A little less than 2, on three public tables."""
         return 1.7

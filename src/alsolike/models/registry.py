@@ -1,4 +1,4 @@
-"""`FAMILIES`: the one list of model families, and look-ups in it."""
+"""`FAMILIES`: the list of model families, and look-ups in it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -11,14 +11,14 @@ import numpy.typing as npt
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.als.family import ALSFamily, FactorsFamily
-from alsolike.models.arrays import Part
+from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel, expect_model
 from alsolike.models.baselines.popularity import PopularityFamily
 from alsolike.models.baselines.random import RandomFamily
 from alsolike.models.ease import EASEFamily
 from alsolike.models.family import Family, Known
 from alsolike.models.item_knn import ItemKNNFamily
-from alsolike.models.settings import Settings
+from alsolike.models.settings import FamilyConfig
 from alsolike.suggestions import did_you_mean
 
 FAMILIES: list[Family] = [
@@ -31,8 +31,8 @@ FAMILIES: list[Family] = [
 ]
 
 _GROUP = "alsolike.families"
-_SWEEPS = "known.sweeps"  # beside what a family packs of a model inside of another
-USUAL = "als"  # where nothing names a family
+_SWEEPS = "known.sweeps"  # next to the arrays of a model inside another
+USUAL = "als"  # the default
 
 
 def trained() -> list[Family]:
@@ -46,12 +46,12 @@ def names(families: Iterable[Family] | None = None) -> list[str]:
 
 
 def family_named(name: str) -> Family:
-    """Find a family by its name, last among those of installed packages.
+    """Find a family by its name, also in installed packages.
 
     Raises
     ------
     SettingError
-        There is none of that name.
+        There is no family of that name.
 
     Examples
     --------
@@ -62,12 +62,12 @@ def family_named(name: str) -> Family:
         if family.name == name:
             return family
     for point in entry_points(group=_GROUP, name=name) if isinstance(name, str) else ():
-        brought = _brought(point)
-        FAMILIES.append(brought)
-        return brought
+        added = _loaded(point)
+        FAMILIES.append(added)
+        return added
     known = sorted({*names(), *entry_points(group=_GROUP).names}, key=_place)
     raise SettingError(
-        f"There is no model {name!r}; known are {', '.join(known)}.{did_you_mean(name, known)}"
+        f"Unknown model {name!r}; known are {', '.join(known)}.{did_you_mean(name, known)}"
     )
 
 
@@ -77,24 +77,24 @@ def _place(name: str) -> tuple[int, str]:
     return (first.index(name) if name in first else len(first), name)
 
 
-def _brought(point: EntryPoint) -> Family:
-    """Load the family of an installed package; SettingError where it is none of that name."""
+def _loaded(point: EntryPoint) -> Family:
+    """Load the family of an installed package; SettingError if it is not one of that name."""
     made = point.load()()
     if not isinstance(made, Family) or made.name != point.name:
         raise SettingError(
-            f"The entry point {point.name} = {point.value} of {_GROUP} is to name a class of a "
-            f"Family whose name is {point.name!r}; {said(made)} came. Tell the package's authors."
+            f"The entry point {point.name} = {point.value} of {_GROUP} must be a Family class "
+            f"with the name {point.name!r}, not {said(made)}. Tell the package's authors."
         )
     return made
 
 
 def family_of_settings(settings: Mapping[str, Any]) -> Family:
-    """Find the family that settings name; SettingError where it is unknown."""
+    """Find the family of plain settings; SettingError if it is unknown."""
     return family_named(settings.get("model", USUAL))
 
 
 def family_of(config: object) -> Family:
-    """Find the family of a configuration; SettingError where there is none."""
+    """Find the family of a configuration; SettingError if there is none."""
     found = _family_by(config)
     if found is not None:
         return found
@@ -108,10 +108,9 @@ def _way_to_settings(given: object) -> str:
         return f"Give the name of a family as family={given!r}."
     if any(given is family.config for family in trained()):
         return "Make settings of the class: call it."
-    if isinstance(given, Settings):
+    if isinstance(given, FamilyConfig):
         return (
-            f"Its family {given.family!r} is not known here: put that into "
-            "alsolike.models.registry.FAMILIES."
+            f"Its family {given.family!r} is unknown: add it to alsolike.models.registry.FAMILIES."
         )
     return "Give settings such as alsolike.ALSConfig(factors=64, alpha=10)."
 
@@ -122,15 +121,15 @@ def is_config(given: object) -> bool:
 
 
 def _family_by(config: object) -> Family | None:
-    """Find the family of a configuration, also among installed packages; None: there is none."""
+    """Find the family of a configuration, also in installed packages."""
     for known in trained():
         if type(config) is known.config:
             return known
-    name = config.family if isinstance(config, Settings) else None
+    name = config.family if isinstance(config, FamilyConfig) else None
     if name is None or name in names() or not entry_points(group=_GROUP, name=name):
         return None
-    brought = family_named(name)
-    return brought if type(config) is brought.config else None
+    added = family_named(name)
+    return added if type(config) is added.config else None
 
 
 def family_of_model(model: Any, purpose: str = "save it") -> Family:
@@ -141,13 +140,13 @@ def family_of_model(model: Any, purpose: str = "save it") -> Family:
                 return family
     expect_model(model, purpose)
     raise SettingError(
-        f"A model of a known family is needed to {purpose}: {said(model)} is of none. Put its "
-        "family into alsolike.models.registry.FAMILIES."
+        f"A model of a known family is needed to {purpose}, not {said(model)}. Add its family to "
+        "alsolike.models.registry.FAMILIES."
     )
 
 
 def config_of(settings: Mapping[str, Any]) -> Any:
-    """Turn plain settings back into a configuration; SettingError for an unknown family.
+    """Build a configuration from plain settings; SettingError for an unknown family.
 
     Examples
     --------
@@ -164,9 +163,9 @@ def pack_inside(label: str, model: FittedModel) -> dict[str, npt.NDArray[Any]]:
 
 
 def unpack_inside(
-    label: str, arrays: Part, known: Known, settings: Mapping[str, Any]
+    label: str, arrays: BundleArrays, known: Known, settings: Mapping[str, Any]
 ) -> FittedModel:
-    """Unpack what `pack_inside` packed, as a model with these settings."""
+    """Build the model that `pack_inside` packed, with these settings."""
     family, inner = family_of_settings(settings), arrays.inside(label)
     sweeps = int(inner.within(_SWEEPS, np.int64, 1)[0])
     own = replace(known, settings=settings, factors=None, sweeps=sweeps, name=family.name)

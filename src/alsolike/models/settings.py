@@ -1,4 +1,4 @@
-"""Base of the settings of families: conversion to plain values, and checks of each value."""
+"""Base class of families' settings: conversion to plain values, and checks."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -7,20 +7,8 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from alsolike.data.validation import check_whole
 from alsolike.errors import SettingError
 from alsolike.suggestions import did_you_mean
-
-__all__ = [
-    "Config",
-    "Settings",
-    "check_choice",
-    "check_number",
-    "check_whole",
-    "is_finite",
-    "known_settings",
-    "seed_of",
-]
 
 
 class Config(Protocol):
@@ -29,7 +17,7 @@ class Config(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def to_settings(self) -> dict[str, Any]:
-        """Convert to plain values; ``"model"`` names the family where it is not ALS."""
+        """Convert to plain values; ``"model"`` names the family if it is not ALS."""
 
 
 def seed_of(config: Config) -> int:
@@ -37,7 +25,7 @@ def seed_of(config: Config) -> int:
     return int(getattr(config, "seed", 0))
 
 
-class Settings:
+class FamilyConfig:
     """Base of a family's settings: a frozen dataclass with a default for each.
 
     Attributes
@@ -49,7 +37,7 @@ class Settings:
     --------
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True, kw_only=True)
-    ... class BoxConfig(Settings):
+    ... class BoxConfig(FamilyConfig):
     ...     family: ClassVar[str] = "box"
     ...     width: float = 1.0
     >>> BoxConfig(width=3).to_settings()
@@ -86,7 +74,7 @@ def check_number(name: str, value: Any, *, above_zero: bool = False) -> None:
 
 
 def is_finite(value: Any) -> bool:
-    """Tell whether this is a finite real number, and no truth value."""
+    """Tell whether this is a finite real number, not a bool."""
     number = isinstance(value, (int, float, np.integer, np.floating))
     return number and not isinstance(value, bool) and math.isfinite(value)
 

@@ -24,8 +24,7 @@ from alsolike.kernels.ranking.panels import scan_panels
 from alsolike.kernels.ranking.topk import scan_block
 from alsolike.kernels.solver.batch import SMALL, solve_small
 from alsolike.kernels.solver.single import solve_single
-from alsolike.models.als.config import ALSConfig
-from alsolike.models.als.config_parts import SolverConfig
+from alsolike.models.als.config import ALSConfig, SolverConfig
 from alsolike.models.als.half_sweep import Side, solve_side
 from alsolike.models.als.model import ALSModel
 from alsolike.models.als.train import fit
@@ -144,7 +143,7 @@ def _measures() -> None:
     """Use what ranks and measures lists of models without factors."""
     likes = _full(4)
     questions = GroundTruth.of(likes, None, None)
-    lists = Ranked.nothing(len(questions.users), 2)
+    lists = Ranked.empty(len(questions.users), 2)
     measured(fit_popularity(likes), questions, lists, [1], ["precision", "auc"], _ENGINE)
     top_items(fit_popularity(likes), [0], k=1, engine=_ENGINE)
 
@@ -162,7 +161,7 @@ def _fitted(likes: Interactions, *, factors: int) -> ALSModel:
 
 def _solve_users(likes: Interactions, *, factors: int) -> None:
     """Do half a sweep, without what the other share compiles for whole ones."""
-    objective = ALSConfig(alpha=1.0, regularization=10.0).objective
+    objective = ALSConfig(alpha=1.0, regularization=10.0).loss_config
     side = Side.of(likes.user_items, objective, "user", likes.users)
     items = np.eye(likes.n_items, factors, dtype=np.float32)
     users = np.zeros((likes.n_users, factors), dtype=np.float32)

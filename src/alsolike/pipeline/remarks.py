@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alsolike.evaluation.holdout_report import HoldoutReport
-from alsolike.evaluation.metrics.result import said_of_degenerate
+from alsolike.evaluation.metrics.result import describe_degenerate
 from alsolike.models.base import FoldsIn, HasFactors, compares_items
 from alsolike.tables import wrapped
 from alsolike.text import counted
@@ -104,9 +104,9 @@ def warnings(outcome: "Outcome") -> Iterator[str]:
 def _as_by_lot(test: HoldoutReport) -> Iterator[str]:
     """Warn where the chosen model, or its similar items, rank next to nothing."""
     if test.evaluations and test.evaluations[0].is_degenerate:
-        yield f"On the test users: {said_of_degenerate(test.evaluations[0].degenerate_share)}"
-    if test.shelves and test.shelves[0].is_degenerate:
-        told = said_of_degenerate(test.shelves[0].degenerate_share, "item pages")
+        yield f"On the test users: {describe_degenerate(test.evaluations[0].degenerate_share)}"
+    if test.item_to_item and test.item_to_item[0].is_degenerate:
+        told = describe_degenerate(test.item_to_item[0].degenerate_share, "queries")
         yield f"Similar items: {told} Pages whose item has no similar item are among them."
 
 
@@ -139,7 +139,7 @@ def notes(outcome: "Outcome") -> Iterator[str]:
         "The figures above come from the chosen settings trained without the test items; the "
         "model beside this page was then refitted on all interactions."
     )
-    if outcome.test.shelves:
+    if outcome.test.item_to_item:
         yield (
             "Figures that begin with shelf_ are of shelves of similar items: a user is shown what "
             "stands beside items that the user likes, a few drawn of each user's, and the held-out "

@@ -1,1 +1,1 @@
-"""From a fitted model to lists of items, with the caller's own ids."""
+"""Recommend items, similar items and similar users from a fitted model, with the caller's ids."""

@@ -1,8 +1,7 @@
-"""Recommendations and similar items for many rows at once: blocked, by the kernels.
+"""Recommendations and similar items for many rows at once, in blocks, by the compiled kernels.
 
-Never more than one block of scores per thread is held, so memory does not grow with users x items.
-`alsolike.recommending.single` gives the same answers, byte for byte, for a single row without
-Numba.
+Each thread holds one block of scores, so memory does not grow with users x items. Results equal
+those of `alsolike.recommending.single`, byte for byte.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,18 +18,18 @@ from alsolike.recommending.fallback import (
     Lists,
     WithoutLikes,
     check_without_likes,
+    fill_lists,
     left_out_pairs,
-    shown,
 )
 from alsolike.recommending.ranking.exclusion import excluded_of
-from alsolike.recommending.ranking.nearest import comparing
+from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.ranking.scan import (
     NotFiniteError,
     Plain,
     Products,
     Ranked,
     Scan,
-    Source,
+    ScoreSource,
 )
 from alsolike.recommending.shared import (
     MIN_COUNT,
@@ -38,25 +37,14 @@ from alsolike.recommending.shared import (
     checked_ids,
     checked_indices,
     checked_k,
+    lists_table,
     open_ids,
     open_items,
-    tidy,
     user_rows,
 )
-from alsolike.recommending.similarity import cosines_of, similar_indices
+from alsolike.recommending.similarity import similar_indices
 from alsolike.suggestions import with_example
 from alsolike.tables import Table
-
-__all__ = [
-    "Ranked",
-    "cosines_of",
-    "recommend",
-    "shown_items",
-    "similar",
-    "similar_indices",
-    "source_of",
-    "top_items",
-]
 
 
 def top_items(
@@ -72,10 +60,10 @@ def top_items(
 ) -> Ranked:
     """Rank the best items of users given by their rows.
 
-    Where a model has factors, scores are `alsolike.kernels.ranking.topk.dot` of the two rows of
-    factors, so they do not depend on which other users are asked for, on threads or on the linear
-    algebra library. For other models they are what ``model.scores`` gives for blocks of 240 users
-    and 2,048 items; a score of -inf means that the item must not appear.
+    For models with factors, scores are `alsolike.kernels.ranking.topk.dot` of the two rows of
+    factors, so they do not depend on other users, threads or the linear algebra library. For other
+    models they are ``model.scores`` of blocks of 240 users and 2,048 items; an item with a score of
+    -inf is not listed.
 
     Parameters
     ----------
@@ -91,11 +79,7 @@ def top_items(
     engine : Engine or None
         None: all threads of this machine.
     observer : Observer
-        Hears of each block of users done, perhaps from another thread.
-
-    Returns
-    -------
-    Ranked
+        Notified of each block of users, perhaps from another thread.
 
     Raises
     ------
@@ -121,10 +105,10 @@ def top_items(
     try:
         return scan.run(engine or LocalEngine(), observer, "Ranking items")
     except NotFiniteError as bad:
-        raise bad.told(model, rows) from None
+        raise bad.as_fit_error(model, rows) from None
 
 
-def source_of(model: Recommender, rows: Indices) -> Source:
+def source_of(model: Recommender, rows: Indices) -> ScoreSource:
     """Return the scores that `top_items` ranks these users' lists by."""
     if isinstance(model, HasFactors):
         return Products(rows, model.user_factors, model.item_factors, model.item_norms)
@@ -146,10 +130,9 @@ def recommend(
 ) -> Table:
     """Recommend items to users, ids in and ids out.
 
-    The score of a model with factors is a predicted preference: the model aims at 1 for what a user
-    likes and at 0 for the rest, and how near it comes depends on its settings. It may be above 1
-    or below 0 and is no probability; compare scores of one user and one model only. Other models
-    have scales of their own.
+    The score of a model with factors is a predicted preference: the target is 1 for liked items and
+    0 for the rest. It may be above 1 or below 0 and is not a probability; compare only scores of
+    the same user and model. Other models have their own scale.
 
     Parameters
     ----------
@@ -157,33 +140,31 @@ def recommend(
     users : str, sequence of str, or None
         Ids of users; None: all of them.
     k : int
-        Items per user: exactly so many, or all that may appear where they are fewer.
+        Items per user, or all that may appear if they are fewer.
     exclude_seen : bool
-        Leave out the items of a user's own training interactions, which the model must have
-        with it.
+        Leave out a user's training items; the model must have its history.
     allow, deny : iterable of str, or None
         Ids or names of the only items that may appear; of items that may not.
     without_likes : {"popular", "empty"}
-        What a user gets of whom the model knows nothing: without a value above zero in the training
-        data, with factors that are all zeros, or with the same score for every item. The most liked
-        items that the user has not got and did not dislike; or no rows at all.
+        List for users about whom the model knows nothing (without a value above zero in the
+        training data, with factors that are all zero, or with the same score for every item): the
+        most liked items, without seen and disliked ones, or no rows.
     engine, observer
         As in `top_items`.
 
     Returns
     -------
     Table
-        Columns ``user``, ``rank`` (from 1), ``item``, ``name`` where names are known, ``score`` and
-        ``basis``: how the item was found. ``"model"``: by the score that the model gives the pair.
-        ``"popularity"``: since many like it, and the score is how many do. The two kinds of scores
-        are not to be compared.
+        Columns ``user``, ``rank`` (from 1), ``item``, ``name`` if names are known, ``score`` and
+        ``basis``: ``"model"``, with the model's score, or ``"popularity"``, with the number of
+        likes as score. Do not compare the two kinds of scores.
 
     Raises
     ------
     UnknownId
         A user or an item is not in the model.
     SettingError
-        `exclude_seen` without a history in the model, or `k` below 1.
+        `exclude_seen` for a model without its history, or `k` below 1.
 
     Examples
     --------
@@ -213,7 +194,7 @@ def recommend(
         observer=observer,
     )
     user_ids = model.users.ids_of(rows)
-    return tidy(model, ("user", user_ids), "item", lists.indices, lists.scores, lists.bases)
+    return lists_table(model, ("user", user_ids), "item", lists.indices, lists.scores, lists.bases)
 
 
 def shown_items(
@@ -227,7 +208,7 @@ def shown_items(
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Lists:
-    """Return the lists of `recommend` by rows of users; `among` is what is allowed and denied."""
+    """Return the lists of `recommend` by rows; `among` are the allowed and denied items."""
     allowed, denied = among
     ranked = top_items(
         model,
@@ -239,7 +220,7 @@ def shown_items(
         engine=engine,
         observer=observer,
     )
-    return shown(
+    return fill_lists(
         model,
         rows,
         (ranked.indices, ranked.scores),
@@ -262,10 +243,10 @@ def similar(
 ) -> Table:
     """Find the items most similar to items.
 
-    What a score means depends on the model. With factors, as of ALS: the cosine of the two rows.
-    Of item-knn: the similarity that it was fitted with, among the neighbours that it keeps. Of
-    EASE: what a like of the item adds to the score of the other. Of popularity: how many like the
-    other; of chance, nothing. Compare scores of one item and one model only.
+    Scores depend on the model. With factors, as for ALS: the cosine of the two rows. For item-knn:
+    the fitted similarity, among the neighbours that it keeps. For EASE: what a like of the item
+    adds to the score of the other. For popularity: the likes of the other; for random, nothing.
+    Compare only scores of the same item and model.
 
     Parameters
     ----------
@@ -274,17 +255,14 @@ def similar(
     items : str, sequence of str, or None
         Ids or names of items; None: all of them.
     k : int
-        Neighbours per item: exactly so many, or all that there are where they are fewer. An item
-        without factors has none, and no rows here.
+        Neighbours per item, or all if they are fewer. An item without factors has none.
     include_self : bool
-        Whether the item itself comes first, with score 1, as one of the `k`; of models with
-        factors alone.
+        Put the item itself first, with score 1, as one of the `k`; only for models with factors.
     min_count : int
-        Neighbours have at least so many interactions in the training data. The cosine ignores
-        the length of a row of factors, which is what tells much evidence from little: an item of
-        one listener points exactly where that listener points, and so is as "similar" as can be
-        to the listener's other rarities. Hence 2 at the least; 5 and more where the data were not
-        filtered.
+        Least likes of a neighbour in the training data. The cosine ignores the length of a row of
+        factors, and so the amount of evidence: an item with one like points exactly where its user
+        does, and is most similar to that user's other rare items. Hence at least 2; use 5 or more
+        for unfiltered data.
     engine, observer
         As in `top_items`.
 
@@ -292,26 +270,27 @@ def similar(
     -------
     Table
         Columns ``item``, ``rank`` (from 1), ``similar_item``, ``name`` (of the similar item)
-        where names are known, ``score``: in [-1, 1] where it is a cosine.
+        if names are known, ``score``: in [-1, 1] if it is a cosine.
 
     Raises
     ------
     UnknownId
         An item is neither an id nor exactly one item's name.
     SettingError
-        The model compares no items, or `include_self` of one without factors.
+        The model compares no items, or `include_self` for one without factors.
 
     Examples
     --------
     >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.als.train import ALSConfig, fit
+    >>> from alsolike.models.als.train import fit
+    >>> from alsolike.models.als.config import ALSConfig
     >>> likes = Interactions.from_columns(
     ...     ["u1", "u1", "u2", "u2", "u3", "u3"], ["a", "b", "a", "b", "c", "d"])
     >>> model = fit(likes, ALSConfig(factors=2, iterations=3))
     >>> similar(model, "a", k=1)["similar_item"].tolist()
     ['b']
     """
-    scorer = comparing(model, "compare items")
+    scorer = expect_item_scorer(model, "compare items")
     rows = _item_rows(model, items)
     ranked = similar_indices(
         scorer,
@@ -323,14 +302,14 @@ def similar(
         observer=observer,
     )
     item_ids = model.items.ids_of(rows)
-    return tidy(model, ("item", item_ids), "similar_item", ranked.indices, ranked.scores)
+    return lists_table(model, ("item", item_ids), "similar_item", ranked.indices, ranked.scores)
 
 
 def nothing_similar(model: FittedModel) -> Table:
-    """Return the table of `similar` without rows, of a model that compares no items."""
-    nowhere = np.empty((0, 1), dtype=np.int32)
-    nobody = ("item", np.empty(0, dtype=object))
-    return tidy(model, nobody, "similar_item", nowhere, nowhere.astype(np.float32))
+    """Return an empty table of `similar`, for a model that compares no items."""
+    lists = np.empty((0, 1), dtype=np.int32)
+    items = ("item", np.empty(0, dtype=object))
+    return lists_table(model, items, "similar_item", lists, lists.astype(np.float32))
 
 
 def _item_rows(model: FittedModel, items: str | Sequence[str] | None) -> Indices:

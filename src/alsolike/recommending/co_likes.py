@@ -1,4 +1,4 @@
-"""Counts of the users who like an item, or two, for sentences on neighbours. No Numba."""
+"""Counts of the users who like one item, or two. No Numba."""
 
 import functools
 
@@ -14,13 +14,12 @@ Rows = npt.NDArray[np.integer]
 
 
 class Likers:
-    """The users who like each item: those with a value above zero in the model's history.
+    """The users who like each item, with a value above zero in the model's history.
 
     Parameters
     ----------
     model : Recommender
-        With its history. The likes are turned to columns when they are first asked for, which
-        takes 4 bytes for each of them.
+        With its history. The first call turns the likes to columns, with 4 bytes for each.
 
     Raises
     ------
@@ -40,15 +39,15 @@ class Likers:
         self._n_items = len(model.items)
 
     def count(self, row: int) -> int:
-        """Return how many users like the item of this row; DataError where there is none."""
+        """Count the users who like the item of this row; DataError for an unknown row."""
         return len(self._of(row))
 
     def shared(self, row: int, other: int) -> int:
-        """Return how many users like both items; of an item and itself, its own count."""
+        """Count the users who like both items."""
         few, many = sorted((self._of(row), self._of(other)), key=len)
         if not len(few):
             return 0
-        # Both ascend: looking the few up takes microseconds where merging sorts all of the many.
+        # Both ascend: looking up the few takes microseconds, merging would sort the many.
         places = np.searchsorted(many, few)
         return int(np.count_nonzero(many[np.minimum(places, len(many) - 1)] == few))
 
@@ -60,7 +59,7 @@ class Likers:
 
     @functools.cached_property
     def _columns(self) -> tuple[Rows, Rows]:
-        """The users who like item i, ascending, are ``users[starts[i]:starts[i + 1]]``."""
+        """Users in ascending order of item i: ``users[starts[i]:starts[i + 1]]``."""
         columns = sp.csc_array(self._likes)
         users, starts = columns.indices, columns.indptr
         liked = columns.data > 0

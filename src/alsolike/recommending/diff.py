@@ -1,4 +1,4 @@
-"""Comparison of two models of one catalogue, by their shelves of similar items."""
+"""Comparison of two models by their similar items."""
 
 import itertools
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import FittedModel
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.ranking.nearest import comparing
+from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.shared import MIN_COUNT, Indices, checked_k
 from alsolike.recommending.similarity import similar_indices
 from alsolike.suggestions import with_example
@@ -24,20 +24,20 @@ _CELLS = 1 << 22  # pairs of places compared at once, about 12 MB
 
 
 @dataclass(frozen=True, eq=False)
-class ShelfDiff:
-    """Differences between the shelves of a new model and those of an old one.
+class ModelDiff:
+    """Differences between the similar items of a new model and those of an old one.
 
     Parameters
     ----------
     k : int
-        Length of the shelves that were compared.
+        Length of the compared lists.
     gained, lost : tuple of str
         Ids of items that only the new model has; that only the old one has.
     items : Table
-        One row per item of both, in the order of their ids: ``item``, ``name`` where the new model
-        knows names, ``likes`` (in the new model), ``kept`` (items on both shelves), ``jaccard``,
-        ``average_overlap`` and ``change``, which is 1 less the average overlap: 0 where both
-        shelves are the same list, 1 where they have nothing in common.
+        One row per item of both, in the order of their ids: ``item``, ``name`` if the new model
+        knows names, ``likes`` (in the new model), ``kept`` (items in both lists), ``jaccard``,
+        ``average_overlap`` and ``change``, 1 minus the average overlap: 0 for equal lists, 1 for
+        lists without a common item.
     """
 
     k: int
@@ -47,21 +47,18 @@ class ShelfDiff:
 
     @property
     def moved(self) -> int:
-        """Items of both models whose shelves differ."""
+        """Items of both models whose lists differ."""
         return int(np.count_nonzero(self.items["change"]))
 
     @property
     def mean_change(self) -> float:
-        """The mean change over the old model's items; a shelf that is lost has changed by 1.
-
-        It is 0 for an old model without items.
-        """
+        """Mean change over the old model's items (a lost item counts as 1); 0 without items."""
         changes = self.items["change"]
-        n_shelves = len(changes) + len(self.lost)
-        return float((changes.sum() + len(self.lost)) / n_shelves) if n_shelves else 0.0
+        n_lists = len(changes) + len(self.lost)
+        return float((changes.sum() + len(self.lost)) / n_lists) if n_lists else 0.0
 
     def distribution(self) -> Table:
-        """Return how many shelves of items of both models changed by how much."""
+        """Return how many lists changed by how much."""
         changes = self.items["change"]
         counts = {"0 (the same list)": int((changes == 0).sum())}
         for low, high in itertools.pairwise(_BANDS):
@@ -101,21 +98,23 @@ class ShelfDiff:
         if n_items:
             median = float(np.median(changes))
             yield (
-                f"shelves of {self.k}: {self.moved:,} of {n_items:,} moved; change (1 - average "
-                f"overlap) {changes.mean():.4f} in the mean, {median:.4f} in the median; "
-                f"Jaccard {self.items['jaccard'].mean():.4f} in the mean"
+                f"lists of {self.k}: {self.moved:,} of {n_items:,} changed; change (1 - average "
+                f"overlap): mean {changes.mean():.4f}, median {median:.4f}; mean Jaccard "
+                f"{self.items['jaccard'].mean():.4f}"
             )
             yield self.distribution()
         if self.moved:
-            yield from ("moved most:", self.most_moved())
-        shelves = f"{n_items + len(self.lost):,} shelves of the old model"
-        counted = ", a lost one counted as 1" if self.lost else ""
-        yield f"mean change over the {shelves}{counted}: {self.mean_change:.4f}"
+            yield from ("changed most:", self.most_moved())
+        counted = " (a lost item counts as 1)" if self.lost else ""
+        yield (
+            f"mean change over the {n_items + len(self.lost):,} items of the old model{counted}: "
+            f"{self.mean_change:.4f}"
+        )
 
     def __repr__(self) -> str:
         return (
-            f"ShelfDiff({len(self.items):,} items in both, {len(self.gained):,} gained, "
-            f"{len(self.lost):,} lost, {self.moved:,} shelves moved, mean change "
+            f"ModelDiff({len(self.items):,} items in both, {len(self.gained):,} gained, "
+            f"{len(self.lost):,} lost, {self.moved:,} lists changed, mean change "
             f"{self.mean_change:.4f})"
         )
 
@@ -132,33 +131,28 @@ def diff(
     min_count: int = MIN_COUNT,
     engine: Engine | None = None,
     observer: Observer = SILENT,
-) -> ShelfDiff:
-    """Compare the shelves of similar items of two models, item by item.
+) -> ModelDiff:
+    """Compare the similar items of two models, item by item.
 
-    With A and B the two shelves of an item, A_d the first d of A, and m the length of the longer,
+    With A and B the two lists of an item, A_d the first d of A, and m the length of the longer one,
 
-    - Jaccard [1]_ is ``|A and B| / |A or B|``, which looks at the sets alone;
+    - Jaccard [1]_ is ``|A and B| / |A or B|``, which ignores the order;
     - the average overlap [2]_, [3]_ is the mean over d = 1 ... m of ``|A_d and B_d| / d``, which
-      counts the first places most.
+      weighs the first places most.
 
-    Two empty shelves have 1 of both.
+    Both are 1 for two empty lists.
 
     Parameters
     ----------
     old, new : FittedModel
-        Two models that compare items, of one family or of two. Items are matched by id.
+        Models that compare items, of any family. Items are matched by id.
     k : int
-        Length of the shelves.
+        Length of the lists.
     min_count : int
-        Interactions that a neighbour must have, see `alsolike.similar`.
+        Least likes of a neighbour, see `alsolike.similar`.
     engine : Engine or None
         None: all threads of this machine.
     observer : Observer
-        Hears of each block of items done.
-
-    Returns
-    -------
-    ShelfDiff
 
     Raises
     ------
@@ -182,7 +176,7 @@ def diff(
     >>> from alsolike.testing import tiny_model
     >>> old = tiny_model(n_items=12)
     >>> diff(old, old)
-    ShelfDiff(12 items in both, 0 gained, 0 lost, 0 shelves moved, mean change 0.0000)
+    ModelDiff(12 items in both, 0 gained, 0 lost, 0 lists changed, mean change 0.0000)
     >>> turned = replace(old, item_factors=old.item_factors[::-1].copy())
     >>> print(diff(old, turned, k=2).distribution())
     +-----------------------+---------+--------+
@@ -190,10 +184,10 @@ def diff(
     """
     length = checked_k(k)
     engine = engine or LocalEngine()
-    comparable = [comparing(model, "compare shelves") for model in (old, new)]
+    comparable = [expect_item_scorer(model, "compare similar items") for model in (old, new)]
     places = new.items.places_of(old.items)
     common = np.flatnonzero(places >= 0)
-    shelves = []
+    lists = []
     for model, rows in zip(comparable, (common, places[common]), strict=True):
         ranked = similar_indices(
             model,
@@ -203,11 +197,11 @@ def diff(
             engine=engine,
             observer=observer,
         )
-        shelves.append(ranked.indices)
-    kept, jaccard, average = overlaps(_renumbered(shelves[0], places, len(new.items)), shelves[1])
+        lists.append(ranked.indices)
+    kept, jaccard, average = overlaps(_renumbered(lists[0], places, len(new.items)), lists[1])
     rows = places[common]
     names = None if new.catalogue is None else new.catalogue.names
-    return ShelfDiff(
+    return ModelDiff(
         k=length,
         gained=tuple(one for one in new.items if one not in old.items),
         lost=tuple(old.items.ids_of(np.flatnonzero(places < 0)).tolist()),
@@ -228,7 +222,7 @@ def diff(
 def overlaps(
     one: npt.NDArray[np.int64] | Indices, other: npt.NDArray[np.int64] | Indices
 ) -> tuple[npt.NDArray[np.int64], Shares, Shares]:
-    """Return how far two lists of each row overlap, see `diff`.
+    """Measure the overlap of two lists of each row, see `diff`.
 
     Parameters
     ----------
@@ -251,7 +245,7 @@ def overlaps(
     """
     n_rows, depth = len(one), max(one.shape[1], other.shape[1])
     step = max(_CELLS // max(one.shape[1] * other.shape[1], 1), 1)
-    # Two places of one item count from the deeper of the two on.
+    # An item counts from the deeper of its two places on.
     deeper = np.maximum.outer(np.arange(one.shape[1]), np.arange(other.shape[1])).ravel()
     found = np.zeros((n_rows, depth), dtype=np.int64)
     for first in range(0, n_rows, step):

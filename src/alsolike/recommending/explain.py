@@ -1,4 +1,4 @@
-"""Explanation of a score by the user's items. No Numba."""
+"""Explanation of a score by contributions of the user's items. No Numba."""
 
 import html
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from alsolike.recommending.shared import (
     likes_of_items,
     names_of,
 )
-from alsolike.recommending.single_row import row_of_likes, scores_for_likes
+from alsolike.recommending.single import row_of_likes, scores_for_likes
 from alsolike.recommending.unknown_users import all_alike, are_alike
 from alsolike.suggestions import with_example
 from alsolike.tables import Table, wrapped
@@ -36,29 +36,29 @@ _PAGE = 20  # likes of an explanation that a page shows
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What each of a user's items adds to a score (Hu, Koren, Volinsky 2008, section 5).
+    """Contributions of a user's items to a score (Hu, Koren, Volinsky 2008, section 5).
 
     Parameters
     ----------
     user, item, name : str
-        The name is that of the item, empty where it is not known.
+        The name is that of the item, empty if unknown.
     score : float
-        The sum of all contributions, float64; of a model with factors by the exact solution of the
+        Sum of all contributions, float64; for models with factors by the exact solution of the
         user's row.
     stored_score : float
-        The score in lists, float32: `score` up to rounding, or about, after conjugate gradients.
+        The score in lists, float32: `score` up to rounding, or nearly, after conjugate gradients.
     parts : Table
-        One row per item of the user, the largest contribution first: ``item``, ``name`` where
-        names are known, ``value`` (d_uj), ``pull`` (confidence times preference), ``similarity``
-        (s_ij, as this user sees it) and ``contribution``, which is their product.
+        One row per item of the user, the largest contribution first: ``item``, ``name`` if names
+        are known, ``value`` (d_uj), ``pull`` (confidence times preference), ``similarity`` (s_ij,
+        specific to this user) and ``contribution``, their product.
     dislikes : int
-        Rows of `parts` with a value below zero: they contribute 0 themselves, and shape the
+        Rows of `parts` with a value below zero: they contribute 0 themselves, and change the
         similarities of the other rows.
     basis : {"model", "popularity"}
-        "popularity" where the model knows nothing of the user, or nothing that the user likes
-        speaks for the item: both scores are then how many like the item, and there are no parts.
+        "popularity" if the model knows nothing about the user, or no liked item contributes to
+        the score: both scores are then the likes of the item, and there are no parts.
     is_known : bool
-        Of basis "popularity": whether the model scores other items for the user.
+        For basis "popularity": whether the model scores other items for the user.
     """
 
     user: str
@@ -75,26 +75,27 @@ class Explanation:
     def summary(self) -> str:
         """The score and its origin, as one sentence."""
         called = f"{self.item!r} ({self.name})" if self.name else repr(self.item)
+        likers = "1 user likes" if self.score == 1 else f"{self.score:,.0f} users like"
         if self.is_known:
             return (
-                f"Nothing that user {self.user!r} likes speaks for item {called}, which is liked "
-                f"by {self.score:,.0f}."
+                f"No item that user {self.user!r} likes contributes to the score of item {called}; "
+                f"{likers} it."
             )
         if self.basis == "popularity":
             return (
-                f"The model has nothing to score items by for user {self.user!r}, who is shown the "
-                f"most liked items: item {called} is liked by {self.score:,.0f}."
+                f"The model cannot score items for user {self.user!r}, who gets the most liked "
+                f"items; {likers} item {called}."
             )
-        told = f"Item {called} scores {self.score:z.4f} for user {self.user!r}: the sum of these"
+        score = f"Item {called} scores {self.score:z.4f} for user {self.user!r}, the sum of these"
         if not self.dislikes:
-            return f"{told}."
+            return f"{score} contributions."
         return (
-            f"{told}, where the {self.dislikes:,} with a value below zero add 0 themselves and "
-            "change what the others add, through the similarities."
+            f"{score} contributions; the {self.dislikes:,} with a value below zero contribute 0 "
+            "themselves, but change the contributions of the others through the similarities."
         )
 
     def brief(self, width: int) -> str:
-        """Return the likes that carry most of the score, at most `width` columns wide."""
+        """Return the largest contributions, at most `width` columns wide."""
         summary = wrapped(self.summary, width, indent=2)
         if not len(self.parts):
             return summary
@@ -114,13 +115,13 @@ class Explanation:
 def explain(model: FittedModel, user: str, item: str) -> Explanation:
     """Explain a score by the user's own items.
 
-    The score of item i is the sum over the user's items j of a pull, which is theirs alone, times
-    a similarity of i and j:
+    The score of item i is the sum over the user's items j of the pull of j times a similarity of
+    i and j:
 
-    - of ALS, with A the matrix of the user's normal equations, ``r_j * s_ij`` with
-      ``s_ij = y_i' A^-1 y_j`` and the pull ``r_j = c_uj p_uj``;
-    - of item-knn the similarity of the two where i is among the neighbours that j keeps, and of
-      EASE the weight that leads from j to i; a like pulls with 1, a dislike with 0.
+    - ALS: ``r_j * s_ij`` with the pull ``r_j = c_uj p_uj`` and ``s_ij = y_i' A^-1 y_j``, where A
+      is the matrix of the user's normal equations;
+    - item-knn: the similarity of the two if i is among the neighbours that j keeps; EASE: the
+      weight from j to i. A like has a pull of 1, a dislike of 0.
 
     Parameters
     ----------
@@ -131,16 +132,12 @@ def explain(model: FittedModel, user: str, item: str) -> Explanation:
     item : str
         Id or name of the item.
 
-    Returns
-    -------
-    Explanation
-
     Raises
     ------
     UnknownId
         The user or the item is not in the model.
     SettingError
-        The model was saved without its history, or its scores are no sums over likes.
+        The model was saved without its history, or its scores are not sums over likes.
 
     Examples
     --------
@@ -157,10 +154,10 @@ def explain(model: FittedModel, user: str, item: str) -> Explanation:
     stored = slice(history.indptr[row], history.indptr[row + 1])
     items, values = np.asarray(history.indices[stored]), np.asarray(history.data[stored])
     vector = model.user_factors[row] if isinstance(model, HasFactors) else None
-    return explained(model, user, target, items, values, vector)
+    return explain_rows(model, user, target, items, values, vector)
 
 
-def explained(
+def explain_rows(
     model: FittedModel,
     user: str,
     target: int,
@@ -175,7 +172,7 @@ def explained(
     model : FittedModel
         One that `Explains` and `FoldsIn`.
     user : str
-        For the sentence.
+        Name in the summary.
     target : int
     items : int32, (n,)
     values : float32, (n,)
@@ -183,22 +180,22 @@ def explained(
         The user's stored factors, if any; None: solve for them.
     """
     able(model, Explains, "explain a score")
-    score, silent = None, True
+    score, is_unknown = None, True
     if (values > 0).any():
-        score, silent = _stored_score(model, target, items, values, vector)
-    if score is None or silent:
+        score, is_unknown = _stored_score(model, target, items, values, vector)
+    if score is None or is_unknown:
         return _of_popular(model, user, target)
     nothing = model.score_of_nothing
     if nothing is not None and score <= nothing:
         return _of_popular(model, user, target, is_known=True)
-    carriers = carried(model, items, values, np.array([target], dtype=np.int32))
-    contributions, similarities = carriers.parts[0], carriers.similarities[0]
+    split = contributions_of(model, items, values, np.array([target], dtype=np.int32))
+    contributions, similarities = split.parts[0], split.similarities[0]
     order = np.lexsort((items, -contributions))
     parts = {
         "item": model.items.ids_of(items[order]),
         **names_of(model, items[order]),
         "value": values[order],
-        "pull": carriers.pulls[order],
+        "pull": split.pulls[order],
         "similarity": similarities[order],
         "contribution": contributions[order],
     }
@@ -213,13 +210,15 @@ def explained(
     )
 
 
-def carried(model: FittedModel, items: Indices, values: Floats, targets: Indices) -> Contributions:
-    """Split the scores of `targets` (rows) into what likes of `items` (rows) add.
+def contributions_of(
+    model: FittedModel, items: Indices, values: Floats, targets: Indices
+) -> Contributions:
+    """Split the scores of `targets` (rows) into contributions of likes of `items` (rows).
 
     Raises
     ------
     SettingError
-        The model's scores are no sums over likes.
+        The model's scores are not sums over likes.
     FitError
         The equations of the likes have no unique solution.
     """
@@ -230,7 +229,7 @@ def carried(model: FittedModel, items: Indices, values: Floats, targets: Indices
 def _stored_score(
     model: Any, target: int, items: Indices, values: Floats, vector: Floats | None
 ) -> tuple[float, bool]:
-    """Return the score in lists, and whether the model scores all items alike."""
+    """Return the score in lists, and whether the model scores all items equally."""
     if vector is None and isinstance(model, FoldsInFactors):
         (vector,) = model.folded_in(row_of_likes(items, values, len(model.items)))
     if vector is not None:
@@ -243,7 +242,7 @@ def _stored_score(
 def _of_popular(
     model: FittedModel, user: str, target: int, *, is_known: bool = False
 ) -> Explanation:
-    """Explain an item that is listed by popularity: no like of the user's adds to a score."""
+    """Explain an item that is listed by popularity."""
     likes = float(likes_of_items(model)[target])
     columns = ("value", "pull", "similarity", "contribution")
     return Explanation(

@@ -1,9 +1,8 @@
-"""Fallback to the most liked items, named as such, for users of whom a model knows nothing.
+"""Fallback to the most liked items for users about whom a model knows nothing.
 
-A model knows nothing of a user without a value above zero in its training data, of one whose row of
-factors is all zeros, and of one for whom it scores all items alike: any order of such scores is no
-recommendation, and the first ids of the catalogue least of all. This rule is for what is shown.
-Evaluation measures the scores themselves.
+These are users without a value above zero in the training data, with factors that are all zero, or
+with the same score for every item, where any order would be arbitrary. The fallback is for
+recommendations only; evaluation measures the scores themselves.
 """
 
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ class Lists:
     indices : int32, (n_rows, k)
         Items, best first; -1 where a row has no more.
     scores : float32, (n_rows, k)
-        Those of the model, or how many like the item where it is listed by popularity.
+        The model's, or the likes of items that are listed by popularity.
     popular : bool, (n_rows, k)
         Which items are listed by popularity.
     """
@@ -50,11 +49,11 @@ class Lists:
 
     @property
     def bases(self) -> npt.NDArray[np.object_]:
-        """How each item was found, ``"model"`` or ``"popularity"``, (n_rows, k)."""
+        """Basis of each item, ``"model"`` or ``"popularity"``, (n_rows, k)."""
         return _bases(self.popular)
 
 
-class Found(NamedTuple):
+class RankedList(NamedTuple):
     """One list with the basis of each item.
 
     Parameters
@@ -62,13 +61,11 @@ class Found(NamedTuple):
     rows : int32, (n,)
         Items, best first.
     scores : float32, (n,)
-        Those of the model, or how many like the item where it is listed by popularity.
+        The model's, or the likes of items that are listed by popularity.
     basis : {"model", "popularity"}
-        How the first item was found; of a list without items, whether the model knows anything of
-        its owner.
+        Basis of the first item; of an empty list, "model" if the model knows anything of its owner.
     popular : bool, (n,)
-        Which items are listed by popularity: none where the model has a reason for each, all where
-        it has none, and else the last ones.
+        Which items are listed by popularity: none, all, or the last ones.
     """
 
     rows: Indices
@@ -78,16 +75,16 @@ class Found(NamedTuple):
 
     @property
     def bases(self) -> npt.NDArray[np.object_]:
-        """How each item was found, ``"model"`` or ``"popularity"``, (n,)."""
+        """Basis of each item, ``"model"`` or ``"popularity"``, (n,)."""
         return _bases(self.popular)
 
 
 def check_without_likes(given: object) -> None:
-    """Raise SettingError where `given` says neither "popular" nor "empty"."""
+    """Raise SettingError unless `given` is "popular" or "empty"."""
     check_choice("without_likes", given, get_args(WithoutLikes))
 
 
-def shown(
+def fill_lists(
     model: Recommender,
     rows: Indices,
     ranked: tuple[Indices, Floats],
@@ -96,7 +93,7 @@ def shown(
     exclude_seen: bool,
     without_likes: WithoutLikes,
 ) -> Lists:
-    """Fill the lists of users, ranked by a model, from the most liked items where it is silent.
+    """Complete ranked lists of users with the most liked items where the model has none.
 
     Parameters
     ----------
@@ -104,25 +101,25 @@ def shown(
     rows : int32, (n_rows,)
         Rows of the users.
     ranked : int32 and float32, (n_rows, k)
-        Items and scores, of any content for users of whom the model knows nothing; overwritten.
+        Items and scores, of any content for unknown users; overwritten.
     may_appear : bool, (n_items,)
-        Items that are allowed at all.
+        Items that may be listed.
     exclude_seen : bool
-        Whether seen items are left out. Disliked ones are never listed by popularity.
+        Leave out seen items. Disliked ones are never listed by popularity.
     without_likes : {"popular", "empty"}
         List the most liked items, or nothing.
     """
     indices, scores = ranked
     kept = _founded(model, scores, (indices >= 0).sum(axis=1))
-    silent = ~has_likes(model, rows)
-    silent |= listed_alike(model, rows, scores, kept)
-    kept[silent] = 0
+    is_unknown = ~has_likes(model, rows)
+    is_unknown |= listed_alike(model, rows, scores, kept)
+    kept[is_unknown] = 0
     places = np.arange(indices.shape[1])
     popular = np.full(indices.shape, is_by_popularity(model))
     popular &= places < kept[:, None]
     cut = (places >= kept[:, None]) & (indices >= 0)
     indices[cut], scores[cut] = -1, -np.inf
-    short = np.flatnonzero(silent | cut.any(axis=1))
+    short = np.flatnonzero(is_unknown | cut.any(axis=1))
     if without_likes == "empty" or not len(short):
         return Lists(indices, scores, popular)
     most_liked = MostLiked.of(model, may_appear)
@@ -136,35 +133,35 @@ def shown(
     return Lists(indices, scores, popular)
 
 
-def completed(
+def fill_list(
     model: Recommender,
     ranked: tuple[Indices, Floats],
     k: int,
     may_appear: Mask,
     left_out: Indices,
     *,
-    silent: bool,
+    is_unknown: bool,
     without_likes: WithoutLikes,
-) -> Found:
-    """Fill the list of somebody new, as `shown` does.
+) -> RankedList:
+    """Complete the list of a new user, as `fill_lists` does.
 
     Parameters
     ----------
     model, may_appear, without_likes
-        As in `shown`.
+        As in `fill_lists`.
     ranked : int32 and float32, (n,)
         Items and scores.
     k : int
         Length of the list.
     left_out : int32, (any,)
         Items that are not listed by popularity.
-    silent : bool
-        Whether the model knows nothing of that person.
+    is_unknown : bool
+        Whether the model knows nothing about the user.
     """
     rows, scores = ranked
     n_founded = _founded(model, scores[None], np.array([len(rows)]))
-    kept = 0 if silent else int(n_founded[0])
-    is_cut = silent or kept < len(rows)
+    kept = 0 if is_unknown else int(n_founded[0])
+    is_cut = is_unknown or kept < len(rows)
     rows, scores = rows[:kept], scores[:kept]
     popular = np.full(kept, is_by_popularity(model))
     if is_cut and without_likes == "popular":
@@ -172,8 +169,8 @@ def completed(
         more = most_liked.after(rows, k, left_out)
         rows, scores = np.append(rows, more), np.append(scores, most_liked.scores(more))
         popular = np.append(popular, np.ones(len(more), dtype=bool))
-    by_popularity = bool(popular[0]) if len(rows) else silent
-    return Found(rows, scores, "popularity" if by_popularity else "model", popular)
+    by_popularity = bool(popular[0]) if len(rows) else is_unknown
+    return RankedList(rows, scores, "popularity" if by_popularity else "model", popular)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +188,7 @@ class MostLiked:
 
     @classmethod
     def of(cls, model: Recommender, may_appear: Mask | None = None) -> "MostLiked":
-        """Order the items of a model by likes; those alone that may appear, bool, (n_items,)."""
+        """Order the items of a model by likes; `may_appear` (n_items,) limits them."""
         likes = likes_of_items(model)
         if isinstance(model, FittedModel):
             order = model.items_by_likes
@@ -201,38 +198,31 @@ class MostLiked:
         return cls(order[listed[order]], likes)
 
     def best(self, k: int, left_out: Indices) -> Indices:
-        """Return the first `k` items without some."""
-        # So many at the most can be among the first that are looked at.
+        """Return the first `k` items except `left_out`."""
+        # At most len(left_out) of these are left out.
         first = self.order[: k + len(left_out)]
         return first[~np.isin(first, left_out)][:k]
 
     def after(self, listed: Indices, k: int, left_out: Indices) -> Indices:
-        """Return the items after `listed` in a list of `k`, without some."""
+        """Return the items that follow `listed` in a list of `k`, except `left_out`."""
         return self.best(k - len(listed), np.concatenate([left_out, listed]))
 
     def scores(self, items: Indices) -> Floats:
-        """Return how many like these items, as float32 in exactly that order."""
+        """Return the likes of these items, as float32 in exactly that order."""
         if self.likes.max(initial=0) < _WHOLE:
             return self.likes[items].astype(np.float32)
         return as_scores(self.likes)[items]
 
 
 def basis_of(model: Recommender, row: int) -> Basis:
-    """Return the basis of a user's list: popularity where the model knows nothing of the user."""
+    """Return the basis of a user's list: popularity if the model knows nothing about the user."""
     rows = np.array([row], dtype=np.int32)
     by_popularity = is_by_popularity(model) or not has_likes(model, rows)[0]
     return "popularity" if by_popularity or users_alike(model, rows)[0] else "model"
 
 
 def fallback_notes(model: Recommender, rows: Indices, without_likes: WithoutLikes) -> list[str]:
-    """Describe, in sentences, the users of whom the model knows nothing, and their lists.
-
-    Parameters
-    ----------
-    model : Recommender
-    rows : int32, (n_rows,)
-        Rows of the users who were asked about.
-    without_likes : {"popular", "empty"}
+    """Describe, in sentences, the users about whom the model knows nothing, and their lists.
 
     Examples
     --------
@@ -244,27 +234,26 @@ def fallback_notes(model: Recommender, rows: Indices, without_likes: WithoutLike
     alike = np.zeros(len(rows), dtype=bool)
     if not is_by_popularity(model):
         alike[known] = users_alike(model, rows[known])
-    gets = {
-        "popular": "the most liked items, named by basis popularity, with their likes as score",
+    lists = {
+        "popular": "the most liked items (basis popularity; the score is the number of likes)",
         "empty": "no list",
     }[without_likes]
     sentences = []
     if n_unknown := int((~known).sum()):
-        sentences.append(f"{_users(n_unknown)} without positive interactions: {gets}.")
+        sentences.append(f"{_users(n_unknown, 'without positive interactions')} {lists}.")
     if n_alike := int(alike.sum()):
         why = (
             "all its factors are zero; fit it with less regularization"
             if isinstance(model, HasFactors) and not model.item_norms.any()
-            else "it tells nothing apart for them"
+            else "it cannot distinguish items for them"
         )
-        sentences.append(
-            f"{_users(n_alike)} for whom the model scores all items alike ({why}): {gets}."
-        )
+        whose = f"for whom the model scores all items equally ({why})"
+        sentences.append(f"{_users(n_alike, whose)} {lists}.")
     return sentences
 
 
 def _founded(model: Recommender, scores: Floats, lengths: npt.NDArray[np.intp]) -> Counts:
-    """Return how many items of each list the model has a reason for."""
+    """Return how many items of each list score above the model's `score_of_nothing`."""
     nothing = getattr(model, "score_of_nothing", None)
     if nothing is None:
         return lengths.astype(np.int64)
@@ -273,14 +262,14 @@ def _founded(model: Recommender, scores: Floats, lengths: npt.NDArray[np.intp]) 
 
 
 def left_out_pairs(model: Recommender, *, exclude_seen: bool) -> sp.csr_array | None:
-    """Return the pairs of users and items that a model must not list: seen ones, or disliked.
+    """Return the pairs that a model must not list: seen ones, or else disliked ones.
 
-    Of models with factors, no dislikes where seen items are kept: they have learned from them.
+    Models with factors have learned from dislikes and may list them if seen items are kept.
 
     Raises
     ------
     SettingError
-        `exclude_seen` without a history in the model.
+        `exclude_seen` for a model without its history.
     """
     if exclude_seen:
         return seen_by(model)
@@ -293,7 +282,7 @@ def left_out_pairs(model: Recommender, *, exclude_seen: bool) -> sp.csr_array | 
 
 
 def left_out_of(model: Recommender, row: int, *, exclude_seen: bool) -> Indices:
-    """Return the items that are not listed by popularity for a user: seen ones, or disliked."""
+    """Return the items that are not listed by popularity for a user: seen or disliked ones."""
     history = getattr(model, "history", None)
     if not isinstance(history, Interactions):
         return np.empty(0, dtype=np.int32)
@@ -309,5 +298,5 @@ def _bases(popular: Mask) -> npt.NDArray[np.object_]:
     return found
 
 
-def _users(count: int) -> str:
-    return f"{count:,} {'user' if count == 1 else 'users'}"
+def _users(count: int, which: str) -> str:
+    return f"1 user {which} gets" if count == 1 else f"{count:,} users {which} get"

@@ -26,8 +26,8 @@ _USERS = 240  # at a time, as `alsolike.recommending.ranking.scan` ranks them
 def scores(model: FittedModel, users: Sequence[str], items: Sequence[str]) -> Table:
     """Score pairs of users and items, as `alsolike.recommend` does.
 
-    They are the model's own, also where a list would show the most liked items in their place. What
-    a score means, and what not, is said in `alsolike.recommend`.
+    They are the model's own, even for users who get the most liked items instead. See
+    `alsolike.recommend` for their meaning.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def scores(model: FittedModel, users: Sequence[str], items: Sequence[str]) -> Ta
     users : sequence of str
         Ids of users; they may repeat.
     items : sequence of str
-        Ids or names of as many items: the first goes with the first user.
+        Ids or names of items, one for each user.
 
     Returns
     -------
@@ -45,9 +45,9 @@ def scores(model: FittedModel, users: Sequence[str], items: Sequence[str]) -> Ta
     Raises
     ------
     SettingError
-        There are not as many items as users.
+        The numbers of users and items differ.
     UnknownId
-        A user or an item is not in the model; its position, from 0, is named.
+        A user or an item is not in the model; gives its position, from 0.
     FitError
         A score is NaN or +inf.
 
@@ -68,8 +68,8 @@ def scores(model: FittedModel, users: Sequence[str], items: Sequence[str]) -> Ta
     whose, of_what = checked_ids(users, "user"), checked_ids(items, "item")
     if len(whose) != len(of_what):
         raise SettingError(
-            f"As many items as users expected, to score pairs: {len(whose):,} users and "
-            f"{len(of_what):,} items given. Repeat the id of a user for each of the items."
+            f"The same number of users and items expected: {len(whose):,} users and "
+            f"{len(of_what):,} items given. Repeat the user's id for each item."
         )
     user_rows = _rows(model.users, whose, model.users.index_of)
     # Other models may know no names.
@@ -116,7 +116,7 @@ def _products(model: HasFactors, users: Indices, items: Indices) -> Floats:
 
 
 def _looked_up(model: Recommender, users: Indices, items: Indices) -> Floats:
-    """Return scores out of the blocks that lists are ranked by, those alone that hold a pair."""
+    """Return scores from the blocks that lists are ranked by; only computes blocks with a pair."""
     found = np.empty(len(users), dtype=np.float32)
     distinct, places = np.unique(users, return_inverse=True)
     blocks = blocks_of(len(model.items), ITEMS_PER_BLOCK)
@@ -127,13 +127,13 @@ def _looked_up(model: Recommender, users: Indices, items: Indices) -> Floats:
             continue
         group, block = divmod(int(cells[cell[0]]), len(blocks))
         rows, columns = distinct[group * _USERS : (group + 1) * _USERS], blocks[block]
-        asked = block_of(model.name, model.scores(rows, columns), len(rows), columns)
-        found[cell] = asked[places[cell] - group * _USERS, items[cell] - columns.start]
+        scored = block_of(model.name, model.scores(rows, columns), len(rows), columns)
+        found[cell] = scored[places[cell] - group * _USERS, items[cell] - columns.start]
     return found
 
 
 def _rows(known: Vocabulary, ids: list[str], row_of: Callable[[str], int]) -> Indices:
-    """Return the rows of ids; UnknownId with the position of the first that is not known."""
+    """Return the rows of ids; UnknownId names the position of the first unknown one."""
     rows = known.places_of(ids)
     for position in np.flatnonzero(rows < 0).tolist():
         try:

@@ -1,4 +1,4 @@
-"""Shared by `many` and `one`: checks, which items may appear, the table of results. No Numba."""
+"""Checks, filters and the result table that `batch` and `single` share. No Numba."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -18,20 +18,20 @@ Indices = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
 
-# With one listener, an item's factors are that listener's and say nothing of the item.
+# With one like, an item's factors only reflect that user.
 MIN_COUNT = 2
 
-# Rows shorter than 2 to this are lifted: products of two such may be no normal numbers any more.
+# Rows shorter than 2 to this are scaled up: products of two such may be subnormal.
 _VANISHED = -40
 
 
 def checked_k(k: int) -> int:
-    """Return the length of a list; raise SettingError where it is no whole number from 1."""
+    """Return the length of a list; raise SettingError unless it is a whole number from 1."""
     return check_whole("k", k, least=1)
 
 
 def checked_ids(ids: Iterable[str], kind: str) -> list[str]:
-    """Return `ids` as a list of plain texts, or raise SettingError where one is not text."""
+    """Return `ids` as a list of str; raise SettingError if one is not text."""
     single = isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable)
     given: list[Any] = [ids] if single else list(ids)
     for position, one in enumerate(given):
@@ -41,25 +41,27 @@ def checked_ids(ids: Iterable[str], kind: str) -> list[str]:
 
 
 def user_rows(users: str | Iterable[str] | None, known: Vocabulary) -> Indices:
-    """Return the rows of users given by ids, int32; None: of all of them."""
+    """Return the rows of users given by ids, int32; None: all."""
     if users is None:
         return np.arange(len(known), dtype=np.int32)
     return known.indices_of(checked_ids(users, "user"))
 
 
 def _no_id(one: object, kind: str, position: int) -> str:
-    """Return what is wrong with an id that is no text, and what to pass."""
+    """Return the message for an id that is not text."""
     if not isinstance(one, (bytes, int, float, np.generic)):
-        return f"{kind} ids are text, not {said(one)} (at position {position}). Pass their texts."
+        return (
+            f"{kind} ids must be text, not {said(one)} (at position {position}). Pass them as text."
+        )
     text = one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)
     return (
-        f"{kind} ids are text: {one!r} at position {position} is of type {type(one).__name__}. "
+        f"{kind} ids must be text: {one!r} at position {position} is of type {type(one).__name__}. "
         f"Pass {text!r}."
     )
 
 
 def checked_indices(indices: npt.ArrayLike, count: int, *, kind: str) -> Indices:
-    """Return row numbers as int32, (n,), or raise DataError where one is out of range."""
+    """Return row numbers as int32, (n,); raise DataError if one is out of range."""
     rows = np.asarray(indices)
     if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
         raise DataError(
@@ -76,15 +78,9 @@ def checked_indices(indices: npt.ArrayLike, count: int, *, kind: str) -> Indices
 
 
 def open_items(n_items: int, allow: npt.ArrayLike | None, deny: npt.ArrayLike | None) -> Mask:
-    """Return which items may appear, bool, (n_items,).
+    """Return which items may appear, bool, (n_items,): those of `allow` except those of `deny`.
 
-    Parameters
-    ----------
-    n_items : int
-    allow : int, (any,), or None
-        The only items that may appear; an empty list allows none.
-    deny : int, (any,), or None
-        Items that may not appear, allowed or not.
+    None allows all, an empty list none.
     """
     may_appear = np.full(n_items, allow is None)
     if allow is not None:
@@ -97,7 +93,7 @@ def open_items(n_items: int, allow: npt.ArrayLike | None, deny: npt.ArrayLike | 
 def open_ids(
     model: Recommender, allow: Iterable[str] | None, deny: Iterable[str] | None
 ) -> tuple[Indices | None, Indices | None]:
-    """Return the rows of allowed and denied ids, or names; raise UnknownId for another text."""
+    """Return the rows of allowed and denied ids or names; raise UnknownId for an unknown one."""
     # Other models may know no names.
     row_of = getattr(model, "item_index", model.items.index_of)
 
@@ -124,11 +120,11 @@ def known_items(model: FittedModel, items: Sequence[str] | Indices) -> Indices:
 
 
 def history_of(model: Recommender, purpose: str, *, way_out: str = "") -> Interactions:
-    """Return the interactions that a model was trained on; SettingError where it lost them."""
+    """Return the training interactions of a model; SettingError if it has none."""
     history = getattr(model, "history", None)
     if not isinstance(history, Interactions):
         if isinstance(model, FittedModel):
-            model.scores(slice(0, 0), slice(0, 0))  # says so where it cannot even score without
+            model.scores(slice(0, 0), slice(0, 0))  # has its own message if it cannot score without
         raise SettingError(
             f"This model was saved without its history, which is needed to {purpose}. Save it "
             f"with its history{way_out}."
@@ -137,36 +133,24 @@ def history_of(model: Recommender, purpose: str, *, way_out: str = "") -> Intera
 
 
 def seen_by(model: Recommender) -> sp.csr_array:
-    """Return the pairs that a model was trained on; SettingError where it lost them."""
+    """Return the training pairs of a model; SettingError if it has none."""
     return history_of(
         model, "leave out what a user has seen", way_out=", or pass exclude_seen=False"
     ).user_items
 
 
 def with_direction(model: HasFactors) -> Mask:
-    """Return which items have factors that are not all zero, bool, (n_items,).
-
-    Raises
-    ------
-    FitError
-        An item's factors are not finite.
-    """
+    """Return which items have nonzero factors, bool; FitError if some are not finite."""
     return directed_rows(model.item_norms, model.items)
 
 
 def directed_rows(norms: Floats, ids: Vocabulary) -> Mask:
-    """Return which rows of factors of these lengths have a direction, bool, (n,).
-
-    Raises
-    ------
-    FitError
-        A length is not finite.
-    """
+    """Return which rows of these lengths have a direction, bool; FitError if one is not finite."""
     if not np.isfinite(norms).all():
         worst = int(np.flatnonzero(~np.isfinite(norms))[0])
         raise FitError(
             f"{ids.kind} {ids.id_of(worst)!r} (row {worst}) has factors that are not finite. "
-            "Fit the model anew."
+            "Fit the model again."
         )
     # Below the smallest normal number a row keeps too few bits to have a direction.
     directed: Mask = norms >= np.finfo(np.float32).tiny
@@ -174,7 +158,7 @@ def directed_rows(norms: Floats, ids: Vocabulary) -> Mask:
 
 
 def why_no_neighbours(model: HasFactors | ItemScorer, row: int | None, min_count: int) -> str:
-    """Return why nothing is similar to an item (None: to any), as a sentence.
+    """Explain in a sentence why an item (None: any item) has no similar items.
 
     Examples
     --------
@@ -186,28 +170,28 @@ def why_no_neighbours(model: HasFactors | ItemScorer, row: int | None, min_count
     directed = with_direction(model) if isinstance(model, HasFactors) else None
     if directed is not None and not directed.any():
         return (
-            "All item factors of this model are zero, so it tells no items apart. Fit it with less "
+            "All item factors of this model are zero, so it cannot rank items. Fit it with less "
             "regularization."
         )
     unliked = row is not None and not counts[row]
     if row is not None and (unliked if directed is None else not directed[row]):
         if unliked:
-            return "Nobody likes this item in the training data, so nothing is similar to it."
-        return "This item has factors that are all zero, so nothing is similar to it."
+            return "Nobody likes this item in the training data, so it has no similar items."
+        return "All factors of this item are zero, so it has no similar items."
     if directed is None:
         others = counts >= min_count
         if row is not None:
             others[row] = False
         if others.any():
-            asked = "this item" if row is not None else "any item"
-            return f"The model {model.name!r} finds nothing similar to {asked}."
+            which = "this item" if row is not None else "any item"
+            return f"The model {model.name!r} finds no items similar to {which}."
     elif min_count <= 1:
         return "No other item has factors."
     return f"No other item has at least {min_count:,} likes."
 
 
 def likes_of_items(model: Recommender | ItemScorer) -> Counts:
-    """Return how many like each item, int64, (n_items,); zeros where a model does not know."""
+    """Return the likes of each item, int64, (n_items,); zeros if unknown."""
     counts = getattr(model, "item_counts", None)
     if isinstance(counts, np.ndarray):
         return counts
@@ -218,7 +202,7 @@ def likes_of_items(model: Recommender | ItemScorer) -> Counts:
 
 
 def unit_rows(factors: Floats, norms: Floats) -> Floats:
-    """Return rows scaled to length 1, float32; zeros where `norms` says that a row has none."""
+    """Return rows scaled to length 1, float32; zeros for rows without a direction."""
     lengths = np.where(norms >= np.finfo(np.float32).tiny, norms, np.float32(np.inf))
     units: Floats = np.divide(factors, lengths[..., None], dtype=np.float32)
     return units
@@ -235,10 +219,10 @@ def row_lengths(rows: Floats) -> npt.NDArray[np.float64]:
 def product_margin(
     lengths: npt.NDArray[np.float64], longest: float | np.floating[Any], factors: int
 ) -> Floats:
-    """Return more than float32 products of rows of these lengths can be off, float32.
+    """Return an upper bound of the float32 error of products of rows of these lengths, float32.
 
     Twice the bound of Higham 2002 (Accuracy and Stability, eq. 3.5: any order of the sum, fused
-    or not), with some roundings added for what is done to a product afterwards.
+    or not), plus some roundings for later operations on the product.
 
     Parameters
     ----------
@@ -254,30 +238,25 @@ def product_margin(
 
 
 def lifts_of(lengths: npt.NDArray[np.float64] | np.float64) -> npt.NDArray[np.int32]:
-    """Return powers of two by which rows are to be lifted before they are ranked, int32, (...).
+    """Return powers of two that scale tiny rows up before ranking, int32, as `lengths`.
 
-    Where regularization makes all factors vanish, products leave the range of float32: they
-    rank by what is left of their bits, and take a hundred times as long. Powers of two change
-    nothing else. 0 for rows of a usual length, and for those of length 0.
-
-    Parameters
-    ----------
-    lengths : float64, (...)
-        What is decided for one does not depend on the others.
+    If regularization makes all factors vanish, products become subnormal in float32: they lose
+    bits, and take a hundred times as long. Powers of two change nothing else. 0 for rows of a usual
+    length or of length 0; each row is decided by itself.
     """
     _, exponents = np.frexp(lengths)
     return np.where((lengths > 0) & (exponents < _VANISHED), -exponents, 0).astype(np.int32)
 
 
-def tidy(
+def lists_table(
     model: Recommender,
     queries: tuple[str, npt.NDArray[np.object_]] | None,
-    answer: str,
+    item_column: str,
     indices: Indices,
     scores: Floats,
     bases: npt.NDArray[np.object_] | None = None,
 ) -> Table:
-    """Lay ranked lists out as one row per item, without the padding.
+    """Convert ranked lists to a table with one row per item, without the padding.
 
     Parameters
     ----------
@@ -285,7 +264,7 @@ def tidy(
         Gives ids, and names where it has a catalogue with names.
     queries : (str, object (n_rows,)) or None
         Name and cells of the first column; None: no such column.
-    answer : str
+    item_column : str
         Name of the column of items.
     indices, scores : int32 and float32, (n_rows, k)
         As in `Ranked`.
@@ -295,7 +274,7 @@ def tidy(
     rows, places = np.nonzero(indices >= 0)
     found = indices[rows, places]
     columns: dict[str, Any] = {} if queries is None else {queries[0]: queries[1][rows]}
-    columns |= {"rank": (places + 1).astype(np.int32), answer: model.items.ids_of(found)}
+    columns |= {"rank": (places + 1).astype(np.int32), item_column: model.items.ids_of(found)}
     columns |= names_of(model, found)
     columns["score"] = scores[rows, places]
     if bases is not None:
@@ -304,6 +283,6 @@ def tidy(
 
 
 def names_of(model: Recommender, item_indices: Indices) -> dict[str, npt.NDArray[np.object_]]:
-    """Return a column ``name`` for items, or no column where the model knows no names."""
+    """Return a column ``name`` for items, or no column if names are unknown."""
     names = getattr(getattr(model, "catalogue", None), "names", None)
     return {} if names is None else {"name": names.take(item_indices).to_array()}

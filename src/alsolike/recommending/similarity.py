@@ -1,4 +1,4 @@
-"""Similar items and similar users, for many rows at once: blocked, by the kernels."""
+"""Similar items and similar users for many rows at once, in blocks, by the compiled kernels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,19 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import Floats, HasFactors, ItemScorer, Rows, able
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.ranking.nearest import comparing, with_cosines
-from alsolike.recommending.ranking.scan import NotFiniteError, Plain, Products, Ranked, Scan, Source
+from alsolike.recommending.ranking.nearest import expect_cosines, expect_item_scorer
+from alsolike.recommending.ranking.scan import (
+    NotFiniteError,
+    Plain,
+    Products,
+    Ranked,
+    Scan,
+    ScoreSource,
+)
 from alsolike.recommending.ranking.score_blocks import not_finite
 from alsolike.recommending.shared import (
     MIN_COUNT,
+    Counts,
     Indices,
     Mask,
     checked_indices,
@@ -39,14 +47,14 @@ def similar_indices(
     k: int,
     include_self: bool = False,
     min_count: int = MIN_COUNT,
+    counts: Counts | None = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Ranked:
     """Rank the items most similar to items given by their rows.
 
-    Where a model has factors: by their cosine. An item without factors (all zeros) has no
-    direction: it has no neighbours and is nobody's. Any other model: by its own ``item_scores``,
-    where -inf is not shown.
+    Models with factors compare items by their cosine; an item whose factors are all zero has no
+    neighbours and is nobody's. All others use their own ``item_scores``, where -inf is not listed.
 
     Parameters
     ----------
@@ -56,9 +64,11 @@ def similar_indices(
     k : int
         Length of each list, at least 1.
     include_self : bool
-        Whether the item itself comes first, with cosine 1.
+        Put the item itself first, with cosine 1.
     min_count : int
-        Neighbours have at least so many interactions, see `alsolike.similar`.
+        Least likes of a neighbour, see `alsolike.similar`.
+    counts : int64, (n_items,), or None
+        Likes of each item; None: the model's own counts.
     engine, observer
         As in `alsolike.recommending.batch.top_items`.
 
@@ -70,23 +80,25 @@ def similar_indices(
     Raises
     ------
     SettingError
-        The model compares no items, or `include_self` of one without factors.
+        The model compares no items, or `include_self` for one without factors.
     FitError
         A score is NaN or infinite.
     """
     length = checked_k(k)
     rows = checked_indices(item_indices, len(model.items), kind="item")
     engine, task = engine or LocalEngine(), "Comparing items"
-    shown = likes_of_items(model) >= min_count
+    shown = (likes_of_items(model) if counts is None else counts) >= min_count
     if isinstance(model, HasFactors):
         candidates = with_direction(model)
-        asked = np.flatnonzero(candidates[rows])
-        source = cosines_of(model, rows[asked], candidates)
-        found = _others(source, rows[asked], candidates & shown, length).run(engine, observer, task)
-        return _put_back(found, rows, asked, include_self=include_self)
-    scorer: ItemScorer = comparing(model, "compare items")
+        usable = np.flatnonzero(candidates[rows])
+        source = cosines_of(model, rows[usable], candidates)
+        found = _others(source, rows[usable], candidates & shown, length).run(
+            engine, observer, task
+        )
+        return _put_back(found, rows, usable, include_self=include_self)
+    scorer: ItemScorer = expect_item_scorer(model, "compare items")
     if include_self:
-        with_cosines(model)
+        expect_cosines(model)
     try:
         return _others(Plain(rows, ItemsAsUsers(scorer)), rows, shown, length).run(
             engine, observer, task
@@ -97,7 +109,7 @@ def similar_indices(
 
 
 def cosines_of(model: HasFactors, rows: Indices, candidates: Mask) -> Products:
-    """Return the source of the cosines of items `rows` with all that have a direction."""
+    """Return the source of the cosines of items `rows` with `candidates`."""
     units = unit_rows(model.item_factors, model.item_norms)
     return Products(rows, units, units, candidates.astype(np.float32), ceiling=1.0)
 
@@ -119,8 +131,8 @@ def similar_users(
     users : str, sequence of str, or None
         Ids of users; None: all of them.
     k : int
-        Similar users of each: exactly so many, or all that there are where they are fewer. A user
-        without factors, as one without likes, has none, is nobody's, and has no rows here.
+        Similar users of each, or all if they are fewer. A user whose factors are all zero, as
+        without likes, has none and is nobody's.
     engine, observer
         As in `alsolike.recommending.batch.top_items`.
 
@@ -150,16 +162,16 @@ def similar_users(
     length = min(checked_k(k), max(len(known), 1))
     norms: Floats = row_lengths(factors).astype(np.float32)
     directed = directed_rows(norms, known)
-    asked = np.flatnonzero(directed[rows])
+    usable = np.flatnonzero(directed[rows])
     units = unit_rows(factors, norms)
-    source = Products(rows[asked], units, units, directed.astype(np.float32), ceiling=1.0)
-    found = _others(source, rows[asked], directed, length).run(
+    source = Products(rows[usable], units, units, directed.astype(np.float32), ceiling=1.0)
+    found = _others(source, rows[usable], directed, length).run(
         engine or LocalEngine(), observer, "Comparing users"
     )
     owners, places = np.nonzero(found.indices >= 0)
     return Table(
         {
-            "user": known.ids_of(rows[asked][owners]),
+            "user": known.ids_of(rows[usable][owners]),
             "rank": (places + 1).astype(np.int32),
             "similar_user": known.ids_of(found.indices[owners, places]),
             "score": found.scores[owners, places],
@@ -167,28 +179,28 @@ def similar_users(
     )
 
 
-def _others(source: Source, rows: Indices, may_appear: Mask, k: int) -> Scan:
-    """Return the ranking of all that may appear beside each row but the row itself."""
+def _others(source: ScoreSource, rows: Indices, may_appear: Mask, k: int) -> Scan:
+    """Return the ranking for each row of all that may appear except the row itself."""
     itself = np.arange(len(rows) + 1, dtype=np.int64)
     return Scan(source, may_appear, rows, itself[:-1], itself[1:], k)
 
 
 def _put_back(
-    found: Ranked, rows: Indices, asked: npt.NDArray[np.intp], *, include_self: bool
+    found: Ranked, rows: Indices, usable: npt.NDArray[np.intp], *, include_self: bool
 ) -> Ranked:
-    """Return the lists of the rows that were asked about among empty ones for the others."""
-    ranked = Ranked.nothing(len(rows), found.indices.shape[1])
+    """Place the lists of rows `usable` among empty ones for the others."""
+    ranked = Ranked.empty(len(rows), found.indices.shape[1])
     if include_self:
-        ranked.indices[asked, 0], ranked.scores[asked, 0] = rows[asked], 1.0
-        ranked.indices[asked, 1:] = found.indices[:, :-1]
-        ranked.scores[asked, 1:] = found.scores[:, :-1]
+        ranked.indices[usable, 0], ranked.scores[usable, 0] = rows[usable], 1.0
+        ranked.indices[usable, 1:] = found.indices[:, :-1]
+        ranked.scores[usable, 1:] = found.scores[:, :-1]
     else:
-        ranked.indices[asked], ranked.scores[asked] = found.indices, found.scores
+        ranked.indices[usable], ranked.scores[usable] = found.indices, found.scores
     return ranked
 
 
 class OfModel:
-    """Base of what has the items and the name of its model."""
+    """Base of wrappers of a model, with its items and its name."""
 
     model: Any
 
@@ -206,15 +218,15 @@ class OfModel:
 
 @dataclass(frozen=True, eq=False)
 class ItemsAsUsers(OfModel):
-    """A model that scores items beside items, in the form of one that scores them for users."""
+    """Adapter: ranks similar items as if items were users."""
 
     model: ItemScorer
 
     @property
     def users(self) -> Vocabulary:
-        """The items again."""
+        """The items."""
         return self.model.items
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        """Return the scores of items beside those that ask."""
+        """Return the scores of items with items."""
         return self.model.item_scores(user_indices, item_indices)

@@ -1,14 +1,16 @@
 """Recommendations and similar items for one row, in plain NumPy, for a web server.
 
-Numba is not imported, so that a server starts at once. Results equal those of
+Numba is not imported, so a server starts at once. Results equal those of
 `alsolike.recommending.batch` byte for byte: a float32 product only selects the items that can be
-among the best, which are then scored by the defined sum of `kernels.topk.dot`.
+among the best, which are then scored by the exact sum of `kernels.topk.dot`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from alsolike.errors import SettingError
 from alsolike.models.als.normal_equations import checked_values
@@ -22,15 +24,22 @@ from alsolike.models.base import (
     expect_model,
 )
 from alsolike.recommending.fallback import (
-    Found,
+    RankedList,
     WithoutLikes,
     basis_of,
     check_without_likes,
-    completed,
+    fill_list,
+    fill_lists,
     left_out_of,
-    shown,
 )
-from alsolike.recommending.ranking.nearest import Neighbours, with_cosines
+from alsolike.recommending.ranking.nearest import (
+    Neighbours,
+    best_of,
+    dots,
+    expect_cosines,
+    narrowed,
+)
+from alsolike.recommending.ranking.score_blocks import not_finite, whole_rows
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
@@ -38,13 +47,16 @@ from alsolike.recommending.shared import (
     checked_ids,
     checked_k,
     known_items,
+    lifts_of,
+    lists_table,
     open_ids,
     open_items,
+    product_margin,
+    row_lengths,
     seen_by,
-    tidy,
     with_direction,
 )
-from alsolike.recommending.single_row import ranked_for_likes, ranked_for_user, row_of_likes
+from alsolike.recommending.unknown_users import all_alike, are_alike, is_by_popularity
 from alsolike.suggestions import with_example
 from alsolike.tables import Table
 
@@ -61,9 +73,8 @@ def recommend_one(
 ) -> Table:
     """Recommend items to one user; the same table as ``recommend(model, user)``.
 
-    What a score means, and what not, is said in `alsolike.recommending.batch.recommend`. Scores are
-    the same to the byte, but for a model without factors whose own ``scores`` depend on which other
-    users they are asked for: its last digits may differ.
+    See `alsolike.recommending.batch.recommend` for the meaning of scores. They are the same to the
+    byte, unless ``scores`` of a model without factors depend on the other users of a block.
 
     Parameters
     ----------
@@ -76,14 +87,14 @@ def recommend_one(
     Returns
     -------
     Table
-        Columns ``user``, ``rank``, ``item``, ``name`` where names are known, ``score``, ``basis``.
+        Columns ``user``, ``rank``, ``item``, ``name`` if names are known, ``score``, ``basis``.
 
     Raises
     ------
     UnknownId
         The user or an item is not in the model.
     SettingError
-        `exclude_seen` without a history in the model, or `k` below 1.
+        `exclude_seen` for a model without its history, or `k` below 1.
 
     Examples
     --------
@@ -95,14 +106,16 @@ def recommend_one(
     (user,) = checked_ids(user, "user")
     row = model.users.index_of(user)
     among = open_items(len(model.items), *open_ids(model, allow, deny))
-    found = recommended(
+    found = recommend_row(
         model, row, among, k, exclude_seen=exclude_seen, without_likes=without_likes
     )
-    asked = ("user", model.users.ids_of([row]))
-    return tidy(model, asked, "item", found.rows[None], found.scores[None], found.bases[None])
+    users = ("user", model.users.ids_of([row]))
+    return lists_table(
+        model, users, "item", found.rows[None], found.scores[None], found.bases[None]
+    )
 
 
-def recommended(
+def recommend_row(
     model: FittedModel,
     row: int,
     may_appear: Mask,
@@ -110,15 +123,15 @@ def recommended(
     *,
     exclude_seen: bool = True,
     without_likes: WithoutLikes = "popular",
-) -> Found:
+) -> RankedList:
     """Recommend items to a user (row), as `alsolike.recommending.batch.recommend` does.
 
     Parameters
     ----------
     model, row, k, exclude_seen, without_likes
-        As in `recommend_one`, whose errors are raised.
+        As in `recommend_one`, as are the errors.
     may_appear : bool, (n_items,)
-        Items that are allowed at all, seen ones included.
+        Items that may be listed, seen ones included.
     """
     check_without_likes(without_likes)
     length = min(checked_k(k), max(len(model.items), 1))
@@ -127,7 +140,7 @@ def recommended(
         seen_by(model)  # refuses a model without history
     if exclude_seen or not isinstance(model, HasFactors):
         unseen[left_out_of(model, row, exclude_seen=exclude_seen)] = False
-    lists = shown(
+    lists = fill_lists(
         model,
         np.array([row], dtype=np.int32),
         padded(ranked_for_user(model, row, unseen, length), length),
@@ -138,8 +151,8 @@ def recommended(
     here = 0, slice(int(np.count_nonzero(lists.indices >= 0)))
     rows, scores, popular = lists.indices[here], lists.scores[here], lists.popular[here]
     if not len(rows):
-        return Found(rows, scores, basis_of(model, row), popular)
-    return Found(rows, scores, "popularity" if popular[0] else "model", popular)
+        return RankedList(rows, scores, basis_of(model, row), popular)
+    return RankedList(rows, scores, "popularity" if popular[0] else "model", popular)
 
 
 @with_example('al.recommend_for_likes(model, {"i1": 1, "i2": 1}, k=10)')
@@ -152,24 +165,22 @@ def recommend_for_likes(
     deny: Iterable[str] | None = None,
     without_likes: WithoutLikes = "popular",
 ) -> Table:
-    """Recommend items to somebody new, by likes.
-
-    What a score means, and what not, is said in `alsolike.recommending.batch.recommend`.
+    """Recommend items to a new user, by likes; scores as in `alsolike.recommend`.
 
     Parameters
     ----------
     model : FittedModel
     likes : mapping of str to float
         Ids or names of items, with the value of each as in the training data (1 for a like, a
-        count; below zero for a dislike). They are left out of the answer.
+        count; below zero for a dislike). They are not recommended.
     k, allow, deny, without_likes
         As in `alsolike.recommending.batch.recommend`: without a value above zero in `likes`, the
-        answer is the most liked items, or nothing.
+        result is the most liked items, or nothing.
 
     Returns
     -------
     Table
-        Columns ``rank``, ``item``, ``name`` where names are known, ``score``, ``basis``.
+        Columns ``rank``, ``item``, ``name`` if names are known, ``score``, ``basis``.
 
     Raises
     ------
@@ -181,24 +192,24 @@ def recommend_for_likes(
     able(model, FoldsIn, "recommend for likes")
     if not isinstance(likes, Mapping):
         raise SettingError(
-            f"likes give each item a value, such as {{'an item': 1}}; they are {likes!r}."
+            f"likes must map items to values, such as {{'an item': 1}}, not {likes!r}."
         )
     check_without_likes(without_likes)
     items, values = known_items(model, list(likes)), list(likes.values())
     may_appear = open_items(len(model.items), *open_ids(model, allow, deny))
     may_appear[items] = False
-    found = best_for(model, items, values, may_appear, k, without_likes)
-    return tidy(model, None, "item", found.rows[None], found.scores[None], found.bases[None])
+    found = recommend_row_for_likes(model, items, values, may_appear, k, without_likes)
+    return lists_table(model, None, "item", found.rows[None], found.scores[None], found.bases[None])
 
 
-def best_for(
+def recommend_row_for_likes(
     model: FittedModel,
     items: Indices,
     values: Sequence[float],
     may_appear: Mask,
     k: int,
     without_likes: WithoutLikes = "popular",
-) -> Found:
+) -> RankedList:
     """Recommend items for likes, as `recommend_for_likes` does.
 
     Parameters
@@ -217,12 +228,18 @@ def best_for(
     """
     length, amounts = checked_k(k), checked_values(values, len(items))
     able(model, FoldsIn, "recommend for likes")
-    ranked, silent = (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
+    ranked, is_unknown = (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
     disliked = items[amounts < 0]
     if (amounts > 0).any():
-        ranked, silent = ranked_for_likes(model, items, amounts, may_appear, length)
-    return completed(
-        model, ranked, length, may_appear, disliked, silent=silent, without_likes=without_likes
+        ranked, is_unknown = ranked_for_likes(model, items, amounts, may_appear, length)
+    return fill_list(
+        model,
+        ranked,
+        length,
+        may_appear,
+        disliked,
+        is_unknown=is_unknown,
+        without_likes=without_likes,
     )
 
 
@@ -247,7 +264,7 @@ def similar_to(
     Returns
     -------
     Table
-        Columns ``item``, ``rank``, ``similar_item``, ``name`` where names are known, ``score``.
+        Columns ``item``, ``rank``, ``similar_item``, ``name`` if names are known, ``score``.
 
     Raises
     ------
@@ -256,14 +273,14 @@ def similar_to(
     """
     length = checked_k(k)
     neighbours = Neighbours(model)
-    cosines = with_cosines(model) if include_self else None
+    cosines = expect_cosines(model) if include_self else None
     (row,) = known_items(model, [item])
     indices, scores = neighbours.similar(row, length, min_count=min_count)
     if cosines is not None and with_direction(cosines)[row]:
         indices = np.concatenate(([row], indices[: length - 1])).astype(np.int32)
         scores = np.concatenate(([1.0], scores[: length - 1])).astype(np.float32)
-    asked = ("item", model.items.ids_of([row]))
-    return tidy(model, asked, "similar_item", indices[None], scores[None])
+    items = ("item", model.items.ids_of([row]))
+    return lists_table(model, items, "similar_item", indices[None], scores[None])
 
 
 def fold_in_user(
@@ -271,7 +288,7 @@ def fold_in_user(
     items: Sequence[str] | Indices,
     values: npt.ArrayLike | None = None,
 ) -> Floats:
-    """Return the factors of a user on whom the model was not trained.
+    """Solve for the factors of a user who is not in the model.
 
     Parameters
     ----------
@@ -307,3 +324,75 @@ def padded(ranked: tuple[Indices, Floats], k: int) -> tuple[Indices, Floats]:
     indices, padding = np.full((1, k), -1, dtype=np.int32), np.full((1, k), -np.inf, np.float32)
     indices[0, : len(items)], padding[0, : len(items)] = items, scores
     return indices, padding
+
+
+def ranked_for_user(
+    model: FittedModel, row: int, may_appear: Mask, k: int
+) -> tuple[Indices, Floats]:
+    """Return the best items of a user by the model's own scores."""
+    owner = f"user {model.users.id_of(row)!r}"
+    if isinstance(model, HasFactors):
+        if not model.user_factors[row].any():  # everything ties
+            return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
+        return best_items(model, model.user_factors[row], may_appear, k, owner)
+    rows = np.array([row], dtype=np.int32)
+    (scores,) = whole_rows(model.name, lambda items: model.scores(rows, items), 1, len(model.items))
+    return best_of(model, scores, may_appear, k, owner)
+
+
+def ranked_for_likes(
+    model: Any, items: Indices, values: Floats, may_appear: Mask, k: int
+) -> tuple[tuple[Indices, Floats], bool]:
+    """Return the best items for likes, and whether the model scores all items equally."""
+    owner = "this row of likes"
+    if isinstance(model, FoldsInFactors):
+        (vector,) = model.folded_in(row_of_likes(items, values, len(model.items)))
+        if all_alike(model, vector[None])[0]:
+            return (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
+        return best_items(model, vector, may_appear, k, owner), False
+    scores = scores_for_likes(model, items, values)
+    may_appear = may_appear.copy()
+    may_appear[items[values < 0]] = False
+    is_unknown = not is_by_popularity(model) and are_alike(scores)
+    return best_of(model, scores, may_appear, k, owner), is_unknown
+
+
+def best_items(
+    model: HasFactors, vector: Floats, may_appear: Mask, k: int, owner: str
+) -> tuple[Indices, Floats]:
+    """Rank the items for one row of user factors; as `nearest.best_of`, by exact products."""
+    near = model.item_factors @ vector
+    bad = np.flatnonzero(may_appear & ~(near < np.inf))
+    if len(bad):
+        raise not_finite(model, int(bad[0]), owner, float(near[bad[0]]))
+    longest = np.float64(model.item_norms.max(initial=0.0))
+    raised, lift = int(lifts_of(longest)), int(lifts_of(row_lengths(vector)))
+    factors = np.ldexp(model.item_factors, raised) if raised else model.item_factors
+    vector = np.ldexp(vector, lift)
+    near = factors @ vector if raised or lift else near
+    margin = product_margin(row_lengths(vector), np.ldexp(longest, raised), model.factors)
+
+    def scores(items: Indices) -> Floats:
+        return dots(factors[items], vector)
+
+    near = np.where(may_appear, near, np.float32(-np.inf))
+    items, found = narrowed(near, checked_k(k), float(margin), scores)
+    return items, np.ldexp(found, -(raised + lift))
+
+
+def scores_for_likes(model: Any, items: Indices, values: Floats) -> Floats:
+    """Return the scores of all items for likes (rows) by a model that `FoldsIn`, (n_items,)."""
+    order = np.argsort(items)  # as in a table of likes
+    likes = row_of_likes(items[order], values[order], len(model.items))
+    scores: Floats
+    (scores,) = whole_rows(
+        model.name, lambda columns: model.user_scores(likes, columns), 1, len(model.items)
+    )
+    return scores
+
+
+def row_of_likes(items: Indices, values: Floats, n_items: int) -> sp.csr_array:
+    """Return items (rows) and their values as a matrix of one row, in the given order."""
+    # As wide as the rows: a product with wider ones would copy the other matrix to be so, too.
+    starts = np.array([0, len(items)], dtype=np.int32)
+    return sp.csr_array((values, items, starts), shape=(1, n_items))

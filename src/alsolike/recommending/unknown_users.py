@@ -1,4 +1,4 @@
-"""Users of whom a model knows nothing: without likes, or with equal scores for all items."""
+"""Finds users about whom a model knows nothing: no likes, or equal scores for all items."""
 
 import numpy as np
 
@@ -15,15 +15,15 @@ from alsolike.recommending.shared import (
     row_lengths,
 )
 
-_SAMPLED = 64  # items whose scores tell most users apart from those for whom all are alike
+_SAMPLED = 64  # items whose scores settle most users
 _USERS = 2048  # at a time
-_HALF_OF_LEAST = 2.0**-151  # whatever is below is 0 as float32, with its rounding
+_HALF_OF_LEAST = 2.0**-151  # numbers below round to 0 as float32
 
 
 def has_likes(model: Recommender, rows: Indices) -> Mask:
     """Return which users have a value above zero in the model's history, bool, (n_rows,).
 
-    True of all users of a model without history: it does not say.
+    True for all users of a model without history.
     """
     history = getattr(model, "history", None)
     if not isinstance(history, Interactions):
@@ -39,16 +39,16 @@ def has_likes(model: Recommender, rows: Indices) -> Mask:
 
 
 def is_by_popularity(model: Recommender) -> bool:
-    """Tell whether the model itself lists by how many like an item."""
+    """Tell whether the model itself ranks by popularity."""
     return getattr(model, "basis", "model") == "popularity"
 
 
 def listed_alike(model: Recommender, rows: Indices, scores: Floats, kept: Counts) -> Mask:
-    """Return for which users the model scores all items alike, bool, (n_rows,)."""
+    """Return for which users the model scores all items equally, bool, (n_rows,)."""
     if is_by_popularity(model):
         return np.zeros(len(rows), dtype=bool)
     last = np.maximum(kept - 1, 0)
-    # Two scores of a list that differ say that not all are alike.
+    # Lists with two different scores are settled.
     flat: Mask = scores[:, 0] == scores[np.arange(len(rows)), last]
     if flat.any() and not isinstance(model, HasFactors):
         flat &= kept > 0
@@ -61,19 +61,19 @@ def users_alike(model: Recommender, rows: Indices) -> Mask:
     """Return for which users all items have the same score, see `all_alike`, bool, (n_rows,)."""
     alike = np.zeros(len(rows), dtype=bool)
     for part in blocks_of(len(rows), _USERS):
-        asked = rows[part]
+        some = rows[part]
         if isinstance(model, HasFactors):
-            alike[part] = all_alike(model, model.user_factors[asked])
+            alike[part] = all_alike(model, model.user_factors[some])
         else:
-            alike[part] = _scored_alike(model, asked)
+            alike[part] = _scored_alike(model, some)
     return alike
 
 
 def all_alike(model: HasFactors, vectors: Floats) -> Mask:
-    """Return for which rows of user factors all items of the model have the same score, as float32.
+    """Return for which rows of user factors all items have the same score, as float32.
 
-    Products of vanishing factors rank by more bits than the scores that are given back have left;
-    they are taken as they are given back, as they are where a model is measured.
+    Products of vanishing factors are ranked with more bits than returned scores have; the returned
+    scores count, as in evaluation.
 
     Parameters
     ----------
@@ -83,16 +83,16 @@ def all_alike(model: HasFactors, vectors: Floats) -> Mask:
     Returns
     -------
     bool, (n,)
-        True of a row of zeros. Where the model has a single item, of no other row.
+        True for a row of zeros; with a single item, only for those.
     """
     longest = float(model.item_norms.max(initial=0.0))
     if longest == 0:
         return np.ones(len(vectors), dtype=bool)
     raised, lengths = int(lifts_of(np.float64(longest))), row_lengths(vectors)
     n_items = len(model.items)
-    silent: Mask = lengths == 0
+    is_unknown: Mask = lengths == 0
     if n_items == 1:
-        return silent
+        return is_unknown
     sampled = np.unique(np.linspace(0, n_items - 1, _SAMPLED).astype(np.int64))
     sample = np.ldexp(model.item_factors[sampled], raised)
     for part in blocks_of(len(vectors), _USERS):
@@ -102,12 +102,12 @@ def all_alike(model: HasFactors, vectors: Floats) -> Mask:
             near = lifted @ sample.T
             spread = near.max(axis=1) - near.min(axis=1)
         margins = product_margin(row_lengths(lifted), np.ldexp(longest, raised), model.factors)
-        silent[part] |= lengths[part] * longest < _HALF_OF_LEAST
-        # Most rows are told apart by the sample; the others need the exact scores of all items.
+        is_unknown[part] |= lengths[part] * longest < _HALF_OF_LEAST
+        # The sample settles most rows; the others need the exact scores of all items.
         is_doubtful = (spread <= 2 * margins) | (lifts + raised > 0)
-        for row in np.flatnonzero(is_doubtful & ~silent[part]).tolist():
-            silent[part][row] = _is_flat(model, lifted[row], raised, int(lifts[row]))
-    return silent
+        for row in np.flatnonzero(is_doubtful & ~is_unknown[part]).tolist():
+            is_unknown[part][row] = _is_flat(model, lifted[row], raised, int(lifts[row]))
+    return is_unknown
 
 
 def are_alike(scores: Floats) -> bool:

@@ -8,8 +8,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from alsolike.data.interactions import Interactions
-from alsolike.models.als.config import ALSConfig
-from alsolike.models.als.config_parts import Confidence, RowCount, SolverName, Start
+from alsolike.models.als.config import ALSConfig, Confidence, RowCount, SolverName, Start
 from alsolike.models.als.train import fold_in
 from alsolike.models.base import FittedModel, Floats
 from alsolike.sklearn.estimator import LikesEstimator, row_order

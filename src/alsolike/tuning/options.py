@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from alsolike.data.interactions import Interactions
+from alsolike.data.validation import check_whole
 from alsolike.errors import SettingError
-from alsolike.models.settings import Config, check_whole
+from alsolike.models.settings import Config
 from alsolike.suggestions import did_you_mean, with_hints
 from alsolike.tuning.candidate_families import Lineup, lineup_for
 from alsolike.tuning.leaderboard.leaderboard import SearchResult

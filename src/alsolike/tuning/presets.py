@@ -9,7 +9,9 @@ import numpy as np
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.objectives.base import Objective
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective, objective_of
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.kinds import objective_of
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.als.config import ALSConfig
 from alsolike.suggestions import did_you_mean
 from alsolike.tuning.strategies.search_space import expand

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from alsolike.data.splitting.split import Split, expect_split
+from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.objectives.kinds import checked_objectives
-from alsolike.models.settings import Config, check_whole, seed_of
+from alsolike.models.settings import Config, seed_of
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
 from alsolike.tuning.budget.budget import Budget, budget_of

@@ -8,7 +8,8 @@ from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.evaluation.learning_curve import checked_sweeps
 from alsolike.evaluation.objectives.base import HONEST, Objective
-from alsolike.evaluation.objectives.kinds import RankingObjective, objective_named
+from alsolike.evaluation.objectives.kinds import objective_named
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.registry import family_of, is_config
 from alsolike.models.settings import Config
 from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps
@@ -42,7 +43,7 @@ def objectives_of(
     for one in objectives:
         if not isinstance(one, Objective):
             raise SettingError(
-                "An objective is a measure such as 'ndcg@10', or such as RankingObjective(k=10), "
+                "An objective is a measure such as 'ndcg@10', or RankingObjective(k=10), "
                 f"or a list of these, not {said(one)}."
             )
     return objectives

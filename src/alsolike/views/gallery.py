@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from alsolike.errors import SettingError
 from alsolike.models.base import FittedModel, ItemScorer, able
-from alsolike.recommending.batch import similar_indices
 from alsolike.recommending.shared import checked_ids, checked_k
+from alsolike.recommending.similarity import similar_indices
 from alsolike.suggestions import with_example
 from alsolike.text import counted
 from alsolike.views.images import Pictures, embedded

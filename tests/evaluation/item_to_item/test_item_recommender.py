@@ -11,12 +11,9 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item
-from alsolike.evaluation.item_to_item.item_recommender import (
-    NeighbourShelves,
-    ScoredShelves,
-    shelves_of,
-)
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, fit_random
 from alsolike.models.ease import EASEConfig, fit_ease
@@ -69,7 +66,7 @@ def test_shelves_are_those_written_out(seed: int, least: int, k: int) -> None:
         # There are more users than items: the row of a user stands for that of an item.
         (chance, of_users),
     ):
-        found = shelves_of(model, likes, min_count=least).ranked(asked, k)
+        found = item_recommender_of(model, likes, min_count=least).ranked(asked, k)
         for row, item in enumerate(asked):
             expected = by_hand(scores[item], likes.item_counts, item, k, least)
             shown = found.indices[row][found.indices[row] >= 0].tolist()
@@ -82,7 +79,7 @@ def test_shelves_are_those_written_out(seed: int, least: int, k: int) -> None:
 
 def test_neighbours_that_are_not_kept_are_not_shown() -> None:
     model = fit_item_knn(LIKES, ItemKNNConfig(neighbours=3))
-    found = shelves_of(model, LIKES, min_count=1).ranked(np.arange(30, dtype=np.int32), 5)
+    found = item_recommender_of(model, LIKES, min_count=1).ranked(np.arange(30, dtype=np.int32), 5)
     kept = model.similarities.toarray()
     for item, shown in enumerate(found.indices):
         assert sorted(shown[shown >= 0]) == np.flatnonzero(kept[:, item]).tolist()
@@ -90,15 +87,10 @@ def test_neighbours_that_are_not_kept_are_not_shown() -> None:
     assert (found.scores[:, 3:] == -np.inf).all()
 
 
-def test_each_model_has_its_kind_of_shelf() -> None:
+def test_a_model_that_compares_items_recommends_items() -> None:
     als = fit(LIKES, ALSConfig(factors=2, iterations=1))
-    for model, kind in (
-        (als, NeighbourShelves),
-        (fit_popularity(LIKES), ScoredShelves),
-        (fit_random(LIKES, RandomConfig()), ScoredShelves),
-    ):
-        shelves = shelves_of(model, LIKES)
-        assert isinstance(shelves, kind)
+    for model in (als, fit_popularity(LIKES), fit_random(LIKES, RandomConfig())):
+        shelves = item_recommender_of(model, LIKES)
         assert (shelves.name, shelves.items) == (model.name, LIKES.items)
 
     class ForUsers:
@@ -107,8 +99,8 @@ def test_each_model_has_its_kind_of_shelf() -> None:
         def scores(self, user_indices: Any, item_indices: slice) -> Any:
             raise NotImplementedError
 
-    with pytest.raises(SettingError, match="'lists_alone' scores items for users, and has nothing"):
-        shelves_of(ForUsers(), LIKES)
+    with pytest.raises(SettingError, match="'lists_alone' has no similar items: it needs"):
+        item_recommender_of(ForUsers(), LIKES)
 
 
 def test_what_was_given_of_others_later_changes_no_shelf() -> None:
@@ -122,7 +114,7 @@ def test_what_was_given_of_others_later_changes_no_shelf() -> None:
         fit_random(less, RandomConfig()),
     ):
         before, after = (
-            shelves_of(one, less, min_count=5).ranked(asked, 6).indices.tolist()
+            item_recommender_of(one, less, min_count=5).ranked(asked, 6).indices.tolist()
             for one in (model, model.with_history(LIKES))
         )
         assert before == after
@@ -136,13 +128,13 @@ def test_shelves_do_not_depend_on_threads_nor_on_who_else_is_asked() -> None:
         fit_random(LIKES, RandomConfig(seed=4)),
     ):
         one, many = (
-            shelves_of(model, LIKES, engine=LocalEngine(threads)).ranked(asked, 4)
+            item_recommender_of(model, LIKES, engine=LocalEngine(threads)).ranked(asked, 4)
             for threads in (1, 3)
         )
         assert one.scores.tobytes() == many.scores.tobytes()
-        alone = shelves_of(model, LIKES).ranked(asked[7:8], 4)
+        alone = item_recommender_of(model, LIKES).ranked(asked[7:8], 4)
         assert alone.indices.tolist() == one.indices[7:8].tolist()
-        deeper = shelves_of(model, LIKES).ranked(asked, 9)
+        deeper = item_recommender_of(model, LIKES).ranked(asked, 9)
         assert deeper.indices[:, :4].tolist() == one.indices.tolist()
 
 
@@ -152,7 +144,9 @@ def test_chance_is_below_all_others() -> None:
     is_shown = rng.random(likes.n_interactions) < 0.7
     shown, held_out = likes.keep(is_shown), likes.keep(~is_shown)
     means = [
-        evaluate_item_to_item(shelves_of(model, shown), held_out, shown, k=5).mean("precision@5")
+        evaluate_item_to_item(item_recommender_of(model, shown), held_out, shown, k=5).mean(
+            "precision@5"
+        )
         for model in (
             fit_random(shown, RandomConfig()),
             fit_popularity(shown),

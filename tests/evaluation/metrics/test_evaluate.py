@@ -91,8 +91,8 @@ def test_permuting_users_permutes_results():
 def test_the_same_bytes_for_any_threads_and_blocks():
     train, held_out, model = _world(4)
     one = evaluate(model, held_out, exclude=train, engine=LocalEngine(1))
-    questions = GroundTruth.of(held_out, train, None)
-    in_blocks = auc_of(model, questions, LocalEngine(4), block=40)
+    truth = GroundTruth.of(held_out, train, None)
+    in_blocks = auc_of(model, truth, LocalEngine(4), block=40)
     assert in_blocks.tobytes() == one.per_user["auc"].tobytes()
     many = evaluate(model, held_out, exclude=train, engine=LocalEngine(4))
     for name in one.metrics:

@@ -33,7 +33,8 @@ from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.bundle import io as bundle
-from alsolike.recommending.batch import Ranked, top_items
+from alsolike.recommending.batch import top_items
+from alsolike.recommending.ranking.scan import Ranked
 from fixed_model import Fixed
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -295,7 +296,7 @@ def test_what_the_passport_says_beside_the_values(worked, split):
     untied = metric_definitions(model, split.test, exclude=split.train, k=6).table.rows()
     assert all(row["minus_ours"] == 0 for row in untied if not row["differs"])
     printed = str(worked)
-    assert printed.startswith("fixed: lists of 2 for 3 users, seen excluded; 1 more have no")
+    assert printed.startswith("fixed: lists of 2 for 3 users, seen excluded; 1 more users have")
     assert "No value" not in printed
     for definition in DEFINITIONS:
         if definition.differs:
@@ -386,7 +387,7 @@ def test_where_a_library_has_no_number():
         by_implicit([[0, 1], [0, 1]], wanted.user_items, 2)
     assert found.value("implicit", "auc@2") is found.value("LightFM", "auc") is None
     assert (found.value("alsolike", "auc"), found.value("RecBole", "auc")) == (0.75, 1.0)
-    assert "No value: it needs all scores, or the library has none here." in str(found)
+    assert "No value: it needs all scores, or the library does not define it." in str(found)
     alone = metric_definitions(model, over([[1, 1], [0, 0]], wanted), k=2)
     assert alone.value("RecBole", "auc") is None
 
@@ -408,12 +409,12 @@ def test_area_of_implicit_counts_no_more_misses_than_there_are():
 
 
 def test_lists_alone_leave_out_what_needs_scores(split):
-    questions = GroundTruth.of(split.test, split.train, None)
+    truth = GroundTruth.of(split.test, split.train, None)
     model = fit(split.train, ALSConfig(factors=4, iterations=2))
-    ranked = questions.ranked(model, 6, LocalEngine())
+    ranked = truth.ranked(model, 6, LocalEngine())
     whole = metric_definitions(model, split.test, exclude=split.train, k=5)
-    found = definitions_of_lists(ranked, questions, k=5, name="als")
-    bare = definitions_of_lists(ranked.indices[:, :5].astype(np.uint16), questions.wanted, k=5)
+    found = definitions_of_lists(ranked, truth, k=5, name="als")
+    bare = definitions_of_lists(ranked.indices[:, :5].astype(np.uint16), truth.wanted, k=5)
     for row, full, other in zip(
         found.table.rows(), whole.table.rows(), bare.table.rows(), strict=True
     ):
@@ -469,10 +470,10 @@ def test_same_bytes_for_any_number_of_threads(split):
         for threads in (1, 4)
     )
     assert list(one.table["value"]) == list(four.table["value"])
-    questions = GroundTruth.of(split.test, split.train, None)
-    ranked = questions.ranked(model, 6, LocalEngine(1))
+    truth = GroundTruth.of(split.test, split.train, None)
+    ranked = truth.ranked(model, 6, LocalEngine(1))
     one, four = (
-        astuple(of_model(model, questions, ranked, LocalEngine(threads), block=300).whole)
+        astuple(of_model(model, truth, ranked, LocalEngine(threads), block=300).whole)
         for threads in (1, 4)
     )
     assert [part.tobytes() for part in one] == [part.tobytes() for part in four]

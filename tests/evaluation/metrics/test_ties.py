@@ -14,20 +14,21 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
-from alsolike.evaluation.item_to_item.evaluate import (
-    SHELF_METRICS,
-    NeighbourShelves,
-    judged,
-    shelves_of,
+from alsolike.evaluation.item_to_item.evaluate import ITEM_TO_ITEM_METRICS, evaluate_queries
+from alsolike.evaluation.item_to_item.item_queries import ItemQueries
+from alsolike.evaluation.item_to_item.item_recommender import (
+    ModelItemRecommender,
+    item_recommender_of,
 )
-from alsolike.evaluation.item_to_item.item_queries import Pages
 from alsolike.evaluation.learning_curve import Panel
 from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective, RankingObjective
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.factor_model import FactorModel
-from alsolike.recommending.batch import Ranked
+from alsolike.recommending.ranking.scan import Ranked
 from alsolike.testing import tiny_likes
 from fixed_model import Fixed
 
@@ -48,10 +49,10 @@ def over(matrix):
 
 @dataclass
 class Beside(Fixed):
-    """Shelves that are a dense table of scores of items beside items."""
+    """ItemRecommender that are a dense table of scores of items beside items."""
 
     def ranked(self, item_indices, k):
-        found = Ranked.nothing(len(item_indices), k)
+        found = Ranked.empty(len(item_indices), k)
         for row, item in enumerate(item_indices):
             closed = {int(item), *np.flatnonzero(self.table[item] == -np.inf).tolist()}
             best = oracle.ranking(self.table[item].tolist(), closed)[:k]
@@ -110,12 +111,12 @@ def test_shelves_are_the_mean_over_all_orders_of_what_is_beside_an_item(seed, k,
     shown, held_out = over(part == 0), over(part == 1)
     table = rng.integers(0, 3, (n_items, n_items)).astype(np.float32)
     table[rng.random(table.shape) < 0.2] = -np.inf
-    pages = Pages.of(held_out, shown, exclude_seen=exclude_seen)
+    queries = ItemQueries.of(held_out, shown, exclude_seen=exclude_seen)
     model = Beside(shown.items, shown.items, table)
-    found = judged(model, pages, [k], SHELF_METRICS)
+    found = evaluate_queries(model, queries, [k], ITEM_TO_ITEM_METRICS)
     values, missed = {name: [] for name in LISTS}, np.ones(n_items)
-    for item, owner in zip(pages.items.tolist(), pages.owners.tolist(), strict=True):
-        user = pages.questions.users[owner]
+    for item, owner in zip(queries.items.tolist(), queries.owners.tolist(), strict=True):
+        user = queries.truth.users[owner]
         excluded = {item} | (set(np.flatnonzero(part[user] == 0)) if exclude_seen else set())
         relevant = set(np.flatnonzero(part[user] == 1).tolist())
         line = table[item].tolist()
@@ -124,7 +125,7 @@ def test_shelves_are_the_mean_over_all_orders_of_what_is_beside_an_item(seed, k,
             values[name].append(np.mean([one[name] for one in each]))
         missed *= 1 - np.array(oracle.chances(line, excluded, k))
     for name in LISTS:
-        means = np.bincount(pages.owners, weights=values[name]) / np.bincount(pages.owners)
+        means = np.bincount(queries.owners, weights=values[name]) / np.bincount(queries.owners)
         assert found.per_user[f"{name}@{k}"] == pytest.approx(means, abs=1e-12)
     assert found.mean(f"coverage@{k}") == pytest.approx((1 - missed).mean(), abs=1e-12)
 
@@ -152,7 +153,7 @@ def test_a_model_that_knows_nothing_scores_as_an_order_drawn_by_lot():
 
 @dataclass
 class WithoutLines:
-    """Shelves that can be taken deeper, and no more."""
+    """ItemRecommender that can be taken deeper, and no more."""
 
     shelves: object
 
@@ -177,10 +178,14 @@ def test_equal_neighbours_are_found_as_deep_as_they_go(factors):
     """With one factor all cosines are 1 or -1: a shelf is then as good as drawn by lot."""
     split = hold_out(tiny_likes(60, 40), k=2)
     model = fit(split.train, ALSConfig(factors=factors, iterations=3))
-    pages = Pages.of(split.validation, split.train)
-    for shelves in (NeighbourShelves(model), shelves_of(fit_popularity(split.train), split.train)):
+    queries = ItemQueries.of(split.validation, split.train)
+    for shelves in (
+        ModelItemRecommender(model),
+        item_recommender_of(fit_popularity(split.train), split.train),
+    ):
         one, two = (
-            judged(each, pages, [2, 5], SHELF_METRICS) for each in (shelves, WithoutLines(shelves))
+            evaluate_queries(each, queries, [2, 5], ITEM_TO_ITEM_METRICS)
+            for each in (shelves, WithoutLines(shelves))
         )
         assert one.blind_at == two.blind_at
         assert one.coverage_at == pytest.approx(two.coverage_at, abs=1e-12)
@@ -188,7 +193,7 @@ def test_equal_neighbours_are_found_as_deep_as_they_go(factors):
             assert one.per_user[name] == pytest.approx(two.per_user[name], abs=1e-15)
         if factors == 1 and shelves.name == "als":
             assert one.is_degenerate
-            assert "degenerate: Degenerate: for 67 % of the pages" in str(one)
+            assert "degenerate: Degenerate: for 67 % of the queries" in str(one)
 
 
 def test_scores_are_equal_where_the_listed_float32_are():
@@ -276,10 +281,10 @@ def test_what_is_degenerate_and_what_is_not():
 def test_shelves_of_all_items_without_any_difference_are_degenerate(exclude_seen):
     liked = np.float32([[1, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [1, 0, 0, 0, 1]])
     shown, held_out = over(liked), over(liked[:, [3, 4, 0, 1, 2]] * (1 - liked))
-    pages = Pages.of(held_out, shown, exclude_seen=exclude_seen)
+    queries = ItemQueries.of(held_out, shown, exclude_seen=exclude_seen)
     for beside, expected in ((np.zeros((5, 5)), 1.0), (np.arange(25.0).reshape(5, 5) % 7, 0.0)):
-        found = judged(
-            Beside(shown.items, shown.items, np.float32(beside)), pages, [4, 9], ["ndcg"]
+        found = evaluate_queries(
+            Beside(shown.items, shown.items, np.float32(beside)), queries, [4, 9], ["ndcg"]
         )
         assert found.blind_at == {4: expected, 9: expected}
 
@@ -350,5 +355,5 @@ def test_without_ties_nothing_changes(metric):
 def test_what_a_model_of_ones_own_scores_wrongly_is_said_with_its_way_out():
     held_out = over([[0, 1]])
     broken = Fixed(held_out.users, held_out.items, np.float32([[np.nan, 1]]))
-    with pytest.raises(FitError, match=r"as nan; .* mend its method scores"):
+    with pytest.raises(FitError, match=r"as nan; .* fix its method scores"):
         evaluate(broken, held_out, exclude=None, k=1)

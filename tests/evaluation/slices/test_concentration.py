@@ -92,5 +92,5 @@ def test_nothing_to_count_is_an_error():
     with pytest.raises(DataError, match="no held-out like"):
         concentration(sp.csr_array((1, 2)), lists, shown)
     disliked = Interactions.from_matrix(sp.csr_array(-np.ones((2, 2))))
-    with pytest.raises(DataError, match="hold no like"):
+    with pytest.raises(DataError, match="have no like"):
         concentration(sp.csr_array(np.ones((1, 2))), lists, disliked)

@@ -13,7 +13,8 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.metrics.evaluate import evaluate
 from alsolike.evaluation.slices.slices import slices_of
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from fixed_model import Fixed
 
@@ -114,7 +115,7 @@ def test_users_without_a_held_out_like_are_counted():
     found = slices_of(model, held_out, shown, user_indices=[0, 3])
     assert found.without_relevant == 1
     assert found.by_history["users"].tolist() == [1]
-    assert "Users asked for without a held-out like: 1." in str(found)
+    assert "Users without a held-out like: 1." in str(found)
 
 
 def test_auc_is_sliced_by_users_alone():

@@ -13,8 +13,8 @@ from alsolike.evaluation.statistics.intervals import ProportionTest, two_proport
 from alsolike.evaluation.statistics.selection import (
     cheapest_of,
     compare_with_best,
+    describe_difference,
     optimism,
-    told_apart,
 )
 
 
@@ -297,8 +297,8 @@ def test_a_comparison_in_words_and_as_a_table():
     values = np.array([[0.2, 0.4] * 50, [0.4, 0.4] * 50, [0.0, 0.0] * 50])
     found = compare_with_best(values, _rng(), resamples=199)
     assert str(found) == (
-        "1 of 3 candidates cannot be told from the best, 0.4000, itself included, at 95 %; "
-        "at most 0.0000 is lost by picking it."
+        "1 of 3 candidates, including the best (0.4000), do not differ significantly from it "
+        "at 95 %; picking it loses at most 0.0000."
     )
     table = found.table(["a", "b", "c"])
     assert table["candidate"].tolist() == ["a", "b", "c"]
@@ -395,16 +395,15 @@ def test_the_cheapest_of_those_that_tie():
 
 
 def test_the_articles_figures_come_out_as_no_difference():
-    sentence = told_apart(two_proportions(727, 15_270, 730, 15_270))
+    sentence = describe_difference(two_proportions(727, 15_270, 730, 15_270))
     assert sentence == (
-        "There is no difference that could be told: -0.00020 (95 % interval -0.00498 to 0.00459; "
-        "p = 0.94)."
+        "No significant difference: -0.00020 (95 % interval -0.00498 to 0.00459; p = 0.94)."
     )
-    assert "no difference" in told_apart(two_proportions(727, 15_270, 704, 15_270))
-    assert "no difference" not in told_apart(two_proportions(727, 15_270, 520, 15_270))
-    assert "99 %" in told_apart(two_proportions(1, 9, 2, 9, level=0.99), 0.99)
-    assert "difference that could be told: 0.0000 (" in told_apart(two_proportions(0, 9, 0, 9))
+    assert "No significant" in describe_difference(two_proportions(727, 15_270, 704, 15_270))
+    assert "Significant" in describe_difference(two_proportions(727, 15_270, 520, 15_270))
+    assert "99 %" in describe_difference(two_proportions(1, 9, 2, 9, level=0.99), 0.99)
+    assert "No significant difference: 0.0000 (" in describe_difference(two_proportions(0, 9, 0, 9))
     # Where the p-value and the interval do not agree, nothing is claimed.
-    assert "no difference" in told_apart(ProportionTest(0.1, -0.01, 0.21, 0.04))
+    assert "No significant" in describe_difference(ProportionTest(0.1, -0.01, 0.21, 0.04))
     with pytest.raises(SettingError):
-        told_apart(ProportionTest(0.1, 0.0, 0.2, 0.04), 95)
+        describe_difference(ProportionTest(0.1, 0.0, 0.2, 0.04), 95)

@@ -9,9 +9,9 @@ from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation import holdout_report
 from alsolike.evaluation.metrics.evaluate import evaluate
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
-from alsolike.evaluation.statistics.verdict import Verdict
+from alsolike.evaluation.statistics.verdict import ModelVerdict
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
@@ -21,7 +21,7 @@ from alsolike.views.page import rounded
 
 
 def said(mean: float, low: float, high: float, n: int = 371) -> str:
-    return str(Verdict("Lists", "precision@10", Estimate(mean, low, high, n)))
+    return str(ModelVerdict("Lists", "precision@10", Estimate(mean, low, high, n)))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_no_figure_is_a_negative_zero() -> None:
 def test_one_user_decides_nothing() -> None:
     text = said(0.2, 0.2, 0.2, n=1)
     assert text.startswith("Lists: not better than popularity: precision@10 higher by 0.2000")
-    assert text.endswith(": one user says nothing.")
+    assert text.endswith(": one user is not enough to tell.")
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_lists_and_similar_items_each_have_a_verdict(figures: holdout_report.Hol
     by_name = {verdict.what: verdict for verdict in figures.verdicts}
     assert by_name["Lists"].difference == figures.difference
     assert by_name["Similar items"].measure == "shelf_precision@5"
-    ours, theirs = (each.per_user["precision@5"] for each in figures.shelves)
+    ours, theirs = (each.per_user["precision@5"] for each in figures.item_to_item)
     assert by_name["Similar items"].difference.mean == pytest.approx((ours - theirs).mean())
     better = [verdict.is_better for verdict in figures.verdicts]
     assert better == sorted(better)  # what is not better comes first
@@ -96,7 +96,7 @@ def test_lists_and_similar_items_each_have_a_verdict(figures: holdout_report.Hol
 def test_a_search_by_shelves_has_both_verdicts_too(figures: holdout_report.HoldoutReport) -> None:
     gain = Estimate(-0.007, -0.01, -0.004, 60)
     other = holdout_report.HoldoutReport(
-        "shelf_ndcg@5", figures.evaluations, figures.errors, gain, (), figures.shelves
+        "shelf_ndcg@5", figures.evaluations, figures.errors, gain, (), figures.item_to_item
     )
     by_name = {verdict.what: verdict for verdict in other.verdicts}
     told = "Similar items: not better than popularity: shelf_ndcg@5 lower by 0.0070 (95 %"
@@ -106,7 +106,7 @@ def test_a_search_by_shelves_has_both_verdicts_too(figures: holdout_report.Holdo
 
 def test_auc_which_shelves_lack_is_no_error(figures: holdout_report.HoldoutReport) -> None:
     other = holdout_report.HoldoutReport(
-        "auc", figures.evaluations, figures.errors, figures.difference, (), figures.shelves
+        "auc", figures.evaluations, figures.errors, figures.difference, (), figures.item_to_item
     )
     assert {verdict.measure for verdict in other.verdicts} == {"auc", "shelf_precision@5"}
 

@@ -19,8 +19,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models.als import gramian_basis, half_sweep
 from alsolike.models.als import train as als
-from alsolike.models.als.config import ALSConfig
-from alsolike.models.als.config_parts import LossConfig, ScheduleConfig, SolverConfig
+from alsolike.models.als.config import ALSConfig, LossConfig, ScheduleConfig, SolverConfig
 from alsolike.testing import tiny_likes, tiny_model
 from made_up import dense, make_likes
 
@@ -29,11 +28,11 @@ ONE = LocalEngine(1)
 
 def solve_users(likes, items, config, **chunks):
     """Run one half-sweep over the users; return scores over all items, float64."""
-    side = half_sweep.Side.of(likes.user_items, config.objective, "user", likes.users, **chunks)
+    side = half_sweep.Side.of(likes.user_items, config.loss_config, "user", likes.users, **chunks)
     values, basis = gramian_basis.eigenbasis(gramian_basis.gramian(items, ONE), ONE)
     turned = gramian_basis.turned(items, basis, ONE)
     out = np.zeros((likes.n_users, config.factors), dtype=np.float32)
-    half_sweep.solve_side(side, turned, values, out, config.objective, config.solving, ONE)
+    half_sweep.solve_side(side, turned, values, out, config.loss_config, config.solver_config, ONE)
     return out.astype(np.float64) @ turned.T.astype(np.float64)
 
 
@@ -362,7 +361,11 @@ def test_a_refused_setting_is_named_by_itself_and_not_by_its_part(setting, value
     assert str(caught.value) == expected
 
 
-PARTS = {"objective": LossConfig, "solving": SolverConfig, "schedule": ScheduleConfig}
+PARTS = {
+    "loss_config": LossConfig,
+    "solver_config": SolverConfig,
+    "schedule_config": ScheduleConfig,
+}
 
 
 def test_the_parts_of_the_settings_cover_all_but_factors_and_seed():
@@ -398,7 +401,7 @@ def test_each_setting_changes_its_own_part_alone():
 def test_parts_leave_no_trace_in_settings():
     config = ALSConfig(factors=3, alpha=2.0)
     shown, settings, hashed = repr(config), config.to_settings(), hash(config)
-    assert (config.objective.alpha, config.solving, config.schedule.start) == (
+    assert (config.loss_config.alpha, config.solver_config, config.schedule_config.start) == (
         2.0, SolverConfig(), "small",
     )  # fmt: skip
     assert (repr(config), config.to_settings(), hash(config)) == (shown, settings, hashed)
@@ -413,13 +416,13 @@ def test_folding_in_and_the_loss_depend_on_the_objective_alone(wide):
     other = replace(
         config, solver="cg", cg_steps=1, momentum=True, start="normal", iterations=9, seed=7
     )
-    told_otherwise = replace(model, settings=other.to_settings())
-    assert told_otherwise.config == other
-    assert other.objective == config.objective
-    assert als.loss(told_otherwise) == als.loss(model)
+    otherwise = replace(model, settings=other.to_settings())
+    assert otherwise.config == other
+    assert other.loss_config == config.loss_config
+    assert als.loss(otherwise) == als.loss(model)
     for folded_in, matrix in ((als.fold_in, wide), (als.fold_in_items, wide.item_users)):
-        np.testing.assert_array_equal(folded_in(told_otherwise, matrix), folded_in(model, matrix))
-    np.testing.assert_array_equal(als.fold_in(told_otherwise, wide), model.user_factors)
+        np.testing.assert_array_equal(folded_in(otherwise, matrix), folded_in(model, matrix))
+    np.testing.assert_array_equal(als.fold_in(otherwise, wide), model.user_factors)
 
 
 def test_settings_survive_a_round_trip():
@@ -465,5 +468,5 @@ def test_a_model_that_does_not_say_its_settings_takes_no_defaults_in_silence():
         lambda: model.contributions(np.array([0]), np.ones(1, np.float32), np.array([1])),
         lambda: model.with_items(likes),
     ):
-        with pytest.raises(SettingError, match="does not say what it was fitted with"):
+        with pytest.raises(SettingError, match="has no settings"):
             ask()

@@ -109,7 +109,7 @@ def test_what_is_shown_is_what_is_left_out():
     )
     user = likes.users.id_of(0)
     assert len(recommend(shown, user, k=40)) == 40 - few.user_counts[0]
-    with pytest.raises(DataError, match="over the 30 users of the model"):
+    with pytest.raises(DataError, match=r"model's 30 users expected"):
         model.with_history(tiny_likes(31, 40))
 
 

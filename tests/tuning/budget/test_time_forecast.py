@@ -13,7 +13,8 @@ from alsolike.engines.base import Shape
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
 from alsolike.evaluation.learning_curve import Panel
-from alsolike.evaluation.objectives.kinds import RankingObjective, checked_objectives
+from alsolike.evaluation.objectives.kinds import checked_objectives
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.kernels.compiler.cache import is_loaded
 from alsolike.kernels.solver.batch import solve_small
 from alsolike.kernels.solver.conjugate_gradient import solve_cg

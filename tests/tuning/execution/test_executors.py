@@ -16,7 +16,7 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation.objectives.kinds import ItemToItemObjective
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.models.als.config import ALSConfig
 from alsolike.testing import tiny_likes
 from alsolike.tuning.candidate_families import lineup_for

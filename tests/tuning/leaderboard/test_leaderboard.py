@@ -9,7 +9,7 @@ import pytest
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.errors import FitError
-from alsolike.evaluation.objectives.kinds import RankingObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.evaluation.statistics.selection import compare_with_best
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig

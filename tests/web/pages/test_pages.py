@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
-from alsolike.models.als.train import ALSConfig, fit
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.train import fit
 from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.web import templating
 from alsolike.web.app import create_app

@@ -1,1 +1,1 @@
-"""Measure similar items by the users who like them."""
+"""Evaluate similar items on users' held-out likes."""

@@ -1,38 +1,28 @@
-"""Shelves of similar items, from each kind of model.
-
-A model with factors shows the items nearest by their cosine. Another one shows, best first, what it
-scores highest with that item: item-kNN the item's nearest neighbours and nothing after them, EASE
-the row of its weights, popularity the same for every item, the random one whatever it draws.
-"""
+"""Ranking of similar items, in the form that item-to-item evaluation takes."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender, able
+from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.batch import top_items
-from alsolike.recommending.ranking.scan import QUERIES_PER_BLOCK, Ranked, blocks_of
-from alsolike.recommending.shared import MIN_COUNT, with_direction
-from alsolike.recommending.similarity import ItemsAsUsers, OfModel, cosines_of, similar_indices
+from alsolike.recommending.ranking.scan import QUERIES_PER_BLOCK, Ranked
+from alsolike.recommending.ranking.score_blocks import blocks_of
+from alsolike.recommending.shared import MIN_COUNT, Counts, Mask, likes_of_items, with_direction
+from alsolike.recommending.similarity import OfModel, cosines_of, similar_indices
 
-Counts = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
 
 
-class Shelves(Protocol):
-    """Ranks the items to show beside an item.
-
-    Shelves judged by an item-to-item model of your own need these three, and nothing else.
-    """
+class ItemRecommender(Protocol):
+    """Ranks the items similar to an item: all that an item-to-item model of your own needs."""
 
     @property
     def items(self) -> Vocabulary:
@@ -43,172 +33,126 @@ class Shelves(Protocol):
         """One word for leaderboards."""
 
     def ranked(self, item_indices: Items, k: int) -> Ranked:
-        """Return the `k` best beside each item, best first, the item itself not among them.
+        """Return the `k` best for each item, best first, without the item itself.
 
-        A longer list must begin with the shorter one, but for the order of equal scores. Where
-        scores are equal, figures are means over all orders of them; where all are -inf, there are
-        no scores, and the order given is the only one.
+        A longer list must begin with the shorter one, but for the order of equal scores. Metrics
+        are means over all orders of equal scores; if all scores are -inf, there are none, and the
+        order given is the only one.
         """
 
 
 @dataclass(frozen=True, eq=False)
-class NeighbourShelves(OfModel):
-    """Ranks by the cosine of factors, as `alsolike.recommending.batch.similar`.
+class ModelItemRecommender(OfModel):
+    """Ranks by the cosine of factors, or else by a model's own scores of items.
 
     Parameters
     ----------
-    model : HasFactors
+    model : HasFactors or ItemScorer
     min_count : int
-        Neighbours have at least so many interactions, as of `similar`.
+        Recommend items with at least this many likes.
     engine : Engine or None
         None: all threads of this machine.
     observer : Observer
+    counts : int64, (n_items,), or None
+        Likes of each item; None: the model's own counts.
     """
 
-    model: HasFactors
+    model: HasFactors | ItemScorer
     min_count: int = MIN_COUNT
     engine: Engine | None = None
     observer: Observer = SILENT
+    counts: Counts | None = None
 
-    def __post_init__(self) -> None:
-        able(self.model, HasFactors, "compare items by cosines")
+    @property
+    def _may_appear(self) -> Mask:
+        counts = likes_of_items(self.model) if self.counts is None else self.counts
+        may_appear: Mask = counts >= self.min_count
+        if isinstance(self.model, HasFactors):
+            may_appear &= with_direction(self.model)
+        return may_appear
 
     @property
     def n_shown(self) -> int:
-        """The number of items that may be shown."""
-        is_shown = with_direction(self.model) & (self.model.item_counts >= self.min_count)
-        return int(np.count_nonzero(is_shown))
+        """The number of items that may be recommended."""
+        return int(np.count_nonzero(self._may_appear))
 
-    def lines(self, item_indices: Items) -> Floats:
-        """Return the cosines that lists are ranked by, (n_given, n_items); -inf: not shown."""
-        return _cosines(self.model, item_indices, min_count=self.min_count, engine=self.engine)
+    def score_rows(self, item_indices: Items) -> Floats:
+        """Return the scores that lists are ranked by, float32, (n_given, n_items); -inf: none."""
+        if isinstance(self.model, HasFactors):
+            found = _cosines(self.model, item_indices, self.engine or LocalEngine())
+        else:
+            block = self.model.item_scores(item_indices, slice(0, len(self.items)))
+            found = np.array(block, dtype=np.float32)
+        found[:, ~self._may_appear] = -np.inf
+        found[np.arange(len(item_indices)), item_indices] = -np.inf
+        return found
 
     def ranked(self, item_indices: Items, k: int) -> Ranked:
-        """Return the `k` nearest of each item."""
+        """Return the `k` best for each item."""
         return similar_indices(
             self.model,
             item_indices,
             k=k,
             min_count=self.min_count,
+            counts=self.counts,
             engine=self.engine,
             observer=self.observer,
         )
 
 
-@dataclass(frozen=True, eq=False)
-class ScoredShelves(OfModel):
-    """Ranks by a model's own scores of items, ties in the order of the items.
-
-    Parameters
-    ----------
-    model : ItemScorer
-        Such as `ItemKNNModel`, `EASEModel` or `RandomModel`.
-    counts : int64, (n_items,)
-        Interactions of each item in the training data.
-    min_count : int
-        Shown are items with at least so many.
-    engine : Engine or None
-        None: all threads of this machine.
-    observer : Observer
-    """
-
-    model: ItemScorer
-    counts: Counts
-    min_count: int = MIN_COUNT
-    engine: Engine | None = None
-    observer: Observer = SILENT
-
-    @property
-    def n_shown(self) -> int:
-        """The number of items that may be shown."""
-        return int(np.count_nonzero(self.counts >= self.min_count))
-
-    def lines(self, item_indices: Items) -> Floats:
-        """Return the scores that lists are ranked by, (n_given, n_items); -inf: not shown."""
-        block = self.model.item_scores(item_indices, slice(0, len(self.items)))
-        lines = np.array(block, dtype=np.float32)
-        lines[:, self.counts < self.min_count] = -np.inf
-        lines[np.arange(len(item_indices)), item_indices] = -np.inf
-        return lines
-
-    def ranked(self, item_indices: Items, k: int) -> Ranked:
-        """Return the `k` items that score highest beside each item."""
-        return top_items(
-            ItemsAsUsers(self.model),
-            item_indices,
-            k=k,
-            exclude=sp.csr_array(sp.eye_array(len(self.items), format="csr")),
-            allow=np.flatnonzero(self.counts >= self.min_count),
-            engine=self.engine,
-            observer=self.observer,
-        )
-
-
-def shelves_of(
+def item_recommender_of(
     model: Recommender,
     train: Interactions,
     *,
     min_count: int = MIN_COUNT,
     engine: Engine | None = None,
     observer: Observer = SILENT,
-) -> Shelves:
-    """Return the shelves of any model that can stand on a leaderboard.
+) -> ItemRecommender:
+    """Return the item recommender of a model.
 
     Parameters
     ----------
     model : Recommender
         One with factors, or an `alsolike.models.base.ItemScorer`.
     train : Interactions
-        What it was fitted to.
+        The training data.
     min_count : int
-        Shown are items with at least so many interactions in `train`.
+        Recommend items with at least this many interactions in `train`.
     engine, observer
-        As of the shelves.
+        As in `ModelItemRecommender`.
 
     Raises
     ------
     SettingError
-        The model scores users alone.
+        The model only scores items for users.
 
     Examples
     --------
     >>> from alsolike.models.ease import EASEConfig, fit_ease
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u2", "u3"], ["a", "b", "a", "b", "c"])
-    >>> shelves = shelves_of(fit_ease(likes, EASEConfig()), likes, min_count=1)
-    >>> shelves.ranked(np.int32([0]), 2).indices
+    >>> recommender = item_recommender_of(fit_ease(likes, EASEConfig()), likes, min_count=1)
+    >>> recommender.ranked(np.int32([0]), 2).indices
     array([[1, 2]], dtype=int32)
     """
-    if isinstance(model, HasFactors):
-        return NeighbourShelves(model, min_count, engine, observer)
-    if not isinstance(model, ItemScorer):
+    if not isinstance(model, (HasFactors, ItemScorer)):
         raise SettingError(
-            f"The model {model.name!r} scores items for users, and has nothing to show beside an "
-            "item: a method item_scores(item_indices, other_indices) is needed for that."
+            f"The model {model.name!r} has no similar items: it needs a method "
+            "item_scores(item_indices, other_indices)."
         )
-    return ScoredShelves(model, train.like_counts, min_count, engine, observer)
+    counts = None if isinstance(model, HasFactors) else train.like_counts
+    return ModelItemRecommender(model, min_count, engine, observer, counts)
 
 
-def _cosines(
-    model: HasFactors,
-    item_indices: Items,
-    *,
-    min_count: int = MIN_COUNT,
-    engine: Engine | None = None,
-) -> Floats:
-    """Return the cosines that `similar_indices` ranks by, float32, (n_rows, n_items).
-
-    -inf stands for the item itself and for what is no neighbour of any.
-    """
+def _cosines(model: HasFactors, item_indices: Items, engine: Engine) -> Floats:
+    """Return the cosines that `similar_indices` ranks by; -inf for items without a direction."""
     candidates = with_direction(model)
-    is_shown = candidates & (model.item_counts >= min_count)
     source = cosines_of(model, item_indices, candidates)
     found = np.full((len(item_indices), len(model.items)), -np.inf, dtype=np.float32)
 
     def work(queries: slice) -> None:
         for items, scores in source.scored(queries, np.arange(queries.stop - queries.start)):
-            found[queries, items] = np.where(is_shown[items], scores, np.float32(-np.inf))
+            found[queries, items] = scores
 
-    (engine or LocalEngine()).each(work, blocks_of(len(item_indices), QUERIES_PER_BLOCK))
+    engine.each(work, blocks_of(len(item_indices), QUERIES_PER_BLOCK))
     found[~candidates[item_indices]] = -np.inf
-    found[np.arange(len(item_indices)), item_indices] = -np.inf
     return found

@@ -1,4 +1,4 @@
-"""AUC: the share of pairs in order, by the scores that lists are ranked by."""
+"""AUC: the share of pairs of a relevant and another item that are ranked in order."""
 
 from typing import Any
 
@@ -24,15 +24,15 @@ _SCORES_PER_BLOCK = 1 << 22
 
 
 def auc_of(
-    model: Recommender, questions: GroundTruth, engine: Engine, *, block: int = _SCORES_PER_BLOCK
+    model: Recommender, truth: GroundTruth, engine: Engine, *, block: int = _SCORES_PER_BLOCK
 ) -> Values:
     """Return the area under the ROC curve of each user, float64, (n_users,).
 
     Parameters
     ----------
     model : Recommender
-    questions : Questions
-        Whose items are to be told from the others, those set aside left out.
+    truth : GroundTruth
+        Relevant items; those set aside are left out.
     engine : Engine
     block : int
         Scores held at once by each thread.
@@ -42,9 +42,9 @@ def auc_of(
     FitError
         A score is NaN.
     """
-    users, wanted = questions.users, questions.wanted
+    users, wanted = truth.users, truth.wanted
     n_items = wanted.shape[1]
-    left_out = sp.csr_array(wanted.shape) if questions.aside is None else questions.aside
+    left_out = sp.csr_array(wanted.shape) if truth.aside is None else truth.aside
     step = max(block // n_items, 1)
     products = source_of(model, users.astype(np.int32)) if isinstance(model, HasFactors) else None
 
@@ -69,11 +69,11 @@ def auc_of(
 
 
 def _measure_products(products: Products, rows: slice, lists: Lists, values: Values) -> int:
-    """Fill `values` as `measure_auc` does, by the scores of lists where it matters.
+    """Fill `values` as `measure_auc` does, with the scores of lists where rounding matters.
 
-    The linear algebra library rounds by where an item stands in the catalogue, so that equal items
-    may score unequally; its products are ten times as fast as the scores of lists. They do but for
-    items so near a relevant one that rounding might decide between the two.
+    The linear algebra library rounds by the position of an item in the catalogue, so that equal
+    items may score unequally, but is ten times as fast as the scores of lists. These are only
+    computed for items so near a relevant one that rounding could decide between the two.
     """
     x, lifts, lengths = products.lifted(rows)
     right, raised = products.everything_raised

@@ -1,4 +1,4 @@
-"""Measures of a model on held-out interactions: one value per user, and their means.
+"""Ranking metrics of a model on held-out interactions: one value per user, and their means.
 
 Names, at a list length k, of a user with m relevant items (held out, value above 0):
 
@@ -14,12 +14,11 @@ mrr@k             1 / place of the first hit; 0 without one
 hit_rate@k        1 with a hit, else 0
 auc               share of pairs of a relevant and another item (not excluded) in which the
                   relevant one scores higher, equal scores counting one half [2]_
-coverage@k        share of all items that are in at least one user's list; one value for all
+coverage@k        share of all items that are in at least one user's list; one value, not per user
 ================= ===============================================================================
 
-Places count from 1. Where scores are equal, each figure is the mean over all orders of the items
-that have them [3]_: which item is called by which id changes nothing. Scores are equal where the
-float32 that a list is ranked by are.
+Places count from 1. For equal scores, each metric is the mean over all orders of the tied items
+[3]_, so ids do not matter. Scores are compared as the float32 that lists are ranked by.
 
 References
 ----------
@@ -44,11 +43,11 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.evaluation.metrics.auc import auc_of
-from alsolike.evaluation.metrics.exposure import exposure_of
+from alsolike.evaluation.metrics.exposure import coverages_of
 from alsolike.evaluation.metrics.ground_truth import (
     GroundTruth,
     as_lists,
-    check_asked,
+    check_matching_ids,
     checked_rows,
 )
 from alsolike.evaluation.metrics.result import Evaluation
@@ -59,11 +58,9 @@ from alsolike.kernels.solver.dense import observed_loss
 from alsolike.models.base import HasFactors, Recommender, able
 from alsolike.models.history_model import likes_of
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.batch import Ranked
+from alsolike.recommending.ranking.scan import Ranked
 from alsolike.suggestions import did_you_mean, with_example
 from alsolike.tables import Table
-
-__all__ = ["METRICS", "Evaluation", "evaluate", "mean_squared_error"]
 
 Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -103,12 +100,11 @@ def evaluate(
     ----------
     model : Recommender
     held_out : Interactions
-        Over the model's users and items. Values above 0 are the relevant items; others take no
-        part.
+        Over the model's users and items. Values above 0 are the relevant items; others are ignored.
     exclude : Interactions or None
-        Usually the training interactions: their pairs, dislikes included, never appear in a list,
-        nor in the pairs of AUC. None: everything competes (``exclude_seen=False``, the article's
-        way), which puts what was trained on at the top.
+        Usually the training interactions: their pairs, dislikes included, are left out of the lists
+        and of the pairs of AUC. None: all items are ranked (``exclude_seen=False``, as in the
+        article), which puts training items at the top.
     k : int or sequence of int
         Lengths of lists, each at least 1.
     metrics : sequence of str
@@ -120,17 +116,13 @@ def evaluate(
         None: all threads of this machine.
     observer : Observer
 
-    Returns
-    -------
-    Evaluation
-
     Raises
     ------
     SettingError
-        A metric, list length or user row that there is not.
+        Unknown metric, list length or user row.
     DataError
         Model and interactions differ in users or items; a relevant item is excluded, so that it
-        could never be found; or nobody has a relevant item.
+        can never be found; or nobody has a relevant item.
     FitError
         A score is not a finite number.
 
@@ -152,53 +144,44 @@ def evaluate(
     | u3   |         0.0 |
     +------+-------------+
     """
-    check_asked(model, "evaluate", held_out=held_out, exclude=exclude)
+    check_matching_ids(model, "evaluate", held_out=held_out, exclude=exclude)
     lengths, names = checked_lengths(k), checked_metrics(metrics)
     engine = engine or LocalEngine()
-    questions = GroundTruth.of(held_out, exclude, user_indices)
-    ranked = questions.ranked(model, max(lengths) + 1, engine, observer)
-    return measured(model, questions, ranked, lengths, names, engine)
+    truth = GroundTruth.of(held_out, exclude, user_indices)
+    ranked = truth.ranked(model, max(lengths) + 1, engine, observer)
+    return measured(model, truth, ranked, lengths, names, engine)
 
 
 def measured(
     model: Recommender,
-    questions: GroundTruth,
+    truth: GroundTruth,
     ranked: Ranked,
     lengths: Sequence[int],
     names: Sequence[str],
     engine: Engine,
     ties: Ties | None = None,
 ) -> Evaluation:
-    """Measure the lists that answer `questions`, longer than the longest of `lengths`.
+    """Measure the lists of `truth`'s users, one item longer than the longest of `lengths`.
 
-    One place more shows whether equal scores reach beyond a list. `ties` are those of these lists,
-    with ``spread=True``, where they are known already.
+    The extra place shows whether equal scores reach beyond a list. `ties` are those of these lists,
+    with ``spread=True``, if they are known already.
     """
     with_coverage = "coverage" in names
     if ties is None:
-        ties = ties_of(model, questions, ranked, lengths, engine, spread=with_coverage)
-    values = values_of(ranked, ties, questions.wanted, lengths)
-    columns: dict[str, Any] = {"user": questions.user_ids}
-    for at, length in enumerate(lengths):
-        for name in names:
-            if name in LIST_MEASURES:
-                columns[f"{name}@{length}"] = values[at, LIST_MEASURES.index(name)]
+        ties = ties_of(model, truth, ranked, lengths, engine, spread=with_coverage)
+    values = values_of(ranked, ties, truth.wanted, lengths)
+    columns: dict[str, Any] = {"user": truth.user_ids} | columns_of(values, lengths, names)
     if "auc" in names:
-        columns["auc"] = auc_of(model, questions, engine)
-    n_items = questions.wanted.shape[1]
-    covered = {
-        length: exposure_of(ranked, lengths, at, ties, n_items).coverage
-        for at, length in enumerate(lengths)
-        if with_coverage
-    }
+        columns["auc"] = auc_of(model, truth, engine)
+    n_items = truth.wanted.shape[1]
     return Evaluation(
         model.name,
-        questions.exclude is not None,
-        questions.users,
+        truth.exclude is not None,
+        truth.users,
         Table(columns),
         {length: float(values[at, 0].sum()) for at, length in enumerate(lengths)},
-        covered,
-        questions.without_relevant,
+        coverages_of(ranked, lengths, ties, n_items) if with_coverage else {},
+        truth.without_relevant,
         blind_at={length: float(ties.is_blind[at].mean()) for at, length in enumerate(lengths)},
     )
 
@@ -210,7 +193,7 @@ def values_of(ranked: Ranked, ties: Ties, wanted: sp.csr_array, lengths: Sequenc
     ----------
     ranked : Ranked, (n_lists, at least the longest length)
     ties : Ties
-        The groups that the ends of the longest lists cut.
+        Ties at the ends of the longest lists.
     wanted : CSR, (n_lists, n_items)
     lengths : sequence of int
         Ascending.
@@ -229,6 +212,16 @@ def values_of(ranked: Ranked, ties: Ties, wanted: sp.csr_array, lengths: Sequenc
     return values
 
 
+def columns_of(values: Values, lengths: Sequence[int], names: Sequence[str]) -> dict[str, Values]:
+    """Name the measures of lists as `values_of` returns them: ``"precision@10"``."""
+    return {
+        f"{name}@{length}": values[at, LIST_MEASURES.index(name)]
+        for at, length in enumerate(lengths)
+        for name in names
+        if name in LIST_MEASURES
+    }
+
+
 def mean_squared_error(
     model: HasFactors,
     interactions: Interactions,
@@ -238,9 +231,9 @@ def mean_squared_error(
 ) -> float:
     """Return the mean squared error of the scores over every cell, observed or not.
 
-    The aim is the preference: 1 where the value is above 0, else 0. The squares of all scores sum
-    to the product of the two Gramians, ``<X'X, Y'Y>``, so that only the observed cells are visited;
-    all in float64.
+    The target is the preference: 1 where the value is above 0, else 0. The squares of all scores
+    sum to the product of the Gramians, ``<X'X, Y'Y>``, so that only observed cells are visited; all
+    in float64.
 
     Parameters
     ----------
@@ -253,15 +246,10 @@ def mean_squared_error(
     engine : Engine or None
         None: all threads of this machine.
 
-    Returns
-    -------
-    float
-        At least 0.
-
     Raises
     ------
     SettingError
-        The model has no factors, or there is no such row of users, or it is given twice.
+        The model has no factors, or a row of users is unknown or given twice.
     DataError
         Model and interactions differ in users or items, or there is no cell.
     FitError
@@ -279,7 +267,7 @@ def mean_squared_error(
     (0.3125, 0.125)
     """
     able(model, HasFactors, "measure squared errors")
-    check_asked(model, "measure squared errors", interactions=interactions)
+    check_matching_ids(model, "measure squared errors", interactions=interactions)
     rows = (
         np.arange(interactions.n_users)
         if user_indices is None
@@ -334,10 +322,7 @@ class SquaredErrors:
         *,
         block_rows: int = _ROWS_PER_BLOCK,
     ) -> float:
-        """Return the mean squared error of `model`, see `mean_squared_error`.
-
-        `gramian` is what `item_gramian` gives, where it is known already.
-        """
+        """Return the mean squared error of `model`; `gramian` is its `item_gramian`, if known."""
         of_items = item_gramian(model, engine) if gramian is None else gramian
         items = plain(model.item_factors)
         starts, columns = as_lists(self._preferred)
@@ -359,6 +344,7 @@ class SquaredErrors:
 
 
 def checked_lengths(k: int | Sequence[int]) -> list[int]:
+    """Return the distinct list lengths, ascending; raise SettingError for an invalid one."""
     given: list[Any] = list(np.atleast_1d(np.asarray(k, dtype=object)))
     try:
         if lengths := sorted({check_whole("k", one, least=1) for one in given}):
@@ -371,6 +357,7 @@ def checked_lengths(k: int | Sequence[int]) -> list[int]:
 
 
 def checked_metrics(metrics: Sequence[str]) -> list[str]:
+    """Return the distinct names of metrics; raise SettingError for an unknown one."""
     names = [metrics] if isinstance(metrics, str) else list(dict.fromkeys(metrics))
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:

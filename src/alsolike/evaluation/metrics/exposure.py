@@ -1,4 +1,4 @@
-"""Frequency of items in lists, the mean over all orders of equal scores."""
+"""Expected number of lists that each item is in, and coverage, as means over orders of ties."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from alsolike.recommending.ranking.scan import Ranked
 
 @dataclass(frozen=True, eq=False)
 class Exposure:
-    """Frequency of items in lists, the mean over all orders of equal scores.
+    """How often each item is listed, as a mean over all orders of equal scores.
 
     Parameters
     ----------
     expected : float64, (n_items,)
-        Lists that an item is in.
+        Expected number of lists that contain the item.
     covered : float64, (n_items,)
-        The probability that it is in one at least, each list's ties broken by themselves.
+        Probability that at least one list contains it; ties are broken independently per list.
     """
 
     expected: Values
@@ -27,25 +27,25 @@ class Exposure:
 
     @property
     def distinct(self) -> float:
-        """The expected number of distinct items in the lists."""
+        """Expected number of distinct items in the lists."""
         return float(self.covered.sum())
 
     @property
     def coverage(self) -> float:
-        """Their share of all items."""
+        """Expected share of all items that are in a list."""
         return self.distinct / len(self.covered)
 
 
 def exposure_of(
     ranked: Ranked, lengths: Sequence[int], at: int, ties: Ties, n_items: int
 ) -> Exposure:
-    """Return how often each item is among the first ``lengths[at]`` places of lists.
+    """Count how often each item is among the first ``lengths[at]`` places of lists.
 
     Parameters
     ----------
     ranked : Ranked, (n_lists, at least the longest length)
     lengths : sequence of int
-        As `ties_of` was given them, with ``spread=True``.
+        As given to `ties_of`, with ``spread=True``.
     at : int
     ties : Ties
     n_items : int
@@ -68,8 +68,18 @@ def exposure_of(
     return Exposure(expected, covered)
 
 
+def coverages_of(
+    ranked: Ranked, lengths: Sequence[int], ties: Ties, n_items: int
+) -> dict[int, float]:
+    """Return the coverage at each of `lengths`; arguments as of `exposure_of`."""
+    return {
+        length: exposure_of(ranked, lengths, at, ties, n_items).coverage
+        for at, length in enumerate(lengths)
+    }
+
+
 def _groups(scores: Floats) -> tuple[Indices, Indices]:
-    """Return for each place where its group of equal scores begins, and how many places it has."""
+    """Return the start and the size of the group of equal scores that each place is in."""
     n_lists, length = scores.shape
     places = np.broadcast_to(np.arange(length), scores.shape)
     is_new = np.ones((n_lists, length), dtype=bool)

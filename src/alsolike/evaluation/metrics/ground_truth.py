@@ -1,7 +1,4 @@
-"""Ground truth: the relevant items of users, and what must not be in their lists.
-
-Made ready once, and asked of one model after another: a learning curve scores dozens.
-"""
+"""Ground truth: the relevant items of users, and the items to leave out of their lists."""
 
 import functools
 from dataclasses import dataclass
@@ -18,8 +15,9 @@ from alsolike.errors import DataError, SettingError
 from alsolike.models.base import HasFactors, Recommender, expect_model
 from alsolike.models.history_model import likes_of
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.batch import Ranked, top_items
+from alsolike.recommending.batch import top_items
 from alsolike.recommending.ranking.exclusion import with_excluded
+from alsolike.recommending.ranking.scan import Ranked
 
 Indices = npt.NDArray[np.int64]
 
@@ -31,15 +29,15 @@ class GroundTruth:
     Parameters
     ----------
     held_out : Interactions
-        What they were taken from.
+        Source of the relevant items.
     users : int64, (n,)
-        Rows of the users asked about, each with a relevant item.
+        Rows of the users, each with a relevant item.
     wanted : CSR, (n, n_items)
         Their relevant items, as ones.
     exclude : Interactions or None
-        What must not appear; `aside` are the rows of these users, (n, n_items).
+        Pairs to leave out; `aside` are the rows of these users, (n, n_items).
     without_relevant : int
-        Users asked for who have no relevant item.
+        Requested users who have no relevant item.
     """
 
     held_out: Interactions
@@ -80,38 +78,38 @@ class GroundTruth:
     def ranked_with_excluded(
         self, model: HasFactors, lists: Ranked, k: int, engine: Engine
     ) -> Ranked:
-        """Return these users' lists with nothing excluded, from those that `ranked` gave."""
+        """Return the lists with nothing excluded, derived from those of `ranked`."""
         if self.exclude is None:
             return lists
         seen = self.exclude.user_items
         return with_excluded(model, self.users, lists, seen, k=k, engine=engine)
 
-    def asks_like(self, other: "GroundTruth") -> bool:
-        """Return whether the same lists answer both."""
-        return self.exclude is other.exclude and self.asks_for(other)
+    def needs_same_lists(self, other: "GroundTruth") -> bool:
+        """Return whether both need the same lists."""
+        return self.exclude is other.exclude and self.has_same_users(other)
 
-    def asks_for(self, other: "GroundTruth") -> bool:
-        """Return whether both are about the same users."""
+    def has_same_users(self, other: "GroundTruth") -> bool:
+        """Return whether both have the same users."""
         return np.array_equal(self.users, other.users)
 
 
-def check_asked(model: Recommender, purpose: str, **given: Any) -> None:
+def check_matching_ids(model: Recommender, purpose: str, **given: Any) -> None:
     """Check that a model is one, and that interactions are over its users and items.
 
     Parameters
     ----------
     model : Recommender
     purpose : str
-        What the model is needed for, in words.
+        Use of the model, in words.
     **given
-        Interactions by the names of the arguments; `exclude` alone may be None.
+        Interactions by the names of the arguments; only `exclude` may be None.
 
     Raises
     ------
     SettingError
-        It is no model.
+        It is not a model.
     DataError
-        Something is no `Interactions`, or has other users or items.
+        Something is not an `Interactions`, or has other users or items.
     """
     expect_model(model, purpose)
     for name, interactions in given.items():
@@ -128,7 +126,7 @@ def check_asked(model: Recommender, purpose: str, **given: Any) -> None:
 
 
 def checked_rows(user_indices: npt.ArrayLike, n_users: int) -> Indices:
-    """Return rows of users as int64; raise SettingError for what is none, or twice."""
+    """Return rows of users as int64; raise SettingError for an invalid or repeated one."""
     rows = np.asarray(user_indices)
     if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
         raise SettingError("user_indices must be row numbers, integers in one dimension.")
@@ -145,16 +143,16 @@ def _measured_users(
 ) -> tuple[Indices, int]:
     has_relevant = np.diff(relevant.indptr) > 0
     if user_indices is None:
-        users, asked = np.flatnonzero(has_relevant), 0
+        users, n_given = np.flatnonzero(has_relevant), 0
     else:
         rows = checked_rows(user_indices, len(has_relevant))
-        users, asked = rows[has_relevant[rows]], len(rows)
+        users, n_given = rows[has_relevant[rows]], len(rows)
     if not users.size:
         raise DataError(
-            f"None of the {asked or len(has_relevant):,} users has a relevant held-out item "
+            f"None of the {n_given or len(has_relevant):,} users has a relevant held-out item "
             "(value above 0): there is nothing to measure."
         )
-    return users, asked - len(users) if asked else 0
+    return users, n_given - len(users) if n_given else 0
 
 
 def _none_excluded(
@@ -166,9 +164,8 @@ def _none_excluded(
         user = held_out.users.id_of(int(users[both.row[0]]))
         item = held_out.items.id_of(int(both.col[0]))
         raise DataError(
-            f"{both.nnz:,} held-out pairs are also excluded and could never be found, the first is "
-            f"user {user!r} with item {item!r}. To measure on what a model was trained on, pass "
-            "exclude=None."
+            f"{both.nnz:,} held-out pairs are also excluded and can never be found; the first is "
+            f"user {user!r} with item {item!r}. To score on training data, pass exclude=None."
         )
 
 

@@ -1,8 +1,8 @@
-"""The same recommendations under the metric definitions of several libraries.
+"""Scores one set of lists under the metric definitions of several libraries.
 
-Two papers may both say "precision@10" and mean two things. `passport` scores one set of lists as
-implicit, irspack, LightFM, RecBole and Spark would, and says which line of which file makes a
-difference. The definitions are in `alsolike.evaluation.metrics.library_definitions`.
+Two papers may say "precision@10" and mean different things: `metric_definitions` scores lists as
+implicit, irspack, LightFM, RecBole and Spark do, and names the lines that make a difference. The
+definitions are in `alsolike.evaluation.metrics.library_definitions`.
 """
 
 from dataclasses import dataclass
@@ -15,29 +15,27 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics import definition_inputs
-from alsolike.evaluation.metrics.definition_inputs import Evidence
-from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_asked
+from alsolike.evaluation.metrics.definition_inputs import DefinitionInputs
+from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_matching_ids
 from alsolike.evaluation.metrics.library_definitions import DEFINITIONS, SOURCES, Definition
 from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.batch import Ranked
+from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import checked_k
 from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table, wrapped
 
-__all__ = ["MetricDefinitions", "definitions_of_lists", "metric_definitions"]
-
-# What rounding may do to a mean; below it two values are the same.
+# Values that differ by less are equal up to rounding.
 _ROUNDING = 1e-12
 _WIDTH = 100
 _WHOLE = "--verbose"
 _PRINTED = ("library", "metric", "value", "minus_ours", "definition")
 _LEGEND = (
-    "Per user: k the length asked for, n the items in the list, m the relevant items, h the hits, "
-    "s the sum over the hits of the precision at their place, dcg the sum over the hits of "
-    "1 / log2(place + 1). A mean is over the users with a relevant item, unless it says all users. "
-    "Where scores are equal, ours is the mean over all orders of them, and the others take the "
-    "list as it stands, the lower item index first."
+    "Per user: k is the requested length, n the number of items in the list, m the number of "
+    "relevant items, h the number of hits, s the sum over the hits of the precision at their "
+    "place, dcg the sum over the hits of 1 / log2(place + 1). Means are over users with a relevant "
+    "item, unless all users are named. For equal scores, ours is the mean over all their orders; "
+    "the others use the list as it is, lower item index first."
 )
 
 
@@ -48,18 +46,18 @@ class MetricDefinitions:
     Parameters
     ----------
     name : str
-        The model's own word for itself.
+        Name of the model.
     k : int
         Length of the lists.
     excludes_seen : bool or None
-        Whether given interactions were kept out of the lists; None: not known.
+        Whether given interactions were left out of the lists; None: unknown.
     n_users, without_relevant : int
-        Users measured; users asked for who have no relevant item.
+        Measured users; requested users who have no relevant item.
     table : Table
         One row per definition: library, metric (ours, with ``@k`` where it stops there), value
-        (None where the library has no number, or the scores are not at hand), minus_ours (0 where
+        (None if the library has no number, or needs scores that are not known), minus_ours (0 where
         it is the same), definition, differs (in words; empty where it never does), called (the
-        library's name for it), file and where (what defines it).
+        library's name for it), file and where (the lines that define it).
     """
 
     name: str
@@ -82,7 +80,7 @@ class MetricDefinitions:
         return value
 
     def brief(self, width: int) -> str:
-        """Return the figures, at most `width` columns wide, without where and why they differ."""
+        """Return the table, at most `width` columns wide, without the differences in words."""
         least = ("definition", "minus_ours")
         head, *legend = (_wrapped(text, width) for text in self._prose())
         text = self._printed().fitted(width, least=least, more=["where they differ"], whole=_WHOLE)
@@ -91,23 +89,24 @@ class MetricDefinitions:
     def __str__(self) -> str:
         head, *legend = self._prose()
         parts = [head, str(self._printed()), *map(_wrapped, legend)]
-        return "\n".join([*parts, "", "Where they differ from alsolike:", *self._notes()])
+        return "\n".join([*parts, "", "Differences from alsolike:", *self._notes()])
 
     def _printed(self) -> Table:
         return Table({name: self.table[name] for name in _PRINTED})
 
     def _prose(self) -> list[str]:
-        """Return what stands above the table, and what stands below."""
+        """Return the texts above and below the table."""
         seen = {True: ", seen excluded", False: ", seen kept", None: ""}[self.excludes_seen]
         head = f"{self.name}: lists of {self.k:,} for {self.n_users:,} users{seen}"
         if self.without_relevant:
-            head += f"; {self.without_relevant:,} more have no relevant item"
+            head += f"; {self.without_relevant:,} more users have no relevant item"
         if any(value is None for value in self.table["value"]):
-            return [head, _LEGEND, "No value: it needs all scores, or the library has none here."]
+            missing = "No value: it needs all scores, or the library does not define it."
+            return [head, _LEGEND, missing]
         return [head, _LEGEND]
 
     def _notes(self) -> list[str]:
-        """Return each difference once, with the metrics and the lines that it is in."""
+        """Return each difference once, with its metrics and lines."""
         together: dict[tuple[str, str], list[dict[str, str]]] = {}
         for row in self.table.rows():
             if row["differs"]:
@@ -122,7 +121,7 @@ class MetricDefinitions:
         return notes
 
     def __repr__(self) -> str:
-        return f"Passport({self.name}, k={self.k}, {self.n_users:,} users)"
+        return f"MetricDefinitions({self.name}, k={self.k}, {self.n_users:,} users)"
 
     def _repr_html_(self) -> str:
         return self.table._repr_html_()
@@ -143,15 +142,11 @@ def metric_definitions(
     Parameters
     ----------
     model, held_out, exclude, engine, observer
-        As in `alsolike.evaluation.metrics.evaluate.evaluate`, whose errors are raised.
+        As in `alsolike.evaluation.metrics.evaluate.evaluate`, as are the errors.
     k : int
         Length of the lists, at least 1.
     user_indices : int, (n,), or None
-        As there; users without a relevant item count for Spark alone.
-
-    Returns
-    -------
-    Passport
+        As there; users without a relevant item only count for Spark.
 
     Examples
     --------
@@ -165,13 +160,13 @@ def metric_definitions(
     >>> found.value("alsolike", "precision@2"), found.value("implicit", "precision@2")
     (0.75, 1.0)
     """
-    check_asked(model, "score its lists", held_out=held_out, exclude=exclude)
+    check_matching_ids(model, "score its lists", held_out=held_out, exclude=exclude)
     length, engine = checked_k(k), engine or LocalEngine()
-    questions = GroundTruth.of(held_out, exclude, user_indices)
+    truth = GroundTruth.of(held_out, exclude, user_indices)
     # One place more shows whether a tie reaches beyond the list.
-    ranked = questions.ranked(model, length + 1, engine, observer)
-    found = definition_inputs.of_model(model, questions, ranked, engine)
-    return _issued(model.name, found, excludes_seen=exclude is not None)
+    ranked = truth.ranked(model, length + 1, engine, observer)
+    found = definition_inputs.of_model(model, truth, ranked, engine)
+    return _table_of(model.name, found, excludes_seen=exclude is not None)
 
 
 def definitions_of_lists(
@@ -183,32 +178,28 @@ def definitions_of_lists(
 ) -> MetricDefinitions:
     """Score lists from any source under the definitions of several libraries.
 
-    What needs the scores of the whole catalogue (AUC but implicit's, and LightFM's reciprocal
-    rank) has no value here.
+    Metrics that need the scores of the whole catalogue (AUC except implicit's, and LightFM's
+    reciprocal rank) have no value here.
 
     Parameters
     ----------
     lists : Ranked, or int, (n_users, at least k)
         Item indices, best first; -1 where a list has ended. With a `Ranked` of more than `k`
-        items LightFM's rule of ties is applied; else no two scores are taken to be equal.
-    relevant : sparse array, (n_users, n_items), or Questions
+        items LightFM's rule of ties is applied; else scores count as distinct.
+    relevant : sparse array, (n_users, n_items), or GroundTruth
         The relevant items of the same users: cells above 0.
     k : int
-        Length of the lists that counts.
+        Length of the lists.
     name : str
-        What to call the lists.
-
-    Returns
-    -------
-    Passport
+        Name of the lists.
 
     Raises
     ------
     SettingError
-        `k` is no length of these lists.
+        The lists are shorter than `k`.
     DataError
-        The two do not fit each other; a list holds an item twice, or one that there is not; a cell
-        is not a number; or nobody has a relevant item.
+        The shapes differ; a list has an item twice, or an unknown one; a cell is not a number; or
+        nobody has a relevant item.
 
     Examples
     --------
@@ -217,25 +208,26 @@ def definitions_of_lists(
     >>> [round(found.value(of, "precision@2"), 3) for of in ("alsolike", "implicit", "irspack")]
     [0.25, 0.333, 0.25]
     """
-    return _issued(
-        name, definition_inputs.of_lists(lists, relevant, checked_k(k)), excludes_seen=None
-    )
+    found = definition_inputs.of_lists(lists, relevant, checked_k(k))
+    return _table_of(name, found, excludes_seen=None)
 
 
-def _issued(name: str, found: Evidence, *, excludes_seen: bool | None) -> MetricDefinitions:
+def _table_of(
+    name: str, found: DefinitionInputs, *, excludes_seen: bool | None
+) -> MetricDefinitions:
     ours = {
-        definition.beside: definition.value(found)
+        definition.our_metric: definition.value(found)
         for definition in DEFINITIONS
         if definition.library == "alsolike"
     }
-    rows = [_line(definition, found, ours[definition.beside]) for definition in DEFINITIONS]
+    rows = [_line(definition, found, ours[definition.our_metric]) for definition in DEFINITIONS]
     n_users = len(found.relevant)
     table = Table.from_rows(rows)
     return MetricDefinitions(name, found.k, excludes_seen, n_users, found.without_relevant, table)
 
 
 def _line(
-    definition: Definition, found: Evidence, ours: float | None
+    definition: Definition, found: DefinitionInputs, ours: float | None
 ) -> dict[str, str | float | None]:
     value = definition.value(found)
     apart = None if value is None or ours is None else value - ours

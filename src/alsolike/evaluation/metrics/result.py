@@ -1,7 +1,8 @@
-"""`Evaluation`: the measures of a model, user by user."""
+"""`Evaluation`: metrics of a model, user by user."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,23 +22,22 @@ class Evaluation:
     Parameters
     ----------
     model_name : str
-        The model's own word for itself.
     excludes_seen : bool
-        Whether given interactions were kept out of the lists; false is the article's way.
+        Whether given interactions were left out of the lists; False in the article.
     user_indices : int64, (n_users,)
-        Rows of the users measured.
+        Rows of the measured users.
     per_user : Table
         Column ``user`` with the caller's ids, and a float64 column per metric.
     hits_at : mapping of int to float
-        List length -> hits of all users together; whole where no list ends within a tie.
+        List length -> hits of all users; whole if no list ends within a tie.
     coverage_at : mapping of int to float
         List length -> coverage.
     without_relevant : int
-        Users asked for who have no relevant held-out item, and so no values.
+        Requested users without a relevant held-out item, who have no values.
     blind_at : mapping of int to float
-        List length -> share of the users whose list says next to nothing: the score of its last
-        place is the median of the scores of all items, and reaches beyond the list, or is that of
-        all items that may be listed.
+        List length -> share of the users whose list is nearly random: its last score is the median
+        of all items' scores and reaches beyond the list, or is that of all items that may be
+        listed.
     """
 
     model_name: str
@@ -51,15 +51,12 @@ class Evaluation:
 
     @property
     def degenerate_share(self) -> float:
-        """The largest share of `blind_at`; of shelves, pages whose item has no neighbour count."""
+        """Largest share of `blind_at`; of similar items, queries without neighbours count."""
         return max(self.blind_at.values(), default=0.0)
 
     @property
     def is_degenerate(self) -> bool:
-        """Whether the model ranks next to nothing for more than half of the users.
-
-        Its figures are those of an order drawn by lot, or nearly so. It should not be used.
-        """
+        """Whether more than half of the lists are nearly random: do not use the model."""
         return is_degenerate(self.degenerate_share)
 
     @property
@@ -68,7 +65,7 @@ class Evaluation:
         return self.per_user.column_names[1:]
 
     def mean(self, metric: str) -> float:
-        """Return the mean over users of a metric such as ``"precision@5"``; coverage, too."""
+        """Return the mean over users of a metric such as ``"precision@5"``, or the coverage."""
         name, _, length = metric.partition("@")
         if name == "coverage" and length.isdecimal() and int(length) in self.coverage_at:
             return self.coverage_at[int(length)]
@@ -82,7 +79,7 @@ class Evaluation:
         return float(self.per_user[metric].mean())
 
     def hits(self, k: int) -> float:
-        """Return the hits of all users together in lists of length `k`, as expected under ties."""
+        """Return the hits of all users in lists of length `k`, as expected under ties."""
         if k not in self.hits_at:
             raise SettingError(f"Lists of {k} were not measured, but of {list(self.hits_at)}.")
         return self.hits_at[k]
@@ -90,8 +87,8 @@ class Evaluation:
     def summary(self, rng: np.random.Generator | int = 0, *, resamples: int = 2000) -> Table:
         """Return the mean of each metric over users with its 95 % bootstrap interval.
 
-        The same users are drawn for each metric, so that a row does not depend on which other
-        metrics were asked for. Coverage is no mean over users and has no row; see `mean`.
+        The same users are drawn for each metric, so a row does not depend on the other metrics.
+        Coverage is not a mean over users and has no row; see `mean`.
 
         Parameters
         ----------
@@ -110,15 +107,12 @@ class Evaluation:
             bootstrap_mean(self.per_user[name], np.random.default_rng(seed), resamples=resamples)
             for name in self.metrics
         ]
-        return Table(
-            {
-                "metric": list(self.metrics),
-                "mean": np.array([estimate.mean for estimate in estimates], dtype=np.float64),
-                "low": np.array([estimate.low for estimate in estimates], dtype=np.float64),
-                "high": np.array([estimate.high for estimate in estimates], dtype=np.float64),
-                "users": np.array([estimate.n for estimate in estimates], dtype=np.int64),
-            }
-        )
+        columns: dict[str, Any] = {
+            name: np.array([getattr(estimate, name) for estimate in estimates], dtype=np.float64)
+            for name in ("mean", "low", "high")
+        }
+        users = np.array([estimate.n for estimate in estimates], dtype=np.int64)
+        return Table({"metric": list(self.metrics)} | columns | {"users": users})
 
     def __repr__(self) -> str:
         means = ", ".join(f"{name} {self.mean(name):z.4f}" for name in self.metrics)
@@ -127,25 +121,25 @@ class Evaluation:
         return f"Evaluation({self.model_name}, {len(self.user_indices):,} users, {seen}: {means})"
 
     def _repr_html_(self) -> str:
-        told = f"<p>{said_of_degenerate(self.degenerate_share)}</p>" if self.is_degenerate else ""
-        return told + self.summary()._repr_html_()
+        note = f"<p>{describe_degenerate(self.degenerate_share)}</p>" if self.is_degenerate else ""
+        return note + self.summary()._repr_html_()
 
 
 def is_degenerate(share: float) -> bool:
-    """Return whether a model with this share of lists that say next to nothing is degenerate."""
+    """Return whether a model with this share of nearly random lists is degenerate."""
     return share > 0.5
 
 
-def said_of_degenerate(share: float, of: str = "users") -> str:
-    """Return in words what makes a model degenerate, and what that means for its figures.
+def describe_degenerate(share: float, of: str = "users") -> str:
+    """Say in a sentence that a model is degenerate, and why.
 
     Examples
     --------
-    >>> print(said_of_degenerate(0.973))
-    Degenerate: for 97 % of the users the list ends among items of equal score, half of all items
-    or more. What stands there is as good as drawn by lot.
+    >>> print(describe_degenerate(0.973))
+    Degenerate: for 97 % of the users the list ends in a tie of half of all items or more, so its
+    order is as good as random.
     """
     return (
-        f"Degenerate: for {100 * share:.0f} % of the {of} the list ends among items of equal "
-        "score, half of all items or more. What stands there is as good as drawn by lot."
+        f"Degenerate: for {100 * share:.0f} % of the {of} the list ends in a tie of half of all "
+        "items or more, so its order is as good as random."
     )

@@ -1,8 +1,8 @@
-"""Ties: the items that may end a list where equal scores reach beyond it.
+"""Ties: groups of items with equal scores that reach beyond the end of a list.
 
-Figures of lists are means over all orders of equal scores [1]_. Groups that end within a list are
-seen there. Of the one that its end cuts, all items are found here: by the very scores that the list
-was ranked by, as float32, and only for lists that have such a group.
+Metrics of lists are means over all orders of equal scores [1]_. Groups that end within a list are
+visible in it. All items of a group that the end cuts are found here, by the very float32 scores
+that the list was ranked by, and only for lists with such a group.
 
 References
 ----------
@@ -21,25 +21,20 @@ from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.models.base import Floats, Recommender
 from alsolike.recommending.batch import source_of
 from alsolike.recommending.ranking.exclusion import excluded_of
-from alsolike.recommending.ranking.scan import (
-    ITEMS_PER_BLOCK,
-    QUERIES_PER_BLOCK,
-    Ranked,
-    Source,
-    blocks_of,
-)
+from alsolike.recommending.ranking.scan import QUERIES_PER_BLOCK, Ranked, ScoreSource
+from alsolike.recommending.ranking.score_blocks import ITEMS_PER_BLOCK, blocks_of
 
 Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-# Sums over lists are taken in so many parts, however many threads there are.
+# Parts of sums over lists, for any number of threads.
 _PARTS = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Ties:
-    """The groups of equal scores that reach beyond the ends of lists.
+    """Groups of equal scores that reach beyond the ends of lists.
 
     Parameters
     ----------
@@ -53,11 +48,11 @@ class Ties:
     expected, missed : float64, (n_lengths, n_items), or None
         What the groups add to an `alsolike.evaluation.metrics.exposure.Exposure`: how often an item
         is expected in the first places, and the logarithm of the probability that it is in none of
-        them. None: not asked for.
+        them. None: not requested.
     is_blind : bool, (n_lengths, n_lists)
-        Whether the last score of the first places is the median of the scores of all items, and
-        reaches beyond them, or is that of all of at least two items where nothing is beyond them:
-        what stands in the list says next to nothing then.
+        Whether the list is nearly random: the last score of the first places is the median of all
+        items' scores and reaches beyond them, or is the score of all items (two or more) that may
+        be listed.
     """
 
     sizes: Indices
@@ -89,36 +84,32 @@ class Ties:
 
 def ties_of(
     model: Recommender,
-    questions: GroundTruth,
+    truth: GroundTruth,
     ranked: Ranked,
     lengths: Sequence[int],
     engine: Engine,
     *,
     spread: bool = False,
 ) -> Ties:
-    """Find the groups of equal scores that are cut by the ends of a model's lists.
+    """Find the groups of equal scores that the ends of a model's lists cut.
 
     Parameters
     ----------
     model : Recommender
-    questions : Questions
-        What the lists answer.
+    truth : GroundTruth
+        Of these lists.
     ranked : Ranked, (n_lists, more than the longest length)
     lengths : sequence of int
-        Ascending. The last is where lists end; at each it is told which are blind.
+        Ascending. The last is where lists end; `Ties.is_blind` is found at each.
     engine : Engine
     spread : bool
         Whether `Ties.expected` and `Ties.missed` are needed.
     """
-    longest, (n_lists, n_items) = lengths[-1], questions.wanted.shape
-    ties = Ties.none(n_lists, questions.wanted.nnz, lengths, n_items if spread else None)
-    sizes, before, is_blind, starts = (
-        ties.sizes,
-        ties.before,
-        ties.is_blind,
-        questions.wanted.indptr,
-    )
-    counting = _Counting.of(model, questions)
+    longest, (n_lists, n_items) = lengths[-1], truth.wanted.shape
+    ties = Ties.none(n_lists, truth.wanted.nnz, lengths, n_items if spread else None)
+    sizes, before, is_blind = ties.sizes, ties.before, ties.is_blind
+    starts = truth.wanted.indptr
+    counting = _Counting.of(model, truth)
     cut = np.flatnonzero(_goes_on(ranked, longest))
     last = ranked.scores[:, longest - 1]
     before[cut] = np.count_nonzero(ranked.scores[cut, :longest] > last[cut, None], axis=1)
@@ -134,7 +125,7 @@ def ties_of(
     for at, length in enumerate(lengths[:-1]):
         is_blind[at] = is_blind[-1] & (before < length)
         visible = _goes_on(ranked, length) & ~((sizes > 0) & (before < length))
-        # Only where a catalogue is so small that a list may reach its middle.
+        # Only in catalogues so small that a list may reach the median.
         for part in counting.run(*counting.doubtful(ranked, visible, length), engine):
             is_blind[at, part.rows] = part.is_blind
     for at, length in enumerate(lengths):
@@ -158,36 +149,36 @@ class _Part:
 
 @dataclass(frozen=True, eq=False)
 class _Counting:
-    """Finds, for lists, all items that have exactly the score of a place.
+    """Finds all items that have exactly the score of a place, for some lists.
 
     Parameters
     ----------
-    source : Source
-    questions : Questions
+    source : ScoreSource
+    truth : GroundTruth
     starts, ends : int64, (n_lists,)
-        The items that may not be in list q are ``taken[starts[q]:ends[q]]``.
+        Items ``taken[starts[q]:ends[q]]`` may not be in list q.
     taken : int32, (n_taken,)
     """
 
-    source: Source
-    questions: GroundTruth
+    source: ScoreSource
+    truth: GroundTruth
     starts: Indices
     ends: Indices
     taken: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, model: Recommender, questions: GroundTruth) -> "_Counting":
-        rows = questions.users.astype(np.int32)
-        exclude = None if questions.exclude is None else questions.exclude.user_items
+    def of(cls, model: Recommender, truth: GroundTruth) -> "_Counting":
+        rows = truth.users.astype(np.int32)
+        exclude = None if truth.exclude is None else truth.exclude.user_items
         shape = len(model.users), len(model.items)
         starts, ends, taken = excluded_of(exclude, rows, shape)
-        return cls(source_of(model, rows), questions, starts, ends, taken)
+        return cls(source_of(model, rows), truth, starts, ends, taken)
 
     def doubtful(self, ranked: Ranked, visible: Flags, length: int) -> tuple[Indices, Floats]:
         """Return which lists with a group around `length` may reach the median, and its score."""
         score = ranked.scores[:, length - 1]
         listed = np.count_nonzero(ranked.scores >= score[:, None], axis=1)
-        reach = listed + self.ends - self.starts > self.questions.wanted.shape[1] // 2
+        reach = listed + self.ends - self.starts > self.truth.wanted.shape[1] // 2
         rows = np.flatnonzero(visible & reach)
         return rows, score[rows]
 
@@ -199,7 +190,7 @@ class _Counting:
         lengths: Sequence[int] = (),
         before: Indices | None = None,
     ) -> list[_Part]:
-        """Count for lists `rows` the items of these scores; spread them where `before` is given."""
+        """Count the items with these scores for lists `rows`; spread them if `before` is given."""
         if not len(rows):
             return []
         # Blocks of the ranking's own queries: a model's scores may depend on the block.
@@ -217,7 +208,7 @@ class _Counting:
     def _block(
         self, rows: Indices, scores: Floats, lengths: Sequence[int], before: Indices | None
     ) -> _Part:
-        wanted, n_items = self.questions.wanted, self.questions.wanted.shape[1]
+        wanted, n_items = self.truth.wanted, self.truth.wanted.shape[1]
         first = int(rows[0]) // QUERIES_PER_BLOCK * QUERIES_PER_BLOCK
         queries = slice(first, min(first + QUERIES_PER_BLOCK, len(self.starts)))
         equal = _Members.none(len(rows), n_items)
@@ -227,7 +218,7 @@ class _Counting:
             equal.put(items, is_equal)
             level += np.count_nonzero(is_equal, axis=1)
             above += np.count_nonzero(found > scores[:, None], axis=1)
-        # The median is of all items, those among them that may not be in the list.
+        # The median is of all items, including those that may not be in the list.
         is_blind = covers_median(above, above + level, n_items)
         at, places = _laid_out(self.starts[rows], self.ends[rows])
         taken = self.taken[places]
@@ -267,7 +258,7 @@ class _Members:
         self.bits[:, items.start // 8 : items.start // 8 + packed.shape[1]] = packed
 
     def has(self, lists: Indices, items: npt.NDArray[np.integer]) -> Flags:
-        """Return it of pairs of a list and an item."""
+        """Return the membership of pairs of a list and an item."""
         found: Flags = (self.bits[lists, items >> 3] & (0x80 >> (items & 7))) != 0
         return found
 
@@ -286,7 +277,7 @@ class _Members:
 
 
 def _laid_out(starts: Indices, ends: Indices) -> tuple[Indices, Indices]:
-    """Return ``starts[r], ..., ends[r] - 1`` of all rows, and the row of each of these places."""
+    """Return ``starts[r], ..., ends[r] - 1`` of all rows, and the row of each."""
     counts = ends - starts
     rows = np.repeat(np.arange(len(starts)), counts)
     places = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -294,7 +285,7 @@ def _laid_out(starts: Indices, ends: Indices) -> tuple[Indices, Indices]:
 
 
 def _together(parts: Sequence[_Part]) -> _Part:
-    """Return consecutive parts as one; sums are taken in their order."""
+    """Join consecutive parts; sums are taken in their order."""
     expected, missed = parts[0].expected, parts[0].missed
     for part in parts[1:]:
         expected, missed = expected + part.expected, missed + part.missed
@@ -309,16 +300,16 @@ def _together(parts: Sequence[_Part]) -> _Part:
 
 
 def covers_median(above: Indices, not_below: Indices, n_items: int) -> Flags:
-    """Return whether scores with so many above, and so many not below, are the median of all.
+    """Return whether a score with so many above and not below it is the median of `n_items`.
 
-    Of an even number of items, both in the middle must have it.
+    For an even number of items, both in the middle must have it.
     """
     is_median: Flags = (above < (n_items + 1) // 2) & (not_below >= n_items // 2 + 1)
     return is_median
 
 
 def is_flat(ranked: Ranked, length: int) -> Flags:
-    """Return which lists hold all that may be listed, two items or more, with one score."""
+    """Return which lists hold all items that may be listed (two or more) with one score."""
     n_listed = np.count_nonzero(ranked.indices[:, :length] >= 0, axis=1)
     last = np.take_along_axis(ranked.scores, np.maximum(n_listed - 1, 0)[:, None], axis=1)[:, 0]
     has_ended = np.all(ranked.indices[:, length:] < 0, axis=1)
@@ -327,7 +318,7 @@ def is_flat(ranked: Ranked, length: int) -> Flags:
 
 
 def _goes_on(ranked: Ranked, length: int) -> Flags:
-    """Return in which lists the score of the last place goes on beyond it."""
+    """Return in which lists the score of the last place continues beyond it."""
     beyond = ranked.scores[:, length]
     goes_on: Flags = (ranked.indices[:, length] >= 0) & (beyond == ranked.scores[:, length - 1])
     return goes_on

@@ -1,4 +1,4 @@
-"""Base classes of objectives: a kind of score, and that score on one split."""
+"""Base classes of objectives: what a search maximises, alone and bound to one split."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ HeldOut = Literal["validation", "test"]
 Rows = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
-# The name of the judge that ranks, where nothing is said; the others of a search have their own.
+# Default name of the first objective; the other ones of a search have their own.
 HONEST = "honest"
 
-# The figure that degenerate points have beside those of their judge: the share of users, or of
-# pages, whose list says next to nothing; see `Evaluation.is_degenerate`.
+# Figure of degenerate points: the share of users, or of queries, whose list is nearly random; see
+# `Evaluation.is_degenerate`.
 DEGENERATE = "degenerate_share"
 
 # Intervals of points rank nothing; 1,000 resamples place their ends to about a tenth of the width.
@@ -36,47 +36,44 @@ _RESAMPLES = 1_000
 
 
 class BoundObjective(Protocol):
-    """A judge on one split: prepared once, for one point after another.
+    """An objective on one split, prepared once and used for all points.
 
     Parameters
     ----------
-    judge : Judge
-    questions : tuple of Questions
-        Whose lists it needs, each at least as long as the judge's `k`; judges who ask alike share
-        them.
+    objective : Objective
+    ground_truths : tuple of GroundTruth
+        The users whose lists it needs, each longer than the objective's `k`; objectives with equal
+        ones share lists.
     """
 
     @property
     def objective(self) -> "Objective":
-        """The judge."""
+        """The objective."""
 
     @property
-    def questions(self) -> tuple[GroundTruth, ...]:
+    def ground_truths(self) -> tuple[GroundTruth, ...]:
         """The users whose lists it needs."""
 
     def figures(
         self, model: Recommender, lists: Sequence[Ranked], engine: Engine
     ) -> tuple[dict[str, float], Values]:
-        """Return the judge's figures for one model, from the lists that answer its questions.
-
-        With `DEGENERATE` where it is degenerate; and the value of each user.
-        """
+        """Return the figures of a model by its lists for `ground_truths`, and a value per user."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Objective(ABC):
-    """One way to score a point: the metric, its users, with or without seen items.
+    """How to score a point: metric, list length, held-out part, with or without seen items.
 
     Parameters
     ----------
     name : str
-        For people and as a prefix in the ledger.
+        Shown to people, and prefix in the ledger.
     metric : str
-        A metric of `alsolike.evaluation.metrics.evaluate` that each user has a value of.
+        A metric of `alsolike.evaluation.metrics.evaluate` with a value per user.
     k : int
-        Length of what is shown, at least 1.
+        Length of the lists, at least 1.
     exclude_seen : bool
-        Leave out what a user has in training already (False: the article's way).
+        Leave out the training items of a user (False: as in the article).
     choose : {"validation", "test"}
         The held-out part that the best point is chosen on.
 
@@ -98,7 +95,7 @@ class Objective(ABC):
     def __post_init__(self) -> None:
         if self.metric not in self.metrics:
             raise SettingError(
-                f"{self.kind.capitalize()} are judged by {', '.join(self.metrics)}, not by "
+                f"The {self.kind} objective has the metrics {', '.join(self.metrics)}, not "
                 f"{self.metric!r}.{did_you_mean(self.metric, self.metrics)}"
             )
         check_whole("k", self.k, least=1)
@@ -114,12 +111,12 @@ class Objective(ABC):
 
     @property
     def measure(self) -> str:
-        """The same, distinct from the measures of other kinds."""
+        """The same, distinct from the measures of other objectives."""
         return self.column
 
     @property
     def score(self) -> str:
-        """The figure that ranks, such as ``"validation_precision@10"``."""
+        """The figure to maximise, such as ``"validation_precision@10"``."""
         return f"{self.choose}_{self.measure}"
 
     @property
@@ -140,19 +137,13 @@ class Objective(ABC):
         ----------
         split : Split
         shown : Interactions
-            ``split.shown()``, the same for all judges: who ask alike are found by it.
+            ``split.shown()``, the same object for all objectives, which share lists by it.
         seed : int
-            Of the resamples.
+            Seed of the resamples.
         """
 
     def held_out(self, split: Split) -> tuple[Interactions, Rows]:
-        """Return the part that is chosen on and the rows of its users.
-
-        Raises
-        ------
-        SplitError
-            The split has no such users.
-        """
+        """Return the part to choose on and the rows of its users; SplitError if it has none."""
         if self.choose == "validation":
             held_out, users = split.validation, split.validation_users
         else:
@@ -165,31 +156,25 @@ class Objective(ABC):
         return held_out, users
 
     def left_out(self, split: Split) -> str:
-        """Describe the users that it cannot measure; empty where there are none.
-
-        Raises
-        ------
-        SplitError
-            It can ask nobody.
-        """
+        """Describe the users that cannot be scored, if any; SplitError if none can."""
         self.held_out(split)
         return ""
 
     def to_settings(self) -> dict[str, Any]:
-        """Return all settings as plain values; ``"kind"`` names the kind where it is not lists."""
+        """Return all settings as plain values."""
         return asdict(self)
 
 
-def resamples_of(n_users: int, seed: int) -> Resamples:
-    """Return draws that are the same for each point: two points do not differ by their draw."""
+def point_resamples(n_users: int, seed: int) -> Resamples:
+    """Return resamples that are the same for all points of a training."""
     return Resamples(n_users, np.random.default_rng(seed), resamples=_RESAMPLES)
 
 
-def marked(found: Evaluation) -> dict[str, float]:
-    """Return the mark of a degenerate point among its figures, or nothing."""
+def degenerate_mark(found: Evaluation) -> dict[str, float]:
+    """Return the figure that marks a degenerate point, or nothing."""
     return {DEGENERATE: found.degenerate_share} if found.is_degenerate else {}
 
 
-def said_of_seen(exclude_seen: bool) -> str:
-    """Return in words whether the seen items were left out."""
+def describe_seen(exclude_seen: bool) -> str:
+    """Say whether the seen items were left out."""
     return f"seen items {'excluded' if exclude_seen else 'kept'}"

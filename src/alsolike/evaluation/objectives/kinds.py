@@ -1,291 +1,48 @@
-"""The kinds of objectives: users' lists, and similar items."""
+"""`KINDS`: the list of objectives, and look-ups in it by settings or by the name of a measure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from alsolike.data.interactions import Interactions
-from alsolike.data.splitting.split import Split, relevant_counts
-from alsolike.data.validation import check_whole
-from alsolike.engines.base import Engine
-from alsolike.errors import SettingError, SplitError
-from alsolike.evaluation.item_to_item.evaluate import (
-    SHELF_METRICS,
-    USUAL,
-    ShelfEvaluation,
-    evaluate_item_to_item,
-    judged,
-    of_shelf,
-    shelves_of,
-)
-from alsolike.evaluation.item_to_item.item_queries import Pages
-from alsolike.evaluation.metrics.evaluate import METRICS, SquaredErrors, item_gramian, measured
-from alsolike.evaluation.metrics.ground_truth import GroundTruth
-from alsolike.evaluation.objectives.base import (
-    BoundObjective,
-    Objective,
-    marked,
-    resamples_of,
-    said_of_seen,
-)
-from alsolike.models.base import HasFactors, Recommender
-from alsolike.recommending.ranking.scan import Ranked
-from alsolike.recommending.shared import MIN_COUNT
+from alsolike.data.splitting.split import Split
+from alsolike.errors import SettingError
+from alsolike.evaluation.item_to_item.evaluate import PREFIX
+from alsolike.evaluation.objectives.base import Objective
+from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.suggestions import did_you_mean
-
-Values = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankingObjective(Objective):
-    """Scores a model by the held-out items that its lists for users find.
-
-    Parameters
-    ----------
-    name, metric, k, exclude_seen, choose
-        As of every `Objective`. The train figures leave no item out of the lists, whatever
-        `exclude_seen` says.
-
-    Examples
-    --------
-    >>> print(RankingObjective(k=5))
-    precision@5 on validation, seen items excluded
-    >>> print(RankingObjective(k=5, exclude_seen=False, choose="test"))
-    precision@5 on test, seen items kept
-    """
-
-    kind: ClassVar[str] = "lists"
-    # Coverage has one value for all users, and so no interval over them.
-    metrics: ClassVar[tuple[str, ...]] = tuple(one for one in METRICS if one != "coverage")
-
-    @property
-    def figures(self) -> tuple[str, ...]:
-        """Measure both sides, with an interval on the held-out one, and both errors."""
-        return (f"train_{self.measure}", *self.interval, "train_mse", f"{self.choose}_mse")
-
-    def bind(self, split: Split, shown: Interactions, seed: int) -> BoundObjective:
-        """Prepare the questions, of the held-out and of the training likes."""
-        return _BoundRanking(self, split, shown, seed)
-
-    def __str__(self) -> str:
-        return f"{self.measure} on {self.choose}, {said_of_seen(self.exclude_seen)}"
-
-
-class _BoundRanking:
-    """A judge of lists with its questions, its cells and its resamples."""
-
-    def __init__(
-        self, objective: RankingObjective, split: Split, shown: Interactions, seed: int
-    ) -> None:
-        held_out, users = objective.held_out(split)
-        self.objective = objective
-        of_chosen = GroundTruth.of(held_out, shown if objective.exclude_seen else None, users)
-        of_train = GroundTruth.of(shown, None, users)
-        self.questions = (of_train, of_chosen)
-        self._errors = SquaredErrors(shown, users), SquaredErrors(held_out, users)
-        self._resamples = resamples_of(len(of_chosen.users), seed)
-
-    def figures(
-        self, model: Recommender, lists: Sequence[Ranked], engine: Engine
-    ) -> tuple[dict[str, float], Values]:
-        """Return the judge's figures; a model without factors has no errors."""
-        measure = self.objective.measure
-        of_train, of_chosen = (
-            measured(model, asked, ranked, [self.objective.k], [self.objective.metric], engine)
-            for asked, ranked in zip(self.questions, lists, strict=True)
-        )
-        answers = of_chosen.per_user[measure]
-        interval = self._resamples.mean(answers)
-        values = [of_train.mean(measure), interval.mean, interval.low, interval.high]
-        if isinstance(model, HasFactors):
-            gramian = item_gramian(model, engine)
-            values += [errors.mean(model, engine, gramian) for errors in self._errors]
-        named = dict(zip(self.objective.figures, map(float, values), strict=False))
-        return named | marked(of_chosen), answers
-
-
-@dataclass(frozen=True, kw_only=True)
-class ItemToItemObjective(Objective):
-    """Scores a model by the held-out likes among its similar items.
-
-    It scores like `alsolike.evaluation.item_to_item.evaluate.evaluate_item_to_item`: a user's
-    value is the mean over the user's pages, and all points are asked of the same users on the same
-    pages. There are no train figures: neighbours were made from the likes that they would have to
-    find. There are no squared errors: no shelf depends on them.
-
-    Parameters
-    ----------
-    name, k, exclude_seen, choose
-        As of every `Objective`.
-    metric : str
-        Any of `alsolike.evaluation.item_to_item.evaluate.SHELF_METRICS` that each user has a value
-        of.
-    pages_per_user : int
-        Items that a user likes and is asked on, at most; at least 1.
-    min_count : int
-        Shown are items with at least so many interactions in training, at least 0; the same for
-        every model.
-    seed : int
-        Of the draw of the pages, at least 0.
-
-    Examples
-    --------
-    >>> print(ItemToItemObjective(metric="hit_rate"))
-    shelf_hit_rate@10 on validation, at most 5 pages of each user, seen items excluded
-    """
-
-    kind: ClassVar[str] = "shelves"
-    metrics: ClassVar[tuple[str, ...]] = tuple(one for one in SHELF_METRICS if one != "coverage")
-
-    pages_per_user: int = 5
-    min_count: int = MIN_COUNT
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_whole("pages_per_user", self.pages_per_user, least=1)
-        check_whole("min_count", self.min_count, least=0)
-        check_whole("seed", self.seed, least=0)
-
-    @property
-    def measure(self) -> str:
-        """The metric of a shelf with its length, such as ``"shelf_precision@10"``."""
-        return of_shelf(self.column)
-
-    @property
-    def figures(self) -> tuple[str, ...]:
-        """Measure a point, with its interval."""
-        return self.interval
-
-    def bind(self, split: Split, shown: Interactions, seed: int) -> BoundObjective:
-        """Draw the pages."""
-        return _BoundItemToItem(self, split, shown, seed)
-
-    def left_out(self, split: Split) -> str:
-        """Count the users without a like to draw a page of, in words."""
-        _, users = self.held_out(split)
-        count = int(np.count_nonzero(relevant_counts(split.shown())[users] == 0))
-        if count == len(users):
-            raise SplitError(
-                f"Shelves cannot be judged on {self.choose}: none of its {count:,} users has a "
-                "like in training, so there is no item page to ask them on. Split so that they "
-                "keep some of their likes, or judge by lists."
-            )
-        if not count:
-            return ""
-        return (
-            f"{count:,} of {len(users):,} {self.choose} users have no like in training, and so no "
-            "item page to be asked on: shelves are judged without them."
-        )
-
-    def evaluation(
-        self,
-        model: Recommender,
-        train: Interactions,
-        held_out: Interactions,
-        shown: Interactions,
-        engine: Engine,
-    ) -> ShelfEvaluation:
-        """Measure a model's shelves, by the usual metrics as well.
-
-        Parameters
-        ----------
-        model : Recommender
-        train : Interactions
-            What it was fitted to.
-        held_out, shown : Interactions
-            As `alsolike.evaluation.item_to_item.evaluate.evaluate_item_to_item` takes them.
-        engine : Engine
-        """
-        return evaluate_item_to_item(
-            shelves_of(model, train, min_count=self.min_count, engine=engine),
-            held_out,
-            shown,
-            k=self.k,
-            metrics=(self.metric, *USUAL),
-            pages_per_user=self.pages_per_user,
-            exclude_seen=self.exclude_seen,
-            seed=self.seed,
-        )
-
-    def to_settings(self) -> dict[str, Any]:
-        """Return all settings as plain values, with ``"kind": "shelves"``."""
-        return {"kind": self.kind} | super().to_settings()
-
-    def __str__(self) -> str:
-        return (
-            f"{self.measure} on {self.choose}, at most {self.pages_per_user} pages of each user, "
-            f"{said_of_seen(self.exclude_seen)}"
-        )
-
-
-class _BoundItemToItem:
-    """A judge of shelves with its pages and its resamples."""
-
-    questions: tuple[GroundTruth, ...] = ()
-
-    def __init__(
-        self, objective: ItemToItemObjective, split: Split, shown: Interactions, seed: int
-    ) -> None:
-        held_out, users = objective.held_out(split)
-        self.objective, self._train = objective, split.train
-        self._pages = Pages.of(
-            held_out,
-            shown,
-            pages_per_user=objective.pages_per_user,
-            exclude_seen=objective.exclude_seen,
-            user_indices=users,
-            seed=objective.seed,
-        )
-        self._resamples = resamples_of(len(self._pages.questions.users), seed)
-
-    def figures(
-        self, model: Recommender, lists: Sequence[Ranked], engine: Engine
-    ) -> tuple[dict[str, float], Values]:
-        """Return the judge's figures; users' lists are not looked at."""
-        objective = self.objective
-        shelves = shelves_of(model, self._train, min_count=objective.min_count, engine=engine)
-        evaluation = judged(shelves, self._pages, [objective.k], [objective.metric])
-        answers = evaluation.per_user[objective.column]
-        found = self._resamples.mean(answers)
-        values = (float(found.mean), float(found.low), float(found.high))
-        named = dict(zip(objective.interval, values, strict=True))
-        return named | marked(evaluation), answers
-
 
 KINDS: Mapping[str, type[Objective]] = {
     objective.kind: objective for objective in (RankingObjective, ItemToItemObjective)
 }
+# Names in ledgers, and in settings of earlier versions.
+_STORED = {"lists": RankingObjective.kind, "shelves": ItemToItemObjective.kind}
 
 
 def objective_of(settings: Mapping[str, Any]) -> Objective:
-    """Return the judge that these are the settings of, as `Objective.to_settings` gave them.
+    """Build an objective from what `Objective.to_settings` returned.
 
     Raises
     ------
     SettingError
-        There is no such kind, or a setting is out of its range.
+        The kind is unknown, or a setting is out of its range.
 
     Examples
     --------
-    >>> objective_of({"kind": "shelves", "k": 5}) == ItemToItemObjective(k=5)
+    >>> objective_of({"kind": "item-to-item", "k": 5}) == ItemToItemObjective(k=5)
     True
     """
-    kind, own = settings.get("kind", RankingObjective.kind), dict(settings)
-    own.pop("kind", None)
+    own = dict(settings)
+    named = own.pop("kind", RankingObjective.kind)
+    kind = _STORED.get(named, named) if isinstance(named, str) else named
     if kind not in KINDS:
         raise SettingError(
-            f"A search is judged by {' or by '.join(KINDS)}, not by {kind!r}."
-            f"{did_you_mean(kind, KINDS)}"
+            f"The objective must be {' or '.join(KINDS)}, not {kind!r}.{did_you_mean(kind, KINDS)}"
         )
     return KINDS[kind](**own)
 
 
 def objective_named(measure: str, **settings: Any) -> Objective:
-    """Return the judge of a measure by its name: of lists, or of shelves; with further settings.
+    """Build an objective from the name of its measure, with further settings.
 
     Raises
     ------
@@ -302,26 +59,26 @@ def objective_named(measure: str, **settings: Any) -> Objective:
     name, at, k = measure.partition("@")
     if at and not k.isdecimal():
         raise SettingError(f"A measure such as 'ndcg@10' expected, not {measure!r}.")
-    kind = ItemToItemObjective if name.startswith(of_shelf("")) else RankingObjective
+    kind = ItemToItemObjective if name.startswith(PREFIX) else RankingObjective
     if at:
         settings |= {"k": int(k)}
-    return kind(metric=name.removeprefix(of_shelf("")), **settings)
+    return kind(metric=name.removeprefix(PREFIX), **settings)
 
 
-def first_objective(objective: Objective | None, **asked: Any) -> Objective:
-    """Return the judge that was given, or one of lists with what is asked of it (None: its own).
+def chosen_objective(objective: Objective | None, **settings: Any) -> Objective:
+    """Return the given objective, or a ranking objective with `settings` (None: its defaults).
 
     Raises
     ------
     SettingError
         Both are given.
     """
-    said = {name: value for name, value in asked.items() if value is not None}
+    given = {name: value for name, value in settings.items() if value is not None}
     if objective is None:
-        return RankingObjective(**said)
-    if said:
+        return RankingObjective(**given)
+    if given:
         raise SettingError(
-            f"{', '.join(said)} and a judge: a judge has its own. Give them to the judge alone."
+            f"{', '.join(given)} and an objective are both given. Set them in the objective only."
         )
     return objective
 
@@ -329,10 +86,10 @@ def first_objective(objective: Objective | None, **asked: Any) -> Objective:
 def checked_objectives(
     split: Split, first: Objective, beside: Sequence[Objective]
 ) -> dict[str, Objective]:
-    """Return the judges by the prefix of their figures; "" for the first."""
+    """Return the objectives by the prefix of their figures; "" for the first."""
     names = [objective.name for objective in (first, *beside)]
     if len(set(names)) < len(names):
-        raise SettingError(f"Judges of one search need different names; these are {names}.")
+        raise SettingError(f"Objectives of a search need different names; these are {names}.")
     objectives = {"": first, **{f"{objective.name}: ": objective for objective in beside}}
     for objective in objectives.values():
         objective.left_out(split)

@@ -1,4 +1,4 @@
-"""Spread of recommendations over the catalogue: coverage, and the share of the top items."""
+"""Spread of recommendations over the catalogue: coverage, Gini coefficient, share of top items."""
 
 import math
 from dataclasses import dataclass
@@ -18,33 +18,29 @@ Lists = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Concentration:
-    """Spread of a model's recommendations over the catalogue.
+    """Spread of a model's recommendations over the catalogue; None if nothing was recommended.
 
     Parameters
     ----------
     items : int
         Of the catalogue, recommended or not.
     recommended : int
-        Places filled in the lists of all users together.
+        Filled places in the lists of all users.
     distinct : float
-        Different items among them; where lists end within equal scores, as many as are expected
-        over all orders of these, each list's by itself.
+        Distinct items among them; under ties, the expected number over all orders.
     coverage : float
         ``distinct / items``.
     gini : float or None
-        `gini` of how often each item is recommended, or expected to be where scores are equal,
-        those that never are included: 0 where all are equally often, near 1 where few items take
-        all. Popularity's shows what the data and the length of the lists alone make of it.
+        `gini` of how often each item is recommended, or expected to be under ties: 0 if all equally
+        often, near 1 if few items get all. Compare with popularity's.
     top_items : int
-        Items that are 1 % of the catalogue, rounded up.
+        1 % of the catalogue, rounded up.
     top_share : float or None
-        Share of all recommendations that goes to so many items, those recommended most.
+        Share of all recommendations that the `top_items` most recommended items get.
     likes_recommended : float or None
         Mean over all recommendations of the training likes of their item.
     likes_held_out : float
-        Mean over all held-out likes of the training likes of their item: what users chose.
-
-    None stands where nothing at all was recommended.
+        Mean over all held-out likes of the training likes of their item.
     """
 
     items: int
@@ -58,8 +54,8 @@ class Concentration:
     likes_held_out: float
 
     def facts(self) -> list[tuple[str, str]]:
-        """Return what was found as pairs of a label and a text."""
-        told = [
+        """Return the numbers as pairs of a label and a text."""
+        facts = [
             ("recommendations", f"{self.recommended:,}"),
             (
                 "coverage of the catalogue",
@@ -69,13 +65,13 @@ class Concentration:
         most = "1 item" if self.top_items == 1 else f"{self.top_items:,} items"
         spread = (
             ("Gini coefficient (0 even, 1 all to one item)", self.gini, "{:.3f}"),
-            (f"share of the 1 % recommended most ({most})", self.top_share, "{:.1%}"),
-            ("likes of a recommended item, mean", self.likes_recommended, "{:,.1f}"),
+            (f"share of the 1 % most recommended items ({most})", self.top_share, "{:.1%}"),
+            ("mean likes of recommended items", self.likes_recommended, "{:,.1f}"),
         )
         for label, figure, form in spread:
             text = "nothing was recommended" if figure is None else form.format(figure)
-            told.append((label, text.replace("%", " %")))
-        return [*told, ("likes of a held-out item, mean", f"{self.likes_held_out:,.1f}")]
+            facts.append((label, text.replace("%", " %")))
+        return [*facts, ("mean likes of held-out items", f"{self.likes_held_out:,.1f}")]
 
     def to_table(self) -> Table:
         """Return the facts as two columns, figure and value; rows of two models correspond."""
@@ -83,9 +79,9 @@ class Concentration:
         return Table({"figure": labels, "value": texts})
 
     def __str__(self) -> str:
-        told = self.facts()
-        width = max(len(label) for label, _ in told)
-        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in told)
+        facts = self.facts()
+        width = max(len(label) for label, _ in facts)
+        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in facts)
 
 
 def concentration(
@@ -102,11 +98,11 @@ def concentration(
     wanted : CSR, (n_users, n_items)
         The held-out likes of the users measured, at least one.
     lists : int32, (n_users, k)
-        What they were recommended; -1 where a list has ended.
+        Their recommendations; -1 where a list has ended.
     shown : Interactions
-        Where likes are counted.
+        Source of the likes to count.
     exposure : Exposure or None
-        How often each item is expected in these lists. None: as they stand.
+        How often each item is expected in these lists. None: count them as they are.
 
     Raises
     ------
@@ -138,29 +134,24 @@ def concentration(
 
 
 def gini(counts: npt.ArrayLike) -> float:
-    """Return the Gini coefficient of counts: 0 where all are equal, 1 where one has everything.
+    """Return the Gini coefficient of counts: 0 if all are equal, 1 if one has all.
 
     With the counts ascending, x_1 to x_n, it is [1]_::
 
         G = sum over j of (2 j - n - 1) x_j / ((n - 1) sum over j of x_j)
 
-    Others divide by n in place of n - 1 and reach 1 - 1/n at most. Where lists hold k different
-    items each, no item has more than a k-th of all, and 1 is out of reach.
+    Others divide by n instead of n - 1 and reach 1 - 1/n at most. With lists of k distinct items,
+    no item has more than a k-th of all, and 1 cannot be reached.
 
     Parameters
     ----------
     counts : int64 or float64, (n,), not negative
         Of all items of the catalogue, zeros included.
 
-    Returns
-    -------
-    float
-        From 0 to 1; 0 for a single item.
-
     Raises
     ------
     DataError
-        No counts, a negative one, or only zeros, of which nothing can be said.
+        No counts, a negative one, or only zeros.
 
     References
     ----------
@@ -176,7 +167,7 @@ def gini(counts: npt.ArrayLike) -> float:
     n = len(ascending)
     is_usable = n and ascending.dtype.kind in "iuf" and np.isfinite(ascending).all()
     if not is_usable or ascending[0] < 0 or not ascending[-1]:
-        raise DataError("A Gini coefficient needs numbers of which none is negative and one not 0.")
+        raise DataError("A Gini coefficient needs numbers, none negative and not all 0.")
     if n == 1:
         return 0.0
     # Equal numbers give 0 to the last bit: each half of the weights cancels the other.
@@ -187,17 +178,11 @@ def gini(counts: npt.ArrayLike) -> float:
 
 
 def likes_of(shown: Interactions) -> Counts:
-    """Return how many users like each item, int64, (n_items,); dislikes do not count.
-
-    Raises
-    ------
-    DataError
-        Nobody likes anything.
-    """
+    """Return how many users like each item, int64, (n_items,); DataError if there is no like."""
     likes = shown.like_counts
     if not likes.any():
         raise DataError(
-            "The interactions that the model was trained on hold no like (value above 0): no item "
-            "is more popular than another."
+            "The training data have no like (value above 0), so no item is more popular than "
+            "another."
         )
     return likes

@@ -1,7 +1,4 @@
-"""Figures of users by the length of their history, and of items by their popularity.
-
-A *like* is an interaction with a value above 0; dislikes do not count.
-"""
+"""Metrics by length of users' histories and by popularity of items."""
 
 from typing import Any
 
@@ -40,9 +37,8 @@ def by_history(
 ) -> Table:
     """Return a metric by the length of the users' histories, with 95 % bootstrap intervals.
 
-    Users are put into classes of about equal size by how many likes they have in `shown`. Those
-    with equally many are in one class, so that classes are fewer, and of other sizes, where many
-    users have the same number, see `quantile_tops`; of equal histories there is one class. No class
+    Users are put into classes of about equal size by how many likes they have in `shown`. Users
+    with equally many are in one class, so there may be fewer classes, see `quantile_tops`. No class
     is empty. The interval of a class with one user is that user's value.
 
     Parameters
@@ -50,7 +46,7 @@ def by_history(
     found : Evaluation
         Of users of `shown`.
     shown : Interactions
-        What the model was trained on, and what it was given of whole held-out users.
+        The training data with the given likes of users held out whole.
     metric : str
         One of ``found.metrics``, such as ``"precision@10"``.
     classes : int
@@ -71,7 +67,7 @@ def by_history(
     SettingError
         A setting is out of its range, or `metric` has no value per user.
     DataError
-        A user of `found` is none of `shown`.
+        A user of `found` is not in `shown`.
     """
     check_whole("classes", classes, least=1)
     if metric not in found.metrics:
@@ -117,11 +113,11 @@ def by_popularity(
     rng: np.random.Generator | int = 0,
     resamples: int = 2000,
 ) -> Table:
-    """Return which share of the held-out likes was found, by the popularity of their items.
+    """Return the share of the held-out likes that was found, by the popularity of their items.
 
-    It is a ratio of sums, of all users together, and not a mean of the users' recall: a user may
-    have no held-out like in a class. Its interval comes of drawing users, with all their pairs,
-    among those who have a pair in the class, so that no draw is without any.
+    It is a ratio of sums over all users, not a mean of their recalls, since a user may have no
+    held-out like in a class. For its interval, users with a pair in the class are drawn with all
+    their pairs.
 
     Parameters
     ----------
@@ -129,12 +125,12 @@ def by_popularity(
     wanted : CSR, (n_users, n_items)
         The held-out likes of the users measured.
     lists : int32, (n_users, k)
-        What they were recommended; -1 where a list has ended.
+        Their recommendations; -1 where a list has ended.
     shown : Interactions
-        Where likes are counted.
+        Source of the likes to count.
     ties : Ties or None
-        The equal scores that the lists end in: a like among them is found as often as it is over
-        all orders of these. None: the lists are taken as they stand.
+        The ties that the lists end in: a like among them counts as the mean over all orders. None:
+        the lists are used as they are.
     rng, resamples
         As in `by_history`.
 
@@ -142,8 +138,8 @@ def by_popularity(
     -------
     Table
         Columns model, metric, popularity (one of `POPULARITY_CLASSES`), likes_from, likes_to (of
-        one item), items, share_of_likes, pairs, users (with such a pair), mean, low, high. A class
-        without items has no row; one without held-out pairs has None in place of its figures.
+        one item), items, share_of_likes, pairs, users (with such a pair), mean, low, high (None
+        without held-out pairs). A class without items has no row.
 
     Raises
     ------
@@ -170,11 +166,11 @@ def by_popularity(
         pairs = np.bincount(users[is_own], minlength=n_users)
         hits = np.bincount(users[is_own & is_tied], minlength=n_users) * chance
         hits += np.bincount(users[is_own & is_found & ~is_tied], minlength=n_users)
-        asked = np.flatnonzero(pairs)
+        owners = np.flatnonzero(pairs)
         figures: dict[str, Any] = dict.fromkeys(("mean", "low", "high"))
-        if len(asked):
+        if len(owners):
             draws = np.random.default_rng([seed, number])
-            share = ratio_of_sums(hits[asked], pairs[asked], draws, resamples=resamples)
+            share = ratio_of_sums(hits[owners], pairs[owners], draws, resamples=resamples)
             figures = _interval(share)
         rows.append(
             {
@@ -186,7 +182,7 @@ def by_popularity(
                 "items": len(own),
                 "share_of_likes": int(own.sum()) / total,
                 "pairs": int(pairs.sum()),
-                "users": len(asked),
+                "users": len(owners),
             }
             | figures
         )
@@ -194,10 +190,10 @@ def by_popularity(
 
 
 def quantile_tops(lengths: Counts, classes: int) -> Counts:
-    """Return the largest number of each class when numbers are parted into about equal classes.
+    """Return the largest number of each class when numbers are cut into about equal classes.
 
-    Equal numbers are not parted: each quantile moves to the nearest place between two numbers, or
-    to an end, where it parts nothing.
+    Equal numbers stay together: each quantile moves to the nearest gap between two numbers, or to
+    an end.
 
     Parameters
     ----------
@@ -218,7 +214,7 @@ def quantile_tops(lengths: Counts, classes: int) -> Counts:
     array([ 2, 50])
     """
     distinct, users = np.unique(lengths, return_counts=True)
-    # Where the users may be parted, as users below, and where they should be, all in whole numbers.
+    # Possible and wanted cuts, as users below them, all in whole numbers.
     partings = classes * np.concatenate(([0], np.cumsum(users)))
     wanted = len(lengths) * np.arange(1, classes)
     nearest = np.abs(partings - wanted[:, None]).argmin(axis=1)
@@ -229,20 +225,15 @@ def quantile_tops(lengths: Counts, classes: int) -> Counts:
 def popularity_classes(likes: Counts) -> npt.NDArray[np.int64]:
     """Return the place in `POPULARITY_CLASSES` of each item.
 
-    From the most popular item down, the items that carry the first third of all likes are the
-    head, the second third the middle, the rest the tail; an item that no user likes is in a class
-    of its own, since nothing learned from likes can tell it from another. Equally popular items
-    are in one class, that of the first of them. So there is always a head, and there may be no
-    middle, or no tail: items that are all equally popular are all head.
+    From the most popular item down, items with the first third of all likes are the head, those
+    with the second third the middle, the rest the tail; items without likes are a class of their
+    own. Equally popular items are in one class, that of the first of them, so there is always a
+    head, and there may be no middle or tail.
 
     Parameters
     ----------
     likes : int64, (n_items,)
         Of each item; not all 0.
-
-    Returns
-    -------
-    int64, (n_items,)
 
     Examples
     --------
@@ -267,9 +258,8 @@ def ratio_of_sums(
 ) -> Estimate:
     """Estimate ``sum(parts) / sum(wholes)`` over users, with its 95 % bootstrap interval.
 
-    As `alsolike.evaluation.statistics.intervals.bootstrap_mean`, with both numbers of each user
-    drawn; from the users in the order of these numbers, so that it does not matter in which they
-    come.
+    As `alsolike.evaluation.statistics.intervals.bootstrap_mean`, drawing both numbers of each user.
+    Users are sorted by these numbers, so their order does not matter.
 
     Parameters
     ----------
@@ -285,7 +275,7 @@ def ratio_of_sums(
     Returns
     -------
     Estimate
-        Where each user has the same ratio, the interval is that ratio.
+        If all users have the same ratio, the interval is that ratio.
 
     Raises
     ------

@@ -1,7 +1,6 @@
-"""Figures of a model by kinds of users and items, and its spread over the catalogue.
+"""Metrics by groups of users and items, and spread over the catalogue.
 
-A mean hides who is served. The same figures of popularity, from the same functions, say what of
-a slice is the model's doing.
+Popularity's, from the same functions, show what of a slice is due to the model.
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics.evaluate import checked_metrics, measured
 from alsolike.evaluation.metrics.exposure import exposure_of
-from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_asked
+from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_matching_ids
 from alsolike.evaluation.metrics.ties import ties_of
 from alsolike.evaluation.slices.concentration import Concentration, concentration
 from alsolike.evaluation.slices.groups import by_history, by_popularity
@@ -33,19 +32,16 @@ class Slices:
     Parameters
     ----------
     model_name : str
-        The model's own word for itself.
     metric : str
         Of the slices by history, such as ``"precision@10"``.
     k : int
         Length of the lists.
     excludes_seen : bool
-        Whether what a user had already was kept out of the lists.
+        Whether seen items were left out of the lists.
     without_relevant : int
-        Users asked for who have no held-out like, and so are in no slice.
-    by_history : Table
-        See `by_history`.
-    by_popularity : Table
-        See `by_popularity`.
+        Requested users who have no held-out like, and so are in no slice.
+    by_history, by_popularity : Table
+        See the functions of these names.
     concentration : Concentration
     """
 
@@ -63,13 +59,12 @@ class Slices:
         parts = [
             f"{self.model_name}, lists of {self.k}, seen items {seen}; with 95 % intervals",
             f"{self.metric} by the likes that a user has in training:\n{_shown(self.by_history)}",
-            f"Held-out likes that are among the first {self.k}, by the popularity of their item "
-            f"(head, middle and tail carry a third of all likes each, as nearly as whole groups "
-            f"of equally popular items can):\n{_shown(self.by_popularity)}",
-            f"What is recommended:\n{self.concentration}",
+            f"Held-out likes found in the top {self.k}, by popularity of the item (head, middle "
+            f"and tail have about a third of all likes each):\n{_shown(self.by_popularity)}",
+            f"Recommended items:\n{self.concentration}",
         ]
         if self.without_relevant:
-            parts.append(f"Users asked for without a held-out like: {self.without_relevant:,}.")
+            parts.append(f"Users without a held-out like: {self.without_relevant:,}.")
         return "\n\n".join(parts)
 
     def _repr_html_(self) -> str:
@@ -92,15 +87,15 @@ def slices_of(
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Slices:
-    """Split a model's figures by users and by items, and measure the spread of its lists.
+    """Break a model's metrics down by users and items, and measure the spread of its lists.
 
     Parameters
     ----------
     model, held_out, user_indices, engine, observer
         As in `alsolike.evaluation.metrics.evaluate.evaluate`.
     shown : Interactions
-        The training data, and what the model was given of whole held-out users: the source of
-        histories and popularity.
+        The training data with the given likes of users held out whole: the source of histories and
+        popularity.
     metric : str
         Any of `alsolike.evaluation.metrics.evaluate.METRICS` with a value per user, without ``@k``.
     k : int
@@ -110,14 +105,10 @@ def slices_of(
     classes, rng, resamples
         As in `by_history`. Two models with one seed on the same users have the same draws.
 
-    Returns
-    -------
-    Slices
-
     Raises
     ------
     SettingError
-        A setting is out of its range, or users have no value of `metric`.
+        A setting is out of its range, or `metric` has no value per user.
     DataError
         Ids differ; `shown` has no like; or as `alsolike.evaluation.metrics.evaluate.evaluate`.
     FitError
@@ -139,41 +130,41 @@ def slices_of(
     if metric == "coverage":
         raise SettingError("coverage is one value for all users and cannot be sliced by them.")
     names = checked_metrics([metric])
-    check_asked(model, "slice its figures", held_out=held_out, shown=shown)
+    check_matching_ids(model, "slice its figures", held_out=held_out, shown=shown)
     seed = seed_from(rng)
     engine = engine or LocalEngine()
-    questions = GroundTruth.of(held_out, shown if exclude_seen else None, user_indices)
-    lists = questions.ranked(model, k + 1, engine, observer)
-    ties = ties_of(model, questions, lists, [k], engine, spread=True)
-    evaluation = measured(model, questions, lists, [k], names, engine, ties)
+    truth = GroundTruth.of(held_out, shown if exclude_seen else None, user_indices)
+    lists = truth.ranked(model, k + 1, engine, observer)
+    ties = ties_of(model, truth, lists, [k], engine, spread=True)
+    evaluation = measured(model, truth, lists, [k], names, engine, ties)
     (measure,) = evaluation.metrics
     of_users = by_history(
         evaluation, shown, measure, classes=classes, rng=seed, resamples=resamples
     )
     of_items = by_popularity(
         model.name,
-        questions.wanted,
+        truth.wanted,
         lists.indices[:, :k],
         shown,
         ties=ties,
         rng=seed,
         resamples=resamples,
     )
-    exposure = exposure_of(lists, [k], 0, ties, questions.wanted.shape[1])
+    exposure = exposure_of(lists, [k], 0, ties, truth.wanted.shape[1])
     return Slices(
         model.name,
         measure,
         k,
         exclude_seen,
-        questions.without_relevant,
+        truth.without_relevant,
         of_users,
         of_items,
-        concentration(questions.wanted, lists.indices[:, :k], shown, exposure=exposure),
+        concentration(truth.wanted, lists.indices[:, :k], shown, exposure=exposure),
     )
 
 
 def _shown(table: Table) -> Table:
-    """Return the columns that a reader needs who knows the model and the metric already."""
+    """Drop the columns model and metric, and bounds that the group's name repeats."""
     hidden = {"model", "metric"}
     if "history" in table:
         hidden |= {"likes_from", "likes_to"}

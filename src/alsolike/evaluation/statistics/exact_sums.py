@@ -1,8 +1,8 @@
 """Exact sums over users of the values of many candidates.
 
-The values are kept as whole numbers so small that no sum of them, with signs or over some of the
-users, exceeds 2^53. Such sums are exact in any order: they may be left to the linear algebra
-library, whose threads then cannot change a bit, and what is equal in truth is equal here.
+Values are kept as whole numbers so small that no sum of them, with signs or over some users,
+exceeds 2^53. Such sums are exact in any order: the linear algebra library and its threads cannot
+change a bit, and equal sums are equal here.
 """
 
 import math
@@ -27,10 +27,9 @@ _LARGEST = 1e300
 class ExactValues:
     """Values per candidate and user, rounded to whole multiples of one power of two.
 
-    Users are sorted by their values: those of the first candidate, then of the second, and so on.
-
-    The rounding is by less than ``2 * n`` parts in 2^52 of the largest value, which is the twelfth
-    digit for 3,000 users and the tenth for a million. Differences that small count as none.
+    Users are sorted by their values. Rounding is by less than ``2 * n`` parts in 2^52 of the
+    largest value: the twelfth digit for 3,000 users, the tenth for a million. Smaller differences
+    count as none.
 
     Parameters
     ----------
@@ -42,7 +41,7 @@ class ExactValues:
     Attributes
     ----------
     sums : float64, (n_candidates,)
-        Sum over users, in the unit of all that is returned here; `scaled` turns it back.
+        Sum over users, in the unit of all results here; see `scaled`.
     best : int
         The candidate with the largest sum, the first of several.
     n : int
@@ -74,18 +73,18 @@ class ExactValues:
         self._exponent = math.frexp(float(np.abs(numbers).max()))[1] - bits
         self._whole = np.ldexp(numbers, -self._exponent)
         np.rint(self._whole, out=self._whole)
-        # What is drawn and tossed does not depend on the order in which the users come.
+        # Resamples do not depend on the order of the users.
         self._whole = np.ascontiguousarray(self._whole[:, np.lexsort(self._whole[::-1])])
         sums = self._whole.sum(axis=1)
         self.best = int(self.first_largest(sums))
-        # What differs from the best by rounding alone is as good.
+        # Sums that differ from the best only by rounding are equal to it.
         self.sums: Values = np.where(sums >= sums.max() - self.n, sums[self.best], sums)
 
     def __len__(self) -> int:
         return len(self._whole)
 
     def scaled(self, numbers: Any) -> Any:
-        """Return numbers in the unit of the values given."""
+        """Convert to the unit of the given values."""
         return np.ldexp(numbers, self._exponent) + 0.0  # never -0.0
 
     def first_largest(self, sums: Values) -> Any:
@@ -93,10 +92,7 @@ class ExactValues:
         return (sums >= sums.max(axis=0) - self.n).argmax(axis=0)
 
     def squared_differences(self) -> Values:
-        """Return the sums of squared differences of any two candidates; 0 for copies.
-
-        They are (n_candidates, n_candidates), and not exact.
-        """
+        """Return the sums of squared differences of any two candidates; not exact, 0 for copies."""
         squares = np.zeros((len(self), len(self)))
         for first in range(0, self.n, self._block // 8):
             some = self._whole[:, first : first + self._block // 8]
@@ -110,7 +106,7 @@ class ExactValues:
     def signed(
         self, rng: np.random.Generator, resamples: int
     ) -> Iterator[tuple[slice, Values, Values]]:
-        """Toss a sign for each user, one for all candidates, and again for each resample.
+        """Draw a random sign per user, the same for all candidates, in each resample.
 
         Yields
         ------
@@ -118,23 +114,23 @@ class ExactValues:
             The resamples of a block.
         sums : float64, (n_candidates, n_block)
             Sums over users of the values with these signs.
-        tosses : float64, (n_block,)
+        sign_sums : float64, (n_block,)
             Sums of the signs.
         """
         for first in range(0, resamples, _RESAMPLES):
             rows = min(_RESAMPLES, resamples - first)
-            sums, tosses = np.zeros((len(self), rows)), np.zeros(rows)
+            sums, sign_sums = np.zeros((len(self), rows)), np.zeros(rows)
             for start in range(0, self.n, self._block):
                 some = self._whole[:, start : start + self._block]
                 width = some.shape[1]
                 bits = rng.integers(0, 256, size=(rows, -(-width // 8)), dtype=np.uint8)
                 signs = np.where(np.unpackbits(bits, axis=1, count=width), 1.0, -1.0)
                 sums += some @ signs.T
-                tosses += signs.sum(axis=1)
-            yield slice(first, first + rows), sums, tosses
+                sign_sums += signs.sum(axis=1)
+            yield slice(first, first + rows), sums, sign_sums
 
     def split(self, rng: np.random.Generator, splits: int, parts: int) -> Iterator[Values]:
-        """Yield the sums of each part of the users, split by lot into equal parts, `splits` times.
+        """Split the users randomly into equal parts, `splits` times; yield the sums of each part.
 
         A block is float64, (n_candidates, n_block, parts).
         """

@@ -25,7 +25,7 @@ class Estimate:
     mean, low, high : float
         The mean of the values and the ends of its interval.
     n : int
-        Values behind it; of one value nothing is known, and the interval is that value.
+        Number of values; for a single value the interval is that value.
     """
 
     mean: float
@@ -46,7 +46,7 @@ class ProportionTest:
     difference, low, high : float
         First proportion minus second, and the ends of its interval.
     p_value : float
-        Of the hypothesis that both are equal, two-sided.
+        Two-sided p-value of equal proportions.
     """
 
     difference: float
@@ -64,10 +64,10 @@ def bootstrap_mean(
 ) -> Estimate:
     """Estimate a mean over users, with its percentile bootstrap interval.
 
-    As many users as there are, are drawn with replacement, `resamples` times; the interval holds
-    the middle `level` of the means of the draws [1]_. It says how the figure would vary with other
-    users of the same kind, not with another split or another start of the model. What is drawn are
-    places in the sorted values, so that the interval does not depend on the order of the users.
+    All users are drawn anew with replacement, `resamples` times; the interval holds the middle
+    `level` of the means [1]_. It shows how the mean varies with other users of the same kind, not
+    with another split or seed. Places in the sorted values are drawn, so the order of the users
+    does not matter.
 
     Parameters
     ----------
@@ -78,11 +78,6 @@ def bootstrap_mean(
         At least 1.
     level : float
         Above 0 and below 1.
-
-    Returns
-    -------
-    Estimate
-        Where all values are equal, the interval is that value.
 
     Raises
     ------
@@ -107,15 +102,15 @@ def bootstrap_mean(
 
 
 class Resamples:
-    """The draws of one bootstrap, for many figures of as many users.
+    """The draws of one bootstrap, shared by many means over equally many users.
 
-    Two figures then do not differ by their draws, and drawing, which takes most of the time, is
-    done once.
+    Means then do not differ by their draws, and drawing, which takes most of the time, is done
+    once.
 
     Parameters
     ----------
     n : int
-        Users, at least one. A draw is of places among the sorted values of a figure.
+        Users, at least one. Draws are places among the sorted values.
     rng : numpy.random.Generator
     resamples : int
         At least 1. ``2 * n * resamples`` bytes are held.
@@ -164,8 +159,8 @@ def paired_difference(
 ) -> Estimate:
     """Estimate the mean of ``a - b`` over the same users, with its bootstrap interval.
 
-    Two models measured on the same users are compared this way: what makes a user hard for both
-    drops out, so that it finds smaller differences than two separate intervals would.
+    Use it for two models on the same users: what makes a user hard for both drops out, so it finds
+    smaller differences than two separate intervals.
 
     Parameters
     ----------
@@ -177,7 +172,7 @@ def paired_difference(
     Returns
     -------
     Estimate
-        An interval that does not hold 0 tells the two apart.
+        An interval without 0 is a significant difference.
 
     Raises
     ------
@@ -197,9 +192,9 @@ def sign_flip_p_value(
 ) -> float:
     """Return the two-sided p-value of a paired sign-flip (permutation) test of equal means.
 
-    If it made no difference which of two models served a user, the sign of each user's difference
-    would be a toss. The p-value is the share of tosses that give a mean at least as far from 0 as
-    the one seen, that one itself counted among them [1]_.
+    If both models were equally good, the sign of each user's difference would be random. The
+    p-value is the share of random signs that give a mean at least as far from 0 as the observed
+    one, which counts itself [1]_.
 
     Parameters
     ----------
@@ -207,12 +202,7 @@ def sign_flip_p_value(
         Values of the same users in the same order.
     rng : numpy.random.Generator
     resamples : int
-        Tosses, at least 1; the p-value is at least ``1 / (resamples + 1)``.
-
-    Returns
-    -------
-    float
-        Above 0, at most 1.
+        Random signs, at least 1; the p-value is at least ``1 / (resamples + 1)``.
 
     Raises
     ------
@@ -234,10 +224,10 @@ def sign_flip_p_value(
     check_whole("resamples", resamples, least=1)
     differences = _differences(a, b)
     differences = differences[differences != 0]
-    # The signs are tossed in any case; sorted, which user is called by which id changes nothing.
+    # Sorted, so that ids do not matter: the signs are random anyway.
     sizes = np.sort(np.abs(differences))
     total = sizes.sum()
-    # Tosses that tie with what was seen in exact arithmetic must not depend on rounding.
+    # Ties with the observed mean in exact arithmetic must not depend on rounding.
     bar = abs(math.fsum(differences)) - 1e-9 * total
     step = max(_DRAWS_PER_BLOCK // max(len(sizes), 1), 1)
     as_far = 0
@@ -252,11 +242,11 @@ def sign_flip_p_value(
 def two_proportions(
     hits_a: int, n_a: int, hits_b: int, n_b: int, *, level: float = 0.95
 ) -> ProportionTest:
-    """Compare two shares of hits of which only the totals are known.
+    """Compare two shares of hits by their totals.
 
     The p-value is that of the z-test with the pooled proportion; the interval of the difference is
-    Newcombe's, from two Wilson intervals [1]_. Both take every trial for independent. Where the
-    values of each user are at hand, `paired_difference` is sharper and assumes less.
+    Newcombe's, from two Wilson intervals [1]_. Both assume independent trials. If the values of
+    each user are known, `paired_difference` is more powerful and assumes less.
 
     Parameters
     ----------
@@ -264,10 +254,6 @@ def two_proportions(
         Hits out of trials, of each.
     level : float
         Above 0 and below 1.
-
-    Returns
-    -------
-    ProportionTest
 
     Raises
     ------
@@ -281,7 +267,7 @@ def two_proportions(
 
     Examples
     --------
-    The article's ALS and its follow-up's WARP, 727 and 730 hits of 15,270, are not told apart:
+    The article's ALS and its follow-up's WARP, 727 and 730 hits of 15,270, do not differ:
 
     >>> two_proportions(727, 15270, 730, 15270).p_value > 0.9
     True
@@ -323,7 +309,7 @@ def _differences(a: npt.ArrayLike, b: npt.ArrayLike) -> Values:
     ours, theirs = _checked(a), _checked(b)
     if len(ours) != len(theirs):
         raise DataError(
-            f"{len(ours):,} values beside {len(theirs):,}: a paired comparison needs the same "
+            f"{len(ours):,} values and {len(theirs):,}: a paired comparison needs the same "
             "users on both sides, in the same order."
         )
     return ours - theirs
@@ -336,7 +322,7 @@ def check_share(name: str, value: float, *, below: float = 1) -> None:
 
 
 def seed_from(rng: np.random.Generator | int) -> int:
-    """Return a seed as it is, or draw one from a generator; SettingError for all else."""
+    """Return a seed as given, or draw one from a generator; SettingError for all else."""
     if isinstance(rng, np.random.Generator):
         return int(rng.integers(1 << 62))
     return check_whole("rng", rng, least=0)

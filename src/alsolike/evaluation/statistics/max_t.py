@@ -16,7 +16,7 @@ def _inverse_roots(squares: Values) -> Values:
 
 
 def _beaten(sums: Values, inverse_roots: Values) -> Values:
-    """Return by how much the others beat each candidate at most, (n_candidates, resamples)."""
+    """Return the largest margin by which another beats each candidate, per resample."""
     above, below = np.zeros_like(sums), np.zeros_like(sums)
     for i in range(len(sums) - 1):
         differences = sums[i + 1 :] - sums[i]
@@ -26,13 +26,13 @@ def _beaten(sums: Values, inverse_roots: Values) -> Values:
     return np.maximum(above, -below)
 
 
-def tossed(
+def sign_flips(
     exact: ExactValues, squares: Values, rng: np.random.Generator, resamples: int
 ) -> tuple[Indices, Values]:
     """Flip the signs of users, and count how often candidates are beaten as far as observed.
 
-    A candidate's statistic is the largest by which another beats it: the sum of their paired
-    differences over the root of the sum of their squares, which no toss changes.
+    A candidate's statistic is the largest margin by which another beats it: the sum of their paired
+    differences over the root of the sum of their squares, which signs do not change.
 
     Parameters
     ----------
@@ -41,17 +41,15 @@ def tossed(
         Its sums of squared differences.
     rng : numpy.random.Generator
     resamples : int
-        Tosses.
 
     Returns
     -------
     as_far : int64, (n_candidates,)
-        In how many tosses some candidate, of those not beaten by more than this one, was beaten at
-        least as far as this one was seen to be (step-down max-T).
+        Resamples in which some candidate, of those not beaten by more than this one, was beaten at
+        least as far as this one was observed to be (step-down max-T).
     largest : float64, (resamples, 2)
-        The largest statistic of each toss: of the values, and of the values less each candidate's
-        mean. The first serve to test whether means are equal. Intervals are also of candidates
-        whose means are not, which would make those that lie far from others seem to vary as one.
+        The largest statistic of each resample: of the values, to test whether means are equal, and
+        of the values minus each candidate's mean, for intervals, whose candidates may differ.
     """
     means = exact.sums / exact.n
     apart = squares - exact.n * np.subtract.outer(means, means) ** 2
@@ -62,13 +60,13 @@ def tossed(
     bars = seen[order, None]
     counts = np.zeros(len(exact), dtype=np.int64)
     largest = np.empty((resamples, 2))
-    for block, sums, tosses in exact.signed(rng, resamples):
+    for block, sums, sign_sums in exact.signed(rng, resamples):
         beaten = np.maximum.accumulate(_beaten(sums, roots)[order], axis=0)
         counts += np.count_nonzero(beaten >= bars, axis=1)
         largest[block, 0] = beaten[-1]
-        largest[block, 1] = _beaten(sums - means[:, None] * tosses, centred_roots).max(axis=0)
+        largest[block, 1] = _beaten(sums - means[:, None] * sign_sums, centred_roots).max(axis=0)
     as_far = np.empty_like(counts)
-    # No candidate is told apart before those that are beaten by more.
+    # No candidate differs significantly before those that are beaten by more.
     as_far[order] = np.maximum.accumulate(counts[::-1])[::-1]
     return as_far, largest
 
@@ -76,10 +74,10 @@ def tossed(
 def shortfalls(
     means: Values, squares: Values, critical: float, ties: npt.NDArray[np.bool_]
 ) -> tuple[Values, Values]:
-    """Return between what ends each candidate's mean lies from that of the truly best one.
+    """Return the interval of each candidate's mean minus that of the truly best one.
 
-    A pair's statistic, mean over root mean square, grows with Student's t, so that a critical value
-    of one is one of the other. Where it is the largest possible, 1, nothing is known.
+    A pair's statistic, mean over root mean square, grows with Student's t, so a critical value of
+    one is one of the other. At the largest possible value, 1, nothing is known.
 
     Parameters
     ----------
@@ -94,7 +92,7 @@ def shortfalls(
     Returns
     -------
     low, high : float64, (n_candidates,)
-        At most 0; ``high`` is 0 for those that tie, and where a difference is not sure.
+        At most 0; ``high`` is 0 for ties, and where a difference is uncertain.
     """
     low, high = np.zeros_like(means), np.zeros_like(means)
     for i, mean in enumerate(means):

@@ -1,4 +1,4 @@
-"""Selection among many: what ties with the best, and the selection bias of the best."""
+"""Selection among many candidates: ties with the best, and its selection bias."""
 
 import math
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from alsolike.evaluation.statistics.intervals import (
     bootstrap_mean,
     check_share,
 )
-from alsolike.evaluation.statistics.max_t import shortfalls, tossed
+from alsolike.evaluation.statistics.max_t import shortfalls, sign_flips
 from alsolike.tables import Table
 
 Flags = npt.NDArray[np.bool_]
 
-# Of the users, one part in so many scores the pick of the others.
+# Parts of the users: one scores the pick of the others.
 _PARTS = 3
 
 
@@ -39,15 +39,15 @@ class Comparison:
     differences : float64
         Mean minus the mean of the best; 0 or less.
     low, high : float64
-        Ends of the interval for how far the candidate's true mean lies from that of the truly best
-        candidate, whichever that is. ``high`` is 0 where the candidate may be that one itself;
-        ``low`` of the best says how much may be lost by picking it. -inf: nothing is known.
+        Ends of the interval of the candidate's true mean minus that of the truly best candidate.
+        ``high`` is 0 if the candidate may be the best itself; ``low`` of the best is the most that
+        picking it may lose. -inf: nothing is known.
     p_values : float64
         Of the hypothesis that no candidate is truly better, corrected for all comparisons; above 0,
         at most 1.
     ties : bool
-        Whether the candidate cannot be told from the best. A candidate with ``high`` of 0 that
-        does not tie is worse, by an amount that cannot be told.
+        Whether the candidate does not differ significantly from the best. A candidate with ``high``
+        of 0 that does not tie is worse, by an unknown amount.
     """
 
     best: int
@@ -60,7 +60,7 @@ class Comparison:
     ties: Flags
 
     def table(self, names: Sequence[str] | None = None) -> Table:
-        """Return a row per candidate; `names` say which is which, else their numbers from 0."""
+        """Return a row per candidate, with its name or else its number from 0."""
         if names is not None and len(names) != len(self.means):
             raise SettingError(f"{len(names):,} names for {len(self.means):,} candidates.")
         return Table(
@@ -78,10 +78,10 @@ class Comparison:
     def __str__(self) -> str:
         count, mean = int(self.ties.sum()), self.means[self.best]
         loss = 0.0 - self.low[self.best]
-        lost = f"at most {loss:.4f} is" if math.isfinite(loss) else "an unknown amount may be"
+        lost = f"at most {loss:.4f}" if math.isfinite(loss) else "an unknown amount"
         return (
-            f"{count:,} of {len(self.means):,} candidates cannot be told from the best, "
-            f"{mean:z.4f}, itself included, at {100 * self.level:g} %; {lost} lost by picking it."
+            f"{count:,} of {len(self.means):,} candidates, including the best ({mean:z.4f}), do "
+            f"not differ significantly from it at {100 * self.level:g} %; picking it loses {lost}."
         )
 
 
@@ -92,13 +92,13 @@ class Optimism:
     Parameters
     ----------
     best : int
-        The candidate picked: the one with the highest mean, the first of several.
+        The candidate with the highest mean, the first of several.
     candidates : int
-        How many it was picked from.
+        Number of candidates.
     score : float
-        Its mean, as observed.
+        Its observed mean.
     amount : float
-        By how much that overstates its true mean on average; 0 or more.
+        The selection bias: how much that overstates its true mean on average; 0 or more.
     corrected : Estimate
         ``score - amount``, with its interval.
     """
@@ -112,8 +112,8 @@ class Optimism:
     def __str__(self) -> str:
         amount = f"about {self.amount:.4f}" if round(self.amount, 4) else "less than 0.0001"
         return (
-            f"The best of {self.candidates:,} scored {self.score:.4f}; being picked as the best "
-            f"overstates it by {amount}: {self.corrected} is to be expected."
+            f"The best of {self.candidates:,} scored {self.score:.4f}. Its selection bias is "
+            f"{amount}; expect {self.corrected}."
         )
 
 
@@ -126,21 +126,20 @@ def compare_with_best(
 ) -> Comparison:
     """Find the candidates that do not differ significantly from the best, over the same users.
 
-    The best is itself picked by what was seen, so that a test of each candidate against it, as if
-    it had been named beforehand, is not valid. Tested instead is, for each candidate, that it is
-    truly the best: that no other has a higher mean [1]_. Its statistic is the largest paired
-    difference by which another beats it, divided by the root of the sum of squared differences. All
-    candidates are tested at once by the step-down max-T procedure [2]_ [3]_, with one toss of the
-    sign per user for all candidates. With probability `level` no candidate that is truly the best,
-    be it one or all of them, is told apart; users are taken for a sample of many.
+    The best is picked by the same data, so testing each candidate against it is not valid. Tested
+    instead is, for each candidate, that no other has a higher mean [1]_. Its statistic is the
+    largest paired difference by which another beats it, divided by the root of the sum of squared
+    differences. All candidates are tested at once by the step-down max-T procedure [2]_ [3]_, with
+    one random sign per user for all candidates. With probability `level` no truly best candidate,
+    be it one or all of them, is rejected; users are taken as a sample of many.
 
-    A model confidence set [4]_ has the same aim, but drops the candidates told apart from the
-    comparison, which is proven only where the others differ clearly. Signs are tossed rather than
-    users drawn, since a sum and its own spread are then resampled together: few users, values that
-    are nearly all 0, and candidates that differ for three users are no special cases.
+    A model confidence set [4]_ has the same aim, but drops rejected candidates from the comparison,
+    which is proven only if the others differ clearly. Signs are drawn instead of users, since a sum
+    and its own spread are then resampled together: few users, values that are nearly all 0, and
+    candidates that differ for three users are no special cases.
 
-    The intervals hold all at once, so that it does not matter which candidate was picked; their
-    critical value is the larger of that of the tosses and of tosses of centred values.
+    The intervals hold simultaneously, whichever candidate was picked; their critical value is the
+    larger of those of the values and of the centred values.
 
     Parameters
     ----------
@@ -149,16 +148,16 @@ def compare_with_best(
         that agree to about 12 digits of the largest count as equal.
     rng : numpy.random.Generator
     resamples : int
-        Tosses. A p-value is at least ``1 / (resamples + 1)``, which must reach ``1 - level``.
+        Random signs. A p-value is at least ``1 / (resamples + 1)``, which must reach ``1 - level``.
     level : float
         Above 0 and below 1.
 
     Returns
     -------
     Comparison
-        Of one user, as of too few to reach `level`, nothing is known: all tie, and ``low`` is -inf.
-        One candidate, or copies of the best, tie with p = 1 and an interval from 0 to 0 where
-        there are no others. Takes time proportional to ``n_candidates ** 2 * resamples``.
+        With too few users to reach `level`, all tie and ``low`` is -inf. One candidate, or copies
+        of the best, tie with p = 1 and an interval from 0 to 0 if there are no others. Takes time
+        proportional to ``n_candidates ** 2 * resamples``.
 
     Raises
     ------
@@ -186,7 +185,7 @@ def compare_with_best(
     allowed = _allowed(resamples, level)
     exact = ExactValues(values)
     squares = exact.squared_differences()
-    as_far, largest = tossed(exact, squares, rng, resamples)
+    as_far, largest = sign_flips(exact, squares, rng, resamples)
     ties = as_far > allowed
     critical = float(np.sort(largest, axis=0)[resamples - 1 - allowed].max()) / math.sqrt(exact.n)
     means = exact.sums / exact.n
@@ -210,38 +209,35 @@ def optimism(
     resamples: int = 2000,
     level: float = 0.95,
 ) -> Optimism:
-    """Estimate the selection bias: by how much the best of many overstates itself.
+    """Estimate the selection bias: by how much the best of many overstates its true mean.
 
-    Users are split by lot into three parts; the best is picked by two of them, and scored by the
-    third, whose users had no say in the picking [1]_. Each part does so in turn, and the whole is
-    repeated. What the best scores beyond that is the amount. It is never negative, and 0 for a
-    single candidate. If all are truly equal, it is right on average; else it is rather too large,
-    since two thirds of the users pick worse than all of them.
+    Users are split randomly into three parts; the best is picked on two of them and scored on the
+    third [1]_. Each part is left out in turn, many times. The bias is what the best scores beyond
+    that: never negative, and 0 for a single candidate. If all are truly equal, it is right on
+    average; else it is rather too large, since two thirds of the users pick worse than all of them.
 
     In simulations with 100 candidates and 200 or 300 users, the corrected score was off by 0.0
-    standard errors on average where all are equal, by -0.2 where they differ by 1 to 4, and by -0.7
-    in the worst case tried, one that stands out by 4 from 99 equal ones. The interval of 95 % takes
-    the amount for known: it held the truth in 94 to 98 % where all are equal, in 82 to 95 % where
-    they differ, and in 71 % in that worst case. How much the best of a bootstrap draw gains on
-    itself finds only 0.7 of the amount if all are equal, for within draws the candidates already
-    lie apart by the noise of the users at hand. Picking in a draw and scoring on who was not drawn
-    [2]_ is a little steadier if all are equal, and twice as far off with one that stands out. The
-    correction of Tibshirani and Tibshirani [3]_ takes the amount of a part for that of the whole,
-    2.5 to 3 standard errors too much. Ten parts are nearer where one stands out, but spread nearly
-    twice as far if all are equal.
+    standard errors on average if all are equal, by -0.2 if they differ by 1 to 4, and by -0.7 in
+    the worst case tried, one that stands out by 4 from 99 equal ones. The 95 % interval takes the
+    bias as known: it covered the truth in 94 to 98 % if all are equal, in 82 to 95 % if they
+    differ, and in 71 % in that worst case. Alternatives: the gain within bootstrap draws finds only
+    0.7 of the bias if all are equal; scoring on users not drawn [2]_ is a little steadier if all
+    are equal, and twice as far off if one stands out; the correction of Tibshirani and Tibshirani
+    [3]_ is 2.5 to 3 standard errors too large; ten parts are closer if one stands out, but spread
+    nearly twice as far if all are equal.
 
     Parameters
     ----------
     values, rng, level
-        As in `compare_with_best`, whose errors are raised.
+        As in `compare_with_best`, as are the errors.
     resamples : int
         Splits, and draws for the interval; at least 1.
 
     Returns
     -------
     Optimism
-        Its interval is the bootstrap interval of the mean of the best, moved by the amount. Of one
-        user nothing is known: the amount is 0, and the interval is the value.
+        Its interval is the bootstrap interval of the mean of the best, shifted by the bias. For one
+        user the bias is 0, and the interval is the value.
 
     References
     ----------
@@ -256,8 +252,8 @@ def optimism(
     --------
     >>> equal = np.random.default_rng(0).normal(0.5, 0.1, size=(100, 400))
     >>> print(optimism(equal, np.random.default_rng(1)))
-    The best of 100 scored 0.5140; being picked as the best overstates it by about 0.0124:
-    0.5015 (0.4916 to 0.5111) is to be expected.
+    The best of 100 scored 0.5140. Its selection bias is about 0.0124; expect 0.5015 (0.4916 to
+    0.5111).
     """
     exact = ExactValues(values)
     of_best = np.asarray(values, dtype=np.float64)[exact.best]
@@ -270,19 +266,14 @@ def optimism(
 
 
 def cheapest_of(costs: Sequence[tuple[float, ...]], ties: npt.ArrayLike) -> int:
-    """Return the number of the cheapest candidate among those that tie with the best.
+    """Return the cheapest candidate among those that tie with the best, the first of several.
 
     Parameters
     ----------
     costs : sequence of tuples of numbers, n_candidates of them, equally long
-        What each candidate costs: the first number counts, then the second, and so on.
+        Costs of each candidate, compared by the first number, then the second, and so on.
     ties : bool, (n_candidates,)
-        As `Comparison` has them.
-
-    Returns
-    -------
-    int
-        The first of those that cost the same.
+        As in `Comparison`.
 
     Raises
     ------
@@ -309,37 +300,26 @@ def cheapest_of(costs: Sequence[tuple[float, ...]], ties: npt.ArrayLike) -> int:
     return min(map(int, np.flatnonzero(flags)), key=lambda number: (costs[number], number))
 
 
-def told_apart(test: ProportionTest, level: float = 0.95) -> str:
-    """Say in one sentence whether two shares of hits differ.
+def describe_difference(test: ProportionTest, level: float = 0.95) -> str:
+    """Say in one sentence whether two shares of hits differ, by both p-value and interval.
 
     Parameters
     ----------
     test : ProportionTest
         From `alsolike.evaluation.statistics.intervals.two_proportions`.
     level : float
-        The level that it was given.
-
-    Returns
-    -------
-    str
-        They are told apart where both the p-value and the interval do so.
-
-    Raises
-    ------
-    SettingError
-        `level` is not above 0 and below 1.
+        The level that it was given; SettingError if it is not above 0 and below 1.
 
     Examples
     --------
     >>> from alsolike.evaluation.statistics.intervals import two_proportions
-    >>> print(told_apart(two_proportions(727, 15270, 730, 15270)))
-    There is no difference that could be told: -0.00020
-    (95 % interval -0.00498 to 0.00459; p = 0.94).
-    >>> print(told_apart(two_proportions(727, 15270, 520, 15270)))
-    There is a difference: 0.01356 (95 % interval 0.00912 to 0.01801; p < 0.001).
+    >>> print(describe_difference(two_proportions(727, 15270, 730, 15270)))
+    No significant difference: -0.00020 (95 % interval -0.00498 to 0.00459; p = 0.94).
+    >>> print(describe_difference(two_proportions(727, 15270, 520, 15270)))
+    Significant difference: 0.01356 (95 % interval 0.00912 to 0.01801; p < 0.001).
     """
     check_share("level", level)
-    is_told = test.p_value <= 1 - level and not test.low <= 0 <= test.high
+    differs = test.p_value <= 1 - level and not test.low <= 0 <= test.high
     width = test.high - test.low
     decimals = 4 if not 0 < width < 1e-2 else min(2 - math.floor(math.log10(width)), 12)
     difference, low, high = (
@@ -347,12 +327,12 @@ def told_apart(test: ProportionTest, level: float = 0.95) -> str:
         for end in (test.difference, test.low, test.high)
     )
     p = f"p = {test.p_value:.2g}" if test.p_value >= 1e-3 else "p < 0.001"
-    verdict = "a difference" if is_told else "no difference that could be told"
-    return f"There is {verdict}: {difference} ({100 * level:g} % interval {low} to {high}; {p})."
+    verdict = "Significant difference" if differs else "No significant difference"
+    return f"{verdict}: {difference} ({100 * level:g} % interval {low} to {high}; {p})."
 
 
 def _gain(exact: ExactValues, rng: np.random.Generator, splits: int) -> float:
-    """Return what the best scores beyond picks of two parts of the users on the third."""
+    """Return by how much the best outscores picks of two parts of the users on the third."""
     if exact.n == 1:
         return 0.0
     scored = []
@@ -364,12 +344,12 @@ def _gain(exact: ExactValues, rng: np.random.Generator, splits: int) -> float:
 
 
 def _allowed(resamples: int, level: float) -> int:
-    """Return how many tosses may go as far as what was seen for it to be told apart."""
+    """Return how many resamples may reach the observed statistic if it is significant."""
     check_share("level", level)
     allowed = math.floor((1 - level) * (resamples + 1) + 1e-9) - 1
     if allowed < 0:
         raise SettingError(
-            f"{resamples:,} resamples cannot tell anything at level {level}: at least "
+            f"{resamples:,} resamples are too few for level {level}: at least "
             f"{math.ceil(1 / (1 - level) - 1e-9) - 1:,} are needed."
         )
     return allowed

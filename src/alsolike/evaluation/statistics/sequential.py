@@ -1,4 +1,4 @@
-"""A sequential test of preference, valid however often it is looked at."""
+"""A sequential test of preference between two models, valid after every vote."""
 
 import functools
 import math
@@ -12,9 +12,8 @@ DIFFERENCE = "difference"
 NO_DIFFERENCE = "no difference"
 NOT_YET = "not yet"
 
-# How sure the bets are beforehand that the share is near one half. In simulations, 5 needs about
-# the fewest votes for shares of 0.6 and 0.65 (179 and 79, the median), and few for others: 12 in a
-# row.
+# Prior concentration near one half. In simulations, 5 needs about the fewest votes for shares of
+# 0.6 and 0.65 (a median of 179 and 79), and few for others: 12 in a row.
 _CONCENTRATION = 5.0
 
 _HALVINGS = 50
@@ -25,11 +24,11 @@ _MOST_LOG = 700.0  # exp of more is infinite
 class SequentialTest:
     """Evidence of votes between two models, valid at every vote.
 
-    A usual test is wrong far more often than it says if it is looked at after each vote, and
-    collecting ends when it is pleased. Here, the probability that the wrong verdict is *ever*
-    given is at most `alpha`, under any rule of stopping and going on.
+    A fixed-size test errs far more often than it says if it is read after each vote to decide
+    whether to stop. Here, the probability that the wrong verdict is *ever* given is at most
+    `alpha`, under any stopping rule.
 
-    Let S of n votes that saw a difference be for the first, and theta be the probability of that.
+    Let S of n votes that saw a difference be for the first, each with probability theta.
     Against each theta a bettor's capital is
 
         ``M(theta) = B(a + S, a + n - S) / B(a, a) / (theta**S * (1 - theta)**(n - S))``
@@ -37,11 +36,11 @@ class SequentialTest:
     with B the beta function: a mixture over q of products of ``q / theta`` and ``(1 - q) / (1 -
     theta)``, each of which is 1 on average [1]_. Capital that begins with 1 and never grows on
     average ever reaches ``1 / alpha`` with probability of at most `alpha` [2]_. `e_value` is
-    M(1/2), and `interval` holds every theta with ``M(theta) < 1 / alpha`` [1]_ [3]_: that it ever
-    misses the true one has probability of at most `alpha`.
+    M(1/2), and `interval` holds every theta with ``M(theta) < 1 / alpha`` [1]_ [3]_: it ever misses
+    the true one with probability of at most `alpha`.
 
-    That there is *no* difference beyond the margin m needs evidence of its own. Now a tie counts
-    as half a vote for each, s is the mean with ties, and the capital bet against ``s >= t`` for
+    *No* difference beyond the margin m needs evidence of its own. Now a tie counts as half a vote
+    for each, s is the mean with ties, and the capital bet against ``s >= t`` for
     t = 1/2 + m is the product of ``(1/2 / t)**x * (1/2 / (1 - t))**(1 - x)`` over votes x of 0, 1/2
     and 1 (the bet of Wald [4]_, on one half against t). That is at most its chord ``x / (2 t) +
     (1 - x) / (2 (1 - t))``, whose mean is at most 1 where s is at least t. Likewise against ``s <=
@@ -57,7 +56,7 @@ class SequentialTest:
     alpha : float
         Above 0 and below 1.
     margin : float
-        Above 0 and below 0.5. A share of 0.5 plus or minus this is as good as none.
+        Above 0 and below 0.5. A share within 0.5 plus or minus this counts as no difference.
 
     Raises
     ------
@@ -67,7 +66,7 @@ class SequentialTest:
     Notes
     -----
     What is assumed is that each vote which sees a difference is for the first with probability
-    theta, whatever the votes before it. Where the models are alike and sides are tossed, that
+    theta, whatever the votes before it. Where the models are alike and sides are sign_flips, that
     holds with theta = 1/2 whoever votes. Of other values: where few people give many votes, it is
     their taste that is measured.
 
@@ -122,13 +121,13 @@ class SequentialTest:
 
     @functools.cached_property
     def e_value(self) -> float:
-        """Evidence for a difference: 1 says nothing, ``1 / alpha`` is enough. At most 1e304."""
+        """Evidence for a difference: 1 is none, ``1 / alpha`` is enough. At most 1e304."""
         decided = self.wins + self.losses
         return math.exp(min(self._log_bet + decided * math.log(2), _MOST_LOG))
 
     @functools.cached_property
     def interval(self) -> tuple[float, float]:
-        """The shares that are still possible; 0.5 is outside where `e_value` is enough."""
+        """Confidence interval of the share; without 0.5 if `e_value` is enough."""
         share = self.share
         if share is None:
             return 0.0, 1.0
@@ -145,7 +144,7 @@ class SequentialTest:
     @functools.cached_property
     def margin_e_value(self) -> float:
         """Evidence that there is no difference beyond the margin; ``1 / alpha`` is enough."""
-        # On the worse side is whoever has fewer votes: the bet lost most on the other.
+        # The smaller capital is the one bet against the model with more votes.
         few, many = sorted((self.wins, self.losses))
         half = self.ties / 2
         high = (many + half) * math.log1p(2 * self.margin)
@@ -161,7 +160,7 @@ class SequentialTest:
     def verdict(self) -> str:
         """One of `DIFFERENCE`, `NO_DIFFERENCE` (beyond the margin) and `NOT_YET`.
 
-        After many votes a difference can be certain and within the margin: it is one, then.
+        A difference that is certain but within the margin is still a difference.
         """
         if self.e_value >= 1 / self.alpha:
             return DIFFERENCE
@@ -169,7 +168,7 @@ class SequentialTest:
 
     @functools.cached_property
     def _log_bet(self) -> float:
-        """The logarithm of what the mixture gives to these votes, in their order."""
+        """Logarithm of the mixture's probability of these votes, in their order."""
         after = _log_beta(_CONCENTRATION + self.wins, _CONCENTRATION + self.losses)
         return after - _log_beta(_CONCENTRATION, _CONCENTRATION)
 
@@ -179,7 +178,7 @@ def _log_beta(a: float, b: float) -> float:
 
 
 def _edge(is_out: Callable[[float], bool], outside: float, inside: float) -> float:
-    """Return the last value towards `outside` that is not out, or one just beyond it."""
+    """Bisect for the edge of the interval, on or just beyond it."""
     for _ in range(_HALVINGS):
         middle = (outside + inside) / 2
         if is_out(middle):

@@ -1,22 +1,22 @@
-"""`Verdict`: whether a model is better than popularity, in a sentence."""
+"""`ModelVerdict`: whether a model is better than popularity, in a sentence."""
 
 from dataclasses import dataclass
 
 from alsolike.evaluation.statistics.intervals import Estimate
 from alsolike.tables import fixed
 
-# Sums of the same hits in another order differ by less: no difference between models.
+# Rounding of sums in another order is below this.
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ModelVerdict:
     """Whether a model is better than popularity in one measure, over the same users.
 
     Parameters
     ----------
     what : str
-        What was measured, at the beginning of a sentence: ``"Lists"``, ``"Similar items"``.
+        Subject of the sentence: ``"Lists"``, ``"Similar items"``.
     measure : str
         Such as ``"precision@10"``.
     difference : Estimate
@@ -24,9 +24,9 @@ class Verdict:
 
     Examples
     --------
-    >>> print(Verdict("Lists", "precision@10", Estimate(0.0844, 0.0744, 0.0941, 371)))
+    >>> print(ModelVerdict("Lists", "precision@10", Estimate(0.0844, 0.0744, 0.0941, 371)))
     Lists: better than popularity: precision@10 higher by 0.0844 (95 % interval 0.0744 to 0.0941).
-    >>> print(Verdict("Lists", "ndcg@5", Estimate(-0.007, -0.0101, -0.0041, 371)).is_better)
+    >>> print(ModelVerdict("Lists", "ndcg@5", Estimate(-0.007, -0.0101, -0.0041, 371)).is_better)
     False
     """
 
@@ -46,14 +46,12 @@ class Verdict:
 
     def __str__(self) -> str:
         head = "better" if self.is_better else "not better"
-        told = f"{self.what}: {head} than popularity: {compared(self.measure, self.difference)}"
-        return f"{told}." if self.is_better or self.is_worse else f"{told}: {_undecided(self)}."
+        text = f"{self.what}: {head} than popularity: {compared(self.measure, self.difference)}"
+        return f"{text}." if self.is_better or self.is_worse else f"{text}: {_undecided(self)}."
 
 
 def compared(measure: str, difference: Estimate) -> str:
-    """Return in words by how much a measure is higher or lower, with the interval of that.
-
-    The ends of the interval are signed: below 0 is lower.
+    """Say by how much a measure is higher or lower, with its signed interval.
 
     Examples
     --------
@@ -71,5 +69,9 @@ def _unrounded(value: float) -> float:
     return 0.0 if abs(value) < _ROUNDING else value
 
 
-def _undecided(verdict: Verdict) -> str:
-    return "one user says nothing" if verdict.difference.n == 1 else "no significant difference"
+def _undecided(verdict: ModelVerdict) -> str:
+    return (
+        "one user is not enough to tell"
+        if verdict.difference.n == 1
+        else "no significant difference"
+    )

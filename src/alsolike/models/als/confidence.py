@@ -1,4 +1,4 @@
-"""The only home of c_ui: from a value d_ui to how much its cell counts.
+"""Confidence c_ui: the weight of a cell by its value d_ui.
 
 An observed cell weighs `w` more than an unobserved one and pulls the score with strength `r`:
 the row's normal equations are (Hu, Koren, Volinsky 2008, eq. 4, in the general form)::
@@ -15,7 +15,7 @@ scaled     alpha * d                     the fork of implicit used by the articl
 log        1 + alpha * log(1 + d / eps)  Hu et al. 2008, section 6
 additive   alpha * d on top of the       Rendle et al. 2022 (iALS++), eq. 2-4
            unobserved weight, target 1
-           for that part alone
+           only for that part
 ========== ============================= ==========================================
 """
 
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.models.als.config_parts import LossConfig
+from alsolike.models.als.config import LossConfig
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -33,7 +33,7 @@ Doubles = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Weighing:
-    """How amounts become weights and pulls: three numbers, the same for every form.
+    """Coefficients of weights and pulls, which cover every form of confidence.
 
     A cell of amount a, negative for a dislike, has ``w = slope * abs(a) + base``, and
     ``r = w + pull`` where a is above 0, else 0.
@@ -44,11 +44,11 @@ class Weighing:
     pull: float
 
     @classmethod
-    def of(cls, objective: LossConfig) -> "Weighing":
-        """Return that of a form, see the table above and `ALSConfig`."""
-        form, unobserved = objective.confidence, objective.unobserved_weight
+    def of(cls, loss_config: LossConfig) -> "Weighing":
+        """Return the coefficients of a form, see the table above and `ALSConfig`."""
+        form, unobserved = loss_config.confidence, loss_config.unobserved_weight
         base = -unobserved if form == "scaled" else 0.0
-        return cls(objective.alpha, base, 0.0 if form == "additive" else unobserved)
+        return cls(loss_config.alpha, base, 0.0 if form == "additive" else unobserved)
 
     def weights_and_pulls(self, amounts: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
         """Return `w` and `r` of each amount, float64."""
@@ -56,39 +56,34 @@ class Weighing:
         return weights, np.where(amounts > 0, weights + self.pull, 0.0)
 
 
-def amounts_of(values: Floats, objective: LossConfig) -> npt.NDArray[Any]:
-    """Return what is multiplied by alpha, with the sign of the value.
+def amounts_of(values: Floats, loss_config: LossConfig) -> npt.NDArray[Any]:
+    """Return the factors of alpha, with the sign of the value, (n,); float64 for "log".
 
     Parameters
     ----------
     values : float32, (n,)
         d_ui; a value below zero is a dislike (preference 0) of weight ``abs(d_ui)``.
-    objective : LossConfig
-        Of it the form, and epsilon.
-
-    Returns
-    -------
-    float64, (n,), for the form "log"; `values` themselves for all others
+    loss_config : LossConfig
     """
-    if objective.confidence != "log":
+    if loss_config.confidence != "log":
         return values
-    return np.copysign(np.log1p(np.abs(values).astype(np.float64) / objective.epsilon), values)
+    return np.copysign(np.log1p(np.abs(values).astype(np.float64) / loss_config.epsilon), values)
 
 
-def weights_and_pulls(values: Floats, objective: LossConfig) -> tuple[Doubles, Doubles]:
+def weights_and_pulls(values: Floats, loss_config: LossConfig) -> tuple[Doubles, Doubles]:
     """Return `w` and `r` of each value.
 
     Parameters
     ----------
     values : float32, (n,)
         As in `amounts_of`.
-    objective : LossConfig
+    loss_config : LossConfig
 
     Returns
     -------
     weights : float64, (n,)
-        What the cell weighs above an unobserved one; below zero where it weighs less.
+        Weight of the cell minus that of an unobserved one; may be below zero.
     pulls : float64, (n,)
         Confidence times preference; 0 for a dislike.
     """
-    return Weighing.of(objective).weights_and_pulls(amounts_of(values, objective))
+    return Weighing.of(loss_config).weights_and_pulls(amounts_of(values, loss_config))

@@ -1,23 +1,110 @@
-"""`ALSConfig`: the settings of weighted regularized matrix factorization."""
+"""`ALSConfig`: the settings of ALS, in three parts: loss, solver and schedule."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
-from alsolike.data.validation import said
-from alsolike.errors import SettingError
-from alsolike.models.als.config_parts import (
-    Confidence,
-    LossConfig,
-    RowCount,
-    ScheduleConfig,
-    SolverConfig,
-    SolverName,
-    Start,
-)
-from alsolike.models.settings import check_whole, known_settings
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.validation import check_whole, said
+from alsolike.errors import FitError, SettingError
+from alsolike.models.settings import check_choice, check_number, is_finite, known_settings
 from alsolike.suggestions import with_hints
+
+Confidence = Literal["linear", "scaled", "log", "additive"]
+RowCount = Literal["weighted", "observed"]
+SolverName = Literal["exact", "cg"]
+Start = Literal["small", "normal"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Settings of the loss, also used to fold in."""
+
+    regularization: float
+    user_regularization: float | None
+    item_regularization: float | None
+    alpha: float
+    confidence: Confidence
+    epsilon: float
+    unobserved_weight: float
+    regularization_exponent: float
+    regularization_count: RowCount
+
+    def __post_init__(self) -> None:
+        for name in ("regularization", "alpha"):
+            check_number(name, getattr(self, name))
+        for name in ("user_regularization", "item_regularization"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name))
+        for name in ("epsilon", "unobserved_weight"):
+            check_number(name, getattr(self, name), above_zero=True)
+        if not is_finite(self.regularization_exponent):
+            raise SettingError(
+                "regularization_exponent must be a finite number, not "
+                f"{self.regularization_exponent!r}."
+            )
+        check_choice("confidence", self.confidence, get_args(Confidence))
+        check_choice("regularization_count", self.regularization_count, get_args(RowCount))
+
+    def regularization_of(self, side: Literal["user", "item"]) -> float:
+        """Return lambda of one side, before it is scaled by counts."""
+        own = self.user_regularization if side == "user" else self.item_regularization
+        return self.regularization if own is None else own
+
+    def row_regularization(
+        self, side: Literal["user", "item"], counts: npt.ArrayLike, n_columns: int
+    ) -> npt.NDArray[np.float64]:
+        """Return lambda of each row by its interactions; FitError if one is not finite."""
+        base, n = float(self.regularization_of(side)), np.asarray(counts, dtype=np.float64)
+        if self.regularization_exponent == 0:
+            return np.full(n.shape, base)
+        weighted = self.regularization_count == "weighted"
+        count = n + self.unobserved_weight * n_columns if weighted else np.maximum(n, 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled: npt.NDArray[np.float64] = base * count**self.regularization_exponent
+        if not np.isfinite(scaled).all():
+            raise FitError(
+                f"regularization_exponent={self.regularization_exponent!r} makes the "
+                f"regularization of some of the {side}s, of up to {n.max(initial=0):,.0f} "
+                "interactions each, too large for a number. Lower it: 0 to 1 is usual."
+            )
+        return scaled
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolverConfig:
+    """Settings of the solver of one row; folding in uses the defaults."""
+
+    solver: SolverName = "exact"
+    cg_steps: int = 3
+
+    def __post_init__(self) -> None:
+        check_choice("solver", self.solver, get_args(SolverName))
+        check_whole("cg_steps", self.cg_steps, least=1)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the solution is direct, independent of the row's last one."""
+        return self.solver == "exact"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConfig:
+    """Settings of the start, sweeps and momentum of a training."""
+
+    iterations: int
+    momentum: bool
+    start: Start
+
+    def __post_init__(self) -> None:
+        check_whole("iterations", self.iterations, least=1)
+        if not isinstance(self.momentum, (bool, np.bool_)):
+            raise SettingError(f"momentum must be True or False, not {self.momentum!r}.")
+        check_choice("start", self.start, get_args(Start))
+
 
 Part = TypeVar("Part", LossConfig, SolverConfig, ScheduleConfig)
 
@@ -34,13 +121,13 @@ class ALSConfig:
     regularization : float
         lambda of both sides, at least 0.
     user_regularization, item_regularization : float or None
-        lambda of one side, where it differs.
+        lambda of one side, if different.
     alpha : float
-        Scale of the confidence, at least 0; see `confidence`.
+        SimilarityScale of the confidence, at least 0; see `confidence`.
     confidence : {"linear", "scaled", "log", "additive"}
         The form of c_ui, see `alsolike.models.als.confidence`.
     epsilon : float
-        Scale of the values in the form ``"log"``, above 0.
+        SimilarityScale of the values in the form ``"log"``, above 0.
     unobserved_weight : float
         Weight of an unobserved cell, above 0 (Rendle et al. 2022: alpha_0).
     regularization_exponent : float
@@ -53,7 +140,6 @@ class ALSConfig:
     solver : {"exact", "cg"}
         Direct solution of each row, or `cg_steps` steps of conjugate gradients from its last one.
     cg_steps : int
-        Steps of the solver ``"cg"``.
     momentum : bool
         Extrapolate between sweeps, `alsolike.models.als.momentum`: about half the sweeps to the
         same loss. False: the alternating least squares of the papers.
@@ -95,22 +181,22 @@ class ALSConfig:
     def __post_init__(self) -> None:
         check_whole("factors", self.factors, least=1)
         check_whole("seed", self.seed, least=0)
-        # Each of them checks its own settings when it is made.
-        _ = self.objective, self.solving, self.schedule
+        # Each part checks its settings.
+        _ = self.loss_config, self.solver_config, self.schedule_config
 
     @cached_property
-    def objective(self) -> LossConfig:
-        """The loss, which folding in depends on, too."""
+    def loss_config(self) -> LossConfig:
+        """The settings of the loss."""
         return self._part(LossConfig)
 
     @cached_property
-    def solving(self) -> SolverConfig:
-        """The solver of one row."""
+    def solver_config(self) -> SolverConfig:
+        """The settings of the solver."""
         return self._part(SolverConfig)
 
     @cached_property
-    def schedule(self) -> ScheduleConfig:
-        """The start and the sweeps of a training."""
+    def schedule_config(self) -> ScheduleConfig:
+        """The settings of the start and the sweeps."""
         return self._part(ScheduleConfig)
 
     def to_settings(self) -> dict[str, Any]:

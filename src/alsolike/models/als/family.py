@@ -1,4 +1,4 @@
-"""Alternating least squares as a family; the compiler comes with the first training."""
+"""The families of ALS and of given factors; only training loads the compiler."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
@@ -8,7 +8,7 @@ import numpy as np
 from alsolike.data.interactions import Interactions
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.model import ALSModel
-from alsolike.models.arrays import Part
+from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.family import Arrays, Family, Known, TrainingData
@@ -46,8 +46,8 @@ class ALSFamily(Family):
             "eigenvalues": model.eigenvalues,
         }
 
-    def unpack(self, arrays: Part, known: Known) -> ALSModel:
-        """Return the model; its settings, which fold in and explain, are checked."""
+    def unpack(self, arrays: BundleArrays, known: Known) -> ALSModel:
+        """Build the model and check its settings, which fold in and explain."""
         ALSConfig.from_settings(known.settings)
         both = _factors(arrays, known)
         width = both["user_factors"].shape[1]
@@ -59,10 +59,9 @@ class ALSFamily(Family):
         return 4.0 * config.factors * (n_users + n_items)
 
     def memory(self, data: TrainingData, config: ALSConfig, threads: int) -> int:
-        """Return what a fit takes besides the pairs: factors, and systems of each thread.
+        """Estimate the bytes of factors (of users three times with momentum) and of threads.
 
-        With momentum the users' factors are there three times. Each thread needs its systems, and
-        all of them 8,192 rows of factors as float64.
+        Each thread needs its systems, and 8,192 rows of factors as float64.
         """
         train, f = data.interactions, config.factors
         users, items = 4 * f * train.n_users, 4 * f * train.n_items
@@ -71,7 +70,7 @@ class ALSFamily(Family):
         return self.held(data, config) + factors + threads * (8 * f * f + (1 << 19)) + 8 * f * rows
 
     def held(self, data: TrainingData, config: ALSConfig) -> int:
-        """Return what stays between sweeps: amounts, and three numbers a row."""
+        """Return the bytes held between sweeps: amounts, and three numbers a row."""
         train = data.interactions
         amounts = 2 * 8 * train.n_interactions if config.confidence == "log" else 0
         return amounts + 3 * 8 * (train.n_users + train.n_items)
@@ -81,39 +80,39 @@ class ALSFamily(Family):
         return config.factors
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ALSConfig]:
-        """Return nothing: a grid of `alsolike.tuning.presets` is searched."""
+        """Return nothing: `alsolike.tuning.presets` has a grid."""
         return []
 
     def is_tried(self, data: TrainingData) -> bool:
-        """Tell that it always is."""
+        """Return True."""
         return True
 
     def effort(self, config: ALSConfig) -> float:
-        """Return alpha: where the confidence is strong, more rows are solved in float64."""
+        """Return alpha: the larger it is, the more rows are solved in float64."""
         return config.alpha
 
     def code(self, config: ALSConfig, train: Interactions) -> tuple[Any, ...] | None:
-        """Return the solver, and where amounts or some rows are in float64."""
+        """Return the solver, and whether amounts and some rows are in float64."""
         from alsolike.models.als.half_sweep import may_need_float64  # noqa: PLC0415 - the compiler
 
         values = train.user_items.data
-        doubled = config.solving.is_exact and may_need_float64(
-            values, config.objective, config.factors
+        doubled = config.solver_config.is_exact and may_need_float64(
+            values, config.loss_config, config.factors
         )
         return config.solver, config.confidence == "log", doubled
 
     def kernels(self, config: ALSConfig) -> Sequence[Any]:
-        """Return the solver; smaller systems come to that of single rows where alpha is large."""
+        """Return the kernels of the solver; some small systems also need that of single rows."""
         from alsolike.kernels.solver.batch import SMALL, solve_small  # noqa: PLC0415 - the compiler
         from alsolike.kernels.solver.conjugate_gradient import solve_cg  # noqa: PLC0415
         from alsolike.kernels.solver.single import solve_single  # noqa: PLC0415
 
-        if not config.solving.is_exact:
+        if not config.solver_config.is_exact:
             return (solve_cg,)
         return (solve_small, solve_single) if config.factors > SMALL else (solve_small,)
 
     def small(self, code: tuple[Any, ...]) -> ALSConfig:
-        """Return settings whose training needs that code, of rows longer than small systems."""
+        """Return settings whose training needs that code, with more than small systems."""
         from alsolike.kernels.solver.batch import SMALL  # noqa: PLC0415 - the compiler
 
         solver, is_logarithmic, in_float64 = code
@@ -128,7 +127,7 @@ class ALSFamily(Family):
 
 
 class FactorsFamily(Family):
-    """Factors that were made elsewhere: ranked, compared, saved and served, but not trained."""
+    """Factors made by other programs: ranked, compared, saved and served, but not trained."""
 
     name: ClassVar[str] = "factors"
     config: ClassVar[type[Any]] = dict
@@ -139,7 +138,7 @@ class FactorsFamily(Family):
         """Return both matrices of factors."""
         return {"user_factors": model.user_factors, "item_factors": model.item_factors}
 
-    def unpack(self, arrays: Part, known: Known) -> FactorModel:
+    def unpack(self, arrays: BundleArrays, known: Known) -> FactorModel:
         """Return the model."""
         both = _factors(arrays, known)
         if "eigenvalues" in arrays:  # format 1 had some of any factors
@@ -147,8 +146,8 @@ class FactorsFamily(Family):
         return FactorModel(**known.of_factors(), **both)
 
 
-def _factors(arrays: Part, known: Known) -> dict[str, Any]:
-    """Take both matrices of factors."""
+def _factors(arrays: BundleArrays, known: Known) -> dict[str, Any]:
+    """Take both matrices of factors from the arrays."""
     users = arrays.finite("user_factors", np.float32, len(known.users), known.factors)
     items = arrays.finite("item_factors", np.float32, len(known.items), users.shape[1])
     return {"user_factors": users, "item_factors": items}

@@ -1,4 +1,4 @@
-"""Solve rows that a model was not trained on, against the factors that it has."""
+"""Solves new users and items against the factors of a model, and its loss."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,7 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.validation import said
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError
-from alsolike.models.als.config_parts import SolverConfig
+from alsolike.models.als.config import SolverConfig
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, turned
 from alsolike.models.als.half_sweep import Side, solve_side, total_loss
 
@@ -25,7 +25,7 @@ def new_users(model: "ALSModel", user_items: Any, engine: Engine) -> Floats:
     side = _side_of(model, user_items, "user")
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
     items, values = model.item_factors, model.eigenvalues
-    solve_side(side, items, values, factors, model.config.objective, SolverConfig(), engine)
+    solve_side(side, items, values, factors, model.config.loss_config, SolverConfig(), engine)
     return factors
 
 
@@ -35,21 +35,21 @@ def new_items(model: "ALSModel", item_users: Any, engine: Engine) -> Floats:
     values, basis = eigenbasis(gramian(model.user_factors, engine), engine)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
     users = turned(model.user_factors, basis, engine)
-    solve_side(side, users, values, factors, model.config.objective, SolverConfig(), engine)
+    solve_side(side, users, values, factors, model.config.loss_config, SolverConfig(), engine)
     return turned(factors, basis.T, engine)
 
 
 def loss_on(model: "ALSModel", data: Interactions, engine: Engine) -> float:
     """Return the loss of `model` on interactions over its ids, see `alsolike.loss`."""
-    objective = model.config.objective
-    user_side = Side.of(data.user_items, objective, "user", data.users)
-    item_side = Side.of(data.item_users, objective, "item", data.items)
+    loss_config = model.config.loss_config
+    user_side = Side.of(data.user_items, loss_config, "user", data.users)
+    item_side = Side.of(data.item_users, loss_config, "item", data.items)
     users, items = model.user_factors, model.item_factors
-    return total_loss(user_side, item_side, users, items, objective, engine)
+    return total_loss(user_side, item_side, users, items, loss_config, engine)
 
 
 def _side_of(model: "ALSModel", matrix: Any, side: Literal["user", "item"]) -> Side:
-    objective = model.config.objective
+    loss_config = model.config.loss_config
     columns = model.items if side == "user" else model.users
     if isinstance(matrix, Interactions):
         if side == "item":
@@ -58,7 +58,7 @@ def _side_of(model: "ALSModel", matrix: Any, side: Literal["user", "item"]) -> S
             )
         if matrix.items != model.items:
             raise DataError("The interactions must have the items of the model.")
-        return Side.of(matrix.user_items, objective, side, matrix.users)
+        return Side.of(matrix.user_items, loss_config, side, matrix.users)
     if not (sp.issparse(matrix) or isinstance(matrix, np.ndarray)) or matrix.ndim != 2:
         raise DataError(f"A SciPy matrix of rows x {columns.kind}s expected, not {said(matrix)}.")
     if matrix.shape[1] != len(columns):
@@ -66,4 +66,4 @@ def _side_of(model: "ALSModel", matrix: Any, side: Literal["user", "item"]) -> S
             f"The matrix has {matrix.shape[1]:,} columns; the model has {len(columns):,} "
             f"{columns.kind}s. Is it the wrong way round?"
         )
-    return Side.of(canonical(matrix), objective, side, None)
+    return Side.of(canonical(matrix), loss_config, side, None)

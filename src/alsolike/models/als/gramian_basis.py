@@ -1,7 +1,7 @@
-"""A Gramian, its own basis, and factors turned into it.
+"""Gramians, their eigenbases, and rotation of factors into them.
 
 In the basis of the other side's Gramian the dense part of every row's system is diagonal, for every
-lambda (docs/decisions, "the Gramian's basis"). Scores do not change where both sides are turned by
+lambda (docs/decisions, "the Gramian's basis"). Scores do not change if both sides are rotated by
 the same orthogonal matrix.
 """
 
@@ -46,8 +46,7 @@ def eigenbasis(matrix: Doubles, engine: Engine) -> tuple[Doubles, Doubles]:
 
     Each vector's largest part is positive, so that equal Gramians give equal bytes.
     """
-    # On the engine, which holds BLAS to one thread: more would wait for each other longer than
-    # they work, and their number must not matter.
+    # On the engine, which holds BLAS to one thread: faster, and independent of their number.
     (found,) = engine.each(lambda whole: scipy.linalg.eigh(whole, driver="evd"), [matrix])
     values, vectors = found[0][::-1], found[1][:, ::-1]
     largest = np.abs(vectors).argmax(axis=0)
@@ -56,9 +55,8 @@ def eigenbasis(matrix: Doubles, engine: Engine) -> tuple[Doubles, Doubles]:
 
 
 def one_after_the_other(first: Doubles, second: Doubles, engine: Engine) -> Doubles:
-    """Return the basis that turns as `first` does and then `second`, (f, f)."""
-    # On the engine, too: after a product, threads of BLAS's own stay awake for as long as a
-    # half-sweep takes, and keep ours waiting.
+    """Return the basis of rotating by `first`, then by `second`, (f, f)."""
+    # On the engine, too: threads of BLAS stay awake after a product and keep ours waiting.
     (product,) = engine.each(lambda bases: bases[0] @ bases[1], [(first, second)])
     return product
 
@@ -73,8 +71,8 @@ def turned(
 ) -> Floats:
     """Return ``factors @ basis``, multiplied in float64 and rounded once.
 
-    `roughly` multiplies in float32, twice as fast: for what is approximate anyway. `out`
-    receives the result, and may be `factors` themselves.
+    `roughly` multiplies in float32, twice as fast, for approximate factors. `out` receives the
+    result, and may be `factors`.
     """
     result = np.empty(factors.shape, dtype=np.float32) if out is None else out
     kind: npt.DTypeLike = np.float32 if roughly else np.float64
@@ -90,6 +88,6 @@ def turned(
 
 
 def filled_up(factors: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-    """Return the factors with columns of zeros up to a multiple of the vectors' eight lanes."""
+    """Pad the factors with columns of zeros to a multiple of the eight vector lanes."""
     missing = -factors.shape[1] % LANES
     return np.pad(factors, ((0, 0), (0, missing))) if missing else factors

@@ -1,7 +1,7 @@
-"""One half-sweep: all rows of one side solved against the other side, spread over an engine.
+"""Half-sweep: solves all rows of one side against the other side, on an engine.
 
-The other side's factors stand in the basis of their own Gramian, which makes the dense part of
-every row's system diagonal for every lambda (docs/decisions, "the Gramian's basis").
+The other side's factors are in the basis of their own Gramian, see
+`alsolike.models.als.gramian_basis`.
 """
 
 import itertools
@@ -22,26 +22,26 @@ from alsolike.kernels.solver.dense import observed_loss
 from alsolike.kernels.solver.float64_rows import solve_hard
 from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.confidence import Weighing, amounts_of, weights_and_pulls
-from alsolike.models.als.config_parts import LossConfig, SolverConfig
+from alsolike.models.als.config import LossConfig, SolverConfig
 from alsolike.models.als.gramian_basis import filled_up, gramian
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
-# Enough pieces that the last ones even out, few enough that handing them over costs nothing.
+# Enough pieces for an even load, few enough to cost nothing.
 _CHUNKS = 64
 
-# Rows of more gain than this are refined, with what they miss measured in float64: float32 alone
-# may lose more than 1e-5 of their scores (benchmarks/accuracy.py).
+# Rows of more gain than this are refined with float64 residuals: float32 alone may lose more than
+# 1e-5 of their scores (benchmarks/accuracy.py).
 FLOAT32_GAIN = 128.0
-# Rows of more gain than this are solved in float64 throughout: one refinement would not do.
+# Rows of more gain than this are solved in float64: one refinement is not enough.
 REFINED_GAIN = 2.0**16
 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One side's rows, as the loss takes them and solvers solve them.
+    """One side's rows, prepared for the loss and the solvers.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Side:
         lambda of each row.
     kind : {"user", "item"}
     ids : Vocabulary or None
-        What the rows are called, for messages.
+        Names of the rows, for messages.
     n_chunks : int
         Pieces that the rows are cut into; no result depends on it.
     """
@@ -69,19 +69,19 @@ class Side:
     def of(
         cls,
         matrix: sp.csr_array,
-        objective: LossConfig,
+        loss_config: LossConfig,
         kind: Literal["user", "item"],
         ids: Vocabulary | None,
         *,
         n_chunks: int = _CHUNKS,
     ) -> "Side":
-        """Prepare the rows of `matrix` for what is minimized."""
-        _refuse_overflow(matrix, objective)
+        """Prepare the rows of `matrix` for a loss."""
+        _refuse_overflow(matrix, loss_config)
         counts = np.diff(matrix.indptr).astype(np.float64)
         return cls(
             matrix=matrix,
-            amounts=amounts_of(matrix.data, objective),
-            regularization=objective.row_regularization(kind, counts, matrix.shape[1]),
+            amounts=amounts_of(matrix.data, loss_config),
+            regularization=loss_config.row_regularization(kind, counts, matrix.shape[1]),
             kind=kind,
             ids=ids,
             n_chunks=n_chunks,
@@ -93,25 +93,24 @@ class Side:
         return int(self.matrix.shape[0])
 
     def chunks(self, factors: int, solver: SolverConfig) -> list[Rows]:
-        """Return all rows with interactions, cut into pieces of about equal work for a solver.
+        """Cut all rows with interactions into chunks of about equal work, once for all sweeps.
 
-        In each they ascend by number of interactions; the longest rows come first. They are cut
-        once, since a training solves the same rows in every sweep.
+        Rows ascend by number of interactions within a chunk; the longest rows come first.
         """
-        asked = factors, solver
-        if asked not in self._cuts:
+        key = factors, solver
+        if key not in self._cuts:
             counts = np.diff(self.matrix.indptr).astype(np.float64)
-            self._cuts[asked] = _equal_chunks(
+            self._cuts[key] = _equal_chunks(
                 counts, _row_work(counts, factors, solver), self.n_chunks
             )
-        return self._cuts[asked]
+        return self._cuts[key]
 
     def longest(self, chunk: Rows) -> int:
-        """Return the interactions of the last row of a chunk, which has the most."""
+        """Return the largest number of interactions in a chunk, that of its last row."""
         return int(self.matrix.indptr[chunk[-1] + 1] - self.matrix.indptr[chunk[-1]])
 
     def row_name(self, row: int) -> str:
-        """Return what to call a row in a message."""
+        """Name a row in a message."""
         return f"{self.kind} {self.ids.id_of(row)!r} (row {row})" if self.ids else f"row {row}"
 
 
@@ -120,7 +119,7 @@ def solve_side(
     other: Floats,
     eigenvalues: Doubles,
     out: Floats,
-    objective: LossConfig,
+    loss_config: LossConfig,
     solver: SolverConfig,
     engine: Engine,
 ) -> None:
@@ -133,19 +132,19 @@ def solve_side(
         `eigenvalues`, float64, (f,).
     out : float32, (n_rows, f)
         Receives the solutions; conjugate gradients start from what it holds.
-    objective : LossConfig
-        That which `side` was prepared for.
+    loss_config : LossConfig
+        The one that `side` was prepared for.
 
     Raises
     ------
     FitError
         A row has no unique finite solution.
     """
-    dense = objective.unobserved_weight * eigenvalues
+    dense = loss_config.unobserved_weight * eigenvalues
     _refuse_singular(side, dense)
     factors = plain(filled_up(other))
     indptr, indices = plain(side.matrix.indptr), plain(side.matrix.indices)
-    amounts, weighing = plain(side.amounts), np.array(astuple(Weighing.of(objective)))
+    amounts, weighing = plain(side.amounts), np.array(astuple(Weighing.of(loss_config)))
 
     rows = (indptr, indices, amounts, weighing, factors)
     ways = (dense, side.regularization)
@@ -172,16 +171,16 @@ def solve_side(
     _refuse_infinite(side, out, engine)
 
 
-def may_need_float64(values: Floats, objective: LossConfig, factors: int) -> bool:
-    """Say whether some row may be left to the kernel that takes float64 throughout.
+def may_need_float64(values: Floats, loss_config: LossConfig, factors: int) -> bool:
+    """Return whether some row may need the float64 kernel.
 
-    The trace of BB' of a row is at most its largest weight times the factors: of weight 1, each
-    interaction adds at most ``1 / unobserved_weight`` to it, and all add no more than so many.
+    The trace of BB' of a row is at most its largest weight times the factors, over
+    ``unobserved_weight``.
     """
     sizes = np.abs(values)
     ends = np.array([sizes.min(initial=np.inf), sizes.max(initial=0.0)], dtype=np.float32)
-    weights, _ = weights_and_pulls(ends, objective)
-    gain = weights[1] * factors / max(objective.unobserved_weight, np.finfo(np.float32).tiny)
+    weights, _ = weights_and_pulls(ends, loss_config)
+    gain = weights[1] * factors / max(loss_config.unobserved_weight, np.finfo(np.float32).tiny)
     return bool(weights[0] < 0 or gain > REFINED_GAIN)
 
 
@@ -190,15 +189,15 @@ def total_loss(
     item_side: Side,
     user_factors: Floats,
     item_factors: Floats,
-    objective: LossConfig,
+    loss_config: LossConfig,
     engine: Engine,
 ) -> float:
-    """Return the value of the objective, exact, float64; see `alsolike.models.als.train.loss`."""
+    """Return the exact loss, float64; see `alsolike.models.als.train.loss`."""
     matrix = user_side.matrix
     indptr, indices = plain(matrix.indptr), plain(matrix.indices)
     users, items = plain(user_factors), plain(item_factors)
 
-    weighing = Weighing.of(objective)
+    weighing = Weighing.of(loss_config)
 
     def part(piece: slice) -> float:
         first, last = piece.start, piece.stop
@@ -212,26 +211,26 @@ def total_loss(
         float(side.regularization @ np.einsum("rf,rf->r", factors, factors, dtype=np.float64))
         for side, factors in ((user_side, user_factors), (item_side, item_factors))
     )
-    return float(objective.unobserved_weight * everywhere + observed + penalty)
+    return float(loss_config.unobserved_weight * everywhere + observed + penalty)
 
 
-def _refuse_overflow(matrix: sp.csr_array, objective: LossConfig) -> None:
-    """Raise where a value is not finite, or its weight more than float32 can hold."""
+def _refuse_overflow(matrix: sp.csr_array, loss_config: LossConfig) -> None:
+    """Raise if a value is not finite, or its weight exceeds float32."""
     least, most = matrix.data.min(initial=0.0), matrix.data.max(initial=0.0)
     largest = np.maximum(-least, most).astype(np.float32)
     if not np.isfinite(largest):
         raise DataError(f"Values must be finite; one of them is {largest}.")
-    weights, pulls = weights_and_pulls(np.array([largest]), objective)
+    weights, pulls = weights_and_pulls(np.array([largest]), loss_config)
     if max(abs(weights[0]), pulls[0]) > np.finfo(np.float32).max:
         raise FitError(
-            f"alpha={objective.alpha:g} times the largest value, {largest:g}, with "
-            f"unobserved_weight={objective.unobserved_weight:g}, is more than float32 holds. Lower "
-            "alpha, or use confidence='log'."
+            f"alpha={loss_config.alpha:g} times the largest value, {largest:g}, with "
+            f"unobserved_weight={loss_config.unobserved_weight:g}, is more than float32 holds. "
+            "Lower alpha, or use confidence='log'."
         )
 
 
 def _refuse_infinite(side: Side, out: Floats, engine: Engine) -> None:
-    """Raise FitError where a solution is not finite; piece by piece, as masks are large."""
+    """Raise FitError if a solution is not finite; piece by piece, since masks are large."""
 
     def is_finite(piece: slice) -> bool:
         return bool(np.isfinite(out[piece]).all())
@@ -245,7 +244,7 @@ def _refuse_infinite(side: Side, out: Floats, engine: Engine) -> None:
 
 
 def _row_work(counts: Doubles, f: int, solver: SolverConfig) -> Doubles:
-    """Return about how many multiply-adds each row of f factors takes."""
+    """Estimate the multiply-adds of each row of f factors."""
     if not solver.is_exact:
         return 4.0 * f * counts * (solver.cg_steps + 1) + f
     size = np.minimum(counts, f)
@@ -253,17 +252,14 @@ def _row_work(counts: Doubles, f: int, solver: SolverConfig) -> Doubles:
 
 
 def _equal_chunks(counts: Doubles, work: Doubles, n_chunks: int) -> list[Rows]:
-    """Cut the rows that have interactions into chunks of about equal work, the longest rows first.
-
-    Rows of about one length come together, because those are solved together.
-    """
+    """Cut the rows with interactions into chunks of similar work and length, longest first."""
     order = np.argsort(counts, kind="stable")
     order = order[np.count_nonzero(counts == 0) :]
     if not len(order):
         return []
     done = np.cumsum(work[order])
     goals = done[-1] * np.arange(1, n_chunks) / n_chunks
-    # Small systems have a kernel of their own.
+    # Small systems have their own kernel.
     small = np.searchsorted(counts[order], SMALL, side="right")
     ends = np.array([0, small, len(order)])
     cuts = np.unique(np.concatenate((ends, np.searchsorted(done, goals) + 1)))
@@ -272,13 +268,13 @@ def _equal_chunks(counts: Doubles, work: Doubles, n_chunks: int) -> list[Rows]:
 
 
 def _refuse_singular(side: Side, dense: Doubles) -> None:
-    """Raise FitError where some row's dense part has a direction of no weight at all."""
+    """Raise FitError if some row's dense part is singular."""
     occupied = np.flatnonzero(np.diff(side.matrix.indptr))
     if not len(occupied):
         return
     weakest = occupied[side.regularization[occupied].argmin()]
     diagonal = dense + side.regularization[weakest]
-    # Below this, an eigenvalue of the float64 Gramian is rounding and not information.
+    # Below this, an eigenvalue of the float64 Gramian is rounding.
     if not diagonal.min() > len(dense) * np.finfo(np.float64).eps * diagonal.max():
         raise FitError(_singular(side, int(weakest), len(dense)))
 

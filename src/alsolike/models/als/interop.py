@@ -1,7 +1,7 @@
-"""The same objective in the words of other libraries, there and back.
+"""Conversion of settings to and from other ALS libraries.
 
 ========= ==================================== =============================================
-library   its objective, in ours               source
+library   its loss, in our terms               source
 ========= ==================================== =============================================
 implicit  confidence "scaled": c = alpha * d   implicit 0.7, ``cpu/als.py``: its matrix holds
                                                the confidences, and an unobserved cell is 1
@@ -11,8 +11,8 @@ Spark     confidence "linear", lambda times    ``ml.recommendation.ALS`` with im
           each row's count                     c = 1 + alpha * d
 ========= ==================================== =============================================
 
-Each ``to_`` function returns the library's own keyword arguments, and raises SettingError where
-the library has no words for a setting; each ``from_`` function takes them.
+``to_`` functions return the library's keyword arguments, and raise SettingError if the library has
+no equivalent setting; ``from_`` functions take them.
 """
 
 from typing import Any, Literal
@@ -24,7 +24,7 @@ Peer = Literal["implicit", "irspack", "spark"]
 
 
 def to_peer(config: ALSConfig, peer: Peer) -> dict[str, Any]:
-    """Return the keyword arguments that make `peer` minimize the objective of `config`.
+    """Return the keyword arguments that make `peer` minimize the loss of `config`.
 
     Parameters
     ----------
@@ -34,13 +34,13 @@ def to_peer(config: ALSConfig, peer: Peer) -> dict[str, Any]:
     Returns
     -------
     dict
-        For implicit's ``AlternatingLeastSquares``, to be fitted to what `peer_values` makes of
-        the values; for irspack's ``IALSRecommender``; for Spark's ``ALS``.
+        For implicit's ``AlternatingLeastSquares``, to be fitted to `peer_values`; for irspack's
+        ``IALSRecommender``; for Spark's ``ALS``.
 
     Raises
     ------
     SettingError
-        The peer cannot minimize this objective.
+        The peer cannot minimize this loss.
 
     Examples
     --------
@@ -53,10 +53,9 @@ def to_peer(config: ALSConfig, peer: Peer) -> dict[str, Any]:
 
 
 def from_peer(peer: Peer, **settings: Any) -> ALSConfig:
-    """Return the settings under which alsolike minimizes what `peer` does with `settings`.
+    """Return the settings with which alsolike minimizes the same loss as `peer`.
 
-    For implicit, the values keep the meaning that they have there: the matrix holds d, and
-    ``alpha * d`` is the confidence.
+    For implicit, the matrix holds d, and ``alpha * d`` is the confidence, as there.
 
     Examples
     --------
@@ -68,7 +67,7 @@ def from_peer(peer: Peer, **settings: Any) -> ALSConfig:
 
 
 def peer_values(config: ALSConfig, values: Any) -> Any:
-    """Return what implicit's matrix must hold in the place of `values`: the confidences.
+    """Return the confidences that implicit's matrix must hold instead of `values`.
 
     Parameters
     ----------
@@ -110,7 +109,7 @@ def _from_implicit(settings: dict[str, Any]) -> ALSConfig:
 
 
 def _to_irspack(config: ALSConfig) -> dict[str, Any]:
-    """Divide the whole objective by alpha: irspack's observed part has weight d, or its log."""
+    """Divide the whole loss by alpha: irspack's observed part has weight d, or its log."""
     if config.confidence == "scaled":
         raise SettingError("irspack has no confidence 'scaled': its values add to alpha0.")
     if not config.alpha > 0:
@@ -190,7 +189,7 @@ def _from_spark(settings: dict[str, Any]) -> ALSConfig:
 
 
 def _refuse(config: ALSConfig, peer: str, **needed: Any) -> None:
-    """Raise SettingError where a setting is not what the peer can do."""
+    """Raise SettingError if a setting is not what the peer can do."""
     for name, value in needed.items():
         if getattr(config, name) != value:
             raise SettingError(

@@ -1,4 +1,4 @@
-"""`ALSModel`: what alternating least squares gives. Loading and asking it needs no compiler."""
+"""`ALSModel`: a fitted ALS model, loaded and used without the compiler."""
 
 import functools
 from dataclasses import dataclass, field, replace
@@ -55,11 +55,11 @@ class ALSModel(FactorModel):
 
     @functools.cached_property
     def config(self) -> ALSConfig:
-        """The settings that folding in needs; SettingError where the model has none."""
+        """The settings, needed to fold in; SettingError if the model has none."""
         if not self.settings:
             raise SettingError(
-                "This model does not say what it was fitted with, so nobody can be folded in: give "
-                "it settings, such as ALSConfig(alpha=10).to_settings()."
+                "This model has no settings, which are needed to fold in: give it some, such as "
+                "ALSConfig(alpha=10).to_settings()."
             )
         return ALSConfig.from_settings(self.settings)
 
@@ -110,7 +110,7 @@ class ALSModel(FactorModel):
         return replace(self, user_factors=user_factors, history=interactions)
 
     def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
-        """Add items, or solve for known ones again, from who likes them.
+        """Add items, or solve for known ones again, from their likes.
 
         Users keep their factors: train again after many new items.
 
@@ -160,29 +160,29 @@ class ALSModel(FactorModel):
         return loss_on(self, self.history, engine or LocalEngine())
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
-        """Split scores into what each like adds (Hu, Koren, Volinsky 2008, section 5).
+        """Split scores into contributions of likes (Hu, Koren, Volinsky 2008, section 5).
 
         With A the matrix of the user's normal equations, the score of item i is the sum over likes
         j of ``r_j * s_ij``, with ``s_ij = y_i' A^-1 y_j`` and the pull ``r_j = c_uj p_uj``.
         """
         equations = self._equations(likes, values)
-        if len(items) == 1:  # a vector takes another way through the library than a matrix
+        if len(items) == 1:  # the library multiplies a vector in another way than a matrix
             near = equations.similarities(self.item_factors[items[0]])[None]
         else:
             near = equations.similarities(self.item_factors[items].T).T
         return Contributions(equations.pulls, near)
 
     def _equations(self, items: Indices, values: Floats) -> UserEquations:
-        objective = self.config.objective
-        return UserEquations.of(objective, self.item_factors, self.eigenvalues, items, values)
+        loss_config = self.config.loss_config
+        return UserEquations.of(loss_config, self.item_factors, self.eigenvalues, items, values)
 
 
 def expect_als(model: Any, purpose: str) -> ALSModel:
-    """Return `model`, or raise SettingError where it is none of alternating least squares."""
+    """Return `model`; raise SettingError unless it is an `ALSModel`."""
     if not isinstance(model, ALSModel):
         expect_model(model, purpose)
         raise SettingError(
-            f"A model of alternating least squares is needed to {purpose}, as alsolike.fit gives "
-            f"it: {said(model)} is none and cannot."
+            f"A model of alternating least squares is needed to {purpose}, as alsolike.fit returns "
+            f"it, not {said(model)}."
         )
     return model

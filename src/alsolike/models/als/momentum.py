@@ -1,9 +1,8 @@
-"""Fewer sweeps to the same loss: the next sweep starts beyond where the last one ended.
+"""Momentum: each sweep starts beyond where the last one ended, to save sweeps.
 
-Alternating least squares creeps: sweep after sweep moves the users a little in about the same
-direction. Solving the next items against users that have moved on by some of the last movement
-saves about half of the sweeps. Each model that comes out is still an exact answer of its users to
-its items; what is pushed is only where the next sweep starts.
+Alternating least squares moves the users a little in about the same direction, sweep after sweep.
+Solving the next items against users extrapolated along the last movement saves about half of the
+sweeps. Each model is still an exact solution of its users for its items.
 
 References
 ----------
@@ -23,7 +22,7 @@ from alsolike.models.als.gramian_basis import Doubles, Floats, turned
 
 
 class Momentum:
-    """Remembers the users of the last sweep, and how far they had moved."""
+    """Keeps the users of the last sweep, and how far they had moved."""
 
     def __init__(self) -> None:
         self._before: Floats | None = None
@@ -32,16 +31,16 @@ class Momentum:
     def beyond(
         self, users: Floats, turn: Doubles, engine: Engine, *, last_are_held: bool
     ) -> Floats:
-        """Return the users for the next items to be solved against.
+        """Return the extrapolated users that the next items are solved against.
 
         Parameters
         ----------
         users : float32, (n_users, f)
-            As the sweep has just solved them.
+            As solved by the last sweep.
         turn : float64, (f, f)
-            From the basis in which the users were given last time to that of these.
+            From the basis of the previous users to that of these.
         last_are_held : bool
-            Whether somebody still needs the array of last time; if not, the result is put there.
+            Whether the previous array is still in use; if not, it receives the result.
         """
         before, self._before = self._before, users
         if before is None:

@@ -1,4 +1,4 @@
-"""The normal equations of one user's row, in float64: what folds in and what explains."""
+"""Normal equations of one user in float64, to fold in and to explain."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from alsolike.errors import FitError, SettingError
 from alsolike.models.als.confidence import weights_and_pulls
-from alsolike.models.als.config_parts import LossConfig
+from alsolike.models.als.config import LossConfig
 from alsolike.models.base import Doubles, Floats, Indices
 
 
@@ -32,7 +32,7 @@ class UserEquations:
     @classmethod
     def of(
         cls,
-        objective: LossConfig,
+        loss_config: LossConfig,
         item_factors: Floats,
         eigenvalues: Doubles,
         items: Indices,
@@ -52,12 +52,12 @@ class UserEquations:
         FitError
             The equations have no unique solution.
         """
-        weights, pulls = weights_and_pulls(checked_values(values, len(items)), objective)
+        weights, pulls = weights_and_pulls(checked_values(values, len(items)), loss_config)
         others = item_factors[items].astype(np.float64)
         n_items = len(item_factors)
-        regularization = objective.row_regularization("user", len(items), n_items)
-        diagonal = objective.unobserved_weight * eigenvalues + regularization
-        # As in training: below this, an eigenvalue is rounding and not information.
+        regularization = loss_config.row_regularization("user", len(items), n_items)
+        diagonal = loss_config.unobserved_weight * eigenvalues + regularization
+        # As in training: below this, an eigenvalue is rounding.
         if not diagonal.min() > len(diagonal) * np.finfo(np.float64).eps * diagonal.max():
             raise FitError(
                 f"A row of {len(items):,} items gave a singular system (factors={len(diagonal)}, "
@@ -75,25 +75,25 @@ class UserEquations:
     def similarities(self, target: Floats) -> Doubles:
         """Return ``target' matrix^-1 other`` for each of the others, (n,).
 
-        Of several targets, (f, n_targets): all by one solution, (n, n_targets).
+        For several targets, (f, n_targets): (n, n_targets).
         """
-        seen_so: Doubles = self.others @ self._solved(target.astype(np.float64))
-        return seen_so
+        similarities: Doubles = self.others @ self._solved(target.astype(np.float64))
+        return similarities
 
     def _solved(self, right: Doubles) -> Doubles:
         matrix = self.matrix
         spread = np.linalg.eigvalsh(matrix) if np.isfinite(matrix).all() else np.array([np.nan])
-        # Below this the smallest is rounding, and so would be the solution.
+        # Below this the smallest eigenvalue, and so the solution, is rounding.
         if not spread[0] > len(matrix) * np.finfo(np.float64).eps * spread[-1]:
             raise FitError(
-                f"A row of {len(self.pulls):,} items gave equations too far from each other in "
-                "size to be solved. Fit with more regularization, or a smaller alpha."
+                f"The equations for a row of {len(self.pulls):,} items are too ill-conditioned to "
+                "solve. Fit with more regularization, or a smaller alpha."
             )
         return np.linalg.solve(matrix, right).astype(np.float64)
 
 
 def checked_values(values: npt.ArrayLike, count: int) -> Floats:
-    """Return `values` as float32, (count,); SettingError where one is zero or not finite."""
+    """Return `values` as float32, (count,); SettingError if one is zero or not finite."""
     try:
         given = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
@@ -111,6 +111,6 @@ def checked_values(values: npt.ArrayLike, count: int) -> Floats:
     if len(bad):
         raise SettingError(
             f"The value at position {bad[0]} is {amounts[bad[0]]}: values must be finite and not "
-            "zero. Leave out what says nothing."
+            "zero. Leave such items out."
         )
     return amounts

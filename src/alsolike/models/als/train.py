@@ -1,4 +1,4 @@
-"""Weighted regularized matrix factorization by alternating least squares (WRMF, iALS)."""
+"""Training of weighted matrix factorization by alternating least squares (WRMF, iALS)."""
 
 import math
 from collections.abc import Iterator
@@ -13,8 +13,7 @@ from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.models.als.config import ALSConfig, expect_config
-from alsolike.models.als.config_parts import ScheduleConfig
+from alsolike.models.als.config import ALSConfig, ScheduleConfig, expect_config
 from alsolike.models.als.fold_in import loss_on, new_items, new_users
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, one_after_the_other, turned
 from alsolike.models.als.half_sweep import Side, solve_side
@@ -23,8 +22,6 @@ from alsolike.models.als.momentum import Momentum
 from alsolike.models.base import expect_same_ids
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
-
-__all__ = ["ALSConfig", "fit", "fold_in", "fold_in_items", "iterate", "loss"]
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -49,17 +46,17 @@ def iterate(
     train : Interactions
     config : ALSConfig
     start : ALSModel or None
-        Go on from its factors; ids that it lacks are folded in first, ids that `train` lacks are
-        left behind.
+        Continue from its factors; ids that it lacks are folded in first, ids that `train` lacks are
+        dropped.
     engine : Engine or None
         Where to compute; None: the threads of this machine. The results do not depend on it.
     observer : Observer
-        Hears one step for each sweep.
+        Notified of each sweep.
 
     Raises
     ------
     FitError
-        A row has no unique finite solution (regularization 0 where the data leave freedom).
+        A row has no unique finite solution (with regularization 0).
     SettingError
         `start` has another number of factors.
     DataError
@@ -96,7 +93,7 @@ def fit(
 ) -> ALSModel:
     """Return the last model of `iterate`; parameters and errors are the same.
 
-    Both factor matrices are in memory once, since no model is made of the sweeps before.
+    Both factor matrices are in memory once, since earlier sweeps make no model.
 
     Examples
     --------
@@ -115,7 +112,7 @@ def fit(
 
 @with_example("al.fold_in(model, likes)")
 def fold_in(model: ALSModel, user_items: Any, *, engine: Engine | None = None) -> Floats:
-    """Return the exact factors of users that the model was not trained on.
+    """Solve for the exact factors of users who are not in the model.
 
     Parameters
     ----------
@@ -133,7 +130,7 @@ def fold_in(model: ALSModel, user_items: Any, *, engine: Engine | None = None) -
 
 @with_example("al.fold_in_items(model, item_users)")
 def fold_in_items(model: ALSModel, item_users: Any, *, engine: Engine | None = None) -> Floats:
-    """Return the exact factors of items that the model was not trained on.
+    """Solve for the exact factors of items that are not in the model.
 
     Parameters
     ----------
@@ -153,11 +150,10 @@ def fold_in_items(model: ALSModel, item_users: Any, *, engine: Engine | None = N
 def loss(
     model: ALSModel, train: Interactions | None = None, *, engine: Engine | None = None
 ) -> float:
-    """Return the exact objective of `model` on `train` (default: what it was fitted to).
+    """Return the exact loss of `model` on `train` (default: its training data).
 
-    All cells are in it: weighted squared error plus both regularization terms (Hu et al. 2008,
-    eq. 3). The sum over unobserved cells comes from the Gramians, so the cost is
-    O((users + items) f^2 + interactions f).
+    It is the weighted squared error of all cells plus both regularization terms (Hu et al. 2008,
+    eq. 3). Gramians give the sum over unobserved cells, in O((users + items) f^2 + interactions f).
     """
     expect_als(model, "take its loss")
     data = model.history if train is None else train
@@ -168,10 +164,10 @@ def loss(
 
 
 class _Training:
-    """Both sides' factors as they stand, and the sweep that takes them on.
+    """Current factors of both sides, and the sweep that updates them.
 
-    Factors are solved and turned where they stand, unless a model or the momentum holds them: of
-    each side there is one matrix, and one more that a model holds.
+    Factors are updated in place unless a model or the momentum holds them: there is one matrix of
+    each side, and one more that a model holds.
     """
 
     def __init__(
@@ -182,53 +178,57 @@ class _Training:
         if start is not None:
             expect_als(start, "go on from it")
         self._train, self._config, self._engine = train, config, engine
-        self._item_side = Side.of(train.item_users, config.objective, "item", train.items)
-        self._user_side = Side.of(train.user_items, config.objective, "user", train.users)
+        self._item_side = Side.of(train.item_users, config.loss_config, "item", train.items)
+        self._user_side = Side.of(train.user_items, config.loss_config, "user", train.users)
         for side in (self._item_side, self._user_side):
-            # Cutting takes memory by the row: now, while there are no factors yet.
-            side.chunks(config.factors, config.solving)
+            # Cutting takes memory: before there are factors.
+            side.chunks(config.factors, config.solver_config)
         if start is None:
-            self._users = _drawn(train.n_users, config.factors, config.schedule, config.seed)
+            self._users = _drawn(train.n_users, config.factors, config.schedule_config, config.seed)
         else:
             self._users = _carried_over(train, config.factors, start, engine)
         self._items = np.zeros((train.n_items, config.factors), dtype=np.float32)
         self._values = np.zeros(config.factors)
         self._sweeps = 0 if start is None else start.sweeps
-        self._momentum = Momentum() if config.schedule.momentum else None
-        # What the next items are solved against: the users, or with momentum what lies beyond.
+        self._momentum = Momentum() if config.schedule_config.momentum else None
+        # The users, extrapolated with momentum, that the next items are solved against.
         self._ahead = self._users
         self._ahead_is_held = self._items_are_held = self._users_are_held = False
 
     def sweep(self) -> None:
         """Solve all items against the users, then all users against the items."""
-        objective, solver, engine = self._config.objective, self._config.solving, self._engine
+        loss_config, solver, engine = (
+            self._config.loss_config,
+            self._config.solver_config,
+            self._engine,
+        )
         roughly = not solver.is_exact
         values, first = eigenbasis(gramian(self._ahead, engine), engine)
         into = None if self._ahead_is_held else self._ahead
         users = turned(self._ahead, first, engine, roughly=roughly, out=into)
-        self._users = self._ahead = users  # which lets go of the last ones
+        self._users = self._ahead = users  # frees the last ones
         items = np.empty_like(self._items) if self._items_are_held else self._items
-        if roughly:  # steps start at the old ones; an exact solution starts at nothing
+        if roughly:  # steps start from the old solution
             turned(self._items, first, engine, roughly=True, out=items)
         self._items = items
-        solve_side(self._item_side, users, values, items, objective, solver, engine)
+        solve_side(self._item_side, users, values, items, loss_config, solver, engine)
         self._values, second = eigenbasis(gramian(items, engine), engine)
         turned(items, second, engine, roughly=roughly, out=items)
         if roughly:
             turned(users, second, engine, roughly=True, out=users)
-        solve_side(self._user_side, items, self._values, users, objective, solver, engine)
+        solve_side(self._user_side, items, self._values, users, loss_config, solver, engine)
         if self._momentum is not None:
             turn = one_after_the_other(first, second, engine)
             self._ahead = self._momentum.beyond(
                 users, turn, engine, last_are_held=self._users_are_held
             )
         self._items_are_held = self._users_are_held = False
-        # The momentum remembers the users that it was given.
+        # The momentum keeps the users.
         self._ahead_is_held = self._momentum is not None and self._ahead is users
         self._sweeps += 1
 
     def model(self) -> ALSModel:
-        """Return the model as it stands; its arrays are never written to again."""
+        """Return the current model; its arrays are never written to again."""
         self._items_are_held = self._users_are_held = True
         self._ahead_is_held |= self._ahead is self._users
         return ALSModel(
@@ -250,17 +250,17 @@ def _drawn(n_users: int, factors: int, schedule: ScheduleConfig, seed: int) -> F
     generator = np.random.default_rng(seed)
     scale = 1.0 if schedule.start == "normal" else 0.1 / math.sqrt(factors)
     users = np.empty((n_users, factors), dtype=np.float32)
-    # Piece by piece, since numbers are drawn in float64: the same ones, in less memory.
+    # Piece by piece, since numbers are drawn in float64: the same numbers in less memory.
     for piece in pieces(n_users):
         users[piece] = scale * generator.standard_normal(users[piece].shape)
     return users
 
 
 def _carried_over(train: Interactions, factors: int, start: ALSModel, engine: Engine) -> Floats:
-    """Return the factors of known users, and those of new ones folded in by the known items."""
+    """Return the factors of known users, and of new ones folded in by known items."""
     if start.factors != factors:
         raise SettingError(
-            f"The model to go on from has {start.factors} factors, the settings ask for "
+            f"The model to continue from has {start.factors} factors, the settings have "
             f"{factors}. Give the same number."
         )
     rows = np.array([start.users.find(user) is None for user in train.users])

@@ -1,1 +1,1 @@
-"""Baselines that know no taste: popularity and random."""
+"""Baselines: popularity and random."""

@@ -1,8 +1,8 @@
-"""Popularity baseline: the same list for everybody."""
+"""Popularity baseline: the most liked items for all users."""
 
 import functools
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,16 +10,15 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
-from alsolike.engines.base import Engine
-from alsolike.models.base import Basis, FittedModel, Floats, Rows, Scale
+from alsolike.models.base import Basis, FittedModel, Floats, Rows, SimilarityScale
 from alsolike.models.family import Baseline, TrainingData
 from alsolike.models.history_model import HistoryModel
-from alsolike.models.settings import Settings
+from alsolike.models.settings import FamilyConfig
 from alsolike.suggestions import with_example
 
 
 @dataclass(frozen=True, kw_only=True)
-class PopularityConfig(Settings):
+class PopularityConfig(FamilyConfig):
     """Popularity has no settings."""
 
     family: ClassVar[str] = "popularity"
@@ -42,17 +41,13 @@ class PopularityModel(HistoryModel):
         return self._repeated(likes.shape[0], item_indices)
 
     @property
-    def similarity(self) -> Scale:
-        """How many like an item, whatever stands beside it."""
-        return Scale("how many like it")
+    def similarity(self) -> SimilarityScale:
+        """The likes of the other item."""
+        return SimilarityScale("how many like it")
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return the counts of others, once per item, (n_chosen_items, n_chosen_others)."""
         return self._repeated(_count(item_indices, len(self.items)), other_indices)
-
-    def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
-        """Count other likes."""
-        return type(self).of(train, self.config)
 
     def _repeated(self, n_rows: int, item_indices: slice) -> Floats:
         line = self._line[item_indices]
@@ -78,7 +73,7 @@ def fit_popularity(train: Interactions) -> PopularityModel:
 
 
 class PopularityFamily(Baseline):
-    """The same list for everybody: a baseline."""
+    """Popularity, a baseline."""
 
     name: ClassVar[str] = "popularity"
     config: ClassVar[type[Any]] = PopularityConfig
@@ -96,18 +91,10 @@ def _count(indices: Rows, n_rows: int) -> int:
 
 
 def as_scores(counts: npt.NDArray[np.int64]) -> Floats:
-    """Convert counts to float32 so that different ones never tie.
+    """Convert counts (int64, not negative) to float32 so that different ones never tie.
 
-    Counts up to 2**24 are float32 exactly. Above, a count that would round to no more than a
-    smaller count gets the next float32 above that one's score.
-
-    Parameters
-    ----------
-    counts : int64, (n,), not negative
-
-    Returns
-    -------
-    float32, (n,)
+    Counts up to 2**24 are exact. Above, a count that would round to no more than a smaller count
+    gets the next float32 above that one's score.
     """
     distinct, place = np.unique(counts, return_inverse=True)
     # The bits of floats that are not negative ascend as the floats do, one by one.

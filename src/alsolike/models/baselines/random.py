@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_interactions
-from alsolike.engines.base import Engine
+from alsolike.data.validation import check_whole, expect_interactions
 from alsolike.errors import SettingError
-from alsolike.models.base import FittedModel, Floats, Rows, Scale
+from alsolike.models.base import FittedModel, Floats, Rows, SimilarityScale
 from alsolike.models.family import Baseline, TrainingData
 from alsolike.models.history_model import HistoryModel
-from alsolike.models.settings import Settings, check_whole
+from alsolike.models.settings import FamilyConfig
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -26,7 +25,7 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomConfig(Settings):
+class RandomConfig(FamilyConfig):
     """The settings of `fit_random`.
 
     Parameters
@@ -61,32 +60,28 @@ class RandomModel(HistoryModel):
     name: ClassVar[str] = "random"
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        """Return numbers in [0, 1), each a function of the seed and of both rows."""
+        """Return random numbers in [0, 1), each a function of the seed and of both rows."""
         rows = np.arange(len(self.users), dtype=np.uint64)[user_indices]
         return self._numbers(rows, item_indices)
 
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
-        """Return numbers in [0, 1), (n, n_chosen_items): a function of the seed and the likes."""
+        """Return random numbers in [0, 1), (n, n_chosen_items), by the seed and the likes."""
         drawn = _mixed(likes.indices.astype(np.uint64) * _STEP)
         bounds = zip(likes.indptr[:-1].tolist(), likes.indptr[1:].tolist(), strict=True)
-        # Who likes the same is drawn the same, and who likes nothing is as row 0.
+        # Equal likes give equal numbers; no likes give those of row 0.
         mixes = [np.bitwise_xor.reduce(drawn[start:end]) for start, end in bounds]
         rows = np.array(mixes, dtype=np.uint64)
         return self._numbers(rows, item_indices)
 
     @property
-    def similarity(self) -> Scale:
-        """A number drawn for two items."""
-        return Scale("a random number", most=1.0)
+    def similarity(self) -> SimilarityScale:
+        """A random number for two items."""
+        return SimilarityScale("a random number", most=1.0)
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
-        """Return numbers in [0, 1), each a function of the seed and of both rows."""
+        """Return random numbers in [0, 1), each a function of the seed and of both rows."""
         rows = np.arange(len(self.items), dtype=np.uint64)[item_indices]
         return self._numbers(rows, other_indices)
-
-    def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
-        """Return random scores over other ids."""
-        return type(self).of(train, self.config)
 
     def _numbers(self, rows: Hashes, item_indices: slice) -> Floats:
         items = np.arange(len(self.items), dtype=np.uint64)[item_indices]
@@ -133,7 +128,7 @@ def _mixed(state: Hashes) -> Hashes:
 
 
 class RandomFamily(Baseline):
-    """A random order for each user: a baseline."""
+    """A random order for each user, a baseline."""
 
     name: ClassVar[str] = "random"
     config: ClassVar[type[Any]] = RandomConfig
@@ -144,5 +139,5 @@ class RandomFamily(Baseline):
         return fit_random(data.interactions, config)
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[RandomConfig]:
-        """Return one, with the seed that is asked for."""
+        """Return one configuration, with this seed."""
         return [RandomConfig(seed=seed)]

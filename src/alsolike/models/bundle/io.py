@@ -1,19 +1,19 @@
-"""A fitted model on disk: a folder with ``manifest.json`` and safetensors files.
+"""Saves and loads a model as a folder with ``manifest.json`` and safetensors files.
 
 ::
 
     model/
-      manifest.json          what is inside, with a SHA-256 of each file; see `Manifest`
-      model.safetensors      what the model's family packs: factors, neighbours, weights
+      manifest.json          description, with a SHA-256 of each file; see `Manifest`
+      model.safetensors      arrays of the family: factors, neighbours, weights
       ids.safetensors        users.*, items.*: UTF-8 bytes and offsets
       items.safetensors      counts, column.N.*: the item table, packed likewise
       history.safetensors    indptr, indices, values, timestamps: the training interactions
 
-Format 1 had a file ``factors.safetensors`` in place of ``model.safetensors``, and no family in its
-manifest: it loads as what it is.
+Format 1, with ``factors.safetensors`` instead of ``model.safetensors`` and no family in the
+manifest, is read too.
 
-Loading runs no code, maps the files into memory and checks everything that is relied on later.
-Saving runs the same checks.
+Loading runs no code, maps the files into memory and checks all that later code relies on. Saving
+runs the same checks.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.string_array import StringArray
 from alsolike.data.validation import said
 from alsolike.errors import AlsolikeError, BundleError, DataError, SettingError, WritingError
-from alsolike.models.arrays import Fault, Part
+from alsolike.models.arrays import BundleArrays, BundleFault
 from alsolike.models.base import FittedModel
 from alsolike.models.bundle.manifest import (
     HISTORY_PART,
@@ -52,8 +52,6 @@ from alsolike.models.registry import family_named, family_of_model
 from alsolike.storage.atomic import replacing
 from alsolike.storage.safetensors import DAMAGED, Tensors, map_file, pack_tensors, read_tensors
 from alsolike.suggestions import with_example
-
-__all__ = ["FileRecord", "Manifest", "describe", "load", "save"]
 
 MODEL = "model.safetensors"
 _MODEL_OF_FORMAT_1 = "factors.safetensors"
@@ -83,21 +81,21 @@ def save(
     model : FittedModel
         With a history, if any, over its own users and items.
     path : path
-        The folder to make. A bundle of that name is replaced; any other folder is left alone.
+        The folder to make. Replaces a bundle of that name, but no other folder.
     metrics : mapping of str to float or str
-        What was measured, for `describe`.
+        Metrics, for `describe`.
     with_history : bool
-        Whether to save the training interactions. Without them, nothing that a user has seen can
-        be left out of recommendations, nothing explained, and training cannot go on.
+        Save the training interactions, which are needed to leave out seen items, to explain and to
+        continue training.
     notes : mapping of str to plain values
-        Anything else that JSON gives back as it was.
+        Anything else that JSON can represent.
 
     Raises
     ------
     DataError
         The model, a setting, a metric or a note cannot be saved as it is.
     WritingError
-        The place cannot be written, or holds other files than a bundle's.
+        The path cannot be written, or is a folder with other files.
 
     Examples
     --------
@@ -133,7 +131,7 @@ def save(
     _refuse_unloadable(family, model, manifest, parts)
     with replacing(target) as part:
         part.mkdir()
-        # One after the other: the weights of EASE alone may fill half of the memory.
+        # One at a time: the weights of EASE alone may fill half of the memory.
         files = {file: _written(part / file, tensors) for file, tensors in parts.items()}
         content = replace(manifest, files=files).to_bytes()
         if len(content) > SIZE_LIMIT:
@@ -151,15 +149,15 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> FittedModel:
     Parameters
     ----------
     path : path
-        What `save` made.
+        A bundle.
     check : bool
-        Whether to compare each file with its SHA-256, which reads all of it. Sizes, shapes, order,
-        bounds and finite numbers are checked in any case.
+        Compare each file with its SHA-256, which reads all of it. Sizes, shapes, order, bounds and
+        finite numbers are always checked.
 
     Returns
     -------
     FittedModel
-        Equal to the saved one, bit for bit. Without a history where that was left out.
+        Equal to the saved one, bit for bit, apart from a history that was left out.
 
     Raises
     ------
@@ -181,7 +179,7 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> FittedModel:
     family = _family(folder / MANIFEST, manifest)
     try:
         model = _assemble(parts, manifest, family)
-    except Fault as fault:
+    except BundleFault as fault:
         raise BundleError(f"{folder / fault.file}: {fault}. {DAMAGED}") from fault
     history = model.history
     if check and history is not None and history.fingerprint != manifest.data_fingerprint:
@@ -221,7 +219,7 @@ def _parts(family: Family, model: FittedModel, history: Interactions | None) -> 
         IDS: {**_packed("users", model.users.ids), **_packed("items", model.items.ids)},
         ITEMS: {"counts": model.item_counts},
     }
-    # Columns are numbered: a label is the caller's text, and may be any.
+    # Columns are numbered, since labels may be any text.
     for number, column in enumerate(columns.values()):
         parts[ITEMS] = {**parts[ITEMS], **_packed(f"column.{number}", column)}
     if history is not None:
@@ -238,7 +236,7 @@ def _packed(label: str, texts: StringArray) -> dict[str, npt.NDArray[Any]]:
 
 
 def refuse_other_folder(target: Path) -> None:
-    """Raise WritingError where a folder holds other files than a bundle's."""
+    """Raise WritingError if a folder has files that are not of a bundle."""
     if not target.is_dir():
         return
     others = sorted(
@@ -257,24 +255,24 @@ def _refuse_unloadable(
 ) -> None:
     try:
         _assemble(parts, manifest, family)
-    except Fault as fault:
+    except BundleFault as fault:
         raise DataError(f"This model cannot be saved: {fault}. Nothing was written.") from fault
     history = model.history
     if history is None or HISTORY not in parts:
         return
     if history.users != model.users or history.items != model.items:
         raise DataError(
-            "This model cannot be saved: its history names other users or items than it does."
+            "This model cannot be saved: its history has other users or items than the model."
         )
     known = None if model.catalogue is None else model.catalogue.columns()
     if history.catalogue is not None and history.catalogue.columns() != known:
         raise DataError(
-            "This model cannot be saved: its history has another item table than it does."
+            "This model cannot be saved: its history has another item table than the model."
         )
 
 
 def _plain(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `values` as plain ones; DataError where JSON would change one."""
+    """Convert to plain values; DataError if JSON would change one."""
     plain: dict[str, Any] = {}
     for label, value in values.items():
         try:
@@ -328,13 +326,13 @@ def _family(path: Path, manifest: Manifest) -> Family:
         return family_named(manifest.family)
     except SettingError as error:
         raise BundleError(
-            f"{path}: {error} Install the package that brings the family of this model."
+            f"{path}: {error} Install the package that provides this model's family."
         ) from error
 
 
 def _assemble(parts: Mapping[str, Tensors], manifest: Manifest, family: Family) -> FittedModel:
-    """Build the model from the arrays of each file; Fault where one is wrong."""
-    ids, items = Part(IDS, parts), Part(ITEMS, parts)
+    """Build the model from the arrays of each file; BundleFault if one is invalid."""
+    ids, items = BundleArrays(IDS, parts), BundleArrays(ITEMS, parts)
     n_users, n_items = manifest.n_users, manifest.n_items
     catalogue = None
     if manifest.item_columns is not None:
@@ -355,20 +353,20 @@ def _assemble(parts: Mapping[str, Tensors], manifest: Manifest, family: Family) 
     )
     taken = [ids, items]
     if manifest.has_history:
-        history = Part(HISTORY, parts)
+        history = BundleArrays(HISTORY, parts)
         known = replace(known, history=_interactions(history, known))
         taken.append(history)
-    arrays = Part(_model_file(manifest), parts)
+    arrays = BundleArrays(_model_file(manifest), parts)
     try:
         model = family.unpack(arrays, known)
     except AlsolikeError as error:
-        raise Fault(MANIFEST, str(error).rstrip(".")) from error
+        raise BundleFault(MANIFEST, str(error).rstrip(".")) from error
     for part in (*taken, arrays):
         part.done()
     return model
 
 
-def _interactions(part: Part, known: Known) -> Interactions:
+def _interactions(part: BundleArrays, known: Known) -> Interactions:
     n_users, n_items = len(known.users), len(known.items)
     values = part.take("values", np.float32, None)
     n_stored = len(values)
@@ -380,4 +378,4 @@ def _interactions(part: Part, known: Known) -> Interactions:
     try:
         return Interactions(matrix, known.users, known.items, times, known.catalogue)
     except DataError as error:
-        raise Fault(HISTORY, str(error).rstrip(".")) from error
+        raise BundleFault(HISTORY, str(error).rstrip(".")) from error

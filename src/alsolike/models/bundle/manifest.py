@@ -1,7 +1,7 @@
-"""`Manifest`: the description of a bundle, and its one form as ``manifest.json``.
+"""`Manifest`: the description of a bundle in ``manifest.json``.
 
-The file must be, byte for byte, what its content renders to, with a checksum of that: a changed
-digit is found, and equal models have equal manifests. No clock is read.
+The file has one canonical form with a checksum, so any change is detected, and equal models have
+equal manifests. No clock is read.
 """
 
 import hashlib
@@ -47,24 +47,24 @@ class Manifest:
     Parameters
     ----------
     format_version : int
-        Of the folder's layout; older ones are read, too.
+        Of the folder's layout; older ones are read too.
     versions : mapping of str to str
-        Of alsolike, NumPy and Python, when the bundle was saved.
+        Versions of alsolike and its dependencies that saved the bundle.
     name : str
-        Of the model, one word.
+        One word for the model.
     family : str
         A name in `alsolike.models.registry`.
     n_users, n_items, factors, sweeps : int
     settings : mapping
-        Of the training.
+        Settings of the training.
     metrics, notes : mapping
-        As `alsolike.models.bundle.io.save` was given them.
+        As given to `alsolike.models.bundle.io.save`.
     data_fingerprint : str or None
-        `Interactions.fingerprint` of the training data; None where the model had none with it.
+        `Interactions.fingerprint` of the training data, if the model had them.
     item_columns : tuple of str, or None
-        Columns of the item table; None without a table.
+        Columns of the item table, if any.
     left_out : tuple of str
-        ``("history",)`` where the training interactions are not inside, else empty.
+        ``("history",)`` if the training interactions are not saved, else empty.
     files : mapping of str to FileRecord
         All other files of the bundle.
     """
@@ -127,7 +127,7 @@ class Manifest:
 
     def __str__(self) -> str:
         columns = "none" if self.item_columns is None else ", ".join(self.item_columns)
-        told = {
+        facts = {
             "model": ", ".join(self._model()),
             "users": f"{self.n_users:,}",
             "items": f"{self.n_items:,}",
@@ -141,10 +141,10 @@ class Manifest:
             "format version": self.format_version,
             **{name: f"{record.size:,} bytes" for name, record in self.files.items()},
         }
-        width = max(map(len, told))
+        width = max(map(len, facts))
         return "\n".join(
             f"{label:{width}}  {f'{value:.4g}' if isinstance(value, float) else value}"
-            for label, value in told.items()
+            for label, value in facts.items()
             if value is not None
         )
 
@@ -245,7 +245,7 @@ def _checked(path: Path, stated: dict[str, Any]) -> Manifest:
 
 
 def _family_of_format_1(settings: object) -> str:
-    """Return the family, which format 1 did not name: it knew factors alone, of ALS or others."""
+    """Return the family for format 1, which had factors, of ALS or others, and no name."""
     return "als" if isinstance(settings, dict) and "alpha" in settings else "factors"
 
 

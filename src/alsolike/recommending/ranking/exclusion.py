@@ -1,4 +1,4 @@
-"""Excluded items, and lists with them from lists without."""
+"""Items left out of lists, and lists with them derived from lists without."""
 
 import numpy as np
 import numpy.typing as npt
@@ -40,39 +40,36 @@ def with_excluded(
     k: int,
     engine: Engine | None = None,
 ) -> Ranked:
-    """Return the lists in which the excluded items compete, too, from those without them.
+    """Return lists with nothing excluded, derived from lists with `exclude`.
 
-    What `top_items` gives for ``exclude=None``, to the last bit, for the price of scoring the
-    excluded items: the best of all items are among them and the best of the others.
+    Equals `top_items` for ``exclude=None``, to the last bit, but only scores the excluded items:
+    the best of all items are among them and the best of the others.
 
     Parameters
     ----------
     model : HasFactors
     user_indices : int, (n_rows,)
-        As `top_items` was asked, with which `exclude`.
+        As given to `top_items`.
     ranked : Ranked, (n_rows, at least k)
-        What it answered.
+        The result of `top_items`.
     exclude : scipy.sparse.csr_array, (n_users, n_items)
     k : int
         Length of each list, at least 1.
     engine : Engine or None
         None: all threads of this machine.
 
-    Returns
-    -------
-    Ranked
-
     Raises
     ------
     DataError
-        `ranked` has shorter lists than `k`, or `exclude` another shape than the model.
+        `ranked` has lists shorter than `k`, or `exclude` another shape than the model.
     FitError
         A score is NaN or infinite.
 
     Examples
     --------
     >>> from alsolike.data.interactions import Interactions
-    >>> from alsolike.models.als.train import ALSConfig, fit
+    >>> from alsolike.models.als.train import fit
+    >>> from alsolike.models.als.config import ALSConfig
     >>> from alsolike.recommending.batch import top_items
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u3"], ["a", "b", "b", "c"])
     >>> model = fit(likes, ALSConfig(factors=2, iterations=3))
@@ -100,11 +97,11 @@ def with_excluded(
     try:
         return source.among(few, bounds, k, engine or LocalEngine())
     except NotFiniteError as bad:
-        raise bad.told(model, rows) from None
+        raise bad.as_fit_error(model, rows) from None
 
 
 def _places(starts: Bounds, counts: Bounds) -> Bounds:
-    """Return ``starts[r], starts[r] + 1, ...`` of each row r, so many as it counts."""
+    """Return ``starts[r], ..., starts[r] + counts[r] - 1`` of each row r."""
     before = np.cumsum(counts) - counts
     places: Bounds = np.repeat(starts - before, counts) + np.arange(counts.sum())
     return places

@@ -1,7 +1,7 @@
 """The exact best items for one row in plain NumPy: an approximate product, then few exact sums.
 
-A float32 product says about where each item stands. Those that can be among the best by the one
-defined sum of `kernels.topk.dot` are scored by that sum, so the answer is the kernels' own.
+A float32 product locates each score up to rounding. Items that can be among the best by the sum of
+`kernels.topk.dot` are scored by that sum, so the result equals that of the kernels.
 """
 
 from collections.abc import Callable
@@ -23,26 +23,23 @@ from alsolike.recommending.shared import (
 )
 
 _LANES = 4  # as in kernels/ranking/topk.py, whose import would bring Numba
-_BLOCK = 64  # items, far apart, of which only the best is looked at first
-_AT_ONCE = 1 << 19  # products of a few items with all: what the caches of a core hold
+_BLOCK = 64  # items, far apart, of which only the best is compared first
+_AT_ONCE = 1 << 19  # products of a few items with all, within the caches of a core
 _PAIRS = 1 << 14  # exact products at a time
-_LOWEST = np.finfo(np.float32).min  # what minus infinity does not reach
+_LOWEST = np.finfo(np.float32).min  # above minus infinity
 
 
-def comparing(model: Any, purpose: str) -> Any:
-    """Return `model`, or raise SettingError where it neither has factors nor scores items.
-
-    What has factors is compared by their cosine; all else by its own ``item_scores``.
-    """
+def expect_item_scorer(model: Any, purpose: str) -> Any:
+    """Return `model` if it compares items by cosine or ``item_scores``; else raise SettingError."""
     return model if isinstance(model, HasFactors) else able(model, ItemScorer, purpose)
 
 
-def with_cosines(model: Any) -> HasFactors:
-    """Return `model`, or raise SettingError where items are not compared by cosines."""
+def expect_cosines(model: Any) -> HasFactors:
+    """Return `model`, or raise SettingError unless it compares items by cosine."""
     if not isinstance(model, HasFactors):
         raise SettingError(
-            f"include_self puts an item before its neighbours, with cosine 1, and {model.name!r} "
-            "compares items by scores of its own. Leave out include_self."
+            f"include_self needs cosine similarity; {model.name!r} uses scores of its own. Leave "
+            "out include_self."
         )
     return model
 
@@ -53,7 +50,7 @@ class Neighbours:
     Parameters
     ----------
     model : HasFactors or ItemScorer
-        What has factors is compared by their cosine; all else by its own ``item_scores``.
+        Compared by the cosine of factors, or else by ``item_scores``.
 
     Raises
     ------
@@ -71,51 +68,50 @@ class Neighbours:
     """
 
     def __init__(self, model: FittedModel | HasFactors | ItemScorer) -> None:
-        self._by: _Way
+        self._comparison: _Comparison
         if isinstance(model, HasFactors):
-            self._by = _Cosines(model)
+            self._comparison = _Cosines(model)
         else:
-            self._by = _Scores(comparing(model, "compare items"))
+            self._comparison = _Scores(expect_item_scorer(model, "compare items"))
 
     def similar(
         self, row: int, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
     ) -> tuple[Indices, Floats]:
-        """Return the items most similar to one, and their scores, the best first.
+        """Return the items most similar to one, and their scores, best first.
 
         Parameters
         ----------
         row : int
-            Of the item, which is not among the answers.
+            The item, which is left out.
         k : int
-            At most so many, at least 1.
+            Most items, at least 1.
         min_count : int
-            Least likes of an answer.
+            Least likes of a similar item.
         may_appear : bool, (n_items,), or None
-            What may be among the answers; None: everything.
+            Items that may be returned; None: all.
 
         Returns
         -------
         int32 and float32, (n,)
-            Cosines where the model has factors, else what its ``item_scores`` gives. Empty where
-            nothing is similar to the item.
+            With cosines for models with factors, else with ``item_scores``. May be empty.
 
         Raises
         ------
         FitError
             A score is NaN or +inf.
         """
-        return self._by.similar(row, k, min_count, may_appear)
+        return self._comparison.similar(row, k, min_count, may_appear)
 
     def similar_to_many(
         self, rows: Indices, k: int, *, block: int = _AT_ONCE
     ) -> tuple[Indices, Floats]:
-        """Return what `similar` returns for each of these items.
+        """Return the results of `similar` for several items.
 
         Parameters
         ----------
         rows : int32, (n,)
         k : int
-            At most so many for each, at least 1.
+            Most items for each, at least 1.
         block : int
             Scores held at once.
 
@@ -126,15 +122,15 @@ class Neighbours:
         """
         items = np.full((len(rows), k), -1, dtype=np.int32)
         scores = np.full((len(rows), k), np.nan, dtype=np.float32)
-        step = max(1, block // max(1, self._by.n_items))
+        step = max(1, block // max(1, self._comparison.n_items))
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
-            self._by.fill(rows[part], items[part], scores[part])
+            self._comparison.fill(rows[part], items[part], scores[part])
         return items, scores
 
 
-class _Way(Protocol):
-    """How the items of a model are compared."""
+class _Comparison(Protocol):
+    """How to compare the items of a model."""
 
     n_items: int
 
@@ -146,7 +142,7 @@ class _Way(Protocol):
 
 
 class _Scores:
-    """Compares by a model's own scores; -inf is not shown."""
+    """Compares by a model's own scores; -inf is not listed."""
 
     def __init__(self, model: ItemScorer) -> None:
         self._model, self._counts = model, likes_of_items(model)
@@ -241,7 +237,7 @@ class _Cosines:
 
 
 def best_of(
-    model: Any, scores: Floats, may_appear: Mask, k: int, whom: str
+    model: Any, scores: Floats, may_appear: Mask, k: int, owner: str
 ) -> tuple[Indices, Floats]:
     """Rank the items by a model's own scores, without those of -inf.
 
@@ -251,8 +247,8 @@ def best_of(
     scores : float32, (n_items,)
     may_appear : bool, (n_items,)
     k : int
-    whom : str
-        Whose scores they are, for messages.
+    owner : str
+        Owner of the scores, for messages.
 
     Returns
     -------
@@ -262,11 +258,11 @@ def best_of(
     Raises
     ------
     FitError
-        A score that counts is NaN or +inf.
+        The score of an item that may appear is NaN or +inf.
     """
     bad = np.flatnonzero(may_appear & ~(scores < np.inf))
     if len(bad):
-        raise not_finite(model, int(bad[0]), whom, float(scores[bad[0]]))
+        raise not_finite(model, int(bad[0]), owner, float(scores[bad[0]]))
     near = np.where(may_appear, scores, np.float32(-np.inf))
     return narrowed(near, k, 0.0, near.__getitem__)
 
@@ -294,7 +290,7 @@ def narrowed(
     if len(items) > k:
         of_items = near[items]
         last = np.partition(of_items, len(items) - k)[len(items) - k]
-        # k items have exact scores of at least last - margin; whoever beats them is near that.
+        # k items have exact scores of at least last - margin.
         items = items[of_items >= np.float64(last) - 2 * margin]
     scores = exact(items)
     order = np.lexsort((items, -scores))[:k]
@@ -302,16 +298,16 @@ def narrowed(
 
 
 def _closing(may_appear: Mask) -> Floats:
-    """Return what turns a score into minus infinity where an item must not appear."""
+    """Return 0 for items that may appear and -inf for others, to add to scores."""
     closing: Floats = np.where(may_appear, np.float32(0), np.float32(-np.inf))
     return closing
 
 
 def _least(near: Floats, k: int, margin: float) -> Floats:
-    """Return for each row a number below which nothing is among the best k by the exact scores.
+    """Return for each row a bound below which no item is among the exact best k.
 
-    It is the k-th of the best of each block, less what both can be off: one quick pass in place of
-    a selection among all.
+    The k-th best of the blocks' best items, minus both errors: one quick pass instead of a
+    selection.
     """
     whole = near.shape[-1] // _BLOCK * _BLOCK
     best = near[..., :whole].reshape(*near.shape[:-1], _BLOCK, -1).max(axis=-2)

@@ -1,4 +1,4 @@
-"""The ranking of many queries: blocks of scores, on an engine, into lists of the best."""
+"""Ranks many queries: blocks of scores, on an engine, into lists of the best."""
 
 import functools
 import threading
@@ -24,19 +24,6 @@ from alsolike.recommending.ranking.score_blocks import (
 )
 from alsolike.recommending.shared import Indices, Mask, lifts_of, product_margin, row_lengths
 
-__all__ = [
-    "ITEMS_PER_BLOCK",
-    "QUERIES_PER_BLOCK",
-    "Bounds",
-    "NotFiniteError",
-    "Plain",
-    "Products",
-    "Ranked",
-    "Scan",
-    "Source",
-    "blocks_of",
-]
-
 # Tiles of six; the queries of a block stay in the second-level cache.
 QUERIES_PER_BLOCK = 240
 
@@ -61,7 +48,7 @@ class Ranked:
     scores: Floats
 
     @classmethod
-    def nothing(cls, n_rows: int, k: int) -> "Ranked":
+    def empty(cls, n_rows: int, k: int) -> "Ranked":
         """Return lists that are empty so far."""
         indices = np.full((n_rows, k), -1, dtype=np.int32)
         return cls(indices, np.full((n_rows, k), -np.inf, dtype=np.float32))
@@ -77,20 +64,20 @@ class Heaps:
 
     @classmethod
     def of(cls, ranked: Ranked, queries: slice) -> "Heaps":
-        """Return empty heaps where these queries' lists are to stand."""
+        """Return empty heaps in the memory of these queries' lists."""
         scores = ranked.scores[queries]
         return cls(scores, ranked.indices[queries], np.zeros(len(scores), dtype=np.int64))
 
 
 class NotFiniteError(Exception):
-    """A score that is NaN or +inf, by its place; the caller knows what the places are called."""
+    """A score that is NaN or +inf, by query and item; the caller knows their names."""
 
     def __init__(self, query: int, item: int, score: float) -> None:
         super().__init__(query, item, score)
         self.query, self.item, self.score = query, item, score
 
-    def told(self, model: Recommender, rows: Indices) -> FitError:
-        """Return it in the names of a model, whose users `rows` were asked about."""
+    def as_fit_error(self, model: Recommender, rows: Indices) -> FitError:
+        """Convert to a FitError that names the item and the user, one of `rows`."""
         user = model.users.id_of(int(rows[self.query]))
         return not_finite(model, self.item, f"user {user!r}", self.score)
 
@@ -100,29 +87,28 @@ class Filler(Protocol):
 
     def __call__(self, queries: slice, taken: Indices, starts: Bounds, stops: Bounds,
                  heaps: Heaps) -> None:  # fmt: skip
-        """Give each query its best items; ``taken[start:stop]`` must not appear."""
+        """List the best items of each query, without ``taken[start:stop]``."""
 
 
-class Source(Protocol):
-    """Scores of queries (rows that somebody asked for) with items."""
+class ScoreSource(Protocol):
+    """Scores of queries, each a row, with items."""
 
     def scored(self, queries: slice, chosen: Rows) -> Iterator[tuple[slice, Floats]]:
-        """Yield the scores that lists are ranked by: of some queries of one block with all items.
+        """Yield the scores that rank some queries of one block, in ascending slices of all items.
 
-        `chosen` counts from the block's first query. Each item is in one of the slices, which
-        ascend.
+        `chosen` counts from the block's first query.
         """
 
     def filler(self, may_appear: Mask) -> Filler:
-        """Return what ranks, made ready for the items that may appear at all."""
+        """Prepare the ranking of the items that may appear."""
 
 
 @dataclass(frozen=True, eq=False)
 class Products:
     """Scores that are dot products of ``left[rows]`` and `right`, clipped to ``ceiling``.
 
-    `right_lengths` are Euclidean lengths. Both sides are best given in a basis whose first
-    coordinates carry the most, as factors are; most products then end early.
+    `right_lengths` are Euclidean lengths. Most products end early if the first coordinates of both
+    sides carry the most, as in factors.
     """
 
     rows: Indices
@@ -165,7 +151,7 @@ class Products:
 
     def among(self, few: Indices, starts: Bounds, k: int, engine: Engine) -> Ranked:
         """Return the best of a few items: of each query q, of ``few[starts[q]:starts[q + 1]]``."""
-        ranked = Ranked.nothing(len(self.rows), k)
+        ranked = Ranked.empty(len(self.rows), k)
         right, raised = self.everything_raised
         few = plain(few)
 
@@ -182,7 +168,7 @@ class Products:
         return ranked
 
     def scored(self, queries: slice, chosen: Rows) -> Iterator[tuple[slice, Floats]]:
-        """Yield the products as `Ranked` gives them: lifted, rounded, and given back."""
+        """Yield the products as in `Ranked`: lifted, rounded, and scaled back."""
         right, raised = self.everything_raised
         x, lifts, lengths = self.lifted(queries)
         few, nothing = plain(x[chosen]), bool((lengths[chosen] == 0).all())
@@ -195,7 +181,7 @@ class Products:
 
     @functools.cached_property
     def everything_raised(self) -> tuple[Floats, int]:
-        """The right side out of the reach of the smallest numbers, and the power of two."""
+        """The right side, scaled away from subnormal numbers, and the power of two."""
         return self._raised(self._longest)
 
     @functools.cached_property
@@ -204,20 +190,20 @@ class Products:
         return np.float64(self.right_lengths.max(initial=0.0, where=known))
 
     def _raised(self, longest: np.float64) -> tuple[Floats, int]:
-        """Return the right side out of the reach of the smallest numbers, and the power of two."""
+        """Scale the right side away from subnormal numbers; return it and the power of two."""
         raised = int(lifts_of(longest))
         return plain(np.ldexp(self.right, raised) if raised else self.right), raised
 
     def margins(self, lengths: Doubles) -> tuple[Floats, Floats]:
-        """Return numbers of left rows of such lengths, and of all right ones, each at least 0.
+        """Return factors for left rows of such lengths, and for all right rows.
 
-        Their product is more than a product of two rows in float32 is off.
+        Their product exceeds the float32 error of the product of two rows.
         """
         least = np.float32(self._longest * 1e-6)
         return product_margin(lengths, 1.0, self.right.shape[1]), self.right_lengths + least
 
     def lifted(self, queries: slice) -> tuple[Floats, Indices, Doubles]:
-        """Return the left rows of queries likewise, their powers of two, and their lengths."""
+        """Return the scaled left rows of queries, their powers of two, and their lengths."""
         x = self.left[self.rows[queries]]
         lengths = row_lengths(x)
         lifts = lifts_of(lengths)[:, None]
@@ -226,7 +212,7 @@ class Products:
 
 @dataclass(frozen=True, eq=False)
 class Plain:
-    """Scores as a model gives them; one of -inf means that the item must not appear."""
+    """A model's own scores; an item with -inf is not listed."""
 
     rows: Indices
     model: Recommender
@@ -256,7 +242,7 @@ class Plain:
         return fill
 
     def scored(self, queries: slice, chosen: Rows) -> Iterator[tuple[slice, Floats]]:
-        """Yield the scores of the blocks that were ranked, since they may depend on the block."""
+        """Yield the scores of the ranked blocks, on which they may depend."""
         for items in blocks_of(len(self.model.items), ITEMS_PER_BLOCK):
             yield items, self._block(queries, items)[chosen]
 
@@ -271,16 +257,16 @@ class Scan:
 
     Parameters
     ----------
-    source : Source
+    source : ScoreSource
     may_appear : bool, (n_items,)
-        Items that may appear at all.
+        Items that may be listed.
     taken : int32, (n_taken,)
-        Items that may not appear for query q: ``taken[starts[q]:ends[q]]``, ascending.
+        Ascending; items ``taken[starts[q]:ends[q]]`` are left out for query q.
     starts, ends : int64, (n_queries,)
     k : int
     """
 
-    source: Source
+    source: ScoreSource
     may_appear: Mask
     taken: Indices
     starts: Bounds
@@ -288,15 +274,9 @@ class Scan:
     k: int
 
     def run(self, engine: Engine, observer: Observer, task: str) -> Ranked:
-        """Return the best items of all queries.
-
-        Raises
-        ------
-        NotFiniteError
-            A score is NaN or +inf. One of -inf means that the item may not appear.
-        """
+        """Return the best items of all queries; NotFiniteError if a score is NaN or +inf."""
         n_queries = len(self.starts)
-        ranked = Ranked.nothing(n_queries, self.k)
+        ranked = Ranked.empty(n_queries, self.k)
         lock = threading.Lock()
 
         fill = self.source.filler(self.may_appear)
@@ -315,7 +295,7 @@ class Scan:
 
 
 def _tie(in_order: Indices, taken: Indices, heaps: Heaps, query: int) -> None:
-    """Fill one query's list with the first items that may appear: all their scores are 0."""
+    """Fill one query's list with the first items that may appear, all with score 0."""
     k = heaps.scores.shape[1]
     first = in_order[: k + len(taken)]
     first = first[~np.isin(first, taken)][:k][::-1]  # the worst on top of the heap
@@ -325,7 +305,7 @@ def _tie(in_order: Indices, taken: Indices, heaps: Heaps, query: int) -> None:
 
 
 def _finish(heaps: Heaps, bad: int, first: int, x: Floats, right: Floats, lifts: Indices) -> None:
-    """Turn heaps of lifted scores into lists; raise for the place of a score that is not finite."""
+    """Turn heaps of lifted scores into lists; NotFiniteError if `bad` is a place."""
     if bad >= 0:
         row, item = divmod(bad, len(right))
         raise NotFiniteError(first + row, item, float(dot(x[row], right[item])))
@@ -335,16 +315,16 @@ def _finish(heaps: Heaps, bad: int, first: int, x: Floats, right: Floats, lifts:
 
 
 def _steps(n_factors: int) -> Bounds:
-    """Return the coordinates after which a tile is looked at, the last one included."""
+    """Return the coordinates after which a tile is checked, including the last one."""
     first = max(32, n_factors // 4)
     early = [end for end in (first, 2 * first) if end + 16 <= n_factors]
     return plain(np.array([*early, n_factors], dtype=np.int64))
 
 
 def _lengths(rows: Floats, ends: Bounds) -> Floats:
-    """Return at least the lengths of rows: whole, and of what comes after each of `ends`."""
+    """Return upper bounds of the lengths of rows: whole, and after each of `ends`."""
     squares = np.square(rows, dtype=np.float64)
     sums = np.stack([squares[:, start:].sum(axis=1) for start in (0, *ends)])
-    # Rounded up: a length that is too large costs time, one too small an item.
+    # Rounded up: too large a length costs time, too small a one loses an item.
     lengths: Floats = (np.sqrt(sums) * (1 + 1e-6)).astype(np.float32)
     return lengths

@@ -1,4 +1,4 @@
-"""Scores as a model gives them, in the blocks that lists are ranked by. No Numba."""
+"""A model's own scores, in the blocks that lists are ranked by. No Numba."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ ITEMS_PER_BLOCK = 2048
 
 
 def blocks_of(count: int, size: int) -> list[slice]:
-    """Return slices of `size`, the last perhaps shorter, that cover so many.
+    """Cut ``range(count)`` into slices of `size`; the last may be shorter.
 
     Examples
     --------
@@ -22,7 +22,7 @@ def blocks_of(count: int, size: int) -> list[slice]:
 
 
 def block_of(name: str, scores: Floats, n_rows: int, items: slice) -> Floats:
-    """Return a block of scores of a model, float32 in C order; DataError for another shape."""
+    """Convert a block of scores to float32 in C order; DataError for another shape."""
     block: Floats = np.ascontiguousarray(scores, dtype=np.float32)
     expected = n_rows, items.stop - items.start
     if block.shape != expected:
@@ -41,7 +41,7 @@ def whole_rows(name: str, ask: Callable[[slice], Floats], n_rows: int, n_items: 
     name : str
         Of the model.
     ask : callable
-        From a slice of items to their scores. It is asked for the very slices that
+        From a slice of items to their scores; called with the slices that
         `alsolike.recommending.ranking.scan` ranks by.
     n_rows, n_items : int
     """
@@ -51,14 +51,14 @@ def whole_rows(name: str, ask: Callable[[slice], Floats], n_rows: int, n_items: 
     return found
 
 
-def not_finite(model: Recommender | ItemScorer, item: int, whom: str, score: float) -> FitError:
-    """Return the error for a score that is NaN or +inf, of an item (row) for somebody."""
+def not_finite(model: Recommender | ItemScorer, item: int, owner: str, score: float) -> FitError:
+    """Return the error for a score that is NaN or +inf, of an item (row)."""
     way_out = (
-        "Fit it anew with more regularization, or a smaller alpha."
+        "Fit it again with more regularization, or a smaller alpha."
         if isinstance(model, HasFactors)
-        else "Score what must not appear as -inf; mend its method scores for the rest."
+        else "Score what must not appear as -inf; fix its method scores for the rest."
     )
     return FitError(
-        f"Model {model.name!r} scores item {model.items.id_of(item)!r} for {whom} as {score}; "
+        f"Model {model.name!r} scores item {model.items.id_of(item)!r} for {owner} as {score}; "
         f"every score must be finite. {way_out}"
     )

@@ -95,7 +95,7 @@ class Worker:
                 point.figures,
                 worker=self.name,
                 seconds=time.perf_counter() - began,
-                bests={prefix: point.answers[prefix] for prefix in best_for},
+                bests={prefix: point.per_user_scores[prefix] for prefix in best_for},
             )
             self.heard(number)
             if state := curve.verdict():

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from alsolike.data.validation import check_whole
 from alsolike.models.registry import family_of
-from alsolike.models.settings import Config, check_whole
+from alsolike.models.settings import Config
 from alsolike.tuning.candidates import is_scored_at_sweeps
 
 

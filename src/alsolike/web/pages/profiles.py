@@ -8,8 +8,8 @@ import numpy as np
 
 from alsolike.errors import FitError, SettingError
 from alsolike.models.base import Basis, Doubles, Explains, Indices
-from alsolike.recommending.explain import carried
-from alsolike.recommending.fallback import Found
+from alsolike.recommending.explain import contributions_of
+from alsolike.recommending.fallback import RankedList
 from alsolike.recommending.shared import Mask
 from alsolike.views.page import clean
 from alsolike.web.serving import user_queries
@@ -135,7 +135,7 @@ def _all(served: ServedModel) -> Mask:
     return np.ones(len(served.model.items), dtype=bool)
 
 
-def _explained(served: ServedModel, values: Mapping[int, float], found: Found) -> Suggested:
+def _explained(served: ServedModel, values: Mapping[int, float], found: RankedList) -> Suggested:
     model, n_known = served.model, int(np.count_nonzero(~found.popular))
     rows = found.rows[:n_known]
     if not values or not isinstance(model, Explains):
@@ -146,7 +146,7 @@ def _explained(served: ServedModel, values: Mapping[int, float], found: Found) -
     else:
         likes = np.fromiter(values, dtype=np.int32, count=len(values))
         amounts = np.array(list(values.values()), dtype=np.float32)
-        shares = carried(model, likes, amounts, rows).parts if n_known else ()
+        shares = contributions_of(model, likes, amounts, rows).parts if n_known else ()
         by_model = [
             _suggestion(served, row, likes, of_one)
             for row, of_one in zip(rows.tolist(), shares, strict=True)

@@ -23,7 +23,7 @@ from alsolike.engines.machine import processors
 from alsolike.errors import BundleError, WritingError
 from alsolike.models.base import FittedModel, Floats, HasFactors, compares_items
 from alsolike.models.bundle.io import load
-from alsolike.recommending.ranking.nearest import Neighbours, comparing
+from alsolike.recommending.ranking.nearest import Neighbours, expect_item_scorer
 from alsolike.recommending.shared import MIN_COUNT, Indices, Mask
 from alsolike.storage.atomic import replacing
 from alsolike.storage.safetensors import map_file, pack_tensors, read_tensors
@@ -92,7 +92,9 @@ class Stock:
         self, row: int, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
     ) -> tuple[Indices, Floats]:
         """Return what `Neighbours.similar` returns; Unable where the model compares no items."""
-        neighbours = self._neighbours or Neighbours(comparing(self._model, "compare items"))
+        neighbours = self._neighbours or Neighbours(
+            expect_item_scorer(self._model, "compare items")
+        )
         place = self._places[row]
         if place < 0 or k > LENGTH or min_count != MIN_COUNT or may_appear is not None:
             return neighbours.similar(row, k, min_count=min_count, may_appear=may_appear)

@@ -7,7 +7,7 @@ import numpy as np
 
 from alsolike.errors import UnknownId
 from alsolike.recommending.explain import Explanation
-from alsolike.recommending.fallback import Found, MostLiked, WithoutLikes
+from alsolike.recommending.fallback import MostLiked, RankedList, WithoutLikes
 from alsolike.recommending.shared import MIN_COUNT, Mask, open_items
 from alsolike.suggestions import suggestion
 from alsolike.web.serving import user_queries
@@ -91,14 +91,14 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= _MOST_OF_A_TEXT else f"{text[:_MOST_OF_A_TEXT]}…")
 
 
-def found_of(ranking: Ranking) -> Found:
+def found_of(ranking: Ranking) -> RankedList:
     """Return what is listed by popularity as all lists of recommendations are."""
     rows = np.array([row for row, _ in ranking], dtype=np.int32)
     scores = np.array([score for _, score in ranking], dtype=np.float32)
-    return Found(rows, scores, "popularity", np.ones(len(rows), dtype=bool))
+    return RankedList(rows, scores, "popularity", np.ones(len(rows), dtype=bool))
 
 
-def recommended(served: ServedModel, found: Found) -> list[dict[str, Any]]:
+def recommended(served: ServedModel, found: RankedList) -> list[dict[str, Any]]:
     """Return a list of recommendations as its places, each with how it was found."""
     ranking = list(zip(found.rows.tolist(), found.scores.tolist(), strict=True))
     places = zip(ranked(served, ranking), found.bases.tolist(), strict=True)
@@ -165,7 +165,7 @@ def recommendations(
     deny: Iterable[str] | None = None,
     without_likes: WithoutLikes = "popular",
     by_likes: bool = False,
-) -> tuple[Found, Profile]:
+) -> tuple[RankedList, Profile]:
     """Return what is recommended to a user, and what it was recommended for.
 
     Raises
@@ -194,7 +194,7 @@ def for_likes(
     allow: Iterable[str] | None = None,
     deny: Iterable[str] | None = None,
     without_likes: WithoutLikes = "popular",
-) -> Found:
+) -> RankedList:
     """Return what is recommended for likes, rows to values, by fold-in."""
     may_appear = _may_appear(served, allow, deny)
     return user_queries.listed_for(

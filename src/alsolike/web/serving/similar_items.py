@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from alsolike.errors import Unable
 from alsolike.models.base import Floats
-from alsolike.recommending.ranking.nearest import comparing
+from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.shared import MIN_COUNT, why_no_neighbours
 from alsolike.views.page import clean
 from alsolike.web.serving.item_cards import ItemCard, card_of
@@ -77,7 +77,7 @@ def _similar(served: ServedModel, item: str, k: int) -> Strip:
     if row is None:
         return Strip(served.name, _about(served), (), "This model does not know the item.")
     try:
-        model = comparing(served.model, "compare items")
+        model = expect_item_scorer(served.model, "compare items")
         rows, scores = served.neighbours.similar(row, k)
     except Unable as error:
         return Strip(served.name, "", (), clean(str(error)))
@@ -115,7 +115,7 @@ def _bars(served: ServedModel, scores: Floats) -> list[int]:
 
 
 def score_text(score: float, most: float | None) -> str:
-    """Return a score with so many digits as say something; `most`: as a `Scale` has it.
+    """Return a score with so many digits as say something; `most`: as a `SimilarityScale` has it.
 
     Examples
     --------

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from alsolike.models.base import Explains, HasFactors, able
-from alsolike.recommending.explain import Explanation, explained
-from alsolike.recommending.fallback import Found, WithoutLikes
+from alsolike.recommending.explain import Explanation, explain_rows
+from alsolike.recommending.fallback import RankedList, WithoutLikes
 from alsolike.recommending.shared import Mask, history_of
-from alsolike.recommending.single import best_for, recommended
+from alsolike.recommending.single import recommend_row, recommend_row_for_likes
 from alsolike.web.serving.registry import ServedModel
 
 
@@ -86,7 +86,7 @@ def listed(
     *,
     exclude_seen: bool = True,
     without_likes: WithoutLikes = "popular",
-) -> Found:
+) -> RankedList:
     """Return what is recommended to a user.
 
     Parameters
@@ -116,7 +116,7 @@ def listed(
         )
     if exclude_seen and profile.aside:
         may_appear = without(may_appear, profile.aside)
-    return recommended(
+    return recommend_row(
         served.model, row, may_appear, k,
         exclude_seen=exclude_seen and served.model.history is not None, without_likes=without_likes,
     )  # fmt: skip
@@ -130,12 +130,14 @@ def listed_for(
     *,
     exclude: bool = True,
     without_likes: WithoutLikes = "popular",
-) -> Found:
+) -> RankedList:
     """Return what is recommended for likes (rows to values) by fold-in; see `listed`."""
     if exclude:
         may_appear = without(may_appear, values)
     rows = np.array(list(values), dtype=np.int32)
-    return best_for(served.model, rows, list(values.values()), may_appear, k, without_likes)
+    return recommend_row_for_likes(
+        served.model, rows, list(values.values()), may_appear, k, without_likes
+    )
 
 
 def explanation(served: ServedModel, profile: Profile, target: int) -> Explanation:
@@ -155,7 +157,7 @@ def explanation(served: ServedModel, profile: Profile, target: int) -> Explanati
     values = np.array(list(profile.values.values()), dtype=np.float32)
     row = profile.as_trained
     stored = model.user_factors[row] if row is not None and isinstance(model, HasFactors) else None
-    return explained(model, profile.user, target, rows, values, stored)
+    return explain_rows(model, profile.user, target, rows, values, stored)
 
 
 def without(may_appear: Mask, rows: Iterable[int]) -> Mask:

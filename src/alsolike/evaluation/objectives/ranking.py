@@ -1,0 +1,88 @@
+"""The ranking objective: held-out likes in users' lists."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from alsolike.data.interactions import Interactions
+from alsolike.data.splitting.split import Split
+from alsolike.engines.base import Engine
+from alsolike.evaluation.metrics.evaluate import METRICS, SquaredErrors, item_gramian, measured
+from alsolike.evaluation.metrics.ground_truth import GroundTruth
+from alsolike.evaluation.objectives.base import (
+    BoundObjective,
+    Objective,
+    Values,
+    degenerate_mark,
+    describe_seen,
+    point_resamples,
+)
+from alsolike.models.base import HasFactors, Recommender
+from alsolike.recommending.ranking.scan import Ranked
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingObjective(Objective):
+    """Scores a model by the held-out likes in its lists for users.
+
+    Parameters
+    ----------
+    name, metric, k, exclude_seen, choose
+        As of every `Objective`. Train metrics leave no items out, whatever `exclude_seen` says.
+
+    Examples
+    --------
+    >>> print(RankingObjective(k=5))
+    precision@5 on validation, seen items excluded
+    >>> print(RankingObjective(k=5, exclude_seen=False, choose="test"))
+    precision@5 on test, seen items kept
+    """
+
+    kind: ClassVar[str] = "ranking"
+    # Coverage is one value for all users, without an interval over them.
+    metrics: ClassVar[tuple[str, ...]] = tuple(one for one in METRICS if one != "coverage")
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The metric on both parts, with an interval on the held-out one, and both errors."""
+        return (f"train_{self.measure}", *self.interval, "train_mse", f"{self.choose}_mse")
+
+    def bind(self, split: Split, shown: Interactions, seed: int) -> BoundObjective:
+        """Collect the relevant items, of the held-out and of the training likes."""
+        return _BoundRanking(self, split, shown, seed)
+
+    def __str__(self) -> str:
+        return f"{self.measure} on {self.choose}, {describe_seen(self.exclude_seen)}"
+
+
+class _BoundRanking:
+    """A ranking objective with its ground truths, squared errors and resamples."""
+
+    def __init__(
+        self, objective: RankingObjective, split: Split, shown: Interactions, seed: int
+    ) -> None:
+        held_out, users = objective.held_out(split)
+        self.objective = objective
+        of_chosen = GroundTruth.of(held_out, shown if objective.exclude_seen else None, users)
+        of_train = GroundTruth.of(shown, None, users)
+        self.ground_truths = (of_train, of_chosen)
+        self._errors = SquaredErrors(shown, users), SquaredErrors(held_out, users)
+        self._resamples = point_resamples(len(of_chosen.users), seed)
+
+    def figures(
+        self, model: Recommender, lists: Sequence[Ranked], engine: Engine
+    ) -> tuple[dict[str, float], Values]:
+        """Return the figures; a model without factors has no errors."""
+        measure = self.objective.measure
+        of_train, of_chosen = (
+            measured(model, truth, ranked, [self.objective.k], [self.objective.metric], engine)
+            for truth, ranked in zip(self.ground_truths, lists, strict=True)
+        )
+        per_user_scores = of_chosen.per_user[measure]
+        interval = self._resamples.mean(per_user_scores)
+        values = [of_train.mean(measure), interval.mean, interval.low, interval.high]
+        if isinstance(model, HasFactors):
+            gramian = item_gramian(model, engine)
+            values += [errors.mean(model, engine, gramian) for errors in self._errors]
+        named = dict(zip(self.objective.figures, map(float, values), strict=False))
+        return named | degenerate_mark(of_chosen), per_user_scores
