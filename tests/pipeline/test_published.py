@@ -174,7 +174,7 @@ def test_without_history_it_recommends_for_likes_alone_and_says_so(
     [
         (["esae"], {}, r"no model 'esae'; known are als, item-knn, ease.* Did you mean 'ease'\?"),
         ([], {}, "[Aa]t least one family"),
-        (["factors"], {}, "made elsewhere"),
+        (["factors"], {}, "made by other programs"),
         (["item-knn"], {"grid": {"factors": [2]}}, "--grid is for families that are searched"),
         (["ease"], {"settings": {"alpha": 2.0}}, "--set is for families .*this run has none: ease"),
         (["ease"], {"sweeps": [1, 2]}, "--sweeps is for"),

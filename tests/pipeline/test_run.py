@@ -107,7 +107,7 @@ def test_too_little_memory_is_said_before_anything_is_trained(
 ) -> None:
     class Patient(Listener):
         def start(self, task: str, total: int | None = None) -> None:
-            assert task != "lines to beat", "trained already"
+            assert task != "baselines", "trained already"
 
         def finish(self) -> None:
             pass
@@ -116,7 +116,7 @@ def test_too_little_memory_is_said_before_anything_is_trained(
     listener = Patient()
     with pytest.raises(AssertionError, match="trained already"):
         run_job(job(tmp_path), observer=listener)
-    assert re.fullmatch(r"memory: about [\d,]+0 MiB at the peak", str(listener.told[3]))
+    assert re.fullmatch(r"memory: peak of about [\d,]+0 MiB", str(listener.told[3]))
     assert len(listener.warned) == warns
     for warning in listener.warned:
         assert "10 MiB are free: the system may stop it. Ask for fewer factors" in warning

@@ -136,7 +136,7 @@ def test_other_ways_to_search_item_knn(split: Split, way: str) -> None:
 
 
 def test_what_a_space_or_a_strategy_cannot_do_is_said() -> None:
-    with pytest.raises(SettingError, match=r"few factors to many, and item-knn has none\."):
+    with pytest.raises(SettingError, match=r"Doubling needs factors, and item-knn has none\."):
         FactorDoubling(GRID)
     with pytest.raises(SettingError, match=r"Unknown setting 'factors'\. .*neighbours"):
         expand({"factors": [1]}, ItemKNNConfig())
@@ -314,8 +314,8 @@ def test_a_family_with_sweeps_of_its_own(
         candidates=[ItemKNNConfig(neighbours=2)],
     )
     assert isinstance(heard.told[0], TimeForecast)
-    assert set(heard.told[0].pace.measured) == {"growing"}
-    assert set(heard.told[0].pace.lines) == {"item-knn"}
+    assert set(heard.told[0].speed.measured) == {"growing"}
+    assert set(heard.told[0].speed.at_end) == {"item-knn"}
     assert "for other models" in str(heard.told[0])
     best = found.best_row
     if best.family == "growing":
@@ -379,10 +379,8 @@ def test_a_budget_cuts_candidates_as_baselines_and_says_so(
         **asked,
     )
     assert found.cut == ("ease",)
-    [said] = [
-        one for one in heard.warned if one.startswith("There is no time for these candidates")
-    ]
-    assert "item-knn (1 of 4), ease. They come last, if time is left." in said
+    [said] = [one for one in heard.warned if one.startswith("No time for these candidates")]
+    assert "item-knn (1 of 4), ease. They are tried last, if time is left." in said
     assert "Among them: ease." in found.choice
     assert found.skipped == 2
     assert len([row for row in found.rows if row.family == "item-knn"]) == 4

@@ -267,8 +267,7 @@ def test_below_a_line_to_beat_the_runs_are_compared_among_themselves(split: Spli
     assert (found.best.factors, found.proposed.factors) == (64, cheapest)
     assert cheapest == 8
     assert found.choice.startswith(
-        "No run reaches popularity. The best of them is run 1; the cheapest that cannot be told "
-        "from that one is run 3."
+        "No run reaches popularity. The best run is run 1; the cheapest run tied with it is run 3."
     )
 
 

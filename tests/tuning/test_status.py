@@ -128,7 +128,7 @@ def test_workers_of_this_machine_live_whatever_the_clock_says(
         assert ledger.claim(name_of()) is not None
     now = time.time()
     monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: now + ahead))
-    assert "Workers alive: 1." in str(status.standing(folder))
+    assert "Active workers: 1." in str(status.standing(folder))
 
 
 @pytest.mark.parametrize(("behind", "alive"), [(-3600.0, 1), (10.0, 1), (3600.0, 0)])
@@ -139,7 +139,7 @@ def test_a_heartbeat_from_the_future_is_one_of_just_now(
         assert ledger.claim("elsewhere 1 2 3") is not None
     now = time.time()
     monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: now + behind))
-    assert f"Workers alive: {alive}." in str(status.standing(folder))
+    assert f"Active workers: {alive}." in str(status.standing(folder))
 
 
 def test_a_worker_is_here_gone_or_unknown() -> None:

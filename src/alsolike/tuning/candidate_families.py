@@ -81,7 +81,7 @@ def lineup_for(
     >>> lineup.searched, lineup.candidates
     (('als',), (EASEConfig(regularization=100.0), EASEConfig(regularization=500.0)))
     >>> lineup.baselines
-    (PopularityConfig(), ChanceConfig(seed=0))
+    (PopularityConfig(), RandomConfig(seed=0))
     """
     data = TrainingData(interactions)
     chosen = _named("families", families)
@@ -118,8 +118,8 @@ def _named(what: str, given: Sequence[str] | None) -> list[Family] | None:
     for family in found:
         if not family.is_trained:
             raise SettingError(
-                f"Models of {family.name!r} are made elsewhere and cannot be tried; known are "
-                f"{', '.join(names())}."
+                f"Models of {family.name!r} are made by other programs and cannot be trained; "
+                f"known are {', '.join(names())}."
             )
     return [family for family in trained() if family in found]
 

@@ -24,8 +24,7 @@ from alsolike.tuning.execution.rounds import Progress, Tasks
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.storage.canonical import DATA
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.strategies.base import Strategy
-from alsolike.tuning.strategies.grid import FixedList
+from alsolike.tuning.strategies.base import FixedList, Strategy
 from alsolike.tuning.validation import lines_for, may_rank, objectives_of, strategy_for, sweeps_for
 
 # A search is not continued with another version of one of these.

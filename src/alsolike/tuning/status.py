@@ -12,7 +12,7 @@ from alsolike.evaluation.objectives.base import HONEST
 from alsolike.evaluation.objectives.kinds import objective_of
 from alsolike.models.registry import config_of, family_of
 from alsolike.tables import Table, wrapped
-from alsolike.tuning.budget.time_forecast import about
+from alsolike.text import duration
 from alsolike.tuning.leaderboard.runs import DEAD, Run, rank_key, runs_of
 from alsolike.tuning.leaderboard.top_runs import leading
 from alsolike.tuning.storage.ledger import ENDED, LEASE, Ledger
@@ -63,11 +63,11 @@ class Standing:
 
     def _told(self) -> list[str]:
         counted = ", ".join(f"{count:,} {state}" for state, count in self.states.items())
-        told = [f"{self.place}: {counted or 'nothing proposed yet'}."]
+        told = [f"{self.place}: {counted or 'no trainings yet'}."]
         if self.states.get("running"):
-            told.append(f"Workers alive: {self.workers:,}.")
+            told.append(f"Active workers: {self.workers:,}.")
         if self.left is not None:
-            told.append(f"The remaining trainings will take {about(self.left)} more.")
+            told.append(f"The remaining trainings will take about {duration(self.left)}.")
         return told
 
 
@@ -91,10 +91,10 @@ def standing(folder: Path) -> Standing:
         is_there = path.exists()
     except OSError as error:
         raise DataError(
-            f"{folder}: cannot be looked into ({error.strerror}). Check who may read it."
+            f"{folder}: cannot be read ({error.strerror}). Check its permissions."
         ) from error
     if not is_there:
-        raise DataError(f"{folder}: there is no ledger of a search here.")
+        raise DataError(f"{folder}: contains no ledger of a search.")
     with Ledger(path, only_read=True) as ledger:
         rows = ledger.to_table()
         states = Counter(rows["state"].tolist())

@@ -12,8 +12,7 @@ from alsolike.evaluation.objectives.kinds import RankingObjective, objective_nam
 from alsolike.models.registry import family_of, is_config
 from alsolike.models.settings import Config
 from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps
-from alsolike.tuning.strategies.base import Strategy
-from alsolike.tuning.strategies.grid import FixedList
+from alsolike.tuning.strategies.base import FixedList, Strategy
 from alsolike.tuning.strategies.search_space import distinct
 from alsolike.tuning.strategies.successive import FactorDoubling, Halving
 
@@ -42,8 +41,8 @@ def objectives_of(
     for one in objectives:
         if not isinstance(one, Objective):
             raise SettingError(
-                "An objective is a measure such as 'ndcg@10', or a judge such as ListJudge(k=10), "
-                f"or a list of these, not {said(one)}."
+                "An objective is a metric such as 'ndcg@10', an object such as "
+                f"RankingObjective(k=10), or a list of these, not {said(one)}."
             )
     return objectives
 
@@ -55,13 +54,13 @@ def may_rank(objective: Objective) -> Objective:
     """
     if objective.choose != "validation":
         raise SettingError(
-            f"A search ranks on validation users, so that test users are left to report on; this "
-            f"judge chooses on {objective.choose}. Let it stand beside another one."
+            "A search ranks by validation users, so that test users remain for the report; this "
+            f"objective uses {objective.choose}. Pass it as an additional objective."
         )
     if objective.name != HONEST:
         raise SettingError(
-            f"The objective that ranks is called {HONEST!r}, not {objective.name!r}. Names are for "
-            "those beside it."
+            f"The ranking objective is named {HONEST!r}, not {objective.name!r}. Only additional "
+            "objectives have other names."
         )
     return objective
 
@@ -110,7 +109,7 @@ def sweeps_for(
     _refuse_others(configs)
     listed = getattr(configs, "configs", configs)
     if not isinstance(listed, Sequence):
-        raise SettingError("This search needs to know at which sweeps to score: give sweeps.")
+        raise SettingError("This search needs sweeps: the sweeps after which to score.")
     asked = [
         one.iterations for one in (*listed, *beside) if is_config(one) and is_scored_at_sweeps(one)
     ]

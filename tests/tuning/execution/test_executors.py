@@ -24,7 +24,7 @@ from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.search import search
 from alsolike.tuning.status import standing
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.strategies.grid import FixedList
+from alsolike.tuning.strategies.base import FixedList
 from alsolike.tuning.strategies.search_space import expand
 from alsolike.tuning.strategies.successive import Halving
 

@@ -134,8 +134,8 @@ def test_the_cheapest_that_ties_keeps_the_fewest_bytes_of_any_family(split: Spli
     found = found_of(split, [*scored, (cheaper, "candidate", 0.5 - 5e-5)])
     assert found.proposed == cheaper
     assert found.choice.startswith(
-        "5 others cannot be told from the best on these users; the cheapest that ties is run 6, "
-        "item-knn (15)."
+        "5 others do not differ significantly from the best on these users; the cheapest of them "
+        "is run 6, item-knn (15)."
     )
 
 
@@ -187,8 +187,8 @@ def test_a_baseline_that_is_above_by_no_more_than_luck_is_not_chosen_either(spli
     assert (found.best.factors, found.proposed.factors) == (8, 2)
     assert found.beaten_by is not None
     assert found.choice.startswith(
-        "popularity is at the top, and is only compared with. The best that may be chosen is run "
-        "1. 2 others cannot be told from the best on these users; the cheapest of them that may "
+        "popularity, a baseline, is at the top. The best run that may be chosen is run 1. 2 others "
+        "do not differ significantly from the best on these users; the cheapest of them that may "
         "be chosen is run 2."
     )
 

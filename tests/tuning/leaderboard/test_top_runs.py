@@ -88,7 +88,7 @@ def test_a_short_leaderboard_is_shown_whole() -> None:
 def test_failed_runs_are_counted_with_the_first_error() -> None:
     assert failed(Table({"error": []}), 80) == []
     assert failed(Table({"error": ["singular", "other"]}), 80) == [
-        "2 runs failed; the first: singular"
+        "2 runs failed; the first error: singular"
     ]
 
 

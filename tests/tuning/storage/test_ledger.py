@@ -150,7 +150,7 @@ def test_a_point_done_twice_is_an_error() -> None:
     with Ledger(None) as ledger:
         number = begun(ledger)
         ledger.record(number, 2, {"score": 0.1, "mse": 1 / 3}, worker="me")
-        with pytest.raises(LedgerError, match="sweep 2 is there already, from worker me; worker"):
+        with pytest.raises(LedgerError, match="sweep 2 was already scored by worker me; worker"):
             ledger.record(number, 2, {"score": 0.1, "mse": 1 / 3}, worker="me")
         assert ledger.points(number) == {2: {"score": 0.1, "mse": 1 / 3}}
 
@@ -186,7 +186,7 @@ def test_work_is_one_workers_until_it_falls_silent(monkeypatch: pytest.MonkeyPat
             lambda: ledger.finish(number, worker="one"),
             lambda: ledger.fail(number, "singular", worker="one"),
         ):
-            with pytest.raises(LeaseLost, match="not in the hands of worker one"):
+            with pytest.raises(LeaseLost, match="not leased by worker one"):
                 late()
         ledger.record(number, 2, {"score": 0.1}, worker="two")
         ledger.give_back("two")
@@ -217,7 +217,7 @@ def test_what_ends_its_workers_fails_at_last() -> None:
             assert ledger.claim(dead) == number
         assert ledger.claim("me") is None
         assert ledger.state(number) == "failed"
-        assert "5 workers ended while they trained it" in str(ledger.error(number))
+        assert "5 workers died while training it" in str(ledger.error(number))
 
 
 def test_a_training_can_be_taken_further() -> None:
@@ -299,7 +299,7 @@ def test_canonical_settings_tell_apart_what_differs() -> None:
 def test_a_configuration_moves_forward_only() -> None:
     with Ledger(None) as ledger:
         [number] = ledger.enlist([{"factors": 8}])
-        with pytest.raises(LeaseLost, match="is waiting and not in the hands"):
+        with pytest.raises(LeaseLost, match="is waiting and not leased"):
             ledger.finish(number, worker="me")
         assert ledger.claim("me") == number
         ledger.fail(number, "singular system", worker="me", seconds=1.5)

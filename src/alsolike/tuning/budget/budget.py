@@ -55,7 +55,7 @@ class Deadline:
     ----------
     at : float or None
         In seconds of `clock`; None: no limit.
-    pace : Pace
+    speed : SpeedEstimate
         How long trainings take.
     clock : callable
         Returns seconds, the same in all processes of a machine. The wall clock may be set while
@@ -63,7 +63,7 @@ class Deadline:
     """
 
     at: float | None = None
-    pace: SpeedEstimate = field(default_factory=SpeedEstimate)
+    speed: SpeedEstimate = field(default_factory=SpeedEstimate)
     clock: Callable[[], float] = time.monotonic
 
     @property

@@ -84,16 +84,16 @@ class Forecast:
         if free is None or needed <= free:
             return None
         return (
-            f"This run may need {_said(needed)} more memory than it has now, and "
-            f"{_said(free)} are free: the system may stop it. Ask for fewer factors or families, "
-            "or filter more strictly (min_per_user, min_per_item)."
+            f"This run may need {_said(needed)} more memory, but only {_said(free)} is free: the "
+            "system may kill it. Use fewer factors or families, or a stricter filter "
+            "(min_per_user, min_per_item)."
         )
 
     def __str__(self) -> str:
-        told = f"{self.what}: about {_said(self.peak)} at the peak"
+        text = f"{self.what}: peak of about {_said(self.peak)}"
         if not self.workers:
-            return told
-        return f"{told}, and about {_said(self.each)} in each of {self.workers:,} workers"
+            return text
+        return f"{text}, and about {_said(self.each)} in each of {self.workers:,} workers"
 
 
 def forecast(
@@ -123,8 +123,8 @@ def forecast(
         Length of the lists of similar items and of recommendations.
     threads : int
     baselines : int
-        Bytes that all trainings take at their peak that are scored at their end alone, such as the
-        lines to beat; see `at_once`.
+        Bytes that all trainings take at their peak that are scored at their end only, such as the
+        baselines; see `at_once`.
     workers : int
         Processes that train; 1: this one does.
     """
@@ -176,7 +176,7 @@ def search_memory(
     code, (present, so_far) = _code(configs), taken()
     here = 0 if shape.processes else min(shape.beside, len(configs))
     stages = {
-        "lines to beat": code + pairs + (0 if shape.processes else baselines),
+        "baselines": code + pairs + (0 if shape.processes else baselines),
         "search": code + pairs + here * one,
     }
     # A worker has libraries, code, and its own copies of the split and of the other form of it.

@@ -1,4 +1,4 @@
-"""Measures how long trainings take on this machine as it is now: `measured_pace`."""
+"""Measures how fast this machine trains, to estimate how long trainings take."""
 
 import math
 import time
@@ -41,19 +41,19 @@ class SpeedEstimate:
     ----------
     measured : mapping of str to mappings of int to (float, float, float)
         By family and factors, the seconds of setting up, of a sweep and of a scored point.
-    lines : mapping of str to float
-        By family, the seconds of a training that is scored at its end alone.
+    at_end : mapping of str to float
+        By family, the seconds of a training that is scored only at its end.
 
     Examples
     --------
     >>> from alsolike.models.als.config import ALSConfig
-    >>> pace = Pace({"als": {10: (0.5, 1.0, 2.0), 40: (2.0, 4.0, 2.0)}})
-    >>> round(pace.until(ALSConfig(factors=20), sweep=8, points=2), 6)
+    >>> speed = SpeedEstimate({"als": {10: (0.5, 1.0, 2.0), 40: (2.0, 4.0, 2.0)}})
+    >>> round(speed.until(ALSConfig(factors=20), sweep=8, points=2), 6)
     21.0
     """
 
     measured: Mapping[str, Mapping[int, Measured]] = field(default_factory=dict)
-    lines: Mapping[str, float] = field(default_factory=dict)
+    at_end: Mapping[str, float] = field(default_factory=dict)
 
     def until(self, config: Config, *, sweep: int, points: int) -> float:
         """Return the seconds until a sweep is done and so many points are scored; 0 if unknown.
@@ -62,7 +62,7 @@ class SpeedEstimate:
         """
         family = family_of(config)
         if not is_scored_at_sweeps(config):
-            return self.lines.get(family.name, 0.0)
+            return self.at_end.get(family.name, 0.0)
         if not (measured := self.measured.get(family.name)):
             return 0.0
         factors = sorted(measured)
@@ -78,7 +78,7 @@ class SpeedEstimate:
         return self.until(config, sweep=max(sweeps, default=0), points=len(sweeps))
 
 
-def measured_pace(
+def measure_speed(
     plan: Plan, configs: Sequence[Config], shape: Shape, clock: Clock = time.perf_counter
 ) -> SpeedEstimate:
     """Measure two sweeps and a point of some trainings, as many at once as the search will have.
@@ -86,7 +86,7 @@ def measured_pace(
     All code is to be compiled before, see `alsolike.tuning.budget.warm_up.compile_for`.
     """
     engine = LocalEngine(shape.threads)
-    lines = _timed_on_a_part(plan, configs, engine, clock)
+    at_end = _timed_on_a_part(plan, configs, engine, clock)
     chosen = _spread([one for one in configs if is_scored_at_sweeps(one)])
     began = clock()
     panel = Panel(plan.split, plan.objectives, plan.seed, engine)
@@ -109,7 +109,7 @@ def measured_pace(
         setting_up, sweep, point = map(float, np.mean(own, axis=0))
         means = ready - began + setting_up, sweep, point + _RECORDING
         measured.setdefault(name, {})[factors] = means
-    return SpeedEstimate(measured, lines)
+    return SpeedEstimate(measured, at_end)
 
 
 def _spread(configs: Sequence[Config]) -> list[Config]:

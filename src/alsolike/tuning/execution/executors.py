@@ -98,7 +98,8 @@ class Processes:
     def __init__(self, plan: Plan, ledger: Ledger, engine: Engine, count: int) -> None:
         if not Path(ledger.place).exists():
             raise SettingError(
-                "Several workers share the ledger's file: give a ledger on disk, or one worker."
+                "Several workers need a ledger on disk; this one is in memory. Give a file, or use "
+                "one worker."
             )
         self._plan, self._ledger = plan, ledger
         self.shape = Shape(count, max(engine.threads // count, 1), processes=count)
@@ -125,8 +126,8 @@ class Processes:
                 pass
             if process.exitcode == _RAISED:  # and not killed: another one would fare no better
                 raise SettingError(
-                    "A worker could not begin; it said why above. Families of your own must be in "
-                    "a module that a new process can import. Or search with one worker."
+                    "A worker could not start; see its message above. Families of your own must be "
+                    "in a module that a new process can import. Or search with one worker."
                 )
 
     def work(self, entries: Sequence[int], deadline: Deadline, heard: Heard) -> None:

@@ -81,7 +81,7 @@ class ProgressReporter:
             self.waiting[entry] = None
         if any(self.runs[entry].role == "trial" for entry in standing):
             self.observer.tell(
-                f"{len(standing)} of {len(self.order)} runs are in {self.ledger.place} already."
+                f"{len(standing)} of {len(self.order)} runs are already in {self.ledger.place}."
             )
         self._tell_in_order()
 

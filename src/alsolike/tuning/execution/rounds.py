@@ -8,9 +8,10 @@ from alsolike.errors import DegenerateError, FitError
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.progress import Observer
+from alsolike.text import duration
 from alsolike.tuning.budget.budget import Budget, Deadline
 from alsolike.tuning.budget.memory_forecast import at_once, search_memory
-from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time, in_words
+from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time
 from alsolike.tuning.budget.warm_up import kinds_of
 from alsolike.tuning.candidates import ONE_GO, Plan, ending_at, is_scored_at_sweeps, sweeps_of
 from alsolike.tuning.execution.executors import Executor
@@ -20,8 +21,13 @@ from alsolike.tuning.leaderboard.ranking import ranked
 from alsolike.tuning.leaderboard.runs import Role, Run, rank_key, runs_of
 from alsolike.tuning.storage.canonical import canonical_settings
 from alsolike.tuning.storage.ledger import ENDED, Ledger
-from alsolike.tuning.strategies.base import Strategy, Trial, TrialResult, pruning_thresholds
-from alsolike.tuning.strategies.grid import FixedList
+from alsolike.tuning.strategies.base import (
+    FixedList,
+    Strategy,
+    Trial,
+    TrialResult,
+    pruning_thresholds,
+)
 
 # States that a further start does not change.
 _AT_REST = frozenset(ENDED) - {"skipped"}
@@ -80,7 +86,7 @@ class Progress:
         if not everything or self._deadline.is_over:
             return
         train = self._plan.split.train
-        self._observer.start("making ready")
+        self._observer.start("warming up")
         executor.make_ready(kinds_of(everything, train))
         found = forecast_time(self._plan, left, others, executor.shape)
         self._observer.finish()
@@ -103,25 +109,25 @@ class Progress:
         candidates: Sequence[Config],
     ) -> None:
         """Set the deadline, before what comes after the search; warn if it leaves too little."""
-        self._deadline = Deadline(until, found.pace)
+        self._deadline = Deadline(until, found.speed)
         most = (_FOR_LINES if left else 1.0) * self._deadline.left
         # Nothing is kept free for fitting what will not be begun.
         dear = [one for one in candidates if self._needed(one) > most]
         may_win = [*(one.config for one in left), *(c for c in candidates if c not in dear)]
         last = self._plan.sweeps[-1]
-        fits = [found.pace.until(one, sweep=last, points=0) for one in may_win]
+        fits = [found.speed.until(one, sweep=last, points=0) for one in may_win]
         after = budget.afterwards(max(fits, default=0.0))
-        self._deadline = Deadline(until - after, found.pace)
-        lines = max(found.lines - self._needed(*dear), 0.0)
-        seconds, of_trials = self._deadline.left, found.seconds - found.lines
-        if seconds >= lines + of_trials:
+        self._deadline = Deadline(until - after, found.speed)
+        others = max(found.others - self._needed(*dear), 0.0)
+        seconds, of_trials = self._deadline.left, found.seconds - found.others
+        if seconds >= others + of_trials:
             return
-        words = f"The budget leaves {in_words(seconds)} of that"
+        words = f"Time budget: {duration(seconds)} left"
         if left:
-            count = len(left) * max(seconds - lines, 0.0) / max(of_trials, 1e-9)
-            words += f": enough for about {count:,.0f} of {len(left):,} trainings"
+            count = len(left) * max(seconds - others, 0.0) / max(of_trials, 1e-9)
+            words += f", enough for about {count:,.0f} of {len(left):,} trainings"
             if isinstance(self._strategy, FixedList):
-                words += ", sampled evenly. Halving or doubling makes better use of little time"
+                words += " (sampled evenly). Consider --search halving"
         self._observer.warn(f"{words}.")
 
     def go(self, executor: Executor) -> None:
@@ -151,7 +157,7 @@ class Progress:
         entries += [self._enlist(config, "candidate", last, {}) for config in some.candidates]
         if not entries:
             return
-        task = "other models" if some.candidates else "lines to beat"
+        task = "other models" if some.candidates else "baselines"
         self._do(executor, self._affordable(executor, list(dict.fromkeys(entries))), task)
 
     def _do_cut(self, executor: Executor) -> None:
@@ -163,17 +169,17 @@ class Progress:
 
     def _needed(self, *configs: Config) -> float:
         """Return the seconds of configurations, one after the other."""
-        pace, sweeps = self._deadline.pace, self._plan.sweeps
-        return sum(pace.whole(one, sweeps) for one in configs)
+        speed, sweeps = self._deadline.speed, self._plan.sweeps
+        return sum(speed.whole(one, sweeps) for one in configs)
 
     def _do_one(self, executor: Executor) -> None:
         """Begin one training if there was time for none: some answer beats no answer.
 
         It is the one with the nearest point. What was not measured is left out.
         """
-        pace, first = self._deadline.pace, self._plan.sweeps[0]
+        speed, first = self._deadline.speed, self._plan.sweeps[0]
         needed = {
-            entry: pace.until(config, sweep=first, points=1)
+            entry: speed.until(config, sweep=first, points=1)
             for entry, config in self._configs.items()
             if self._roles[entry] != "baseline"
         }
@@ -181,7 +187,7 @@ class Progress:
             return
         nearest = min(filter(needed.get, needed), key=needed.__getitem__)
         self._cut = [entry for entry in self._cut if entry != nearest]
-        self._deadline = Deadline(self._deadline.clock() + _PATIENT * needed[nearest], pace)
+        self._deadline = Deadline(self._deadline.clock() + _PATIENT * needed[nearest], speed)
         self._do(executor, [nearest], "one training")
 
     def _affordable(self, executor: Executor, entries: Sequence[int]) -> list[int]:
@@ -200,11 +206,11 @@ class Progress:
                 together -= needed
         self._cut = [entry for entry in entries if entry not in chosen]
         self._ledger.skip(self._cut)
-        for role, what in (("baseline", "lines to beat"), ("candidate", "candidates")):
+        for role, what in (("baseline", "baselines"), ("candidate", "candidates")):
             cut = [entry for entry in self._cut if self._roles[entry] == role]
             if named := ", ".join(self._families(cut, entries)):
-                last = "They come last, if time is left."
-                self._observer.warn(f"There is no time for these {what}: {named}. {last}")
+                last = "They are tried last, if time is left."
+                self._observer.warn(f"No time for these {what}: {named}. {last}")
         return chosen
 
     def _families(self, cut: Sequence[int], entries: Sequence[int]) -> list[str]:
@@ -226,9 +232,9 @@ class Progress:
         failed = {run.entry for run, _ in errors}
         recorded = [(run, points) for run, points in recorded if run.entry not in failed]
         if not recorded and errors:
-            raise FitError(f"All {len(runs)} runs failed. The first: {errors[0][1]}")
+            raise FitError(f"All {len(runs)} runs failed. The first error: {errors[0][1]}")
         if not recorded:
-            raise FitError("Time was up before any run had a score. Give the search more of it.")
+            raise FitError("Out of time before any run had a score. Give a larger budget.")
         beside = [entry for entry, role in self._roles.items() if role != "trial"]
         found = ranked(
             self._plan, self._ledger, recorded, errors,

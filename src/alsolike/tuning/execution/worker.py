@@ -78,9 +78,9 @@ class Worker:
         known = [sweep for sweep in asked if sweep in curve.points]
         wanted = [sweep for sweep in asked if sweep not in curve.points]
         # The last point before a kill is scored again: was it the same work?
-        again, pace = known[-1:], self.deadline.pace
+        again, speed = known[-1:], self.deadline.speed
         if wanted and not self.deadline.allows(
-            pace.until(config, sweep=wanted[0], points=len(again) + 1)
+            speed.until(config, sweep=wanted[0], points=len(again) + 1)
         ):
             return "skipped"
         points = points_of(self.plan, config, again + wanted, self.engine)
@@ -103,8 +103,8 @@ class Worker:
             following = next((sweep for sweep in wanted if sweep > point.sweep), None)
             if following is None:
                 break
-            usual = pace.until(config, sweep=point.sweep, points=scored)
-            more = pace.until(config, sweep=following, points=scored + 1) - usual
+            usual = speed.until(config, sweep=point.sweep, points=scored)
+            more = speed.until(config, sweep=following, points=scored + 1) - usual
             # Other trainings, and other programs, may have made this one slower than was measured.
             slower = max((time.perf_counter() - began) / usual, 1.0) if usual else 1.0
             if not self.deadline.allows(more * slower):

@@ -9,6 +9,7 @@ from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.statistics.selection import Optimism
 from alsolike.models.registry import family_named
 from alsolike.tables import Table, wrapped
+from alsolike.text import counted
 from alsolike.tuning.leaderboard.runs import DEAD, Role, model_name
 from alsolike.tuning.leaderboard.top_runs import failed, leading
 
@@ -185,19 +186,22 @@ class SearchResult:
         above, best, proposed = self.beaten_by, self.best_row.title, self.proposed_row.title
         if not self.best_row.ties:
             return (
-                f"No run reaches {self.rows[0].model}. The best of them is {best}; the cheapest "
-                f"that cannot be told from that one is {proposed}."
+                f"No run reaches {self.rows[0].model}. The best run is {best}; the cheapest run "
+                f"tied with it is {proposed}."
             )
         others = sum(row.ties for row in self.rows) - 1
-        many = f"{others:,} other{'s' * (others > 1)} cannot be told from the best on these users"
+        many = (
+            f"{counted(others, 'other')} do{'es' * (others == 1)} not differ significantly from "
+            "the best on these users"
+        )
         if above is not None:
             return (
-                f"{above.model} is at the top, and is only compared with. The best that may be "
-                f"chosen is {best}. {many}; the cheapest of them that may be chosen is {proposed}."
+                f"{above.model}, a baseline, is at the top. The best run that may be chosen is "
+                f"{best}. {many}; the cheapest of them that may be chosen is {proposed}."
             )
         if others < 1:
             return "No other run ties with the best."
-        return f"{many}; the cheapest that ties is {proposed}."
+        return f"{many}; the cheapest of them is {proposed}."
 
     @property
     def _told_of_the_rest(self) -> list[str]:
@@ -207,7 +211,7 @@ class SearchResult:
             told.append(f"{runs} degenerate and cannot be chosen.")
         if self.skipped:
             runs = "1 run was" if self.skipped == 1 else f"{self.skipped:,} runs were"
-            told.append(f"{runs} skipped or cut: time was up.")
+            told.append(f"{runs} skipped or cut short: out of time.")
         if self.cut:
             told.append(f"Among them: {', '.join(self.cut)}.")
         return told
@@ -235,7 +239,7 @@ class SearchResult:
                 if name not in varying and value != usual[name]
             )
             if shared:
-                words = f"The same in all {family} runs: {shared}; the rest is the default."
+                words = f"Shared by all {family} runs: {shared}; all other settings are defaults."
                 found.append(words)
         return found
 
@@ -276,7 +280,7 @@ def _said_of_all(families: Sequence[str]) -> str:
     each = "The only run is" if len(families) == 1 else f"All {len(families):,} runs are"
     advice = dict.fromkeys(family_named(name).advice for name in families)
     return (
-        f"{each} degenerate: for more than half of those asked, the list ends among items of equal "
-        "score, half of all items or more, so that what it shows is as good as drawn by lot. None "
-        f"is chosen. {' '.join(advice)}"
+        f"{each} degenerate: for more than half of the users or queries, the list ends in a tie of "
+        "half of all items or more, so its order is as good as random. None is chosen. "
+        f"{' '.join(advice)}"
     )

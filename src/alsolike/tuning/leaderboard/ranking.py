@@ -146,8 +146,8 @@ def _scored(
         best = ledger.best(run.entry, prefix)
         if best is None:
             raise LedgerError(
-                f"{ledger.place}: {run.title} has points, but the values of its users are "
-                "gone. Delete the file to start the search anew."
+                f"{ledger.place}: {run.title} has points, but the scores of its users are "
+                "missing. Delete the file to start the search again."
             )
         state, seconds = ledger.state(run.entry), ledger.seconds(run.entry)
         cost = int(family_of(run.config).cost(run.config, train.n_users, train.n_items))
@@ -213,7 +213,7 @@ def _chosen(
     """
     places = [at for at, row in enumerate(rows) if row.is_candidate]
     if not places:
-        raise FitError("No run that may be chosen has a score. Baselines alone are no answer.")
+        raise FitError("No run that may be chosen has a score; only baselines have.")
     best = rows[places[0]]
     if best.is_degenerate:
         return best, best

@@ -81,7 +81,7 @@ def failed(failures: Table, width: int) -> list[str]:
     if not len(failures):
         return []
     runs = "1 run" if len(failures) == 1 else f"{len(failures):,} runs"
-    return [wrapped(f"{runs} failed; the first: {failures['error'][0]}", width, indent=2)]
+    return [wrapped(f"{runs} failed; the first error: {failures['error'][0]}", width, indent=2)]
 
 
 def _without(texts: Table, left_out: str) -> Table:

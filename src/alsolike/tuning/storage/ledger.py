@@ -32,11 +32,11 @@ _BEAT = "heartbeat = max(?, ifnull(heartbeat, 0) + 0.001)"
 
 # A training that has ended so many workers in a row without a point is not tried again.
 _ATTEMPTS = 5
-_TOO_OFTEN = "{} workers ended while they trained it. Was there too little memory?"
+_TOO_OFTEN = "{} workers died while training it. Was there too little memory?"
 
 _WAY_OUT = (
-    "Give the data, settings and versions of the first time to go on with it, or choose another "
-    "place, or delete this file to start anew."
+    "To resume it, use the same data, settings and versions as before; or choose another folder, "
+    "or delete this file to start again."
 )
 
 
@@ -74,8 +74,7 @@ class Ledger:
     Traceback (most recent call last):
         ...
     alsolike.errors.LedgerError: a ledger of alsolike in memory belongs to another run: data was
-    "0f3a" and is now "77c1". Give the data, settings and versions of the first time to go on with
-    it, or choose another place, or delete this file to start anew.
+    "0f3a" and is now "77c1". To resume it, use the same data, settings and versions as before; ...
     >>> ledger.close()
     """
 
@@ -228,8 +227,8 @@ class Ledger:
             ).fetchone()
             if before is not None:
                 raise LedgerError(
-                    f"{self.place}: configuration {number}, sweep {sweep} is there already, from "
-                    f"worker {before[0]}; worker {worker} has done it a second time."
+                    f"{self.place}: configuration {number}, sweep {sweep} was already scored "
+                    f"by worker {before[0]}; worker {worker} scored it again."
                 )
             self._refuse_others(number, worker)
             connection.execute(
@@ -254,9 +253,10 @@ class Ledger:
         differing = apart(self.points(number)[sweep], figures)
         if differing:
             raise LedgerError(
-                f"{self.place}: configuration {number}, sweep {sweep} was scored before, and not "
-                f"the same: {differing}. Equal work must give equal figures: was the "
-                "ledger begun on another machine or with other versions? Delete it to start anew."
+                f"{self.place}: configuration {number}, sweep {sweep} was scored before with a "
+                f"different result: {differing}. The same work must give the same scores: was the "
+                "ledger started on another machine or with other versions? Delete it to start "
+                "again."
             )
 
     def finish(
@@ -377,8 +377,8 @@ class Ledger:
     def _refuse_others(self, number: int, worker: str) -> None:
         if self._one(number, "worker") != worker:
             raise LeaseLost(
-                f"{self.place}: configuration {number} is {self.state(number)} and not in the "
-                f"hands of worker {worker}."
+                f"{self.place}: configuration {number} is {self.state(number)} and not leased "
+                f"by worker {worker}."
             )
 
     def _end(

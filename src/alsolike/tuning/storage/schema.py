@@ -59,7 +59,7 @@ LEDGER = Kind(
     application=0x616C736F,
     version=2,
     schema=_TABLES,
-    way_out="Delete it to start the search anew.",
+    way_out="Delete it to start the search again.",
     error=LedgerError,
     patience=60,
 )

@@ -1,7 +1,7 @@
-"""Defines what a strategy is, and what strategies share.
+"""Defines the protocol of search strategies, the fixed list of grid and random search, and pruning.
 
-A round depends on nothing but the rounds before it. So a search that was killed proposes the same
-again and finds it done, and the number of workers changes nothing.
+A round depends only on the rounds before it. So a search that was killed proposes the same again
+and finds it done, and the number of workers changes nothing.
 """
 
 import math
@@ -93,6 +93,35 @@ class Ending:
     def __post_init__(self) -> None:
         if self.patience is not None:
             check_whole("patience", self.patience, least=1)
+
+
+@dataclass(frozen=True)
+class FixedList(Ending):
+    """Trains all of a list: a grid, or configurations drawn beforehand.
+
+    Parameters
+    ----------
+    configs : sequence of Config
+    name : str
+    at_once : int or None
+        Trials per round; None: all of them.
+    patience, prune
+        As of `Ending`.
+    """
+
+    configs: Sequence[Any]
+    name: str = "grid"
+    at_once: int | None = None
+
+    def propose(self, rounds: Rounds, sweeps: Sequence[int]) -> list[Trial]:
+        """Return the next trials of the list."""
+        done = sum(map(len, rounds))
+        size = self.at_once or len(self.configs)
+        return [Trial(config, sweeps[-1]) for config in self.configs[done : done + size]]
+
+    def expected(self, sweeps: Sequence[int]) -> list[Trial]:
+        """Return all trials."""
+        return [Trial(config, sweeps[-1]) for config in self.configs]
 
 
 def factors_of(config: Config) -> int:

@@ -12,8 +12,7 @@ from alsolike.suggestions import way_to_install
 from alsolike.tuning.candidates import ending_at
 from alsolike.tuning.storage.canonical import canonical_settings
 from alsolike.tuning.strategies.base import Ending, Rounds, Trial, TrialResult
-from alsolike.tuning.strategies.random import drawn
-from alsolike.tuning.strategies.search_space import Range, Space, listed, space_of
+from alsolike.tuning.strategies.search_space import Range, Space, drawn, listed, space_of
 
 # Proposals of a round. A fixed number, so that what is proposed does not depend on the workers.
 AT_ONCE = 4

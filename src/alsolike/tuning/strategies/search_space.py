@@ -12,11 +12,13 @@ from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.fit import config_for
 from alsolike.models.registry import family_of
-from alsolike.models.settings import Config
+from alsolike.models.settings import Config, seed_of
 from alsolike.suggestions import did_you_mean, with_example, with_hints
 from alsolike.tuning.storage.canonical import canonical_settings
 
 _OF_A_RANGE = ("low", "high", "log", "integer")
+# Repeated draws in a row after which a space counts as exhausted.
+_DRAWS_IN_VAIN = 200
 
 
 @with_hints
@@ -109,8 +111,8 @@ def expand(space: Space, base: Any) -> list[Any]:
     for name, values in checked_space(space, base).items():
         if isinstance(values, Range):
             raise SettingError(
-                f"A grid tries lists of values, and {name} is a range. Give a list, or search at "
-                "random (--search random)."
+                f"A grid needs lists of values; {name} is a range. Give a list, or use --search "
+                "random."
             )
     lists = [listed(name, values, base) for name, values in space.items()]
     return distinct(
@@ -129,6 +131,22 @@ def draw(space: Space, base: Config, rng: np.random.Generator) -> Any:
             choices = listed(name, values, base)
             drawn[name] = choices[int(rng.integers(len(choices)))]
     return replace(base, **drawn)
+
+
+def drawn(space: Space, base: Config, trials: int, *, start: Sequence[Config] = ()) -> list[Any]:
+    """Return `start` and random configurations, `trials` in all, by the seed of `base`.
+
+    A space of lists may hold fewer; then fewer are returned.
+    """
+    if trials < 1:
+        raise SettingError(f"trials must be at least 1, not {trials!r}.")
+    rng = np.random.default_rng(seed_of(base))
+    found, in_vain = distinct(start)[:trials], 0
+    while len(found) < trials and in_vain < _DRAWS_IN_VAIN:
+        more = distinct([*found, draw(space, base, rng)])
+        in_vain = 0 if len(more) > len(found) else in_vain + 1
+        found = more
+    return found
 
 
 def space_of(

@@ -103,13 +103,11 @@ class FactorDoubling(_Successive):
         for config in self.configs:
             if not factors_of(config):
                 raise SettingError(
-                    f"Doubling goes from few factors to many, and {family_of(config).name} has "
-                    "none. Search it by grid, random or halving."
+                    f"Doubling needs factors, and {family_of(config).name} has none. Use grid, "
+                    "random or halving."
                 )
         if len(self._stages) < 2:
-            raise SettingError(
-                "Doubling goes from few factors to many: give at least two numbers of factors."
-            )
+            raise SettingError("Doubling needs at least two numbers of factors.")
 
     def propose(self, rounds: Rounds, sweeps: Sequence[int]) -> list[Trial]:
         """Return all with the fewest factors, then the best of the last round with the next."""
