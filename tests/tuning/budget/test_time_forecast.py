@@ -22,7 +22,7 @@ from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.ease import EASEConfig
-from alsolike.pipeline.time_reserve import seconds_afterwards, seconds_of_a_figure
+from alsolike.pipeline.outputs import seconds_of_a_figure, seconds_reserved
 from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
 from alsolike.tuning.budget import speed_estimate as pace_module
@@ -329,12 +329,12 @@ def test_where_there_is_time_for_nothing_one_training_is_begun(split: Split) -> 
 
 def test_what_comes_after_a_search() -> None:
     usual = {"runs": 10, "points": 80, "scores": 10**6, "model": 1e6}
-    small = seconds_afterwards(0.1, **usual)  # type: ignore[arg-type]
+    small = seconds_reserved(0.1, **usual)  # type: ignore[arg-type]
     assert 1 < small < 2
-    assert seconds_afterwards(1.0, **usual) == pytest.approx(10 * small)  # type: ignore[arg-type]
+    assert seconds_reserved(1.0, **usual) == pytest.approx(10 * small)  # type: ignore[arg-type]
     for name, value in usual.items():
         more = usual | {name: 10 * value}
-        assert seconds_afterwards(0.1, **more) > small  # type: ignore[arg-type]
+        assert seconds_reserved(0.1, **more) > small  # type: ignore[arg-type]
 
 
 def test_two_fits_of_the_longest_training_that_may_be_begun_are_kept_free(

@@ -50,7 +50,7 @@ def time_and_score(leaderboard: Table, seconds: Sequence[float | None], score: s
     >>> runs = Table({"rank": [1, 2], "run": [1, None], "model": ["als", "popularity"],
     ...               "factors": [40, None], "validation_mrr": [0.3, 0.1]})
     >>> time_and_score(runs, [12.0, 0.1], "validation_mrr")["description"]
-    'Validation mrr of 2 runs by what they took. ... popularity, 0.1 s: 0.1000; run 1 (factors
+    'Validation mrr of 2 runs by training time. ... popularity, 0.1 s: 0.1000; run 1 (factors
     40), 12 s: 0.3000.'
     """
     run_points.require(leaderboard, ["rank", score])
@@ -61,7 +61,7 @@ def time_and_score(leaderboard: Table, seconds: Sequence[float | None], score: s
         )
     below = [time for time in seconds if (finite(time) or 0.0) < 0]
     if below:
-        raise SettingError(f"A run cannot take less than no time; one is said to take {below[0]}.")
+        raise SettingError(f"Times must not be negative; one is {below[0]}.")
     scored = run_points.runs_of(leaderboard, score, seconds=seconds)
     runs = run_points.with_leaders([run for run in scored if run["seconds"] is not None])
     if not runs:
@@ -73,10 +73,10 @@ def time_and_score(leaderboard: Table, seconds: Sequence[float | None], score: s
     numbered = [
         plan.reached[at] for at in label_placement.apart(on_phone, distance=_APART, most=_LISTED)
     ]
-    title = f"{begun(score)} of {counted(len(runs), 'run')} by what they took"
+    title = f"{begun(score)} of {counted(len(runs), 'run')} by training time"
     untimed = counted(len(scored) - len(runs), "run")
     missing = run_points.left_out(leaderboard, scored)
-    missing += f"; {untimed} without a time not drawn" if len(scored) > len(runs) else ""
+    missing += f"; {untimed} without a time not shown" if len(scored) > len(runs) else ""
     told = "; ".join(
         f"{run['name']}{f' ({settings})' if (settings := run['settings']) else ''}, "
         f"{duration(run['seconds'])}: {rounded(run['value'])}"

@@ -180,8 +180,8 @@ def all_curves(
         **marks.frame("", description + (f"; {ended}." if ended else ".")),
         "title": {
             "text": clean(f"{held_out.capitalize()} {metric} of all {runs} {what}"),
-            "subtitle": "The paler, the lower in rank; the best in colour"
-            + ("; dashed, what was given up" if any(map(curve_ends.is_cut_off, points)) else ""),
+            "subtitle": "Lines fade with rank; best in colour"
+            + ("; dashed: stopped early" if any(map(curve_ends.is_cut_off, points)) else ""),
         },
         "width": 860,
         "height": 420,

@@ -87,11 +87,11 @@ def legend_names(points: Sequence[Row]) -> dict[str, str]:
     of_all = any(point["row"]["rank"] == 1 for point in best)
     words = {
         BEST: "".join(f"best: {point['title']}, {rounded(point['value'])}" for point in best),
-        TIE: f"cannot be told from {'it' if of_all else 'the best of all'} "
+        TIE: f"not significantly different from {'it' if of_all else 'the best of all'} "
         f"({counted(counts[TIE], 'run')})",
         LEADER: f"best of its model ({counts[LEADER]:,})",
         OTHER: f"others ({counted(counts[OTHER], 'run')})",
-        CUT: f"given up early ({counted(counts[CUT], 'run')})",
+        CUT: f"stopped early ({counted(counts[CUT], 'run')})",
         DEAD: f"degenerate, never chosen ({counted(counts[DEAD], 'run')})",
     }
     return {standing: clean(name) for standing, name in words.items() if counts[standing]}
@@ -153,8 +153,8 @@ def left_out(leaderboard: Table, runs: Sequence[Row], model: str | None = None) 
     rows = list(leaderboard.rows())
     others = [row for row in rows if model is not None and row.get("model", model) != model]
     without = len(rows) - len(others) - len(runs)
-    told = f"; {counted(len(others), 'row')} of other models not drawn" if others else ""
-    return told + (f"; {counted(without, 'run')} without a score not drawn" if without else "")
+    told = f"; {counted(len(others), 'row')} of other models not shown" if others else ""
+    return told + (f"; {counted(without, 'run')} without a score not shown" if without else "")
 
 
 def range_of(runs: Sequence[Row]) -> tuple[float, float]:
