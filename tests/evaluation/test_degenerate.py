@@ -21,7 +21,7 @@ from alsolike.tuning.execution.worker import _Curve
 from alsolike.tuning.leaderboard.runs import rank_key
 from alsolike.tuning.options import Searching
 from alsolike.tuning.search import search
-from alsolike.tuning.status import standing
+from alsolike.tuning.status import status_of
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import Trial, TrialResult, pruning_thresholds
 from alsolike.tuning.strategies.by_name import strategy_of
@@ -87,7 +87,7 @@ def test_it_is_said_and_not_chosen(split, tmp_path):
     )
     assert shares[DEAD] == 1.0
     assert found.optimism.candidates == 2  # popularity and the one that can be chosen
-    seen = list(standing(tmp_path).leaderboard.rows())
+    seen = list(status_of(tmp_path).leaderboard.rows())
     assert [row["state"] for row in seen] == ["done", "done", "degenerate"]
 
 
@@ -178,11 +178,11 @@ def test_patience_bars_and_the_best_point_know_it(split):
 
     curve = _Curve(plan, {1: point(0.9, dead=True)}, {})
     assert curve.add(2, point(0.1, dead=False)) == [""]
-    assert curve.verdict() is None  # better than any degenerate point
+    assert curve.ended() is None  # better than any degenerate point
     assert curve.add(3, point(0.5, dead=True)) == []
-    assert curve.verdict() == "stopped"
-    assert _Curve(plan, {1: point(0.9, dead=True)}, {1: 0.2}).verdict() == "pruned"
-    assert _Curve(plan, {1: point(0.9, dead=False)}, {1: 0.2}).verdict() is None
+    assert curve.ended() == "stopped"
+    assert _Curve(plan, {1: point(0.9, dead=True)}, {1: 0.2}).ended() == "pruned"
+    assert _Curve(plan, {1: point(0.9, dead=False)}, {1: 0.2}).ended() is None
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_a_frame_and_an_item_frame_go_all_the_way(tmp_path: Path) -> None:
     assert {"Reading", "grid search", "sweeps", "writing"} <= set(listener.tasks)
     kinds = [type(finding).__name__ for finding in listener.told]
     assert kinds == [
-        "ReadReport", "FilterReport", "Split", "Forecast", "TimeForecast", "Forecast",
+        "ReadReport", "FilterReport", "Split", "MemoryForecast", "TimeForecast", "MemoryForecast",
         "FinishedRun", "FinishedRun", "HoldoutReport", "SearchResult", "ChosenRun", "str",
     ]  # fmt: skip
     assert (tmp_path / "report.html").stat().st_size > 10_000

@@ -30,7 +30,7 @@ from alsolike.tuning.budget.time_forecast import TimeForecast
 from alsolike.tuning.candidate_families import lineup_for
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.search import search
-from alsolike.tuning.status import standing
+from alsolike.tuning.status import status_of
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import Trial, TrialResult, pruning_thresholds
 from alsolike.tuning.strategies.by_name import strategy_of
@@ -273,7 +273,7 @@ def test_a_search_that_began_with_baselines_goes_on_with_them_as_candidates(
     assert [[row[name] for name in key] for row in found.leaderboard.rows()] == [
         [row[name] for name in key] for row in whole.leaderboard.rows()
     ]
-    shown = standing(tmp_path).leaderboard
+    shown = status_of(tmp_path).leaderboard
     assert len(shown) == len(found.rows)
     assert {row["run"] for row in shown.rows()} == {None, 1, 2, 3, 4}
 

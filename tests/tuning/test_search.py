@@ -413,7 +413,7 @@ def test_what_stands_is_not_trained_again(
         )
     assert len(trained) == 1
     assert observer.total == observer.steps == 12
-    assert observer.told[0] == f"3 of 4 runs are in {path} already."
+    assert observer.told[0] == f"3 of 4 runs are already in {path}."
     assert plain(found.curves) == plain(result.curves)
     assert plain(found.leaderboard) == plain(result.leaderboard)
 
@@ -446,7 +446,7 @@ def test_figures_of_another_start_are_noticed(split: Split, tmp_path: Path) -> N
             file.execute(
                 "UPDATE points SET figures = replace(figures, 'train_mse\": 0.', 'train_mse\": 1.')"
             )
-        with pytest.raises(LedgerError, match="scored before, and not the same: train_mse was 1"):
+        with pytest.raises(LedgerError, match="scored before with a different result: train_mse was 1"):
             search(split, [config], sweeps=[1, 2], ledger=ledger)
 
 

@@ -29,7 +29,7 @@ from alsolike.recommending.batch import nothing_similar, recommend, similar
 from alsolike.storage.atomic import alone_in
 from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw
 from alsolike.tuning.budget.budget import Budget
-from alsolike.tuning.budget.memory_forecast import Forecast, at_once, forecast, largest
+from alsolike.tuning.budget.memory_forecast import MemoryForecast, at_once, forecast, largest
 from alsolike.tuning.candidate_families import Lineup
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.presets import Preset
@@ -162,7 +162,7 @@ def prepare(resolved: ResolvedJob, *, observer: Observer = SILENT) -> Prepared:
     return Prepared(how_read, how_filtered, preset, kept, split, lineup, strategy)
 
 
-def forecast_memory(resolved: ResolvedJob, prepared: Prepared) -> Forecast:
+def forecast_memory(resolved: ResolvedJob, prepared: Prepared) -> MemoryForecast:
     """Forecast the peak memory of the rest of the job."""
     preset, lineup, threads = prepared.preset, prepared.lineup, resolved.engine.threads
     return forecast(

@@ -20,7 +20,7 @@ from alsolike.suggestions import with_example
 from alsolike.tuning.budget.budget import Budget, budget_of
 from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.executors import Executor, Processes, Threads
-from alsolike.tuning.execution.rounds import Progress, Tasks
+from alsolike.tuning.execution.rounds import SearchRun, Tasks
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.storage.canonical import DATA
 from alsolike.tuning.storage.ledger import Ledger
@@ -141,7 +141,7 @@ def search(
             Threads(plan, book, local) if workers == 1 else Processes(plan, book, local, workers)
         )
         with executor:
-            work = Progress(plan, book, tasks, observer)
+            work = SearchRun(plan, book, tasks, observer)
             if spend.forecast or until is not None:
                 work.expect(executor, spend, until)
             work.go(executor)

@@ -22,7 +22,7 @@ _WHOLE = "--verbose or --to FILE"
 
 
 @dataclass(frozen=True)
-class Standing:
+class SearchStatus:
     """The status of a search.
 
     Parameters
@@ -71,7 +71,7 @@ class Standing:
         return told
 
 
-def standing(folder: Path) -> Standing:
+def status_of(folder: Path) -> SearchStatus:
     """Return the status of the search in a run's folder.
 
     Parameters
@@ -101,7 +101,7 @@ def standing(folder: Path) -> Standing:
         ordered = {
             state: states[state] for state in (*ENDED, "running", "waiting") if states[state]
         }
-        return Standing(
+        return SearchStatus(
             str(path), ordered, _alive(ledger), _left(rows, ledger), _leaderboard(rows, ledger)
         )
 

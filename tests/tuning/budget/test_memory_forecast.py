@@ -13,7 +13,7 @@ from alsolike.data.datasets.public import synthetic, write_demo
 from alsolike.engines import machine
 from alsolike.engines.base import Shape
 from alsolike.models.als.config import ALSConfig
-from alsolike.tuning.budget.memory_forecast import MIB, Forecast, forecast, search_memory
+from alsolike.tuning.budget.memory_forecast import MIB, MemoryForecast, forecast, search_memory
 
 # The command line in a process of its own, which ends by saying what the system counted.
 COUNTED = """
@@ -99,19 +99,21 @@ def test_the_forecast_grows_with_all_that_takes_memory() -> None:
 
 
 def test_what_was_taken_before_counts_and_what_is_there_is_not_asked_for() -> None:
-    expected = Forecast(present=100 * MIB, so_far=900 * MIB, stages={"a": 5 * MIB, "b": 40 * MIB})
+    expected = MemoryForecast(
+        present=100 * MIB, so_far=900 * MIB, stages={"a": 5 * MIB, "b": 40 * MIB}
+    )
     assert str(expected) == "memory: peak of about 900 MiB"
     assert expected.danger(40 * MIB) is None
     assert expected.danger(None) is None
     said = expected.danger(39 * MIB)
     assert said is not None
     assert "may need 40 MiB more memory, but only 40 MiB is free" in said
-    low = Forecast(present=1000 * MIB, so_far=900 * MIB, stages={"a": 234 * MIB})
+    low = MemoryForecast(present=1000 * MIB, so_far=900 * MIB, stages={"a": 234 * MIB})
     assert str(low) == "memory: peak of about 1,230 MiB"
 
 
 def test_workers_take_memory_of_their_own() -> None:
-    expected = Forecast(100 * MIB, 100 * MIB, {"a": 50 * MIB}, workers=2, each=80 * MIB)
+    expected = MemoryForecast(100 * MIB, 100 * MIB, {"a": 50 * MIB}, workers=2, each=80 * MIB)
     assert str(expected) == ("memory: peak of about 150 MiB, and about 80 MiB in each of 2 workers")
     assert expected.danger(210 * MIB) is None
     said = expected.danger(209 * MIB)

@@ -27,10 +27,10 @@ from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
 from alsolike.tuning.budget import speed_estimate as pace_module
 from alsolike.tuning.budget.budget import Budget, Deadline
-from alsolike.tuning.budget.memory_forecast import Forecast
+from alsolike.tuning.budget.memory_forecast import MemoryForecast
 from alsolike.tuning.budget.speed_estimate import SpeedEstimate, measure_speed
 from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time
-from alsolike.tuning.budget.warm_up import compile_for, kinds_of
+from alsolike.tuning.budget.warm_up import code_of, compile_for
 from alsolike.tuning.candidate_families import lineup_for
 from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.worker import Worker
@@ -174,12 +174,12 @@ def test_a_training_without_an_answer_does_not_stop_the_forecast(plan: Plan) -> 
 
 def test_all_code_is_compiled_before_anything_is_timed(plan: Plan) -> None:
     train = plan.split.train
-    kinds = kinds_of([ALSConfig(alpha=1e6), ALSConfig(solver="cg"), PopularityConfig()], train)
-    assert kinds == {("als", ("exact", False, True)), ("als", ("cg", False, False))}
-    assert kinds_of([ALSConfig(confidence="log")], train) == {("als", ("exact", True, False))}
+    code = code_of([ALSConfig(alpha=1e6), ALSConfig(solver="cg"), PopularityConfig()], train)
+    assert code == {("als", ("exact", False, True)), ("als", ("cg", False, False))}
+    assert code_of([ALSConfig(confidence="log")], train) == {("als", ("exact", True, False))}
     scaled = ALSConfig(confidence="scaled", alpha=0.1)
-    assert kinds_of([scaled], train) == {("als", ("exact", False, True))}
-    compile_for(plan.objectives, kinds)
+    assert code_of([scaled], train) == {("als", ("exact", False, True))}
+    compile_for(plan.objectives, code)
     assert all(map(is_loaded, (solve_small, solve_single, solve_hard, solve_cg)))
     for kernel in (solve_small, solve_single, solve_hard):
         before = len(kernel.signatures)
@@ -253,7 +253,7 @@ def test_a_search_tells_minutes_and_memory_before_it_starts(split: Split) -> Non
     )
     times, memory = heard.findings[:2]
     assert isinstance(times, TimeForecast)
-    assert isinstance(memory, Forecast)
+    assert isinstance(memory, MemoryForecast)
     assert str(memory).startswith("memory of the search: peak of about ")
     assert heard.tasks[:2] == ["warming up", "baselines"]
 
@@ -273,7 +273,7 @@ def test_what_stands_in_the_ledger_is_not_forecast(split: Split, tmp_path: Path)
                 budget=Budget(forecast=True),
                 observer=heard,
             )
-        forecasts = [f for f in heard.findings if isinstance(f, TimeForecast | Forecast)]
+        forecasts = [f for f in heard.findings if isinstance(f, TimeForecast | MemoryForecast)]
         assert len(forecasts) == told
 
 

@@ -170,8 +170,8 @@ def test_a_baseline_above_all_is_named_and_not_chosen(split: Split) -> None:
     assert (found.beaten_by.model, found.beaten_by.run) == ("popularity", None)
     assert [row.ties for row in found.rows] == [True] + [False] * 4
     assert found.choice.startswith(
-        "No run reaches popularity. The best of them is run 3, item-knn; the cheapest that cannot "
-        "be told from that one is run "
+        "No run reaches popularity. The best run is run 3, item-knn; the cheapest run tied with it "
+        "is run "
     )
 
 

@@ -16,7 +16,7 @@ from alsolike.errors import LeaseLost, LedgerError, WritingError
 from alsolike.tuning.storage import ledger as ledger_room
 from alsolike.tuning.storage.canonical import canonical_settings
 from alsolike.tuning.storage.ledger import LEASE, Ledger
-from alsolike.tuning.storage.worker_names import Silences, name_of
+from alsolike.tuning.storage.worker_names import SilenceDetector, name_of
 
 FACTS = {"data": "0f3a", "sweeps": [2, 4]}
 
@@ -80,7 +80,7 @@ while code != 0:
     kills += code != 0
 both = [forked(shared), forked(shared)]
 assert [outcome(child) for child in both] == [0, 0]
-room.Silences.has_lost = lambda *_: True
+room.SilenceDetector.has_lost = lambda *_: True
 sys.stderr = open(os.devnull, "w")
 both = [forked(unleased, 0.005), forked(unleased, 0.005)]
 assert 1 in [outcome(child) for child in both], "without leases work is done twice"
@@ -167,7 +167,9 @@ def test_another_score_for_a_point_is_an_error() -> None:
 def test_work_is_one_workers_until_it_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
     monkeypatch.setattr(
-        ledger_room, "Silences", lambda seconds: Silences(seconds, clock=lambda: clock[0])
+        ledger_room,
+        "SilenceDetector",
+        lambda seconds: SilenceDetector(seconds, clock=lambda: clock[0]),
     )
     # The clock on the wall says nothing of it: that of another machine, or one that was set.
     on_the_wall = itertools.cycle([1e9, 5.0, 4e9, 5.0])
@@ -194,7 +196,7 @@ def test_work_is_one_workers_until_it_falls_silent(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_a_dead_process_had_is_free_at_once() -> None:
-    code = "from alsolike.tuning.storage.worker_names import Silences, name_of; print(name_of())"
+    code = "from alsolike.tuning.storage.worker_names import name_of; print(name_of())"
     dead = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
     )
@@ -206,9 +208,7 @@ def test_what_a_dead_process_had_is_free_at_once() -> None:
 
 def test_what_ends_its_workers_fails_at_last() -> None:
     with Ledger(None) as ledger:
-        code = (
-            "from alsolike.tuning.storage.worker_names import Silences, name_of; print(name_of())"
-        )
+        code = "from alsolike.tuning.storage.worker_names import name_of; print(name_of())"
         dead = subprocess.run(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
         ).stdout.strip()

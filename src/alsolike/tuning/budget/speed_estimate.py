@@ -20,13 +20,12 @@ from alsolike.tuning.candidates import Plan, ending_at, is_scored_at_sweeps
 
 # Numbers of factors that are measured; others are interpolated.
 _MEASURED = 3
-# Each measured training is repeated until so many seconds are over, but not more often than this.
-# That evens out what else the machine does.
+# Seconds for which each measured training is repeated, against noise, and the most repetitions.
 _REPEATED_S, _MOST = 0.5, 16
 # Seconds of recording a point in a ledger on disk.
 _RECORDING = 0.005
-# Trainings scored at their end are measured on one item in so many, but on no fewer than these.
-# How seconds of scoring grow from there with the number of items, on three public tables.
+# Trainings scored at their end are measured on one item in so many, but at least on so many; and
+# the power by which seconds of scoring grow with the number of items, on three public tables.
 _ONE_IN, _FEWEST, _SCORING = 2, 200, 1.5
 
 Clock = Callable[[], float]
@@ -35,7 +34,7 @@ Measured = tuple[float, float, float]  # seconds of setting up, of a sweep, of a
 
 @dataclass(frozen=True)
 class SpeedEstimate:
-    """Tells how many seconds a training takes, from measurements.
+    """Estimates how many seconds a training takes, from measurements.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ class SpeedEstimate:
     def until(self, config: Config, *, sweep: int, points: int) -> float:
         """Return the seconds until a sweep is done and so many points are scored; 0 if unknown.
 
-        Seconds between the measured numbers of factors lie on a line through their logarithms.
+        Between measured numbers of factors, the logarithms of seconds are interpolated linearly.
         """
         family = family_of(config)
         if not is_scored_at_sweeps(config):
@@ -74,16 +73,16 @@ class SpeedEstimate:
         return setting_up + sweep * one_sweep + points * point
 
     def whole(self, config: Config, sweeps: Sequence[int]) -> float:
-        """Return the seconds of a training that is scored at these sweeps, the last its end."""
+        """Return the seconds of a training that is scored at these sweeps."""
         return self.until(config, sweep=max(sweeps, default=0), points=len(sweeps))
 
 
 def measure_speed(
     plan: Plan, configs: Sequence[Config], shape: Shape, clock: Clock = time.perf_counter
 ) -> SpeedEstimate:
-    """Measure two sweeps and a point of some trainings, as many at once as the search will have.
+    """Measure two sweeps and a point of some trainings, as many at once as the search will run.
 
-    All code is to be compiled before, see `alsolike.tuning.budget.warm_up.compile_for`.
+    All code must be compiled before, see `alsolike.tuning.budget.warm_up.compile_for`.
     """
     engine = LocalEngine(shape.threads)
     at_end = _timed_on_a_part(plan, configs, engine, clock)
@@ -113,7 +112,7 @@ def measure_speed(
 
 
 def _spread(configs: Sequence[Config]) -> list[Config]:
-    """Return some with few and many factors, weak and strong confidence, the slowest first."""
+    """Return some with few and many factors, little and much effort, the slowest first."""
     of_family: dict[Family, dict[int, list[Config]]] = {}
     for config in configs:
         own = of_family.setdefault(family_of(config), {})
@@ -131,7 +130,7 @@ def _spread(configs: Sequence[Config]) -> list[Config]:
 def _timed(
     plan: Plan, panel: Panel, config: Config, engine: Engine, clock: Clock
 ) -> Measured | None:
-    """Return the seconds of setting up, of a sweep and of a point; None if it has no answer."""
+    """Return the seconds of setting up, of a sweep and of a point; None if it fails."""
     training = iterate(plan.split.train, ending_at(config, 2), engine=engine)
     marks = [clock()]
     try:

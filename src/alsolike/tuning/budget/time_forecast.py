@@ -47,7 +47,7 @@ def forecast_time(
     shape: Shape,
     clock: Clock = time.perf_counter,
 ) -> TimeForecast:
-    """Forecast how long a search will take on this machine as it is now.
+    """Forecast how long a search will take on this machine.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def forecast_time(
     others : sequence of Config
         Baselines, and candidates of other families than the trials'.
     shape : Shape
-        How many trainings the search does at once, on how many threads each.
+        Trainings at once, and threads of each.
     clock : callable
         Returns seconds.
     """

@@ -12,7 +12,7 @@ from alsolike.text import duration
 from alsolike.tuning.budget.budget import Budget, Deadline
 from alsolike.tuning.budget.memory_forecast import at_once, search_memory
 from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time
-from alsolike.tuning.budget.warm_up import kinds_of
+from alsolike.tuning.budget.warm_up import code_of
 from alsolike.tuning.candidates import ONE_GO, Plan, ending_at, is_scored_at_sweeps, sweeps_of
 from alsolike.tuning.execution.executors import Executor
 from alsolike.tuning.execution.progress import ProgressReporter
@@ -30,13 +30,13 @@ from alsolike.tuning.strategies.base import (
 )
 
 # States that a further start does not change.
-_AT_REST = frozenset(ENDED) - {"skipped"}
+_FINAL = frozenset(ENDED) - {"skipped"}
 # The share of the time that baselines and candidates beside the strategy may take.
-_FOR_LINES = 0.25
+_FOR_OTHERS = 0.25
 # A chosen configuration is fitted twice more, to be judged and to be published.
 _FITS = 3.0
 # How much longer than measured the only training may take that there is time for.
-_PATIENT = 3.0
+_SLOWER = 3.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Tasks:
     baselines: Sequence[Config] = ()
 
 
-class Progress:
+class SearchRun:
     """Runs the rounds of one search, and keeps the runs that these have entered."""
 
     def __init__(self, plan: Plan, ledger: Ledger, tasks: Tasks, observer: Observer) -> None:
@@ -74,7 +74,7 @@ class Progress:
         """
         self._deadline = Deadline(until)
         rows = self._ledger.to_table().rows()
-        ended = {row["settings"] for row in rows if row["state"] in _AT_REST}
+        ended = {row["settings"] for row in rows if row["state"] in _FINAL}
         trials = self._strategy.expected(self._plan.sweeps)
         left = [one for one in trials if _name(one.config) not in ended]
         baselines, candidates = (
@@ -87,7 +87,7 @@ class Progress:
             return
         train = self._plan.split.train
         self._observer.start("warming up")
-        executor.make_ready(kinds_of(everything, train))
+        executor.make_ready(code_of(everything, train))
         found = forecast_time(self._plan, left, others, executor.shape)
         self._observer.finish()
         if budget.forecast:
@@ -110,7 +110,7 @@ class Progress:
     ) -> None:
         """Set the deadline, before what comes after the search; warn if it leaves too little."""
         self._deadline = Deadline(until, found.speed)
-        most = (_FOR_LINES if left else 1.0) * self._deadline.left
+        most = (_FOR_OTHERS if left else 1.0) * self._deadline.left
         # Nothing is kept free for fitting what will not be begun.
         dear = [one for one in candidates if self._needed(one) > most]
         may_win = [*(one.config for one in left), *(c for c in candidates if c not in dear)]
@@ -135,44 +135,47 @@ class Progress:
 
         Baselines come first, then candidates: their numbers in the ledger decide between equals.
         """
-        self._do_beside(executor)
+        self._train_others(executor)
         rounds: list[list[TrialResult]] = []
         while trials := self._proposed(rounds):
             thresholds = pruning_thresholds(rounds) if self._strategy.prune else {}
             entries = [self._enlist(one.config, "trial", one.sweeps, thresholds) for one in trials]
             again = f", round {len(rounds) + 1}" if rounds else ""
-            self._do(executor, entries, f"{self._strategy.name} search{again}")
+            self._run_round(executor, entries, f"{self._strategy.name} search{again}")
             rounds.append(
-                [self._tried(entry, trial) for entry, trial in zip(entries, trials, strict=True)]
+                [
+                    self._trial_result(entry, trial)
+                    for entry, trial in zip(entries, trials, strict=True)
+                ]
             )
             states = [self._ledger.state(entry) for entry in entries]
             if self._deadline.is_over or set(states) == {"skipped"}:
                 break
-        self._do_cut(executor)
-        self._do_one(executor)
+        self._train_cut(executor)
+        self._train_one(executor)
 
-    def _do_beside(self, executor: Executor) -> None:
-        last, some = self._plan.sweeps[-1], self._tasks
-        entries = [self._enlist(config, "baseline", last, {}) for config in some.baselines]
-        entries += [self._enlist(config, "candidate", last, {}) for config in some.candidates]
+    def _train_others(self, executor: Executor) -> None:
+        last, tasks = self._plan.sweeps[-1], self._tasks
+        entries = [self._enlist(config, "baseline", last, {}) for config in tasks.baselines]
+        entries += [self._enlist(config, "candidate", last, {}) for config in tasks.candidates]
         if not entries:
             return
-        task = "other models" if some.candidates else "baselines"
-        self._do(executor, self._affordable(executor, list(dict.fromkeys(entries))), task)
+        what = "other models" if tasks.candidates else "baselines"
+        self._run_round(executor, self._affordable(executor, list(dict.fromkeys(entries))), what)
 
-    def _do_cut(self, executor: Executor) -> None:
+    def _train_cut(self, executor: Executor) -> None:
         """Train what was cut before, if the trainings have left enough time for it."""
         for entry in list(self._cut):
             if _FITS * self._needed(self._configs[entry]) <= self._deadline.left:
                 self._cut.remove(entry)
-                self._do(executor, [entry], "other models, cut before")
+                self._run_round(executor, [entry], "other models, cut before")
 
     def _needed(self, *configs: Config) -> float:
         """Return the seconds of configurations, one after the other."""
         speed, sweeps = self._deadline.speed, self._plan.sweeps
         return sum(speed.whole(one, sweeps) for one in configs)
 
-    def _do_one(self, executor: Executor) -> None:
+    def _train_one(self, executor: Executor) -> None:
         """Begin one training if there was time for none: some answer beats no answer.
 
         It is the one with the nearest point. What was not measured is left out.
@@ -187,21 +190,21 @@ class Progress:
             return
         nearest = min(filter(needed.get, needed), key=needed.__getitem__)
         self._cut = [entry for entry in self._cut if entry != nearest]
-        self._deadline = Deadline(self._deadline.clock() + _PATIENT * needed[nearest], speed)
-        self._do(executor, [nearest], "one training")
+        self._deadline = Deadline(self._deadline.clock() + _SLOWER * needed[nearest], speed)
+        self._run_round(executor, [nearest], "one training")
 
     def _affordable(self, executor: Executor, entries: Sequence[int]) -> list[int]:
         """Return the baselines and candidates that there is time for, in order; skip the others.
 
         All of the time is theirs if the strategy proposes nothing.
         """
-        share = _FOR_LINES if self._strategy.expected(self._plan.sweeps) else 1.0
+        share = _FOR_OTHERS if self._strategy.expected(self._plan.sweeps) else 1.0
         each = share * self._deadline.left
         together = each * executor.shape.beside
         chosen = []
         for entry in entries:
             needed = self._needed(self._configs[entry])
-            if needed <= min(each, together) or self._ledger.state(entry) in _AT_REST:
+            if needed <= min(each, together) or self._ledger.state(entry) in _FINAL:
                 chosen.append(entry)
                 together -= needed
         self._cut = [entry for entry in entries if entry not in chosen]
@@ -265,7 +268,7 @@ class Progress:
             self._roles[entry] = role
         return entry
 
-    def _do(self, executor: Executor, entries: Sequence[int], task: str) -> None:
+    def _run_round(self, executor: Executor, entries: Sequence[int], task: str) -> None:
         """Do one round, and report it."""
         self._ledger.take_up(entries)
         expected = {entry: self._expected(entry) for entry in entries}
@@ -283,7 +286,7 @@ class Progress:
         asked = [sweep for sweep in self._plan.sweeps if sweep <= sweeps]
         return len(sweeps_of(self._configs[entry], asked))
 
-    def _tried(self, entry: int, trial: Trial) -> TrialResult:
+    def _trial_result(self, entry: int, trial: Trial) -> TrialResult:
         """Return the result of a trial, up to its own sweeps: later rounds may be recorded already.
 
         Degenerate points have no score: no proposal and no pruning depends on them.

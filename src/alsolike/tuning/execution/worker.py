@@ -31,7 +31,7 @@ class Worker:
     deadline : Deadline
         A training that would not reach its next point in time is not begun, or ends at its last
         one, and counts as skipped.
-    heard : callable
+    on_progress : callable
         Called with the configuration's number after each point and at each end.
     """
 
@@ -40,12 +40,12 @@ class Worker:
     ledger: Ledger
     engine: Engine
     deadline: Deadline = field(default_factory=Deadline)
-    heard: Callable[[int], None] = lambda _: None
+    on_progress: Callable[[int], None] = lambda _: None
 
     def work(self, among: Sequence[int] | None = None) -> None:
         """Train until nothing is left to claim, or no time."""
         try:
-            with _Heart(self.ledger, self.name):
+            with _Heartbeat(self.ledger, self.name):
                 while not self.deadline.is_over:
                     number = self.ledger.claim(self.name, among)
                     if number is None:
@@ -65,13 +65,13 @@ class Worker:
         else:
             seconds = time.perf_counter() - began
             self.ledger.finish(number, worker=self.name, state=state, seconds=seconds)
-        self.heard(number)
+        self.on_progress(number)
 
     def _scored(self, number: int, began: float) -> str:
         """Score the missing points of a training; return how it ended."""
         settings, until, thresholds = self.ledger.task(number)
         curve = _Curve(self.plan, self.ledger.points(number), thresholds)
-        if state := curve.verdict():
+        if state := curve.ended():
             return state
         config = config_of(settings)
         asked = sweeps_of(config, [s for s in self.plan.sweeps if s <= until])
@@ -88,17 +88,17 @@ class Worker:
             if point.sweep in known:
                 self.ledger.compare(number, point.sweep, point.figures)
                 continue
-            best_for = curve.add(point.sweep, point.figures)
+            best_of = curve.add(point.sweep, point.figures)
             self.ledger.record(
                 number,
                 point.sweep,
                 point.figures,
                 worker=self.name,
                 seconds=time.perf_counter() - began,
-                bests={prefix: point.answers[prefix] for prefix in best_for},
+                bests={prefix: point.answers[prefix] for prefix in best_of},
             )
-            self.heard(number)
-            if state := curve.verdict():
+            self.on_progress(number)
+            if state := curve.ended():
                 return state
             following = next((sweep for sweep in wanted if sweep > point.sweep), None)
             if following is None:
@@ -135,7 +135,7 @@ class _Curve:
         self.points[sweep] = figures
         return best
 
-    def verdict(self) -> str | None:
+    def ended(self) -> str | None:
         """Return why the training ends before its last sweep; None: it goes on.
 
         It depends on the points alone, so it is the same after a kill and for any number of
@@ -156,7 +156,7 @@ class _Curve:
         return "stopped" if max(scores[-patience:]) <= max(scores[:-patience]) else None
 
 
-class _Heart:
+class _Heartbeat:
     """Sends the heartbeats of a worker."""
 
     def __init__(self, ledger: Ledger, worker: str) -> None:

@@ -28,7 +28,7 @@ class _Scored:
     run: Run
     points: Points
     score: str
-    answers: Values
+    per_user: Values
     state: str
     seconds: float | None
     cost: int
@@ -44,7 +44,7 @@ class _Scored:
         return not rank_key(self.points[self.best_sweep], self.score)[0]
 
     @property
-    def standing(self) -> tuple[bool, float, int, int, int]:
+    def sort_key(self) -> tuple[bool, float, int, int, int]:
         """The sort key: the score, then what is cheaper to keep and to train.
 
         Baselines cost nothing here, so a run with an equal score is below them.
@@ -116,7 +116,7 @@ def ranked(
     )
     first, *others = (
         replace(
-            _seen_by(objective, _scored(prefix, objective, plan, ledger, recorded), failures),
+            _result_of(objective, _scored(prefix, objective, plan, ledger, recorded), failures),
             skipped=skipped,
             cut=tuple(cut),
         )
@@ -155,19 +155,19 @@ def _scored(
     return found
 
 
-def _seen_by(objective: Objective, scored: Sequence[_Scored], failures: Table) -> SearchResult:
-    in_order = sorted(scored, key=lambda one: one.standing)
+def _result_of(objective: Objective, scored: Sequence[_Scored], failures: Table) -> SearchResult:
+    in_order = sorted(scored, key=lambda one: one.sort_key)
     # Degenerate runs come last. They are not compared, unless there are no others.
     alive = [one for one in in_order if not one.is_degenerate]
-    answers = np.array([one.answers for one in alive or in_order])
+    per_user = np.array([one.per_user for one in alive or in_order])
     ties = np.zeros(len(in_order), dtype=bool)
     if alive:
-        ties[: len(alive)] = compare_with_best(answers, np.random.default_rng(0)).ties
+        ties[: len(alive)] = compare_with_best(per_user, np.random.default_rng(0)).ties
     rows = tuple(
         one.row(rank, objective.interval, ties=bool(tie))
         for rank, (one, tie) in enumerate(zip(in_order, ties, strict=True), start=1)
     )
-    best, proposed = _chosen(in_order, rows, answers)
+    best, proposed = _chosen(in_order, rows, per_user)
     return SearchResult(
         objective,
         _curves(
@@ -176,7 +176,7 @@ def _seen_by(objective: Objective, scored: Sequence[_Scored], failures: Table) -
         rows,
         best,
         proposed,
-        optimism(answers, np.random.default_rng(0)),
+        optimism(per_user, np.random.default_rng(0)),
         failures,
         best.is_degenerate,
     )
@@ -205,7 +205,7 @@ def _curves(
 
 
 def _chosen(
-    in_order: Sequence[_Scored], rows: Sequence[LeaderboardRow], answers: Values
+    in_order: Sequence[_Scored], rows: Sequence[LeaderboardRow], per_user: Values
 ) -> tuple[LeaderboardRow, LeaderboardRow]:
     """Return the best row that may be chosen, and the cheapest that tie with the best of all.
 
@@ -220,7 +220,7 @@ def _chosen(
     places = [at for at in places if not rows[at].is_degenerate]
     tie = np.array([rows[at].ties for at in places])
     if not tie.any():
-        tie = compare_with_best(answers[places], np.random.default_rng(0)).ties
+        tie = compare_with_best(per_user[places], np.random.default_rng(0)).ties
     costs = [(rows[at].bytes, in_order[at].best_sweep, at) for at in places]
     return best, rows[places[cheapest_of(costs, tie)]]
 
