@@ -446,7 +446,9 @@ def test_figures_of_another_start_are_noticed(split: Split, tmp_path: Path) -> N
             file.execute(
                 "UPDATE points SET figures = replace(figures, 'train_mse\": 0.', 'train_mse\": 1.')"
             )
-        with pytest.raises(LedgerError, match="scored before with a different result: train_mse was 1"):
+        with pytest.raises(
+            LedgerError, match="scored before with a different result: train_mse was 1"
+        ):
             search(split, [config], sweeps=[1, 2], ledger=ledger)
 
 

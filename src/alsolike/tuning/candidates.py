@@ -1,4 +1,4 @@
-"""What a search asks of each training, and how one of any family is trained and scored."""
+"""Trains and scores one configuration of any family, as the plan of a search says."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,25 +11,25 @@ from alsolike.evaluation.objectives.base import Objective
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 
-# The sweeps of a training that is scored at its end alone.
+# The sweeps of a training that is scored only at its end.
 ONE_GO = 1
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Holds what all workers of a search need; it travels to other processes.
+    """Everything that the workers of a search share, also in other processes.
 
     Parameters
     ----------
     split : Split
-    judges : mapping of str to Judge
+    objectives : mapping of str to Objective
         By the prefix of their figures; the first one's prefix is empty.
     sweeps : tuple of int
-        Where trainings are scored, as far as they go.
+        Sweeps at which trainings are scored.
     patience : int or None
         Points without a better score after which a training is stopped.
     seed : int
-        Of the resamples behind the intervals of models that have no seed of their own.
+        Of resamples for the intervals of models that have no seed of their own.
     """
 
     split: Split
@@ -45,17 +45,17 @@ class Plan:
 
 
 def is_scored_at_sweeps(config: Config) -> bool:
-    """Tell whether a training is scored while it goes on, and not at its end alone."""
+    """Tell whether a training is scored at sweeps, and not only at its end."""
     return family_of(config).scored == "sweeps"
 
 
 def ending_at(config: Any, sweep: int) -> Any:
-    """Return settings with these iterations, where a training has any."""
+    """Return settings with these iterations, if the family has any."""
     return replace(config, iterations=sweep) if is_scored_at_sweeps(config) else config
 
 
 def sweeps_of(config: Config, sweeps: Sequence[int]) -> tuple[int, ...]:
-    """Return at which of these sweeps a configuration is scored."""
+    """Return the sweeps at which a configuration is scored."""
     return tuple(sweeps) if is_scored_at_sweeps(config) else (ONE_GO,)
 
 

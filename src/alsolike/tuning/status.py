@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +30,11 @@ class SearchStatus:
     place : str
         The ledger's file.
     states : mapping of str to int
-        Runs in each state.
+        Number of runs in each state.
     workers : int
-        Those that are alive.
+        Active workers.
     left : float or None
-        Seconds that the trainings proposed so far will still take, by the time of those that
-        ended; None if none ended or none is left.
+        Estimated seconds of the trainings proposed so far; None if none ended or none is left.
     leaderboard : Table
         Runs with a score, best first.
     """
@@ -48,27 +47,26 @@ class SearchStatus:
 
     def brief(self, width: int) -> str:
         """Return the status and the best of the leaderboard, at most `width` columns wide."""
-        told = [wrapped(line, width, indent=2) for line in self._told()]
+        lines = [wrapped(line, width, indent=2) for line in self._lines()]
         if len(self.leaderboard):
             names = self.leaderboard.column_names
             score = next(one[:-4] for one in names if one.endswith("_low"))
             part, _, measure = score.partition("_")
-            told.append(f"Best on {measure} on {part}:")
-            told.append(leading(self.leaderboard, score, measure, width, whole=_WHOLE))
-        return "\n".join(told)
+            lines.append(f"Best on {measure} on {part}:")
+            lines.append(leading(self.leaderboard, score, measure, width, whole=_WHOLE))
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         board = [str(self.leaderboard)] if len(self.leaderboard) else []
-        return "\n".join([*self._told(), *board])
+        return "\n".join([*self._lines(), *board])
 
-    def _told(self) -> list[str]:
-        counted = ", ".join(f"{count:,} {state}" for state, count in self.states.items())
-        told = [f"{self.place}: {counted or 'no trainings yet'}."]
+    def _lines(self) -> Iterator[str]:
+        counts = ", ".join(f"{count:,} {state}" for state, count in self.states.items())
+        yield f"{self.place}: {counts or 'no trainings yet'}."
         if self.states.get("running"):
-            told.append(f"Active workers: {self.workers:,}.")
+            yield f"Active workers: {self.workers:,}."
         if self.left is not None:
-            told.append(f"The remaining trainings will take about {duration(self.left)}.")
-        return told
+            yield f"The remaining trainings will take about {duration(self.left)}."
 
 
 def status_of(folder: Path) -> SearchStatus:
@@ -84,7 +82,7 @@ def status_of(folder: Path) -> SearchStatus:
     DataError
         There is no ledger.
     LedgerError
-        It is no valid ledger.
+        It is not a valid ledger.
     """
     try:
         path = folder / "ledger.sqlite" if folder.is_dir() else folder
@@ -107,10 +105,10 @@ def status_of(folder: Path) -> SearchStatus:
 
 
 def _alive(ledger: Ledger) -> int:
-    """Count the live workers. On this machine that is certain, whatever its clock says.
+    """Count the active workers.
 
-    A worker of another machine counts as alive for `LEASE` seconds after its heartbeat, and if that
-    lies in the future: then the clock there is ahead.
+    On this machine their processes are checked. On another one, a worker counts as active for
+    `LEASE` seconds after its heartbeat, also if its clock is ahead.
     """
     now = time.time()
     return sum(
@@ -120,7 +118,7 @@ def _alive(ledger: Ledger) -> int:
 
 
 def _left(rows: Table, ledger: Ledger) -> float | None:
-    """Return the seconds left, by the time that trainings of as many factors took."""
+    """Estimate the seconds left by the time of ended trainings with as many factors."""
     took: dict[tuple[str, int], list[float]] = {}
     waiting = []
     for row in rows.rows():

@@ -23,17 +23,17 @@ _BETWEEN_PRUNINGS = 8
 def objectives_of(
     objective: Objective | str | Sequence[Objective | str] | None,
 ) -> tuple[Objective, ...]:
-    """Return the judges; the first ranks, and further measures go by their names.
+    """Return the objectives; the first ranks, and further metrics are named after themselves.
 
     Raises
     ------
     SettingError
-        It is neither a judge, nor the name of a measure, nor a list of these.
+        It is neither an objective, nor the name of a metric, nor a list of these.
     """
-    given = objective
-    if given is None or (isinstance(given, Sequence) and not given):
+    if objective is None or (isinstance(objective, Sequence) and not objective):
         return (RankingObjective(),)
-    several = [given] if isinstance(given, str) or not isinstance(given, Sequence) else given
+    is_one = isinstance(objective, str) or not isinstance(objective, Sequence)
+    several: Any = [objective] if is_one else objective
     objectives = tuple(
         objective_named(one, **({"name": one} if place else {})) if isinstance(one, str) else one
         for place, one in enumerate(several)
@@ -48,10 +48,7 @@ def objectives_of(
 
 
 def may_rank(objective: Objective) -> Objective:
-    """Return the judge that ranks, or raise SettingError if it would rank by test users.
-
-    It has the same name in every ledger, by which others find it.
-    """
+    """Return the objective; raise SettingError if it would rank by test users or is misnamed."""
     if objective.choose != "validation":
         raise SettingError(
             "A search ranks by validation users, so that test users remain for the report; this "
@@ -68,7 +65,7 @@ def may_rank(objective: Objective) -> Objective:
 def strategy_for(
     configs: Sequence[Any] | Strategy, last: int, *, beside: Sequence[Config] = ()
 ) -> Strategy:
-    """Return the strategy; of a list, all that differ in more than their iterations.
+    """Return the strategy, without configurations that differ only in iterations.
 
     A list may be empty if there are other candidates, `beside`.
     """
@@ -100,25 +97,25 @@ def sweeps_for(
     sweeps: Sequence[int] | None,
     beside: Sequence[Config] = (),
 ) -> tuple[int, ...]:
-    """Return where each training is scored: as asked, or as the configurations name it."""
+    """Return the sweeps to score at: `sweeps`, or the iterations of the configurations."""
     _refuse_lines(beside, "candidates")
     if sweeps is not None:
         return checked_sweeps(sweeps)
     if is_config(configs):
-        return (ONE_GO,)  # refused later, in words of its own
+        return (ONE_GO,)  # refused later
     _refuse_others(configs)
     listed = getattr(configs, "configs", configs)
     if not isinstance(listed, Sequence):
         raise SettingError("This search needs sweeps: the sweeps after which to score.")
-    asked = [
+    found = [
         one.iterations for one in (*listed, *beside) if is_config(one) and is_scored_at_sweeps(one)
     ]
-    return checked_sweeps(asked) if asked else (ONE_GO,)
+    return checked_sweeps(found) if found else (ONE_GO,)
 
 
 def _distinct(configs: Sequence[Any], last: int) -> list[Any]:
     for config in configs:
-        family_of(config)  # refuses what is no configuration
+        family_of(config)  # raises for anything else
     return distinct(ending_at(config, last) for config in configs)
 
 

@@ -1,4 +1,4 @@
-"""Runs the trainings of a round, in threads of this process or in worker processes."""
+"""Runs trainings in threads of this process or in worker processes."""
 
 import contextlib
 import multiprocessing
@@ -25,7 +25,7 @@ from alsolike.tuning.execution.worker import Worker
 from alsolike.tuning.storage.ledger import ENDED, Ledger
 from alsolike.tuning.storage.worker_names import name_of
 
-_POLL = 0.1  # seconds between two checks on the workers
+_POLL = 0.1  # seconds between two checks of the workers
 _RAISED = 1  # the exit code of a Python process that raised an error
 
 OnProgress = Callable[[int], None]
@@ -42,10 +42,10 @@ class Executor(Protocol):
 
     @property
     def shape(self) -> Shape:
-        """How many trainings run at once, on how many threads each, and where."""
+        """Trainings at once, threads of each, and processes."""
 
     def make_ready(self, codes: Collection[Code]) -> None:
-        """Start all workers, and compile or load the code of such trainings."""
+        """Start all workers, and compile or load this code."""
 
     def work(self, entries: Sequence[int], deadline: Deadline, on_progress: OnProgress) -> None:
         """Run these trainings to their end, or until the deadline."""
@@ -53,7 +53,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class Threads:
-    """Runs trainings in threads, one thread each: none waits for the last row of another."""
+    """Runs trainings in threads, one thread each."""
 
     plan: Plan
     ledger: Ledger
@@ -75,7 +75,7 @@ class Threads:
         compile_for(self.plan.objectives, codes)
 
     def work(self, entries: Sequence[int], deadline: Deadline, on_progress: OnProgress) -> None:
-        """Train on all threads of the engine, then wait for what other processes have begun."""
+        """Train on all threads of the engine, then wait for trainings of other processes."""
         alone = LocalEngine(1)
 
         def one_thread(number: int) -> None:
@@ -92,7 +92,7 @@ class Threads:
 class Processes:
     """Runs trainings in worker processes that share the ledger's file, and replaces those that die.
 
-    Each ends by itself when this process does, since its pipe breaks then.
+    Workers end when this process does, since their pipes break.
     """
 
     def __init__(self, plan: Plan, ledger: Ledger, engine: Engine, count: int) -> None:
@@ -124,7 +124,7 @@ class Processes:
         for process, pipe in self._workers:
             while process.is_alive() and not pipe.poll(_POLL):
                 pass
-            if process.exitcode == _RAISED:  # and not killed: another one would fare no better
+            if process.exitcode == _RAISED:  # not killed: a new one would raise the same
                 raise SettingError(
                     "A worker could not start; see its message above. Families of your own must be "
                     "in a module that a new process can import. Or search with one worker."
@@ -142,7 +142,7 @@ class Processes:
             time.sleep(_POLL)
 
     def _started(self) -> tuple[BaseProcess, Any]:
-        # Not a fork: threads, locks and an open ledger do not survive one.
+        # Not a fork: that does not keep threads, locks and an open ledger intact.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
@@ -166,7 +166,7 @@ class Processes:
 
 @contextlib.contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Start processes without warnings: this one has shown them already."""
+    """Start processes without warnings, which this one has shown already."""
     sys.warnoptions.append("ignore")
     try:
         yield
@@ -187,7 +187,7 @@ def _serve(
     families: Sequence[Family],
     pipe: Any,
 ) -> None:
-    """Train from a ledger until the parent process ends, with the families known there."""
+    """Train from a ledger, with the families of the parent process, until that ends."""
     FAMILIES[:] = families
     orders: list[Deadline] = []
     threading.Thread(target=_receive, args=(pipe, orders), daemon=True).start()
@@ -202,7 +202,7 @@ def _serve(
 
 
 def _receive(pipe: Any, orders: list[Deadline]) -> None:
-    """Receive deadlines; end this process when the pipe breaks, which the ledger survives."""
+    """Receive deadlines; end this process when the pipe breaks."""
     try:
         while True:
             orders.append(pipe.recv())

@@ -1,4 +1,4 @@
-"""Runs a search: forecasts its time, then does round after round while time is left."""
+"""Runs the rounds of a search within its budget."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -29,13 +29,13 @@ from alsolike.tuning.strategies.base import (
     pruning_thresholds,
 )
 
-# States that a further start does not change.
+# States that a resumed search does not change.
 _FINAL = frozenset(ENDED) - {"skipped"}
-# The share of the time that baselines and candidates beside the strategy may take.
+# The share of the time for baselines and candidates of other families.
 _FOR_OTHERS = 0.25
-# A chosen configuration is fitted twice more, to be judged and to be published.
+# A chosen configuration is fitted twice more, for test users and for the result.
 _FITS = 3.0
-# How much longer than measured the only training may take that there is time for.
+# How much longer than estimated a single training may take.
 _SLOWER = 3.0
 
 
@@ -46,9 +46,9 @@ class Tasks:
     Parameters
     ----------
     strategy : Strategy
-        May propose nothing, where there are candidates.
+        May propose nothing if there are candidates.
     candidates, baselines : sequence of Config
-        Further trainings: those that may be chosen as well, and those that may not.
+        Further trainings that may be chosen, and that may not.
     """
 
     strategy: Strategy
@@ -57,7 +57,7 @@ class Tasks:
 
 
 class SearchRun:
-    """Runs the rounds of one search, and keeps the runs that these have entered."""
+    """Runs the rounds of one search."""
 
     def __init__(self, plan: Plan, ledger: Ledger, tasks: Tasks, observer: Observer) -> None:
         self._plan, self._ledger, self._tasks = plan, ledger, tasks
@@ -68,10 +68,7 @@ class SearchRun:
         self._cut: list[int] = []
 
     def expect(self, executor: Executor, budget: Budget, until: float | None) -> None:
-        """Forecast how long what is left of the search takes, and set the deadline.
-
-        Nothing is measured where nothing is left, or no time.
-        """
+        """Forecast the time of the remaining trainings, if any, and set the deadline."""
         self._deadline = Deadline(until)
         rows = self._ledger.to_table().rows()
         ended = {row["settings"] for row in rows if row["state"] in _FINAL}
@@ -108,10 +105,10 @@ class SearchRun:
         left: Sequence[Trial],
         candidates: Sequence[Config],
     ) -> None:
-        """Set the deadline, before what comes after the search; warn if it leaves too little."""
+        """Set the deadline, with time reserved after the search; warn if too little is left."""
         self._deadline = Deadline(until, found.speed)
         most = (_FOR_OTHERS if left else 1.0) * self._deadline.left
-        # Nothing is kept free for fitting what will not be begun.
+        # No time is reserved for fitting candidates that will not be trained.
         dear = [one for one in candidates if self._needed(one) > most]
         may_win = [*(one.config for one in left), *(c for c in candidates if c not in dear)]
         last = self._plan.sweeps[-1]
@@ -131,7 +128,7 @@ class SearchRun:
         self._observer.warn(f"{words}.")
 
     def go(self, executor: Executor) -> None:
-        """Train baselines and candidates, then round after round, until all is done or no time.
+        """Train baselines and candidates, then round after round, until done or out of time.
 
         Baselines come first, then candidates: their numbers in the ledger decide between equals.
         """
@@ -164,22 +161,19 @@ class SearchRun:
         self._run_round(executor, self._affordable(executor, list(dict.fromkeys(entries))), what)
 
     def _train_cut(self, executor: Executor) -> None:
-        """Train what was cut before, if the trainings have left enough time for it."""
+        """Train what was cut before, if enough time is left."""
         for entry in list(self._cut):
             if _FITS * self._needed(self._configs[entry]) <= self._deadline.left:
                 self._cut.remove(entry)
                 self._run_round(executor, [entry], "other models, cut before")
 
     def _needed(self, *configs: Config) -> float:
-        """Return the seconds of configurations, one after the other."""
+        """Return the seconds of trainings, one after the other."""
         speed, sweeps = self._deadline.speed, self._plan.sweeps
         return sum(speed.whole(one, sweeps) for one in configs)
 
     def _train_one(self, executor: Executor) -> None:
-        """Begin one training if there was time for none: some answer beats no answer.
-
-        It is the one with the nearest point. What was not measured is left out.
-        """
+        """Start the training with the fastest first point if none has a point yet."""
         speed, first = self._deadline.speed, self._plan.sweeps[0]
         needed = {
             entry: speed.until(config, sweep=first, points=1)
@@ -194,9 +188,9 @@ class SearchRun:
         self._run_round(executor, [nearest], "one training")
 
     def _affordable(self, executor: Executor, entries: Sequence[int]) -> list[int]:
-        """Return the baselines and candidates that there is time for, in order; skip the others.
+        """Return the baselines and candidates for which there is time; skip the others.
 
-        All of the time is theirs if the strategy proposes nothing.
+        They may use all of the time if the strategy proposes nothing.
         """
         share = _FOR_OTHERS if self._strategy.expected(self._plan.sweeps) else 1.0
         each = share * self._deadline.left
@@ -217,7 +211,7 @@ class SearchRun:
         return chosen
 
     def _families(self, cut: Sequence[int], entries: Sequence[int]) -> list[str]:
-        """Return the names of families, with counts if only some configurations are cut."""
+        """Return names of families, with counts if only some configurations are cut."""
         some, whole = (
             Counter(family_of(self._configs[entry]).name for entry in each)
             for each in (cut, entries)
@@ -228,7 +222,7 @@ class SearchRun:
         ]
 
     def result(self) -> SearchResult:
-        """Rank the recorded runs, once for each judge."""
+        """Rank the recorded runs by each objective."""
         runs = runs_of(self._configs, self._roles)
         recorded = [(run, points) for run in runs if (points := self._ledger.points(run.entry))]
         errors = [(run, e) for run in runs if (e := self._ledger.error(run.entry)) is not None]
@@ -249,7 +243,7 @@ class SearchRun:
         return found
 
     def _proposed(self, rounds: Sequence[Sequence[TrialResult]]) -> list[Trial]:
-        """Return the next round, with the same iterations in all its trainings."""
+        """Return the trials of the next round, all with the same iterations."""
         last = self._plan.sweeps[-1]
         return [
             replace(trial, config=ending_at(trial.config, last))
@@ -263,13 +257,13 @@ class SearchRun:
             sweeps, thresholds = ONE_GO, {}
         [entry] = self._ledger.enlist([config.to_settings()], sweeps=sweeps, thresholds=thresholds)
         self._configs.setdefault(entry, config)
-        # A baseline that the strategy proposes may be chosen.
+        # A baseline may be chosen if the strategy proposes it, too.
         if role == "trial" or self._roles.get(entry) in (None, "baseline"):
             self._roles[entry] = role
         return entry
 
     def _run_round(self, executor: Executor, entries: Sequence[int], task: str) -> None:
-        """Do one round, and report it."""
+        """Run one round, and report it."""
         self._ledger.take_up(entries)
         expected = {entry: self._expected(entry) for entry in entries}
         self._observer.start(task, sum(expected.values()))
@@ -287,9 +281,9 @@ class SearchRun:
         return len(sweeps_of(self._configs[entry], asked))
 
     def _trial_result(self, entry: int, trial: Trial) -> TrialResult:
-        """Return the result of a trial, up to its own sweeps: later rounds may be recorded already.
+        """Return the result of a trial up to its own sweeps, without degenerate points.
 
-        Degenerate points have no score: no proposal and no pruning depends on them.
+        Points of later rounds may be recorded already.
         """
         score = self._plan.score
         return TrialResult(

@@ -19,7 +19,7 @@ _BEAT = LEASE / 12
 
 @dataclass(frozen=True)
 class Worker:
-    """Trains what it can claim from a ledger.
+    """Trains configurations that it claims from a ledger.
 
     Parameters
     ----------
@@ -29,8 +29,7 @@ class Worker:
     ledger : Ledger
     engine : Engine
     deadline : Deadline
-        A training that would not reach its next point in time is not begun, or ends at its last
-        one, and counts as skipped.
+        A training that would not reach its next point in time ends, and counts as skipped.
     on_progress : callable
         Called with the configuration's number after each point and at each end.
     """
@@ -43,14 +42,14 @@ class Worker:
     on_progress: Callable[[int], None] = lambda _: None
 
     def work(self, among: Sequence[int] | None = None) -> None:
-        """Train until nothing is left to claim, or no time."""
+        """Train until nothing is left to claim, or out of time."""
         try:
             with _Heartbeat(self.ledger, self.name):
                 while not self.deadline.is_over:
                     number = self.ledger.claim(self.name, among)
                     if number is None:
                         return
-                    with suppress(LeaseLost):  # another worker has it, and will end it
+                    with suppress(LeaseLost):  # another worker has it now
                         self._train(number)
         finally:
             self.ledger.give_back(self.name)
@@ -77,7 +76,7 @@ class Worker:
         asked = sweeps_of(config, [s for s in self.plan.sweeps if s <= until])
         known = [sweep for sweep in asked if sweep in curve.points]
         wanted = [sweep for sweep in asked if sweep not in curve.points]
-        # The last point before a kill is scored again: was it the same work?
+        # The last point before a kill is scored again, and compared.
         again, speed = known[-1:], self.deadline.speed
         if wanted and not self.deadline.allows(
             speed.until(config, sweep=wanted[0], points=len(again) + 1)
@@ -105,7 +104,7 @@ class Worker:
                 break
             usual = speed.until(config, sweep=point.sweep, points=scored)
             more = speed.until(config, sweep=following, points=scored + 1) - usual
-            # Other trainings, and other programs, may have made this one slower than was measured.
+            # Other programs may have made this training slower than estimated.
             slower = max((time.perf_counter() - began) / usual, 1.0) if usual else 1.0
             if not self.deadline.allows(more * slower):
                 return "skipped"
@@ -113,7 +112,7 @@ class Worker:
 
 
 class _Curve:
-    """Holds the points of one training so far, and decides when it ends early."""
+    """The points of one training so far; decides when it ends early."""
 
     def __init__(
         self, plan: Plan, points: Mapping[int, Mapping[str, float]], thresholds: Mapping[int, float]
@@ -122,7 +121,7 @@ class _Curve:
         self.points = dict(points)
 
     def add(self, sweep: int, figures: Mapping[str, float]) -> list[str]:
-        """Add a point; return the prefixes of the judges for which it is the best one."""
+        """Add a point; return the prefixes of the objectives by which it is the best one."""
         scores = {prefix: objective.score for prefix, objective in self._plan.objectives.items()}
         best = [
             prefix
@@ -136,10 +135,9 @@ class _Curve:
         return best
 
     def ended(self) -> str | None:
-        """Return why the training ends before its last sweep; None: it goes on.
+        """Return why the training ends before its last sweep; None: it continues.
 
-        It depends on the points alone, so it is the same after a kill and for any number of
-        workers.
+        This depends only on the points, so it is the same after a kill and for any workers.
         """
         score = self._plan.score
         scores = [rank_key(self.points[sweep], score) for sweep in sorted(self.points)]

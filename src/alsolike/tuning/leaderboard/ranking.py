@@ -1,4 +1,4 @@
-"""Ranks recorded runs, once for each judge."""
+"""Ranks the recorded runs of a search by each objective."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ Points = Mapping[int, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class _Scored:
-    """A run with its figures at each sweep, of one judge."""
+    """A run with its figures at each sweep, by one objective."""
 
     run: Run
     points: Points
@@ -40,14 +40,14 @@ class _Scored:
 
     @property
     def is_degenerate(self) -> bool:
-        """Whether none of its points may be chosen: the best one comes first."""
+        """Whether none of its points may be chosen."""
         return not rank_key(self.points[self.best_sweep], self.score)[0]
 
     @property
     def sort_key(self) -> tuple[bool, float, int, int, int]:
-        """The sort key: the score, then what is cheaper to keep and to train.
+        """The sort key: the score, then the cost of the model and of training.
 
-        Baselines cost nothing here, so a run with an equal score is below them.
+        The cost of baselines counts as 0, so that runs with equal scores are below them.
         """
         sweep, cost = self.best_sweep, 0 if self.run.role == "baseline" else self.cost
         is_alive, score = rank_key(self.points[sweep], self.score)
@@ -84,21 +84,20 @@ def ranked(
     skipped: int = 0,
     cut: Sequence[str] = (),
 ) -> SearchResult:
-    """Rank runs, once for each judge.
+    """Rank runs by each objective.
 
     Parameters
     ----------
     plan : Plan
-        Its judges by the prefix of their figures; the first is the result, the others stand
-        beside it.
+        The first of its objectives gives the result, the others are added to it.
     ledger : Ledger
-        Where the values of each user are.
+        Has the scores of each user.
     recorded : sequence of (Run, points)
         The figures of each run at each sweep; at least one run.
     errors : sequence of (Run, str)
-        Why the others failed.
+        The errors of the other runs.
     skipped : int
-        Runs for which there was no time.
+        Number of runs for which there was no time.
     cut : sequence of str
         The families of baselines and candidates among them.
 
@@ -132,7 +131,7 @@ def _scored(
     ledger: Ledger,
     recorded: Sequence[tuple[Run, Points]],
 ) -> list[_Scored]:
-    """Return the runs with the figures of one judge, under their plain names and in their order."""
+    """Return the runs with the figures of one objective, without their prefix."""
     found, train = [], plan.split.train
     for run, points in recorded:
         own = {
@@ -157,7 +156,7 @@ def _scored(
 
 def _result_of(objective: Objective, scored: Sequence[_Scored], failures: Table) -> SearchResult:
     in_order = sorted(scored, key=lambda one: one.sort_key)
-    # Degenerate runs come last. They are not compared, unless there are no others.
+    # Degenerate runs come last, and are compared only if there are no others.
     alive = [one for one in in_order if not one.is_degenerate]
     per_user = np.array([one.per_user for one in alive or in_order])
     ties = np.zeros(len(in_order), dtype=bool)
@@ -185,7 +184,7 @@ def _result_of(objective: Objective, scored: Sequence[_Scored], failures: Table)
 def _curves(
     objective: Objective, scored: Sequence[_Scored], rows: Mapping[int, LeaderboardRow]
 ) -> Table:
-    """Return every point of the runs that have curves, in the order of these."""
+    """Return all points of the runs that have curves, by run number."""
     has_dead = any(DEGENERATE in figures for one in scored for figures in one.points.values())
     names = (*objective.figures, DEGENERATE) if has_dead else objective.figures
     shown = sorted(
@@ -207,9 +206,9 @@ def _curves(
 def _chosen(
     in_order: Sequence[_Scored], rows: Sequence[LeaderboardRow], per_user: Values
 ) -> tuple[LeaderboardRow, LeaderboardRow]:
-    """Return the best row that may be chosen, and the cheapest that tie with the best of all.
+    """Return the best row that may be chosen, and the cheapest tied with the best of all.
 
-    Where none does, a baseline stands above them: the cheapest that tie with the best of them.
+    If none ties with it, a baseline is at the top: the cheapest tied with the best of the others.
     """
     places = [at for at, row in enumerate(rows) if row.is_candidate]
     if not places:
@@ -226,7 +225,7 @@ def _chosen(
 
 
 def curve_table(points: Points, objective: Objective) -> Table:
-    """Return the article's table: sweep, and score and error on both sides."""
+    """Return the learning curve as a table: sweep, and score and error on train and held-out."""
     first = next(iter(points.values()), {})
     shown = [
         name for name in objective.figures if name in first and not name.endswith(("_low", "_high"))

@@ -31,7 +31,7 @@ def strategy_of(
     ----------
     name : {"grid", "random", "tpe", "halving", "doubling"}
     space : mapping of str to lists or ranges
-        With `trials`, halving and doubling draw from it; without, it must be all lists.
+        With `trials`, halving draws from it; without, it must be all lists.
     base : Config
         All other settings, and the seed of all draws.
     trials : int or None
@@ -44,7 +44,7 @@ def strategy_of(
     Raises
     ------
     SettingError
-        There is no such strategy, or it cannot search this space.
+        The strategy is unknown, or cannot search this space.
     """
     ending: dict[str, Any] = {"patience": patience, "prune": prune}
     count = _TRIALS if trials is None else trials

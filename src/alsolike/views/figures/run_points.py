@@ -1,4 +1,4 @@
-"""Runs of a leaderboard as points: the best, those that tie with it, and the others."""
+"""Draws runs of a leaderboard as points: the best, those tied with it, and the others."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,24 +17,24 @@ BEST, TIE, LEADER, OTHER, CUT = "best", "tie", "leader", "other", "cut"
 DEAD = "degenerate"
 
 _LONGEST_NAME, _LONGEST_SETTINGS = 24, 60  # characters
-_NUMBERS = 40  # the room left of a drawing for the numbers on its axis
+_NUMBERS = 40  # the width of the numbers on the vertical axis
 
 
 def runs_of(
     leaderboard: Table, score: str, *, model: str | None = None, seconds: Sequence[Any] = ()
 ) -> list[Row]:
-    """Return the runs that have a score as points, best first.
+    """Return the runs with a score as points, best first.
 
     Parameters
     ----------
     leaderboard : Table
-        With ``rank`` and `score`; ``run``, ``model``, ``ties``, ``state``, ``<score>_low``,
-        ``<score>_high`` and settings where there are any.
+        With ``rank`` and `score`, and if known ``run``, ``model``, ``ties``, ``state``,
+        ``<score>_low``, ``<score>_high`` and settings.
     score : str
     model : str or None
-        Of this model alone.
+        Only runs of this model.
     seconds : sequence of float or None, (n_rows,)
-        What each run took, where that is to be told.
+        Durations of the runs.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def runs_of(
 
 
 def with_leaders(runs: Sequence[Row]) -> list[Row]:
-    """Return `runs`, best first, with the best of each model that is not the best as `LEADER`."""
+    """Return `runs`, best first, with the best of each other model as `LEADER`."""
     models = [run["model"] for run in runs]
     return [
         {**run, "standing": LEADER}
@@ -81,7 +81,7 @@ def require(leaderboard: Table, names: Sequence[str]) -> None:
 
 
 def legend_names(points: Sequence[Row]) -> dict[str, str]:
-    """Return for each standing among `points` what the legend says of it."""
+    """Return the text of the legend for each standing among `points`."""
     counts = Counter(point["standing"] for point in points)
     best = [point for point in points if point["standing"] == BEST]
     of_all = any(point["row"]["rank"] == 1 for point in best)
@@ -98,15 +98,12 @@ def legend_names(points: Sequence[Row]) -> dict[str, str]:
 
 
 def dots(names: Mapping[str, str], **mark: Any) -> Spec:
-    """Return a layer of points whose size, line and filling tell their standing.
-
-    Colour alone would not: the others are small and hollow, those that tie are filled, the best is
-    large, and what was given up early is a speck.
+    """Return a layer of points whose size, stroke and fill, not only colour, show their standing.
 
     Parameters
     ----------
     names : mapping of str to str
-        As `legend_names` returns them: what stands in the data, under ``standing``.
+        From `legend_names`; the values of ``standing`` in the data.
     **mark
         Further properties of the points.
     """
@@ -135,7 +132,7 @@ def dots(names: Mapping[str, str], **mark: Any) -> Spec:
 
 
 def whiskers(points: Sequence[Row], **mark: Any) -> list[Spec]:
-    """Return a layer of faint lines from the lower to the upper end of each interval, if any."""
+    """Return a layer of faint lines for the intervals, if any."""
     known = [point for point in points if point["low"] is not None and point["high"] is not None]
     if not known:
         return []
@@ -149,20 +146,20 @@ def whiskers(points: Sequence[Row], **mark: Any) -> list[Spec]:
 
 
 def left_out(leaderboard: Table, runs: Sequence[Row], model: str | None = None) -> str:
-    """Return in words how many rows of `leaderboard` are not among `runs`, and why."""
+    """Return the numbers of rows of `leaderboard` that are not among `runs`, and why, as text."""
     rows = list(leaderboard.rows())
     others = [row for row in rows if model is not None and row.get("model", model) != model]
     without = len(rows) - len(others) - len(runs)
-    told = f"; {counted(len(others), 'row')} of other models not shown" if others else ""
-    return told + (f"; {counted(without, 'run')} without a score not shown" if without else "")
+    text = f"; {counted(len(others), 'row')} of other models not shown" if others else ""
+    return text + (f"; {counted(without, 'run')} without a score not shown" if without else "")
 
 
 def range_of(runs: Sequence[Row]) -> tuple[float, float]:
-    """Return the lowest and the highest score, intervals included, with a little room."""
+    """Return the lowest and the highest score, including intervals, with a margin."""
     found = [run[end] for run in runs for end in ("value", "low", "high") if run[end] is not None]
     low, high = min(found), max(found)
-    room = 0.04 * (high - low) or 0.1 * abs(high) or 1.0
-    return low - room, high + room
+    margin = 0.04 * (high - low) or 0.1 * abs(high) or 1.0
+    return low - margin, high + margin
 
 
 def upright(title: str, ends: tuple[float, float]) -> Spec:
@@ -173,7 +170,7 @@ def upright(title: str, ends: tuple[float, float]) -> Spec:
 
 
 def heading(title: str, runs: Sequence[Row]) -> Spec:
-    """Return the title of a figure of points, and what a point and a line are."""
+    """Return the title of a figure of points, with a subtitle that explains points and lines."""
     drawn = any(run["low"] is not None and run["high"] is not None for run in runs)
     lines = "; the faint lines are 95 % intervals" if drawn else ""
     return {"text": clean(title), "subtitle": f"Each point is a run{lines}"}
@@ -185,8 +182,7 @@ def _point(row: Row, names: Sequence[str], score: str, place: int, seconds: Any)
     run, model = row.get("run"), row.get("model")
     word = "" if model is None else str(model)
     family = family_in(word)
-    # Of a search many have one model: they go by their numbers, the others by their families. The
-    # settings of these have no columns, but stand behind the family.
+    # Trials are named by their numbers, others by their families, whose settings follow the family.
     searched = settings_of(row, names)
     settings = searched or clean(word[len(family) :].strip(" ()"), most=_LONGEST_SETTINGS)
     kind = clean(family, most=_LONGEST_NAME)
