@@ -16,10 +16,10 @@ from alsolike.models.als.train import ALSConfig, fit
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.bundle import io as bundle
 from alsolike.progress import Observer
-from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.worker import _Curve
 from alsolike.tuning.leaderboard.runs import rank_key
 from alsolike.tuning.options import Searching
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.search import search
 from alsolike.tuning.status import status_of
 from alsolike.tuning.storage.ledger import Ledger

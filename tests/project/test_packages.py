@@ -27,6 +27,7 @@ SMALL = {
     "engines/machine.py": "below all other modules",
     "text.py": "below all other modules; it will take more",
     "progress.py": "protocols that all layers above import",
+    "tuning/plan.py": "shared by strategies, workers and the forecasts",
     "tuning/budget/warm_up.py": "also for workers, which forecast nothing",
     "web/service.py": "what all routes are given",
 }

@@ -26,13 +26,13 @@ from alsolike.models.fit import fit
 from alsolike.progress import Observer
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
-from alsolike.tuning import candidates
 from alsolike.tuning.candidate_families import lineup_for
-from alsolike.tuning.candidates import Plan
+from alsolike.tuning.execution import worker as worker_module
 from alsolike.tuning.execution.progress import FinishedRun
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.leaderboard.ranking import ranked
 from alsolike.tuning.leaderboard.runs import Run, runs_of
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.presets import ARTICLE, PRESETS, preset_for, quick_for
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
@@ -360,7 +360,7 @@ def broken(split: Split, config: ALSConfig, **others: Any) -> Any:
 def test_a_failure_is_recorded_and_the_search_goes_on(
     split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(candidates, "learning_curve", broken)
+    monkeypatch.setattr(worker_module, "learning_curve", broken)
     configs = expand({"alpha": [1, 20, 30]}, BASE)
     observer = Hearing()
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
@@ -405,7 +405,7 @@ def test_what_stands_is_not_trained_again(
         trained.append(config)
         return learning_curve(split, config, **others)
 
-    monkeypatch.setattr(candidates, "learning_curve", counted)
+    monkeypatch.setattr(worker_module, "learning_curve", counted)
     observer = Hearing()
     with Ledger(path) as ledger:
         found = search(

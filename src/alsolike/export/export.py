@@ -238,14 +238,11 @@ def _builders(data: ExportData, wanted: Collection[str]) -> Builders:
     """Return the makers of the large files."""
     builders: Builders = {}
     for lists in data.tables:
-        if "parquet" in wanted:
-            builders[f"{lists.title}.parquet"] = functools.partial(
-                write_parquet, data=data, lists=lists
-            )
-        if "jsonl" in wanted:
-            builders[f"{lists.title}.jsonl"] = functools.partial(
-                write_json_lines, data=data, lists=lists
-            )
+        for ending, write in (("parquet", write_parquet), ("jsonl", write_json_lines)):
+            if ending in wanted:
+                builders[f"{lists.title}.{ending}"] = functools.partial(
+                    write, data=data, lists=lists
+                )
     if "sqlite" in wanted:
         builders["shelves.sqlite"] = functools.partial(write_sqlite, data=data)
     return builders

@@ -10,6 +10,7 @@ from alsolike.models.base import FoldsIn, HasFactors, compares_items
 from alsolike.tables import wrapped
 from alsolike.text import counted
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
+from alsolike.tuning.leaderboard.top_runs import failed
 
 if TYPE_CHECKING:
     from alsolike.pipeline.outcome import Outcome
@@ -83,13 +84,8 @@ def warnings(outcome: "Outcome") -> Iterator[str]:
         yield "No item has a similar item: similar_items.parquet is empty."
     if gain.n < 100:
         yield f"Only {gain.n:,} test users: the intervals are wide and approximate."
-    if found.skipped:
-        among = f" Among them: {', '.join(found.cut)}." if found.cut else ""
-        runs = "1 run was" if found.skipped == 1 else f"{found.skipped:,} runs were"
-        yield f"{runs} skipped or cut short: out of time.{among}"
-    if len(found.failures):
-        runs = "1 run" if len(found.failures) == 1 else f"{len(found.failures):,} runs"
-        yield f"{runs} failed; the first error: {found.failures['error'][0]}"
+    yield from found.out_of_time()
+    yield from failed(found.failures)
     yield from _at_the_last_sweep(found)
     yield from _at_the_edge(found)
     read = outcome.how_read

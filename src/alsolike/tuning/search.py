@@ -18,10 +18,10 @@ from alsolike.models.settings import Config, check_whole, seed_of
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
 from alsolike.tuning.budget.budget import Budget, budget_of
-from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.executors import Executor, Processes, Threads
 from alsolike.tuning.execution.rounds import SearchRun, Tasks
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.storage.canonical import DATA
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import FixedList, Strategy

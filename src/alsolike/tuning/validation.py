@@ -11,7 +11,7 @@ from alsolike.evaluation.objectives.base import HONEST, Objective
 from alsolike.evaluation.objectives.kinds import RankingObjective, objective_named
 from alsolike.models.registry import family_of, is_config
 from alsolike.models.settings import Config
-from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps
+from alsolike.tuning.plan import ONE_GO, ending_at, is_scored_at_sweeps
 from alsolike.tuning.strategies.base import FixedList, Strategy
 from alsolike.tuning.strategies.search_space import distinct
 from alsolike.tuning.strategies.successive import FactorDoubling, Halving

@@ -173,20 +173,12 @@ def gallery(
         image = embedded(found.image, image_folder)
         return replace(found, image=image, score=score, full=full, measure=scale.words)
 
-    return Gallery(
-        tuple(
-            Shelf(
-                card(int(row)),
-                tuple(
-                    card(int(index), float(score))
-                    for index, score in zip(indices, scores, strict=True)
-                    if index >= 0
-                ),
-            )
-            for row, indices, scores in zip(rows, near.indices, near.scores, strict=True)
-        ),
-        remote_images,
-    )
+    shelves = []
+    for row, indices, scores in zip(rows, near.indices, near.scores, strict=True):
+        pairs = zip(indices.tolist(), scores.tolist(), strict=True)
+        neighbours = tuple(card(index, score) for index, score in pairs if index >= 0)
+        shelves.append(Shelf(card(int(row)), neighbours))
+    return Gallery(tuple(shelves), remote_images)
 
 
 def card_of(model: FittedModel, row: int) -> Card:

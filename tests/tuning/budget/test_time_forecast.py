@@ -32,8 +32,8 @@ from alsolike.tuning.budget.speed_estimate import SpeedEstimate, measure_speed
 from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time
 from alsolike.tuning.budget.warm_up import code_of, compile_for
 from alsolike.tuning.candidate_families import lineup_for
-from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.worker import Worker
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.storage.worker_names import name_of

@@ -18,10 +18,10 @@ from alsolike.models.ease import EASEConfig
 from alsolike.models.item_knn import ItemKNNConfig
 from alsolike.models.registry import family_of
 from alsolike.testing import tiny_likes
-from alsolike.tuning.candidates import Plan
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.leaderboard.ranking import ranked
 from alsolike.tuning.leaderboard.runs import Role, runs_of
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.storage.ledger import Ledger
 
 USERS = 80

@@ -406,7 +406,7 @@ def test_the_pointer_finds_a_run_in_all_panels():
     markup = figure(settings_and_score(board()[0], SETTINGS, SCORE))
     told = told_in(markup)["row 0"]
     assert told["label"] == "rank 1 · als · run 75 · factors 40 · regularization 0 · alpha 50"
-    assert told["told"] == "validation precision@10 0.0499 (0.0479 to 0.0519)"
+    assert told["text"] == "validation precision@10 0.0499 (0.0479 to 0.0519)"
     assert markup.count('data-point="row 0"') == 2 * len(SETTINGS)
     assert "<details>" not in markup
     assert "var(--als-accent)" in markup

@@ -16,7 +16,7 @@ from alsolike.models.family import Family
 from alsolike.models.fit import fit, iterate
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
-from alsolike.tuning.candidates import Plan, ending_at, is_scored_at_sweeps
+from alsolike.tuning.plan import Plan, ending_at, is_scored_at_sweeps
 
 # Numbers of factors that are measured; others are interpolated.
 _MEASURED = 3

@@ -8,7 +8,7 @@ from alsolike.engines.base import Shape
 from alsolike.models.settings import Config
 from alsolike.text import duration
 from alsolike.tuning.budget.speed_estimate import Clock, SpeedEstimate, measure_speed
-from alsolike.tuning.candidates import Plan
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.strategies.base import Trial
 
 

@@ -20,8 +20,8 @@ from alsolike.models.registry import FAMILIES
 from alsolike.storage.cleanup import interrupts_held
 from alsolike.tuning.budget.budget import Deadline
 from alsolike.tuning.budget.warm_up import Code, compile_for
-from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.worker import Worker
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.storage.ledger import ENDED, Ledger
 from alsolike.tuning.storage.worker_names import name_of
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from alsolike.models.settings import Config
 from alsolike.progress import Observer
 from alsolike.tables import Table
-from alsolike.tuning.candidates import Plan
 from alsolike.tuning.leaderboard.ranking import curve_table
 from alsolike.tuning.leaderboard.runs import Role, rank_key, runs_of
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.storage.ledger import ENDED, Ledger
 
 

@@ -13,12 +13,12 @@ from alsolike.tuning.budget.budget import Budget, Deadline
 from alsolike.tuning.budget.memory_forecast import at_once, search_memory
 from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time
 from alsolike.tuning.budget.warm_up import code_of
-from alsolike.tuning.candidates import ONE_GO, Plan, ending_at, is_scored_at_sweeps, sweeps_of
 from alsolike.tuning.execution.executors import Executor
 from alsolike.tuning.execution.progress import ProgressReporter
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.leaderboard.ranking import ranked
-from alsolike.tuning.leaderboard.runs import Role, Run, rank_key, runs_of
+from alsolike.tuning.leaderboard.runs import Role, rank_key, runs_of
+from alsolike.tuning.plan import ONE_GO, Plan, ending_at, is_scored_at_sweeps, sweeps_of
 from alsolike.tuning.storage.canonical import canonical_settings
 from alsolike.tuning.storage.ledger import ENDED, Ledger
 from alsolike.tuning.strategies.base import (
@@ -232,10 +232,11 @@ class SearchRun:
             raise FitError(f"All {len(runs)} runs failed. The first error: {errors[0][1]}")
         if not recorded:
             raise FitError("Out of time before any run had a score. Give a larger budget.")
-        beside = [entry for entry, role in self._roles.items() if role != "trial"]
+        others = [entry for entry, role in self._roles.items() if role != "trial"]
         found = ranked(
             self._plan, self._ledger, recorded, errors,
-            skipped=self._skipped(runs), cut=self._families(self._cut, beside),
+            skipped=sum(self._ledger.state(run.entry) == "skipped" for run in runs),
+            cut=self._families(self._cut, others),
         )  # fmt: skip
         if found.is_degenerate:
             self._observer.tell(found)
@@ -277,8 +278,8 @@ class SearchRun:
 
     def _expected(self, entry: int) -> int:
         _, sweeps, _ = self._ledger.task(entry)
-        asked = [sweep for sweep in self._plan.sweeps if sweep <= sweeps]
-        return len(sweeps_of(self._configs[entry], asked))
+        wanted = [sweep for sweep in self._plan.sweeps if sweep <= sweeps]
+        return len(sweeps_of(self._configs[entry], wanted))
 
     def _trial_result(self, entry: int, trial: Trial) -> TrialResult:
         """Return the result of a trial up to its own sweeps, without degenerate points.
@@ -296,9 +297,6 @@ class SearchRun:
                 and rank_key(figures, score)[0]
             },
         )
-
-    def _skipped(self, runs: Sequence[Run]) -> int:
-        return sum(self._ledger.state(run.entry) == "skipped" for run in runs)
 
 
 def _name(config: Config) -> str:

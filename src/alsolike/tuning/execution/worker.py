@@ -2,16 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError, LeaseLost
+from alsolike.evaluation.learning_curve import CurvePoint, learning_curve
 from alsolike.models.registry import config_of
+from alsolike.models.settings import Config
 from alsolike.tuning.budget.budget import Deadline
-from alsolike.tuning.candidates import Plan, points_of, sweeps_of
 from alsolike.tuning.leaderboard.runs import rank_key, tied
+from alsolike.tuning.plan import Plan, sweeps_of
 from alsolike.tuning.storage.ledger import LEASE, Ledger
 
 _BEAT = LEASE / 12
@@ -82,8 +84,7 @@ class Worker:
             speed.until(config, sweep=wanted[0], points=len(again) + 1)
         ):
             return "skipped"
-        points = points_of(self.plan, config, again + wanted, self.engine)
-        for scored, point in enumerate(points, start=1):
+        for scored, point in enumerate(self._points(config, again + wanted), start=1):
             if point.sweep in known:
                 self.ledger.compare(number, point.sweep, point.figures)
                 continue
@@ -109,6 +110,15 @@ class Worker:
             if not self.deadline.allows(more * slower):
                 return "skipped"
         return "done"
+
+    def _points(self, config: Config, sweeps: Sequence[int]) -> Iterable[CurvePoint]:
+        if not sweeps:
+            return ()
+        split, engine = self.plan.split, self.engine
+        first, *others = self.plan.objectives.values()
+        return learning_curve(
+            split, config, sweeps=sweeps, objective=first, beside=others, engine=engine
+        )
 
 
 class _Curve:

@@ -197,11 +197,14 @@ class SearchResult:
         if degenerate := sum(row.is_degenerate for row in self.rows):
             runs = "1 run is" if degenerate == 1 else f"{degenerate:,} runs are"
             yield f"{runs} degenerate and cannot be chosen."
+        yield from self.out_of_time()
+
+    def out_of_time(self) -> Iterator[str]:
+        """Yield a sentence on runs that were skipped or cut short, if any were."""
         if self.skipped:
             runs = "1 run was" if self.skipped == 1 else f"{self.skipped:,} runs were"
-            yield f"{runs} skipped or cut short: out of time."
-        if self.cut:
-            yield f"Among them: {', '.join(self.cut)}."
+            among = f" Among them: {', '.join(self.cut)}." if self.cut else ""
+            yield f"{runs} skipped or cut short: out of time.{among}"
 
     def brief(self, width: int) -> str:
         """Return the best runs and the best of each model, at most `width` columns wide."""
@@ -209,8 +212,9 @@ class SearchResult:
         also = {self.best_run, self.proposed_run}
         board = leading(self.leaderboard, score, measure, width, also=also, whole=_WHOLE)
         head = [f"Best on {self.objective}:", *self._shared_settings()]
-        texts = [wrapped(text, width, indent=2) for text in (*head, self.choice)]
-        return "\n".join([*texts[:-1], board, *failed(self.failures, width), texts[-1]])
+        below = [*failed(self.failures), self.choice]
+        above, below = ([wrapped(one, width, indent=2) for one in part] for part in (head, below))
+        return "\n".join([*above, board, *below])
 
     def _shared_settings(self) -> Iterator[str]:
         """Yield the settings that no trial varies and that are not the defaults."""

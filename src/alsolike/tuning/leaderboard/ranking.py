@@ -12,9 +12,9 @@ from alsolike.evaluation.objectives.base import DEGENERATE, Objective
 from alsolike.evaluation.statistics.selection import cheapest_of, compare_with_best, optimism
 from alsolike.models.registry import family_of
 from alsolike.tables import Table
-from alsolike.tuning.candidates import Plan, ending_at, is_scored_at_sweeps
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
 from alsolike.tuning.leaderboard.runs import DEAD, Run, rank_key
+from alsolike.tuning.plan import Plan, ending_at, is_scored_at_sweeps
 from alsolike.tuning.storage.ledger import Ledger
 
 Values = npt.NDArray[np.float64]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from alsolike.evaluation.objectives.base import DEGENERATE
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
-from alsolike.tuning.candidates import is_scored_at_sweeps
+from alsolike.tuning.plan import is_scored_at_sweeps
 from alsolike.tuning.storage.canonical import canonical_settings, plain_value
 
 # Trials come from the strategy; candidates may be chosen as well, baselines may not.
@@ -89,7 +89,9 @@ def runs_of(configs: Mapping[int, Config], roles: Mapping[int, Role] | None = No
     roles : mapping of int to Role, or None
         None: unknown, as in a ledger; then runs scored at sweeps count as trials.
     """
-    roles = _guessed(configs) if roles is None else roles
+    given: dict[int, Role] = dict(roles or {})
+    for entry, config in configs.items():
+        given.setdefault(entry, "trial" if is_scored_at_sweeps(config) else "baseline")
     of_family: dict[str, list[dict[str, Any]]] = {}
     for config in configs.values():
         of_family.setdefault(family_of(config).name, []).append(config.to_settings())
@@ -102,21 +104,14 @@ def runs_of(configs: Mapping[int, Config], roles: Mapping[int, Role] | None = No
         for family, settings in of_family.items()
     }
     count = itertools.count(1)
-    in_turn = [e for role in ("trial", "candidate") for e in configs if roles[e] == role]
+    in_turn = [e for role in ("trial", "candidate") for e in configs if given[e] == role]
     numbers = {entry: next(count) for entry in in_turn}
     runs: list[Run] = []
     for entry, config in configs.items():
         settings = config.to_settings()
         own = {name: plain_value(settings[name]) for name in varying[family_of(config).name]}
-        runs.append(Run(numbers.get(entry), entry, config, own, roles[entry]))
+        runs.append(Run(numbers.get(entry), entry, config, own, given[entry]))
     return runs
-
-
-def _guessed(configs: Mapping[int, Config]) -> dict[int, Role]:
-    return {
-        entry: "trial" if is_scored_at_sweeps(config) else "baseline"
-        for entry, config in configs.items()
-    }
 
 
 def rank_key(figures: Mapping[str, float], score: str, prefix: str = "") -> tuple[bool, float]:

@@ -1,9 +1,10 @@
 """Shortens a leaderboard to the width of a terminal: the best runs, and the best of each model."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from alsolike.tables import Table, wrapped
+from alsolike.tables import Table
+from alsolike.text import counted
 
 _BEST = 5
 # Columns that are never left out; nor is the score.
@@ -76,12 +77,10 @@ def leading(
     return texts.fitted(width, least=least, same=same, more=more, whole=whole)
 
 
-def failed(failures: Table, width: int) -> list[str]:
-    """Return a line with the number of failed runs and the first error."""
-    if not len(failures):
-        return []
-    runs = "1 run" if len(failures) == 1 else f"{len(failures):,} runs"
-    return [wrapped(f"{runs} failed; the first error: {failures['error'][0]}", width, indent=2)]
+def failed(failures: Table) -> Iterator[str]:
+    """Yield a sentence with the number of failed runs and the first error, if any failed."""
+    if len(failures):
+        yield f"{counted(len(failures), 'run')} failed; the first error: {failures['error'][0]}"
 
 
 def _without(texts: Table, left_out: str) -> Table:

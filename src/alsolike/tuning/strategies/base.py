@@ -13,7 +13,7 @@ import numpy as np
 
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config, check_whole
-from alsolike.tuning.candidates import is_scored_at_sweeps
+from alsolike.tuning.plan import is_scored_at_sweeps
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def time_and_score(leaderboard: Table, seconds: Sequence[float | None], score: s
     'Validation mrr of 2 runs by training time. ... popularity, 0.1 s: 0.1000; run 1 (factors
     40), 12 s: 0.3000.'
     """
-    run_points.require(leaderboard, ["rank", score])
+    marks.require(leaderboard, ["rank", score], "run")
     if len(seconds) != len(leaderboard):
         raise SettingError(
             f"A figure of times needs one for each row; the leaderboard has {len(leaderboard):,} "
@@ -168,7 +168,7 @@ def _drawing(plan: _Layout, numbered: Sequence[Row], score: str) -> Spec:
     runs, legend = plan.runs, run_points.legend_names(plan.runs)
     models = list(dict.fromkeys(run["model"] for run in runs))
     points = [
-        {key: run[key] for key in ("trace", "label", "told", "value", "low", "high", "seconds")}
+        {key: run[key] for key in ("trace", "label", "text", "value", "low", "high", "seconds")}
         | {"model": run["model"], "standing": legend[run["standing"]]}
         | {"place": plan.axis.places[run["seconds"]]}
         for run in reversed(runs)  # the best on top

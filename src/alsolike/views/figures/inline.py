@@ -20,7 +20,7 @@ def traces(spec: Spec) -> dict[str, Row]:
             continue
         for point in points:
             if is_point:
-                found[point["trace"]] = {"label": point["label"], "told": point["told"]}
+                found[point["trace"]] = {"label": point["label"], "text": point["text"]}
                 continue
             fresh = {"label": point["label"], "measure": point["measure"], "points": []}
             trace = found.setdefault(point["trace"], fresh)

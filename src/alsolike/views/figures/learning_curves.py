@@ -7,7 +7,7 @@ draws nothing without scripts. A small script of ours adds the numbers under the
 
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -61,7 +61,7 @@ def best_curve(
     >>> [panel["title"]["text"] for panel in spec["concat"]]
     ['precision@10, validation']
     """
-    _require(curve, ("sweep", f"{held_out}_{metric}"))
+    marks.require(curve, ("sweep", f"{held_out}_{metric}"), "scored sweep")
     if chosen_sweep not in curve["sweep"].tolist():
         raise SettingError(
             f"The sweep to mark is {chosen_sweep}; the curve has {curve['sweep'].tolist()}."
@@ -134,7 +134,7 @@ def all_curves(
     'Validation mrr of 2 runs over sweeps; the best, run 2 (factors 40), reaches 0.4000; ...'
     """
     column = f"{held_out}_{metric}"
-    _require(curves, ("run", "rank", "sweep", column))
+    marks.require(curves, ("run", "rank", "sweep", column), "scored sweep")
     if best not in curves["run"].tolist():
         raise SettingError(f"The best run is said to be {best}; the curves have no such run.")
     points = [_point(row, column, metric, curves.column_names) for row in curves.rows()]
@@ -252,16 +252,6 @@ def figure(spec: Spec, *, caption: str = "") -> Markup:
     few_lines = len(shown) <= 4 and all("points" in trace for trace in shown.values())
     sweeps = inline.numbers(shown) if few_lines else {}
     return macro("figure.html", "figure")(spec["description"], drawings, shown, caption, sweeps)
-
-
-def _require(table: Table, names: Iterable[str]) -> None:
-    missing = [name for name in names if name not in table]
-    if missing:
-        raise SettingError(
-            f"A figure needs the columns {missing}; the table has {list(table.column_names)}."
-        )
-    if not len(table):
-        raise SettingError("A figure needs at least one scored sweep; the table has no rows.")
 
 
 def _panel(curve: Table, side: str, measure: str, chosen: int, *, height: int) -> Spec:

@@ -1,9 +1,11 @@
 """Builds the parts of figures in Vega-Lite: colours, axes, lines, dots and labels."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from alsolike.errors import SettingError
+from alsolike.tables import Table
 from alsolike.views.page import clean, finite, rounded
 
 Spec = dict[str, Any]
@@ -57,6 +59,17 @@ _CONFIG: Spec = {
         "title": None,
     },
 }
+
+
+def require(table: Table, names: Iterable[str], row: str) -> None:
+    """Raise SettingError if `table` lacks one of these columns, or has no rows (of such a kind)."""
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise SettingError(
+            f"A figure needs the columns {missing}; the table has {list(table.column_names)}."
+        )
+    if not len(table):
+        raise SettingError(f"A figure needs at least one {row}; the table has no rows.")
 
 
 def frame(title: str, description: str) -> Spec:

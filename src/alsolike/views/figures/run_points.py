@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alsolike.errors import SettingError
 from alsolike.tables import Table
 from alsolike.text import counted, duration
 from alsolike.views.figures import marks
@@ -41,7 +40,7 @@ def runs_of(
     list of points
         ``row`` as in the table; ``value``, ``low``, ``high``, ``seconds``, ``settings``;
         ``standing``, one of `BEST`, `TIE`, `OTHER`, `CUT`, `DEAD`; and for the pointer ``trace``,
-        ``label`` and ``told``.
+        ``label`` and ``text``.
     """
     names = setting_names(leaderboard.column_names, score)
     taken = list(seconds) or [None] * len(leaderboard)
@@ -66,18 +65,6 @@ def with_leaders(runs: Sequence[Row]) -> list[Row]:
         else run
         for at, run in enumerate(runs)
     ]
-
-
-def require(leaderboard: Table, names: Sequence[str]) -> None:
-    """Refuse a leaderboard that lacks one of `names` or has no rows."""
-    missing = [name for name in names if name not in leaderboard]
-    if missing:
-        raise SettingError(
-            f"A figure needs the columns {missing}; "
-            f"the leaderboard has {list(leaderboard.column_names)}."
-        )
-    if not len(leaderboard):
-        raise SettingError("A figure needs at least one run; the leaderboard has no rows.")
 
 
 def legend_names(points: Sequence[Row]) -> dict[str, str]:
@@ -191,8 +178,8 @@ def _point(row: Row, names: Sequence[str], score: str, place: int, seconds: Any)
     name = numbered if is_numbered else kind
     ranked = f"rank {row['rank']}" if row["rank"] is not None else ""
     facts = [ranked, kind, numbered, settings]
-    told = f"{spoken(score)} {rounded(value)}"
-    told += f" ({rounded(low)} to {rounded(high)})" if low is not None and high is not None else ""
+    text = f"{spoken(score)} {rounded(value)}"
+    text += f" ({rounded(low)} to {rounded(high)})" if low is not None and high is not None else ""
     return {
         "row": row,
         "name": name,
@@ -201,7 +188,7 @@ def _point(row: Row, names: Sequence[str], score: str, place: int, seconds: Any)
         "settings": settings,
         "trace": f"row {place}",
         "label": clean(" · ".join(fact for fact in facts if fact)),
-        "told": told + (f", {duration(time)}" if time is not None else ""),
+        "text": text + (f", {duration(time)}" if time is not None else ""),
         "value": value,
         "low": low,
         "high": high,

@@ -56,7 +56,7 @@ def settings_and_score(
     >>> spec["description"]
     'Validation mrr of 2 runs by their settings. The best, run 2 (alpha 40), reaches 0.3000.'
     """
-    run_points.require(leaderboard, ["rank", score, *settings])
+    marks.require(leaderboard, ["rank", score, *settings], "run")
     model = model or _with_settings(leaderboard, settings)
     runs = run_points.runs_of(leaderboard, score, model=model)
     if not runs:
@@ -104,7 +104,7 @@ def _panel(runs: Sequence[Row], name: str, width: int) -> Spec:
         span=high - low,
     )
     points = [
-        {key: run[key] for key in ("trace", "label", "told", "value", "low", "high")}
+        {key: run[key] for key in ("trace", "label", "text", "value", "low", "high")}
         | {"standing": legend[run["standing"]]}
         | {"setting": run["row"][name], "place": axis.places[run["row"][name]], "aside": aside}
         for run, aside in zip(drawn, asides, strict=True)

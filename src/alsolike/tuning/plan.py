@@ -1,12 +1,10 @@
-"""Trains and scores one configuration of any family, as the plan of a search says."""
+"""Defines what the trainings of a search share, and the sweeps of a configuration."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from alsolike.data.splitting.split import Split
-from alsolike.engines.base import Engine
-from alsolike.evaluation.learning_curve import CurvePoint, learning_curve
 from alsolike.evaluation.objectives.base import Objective
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
@@ -57,20 +55,3 @@ def ending_at(config: Any, sweep: int) -> Any:
 def sweeps_of(config: Config, sweeps: Sequence[int]) -> tuple[int, ...]:
     """Return the sweeps at which a configuration is scored."""
     return tuple(sweeps) if is_scored_at_sweeps(config) else (ONE_GO,)
-
-
-def points_of(
-    plan: Plan, config: Config, sweeps: Sequence[int], engine: Engine
-) -> Iterator[CurvePoint]:
-    """Train a configuration and yield its points."""
-    if not sweeps:
-        return
-    objectives = plan.objectives
-    yield from learning_curve(
-        plan.split,
-        config,
-        sweeps=sweeps,
-        objective=objectives[""],
-        beside=[objective for prefix, objective in objectives.items() if prefix],
-        engine=engine,
-    )
