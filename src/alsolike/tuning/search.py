@@ -25,7 +25,13 @@ from alsolike.tuning.plan import Plan
 from alsolike.tuning.storage.canonical import DATA
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import FixedList, Strategy
-from alsolike.tuning.validation import lines_for, may_rank, objectives_of, strategy_for, sweeps_for
+from alsolike.tuning.validation import (
+    distinct_configs,
+    objectives_of,
+    ranking_objective,
+    strategy_for,
+    sweeps_for,
+)
 
 # A search is not continued with another version of one of these.
 _FIGURES_DEPEND_ON = ("alsolike", "numba", "numpy", "scipy")
@@ -117,15 +123,15 @@ def search(
     spend = budget_of(budget)
     until = None if spend.seconds is None else time.monotonic() + spend.seconds
     wanted = sweeps_for(strategy, sweeps, candidates)
-    chosen = strategy_for(strategy, wanted[-1], beside=candidates)
+    chosen = strategy_for(strategy, wanted[-1], candidates=candidates)
     tasks = Tasks(
         chosen if until is None else _shuffled(chosen),
-        lines_for(candidates, "candidates", wanted[-1]),
-        lines_for(baselines, "baselines", wanted[-1]),
+        distinct_configs(candidates, "candidates", wanted[-1]),
+        distinct_configs(baselines, "baselines", wanted[-1]),
     )
     expect_split(split)
-    first, *beside = objectives_of(objective)
-    objectives = checked_objectives(split, may_rank(first), beside)
+    first, *further = objectives_of(objective)
+    objectives = checked_objectives(split, ranking_objective(first), further)
     for one in objectives.values():
         if left_out := one.left_out(split):
             observer.warn(left_out)

@@ -14,7 +14,7 @@ from alsolike.models.registry import config_of, family_of
 from alsolike.tables import Table, wrapped
 from alsolike.text import duration
 from alsolike.tuning.leaderboard.runs import DEAD, Run, rank_key, runs_of
-from alsolike.tuning.leaderboard.top_runs import leading
+from alsolike.tuning.leaderboard.top_runs import top_runs
 from alsolike.tuning.storage.ledger import ENDED, LEASE, Ledger
 from alsolike.tuning.storage.worker_names import is_gone, is_here
 
@@ -53,7 +53,7 @@ class SearchStatus:
             score = next(one[:-4] for one in names if one.endswith("_low"))
             part, _, measure = score.partition("_")
             lines.append(f"Best on {measure} on {part}:")
-            lines.append(leading(self.leaderboard, score, measure, width, whole=_WHOLE))
+            lines.append(top_runs(self.leaderboard, score, measure, width, whole=_WHOLE))
         return "\n".join(lines)
 
     def __str__(self) -> str:

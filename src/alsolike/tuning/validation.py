@@ -47,7 +47,7 @@ def objectives_of(
     return objectives
 
 
-def may_rank(objective: Objective) -> Objective:
+def ranking_objective(objective: Objective) -> Objective:
     """Return the objective; raise SettingError if it would rank by test users or is misnamed."""
     if objective.choose != "validation":
         raise SettingError(
@@ -63,17 +63,17 @@ def may_rank(objective: Objective) -> Objective:
 
 
 def strategy_for(
-    configs: Sequence[Any] | Strategy, last: int, *, beside: Sequence[Config] = ()
+    configs: Sequence[Any] | Strategy, last: int, *, candidates: Sequence[Config] = ()
 ) -> Strategy:
     """Return the strategy, without configurations that differ only in iterations.
 
-    A list may be empty if there are other candidates, `beside`.
+    A list may be empty if there are `candidates`.
     """
-    _refuse_others(configs)
+    _check_configs(configs)
     strategy: Strategy = FixedList(configs) if isinstance(configs, Sequence) else configs
     if not isinstance(strategy, FixedList | Halving | FactorDoubling):
         return strategy
-    if not (strategy.configs or beside):
+    if not (strategy.configs or candidates):
         raise SettingError("A search needs at least one configuration; none was given.")
     strategy = replace(strategy, configs=_distinct(strategy.configs, last))
     if strategy.prune and isinstance(strategy, FixedList) and strategy.at_once is None:
@@ -81,13 +81,13 @@ def strategy_for(
     return strategy
 
 
-def lines_for(configs: Sequence[Any], what: str, last: int) -> list[Any]:
+def distinct_configs(configs: Sequence[Any], what: str, last: int) -> list[Any]:
     """Return baselines or candidates, without repeats."""
-    _refuse_lines(configs, what)
+    _check_list(configs, what)
     return _distinct(configs, last)
 
 
-def _refuse_lines(configs: Any, what: str) -> None:
+def _check_list(configs: Any, what: str) -> None:
     if is_config(configs) or not isinstance(configs, Sequence) or isinstance(configs, str | bytes):
         raise SettingError(f"{what} is a list of configurations, not {said(configs)}.")
 
@@ -95,20 +95,22 @@ def _refuse_lines(configs: Any, what: str) -> None:
 def sweeps_for(
     configs: Sequence[Any] | Strategy,
     sweeps: Sequence[int] | None,
-    beside: Sequence[Config] = (),
+    candidates: Sequence[Config] = (),
 ) -> tuple[int, ...]:
     """Return the sweeps to score at: `sweeps`, or the iterations of the configurations."""
-    _refuse_lines(beside, "candidates")
+    _check_list(candidates, "candidates")
     if sweeps is not None:
         return checked_sweeps(sweeps)
     if is_config(configs):
         return (ONE_GO,)  # refused later
-    _refuse_others(configs)
+    _check_configs(configs)
     listed = getattr(configs, "configs", configs)
     if not isinstance(listed, Sequence):
         raise SettingError("This search needs sweeps: the sweeps after which to score.")
     found = [
-        one.iterations for one in (*listed, *beside) if is_config(one) and is_scored_at_sweeps(one)
+        one.iterations
+        for one in (*listed, *candidates)
+        if is_config(one) and is_scored_at_sweeps(one)
     ]
     return checked_sweeps(found) if found else (ONE_GO,)
 
@@ -119,7 +121,7 @@ def _distinct(configs: Sequence[Any], last: int) -> list[Any]:
     return distinct(ending_at(config, last) for config in configs)
 
 
-def _refuse_others(configs: object) -> None:
+def _check_configs(configs: object) -> None:
     """Raise SettingError for anything but a list of configurations or a strategy."""
     if is_config(configs):
         raise SettingError("A search takes a list of configurations, not one. Put it in a list.")

@@ -300,12 +300,12 @@ def test_runs_stand_where_the_words_beside_them_think():
 
 def test_words_cover_neither_each_other_nor_the_edge():
     free = label_placement.Drawing((100, 50), 300, [])
-    assert label_placement.beside("ease", [free]) == ("left", 9.0, 0.0)
+    assert label_placement.best_side("ease", [free]) == ("left", 9.0, 0.0)
     right = label_placement.Drawing((290, 50), 300, [])
-    assert label_placement.beside("ease", [right])[0] == "right"
+    assert label_placement.best_side("ease", [right])[0] == "right"
     blocked = label_placement.Drawing((100, 50), 300, [(105, 40, 140, 60), (60, 40, 95, 60)])
-    assert label_placement.beside("ease", [blocked])[2] != 0.0
-    assert label_placement.beside("ease", [free, right])[0] == "right"
+    assert label_placement.best_side("ease", [blocked])[2] != 0.0
+    assert label_placement.best_side("ease", [free, right])[0] == "right"
 
 
 def test_numbers_on_the_frontier_keep_apart_and_the_last_has_one():

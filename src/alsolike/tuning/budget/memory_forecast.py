@@ -76,16 +76,16 @@ class MemoryForecast:
         if free is None or needed <= free:
             return None
         return (
-            f"This run may need {_said(needed)} more memory, but only {_said(free)} is free: the "
+            f"This run may need {_mib(needed)} more memory, but only {_mib(free)} is free: the "
             "system may kill it. Use fewer factors or families, or a stricter filter "
             "(min_per_user, min_per_item)."
         )
 
     def __str__(self) -> str:
-        text = f"{self.what}: peak of about {_said(self.peak)}"
+        text = f"{self.what}: peak of about {_mib(self.peak)}"
         if not self.workers:
             return text
-        return f"{text}, and about {_said(self.each)} in each of {self.workers:,} workers"
+        return f"{text}, and about {_mib(self.each)} in each of {self.workers:,} workers"
 
 
 def forecast(
@@ -289,5 +289,5 @@ def _drawing(points: int) -> int:
     return _POINT * points + (0 if "vl_convert" in sys.modules else _DRAWING)
 
 
-def _said(size: int) -> str:
+def _mib(size: int) -> str:
     return f"{max(round(size / MIB, -1), 10):,.0f} MiB"

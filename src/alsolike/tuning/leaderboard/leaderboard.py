@@ -11,7 +11,7 @@ from alsolike.models.registry import family_named
 from alsolike.tables import Table, wrapped
 from alsolike.text import counted
 from alsolike.tuning.leaderboard.runs import DEAD, Role, model_name
-from alsolike.tuning.leaderboard.top_runs import failed, leading
+from alsolike.tuning.leaderboard.top_runs import failed, top_runs
 
 _WHOLE = "--verbose or leaderboard.csv"
 
@@ -210,7 +210,7 @@ class SearchResult:
         """Return the best runs and the best of each model, at most `width` columns wide."""
         score, measure = self.objective.score, self.objective.measure
         also = {self.best_run, self.proposed_run}
-        board = leading(self.leaderboard, score, measure, width, also=also, whole=_WHOLE)
+        board = top_runs(self.leaderboard, score, measure, width, also=also, whole=_WHOLE)
         head = [f"Best on {self.objective}:", *self._shared_settings()]
         below = [*failed(self.failures), self.choice]
         above, below = ([wrapped(one, width, indent=2) for one in part] for part in (head, below))

@@ -12,7 +12,7 @@ _NEEDED = ("rank", "model", "settings", "degenerate")
 _INTERVAL = "95 % interval"
 
 
-def leading(
+def top_runs(
     board: Table,
     score: str,
     measure: str,
@@ -44,7 +44,7 @@ def leading(
     >>> runs = [*range(1, 8), None]
     >>> board = Table({"rank": range(1, 9), "run": runs, "model": models, "score": scores,
     ...                "score_low": scores, "score_high": scores})
-    >>> print(leading(board, "score", "ndcg@5", 60, also=[7], whole="--verbose"))
+    >>> print(top_runs(board, "score", "ndcg@5", 60, also=[7], whole="--verbose"))
     rank  run  model       ndcg@5  95 % interval
        1    1  als           0.50  0.50 to 0.50
        2    2  als           0.49  0.49 to 0.49

@@ -144,7 +144,9 @@ class _Layout:
                 for size, boxes in zip(_SIZES, self.taken, strict=True)
             ]
             colour = ACCENT if run["standing"] == run_points.BEST else MUTED
-            layers += self._write(run, text, label_placement.beside(text, drawings), color=colour)
+            layers += self._write(
+                run, text, label_placement.best_side(text, drawings), color=colour
+            )
         return layers
 
     def _write(self, run: Row, text: str, side: label_placement.Side, *, color: str) -> list[Spec]:

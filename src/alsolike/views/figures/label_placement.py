@@ -36,16 +36,16 @@ def apart(places: Sequence[tuple[float, float]], *, distance: float, most: int) 
     return sorted(kept)
 
 
-def beside(text: str, drawings: Sequence[Drawing]) -> Side:
+def best_side(text: str, drawings: Sequence[Drawing]) -> Side:
     """Return the side of a point for `text`: right, left, below or above.
 
     It is the first side within all drawings that covers nothing, or else the one that covers least.
 
     Examples
     --------
-    >>> beside("ease", [Drawing((100, 50), 300, [])])
+    >>> best_side("ease", [Drawing((100, 50), 300, [])])
     ('left', 9.0, 0.0)
-    >>> beside("ease", [Drawing((280, 50), 300, [])])
+    >>> best_side("ease", [Drawing((280, 50), 300, [])])
     ('right', -9.0, 0.0)
     """
     sides: list[Side] = [("left", _FAR, 0.0), ("right", -_FAR, 0.0)]
