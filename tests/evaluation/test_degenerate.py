@@ -227,7 +227,7 @@ def test_a_run_publishes_nothing_where_all_are(likes, tmp_path, capsys):
         assert not left & {"model", "similar_items.parquet", "recommendations.parquet"}
         assert "degenerate" in (out / "leaderboard.csv").read_text()
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "Nothing is recommended" in page
+    assert "No model, similar items or recommendations are written" in page
     assert "(degenerate)</abbr>" in page
     # The same place with settings that work: a model, and the degenerate run on its leaderboard.
     with pytest.raises(SystemExit) as status:

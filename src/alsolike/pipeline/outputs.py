@@ -135,7 +135,11 @@ def report_content(
         filtering=_sizes(outcome.how_filtered),
         splitting=outcome.split.facts(),
         leaderboard=found.leaderboard,
-        chosen=[(name.replace("_", " "), f"{value}") for name, value in _settings(outcome)],
+        chosen=[
+            (name.replace("_", " "), f"{value}")
+            for name, value in outcome.chosen.to_settings().items()
+            if value is not None
+        ],
         scores=outcome.test.table(),
         tables=outcome.test.further(),
         best_curve=figures.get("best_curve"),
@@ -230,11 +234,6 @@ def _sizes(how_filtered: FilterReport) -> Table:
             for when, size in (("before", how_filtered.before), ("after", how_filtered.after))
         ]
     )  # fmt: skip
-
-
-def _settings(outcome: Outcome) -> list[tuple[str, object]]:
-    settings = outcome.chosen.to_settings()
-    return [(name, value) for name, value in settings.items() if value is not None]
 
 
 def _files(figures: Mapping[str, Spec], found: SearchResult) -> Iterator[tuple[str, str]]:

@@ -75,16 +75,18 @@ def strategy_for(
         return strategy
     if not (strategy.configs or candidates):
         raise SettingError("A search needs at least one configuration; none was given.")
-    strategy = replace(strategy, configs=_distinct(strategy.configs, last))
+    strategy = replace(strategy, configs=distinct_configs(strategy.configs, "configs", last))
     if strategy.prune and isinstance(strategy, FixedList) and strategy.at_once is None:
         return replace(strategy, at_once=_BETWEEN_PRUNINGS)
     return strategy
 
 
 def distinct_configs(configs: Sequence[Any], what: str, last: int) -> list[Any]:
-    """Return baselines or candidates, without repeats."""
+    """Return configurations without those that differ only in iterations."""
     _check_list(configs, what)
-    return _distinct(configs, last)
+    for config in configs:
+        family_of(config)  # raises for anything else
+    return distinct(ending_at(config, last) for config in configs)
 
 
 def _check_list(configs: Any, what: str) -> None:
@@ -113,12 +115,6 @@ def sweeps_for(
         if is_config(one) and is_scored_at_sweeps(one)
     ]
     return checked_sweeps(found) if found else (ONE_GO,)
-
-
-def _distinct(configs: Sequence[Any], last: int) -> list[Any]:
-    for config in configs:
-        family_of(config)  # raises for anything else
-    return distinct(ending_at(config, last) for config in configs)
 
 
 def _check_configs(configs: object) -> None:

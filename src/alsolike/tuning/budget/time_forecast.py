@@ -57,8 +57,6 @@ def forecast_time(
         Baselines, and candidates of other families than the trials'.
     shape : Shape
         Trainings at once, and threads of each.
-    clock : callable
-        Returns seconds.
     """
     speed = measure_speed(plan, [*others, *(one.config for one in trials)], shape, clock)
     of_others = _together([speed.whole(one, plan.sweeps) for one in others], shape)

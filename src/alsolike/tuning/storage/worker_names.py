@@ -60,13 +60,7 @@ def is_gone(worker: str) -> bool:
 
 
 def is_here(worker: str) -> bool:
-    """Return whether a worker's process runs on this machine.
-
-    Examples
-    --------
-    >>> is_here(name_of()), is_here("a worker of another machine")
-    (True, False)
-    """
+    """Return whether a worker's process runs on this machine."""
     return _lives_here(worker) is True
 
 
