@@ -29,8 +29,7 @@ from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.presets import ARTICLE
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.strategies.base import Strategy, evenly
-from alsolike.tuning.strategies.grid import FixedList
+from alsolike.tuning.strategies.base import FixedList, Strategy, evenly
 from alsolike.tuning.strategies.successive import Halving
 
 TIME, BELOW = 0.2, 0.02  # of the grid's time, and of its best score

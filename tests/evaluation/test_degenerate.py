@@ -18,12 +18,12 @@ from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.bundle import io as bundle
 from alsolike.progress import Observer
-from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.worker import _Curve
 from alsolike.tuning.leaderboard.runs import rank_key
 from alsolike.tuning.options import Searching
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.search import search
-from alsolike.tuning.status import standing
+from alsolike.tuning.status import status_of
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import Trial, TrialResult, pruning_thresholds
 from alsolike.tuning.strategies.by_name import strategy_of
@@ -89,7 +89,7 @@ def test_it_is_said_and_not_chosen(split, tmp_path):
     )
     assert shares[DEAD] == 1.0
     assert found.optimism.candidates == 2  # popularity and the one that can be chosen
-    seen = list(standing(tmp_path).leaderboard.rows())
+    seen = list(status_of(tmp_path).leaderboard.rows())
     assert [row["state"] for row in seen] == ["done", "done", "degenerate"]
 
 
@@ -180,11 +180,11 @@ def test_patience_bars_and_the_best_point_know_it(split):
 
     curve = _Curve(plan, {1: point(0.9, dead=True)}, {})
     assert curve.add(2, point(0.1, dead=False)) == [""]
-    assert curve.verdict() is None  # better than any degenerate point
+    assert curve.ended() is None  # better than any degenerate point
     assert curve.add(3, point(0.5, dead=True)) == []
-    assert curve.verdict() == "stopped"
-    assert _Curve(plan, {1: point(0.9, dead=True)}, {1: 0.2}).verdict() == "pruned"
-    assert _Curve(plan, {1: point(0.9, dead=False)}, {1: 0.2}).verdict() is None
+    assert curve.ended() == "stopped"
+    assert _Curve(plan, {1: point(0.9, dead=True)}, {1: 0.2}).ended() == "pruned"
+    assert _Curve(plan, {1: point(0.9, dead=False)}, {1: 0.2}).ended() is None
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_run_publishes_nothing_where_all_are(likes, tmp_path, capsys):
         assert not left & {"model", "similar_items.parquet", "recommendations.parquet"}
         assert "degenerate" in (out / "leaderboard.csv").read_text()
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "Nothing is recommended" in page
+    assert "No model, similar items or recommendations are written" in page
     assert "(degenerate)</abbr>" in page
     # The same place with settings that work: a model, and the degenerate run on its leaderboard.
     with pytest.raises(SystemExit) as status:

@@ -25,7 +25,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, SettingError, WritingError
 from alsolike.export.export import FORMATS, export
 from alsolike.export.filenames import id_of, place_of
-from alsolike.export.incremental_writer import LIST, Counts
+from alsolike.export.incremental_writer import LIST, FileCounts
 from alsolike.models.bundle import io as bundle
 from alsolike.models.bundle.manifest import MANIFEST
 from alsolike.models.factor_model import FactorModel
@@ -216,8 +216,8 @@ def test_pages_lead_to_pages_that_are_there(shelves: Path) -> None:
 def test_equal_models_give_equal_bytes(saved: Path, shelves: Path, tmp_path: Path) -> None:
     done = export(saved, tmp_path / "s", k=4, users=True, engine=LocalEngine(1))
     assert tree(tmp_path / "s") == tree(shelves)
-    assert done.files == Counts(written=len(tree(shelves)) - 1)
-    assert "42 shelves of model" in str(done)
+    assert done.files == FileCounts(written=len(tree(shelves)) - 1)
+    assert "42 lists of model" in str(done)
 
 
 def test_a_new_model_leaves_what_it_does_not_move(
@@ -241,7 +241,7 @@ def test_a_new_model_leaves_what_it_does_not_move(
     assert before.keys() - after.keys() == gone
     assert done.files.removed == 2
     same = sum(before[path] == after[path] for path in after if path != LIST)
-    assert done.files == Counts(len(after) - 1 - same, same, 2)
+    assert done.files == FileCounts(len(after) - 1 - same, same, 2)
     assert same > 40
     export(tmp_path / "smaller", tmp_path / "fresh", formats=["json", "html"], k=2)
     assert tree(tmp_path / "fresh") == after
@@ -250,7 +250,7 @@ def test_a_new_model_leaves_what_it_does_not_move(
 def test_formats_that_are_not_asked_for_go(saved: Path, tmp_path: Path) -> None:
     export(saved, tmp_path / "s", formats=["jsonl", "sqlite"])
     done = export(saved, tmp_path / "s", formats=["parquet"])
-    assert done.files == Counts(written=1, removed=2)
+    assert done.files == FileCounts(written=1, removed=2)
     assert sorted(tree(tmp_path / "s")) == [LIST, "similar_items.parquet"]
 
 
@@ -275,7 +275,7 @@ def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     bundle.save(hostile_model(IDS), folder / "model")
     done = export(folder / "model", folder / "s", formats=["html"], users=True, exclude_seen=False)
-    assert any("web: 5." in note for note in done.notes)
+    assert any("web: 5," in note for note in done.notes)
     return folder / "s" / "html"
 
 
@@ -330,12 +330,12 @@ def test_pages_run_nothing_and_ask_nobody(hostile_site: Path, chromium: str) -> 
 def test_sizes_at_the_edges(tmp_path: Path) -> None:
     bundle.save(hostile_model(["only"]), tmp_path / "one")
     done = export(tmp_path / "one", tmp_path / "s", k=5, users=True, exclude_seen=False)
-    assert done.shelves == 1 + len(IDS) + 1
+    assert done.lists == 1 + len(IDS) + 1
     shelf = json.loads((tmp_path / "s/json/items" / f"{place_of('only')}.json").read_bytes())
     assert shelf["similar_items"] == []
     assert rows_of(tmp_path / "s/similar_items.parquet") == []
     page = (tmp_path / "s/html/items" / f"{place_of('only')}.html").read_text()
-    assert "Nothing is similar to this item." in page
+    assert "No similar items." in page
 
 
 def test_models_without_names_or_history(tmp_path: Path, model: FactorModel) -> None:
@@ -374,7 +374,7 @@ def test_a_model_that_is_replaced_meanwhile_is_not_mixed(
         return model
 
     monkeypatch.setattr("alsolike.export.export.bundle.load", swapped)
-    with pytest.raises(BundleError, match="replaced while it was read"):
+    with pytest.raises(BundleError, match="replaced while it was being read"):
         export(tmp_path / "model", tmp_path / "s")
 
 
@@ -385,7 +385,7 @@ def test_the_verb_says_what_it_did(saved: Path, tmp_path: Path) -> None:
     words = (saved, "--to", tmp_path / "s", "--format", "jsonl", "--k", 3)
     assert (call(*words, "--quiet").exit_code, call(*words, "--quiet").output) == (0, "")
     done = call(*words)
-    assert "30 shelves of model" in done.output
+    assert "30 lists of model" in done.output
     assert "0 files written, 1 unchanged, 0 removed" in done.output
     (tmp_path / "t").mkdir()
     (tmp_path / "t" / "x").write_text("")
@@ -407,7 +407,7 @@ def test_every_family_is_exported_in_all_forms(family: str, tmp_path: Path) -> N
     bundle.save(model, tmp_path / "model")
     to = tmp_path / "shelves"
     found = export(tmp_path / "model", to, k=30, users=True)
-    assert found.shelves == len(model.items) + len(model.users)
+    assert found.lists == len(model.items) + len(model.users)
     assert export(tmp_path / "model", to, k=30, users=True).files.written == 0
     wanted = [
         (row["user"], row["item"], row["score"], row["basis"])
@@ -444,6 +444,6 @@ def test_what_comes_after_a_models_own_says_how_it_was_found(tmp_path: Path) -> 
     assert [one["item"] for one in shelf["recommendations"]] == ["x", "y", "w"]
     assert [one.get("basis") for one in shelf["recommendations"]] == [None, None, "popularity"]
     page = (to / "html" / "users" / f"{place_of('a')}.html").read_text("utf-8")
-    first, _, rest = page.partition("For more the model has no reason.")
+    first, _, rest = page.partition("The model has no further recommendations.")
     assert (first.count("<li>"), rest.count("<li>")) == (2, 1)
     assert "Recommended for" in first

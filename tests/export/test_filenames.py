@@ -57,7 +57,7 @@ def test_names_differ_where_ids_do(ids: list[str]) -> None:
     ],
 )
 def test_names_that_no_id_has_are_refused(name: str) -> None:
-    with pytest.raises(SettingError, match="name that some id has"):
+    with pytest.raises(SettingError, match="The file name of an id expected"):
         id_of(name)
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import WritingError
-from alsolike.export.incremental_writer import LIST, Counts, mirrored
+from alsolike.export.incremental_writer import LIST, FileCounts, mirrored
 from alsolike.storage.atomic import alone_in, write_bytes
 
 ENGINE = LocalEngine(2)
 
 
-def fill(folder: Path, files: Mapping[str, bytes], version: str = "v1") -> Counts:
+def fill(folder: Path, files: Mapping[str, bytes], version: str = "v1") -> FileCounts:
     with mirrored(folder, files, about={"model": version}, engine=ENGINE) as mirror:
         mirror.put({path: functools.partial(bytes, text) for path, text in files.items()})
     return mirror.counts
@@ -35,12 +35,12 @@ def dates(folder: Path) -> dict[str, int]:
 
 def test_only_what_changed_is_written(tmp_path: Path) -> None:
     files = {"a/1.json": b"one", "a/2.json": b"two", "b/3.json": b"", "index.json": b"x"}
-    assert fill(tmp_path / "m", files) == Counts(written=4)
+    assert fill(tmp_path / "m", files) == FileCounts(written=4)
     before = dates(tmp_path / "m")
-    assert fill(tmp_path / "m", files) == Counts(unchanged=4)
+    assert fill(tmp_path / "m", files) == FileCounts(unchanged=4)
     assert dates(tmp_path / "m") == before
     after = {"a/1.json": b"one", "a/2.json": b"TWO", "c/4.json": b"four"}
-    assert fill(tmp_path / "m", after) == Counts(written=2, unchanged=1, removed=2)
+    assert fill(tmp_path / "m", after) == FileCounts(written=2, unchanged=1, removed=2)
     assert content(tmp_path / "m") == after
     assert (
         dates(tmp_path / "m")[str(tmp_path / "m/a/1.json")] == before[str(tmp_path / "m/a/1.json")]
@@ -57,7 +57,7 @@ def test_the_list_says_what_is_there_and_of_what(tmp_path: Path) -> None:
 
 
 def test_large_files_are_compared_too(tmp_path: Path) -> None:
-    for text, counts in ((b"1", Counts(1)), (b"1", Counts(0, 1)), (b"2", Counts(1))):
+    for text, counts in ((b"1", FileCounts(1)), (b"1", FileCounts(0, 1)), (b"2", FileCounts(1))):
         with mirrored(tmp_path, ["t.bin"], about={}, engine=ENGINE) as mirror:
             mirror.build("t.bin", lambda place, text=text: write_bytes(place, text))  # type: ignore[misc]
         assert mirror.counts == counts
@@ -68,12 +68,12 @@ def test_a_broken_file_is_mended(tmp_path: Path) -> None:
     fill(tmp_path, {"a.json": b"whole", "b.json": b"b"})
     (tmp_path / "a.json").write_bytes(b"who")
     (tmp_path / "b.json").unlink()
-    assert fill(tmp_path, {"a.json": b"whole", "b.json": b"b"}) == Counts(written=2)
+    assert fill(tmp_path, {"a.json": b"whole", "b.json": b"b"}) == FileCounts(written=2)
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(WritingError, match=r"other things found \(thesis\.tex\)"):
+    with pytest.raises(WritingError, match=r"other files found \(thesis\.tex\)"):
         fill(tmp_path, {"a.json": b""})
     assert content(tmp_path) == {"thesis.tex": b"precious"}
 
@@ -82,11 +82,11 @@ def test_foreign_files_beside_ours_stay(tmp_path: Path) -> None:
     fill(tmp_path, {"a/1.json": b"1", "a/2.json": b"2"})
     (tmp_path / "CNAME").write_text("example.org")
     (tmp_path / "a" / "notes.txt").write_text("mine")
-    assert fill(tmp_path, {"b/1.json": b"1"}) == Counts(written=1, removed=2)
+    assert fill(tmp_path, {"b/1.json": b"1"}) == FileCounts(written=1, removed=2)
     assert content(tmp_path) == {
         "CNAME": b"example.org", "a/notes.txt": b"mine", "b/1.json": b"1",
     }  # fmt: skip
-    with pytest.raises(WritingError, match=r"notes.txt: this is not of an export's making"):
+    with pytest.raises(WritingError, match=r"notes.txt: this file was not written by an export"):
         fill(tmp_path, {"b/1.json": b"2", "a/notes.txt": b"ours"})
     assert content(tmp_path)["b/1.json"] == b"1"
 
@@ -114,7 +114,7 @@ def test_a_stopped_export_goes_on(tmp_path: Path) -> None:
     assert sorted(content(tmp_path)) == [*sorted(files)[:4], "old.json"]
     (tmp_path / ".alsolike-staged").mkdir()  # a kill cannot tidy up
     (tmp_path / ".alsolike-staged" / "half").write_text("x")
-    assert fill(tmp_path, files) == Counts(written=3, unchanged=4, removed=1)
+    assert fill(tmp_path, files) == FileCounts(written=3, unchanged=4, removed=1)
     assert content(tmp_path) == files
     assert not list(tmp_path.glob(".alsolike*"))
 

@@ -23,7 +23,7 @@ from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.bundle import io as bundle
 from alsolike.pipeline.outcome import Outcome
 from alsolike.pipeline.outputs import FILES, publish, report_content, write_search
-from alsolike.pipeline.remarks import Choice
+from alsolike.pipeline.remarks import ChosenRun
 from alsolike.recommending.batch import recommend, similar
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
@@ -80,13 +80,13 @@ def below(outcome: Outcome, *, ties: bool) -> Outcome:
 
 
 def test_a_baseline_that_no_run_reaches_is_the_first_thing_said(outcome: Outcome) -> None:
-    assert "At the top of the leaderboard" not in warned(outcome)
+    assert "tops the leaderboard" not in warned(outcome)
     for ties, told in ((False, "."), (True, ": no significant difference.")):
         other = below(outcome, ties=ties)
         said, is_good = other.verdicts()[0]
         assert not is_good
         assert said == (
-            "At the top of the leaderboard is ease (500.0), a baseline, with precision@5 0.9000 on "
+            "A baseline, ease (500.0), tops the leaderboard with precision@5 0.9000 on "
             "the validation users; the best model that may be published reaches "
             f"{other.chosen_row.mean:.4f}{told}"
         )
@@ -107,21 +107,21 @@ def test_what_was_chosen_is_said_with_how_many_it_was_chosen_from(outcome: Outco
     found = outcome.found
     best, cheapest = (row for row in found.rows[:2])
     found = replace(found, best_row=best, proposed_row=cheapest)
-    told = f"{Choice(found, best.run or 0)}"
+    told = f"{ChosenRun(found, best.run or 0)}"
     assert re.fullmatch(r"Chosen: als \(factors \d, .*\), run \d, the best of 9 trainings\.", told)
-    assert f"{Choice(found, cheapest.run or 0)}".endswith(
+    assert f"{ChosenRun(found, cheapest.run or 0)}".endswith(
         f"run {cheapest.run}, the cheapest that ties with the best of 9 trainings."
     )
     other = replace(best, family="ease", settings={}, role="candidate")
-    both = f"{Choice(replace(found, rows=(*found.rows, other)), best.run or 0)}"
+    both = f"{ChosenRun(replace(found, rows=(*found.rows, other)), best.run or 0)}"
     assert both.endswith("the best of 10 trainings of 2 families (als, ease).")
-    assert all(len(line) <= 40 for line in Choice(found, best.run or 0).brief(40).splitlines())
+    assert all(len(line) <= 40 for line in ChosenRun(found, best.run or 0).brief(40).splitlines())
 
 
 def test_what_a_budget_cut_is_said(outcome: Outcome) -> None:
     cut = replace(outcome.found, skipped=3, cut=("ease", "1 of 4 of item-knn"))
     assert (
-        "3 runs were skipped or cut: time was up. Among them: ease, 1 of 4 of item-knn."
+        "3 runs were skipped or cut short: out of time. Among them: ease, 1 of 4 of item-knn."
         in warned(replace(outcome, found=cut))
     )
 
@@ -165,13 +165,17 @@ def test_few_test_users_are_said(outcome: Outcome) -> None:
 def test_the_edge_of_what_was_tried_is_said_where_there_is_an_edge(outcome: Outcome) -> None:
     inner = choosing(outcome, factors=3, user_regularization=None, iterations=1)
     assert warned(inner) == ""
-    assert "best factors, 4, is the edge of what was tried: try above" in warned(
+    assert "best factors, 4, is at the edge of the values tried: try higher" in warned(
         choosing(inner, factors=4)
     )
-    assert "best factors, 2, is the edge" in warned(choosing(inner, factors=2))
+    assert "best factors, 2, is at the edge of the values tried: try lower" in warned(
+        choosing(inner, factors=2)
+    )
     # Of None, 1 and 3 two are numbers, which have no middle.
     assert warned(choosing(inner, user_regularization=3.0)) == ""
-    assert "the last sweep, 2: more sweeps" in warned(choosing(inner, iterations=2))
+    assert "The best sweep, 2, is the last one scored: more sweeps" in warned(
+        choosing(inner, iterations=2)
+    )
 
 
 def test_what_reading_and_searching_lost_is_said(outcome: Outcome) -> None:
@@ -181,7 +185,7 @@ def test_what_reading_and_searching_lost_is_said(outcome: Outcome) -> None:
     said = warned(replace(outcome, how_read=how_read, found=found))
     assert "3 malformed lines were rejected" in said
     assert "1,234 rows without a user or an item were dropped" in said
-    assert "1 run had no answer; the first: <b>singular</b>" in said
+    assert "1 run failed; the first error: <b>singular</b>" in said
 
 
 def test_figures_of_both_models_stand_with_intervals_and_coverage(outcome: Outcome) -> None:
@@ -222,7 +226,7 @@ def test_a_model_of_two_items_has_galleries_too(outcome: Outcome) -> None:
 
 def test_the_content_tells_how_the_article_would_have_counted(outcome: Outcome) -> None:
     content = report_content(outcome, outcome.galleries(), command="alsolike run x")
-    [note] = [note for note in content.notes if "own way of counting" in note]
+    [note] = [note for note in content.notes if "own method" in note]
     best = next(outcome.found.beside["the article's"].leaderboard.rows())
     assert f"run {best['run']} at sweep {best['sweep']}: {best['test_precision@5']:.4f}." in note
     assert "best of 18 points" in note

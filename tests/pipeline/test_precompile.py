@@ -17,7 +17,7 @@ from alsolike.pipeline import precompile
 USE = """
 import json
 from numba.core import event
-from alsolike import compiling
+from alsolike.pipeline import precompile
 
 compiled = []
 
@@ -28,8 +28,8 @@ class Heard(event.Listener):
         pass
 
 event.register("numba:compile", Heard())
-with compiling.ahead() as helped:
-    model = compiling._fitted(compiling._full(4), factors=4)
+with precompile.ahead() as helped:
+    model = precompile._fitted(precompile._full(4), factors=4)
 own = [name for name in compiled if name in ("solve_small", "solve_single", "scan_panels")]
 print(json.dumps({"helped": helped, "own": own, "factors": model.user_factors.tolist()}))
 """

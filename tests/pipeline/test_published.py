@@ -144,7 +144,7 @@ def test_a_baseline_above_all_is_the_first_line(tmp_path: Path) -> None:
     told, is_good = outcome.verdicts()[0]
     assert not is_good
     assert told.startswith(
-        "At the top of the leaderboard is popularity, a baseline, with precision@5 "
+        "A baseline, popularity, tops the leaderboard with precision@5 "
         f"{above.mean:.4f} on the validation users; "
     )
     assert f"may be published reaches {outcome.chosen_row.mean:.4f}" in told
@@ -160,7 +160,7 @@ def test_without_history_it_recommends_for_likes_alone_and_says_so(
 ) -> None:
     outcome = run_job(job(tmp_path, [family], with_history=False))
     page = page_of(outcome, tmp_path)
-    assert f"published without history, and {family} scores people by their likes" in page
+    assert f"saved without history, and {family} scores users by their likes" in page
     loaded = alsolike.load(tmp_path / "model")
     assert loaded.history is None
     with pytest.raises(SettingError, match="saved without its history"):
@@ -174,7 +174,7 @@ def test_without_history_it_recommends_for_likes_alone_and_says_so(
     [
         (["esae"], {}, r"no model 'esae'; known are als, item-knn, ease.* Did you mean 'ease'\?"),
         ([], {}, "[Aa]t least one family"),
-        (["factors"], {}, "made elsewhere"),
+        (["factors"], {}, "made by other programs"),
         (["item-knn"], {"grid": {"factors": [2]}}, "--grid is for families that are searched"),
         (["ease"], {"settings": {"alpha": 2.0}}, "--set is for families .*this run has none: ease"),
         (["ease"], {"sweeps": [1, 2]}, "--sweeps is for"),

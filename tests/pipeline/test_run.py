@@ -96,8 +96,8 @@ def test_a_frame_and_an_item_frame_go_all_the_way(tmp_path: Path) -> None:
     assert {"Reading", "grid search", "sweeps", "writing"} <= set(listener.tasks)
     kinds = [type(finding).__name__ for finding in listener.told]
     assert kinds == [
-        "ReadReport", "FilterReport", "Split", "Forecast", "TimeForecast", "Forecast",
-        "FinishedRun", "FinishedRun", "HoldoutReport", "SearchResult", "Choice", "str",
+        "ReadReport", "FilterReport", "Split", "MemoryForecast", "TimeForecast", "MemoryForecast",
+        "FinishedRun", "FinishedRun", "HoldoutReport", "SearchResult", "ChosenRun", "str",
     ]  # fmt: skip
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
@@ -108,7 +108,7 @@ def test_too_little_memory_is_said_before_anything_is_trained(
 ) -> None:
     class Patient(Listener):
         def start(self, task: str, total: int | None = None) -> None:
-            assert task != "lines to beat", "trained already"
+            assert task != "baselines", "trained already"
 
         def finish(self) -> None:
             pass
@@ -117,10 +117,10 @@ def test_too_little_memory_is_said_before_anything_is_trained(
     listener = Patient()
     with pytest.raises(AssertionError, match="trained already"):
         run_job(job(tmp_path), observer=listener)
-    assert re.fullmatch(r"memory: about [\d,]+0 MiB at the peak", str(listener.told[3]))
+    assert re.fullmatch(r"memory: peak of about [\d,]+0 MiB", str(listener.told[3]))
     assert len(listener.warned) == warns
     for warning in listener.warned:
-        assert "10 MiB are free: the system may stop it. Ask for fewer factors" in warning
+        assert "only 10 MiB is free: the system may kill it. Use fewer factors" in warning
 
 
 def test_a_place_may_be_a_text_and_a_matrix_may_be_the_source(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_a_search_broken_off_goes_on_and_does_nothing_twice(tmp_path: Path) -> N
         found_by(asked, Impatient())
     listener = Listener()
     found = found_by(asked, listener)
-    assert any("1 of 2 runs are in" in str(finding) for finding in listener.told)
+    assert any("1 of 2 runs are already in" in str(finding) for finding in listener.told)
     whole = job(tmp_path / "whole")
     other = found_by(whole)
     assert list(found.leaderboard.rows()) == list(other.leaderboard.rows())
@@ -244,7 +244,7 @@ def test_other_data_or_settings_do_not_mix_with_a_ledger(tmp_path: Path) -> None
     for changes in ({"source": frame(41)}, {"seed": 5}, {"k": 4}, {"sweeps": [1, 3]},
                     {"objective": "item-to-item"}):  # fmt: skip
         other = job(tmp_path, **changes)
-        with pytest.raises(LedgerError, match="choose another place"):
+        with pytest.raises(LedgerError, match="choose another folder"):
             found_by(other)
     more = job(tmp_path, grid={"factors": [2, 4, 8]})
     found = found_by(more)  # a wider grid of the same is no other run
@@ -293,7 +293,7 @@ def test_the_article_is_shown_beside_the_honest_figure(
     rows = article.leaderboard.rows()
     assert next(row["test_precision@5"] for row in rows if row["model"] == "als") == best
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    [note] = [part for part in page.split("<li>") if "own way of counting" in part]
+    [note] = [part for part in page.split("<li>") if "own method" in part]
     assert f"{best:.4f}" in note
     assert "best of 12 points" in note
     there = next(

@@ -29,8 +29,8 @@ SMALL = {
     "text.py": "below all other modules; it will take more",
     "models/als/momentum.py": "one idea of the training, with its sources",
     "progress.py": "protocols that all layers above import",
-    "tuning/budget/budget.py": "a deadline that searches, trainings and the run share",
-    "tuning/candidates.py": "a table of settings is kept apart from the search that takes it",
+    "tuning/plan.py": "shared by strategies, workers and the forecasts",
+    "tuning/budget/warm_up.py": "also for workers, which forecast nothing",
     "web/service.py": "what all routes are given",
 }
 # Modules that write files otherwise than through `storage.atomic.replacing`.

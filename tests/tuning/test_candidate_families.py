@@ -76,7 +76,7 @@ def test_als_may_be_compared_with() -> None:
     [
         (["eas"], None, "Unknown model 'eas'; known are als, .* Did you mean 'ease'?"),
         (None, ["poplarity"], "Did you mean 'popularity'?"),
-        (["factors"], None, "made elsewhere and cannot be tried"),
+        (["factors"], None, "made by other programs and cannot be trained"),
         ([], None, "At least one family is needed"),
         (
             "als",

@@ -31,7 +31,7 @@ from alsolike.tuning.budget.time_forecast import TimeForecast
 from alsolike.tuning.candidate_families import lineup_for
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.search import search
-from alsolike.tuning.status import standing
+from alsolike.tuning.status import status_of
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import Trial, TrialResult, pruning_thresholds
 from alsolike.tuning.strategies.by_name import strategy_of
@@ -137,7 +137,7 @@ def test_other_ways_to_search_item_knn(split: Split, way: str) -> None:
 
 
 def test_what_a_space_or_a_strategy_cannot_do_is_said() -> None:
-    with pytest.raises(SettingError, match=r"few factors to many, and item-knn has none\."):
+    with pytest.raises(SettingError, match=r"Doubling needs factors, and item-knn has none\."):
         FactorDoubling(GRID)
     with pytest.raises(SettingError, match=r"Unknown setting 'factors'\. .*neighbours"):
         expand({"factors": [1]}, ItemKNNConfig())
@@ -274,7 +274,7 @@ def test_a_search_that_began_with_baselines_goes_on_with_them_as_candidates(
     assert [[row[name] for name in key] for row in found.leaderboard.rows()] == [
         [row[name] for name in key] for row in whole.leaderboard.rows()
     ]
-    shown = standing(tmp_path).leaderboard
+    shown = status_of(tmp_path).leaderboard
     assert len(shown) == len(found.rows)
     assert {row["run"] for row in shown.rows()} == {None, 1, 2, 3, 4}
 
@@ -315,8 +315,8 @@ def test_a_family_with_sweeps_of_its_own(
         candidates=[ItemKNNConfig(neighbours=2)],
     )
     assert isinstance(heard.told[0], TimeForecast)
-    assert set(heard.told[0].pace.measured) == {"growing"}
-    assert set(heard.told[0].pace.lines) == {"item-knn"}
+    assert set(heard.told[0].speed.measured) == {"growing"}
+    assert set(heard.told[0].speed.at_end) == {"item-knn"}
     assert "for other models" in str(heard.told[0])
     best = found.best_row
     if best.family == "growing":
@@ -380,10 +380,8 @@ def test_a_budget_cuts_candidates_as_baselines_and_says_so(
         **asked,
     )
     assert found.cut == ("ease",)
-    [said] = [
-        one for one in heard.warned if one.startswith("There is no time for these candidates")
-    ]
-    assert "item-knn (1 of 4), ease. They come last, if time is left." in said
+    [said] = [one for one in heard.warned if one.startswith("No time for these candidates")]
+    assert "item-knn (1 of 4), ease. They are tried last, if time is left." in said
     assert "Among them: ease." in found.choice
     assert found.skipped == 2
     assert len([row for row in found.rows if row.family == "item-knn"]) == 4

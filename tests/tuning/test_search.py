@@ -28,13 +28,13 @@ from alsolike.models.fit import fit
 from alsolike.progress import Observer
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
-from alsolike.tuning import candidates
 from alsolike.tuning.candidate_families import lineup_for
-from alsolike.tuning.candidates import Plan
+from alsolike.tuning.execution import worker as worker_module
 from alsolike.tuning.execution.progress import FinishedRun
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.leaderboard.ranking import ranked
 from alsolike.tuning.leaderboard.runs import Run, runs_of
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.presets import ARTICLE, PRESETS, preset_for, quick_for
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
@@ -269,8 +269,7 @@ def test_below_a_line_to_beat_the_runs_are_compared_among_themselves(split: Spli
     assert (found.best.factors, found.proposed.factors) == (64, cheapest)
     assert cheapest == 8
     assert found.choice.startswith(
-        "No run reaches popularity. The best of them is run 1; the cheapest that cannot be told "
-        "from that one is run 3."
+        "No run reaches popularity. The best run is run 1; the cheapest run tied with it is run 3."
     )
 
 
@@ -363,7 +362,7 @@ def broken(split: Split, config: ALSConfig, **others: Any) -> Any:
 def test_a_failure_is_recorded_and_the_search_goes_on(
     split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(candidates, "learning_curve", broken)
+    monkeypatch.setattr(worker_module, "learning_curve", broken)
     configs = expand({"alpha": [1, 20, 30]}, BASE)
     observer = Hearing()
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
@@ -408,7 +407,7 @@ def test_what_stands_is_not_trained_again(
         trained.append(config)
         return learning_curve(split, config, **others)
 
-    monkeypatch.setattr(candidates, "learning_curve", counted)
+    monkeypatch.setattr(worker_module, "learning_curve", counted)
     observer = Hearing()
     with Ledger(path) as ledger:
         found = search(
@@ -416,7 +415,7 @@ def test_what_stands_is_not_trained_again(
         )
     assert len(trained) == 1
     assert observer.total == observer.steps == 12
-    assert observer.told[0] == f"3 of 4 runs are in {path} already."
+    assert observer.told[0] == f"3 of 4 runs are already in {path}."
     assert plain(found.curves) == plain(result.curves)
     assert plain(found.leaderboard) == plain(result.leaderboard)
 
@@ -449,7 +448,9 @@ def test_figures_of_another_start_are_noticed(split: Split, tmp_path: Path) -> N
             file.execute(
                 "UPDATE points SET figures = replace(figures, 'train_mse\": 0.', 'train_mse\": 1.')"
             )
-        with pytest.raises(LedgerError, match="scored before, and not the same: train_mse was 1"):
+        with pytest.raises(
+            LedgerError, match="scored before with a different result: train_mse was 1"
+        ):
             search(split, [config], sweeps=[1, 2], ledger=ledger)
 
 

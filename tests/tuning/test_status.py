@@ -85,7 +85,7 @@ def test_a_search_that_is_under_way_is_seen(folder: Path) -> None:
         ledger.enlist([{"factors": 8}], sweeps=2)
         assert "2 waiting" in seen_by_another(folder)
         ledger.enlist([{"factors": 16}], sweeps=2)
-        assert "3 waiting" in str(status.standing(folder))
+        assert "3 waiting" in str(status.status_of(folder))
 
 
 def test_a_mount_that_is_read_only_shows_a_search(folder: Path) -> None:
@@ -99,25 +99,25 @@ def test_a_mount_that_is_read_only_shows_a_search(folder: Path) -> None:
         subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
         with pytest.raises(OSError, match="Read-only"):
             (folder / "x").touch()
-        assert "1 waiting" in str(status.standing(folder))
+        assert "1 waiting" in str(status.status_of(folder))
     finally:
         subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_looking_leaves_nothing_beside_the_file(folder: Path) -> None:
-    assert "1 waiting" in str(status.standing(folder))
+    assert "1 waiting" in str(status.status_of(folder))
     assert [path.name for path in folder.iterdir()] == ["ledger.sqlite"]
 
 
 def test_an_empty_file_is_no_ledger_and_none_is_made_of_it(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").touch()
     with pytest.raises(LedgerError, match="is empty"):
-        status.standing(tmp_path)
+        status.status_of(tmp_path)
     assert (tmp_path / "ledger.sqlite").read_bytes() == b""
     with pytest.raises(WritingError, match="read and written"):
         Ledger(tmp_path / "ledger.sqlite" / "x", only_read=True)
     with pytest.raises(DataError, match="no ledger"):
-        status.standing(tmp_path / "nowhere")
+        status.status_of(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("ahead", [-86_400.0, 0.0, 86_400.0, 4e9])
@@ -128,7 +128,7 @@ def test_workers_of_this_machine_live_whatever_the_clock_says(
         assert ledger.claim(name_of()) is not None
     now = time.time()
     monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: now + ahead))
-    assert "Workers alive: 1." in str(status.standing(folder))
+    assert "Active workers: 1." in str(status.status_of(folder))
 
 
 @pytest.mark.parametrize(("behind", "alive"), [(-3600.0, 1), (10.0, 1), (3600.0, 0)])
@@ -139,7 +139,7 @@ def test_a_heartbeat_from_the_future_is_one_of_just_now(
         assert ledger.claim("elsewhere 1 2 3") is not None
     now = time.time()
     monkeypatch.setattr(status, "time", SimpleNamespace(time=lambda: now + behind))
-    assert f"Workers alive: {alive}." in str(status.standing(folder))
+    assert f"Active workers: {alive}." in str(status.status_of(folder))
 
 
 def test_a_worker_is_here_gone_or_unknown() -> None:

@@ -58,7 +58,7 @@ def test_a_gallery_of_a_model_shows_the_nearest_with_names_scores_and_likes():
 def test_an_item_without_a_direction_has_an_empty_shelf_and_shows_its_id():
     made = gallery(model(), ["i3"], k=2)
     assert made.shelves[0].neighbours == ()
-    assert "Nothing is similar" in made.fragment()
+    assert "No similar items." in made.fragment()
     assert "<bdi>i3</bdi>" in made.fragment()
 
 
@@ -136,7 +136,7 @@ def test_other_pictures_become_a_drawing_and_are_counted(image):
     markup = shown(card(image=image))
     assert "<img" not in markup
     assert '<svg class="als-picture"' in markup
-    assert "Pictures that cannot be embedded: 1." in markup
+    assert "Unsupported images: 1." in markup
 
 
 def test_data_pictures_are_embedded_and_svg_stays_within_img():
@@ -167,11 +167,11 @@ def test_no_address_can_widen_the_policy():
 
 def test_too_large_pictures_are_left_out_and_counted():
     large = "data:image/png;base64," + "A" * (2 * MOST_BYTES)
-    assert "too large to embed: 1." in shown(card(image=large))
+    assert "too large to embed: 1, left out." in shown(card(image=large))
     middling = "data:image/png;base64," + "A" * MOST_BYTES
     markup = shown(*[card(image=middling)] * 12)
     assert len(markup) < 1_300_000
-    assert "too large to embed: 7." in markup
+    assert "too large to embed: 7, left out." in markup
 
 
 def test_local_pictures_are_embedded_from_their_folder_only(tmp_path):

@@ -287,9 +287,9 @@ def test_the_policy_forbids_all_that_is_not_named(page):
 
 def test_the_answer_stands_first(page):
     assert page.index('class="big">0.1500') < page.index('class="big">0.0700')
-    assert page.index("0.0700") < page.index("Popular items") < page.index("What was read")
+    assert page.index("0.0700") < page.index("Popular items") < page.index("<h3>Input</h3>")
     assert "0.278 %" in page
-    assert "2 runs, marked ≈, cannot be told from the best" in page
+    assert "2 runs, marked ≈, do not differ significantly from the best" in page
 
 
 def test_nothing_to_show_is_said():
@@ -297,7 +297,7 @@ def test_nothing_to_show_is_said():
         content(), scores=Table({"model": [], "metric": []}), galleries=[], warnings=[], notes=[]
     )
     page = report_html(bare)
-    assert "no figure to report" in page
+    assert "no score to report" in page
     assert 'href="#similar"' not in page
     assert 'class="warnings"' not in page
 
@@ -306,7 +306,7 @@ def test_the_leaderboard_keeps_popularity_in_sight():
     shown, hidden = leaderboards.leaderboard(leaderboard(curves(30))).split("<details>")
     assert shown.count("<tr") == 1 + 15 + 1
     assert shown.count("popularity") == 1
-    assert "The other 16 of 31 rows" in hidden
+    assert "Show the other 16 of 31 rows" in hidden
     assert shown.count('class="best"') == 1
     assert shown.count("≈") == 2
 
@@ -360,7 +360,7 @@ def test_what_was_published_is_said_and_figures_may_be_missing():
     whole = content()
     told = "Published: ease (regularization 500), run 6."
     made = report_html(dataclasses.replace(whole, published=told))
-    assert made.index("Published: ease") < made.index('<nav aria-label="Parts')
+    assert made.index("Published: ease") < made.index('<nav aria-label="Contents')
     without = dataclasses.replace(whole, best_curve=None, further=[("Time", whole.all_curves)])
     headings = re.findall(r"<h3[^>]*>([^<]*)</h3>", report_html(without))
     assert "The chosen run" not in headings

@@ -230,9 +230,9 @@ def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
 def runs(folder: Path, to: Path | None, verbose: bool) -> None:
     """Show the status of a search, during or after it: states, time left, leaderboard."""
     from alsolike.storage.atomic import write_table
-    from alsolike.tuning.status import standing
+    from alsolike.tuning.status import status_of
 
-    found = standing(folder)
+    found = status_of(folder)
     if to is None:
         say(brief(found, verbose=verbose))
     else:

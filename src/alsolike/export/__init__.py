@@ -1,1 +1,1 @@
-"""Write the similar items of a model as files: tables, JSON, a database, a static site."""
+"""Export similar items and recommendations as files: tables, JSON, a database, a static site."""

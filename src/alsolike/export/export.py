@@ -1,19 +1,19 @@
-"""Export of similar items and recommendations as files, for a shop, a program or a file host.
+"""Exports similar items and recommendations as files, for a shop, a program or a file host.
 
 ::
 
     shelves/
-      alsolike-export.json       which files are ours, and of which model
+      alsolike-export.json       list of these files, with the model's version
       similar_items.parquet      one row per item and neighbour
       similar_items.jsonl        one line per item
       shelves.sqlite             items and similar_items, by item id
-      json/index.json            which item is in which file
+      json/index.json            the file of each item
       json/items/30/id-sku.json  one item and its neighbours
-      html/index.html            where to begin
+      html/index.html            start page
       html/items/30/id-sku.html  the page of one item
 
-and the recommendations of all users likewise, where they are asked for. The names of files follow
-from the ids, see `alsolike.export.filenames`.
+and the same for recommendations of all users, if wanted. File names follow from the ids, see
+`alsolike.export.filenames`.
 """
 
 import functools
@@ -31,16 +31,16 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, SettingError
 from alsolike.export.formats import (
-    Shelves,
-    Stock,
+    ExportData,
+    ItemLists,
     json_index,
+    json_list,
     json_paths,
-    json_shelf,
     write_json_lines,
     write_parquet,
     write_sqlite,
 )
-from alsolike.export.incremental_writer import Counts, Make, mirrored
+from alsolike.export.incremental_writer import FileCounts, Make, mirrored
 from alsolike.export.static_site import (
     ANY_NUMBER,
     STYLE,
@@ -74,35 +74,29 @@ Builders = dict[str, Callable[[Path], None]]
 
 @dataclass(frozen=True)
 class Export:
-    """Counts of an export.
+    """The result of an export.
 
     Parameters
     ----------
     folder : Path
     model : str
         The model's version: the SHA-256 of its ``manifest.json``.
-    shelves : int
-        Of items, and of users where they were asked for.
-    files : Counts
-        How many were written, as they were, and removed.
+    lists : int
+        Lists of similar items, and of recommendations if wanted.
+    files : FileCounts
     notes : tuple of str
-        How many users get no recommendations of the model; what a reader of the pages will miss.
+        Notes on users without recommendations of the model, and on images that are not shown.
     """
 
     folder: Path
     model: str
-    shelves: int
-    files: Counts
+    lists: int
+    files: FileCounts
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        return "\n".join(
-            [
-                f"{self.shelves:,} shelves of model {self.model[:12]} in {self.folder}: "
-                f"{self.files}",
-                *self.notes,
-            ]
-        )
+        head = f"{self.lists:,} lists of model {self.model[:12]} in {self.folder}: {self.files}"
+        return "\n".join([head, *self.notes])
 
 
 def export(
@@ -119,37 +113,36 @@ def export(
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Export:
-    """Write the shelves of a model as files; only changed ones are written again.
+    """Write the lists of a model as files; only changed ones are written again.
 
-    The folder then holds what was asked for and nothing older: files of items that are gone, and
-    of formats that are not asked for any more, are removed. Files that no export made are never
-    touched. After a kill, the same call goes on. Equal models give equal bytes.
+    Files of an earlier export that are no longer wanted are removed; files that no export made are
+    never touched. After a kill, the same call resumes. Equal models give equal bytes.
 
     Parameters
     ----------
     model : path
         A bundle, as `alsolike.save` makes it.
     to : path
-        The folder to fill: new, empty, or of an earlier export.
+        The output folder: new, empty, or of an earlier export.
     k : int
-        Items on a shelf: so many, or all that there are where they are fewer.
+        Items per list, or all if there are fewer.
     formats : collection of str
         Out of ``"parquet"``, ``"jsonl"``, ``"sqlite"``, ``"json"`` and ``"html"``.
     users : bool
-        Whether to write the recommendations of all users, too. Whoever can read the files then
-        learns what they are likely to like.
+        Also write recommendations for all users. Anyone who can read the files then learns what
+        they are likely to like.
     min_count : int
         Interactions that a neighbour must have, see `alsolike.similar`.
     exclude_seen : bool
-        Leave out what a user has seen.
+        Leave out items that a user has seen.
     without_likes : {"popular", "empty"}
-        What a user gets of whom the model knows nothing, see `alsolike.recommend`.
+        List for users about whom the model knows nothing, see `alsolike.recommend`.
     remote_images : bool
-        Let the pages load pictures from the web; drawings stand for them otherwise.
+        Make the pages load images from the web; otherwise they show placeholders.
     engine : Engine or None
         None: all threads of this machine. The files do not depend on it.
     observer : Observer
-        Hears of each file done.
+        Receives a step for each file.
 
     Returns
     -------
@@ -160,9 +153,9 @@ def export(
     BundleError
         The model is damaged, or was replaced meanwhile.
     SettingError
-        A format is not known, `k` is below 1, or the model has no history to leave out.
+        A format is unknown, `k` is below 1, or the model has no history to leave out.
     WritingError
-        The folder holds other things, or cannot be written.
+        The folder has other files, or cannot be written.
 
     Examples
     --------
@@ -189,7 +182,7 @@ def export(
         k=min(length, max(len(loaded.items), 1)), min_count=min_count, engine=engine,
         observer=observer,
     )  # fmt: skip
-    kinds = [Shelves("item", "similar_item", "similar_items", loaded.items, similar)]
+    tables = [ItemLists("item", "similar_item", "similar_items", loaded.items, similar)]
     notes: list[str] = []
     if users:
         everybody = np.arange(len(loaded.users), dtype=np.int32)
@@ -198,16 +191,18 @@ def export(
             engine=engine, observer=observer,
         )  # fmt: skip
         ranked = Ranked(best.indices, best.scores)
-        kinds.append(Shelves("user", "item", "recommendations", loaded.users, ranked, best.popular))
+        tables.append(
+            ItemLists("user", "item", "recommendations", loaded.users, ranked, best.popular)
+        )
         notes = fallback_notes(loaded, everybody, without_likes)
     about = {
         "model": version, "name": loaded.name, "k": length, "min_count": min_count,
         "made_with": f"alsolike {__version__}",
     }  # fmt: skip
-    stock = Stock(loaded, about, tuple(kinds))
-    builders = _builders(stock, wanted)
-    makers: Makers = _json_files(stock) if "json" in wanted else {}
-    site = _Site(stock, remote_images=remote_images) if "html" in wanted else None
+    data = ExportData(loaded, about, tuple(tables))
+    builders = _builders(data, wanted)
+    makers: Makers = _json_files(data) if "json" in wanted else {}
+    site = _Site(data, remote_images=remote_images) if "html" in wanted else None
     if site is not None:
         makers |= site.files()
     observer.start("Writing files", len(makers) + len(builders))
@@ -217,9 +212,9 @@ def export(
             mirror.build(path, build)
         mirror.put(makers)
     observer.finish()
-    n_shelves = sum(len(shelves.owners) for shelves in kinds)
+    n_lists = sum(len(lists.owners) for lists in tables)
     notes += [] if site is None else site.notes()
-    return Export(Path(to), version, n_shelves, mirror.counts, tuple(notes))
+    return Export(Path(to), version, n_lists, mirror.counts, tuple(notes))
 
 
 def _checked_formats(formats: Collection[str]) -> list[str]:
@@ -233,56 +228,53 @@ def _checked_formats(formats: Collection[str]) -> list[str]:
 
 
 def _loaded(path: str | os.PathLike[str]) -> tuple[FittedModel, str]:
-    """Return a model and its version, both of one bundle."""
+    """Return a model and its version, from the same state of the bundle."""
     manifest = bundle.describe(path)
     model = bundle.load(path)
     if bundle.describe(path) != manifest:
-        raise BundleError(f"{path}: replaced while it was read. Give the command again.")
+        raise BundleError(f"{path}: replaced while it was being read. Run the command again.")
     return model, hashlib.sha256(manifest.to_bytes()).hexdigest()
 
 
-def _builders(stock: Stock, wanted: Collection[str]) -> Builders:
-    """Return the large files, one for all shelves of a kind or for all."""
+def _builders(data: ExportData, wanted: Collection[str]) -> Builders:
+    """Return the makers of the large files."""
     builders: Builders = {}
-    for shelves in stock.kinds:
-        if "parquet" in wanted:
-            builders[f"{shelves.title}.parquet"] = functools.partial(
-                write_parquet, stock=stock, shelves=shelves
-            )
-        if "jsonl" in wanted:
-            builders[f"{shelves.title}.jsonl"] = functools.partial(
-                write_json_lines, stock=stock, shelves=shelves
-            )
+    for lists in data.tables:
+        for ending, write in (("parquet", write_parquet), ("jsonl", write_json_lines)):
+            if ending in wanted:
+                builders[f"{lists.title}.{ending}"] = functools.partial(
+                    write, data=data, lists=lists
+                )
     if "sqlite" in wanted:
-        builders["shelves.sqlite"] = functools.partial(write_sqlite, stock=stock)
+        builders["shelves.sqlite"] = functools.partial(write_sqlite, data=data)
     return builders
 
 
-def _json_files(stock: Stock) -> Makers:
+def _json_files(data: ExportData) -> Makers:
     makers: Makers = {
-        f"json/{path}": functools.partial(json_shelf, stock, shelves, row)
-        for shelves in stock.kinds
-        for row, path in enumerate(json_paths(stock, shelves))
+        f"json/{path}": functools.partial(json_list, data, lists, row)
+        for lists in data.tables
+        for row, path in enumerate(json_paths(data, lists))
     }
-    # The index comes last: what it names is there.
-    return {**makers, "json/index.json": functools.partial(json_index, stock)}
+    # The index comes last, when the files that it names exist.
+    return {**makers, "json/index.json": functools.partial(json_index, data)}
 
 
 class _Site:
-    """The pages of a model; what is said of paths in `ItemPages` holds here."""
+    """Makes the pages of a model; paths are as in `ItemPages`."""
 
-    def __init__(self, stock: Stock, *, remote_images: bool) -> None:
-        self._stock, self._remote = stock, remote_images
-        self._scale = stock.model.similarity
-        scores = stock.kinds[0].ranked.scores
+    def __init__(self, data: ExportData, *, remote_images: bool) -> None:
+        self._data, self._remote = data, remote_images
+        self._scale = data.model.similarity
+        scores = data.tables[0].ranked.scores
         best = float(scores.max(initial=0.0)) if self._scale.most is None else self._scale.most
-        self._card = functools.partial(card_of, stock.model)
+        self._card = functools.partial(card_of, data.model)
         self._pictures = Pictures(remote=remote_images, budget=ANY_NUMBER)
         self._pages = ItemPages(self._card, self._path, remote_images, full=best)
-        self._rows = range(len(stock.ids))
+        self._rows = range(len(data.ids))
 
     def files(self) -> Makers:
-        """Return all files, those first that others lead to."""
+        """Return the makers of all files, linked files before those that link to them."""
         makers: Makers = {f"html/{STYLE}": style}
         names = []
         for row in self._rows:
@@ -293,14 +285,14 @@ class _Site:
                 makers[f"html/{found[0]}"] = functools.partial(self._picture, row)
             else:
                 self._pictures.count(card.image)
-        items, *others = self._stock.kinds
+        items, *others = self._data.tables
         for row in self._rows:
             makers[f"html/{self._path(row)}"] = functools.partial(self._item, items, row)
         by_name = sorted(self._rows, key=lambda row: (_folded(names[row]), row))
         entries = [(names[row], self._path(row)) for row in by_name]
         lists = {"All items": list(_listings("items", entries))}
         for users in others:
-            paths = [f"users/{place}.html" for place in self._stock.places_of(users)]
+            paths = [f"users/{place}.html" for place in self._data.stems_of(users)]
             for row, path in enumerate(paths):
                 makers[f"html/{path}"] = functools.partial(self._user, users, row)
             entries = list(zip(users.owners, paths, strict=True))
@@ -311,25 +303,25 @@ class _Site:
         return {**makers, "html/index.html": functools.partial(self._index, lists)}
 
     def notes(self) -> list[str]:
-        """Return what a reader of the pages will miss; `files` counts it."""
+        """Return notes on images that are not shown, as counted by `files`."""
         return self._pictures.notes()
 
-    def _item(self, shelves: Shelves, row: int) -> bytes:
-        return self._pages.item(row, shelves.near(row))
+    def _item(self, lists: ItemLists, row: int) -> bytes:
+        return self._pages.item(row, lists.items_of(row))
 
-    def _user(self, shelves: Shelves, row: int) -> bytes:
-        owner, near = shelves.owners.id_of(row), shelves.near(row)
-        return self._pages.user(owner, near, n_by_model=shelves.n_by_model(row))
+    def _user(self, lists: ItemLists, row: int) -> bytes:
+        owner, near = lists.owners.id_of(row), lists.items_of(row)
+        return self._pages.user(owner, near, n_by_model=lists.n_by_model(row))
 
     def _index(self, lists: dict[str, list[Listing]]) -> bytes:
-        about = self._stock.about
+        about = self._data.about
         words = (
             f"{len(self._rows):,} items, with up to {about['k']:,} similar ones each. "
-            f"Model {about['name']}, version {self._stock.version[:12]}."
+            f"Model {about['name']}, version {self._data.version[:12]}."
         )
-        if not isinstance(self._stock.model, HasFactors):
+        if not isinstance(self._data.model, HasFactors):
             words += f" The score of a similar item: {self._scale.words}."
-        chosen = np.argsort(-self._stock.model.item_counts, kind="stable")[:_CHOSEN].tolist()
+        chosen = np.argsort(-self._data.model.item_counts, kind="stable")[:_CHOSEN].tolist()
         return self._pages.index("Similar items", about=words, chosen=chosen, lists=lists)
 
     def _picture(self, row: int) -> bytes:
@@ -337,7 +329,7 @@ class _Site:
         return b"" if found is None else found[1]
 
     def _path(self, row: int) -> str:
-        return f"items/{self._stock.places[row]}.html"
+        return f"items/{self._data.stems[row]}.html"
 
 
 def _listings(kind: str, entries: Sequence[tuple[str, str]]) -> Iterator[Listing]:
@@ -347,6 +339,6 @@ def _listings(kind: str, entries: Sequence[tuple[str, str]]) -> Iterator[Listing
 
 
 def _folded(name: str) -> str:
-    """Return a name to sort by: without case and accents."""
+    """Return a sort key: the name without case and accents."""
     parts = unicodedata.normalize("NFKD", name.casefold())
     return "".join(letter for letter in parts if not unicodedata.combining(letter))

@@ -1,8 +1,8 @@
-"""Ids of any text as names of files that every file system and every file host takes, and back.
+"""Converts ids to file names that are valid on every file system and file host, and back.
 
-A name has lower-case letters, digits, ``-`` and ``_`` only. So no id leaves its folder, two ids
-that differ in case alone are two files where file systems cannot tell them apart, no name is one
-that Windows keeps for itself, and none begins with a sign that hosts leave out.
+A name has only lower-case letters, digits, ``-`` and ``_``. So no id leaves its folder, ids that
+differ only in case are two files on every file system, no name is reserved on Windows, and none
+begins with a character that hosts leave out.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import zlib
 
 from alsolike.errors import SettingError
 
-# Beyond that, the paths of some systems end; such ids go by their digest.
+# Longer paths are not allowed on some systems; such ids are named by their digest.
 MOST_CHARACTERS = 120
 
 _LITERAL = b"abcdefghijklmnopqrstuvwxyz0123456789-"
@@ -21,16 +21,16 @@ _ESCAPE = re.compile(r"_([0-9a-f]{2})")
 
 
 def name_of(one: str) -> str:
-    """Return the name, without an ending, of the file of an id; another id has another name.
+    """Return the unique file name of an id, without an extension.
 
-    Each byte of its UTF-8 that is no ``a`` to ``z``, ``0`` to ``9`` or ``-`` becomes ``_`` and two
-    hexadecimal digits, after ``id-``. Where that is longer than `MOST_CHARACTERS`, the name is
-    ``sha256-`` and the digest of the bytes.
+    It is ``id-`` and the bytes of the id's UTF-8, each byte other than ``a`` to ``z``, ``0`` to
+    ``9`` and ``-`` as ``_`` and two hexadecimal digits. If that is longer than `MOST_CHARACTERS`,
+    the name is ``sha256-`` and the digest of the bytes.
 
     Parameters
     ----------
     one : str
-        Anything that UTF-8 can write, the empty text included.
+        Any text that UTF-8 can encode, also the empty one.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def name_of(one: str) -> str:
 
 
 def id_of(name: str) -> str | None:
-    """Return the id whose file has this name; None for a digest, which does not tell.
+    """Return the id whose file has this name; None for a digest.
 
     Raises
     ------
@@ -65,14 +65,13 @@ def id_of(name: str) -> str | None:
             one = None
         if one is not None and name_of(one) == name:
             return one
-    raise SettingError(f"The name that some id has expected, such as 'id-u17', not {name!r}.")
+    raise SettingError(f"The file name of an id expected, such as 'id-u17', not {name!r}.")
 
 
 def place_of(one: str) -> str:
-    """Return folder and name of the file of an id; the folder is one of 256.
+    """Return folder and name of the file of an id.
 
-    It is the last byte of the CRC-32 of the id's UTF-8, in hexadecimal, which any language can
-    reckon.
+    The folder is the last byte of the CRC-32 of the id's UTF-8, in hexadecimal.
 
     Examples
     --------

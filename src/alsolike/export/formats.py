@@ -1,4 +1,4 @@
-"""The shelves of a model, and the forms in which programs take them: tables, lines, a database."""
+"""Writes lists of items in formats for programs: Parquet, JSON Lines, SQLite, JSON files."""
 
 import contextlib
 import functools
@@ -15,33 +15,33 @@ from alsolike.export.filenames import place_of
 from alsolike.models.base import Basis, FittedModel
 from alsolike.recommending.fallback import Lists
 from alsolike.recommending.ranking.scan import Ranked
-from alsolike.recommending.shared import Mask, lists_table
+from alsolike.recommending.shared import Mask
 from alsolike.storage.atomic import replacing, write_table
 from alsolike.tables import Table
 
 Near = list[tuple[int, float]]
 
-# A shelf moves its last digits with each new like; so many tell neighbours apart.
+# Each new like changes the last digits of scores; these many distinguish neighbours.
 _DIGITS = 4
-_ALL_DIGITS = 9  # so many give a float32 back
+_ALL_DIGITS = 9  # enough to restore a float32
 
 
 @dataclass(frozen=True, eq=False)
-class Shelves:
-    """One shelf for each id of one kind.
+class ItemLists:
+    """A list of items for each item, or for each user.
 
     Parameters
     ----------
     owner, answer : str
-        What has a shelf, and what its column of items is called: ``"item"``, ``"similar_item"``.
+        Columns of the ids that have lists and of the listed items: ``"item"``, ``"similar_item"``.
     title : str
-        Of the table of all: ``"similar_items"``.
+        Name of the table: ``"similar_items"``.
     owners : Vocabulary
-    ranked : Ranked, of as many rows
+    ranked : Ranked, a row per owner
     popular : bool, of the shape of `ranked`, or None
-        Of recommendations: which items are listed by popularity, see
-        `alsolike.recommending.fallback`: none, all, or the last ones. The score is then how many
-        like the item.
+        For recommendations: which items are listed by popularity, see
+        `alsolike.recommending.fallback`: none, all, or the last ones. Their score is the number of
+        likes.
     """
 
     owner: str
@@ -52,46 +52,46 @@ class Shelves:
     popular: Mask | None = None
 
     def n_by_model(self, row: int) -> int:
-        """Return how many items of a list come before those that are listed by popularity."""
+        """Return the number of items of a list before those listed by popularity."""
         listed = self.ranked.indices[row] >= 0
         return int(
             np.count_nonzero(listed if self.popular is None else listed & ~self.popular[row])
         )
 
     def basis(self, row: int) -> Basis | None:
-        """Return how the first item of a list was found; None of similar items."""
+        """Return how the first item of a list was found; None for similar items."""
         if self.popular is None:
             return None
         return "popularity" if self.popular[row, :1].any() else "model"
 
     def bases(self, row: int) -> list[Basis | None]:
-        """Return how each item of a list was found; None of similar items."""
-        n_by_model, n_listed = self.n_by_model(row), len(self.near(row))
+        """Return how each item of a list was found; None for similar items."""
+        n_by_model, n_listed = self.n_by_model(row), len(self.items_of(row))
         first: Basis | None = None if self.popular is None else "model"
         return [first] * n_by_model + ["popularity"] * (n_listed - n_by_model)
 
-    def near(self, row: int) -> Near:
-        """Return the items of a shelf, as rows with their scores, best first."""
+    def items_of(self, row: int) -> Near:
+        """Return the rows and scores of a list, best first."""
         indices, scores = self.ranked.indices[row].tolist(), self.ranked.scores[row].tolist()
         return [(index, score) for index, score in zip(indices, scores, strict=True) if index >= 0]
 
 
 @dataclass(frozen=True, eq=False)
-class Stock:
-    """All shelves of a model.
+class ExportData:
+    """All that an export writes.
 
     Parameters
     ----------
     model : FittedModel
     about : mapping of str to plain values
-        Version of the model, and how the shelves were made.
-    kinds : tuple of Shelves
+        Version of the model, and settings of the lists.
+    tables : tuple of ItemLists
         Similar items; perhaps recommendations.
     """
 
     model: FittedModel
     about: dict[str, Any]
-    kinds: tuple[Shelves, ...]
+    tables: tuple[ItemLists, ...]
 
     @property
     def version(self) -> str:
@@ -105,155 +105,148 @@ class Stock:
 
     @functools.cached_property
     def names(self) -> list[str] | None:
-        """The names of all items, None where the model knows none."""
+        """The names of all items; None if the model has none."""
         catalogue = self.model.catalogue
         known = None if catalogue is None else catalogue.names
         return None if known is None else known.to_list()
 
     @functools.cached_property
-    def places(self) -> list[str]:
-        """Folder and name of the files of all items, without an ending."""
+    def stems(self) -> list[str]:
+        """Folder and name of the file of each item, without an extension."""
         return [place_of(one) for one in self.ids]
 
-    def places_of(self, shelves: Shelves) -> list[str]:
-        """Return the same of all shelves of a kind."""
-        return self.places if shelves.owner == "item" else list(map(place_of, shelves.owners))
+    def stems_of(self, lists: ItemLists) -> list[str]:
+        """Return folder and name of the file of each list, without an extension."""
+        return self.stems if lists.owner == "item" else list(map(place_of, lists.owners))
 
     @functools.cached_property
     def labels(self) -> list[str]:
-        """Id of each item, and name where names are known: members of a JSON object."""
+        """Id and, if known, name of each item: members of a JSON object."""
         named = [{"item": one} for one in self.ids]
         if self.names is not None:
             named = [{**one, "name": name} for one, name in zip(named, self.names, strict=True)]
         return [_json(one)[1:-1] for one in named]
 
 
-def write_parquet(place: Path, stock: Stock, shelves: Shelves) -> None:
-    """Write one row per place on a shelf, with the model's version on each."""
-    ranked = shelves.ranked
-    owners = shelves.owners.ids.to_array()
-    popular = shelves.popular
-    bases = None if popular is None else Lists(ranked.indices, ranked.scores, popular).bases
-    rows = lists_table(
-        stock.model,
-        (shelves.owner, owners),
-        shelves.answer,
-        ranked.indices,
-        ranked.scores,
-        bases,
-    )
-    write_table(place, Table({**rows.to_dict(), "model": [stock.version] * len(rows)}))
+def write_parquet(path: Path, data: ExportData, lists: ItemLists) -> None:
+    """Write one row per listed item, each with the model's version."""
+    indices, scores = lists.ranked.indices, lists.ranked.scores
+    popular = lists.popular
+    bases = None if popular is None else Lists(indices, scores, popular).bases
+    owners = lists.owner, lists.owners.ids.to_array()
+    rows = lists_table(data.model, owners, lists.answer, indices, scores, bases)
+    write_table(path, Table({**rows.to_dict(), "model": [data.version] * len(rows)}))
 
 
-def write_json_lines(place: Path, stock: Stock, shelves: Shelves) -> None:
-    """Write one line per shelf, with the model's version on each; empty shelves, too."""
-    with replacing(place) as part, part.open("wb") as handle:
-        for row in range(len(shelves.owners)):
+def write_json_lines(path: Path, data: ExportData, lists: ItemLists) -> None:
+    """Write one line per list, each with the model's version; empty lists, too."""
+    with replacing(path) as part, part.open("wb") as handle:
+        for row in range(len(lists.owners)):
             near = (
-                f'{{{stock.labels[index]},"score":{score:.{_ALL_DIGITS}g}{basis}}}'
+                f'{{{data.labels[index]},"score":{score:.{_ALL_DIGITS}g}{basis}}}'
                 for (index, score), basis in zip(
-                    shelves.near(row), _other_bases(shelves, row), strict=True
+                    lists.items_of(row), _other_bases(lists, row), strict=True
                 )
             )
             line = (
-                f"{{{_owner(stock, shelves, row)}{_basis(shelves, row)},"
-                f'"{shelves.title}":[{",".join(near)}],"model":{_json(stock.version)}}}\n'
+                f"{{{_owner(data, lists, row)}{_basis(lists, row)},"
+                f'"{lists.title}":[{",".join(near)}],"model":{_json(data.version)}}}\n'
             )
             handle.write(line.encode("utf-8"))
 
 
-def write_sqlite(place: Path, stock: Stock) -> None:
-    """Write a database: what it is (about), the items, and each kind of shelves by its owner."""
-    with replacing(place) as part, contextlib.closing(sqlite3.connect(part)) as database:
-        # Nobody sees it before it is whole, so it needs no journal.
+def write_sqlite(path: Path, data: ExportData) -> None:
+    """Write a database: table `about`, the items, and a table for each kind of lists."""
+    with replacing(path) as part, contextlib.closing(sqlite3.connect(part)) as database:
+        # It gets its name only when complete, so it needs no journal.
         database.execute("PRAGMA journal_mode = OFF")
         database.execute("PRAGMA synchronous = OFF")
         with database:
             database.execute("CREATE TABLE about (key TEXT PRIMARY KEY, value) WITHOUT ROWID")
-            database.executemany("INSERT INTO about VALUES (?, ?)", stock.about.items())
+            database.executemany("INSERT INTO about VALUES (?, ?)", data.about.items())
             database.execute(
                 "CREATE TABLE items (item TEXT PRIMARY KEY, name TEXT, likes INTEGER NOT NULL) "
                 "WITHOUT ROWID"
             )
-            likes = stock.model.item_counts.tolist()
+            likes = data.model.item_counts.tolist()
             database.executemany(
                 "INSERT INTO items VALUES (?, ?, ?)",
                 (
-                    (one, None if stock.names is None else stock.names[row], likes[row])
-                    for row, one in enumerate(stock.ids)
+                    (one, None if data.names is None else data.names[row], likes[row])
+                    for row, one in enumerate(data.ids)
                 ),
             )
-            for shelves in stock.kinds:
-                _insert(database, stock, shelves)
+            for lists in data.tables:
+                _insert(database, data, lists)
 
 
-def _insert(database: sqlite3.Connection, stock: Stock, shelves: Shelves) -> None:
-    with_basis = shelves.popular is not None
+def _insert(database: sqlite3.Connection, data: ExportData, lists: ItemLists) -> None:
+    with_basis = lists.popular is not None
     database.execute(
-        f"CREATE TABLE {shelves.title} ({shelves.owner} TEXT, rank INTEGER, {shelves.answer} TEXT, "
-        f"score REAL, {'basis TEXT, ' if with_basis else ''}PRIMARY KEY ({shelves.owner}, rank)) "
+        f"CREATE TABLE {lists.title} ({lists.owner} TEXT, rank INTEGER, {lists.answer} TEXT, "
+        f"score REAL, {'basis TEXT, ' if with_basis else ''}PRIMARY KEY ({lists.owner}, rank)) "
         "WITHOUT ROWID"
     )
     places = "?, ?, ?, ?, ?" if with_basis else "?, ?, ?, ?"
     database.executemany(
-        f"INSERT INTO {shelves.title} VALUES ({places})",  # noqa: S608 - our own names
+        f"INSERT INTO {lists.title} VALUES ({places})",  # noqa: S608 - our own names
         (
-            (owner, rank, stock.ids[index], score, *([basis] if with_basis else ()))
-            for row, owner in enumerate(shelves.owners)
+            (owner, rank, data.ids[index], score, *([basis] if with_basis else ()))
+            for row, owner in enumerate(lists.owners)
             for rank, ((index, score), basis) in enumerate(
-                zip(shelves.near(row), shelves.bases(row), strict=True), start=1
+                zip(lists.items_of(row), lists.bases(row), strict=True), start=1
             )
         ),
     )
 
 
-def json_paths(stock: Stock, shelves: Shelves) -> list[str]:
-    """Return the path of the file of each shelf, within the folder of all."""
-    return [f"{shelves.owner}s/{place}.json" for place in stock.places_of(shelves)]
+def json_paths(data: ExportData, lists: ItemLists) -> list[str]:
+    """Return the path of the JSON file of each list."""
+    return [f"{lists.owner}s/{place}.json" for place in data.stems_of(lists)]
 
 
-def json_shelf(stock: Stock, shelves: Shelves, row: int) -> bytes:
-    """Return one shelf, with the file of each item on it.
+def json_list(data: ExportData, lists: ItemLists, row: int) -> bytes:
+    """Return one list, with the file of each listed item.
 
-    It does not name the model, and scores have four digits: a new model of much the same data
-    then leaves most files as they are.
+    It does not name the model, and scores have four digits: a new model of similar data then
+    leaves most files unchanged.
     """
-    count = f',"likes":{stock.model.item_counts[row]}' if shelves.owner == "item" else ""
+    count = f',"likes":{data.model.item_counts[row]}' if lists.owner == "item" else ""
     near = (
-        f'{{{stock.labels[index]},"score":{score:.{_DIGITS}g}{basis},'
-        f'"file":"items/{stock.places[index]}.json"}}'
-        for (index, score), basis in zip(shelves.near(row), _other_bases(shelves, row), strict=True)
+        f'{{{data.labels[index]},"score":{score:.{_DIGITS}g}{basis},'
+        f'"file":"items/{data.stems[index]}.json"}}'
+        for (index, score), basis in zip(lists.items_of(row), _other_bases(lists, row), strict=True)
     )
-    shelf = f'"{shelves.title}":[{",".join(near)}]'
-    return f"{{{_owner(stock, shelves, row)}{count}{_basis(shelves, row)},{shelf}}}\n".encode()
+    shelf = f'"{lists.title}":[{",".join(near)}]'
+    return f"{{{_owner(data, lists, row)}{count}{_basis(lists, row)},{shelf}}}\n".encode()
 
 
-def json_index(stock: Stock) -> bytes:
-    """Return what the folder of shelves holds: of which model, and which id is in which file."""
+def json_index(data: ExportData) -> bytes:
+    """Return the index of the folder: the model, and the file of each id."""
     files = {
-        f"{shelves.owner}s": dict(zip(shelves.owners, json_paths(stock, shelves), strict=True))
-        for shelves in stock.kinds
+        f"{lists.owner}s": dict(zip(lists.owners, json_paths(data, lists), strict=True))
+        for lists in data.tables
     }
-    return f"{_json({**stock.about, **files})}\n".encode()
+    return f"{_json({**data.about, **files})}\n".encode()
 
 
-def _owner(stock: Stock, shelves: Shelves, row: int) -> str:
-    """Return whose shelf it is, as members of a JSON object."""
-    if shelves.owner == "item":
-        return stock.labels[row]
-    return _json({shelves.owner: shelves.owners.id_of(row)})[1:-1]
+def _owner(data: ExportData, lists: ItemLists, row: int) -> str:
+    """Return the owner of a list, as members of a JSON object."""
+    if lists.owner == "item":
+        return data.labels[row]
+    return _json({lists.owner: lists.owners.id_of(row)})[1:-1]
 
 
-def _basis(shelves: Shelves, row: int) -> str:
-    """Return how a list was found, as a further member of a JSON object; nothing of a shelf."""
-    basis = shelves.basis(row)
+def _basis(lists: ItemLists, row: int) -> str:
+    """Return how a list was found, as a member of a JSON object; empty for similar items."""
+    basis = lists.basis(row)
     return "" if basis is None else f',"basis":{_json(basis)}'
 
 
-def _other_bases(shelves: Shelves, row: int) -> list[str]:
-    """Return the same of each item that was found in another way than its list's first."""
-    of_list = shelves.basis(row)
-    return ["" if one == of_list else f',"basis":{_json(one)}' for one in shelves.bases(row)]
+def _other_bases(lists: ItemLists, row: int) -> list[str]:
+    """Return the same for each item that was found in another way than the first one."""
+    of_list = lists.basis(row)
+    return ["" if one == of_list else f',"basis":{_json(one)}' for one in lists.bases(row)]
 
 
 def _json(value: object) -> str:

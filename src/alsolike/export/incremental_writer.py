@@ -1,7 +1,7 @@
-"""A folder that mirrors what one command made: only what changed is written, what is gone goes.
+"""Updates a folder of generated files: writes only those that changed, removes old ones.
 
-A list of the files lies in the folder. It is written before the first of them changes, so that
-after a kill the next call knows its own, goes on, and still touches nothing else.
+The folder has a list of these files. It is written before the first of them changes, so that after
+a kill the next call knows which files are its own, resumes, and touches no others.
 """
 
 import contextlib
@@ -28,21 +28,15 @@ LIST = "alsolike-export.json"
 FORMAT, FORMAT_VERSION = "alsolike export", 1
 
 _STAGED = ".alsolike-staged"
-_BATCH = 2_000  # files, so many at a time; a kill loses one batch
+_BATCH = 2_000  # files at a time; a kill loses one batch
 _PATH = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*")
 
 Make = Callable[[], bytes]
 
 
 @dataclass
-class Counts:
-    """Files of a mirror.
-
-    Parameters
-    ----------
-    written, unchanged, removed : int
-        New or with other bytes than before; as they were, date and all; no longer among them.
-    """
+class FileCounts:
+    """Numbers of files that are new or changed, unchanged (with their dates), and removed."""
 
     written: int = 0
     unchanged: int = 0
@@ -57,19 +51,19 @@ class Counts:
 
 @dataclass
 class Mirror:
-    """A folder to put files into; see `mirrored`.
+    """Writes files into a folder; see `mirrored`.
 
     Parameters
     ----------
     folder : Path
     engine : Engine
     observer : Observer
-        Hears of each file done.
+        Receives a step for each file.
     intend : callable
         Called before anything in the folder changes; may be called again.
     batch : int
-        Files put at a time.
-    counts : Counts
+        Files written at a time.
+    counts : FileCounts
         So far.
     """
 
@@ -78,16 +72,16 @@ class Mirror:
     observer: Observer
     intend: Callable[[], None]
     batch: int
-    counts: Counts = field(default_factory=Counts)
+    counts: FileCounts = field(default_factory=FileCounts)
 
     def put(self, makers: Mapping[str, Make]) -> None:
-        """Put small files, a batch at a time; those that have these very bytes stay as they are.
+        """Write small files, a batch at a time; files that already have the same bytes stay.
 
         Parameters
         ----------
         makers : mapping of str to callable
-            Path within the folder, with ``/``, and what returns the content. It is called from
-            the threads of the engine: while one file is on its way to disk, others are made.
+            By path within the folder, with ``/``; returns the content. It is called from the
+            threads of the engine.
         """
         left = iter(makers.items())
         while batch := list(itertools.islice(left, self.batch)):
@@ -97,7 +91,7 @@ class Mirror:
             self.observer.advance(len(batch))
 
     def build(self, path: str, make: Callable[[Path], None]) -> None:
-        """Put one large file, which `make` writes at the place that it is given; in no folder."""
+        """Write one large file, not in a subfolder; `make` writes it at a given path."""
         staged, target = self.folder / _STAGED / path, self.folder / path
         make(staged)
         try:
@@ -113,7 +107,7 @@ class Mirror:
         self.observer.advance()
 
     def _put(self, batch: list[tuple[str, Make]]) -> int:
-        """Put a batch; return how many of its files differ from what was there."""
+        """Write a batch; return how many of its files changed."""
 
         def stage(place: int) -> bool:
             path, make = batch[place]
@@ -129,8 +123,8 @@ class Mirror:
         staged = self.folder / _STAGED
         differ = self.engine.each(stage, range(len(batch)))
         if any(differ):
-            # One flush of all before any of them gets its name: one of each file takes some
-            # milliseconds wherever the disk's journal is busy, which is minutes for a catalogue.
+            # One flush of all before any of them gets its name: a flush of each takes some
+            # milliseconds if the disk's journal is busy, which is minutes for a catalogue.
             os.sync()
         changed = list(itertools.compress(range(len(batch)), differ))
         if changed:
@@ -160,28 +154,27 @@ def mirrored(
     observer: Observer = SILENT,
     batch: int = _BATCH,
 ) -> Iterator[Mirror]:
-    """Give a mirror to put the `planned` files into; what it held besides goes when all is done.
+    """Yield a `Mirror` for the `planned` files; afterwards remove those of earlier calls.
 
     Parameters
     ----------
     folder : path
-        New, empty, or one that this has filled before. Files in it that are not of its making stay
-        as they are.
+        New, empty, or filled by an earlier call. Other files in it are not touched.
     planned : collection of str
         Paths within the folder, of lower-case letters, digits, ``.``, ``-``, ``_`` and ``/``.
     about : mapping of str to plain values
-        To be kept in the list of files.
+        Stored in the list of files.
     engine : Engine
         Reads and writes files.
     observer : Observer
     batch : int
-        Files put at a time.
+        Files written at a time.
 
     Raises
     ------
     WritingError
-        The folder holds other things and no list of ours, a foreign file has a planned name, a
-        link is in the way, another process is at it, or the disk does not take it.
+        The folder has other files and no list of ours, a foreign file has a planned name, a link
+        is in the way, another process uses the folder, or it cannot be written.
     """
     place, staged = Path(folder), Path(folder) / _STAGED
     with alone_in(place):
@@ -194,7 +187,7 @@ def mirrored(
         def intend() -> None:
             _list(place, both, about, complete=False)
 
-        with replacing(staged) as part:  # sweeps what a kill has left, too
+        with replacing(staged) as part:  # also removes leftovers of a kill
             part.mkdir()
         mirror = Mirror(place, engine, observer, intend, batch)
         try:
@@ -203,21 +196,21 @@ def mirrored(
                 intend()
             mirror.counts.removed = _remove(place, gone)
         finally:
-            shutil.rmtree(staged, ignore_errors=True)  # what stays goes with the next export
+            shutil.rmtree(staged, ignore_errors=True)  # the next export removes the rest
         if mirror.counts.written or mirror.counts.removed:
             os.sync()
         _list(place, planned, about, complete=True)
 
 
 def _listed(folder: Path) -> set[str]:
-    """Return the paths of the folder's list; refuse a folder of something else."""
+    """Return the paths of the folder's list; refuse a folder with other files."""
     path = folder / LIST
     if not path.exists():
         others = sorted(entry.name for entry in folder.iterdir() if not _is_left_over(entry))
         if others:
             raise WritingError(
                 f"{folder}: a new or empty folder expected, or one of an earlier export, a folder "
-                f"with other things found ({', '.join(others[:3])}). Give it a folder of its own."
+                f"with other files found ({', '.join(others[:3])}). Choose another folder."
             )
         return set()
     try:
@@ -240,7 +233,7 @@ def _listed(folder: Path) -> set[str]:
 
 
 def _is_left_over(entry: Path) -> bool:
-    """Tell whether a killed export left that before it had written its list."""
+    """Tell whether an export that was killed before writing its list left this."""
     return entry.name.startswith(f".{LIST}.") or entry.name.startswith(_STAGED)
 
 
@@ -248,13 +241,13 @@ def _refuse_foreign(folder: Path, fresh: set[str]) -> None:
     for path in sorted(fresh):
         if os.path.lexists(os.path.join(folder, path)):  # noqa: PTH118 - faster than a Path
             raise WritingError(
-                f"{folder / path}: this is not of an export's making, and a file of that name is "
-                "to be written. Move it, or choose another folder."
+                f"{folder / path}: this file was not written by an export, but the export needs "
+                "its name. Move it, or choose another folder."
             )
 
 
 def _refuse_links(folder: Path, paths: Iterable[str]) -> None:
-    """Refuse a folder of ours that leads elsewhere, where files are not ours."""
+    """Refuse folders that are links to other places."""
     for within in _folders(paths):
         if (folder / within).is_symlink():
             raise WritingError(
@@ -264,7 +257,7 @@ def _refuse_links(folder: Path, paths: Iterable[str]) -> None:
 
 
 def _folders(paths: Iterable[str]) -> list[str]:
-    """Return all folders that these files are in, those around others first."""
+    """Return all folders of these files, outer ones first."""
     lowest = {path.rpartition("/")[0] for path in paths}
     found = {
         "/".join(parts[:depth])
@@ -275,7 +268,7 @@ def _folders(paths: Iterable[str]) -> list[str]:
 
 
 def _list(folder: Path, files: Iterable[str], about: Mapping[str, Any], *, complete: bool) -> None:
-    """Write the list of files, where it is not that already."""
+    """Write the list of files, if it changed."""
     stated = {"format": FORMAT, "format_version": FORMAT_VERSION, "complete": complete, **about}
     text = json.dumps({**stated, "files": sorted(files)}, indent=0, ensure_ascii=False) + "\n"
     path = folder / LIST
@@ -299,7 +292,7 @@ def _move(staged: str, target: str) -> None:
 
 
 def _remove(folder: Path, paths: list[str]) -> int:
-    """Remove files, and the folders that this leaves empty; return how many there were."""
+    """Remove files and empty folders; return the number of files."""
     removed = 0
     for path in paths:
         try:
@@ -310,6 +303,6 @@ def _remove(folder: Path, paths: list[str]) -> int:
         except OSError as error:
             raise not_written(folder / path, error) from error
     for within in reversed(_folders(paths)):
-        with contextlib.suppress(OSError):  # something is left in it
+        with contextlib.suppress(OSError):  # not empty
             (folder / within).rmdir()
     return removed

@@ -1,7 +1,7 @@
-"""Pages for any file host: one for each item, with links to the pages of its neighbours.
+"""Draws the pages of a static site: one per item, with links to similar items.
 
-Each page is a file of its own that runs no script and asks no other host for anything, unless
-pictures from the web are allowed. The style sheet and the pictures lie beside the pages.
+The pages run no script and load nothing from other hosts, unless images from the web are allowed.
+The style sheet and the images are files next to the pages.
 """
 
 import functools
@@ -19,48 +19,38 @@ from alsolike.views.templating import macro
 
 STYLE = "style.css"
 
-# A budget of characters: each picture has a limit of its own, and a page shows few.
+# Characters of images on a page: each image has a limit of its own, and a page shows few.
 ANY_NUMBER = 1 << 62
 
-_FACES_KEPT = 1 << 17
+_CARDS_KEPT = 1 << 17
 _BARS_KEPT = 1 << 12
 _MOST_OF_A_NAME = 120
-
-_SMALL = 0.1  # similar items that all score below are shown with three digits that count
-
+_SMALL = 0.1  # scores below are shown with three significant digits
 _UP = "../../"  # from the page of an item or a user
 
 Near = Sequence[tuple[int, float]]
-Shelves = Sequence[tuple[str, str, Sequence[tuple[Markup, Markup | str]]]]  # heading, about, tiles
+Sections = Sequence[tuple[str, str, Sequence[tuple[Markup, Markup | str]]]]  # heading, about, tiles
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A page that lists others by name.
-
-    Parameters
-    ----------
-    path : str
-    entries : tuple of (str, str)
-        Name and path of each.
-    """
+    """A page that links to others: its path, and (name, path) of each."""
 
     path: str
     entries: tuple[tuple[str, str], ...]
 
 
-class _Face(NamedTuple):
-    """What pages show of one item: what the macro ``item_card`` takes, and what it made of it.
+class _DrawnCard(NamedTuple):
+    """The arguments of the macro ``item_card``, and the tile that it makes of them.
 
     Parameters
     ----------
     card : Card
     name, note, address : str
-        Cleaned; the last leads to the item's page.
+        Cleaned; the address of the item's page.
     picture, tile : Markup
-        The last is a card that leads to the item's page.
     origin : str or None
-        The host that the picture is loaded from.
+        The host that the image is loaded from.
     """
 
     card: Card
@@ -74,7 +64,7 @@ class _Face(NamedTuple):
 
 @dataclass
 class ItemPages:
-    """Draws the pages of one catalogue; paths are within the folder of all pages.
+    """Draws the pages of one catalogue; paths are relative to the folder of all pages.
 
     Parameters
     ----------
@@ -83,7 +73,7 @@ class ItemPages:
     path_of : callable
         From an item's row to the path of its page, two folders down.
     remote_images : bool
-        Load pictures from the web; otherwise a drawing stands for them.
+        Load images from the web; otherwise show placeholders.
     full : float
         The score of a similar item at which its bar is full.
     """
@@ -95,40 +85,41 @@ class ItemPages:
 
     def __post_init__(self) -> None:
         self._pictures = Pictures(remote=self.remote_images, budget=ANY_NUMBER)
-        self._face = functools.lru_cache(_FACES_KEPT)(self._draw)
+        self._card = functools.lru_cache(_CARDS_KEPT)(self._draw)
 
     def item(self, row: int, near: Near) -> bytes:
         """Return the page of an item and its neighbours, given as rows and scores."""
-        face = self._face(row)
-        name, item_id = face.card.shown_name, face.card.id
+        drawn = self._card(row)
+        name, item_id = drawn.card.shown_name, drawn.card.id
         tiles = self._tiles(near, bars=True)
         return self._page(
             f"{name}: similar items",
-            [("", "" if tiles else "Nothing is similar to this item.", tiles)],
-            origins={face.origin, *self._origins(near)},
-            card=face,
+            [("", "" if tiles else "No similar items.", tiles)],
+            origins={drawn.origin, *self._origins(near)},
+            card=drawn,
             id=clean(item_id, most=_MOST_OF_A_NAME) if item_id != name else "",
-            ways=list(self._ways_out(face.card)),
+            ways=list(self._ways_out(drawn.card)),
         )
 
     def user(self, user_id: str, near: Near, *, n_by_model: int) -> bytes:
         """Return the page of a user's recommendations, given as rows and scores.
 
-        Where some are listed by popularity, after so many of the model, the page says so.
+        The first `n_by_model` are of the model, the others are listed by popularity.
         """
         by_model, popular = self._tiles(near[:n_by_model]), self._tiles(near[n_by_model:])
-        heading, others = "Recommended for", "the items that most others like, and how many do."
-        shelves = [("", "" if near else "No item is left to recommend.", by_model)]
+        heading, most_liked = "Recommended for", "the most liked items, with their number of likes."
+        sections = [("", "" if near else "No items left to recommend.", by_model)]
         if by_model and popular:
-            shelves.append(("", f"For more the model has no reason. These are {others}", popular))
+            about = "The model has no further recommendations. These are"
+            sections.append(("", f"{about} {most_liked}", popular))
         elif popular:
             heading = "Most liked, for"
-            about = "The model knows no likes of this user to recommend by. These are"
-            shelves = [("", f"{about} {others}", popular)]
+            about = "The model knows no likes of this user. These are"
+            sections = [("", f"{about} {most_liked}", popular)]
         user = clean(user_id, most=_MOST_OF_A_NAME)
         origins = self._origins(near)
         return self._page(
-            f"{heading} {user_id}", shelves, origins=origins, heading=heading, user=user
+            f"{heading} {user_id}", sections, origins=origins, heading=heading, user=user
         )
 
     def listing(self, title: str, listed: Listing) -> bytes:
@@ -139,26 +130,25 @@ class ItemPages:
     def index(
         self, title: str, *, about: str, chosen: Sequence[int], lists: dict[str, list[Listing]]
     ) -> bytes:
-        """Return the page to begin with.
+        """Return the start page.
 
         Parameters
         ----------
         title, about : str
-            A heading, and a few words on what this is and of which model.
         chosen : sequence of int
             Rows of the items to show.
         lists : mapping of str to list of Listing
-            A heading, and the pages that list all of a kind.
+            The pages that list all items, or all users, by heading.
         """
-        faces = [self._draw(row, up="") for row in chosen]
+        cards = [self._draw(row, up="") for row in chosen]
         links = {
             heading: [(_span(one), one.path) for one in pages] for heading, pages in lists.items()
         }
         return self._page(
             title,
-            [("Most liked", "", [(face.tile, "") for face in faces])],
+            [("Most liked", "", [(card.tile, "") for card in cards])],
             up="",
-            origins={face.origin for face in faces},
+            origins={card.origin for card in cards},
             heading=title,
             about=clean(about),
             lists=links,
@@ -166,23 +156,23 @@ class ItemPages:
 
     def _tiles(self, near: Near, *, bars: bool = False) -> list[tuple[Markup, Markup | str]]:
         full = self.full if bars else None
-        return [(self._face(row).tile, _score(score, full)) for row, score in near]
+        return [(self._card(row).tile, _score(score, full)) for row, score in near]
 
     def _origins(self, near: Near) -> set[str | None]:
-        return {self._face(row).origin for row, _ in near} if self.remote_images else set()
+        return {self._card(row).origin for row, _ in near} if self.remote_images else set()
 
-    def _draw(self, row: int, up: str = _UP) -> _Face:
+    def _draw(self, row: int, up: str = _UP) -> _DrawnCard:
         card = self.card_of(row)
         picture, origin = self._picture(card, up)
         name = clean(card.shown_name, most=_MOST_OF_A_NAME)
         way = f"{up}{self.path_of(row)}"
-        face = _Face(card, name, clean(card.note), way, picture, origin, Markup())
-        return face._replace(tile=macro("item_card.html", "item_card")(face))
+        drawn = _DrawnCard(card, name, clean(card.note), way, picture, origin, Markup())
+        return drawn._replace(tile=macro("item_card.html", "item_card")(drawn))
 
     def _picture(self, card: Card, up: str) -> tuple[Markup, str | None]:
         file = picture_file(card.image)
         if file is not None:
-            # The name stands beside it, so it needs no words of its own.
+            # The name is shown next to it, so it needs no text of its own.
             return picture(f"{up}{file[0]}"), None
         origin = web_origin(card.image)
         if origin is not None and not self.remote_images:
@@ -190,25 +180,25 @@ class ItemPages:
         return self._pictures.markup(card.id, card.shown_name, card.image), origin
 
     def _ways_out(self, card: Card) -> Iterator[tuple[str, str]]:
-        """Yield links to the item's own page and to a picture that is not loaded."""
+        """Yield links to the item's own page and to an image that is not loaded."""
         host = web_origin(card.link)
         if host is not None:
             yield card.link.strip(), clean(host.partition("://")[2], most=60)
         elif card.link:
             yield "", clean(card.link, most=60)
         if web_origin(card.image) is not None and not self.remote_images:
-            yield card.image.strip(), "picture"
+            yield card.image.strip(), "image"
 
     def _page(
         self,
         title: str,
-        shelves: Shelves = (),
+        sections: Sections = (),
         *,
         up: str = _UP,
         origins: Iterable[str | None] = (),
         **context: Any,
     ) -> bytes:
-        body = macro("item_page.html", "item_page")(up, shelves, **context)
+        body = macro("item_page.html", "item_page")(up, sections, **context)
         hosts = sorted(set(filter(None, origins)))
         page = macro("page.html", "page")(title, body, image_origins=hosts, stylesheet=up + STYLE)
         return page.encode("utf-8")
@@ -220,10 +210,10 @@ def style() -> bytes:
 
 
 def picture_file(image: str) -> tuple[str, bytes] | None:
-    r"""Return path and content of a picture that comes as a data URL, None for any other.
+    r"""Return path and content of an image that is a data URL; None for any other.
 
-    A picture that many pages show is one file then. Drawings (SVG) stay in the pages, within
-    ``<img>``: as files of their own they could be opened, and would then run what is in them.
+    An image on many pages is one file then. SVG stays in the pages, within ``<img>``: opened as a
+    file of its own it could run scripts.
 
     Examples
     --------
@@ -243,7 +233,7 @@ def _span(listed: Listing) -> tuple[str, str]:
 
 
 def _score(score: float, full: float | None) -> Markup:
-    """Return a score as a number, and a bar where it is known at which score that is full."""
+    """Return a score as a number, with a bar if `full` is known."""
     if full is None:
         return _bar(f"{score:#.3g}")
     length = round(100 * min(max(score, 0.0), full) / full) if full > 0 else 0

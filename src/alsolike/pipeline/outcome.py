@@ -1,4 +1,4 @@
-"""The results of a run, and the figures and galleries of its report."""
+"""Collects the results of a run, and makes the figures and galleries of its report."""
 
 import functools
 from dataclasses import dataclass
@@ -34,19 +34,19 @@ class Outcome:
     Parameters
     ----------
     how_read, how_filtered, split, found
-        What each step reported.
+        The reports of the steps.
     chosen_run : int
-        The run whose settings were fitted: the best of `found`, or the one proposed.
+        The run whose settings were fitted: the best of `found`, or the proposed one.
     test : HoldoutReport
-        The figures to quote.
+        The scores on test users.
     model : FittedModel
-        Refitted on all interactions that the filter kept.
+        Refitted on all filtered interactions.
     similar_items, recommendations : Table
-        The shelves of all items and of all users; of items none where the model compares none.
+        The lists of all items and of all users; no similar items if the model has none.
     seed : int
         Of the galleries.
     with_history : bool
-        Whether the model is published with the training interactions.
+        Whether the model is saved with the training interactions.
     """
 
     how_read: ReadReport
@@ -63,7 +63,7 @@ class Outcome:
 
     @property
     def chosen(self) -> Any:
-        """The settings that were fitted, of any family."""
+        """The chosen settings, of any family."""
         return self.chosen_row.config
 
     @property
@@ -74,7 +74,7 @@ class Outcome:
 
     @functools.cached_property
     def fallbacks(self) -> list[str]:
-        """For how many users the model knows nothing, and what they get, in sentences."""
+        """Notes on users about whom the model knows nothing."""
         return fallback_notes(
             self.model, np.arange(len(self.model.users), dtype=np.int32), "popular"
         )
@@ -82,22 +82,19 @@ class Outcome:
     def verdicts(self) -> list[tuple[str, bool]]:
         """Return the first lines of the report, and whether each is good news.
 
-        First that a baseline is at the top of the leaderboard, where one is; then whether lists,
-        and similar items, are better than popularity on the test users.
+        Whether a baseline is at the top of the leaderboard, and whether lists, and similar items,
+        are better than popularity on the test users.
         """
-        above = [(told, False) for told in remarks.of_baseline_above(self.found)]
+        above = [(sentence, False) for sentence in remarks.of_baseline_above(self.found)]
         return above + [(f"{one}", one.is_better) for one in self.test.verdicts]
 
     def warnings(self) -> list[str]:
-        """Return what could mislead a reader of the figures, in words, the verdicts first."""
-        verdicts = [told for told, is_good in self.verdicts() if not is_good]
+        """Return warnings on the scores, bad verdicts first."""
+        verdicts = [sentence for sentence, is_good in self.verdicts() if not is_good]
         return [*verdicts, *remarks.warnings(self)]
 
     def figures(self) -> dict[str, Spec]:
-        """Return the two figures of the article, and those of the search, by file name.
-
-        Of families without sweeps there are no curves; where nothing has any, neither figure is.
-        """
+        """Return the figures of learning curves, if any, and of the search, by file name."""
         found = self.found
         board, score, measure = found.leaderboard, found.objective.score, found.objective.measure
         figures = {}
@@ -130,10 +127,7 @@ class Outcome:
     def galleries(
         self, *, remote_images: bool = False, image_folder: Path | None = None
     ) -> list[tuple[str, Gallery]]:
-        """Return galleries of some popular, some middling and some rare items.
-
-        None of a model that compares no items.
-        """
+        """Return galleries of popular, middling and rare items; none without similar items."""
         if not compares_items(self.model):
             return []
         lay_out = functools.partial(
@@ -147,7 +141,7 @@ class Outcome:
 
 
 def varying_settings(found: SearchResult) -> list[str]:
-    """Return the settings that have columns in the leaderboard, with several values there."""
+    """Return the settings with several values in columns of the leaderboard."""
     names = {name for row in found.rows for name in row.own}
     board = found.leaderboard
     return [

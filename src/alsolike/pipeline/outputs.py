@@ -1,10 +1,14 @@
-"""The files in which the main job leaves behind what it found."""
+"""Writes the results of a run to its folder, and forecasts how long that takes."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 from alsolike.data.filtering import FilterReport
+from alsolike.data.reading.report import ReadReport
+from alsolike.data.splitting.split import Split
+from alsolike.errors import DegenerateError
 from alsolike.models.bundle import io as bundle
 from alsolike.pipeline import remarks
 from alsolike.pipeline.outcome import Outcome
@@ -12,32 +16,44 @@ from alsolike.progress import SILENT, Observer
 from alsolike.storage.atomic import write_bytes, write_table, write_text
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
-from alsolike.views.figures.learning_curves import to_page, to_png, to_svg
+from alsolike.views.figures.learning_curves import best_curve, to_page, to_png, to_svg
 from alsolike.views.figures.marks import Spec
 from alsolike.views.gallery import Gallery
 from alsolike.views.report import ReportContent, report_html
 
 FILES = (
     ("report.html", "this page"),
-    ("model/", "the model: what was learnt, ids, items and history, checked when loaded"),
+    ("model/", "the model: parameters, ids, items and history, verified on loading"),
     ("similar_items.parquet", "the 10 most similar items of every item"),
     (
         "recommendations.parquet",
-        "the 10 best items for every user, what was seen left out; by popularity where basis says "
-        "so",
+        "the 10 best items for every user, without seen items; by popularity where basis says so",
     ),
     ("leaderboard.csv", "every run, best first"),
     ("learning_curves.parquet, .csv", "every scored point of every run"),
     ("best_curve.png, .svg, .html", "the learning curve of the chosen run"),
     ("all_curves.png, .svg, .html", "the learning curves of all runs"),
     ("settings_and_score.png, .svg, .html", "each setting that was varied against the score"),
-    ("time_and_score.png, .svg, .html", "what each run took against what it reached"),
-    ("ledger.sqlite", "what the search has done, so that it can go on after a kill"),
+    ("time_and_score.png, .svg, .html", "training time against score of each run"),
+    ("ledger.sqlite", "the state of the search, to resume after a kill"),
 )
 
-PACKAGES = ("alsolike", "numpy", "scipy", "numba", "duckdb")
+_WITHOUT_MODEL = (
+    "report.html",
+    "leaderboard.csv",
+    "learning_curves.parquet, .csv",
+    "ledger.sqlite",
+)
+_MODEL_AND_LISTS = ("model", "similar_items.parquet", "recommendations.parquet")
+
+_PACKAGES = ("alsolike", "numpy", "scipy", "numba", "duckdb")
 
 _HEADINGS = {"settings_and_score": "Settings", "time_and_score": "Time"}
+
+# The time that a run takes after its search, in units of drawing one small figure, as measured on
+# three public tables: ranking, lists, four figures, report and model; and more for each run, each
+# point that is drawn, each score on test users, and each byte of the model.
+_ALWAYS, _RUN, _POINT, _SCORE, _BYTE = 11.0, 0.04, 0.015, 3e-6, 20.0 / 2**30
 
 
 def publish(
@@ -49,16 +65,16 @@ def publish(
     image_folder: Path | None = None,
     observer: Observer = SILENT,
 ) -> None:
-    """Write everything of `FILES` but the ledger into `out`; the report comes last.
+    """Write all `FILES` except the ledger into `out`; the report comes last.
 
     Parameters
     ----------
     command : str
-        What was typed, for the report.
+        The command line, for the report.
     remote_images : bool
-        Let the report load pictures from the web.
+        Make the report load images from the web.
     image_folder : Path or None
-        Where pictures that are given as file paths start; none is read without it.
+        The folder of images given as file paths; None: read none.
     """
     for sentence in [*outcome.fallbacks, *remarks.of_history(outcome)]:
         observer.tell(sentence)
@@ -89,7 +105,7 @@ def publish(
 
 
 def written_in(out: Path) -> Iterator[Path]:
-    """Return the places of `FILES`."""
+    """Yield the paths of `FILES`."""
     for names, _ in FILES:
         first, *endings = names.rstrip("/").split(", ")
         yield out / first
@@ -97,7 +113,7 @@ def written_in(out: Path) -> Iterator[Path]:
 
 
 def write_search(found: SearchResult, out: Path) -> None:
-    """Write what a search found: the leaderboard and the curves, as each judge sees them."""
+    """Write the leaderboard and the learning curves of each objective."""
     for name, seen in {"": found, **found.beside}.items():
         suffix = f"_{_plain_name(name)}" if name else ""
         write_table(out / f"leaderboard{suffix}.csv", seen.leaderboard)
@@ -110,16 +126,20 @@ def write_search(found: SearchResult, out: Path) -> None:
 def report_content(
     outcome: Outcome, galleries: list[tuple[str, Gallery]], *, command: str = ""
 ) -> ReportContent:
-    """Return what the report shows of an outcome."""
+    """Return the content of the report."""
     found, figures = outcome.found, outcome.figures()
     return ReportContent(
         title=Path(outcome.how_read.source).name,
         command=command,
         reading=outcome.how_read.facts(),
-        filtering=sizes_of(outcome.how_filtered),
+        filtering=_sizes(outcome.how_filtered),
         splitting=outcome.split.facts(),
         leaderboard=found.leaderboard,
-        chosen=[(name.replace("_", " "), f"{value}") for name, value in _settings(outcome)],
+        chosen=[
+            (name.replace("_", " "), f"{value}")
+            for name, value in outcome.chosen.to_settings().items()
+            if value is not None
+        ],
         scores=outcome.test.table(),
         tables=outcome.test.further(),
         best_curve=figures.get("best_curve"),
@@ -129,14 +149,84 @@ def report_content(
         warnings=list(remarks.warnings(outcome)),
         notes=list(remarks.notes(outcome)),
         files=[*_files(figures, found), *_further_files(found)],
-        versions=[(name, version(name)) for name in PACKAGES],
+        versions=_versions(),
         verdicts=outcome.verdicts(),
-        published=f"Published: {remarks.Choice(found, outcome.chosen_run).words}",
+        published=f"Published: {remarks.ChosenRun(found, outcome.chosen_run).words}",
     )
 
 
-def sizes_of(how_filtered: FilterReport) -> Table:
-    """Return what there was before the filter and after it, a row for each."""
+def write_without_model(
+    error: DegenerateError,
+    out: Path,
+    how_read: ReadReport,
+    how_filtered: FilterReport,
+    split: Split,
+    *,
+    command: str = "",
+) -> DegenerateError:
+    """Write the leaderboard, the curves and a report that says why there is no model.
+
+    Returns `error` with the path of the report.
+    """
+    found: SearchResult = error.found
+    text = f"{error} No model, similar items or recommendations are written."
+    if stale := [name for name in _MODEL_AND_LISTS if (out / name).exists()]:
+        text += f" These files in {out} are from an earlier run: {', '.join(stale)}."
+    write_search(found, out)
+    content = ReportContent(
+        title=Path(how_read.source).name,
+        command=command,
+        reading=how_read.facts(),
+        filtering=_sizes(how_filtered),
+        splitting=split.facts(),
+        leaderboard=found.leaderboard,
+        warnings=[text],
+        notes=[f"Scored by {found.objective}."],
+        files=[(name, words) for name, words in FILES if name in _WITHOUT_MODEL],
+        versions=_versions(),
+        no_result="No model was chosen, so there is no score to report.",
+    )
+    write_text(out / "report.html", report_html(content))
+    return DegenerateError(f"{text} The results are in {out / 'report.html'}.", found)
+
+
+def seconds_reserved(
+    figure: float, *, runs: int, points: int, scores: int, model: float = 0.0
+) -> float:
+    """Return how long all after the search takes, except for the last two fits.
+
+    Parameters
+    ----------
+    figure : float
+        The seconds of a small figure, as `seconds_of_a_figure` measures them.
+    runs, points, scores : int
+        Runs, points of learning curves, and scores of test users.
+    model : float
+        Bytes of the model.
+    """
+    return figure * (_ALWAYS + _RUN * runs + _POINT * points + _SCORE * scores + _BYTE * model)
+
+
+def seconds_of_a_figure(clock: Callable[[], float] = time.perf_counter) -> float:
+    """Draw a small figure twice, and return how long the second one takes."""
+    row: dict[str, object] = {"run": 1, "sweep": 2, "train_recall@1": 0.2, "state": "done"}
+    row |= {f"validation_recall@1{end}": 0.1 for end in ("", "_low", "_high")}
+    seconds = 0.0
+    for _ in range(2):
+        began = clock()
+        spec = best_curve(Table.from_rows([row]), metric="recall@1", title="", chosen_sweep=2)
+        for draw in (to_png, to_svg, to_page):
+            draw(spec)
+        seconds = clock() - began
+    return seconds
+
+
+def _versions() -> list[tuple[str, str]]:
+    return [(name, version(name)) for name in _PACKAGES]
+
+
+def _sizes(how_filtered: FilterReport) -> Table:
+    """Return a row for before the filter and one for after."""
     return Table.from_rows(
         [
             {"": when, "users": size.users, "items": size.items, "interactions": size.interactions,
@@ -146,29 +236,24 @@ def sizes_of(how_filtered: FilterReport) -> Table:
     )  # fmt: skip
 
 
-def _settings(outcome: Outcome) -> list[tuple[str, object]]:
-    settings = outcome.chosen.to_settings()
-    return [(name, value) for name, value in settings.items() if value is not None]
-
-
 def _files(figures: Mapping[str, Spec], found: SearchResult) -> Iterator[tuple[str, str]]:
-    """Return what lies beside the report: of figures and curves those that there are."""
-    for name, told in FILES:
+    """Yield `FILES` with descriptions, without figures and curves that were not written."""
+    for name, words in FILES:
         plain = name.split(".")[0]
         if name.endswith(".png, .svg, .html") and plain not in figures:
             continue
         if plain == "learning_curves" and not len(found.curves):
             continue
-        yield name, told
+        yield name, words
 
 
 def _further_files(found: SearchResult) -> Iterator[tuple[str, str]]:
     for name, seen in found.beside.items():
         suffix = _plain_name(name)
-        yield f"leaderboard_{suffix}.csv", f"every run as {name} way of counting ranks it"
+        yield f"leaderboard_{suffix}.csv", f"every run, ranked by {name} method"
         if len(seen.curves):
-            told = "every scored point of every run likewise"
-            yield f"learning_curves_{suffix}.parquet, .csv", told
+            words = f"every scored point of every run, by {name} method"
+            yield f"learning_curves_{suffix}.parquet, .csv", words
 
 
 def _plain_name(name: str) -> str:

@@ -1,9 +1,8 @@
-"""Compiling ahead: the kernels of a run, in two processes at once, kept for all that come later.
+"""Compiles the kernels of a run in other processes, for the cache on disk.
 
-The compiler works on one kernel at a time in each process (Numba holds a lock). So the kernels are
-dealt into shares of about equal work, and each share has a process of its own; whoever needs a
-kernel meanwhile waits for it instead of compiling it, too
-(`alsolike.kernels.compiler.cache.expect`).
+Numba compiles one kernel at a time in each process. So the kernels are divided into shares of about
+equal work, each with a process of its own. A process that needs a kernel meanwhile waits for it
+instead of compiling it, too (`alsolike.kernels.compiler.cache.expect`).
 """
 
 import contextlib
@@ -40,13 +39,7 @@ _ENGINE = LocalEngine(1)
 
 
 def is_compiled(families: Sequence[str] | None = None) -> bool:
-    """Say whether the kernels that every run needs are there, so that nothing is to be compiled.
-
-    Parameters
-    ----------
-    families : sequence of str or None
-        Of these alone; None: of any.
-    """
+    """Return whether the kernels of runs of these families (None: of any) are in the cache."""
     if _solves(families):
         return all(map(is_kept, (solve_small, solve_single, scan_panels)))
     return all(map(is_kept, (scan_block, measure_lists)))
@@ -54,21 +47,20 @@ def is_compiled(families: Sequence[str] | None = None) -> bool:
 
 @contextlib.contextmanager
 def ahead(families: Sequence[str] | None = None) -> Iterator[bool]:
-    """Let other processes compile meanwhile what is not compiled yet; yield whether they do.
+    """Make other processes compile missing kernels within the context; yield whether they do.
 
-    Where compiled code cannot be kept they would work for nothing: then none is started, and each
-    kernel is compiled where it is needed. None outlives the context.
+    If compiled code cannot be cached, none is started, and each kernel is compiled when needed.
 
     Parameters
     ----------
     families : sequence of str or None
-        What will be trained; None: what is usual.
+        Families to train; None: the usual ones.
 
     Examples
     --------
     >>> with ahead():
     ...     likes = _full(3)  # reading a table takes a while, too
-    >>> _fitted(likes, factors=2)  # waits for what is still being compiled
+    >>> _fitted(likes, factors=2)  # waits for kernels that are being compiled
     ALSModel(3 users, 3 items, 2 factors, 1 sweeps)
     """
     needed = keeps() and not is_compiled(families)
@@ -86,19 +78,19 @@ def compile_all() -> None:
         SHARES[first]()
         for helper in helpers:
             helper.wait()
-    for share in others:  # loads what the helpers kept, compiles what they could not
+    for share in others:  # loads what the helpers cached, compiles the rest
         SHARES[share]()
 
 
 def _solves(families: Sequence[str] | None) -> bool:
-    """Say whether the training of any of these families needs compiled code."""
+    """Return whether the training of any of these families needs compiled code."""
     likes, known = _full(2), map(family_named, families or ())
     return families is None or any(one.code(one.config(), likes) is not None for one in known)
 
 
 @contextlib.contextmanager
 def _helping(shares: Iterable[str]) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Start a process for each share; none outlives the block, nor this process where it ends."""
+    """Start a process for each share; they end with the block, or with this process."""
     helpers: list[subprocess.Popen[bytes]] = []
 
     def end() -> None:
@@ -122,7 +114,7 @@ def _helper(share: str) -> subprocess.Popen[bytes]:
 
 
 def _short_rows_and_lists() -> None:
-    """Use what solves short rows, and what ranks."""
+    """Use the kernels that solve short rows and that rank."""
     likes = _full(4)
     model = _fitted(likes, factors=4)
     lists = top_items(model, [0], k=1, exclude=likes.user_items, engine=_ENGINE)
@@ -132,7 +124,7 @@ def _short_rows_and_lists() -> None:
 
 
 def _long_rows_and_measures() -> None:
-    """Use what solves long rows, and what measures lists."""
+    """Use the kernels that solve long rows and that measure lists."""
     _solve_users(_full(SMALL + 8), factors=SMALL + 8)
     _measures()
     likes = _full(4)
@@ -140,16 +132,16 @@ def _long_rows_and_measures() -> None:
 
 
 def _measures() -> None:
-    """Use what ranks and measures lists of models without factors."""
+    """Use the kernels that rank and measure lists of models without factors."""
     likes = _full(4)
-    questions = GroundTruth.of(likes, None, None)
-    lists = Ranked.empty(len(questions.users), 2)
-    measured(fit_popularity(likes), questions, lists, [1], ["precision", "auc"], _ENGINE)
+    truth = GroundTruth.of(likes, None, None)
+    lists = Ranked.empty(len(truth.users), 2)
+    measured(fit_popularity(likes), truth, lists, [1], ["precision", "auc"], _ENGINE)
     top_items(fit_popularity(likes), [0], k=1, engine=_ENGINE)
 
 
 def _full(size: int) -> Interactions:
-    """Return likes of everybody for everything, so that all rows have one length."""
+    """Return likes of all users for all items, so that all rows have one length."""
     names = [f"{number:03}" for number in range(size)]
     return Interactions.from_columns(np.repeat(names, size), names * size)
 
@@ -160,7 +152,7 @@ def _fitted(likes: Interactions, *, factors: int) -> ALSModel:
 
 
 def _solve_users(likes: Interactions, *, factors: int) -> None:
-    """Do half a sweep, without what the other share compiles for whole ones."""
+    """Run half a sweep, without kernels of the other share."""
     objective = ALSConfig(alpha=1.0, regularization=10.0).loss_config
     side = Side.of(likes.user_items, objective, "user", likes.users)
     items = np.eye(likes.n_items, factors, dtype=np.float32)
@@ -180,10 +172,10 @@ SHARES: dict[str, Callable[[], None]] = {
     "short-rows-and-lists": _short_rows_and_lists,
     "long-rows-and-measures": _long_rows_and_measures,
 }
-# Where nothing that is trained is solved for: a part of the second share.
+# For families without a solver: a part of the second share.
 MEASURES: dict[str, Callable[[], None]] = {"measures": _measures}
 
 if __name__ == "__main__":
-    # Looking for garbage takes a tenth of the time, and this process ends soon.
+    # Garbage collection takes a tenth of the time, and this process ends soon.
     gc.disable()
     (SHARES | MEASURES)[sys.argv[1]]()

@@ -1,4 +1,4 @@
-"""Sentences on a run: its choice, warnings and notes."""
+"""Writes sentences about a run: the chosen run, warnings and notes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,14 +10,15 @@ from alsolike.models.base import FoldsIn, HasFactors, compares_items
 from alsolike.tables import wrapped
 from alsolike.text import counted
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
+from alsolike.tuning.leaderboard.top_runs import failed
 
 if TYPE_CHECKING:
     from alsolike.pipeline.outcome import Outcome
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The chosen model, and the number of candidates.
+class ChosenRun:
+    """The chosen run, and the number of candidates.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class Choice:
 
 
 def named(row: LeaderboardRow) -> str:
-    """Return what a row of a leaderboard is, in words: its family, settings and number."""
+    """Return the family, settings and number of a row of a leaderboard."""
     settings = ", ".join(f"{name} {value}" for name, value in row.settings.items())
     return f"{row.family}{f' ({settings})' if settings else ''}" + (
         f", run {row.run}" if row.run is not None else ""
@@ -58,39 +59,33 @@ def named(row: LeaderboardRow) -> str:
 
 
 def of_baseline_above(found: SearchResult) -> Iterator[str]:
-    """Warn where a baseline is above all that may be published."""
+    """Warn if a baseline is above all that may be published."""
     above = found.beaten_by
     if above is None:
         return
     best = found.best_row
     yield (
-        f"At the top of the leaderboard is {above.model}, a baseline, with "
-        f"{found.objective.measure} "
+        f"A baseline, {above.model}, tops the leaderboard with {found.objective.measure} "
         f"{above.mean:.4f} on the validation users; the best model that may be published reaches "
         f"{best.mean:.4f}{': no significant difference' if best.ties else ''}."
     )
 
 
 def warnings(outcome: "Outcome") -> Iterator[str]:
-    """Yield what could mislead a reader of the figures, but for the verdicts."""
+    """Yield what could mislead a reader of the scores, except for the verdicts."""
     found, gain = outcome.found, outcome.test.difference
-    yield from _as_by_lot(outcome.test)
+    yield from _degenerate(outcome.test)
     if not compares_items(outcome.model):
         yield (
-            f"{outcome.model.name} scores items for users alone: there are no similar items, and "
-            "similar_items.parquet has no rows."
+            f"{outcome.model.name} only scores items for users: there are no similar items, and "
+            "similar_items.parquet is empty."
         )
     elif not len(outcome.similar_items):
-        yield "No item has a similar item: similar_items.parquet has no rows."
+        yield "No item has a similar item: similar_items.parquet is empty."
     if gain.n < 100:
-        yield f"Only {gain.n:,} test users: the intervals are wide, and rough."
-    if found.skipped:
-        among = f" Among them: {', '.join(found.cut)}." if found.cut else ""
-        runs = "1 run was" if found.skipped == 1 else f"{found.skipped:,} runs were"
-        yield f"{runs} skipped or cut: time was up.{among}"
-    if len(found.failures):
-        runs = "1 run" if len(found.failures) == 1 else f"{len(found.failures):,} runs"
-        yield f"{runs} had no answer; the first: {found.failures['error'][0]}"
+        yield f"Only {gain.n:,} test users: the intervals are wide and approximate."
+    yield from found.out_of_time()
+    yield from failed(found.failures)
     yield from _at_the_last_sweep(found)
     yield from _at_the_edge(found)
     read = outcome.how_read
@@ -101,86 +96,87 @@ def warnings(outcome: "Outcome") -> Iterator[str]:
         yield f"{read.missing:,} rows without a user or an item were dropped."
 
 
-def _as_by_lot(test: HoldoutReport) -> Iterator[str]:
-    """Warn where the chosen model, or its similar items, rank next to nothing."""
+def _degenerate(test: HoldoutReport) -> Iterator[str]:
+    """Warn if the lists of the chosen model, or its similar items, are degenerate."""
     if test.evaluations and test.evaluations[0].is_degenerate:
         yield f"On the test users: {describe_degenerate(test.evaluations[0].degenerate_share)}"
     if test.item_to_item and test.item_to_item[0].is_degenerate:
-        told = describe_degenerate(test.item_to_item[0].degenerate_share, "queries")
-        yield f"Similar items: {told} Pages whose item has no similar item are among them."
+        degenerate = describe_degenerate(test.item_to_item[0].degenerate_share, "item queries")
+        yield f"Similar items: {degenerate} This includes queries whose item has no similar item."
 
 
 def _at_the_last_sweep(found: SearchResult) -> Iterator[str]:
-    """Warn where the best training was still improving at its end."""
+    """Warn if the best training was still improving at its end."""
     best, sweeps = found.best_row.sweep, {row["sweep"] for row in found.curves.rows()}
     if best is not None and len(sweeps) > 1 and best == max(sweeps):
-        yield f"The best point is the last sweep, {best}: more sweeps may do better."
+        yield f"The best sweep, {best}, is the last one scored: more sweeps may score higher."
 
 
 def _at_the_edge(found: SearchResult) -> Iterator[str]:
     """Warn of settings whose best value is the edge of those tried."""
-    # Of what the strategy tried alone: of other families a setting of the same name is another.
+    # Only for trainings of the strategy: in other families the same name means another setting.
     best = found.best.to_settings() if found.best_row.sweep is not None else {}
     for name, value in best.items():
         if name not in found.curves or isinstance(value, (str, bool)) or value is None:
             continue
         tried = sorted({one for one in found.curves[name].tolist() if one is not None})
         if len(tried) > 2 and value in (tried[0], tried[-1]):
-            beyond = "below" if value == tried[0] else "above"
-            yield f"The best {name}, {value:g}, is the edge of what was tried: try {beyond} it."
+            way = "lower" if value == tried[0] else "higher"
+            yield (
+                f"The best {name}, {value:g}, is at the edge of the values tried: try {way} ones."
+            )
 
 
 def notes(outcome: "Outcome") -> Iterator[str]:
-    """Yield what else to know of the figures and of the model."""
+    """Yield further facts on the scores and on the model."""
     found = outcome.found
     yield f"Chosen by {found.objective}. {found.choice}"
     yield from outcome.fallbacks
     yield (
-        "The figures above come from the chosen settings trained without the test items; the "
-        "model beside this page was then refitted on all interactions."
+        "The scores above are for the chosen settings, trained without the test items. The saved "
+        "model was then refitted on all interactions."
     )
     if outcome.test.item_to_item:
         yield (
-            "Figures that begin with shelf_ are of shelves of similar items: a user is shown what "
-            "stands beside items that the user likes, a few drawn of each user's, and the held-out "
-            "items are looked for there."
+            "Metrics that begin with shelf_ are for similar items: for a few items that each user "
+            "likes, they check whether the user's held-out items are among the similar items."
         )
     yield from of_history(outcome)
     for name, other in found.beside.items():
         if other.is_degenerate:
-            yield f"By {name} own way of counting ({other.objective}): {other.choice}"
+            yield f"By {name} own method ({other.objective}): {other.choice}"
             continue
         best = other.best_row
-        # A point of what is scored at its end alone is in no curve.
+        # Trainings scored only at their end have one point each, and no curve.
         at_end = [row for row in other.rows if row.is_candidate and row.sweep is None]
         points = len(other.curves) + len(at_end)
         yield (
-            f"By {name} own way of counting ({other.objective}; best of {points:,} points "
-            f"chosen on the very users it is reported on) the best would be {_place(best)}: "
-            f"{best.mean:.4f}. The honest choice, {_place(outcome.chosen_row)}, counts "
-            f"{_counts(other, outcome.chosen_row):.4f} there."
+            f"By {name} own method ({other.objective}; the best of {points:,} points, chosen on "
+            f"the same users that it is reported on) the best is {_place(best)}: {best.mean:.4f}. "
+            f"The honest choice, {_place(outcome.chosen_row)}, scores "
+            f"{_score_by(other, outcome.chosen_row):.4f} by that method."
         )
 
 
 def of_history(outcome: "Outcome") -> Iterator[str]:
-    """Say what a model published without history cannot do, if it scores people by likes."""
+    """Note what a model saved without history cannot do, if it scores users by their likes."""
     model = outcome.model
     by_likes = isinstance(model, FoldsIn) and not isinstance(model, HasFactors)
     if by_likes and not outcome.with_history:
         yield (
-            f"The model is published without history, and {model.name} scores people by their "
-            "likes: it shows similar items, and recommends for likes that are given to it, but not "
-            "to the users that it was fitted to by their ids."
+            f"The model is saved without history, and {model.name} scores users by their likes: it "
+            "gives similar items, and recommendations for likes passed to it, but none for "
+            "training users by id."
         )
 
 
 def _place(row: LeaderboardRow) -> str:
-    """Return the run, and its sweep where it has one."""
+    """Return the run, and its sweep if it has one."""
     return f"run {row.run}" + ("" if row.sweep is None else f" at sweep {row.sweep}")
 
 
-def _counts(found: SearchResult, chosen: LeaderboardRow) -> float:
-    """Return what a row of another leaderboard, at its sweep there, scores on this one."""
+def _score_by(found: SearchResult, chosen: LeaderboardRow) -> float:
+    """Return the score in `found` of a row of another leaderboard, at its sweep there."""
     for row in found.curves.rows():
         if (row["run"], row["sweep"]) == (chosen.run, chosen.sweep):
             return float(row[found.objective.score])

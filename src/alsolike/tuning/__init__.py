@@ -1,1 +1,1 @@
-"""Which settings are best: searches over a ledger that loses and doubles nothing."""
+"""Search for the best settings, with a ledger to resume from."""

@@ -1,4 +1,4 @@
-"""Chooses the families of a search: those searched, other candidates, and baselines."""
+"""Chooses the families of a search: searched ones, other candidates, and baselines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from alsolike.models.family import Family, TrainingData
 from alsolike.models.registry import family_named, names, trained
 from alsolike.models.settings import Config
 
-# On every leaderboard, whatever else is asked for.
+# On every leaderboard.
 _ALWAYS = "popularity"
 
 
 @dataclass(frozen=True)
 class Lineup:
-    """Everything that a search tries of each family.
+    """The families and fixed settings of a search.
 
     Parameters
     ----------
     searched : tuple of str
-        Families whose settings are searched by a grid or another strategy.
+        Families whose settings a strategy searches.
     candidates : tuple of Config
-        Settings of other families that may be chosen and published.
+        Settings of other families that may be chosen.
     baselines : tuple of Config
-        Settings that are compared with, and never chosen.
+        Settings that are only compared with.
     """
 
     searched: tuple[str, ...] = ()
@@ -40,9 +40,9 @@ def lineup_for(
     *,
     seed: int = 0,
 ) -> Lineup:
-    """Return what is tried of the families that are asked for.
+    """Return the settings to try of each family.
 
-    What is tried by default follows from the counts of users, items and likes alone:
+    The defaults depend only on the numbers of users, items and likes:
 
     ========== ======================== ==========================
     family     tried by default         with
@@ -51,28 +51,28 @@ def lineup_for(
     item-knn   always                   two cosines, two of BM25
     ease       up to 10,000 items       two regularizations
     popularity always, as a baseline
-    random     always, as a baseline    the seed that is asked for
+    random     always, as a baseline    `seed`
     ========== ======================== ==========================
 
     Parameters
     ----------
     families : sequence of str or None
-        Families that may be chosen. None: those of the table, or ALS alone where `baselines` says
-        what it is to be compared with.
+        Families that may be chosen. None: those of the table, or only ALS if `baselines` are
+        given.
     baselines : sequence of str or None
-        Families to be compared with. None: those of the table. Popularity is always among them. A
-        family in both is one that may be chosen.
+        Families to compare with. None: those of the table. Popularity is always among them. A
+        family in both may be chosen.
     interactions : Interactions
-        What all will be fitted to.
+        The training data.
     seed : int
-        Of the random one.
+        Of the random baseline.
 
     Raises
     ------
     SettingError
-        There is no family of a name, or none that may be chosen.
+        A family is unknown, or none may be chosen.
     DataError
-        One would need more memory than is available.
+        A family would need more memory than is available.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def lineup_for(
     compared = _named("baselines", baselines)
     if chosen is None:
         tried = [one for one in trained() if not one.is_baseline and one.is_tried(data)]
-        # As people have asked for a search of ALS beside a few others since before all could win.
+        # Given baselines, only searched families are tried, as before others could be chosen.
         chosen = tried if compared is None else [one for one in tried if _is_searched(one, data)]
     if not chosen:
         raise SettingError(f"At least one family is needed; known are {', '.join(names())}.")
@@ -118,17 +118,17 @@ def _named(what: str, given: Sequence[str] | None) -> list[Family] | None:
     for family in found:
         if not family.is_trained:
             raise SettingError(
-                f"Models of {family.name!r} are made elsewhere and cannot be tried; known are "
-                f"{', '.join(names())}."
+                f"Models of {family.name!r} are made by other programs and cannot be trained; "
+                f"known are {', '.join(names())}."
             )
     return [family for family in trained() if family in found]
 
 
 def _settings(families: Sequence[Family], data: TrainingData, seed: int) -> tuple[Config, ...]:
-    """Return what is tried of families; raise DataError if one does not fit into memory."""
+    """Return the settings to try of families; raise DataError if one does not fit into memory."""
     found: list[Config] = []
     for family in families:
-        # ALS among those to be compared with has no settings but the default ones.
+        # ALS as a baseline has its default settings.
         for config in family.search_space(data, seed=seed) or [family.config()]:
             family.refuse(data, config)
             found.append(config)

@@ -25,22 +25,20 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 @with_hints
 @dataclass(frozen=True, kw_only=True)
 class Searching:
-    """Options of a search, besides the data and the space.
+    """Options of a search, apart from the data and the space.
 
     Parameters
     ----------
     by : str
         ``"grid"``, ``"random"``, ``"tpe"``, ``"halving"`` or ``"doubling"``.
     trials : int or None
-        Trainings to draw, where the search draws.
+        Trainings to draw, if the strategy draws.
     start : sequence of mappings
         Settings to try first.
     families : sequence of str or None
-        The families of models that may be published, see
-        `alsolike.tuning.candidate_families.lineup_for`. None: what fits the counts of users, items
-        and likes.
+        Families that may be chosen, see `alsolike.tuning.candidate_families.lineup_for`.
     baselines : sequence of str or None
-        Families that are compared with and not published, see the same.
+        Families that are only compared with, see the same.
     patience : int or None
         Points without a better score after which a training is stopped.
     prune : bool
@@ -50,9 +48,9 @@ class Searching:
     budget : float or None
         Seconds for the whole run, from `began` on.
     choose : {"best", "cheapest"}
-        Which run is published: the best, or the cheapest of those that tie with it.
+        The run to choose: the best, or the cheapest that ties with it.
     began : float
-        In seconds of `time.monotonic`, which nobody can set; by default now.
+        In seconds of `time.monotonic`; by default now.
 
     Raises
     ------
@@ -82,7 +80,7 @@ class Searching:
             raise SettingError(f"A budget is a time above 0, not {self.budget!r} seconds.")
 
     def lineup(self, interactions: Interactions, *, seed: int = 0) -> Lineup:
-        """Return which families are tried on these interactions, and what of each."""
+        """Return the families to try on these interactions, with their settings."""
         return lineup_for(self.families, self.baselines, interactions, seed=seed)
 
     def strategy(self, space: Space, base: Config) -> Strategy:
@@ -99,7 +97,7 @@ class Searching:
         )
 
     def left(self) -> float | None:
-        """Return the seconds of the budget that are left; None where there is none."""
+        """Return the seconds of the budget that are left; None without a budget."""
         return None if self.budget is None else self.began + self.budget - time.monotonic()
 
     def chosen(self, found: SearchResult) -> Any:
@@ -107,7 +105,7 @@ class Searching:
         return found.best if self.choose == "best" else found.proposed
 
     def chosen_run(self, found: SearchResult) -> int:
-        """Return the number of their run."""
+        """Return the number of the chosen run."""
         return found.best_run if self.choose == "best" else found.proposed_run
 
 

@@ -1,4 +1,4 @@
-"""Searches settings: rounds of trainings from a strategy, scored at chosen sweeps."""
+"""Searches for the best settings: trains what a strategy proposes, and ranks it."""
 
 import contextlib
 import time
@@ -19,15 +19,20 @@ from alsolike.models.settings import Config, seed_of
 from alsolike.progress import SILENT, Observer
 from alsolike.suggestions import with_example
 from alsolike.tuning.budget.budget import Budget, budget_of
-from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.executors import Executor, Processes, Threads
-from alsolike.tuning.execution.rounds import Progress, Tasks
+from alsolike.tuning.execution.rounds import SearchRun, Tasks
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.storage.canonical import DATA
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.strategies.base import Strategy
-from alsolike.tuning.strategies.grid import FixedList
-from alsolike.tuning.validation import lines_for, may_rank, objectives_of, strategy_for, sweeps_for
+from alsolike.tuning.strategies.base import FixedList, Strategy
+from alsolike.tuning.validation import (
+    distinct_configs,
+    objectives_of,
+    ranking_objective,
+    strategy_for,
+    sweeps_for,
+)
 
 # A search is not continued with another version of one of these.
 _FIGURES_DEPEND_ON = ("alsolike", "numba", "numpy", "scipy")
@@ -50,59 +55,57 @@ def search(
 ) -> SearchResult:
     """Train each configuration once, score it at the chosen sweeps, and rank on validation.
 
-    Configurations that differ in ``iterations`` alone are one training. A run is as good as its
-    best point; equal scores go to baselines, then to models of fewer bytes, then to the earlier
-    sweep, then to candidates before the strategy's trainings, in their order. With a ledger on
-    disk, the same call after a kill resumes the search and ends with the same result, for any
-    number of workers. A configuration that the solver cannot answer is recorded, reported, and left
-    out of the ranking. A degenerate point is below all others, and never chosen.
+    Configurations that differ only in ``iterations`` are one training. A run ranks by its best
+    point; of equal scores, baselines come first, then models of fewer bytes, then earlier sweeps,
+    then candidates before the strategy's trainings, in their order. With a ledger on disk, the same
+    call after a kill resumes the search and ends with the same result, for any number of workers.
+    Failed trainings are reported, and not ranked. A degenerate point is below all others, and never
+    chosen.
 
     Parameters
     ----------
     split : Split
     strategy : sequence of Config, or Strategy
-        All of a list, as from `expand`, of any family; or one of `alsolike.tuning.strategies`,
-        which also say when trainings are ended early. A list may be empty where there are
-        candidates.
+        A list, as from `expand`, of any family; or one of `alsolike.tuning.strategies`, which may
+        end trainings early. A list may be empty if there are candidates.
     objective : str, Objective, sequence of these, or None
-        What ranks, always on the validation part: a measure of lists such as ``"ndcg@10"``, or of
-        shelves of similar items such as ``"shelf_hit_rate@10"``; or a `RankingObjective` or
-        `ItemToItemObjective`, which has further settings. Of several the first ranks; the others
-        stand beside it in the result, from the same trainings. None: ``"precision@10"``.
+        Ranks, always on the validation part: a metric of lists such as ``"ndcg@10"``, or of
+        similar items such as ``"shelf_hit_rate@10"``; or a `RankingObjective` or
+        `ItemToItemObjective`, which have further settings. Of several the first ranks; the result
+        has those of the others, from the same trainings. None: ``"precision@10"``.
     budget : Budget, float or None
-        How much time it may take, or its seconds; None: no limit.
+        The time limit, or its seconds; None: no limit.
     sweeps : sequence of int or None
-        Where each training is scored; the last ends it. None: the iterations that the
-        configurations name.
+        Sweeps at which each training is scored; the last ends it. None: the iterations of the
+        configurations.
     candidates, baselines : sequence of Config
         Other models for the same leaderboard, such as
-        `alsolike.tuning.candidate_families.lineup_for` gives them. A candidate may be the best; a
-        baseline is compared with, and never chosen.
+        `alsolike.tuning.candidate_families.lineup_for` returns. A candidate may be chosen, a
+        baseline may not.
     ledger : Ledger or None
         None: in memory.
     workers : int
-        Above 1, so many processes train; the ledger must be a file then.
+        Training processes; above 1, the ledger must be a file.
     engine : Engine or None
-        Where to compute; the result does not depend on it.
+        The result does not depend on it.
     observer : Observer
         Receives a step for each point, a `FinishedRun` for each training, and a warning about
-        users whom a judge cannot ask.
+        users whom an objective leaves out.
 
     Raises
     ------
     SettingError
-        No configurations, no sweeps, no such measure, judges of one name, or one that would rank
-        by test users.
+        No configurations, no sweeps, no such metric, objectives of one name, or one that would
+        rank by test users.
     SplitError
-        The split lacks the part that a judge chooses on.
+        The split lacks the part that an objective chooses on.
     LedgerError
-        The ledger belongs to other data or settings, or a point was done twice.
+        The ledger belongs to other data or settings, or a point was scored twice.
     FitError
         Every configuration failed.
     DegenerateError
-        All that may be chosen is degenerate: its lists are as good as drawn by lot, see
-        `alsolike.evaluation.metrics.result.Evaluation.is_degenerate`. What was found is in
-        ``found``.
+        All that may be chosen is degenerate, see
+        `alsolike.evaluation.metrics.result.Evaluation.is_degenerate`; the result is in ``found``.
 
     Examples
     --------
@@ -119,39 +122,38 @@ def search(
     (4, 2)
     """
     spend = budget_of(budget)
-    # By a clock that nobody sets.
     until = None if spend.seconds is None else time.monotonic() + spend.seconds
     wanted = sweeps_for(strategy, sweeps, candidates)
-    asked = strategy_for(strategy, wanted[-1], beside=candidates)
+    chosen = strategy_for(strategy, wanted[-1], candidates=candidates)
     tasks = Tasks(
-        asked if until is None else _drawn(asked),
-        lines_for(candidates, "candidates", wanted[-1]),
-        lines_for(baselines, "baselines", wanted[-1]),
+        chosen if until is None else _shuffled(chosen),
+        distinct_configs(candidates, "candidates", wanted[-1]),
+        distinct_configs(baselines, "baselines", wanted[-1]),
     )
     expect_split(split)
-    first, *beside = objectives_of(objective)
-    objectives = checked_objectives(split, may_rank(first), beside)
+    first, *further = objectives_of(objective)
+    objectives = checked_objectives(split, ranking_objective(first), further)
     for one in objectives.values():
         if left_out := one.left_out(split):
             observer.warn(left_out)
     check_whole("workers", workers, least=1)
-    plan = Plan(split, objectives, wanted, asked.patience)
+    plan = Plan(split, objectives, wanted, chosen.patience)
     with Ledger(None) if ledger is None else contextlib.nullcontext(ledger) as book:
-        book.bind(_facts(plan, asked))
+        book.bind(_facts(plan, chosen))
         local = engine or LocalEngine()
         executor: Executor = (
             Threads(plan, book, local) if workers == 1 else Processes(plan, book, local, workers)
         )
         with executor:
-            work = Progress(plan, book, tasks, observer)
+            work = SearchRun(plan, book, tasks, observer)
             if spend.forecast or until is not None:
                 work.expect(executor, spend, until)
             work.go(executor)
         return work.result()
 
 
-def _drawn(strategy: Strategy) -> Strategy:
-    """Return a list in an order drawn by its seed, so that a cut-short search covers the grid."""
+def _shuffled(strategy: Strategy) -> Strategy:
+    """Return a list in random order, so that a cut-short search covers the grid."""
     if not isinstance(strategy, FixedList) or not strategy.configs:
         return strategy
     rng = np.random.default_rng(seed_of(strategy.configs[0]))
@@ -160,7 +162,7 @@ def _drawn(strategy: Strategy) -> Strategy:
 
 
 def _facts(plan: Plan, strategy: Strategy) -> dict[str, Any]:
-    """Return everything that the figures depend on, apart from the configurations."""
+    """Return all that scores depend on, except for the configurations."""
     split = plan.split
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     if split.given is not None:

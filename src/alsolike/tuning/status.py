@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from alsolike.evaluation.objectives.base import HONEST
 from alsolike.evaluation.objectives.kinds import objective_of
 from alsolike.models.registry import config_of, family_of
 from alsolike.tables import Table, wrapped
-from alsolike.tuning.budget.time_forecast import about
+from alsolike.text import duration
 from alsolike.tuning.leaderboard.runs import DEAD, Run, rank_key, runs_of
-from alsolike.tuning.leaderboard.top_runs import leading
+from alsolike.tuning.leaderboard.top_runs import top_runs
 from alsolike.tuning.storage.ledger import ENDED, LEASE, Ledger
 from alsolike.tuning.storage.worker_names import is_gone, is_here
 
@@ -22,7 +22,7 @@ _WHOLE = "--verbose or --to FILE"
 
 
 @dataclass(frozen=True)
-class Standing:
+class SearchStatus:
     """The status of a search.
 
     Parameters
@@ -30,12 +30,11 @@ class Standing:
     place : str
         The ledger's file.
     states : mapping of str to int
-        Runs in each state.
+        Number of runs in each state.
     workers : int
-        Those that are alive.
+        Active workers.
     left : float or None
-        Seconds that the trainings proposed so far will still take, by the time of those that
-        ended; None if none ended or none is left.
+        Estimated seconds of the trainings proposed so far; None if none ended or none is left.
     leaderboard : Table
         Runs with a score, best first.
     """
@@ -48,30 +47,29 @@ class Standing:
 
     def brief(self, width: int) -> str:
         """Return the status and the best of the leaderboard, at most `width` columns wide."""
-        told = [wrapped(line, width, indent=2) for line in self._told()]
+        lines = [wrapped(line, width, indent=2) for line in self._lines()]
         if len(self.leaderboard):
             names = self.leaderboard.column_names
             score = next(one[:-4] for one in names if one.endswith("_low"))
             part, _, measure = score.partition("_")
-            told.append(f"Best on {measure} on {part}:")
-            told.append(leading(self.leaderboard, score, measure, width, whole=_WHOLE))
-        return "\n".join(told)
+            lines.append(f"Best on {measure} on {part}:")
+            lines.append(top_runs(self.leaderboard, score, measure, width, whole=_WHOLE))
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         board = [str(self.leaderboard)] if len(self.leaderboard) else []
-        return "\n".join([*self._told(), *board])
+        return "\n".join([*self._lines(), *board])
 
-    def _told(self) -> list[str]:
-        counted = ", ".join(f"{count:,} {state}" for state, count in self.states.items())
-        told = [f"{self.place}: {counted or 'nothing proposed yet'}."]
+    def _lines(self) -> Iterator[str]:
+        counts = ", ".join(f"{count:,} {state}" for state, count in self.states.items())
+        yield f"{self.place}: {counts or 'no trainings yet'}."
         if self.states.get("running"):
-            told.append(f"Workers alive: {self.workers:,}.")
+            yield f"Active workers: {self.workers:,}."
         if self.left is not None:
-            told.append(f"The remaining trainings will take {about(self.left)} more.")
-        return told
+            yield f"The remaining trainings will take about {duration(self.left)}."
 
 
-def standing(folder: Path) -> Standing:
+def status_of(folder: Path) -> SearchStatus:
     """Return the status of the search in a run's folder.
 
     Parameters
@@ -84,33 +82,33 @@ def standing(folder: Path) -> Standing:
     DataError
         There is no ledger.
     LedgerError
-        It is no valid ledger.
+        It is not a valid ledger.
     """
     try:
         path = folder / "ledger.sqlite" if folder.is_dir() else folder
         is_there = path.exists()
     except OSError as error:
         raise DataError(
-            f"{folder}: cannot be looked into ({error.strerror}). Check who may read it."
+            f"{folder}: cannot be read ({error.strerror}). Check its permissions."
         ) from error
     if not is_there:
-        raise DataError(f"{folder}: there is no ledger of a search here.")
+        raise DataError(f"{folder}: contains no ledger of a search.")
     with Ledger(path, only_read=True) as ledger:
         rows = ledger.to_table()
         states = Counter(rows["state"].tolist())
         ordered = {
             state: states[state] for state in (*ENDED, "running", "waiting") if states[state]
         }
-        return Standing(
+        return SearchStatus(
             str(path), ordered, _alive(ledger), _left(rows, ledger), _leaderboard(rows, ledger)
         )
 
 
 def _alive(ledger: Ledger) -> int:
-    """Count the live workers. On this machine that is certain, whatever its clock says.
+    """Count the active workers.
 
-    A worker of another machine counts as alive for `LEASE` seconds after its heartbeat, and if that
-    lies in the future: then the clock there is ahead.
+    On this machine their processes are checked. On another one, a worker counts as active for
+    `LEASE` seconds after its heartbeat, also if its clock is ahead.
     """
     now = time.time()
     return sum(
@@ -120,7 +118,7 @@ def _alive(ledger: Ledger) -> int:
 
 
 def _left(rows: Table, ledger: Ledger) -> float | None:
-    """Return the seconds left, by the time that trainings of as many factors took."""
+    """Estimate the seconds left by the time of ended trainings with as many factors."""
     took: dict[tuple[str, int], list[float]] = {}
     waiting = []
     for row in rows.rows():

@@ -12,9 +12,8 @@ from alsolike.evaluation.objectives.kinds import objective_named
 from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.registry import family_of, is_config
 from alsolike.models.settings import Config
-from alsolike.tuning.candidates import ONE_GO, ending_at, is_scored_at_sweeps
-from alsolike.tuning.strategies.base import Strategy
-from alsolike.tuning.strategies.grid import FixedList
+from alsolike.tuning.plan import ONE_GO, ending_at, is_scored_at_sweeps
+from alsolike.tuning.strategies.base import FixedList, Strategy
 from alsolike.tuning.strategies.search_space import distinct
 from alsolike.tuning.strategies.successive import FactorDoubling, Halving
 
@@ -25,17 +24,17 @@ _BETWEEN_PRUNINGS = 8
 def objectives_of(
     objective: Objective | str | Sequence[Objective | str] | None,
 ) -> tuple[Objective, ...]:
-    """Return the judges; the first ranks, and further measures go by their names.
+    """Return the objectives; the first ranks, and further metrics are named after themselves.
 
     Raises
     ------
     SettingError
-        It is neither a judge, nor the name of a measure, nor a list of these.
+        It is neither an objective, nor the name of a metric, nor a list of these.
     """
-    given = objective
-    if given is None or (isinstance(given, Sequence) and not given):
+    if objective is None or (isinstance(objective, Sequence) and not objective):
         return (RankingObjective(),)
-    several = [given] if isinstance(given, str) or not isinstance(given, Sequence) else given
+    is_one = isinstance(objective, str) or not isinstance(objective, Sequence)
+    several: Any = [objective] if is_one else objective
     objectives = tuple(
         objective_named(one, **({"name": one} if place else {})) if isinstance(one, str) else one
         for place, one in enumerate(several)
@@ -43,56 +42,55 @@ def objectives_of(
     for one in objectives:
         if not isinstance(one, Objective):
             raise SettingError(
-                "An objective is a measure such as 'ndcg@10', or RankingObjective(k=10), "
-                f"or a list of these, not {said(one)}."
+                "An objective is a metric such as 'ndcg@10', an object such as "
+                f"RankingObjective(k=10), or a list of these, not {said(one)}."
             )
     return objectives
 
 
-def may_rank(objective: Objective) -> Objective:
-    """Return the judge that ranks, or raise SettingError if it would rank by test users.
-
-    It has the same name in every ledger, by which others find it.
-    """
+def ranking_objective(objective: Objective) -> Objective:
+    """Return the objective; raise SettingError if it would rank by test users or is misnamed."""
     if objective.choose != "validation":
         raise SettingError(
-            f"A search ranks on validation users, so that test users are left to report on; this "
-            f"judge chooses on {objective.choose}. Let it stand beside another one."
+            "A search ranks by validation users, so that test users remain for the report; this "
+            f"objective uses {objective.choose}. Pass it as an additional objective."
         )
     if objective.name != HONEST:
         raise SettingError(
-            f"The objective that ranks is called {HONEST!r}, not {objective.name!r}. Names are for "
-            "those beside it."
+            f"The ranking objective is named {HONEST!r}, not {objective.name!r}. Only additional "
+            "objectives have other names."
         )
     return objective
 
 
 def strategy_for(
-    configs: Sequence[Any] | Strategy, last: int, *, beside: Sequence[Config] = ()
+    configs: Sequence[Any] | Strategy, last: int, *, candidates: Sequence[Config] = ()
 ) -> Strategy:
-    """Return the strategy; of a list, all that differ in more than their iterations.
+    """Return the strategy, without configurations that differ only in iterations.
 
-    A list may be empty if there are other candidates, `beside`.
+    A list may be empty if there are `candidates`.
     """
-    _refuse_others(configs)
+    _check_configs(configs)
     strategy: Strategy = FixedList(configs) if isinstance(configs, Sequence) else configs
     if not isinstance(strategy, FixedList | Halving | FactorDoubling):
         return strategy
-    if not (strategy.configs or beside):
+    if not (strategy.configs or candidates):
         raise SettingError("A search needs at least one configuration; none was given.")
-    strategy = replace(strategy, configs=_distinct(strategy.configs, last))
+    strategy = replace(strategy, configs=distinct_configs(strategy.configs, "configs", last))
     if strategy.prune and isinstance(strategy, FixedList) and strategy.at_once is None:
         return replace(strategy, at_once=_BETWEEN_PRUNINGS)
     return strategy
 
 
-def lines_for(configs: Sequence[Any], what: str, last: int) -> list[Any]:
-    """Return baselines or candidates, without repeats."""
-    _refuse_lines(configs, what)
-    return _distinct(configs, last)
+def distinct_configs(configs: Sequence[Any], what: str, last: int) -> list[Any]:
+    """Return configurations without those that differ only in iterations."""
+    _check_list(configs, what)
+    for config in configs:
+        family_of(config)  # raises for anything else
+    return distinct(ending_at(config, last) for config in configs)
 
 
-def _refuse_lines(configs: Any, what: str) -> None:
+def _check_list(configs: Any, what: str) -> None:
     if is_config(configs) or not isinstance(configs, Sequence) or isinstance(configs, str | bytes):
         raise SettingError(f"{what} is a list of configurations, not {said(configs)}.")
 
@@ -100,31 +98,27 @@ def _refuse_lines(configs: Any, what: str) -> None:
 def sweeps_for(
     configs: Sequence[Any] | Strategy,
     sweeps: Sequence[int] | None,
-    beside: Sequence[Config] = (),
+    candidates: Sequence[Config] = (),
 ) -> tuple[int, ...]:
-    """Return where each training is scored: as asked, or as the configurations name it."""
-    _refuse_lines(beside, "candidates")
+    """Return the sweeps to score at: `sweeps`, or the iterations of the configurations."""
+    _check_list(candidates, "candidates")
     if sweeps is not None:
         return checked_sweeps(sweeps)
     if is_config(configs):
-        return (ONE_GO,)  # refused later, in words of its own
-    _refuse_others(configs)
+        return (ONE_GO,)  # refused later
+    _check_configs(configs)
     listed = getattr(configs, "configs", configs)
     if not isinstance(listed, Sequence):
-        raise SettingError("This search needs to know at which sweeps to score: give sweeps.")
-    asked = [
-        one.iterations for one in (*listed, *beside) if is_config(one) and is_scored_at_sweeps(one)
+        raise SettingError("This search needs sweeps: the sweeps after which to score.")
+    found = [
+        one.iterations
+        for one in (*listed, *candidates)
+        if is_config(one) and is_scored_at_sweeps(one)
     ]
-    return checked_sweeps(asked) if asked else (ONE_GO,)
+    return checked_sweeps(found) if found else (ONE_GO,)
 
 
-def _distinct(configs: Sequence[Any], last: int) -> list[Any]:
-    for config in configs:
-        family_of(config)  # refuses what is no configuration
-    return distinct(ending_at(config, last) for config in configs)
-
-
-def _refuse_others(configs: object) -> None:
+def _check_configs(configs: object) -> None:
     """Raise SettingError for anything but a list of configurations or a strategy."""
     if is_config(configs):
         raise SettingError("A search takes a list of configurations, not one. Put it in a list.")

@@ -1,1 +1,1 @@
-"""What a person looks at: tables become figures, galleries and one report page."""
+"""Render figures, galleries and the report from tables and models."""

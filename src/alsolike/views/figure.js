@@ -31,7 +31,7 @@
     });
 
     const words = ({ trace, at }) => {
-      if (trace.told) return trace.told;
+      if (trace.text) return trace.text;
       const [sweep, value] = trace.points[at];
       return `sweep ${sweep}: ${trace.measure} ${value}`;
     };

@@ -1,4 +1,4 @@
-"""Galleries: an item and its neighbours as cards, for a notebook, a report, or a page."""
+"""Shows items and their most similar items as cards: in a notebook, a report, or a page."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -18,29 +18,28 @@ from alsolike.views.images import Pictures, embedded
 from alsolike.views.page import shown_name, web_origin
 from alsolike.views.templating import fragment, macro, standalone
 
-_SMALL = 0.1  # scores below are shown with three digits that count
+_SMALL = 0.1  # scores below are shown with three significant digits
 
 
 @dataclass(frozen=True)
 class Card:
-    """What is shown of one item. All texts may be hostile; they are made harmless when drawn.
+    """One item as it is shown. All texts may be hostile; they are escaped when drawn.
 
     Parameters
     ----------
     id, name : str
-        A name that shows nothing gives way to the id.
     image : str
         A data URL of an image, a web address, or empty.
     link : str
-        The address of the item's page; clickable only where it is http or https.
+        The address of the item's page; clickable only if it is http or https.
     score : float or None
-        How well it goes with the first card of its shelf; None for that card itself.
+        The similarity to the first card of the shelf; None for that card.
     note : str
-        A few words below: how many like it.
+        The number of likes.
     full : float
-        The score at which the bar of a score is full.
+        The score at which the bar is full.
     measure : str
-        What the score is.
+        The name of the score.
     """
 
     id: str
@@ -54,12 +53,12 @@ class Card:
 
     @property
     def shown_name(self) -> str:
-        """The name, or the id where the name shows nothing; cleaned."""
+        """The name, or the id if the name is blank; cleaned."""
         return shown_name(self.name, self.id)
 
     @property
     def bar(self) -> str | None:
-        """How long the bar of the score is, up to 100; None where the score is no number."""
+        """The length of the bar, up to 100; None without a finite score."""
         if self.score is None or not math.isfinite(self.score):
             return None
         full = self.full
@@ -67,7 +66,7 @@ class Card:
 
     @property
     def score_text(self) -> str:
-        """The score with as many digits as say something; a dash where it is no number."""
+        """The score with three digits; a dash without a finite score."""
         score = self.score
         if score is None or not math.isfinite(score):
             return "-"
@@ -75,13 +74,13 @@ class Card:
 
     @property
     def score_title(self) -> str:
-        """What the score is, and all of its digits."""
+        """The name of the score, and six decimals."""
         return "" if self.bar is None else f"{self.measure}: {self.score:z.6f}"
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """One item and what is most similar to it, best first."""
+    """One item and its most similar items, best first."""
 
     card: Card
     neighbours: tuple[Card, ...]
@@ -90,14 +89,13 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Shelves of cards that show themselves.
+    """Shelves of cards, shown in notebooks.
 
     Parameters
     ----------
     shelves : tuple of Shelf
-        In the order in which they are shown.
     remote_images : bool
-        Load pictures from the web; otherwise they are a link under a drawn placeholder.
+        Load images from the web; otherwise show placeholders with links.
     """
 
     shelves: tuple[Shelf, ...]
@@ -105,25 +103,21 @@ class Gallery:
 
     @property
     def image_origins(self) -> frozenset[str]:
-        """The hosts from which pictures would be loaded; empty unless `remote_images`."""
+        """The hosts of remote images; empty unless `remote_images`."""
         if not self.remote_images:
             return frozenset()
         cards = (card for shelf in self.shelves for card in (shelf.card, *shelf.neighbours))
         return frozenset(filter(None, (web_origin(card.image) for card in cards)))
 
     def fragment(self, *, heading: int = 3) -> Markup:
-        """Return the markup without its style sheet; shelf titles are headings of this level."""
+        """Return the markup without its style sheet; `heading` is the level of shelf titles."""
         return macro("gallery.html", "fragment")(self.shelves, self._pictures(), heading)
 
     def to_html(self, *, title: str = "Similar items") -> str:
-        """Return a whole page that stands alone."""
+        """Return a whole page without further files."""
         body = macro("gallery.html", "whole")(title, self.shelves, self._pictures())
-        return standalone(
-            title,
-            body,
-            styles=("page.css", "gallery.css"),
-            image_origins=self.image_origins,
-        )
+        styles = ("page.css", "gallery.css")
+        return standalone(title, body, styles=styles, image_origins=self.image_origins)
 
     def _pictures(self) -> Pictures:
         return Pictures(remote=self.remote_images)
@@ -141,22 +135,20 @@ def gallery(
     remote_images: bool = False,
     image_folder: Path | None = None,
 ) -> Gallery:
-    """Lay out the `k` nearest items of each of `items` as a gallery.
+    """Return a gallery of `items`, each with its `k` most similar items.
 
     Parameters
     ----------
     model : FittedModel
-        That compares items. With a catalogue for names, pictures and links; without one, ids are
-        shown.
+        That compares items. Its catalogue, if any, has names, images and links.
     items : sequence of str
         Ids or names.
     k : int
         Neighbours of each, at least 1.
     remote_images : bool
-        Load pictures from the web when the gallery is looked at.
+        Load images from the web when the gallery is shown.
     image_folder : Path or None
-        Where pictures that are given as file paths start; they are embedded. No file outside this
-        folder is read, and none without it.
+        The folder of images given as file paths, which are embedded; no other file is read.
 
     Raises
     ------
@@ -181,24 +173,16 @@ def gallery(
         image = embedded(found.image, image_folder)
         return replace(found, image=image, score=score, full=full, measure=scale.words)
 
-    return Gallery(
-        tuple(
-            Shelf(
-                card(int(row)),
-                tuple(
-                    card(int(index), float(score))
-                    for index, score in zip(indices, scores, strict=True)
-                    if index >= 0
-                ),
-            )
-            for row, indices, scores in zip(rows, near.indices, near.scores, strict=True)
-        ),
-        remote_images,
-    )
+    shelves = []
+    for row, indices, scores in zip(rows, near.indices, near.scores, strict=True):
+        pairs = zip(indices.tolist(), scores.tolist(), strict=True)
+        neighbours = tuple(card(index, score) for index, score in pairs if index >= 0)
+        shelves.append(Shelf(card(int(row)), neighbours))
+    return Gallery(tuple(shelves), remote_images)
 
 
 def card_of(model: FittedModel, row: int) -> Card:
-    """Return what galleries and exports show of the item at `row` of a model."""
+    """Return the card of the item at `row` of a model."""
     catalogue = model.catalogue
     return Card(
         id=model.items.id_of(row),
@@ -211,5 +195,5 @@ def card_of(model: FittedModel, row: int) -> Card:
 
 
 def origins(galleries: Iterable[Gallery]) -> frozenset[str]:
-    """Return the hosts from which any of these galleries would load pictures."""
+    """Return the hosts from which these galleries load images."""
     return frozenset().union(*(each.image_origins for each in galleries))

@@ -1,4 +1,4 @@
-"""Pictures of items: embedded, linked to, or drawn; never fetched, never able to run anything."""
+"""Turns images of items into safe markup: embedded, linked to, or a drawn placeholder."""
 
 import base64
 import binascii
@@ -43,16 +43,15 @@ _SVG_START = re.compile(
 
 
 def embedded(image: str, folder: Path | None) -> str:
-    """Return a local picture's path turned into a data URL; any other `image` as it is.
+    """Return a data URL for the path of a local image; any other `image` unchanged.
 
     Parameters
     ----------
     image : str
-        What the item table says: an address, a data URL, or a path.
+        From the item table: an address, a data URL, or a path.
     folder : Path or None
-        Where paths start, and what they may not leave: the table comes from a stranger, and must
-        not be able to put the caller's other files into a page that is then passed on. None reads
-        no file at all.
+        The folder that paths are relative to and may not leave, since the table comes from a
+        stranger and the page is passed on. None: read no file.
     """
     if folder is None or not image or web_origin(image) or image[:5].lower() == "data:":
         return image
@@ -62,14 +61,14 @@ def embedded(image: str, folder: Path | None) -> str:
         if not inside or path.stat().st_size > MOST_BYTES:
             return image
         content = path.read_bytes()
-    except (OSError, ValueError):  # a name that no file system allows is no picture either
+    except (OSError, ValueError):  # such as a name that no file system allows
         return image
     kind = _kind(content)
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}" if kind else image
 
 
 def content_of(image: str) -> tuple[str, bytes] | None:
-    """Return media type and content of a picture that is a data URL, None of any other."""
+    """Return media type and content of an image that is a data URL; None for any other."""
     found = _PICTURE.fullmatch(image.strip())
     if found is None:
         return None
@@ -83,7 +82,7 @@ def content_of(image: str) -> tuple[str, bytes] | None:
 
 
 def _kind(content: bytes) -> str | None:
-    """Return the image type that the first bytes tell, or None: file names prove nothing."""
+    """Return the image type by the first bytes, or None."""
     for signature, kind in _SIGNATURES:
         if content.startswith(signature):
             return kind
@@ -94,14 +93,14 @@ def _kind(content: bytes) -> str | None:
 
 @dataclass
 class Pictures:
-    """Turn what a table says of pictures into markup, within a budget, counting what is left out.
+    """Turns the images of an item table into markup, within a budget, and counts those left out.
 
     Parameters
     ----------
     remote : bool
-        Load pictures from the web; otherwise they become a link under a drawn placeholder.
+        Load images from the web; otherwise show a placeholder with a link.
     budget : int
-        Characters of data URLs that the page can still take.
+        Characters of data URLs that the page may still contain.
     """
 
     remote: bool
@@ -111,7 +110,7 @@ class Pictures:
     unreadable: int = 0
 
     def markup(self, item_id: str, name: str, image: str) -> Markup:
-        """Return the picture of one item: ``<img>``, or a placeholder, perhaps with a link."""
+        """Return the image of one item: ``<img>``, or a placeholder, perhaps with a link."""
         if self.count(image):
             return picture(image, name, lazy=web_origin(image) is not None)
         drawing = placeholder(item_id, name)
@@ -120,7 +119,7 @@ class Pictures:
         return macro(_CARD, "linked_image")(drawing, image, name)
 
     def count(self, image: str) -> bool:
-        """Return whether the page shows a picture; count it where it does not."""
+        """Return whether the page shows an image; count it if not."""
         if not image:
             return False
         if web_origin(image) is not None:
@@ -136,35 +135,24 @@ class Pictures:
         return True
 
     def notes(self) -> list[str]:
-        """Return what a reader should know about the pictures that are not shown."""
-        told = (
-            (
-                "Pictures on the web",
-                self.linked,
-                "They were not loaded; the links lead there. To load them: --remote-images, or "
-                "remote_images=True in Python.",
-            ),
-            ("Pictures too large to embed", self.too_large, "They were left out."),
-            (
-                "Pictures that cannot be embedded",
-                self.unreadable,
-                "They are neither web addresses nor PNG, JPEG, GIF, WebP or SVG, as data URLs or "
-                "as files within the picture folder.",
-            ),
-        )
-        return [f"{what}: {count:,}. {words}" for what, count, words in told if count]
+        """Return notes on the images that are not shown."""
+        notes = {
+            f"Images on the web: {self.linked:,}, not loaded. Use --remote-images "
+            "(remote_images=True in Python) to load them.": self.linked,
+            f"Images too large to embed: {self.too_large:,}, left out.": self.too_large,
+            f"Unsupported images: {self.unreadable:,}. Expected: web addresses, or PNG, JPEG, GIF, "
+            "WebP or SVG as data URLs or files in the image folder.": self.unreadable,
+        }
+        return [note for note, count in notes.items() if count]
 
 
 def picture(address: str, name: str = "", *, lazy: bool = False) -> Markup:
-    """Return an ``<img>``; without a `name` where the name stands beside it."""
+    """Return an ``<img>``; without a `name` if the name is shown next to it."""
     return macro(_CARD, "image")(address, name, lazy)
 
 
 def placeholder(item_id: str, name: str) -> Markup:
-    """Return a little drawing whose colours follow from the id, with the name's initials.
-
-    It is decoration: the name stands beside it, so screen readers pass over it.
-    """
+    """Return a drawing coloured by the id, with the name's initials; screen readers skip it."""
     digest = hashlib.sha256(item_id.encode("utf-8", "surrogatepass")).digest()
     place = 20 + digest[1] % 61, 20 + digest[2] % 61, 26 + digest[3] % 22
     return macro(_CARD, "drawing")(*_colours(digest[0]), *place, clean(_initials(name)))
@@ -172,13 +160,13 @@ def placeholder(item_id: str, name: str) -> Markup:
 
 @functools.cache
 def _colours(hue: int) -> list[str]:
-    """Return the colours of ground, shape and letters for a hue from 0 to 255."""
+    """Return the colours of background, shape and letters for a hue from 0 to 255."""
     tones = ((0.9, 0.3), (0.82, 0.38), (0.26, 0.4))
     parts = (colorsys.hls_to_rgb(hue / 256, light, strength) for light, strength in tones)
     return ["#" + "".join(f"{round(255 * part):02x}" for part in one) for one in parts]
 
 
 def _initials(name: str) -> str:
-    """Return up to two initials; names of other scripts and of signs only give what they have."""
+    """Return up to two initials."""
     words = [word for word in re.split(r"[\W_]+", clean(name)) if not is_blank(word)]
     return "".join(word[0] for word in words[:2]).upper()[:2]

@@ -1,4 +1,4 @@
-"""Runs in words: which columns of a table are settings, and what a run is called."""
+"""Labels runs and columns in figures: settings, values, families."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ _MOST_CHARACTERS = 40
 
 
 def setting_names(names: Sequence[str], score: str = "") -> list[str]:
-    """Return which columns of a leaderboard or of a table of curves are settings.
+    """Return the columns of a leaderboard or of a table of curves that are settings.
 
     Parameters
     ----------
     names : sequence of str
     score : str
-        The column that runs are ranked by; neither it nor an end of its interval is a setting.
+        The column that ranks; neither it nor an end of its interval is a setting.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def plain(value: Any) -> str:
 
 
 def settings_of(row: Mapping[str, Any], names: Iterable[str]) -> str:
-    """Return the settings of one row in words; those that it does not have are left out.
+    """Return the settings of one row as text, without those that are None.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def settings_of(row: Mapping[str, Any], names: Iterable[str]) -> str:
 
 
 def family_in(model: str) -> str:
-    """Return the family in what a leaderboard calls a model: ``ease (500)`` is of ``ease``."""
+    """Return the family of a model on a leaderboard: ``ease`` of ``ease (500)``."""
     return model.split(" (", maxsplit=1)[0]
 
 
@@ -70,6 +70,6 @@ def spoken(name: str) -> str:
 
 
 def begun(name: str) -> str:
-    """Return the name of a column as words at the beginning of a sentence."""
+    """Return the name of a column as words, with a capital."""
     words = spoken(name)
     return words[:1].upper() + words[1:]

@@ -1,4 +1,4 @@
-"""Tables in which a mean stands beside its interval, drawn to one scale down the column."""
+"""Renders tables of the report: leaderboard, test scores with intervals, and plain tables."""
 
 import math
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ _NOT_COUNTED = {"rank", "run", "sweep"}
 
 
 def leaderboard(table: Table) -> Markup:
-    """Return the leaderboard: first its best rows, the rest on demand; popularity always in sight.
+    """Return the leaderboard: its best rows and popularity, the rest on demand.
 
     Parameters
     ----------
     table : Table
-        Best first: ``rank``, ``run``, ``model``, a column per setting, ``sweep``, then the measure
+        Best first: ``rank``, ``run``, ``model``, a column per setting, ``sweep``, then the metric
         as ``mean`` with ``low`` and ``high``, or under its own name with ``<name>_low`` and
-        ``<name>_high``. A column ``tie`` marks runs that cannot be told from the best.
+        ``<name>_high``, ``ties`` and ``state``.
     """
     column = _measured_column(table)
     rows = list(table.rows())
@@ -45,7 +45,7 @@ def leaderboard(table: Table) -> Markup:
 
 
 def scores(table: Table) -> Markup:
-    """Return the test scores as a table, each metric drawn to a scale of its own."""
+    """Return the test scores as a table, with intervals drawn to one scale per metric."""
     groups: dict[str, list[Row]] = {}
     for row in table.rows():
         groups.setdefault(str(row["metric"]), []).append({"users": None, **row})
@@ -54,7 +54,7 @@ def scores(table: Table) -> Markup:
 
 
 def plain(table: Table, label: str) -> Markup:
-    """Return a small table as it is: a label first, then figures, set to the right."""
+    """Return a small table of labels and numbers."""
     rows = [[_text(name, value) for name, value in row.items()] for row in table.rows()]
     return macro("tables.html", "plain")(table.column_names, rows, label)
 
@@ -87,7 +87,7 @@ def _bounds(column: str) -> tuple[str, str]:
 
 
 def _ordered(names: Sequence[str], column: str) -> list[str]:
-    """Put the measure beside the rank, so that a phone shows both before it has to scroll."""
+    """Return column names with the metric next to the rank, so that a phone shows both."""
     hidden = {"ties", "state", column, *_bounds(column)}
     others = [name for name in names if name not in hidden and name not in ("rank", "run")]
     ends = [name for name in ("run",) if name in names]
@@ -95,7 +95,7 @@ def _ordered(names: Sequence[str], column: str) -> list[str]:
 
 
 def _number(row: Row, name: str) -> float | None:
-    """Return a number, also where a gap elsewhere in its column made the table keep it as text."""
+    """Return a finite number, also from text; None for anything else."""
     try:
         value = float(row.get(name))  # type: ignore[arg-type]  # None is caught like other text
     except (TypeError, ValueError):
@@ -108,42 +108,32 @@ def _is_best(row: Row) -> bool:
 
 
 def is_degenerate(row: Row) -> bool:
-    """Tell whether a run is marked as ranking next to nothing."""
+    """Return whether a run is marked as degenerate."""
     return row.get("state") == "degenerate"
 
 
 def is_tie(row: Row) -> bool:
-    """Tell whether a run other than the best is marked as not to be told from it."""
+    """Return whether a run other than the best is marked as tied with it."""
     return row.get("ties") in (True, "yes") and not _is_best(row)
 
 
 def is_popularity(row: Row) -> bool:
-    """Tell whether a run is popularity, the line that each leaderboard has."""
+    """Return whether a run is the popularity baseline."""
     return row.get("model") == PopularityModel.name
 
 
 def _drawn(rows: Sequence[Row], column: str, baseline: float | None = None) -> list[Row]:
-    """Return what the template shows of each row: its texts, its measure, and marks to one scale.
+    """Return rows for the template: texts, the metric in `column`, and ``marks`` to one scale.
 
-    Parameters
-    ----------
-    rows : sequence of dict
-    column : str
-        The measure.
-    baseline : float or None
-        The measure of popularity, which each row shows.
-
-    Returns
-    -------
-    list of dict
-        ``marks`` are lines, each as a kind, two ends across and two down.
+    A mark is a line: its kind, its two horizontal and its two vertical ends. Each row shows the
+    score of popularity, `baseline`.
     """
     ends = _bounds(column)
     numbers = [_number(row, name) for row in rows for name in (column, *ends)]
     known = [number for number in numbers if number is not None]
     lowest, spread = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
 
-    def place(number: float) -> str:  # in a drawing 100 wide, with room for a dot at either end
+    def place(number: float) -> str:  # in a drawing 100 wide, with margins
         return f"{4 + 92 * (number - lowest) / spread if spread else 50.0:.1f}"
 
     drawn = []

@@ -1,4 +1,4 @@
-"""Text for pages: hostile text made harmless, addresses checked, numbers rounded."""
+"""Cleans hostile text, checks web addresses, and rounds numbers, for pages."""
 
 import functools
 import importlib.resources
@@ -9,8 +9,8 @@ from typing import Any
 
 MOST_CHARACTERS = 300
 
-# Tabs and line ends become spaces; other controls, lone surrogates and the characters that turn
-# the direction of the text around them would let a name rewrite what stands beside it.
+# Tabs and line ends become spaces. Other control characters, lone surrogates and changes of the
+# direction of text could alter the text around a name.
 _SPACES = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -22,14 +22,7 @@ _WEB_ADDRESS = re.compile(
 
 
 def clean(text: str, *, most: int = MOST_CHARACTERS) -> str:
-    r"""Return `text` without characters that act on their surroundings, and not too long.
-
-    Parameters
-    ----------
-    text : str
-        Anything at all: names of items come from strangers.
-    most : int
-        Characters to keep; what is cut off is shown by an ellipsis.
+    r"""Return `text` without control characters, cut to `most` characters with an ellipsis.
 
     Examples
     --------
@@ -37,26 +30,24 @@ def clean(text: str, *, most: int = MOST_CHARACTERS) -> str:
     ('leftright\ufffd end', 'xxx…')
     """
     shown = text
-    if not text.isprintable():  # most names are, and are left as they are
+    if not text.isprintable():
         shown = _FORBIDDEN.sub("\ufffd", _DIRECTIONS.sub("", _SPACES.sub(" ", text)))
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether `text` would leave nothing to see: empty, spaces, or invisible characters."""
+    """Return whether `text` is empty, spaces, or invisible characters."""
     return all(unicodedata.category(character)[0] in "ZC" for character in clean(text))
 
 
 def shown_name(name: str, item_id: str, *, most: int = MOST_CHARACTERS) -> str:
-    """Return the name of an item, cleaned, or its id where the name shows nothing."""
+    """Return the name of an item, cleaned, or its id if the name is blank."""
     known = (clean(text, most=most) for text in (name, item_id) if not is_blank(text))
     return next(known, "(no name)")
 
 
 def web_origin(address: str) -> str | None:
-    """Return scheme and host of an http or https address, or None where it is anything else.
-
-    Only such addresses are made clickable, and only such hosts can enter a content policy.
+    """Return scheme and host of an http or https address; None for anything else.
 
     Examples
     --------
@@ -70,13 +61,13 @@ def web_origin(address: str) -> str | None:
 
 
 def finite(value: Any) -> float | None:
-    """Return `value` as a number, or None where it is none, NaN or infinite."""
+    """Return `value` as a number; None if it is None, NaN or infinite."""
     number = math.nan if value is None else float(value)
     return number if math.isfinite(number) else None
 
 
 def rounded(value: Any) -> str:
-    """Return a measure with four decimals, or four digits where those would say little.
+    """Return a number with four decimals, or with four digits if very small or large.
 
     Examples
     --------
@@ -91,5 +82,5 @@ def rounded(value: Any) -> str:
 
 @functools.cache
 def asset(name: str) -> str:
-    """Return the text of a style sheet or script that is part of this package."""
+    """Return the text of a style sheet or script of this package."""
     return (importlib.resources.files(__package__) / name).read_text(encoding="utf-8")

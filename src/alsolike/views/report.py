@@ -1,7 +1,7 @@
-"""The report of a run: one page that stands alone, the answer first, then what it rests on."""
+"""Renders the report of a run as one HTML page without further files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from alsolike.tables import Table
 from alsolike.views import leaderboard as leaderboards
@@ -15,43 +15,39 @@ Pairs = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class ReportContent:
-    """All that the report shows. It computes nothing.
+    """The content of a report.
 
     Parameters
     ----------
-    title : str
-        The page's title: what the data are.
-    command : str
-        What was typed.
+    title, command : str
+        Name of the data; the command line.
     reading, splitting, chosen : list of (label, value)
-        What was read; how it was split; the chosen settings.
+        Facts on the input and the split, and the chosen settings.
     filtering : Table
         A row for before and one for after: a label, ``users``, ``items``, ``interactions`` and
         ``density`` as a share from 0 to 1.
     leaderboard : Table
         See `alsolike.views.leaderboard.leaderboard`.
+    warnings, notes : list of str
+    files : list of (name, description)
+        The other files of the folder.
+    versions : list of (name, version)
     scores : Table
         ``model``, ``metric``, ``mean``, ``low``, ``high``, ``users``: on test users, the chosen
-        model's rows before popularity's. The first metric is the one in the headline.
-    tables : list of (heading, Table)
-        Further figures on test users.
+        model before popularity. The headline shows the first metric.
+    tables : sequence of (heading, Table)
+        Further metrics on test users.
     best_curve, all_curves : spec or None
-        From `alsolike.views.figures.learning_curves`; None where there is none to show.
-    further : list of (heading, spec)
+        From `alsolike.views.figures.learning_curves`.
+    further : sequence of (heading, spec)
         Figures of the whole search.
-    galleries : list of (heading, Gallery)
-        Popular, middling and rare items.
-    warnings, notes : list of str
-        What could mislead; what else to know.
-    files : list of (name, description)
-        What lies beside the report.
-    versions : list of (name, version)
+    galleries : sequence of (heading, Gallery)
     no_result : str
-        What stands in place of the headline where there are no scores.
-    verdicts : list of (sentence, bool)
-        Whether lists, and similar items, are better than popularity; true where they are.
+        Shown in place of the headline if there are no scores.
+    verdicts : sequence of (sentence, bool)
+        Whether lists, and similar items, are better than popularity; true if they are.
     published : str
-        Which model is published, and among how many it was chosen.
+        The published model, and among how many it was chosen.
     """
 
     title: str
@@ -60,32 +56,32 @@ class ReportContent:
     filtering: Table
     splitting: Pairs
     leaderboard: Table
-    chosen: Pairs
-    scores: Table
-    tables: list[tuple[str, Table]]
-    best_curve: Spec | None
-    all_curves: Spec | None
-    further: list[tuple[str, Spec]]
-    galleries: list[tuple[str, Gallery]]
     warnings: list[str]
     notes: list[str]
     files: Pairs
     versions: Pairs
-    no_result: str = "No test users, so no figure to report."
+    chosen: Sequence[tuple[str, str]] = ()
+    scores: Table = field(default_factory=lambda: Table({}))
+    tables: Sequence[tuple[str, Table]] = ()
+    best_curve: Spec | None = None
+    all_curves: Spec | None = None
+    further: Sequence[tuple[str, Spec]] = ()
+    galleries: Sequence[tuple[str, Gallery]] = ()
+    no_result: str = "No test users, so there is no score to report."
     verdicts: Sequence[tuple[str, bool]] = ()
     published: str = ""
 
 
 def report_html(content: ReportContent, *, remote_images: bool = False) -> str:
-    """Return the whole page: no network, no outside file, under a strict content policy.
+    """Return the whole page, which loads no other file, under a strict content policy.
 
     Parameters
     ----------
     content : ReportContent
-        All of its texts may be hostile; they are made harmless here.
+        All of its texts may be hostile; they are escaped here.
     remote_images : bool
-        Let the page load pictures from the hosts that the galleries name. Without it, a gallery
-        that was made for remote images shows placeholders.
+        Make the page load images from the hosts that the galleries name; otherwise galleries show
+        placeholders.
     """
     galleries = [
         (heading, Gallery(each.shelves, each.remote_images and remote_images))
@@ -115,7 +111,7 @@ def report_html(content: ReportContent, *, remote_images: bool = False) -> str:
 
 
 def _pairs(table: Table) -> Pairs:
-    """Return a table of names and values, which needs no head, as pairs; nothing of another."""
+    """Return the rows of a table of figures and values as pairs; none of another table."""
     if table.column_names != ("figure", "value"):
         return []
     return [(row["figure"], row["value"]) for row in table.rows()]

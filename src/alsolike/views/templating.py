@@ -1,4 +1,4 @@
-"""Makes the Jinja2 environment of all pages: report, gallery, export and app."""
+"""Renders Jinja2 templates for all pages: report, gallery, export and app."""
 
 import base64
 import functools
@@ -15,13 +15,7 @@ from alsolike.views.page import MOST_CHARACTERS, asset, clean, rounded, web_orig
 
 @functools.cache
 def environment(*packages: str) -> jinja2.Environment:
-    """Return the templates of `packages` and of the views: texts are escaped, every name is given.
-
-    Parameters
-    ----------
-    *packages : str
-        Packages with a folder ``templates``. What they do not hold is taken from the views.
-    """
+    """Return the templates in the folders ``templates`` of `packages` and of the views."""
     made = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [jinja2.PackageLoader(package) for package in (*packages, __package__)]
@@ -45,13 +39,13 @@ def environment(*packages: str) -> jinja2.Environment:
 
 @functools.cache
 def macro(template: str, name: str) -> Callable[..., Markup]:
-    """Return a macro of a template of the views: from texts and markup to markup."""
+    """Return a macro of a template of the views."""
     found: Callable[..., Markup] = getattr(environment().get_template(template).module, name)
     return found
 
 
 def rendered(template: str, **context: Any) -> Markup:
-    """Return the markup that a template of the views makes of `context`."""
+    """Render a template of the views."""
     return Markup(environment().get_template(template).render(context))  # noqa: S704 - escaped
 
 
@@ -69,10 +63,9 @@ def standalone(
     scripts: Sequence[str] = (),
     image_origins: Iterable[str] = (),
 ) -> str:
-    """Return a page that needs no other file and asks the network for nothing but pictures.
+    """Return a page without further files, which may load only images from the web.
 
-    Its content policy allows the style sheets and scripts by their SHA-256, so markup that slipped
-    in cannot bring its own.
+    Its content policy allows only these style sheets and scripts, by their SHA-256.
 
     Parameters
     ----------
@@ -80,9 +73,9 @@ def standalone(
         May be hostile.
     body : Markup
     styles, scripts : sequence of str
-        Files of the views, for one ``<style>`` element, and for a ``<script>`` each.
+        Files of the views.
     image_origins : iterable of str
-        Hosts from which pictures may be loaded, as `web_origin` returns them.
+        Hosts of images, as `web_origin` returns them.
     """
     sheets = [Markup("\n".join(map(asset, styles)))]  # noqa: S704 - our own files
     programs = [Markup(asset(name)) for name in scripts]  # noqa: S704
@@ -91,7 +84,7 @@ def standalone(
 
 
 def _digests(contents: Sequence[str]) -> Markup:
-    """Return the policy's words for inline elements with these contents."""
+    """Return the sources of a content policy for inline elements with these contents."""
     hashes = (hashlib.sha256(content.encode("utf-8")).digest() for content in contents)
     sources = [f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in hashes]
-    return Markup(" ".join(sources) or "'none'")  # noqa: S704 - base64 alone
+    return Markup(" ".join(sources) or "'none'")  # noqa: S704 - only base64

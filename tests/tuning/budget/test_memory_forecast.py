@@ -14,7 +14,7 @@ from alsolike.data.datasets.synthetic import synthetic
 from alsolike.engines import machine
 from alsolike.engines.base import Shape
 from alsolike.models.als.config import ALSConfig
-from alsolike.tuning.budget.memory_forecast import MIB, Forecast, forecast, search_memory
+from alsolike.tuning.budget.memory_forecast import MIB, MemoryForecast, forecast, search_memory
 
 # The command line in a process of its own, which ends by saying what the system counted.
 COUNTED = """
@@ -42,7 +42,7 @@ def run(folder: Path, *words: str) -> tuple[float, float]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    said = re.search(r"^memory: about ([\d,]+) MiB at the peak$", done.stdout, re.MULTILINE)
+    said = re.search(r"^memory: peak of about ([\d,]+) MiB$", done.stdout, re.MULTILINE)
     took = re.search(r"^VmHWM:\s+(\d+) kB$", done.stdout, re.MULTILINE)
     assert said is not None
     assert took is not None
@@ -81,7 +81,7 @@ def stages(*configs: ALSConfig, **changes: Any) -> dict[str, int]:
 
 def test_the_forecast_grows_with_all_that_takes_memory() -> None:
     usual = stages()
-    assert set(usual) == {"lines to beat", "search", "test", "shelves", "writing"}
+    assert set(usual) == {"baselines", "search", "test", "shelves", "writing"}
     for stage in ("search", "test", "shelves", "writing"):
         assert stages(size=(40_000, 1_000, 80_000))[stage] > usual[stage]
         assert stages(size=(2_000, 40_000, 80_000))[stage] > usual[stage]
@@ -100,22 +100,22 @@ def test_the_forecast_grows_with_all_that_takes_memory() -> None:
 
 
 def test_what_was_taken_before_counts_and_what_is_there_is_not_asked_for() -> None:
-    expected = Forecast(present=100 * MIB, so_far=900 * MIB, stages={"a": 5 * MIB, "b": 40 * MIB})
-    assert str(expected) == "memory: about 900 MiB at the peak"
+    expected = MemoryForecast(
+        present=100 * MIB, so_far=900 * MIB, stages={"a": 5 * MIB, "b": 40 * MIB}
+    )
+    assert str(expected) == "memory: peak of about 900 MiB"
     assert expected.danger(40 * MIB) is None
     assert expected.danger(None) is None
     said = expected.danger(39 * MIB)
     assert said is not None
-    assert "may need 40 MiB more memory than it has now, and 40 MiB are free" in said
-    low = Forecast(present=1000 * MIB, so_far=900 * MIB, stages={"a": 234 * MIB})
-    assert str(low) == "memory: about 1,230 MiB at the peak"
+    assert "may need 40 MiB more memory, but only 40 MiB is free" in said
+    low = MemoryForecast(present=1000 * MIB, so_far=900 * MIB, stages={"a": 234 * MIB})
+    assert str(low) == "memory: peak of about 1,230 MiB"
 
 
 def test_workers_take_memory_of_their_own() -> None:
-    expected = Forecast(100 * MIB, 100 * MIB, {"a": 50 * MIB}, workers=2, each=80 * MIB)
-    assert str(expected) == (
-        "memory: about 150 MiB at the peak, and about 80 MiB in each of 2 workers"
-    )
+    expected = MemoryForecast(100 * MIB, 100 * MIB, {"a": 50 * MIB}, workers=2, each=80 * MIB)
+    assert str(expected) == ("memory: peak of about 150 MiB, and about 80 MiB in each of 2 workers")
     assert expected.danger(210 * MIB) is None
     said = expected.danger(209 * MIB)
     assert said is not None

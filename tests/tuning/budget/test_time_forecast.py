@@ -23,18 +23,18 @@ from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.ease import EASEConfig
-from alsolike.pipeline.time_reserve import seconds_afterwards, seconds_of_a_figure
+from alsolike.pipeline.outputs import seconds_of_a_figure, seconds_reserved
 from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
 from alsolike.tuning.budget import speed_estimate as pace_module
 from alsolike.tuning.budget.budget import Budget, Deadline
-from alsolike.tuning.budget.memory_forecast import Forecast
-from alsolike.tuning.budget.speed_estimate import SpeedEstimate, measured_pace
+from alsolike.tuning.budget.memory_forecast import MemoryForecast
+from alsolike.tuning.budget.speed_estimate import SpeedEstimate, measure_speed
 from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time
-from alsolike.tuning.budget.warm_up import compile_for, kinds_of
+from alsolike.tuning.budget.warm_up import code_of, compile_for
 from alsolike.tuning.candidate_families import lineup_for
-from alsolike.tuning.candidates import Plan
 from alsolike.tuning.execution.worker import Worker
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.storage.worker_names import name_of
@@ -115,12 +115,12 @@ def test_a_forecast_adds_up_what_was_measured(plan: Plan, monkeypatch: pytest.Mo
     trials = [Trial(config, 8) for config in CONFIGS]
     lines = [PopularityConfig()]
     found = forecast_time(plan, trials, lines, Shape(1, 1), clock=Ticking())
-    assert found.pace.measured == {"als": dict.fromkeys((2, 4, 8), (1.0, 1.0, 1.0))}
-    assert found.lines == 6.0
+    assert found.speed.measured == {"als": dict.fromkeys((2, 4, 8), (1.0, 1.0, 1.0))}
+    assert found.others == 6.0
     assert found.seconds == pytest.approx(6 + 6 * (1 + 8 + 3))
     assert found.trainings == 6
     assert str(found) == (
-        "The search will take about 78 seconds: 6 trainings, with 6 seconds for other models."
+        "The search will take about 1 min 18 s: 6 trainings, including 6 s for other models."
     )
     monkeypatch.setattr(
         "alsolike.tuning.budget.speed_estimate.LocalEngine", lambda _: LocalEngine(1)
@@ -156,31 +156,31 @@ def test_short_trainings_are_measured_more_than_once_for_a_short_time(
 
     monkeypatch.setattr(pace_module, "_timed", one)
     monkeypatch.setattr(pace_module, "LocalEngine", lambda _: LocalEngine(1))
-    measured_pace(plan, CONFIGS, Shape(2, 1), Ticking())  # each training takes seconds
+    measure_speed(plan, CONFIGS, Shape(2, 1), Ticking())  # each training takes seconds
     assert sorted(counted) == [2, 2, 4, 4, 8, 8]
     del counted[:]
-    measured_pace(plan, CONFIGS, Shape(2, 1), Ticking(0.01))
+    measure_speed(plan, CONFIGS, Shape(2, 1), Ticking(0.01))
     assert len(counted) > 6
     del counted[:]
     clock = Ticking(0.0)
-    measured_pace(plan, CONFIGS, Shape(2, 1), clock)
+    measure_speed(plan, CONFIGS, Shape(2, 1), clock)
     assert len(counted) == 6 * pace_module._MOST
 
 
 def test_a_training_without_an_answer_does_not_stop_the_forecast(plan: Plan) -> None:
     hopeless = ALSConfig(factors=60, regularization=0.0, iterations=8)  # of 40 items
     found = forecast_time(plan, [Trial(hopeless, 8)], [], Shape(1, 1), clock=Ticking())
-    assert (found.seconds, found.pace.measured) == (0.0, {})
+    assert (found.seconds, found.speed.measured) == (0.0, {})
 
 
 def test_all_code_is_compiled_before_anything_is_timed(plan: Plan) -> None:
     train = plan.split.train
-    kinds = kinds_of([ALSConfig(alpha=1e6), ALSConfig(solver="cg"), PopularityConfig()], train)
-    assert kinds == {("als", ("exact", False, True)), ("als", ("cg", False, False))}
-    assert kinds_of([ALSConfig(confidence="log")], train) == {("als", ("exact", True, False))}
+    code = code_of([ALSConfig(alpha=1e6), ALSConfig(solver="cg"), PopularityConfig()], train)
+    assert code == {("als", ("exact", False, True)), ("als", ("cg", False, False))}
+    assert code_of([ALSConfig(confidence="log")], train) == {("als", ("exact", True, False))}
     scaled = ALSConfig(confidence="scaled", alpha=0.1)
-    assert kinds_of([scaled], train) == {("als", ("exact", False, True))}
-    compile_for(plan.objectives, kinds)
+    assert code_of([scaled], train) == {("als", ("exact", False, True))}
+    compile_for(plan.objectives, code)
     assert all(map(is_loaded, (solve_small, solve_single, solve_hard, solve_cg)))
     for kernel in (solve_small, solve_single, solve_hard):
         before = len(kernel.signatures)
@@ -199,12 +199,12 @@ def test_lines_are_tried_on_some_of_the_items(plan: Plan, monkeypatch: pytest.Mo
         return fit(train, config, engine=engine)
 
     monkeypatch.setattr(pace_module, "fit", counted)
-    whole = measured_pace(plan, lines, Shape(1, 1)).lines
+    whole = measure_speed(plan, lines, Shape(1, 1)).at_end
     assert set(whole) == {"popularity", "item-knn", "ease"}
     assert all(seconds > 0 for seconds in whole.values())
     assert seen == [40, 40, 40]  # too few to leave any out
     monkeypatch.setattr(pace_module, "_FEWEST", 10)
-    measured_pace(plan, lines, Shape(1, 1))
+    measure_speed(plan, lines, Shape(1, 1))
     assert seen[3:] == [20, 20, 20]
 
 
@@ -254,9 +254,9 @@ def test_a_search_tells_minutes_and_memory_before_it_starts(split: Split) -> Non
     )
     times, memory = heard.findings[:2]
     assert isinstance(times, TimeForecast)
-    assert isinstance(memory, Forecast)
-    assert str(memory).startswith("memory of the search: about ")
-    assert heard.tasks[:2] == ["making ready", "lines to beat"]
+    assert isinstance(memory, MemoryForecast)
+    assert str(memory).startswith("memory of the search: peak of about ")
+    assert heard.tasks[:2] == ["warming up", "baselines"]
 
 
 def test_what_stands_in_the_ledger_is_not_forecast(split: Split, tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_what_stands_in_the_ledger_is_not_forecast(split: Split, tmp_path: Path)
                 budget=Budget(forecast=True),
                 observer=heard,
             )
-        forecasts = [f for f in heard.findings if isinstance(f, TimeForecast | Forecast)]
+        forecasts = [f for f in heard.findings if isinstance(f, TimeForecast | MemoryForecast)]
         assert len(forecasts) == told
 
 
@@ -305,14 +305,13 @@ def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
         observer=heard,
     )
     assert (
-        "There is no time for these lines to beat: ease. They come last, if time is left."
-        in heard.warnings
+        "No time for these baselines: ease. They are tried last, if time is left." in heard.warnings
     )
     assert result.skipped == 2
     assert "popularity" in result.leaderboard["model"].tolist()
     # 40 seconds, or fewer on a machine that takes its time to make ready.
-    leaves = r"The budget leaves (3\d|40) seconds of that: enough for about 0 of 2 trainings\."
-    assert any(re.fullmatch(leaves, one) for one in heard.warnings)
+    left = r"Time budget: (3\d|40) s left, enough for about 0 of 2 trainings\."
+    assert any(re.fullmatch(left, one) for one in heard.warnings)
 
 
 def test_where_there_is_time_for_nothing_one_training_is_begun(split: Split) -> None:
@@ -325,18 +324,18 @@ def test_where_there_is_time_for_nothing_one_training_is_begun(split: Split) -> 
     )
     assert result.skipped == len(CONFIGS) - (result.leaderboard["state"][0] == "done")
     assert len(result.leaderboard) == 1
-    with pytest.raises(FitError, match="Time was up"):
+    with pytest.raises(FitError, match="Out of time"):
         search(split, CONFIGS, sweeps=SWEEPS, objective="precision@5", budget=-1.0)
 
 
 def test_what_comes_after_a_search() -> None:
     usual = {"runs": 10, "points": 80, "scores": 10**6, "model": 1e6}
-    small = seconds_afterwards(0.1, **usual)  # type: ignore[arg-type]
+    small = seconds_reserved(0.1, **usual)  # type: ignore[arg-type]
     assert 1 < small < 2
-    assert seconds_afterwards(1.0, **usual) == pytest.approx(10 * small)  # type: ignore[arg-type]
+    assert seconds_reserved(1.0, **usual) == pytest.approx(10 * small)  # type: ignore[arg-type]
     for name, value in usual.items():
         more = usual | {name: 10 * value}
-        assert seconds_afterwards(0.1, **more) > small  # type: ignore[arg-type]
+        assert seconds_reserved(0.1, **more) > small  # type: ignore[arg-type]
 
 
 def test_two_fits_of_the_longest_training_that_may_be_begun_are_kept_free(

@@ -22,9 +22,9 @@ from alsolike.testing import tiny_likes
 from alsolike.tuning.candidate_families import lineup_for
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.search import search
-from alsolike.tuning.status import standing
+from alsolike.tuning.status import status_of
 from alsolike.tuning.storage.ledger import Ledger
-from alsolike.tuning.strategies.grid import FixedList
+from alsolike.tuning.strategies.base import FixedList
 from alsolike.tuning.strategies.search_space import expand
 from alsolike.tuning.strategies.successive import Halving
 
@@ -213,7 +213,7 @@ def test_shelves_rank_alike_for_any_number_of_workers(split: Split, tmp_path: Pa
                     engine=LocalEngine(2),
                 )
             )
-        shown = standing(tmp_path / f"{workers}.sqlite").leaderboard
+        shown = status_of(tmp_path / f"{workers}.sqlite").leaderboard
         assert "validation_shelf_precision@5_low" in shown
         assert len(shown) == len(found[-1].leaderboard)
     assert rows(found[0]) == rows(found[1])
@@ -221,7 +221,7 @@ def test_shelves_rank_alike_for_any_number_of_workers(split: Split, tmp_path: Pa
 
 
 def test_several_workers_need_a_file(split: Split) -> None:
-    with pytest.raises(SettingError, match="give a ledger on disk"):
+    with pytest.raises(SettingError, match="Several workers need a ledger on disk"):
         search(split, CONFIGS, sweeps=[1], workers=2)
     with pytest.raises(SettingError, match="workers must be a whole number"):
         search(split, CONFIGS, sweeps=[1], workers=0)
@@ -233,7 +233,7 @@ def test_a_search_can_be_watched(split: Split, tmp_path: Path) -> None:
             split, Halving(CONFIGS), sweeps=[1, 2, 4, 8], objective="precision@5", ledger=ledger
         )
         ledger.enlist([ALSConfig(factors=9).to_settings()], sweeps=8)
-        seen = standing(tmp_path)
+        seen = status_of(tmp_path)
     assert seen.states == {"done": 6, "waiting": 1}
     assert seen.left is not None
     assert seen.leaderboard["run"].tolist() == found.leaderboard["run"].tolist()

@@ -18,10 +18,10 @@ from alsolike.models.ease import EASEConfig
 from alsolike.models.item_knn import ItemKNNConfig
 from alsolike.models.registry import family_of
 from alsolike.testing import tiny_likes
-from alsolike.tuning.candidates import Plan
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.leaderboard.ranking import ranked
 from alsolike.tuning.leaderboard.runs import Role, runs_of
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.storage.ledger import Ledger
 
 USERS = 80
@@ -134,8 +134,8 @@ def test_the_cheapest_that_ties_keeps_the_fewest_bytes_of_any_family(split: Spli
     found = found_of(split, [*scored, (cheaper, "candidate", 0.5 - 5e-5)])
     assert found.proposed == cheaper
     assert found.choice.startswith(
-        "5 others cannot be told from the best on these users; the cheapest that ties is run 6, "
-        "item-knn (15)."
+        "5 others do not differ significantly from the best on these users; the cheapest of them "
+        "is run 6, item-knn (15)."
     )
 
 
@@ -170,8 +170,8 @@ def test_a_baseline_above_all_is_named_and_not_chosen(split: Split) -> None:
     assert (found.beaten_by.model, found.beaten_by.run) == ("popularity", None)
     assert [row.ties for row in found.rows] == [True] + [False] * 4
     assert found.choice.startswith(
-        "No run reaches popularity. The best of them is run 3, item-knn; the cheapest that cannot "
-        "be told from that one is run "
+        "No run reaches popularity. The best run is run 3, item-knn; the cheapest run tied with it "
+        "is run "
     )
 
 
@@ -187,8 +187,8 @@ def test_a_baseline_that_is_above_by_no_more_than_luck_is_not_chosen_either(spli
     assert (found.best.factors, found.proposed.factors) == (8, 2)
     assert found.beaten_by is not None
     assert found.choice.startswith(
-        "popularity is at the top, and is only compared with. The best that may be chosen is run "
-        "1. 2 others cannot be told from the best on these users; the cheapest of them that may "
+        "popularity, a baseline, is at the top. The best run that may be chosen is run 1. 2 others "
+        "do not differ significantly from the best on these users; the cheapest of them that may "
         "be chosen is run 2."
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from alsolike.tables import Table
-from alsolike.tuning.leaderboard.top_runs import failed, leading
+from alsolike.tuning.leaderboard.top_runs import failed, top_runs
 
 SCORE, MEASURE = "validation_precision@10", "precision@10"
 
@@ -31,7 +31,7 @@ def board(states: list[str] | None = None) -> Table:
 
 
 def page(table: Table, width: int, **more: Any) -> list[str]:
-    return leading(table, SCORE, MEASURE, width, whole="all.csv", **more).splitlines()
+    return top_runs(table, SCORE, MEASURE, width, whole="all.csv", **more).splitlines()
 
 
 def ranks(lines: list[str]) -> list[int]:
@@ -86,9 +86,9 @@ def test_a_short_leaderboard_is_shown_whole() -> None:
 
 
 def test_failed_runs_are_counted_with_the_first_error() -> None:
-    assert failed(Table({"error": []}), 80) == []
-    assert failed(Table({"error": ["singular", "other"]}), 80) == [
-        "2 runs failed; the first: singular"
+    assert list(failed(Table({"error": []}))) == []
+    assert list(failed(Table({"error": ["singular", "other"]}))) == [
+        "2 runs failed; the first error: singular"
     ]
 
 

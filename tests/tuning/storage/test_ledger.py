@@ -16,7 +16,7 @@ from alsolike.errors import LeaseLost, LedgerError, WritingError
 from alsolike.tuning.storage import ledger as ledger_room
 from alsolike.tuning.storage.canonical import canonical_settings
 from alsolike.tuning.storage.ledger import LEASE, Ledger
-from alsolike.tuning.storage.worker_names import Silences, name_of
+from alsolike.tuning.storage.worker_names import SilenceDetector, name_of
 
 FACTS = {"data": "0f3a", "sweeps": [2, 4]}
 
@@ -80,7 +80,7 @@ while code != 0:
     kills += code != 0
 both = [forked(shared), forked(shared)]
 assert [outcome(child) for child in both] == [0, 0]
-room.Silences.has_lost = lambda *_: True
+room.SilenceDetector.has_lost = lambda *_: True
 sys.stderr = open(os.devnull, "w")
 both = [forked(unleased, 0.005), forked(unleased, 0.005)]
 assert 1 in [outcome(child) for child in both], "without leases work is done twice"
@@ -150,7 +150,7 @@ def test_a_point_done_twice_is_an_error() -> None:
     with Ledger(None) as ledger:
         number = begun(ledger)
         ledger.record(number, 2, {"score": 0.1, "mse": 1 / 3}, worker="me")
-        with pytest.raises(LedgerError, match="sweep 2 is there already, from worker me; worker"):
+        with pytest.raises(LedgerError, match="sweep 2 was already scored by worker me; worker"):
             ledger.record(number, 2, {"score": 0.1, "mse": 1 / 3}, worker="me")
         assert ledger.points(number) == {2: {"score": 0.1, "mse": 1 / 3}}
 
@@ -167,7 +167,9 @@ def test_another_score_for_a_point_is_an_error() -> None:
 def test_work_is_one_workers_until_it_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
     monkeypatch.setattr(
-        ledger_room, "Silences", lambda seconds: Silences(seconds, clock=lambda: clock[0])
+        ledger_room,
+        "SilenceDetector",
+        lambda seconds: SilenceDetector(seconds, clock=lambda: clock[0]),
     )
     # The clock on the wall says nothing of it: that of another machine, or one that was set.
     on_the_wall = itertools.cycle([1e9, 5.0, 4e9, 5.0])
@@ -186,7 +188,7 @@ def test_work_is_one_workers_until_it_falls_silent(monkeypatch: pytest.MonkeyPat
             lambda: ledger.finish(number, worker="one"),
             lambda: ledger.fail(number, "singular", worker="one"),
         ):
-            with pytest.raises(LeaseLost, match="not in the hands of worker one"):
+            with pytest.raises(LeaseLost, match="not leased by worker one"):
                 late()
         ledger.record(number, 2, {"score": 0.1}, worker="two")
         ledger.give_back("two")
@@ -194,7 +196,7 @@ def test_work_is_one_workers_until_it_falls_silent(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_a_dead_process_had_is_free_at_once() -> None:
-    code = "from alsolike.tuning.storage.worker_names import Silences, name_of; print(name_of())"
+    code = "from alsolike.tuning.storage.worker_names import name_of; print(name_of())"
     dead = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
     )
@@ -206,9 +208,7 @@ def test_what_a_dead_process_had_is_free_at_once() -> None:
 
 def test_what_ends_its_workers_fails_at_last() -> None:
     with Ledger(None) as ledger:
-        code = (
-            "from alsolike.tuning.storage.worker_names import Silences, name_of; print(name_of())"
-        )
+        code = "from alsolike.tuning.storage.worker_names import name_of; print(name_of())"
         dead = subprocess.run(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
         ).stdout.strip()
@@ -217,7 +217,7 @@ def test_what_ends_its_workers_fails_at_last() -> None:
             assert ledger.claim(dead) == number
         assert ledger.claim("me") is None
         assert ledger.state(number) == "failed"
-        assert "5 workers ended while they trained it" in str(ledger.error(number))
+        assert "5 workers died while training it" in str(ledger.error(number))
 
 
 def test_a_training_can_be_taken_further() -> None:
@@ -299,7 +299,7 @@ def test_canonical_settings_tell_apart_what_differs() -> None:
 def test_a_configuration_moves_forward_only() -> None:
     with Ledger(None) as ledger:
         [number] = ledger.enlist([{"factors": 8}])
-        with pytest.raises(LeaseLost, match="is waiting and not in the hands"):
+        with pytest.raises(LeaseLost, match="is waiting and not leased"):
             ledger.finish(number, worker="me")
         assert ledger.claim("me") == number
         ledger.fail(number, "singular system", worker="me", seconds=1.5)

@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 from alsolike.errors import DataError, SettingError
 from alsolike.models.als.config import ALSConfig
 from alsolike.tuning.options import Searching, seconds_of
-from alsolike.tuning.strategies.base import Strategy, TrialResult, pruning_thresholds
+from alsolike.tuning.strategies.base import FixedList, Strategy, TrialResult, pruning_thresholds
 from alsolike.tuning.strategies.by_name import strategy_of
-from alsolike.tuning.strategies.grid import FixedList
-from alsolike.tuning.strategies.random import drawn
-from alsolike.tuning.strategies.search_space import Range, draw, expand, space_of
+from alsolike.tuning.strategies.search_space import Range, draw, drawn, expand, space_of
 from alsolike.tuning.strategies.successive import FactorDoubling, Halving
 from alsolike.tuning.toml_config import read_recipe
 
@@ -174,7 +172,7 @@ def test_a_grid_takes_no_range() -> None:
         strategy_of("grid", {"alpha": Range(low=1, high=2)}, BASE)
     with pytest.raises(SettingError, match="There is no search 'hyper'"):
         strategy_of("hyper", {"alpha": [1]}, BASE)
-    with pytest.raises(SettingError, match="trials is not for it"):
+    with pytest.raises(SettingError, match="trials does not apply to it"):
         strategy_of("grid", {"alpha": [1]}, BASE, trials=3)
 
 

@@ -91,13 +91,16 @@ def test_the_best_is_on_top_and_ties_are_told_apart_by_more_than_colour():
     spec = settings_and_score(board()[0], SETTINGS, SCORE)
     points = dots(spec["concat"][0])
     assert points[-1]["standing"] == "best: run 75, 0.0499"
-    assert sum(point["standing"] == "cannot be told from it (4 runs)" for point in points) == 4
+    assert (
+        sum(point["standing"] == "not significantly different from it (4 runs)" for point in points)
+        == 4
+    )
     layer = spec["concat"][0]["layer"][-1]["encoding"]
     looks = [layer[channel]["scale"]["range"] for channel in ("size", "stroke", "fill")]
     assert all(len(look) == 3 for look in looks)
     assert len(set(looks[0])) == 3  # sizes
     assert looks[2][1] != looks[2][2]  # filled, hollow
-    assert "; 2 rows of other models not drawn" in spec["description"]
+    assert "; 2 rows of other models not shown" in spec["description"]
 
 
 def test_what_was_pruned_is_drawn_as_such():
@@ -109,8 +112,8 @@ def test_what_was_pruned_is_drawn_as_such():
         SCORE,
     )
     standings = [point["standing"] for point in reversed(dots(spec["concat"][0]))]
-    assert standings[1] == "cannot be told from it (1 run)"
-    assert standings[-1] == "given up early (1 run)"
+    assert standings[1] == "not significantly different from it (1 run)"
+    assert standings[-1] == "stopped early (1 run)"
 
 
 def test_ties_with_the_best_of_all_models_are_not_called_ties_with_the_best_drawn():
@@ -119,7 +122,9 @@ def test_ties_with_the_best_of_all_models_are_not_called_ties_with_the_best_draw
     above = {"rank": 1, "model": "ease", SCORE: 0.06, "ties": True}
     spec = settings_and_score(Table.from_rows([above, *rows]), ["alpha"], SCORE)
     standings = {point["standing"] for point in dots(spec["concat"][0])}
-    assert any("cannot be told from the best of all" in standing for standing in standings)
+    assert any(
+        "not significantly different from the best of all" in standing for standing in standings
+    )
 
 
 def test_points_at_one_place_stand_beside_each_other():
@@ -158,7 +163,7 @@ def test_gaps_are_counted_and_no_value_is_made_up():
     spec = settings_and_score(table, ["alpha"], SCORE)
     assert [dot["setting"] for dot in dots(spec["concat"][0])] == [50.0, 1.0]
     assert spec["concat"][0]["title"]["subtitle"] == "best: 1, set in 2 of 3 runs"
-    assert "; 1 run without a score not drawn" in spec["description"]
+    assert "; 1 run without a score not shown" in spec["description"]
     assert "NaN" not in figure(spec)
 
 
@@ -295,12 +300,12 @@ def test_runs_stand_where_the_words_beside_them_think():
 
 def test_words_cover_neither_each_other_nor_the_edge():
     free = label_placement.Drawing((100, 50), 300, [])
-    assert label_placement.beside("ease", [free]) == ("left", 9.0, 0.0)
+    assert label_placement.best_side("ease", [free]) == ("left", 9.0, 0.0)
     right = label_placement.Drawing((290, 50), 300, [])
-    assert label_placement.beside("ease", [right])[0] == "right"
+    assert label_placement.best_side("ease", [right])[0] == "right"
     blocked = label_placement.Drawing((100, 50), 300, [(105, 40, 140, 60), (60, 40, 95, 60)])
-    assert label_placement.beside("ease", [blocked])[2] != 0.0
-    assert label_placement.beside("ease", [free, right])[0] == "right"
+    assert label_placement.best_side("ease", [blocked])[2] != 0.0
+    assert label_placement.best_side("ease", [free, right])[0] == "right"
 
 
 def test_numbers_on_the_frontier_keep_apart_and_the_last_has_one():
@@ -316,8 +321,8 @@ def test_runs_without_a_time_are_counted_and_bad_times_refused():
     table, seconds = board(6)
     spec = time_and_score(table, [None, math.nan, *seconds[2:]], SCORE)
     assert len(dots(spec["concat"][0])) == len(table) - 2
-    assert "; 2 runs without a time not drawn" in spec["description"]
-    with pytest.raises(SettingError, match="less than no time"):
+    assert "; 2 runs without a time not shown" in spec["description"]
+    with pytest.raises(SettingError, match="must not be negative"):
         time_and_score(table, [-1.0, *seconds[1:]], SCORE)
     with pytest.raises(SettingError, match="8 rows, and there are 1 times"):
         time_and_score(table, [1.0], SCORE)
@@ -401,7 +406,7 @@ def test_the_pointer_finds_a_run_in_all_panels():
     markup = figure(settings_and_score(board()[0], SETTINGS, SCORE))
     told = told_in(markup)["row 0"]
     assert told["label"] == "rank 1 · als · run 75 · factors 40 · regularization 0 · alpha 50"
-    assert told["told"] == "validation precision@10 0.0499 (0.0479 to 0.0519)"
+    assert told["text"] == "validation precision@10 0.0499 (0.0479 to 0.0519)"
     assert markup.count('data-point="row 0"') == 2 * len(SETTINGS)
     assert "<details>" not in markup
     assert "var(--als-accent)" in markup

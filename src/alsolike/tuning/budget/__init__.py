@@ -1,1 +1,1 @@
-"""Forecast time and memory, and keep a search within them."""
+"""Forecast time and memory of a search, and keep it within a budget."""

@@ -1,4 +1,4 @@
-"""How much time a search may take: `Budget` as it is asked for, `Deadline` as trainings keep it."""
+"""Limits the time of a search: callers set a `Budget`, trainings check a `Deadline`."""
 
 import math
 import time
@@ -18,19 +18,19 @@ class Budget:
     Parameters
     ----------
     seconds : float or None
-        From the call on; what would not end by then is skipped, and the result says so. Lists are
-        tried in an order drawn by their seed then, so that a search that is cut short still covers
-        the grid. None: no limit.
+        From the call on; trainings that would not end by then are skipped, and the result says so.
+        Lists are tried in random order, so that a search that is cut short still covers the grid.
+        None: no limit.
     afterwards : callable
-        Returns how many of these seconds the caller needs after the search, given the seconds of
-        the longest fit of those that may be chosen, on as many threads as a training has.
+        Returns the seconds to reserve after the search, given the seconds of the longest fit that
+        may be chosen, on as many threads as a training has.
     forecast : bool
-        Tell the observer first how long the search will take and in how much memory.
+        Report to the observer first how long the search will take and in how much memory.
 
     Raises
     ------
     SettingError
-        `seconds` is no number.
+        `seconds` is not a number.
     """
 
     seconds: float | None = None
@@ -43,27 +43,25 @@ class Budget:
 
 
 def budget_of(given: Budget | float | None) -> Budget:
-    """Return a budget as it is, or of so many seconds; None: no limit."""
+    """Return a budget, also from seconds; None: no limit."""
     return given if isinstance(given, Budget) else Budget(seconds=given)
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """Tells trainings what they still have time for.
+    """Tells trainings how much time is left.
 
     Parameters
     ----------
     at : float or None
         In seconds of `clock`; None: no limit.
-    pace : Pace
-        How long trainings take.
+    speed : SpeedEstimate
     clock : callable
-        Returns seconds, the same in all processes of a machine. The wall clock may be set while
-        trainings go on.
+        Returns seconds, the same in all processes of a machine and never set back.
     """
 
     at: float | None = None
-    pace: SpeedEstimate = field(default_factory=SpeedEstimate)
+    speed: SpeedEstimate = field(default_factory=SpeedEstimate)
     clock: Callable[[], float] = time.monotonic
 
     @property
@@ -77,5 +75,5 @@ class Deadline:
         return math.inf if self.at is None else max(self.at - self.clock(), 0.0)
 
     def allows(self, seconds: float) -> bool:
-        """Return whether something that takes so long would end in time."""
+        """Return whether a task of so many seconds would end in time."""
         return self.at is None or self.clock() + seconds < self.at

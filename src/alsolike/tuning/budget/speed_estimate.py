@@ -1,4 +1,4 @@
-"""Measures how long trainings take on this machine as it is now: `measured_pace`."""
+"""Measures how fast this machine trains, to estimate how long trainings take."""
 
 import math
 import time
@@ -16,17 +16,16 @@ from alsolike.models.family import Family
 from alsolike.models.fit import fit, iterate
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
-from alsolike.tuning.candidates import Plan, ending_at, is_scored_at_sweeps
+from alsolike.tuning.plan import Plan, ending_at, is_scored_at_sweeps
 
 # Numbers of factors that are measured; others are interpolated.
 _MEASURED = 3
-# Each measured training is repeated until so many seconds are over, but not more often than this.
-# That evens out what else the machine does.
+# Seconds for which each measured training is repeated, against noise, and the most repetitions.
 _REPEATED_S, _MOST = 0.5, 16
 # Seconds of recording a point in a ledger on disk.
 _RECORDING = 0.005
-# Trainings scored at their end are measured on one item in so many, but on no fewer than these.
-# How seconds of scoring grow from there with the number of items, on three public tables.
+# Trainings scored at their end are measured on one item in so many, but at least on so many; and
+# the power by which seconds of scoring grow with the number of items, on three public tables.
 _ONE_IN, _FEWEST, _SCORING = 2, 200, 1.5
 
 Clock = Callable[[], float]
@@ -35,34 +34,34 @@ Measured = tuple[float, float, float]  # seconds of setting up, of a sweep, of a
 
 @dataclass(frozen=True)
 class SpeedEstimate:
-    """Tells how many seconds a training takes, from measurements.
+    """Estimates how many seconds a training takes, from measurements.
 
     Parameters
     ----------
     measured : mapping of str to mappings of int to (float, float, float)
         By family and factors, the seconds of setting up, of a sweep and of a scored point.
-    lines : mapping of str to float
-        By family, the seconds of a training that is scored at its end alone.
+    at_end : mapping of str to float
+        By family, the seconds of a training that is scored only at its end.
 
     Examples
     --------
     >>> from alsolike.models.als.config import ALSConfig
-    >>> pace = SpeedEstimate({"als": {10: (0.5, 1.0, 2.0), 40: (2.0, 4.0, 2.0)}})
-    >>> round(pace.until(ALSConfig(factors=20), sweep=8, points=2), 6)
+    >>> speed = SpeedEstimate({"als": {10: (0.5, 1.0, 2.0), 40: (2.0, 4.0, 2.0)}})
+    >>> round(speed.until(ALSConfig(factors=20), sweep=8, points=2), 6)
     21.0
     """
 
     measured: Mapping[str, Mapping[int, Measured]] = field(default_factory=dict)
-    lines: Mapping[str, float] = field(default_factory=dict)
+    at_end: Mapping[str, float] = field(default_factory=dict)
 
     def until(self, config: Config, *, sweep: int, points: int) -> float:
         """Return the seconds until a sweep is done and so many points are scored; 0 if unknown.
 
-        Seconds between the measured numbers of factors lie on a line through their logarithms.
+        Between measured numbers of factors, the logarithms of seconds are interpolated linearly.
         """
         family = family_of(config)
         if not is_scored_at_sweeps(config):
-            return self.lines.get(family.name, 0.0)
+            return self.at_end.get(family.name, 0.0)
         if not (measured := self.measured.get(family.name)):
             return 0.0
         factors = sorted(measured)
@@ -74,19 +73,19 @@ class SpeedEstimate:
         return setting_up + sweep * one_sweep + points * point
 
     def whole(self, config: Config, sweeps: Sequence[int]) -> float:
-        """Return the seconds of a training that is scored at these sweeps, the last its end."""
+        """Return the seconds of a training that is scored at these sweeps."""
         return self.until(config, sweep=max(sweeps, default=0), points=len(sweeps))
 
 
-def measured_pace(
+def measure_speed(
     plan: Plan, configs: Sequence[Config], shape: Shape, clock: Clock = time.perf_counter
 ) -> SpeedEstimate:
-    """Measure two sweeps and a point of some trainings, as many at once as the search will have.
+    """Measure two sweeps and a point of some trainings, as many at once as the search will run.
 
-    All code is to be compiled before, see `alsolike.tuning.budget.warm_up.compile_for`.
+    All code must be compiled before, see `alsolike.tuning.budget.warm_up.compile_for`.
     """
     engine = LocalEngine(shape.threads)
-    lines = _timed_on_a_part(plan, configs, engine, clock)
+    at_end = _timed_on_a_part(plan, configs, engine, clock)
     chosen = _spread([one for one in configs if is_scored_at_sweeps(one)])
     began = clock()
     panel = Panel(plan.split, plan.objectives, plan.seed, engine)
@@ -109,11 +108,11 @@ def measured_pace(
         setting_up, sweep, point = map(float, np.mean(own, axis=0))
         means = ready - began + setting_up, sweep, point + _RECORDING
         measured.setdefault(name, {})[factors] = means
-    return SpeedEstimate(measured, lines)
+    return SpeedEstimate(measured, at_end)
 
 
 def _spread(configs: Sequence[Config]) -> list[Config]:
-    """Return some with few and many factors, weak and strong confidence, the slowest first."""
+    """Return some with few and many factors, little and much effort, the slowest first."""
     of_family: dict[Family, dict[int, list[Config]]] = {}
     for config in configs:
         own = of_family.setdefault(family_of(config), {})
@@ -131,7 +130,7 @@ def _spread(configs: Sequence[Config]) -> list[Config]:
 def _timed(
     plan: Plan, panel: Panel, config: Config, engine: Engine, clock: Clock
 ) -> Measured | None:
-    """Return the seconds of setting up, of a sweep and of a point; None if it has no answer."""
+    """Return the seconds of setting up, of a sweep and of a point; None if it fails."""
     training = iterate(plan.split.train, ending_at(config, 2), engine=engine)
     marks = [clock()]
     try:

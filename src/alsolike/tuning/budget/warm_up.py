@@ -1,4 +1,4 @@
-"""Compiles all code before anything is timed."""
+"""Compiles all code that trainings need, before anything is timed."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -17,22 +17,19 @@ from alsolike.models.fit import fit
 from alsolike.models.registry import family_named, family_of
 from alsolike.models.settings import Config
 
-# The code that a training needs: its family, and `alsolike.models.family.Family.code`.
-Kind = tuple[str, tuple[Any, ...]]
+# Code that a training needs: its family, and `alsolike.models.family.Family.code`.
+Code = tuple[str, tuple[Any, ...]]
 
 
-def kinds_of(configs: Iterable[Config], train: Interactions) -> set[Kind]:
+def code_of(configs: Iterable[Config], train: Interactions) -> set[Code]:
     """Return the code that these trainings need."""
     wanted = ((family_of(config), config) for config in configs)
     codes = ((family.name, family.code(config, train)) for family, config in wanted)
     return {(name, code) for name, code in codes if code is not None}
 
 
-def compile_for(objectives: Mapping[str, Objective], kinds: Collection[Kind]) -> None:
-    """Compile or load all code that these trainings and judges need, on a tiny table.
-
-    Otherwise the first measured sweep would include the time of the compiler.
-    """
+def compile_for(objectives: Mapping[str, Objective], codes: Collection[Code]) -> None:
+    """Compile or load all code of trainings and objectives, by a training on a tiny table."""
     # Some rows are longer than small systems are, and some shorter, on both sides.
     busy = np.linspace(1.0, 0.2, 3 * SMALL)
     draws = np.random.default_rng(0).random((len(busy), len(busy)))
@@ -42,5 +39,5 @@ def compile_for(objectives: Mapping[str, Objective], kinds: Collection[Kind]) ->
     split, alone = hold_out(likes, k=2, share=0.3), LocalEngine(1)
     panel = Panel(split, objectives, 0, alone)
     panel.point(1, fit_popularity(split.train))
-    for name, code in sorted(kinds):
+    for name, code in sorted(codes):
         panel.point(1, fit(split.train, family_named(name).small(code), engine=alone))

@@ -1,4 +1,4 @@
-"""Runs the trainings of a round, in threads of this process or in worker processes."""
+"""Runs trainings in threads of this process or in worker processes."""
 
 import contextlib
 import multiprocessing
@@ -19,16 +19,16 @@ from alsolike.models.family import Family
 from alsolike.models.registry import FAMILIES
 from alsolike.storage.cleanup import interrupts_held
 from alsolike.tuning.budget.budget import Deadline
-from alsolike.tuning.budget.warm_up import Kind, compile_for
-from alsolike.tuning.candidates import Plan
+from alsolike.tuning.budget.warm_up import Code, compile_for
 from alsolike.tuning.execution.worker import Worker
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.storage.ledger import ENDED, Ledger
 from alsolike.tuning.storage.worker_names import name_of
 
-_GLANCE = 0.1  # seconds between two checks on the workers
+_POLL = 0.1  # seconds between two checks of the workers
 _RAISED = 1  # the exit code of a Python process that raised an error
 
-Heard = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
 class Executor(Protocol):
@@ -42,18 +42,18 @@ class Executor(Protocol):
 
     @property
     def shape(self) -> Shape:
-        """How many trainings run at once, on how many threads each, and where."""
+        """Trainings at once, threads of each, and processes."""
 
-    def make_ready(self, kinds: Collection[Kind]) -> None:
-        """Start all workers, and compile or load the code of such trainings."""
+    def make_ready(self, codes: Collection[Code]) -> None:
+        """Start all workers, and compile or load this code."""
 
-    def work(self, entries: Sequence[int], deadline: Deadline, heard: Heard) -> None:
+    def work(self, entries: Sequence[int], deadline: Deadline, on_progress: OnProgress) -> None:
         """Run these trainings to their end, or until the deadline."""
 
 
 @dataclass(frozen=True)
 class Threads:
-    """Runs trainings in threads, one thread each: none waits for the last row of another."""
+    """Runs trainings in threads, one thread each."""
 
     plan: Plan
     ledger: Ledger
@@ -70,78 +70,79 @@ class Threads:
         """One training per thread of the engine."""
         return Shape(self.engine.threads, 1)
 
-    def make_ready(self, kinds: Collection[Kind]) -> None:
+    def make_ready(self, codes: Collection[Code]) -> None:
         """Compile or load the code."""
-        compile_for(self.plan.objectives, kinds)
+        compile_for(self.plan.objectives, codes)
 
-    def work(self, entries: Sequence[int], deadline: Deadline, heard: Heard) -> None:
-        """Train on all threads of the engine, then wait for what other processes have begun."""
+    def work(self, entries: Sequence[int], deadline: Deadline, on_progress: OnProgress) -> None:
+        """Train on all threads of the engine, then wait for trainings of other processes."""
         alone = LocalEngine(1)
 
         def one_thread(number: int) -> None:
             name = name_of(number)
-            Worker(name, self.plan, self.ledger, alone, deadline, heard).work(entries)
+            Worker(name, self.plan, self.ledger, alone, deadline, on_progress).work(entries)
 
         while True:
             self.engine.each(one_thread, range(min(self.engine.threads, len(entries))))
-            if _have_ended(self.ledger, entries, heard) or deadline.is_over:
+            if _have_ended(self.ledger, entries, on_progress) or deadline.is_over:
                 return
-            time.sleep(_GLANCE)
+            time.sleep(_POLL)
 
 
 class Processes:
     """Runs trainings in worker processes that share the ledger's file, and replaces those that die.
 
-    Each ends by itself when this process does, since its pipe breaks then.
+    Workers end when this process does, since their pipes break.
     """
 
     def __init__(self, plan: Plan, ledger: Ledger, engine: Engine, count: int) -> None:
         if not Path(ledger.place).exists():
             raise SettingError(
-                "Several workers share the ledger's file: give a ledger on disk, or one worker."
+                "Several workers need a ledger on disk; this one is in memory. Give a file, or use "
+                "one worker."
             )
         self._plan, self._ledger = plan, ledger
         self.shape = Shape(count, max(engine.threads // count, 1), processes=count)
-        self._kinds: Collection[Kind] = ()
+        self._codes: Collection[Code] = ()
         self._workers: list[tuple[BaseProcess, Any]] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process, line in self._workers:
-            line.close()
+        for process, pipe in self._workers:
+            pipe.close()
             process.terminate()
         for process, _ in self._workers:
             process.join()
 
-    def make_ready(self, kinds: Collection[Kind]) -> None:
+    def make_ready(self, codes: Collection[Code]) -> None:
         """Compile the code once, start all workers, and wait until each has loaded it."""
-        compile_for(self._plan.objectives, kinds)
-        self._kinds = kinds
-        self._workers = [self._begun() for _ in range(self.shape.beside)]
-        for process, line in self._workers:
-            while process.is_alive() and not line.poll(_GLANCE):
+        compile_for(self._plan.objectives, codes)
+        self._codes = codes
+        self._workers = [self._started() for _ in range(self.shape.beside)]
+        for process, pipe in self._workers:
+            while process.is_alive() and not pipe.poll(_POLL):
                 pass
-            if process.exitcode == _RAISED:  # and not killed: another one would fare no better
+            if process.exitcode == _RAISED:  # not killed: a new one would raise the same
                 raise SettingError(
-                    "A worker could not begin; it said why above. Families of your own must be in "
-                    "a module that a new process can import. Or search with one worker."
+                    "A worker could not start; see its message above. Families of your own must be "
+                    "in a module that a new process can import. Or search with one worker."
                 )
 
-    def work(self, entries: Sequence[int], deadline: Deadline, heard: Heard) -> None:
+    def work(self, entries: Sequence[int], deadline: Deadline, on_progress: OnProgress) -> None:
         """Keep the workers running until all trainings have ended."""
-        for _, line in self._workers:
-            _send(line, deadline)
-        while not _have_ended(self._ledger, entries, heard) and not deadline.is_over:
+        for _, pipe in self._workers:
+            _send(pipe, deadline)
+        while not _have_ended(self._ledger, entries, on_progress) and not deadline.is_over:
             self._workers = [one for one in self._workers if one[0].is_alive()]
             while len(self._workers) < self.shape.beside:
-                self._workers.append(self._begun())
+                self._workers.append(self._started())
                 _send(self._workers[-1][1], deadline)
-            time.sleep(_GLANCE)
+            time.sleep(_POLL)
 
-    def _begun(self) -> tuple[BaseProcess, Any]:
-        # Not a fork: threads, locks and an open ledger do not survive one.
+    def _started(self) -> tuple[BaseProcess, Any]:
+        # Not a fork: that does not keep threads, locks and an open ledger intact.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
@@ -150,22 +151,22 @@ class Processes:
                 self._ledger.place,
                 self._plan,
                 self.shape.threads,
-                self._kinds,
+                self._codes,
                 tuple(FAMILIES),
                 theirs,
             ),
             name="alsolike worker",
             daemon=True,
         )
-        with interrupts_held(), _said_already():
+        with interrupts_held(), _without_warnings():
             process.start()
         theirs.close()
         return process, ours
 
 
 @contextlib.contextmanager
-def _said_already() -> Iterator[None]:
-    """Start processes without warnings: this one has shown them already."""
+def _without_warnings() -> Iterator[None]:
+    """Start processes without warnings, which this one has shown already."""
     sys.warnoptions.append("ignore")
     try:
         yield
@@ -173,45 +174,45 @@ def _said_already() -> Iterator[None]:
         sys.warnoptions.remove("ignore")
 
 
-def _send(line: Any, deadline: Deadline) -> None:
+def _send(pipe: Any, deadline: Deadline) -> None:
     with contextlib.suppress(BrokenPipeError):  # that worker has ended, and will be replaced
-        line.send(deadline)
+        pipe.send(deadline)
 
 
 def _serve(
     place: str,
     plan: Plan,
     threads: int,
-    kinds: Collection[Kind],
+    codes: Collection[Code],
     families: Sequence[Family],
-    line: Any,
+    pipe: Any,
 ) -> None:
-    """Train from a ledger until the parent process ends, with the families known there."""
+    """Train from a ledger, with the families of the parent process, until that ends."""
     FAMILIES[:] = families
     orders: list[Deadline] = []
-    threading.Thread(target=_hear, args=(line, orders), daemon=True).start()
-    compile_for(plan.objectives, kinds)
-    line.send("ready")
+    threading.Thread(target=_receive, args=(pipe, orders), daemon=True).start()
+    compile_for(plan.objectives, codes)
+    pipe.send("ready")
     with Ledger(place) as ledger:
         while True:
             if orders:
                 engine = LocalEngine(threads)
                 Worker(name_of(), plan, ledger, engine, orders[-1]).work()
-            time.sleep(_GLANCE)
+            time.sleep(_POLL)
 
 
-def _hear(line: Any, orders: list[Deadline]) -> None:
-    """Receive deadlines; end this process when the pipe breaks, which the ledger survives."""
+def _receive(pipe: Any, orders: list[Deadline]) -> None:
+    """Receive deadlines; end this process when the pipe breaks."""
     try:
         while True:
-            orders.append(line.recv())
+            orders.append(pipe.recv())
     except (EOFError, OSError):
         os._exit(0)
 
 
-def _have_ended(ledger: Ledger, entries: Sequence[int], heard: Heard) -> bool:
+def _have_ended(ledger: Ledger, entries: Sequence[int], on_progress: OnProgress) -> bool:
     for entry in entries:
-        heard(entry)
+        on_progress(entry)
     states = ledger.states()
     missing = [entry for entry in entries if entry not in states]
     if missing:

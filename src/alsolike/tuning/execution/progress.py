@@ -1,4 +1,4 @@
-"""Reports the progress of a search to an observer: points at once, runs in their order."""
+"""Reports the progress of a search: points at once, finished runs in their order."""
 
 import threading
 from collections.abc import Mapping
@@ -7,29 +7,21 @@ from dataclasses import dataclass, field
 from alsolike.models.settings import Config
 from alsolike.progress import Observer
 from alsolike.tables import Table
-from alsolike.tuning.candidates import Plan
 from alsolike.tuning.leaderboard.ranking import curve_table
 from alsolike.tuning.leaderboard.runs import Role, rank_key, runs_of
+from alsolike.tuning.plan import Plan
 from alsolike.tuning.storage.ledger import ENDED, Ledger
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """Reports a finished training, with its learning curve.
-
-    Parameters
-    ----------
-    title : str
-        Which run of how many, and its settings.
-    table : Table
-        One row per scored sweep.
-    """
+    """A finished training: run and settings, and a row per scored sweep."""
 
     title: str
     table: Table
 
     def brief(self, width: int) -> str:
-        """Return nothing: on a page, the progress shows it."""
+        """Return nothing: a terminal shows the progress."""
         return ""
 
     def __str__(self) -> str:
@@ -38,20 +30,13 @@ class FinishedRun:
 
 @dataclass(frozen=True)
 class FailedRun:
-    """Reports a failed training.
-
-    Parameters
-    ----------
-    title : str
-        Which run, and its settings.
-    error : str
-    """
+    """A failed training: run and settings, and the error."""
 
     title: str
     error: str
 
     def brief(self, width: int) -> str:
-        """Return nothing: on a page, failed runs are counted under the leaderboard."""
+        """Return nothing: failed runs are counted below the leaderboard."""
         return ""
 
     def __str__(self) -> str:
@@ -68,25 +53,25 @@ class ProgressReporter:
     configs: Mapping[int, Config]
     roles: Mapping[int, Role]
     expected: Mapping[int, int]
-    heard: dict[int, int] = field(default_factory=dict)
+    reported: dict[int, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     waiting: dict[int, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.runs = {run.entry: run for run in runs_of(self.configs, self.roles)}
         self.order = list(self.expected)
-        standing = [e for e in self.order if self.ledger.state(e) in ENDED]
-        for entry in standing:
+        known = [e for e in self.order if self.ledger.state(e) in ENDED]
+        for entry in known:
             self._advance(entry, self.expected[entry])
             self.waiting[entry] = None
-        if any(self.runs[entry].role == "trial" for entry in standing):
+        if any(self.runs[entry].role == "trial" for entry in known):
             self.observer.tell(
-                f"{len(standing)} of {len(self.order)} runs are in {self.ledger.place} already."
+                f"{len(known)} of {len(self.order)} runs are already in {self.ledger.place}."
             )
         self._tell_in_order()
 
     def look(self, entry: int) -> None:
-        """Report what is new about a training."""
+        """Report new points of a training, or its end."""
         with self.lock:
             if entry in self.waiting or entry not in self.order:
                 return
@@ -99,9 +84,9 @@ class ProgressReporter:
             self._tell_in_order()
 
     def _advance(self, entry: int, to: int) -> None:
-        step = min(to, self.expected[entry]) - self.heard.get(entry, 0)
+        step = min(to, self.expected[entry]) - self.reported.get(entry, 0)
         if step > 0:
-            self.heard[entry] = self.heard.get(entry, 0) + step
+            self.reported[entry] = self.reported.get(entry, 0) + step
             self.observer.advance(step)
 
     def _finding(self, entry: int, state: str, points: Mapping[int, Mapping[str, float]]) -> object:

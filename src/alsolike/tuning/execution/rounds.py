@@ -1,4 +1,4 @@
-"""Runs a search: forecasts its time, then does round after round while time is left."""
+"""Runs the rounds of a search within its budget."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,29 +8,35 @@ from alsolike.errors import DegenerateError, FitError
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.progress import Observer
+from alsolike.text import duration
 from alsolike.tuning.budget.budget import Budget, Deadline
 from alsolike.tuning.budget.memory_forecast import at_once, search_memory
-from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time, in_words
-from alsolike.tuning.budget.warm_up import kinds_of
-from alsolike.tuning.candidates import ONE_GO, Plan, ending_at, is_scored_at_sweeps, sweeps_of
+from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time
+from alsolike.tuning.budget.warm_up import code_of
 from alsolike.tuning.execution.executors import Executor
 from alsolike.tuning.execution.progress import ProgressReporter
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.leaderboard.ranking import ranked
-from alsolike.tuning.leaderboard.runs import Role, Run, rank_key, runs_of
+from alsolike.tuning.leaderboard.runs import Role, rank_key, runs_of
+from alsolike.tuning.plan import ONE_GO, Plan, ending_at, is_scored_at_sweeps, sweeps_of
 from alsolike.tuning.storage.canonical import canonical_settings
 from alsolike.tuning.storage.ledger import ENDED, Ledger
-from alsolike.tuning.strategies.base import Strategy, Trial, TrialResult, pruning_thresholds
-from alsolike.tuning.strategies.grid import FixedList
+from alsolike.tuning.strategies.base import (
+    FixedList,
+    Strategy,
+    Trial,
+    TrialResult,
+    pruning_thresholds,
+)
 
-# States that a further start does not change.
-_AT_REST = frozenset(ENDED) - {"skipped"}
-# The share of the time that baselines and candidates beside the strategy may take.
-_FOR_LINES = 0.25
-# A chosen configuration is fitted twice more, to be judged and to be published.
+# States that a resumed search does not change.
+_FINAL = frozenset(ENDED) - {"skipped"}
+# The share of the time for baselines and candidates of other families.
+_FOR_OTHERS = 0.25
+# A chosen configuration is fitted twice more, for test users and for the result.
 _FITS = 3.0
-# How much longer than measured the only training may take that there is time for.
-_PATIENT = 3.0
+# How much longer than estimated a single training may take.
+_SLOWER = 3.0
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,9 @@ class Tasks:
     Parameters
     ----------
     strategy : Strategy
-        May propose nothing, where there are candidates.
+        May propose nothing if there are candidates.
     candidates, baselines : sequence of Config
-        Further trainings: those that may be chosen as well, and those that may not.
+        Further trainings that may be chosen, and that may not.
     """
 
     strategy: Strategy
@@ -50,8 +56,8 @@ class Tasks:
     baselines: Sequence[Config] = ()
 
 
-class Progress:
-    """Runs the rounds of one search, and keeps the runs that these have entered."""
+class SearchRun:
+    """Runs the rounds of one search."""
 
     def __init__(self, plan: Plan, ledger: Ledger, tasks: Tasks, observer: Observer) -> None:
         self._plan, self._ledger, self._tasks = plan, ledger, tasks
@@ -62,13 +68,10 @@ class Progress:
         self._cut: list[int] = []
 
     def expect(self, executor: Executor, budget: Budget, until: float | None) -> None:
-        """Forecast how long what is left of the search takes, and set the deadline.
-
-        Nothing is measured where nothing is left, or no time.
-        """
+        """Forecast the time of the remaining trainings, if any, and set the deadline."""
         self._deadline = Deadline(until)
         rows = self._ledger.to_table().rows()
-        ended = {row["settings"] for row in rows if row["state"] in _AT_REST}
+        ended = {row["settings"] for row in rows if row["state"] in _FINAL}
         trials = self._strategy.expected(self._plan.sweeps)
         left = [one for one in trials if _name(one.config) not in ended]
         baselines, candidates = (
@@ -80,8 +83,8 @@ class Progress:
         if not everything or self._deadline.is_over:
             return
         train = self._plan.split.train
-        self._observer.start("making ready")
-        executor.make_ready(kinds_of(everything, train))
+        self._observer.start("warming up")
+        executor.make_ready(code_of(everything, train))
         found = forecast_time(self._plan, left, others, executor.shape)
         self._observer.finish()
         if budget.forecast:
@@ -102,78 +105,78 @@ class Progress:
         left: Sequence[Trial],
         candidates: Sequence[Config],
     ) -> None:
-        """Set the deadline, before what comes after the search; warn if it leaves too little."""
-        self._deadline = Deadline(until, found.pace)
-        most = (_FOR_LINES if left else 1.0) * self._deadline.left
-        # Nothing is kept free for fitting what will not be begun.
+        """Set the deadline, with time reserved after the search; warn if too little is left."""
+        self._deadline = Deadline(until, found.speed)
+        most = (_FOR_OTHERS if left else 1.0) * self._deadline.left
+        # No time is reserved for fitting candidates that will not be trained.
         dear = [one for one in candidates if self._needed(one) > most]
         may_win = [*(one.config for one in left), *(c for c in candidates if c not in dear)]
         last = self._plan.sweeps[-1]
-        fits = [found.pace.until(one, sweep=last, points=0) for one in may_win]
+        fits = [found.speed.until(one, sweep=last, points=0) for one in may_win]
         after = budget.afterwards(max(fits, default=0.0))
-        self._deadline = Deadline(until - after, found.pace)
-        lines = max(found.lines - self._needed(*dear), 0.0)
-        seconds, of_trials = self._deadline.left, found.seconds - found.lines
-        if seconds >= lines + of_trials:
+        self._deadline = Deadline(until - after, found.speed)
+        others = max(found.others - self._needed(*dear), 0.0)
+        seconds, of_trials = self._deadline.left, found.seconds - found.others
+        if seconds >= others + of_trials:
             return
-        words = f"The budget leaves {in_words(seconds)} of that"
+        words = f"Time budget: {duration(seconds)} left"
         if left:
-            count = len(left) * max(seconds - lines, 0.0) / max(of_trials, 1e-9)
-            words += f": enough for about {count:,.0f} of {len(left):,} trainings"
+            count = len(left) * max(seconds - others, 0.0) / max(of_trials, 1e-9)
+            words += f", enough for about {count:,.0f} of {len(left):,} trainings"
             if isinstance(self._strategy, FixedList):
-                words += ", sampled evenly. Halving or doubling makes better use of little time"
+                words += " (sampled evenly). Consider --search halving"
         self._observer.warn(f"{words}.")
 
     def go(self, executor: Executor) -> None:
-        """Train baselines and candidates, then round after round, until all is done or no time.
+        """Train baselines and candidates, then round after round, until done or out of time.
 
         Baselines come first, then candidates: their numbers in the ledger decide between equals.
         """
-        self._do_beside(executor)
+        self._train_others(executor)
         rounds: list[list[TrialResult]] = []
         while trials := self._proposed(rounds):
             thresholds = pruning_thresholds(rounds) if self._strategy.prune else {}
             entries = [self._enlist(one.config, "trial", one.sweeps, thresholds) for one in trials]
             again = f", round {len(rounds) + 1}" if rounds else ""
-            self._do(executor, entries, f"{self._strategy.name} search{again}")
+            self._run_round(executor, entries, f"{self._strategy.name} search{again}")
             rounds.append(
-                [self._tried(entry, trial) for entry, trial in zip(entries, trials, strict=True)]
+                [
+                    self._trial_result(entry, trial)
+                    for entry, trial in zip(entries, trials, strict=True)
+                ]
             )
             states = [self._ledger.state(entry) for entry in entries]
             if self._deadline.is_over or set(states) == {"skipped"}:
                 break
-        self._do_cut(executor)
-        self._do_one(executor)
+        self._train_cut(executor)
+        self._train_one(executor)
 
-    def _do_beside(self, executor: Executor) -> None:
-        last, some = self._plan.sweeps[-1], self._tasks
-        entries = [self._enlist(config, "baseline", last, {}) for config in some.baselines]
-        entries += [self._enlist(config, "candidate", last, {}) for config in some.candidates]
+    def _train_others(self, executor: Executor) -> None:
+        last, tasks = self._plan.sweeps[-1], self._tasks
+        entries = [self._enlist(config, "baseline", last, {}) for config in tasks.baselines]
+        entries += [self._enlist(config, "candidate", last, {}) for config in tasks.candidates]
         if not entries:
             return
-        task = "other models" if some.candidates else "lines to beat"
-        self._do(executor, self._affordable(executor, list(dict.fromkeys(entries))), task)
+        what = "other models" if tasks.candidates else "baselines"
+        self._run_round(executor, self._affordable(executor, list(dict.fromkeys(entries))), what)
 
-    def _do_cut(self, executor: Executor) -> None:
-        """Train what was cut before, if the trainings have left enough time for it."""
+    def _train_cut(self, executor: Executor) -> None:
+        """Train what was cut before, if enough time is left."""
         for entry in list(self._cut):
             if _FITS * self._needed(self._configs[entry]) <= self._deadline.left:
                 self._cut.remove(entry)
-                self._do(executor, [entry], "other models, cut before")
+                self._run_round(executor, [entry], "other models, cut before")
 
     def _needed(self, *configs: Config) -> float:
-        """Return the seconds of configurations, one after the other."""
-        pace, sweeps = self._deadline.pace, self._plan.sweeps
-        return sum(pace.whole(one, sweeps) for one in configs)
+        """Return the seconds of trainings, one after the other."""
+        speed, sweeps = self._deadline.speed, self._plan.sweeps
+        return sum(speed.whole(one, sweeps) for one in configs)
 
-    def _do_one(self, executor: Executor) -> None:
-        """Begin one training if there was time for none: some answer beats no answer.
-
-        It is the one with the nearest point. What was not measured is left out.
-        """
-        pace, first = self._deadline.pace, self._plan.sweeps[0]
+    def _train_one(self, executor: Executor) -> None:
+        """Start the training with the fastest first point if none has a point yet."""
+        speed, first = self._deadline.speed, self._plan.sweeps[0]
         needed = {
-            entry: pace.until(config, sweep=first, points=1)
+            entry: speed.until(config, sweep=first, points=1)
             for entry, config in self._configs.items()
             if self._roles[entry] != "baseline"
         }
@@ -181,34 +184,34 @@ class Progress:
             return
         nearest = min(filter(needed.get, needed), key=needed.__getitem__)
         self._cut = [entry for entry in self._cut if entry != nearest]
-        self._deadline = Deadline(self._deadline.clock() + _PATIENT * needed[nearest], pace)
-        self._do(executor, [nearest], "one training")
+        self._deadline = Deadline(self._deadline.clock() + _SLOWER * needed[nearest], speed)
+        self._run_round(executor, [nearest], "one training")
 
     def _affordable(self, executor: Executor, entries: Sequence[int]) -> list[int]:
-        """Return the baselines and candidates that there is time for, in order; skip the others.
+        """Return the baselines and candidates for which there is time; skip the others.
 
-        All of the time is theirs if the strategy proposes nothing.
+        They may use all of the time if the strategy proposes nothing.
         """
-        share = _FOR_LINES if self._strategy.expected(self._plan.sweeps) else 1.0
+        share = _FOR_OTHERS if self._strategy.expected(self._plan.sweeps) else 1.0
         each = share * self._deadline.left
         together = each * executor.shape.beside
         chosen = []
         for entry in entries:
             needed = self._needed(self._configs[entry])
-            if needed <= min(each, together) or self._ledger.state(entry) in _AT_REST:
+            if needed <= min(each, together) or self._ledger.state(entry) in _FINAL:
                 chosen.append(entry)
                 together -= needed
         self._cut = [entry for entry in entries if entry not in chosen]
         self._ledger.skip(self._cut)
-        for role, what in (("baseline", "lines to beat"), ("candidate", "candidates")):
+        for role, what in (("baseline", "baselines"), ("candidate", "candidates")):
             cut = [entry for entry in self._cut if self._roles[entry] == role]
             if named := ", ".join(self._families(cut, entries)):
-                last = "They come last, if time is left."
-                self._observer.warn(f"There is no time for these {what}: {named}. {last}")
+                last = "They are tried last, if time is left."
+                self._observer.warn(f"No time for these {what}: {named}. {last}")
         return chosen
 
     def _families(self, cut: Sequence[int], entries: Sequence[int]) -> list[str]:
-        """Return the names of families, with counts if only some configurations are cut."""
+        """Return names of families, with counts if only some configurations are cut."""
         some, whole = (
             Counter(family_of(self._configs[entry]).name for entry in each)
             for each in (cut, entries)
@@ -219,20 +222,21 @@ class Progress:
         ]
 
     def result(self) -> SearchResult:
-        """Rank the recorded runs, once for each judge."""
+        """Rank the recorded runs by each objective."""
         runs = runs_of(self._configs, self._roles)
         recorded = [(run, points) for run in runs if (points := self._ledger.points(run.entry))]
         errors = [(run, e) for run in runs if (e := self._ledger.error(run.entry)) is not None]
         failed = {run.entry for run, _ in errors}
         recorded = [(run, points) for run, points in recorded if run.entry not in failed]
         if not recorded and errors:
-            raise FitError(f"All {len(runs)} runs failed. The first: {errors[0][1]}")
+            raise FitError(f"All {len(runs)} runs failed. The first error: {errors[0][1]}")
         if not recorded:
-            raise FitError("Time was up before any run had a score. Give the search more of it.")
-        beside = [entry for entry, role in self._roles.items() if role != "trial"]
+            raise FitError("Out of time before any run had a score. Give a larger budget.")
+        others = [entry for entry, role in self._roles.items() if role != "trial"]
         found = ranked(
             self._plan, self._ledger, recorded, errors,
-            skipped=self._skipped(runs), cut=self._families(self._cut, beside),
+            skipped=sum(self._ledger.state(run.entry) == "skipped" for run in runs),
+            cut=self._families(self._cut, others),
         )  # fmt: skip
         if found.is_degenerate:
             self._observer.tell(found)
@@ -240,7 +244,7 @@ class Progress:
         return found
 
     def _proposed(self, rounds: Sequence[Sequence[TrialResult]]) -> list[Trial]:
-        """Return the next round, with the same iterations in all its trainings."""
+        """Return the trials of the next round, all with the same iterations."""
         last = self._plan.sweeps[-1]
         return [
             replace(trial, config=ending_at(trial.config, last))
@@ -254,13 +258,13 @@ class Progress:
             sweeps, thresholds = ONE_GO, {}
         [entry] = self._ledger.enlist([config.to_settings()], sweeps=sweeps, thresholds=thresholds)
         self._configs.setdefault(entry, config)
-        # A baseline that the strategy proposes may be chosen.
+        # A baseline may be chosen if the strategy proposes it, too.
         if role == "trial" or self._roles.get(entry) in (None, "baseline"):
             self._roles[entry] = role
         return entry
 
-    def _do(self, executor: Executor, entries: Sequence[int], task: str) -> None:
-        """Do one round, and report it."""
+    def _run_round(self, executor: Executor, entries: Sequence[int], task: str) -> None:
+        """Run one round, and report it."""
         self._ledger.take_up(entries)
         expected = {entry: self._expected(entry) for entry in entries}
         self._observer.start(task, sum(expected.values()))
@@ -274,13 +278,13 @@ class Progress:
 
     def _expected(self, entry: int) -> int:
         _, sweeps, _ = self._ledger.task(entry)
-        asked = [sweep for sweep in self._plan.sweeps if sweep <= sweeps]
-        return len(sweeps_of(self._configs[entry], asked))
+        wanted = [sweep for sweep in self._plan.sweeps if sweep <= sweeps]
+        return len(sweeps_of(self._configs[entry], wanted))
 
-    def _tried(self, entry: int, trial: Trial) -> TrialResult:
-        """Return the result of a trial, up to its own sweeps: later rounds may be recorded already.
+    def _trial_result(self, entry: int, trial: Trial) -> TrialResult:
+        """Return the result of a trial up to its own sweeps, without degenerate points.
 
-        Degenerate points have no score: no proposal and no pruning depends on them.
+        Points of later rounds may be recorded already.
         """
         score = self._plan.score
         return TrialResult(
@@ -293,9 +297,6 @@ class Progress:
                 and rank_key(figures, score)[0]
             },
         )
-
-    def _skipped(self, runs: Sequence[Run]) -> int:
-        return sum(self._ledger.state(run.entry) == "skipped" for run in runs)
 
 
 def _name(config: Config) -> str:

@@ -2,16 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from alsolike.engines.base import Engine
 from alsolike.errors import FitError, LeaseLost
+from alsolike.evaluation.learning_curve import CurvePoint, learning_curve
 from alsolike.models.registry import config_of
+from alsolike.models.settings import Config
 from alsolike.tuning.budget.budget import Deadline
-from alsolike.tuning.candidates import Plan, points_of, sweeps_of
 from alsolike.tuning.leaderboard.runs import rank_key, tied
+from alsolike.tuning.plan import Plan, sweeps_of
 from alsolike.tuning.storage.ledger import LEASE, Ledger
 
 _BEAT = LEASE / 12
@@ -19,7 +21,7 @@ _BEAT = LEASE / 12
 
 @dataclass(frozen=True)
 class Worker:
-    """Trains what it can claim from a ledger.
+    """Trains configurations that it claims from a ledger.
 
     Parameters
     ----------
@@ -29,9 +31,8 @@ class Worker:
     ledger : Ledger
     engine : Engine
     deadline : Deadline
-        A training that would not reach its next point in time is not begun, or ends at its last
-        one, and counts as skipped.
-    heard : callable
+        A training that would not reach its next point in time ends, and counts as skipped.
+    on_progress : callable
         Called with the configuration's number after each point and at each end.
     """
 
@@ -40,17 +41,17 @@ class Worker:
     ledger: Ledger
     engine: Engine
     deadline: Deadline = field(default_factory=Deadline)
-    heard: Callable[[int], None] = lambda _: None
+    on_progress: Callable[[int], None] = lambda _: None
 
     def work(self, among: Sequence[int] | None = None) -> None:
-        """Train until nothing is left to claim, or no time."""
+        """Train until nothing is left to claim, or out of time."""
         try:
-            with _Heart(self.ledger, self.name):
+            with _Heartbeat(self.ledger, self.name):
                 while not self.deadline.is_over:
                     number = self.ledger.claim(self.name, among)
                     if number is None:
                         return
-                    with suppress(LeaseLost):  # another worker has it, and will end it
+                    with suppress(LeaseLost):  # another worker has it now
                         self._train(number)
         finally:
             self.ledger.give_back(self.name)
@@ -65,55 +66,63 @@ class Worker:
         else:
             seconds = time.perf_counter() - began
             self.ledger.finish(number, worker=self.name, state=state, seconds=seconds)
-        self.heard(number)
+        self.on_progress(number)
 
     def _scored(self, number: int, began: float) -> str:
         """Score the missing points of a training; return how it ended."""
         settings, until, thresholds = self.ledger.task(number)
         curve = _Curve(self.plan, self.ledger.points(number), thresholds)
-        if state := curve.verdict():
+        if state := curve.ended():
             return state
         config = config_of(settings)
         asked = sweeps_of(config, [s for s in self.plan.sweeps if s <= until])
         known = [sweep for sweep in asked if sweep in curve.points]
         wanted = [sweep for sweep in asked if sweep not in curve.points]
-        # The last point before a kill is scored again: was it the same work?
-        again, pace = known[-1:], self.deadline.pace
+        # The last point before a kill is scored again, and compared.
+        again, speed = known[-1:], self.deadline.speed
         if wanted and not self.deadline.allows(
-            pace.until(config, sweep=wanted[0], points=len(again) + 1)
+            speed.until(config, sweep=wanted[0], points=len(again) + 1)
         ):
             return "skipped"
-        points = points_of(self.plan, config, again + wanted, self.engine)
-        for scored, point in enumerate(points, start=1):
+        for scored, point in enumerate(self._points(config, again + wanted), start=1):
             if point.sweep in known:
                 self.ledger.compare(number, point.sweep, point.figures)
                 continue
-            best_for = curve.add(point.sweep, point.figures)
+            best_of = curve.add(point.sweep, point.figures)
             self.ledger.record(
                 number,
                 point.sweep,
                 point.figures,
                 worker=self.name,
                 seconds=time.perf_counter() - began,
-                bests={prefix: point.per_user_scores[prefix] for prefix in best_for},
+                bests={prefix: point.per_user_scores[prefix] for prefix in best_of},
             )
-            self.heard(number)
-            if state := curve.verdict():
+            self.on_progress(number)
+            if state := curve.ended():
                 return state
             following = next((sweep for sweep in wanted if sweep > point.sweep), None)
             if following is None:
                 break
-            usual = pace.until(config, sweep=point.sweep, points=scored)
-            more = pace.until(config, sweep=following, points=scored + 1) - usual
-            # Other trainings, and other programs, may have made this one slower than was measured.
+            usual = speed.until(config, sweep=point.sweep, points=scored)
+            more = speed.until(config, sweep=following, points=scored + 1) - usual
+            # Other programs may have made this training slower than estimated.
             slower = max((time.perf_counter() - began) / usual, 1.0) if usual else 1.0
             if not self.deadline.allows(more * slower):
                 return "skipped"
         return "done"
 
+    def _points(self, config: Config, sweeps: Sequence[int]) -> Iterable[CurvePoint]:
+        if not sweeps:
+            return ()
+        split, engine = self.plan.split, self.engine
+        first, *others = self.plan.objectives.values()
+        return learning_curve(
+            split, config, sweeps=sweeps, objective=first, beside=others, engine=engine
+        )
+
 
 class _Curve:
-    """Holds the points of one training so far, and decides when it ends early."""
+    """The points of one training so far; decides when it ends early."""
 
     def __init__(
         self, plan: Plan, points: Mapping[int, Mapping[str, float]], thresholds: Mapping[int, float]
@@ -122,7 +131,7 @@ class _Curve:
         self.points = dict(points)
 
     def add(self, sweep: int, figures: Mapping[str, float]) -> list[str]:
-        """Add a point; return the prefixes of the judges for which it is the best one."""
+        """Add a point; return the prefixes of the objectives by which it is the best one."""
         scores = {prefix: objective.score for prefix, objective in self._plan.objectives.items()}
         best = [
             prefix
@@ -135,11 +144,10 @@ class _Curve:
         self.points[sweep] = figures
         return best
 
-    def verdict(self) -> str | None:
-        """Return why the training ends before its last sweep; None: it goes on.
+    def ended(self) -> str | None:
+        """Return why the training ends before its last sweep; None: it continues.
 
-        It depends on the points alone, so it is the same after a kill and for any number of
-        workers.
+        This depends only on the points, so it is the same after a kill and for any workers.
         """
         score = self._plan.score
         scores = [rank_key(self.points[sweep], score) for sweep in sorted(self.points)]
@@ -156,7 +164,7 @@ class _Curve:
         return "stopped" if max(scores[-patience:]) <= max(scores[:-patience]) else None
 
 
-class _Heart:
+class _Heartbeat:
     """Sends the heartbeats of a worker."""
 
     def __init__(self, ledger: Ledger, worker: str) -> None:

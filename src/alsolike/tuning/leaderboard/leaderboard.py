@@ -1,7 +1,7 @@
-"""The result of a search: typed rows, their table, and a summary in words."""
+"""The result of a search: rows, their table, and a summary."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +9,9 @@ from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.statistics.selection import Optimism
 from alsolike.models.registry import family_named
 from alsolike.tables import Table, wrapped
+from alsolike.text import counted
 from alsolike.tuning.leaderboard.runs import DEAD, Role, model_name
-from alsolike.tuning.leaderboard.top_runs import failed, leading
+from alsolike.tuning.leaderboard.top_runs import failed, top_runs
 
 _WHOLE = "--verbose or leaderboard.csv"
 
@@ -21,30 +22,27 @@ class LeaderboardRow:
 
     Parameters
     ----------
-    rank : int
-        From 1.
-    run : int or None
-        From 1: trainings of the strategy, then the other candidates; baselines have none.
+    rank, run : int, int or None
+        From 1; runs as in `alsolike.tuning.leaderboard.runs.Run.number`.
     family : str
     config : Config
-        What was trained, with the best sweep as ``iterations`` where it is scored at sweeps.
+        With the best sweep as ``iterations`` if it is scored at sweeps.
     settings : mapping of str to plain values
-        Those that are not the same in all runs of the family.
+        The settings that differ among the runs of the family.
     sweep : int or None
-        Of its best point; None where it is scored at its end alone.
+        Of its best point; None if it is scored only at its end.
     mean, low, high : float
         That point's score and its 95 % interval.
     ties : bool
-        Whether it cannot be told from the best row.
+        Whether it does not differ significantly from the best row.
     state : str
         ``"done"``, ``"stopped"`` early, ``"pruned"``, ``"skipped"``, or ``"degenerate"``.
     seconds : float or None
-        What the training took.
+        Duration of the training.
     bytes : int
-        About what the model keeps, see `alsolike.models.family.Family.cost`.
+        Approximate size of the model, see `alsolike.models.family.Family.cost`.
     role : {"trial", "candidate", "baseline"}
-        Whether the strategy proposed it, it stands beside these and may be chosen as well, or it
-        is compared with.
+        Proposed by the strategy; another that may be chosen; or only compared with.
     """
 
     rank: int
@@ -69,60 +67,55 @@ class LeaderboardRow:
 
     @property
     def is_degenerate(self) -> bool:
-        """Whether no point of it is fit to be chosen."""
+        """Whether no point of it may be chosen."""
         return self.state == DEAD
 
     @property
     def own(self) -> Mapping[str, Any]:
-        """The settings that have columns of their own: those of the strategy's trainings."""
+        """The settings with columns of their own: those of trials."""
         return self.settings if self.role == "trial" else {}
 
     @property
     def model(self) -> str:
-        """The family, with what sets it apart where no columns say it."""
+        """The family, with settings that have no columns of their own."""
         return model_name(self.family, {} if self.role == "trial" else self.settings)
 
     @property
     def title(self) -> str:
-        """Its number, and its model where that is not the strategy's."""
+        """Its number, and its model unless it is a trial."""
         return f"run {self.run}" if self.role == "trial" else f"run {self.run}, {self.model}"
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The result of a search, by one judge.
+    """The result of a search by one objective.
 
     Parameters
     ----------
-    judge : Judge
-        What ranks here; ``str(judge)`` says it in words.
+    objective : Objective
     curves : Table
         One row per point: run, rank of its run, sweep, the settings that vary, the figures named
-        by ``judge.figures``, ``degenerate_share`` where any point is degenerate, and how the run
-        ended: ``"done"``, ``"stopped"`` early, ``"pruned"`` or ``"skipped"`` for want of time.
-        Baselines, and candidates that are scored at their end alone, have none.
+        by ``objective.figures``, ``degenerate_share`` if any point is degenerate, and the run's
+        state. Only of runs that have curves.
     rows : tuple of LeaderboardRow
-        One per run, best first. Degenerate ones come last, are compared with none, and are never
-        chosen.
+        One per run, best first. Degenerate ones come last and are never chosen.
     best_row : LeaderboardRow
         The first one that may be chosen.
     proposed_row : LeaderboardRow
-        The cheapest of those that may be chosen and cannot be told from the best row: the fewest
-        bytes, then the fewest sweeps. `best_row` where no other ties. Where all are worse than a
-        baseline, they are compared among themselves.
+        Of those that may be chosen and are tied with the best row, the cheapest: the fewest bytes,
+        then the fewest sweeps. If all are worse than a baseline, ties are among themselves.
     optimism : Optimism
-        By how much the best score overstates itself, for being the best of many.
+        The selection bias of the best score.
     failures : Table
-        Runs without an answer: run, settings, error.
+        Failed runs: run, settings, error.
     is_degenerate : bool
-        Whether every run that may be chosen is degenerate: `best` is not to be used then. Of the
-        judge that ranks a search is an error instead.
+        Whether every run that may be chosen is degenerate: then `best` is not to be used.
     skipped : int
-        Runs that were cut or not begun, because time was up.
+        Runs that were cut short or not started, out of time.
     cut : tuple of str
-        Families beside the strategy's that there was no time for, or how much of each.
+        Other families for which there was no time, or how many of each.
     beside : mapping of str to SearchResult
-        The same trainings as the further judges see them, by the judge's name.
+        The results of the same trainings by the further objectives, by name.
     """
 
     objective: Objective
@@ -149,22 +142,22 @@ class SearchResult:
 
     @property
     def proposed(self) -> Any:
-        """The configuration of the cheapest run that ties, with its best sweep."""
+        """The configuration of the cheapest tied run, with its best sweep."""
         return self.proposed_row.config
 
     @property
     def proposed_run(self) -> int:
-        """The number of the cheapest run that ties."""
+        """The number of the cheapest tied run."""
         return self.proposed_row.run or 0
 
     @property
     def seconds(self) -> tuple[float | None, ...]:
-        """What each run of the leaderboard took, in its order."""
+        """The durations of the runs, in the order of the leaderboard."""
         return tuple(row.seconds for row in self.rows)
 
     @property
     def beaten_by(self) -> LeaderboardRow | None:
-        """The baseline at the top of the leaderboard, above all that may be chosen, if one is."""
+        """The baseline at the top of the leaderboard, if one is above all that may be chosen."""
         return self.rows[0] if self.rows[0].rank < self.best_row.rank else None
 
     @functools.cached_property
@@ -176,55 +169,55 @@ class SearchResult:
     def choice(self) -> str:
         """Which runs tie, which of them is proposed, and how far to trust the best score."""
         if self.is_degenerate:
-            return _said_of_all([row.family for row in self.rows if row.is_candidate])
-        told = " ".join([self._told_of_ties, *self._told_of_the_rest])
-        return f"{told} {self.optimism}"
+            return _all_degenerate([row.family for row in self.rows if row.is_candidate])
+        return " ".join([self._about_ties(), *self._about_others(), f"{self.optimism}"])
 
-    @property
-    def _told_of_ties(self) -> str:
+    def _about_ties(self) -> str:
         above, best, proposed = self.beaten_by, self.best_row.title, self.proposed_row.title
         if not self.best_row.ties:
             return (
-                f"No run reaches {self.rows[0].model}. The best of them is {best}; the cheapest "
-                f"that cannot be told from that one is {proposed}."
+                f"No run reaches {self.rows[0].model}. The best run is {best}; the cheapest run "
+                f"tied with it is {proposed}."
             )
         others = sum(row.ties for row in self.rows) - 1
-        many = f"{others:,} other{'s' * (others > 1)} cannot be told from the best on these users"
+        many = (
+            f"{counted(others, 'other')} do{'es' * (others == 1)} not differ significantly from "
+            "the best on these users"
+        )
         if above is not None:
             return (
-                f"{above.model} is at the top, and is only compared with. The best that may be "
-                f"chosen is {best}. {many}; the cheapest of them that may be chosen is {proposed}."
+                f"{above.model}, a baseline, is at the top. The best run that may be chosen is "
+                f"{best}. {many}; the cheapest of them that may be chosen is {proposed}."
             )
         if others < 1:
             return "No other run ties with the best."
-        return f"{many}; the cheapest that ties is {proposed}."
+        return f"{many}; the cheapest of them is {proposed}."
 
-    @property
-    def _told_of_the_rest(self) -> list[str]:
-        told = []
+    def _about_others(self) -> Iterator[str]:
         if degenerate := sum(row.is_degenerate for row in self.rows):
             runs = "1 run is" if degenerate == 1 else f"{degenerate:,} runs are"
-            told.append(f"{runs} degenerate and cannot be chosen.")
+            yield f"{runs} degenerate and cannot be chosen."
+        yield from self.out_of_time()
+
+    def out_of_time(self) -> Iterator[str]:
+        """Yield a sentence on runs that were skipped or cut short, if any were."""
         if self.skipped:
             runs = "1 run was" if self.skipped == 1 else f"{self.skipped:,} runs were"
-            told.append(f"{runs} skipped or cut: time was up.")
-        if self.cut:
-            told.append(f"Among them: {', '.join(self.cut)}.")
-        return told
+            among = f" Among them: {', '.join(self.cut)}." if self.cut else ""
+            yield f"{runs} skipped or cut short: out of time.{among}"
 
     def brief(self, width: int) -> str:
         """Return the best runs and the best of each model, at most `width` columns wide."""
         score, measure = self.objective.score, self.objective.measure
         also = {self.best_run, self.proposed_run}
-        board = leading(self.leaderboard, score, measure, width, also=also, whole=_WHOLE)
-        head = [f"Best on {self.objective}:", *self._shared]
-        said = [wrapped(text, width, indent=2) for text in (*head, self.choice)]
-        return "\n".join([*said[:-1], board, *failed(self.failures, width), said[-1]])
+        board = top_runs(self.leaderboard, score, measure, width, also=also, whole=_WHOLE)
+        head = [f"Best on {self.objective}:", *self._shared_settings()]
+        below = [*failed(self.failures), self.choice]
+        above, below = ([wrapped(one, width, indent=2) for one in part] for part in (head, below))
+        return "\n".join([*above, board, *below])
 
-    @property
-    def _shared(self) -> list[str]:
-        """The settings that no run of the strategy varies and that are not the defaults."""
-        found = []
+    def _shared_settings(self) -> Iterator[str]:
+        """Yield the settings that no trial varies and that are not the defaults."""
         trials = {row.family: row for row in reversed(self.rows) if row.role == "trial"}
         for family, row in sorted(trials.items()):
             usual = family_named(family).config().to_settings()
@@ -235,9 +228,7 @@ class SearchResult:
                 if name not in varying and value != usual[name]
             )
             if shared:
-                words = f"The same in all {family} runs: {shared}; the rest is the default."
-                found.append(words)
-        return found
+                yield f"Shared by all {family} runs: {shared}; all other settings are defaults."
 
     def __str__(self) -> str:
         return f"Best on {self.objective}:\n{self.leaderboard}\n{self.choice}"
@@ -247,16 +238,10 @@ class SearchResult:
 
 
 def leaderboard_table(rows: Sequence[LeaderboardRow], interval: Sequence[str]) -> Table:
-    """Return rows as a table.
+    """Return rows as a table; `interval` has the names of the score and of its two ends.
 
-    Its columns: rank, run, model, the settings that the strategy's trainings vary, the sweep of the
-    best point, its score with both ends of its interval, whether it ties, and how it ended.
-
-    Parameters
-    ----------
-    rows : sequence of LeaderboardRow
-    interval : sequence of str
-        What the score and the ends of its interval are called.
+    Columns: rank, run, model, the settings that trials vary, the sweep of the best point, its
+    score and interval, ties, and state.
     """
     names = dict.fromkeys(name for row in rows for name in row.own)
     return Table.from_rows(
@@ -271,12 +256,12 @@ def leaderboard_table(rows: Sequence[LeaderboardRow], interval: Sequence[str]) -
     )
 
 
-def _said_of_all(families: Sequence[str]) -> str:
+def _all_degenerate(families: Sequence[str]) -> str:
     """Return the summary if all runs that may be chosen, of these families, are degenerate."""
     each = "The only run is" if len(families) == 1 else f"All {len(families):,} runs are"
     advice = dict.fromkeys(family_named(name).advice for name in families)
     return (
-        f"{each} degenerate: for more than half of those asked, the list ends among items of equal "
-        "score, half of all items or more, so that what it shows is as good as drawn by lot. None "
-        f"is chosen. {' '.join(advice)}"
+        f"{each} degenerate: for more than half of the users or queries, the list ends in a tie of "
+        "half of all items or more, so its order is as good as random. None is chosen. "
+        f"{' '.join(advice)}"
     )

@@ -1,4 +1,4 @@
-"""Ranks recorded runs, once for each judge."""
+"""Ranks the recorded runs of a search by each objective."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ from alsolike.evaluation.objectives.base import DEGENERATE, Objective
 from alsolike.evaluation.statistics.selection import cheapest_of, compare_with_best, optimism
 from alsolike.models.registry import family_of
 from alsolike.tables import Table
-from alsolike.tuning.candidates import Plan, ending_at, is_scored_at_sweeps
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
 from alsolike.tuning.leaderboard.runs import DEAD, Run, rank_key
+from alsolike.tuning.plan import Plan, ending_at, is_scored_at_sweeps
 from alsolike.tuning.storage.ledger import Ledger
 
 Values = npt.NDArray[np.float64]
@@ -23,12 +23,12 @@ Points = Mapping[int, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class _Scored:
-    """A run with its figures at each sweep, of one judge."""
+    """A run with its figures at each sweep, by one objective."""
 
     run: Run
     points: Points
     score: str
-    answers: Values
+    per_user: Values
     state: str
     seconds: float | None
     cost: int
@@ -40,14 +40,14 @@ class _Scored:
 
     @property
     def is_degenerate(self) -> bool:
-        """Whether none of its points may be chosen: the best one comes first."""
+        """Whether none of its points may be chosen."""
         return not rank_key(self.points[self.best_sweep], self.score)[0]
 
     @property
-    def standing(self) -> tuple[bool, float, int, int, int]:
-        """The sort key: the score, then what is cheaper to keep and to train.
+    def sort_key(self) -> tuple[bool, float, int, int, int]:
+        """The sort key: the score, then the cost of the model and of training.
 
-        Baselines cost nothing here, so a run with an equal score is below them.
+        The cost of baselines counts as 0, so that runs with equal scores are below them.
         """
         sweep, cost = self.best_sweep, 0 if self.run.role == "baseline" else self.cost
         is_alive, score = rank_key(self.points[sweep], self.score)
@@ -84,21 +84,20 @@ def ranked(
     skipped: int = 0,
     cut: Sequence[str] = (),
 ) -> SearchResult:
-    """Rank runs, once for each judge.
+    """Rank runs by each objective.
 
     Parameters
     ----------
     plan : Plan
-        Its judges by the prefix of their figures; the first is the result, the others stand
-        beside it.
+        The first of its objectives gives the result, the others are added to it.
     ledger : Ledger
-        Where the values of each user are.
+        Has the scores of each user.
     recorded : sequence of (Run, points)
         The figures of each run at each sweep; at least one run.
     errors : sequence of (Run, str)
-        Why the others failed.
+        The errors of the other runs.
     skipped : int
-        Runs for which there was no time.
+        Number of runs for which there was no time.
     cut : sequence of str
         The families of baselines and candidates among them.
 
@@ -116,7 +115,7 @@ def ranked(
     )
     first, *others = (
         replace(
-            _seen_by(objective, _scored(prefix, objective, plan, ledger, recorded), failures),
+            _result_of(objective, _scored(prefix, objective, plan, ledger, recorded), failures),
             skipped=skipped,
             cut=tuple(cut),
         )
@@ -132,7 +131,7 @@ def _scored(
     ledger: Ledger,
     recorded: Sequence[tuple[Run, Points]],
 ) -> list[_Scored]:
-    """Return the runs with the figures of one judge, under their plain names and in their order."""
+    """Return the runs with the figures of one objective, without their prefix."""
     found, train = [], plan.split.train
     for run, points in recorded:
         own = {
@@ -146,8 +145,8 @@ def _scored(
         best = ledger.best(run.entry, prefix)
         if best is None:
             raise LedgerError(
-                f"{ledger.place}: {run.title} has points, but the values of its users are "
-                "gone. Delete the file to start the search anew."
+                f"{ledger.place}: {run.title} has points, but the scores of its users are "
+                "missing. Delete the file to start the search again."
             )
         state, seconds = ledger.state(run.entry), ledger.seconds(run.entry)
         cost = int(family_of(run.config).cost(run.config, train.n_users, train.n_items))
@@ -155,19 +154,19 @@ def _scored(
     return found
 
 
-def _seen_by(objective: Objective, scored: Sequence[_Scored], failures: Table) -> SearchResult:
-    in_order = sorted(scored, key=lambda one: one.standing)
-    # Degenerate runs come last. They are not compared, unless there are no others.
+def _result_of(objective: Objective, scored: Sequence[_Scored], failures: Table) -> SearchResult:
+    in_order = sorted(scored, key=lambda one: one.sort_key)
+    # Degenerate runs come last, and are compared only if there are no others.
     alive = [one for one in in_order if not one.is_degenerate]
-    answers = np.array([one.answers for one in alive or in_order])
+    per_user = np.array([one.per_user for one in alive or in_order])
     ties = np.zeros(len(in_order), dtype=bool)
     if alive:
-        ties[: len(alive)] = compare_with_best(answers, np.random.default_rng(0)).ties
+        ties[: len(alive)] = compare_with_best(per_user, np.random.default_rng(0)).ties
     rows = tuple(
         one.row(rank, objective.interval, ties=bool(tie))
         for rank, (one, tie) in enumerate(zip(in_order, ties, strict=True), start=1)
     )
-    best, proposed = _chosen(in_order, rows, answers)
+    best, proposed = _chosen(in_order, rows, per_user)
     return SearchResult(
         objective,
         _curves(
@@ -176,7 +175,7 @@ def _seen_by(objective: Objective, scored: Sequence[_Scored], failures: Table) -
         rows,
         best,
         proposed,
-        optimism(answers, np.random.default_rng(0)),
+        optimism(per_user, np.random.default_rng(0)),
         failures,
         best.is_degenerate,
     )
@@ -185,7 +184,7 @@ def _seen_by(objective: Objective, scored: Sequence[_Scored], failures: Table) -
 def _curves(
     objective: Objective, scored: Sequence[_Scored], rows: Mapping[int, LeaderboardRow]
 ) -> Table:
-    """Return every point of the runs that have curves, in the order of these."""
+    """Return all points of the runs that have curves, by run number."""
     has_dead = any(DEGENERATE in figures for one in scored for figures in one.points.values())
     names = (*objective.figures, DEGENERATE) if has_dead else objective.figures
     shown = sorted(
@@ -205,28 +204,28 @@ def _curves(
 
 
 def _chosen(
-    in_order: Sequence[_Scored], rows: Sequence[LeaderboardRow], answers: Values
+    in_order: Sequence[_Scored], rows: Sequence[LeaderboardRow], per_user: Values
 ) -> tuple[LeaderboardRow, LeaderboardRow]:
-    """Return the best row that may be chosen, and the cheapest that tie with the best of all.
+    """Return the best row that may be chosen, and the cheapest tied with the best of all.
 
-    Where none does, a baseline stands above them: the cheapest that tie with the best of them.
+    If none ties with it, a baseline is at the top: the cheapest tied with the best of the others.
     """
     places = [at for at, row in enumerate(rows) if row.is_candidate]
     if not places:
-        raise FitError("No run that may be chosen has a score. Baselines alone are no answer.")
+        raise FitError("No run that may be chosen has a score; only baselines have.")
     best = rows[places[0]]
     if best.is_degenerate:
         return best, best
     places = [at for at in places if not rows[at].is_degenerate]
     tie = np.array([rows[at].ties for at in places])
     if not tie.any():
-        tie = compare_with_best(answers[places], np.random.default_rng(0)).ties
+        tie = compare_with_best(per_user[places], np.random.default_rng(0)).ties
     costs = [(rows[at].bytes, in_order[at].best_sweep, at) for at in places]
     return best, rows[places[cheapest_of(costs, tie)]]
 
 
 def curve_table(points: Points, objective: Objective) -> Table:
-    """Return the article's table: sweep, and score and error on both sides."""
+    """Return the learning curve as a table: sweep, and score and error on train and held-out."""
     first = next(iter(points.values()), {})
     shown = [
         name for name in objective.figures if name in first and not name.endswith(("_low", "_high"))

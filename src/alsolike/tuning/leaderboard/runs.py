@@ -1,4 +1,4 @@
-"""The trainings of a search as numbered runs, and what sets each apart."""
+"""Numbers the trainings of a search, and names each by the settings that vary."""
 
 import itertools
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from typing import Any, Literal
 from alsolike.evaluation.objectives.base import DEGENERATE
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
-from alsolike.tuning.candidates import is_scored_at_sweeps
+from alsolike.tuning.plan import is_scored_at_sweeps
 from alsolike.tuning.storage.canonical import canonical_settings, plain_value
 
-# A trial comes from the strategy; candidates may be chosen as well, baselines are compared with.
+# Trials come from the strategy; candidates may be chosen as well, baselines may not.
 Role = Literal["trial", "candidate", "baseline"]
 
-# The state of a run on a leaderboard of which no point may be chosen.
+# The state of a run without a point that may be chosen.
 DEAD = "degenerate"
 
 
@@ -25,13 +25,12 @@ class Run:
     Parameters
     ----------
     number : int or None
-        From 1: trials in the order in which they were proposed, then candidates; baselines have
-        none.
+        From 1: trials in the order of their proposal, then candidates; baselines have none.
     entry : int
         Its number in the ledger.
     config : Config
     varying : mapping of str to plain values
-        The settings that are not the same in all runs of the family.
+        The settings that differ among the runs of the family.
     role : {"trial", "candidate", "baseline"}
     """
 
@@ -48,20 +47,17 @@ class Run:
 
     @property
     def model(self) -> str:
-        """The name of its model, with the settings that no columns hold."""
+        """The name of its model, with settings that have no columns of their own."""
         return model_name(self.family, {} if self.role == "trial" else self.varying)
 
     @property
     def settings(self) -> str:
-        """Its varying settings, in words."""
+        """Its varying settings as text."""
         return ", ".join(f"{name} {value}" for name, value in self.varying.items())
 
     @property
     def title(self) -> str:
-        """Its number and varying settings, in words.
-
-        Candidates have their numbers only when all trials are known.
-        """
+        """Its number and varying settings as text; of a candidate, the model."""
         if self.role != "trial":
             return self.model
         return f"run {self.number}: {self.settings}" if self.varying else f"run {self.number}"
@@ -91,9 +87,11 @@ def runs_of(configs: Mapping[int, Config], roles: Mapping[int, Role] | None = No
     ----------
     configs : mapping of int to Config
     roles : mapping of int to Role, or None
-        None: unknown, as in a ledger alone. Runs scored at sweeps count as trials then.
+        None: unknown, as in a ledger; then runs scored at sweeps count as trials.
     """
-    roles = _guessed(configs) if roles is None else roles
+    given: dict[int, Role] = dict(roles or {})
+    for entry, config in configs.items():
+        given.setdefault(entry, "trial" if is_scored_at_sweeps(config) else "baseline")
     of_family: dict[str, list[dict[str, Any]]] = {}
     for config in configs.values():
         of_family.setdefault(family_of(config).name, []).append(config.to_settings())
@@ -106,21 +104,14 @@ def runs_of(configs: Mapping[int, Config], roles: Mapping[int, Role] | None = No
         for family, settings in of_family.items()
     }
     count = itertools.count(1)
-    in_turn = [e for role in ("trial", "candidate") for e in configs if roles[e] == role]
+    in_turn = [e for role in ("trial", "candidate") for e in configs if given[e] == role]
     numbers = {entry: next(count) for entry in in_turn}
     runs: list[Run] = []
     for entry, config in configs.items():
         settings = config.to_settings()
         own = {name: plain_value(settings[name]) for name in varying[family_of(config).name]}
-        runs.append(Run(numbers.get(entry), entry, config, own, roles[entry]))
+        runs.append(Run(numbers.get(entry), entry, config, own, given[entry]))
     return runs
-
-
-def _guessed(configs: Mapping[int, Config]) -> dict[int, Role]:
-    return {
-        entry: "trial" if is_scored_at_sweeps(config) else "baseline"
-        for entry, config in configs.items()
-    }
 
 
 def rank_key(figures: Mapping[str, float], score: str, prefix: str = "") -> tuple[bool, float]:
@@ -131,11 +122,11 @@ def rank_key(figures: Mapping[str, float], score: str, prefix: str = "") -> tupl
     figures : mapping of str to float
         Of the point.
     score, prefix : str
-        Which figure ranks, and the prefix of its judge's figures.
+        The figure that ranks, and the prefix of its objective.
     """
     return prefix + DEGENERATE not in figures, tied(figures[prefix + score])
 
 
 def tied(score: float) -> float:
-    """Return the score as it ranks: means of the same hits tie, whatever their last bits."""
+    """Return the score rounded, so that means of the same hits tie."""
     return round(score, 12)

@@ -1,17 +1,18 @@
-"""Prints the part of a leaderboard that fits a page: the best runs, and the best of each model."""
+"""Shortens a leaderboard to the width of a terminal: the best runs, and the best of each model."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from alsolike.tables import Table, wrapped
+from alsolike.tables import Table
+from alsolike.text import counted
 
 _BEST = 5
-# Never left out, however narrow the terminal is; nor is the score.
+# Columns that are never left out; nor is the score.
 _NEEDED = ("rank", "model", "settings", "degenerate")
 _INTERVAL = "95 % interval"
 
 
-def leading(
+def top_runs(
     board: Table,
     score: str,
     measure: str,
@@ -28,13 +29,13 @@ def leading(
         Best first: rank, run, a column ``model`` or ``settings``, further ones, and `score` with
         its ``_low`` and ``_high``.
     score, measure : str
-        The column that ranks, and what it is called on the page.
+        The column that ranks, and its printed name.
     width : int
         Columns of the terminal.
     also : collection of int
-        Runs to show whatever their rank.
+        Runs to show in any case.
     whole : str
-        What has all rows and columns.
+        Where to find all rows and columns.
 
     Examples
     --------
@@ -43,7 +44,7 @@ def leading(
     >>> runs = [*range(1, 8), None]
     >>> board = Table({"rank": range(1, 9), "run": runs, "model": models, "score": scores,
     ...                "score_low": scores, "score_high": scores})
-    >>> print(leading(board, "score", "ndcg@5", 60, also=[7], whole="--verbose"))
+    >>> print(top_runs(board, "score", "ndcg@5", 60, also=[7], whole="--verbose"))
     rank  run  model       ndcg@5  95 % interval
        1    1  als           0.50  0.50 to 0.50
        2    2  als           0.49  0.49 to 0.49
@@ -63,7 +64,7 @@ def leading(
     same = [name for name in ("state", *settings) if len({row.get(name) for row in rows}) == 1]
     left = len(rows) - len(shown)
     more = [f"{left:,} more row{'s' * (left > 1)}"] if left else []
-    if {row.get("state") for row in rows} == {"done"}:  # as usual: worth neither column nor line
+    if {row.get("state") for row in rows} == {"done"}:  # the usual case is not shown
         texts = _without(texts, "state")
         more.insert(0, "state")
     if all(row.get("sweep") is None for row in rows):
@@ -76,12 +77,10 @@ def leading(
     return texts.fitted(width, least=least, same=same, more=more, whole=whole)
 
 
-def failed(failures: Table, width: int) -> list[str]:
-    """Return a line that counts the failed runs and says why the first one failed."""
-    if not len(failures):
-        return []
-    runs = "1 run" if len(failures) == 1 else f"{len(failures):,} runs"
-    return [wrapped(f"{runs} failed; the first: {failures['error'][0]}", width, indent=2)]
+def failed(failures: Table) -> Iterator[str]:
+    """Yield a sentence with the number of failed runs and the first error, if any failed."""
+    if len(failures):
+        yield f"{counted(len(failures), 'run')} failed; the first error: {failures['error'][0]}"
 
 
 def _without(texts: Table, left_out: str) -> Table:
@@ -95,7 +94,7 @@ def _needs(texts: Table, measure: str) -> int:
 
 
 def _shown(rows: list[dict[str, Any]], also: Collection[int | None]) -> list[int]:
-    """Return the places of the best rows, of the best of each model, and of the runs in `also`."""
+    """Return the indices of the best rows, of the best of each model, and of runs in `also`."""
     models, places = set(), []
     for place, row in enumerate(rows):
         name = row.get("model") or (row["settings"] if row["run"] is None else "")
@@ -107,7 +106,7 @@ def _shown(rows: list[dict[str, Any]], also: Collection[int | None]) -> list[int
 
 
 def _with_one_interval(board: Table, score: str, measure: str, places: list[int]) -> Table:
-    """Return rows of a leaderboard with the score by its short name and both ends as one text."""
+    """Return rows of a leaderboard with a short name of the score and one column of intervals."""
     texts = board.texts()
     columns: dict[str, Any] = {}
     for name in board.column_names:

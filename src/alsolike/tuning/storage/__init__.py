@@ -1,1 +1,1 @@
-"""Store the trials of a search in a ledger."""
+"""Record a search in a ledger on disk."""

@@ -1,4 +1,4 @@
-"""Settings and facts as text: the same text for equal ones, and what differs between two."""
+"""Writes settings and facts as canonical text, and describes differences between two of them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ _LONGEST = 60
 
 
 def canonical_settings(settings: Mapping[str, Any]) -> str:
-    """Return settings as JSON, the same text for equal settings in whatever order they come.
+    """Return settings as JSON, the same text for equal settings in any order.
 
     Examples
     --------
@@ -22,7 +22,7 @@ def canonical_settings(settings: Mapping[str, Any]) -> str:
 
 
 def plain_value(value: Any) -> Any:
-    """Return NumPy's scalars as Python's, and a whole float as an int: 10.0 and 10 are equal."""
+    """Return a NumPy scalar as a Python one, and a whole float as an int."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
@@ -36,10 +36,10 @@ def to_json(value: Any) -> str:
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Return what differs between two mappings of names to JSON texts; empty if nothing does.
+    """Describe the differences of two mappings of names to JSON texts; empty if there are none.
 
-    The likely cause comes first: a setting, the seed, a version. That the data differ follows from
-    most of these, and comes last, without the fingerprints, which tell nobody anything.
+    Likely causes come first: a setting, the seed, a version. Differing data, which often follow
+    from these, come last, without their fingerprints.
 
     Examples
     --------
@@ -49,19 +49,19 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """
     differing = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     data = [name.removeprefix(DATA) for name in differing if name.startswith(DATA)]
-    told = [
-        words
+    texts = [
+        text
         for name in differing
         if not name.startswith(DATA)
-        for words in _told(name, before.get(name), now.get(name))
+        for text in _changes(name, before.get(name), now.get(name))
     ]
     if data:
-        told.append(f"the data differ ({', '.join(data)})")
-    return "; ".join(told)
+        texts.append(f"the data differ ({', '.join(data)})")
+    return "; ".join(texts)
 
 
 def apart(before: Mapping[str, float], now: Mapping[str, float]) -> str:
-    """Return what differs between two scores of one point; empty where nothing does."""
+    """Describe the differences of two scores of one point; empty if there are none."""
     return "; ".join(
         f"{name} was {before.get(name)!r} and is now {now.get(name)!r}"
         for name in sorted({*before, *now})
@@ -69,7 +69,7 @@ def apart(before: Mapping[str, float], now: Mapping[str, float]) -> str:
     )
 
 
-def _told(name: str, before: str | None, now: str | None) -> Iterator[str]:
+def _changes(name: str, before: str | None, now: str | None) -> Iterator[str]:
     was, is_now = (None if text is None else json.loads(text) for text in (before, now))
     if not (isinstance(was, dict) and isinstance(is_now, dict)):
         yield f"{name} was {_short(before)} and is now {_short(now)}"

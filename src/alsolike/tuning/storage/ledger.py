@@ -1,8 +1,8 @@
 """Records a search in one SQLite file, each training and each scored point exactly once.
 
-Its tables are those of `alsolike.tuning.storage.schema`; any SQLite tool can read them meanwhile.
-Trainings are leased: `claim` gives one to a worker, which keeps it by a heartbeat. A worker whose
-process is gone, or that was silent for `LEASE` seconds, has lost it.
+Any SQLite tool can read its tables, see `alsolike.tuning.storage.schema`. Trainings are leased:
+`claim` gives one to a worker, which keeps it by a heartbeat. A worker whose process has ended, or
+that was silent for `LEASE` seconds, has lost it.
 """
 
 import json
@@ -20,44 +20,42 @@ from alsolike.storage.sqlite import Database
 from alsolike.tables import Table
 from alsolike.tuning.storage.canonical import apart, canonical_settings, differences, to_json
 from alsolike.tuning.storage.schema import LEDGER
-from alsolike.tuning.storage.worker_names import Silences
+from alsolike.tuning.storage.worker_names import SilenceDetector
 
-Answers = npt.NDArray[np.float64]
+PerUser = npt.NDArray[np.float64]
 
 LEASE = 60.0  # seconds without a heartbeat after which another worker may take a training
 ENDED = ("done", "stopped", "pruned", "failed", "skipped")
 
-# Each differs from the one before, even if the clock was set back.
+# Each heartbeat differs from the one before, even if the clock was set back.
 _BEAT = "heartbeat = max(?, ifnull(heartbeat, 0) + 0.001)"
 
-# A training that has ended so many workers in a row without a point is not tried again.
+# A training during which so many workers in a row died without a point is not tried again.
 _ATTEMPTS = 5
-_TOO_OFTEN = "{} workers ended while they trained it. Was there too little memory?"
+_TOO_OFTEN = "{} workers died while training it. Was there too little memory?"
 
 _WAY_OUT = (
-    "Give the data, settings and versions of the first time to go on with it, or choose another "
-    "place, or delete this file to start anew."
+    "To resume it, use the same data, settings and versions as before; or choose another folder, "
+    "or delete this file to start again."
 )
 
 
 class Ledger:
-    """Holds what a search has done so far; safe against a kill at any moment.
-
-    Each method is one transaction. After a kill the file holds all that was recorded before.
+    """The state of a search; each method is one transaction, safe against a kill at any moment.
 
     Parameters
     ----------
     path : path or None
-        The file; created if missing. None: in memory, gone with the process.
+        The file; created if missing. None: in memory.
     only_read : bool
-        Write nothing, neither to the file nor beside it.
+        Write nothing, neither to the file nor next to it.
 
     Raises
     ------
     LedgerError
-        The file is no ledger, is damaged, or comes from another version.
+        The file is not a ledger, is damaged, or comes from another version.
     WritingError
-        The file cannot be made there.
+        The file cannot be created.
 
     Examples
     --------
@@ -74,8 +72,7 @@ class Ledger:
     Traceback (most recent call last):
         ...
     alsolike.errors.LedgerError: a ledger of alsolike in memory belongs to another run: data was
-    "0f3a" and is now "77c1". Give the data, settings and versions of the first time to go on with
-    it, or choose another place, or delete this file to start anew.
+    "0f3a" and is now "77c1". To resume it, use the same data, settings and versions as before; ...
     >>> ledger.close()
     """
 
@@ -83,11 +80,11 @@ class Ledger:
         self, path: str | os.PathLike[str] | None = None, *, only_read: bool = False
     ) -> None:
         self._file = Database(path, LEDGER, only_read=only_read)
-        self._silences = Silences(LEASE)
+        self._silence = SilenceDetector(LEASE)
         self.place = self._file.place
 
     def bind(self, facts: Mapping[str, Any]) -> None:
-        """Record what the run belongs to; later, compare with it.
+        """Record the facts of the run, or compare them with the recorded ones.
 
         Parameters
         ----------
@@ -97,7 +94,7 @@ class Ledger:
         Raises
         ------
         LedgerError
-            The ledger belongs to other data or settings; says which.
+            The ledger belongs to other data or settings; the message says which.
         """
         now = {name: to_json(value) for name, value in facts.items()}
         with self._file.transaction() as connection:
@@ -115,10 +112,10 @@ class Ledger:
         sweeps: int = 0,
         thresholds: Mapping[int, float] | None = None,
     ) -> list[int]:
-        """Enter configurations to be trained for so many sweeps; return the number of each.
+        """Add configurations to be trained for so many sweeps; return the number of each.
 
-        Numbers 10 and 10.0 are one setting. A known configuration keeps its number and its state,
-        unless it was done with fewer sweeps: then it waits to be trained further.
+        10 and 10.0 are one setting. A known configuration keeps its number and its state, unless
+        it was done with fewer sweeps: then it waits to be trained further.
 
         Parameters
         ----------
@@ -148,8 +145,7 @@ class Ledger:
     def claim(self, worker: str, among: Sequence[int] | None = None) -> int | None:
         """Lease the first configuration that waits, or whose worker is gone; None: there is none.
 
-        A worker's name is from `alsolike.tuning.storage.worker_names.name_of`; `among`: only one of
-        these.
+        `worker` is from `alsolike.tuning.storage.worker_names.name_of`; `among`: only one of these.
         """
         with self._file.transaction() as connection:
             rows = connection.execute(
@@ -159,7 +155,7 @@ class Ledger:
             for number, state, holder, heard, attempts in rows:
                 if among is not None and number not in among:
                     continue
-                if state == "running" and not self._silences.has_lost(holder, heard):
+                if state == "running" and not self._silence.has_lost(holder, heard):
                     continue
                 if attempts >= _ATTEMPTS:
                     connection.execute(
@@ -190,28 +186,26 @@ class Ledger:
         *,
         worker: str,
         seconds: float | None = None,
-        bests: Mapping[str, Answers] | None = None,
+        bests: Mapping[str, PerUser] | None = None,
     ) -> None:
-        """Record one scored point of a training that the worker holds.
+        """Record one scored point of a training that the worker has leased.
 
         Parameters
         ----------
         number : int
-            The configuration, as `enlist` gave it.
+            Of the configuration, from `enlist`.
         sweep : int
-            Sweeps trained when it was scored.
         figures : mapping of str to finite float
         worker : str
-            Who holds the lease.
         seconds : float or None
             Since the training began.
         bests : mapping of str to float64, (n_users,)
-            For each judge for which this is the best point so far, a value for each user.
+            The scores of users, for each objective for which this is the best point so far.
 
         Raises
         ------
         LedgerError
-            The point is there, or a figure is not finite.
+            The point was recorded before, or a figure is not finite.
         LeaseLost
             Another worker has the training.
         """
@@ -228,8 +222,8 @@ class Ledger:
             ).fetchone()
             if before is not None:
                 raise LedgerError(
-                    f"{self.place}: configuration {number}, sweep {sweep} is there already, from "
-                    f"worker {before[0]}; worker {worker} has done it a second time."
+                    f"{self.place}: configuration {number}, sweep {sweep} was already scored "
+                    f"by worker {before[0]}; worker {worker} scored it again."
                 )
             self._refuse_others(number, worker)
             connection.execute(
@@ -239,13 +233,8 @@ class Ledger:
             connection.executemany(
                 "INSERT OR REPLACE INTO bests VALUES (?, ?, ?, ?)",
                 [
-                    (
-                        number,
-                        objective,
-                        sweep,
-                        zlib.compress(np.ascontiguousarray(values).tobytes()),
-                    )
-                    for objective, values in (bests or {}).items()
+                    (number, name, sweep, zlib.compress(np.ascontiguousarray(values).tobytes()))
+                    for name, values in (bests or {}).items()
                 ],
             )
 
@@ -254,9 +243,10 @@ class Ledger:
         differing = apart(self.points(number)[sweep], figures)
         if differing:
             raise LedgerError(
-                f"{self.place}: configuration {number}, sweep {sweep} was scored before, and not "
-                f"the same: {differing}. Equal work must give equal figures: was the "
-                "ledger begun on another machine or with other versions? Delete it to start anew."
+                f"{self.place}: configuration {number}, sweep {sweep} was scored before with a "
+                f"different result: {differing}. The same work must give the same scores: was the "
+                "ledger started on another machine or with other versions? Delete it to start "
+                "again."
             )
 
     def finish(
@@ -266,11 +256,11 @@ class Ledger:
         self._end(number, worker, state, seconds, None)
 
     def fail(self, number: int, error: str, *, worker: str, seconds: float | None = None) -> None:
-        """Mark configuration `number` as failed for good, with the message that says why."""
+        """Mark configuration `number` as failed for good, with an error message."""
         self._end(number, worker, "failed", seconds, error)
 
     def give_back(self, worker: str) -> None:
-        """Release what a worker began and will not end."""
+        """Release the trainings that a worker will not end."""
         with self._file.transaction() as connection:
             connection.execute(
                 "UPDATE configurations SET state = 'waiting', worker = NULL, attempts = 0 "
@@ -279,11 +269,11 @@ class Ledger:
             )
 
     def skip(self, numbers: Sequence[int]) -> None:
-        """Mark those of these configurations that have not ended as skipped."""
+        """Mark configurations that have not ended as skipped."""
         self._exchange(numbers, ("waiting", "running"), "skipped")
 
     def take_up(self, numbers: Sequence[int]) -> None:
-        """Put those of these configurations back to waiting that were skipped or interrupted."""
+        """Put skipped configurations back to waiting, and reset all attempts."""
         self._exchange(numbers, ("skipped",), "waiting")
         with self._file.transaction() as connection:
             connection.execute("UPDATE configurations SET attempts = 0")
@@ -297,12 +287,12 @@ class Ledger:
         return dict(self._rows("SELECT id, state FROM configurations ORDER BY id"))
 
     def facts(self) -> dict[str, Any]:
-        """Return the facts that the ledger was bound to."""
+        """Return the recorded facts."""
         rows = self._rows("SELECT name, value FROM facts ORDER BY name")
         return {name: json.loads(value) for name, value in rows}
 
     def workers(self) -> list[tuple[str, float]]:
-        """Return the workers that hold trainings, and the last heartbeat of each."""
+        """Return the workers that have trainings, and the last heartbeat of each."""
         return self._rows(
             "SELECT worker, max(heartbeat) FROM configurations WHERE state = 'running' "
             "GROUP BY worker ORDER BY worker"
@@ -315,7 +305,7 @@ class Ledger:
         return json.loads(settings), int(self._one(number, "sweeps")), read
 
     def error(self, number: int) -> str | None:
-        """Return why configuration `number` failed; None if it did not."""
+        """Return the error of configuration `number`; None if it has not failed."""
         error: str | None = self._one(number, "error")
         return error
 
@@ -331,8 +321,8 @@ class Ledger:
         )
         return {sweep: json.loads(figures) for sweep, figures in rows}
 
-    def best(self, number: int, objective: str) -> tuple[int, Answers] | None:
-        """Return the best sweep of configuration `number` for a judge and each user's value."""
+    def best(self, number: int, objective: str) -> tuple[int, PerUser] | None:
+        """Return the best sweep of configuration `number` by an objective, and scores of users."""
         found = self._rows(
             "SELECT sweep, answers FROM bests WHERE configuration = ? AND judge = ?",
             number,
@@ -352,7 +342,7 @@ class Ledger:
         return Table({name: [row[place] for row in rows] for place, name in enumerate(names)})
 
     def close(self) -> None:
-        """Close the file. What was recorded is on disk already."""
+        """Close the file."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -377,8 +367,8 @@ class Ledger:
     def _refuse_others(self, number: int, worker: str) -> None:
         if self._one(number, "worker") != worker:
             raise LeaseLost(
-                f"{self.place}: configuration {number} is {self.state(number)} and not in the "
-                f"hands of worker {worker}."
+                f"{self.place}: configuration {number} is {self.state(number)} and not leased "
+                f"by worker {worker}."
             )
 
     def _end(

@@ -2,18 +2,17 @@
 
 ::
 
-    facts           name, value                                   what the search belongs to
+    facts           name, value                                   data and settings of the search
     configurations  id, settings, sweeps, bars, state, seed,      one row per training
                     seconds, worker, heartbeat, attempts, error
     points          configuration, sweep, figures, seconds,       one row per scored point
                     worker
-    bests           configuration, judge, sweep, answers          its best point for each judge,
-                                                                  with a value for each user
+    bests           configuration, judge, sweep, answers          its best point by each objective,
+                                                                  with the score of each user
 
-Settings, facts, figures and bars are JSON, answers are zlib over float64. The UNIQUE constraints,
-not the care of any caller, keep a configuration or a point from being there twice. SQLite writes
-the file through its own journal, so it is the one output that does not go through
-`alsolike.storage.atomic`.
+Settings, facts, figures and bars (thresholds of pruning) are JSON; answers (scores of users) are
+zlib over float64. UNIQUE constraints keep configurations and points from being recorded twice.
+SQLite writes the file through its own journal, not through `alsolike.storage.atomic`.
 """
 
 from alsolike.errors import LedgerError
@@ -59,7 +58,7 @@ LEDGER = DatabaseKind(
     application=0x616C736F,
     version=2,
     schema=_TABLES,
-    way_out="Delete it to start the search anew.",
+    way_out="Delete it to start the search again.",
     error=LedgerError,
     patience=60,
 )

@@ -1,4 +1,4 @@
-"""Names workers so that anybody can check whether their process is still alive."""
+"""Names workers, and checks whether the process of a named worker is alive."""
 
 import functools
 import os
@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-class Silences:
-    """Detects workers that have fallen silent, by the clock of the one that waits for them.
+class SilenceDetector:
+    """Detects workers without a heartbeat, by the clock of the process that waits for them.
 
     Clocks of two machines may differ, and any clock may be set. So a heartbeat is a number that
-    changes, and silence is counted from the moment when its value was first seen.
+    changes, and silence is counted from when its value was first seen.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class Silences:
     Examples
     --------
     >>> times = iter([5.0, 64.0, 66.0])
-    >>> silences = Silences(60.0, clock=lambda: next(times))
-    >>> [silences.has_lost("a worker of another machine", -9e9) for _ in range(3)]
+    >>> detector = SilenceDetector(60.0, clock=lambda: next(times))
+    >>> [detector.has_lost("a worker of another machine", -9e9) for _ in range(3)]
     [False, False, True]
     """
 
@@ -35,7 +35,7 @@ class Silences:
         self._seen: dict[str, tuple[float, float]] = {}
 
     def has_lost(self, worker: str, heartbeat: float) -> bool:
-        """Return whether a worker has lost its training: its process is gone, or silent."""
+        """Return whether the process of a worker has ended, or was silent for too long."""
         now, seen = self._clock(), self._seen.get(worker)
         if seen is None or seen[0] != heartbeat:
             seen = self._seen[worker] = (heartbeat, now)
@@ -43,7 +43,7 @@ class Silences:
 
 
 def name_of(thread: int | None = None) -> str:
-    """Return a name for this thread: machine, process, when that began, thread."""
+    """Return a name for this thread: machine, process, start time, thread."""
     place = threading.get_ident() if thread is None else thread
     return f"{_machine()} {os.getpid()} {_began(os.getpid())} {place}"
 
@@ -60,13 +60,7 @@ def is_gone(worker: str) -> bool:
 
 
 def is_here(worker: str) -> bool:
-    """Return whether a worker's process runs on this machine, for certain.
-
-    Examples
-    --------
-    >>> is_here(name_of()), is_here("a worker of another machine")
-    (True, False)
-    """
+    """Return whether a worker's process runs on this machine."""
     return _lives_here(worker) is True
 
 
@@ -76,13 +70,13 @@ def _lives_here(worker: str) -> bool | None:
     if machine != _machine() or len(rest) != 3 or not rest[0].isdecimal():
         return None
     process, began = int(rest[0]), rest[1]
-    # Numbers of processes come again; two that began at one moment do not.
+    # Process ids are reused, but not with the same start time.
     return _began(process) == began
 
 
 @functools.cache
 def _machine() -> str:
-    """Return a name of this machine since its start, as its processes see it."""
+    """Return the name of this machine, since its boot, and of its namespace of processes."""
     try:
         booted = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
         space = str(Path("/proc/self/ns/pid").readlink())
@@ -92,7 +86,7 @@ def _machine() -> str:
 
 
 def _began(process: int) -> str:
-    """Return when a process began, as the system counts; empty if it has ended."""
+    """Return the start time of a process in ticks; empty if it has ended."""
     try:
         status = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
@@ -101,7 +95,7 @@ def _began(process: int) -> str:
 
 
 def _is_there(process: int) -> str:
-    """Return the same on systems that tell only whether there is such a process."""
+    """Return a text if there is such a process, on systems without start times."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

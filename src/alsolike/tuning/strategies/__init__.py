@@ -1,1 +1,1 @@
-"""Search strategies: each proposes trainings round by round, from the scores of earlier rounds."""
+"""Propose trainings, round by round, from the scores of earlier rounds."""

@@ -1,7 +1,7 @@
-"""Defines what a strategy is, and what strategies share.
+"""Defines the protocol of search strategies, the fixed list of grid and random search, and pruning.
 
-A round depends on nothing but the rounds before it. So a search that was killed proposes the same
-again and finds it done, and the number of workers changes nothing.
+A round depends only on the rounds before it. So a search that was killed proposes the same again
+and finds it done, and the number of workers changes nothing.
 """
 
 import math
@@ -14,12 +14,12 @@ import numpy as np
 from alsolike.data.validation import check_whole
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
-from alsolike.tuning.candidates import is_scored_at_sweeps
+from alsolike.tuning.plan import is_scored_at_sweeps
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A configuration, to be trained for so many sweeps in all."""
+    """A configuration, and the sweeps to train it for in all."""
 
     config: Any
     sweeps: int
@@ -27,7 +27,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A trial and its score at each sweep; a failed trial has none."""
+    """A trial and its score at each sweep; a failed trial has no scores."""
 
     trial: Trial
     scores: Mapping[int, float]
@@ -46,7 +46,7 @@ class Strategy(Protocol):
 
     @property
     def name(self) -> str:
-        """One word, as on the command line."""
+        """The name on the command line."""
 
     @property
     def patience(self) -> int | None:
@@ -62,30 +62,30 @@ class Strategy(Protocol):
         Parameters
         ----------
         rounds : sequence of sequences of TrialResult
-            The results of the rounds before.
+            The results of the earlier rounds.
         sweeps : sequence of int
-            Where trainings are scored, ascending; the last ends them.
+            Sweeps at which trainings are scored, ascending; the last ends them.
         """
 
     def expected(self, sweeps: Sequence[int]) -> list[Trial]:
-        """Return trials of about the cost of all that will be proposed, for the forecast."""
+        """Return trials of about the same cost as all proposals, for the forecast."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """Settings of all strategies: when a training ends before its last sweep.
+    """Settings of all strategies: when trainings end before their last sweep.
 
     Parameters
     ----------
     patience : int or None
         Stop a training after so many points without a better score; None: never.
     prune : bool
-        End a training whose score falls below the median that earlier rounds had at its sweep.
+        End a training whose score is below the median of earlier rounds at the same sweep.
 
     Raises
     ------
     SettingError
-        `patience` is no number of points.
+        `patience` is not a whole number from 1.
     """
 
     patience: int | None = None
@@ -96,20 +96,49 @@ class Ending:
             check_whole("patience", self.patience, least=1)
 
 
+@dataclass(frozen=True)
+class FixedList(Ending):
+    """Trains all of a list: a grid, or configurations drawn beforehand.
+
+    Parameters
+    ----------
+    configs : sequence of Config
+    name : str
+    at_once : int or None
+        Trials per round; None: all of them.
+    patience, prune
+        As of `Ending`.
+    """
+
+    configs: Sequence[Any]
+    name: str = "grid"
+    at_once: int | None = None
+
+    def propose(self, rounds: Rounds, sweeps: Sequence[int]) -> list[Trial]:
+        """Return the next trials of the list."""
+        done = sum(map(len, rounds))
+        size = self.at_once or len(self.configs)
+        return [Trial(config, sweeps[-1]) for config in self.configs[done : done + size]]
+
+    def expected(self, sweeps: Sequence[int]) -> list[Trial]:
+        """Return all trials."""
+        return [Trial(config, sweeps[-1]) for config in self.configs]
+
+
 def factors_of(config: Config) -> int:
     """Return the number of factors; 0 for a family without any."""
     return family_of(config).factors(config)
 
 
 def evenly(configs: Sequence[Any], count: int) -> list[Any]:
-    """Return so many of a list, spread evenly over it."""
+    """Return `count` elements spread evenly over a list."""
     return [configs[place * len(configs) // count] for place in range(count)]
 
 
 def best_of(results: Sequence[TrialResult], factor: int) -> list[TrialResult]:
-    """Return the best one in `factor` of the results with a score, rounded up.
+    """Return the best one in `factor` of the results with a score, rounded up, best first.
 
-    Best first; equal scores go to fewer factors, then to what was proposed first.
+    Of equal scores, fewer factors come first, then earlier proposals.
     """
     scored = [one for one in results if one.scores]
     order = sorted(scored, key=lambda one: (-one.best, factors_of(one.trial.config)))
@@ -117,9 +146,7 @@ def best_of(results: Sequence[TrialResult], factor: int) -> list[TrialResult]:
 
 
 def pruning_thresholds(rounds: Rounds) -> dict[int, float]:
-    """Return the median score at each sweep; a training below it is pruned.
-
-    A training scored at its end only has no sweep to compare at.
+    """Return the median score at each sweep; trainings below it are pruned.
 
     References
     ----------

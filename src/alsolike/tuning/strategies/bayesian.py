@@ -1,4 +1,4 @@
-"""Bayesian search: proposals by Optuna's TPE."""
+"""Bayesian search with Optuna's TPE sampler."""
 
 import importlib.util
 import warnings
@@ -9,15 +9,14 @@ from typing import Any
 from alsolike.errors import SettingError
 from alsolike.models.settings import Config, seed_of
 from alsolike.suggestions import way_to_install
-from alsolike.tuning.candidates import ending_at
+from alsolike.tuning.plan import ending_at
 from alsolike.tuning.storage.canonical import canonical_settings
 from alsolike.tuning.strategies.base import Ending, Rounds, Trial, TrialResult
-from alsolike.tuning.strategies.random import drawn
-from alsolike.tuning.strategies.search_space import Range, Space, listed, space_of
+from alsolike.tuning.strategies.search_space import Range, Space, drawn, listed, space_of
 
-# Proposals of a round. A fixed number, so that what is proposed does not depend on the workers.
+# Proposals of a round. A fixed number, so that proposals do not depend on the workers.
 AT_ONCE = 4
-# Rounds of proposals that were all tried before, after which a space counts as exhausted.
+# Attempts per proposal, after which a space counts as exhausted.
 _IN_VAIN = 25
 
 
@@ -66,7 +65,7 @@ class Bayesian(Ending):
         space_of(self.space, self.base)
 
     def propose(self, rounds: Rounds, sweeps: Sequence[int]) -> list[Trial]:
-        """Return the start, then what the estimator proposes from all scores so far."""
+        """Return the start, then proposals of the estimator from all scores so far."""
         tried = [one for one_round in rounds for one in one_round]
         wanted = min(AT_ONCE, self.trials - len(tried))
         if wanted <= 0:
@@ -80,9 +79,9 @@ class Bayesian(Ending):
             self._tell(study, spread, one)
         found: list[Trial] = []
         for _ in range(wanted * _IN_VAIN):
-            asked = study.ask(spread).params
-            proposed = {name: _value(name, self.space[name], asked[name]) for name in self.space}
-            config = replace(self.base, **proposed)
+            params = study.ask(spread).params
+            values = {name: _value(name, self.space[name], params[name]) for name in self.space}
+            config = replace(self.base, **values)
             text = _text(config, sweeps)
             if text not in known:
                 known.add(text)
@@ -102,7 +101,7 @@ class Bayesian(Ending):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            # A seed for each round: the sampler's state is not kept from one to the next.
+            # A seed for each round: the sampler's state is not kept between rounds.
             sampler = optuna.samplers.TPESampler(
                 seed=seed_of(self.base) * 1_000_003 + number,
                 constant_liar=True,
@@ -118,7 +117,7 @@ class Bayesian(Ending):
         for name, values in self.space.items():
             value = getattr(one.trial.config, name)
             if not _holds(values, value):
-                return  # a start outside of the space is tried, but tells the estimator nothing
+                return  # a start outside of the space is of no use to the estimator
             params[name] = value if isinstance(values, Range) else list(values).index(value)
         ended: dict[str, Any] = {"state": TrialState.FAIL}
         if one.scores:
@@ -127,7 +126,7 @@ class Bayesian(Ending):
 
 
 def _text(config: Config, sweeps: Sequence[int]) -> str:
-    """Return what distinguishes one training from another."""
+    """Return a text that identifies a training."""
     return canonical_settings(ending_at(config, sweeps[-1]).to_settings())
 
 
@@ -141,13 +140,13 @@ def _distribution(name: str, values: Any) -> Any:
     return distributions.FloatDistribution(values.low, values.high, log=values.log)
 
 
-def _value(name: str, values: Any, asked: Any) -> Any:
-    """Return a proposed value; Optuna knows a value of a list by its place."""
+def _value(name: str, values: Any, proposed: Any) -> Any:
+    """Return a proposed value; Optuna proposes the index of a value in a list."""
     if not isinstance(values, Range):
-        return listed(name, values)[asked]
+        return listed(name, values)[proposed]
     if values.integer:
-        return asked
-    return min(max(float(f"{asked:.6g}"), values.low), values.high)
+        return proposed
+    return min(max(float(f"{proposed:.6g}"), values.low), values.high)
 
 
 def _holds(values: Any, value: Any) -> bool:

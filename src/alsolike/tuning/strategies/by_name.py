@@ -1,4 +1,4 @@
-"""Search strategies by name: `strategy_of`."""
+"""Makes a search strategy from its name: grid, random, tpe, halving or doubling."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,11 +6,9 @@ from typing import Any
 from alsolike.errors import SettingError
 from alsolike.models.settings import Config
 from alsolike.suggestions import did_you_mean
-from alsolike.tuning.strategies.base import Strategy
+from alsolike.tuning.strategies.base import FixedList, Strategy
 from alsolike.tuning.strategies.bayesian import Bayesian
-from alsolike.tuning.strategies.grid import FixedList
-from alsolike.tuning.strategies.random import drawn
-from alsolike.tuning.strategies.search_space import Space, distinct, expand
+from alsolike.tuning.strategies.search_space import Space, distinct, drawn, expand
 from alsolike.tuning.strategies.successive import FactorDoubling, Halving
 
 SEARCHES = ("doubling", "grid", "halving", "random", "tpe")
@@ -33,7 +31,7 @@ def strategy_of(
     ----------
     name : {"grid", "random", "tpe", "halving", "doubling"}
     space : mapping of str to lists or ranges
-        With `trials`, halving and doubling draw from it; without, it must be all lists.
+        With `trials`, halving draws from it; without, it must be all lists.
     base : Config
         All other settings, and the seed of all draws.
     trials : int or None
@@ -46,7 +44,7 @@ def strategy_of(
     Raises
     ------
     SettingError
-        There is no such strategy, or it cannot search this space.
+        The strategy is unknown, or cannot search this space.
     """
     ending: dict[str, Any] = {"patience": patience, "prune": prune}
     count = _TRIALS if trials is None else trials
@@ -64,7 +62,9 @@ def strategy_of(
     elif name == "halving":
         configs = drawn(space, base, trials, start=start)
     else:
-        raise SettingError(f"A search by {name} tries all of its lists; trials is not for it.")
+        raise SettingError(
+            f"A search by {name} tries all combinations; trials does not apply to it."
+        )
     if name == "grid":
         return FixedList(configs, **ending)
     return Halving(configs, **ending) if name == "halving" else FactorDoubling(configs, **ending)

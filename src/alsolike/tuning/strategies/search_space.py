@@ -1,4 +1,4 @@
-"""Search spaces: lists and ranges of values, and the configurations drawn from them."""
+"""Defines search spaces of lists and ranges, and makes grids and random configurations of them."""
 
 import itertools
 import math
@@ -12,25 +12,27 @@ from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.fit import config_for
 from alsolike.models.registry import family_of
-from alsolike.models.settings import Config
+from alsolike.models.settings import Config, seed_of
 from alsolike.suggestions import did_you_mean, with_example, with_hints
 from alsolike.tuning.storage.canonical import canonical_settings
 
 _OF_A_RANGE = ("low", "high", "log", "integer")
+# Repeated draws in a row after which a space counts as exhausted.
+_DRAWS_IN_VAIN = 200
 
 
 @with_hints
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """Numbers from `low` to `high`, both included.
+    """A range of numbers from `low` to `high`, both included.
 
     Parameters
     ----------
     low, high : float
     log : bool
-        Evenly spread over their logarithms; both ends are above 0 then.
+        Draw logarithms uniformly; both ends are above 0.
     integer : bool
-        Whole numbers alone.
+        Draw only whole numbers.
 
     Raises
     ------
@@ -58,7 +60,7 @@ class Range:
             raise SettingError(f"A range with log begins above 0, not at {self.low!r}.")
 
     def draw(self, rng: np.random.Generator) -> float | int:
-        """Return one number; each whole number has a share of its own where they are meant."""
+        """Return one number; whole numbers all have the same share."""
         low, high = (self.low - 0.5, self.high + 0.5) if self.integer else (self.low, self.high)
         if self.log:
             number = math.exp(rng.uniform(math.log(max(low, 0.5 * self.low)), math.log(high)))
@@ -66,7 +68,7 @@ class Range:
             number = rng.uniform(low, high)
         if self.integer:
             return int(min(max(round(number), self.low), self.high))
-        # Six digits: enough to search with, and to be read.
+        # Six digits are enough, and readable.
         return min(max(float(f"{number:.6g}"), self.low), self.high)
 
 
@@ -87,12 +89,12 @@ def expand(space: Space, base: Any) -> list[Any]:
     Returns
     -------
     list of Config
-        In the order of ``itertools.product``, each once.
+        In the order of ``itertools.product``, without repeats.
 
     Raises
     ------
     SettingError
-        An unknown setting, or no list of values for one.
+        A setting is unknown, or has no list of values.
 
     Examples
     --------
@@ -109,8 +111,8 @@ def expand(space: Space, base: Any) -> list[Any]:
     for name, values in checked_space(space, base).items():
         if isinstance(values, Range):
             raise SettingError(
-                f"A grid tries lists of values, and {name} is a range. Give a list, or search at "
-                "random (--search random)."
+                f"A grid needs lists of values; {name} is a range. Give a list, or use --search "
+                "random."
             )
     lists = [listed(name, values, base) for name, values in space.items()]
     return distinct(
@@ -131,10 +133,26 @@ def draw(space: Space, base: Config, rng: np.random.Generator) -> Any:
     return replace(base, **drawn)
 
 
+def drawn(space: Space, base: Config, trials: int, *, start: Sequence[Config] = ()) -> list[Any]:
+    """Return `start` and random configurations, `trials` in all, by the seed of `base`.
+
+    A space of lists may hold fewer; then fewer are returned.
+    """
+    if trials < 1:
+        raise SettingError(f"trials must be at least 1, not {trials!r}.")
+    rng = np.random.default_rng(seed_of(base))
+    found, in_vain = distinct(start)[:trials], 0
+    while len(found) < trials and in_vain < _DRAWS_IN_VAIN:
+        more = distinct([*found, draw(space, base, rng)])
+        in_vain = 0 if len(more) > len(found) else in_vain + 1
+        found = more
+    return found
+
+
 def space_of(
     texts: Mapping[str, Any], base: Config | None = None
 ) -> dict[str, Sequence[Any] | Range]:
-    """Return a space as a file gives it: lists, and tables with low and high.
+    """Return a space from plain values: lists, and mappings with low and high.
 
     Examples
     --------
@@ -164,7 +182,7 @@ def space_of(
 
 
 def distinct(configs: Iterable[Any]) -> list[Any]:
-    """Return configurations in their order, equal ones once."""
+    """Return configurations without repeats, in their order."""
     found: dict[str, Any] = {}
     for config in configs:
         found.setdefault(canonical_settings(config.to_settings()), config)
@@ -172,9 +190,9 @@ def distinct(configs: Iterable[Any]) -> list[Any]:
 
 
 def checked_space(space: Any, base: Config | None = None) -> Any:
-    """Return the space; raise SettingError if it is none or has an unknown setting.
+    """Return the space; raise SettingError if it has a setting that `base` lacks.
 
-    Known are the settings of `base`; None: of the family that is fitted by default.
+    `base` None: the configuration that is fitted by default.
     """
     if not isinstance(space, Mapping):
         raise SettingError(
@@ -192,7 +210,7 @@ def checked_space(space: Any, base: Config | None = None) -> Any:
 
 
 def listed(name: str, values: Any, base: Config | None = None) -> list[Any]:
-    """Return the values to try as plain Python values."""
+    """Return a list of plain Python values to try."""
     found = [] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
     if not found:
         is_empty = isinstance(values, Iterable) and not values

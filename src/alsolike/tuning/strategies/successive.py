@@ -1,4 +1,4 @@
-"""Successive strategies: many configurations for little time, the best of each round for more."""
+"""Successive halving and factor doubling: the best of each round are trained further."""
 
 import math
 from collections.abc import Sequence
@@ -28,13 +28,13 @@ class _Successive(Ending):
 
 @dataclass(frozen=True)
 class Halving(_Successive):
-    """Successive halving over sweeps: all for a few, the best for more, the best of these for all.
+    """Successive halving over sweeps: the best of each round are trained for more sweeps.
 
     Parameters
     ----------
     configs : sequence of Config
     factor : int
-        One in so many of each round goes on, for about so many times the sweeps; at least 2.
+        One in so many continues, for about so many times the sweeps; at least 2.
     patience, prune
         As of `Ending`.
 
@@ -57,7 +57,7 @@ class Halving(_Successive):
         return [Trial(one.trial.config, rung) for one in best_of(rounds[-1], self.factor)]
 
     def expected(self, sweeps: Sequence[int]) -> list[Trial]:
-        """Return each rung's trials, spread evenly: which ones go on is not known yet."""
+        """Return each rung's trials, spread evenly over the configurations."""
         found: list[Trial] = []
         count = len(self.configs)
         for rung in self.rungs(sweeps):
@@ -66,7 +66,7 @@ class Halving(_Successive):
         return found
 
     def rungs(self, sweeps: Sequence[int]) -> list[int]:
-        """Return the sweep at which each round ends, one of those that are scored."""
+        """Return the sweep at which each round ends."""
         rungs = [sweeps[-1]]
         left = len(self.configs)
         while left > self.factor and rungs[0] > sweeps[0]:
@@ -85,15 +85,14 @@ class FactorDoubling(_Successive):
     configs : sequence of Config
         With several numbers of factors.
     factor : int
-        One in so many of each round goes on; at least 2.
+        One in so many of each round continues; at least 2.
     patience, prune
         As of `Ending`.
 
     References
     ----------
     S. Rendle, W. Krichene, L. Zhang, Y. Koren, "Revisiting the Performance of iALS on Item
-    Recommendation Benchmarks", RecSys 2022, section 3: settings found with few dimensions are
-    good ones with many.
+    Recommendation Benchmarks", RecSys 2022, section 3.
     """
 
     name: str = "doubling"
@@ -103,13 +102,11 @@ class FactorDoubling(_Successive):
         for config in self.configs:
             if not factors_of(config):
                 raise SettingError(
-                    f"Doubling goes from few factors to many, and {family_of(config).name} has "
-                    "none. Search it by grid, random or halving."
+                    f"Doubling needs factors, and {family_of(config).name} has none. Use grid, "
+                    "random or halving."
                 )
         if len(self._stages) < 2:
-            raise SettingError(
-                "Doubling goes from few factors to many: give at least two numbers of factors."
-            )
+            raise SettingError("Doubling needs at least two numbers of factors.")
 
     def propose(self, rounds: Rounds, sweeps: Sequence[int]) -> list[Trial]:
         """Return all with the fewest factors, then the best of the last round with the next."""
@@ -122,7 +119,7 @@ class FactorDoubling(_Successive):
         return [Trial(config, sweeps[-1]) for config in own]
 
     def expected(self, sweeps: Sequence[int]) -> list[Trial]:
-        """Return each stage's trials; which settings get there is not known yet."""
+        """Return each stage's trials, spread evenly over the settings."""
         found: list[Trial] = []
         share = 1
         for factors in self._stages:

@@ -1,4 +1,4 @@
-"""Where values stand along an axis: linear, by decades with a place for zero, or as texts."""
+"""Places values along an axis: linear, logarithmic with a place for zero, or as texts."""
 
 import itertools
 import math
@@ -12,9 +12,9 @@ from alsolike.views.figures.marks import EDGE, Spec
 from alsolike.views.labels import plain
 
 _DECADE = 10.0
-_FEW = 9  # so many different values have a tick each
-_MANY = 4  # so many ticks among decades
-_LETTER = 7.6  # the width of a digit of 12 units in a wide typeface, in units
+_FEW = 9  # different values, at most, that have a tick each
+_MANY = 4  # ticks, at most, among decades
+_LETTER = 7.6  # the width of a digit at font size 12 in a wide typeface
 _TIMES = (1e-3, 1e-2, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 360000.0)
 _TIMES_BETWEEN = (
     2e-3, 5e-3, 2e-2, 5e-2, 0.2, 0.5, 2.0, 5.0, 20.0, 30.0, 120.0, 300.0, 1200.0, 1800.0,
@@ -24,17 +24,17 @@ _TIMES_BETWEEN = (
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis, and where each value stands on it.
+    """An axis, and the place of each value on it.
 
     Parameters
     ----------
     encoding : spec
-        Of the channel, but for its field.
+        Of the channel, without its field.
     places : mapping of value to number or str
-        What stands in the drawing's data for each value: the value itself, but for a zero among
-        decades, which has no logarithm, and for texts, which are cleaned and told apart.
+        The value in the drawing's data: the value itself, except for zero on a logarithmic scale,
+        and for texts, which are cleaned and made unique.
     shares : mapping of place to float
-        How far along the axis each place is, from 0 to 1.
+        The position of each place along the axis, from 0 to 1.
     """
 
     encoding: Spec
@@ -42,11 +42,11 @@ class Axis:
     shares: Mapping[float | str, float]
 
     def share(self, value: Any) -> float:
-        """Return how far along the axis `value` is, from 0 to 1."""
+        """Return the position of `value` along the axis, from 0 to 1."""
         return self.shares[self.places[value]]
 
-    def room(self, width: float) -> float:
-        """Return the distance between the closest two places on an axis of `width` units."""
+    def least_gap(self, width: float) -> float:
+        """Return the smallest distance of two places on an axis of `width` units."""
         gaps = (
             after - before for before, after in itertools.pairwise(sorted(self.shares.values()))
         )
@@ -54,10 +54,9 @@ class Axis:
 
 
 def number_axis(values: Iterable[float], *, width: float) -> Axis:
-    """Return an axis for numbers: by decades where they span one, zero then with its own tick.
+    """Return an axis for numbers: logarithmic if they span a decade, then zero has its own tick.
 
-    A few numbers have a tick each. Where those would run into each other, they stand in order at
-    even distances instead.
+    A few numbers have a tick each; if the labels would overlap, at equal distances.
 
     Parameters
     ----------
@@ -89,7 +88,7 @@ def number_axis(values: Iterable[float], *, width: float) -> Axis:
 
 
 def time_axis(seconds: Iterable[float]) -> Axis:
-    """Return an axis for times in seconds, at least one, with ticks in words: 0.1 s, 1 min, 1 h."""
+    """Return an axis for times in seconds, at least one, with ticks such as 0.1 s, 1 min, 1 h."""
     known = sorted(set(seconds))
     places, scale = _places(known)
     low, high = min(places.values()), max(places.values())
@@ -109,12 +108,12 @@ def time_axis(seconds: Iterable[float]) -> Axis:
 
 
 def text_axis(values: Sequence[Any], *, width: float) -> Axis:
-    """Return an axis for texts, in the order in which they come; long ones are cut to fit.
+    """Return an axis for texts, in their order; long ones are cut to fit.
 
     Parameters
     ----------
     values : sequence
-        Different ones, texts or numbers. Texts may be hostile.
+        Distinct texts, which may be hostile, or numbers.
     width : float
         Of the narrowest drawing.
 
@@ -127,21 +126,18 @@ def text_axis(values: Sequence[Any], *, width: float) -> Axis:
     for value in values:
         text = _short(value).strip() or "(empty)"
         while text in places.values():
-            text += "\u2032"  # two texts that are one when cleaned and cut
+            text += "\u2032"  # two texts that are equal when cleaned and cut
         places[value] = text
     order = list(places.values())
+    limit = max(36, round(width / len(order)) - 2)
     encoding = {
         "type": "ordinal",
         "scale": {"type": "point", "domain": order, "padding": 0.5},
-        "axis": {
-            "labelAngle": 0,
-            "labelLimit": max(36, round(width / len(order)) - 2),
-            "labelOverlap": "greedy",
-        },
+        "axis": {"labelAngle": 0, "labelLimit": limit, "labelOverlap": "greedy"},
     }
-    return Axis(
-        encoding, places, {place: (at + 0.5) / len(order) for at, place in enumerate(order)}
-    )
+    shares: dict[float | str, float]
+    shares = {place: (at + 0.5) / len(order) for at, place in enumerate(order)}
+    return Axis(encoding, places, shares)
 
 
 def _places(known: Sequence[float]) -> tuple[dict[Any, float], str]:
@@ -161,7 +157,7 @@ def _shares(places: Mapping[Any, float], scale: str) -> dict[float | str, float]
 
 
 def _short(value: Any) -> str:
-    """Return a value as a tick names it: an exponent without zeros in front."""
+    """Return the label of a value, without leading zeros of an exponent."""
     text = plain(value)
     return re.sub(r"e([+-])0+", r"e\1", text) if isinstance(value, float) else text
 
@@ -169,7 +165,7 @@ def _short(value: Any) -> str:
 def _crowded(
     ticks: Sequence[tuple[float, str]], shares: Mapping[float | str, float], width: float
 ) -> bool:
-    """Tell whether words under two neighbouring ticks would touch."""
+    """Return whether the labels of two neighbouring ticks would touch."""
     return any(
         width * (shares[after] - shares[before]) < _LETTER * ((len(one) + len(other)) / 2 + 0.5)
         for (before, one), (after, other) in itertools.pairwise(ticks)
@@ -178,11 +174,11 @@ def _crowded(
 
 def _encoding(places: Mapping[Any, float], scale: str, ticks: Sequence[tuple[float, str]]) -> Spec:
     low, high = min(places.values()), max(places.values())
-    if low == high:  # Vega would stretch a domain of no width to either side of its own choosing
+    if low == high:  # Vega would extend an empty domain in its own way
         low, high = (low / 2, high * 2) if scale == "log" else (low - 1, high + 1)
     axis: Spec = {"tickCount": 4}
     if ticks:
-        # Numbers and words of our own alone enter this expression.
+        # This expression has only numbers and our own words.
         named = (f"abs(datum.value - {at!r}) <= {abs(at) / 1e6!r} ? '{text}'" for at, text in ticks)
         axis = {"values": [at for at, _ in ticks], "labelExpr": f"{' : '.join(named)} : ''"}
     axis |= {"labelOverlap": "greedy", "labelSeparation": 4}
@@ -200,7 +196,7 @@ def _encoding(places: Mapping[Any, float], scale: str, ticks: Sequence[tuple[flo
 
 
 def _decades(known: Sequence[float]) -> list[float]:
-    """Return powers of ten within the range of `known`, or 1, 2 and 5 times those where few are."""
+    """Return powers of ten within the range of `known`; if few, multiples by 3, or by 2 and 5."""
     low, high = next(value for value in known if value > 0), known[-1]
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for factors in ((1,), (1, 3), (1, 2, 5)):
@@ -212,7 +208,7 @@ def _decades(known: Sequence[float]) -> list[float]:
 
 
 def _steps(low: float, high: float) -> list[float]:
-    """Return round times at even steps, three to seven of them, within a range."""
+    """Return three to seven round times at equal steps within a range."""
     steps = [time for time in sorted(_TIMES + _TIMES_BETWEEN) if 3 * time <= high - low]
     step = steps[-1] if steps else max(high - low, 1e-3)
     first = math.ceil(low / step - 1e-9)

@@ -1,4 +1,4 @@
-"""How curves end that do not run their course: stopped early, pruned, or failed."""
+"""Marks the ends of learning curves that were stopped early, pruned, or failed."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,13 +17,7 @@ _CUT_OFF = ("pruned", "failed", "skipped")
 
 
 def state_of(row: Row) -> str:
-    """Return the state of a row of the table of curves.
-
-    Raises
-    ------
-    SettingError
-        It is none of `STATES`.
-    """
+    """Return the state of a row of the table of curves; raise SettingError if it is unknown."""
     state = row["state"]
     if state not in STATES:
         raise SettingError(
@@ -33,12 +27,12 @@ def state_of(row: Row) -> str:
 
 
 def is_cut_off(point: Row) -> bool:
-    """Tell whether a point, or a row of a leaderboard, belongs to a run that was given up."""
+    """Return whether a point, or a row of a leaderboard, is of a run that was not completed."""
     return point.get("state") in _CUT_OFF
 
 
 def cut_off(points: list[Row]) -> list[Spec]:
-    """Return dashed grey lines for the points of runs that were given up, if there are any."""
+    """Return dashed grey lines for the points of runs that were not completed, if any."""
     if not points:
         return []
     mark = {"type": "line", "color": MUTED, "strokeWidth": 1, "strokeDash": [4, 3], "opacity": 0.5}
@@ -47,13 +41,7 @@ def cut_off(points: list[Row]) -> list[Spec]:
 
 
 def end_marks(points: Sequence[Row]) -> list[Spec]:
-    """Return a mark at the end of each curve that was stopped, pruned or failed, with a legend.
-
-    Parameters
-    ----------
-    points : sequence of points
-        Those with a value, of all runs; a run's last point is the one at its last sweep.
-    """
+    """Return a mark at the end of each curve that was stopped, pruned or failed, with a legend."""
     last: dict[Any, Row] = {}
     for point in points:
         held = last.get(point["run"])
@@ -75,8 +63,8 @@ def end_marks(points: Sequence[Row]) -> list[Spec]:
     return [{"data": {"values": ends}, "mark": mark, "encoding": {"shape": shape}}]
 
 
-def told(points: Sequence[Row]) -> str:
-    """Return in words how many of the runs ended how; nothing where all ran their course."""
+def described(points: Sequence[Row]) -> str:
+    """Return the numbers of runs by state as text; empty if all were done."""
     states = Counter({point["run"]: point.get("state") for point in points}.values())
     known = [
         f"{states[state]:,} {_WORDS.get(state, state)}" for state in STATES[1:] if states[state]

@@ -1,4 +1,4 @@
-"""What each run took against what it reached, and the frontier of the two."""
+"""Draws training time against score for each run, and the frontier of the two."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -18,24 +18,23 @@ _SHAPES = ("circle", "triangle-up", "diamond", "square", "cross")  # of the fami
 _FURTHER_SHAPES = ("triangle-down", "triangle-left", "triangle-right")
 _PLOT = (528, 400)
 _SIZES = (_PLOT, PHONE)  # of the drawing, on a page and on a phone
-_LIST, _LIMIT = 268, 236  # a page may show its own, wider letters
-_LISTED, _APART = 5, 20.0  # so many runs have a number, none closer to another
-_LINE = 16  # the height of a line of the list
-_LETTERS = 36  # in a line of the list
+_LIST, _LIMIT = 268, 236  # widths of the list and of its text: a page may have a wider typeface
+_LISTED, _APART = 5, 20.0  # numbered runs, and their least distance
+_LINE, _LETTERS = 16, 36  # the height of a line of the list, and its characters
 
 
 def time_and_score(leaderboard: Table, seconds: Sequence[float | None], score: str) -> Spec:
-    """Draw what each run took against what it reached, and the frontier of the two.
+    """Draw training time against score for each run, and the frontier of the two.
 
-    On the frontier is what no other run beats in both. Its runs are numbered, and a list beside
-    the drawing tells their settings. The best run of each model has the model's name beside it.
+    The frontier has the runs that no other run beats in both. They are numbered, with a list of
+    their settings. The best run of each model is labelled with the model's name.
 
     Parameters
     ----------
     leaderboard : Table
         As for `settings_and_score`, of all models.
     seconds : sequence of float or None, (n_rows,)
-        To train and score the run of each row; at least 0, None where it is not known.
+        Time to train and score each run; at least 0, None if unknown.
     score : str
         As in the column names: ``"validation_precision@10"``.
 
@@ -50,10 +49,10 @@ def time_and_score(leaderboard: Table, seconds: Sequence[float | None], score: s
     >>> runs = Table({"rank": [1, 2], "run": [1, None], "model": ["als", "popularity"],
     ...               "factors": [40, None], "validation_mrr": [0.3, 0.1]})
     >>> time_and_score(runs, [12.0, 0.1], "validation_mrr")["description"]
-    'Validation mrr of 2 runs by what they took. ... popularity, 0.1 s: 0.1000; run 1 (factors
+    'Validation mrr of 2 runs by training time. ... popularity, 0.1 s: 0.1000; run 1 (factors
     40), 12 s: 0.3000.'
     """
-    run_points.require(leaderboard, ["rank", score])
+    marks.require(leaderboard, ["rank", score], "run")
     if len(seconds) != len(leaderboard):
         raise SettingError(
             f"A figure of times needs one for each row; the leaderboard has {len(leaderboard):,} "
@@ -61,29 +60,28 @@ def time_and_score(leaderboard: Table, seconds: Sequence[float | None], score: s
         )
     below = [time for time in seconds if (finite(time) or 0.0) < 0]
     if below:
-        raise SettingError(f"A run cannot take less than no time; one is said to take {below[0]}.")
+        raise SettingError(f"Times must not be negative; one is {below[0]}.")
     scored = run_points.runs_of(leaderboard, score, seconds=seconds)
     runs = run_points.with_leaders([run for run in scored if run["seconds"] is not None])
     if not runs:
         raise SettingError(f"A figure of times needs a run with a time and a {score}.")
-    # What is degenerate is no answer, however quick.
     alive = [run for run in runs if run["standing"] != run_points.DEAD]
-    plan = _Plan(runs, frontier(alive or runs))
+    plan = _Layout(runs, frontier(alive or runs))
     on_phone = [plan.place(run, PHONE) for run in plan.reached]
     numbered = [
         plan.reached[at] for at in label_placement.apart(on_phone, distance=_APART, most=_LISTED)
     ]
-    title = f"{begun(score)} of {counted(len(runs), 'run')} by what they took"
+    title = f"{begun(score)} of {counted(len(runs), 'run')} by training time"
     untimed = counted(len(scored) - len(runs), "run")
     missing = run_points.left_out(leaderboard, scored)
-    missing += f"; {untimed} without a time not drawn" if len(scored) > len(runs) else ""
-    told = "; ".join(
+    missing += f"; {untimed} without a time not shown" if len(scored) > len(runs) else ""
+    listed = "; ".join(
         f"{run['name']}{f' ({settings})' if (settings := run['settings']) else ''}, "
         f"{duration(run['seconds'])}: {rounded(run['value'])}"
         for run in plan.reached
     )
     return {
-        **marks.frame("", f"{title}{missing}. On the frontier: {told}."),
+        **marks.frame("", f"{title}{missing}. On the frontier: {listed}."),
         "title": run_points.heading(title, runs),
         "columns": 2,
         "concat": [
@@ -94,12 +92,9 @@ def time_and_score(leaderboard: Table, seconds: Sequence[float | None], score: s
 
 
 def frontier(runs: Iterable[Row]) -> list[Row]:
-    """Return the runs that no other beats in both time and score, by time.
+    """Return the runs that no other beats in both ``seconds`` and ``value``, by time.
 
-    Parameters
-    ----------
-    runs : iterable of mappings
-        With ``seconds`` and ``value``. Of equals, the first counts.
+    Of equal runs, the first counts.
 
     Examples
     --------
@@ -115,14 +110,8 @@ def frontier(runs: Iterable[Row]) -> list[Row]:
     return reached
 
 
-class _Plan:
-    """Where the runs stand, in both sizes of the drawing, and what room words have taken.
-
-    Parameters
-    ----------
-    runs, reached : sequence of points
-        All runs, and those on the frontier.
-    """
+class _Layout:
+    """Places runs and labels in both sizes of the drawing; `reached` are on the frontier."""
 
     def __init__(self, runs: Sequence[Row], reached: Sequence[Row]) -> None:
         self.runs, self.reached = runs, reached
@@ -136,16 +125,16 @@ class _Plan:
             self.taken.append([*dots, *label_placement.along_steps(corners)])
 
     def place(self, run: Row, size: tuple[int, int]) -> tuple[float, float]:
-        """Return where a run stands in a drawing of `size`, from the upper left."""
+        """Return the position of a run in a drawing of `size`, from the upper left."""
         (low, high), room = self.ends, size[0] - 2 * marks.EDGE
         along = marks.EDGE + room * self.axis.share(run["seconds"])
         return along, size[1] * (high - run["value"]) / (high - low)
 
     def words(self, numbered: Sequence[Row]) -> list[Spec]:
-        """Return the numbers along the frontier, and each model's name beside its best run."""
+        """Return the numbers along the frontier, and each model's name next to its best run."""
         layers: list[Spec] = []
         for number, run in enumerate(numbered, 1):
-            # Above and left of a run on the frontier there is none: it would be on the frontier.
+            # There is no other run above and left of a run on the frontier.
             layers += self._write(run, str(number), ("right", -7.0, -9.0), color=INK)
         best_of = {run["model"]: run for run in reversed(self.runs)}
         named = list(reversed(best_of.items())) if len(best_of) > 1 else []
@@ -155,11 +144,13 @@ class _Plan:
                 for size, boxes in zip(_SIZES, self.taken, strict=True)
             ]
             colour = ACCENT if run["standing"] == run_points.BEST else MUTED
-            layers += self._write(run, text, label_placement.beside(text, drawings), color=colour)
+            layers += self._write(
+                run, text, label_placement.best_side(text, drawings), color=colour
+            )
         return layers
 
     def _write(self, run: Row, text: str, side: label_placement.Side, *, color: str) -> list[Spec]:
-        """Return `text` at `side` of a run, and keep its room from what is written later."""
+        """Return `text` at `side` of a run, and mark its area as taken."""
         for boxes, size in zip(self.taken, _SIZES, strict=True):
             boxes.append(label_placement.box(text, side, self.place(run, size)))
         align, right, down = side
@@ -174,12 +165,12 @@ class _Plan:
         )
 
 
-def _drawing(plan: _Plan, numbered: Sequence[Row], score: str) -> Spec:
-    """Return the runs as points, the frontier as steps, and the words beside them."""
+def _drawing(plan: _Layout, numbered: Sequence[Row], score: str) -> Spec:
+    """Return the runs as points, the frontier as steps, and their labels."""
     runs, legend = plan.runs, run_points.legend_names(plan.runs)
     models = list(dict.fromkeys(run["model"] for run in runs))
     points = [
-        {key: run[key] for key in ("trace", "label", "told", "value", "low", "high", "seconds")}
+        {key: run[key] for key in ("trace", "label", "text", "value", "low", "high", "seconds")}
         | {"model": run["model"], "standing": legend[run["standing"]]}
         | {"place": plan.axis.places[run["seconds"]]}
         for run in reversed(runs)  # the best on top
@@ -187,9 +178,8 @@ def _drawing(plan: _Plan, numbered: Sequence[Row], score: str) -> Spec:
     corners = [
         {"place": plan.axis.places[run["seconds"]], "value": run["value"]} for run in plan.reached
     ]
-    corners.append(
-        {"place": max(point["place"] for point in points), "value": corners[-1]["value"]}
-    )
+    end = max(point["place"] for point in points)
+    corners.append({"place": end, "value": corners[-1]["value"]})
     steps = {"type": "line", "interpolate": "step-after", "color": MUTED, "strokeWidth": 1.5}
     dots = run_points.dots(legend)
     dots["encoding"]["shape"] = {
@@ -223,7 +213,7 @@ def _shapes(models: Sequence[str]) -> list[str]:
 
 
 def _list(numbered: Sequence[Row], *, by_model: bool) -> Spec:
-    """Return the numbered runs as a list: what each reached, its time, its settings."""
+    """Return the numbered runs as a list of scores, times and settings."""
     entries: list[Row] = []
     at = 0
     for number, run in enumerate(numbered, 1):
@@ -257,7 +247,7 @@ def _list(numbered: Sequence[Row], *, by_model: bool) -> Spec:
 
 
 def _lines(settings: str) -> list[str]:
-    """Return settings in at most two lines, broken between settings."""
+    """Return settings in at most two lines."""
     lines: list[str] = []
     for setting in filter(None, settings.split(" · ")):
         longer = f"{lines[-1]} · {setting}" if lines else setting

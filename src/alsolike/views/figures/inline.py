@@ -1,4 +1,4 @@
-"""A drawing within a page: in two sizes, in the page's colours, with numbers for the pointer."""
+"""Fits a drawing into a page: two sizes, the page's colours, and texts for the pointer."""
 
 import copy
 import re
@@ -9,18 +9,18 @@ from alsolike.views.page import rounded
 
 
 def traces(spec: Spec) -> dict[str, Row]:
-    """Return what is told of each line and each point of `spec`, by the name of its trace.
+    """Return the texts of each line and each point of `spec`, by the name of its trace.
 
-    A line has the sweeps and values of its corners (gaps left out), a point has words of its own.
+    A line has the sweeps and values of its corners, without gaps; a point has a text.
     """
     found: dict[str, Row] = {}
     for layer, points in _layers(spec):
-        told = layer["mark"]["type"] == "point"
+        is_point = layer["mark"]["type"] == "point"
         if "description" not in layer.get("encoding", {}):
             continue
         for point in points:
-            if told:
-                found[point["trace"]] = {"label": point["label"], "told": point["told"]}
+            if is_point:
+                found[point["trace"]] = {"label": point["label"], "text": point["text"]}
                 continue
             fresh = {"label": point["label"], "measure": point["measure"], "points": []}
             trace = found.setdefault(point["trace"], fresh)
@@ -30,14 +30,14 @@ def traces(spec: Spec) -> dict[str, Row]:
 
 
 def numbers(shown: Mapping[str, Row]) -> dict[int, list[float | None]]:
-    """Return the value of each line at each sweep, None where it has none."""
+    """Return the value of each line at each sweep, or None."""
     columns = [dict(trace["points"]) for trace in shown.values()]
     sweeps = sorted({sweep for column in columns for sweep in column})
     return {sweep: [column.get(sweep) for column in columns] for sweep in sweeps}
 
 
 def bare(spec: Spec, *, narrow: bool) -> Spec:
-    """Return `spec` for a page: no title or paper of its own, and on a phone one column."""
+    """Return `spec` for a page: without title and background, and in one column on a phone."""
     stripped = copy.deepcopy(spec)
     del stripped["title"]
     stripped |= {"background": None, "padding": 2}
@@ -51,19 +51,12 @@ def bare(spec: Spec, *, narrow: bool) -> Spec:
 
 
 def themed(svg: str, shown: Container[str]) -> str:
-    """Return `svg` with the page's colours in place of ours, and without a voice of its own.
-
-    Parameters
-    ----------
-    svg : str
-    shown : container of str
-        The traces of which something is told: their lines and points keep their names.
-    """
+    """Return `svg` in the page's colours, hidden from screen readers; traces `shown` keep names."""
     return re.sub(r"<[^>]+>", lambda tag: _themed_tag(tag[0], shown), svg)
 
 
 def _layers(spec: Spec) -> Iterator[tuple[Spec, list[Row]]]:
-    """Yield each layer of each view, with the data that it draws."""
+    """Yield each layer of each view, with its data."""
     for view in spec.get("concat", [spec]):
         for layer in view["layer"]:
             yield layer, layer.get("data", view.get("data", {"values": []}))["values"]

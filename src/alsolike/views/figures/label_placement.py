@@ -1,29 +1,19 @@
-"""Where numbers and words stand beside points, so that none covers another."""
+"""Places labels next to points, so that none covers another."""
 
 import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
-Side = tuple[str, float, float]  # alignment of words beside a point, offset to the right and down
+Side = tuple[str, float, float]  # alignment of a label, its offset to the right and down
 
-_LETTER, _LINE = 6.6, 15.0  # how wide a letter of 12 units is on average, and a line how high
+_LETTER, _LINE = 6.6, 15.0  # average width of a letter at font size 12, and height of a line
 _DOT = 4.5  # half the width of a dot
-_FAR = 9.0  # from the middle of a point to the words beside it
+_FAR = 9.0  # from the centre of a point to its label
 
 
 class Drawing(NamedTuple):
-    """A point in one of the sizes of a figure.
-
-    Parameters
-    ----------
-    place : (x, y)
-        Of the point, from the upper left.
-    width : float
-        Of the drawing.
-    taken : sequence of boxes
-        What words should not cover.
-    """
+    """A point in one size of a figure, from the upper left, and boxes not to cover."""
 
     place: tuple[float, float]
     width: float
@@ -31,16 +21,10 @@ class Drawing(NamedTuple):
 
 
 def apart(places: Sequence[tuple[float, float]], *, distance: float, most: int) -> list[int]:
-    """Return which of `places` can have a number each, the last before the others.
+    """Return the indices of at most `most` places to number, spread over all, first the last.
 
-    Parameters
-    ----------
-    places : sequence of (x, y)
-        In units of the narrowest drawing, by time.
-    distance : float
-        Two that are closer than this in both directions do not both get one.
-    most : int
-        So many at most, spread over all.
+    Two that are closer than `distance` in both directions are not both numbered. Places are by
+    time, in units of the narrowest drawing.
     """
     kept: list[int] = []
     for at in _spread(len(places)):
@@ -52,17 +36,16 @@ def apart(places: Sequence[tuple[float, float]], *, distance: float, most: int) 
     return sorted(kept)
 
 
-def beside(text: str, drawings: Sequence[Drawing]) -> Side:
-    """Return where to write `text` beside a point: its alignment and its offset, right and down.
+def best_side(text: str, drawings: Sequence[Drawing]) -> Side:
+    """Return the side of a point for `text`: right, left, below or above.
 
-    Right of the point, left, below or above: the first that keeps within all drawings and covers
-    nothing, or else what covers least.
+    It is the first side within all drawings that covers nothing, or else the one that covers least.
 
     Examples
     --------
-    >>> beside("ease", [Drawing((100, 50), 300, [])])
+    >>> best_side("ease", [Drawing((100, 50), 300, [])])
     ('left', 9.0, 0.0)
-    >>> beside("ease", [Drawing((280, 50), 300, [])])
+    >>> best_side("ease", [Drawing((280, 50), 300, [])])
     ('right', -9.0, 0.0)
     """
     sides: list[Side] = [("left", _FAR, 0.0), ("right", -_FAR, 0.0)]
@@ -71,13 +54,13 @@ def beside(text: str, drawings: Sequence[Drawing]) -> Side:
 
 
 def around(place: tuple[float, float]) -> Box:
-    """Return the room that a dot takes."""
+    """Return the box of a dot."""
     x, y = place
     return x - _DOT, y - _DOT, x + _DOT, y + _DOT
 
 
 def along_steps(corners: Sequence[tuple[float, float]]) -> list[Box]:
-    """Return the room that a line takes which goes right, then up or down, to each corner."""
+    """Return the boxes of a line that goes right, then up or down, to each corner."""
     boxes: list[Box] = []
     for (x, y), (right, end) in itertools.pairwise(corners):
         boxes.append((x, y - 1, right, y + 1))
@@ -86,7 +69,7 @@ def along_steps(corners: Sequence[tuple[float, float]]) -> list[Box]:
 
 
 def box(text: str, side: Side, place: tuple[float, float]) -> Box:
-    """Return the room that `text` takes at `side` of the point at `place`."""
+    """Return the box of `text` at `side` of the point at `place`."""
     align, right, down = side
     long = _LETTER * len(text)
     left = place[0] + right - (long if align == "right" else 0.0)
@@ -101,7 +84,7 @@ def _harm(text: str, side: Side, drawing: Drawing) -> float:
 
 
 def _spread(count: int) -> list[int]:
-    """Return the numbers below `count`, the last first, then the first, then what halves gaps."""
+    """Return the numbers below `count`: the last, the first, then those that halve gaps."""
     order, gaps = [count - 1, 0][: max(count, 0)], [(0, count - 1)]
     while gaps:
         low, high = gaps.pop(0)

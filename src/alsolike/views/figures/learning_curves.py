@@ -1,14 +1,13 @@
-"""Learning curves as Vega-Lite specifications, and any figure as PNG, SVG and HTML.
+"""Draws learning curves as Vega-Lite specifications, and renders any figure as PNG, SVG and HTML.
 
-The specifications are plain dicts and hold their own data; they compute no numbers. A page shows
-them as inline SVG and not through Vega's 0.9 MB of JavaScript: that needs ``Function``, which a
-strict content policy forbids, draws nothing where scripts are off, and takes a phone longer to
-start than to show. A small script of ours adds the numbers under the pointer.
+Specifications are plain dicts with their own data. Pages show them as inline SVG instead of using
+Vega's 0.9 MB of JavaScript, which needs ``Function``, forbidden by a strict content policy, and
+draws nothing without scripts. A small script of ours adds the numbers under the pointer.
 """
 
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -34,23 +33,21 @@ def best_curve(
 ) -> Spec:
     """Draw one run's learning curve: the metric and the squared error, validation and train.
 
-    Each of the four has a panel and a vertical scale of its own. Where the training items are not
-    left out, training precision is many times that of validation, and one scale for both would
-    flatten the line that matters.
+    Each of the four has a panel with its own scale: if training items are not left out, training
+    precision is many times that of validation.
 
     Parameters
     ----------
     curve : Table
-        One row per scored sweep: ``sweep``, and ``validation_`` and ``train_`` of `metric` and of
-        ``mse``, as far as known. Columns with ``_low`` and ``_high`` at their end give a band.
+        One row per scored sweep: ``sweep``, and, if known, ``validation_`` and ``train_`` of
+        `metric` and of ``mse``. Columns that end in ``_low`` and ``_high`` give a band.
     metric : str
         As in the column names: ``"precision@10"``.
     title : str
-        Above the figure.
     chosen_sweep : int
         The sweep to mark.
     held_out : {"validation", "test"}
-        Which columns stand beside ``train_``: the article chose its best on test.
+        Columns to show in addition to ``train_``.
 
     Raises
     ------
@@ -64,7 +61,7 @@ def best_curve(
     >>> [panel["title"]["text"] for panel in spec["concat"]]
     ['precision@10, validation']
     """
-    _require(curve, ("sweep", f"{held_out}_{metric}"))
+    marks.require(curve, ("sweep", f"{held_out}_{metric}"), "scored sweep")
     if chosen_sweep not in curve["sweep"].tolist():
         raise SettingError(
             f"The sweep to mark is {chosen_sweep}; the curve has {curve['sweep'].tolist()}."
@@ -107,21 +104,21 @@ def all_curves(
     ----------
     curves : Table
         One row per run and scored sweep: ``run``, ``rank`` (1 is best), ``sweep``,
-        ``validation_<metric>``, and one column per setting that varies. A column ``state`` tells
-        how each run ended: ``"done"``, ``"stopped"`` early (its curve ends in a circle),
-        ``"pruned"`` (dashed, to a cross), ``"failed"`` (dashed, to a triangle) or ``"skipped"``.
+        ``validation_<metric>``, one column per setting that varies, and perhaps ``state``:
+        ``"done"``, ``"stopped"`` early (the curve ends in a circle), ``"pruned"`` (dashed, to a
+        cross), ``"failed"`` (dashed, to a triangle) or ``"skipped"``.
     metric : str
         As in the column names: ``"precision@10"``.
     best : int
         The run to draw in the accent colour, on top.
     baseline : float or None
-        What popularity reaches: a dashed rule.
+        The score of popularity: a dashed rule.
     above : (str, float) or None
-        What the best model reaches that has no curve, and its name: a dashed rule, too.
+        Name and score of the best model without a curve: a dashed rule, too.
     what : str
-        What has curves, in words.
+        The noun for what has curves.
     held_out : {"validation", "test"}
-        Which columns to draw.
+        Columns to draw.
 
     Raises
     ------
@@ -137,7 +134,7 @@ def all_curves(
     'Validation mrr of 2 runs over sweeps; the best, run 2 (factors 40), reaches 0.4000; ...'
     """
     column = f"{held_out}_{metric}"
-    _require(curves, ("run", "rank", "sweep", column))
+    marks.require(curves, ("run", "rank", "sweep", column), "scored sweep")
     if best not in curves["run"].tolist():
         raise SettingError(f"The best run is said to be {best}; the curves have no such run.")
     points = [_point(row, column, metric, curves.column_names) for row in curves.rows()]
@@ -158,7 +155,7 @@ def all_curves(
         description += f"; popularity reaches {rounded(baseline)}"
     if above is not None:
         description += f"; {clean(above[0])}, without a curve, reaches {rounded(above[1])}"
-    ended = curve_ends.told(points)
+    ended = curve_ends.described(points)
     others = [point for point in points if point["run"] != best]
     layers: list[Spec] = [
         *curve_ends.cut_off([point for point in others if curve_ends.is_cut_off(point)]),
@@ -174,14 +171,14 @@ def all_curves(
         *curve_ends.end_marks(drawn),
     ]
     if peak is not None:
-        told = f"run {best}, sweep {peak['sweep']}: {rounded(peak['value'])}"
-        layers += [marks.dot(peak), marks.words(peak, told, sweeps)]
+        label = f"run {best}, sweep {peak['sweep']}: {rounded(peak['value'])}"
+        layers += [marks.dot(peak), marks.words(peak, label, sweeps)]
     return {
         **marks.frame("", description + (f"; {ended}." if ended else ".")),
         "title": {
             "text": clean(f"{held_out.capitalize()} {metric} of all {runs} {what}"),
-            "subtitle": "The paler, the lower in rank; the best in colour"
-            + ("; dashed, what was given up" if any(map(curve_ends.is_cut_off, points)) else ""),
+            "subtitle": "Lines fade with rank; best in colour"
+            + ("; dashed: stopped early" if any(map(curve_ends.is_cut_off, points)) else ""),
         },
         "width": 860,
         "height": 420,
@@ -213,19 +210,19 @@ def _drawn(spec: str) -> str:
 
 
 def to_html(specs: Mapping[str, Spec]) -> str:
-    """Return captioned figures as one fragment for any page, their style and script once.
+    """Return captioned figures as one fragment for any page, with style and script.
 
     Parameters
     ----------
     specs : mapping of str to spec
-        Caption to figure, in the order in which they are shown.
+        Caption to figure, in order.
     """
     figures = Markup("\n").join(figure(spec, caption=caption) for caption, spec in specs.items())
     return fragment(figures, "figure.css", "figure.js")
 
 
 def to_page(spec: Spec) -> str:
-    """Return a figure as a page of its own, which needs no network and answers to the pointer."""
+    """Return a figure as a page of its own, without further files."""
     title = title_of(spec)
     return standalone(
         title,
@@ -244,9 +241,8 @@ def title_of(spec: Spec) -> str:
 def figure(spec: Spec, *, caption: str = "") -> Markup:
     """Return `spec` as a ``<figure>``, drawn twice: for a wide page, and for a phone.
 
-    It takes its colours from the page, shows without scripts, and carries the numbers that
-    ``figure.js`` shows under the pointer, of lines and of
-    points. Figures of a few lines list them below as well.
+    It has the page's colours, needs no scripts, and contains the texts that ``figure.js`` shows
+    under the pointer. Figures with few lines also have a table of their numbers.
     """
     shown = inline.traces(spec)
     drawings = {
@@ -258,18 +254,8 @@ def figure(spec: Spec, *, caption: str = "") -> Markup:
     return macro("figure.html", "figure")(spec["description"], drawings, shown, caption, sweeps)
 
 
-def _require(table: Table, names: Iterable[str]) -> None:
-    missing = [name for name in names if name not in table]
-    if missing:
-        raise SettingError(
-            f"A figure needs the columns {missing}; the table has {list(table.column_names)}."
-        )
-    if not len(table):
-        raise SettingError("A figure needs at least one scored sweep; the table has no rows.")
-
-
 def _panel(curve: Table, side: str, measure: str, chosen: int, *, height: int) -> Spec:
-    """Return one panel: a line, its band where there is one, and the chosen sweep."""
+    """Return one panel: a line, its band if any, and the chosen sweep."""
     column = f"{side}_{measure}"
     banded = f"{column}_low" in curve and f"{column}_high" in curve
     points: list[Row] = [

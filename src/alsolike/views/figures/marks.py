@@ -1,9 +1,11 @@
-"""The parts that figures are made of, as Vega-Lite: colours, axes, lines, dots and words."""
+"""Builds the parts of figures in Vega-Lite: colours, axes, lines, dots and labels."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from alsolike.errors import SettingError
+from alsolike.tables import Table
 from alsolike.views.page import clean, finite, rounded
 
 Spec = dict[str, Any]
@@ -12,8 +14,8 @@ Row = dict[str, Any]
 INK, MUTED, GRID, ACCENT, PAPER = "#1f1d1a", "#625d56", "#e4dfd6", "#0b6a60", "#ffffff"
 ROLES = {INK: "ink", MUTED: "muted", GRID: "grid", ACCENT: "accent", PAPER: "paper"}
 
-PHONE = (296, 300)  # the width of a panel on a phone, and the most that it is high there
-EDGE = 26  # between the end of a panel and the outermost points, where those are no line
+PHONE = (296, 300)  # the width of a panel on a phone, and its greatest height
+EDGE = 26  # between the end of a panel and the outermost points
 
 _FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
 
@@ -51,7 +53,7 @@ _CONFIG: Spec = {
         "labelLimit": 320,
         "orient": "top",
         "symbolOpacity": 1,
-        "columnPadding": 44,  # a page may show its own, wider letters
+        "columnPadding": 44,  # a page may have a wider typeface
         "rowPadding": 4,
         "offset": 20,
         "title": None,
@@ -59,8 +61,19 @@ _CONFIG: Spec = {
 }
 
 
+def require(table: Table, names: Iterable[str], row: str) -> None:
+    """Raise SettingError if `table` lacks one of these columns, or has no rows (of such a kind)."""
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise SettingError(
+            f"A figure needs the columns {missing}; the table has {list(table.column_names)}."
+        )
+    if not len(table):
+        raise SettingError(f"A figure needs at least one {row}; the table has no rows.")
+
+
 def frame(title: str, description: str) -> Spec:
-    """Return what every figure has: paper, title, description, type."""
+    """Return the common part of all figures: background, title, description, configuration."""
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "background": PAPER,
@@ -72,7 +85,7 @@ def frame(title: str, description: str) -> Spec:
 
 
 def axes(sweeps: Sequence[int], title: str) -> Spec:
-    """Return the shared encoding; ticks stand at scored sweeps only."""
+    """Return the shared encoding, with ticks only at scored sweeps."""
     known = sorted(set(sweeps))
     step = math.ceil(len(known) / 10)
     return {
@@ -88,7 +101,7 @@ def axes(sweeps: Sequence[int], title: str) -> Spec:
 
 
 def upright(title: str) -> Spec:
-    """Return the encoding of the measure, which stands on the vertical axis of every figure."""
+    """Return the encoding of the metric on the vertical axis."""
     return {
         "field": "value",
         "type": "quantitative",
@@ -104,17 +117,14 @@ def line(
     """Return a line for each trace of `points`; with `ranks`, faded by the rank of its points."""
     encoding: Spec = {"detail": {"field": "trace"}, "description": {"field": "trace"}}
     if ranks is not None:
-        encoding["strokeOpacity"] = {
-            "field": "rank",
-            "type": "quantitative",
-            "scale": {
-                "type": "pow",
-                "exponent": 0.5,
-                "domain": [1, max(*ranks, 2)],
-                "range": [0.6, 0.09],
-            },
-            "legend": None,
+        scale = {
+            "type": "pow",
+            "exponent": 0.5,
+            "domain": [1, max(*ranks, 2)],
+            "range": [0.6, 0.09],
         }
+        opacity = {"field": "rank", "type": "quantitative", "scale": scale, "legend": None}
+        encoding["strokeOpacity"] = opacity
     mark = {"type": "line", "color": colour, "strokeWidth": width, "strokeJoin": "round"}
     return {"data": {"values": points}, "mark": mark, "encoding": encoding}
 
@@ -126,7 +136,7 @@ def dot(point: Row, colour: str = ACCENT) -> Spec:
 
 
 def words(point: Row, words: str, sweeps: Sequence[int]) -> Spec:
-    """Return words beside `point`, on the side where the figure has room for them."""
+    """Return a label next to `point`, towards the middle of the figure."""
     late = 2 * point["sweep"] > min(sweeps) + max(sweeps)
     mark = {
         "type": "text",
@@ -142,7 +152,7 @@ def words(point: Row, words: str, sweeps: Sequence[int]) -> Spec:
 
 
 def baseline(value: float | None, name: str = "popularity") -> list[Spec]:
-    """Return a dashed rule at what a model reaches, with words that lines cannot cross out."""
+    """Return a dashed rule at the score of a model, with a label."""
     if finite(value) is None:
         return []
     data = {"values": [{"value": value, "words": f"{clean(name)}: {rounded(value)}"}]}
@@ -154,6 +164,6 @@ def baseline(value: float | None, name: str = "popularity") -> list[Spec]:
 
 
 def haloed(layer: Spec) -> list[Spec]:
-    """Return a layer of words twice: first as a halo, so that no line crosses them out."""
+    """Return a layer of labels twice: first as a halo, so that lines do not cross them out."""
     halo = {"stroke": PAPER, "strokeWidth": 4, "strokeJoin": "round"}
     return [{**layer, "mark": {**layer["mark"], **halo}}, layer]

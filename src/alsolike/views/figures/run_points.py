@@ -1,10 +1,9 @@
-"""Runs of a leaderboard as points: the best, those that tie with it, and the others."""
+"""Draws runs of a leaderboard as points: the best, those tied with it, and the others."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alsolike.errors import SettingError
 from alsolike.tables import Table
 from alsolike.text import counted, duration
 from alsolike.views.figures import marks
@@ -17,31 +16,31 @@ BEST, TIE, LEADER, OTHER, CUT = "best", "tie", "leader", "other", "cut"
 DEAD = "degenerate"
 
 _LONGEST_NAME, _LONGEST_SETTINGS = 24, 60  # characters
-_NUMBERS = 40  # the room left of a drawing for the numbers on its axis
+_NUMBERS = 40  # the width of the numbers on the vertical axis
 
 
 def runs_of(
     leaderboard: Table, score: str, *, model: str | None = None, seconds: Sequence[Any] = ()
 ) -> list[Row]:
-    """Return the runs that have a score as points, best first.
+    """Return the runs with a score as points, best first.
 
     Parameters
     ----------
     leaderboard : Table
-        With ``rank`` and `score`; ``run``, ``model``, ``ties``, ``state``, ``<score>_low``,
-        ``<score>_high`` and settings where there are any.
+        With ``rank`` and `score`, and if known ``run``, ``model``, ``ties``, ``state``,
+        ``<score>_low``, ``<score>_high`` and settings.
     score : str
     model : str or None
-        Of this model alone.
+        Only runs of this model.
     seconds : sequence of float or None, (n_rows,)
-        What each run took, where that is to be told.
+        Durations of the runs.
 
     Returns
     -------
     list of points
         ``row`` as in the table; ``value``, ``low``, ``high``, ``seconds``, ``settings``;
         ``standing``, one of `BEST`, `TIE`, `OTHER`, `CUT`, `DEAD`; and for the pointer ``trace``,
-        ``label`` and ``told``.
+        ``label`` and ``text``.
     """
     names = setting_names(leaderboard.column_names, score)
     taken = list(seconds) or [None] * len(leaderboard)
@@ -58,7 +57,7 @@ def runs_of(
 
 
 def with_leaders(runs: Sequence[Row]) -> list[Row]:
-    """Return `runs`, best first, with the best of each model that is not the best as `LEADER`."""
+    """Return `runs`, best first, with the best of each other model as `LEADER`."""
     models = [run["model"] for run in runs]
     return [
         {**run, "standing": LEADER}
@@ -68,45 +67,30 @@ def with_leaders(runs: Sequence[Row]) -> list[Row]:
     ]
 
 
-def require(leaderboard: Table, names: Sequence[str]) -> None:
-    """Refuse a leaderboard that lacks one of `names` or has no rows."""
-    missing = [name for name in names if name not in leaderboard]
-    if missing:
-        raise SettingError(
-            f"A figure needs the columns {missing}; "
-            f"the leaderboard has {list(leaderboard.column_names)}."
-        )
-    if not len(leaderboard):
-        raise SettingError("A figure needs at least one run; the leaderboard has no rows.")
-
-
 def legend_names(points: Sequence[Row]) -> dict[str, str]:
-    """Return for each standing among `points` what the legend says of it."""
+    """Return the text of the legend for each standing among `points`."""
     counts = Counter(point["standing"] for point in points)
     best = [point for point in points if point["standing"] == BEST]
     of_all = any(point["row"]["rank"] == 1 for point in best)
     words = {
         BEST: "".join(f"best: {point['title']}, {rounded(point['value'])}" for point in best),
-        TIE: f"cannot be told from {'it' if of_all else 'the best of all'} "
+        TIE: f"not significantly different from {'it' if of_all else 'the best of all'} "
         f"({counted(counts[TIE], 'run')})",
         LEADER: f"best of its model ({counts[LEADER]:,})",
         OTHER: f"others ({counted(counts[OTHER], 'run')})",
-        CUT: f"given up early ({counted(counts[CUT], 'run')})",
+        CUT: f"stopped early ({counted(counts[CUT], 'run')})",
         DEAD: f"degenerate, never chosen ({counted(counts[DEAD], 'run')})",
     }
     return {standing: clean(name) for standing, name in words.items() if counts[standing]}
 
 
 def dots(names: Mapping[str, str], **mark: Any) -> Spec:
-    """Return a layer of points whose size, line and filling tell their standing.
-
-    Colour alone would not: the others are small and hollow, those that tie are filled, the best is
-    large, and what was given up early is a speck.
+    """Return a layer of points whose size, stroke and fill, not only colour, show their standing.
 
     Parameters
     ----------
     names : mapping of str to str
-        As `legend_names` returns them: what stands in the data, under ``standing``.
+        From `legend_names`; the values of ``standing`` in the data.
     **mark
         Further properties of the points.
     """
@@ -135,7 +119,7 @@ def dots(names: Mapping[str, str], **mark: Any) -> Spec:
 
 
 def whiskers(points: Sequence[Row], **mark: Any) -> list[Spec]:
-    """Return a layer of faint lines from the lower to the upper end of each interval, if any."""
+    """Return a layer of faint lines for the intervals, if any."""
     known = [point for point in points if point["low"] is not None and point["high"] is not None]
     if not known:
         return []
@@ -149,20 +133,20 @@ def whiskers(points: Sequence[Row], **mark: Any) -> list[Spec]:
 
 
 def left_out(leaderboard: Table, runs: Sequence[Row], model: str | None = None) -> str:
-    """Return in words how many rows of `leaderboard` are not among `runs`, and why."""
+    """Return the numbers of rows of `leaderboard` that are not among `runs`, and why, as text."""
     rows = list(leaderboard.rows())
     others = [row for row in rows if model is not None and row.get("model", model) != model]
     without = len(rows) - len(others) - len(runs)
-    told = f"; {counted(len(others), 'row')} of other models not drawn" if others else ""
-    return told + (f"; {counted(without, 'run')} without a score not drawn" if without else "")
+    text = f"; {counted(len(others), 'row')} of other models not shown" if others else ""
+    return text + (f"; {counted(without, 'run')} without a score not shown" if without else "")
 
 
 def range_of(runs: Sequence[Row]) -> tuple[float, float]:
-    """Return the lowest and the highest score, intervals included, with a little room."""
+    """Return the lowest and the highest score, including intervals, with a margin."""
     found = [run[end] for run in runs for end in ("value", "low", "high") if run[end] is not None]
     low, high = min(found), max(found)
-    room = 0.04 * (high - low) or 0.1 * abs(high) or 1.0
-    return low - room, high + room
+    margin = 0.04 * (high - low) or 0.1 * abs(high) or 1.0
+    return low - margin, high + margin
 
 
 def upright(title: str, ends: tuple[float, float]) -> Spec:
@@ -173,7 +157,7 @@ def upright(title: str, ends: tuple[float, float]) -> Spec:
 
 
 def heading(title: str, runs: Sequence[Row]) -> Spec:
-    """Return the title of a figure of points, and what a point and a line are."""
+    """Return the title of a figure of points, with a subtitle that explains points and lines."""
     drawn = any(run["low"] is not None and run["high"] is not None for run in runs)
     lines = "; the faint lines are 95 % intervals" if drawn else ""
     return {"text": clean(title), "subtitle": f"Each point is a run{lines}"}
@@ -185,8 +169,7 @@ def _point(row: Row, names: Sequence[str], score: str, place: int, seconds: Any)
     run, model = row.get("run"), row.get("model")
     word = "" if model is None else str(model)
     family = family_in(word)
-    # Of a search many have one model: they go by their numbers, the others by their families. The
-    # settings of these have no columns, but stand behind the family.
+    # Trials are named by their numbers, others by their families, whose settings follow the family.
     searched = settings_of(row, names)
     settings = searched or clean(word[len(family) :].strip(" ()"), most=_LONGEST_SETTINGS)
     kind = clean(family, most=_LONGEST_NAME)
@@ -195,8 +178,8 @@ def _point(row: Row, names: Sequence[str], score: str, place: int, seconds: Any)
     name = numbered if is_numbered else kind
     ranked = f"rank {row['rank']}" if row["rank"] is not None else ""
     facts = [ranked, kind, numbered, settings]
-    told = f"{spoken(score)} {rounded(value)}"
-    told += f" ({rounded(low)} to {rounded(high)})" if low is not None and high is not None else ""
+    text = f"{spoken(score)} {rounded(value)}"
+    text += f" ({rounded(low)} to {rounded(high)})" if low is not None and high is not None else ""
     return {
         "row": row,
         "name": name,
@@ -205,7 +188,7 @@ def _point(row: Row, names: Sequence[str], score: str, place: int, seconds: Any)
         "settings": settings,
         "trace": f"row {place}",
         "label": clean(" · ".join(fact for fact in facts if fact)),
-        "told": told + (f", {duration(time)}" if time is not None else ""),
+        "text": text + (f", {duration(time)}" if time is not None else ""),
         "value": value,
         "low": low,
         "high": high,

@@ -1,4 +1,4 @@
-"""Each setting of a search against the score, as small panels of points."""
+"""Draws each setting of a search against the score, as small panels of points."""
 
 import math
 from collections import Counter, defaultdict
@@ -18,7 +18,7 @@ _WIDTH = 880  # of a whole figure on a page
 _MARGIN = 48  # left of a panel, for the numbers on its vertical axis
 _GAP = 28
 _HEIGHT = 210
-_STEP = 5.0  # between points that stand beside each other
+_STEP = 5.0  # between points side by side
 
 
 def settings_and_score(
@@ -26,24 +26,22 @@ def settings_and_score(
 ) -> Spec:
     """Draw each setting that varies against the score, in small panels with one vertical scale.
 
-    A point is a run. Runs with the same value and nearly the same score stand beside each other,
-    so that each can be seen. On a page, the run under the pointer is lit in all panels.
+    A point is a run. Runs with the same value and nearly the same score are drawn side by side. On
+    a page, the run under the pointer is highlighted in all panels.
 
     Parameters
     ----------
     leaderboard : Table
-        One row per run: ``rank`` (1 is best), `score`, and the settings; ``run`` and ``model`` as
-        far as known. Where there are columns ``<score>_low`` and ``<score>_high``, intervals are
-        drawn; where there is ``ties`` (bool), runs that cannot be told from the best are filled;
-        where there is ``state``, runs that were pruned are specks: their scores are of a sweep at
-        which others went on.
+        One row per run: ``rank`` (1 is best), `score`, and the settings; ``run`` and ``model`` if
+        known. With columns ``<score>_low`` and ``<score>_high``, intervals are drawn; with
+        ``ties`` (bool), tied runs are filled; with ``state``, runs that were pruned are specks.
     settings : sequence of str
-        Columns to draw; those with a single value get no panel.
+        Columns to draw; those with a single value have no panel.
     score : str
         As in the column names: ``"validation_precision@10"``.
     model : str or None
-        Whose runs to draw, where the table has a column ``model``: settings of the same name mean
-        different things to different models. None: the model of the best run that has settings.
+        The model whose runs are drawn, since settings of one name differ between models. None: the
+        model of the best run that has settings.
 
     Raises
     ------
@@ -58,7 +56,7 @@ def settings_and_score(
     >>> spec["description"]
     'Validation mrr of 2 runs by their settings. The best, run 2 (alpha 40), reaches 0.3000.'
     """
-    run_points.require(leaderboard, ["rank", score, *settings])
+    marks.require(leaderboard, ["rank", score, *settings], "run")
     model = model or _with_settings(leaderboard, settings)
     runs = run_points.runs_of(leaderboard, score, model=model)
     if not runs:
@@ -86,14 +84,14 @@ def settings_and_score(
 
 
 def _with_settings(leaderboard: Table, settings: Sequence[str]) -> str | None:
-    """Return the model of the best run that has one of these settings; None: nothing says which."""
+    """Return the model of the best run that has one of these settings; None: unknown."""
     rows = (row for row in leaderboard.rows() if any(row[name] is not None for name in settings))
     best = min(rows, key=run_points.rank_of, default={})
     return best.get("model")
 
 
 def _panel(runs: Sequence[Row], name: str, width: int) -> Spec:
-    """Return one setting against the score; runs that do not have the setting are counted."""
+    """Return one setting against the score; runs without the setting are counted."""
     values = _values(runs, name)
     numeric = all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
     narrowest = min(width, marks.PHONE[0])
@@ -102,11 +100,11 @@ def _panel(runs: Sequence[Row], name: str, width: int) -> Spec:
     drawn = [run for run in runs if run["row"][name] in values]
     asides = _asides(
         [(axis.places[run["row"][name]], run["value"]) for run in drawn],
-        room=_room(axis.room(narrowest - 2 * marks.EDGE)),
+        room=_room(axis.least_gap(narrowest - 2 * marks.EDGE)),
         span=high - low,
     )
     points = [
-        {key: run[key] for key in ("trace", "label", "told", "value", "low", "high")}
+        {key: run[key] for key in ("trace", "label", "text", "value", "low", "high")}
         | {"standing": legend[run["standing"]]}
         | {"setting": run["row"][name], "place": axis.places[run["row"][name]], "aside": aside}
         for run, aside in zip(drawn, asides, strict=True)
@@ -134,19 +132,19 @@ def _panel(runs: Sequence[Row], name: str, width: int) -> Spec:
 
 
 def _subtitle(runs: Sequence[Row], drawn: Sequence[Row], name: str) -> str:
-    """Return the value of the best run, and how many runs have one where not all do."""
+    """Return the value of the best run, and the number of runs with a value if not all have one."""
     best = [f"best: {plain(run['row'][name])}" for run in drawn if run is runs[0]]
     partly = [f"set in {len(drawn):,} of {counted(len(runs), 'run')}"]
     return ", ".join(best + (partly if len(drawn) < len(runs) else []))
 
 
 def _room(distance: float) -> float:
-    """Return how far points may stand to either side of places so far from each other."""
+    """Return how far aside points may be drawn, given the distance of places."""
     return max(0.0, min(distance / 2 - 3, marks.EDGE - 2))
 
 
 def _asides(places: Sequence[tuple[Any, float]], *, room: float, span: float) -> list[float]:
-    """Return how far aside each point is drawn, so that those at one place do not hide another.
+    """Return how far aside each point is drawn, so that points at one place do not overlap.
 
     Parameters
     ----------
@@ -160,7 +158,7 @@ def _asides(places: Sequence[tuple[Any, float]], *, room: float, span: float) ->
     counts = Counter(place for place, _ in places)
     together: dict[tuple[Any, int], list[int]] = defaultdict(list)
     for at, (place, value) in enumerate(places):
-        # Where there is room for all, so that their intervals do not cover each other either.
+        # If there is room for all, their intervals do not overlap either.
         fit = counts[place] * _STEP <= 2 * room
         together[place, 0 if fit else round(value / span * _HEIGHT / _STEP)].append(at)
     asides = [0.0] * len(places)
@@ -173,7 +171,7 @@ def _asides(places: Sequence[tuple[Any, float]], *, room: float, span: float) ->
 
 
 def _values(runs: Sequence[Row], name: str) -> list[Any]:
-    """Return the different values of a setting in order; gaps and NaN are none."""
+    """Return the distinct values of a setting in order, without None and NaN."""
     known = {run["row"][name] for run in runs} - {None}
     numbers = [one for one in known if isinstance(one, int | float) and math.isfinite(one)]
     texts = [one for one in known if isinstance(one, str)]
