@@ -156,7 +156,7 @@ def test_one_client_has_one_rate_whatever_the_number_of_workers(tmp_path: Path) 
     [
         (["none"], "manifest.json"),
         (["MODEL", "--host", "0.0.0.0"], "a token is needed"),  # noqa: S104
-        (["MODEL", "--golden", "none.json"], "golden questions expected"),
+        (["MODEL", "--golden", "none.json"], "smoke tests expected"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, given, message) -> None:
@@ -184,7 +184,7 @@ def test_a_log_that_cannot_be_written_is_refused_before_anybody_is_served(tmp_pa
     assert "access log cannot be written (No such file or directory)" in done.stderr
 
 
-def test_golden_questions_that_are_none_are_refused_before_anybody_is_served(
+def test_malformed_smoke_tests_are_refused_before_anybody_is_served(
     tmp_path: Path,
 ) -> None:
     model, golden = bundle(tmp_path / "model"), tmp_path / "golden.json"
@@ -192,4 +192,4 @@ def test_golden_questions_that_are_none_are_refused_before_anybody_is_served(
     done = alsolike("serve", model, "--port", "0", "--golden", golden)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert f"{golden}: golden questions expected" in done.stderr
+    assert f"{golden}: smoke tests expected" in done.stderr

@@ -21,7 +21,7 @@ from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.testing import tiny_likes
 from alsolike.web.serving.deploy import swap
-from alsolike.web.serving.neighbour_cache import LENGTH, Stock, build
+from alsolike.web.serving.neighbour_cache import LENGTH, NeighbourCache, build
 from alsolike.web.serving.store import Store
 from serving import bundle, client_of, settings_of
 from toy_blend import BlendFamily
@@ -185,7 +185,7 @@ def test_the_model_is_told_of(served):
 def test_the_stock_is_what_would_be_found(served, tmp_path):
     name, _, model = served
     build(tmp_path / "stock", model)
-    stock, neighbours = Stock(tmp_path / "stock", model), Neighbours(model)
+    stock, neighbours = NeighbourCache(tmp_path / "stock", model), Neighbours(model)
     assert stock.is_ready
     for row in range(len(model.items)):
         (items, scores), (expected, exact) = stock.similar(row, 7), neighbours.similar(row, 7)

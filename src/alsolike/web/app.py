@@ -56,8 +56,8 @@ def create_app(settings: Settings) -> FastAPI:
     prepare(settings, state)
     metrics = Metrics(settings.state / "metrics")
     service = Service(settings, state, ModelRegistry(settings, state, metrics), metrics)
-    registry, shelves = service.registry, service.shelves
-    log, limiter = AccessLog(settings.log), limiter_of(settings)
+    registry, answers = service.registry, service.answers
+    log, limiter = AccessLog(settings.log), make_limiter(settings)
     stack = middlewares(settings, metrics, log, limiter, lambda: registry.image_origins)
     app = FastAPI(
         title="alsolike",
@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         middleware=[
             *stack,
-            Middleware(FastPath, registry=registry, most_k=settings.most_k, shelves=shelves),
+            Middleware(FastPath, registry=registry, most_k=settings.most_k, answers=answers),
         ],
     )
     app.state.service = service
@@ -78,7 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def limiter_of(settings: Settings) -> Limiter | None:
+def make_limiter(settings: Settings) -> Limiter | None:
     """Return what counts the requests of clients; None where there is no limit."""
     if settings.rate == 0:
         return None

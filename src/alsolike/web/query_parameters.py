@@ -21,7 +21,7 @@ _SHOWN = 60  # characters of a name that is not known
 
 
 @dataclass(frozen=True)
-class Takes:
+class QueryParameters:
     """The query parameters that an address takes.
 
     Parameters
@@ -54,8 +54,8 @@ class Takes:
 
         Examples
         --------
-        >>> Takes(("k", "model"), ("allow",)).check(["k", "allow", "allow"])
-        >>> Takes(("k", "model")).check(["modell"])
+        >>> QueryParameters(("k", "model"), ("allow",)).check(["k", "allow", "allow"])
+        >>> QueryParameters(("k", "model")).check(["modell"])
         Traceback (most recent call last):
         alsolike.errors.UnknownParameter: 'modell' is no parameter of this address. Did you \
 mean 'model'? It takes: k, model.
@@ -77,7 +77,7 @@ class CheckedRoute(APIRoute):
         """Return the function that answers a request."""
         answered = super().get_route_handler()
         fields = list(_query_fields(self.dependant))
-        takes = Takes(
+        takes = QueryParameters(
             once=tuple(name for name, is_list in fields if not is_list),
             often=tuple(name for name, is_list in fields if is_list),
         )

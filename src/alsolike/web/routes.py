@@ -13,7 +13,7 @@ from alsolike.web.pages import compare, try_it
 from alsolike.web.pages import map as map_page
 from alsolike.web.pages import routes as pages
 from alsolike.web.pages.base import page_route
-from alsolike.web.query_parameters import Takes
+from alsolike.web.query_parameters import QueryParameters
 from alsolike.web.templating import static_route
 
 
@@ -107,6 +107,6 @@ def mount(app: FastAPI) -> None:
             route_class_override=OutsideRoute,
         )
     for page in PAGES:
-        takes = Takes(page.once, page.often, for_people=True)
+        takes = QueryParameters(page.once, page.often, for_people=True)
         app.routes.append(page_route(page.path, page.function, takes, page.method))
     app.routes.append(static_route())

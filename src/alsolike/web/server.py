@@ -25,7 +25,7 @@ from alsolike.web.app import create_app
 from alsolike.web.edge.protocol import protocol
 from alsolike.web.monitoring.access_log import refuse_unwritable
 from alsolike.web.serving.deploy import prepare
-from alsolike.web.serving.smoke_tests import questions_of
+from alsolike.web.serving.smoke_tests import read_smoke_tests
 from alsolike.web.serving.store import Store
 from alsolike.web.settings import Settings
 
@@ -75,7 +75,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
         A model cannot be loaded.
     """
     refuse_unwritable(settings.log)
-    questions_of(settings.golden)  # a swap would find too late that they cannot be read
+    read_smoke_tests(settings.golden)  # a swap would find too late that they cannot be read
     with _alone(settings), _listening(settings) as listener:
         with Store(settings.state) as state:
             prepare(settings, state)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from alsolike.web.monitoring.metrics import Metrics
-from alsolike.web.serving.answer_cache import Shelves
+from alsolike.web.serving.answer_cache import AnswerCache
 from alsolike.web.serving.registry import ModelRegistry
 from alsolike.web.serving.store import Store
 from alsolike.web.settings import Settings
@@ -19,7 +19,7 @@ class Service:
     state: Store
     registry: ModelRegistry
     metrics: Metrics
-    shelves: Shelves = field(default_factory=Shelves)
+    answers: AnswerCache = field(default_factory=AnswerCache)
     _has_begun: bool = False
 
     @property

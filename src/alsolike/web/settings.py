@@ -58,7 +58,7 @@ class Settings:
 
     Parameters
     ----------
-    models : tuple of Place
+    models : tuple of Slot
         At least one; the first answers where a request names none.
     state : Path
         Folder for all that the service keeps: likes, votes, its own copies of the bundles.
@@ -67,10 +67,10 @@ class Settings:
     workers : int
         Processes that answer, from 1 to 256.
     token : str or None
-        Asked of every request. Needed where `host` is not a loopback address. At least 16
+        IdInQuery of every request. Needed where `host` is not a loopback address. At least 16
         printable ASCII characters without blanks, as `swap_token`.
     swap_token : str or None
-        Asked by the endpoint that swaps models; None: that endpoint is closed.
+        IdInQuery by the endpoint that swaps models; None: that endpoint is closed.
     hosts : tuple of str
         Host names that requests may carry, besides `host` and those of the loopback.
     rate, burst : float, int
@@ -100,8 +100,8 @@ class Settings:
 
     Examples
     --------
-    >>> place = Place("als", Path("runs/x/model"))
-    >>> settings = Settings(models=(place,), state=Path("runs/x/serving"))
+    >>> slot = Slot("als", Path("runs/x/model"))
+    >>> settings = Settings(models=(slot,), state=Path("runs/x/serving"))
     >>> settings.host, settings.port, settings.default
     ('127.0.0.1', 8000, 'als')
     """
@@ -155,7 +155,7 @@ class Settings:
         """The slot that answers where a request names none."""
         return self.models[0].name
 
-    def place(self, name: str) -> Slot:
+    def slot(self, name: str) -> Slot:
         """Return the slot of that name.
 
         Raises
@@ -163,17 +163,17 @@ class Settings:
         SettingError
             There is none.
         """
-        for place in self.models:
-            if place.name == name:
-                return place
-        known = ", ".join(place.name for place in self.models)
+        for slot in self.models:
+            if slot.name == name:
+                return slot
+        known = ", ".join(slot.name for slot in self.models)
         raise SettingError(f"No model is called {name!r} here. There are: {known}.")
 
     def to_file(self, path: str | os.PathLike[str]) -> None:
         """Write the settings as JSON that only the owner may read: tokens are in it."""
         stated = asdict(self)
         stated["models"] = [
-            {"name": place.name, "folder": str(place.folder.absolute())} for place in self.models
+            {"name": slot.name, "folder": str(slot.folder.absolute())} for slot in self.models
         ]
         for label in _PATHS:
             if stated[label] is not None:
@@ -194,30 +194,30 @@ class Settings:
             The file cannot be read, holds tokens that other users may read, or says something
             that is not a setting.
         """
-        place = Path(path)
-        stated = _read_json(place)
+        file = Path(path)
+        stated = _read_json(file)
         unknown = sorted(stated.keys() - {field.name for field in fields(cls)})
         missing = sorted({"models", "state"} - stated.keys())
         if unknown or missing:
             raise SettingError(
-                f"{place}: settings missing: {missing}; not settings of a service: {unknown}."
+                f"{file}: settings missing: {missing}; not settings of a service: {unknown}."
             )
-        if (stated.get("token") or stated.get("swap_token")) and place.stat().st_mode & (
+        if (stated.get("token") or stated.get("swap_token")) and file.stat().st_mode & (
             stat.S_IRWXG | stat.S_IRWXO
         ):
             raise SettingError(
-                f"{place} holds tokens, and other users of this machine may open it. "
-                f"Give the command: chmod 600 {place}"
+                f"{file} holds tokens, and other users of this machine may open it. "
+                f"Give the command: chmod 600 {file}"
             )
         try:
             return cls(**_typed(stated))
         except (TypeError, AttributeError) as error:
-            raise SettingError(f"{place}: a setting is of the wrong kind ({error}).") from error
+            raise SettingError(f"{file}: a setting is of the wrong kind ({error}).") from error
         except SettingError as error:
-            raise SettingError(f"{place}: {error}") from None
+            raise SettingError(f"{file}: {error}") from None
 
 
-def places(folders: Iterable[str | os.PathLike[str]]) -> tuple[Slot, ...]:
+def slots(folders: Iterable[str | os.PathLike[str]]) -> tuple[Slot, ...]:
     """Return a slot for each bundle.
 
     Parameters
@@ -282,7 +282,7 @@ _WHOLE = frozenset({"port", "workers", "burst", "most_k", "most_bytes"})
 
 
 def _check_models(models: tuple[Slot, ...]) -> None:
-    names = [place.name for place in models]
+    names = [slot.name for slot in models]
     if not names:
         raise SettingError("At least one model is needed to serve.")
     if len(set(names)) < len(names):
@@ -333,7 +333,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _typed(stated: Mapping[str, Any]) -> dict[str, Any]:
     """Return what JSON gave in the types of the settings."""
     typed = dict(stated)
-    typed["models"] = tuple(Slot(**place) for place in stated["models"])
+    typed["models"] = tuple(Slot(**slot) for slot in stated["models"])
     for label in _PATHS:
         if typed.get(label) is not None:
             typed[label] = Path(typed[label])

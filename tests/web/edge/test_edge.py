@@ -476,10 +476,10 @@ def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
     for shown in ("", "x", TOKEN, TOKEN * 9):
         assert checked.fits(shown) is (shown == TOKEN)
     swap = {b"authorization": f"Bearer {SWAP}".encode()}
-    assert checked.verdict(auth.SWAP_PATH, swap) is auth.Verdict.MAY_SWAP
+    assert checked.access(auth.SWAP_PATH, swap) is auth.Access.MAY_SWAP
     assert compared == [(32, 32)] * 5, "lengths do not depend on what was shown"
     cookie = checked.cookie(is_secure=False).partition(";")[0].encode()
-    assert checked.verdict("/", {b"cookie": cookie}) is auth.Verdict.ADMITTED
+    assert checked.access("/", {b"cookie": cookie}) is auth.Access.ADMITTED
     assert compared[5:] == [(32, 32)], "nor does the signature of a cookie"
 
 

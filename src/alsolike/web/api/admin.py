@@ -34,10 +34,10 @@ def swap_model(
         raise Forbidden("The service was started without a swap token, so this is closed.")
     if not request.state.may_swap:
         raise Forbidden("The swap token expected, as in: Authorization: Bearer TOKEN.")
-    place = settings.place(body.model or settings.default)
-    folder = place.folder if body.bundle is None else _bundle(settings, body.bundle)
+    slot = settings.slot(body.model or settings.default)
+    folder = slot.folder if body.bundle is None else _bundle(settings, body.bundle)
     try:
-        done = swap(settings, service.state, place.name, folder)
+        done = swap(settings, service.state, slot.name, folder)
     except AlsolikeError:
         service.metrics.count("swaps", result="refused")
         raise
@@ -98,7 +98,7 @@ def documentation(request: Request) -> Response:
 
 
 def _plain_id(served: ServedModel) -> str:
-    """Return the id of a much liked item that can be typed as it is, or a word in its place."""
+    """Return the id of a much liked item that can be typed as it is, or a word in its slot."""
     ids = (served.model.items.id_of(row) for row in popular_rows(served, _EXAMPLES))
     return next((one for one in ids if _PLAIN.fullmatch(one)), "ITEM")
 

@@ -12,10 +12,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from alsolike.errors import AlsolikeError
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.api.path_ids import ends_so
-from alsolike.web.serving.answer_cache import Shelves
+from alsolike.web.serving.answer_cache import AnswerCache
 from alsolike.web.serving.registry import ModelRegistry
 
-USUAL_K = 10
+DEFAULT_K = 10
 
 _START, _END = "/api/v1/items/", "/similar"
 _ROUTE = f"{_START}{{item_id}}{_END}"
@@ -26,9 +26,9 @@ class FastPath:
     """Middleware: answers plain questions for similar items, and passes on all others."""
 
     def __init__(
-        self, app: ASGIApp, *, registry: ModelRegistry, most_k: int, shelves: Shelves
+        self, app: ASGIApp, *, registry: ModelRegistry, most_k: int, answers: AnswerCache
     ) -> None:
-        self._app, self._registry, self._most_k, self._shelves = app, registry, most_k, shelves
+        self._app, self._registry, self._most_k, self._answers = app, registry, most_k, answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -49,15 +49,15 @@ class FastPath:
         asked = _QUERY.fullmatch(scope["query_string"])
         if asked is None or scope.get("root_path") or not ends_so(scope, _END):
             return None
-        k = int(asked[1] or USUAL_K)
+        k = int(asked[1] or DEFAULT_K)
         served = self._registry.of(None)
-        if k > self._most_k or not served.is_quick():
+        if k > self._most_k or not served.is_fast():
             return None
         row = served.model.items.find(path[len(_START) : -len(_END)])
         if row is None:
             return None
         try:
-            content = self._shelves.similar(served, row, k, MIN_COUNT)
+            content = self._answers.similar(served, row, k, MIN_COUNT)
         except AlsolikeError:  # found again on the usual way, and told there
             return None
         state = scope.setdefault("state", {})

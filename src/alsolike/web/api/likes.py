@@ -8,7 +8,7 @@ from starlette.requests import Request
 from alsolike.errors import InTrainingData
 from alsolike.models.als.normal_equations import checked_values
 from alsolike.web.api import schemas
-from alsolike.web.api.routes import Asked, OutsideId, Slot, distinct, held_of
+from alsolike.web.api.routes import IdInQuery, OutsideId, Slot, distinct, requested_model
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.registry import ServedModel
@@ -42,7 +42,7 @@ def like(
 
 def like_by_query(
     request: Request,
-    user: Asked,
+    user: IdInQuery,
     body: schemas.Likes,
     unknown: Unknown = "keep",
     slot: Slot = None,
@@ -62,7 +62,7 @@ def take_like_back(
 
 
 def take_like_back_by_query(
-    request: Request, user: Asked, item: Asked, slot: Slot = None
+    request: Request, user: IdInQuery, item: IdInQuery, slot: Slot = None
 ) -> dict[str, Any]:
     """Take back a like that the service was told, whatever the ids."""
     return _take_back(request, user, item, slot)
@@ -71,7 +71,7 @@ def take_like_back_by_query(
 def _keep(
     request: Request, user: str, body: schemas.Likes, unknown: str, slot: str | None
 ) -> dict[str, Any]:
-    served, likes = held_of(request, slot), distinct(body.likes)
+    served, likes = requested_model(request, slot), distinct(body.likes)
     checked_values(list(likes.values()), len(likes))
     not_known = [item for item in likes if served.model.items.find(item) is None]
     if not_known and unknown == "refuse":
@@ -91,7 +91,7 @@ def _keep(
 
 
 def _take_back(request: Request, user: str, item: str, slot: str | None) -> dict[str, Any]:
-    served, service = held_of(request, slot), service_of(request)
+    served, service = requested_model(request, slot), service_of(request)
     trained = _is_trained(served, user, item)
     done = service.state.take_back(user, item)
     if not done and trained:

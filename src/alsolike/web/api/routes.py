@@ -19,7 +19,7 @@ from alsolike.models.als.normal_equations import checked_values
 from alsolike.recommending import fallback
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.api import schemas
-from alsolike.web.api.fast_path import USUAL_K
+from alsolike.web.api.fast_path import DEFAULT_K
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.registry import ServedModel
@@ -34,7 +34,7 @@ OutsideId = Annotated[
         description="your own id, percent-encoded",
     ),
 ]
-Asked = Annotated[
+IdInQuery = Annotated[
     str,
     Query(
         min_length=1,
@@ -73,37 +73,37 @@ class _Filters:
 
 
 @dataclass(frozen=True)
-class _SimilarAsked(_Filters):
-    k: K = USUAL_K
+class _SimilarQuery(_Filters):
+    k: K = DEFAULT_K
     min_count: MinCount = MIN_COUNT
 
 
 @dataclass(frozen=True)
-class _RecommendedAsked(_Filters):
+class _RecommendedQuery(_Filters):
     k: K = 10
     exclude_seen: ExcludeSeen = True
     without_likes: WithoutLikes = "popular"
 
 
-SimilarAsked = Annotated[_SimilarAsked, Depends()]
-RecommendedAsked = Annotated[_RecommendedAsked, Depends()]
+SimilarQuery = Annotated[_SimilarQuery, Depends()]
+RecommendedQuery = Annotated[_RecommendedQuery, Depends()]
 
 
-async def similar_items(request: Request, item_id: OutsideId, asked: SimilarAsked) -> Response:
+async def similar_items(request: Request, item_id: OutsideId, asked: SimilarQuery) -> Response:
     """Return the items most similar to one."""
     return await _similar(request, item_id, asked)
 
 
-async def similar_items_by_query(request: Request, item: Asked, asked: SimilarAsked) -> Response:
+async def similar_items_by_query(request: Request, item: IdInQuery, asked: SimilarQuery) -> Response:
     """Return the items most similar to one, whatever its id."""
     return await _similar(request, item, asked)
 
 
 def explain_neighbours(
-    request: Request, item_id: OutsideId, other: Asked, slot: Slot = None
+    request: Request, item_id: OutsideId, other: IdInQuery, slot: Slot = None
 ) -> dict[str, Any]:
     """Say why two items are neighbours."""
-    served = held_of(request, slot)
+    served = requested_model(request, slot)
     row, near = queries.row_of(served, item_id), queries.row_of(served, other)
     both = queries.ranked(served, [(row, 0.0), (near, 0.0)])
     shared = None if served.likers is None else served.likers.shared(row, near)
@@ -134,7 +134,7 @@ def find_items(
     slot: Slot = None,
 ) -> dict[str, Any]:
     """Search over names and ids."""
-    served = held_of(request, slot)
+    served = requested_model(request, slot)
     rows = served.index.find(q, limit=_checked(request, limit))
     return {
         "model": queries.source_of(served),
@@ -147,20 +147,20 @@ def one_item(request: Request, item_id: OutsideId, slot: Slot = None) -> dict[st
     return _item(request, item_id, slot)
 
 
-def one_item_by_query(request: Request, item: Asked, slot: Slot = None) -> dict[str, Any]:
+def one_item_by_query(request: Request, item: IdInQuery, slot: Slot = None) -> dict[str, Any]:
     """Return what is known of one item, whatever its id."""
     return _item(request, item, slot)
 
 
 def recommend_to_user(
-    request: Request, user_id: OutsideId, asked: RecommendedAsked
+    request: Request, user_id: OutsideId, asked: RecommendedQuery
 ) -> dict[str, Any]:
     """Recommend to a user; likes that the service was told count at once."""
     return _recommended(request, user_id, asked)
 
 
 def recommend_to_user_by_query(
-    request: Request, user: Asked, asked: RecommendedAsked
+    request: Request, user: IdInQuery, asked: RecommendedQuery
 ) -> dict[str, Any]:
     """Recommend to a user, whatever the id."""
     return _recommended(request, user, asked)
@@ -168,7 +168,7 @@ def recommend_to_user_by_query(
 
 async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None) -> Response:
     """Recommend for likes, of somebody whom the model need not know; nothing is stored."""
-    served, k = held_of(request, slot), _checked(request, wish.k)
+    served, k = requested_model(request, slot), _checked(request, wish.k)
     filters = {"allow": wish.allow, "deny": wish.deny}
 
     def answered() -> bytes:
@@ -194,14 +194,14 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
             ignored_likes=0,
         )
 
-    return await _soon(answered, is_quick=served.is_quick(len(wish.likes)))
+    return await _soon(answered, is_fast=served.is_fast(len(wish.likes)))
 
 
 def explain_recommendation(
-    request: Request, user_id: OutsideId, item: Asked, slot: Slot = None
+    request: Request, user_id: OutsideId, item: IdInQuery, slot: Slot = None
 ) -> dict[str, Any]:
     """Say which likes carry the score of an item; their contributions add up to it."""
-    served = held_of(request, slot)
+    served = requested_model(request, slot)
     live = service_of(request).state.likes_of(user_id)
     why = queries.explanation(served, user_id, item, live)
     return {
@@ -234,7 +234,7 @@ def models(request: Request) -> dict[str, Any]:
     }
 
 
-def held_of(request: Request, slot: str | None) -> ServedModel:
+def requested_model(request: Request, slot: str | None) -> ServedModel:
     """Return the model that a request names, the default where it names none or popularity."""
     served = service_of(request).registry.of(
         None if queries.is_popularity(slot) else slot, others=[POPULARITY]
@@ -250,15 +250,15 @@ def _checked(request: Request, k: int) -> int:
     return k
 
 
-async def _similar(request: Request, item: str, asked: _SimilarAsked) -> Response:
-    served, k = held_of(request, asked.slot), _checked(request, asked.k)
+async def _similar(request: Request, item: str, asked: _SimilarQuery) -> Response:
+    served, k = requested_model(request, asked.slot), _checked(request, asked.k)
     row, by_likes = queries.row_of(served, item), queries.is_popularity(asked.slot)
     filters = {"allow": asked.allow, "deny": asked.deny}
-    shelves = service_of(request).shelves
+    answers = service_of(request).answers
 
     def answered() -> bytes:
         if filters == {"allow": None, "deny": None} and not by_likes:
-            return shelves.similar(served, row, k, asked.min_count)
+            return answers.similar(served, row, k, asked.min_count)
         if by_likes:
             ranking = queries.popular(served, k, without=(row,), **filters)
         else:
@@ -270,23 +270,23 @@ async def _similar(request: Request, item: str, asked: _SimilarAsked) -> Respons
             similar=queries.ranked(served, ranking),
         )
 
-    return await _soon(answered, is_quick=served.is_quick())
+    return await _soon(answered, is_fast=served.is_fast())
 
 
-async def _soon(answered: Callable[[], bytes], *, is_quick: bool) -> Response:
+async def _soon(answered: Callable[[], bytes], *, is_fast: bool) -> Response:
     """Return an answer: at once where that takes a moment, else beside other requests."""
-    content = answered() if is_quick else await asyncio.to_thread(answered)
+    content = answered() if is_fast else await asyncio.to_thread(answered)
     return Response(content, media_type="application/json")
 
 
 def _item(request: Request, item: str, slot: str | None) -> dict[str, Any]:
-    served = held_of(request, slot)
+    served = requested_model(request, slot)
     known = queries.item_of(served, queries.row_of(served, item))
     return {"model": queries.source_of(served), **known}
 
 
-def _recommended(request: Request, user: str, asked: _RecommendedAsked) -> dict[str, Any]:
-    served, service = held_of(request, asked.slot), service_of(request)
+def _recommended(request: Request, user: str, asked: _RecommendedQuery) -> dict[str, Any]:
+    served, service = requested_model(request, asked.slot), service_of(request)
     found, profile = queries.recommendations(
         served,
         user,

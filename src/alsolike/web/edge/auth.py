@@ -19,7 +19,7 @@ from alsolike.web.edge.exchange import client_of, headers_of, path_of
 from alsolike.web.edge.login import ASKS, LOGIN_PATH, address_of, is_reader, login_page, own_path
 from alsolike.web.edge.rate_limit import Limiter
 from alsolike.web.edge.request_limits import part_of
-from alsolike.web.query_parameters import Takes
+from alsolike.web.query_parameters import QueryParameters
 from alsolike.web.templating import STATIC
 
 SWAP_PATH = "/api/v1/model/swap"
@@ -31,7 +31,7 @@ WRONG_TOKEN_COST = 10.0  # requests that a wrong token counts for
 _OPEN = frozenset({"/healthz", LOGIN_PATH})
 
 
-class Verdict(enum.Enum):
+class Access(enum.Enum):
     """What came of looking at a request's credentials."""
 
     ADMITTED = "admitted"
@@ -46,7 +46,7 @@ class Tokens:
     Parameters
     ----------
     token : str or None
-        Asked of every request; None: everybody is admitted.
+        IdInQuery of every request; None: everybody is admitted.
     swap_token : str or None
         Admits to the swap endpoint alone, which nothing else opens.
     cookie : str
@@ -55,12 +55,12 @@ class Tokens:
     Examples
     --------
     >>> tokens = Tokens("0123456789abcdef", None, "alsolike-8000")
-    >>> tokens.verdict("/", {b"authorization": b"Bearer 0123456789abcdef"}).name
+    >>> tokens.access("/", {b"authorization": b"Bearer 0123456789abcdef"}).name
     'ADMITTED'
     >>> cookie = tokens.cookie(is_secure=False).encode()
-    >>> tokens.verdict("/", {b"cookie": cookie.partition(b";")[0]}).name
+    >>> tokens.access("/", {b"cookie": cookie.partition(b";")[0]}).name
     'ADMITTED'
-    >>> tokens.verdict("/", {}).name
+    >>> tokens.access("/", {}).name
     'NOTHING'
     """
 
@@ -73,19 +73,19 @@ class Tokens:
             token or "", b"alsolike login", key_derivation="hmac", digest_method=hashlib.sha256
         )
 
-    def verdict(self, path: str, headers: Mapping[bytes, bytes]) -> Verdict:
+    def access(self, path: str, headers: Mapping[bytes, bytes]) -> Access:
         """Return what the credentials of a request are worth; `headers`: names in lower case."""
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         given = token.strip() if scheme.lower() == b"bearer" else None
         if path == SWAP_PATH and _matches(given, self._swap):
-            return Verdict.MAY_SWAP
+            return Access.MAY_SWAP
         if self._token is None:
-            return Verdict.ADMITTED
+            return Access.ADMITTED
         if given is not None:
-            return Verdict.ADMITTED if self.fits(given) else Verdict.WRONG
+            return Access.ADMITTED if self.fits(given) else Access.WRONG
         shown = self._shown(headers.get(b"cookie", b""))
         good = self._signer.validate(shown, max_age=LASTS)
-        return Verdict.ADMITTED if good else Verdict.NOTHING
+        return Access.ADMITTED if good else Access.NOTHING
 
     def fits(self, token: str | bytes) -> bool:
         """Tell whether this is the token, in a time that depends on neither."""
@@ -126,11 +126,11 @@ class AuthenticationMiddleware:
         path = path_of(scope)
         if path in _OPEN or path.startswith(STATIC):
             return True
-        verdict = self._tokens.verdict(path, headers_of(scope))
-        scope["state"]["may_swap"] = verdict is Verdict.MAY_SWAP
-        if verdict in (Verdict.ADMITTED, Verdict.MAY_SWAP):
+        access = self._tokens.access(path, headers_of(scope))
+        scope["state"]["may_swap"] = access is Access.MAY_SWAP
+        if access in (Access.ADMITTED, Access.MAY_SWAP):
             return True
-        if verdict is Verdict.WRONG:
+        if access is Access.WRONG:
             _charge(self._limiter, scope)
         elif is_reader(scope):
             return False
@@ -158,7 +158,7 @@ class LoginMiddleware:
         if scope["method"] not in ("GET", "POST"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD, POST"})
         query = scope["query_string"].decode("latin-1")
-        Takes().check(name for name, _ in urllib.parse.parse_qsl(query, keep_blank_values=True))
+        QueryParameters().check(name for name, _ in urllib.parse.parse_qsl(query, keep_blank_values=True))
         scope["state"]["route"] = LOGIN_PATH
         response = (
             login_page("/") if scope["method"] == "GET" else await self._login(scope, receive)

@@ -14,7 +14,7 @@ from alsolike.errors import AlsolikeError, UnknownModel
 from alsolike.views.page import clean
 from alsolike.web import templating
 from alsolike.web.errors import Problem, problem_of
-from alsolike.web.query_parameters import Takes
+from alsolike.web.query_parameters import QueryParameters
 from alsolike.web.service import service_of
 from alsolike.web.serving.registry import ModelRegistry, ServedModel
 
@@ -27,7 +27,7 @@ _MOST_DIGITS = 12
 
 
 def page_route(
-    path: str, handler: Callable[..., Response], takes: Takes, method: str = "GET"
+    path: str, handler: Callable[..., Response], takes: QueryParameters, method: str = "GET"
 ) -> Route:
     """Return the route of a page; an error of ours is shown as a page, too.
 
@@ -52,25 +52,25 @@ def page_route(
     return Route(path, endpoint, methods=[method], include_in_schema=False)
 
 
-def held_of(request: Request) -> ServedModel:
+def requested_model(request: Request) -> ServedModel:
     """Return the model that the query names, or the default; UnknownModel where there is none."""
-    return answered_by(request, service_of(request).registry.of(request.query_params.get("model")))
+    return logged(request, service_of(request).registry.of(request.query_params.get("model")))
 
 
-def answered_by(request: Request, served: ServedModel) -> ServedModel:
+def logged(request: Request, served: ServedModel) -> ServedModel:
     """Note the model for the access log, and return it."""
     request.state.version = served.version
     return served
 
 
-def in_eyes_of(model: str | None, address: str) -> str:
+def with_model(model: str | None, address: str) -> str:
     """Return the address of a page as one model sees it; None: the default."""
     if model is None:
         return address
     return f"{address}{'&' if '?' in address else '?'}{urlencode({'model': model})}"
 
 
-def held_at_version(request: Request) -> ServedModel | None:
+def model_at_version(request: Request) -> ServedModel | None:
     """Return the model that the path names, None where that version is served no more."""
     served = service_of(request).registry.of(request.path_params["model"])
     asked = request.path_params["version"]
@@ -117,12 +117,12 @@ def map_address(registry: ModelRegistry) -> str | None:
     default = registry.of(None).name
     if not mapped:
         return None
-    return in_eyes_of(None if default in mapped else mapped[0], "/map")
+    return with_model(None if default in mapped else mapped[0], "/map")
 
 
 def choices(request: Request, address: str) -> list[tuple[str, str]]:
     """Return name and address of a page as each model sees it."""
-    return [(name, in_eyes_of(name, address)) for name in service_of(request).registry.served]
+    return [(name, with_model(name, address)) for name in service_of(request).registry.served]
 
 
 def missing(request: Request, what: str, why: str = "") -> Response:

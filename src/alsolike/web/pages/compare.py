@@ -36,9 +36,9 @@ def compare(request: Request) -> Response:
         return missing(request, "pair", "Those models are not compared here.")
     state = service_of(request).state
     voter = _voter(request) or secrets.token_hex(16)
-    trial, fault = None, ""
+    comparison, fault = None, ""
     try:
-        trial = voting.next_trial(state, pair, voter)
+        comparison = voting.next_comparison(state, pair, voter)
     except Unable as error:
         fault = clean(str(error))
     answer = page(
@@ -48,11 +48,11 @@ def compare(request: Request) -> Response:
         pairs=_named(pairs, "/compare"),
         result=_address("/compare/result", pair.name),
         shown=_shown(pair),
-        trial=trial,
+        comparison=comparison,
         fault=fault,
-        item=None if trial is None else field_of(trial.item),
-        asked=None if trial is None else _face(pair, trial.item),
-        strips=[] if trial is None else [_faces(pair, trial.left), _faces(pair, trial.right)],
+        item=None if comparison is None else field_of(comparison.item),
+        asked=None if comparison is None else _card(pair, comparison.item),
+        lists=[] if comparison is None else [_cards(pair, comparison.left), _cards(pair, comparison.right)],
         count=_count(voting.result(state, pair)),
     )
     answer.set_cookie(
@@ -134,11 +134,11 @@ def _count(test: SequentialTest) -> str:
     return "1 vote" if votes == 1 else f"{votes:,} votes"
 
 
-def _faces(pair: voting.Pair, items: Iterable[str]) -> list[ItemCard]:
-    return [_face(pair, item) for item in items]
+def _cards(pair: voting.Pair, items: Iterable[str]) -> list[ItemCard]:
+    return [_card(pair, item) for item in items]
 
 
-def _face(pair: voting.Pair, item: str) -> ItemCard:
+def _card(pair: voting.Pair, item: str) -> ItemCard:
     """Return an item as the first model that knows it shows it, for both sides alike."""
     for served in (pair.first, pair.second):
         row = None if served is None else served.model.items.find(item)

@@ -15,9 +15,9 @@ from alsolike.web.pages.base import (
     away,
     choices,
     gone,
-    held_at_version,
-    held_of,
-    in_eyes_of,
+    model_at_version,
+    requested_model,
+    with_model,
     page,
     query_of,
     row_of,
@@ -32,16 +32,16 @@ _NEAR = 10
 
 def map_page(request: Request) -> Response:
     """Show the catalogue as points."""
-    served, model = held_of(request), request.query_params.get("model")
+    served, model = requested_model(request), request.query_params.get("model")
     wanted, query = request.query_params.get("item", ""), query_of(request)
     for row in served.index.find(query, limit=1) if query else ():
         found = urlencode({"item": served.model.items.id_of(row)})
-        return away(in_eyes_of(model, f"/map?{found}"))
+        return away(with_model(model, f"/map?{found}"))
     here = f"/map?{urlencode({'item': wanted})}" if wanted else "/map"
     chosen = served.model.items.find(wanted) if wanted else None
     shares, fault = (0.0, 0.0), ""
     try:
-        shares = served.atlas.shares
+        shares = served.item_map.shares
     except Unable as error:
         fault = clean(str(error))
     return page(
@@ -64,18 +64,18 @@ def map_points(request: Request) -> Response:
 
     They are float32 (n, 2), then uint32 (n,), the likes of each; little-endian.
     """
-    served = held_at_version(request)
+    served = model_at_version(request)
     if served is None:
         return gone()
     likes = np.minimum(served.model.item_counts, np.iinfo(np.uint32).max)
-    content = served.atlas.points.astype("<f4").tobytes() + likes.astype("<u4").tobytes()
+    content = served.item_map.points.astype("<f4").tobytes() + likes.astype("<u4").tobytes()
     headers = {"Cache-Control": FOREVER}
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 def map_names(request: Request) -> Response:
     """Answer with rows and names of the most liked items, which the map labels."""
-    served = held_at_version(request)
+    served = model_at_version(request)
     if served is None:
         return gone()
     named = [(row, name_of(served.model, row)) for row in popular_rows(served, _NAMED)]
@@ -84,7 +84,7 @@ def map_names(request: Request) -> Response:
 
 def map_item(request: Request) -> Response:
     """Answer with one item, by row or id, and its neighbours."""
-    served = held_at_version(request)
+    served = model_at_version(request)
     if served is None:
         return gone()
     row = row_of(request.query_params.get("row", ""), served)

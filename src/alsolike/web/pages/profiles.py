@@ -22,7 +22,7 @@ _DIGITS = 3
 
 
 @dataclass(frozen=True)
-class Like:
+class ShownLike:
     """One like on a page.
 
     Parameters
@@ -71,18 +71,18 @@ class Suggestion:
     fills: bool = False
 
 
-def likes_shown(served: ServedModel, profile: Profile, *, most: int) -> list[Like]:
+def likes_shown(served: ServedModel, profile: Profile, *, most: int) -> list[ShownLike]:
     """Return the likes of a user, new ones first, then by value; at most so many."""
     order = sorted(
         profile.values, key=lambda row: (row not in profile.live, -profile.values[row], row)
     )
     return [
-        Like(card_of(served, row), profile.values[row], row in profile.live) for row in order[:most]
+        ShownLike(card_of(served, row), profile.values[row], row in profile.live) for row in order[:most]
     ]
 
 
 @dataclass(frozen=True)
-class Suggested:
+class Suggestions:
     """What is recommended, best first.
 
     Parameters
@@ -99,7 +99,7 @@ class Suggested:
     fault: str = ""
 
 
-def suggestions_for(served: ServedModel, profile: Profile, *, k: int) -> Suggested:
+def suggestions_for(served: ServedModel, profile: Profile, *, k: int) -> Suggestions:
     """Return what is recommended to a user, as the API does.
 
     Raises
@@ -109,10 +109,10 @@ def suggestions_for(served: ServedModel, profile: Profile, *, k: int) -> Suggest
     Unable
         The user's likes would have to be folded in, and the model folds nobody in.
     """
-    return _explained(served, profile.values, user_queries.listed(served, profile, k, _all(served)))
+    return _explained(served, profile.values, user_queries.recommend(served, profile, k, _all(served)))
 
 
-def picked_for(served: ServedModel, values: Mapping[int, float], *, k: int) -> Suggested:
+def picked_for(served: ServedModel, values: Mapping[int, float], *, k: int) -> Suggestions:
     """Return what is recommended for these likes (rows and values), by fold-in.
 
     Raises
@@ -120,22 +120,22 @@ def picked_for(served: ServedModel, values: Mapping[int, float], *, k: int) -> S
     FitError, Unable
         As in `suggestions_for`.
     """
-    return _explained(served, values, user_queries.listed_for(served, values, k, _all(served)))
+    return _explained(served, values, user_queries.recommend_for(served, values, k, _all(served)))
 
 
-def or_fault(ask: Callable[[], Suggested]) -> Suggested:
+def or_fault(ask: Callable[[], Suggestions]) -> Suggestions:
     """Return what is suggested, or nothing and a text that says why."""
     try:
         return ask()
     except (FitError, SettingError) as error:
-        return Suggested([], fault=clean(str(error)))
+        return Suggestions([], fault=clean(str(error)))
 
 
 def _all(served: ServedModel) -> Mask:
     return np.ones(len(served.model.items), dtype=bool)
 
 
-def _explained(served: ServedModel, values: Mapping[int, float], found: Found) -> Suggested:
+def _explained(served: ServedModel, values: Mapping[int, float], found: Found) -> Suggestions:
     model, n_known = served.model, int(np.count_nonzero(~found.popular))
     rows = found.rows[:n_known]
     if not values or not isinstance(model, Explains):
@@ -154,7 +154,7 @@ def _explained(served: ServedModel, values: Mapping[int, float], found: Found) -
     more = [
         Suggestion(card_of(served, row), fills=n_known > 0) for row in found.rows[n_known:].tolist()
     ]
-    return Suggested([*by_model, *more], found.basis)
+    return Suggestions([*by_model, *more], found.basis)
 
 
 def _suggestion(served: ServedModel, answer: int, rows: Indices, shares: Doubles) -> Suggestion:

@@ -13,13 +13,13 @@ from alsolike.views.page import clean, web_origin
 from alsolike.web.pages import profiles, reports, try_it
 from alsolike.web.pages.base import (
     FOREVER,
-    answered_by,
+    logged,
     away,
     choices,
     gone,
-    held_at_version,
-    held_of,
-    in_eyes_of,
+    model_at_version,
+    requested_model,
+    with_model,
     missing,
     outside_id,
     page,
@@ -30,10 +30,10 @@ from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.item_cards import ItemCard, address, card_of, picture_content, text_of
 from alsolike.web.serving.registry import ServedModel
-from alsolike.web.serving.similar_items import popular_rows, strips_of
+from alsolike.web.serving.similar_items import popular_rows, lists_for
 from alsolike.web.serving.user_queries import profile_of
 
-STRIP = 10
+LENGTH = 10
 _POPULAR = 24
 _FOUND = 40
 _HISTORY = 200
@@ -46,7 +46,7 @@ _PICTURE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-s
 
 
 @dataclass(frozen=True)
-class Way:
+class Link:
     """A link that leads elsewhere; its address is on the web."""
 
     address: str
@@ -55,9 +55,9 @@ class Way:
 
 def start(request: Request) -> Response:
     """Search, and the most liked items."""
-    served = held_of(request)
+    served = requested_model(request)
     query = query_of(request)
-    found = _faces(served, served.index.find(query, limit=_FOUND)) if query else []
+    found = _cards(served, served.index.find(query, limit=_FOUND)) if query else []
     if len(found) == 1 and web_origin(query) is not None:
         return away(found[0].address)  # whoever pastes a link means that very item
     history = served.model.history
@@ -66,7 +66,7 @@ def start(request: Request) -> Response:
         "start.html",
         query=clean(query),
         found=found,
-        popular=[] if query else _faces(served, popular_rows(served, _POPULAR)),
+        popular=[] if query else _cards(served, popular_rows(served, _POPULAR)),
         n_items=len(served.model.items),
         n_users=len(served.model.users),
         n_likes=0 if history is None else history.user_items.nnz,
@@ -75,7 +75,7 @@ def start(request: Request) -> Response:
 
 def anything(request: Request) -> Response:
     """Lead to an item, to one with neighbours if such is found soon."""
-    model = held_of(request).model
+    model = requested_model(request).model
     if not len(model.items):
         return missing(request, "item", "This model knows no items.")
     for _ in range(_DRAWS):
@@ -97,7 +97,7 @@ def item(request: Request) -> Response:
         return missing(
             request, "item", f"No model here knows an item with the id {wanted!r}. {hint}".strip()
         )
-    card = card_of(answered_by(request, served), row)
+    card = card_of(logged(request, served), row)
     # Pages of one model ask the default one, which need not know this item.
     model = None if served is service.registry.of(None) else served.name
     return page(
@@ -105,28 +105,28 @@ def item(request: Request) -> Response:
         "item.html",
         card=card,
         short_name=clean(card.name, most=_SHORT),
-        ways=list(_ways_out(served, row)),
-        strips=strips_of(models, wanted, k=STRIP),
+        ways=list(_links_out(served, row)),
+        lists=lists_for(models, wanted, k=LENGTH),
         try_address=try_it.address_with([wanted], model),
-        map_of_item=in_eyes_of(model, _on_map(wanted)) if served.has_map else "",
+        map_of_item=with_model(model, _on_map(wanted)) if served.has_map else "",
     )
 
 
 def user(request: Request) -> Response:
     """Show what a user likes, what is recommended, and why."""
     service = service_of(request)
-    served = held_of(request)
+    served = requested_model(request)
     wanted = outside_id(request)
     if not wanted:
         return _any_user(request, served)
     if "model" not in request.query_params and wanted not in served.model.users:
         knowing = (one for one in service.registry.served.values() if wanted in one.model.users)
-        served = answered_by(request, next(knowing, served))
+        served = logged(request, next(knowing, served))
     profile = profile_of(served, wanted, service.state.likes_of(wanted))
     if not profile.known and not profile.values and not profile.ignored:
         why = f"Model {served.name} knows no user {wanted!r}, nor any like of it."
         return missing(request, "user", why)
-    suggested = profiles.or_fault(lambda: profiles.suggestions_for(served, profile, k=STRIP))
+    suggested = profiles.or_fault(lambda: profiles.suggestions_for(served, profile, k=LENGTH))
     return page(
         request,
         "user.html",
@@ -149,7 +149,7 @@ def user(request: Request) -> Response:
 
 def picture(request: Request) -> Response:
     """Answer with a picture from the item table."""
-    served = held_at_version(request)
+    served = model_at_version(request)
     row = None if served is None else row_of(request.path_params["row"], served)
     found = None if served is None or row is None else picture_content(served, row)
     if found is None:
@@ -169,20 +169,20 @@ def about(request: Request) -> Response:
 
 def report(request: Request) -> Response:
     """Answer with the run's own report."""
-    found = reports.report(held_of(request))
+    found = reports.report(requested_model(request))
     return found or missing(request, "report", "None lay beside the model.")
 
 
 def leaderboard(request: Request) -> Response:
     """Show the run's leaderboard."""
-    served = held_of(request)
+    served = requested_model(request)
     board = reports.leaderboard(served)
     if board is None:
         return missing(request, "leaderboard", "None that can be read lay beside the model.")
     return page(request, "leaderboard.html", served=served, board=board)
 
 
-def _faces(served: ServedModel, rows: Iterable[int]) -> list[ItemCard]:
+def _cards(served: ServedModel, rows: Iterable[int]) -> list[ItemCard]:
     return [card_of(served, row) for row in rows]
 
 
@@ -197,13 +197,13 @@ def _any_user(request: Request, served: ServedModel) -> Response:
     return page(request, "users.html", some=some, n_users=len(users))
 
 
-def _ways_out(served: ServedModel, row: int) -> Iterable[Way]:
+def _links_out(served: ServedModel, row: int) -> Iterable[Link]:
     """Yield links to the item's own page, and to a picture that is not loaded."""
     link = text_of(served.model.catalogue, "links", row).strip()
     host = web_origin(link)
     if host is not None:
-        yield Way(link, clean(host.partition("://")[2], most=60))
+        yield Link(link, clean(host.partition("://")[2], most=60))
     image = text_of(served.model.catalogue, "images", row).strip()
     origin = web_origin(image)
     if origin is not None and origin not in served.image_origins:
-        yield Way(image, "its picture")
+        yield Link(image, "its picture")

@@ -14,9 +14,9 @@ from alsolike.views.page import clean
 from alsolike.web.pages import profiles
 from alsolike.web.pages.base import (
     field_of,
-    held_of,
+    requested_model,
     id_of_field,
-    in_eyes_of,
+    with_model,
     page,
     query_of,
 )
@@ -41,19 +41,19 @@ class Offer:
 def address_with(items: Iterable[str], model: str | None = None) -> str:
     """Return the address of the page with these ids picked, in the eyes of a model."""
     query = urlencode([("item", one) for one in items])
-    return in_eyes_of(model, f"/try?{query}" if query else "/try")
+    return with_model(model, f"/try?{query}" if query else "/try")
 
 
 def try_it(request: Request) -> Response:
     """Recommend for the picks, and offer more to pick."""
-    served, model = held_of(request), request.query_params.get("model")
+    served, model = requested_model(request), request.query_params.get("model")
     items = served.model.items
     given = _given(request)
     known = [row for one in given if (row := items.find(one)) is not None]
     rows = known[:MOST_PICKS]
     picked = [items.id_of(row) for row in rows]
     query = query_of(request)
-    suggested = profiles.Suggested([])
+    suggested = profiles.Suggestions([])
     if rows:
         suggested = profiles.or_fault(
             lambda: profiles.picked_for(served, dict.fromkeys(rows, 1.0), k=_OFFERED)

@@ -22,7 +22,7 @@ from alsolike.web.settings import POPULARITY
 LEFT, RIGHT, SAME = "left", "right", "same"
 FIRST, SECOND = "first", "second"
 
-STRIP = 6
+LENGTH = 6
 _DRAWS = 200  # items looked at for one where the strips differ
 
 
@@ -57,7 +57,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Comparison:
     """What one voter is asked.
 
     Parameters
@@ -82,7 +82,7 @@ def pairs_of(served: Mapping[str, ServedModel]) -> dict[str, Pair]:
     return {pair.name: pair for pair in pairs}
 
 
-def next_trial(state: Store, pair: Pair, voter: str) -> Trial | None:
+def next_comparison(state: Store, pair: Pair, voter: str) -> Comparison | None:
     """Return what to ask a voter next, None where nothing is left.
 
     Items are drawn by how many like them, so that what visitors see counts; those that the voter
@@ -98,19 +98,19 @@ def next_trial(state: Store, pair: Pair, voter: str) -> Trial | None:
         item = model.items.id_of(row)
         if item in judged:
             continue
-        trial = trial_of(pair, voter, item)
-        if trial is not None and set(trial.left) != set(trial.right):
-            return trial
+        comparison = comparison_of(pair, voter, item)
+        if comparison is not None and set(comparison.left) != set(comparison.right):
+            return comparison
     return None
 
 
-def trial_of(pair: Pair, voter: str, item: str) -> Trial | None:
+def comparison_of(pair: Pair, voter: str, item: str) -> Comparison | None:
     """Return what `voter` is asked of `item`, None where a model shows nothing beside it."""
-    first, second = _strip(pair.first, item), _strip_of_second(pair, item)
+    first, second = _list(pair.first, item), _second_list(pair, item)
     if not first or not second:
         return None
     turned = _turned(voter, item)
-    return Trial(item, *((second, first) if turned else (first, second)))
+    return Comparison(item, *((second, first) if turned else (first, second)))
 
 
 def vote(state: Store, pair: Pair, voter: str, item: str, choice: str) -> bool:
@@ -125,7 +125,7 @@ def vote(state: Store, pair: Pair, voter: str, item: str, choice: str) -> bool:
     """
     if choice not in (LEFT, RIGHT, SAME):
         raise SettingError(f"A choice is left, right or same, not {choice[:20]!r}.")
-    if trial_of(pair, voter, item) is None:
+    if comparison_of(pair, voter, item) is None:
         raise UnknownId(f"There is nothing to compare beside item {item[:200]!r}.")
     chosen = choice
     if choice != SAME:
@@ -143,19 +143,19 @@ def _cast(state: Store, pair: Pair) -> list[Vote]:
     return [one for one in state.votes(pair.name) if one.versions == pair.versions]
 
 
-def _strip(served: ServedModel, item: str) -> tuple[str, ...]:
+def _list(served: ServedModel, item: str) -> tuple[str, ...]:
     row = served.model.items.find(item)
     if row is None:
         return ()
-    rows, _ = served.neighbours.similar(row, STRIP)
+    rows, _ = served.neighbours.similar(row, LENGTH)
     return tuple(served.model.items.ids_of(rows).tolist())
 
 
-def _strip_of_second(pair: Pair, item: str) -> tuple[str, ...]:
+def _second_list(pair: Pair, item: str) -> tuple[str, ...]:
     if pair.second is not None:
-        return _strip(pair.second, item)
+        return _list(pair.second, item)
     row = pair.first.model.items.find(item)
-    rows = popular_rows(pair.first, STRIP, without=() if row is None else (row,))
+    rows = popular_rows(pair.first, LENGTH, without=() if row is None else (row,))
     return tuple(pair.first.model.items.id_of(one) for one in rows)
 
 

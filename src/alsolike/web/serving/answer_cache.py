@@ -12,7 +12,7 @@ _MOST_PLACES = 100_000  # items whose texts are kept, some tens of megabytes
 _OVERHEAD = 300  # bytes that keeping one takes besides
 
 
-class Shelves:
+class AnswerCache:
     """Ready-made answers for one worker; each goes with the model that it was made from.
 
     Parameters
@@ -23,7 +23,7 @@ class Shelves:
 
     def __init__(self, *, most_kept: int = _MOST_KEPT) -> None:
         self._most_kept = most_kept
-        self._made: WeakKeyDictionary[ServedModel, _Made] = WeakKeyDictionary()
+        self._made: WeakKeyDictionary[ServedModel, _ModelAnswers] = WeakKeyDictionary()
 
     def similar(self, served: ServedModel, row: int, k: int, min_count: int) -> bytes:
         """Return the answer to `alsolike.web.serving.queries.similar` without filters, as JSON.
@@ -37,7 +37,7 @@ class Shelves:
         """
         made = self._made.get(served)
         if made is None:
-            made = self._made[served] = _Made(served, self._most_kept)
+            made = self._made[served] = _ModelAnswers(served, self._most_kept)
         key = (row, k, min_count)
         content = made.answers.get(key)
         if content is None:
@@ -47,7 +47,7 @@ class Shelves:
         return content
 
 
-class _Made:
+class _ModelAnswers:
     """What was made ready from one model."""
 
     def __init__(self, served: ServedModel, most_kept: int) -> None:

@@ -26,19 +26,19 @@ from alsolike.storage.safetensors import DAMAGED, open_regular
 
 # What `alsolike run` leaves beside a model of this name.
 MODEL_OF_A_RUN = "model"
-ASIDE = ("report.html", "leaderboard.csv")
+RUN_FILES = ("report.html", "leaderboard.csv")
 
-_MOST_ASIDE = 64 << 20  # bytes
+_MOST_OF_A_RUN_FILE = 64 << 20  # bytes
 _CHUNK = 1 << 20
 _PATIENCE = 60.0  # seconds that one swap waits for another
 
 
-def copy_of(state: Path, version: str) -> Path:
+def bundle_path(state: Path, version: str) -> Path:
     """Return where the copy of a version lies."""
     return state / "models" / version
 
 
-def aside_of(state: Path, version: str) -> Path:
+def run_files_path(state: Path, version: str) -> Path:
     """Return the folder of what lay beside the bundle; it may be missing."""
     return state / "models" / f"{version}.aside"
 
@@ -48,7 +48,7 @@ def index_of(state: Path, version: str) -> Path:
     return state / "search" / f"{version}.sqlite"
 
 
-def stock_of(state: Path, version: str) -> Path:
+def neighbours_path(state: Path, version: str) -> Path:
     """Return where the similar items lie that were found ahead."""
     return state / "similar" / f"{version}.safetensors"
 
@@ -88,7 +88,7 @@ def take(state: Path, folder: Path) -> str:
     """
     raw = _read_manifest(folder)
     version = hashlib.sha256(raw).hexdigest()
-    target = copy_of(state, version)
+    target = bundle_path(state, version)
     if is_whole(target):
         # The copy is as good as its manifest; what was offered must be that, too.
         _read_files(folder, describe(folder), None)
@@ -113,18 +113,18 @@ def is_whole(copy: Path) -> bool:
     return True
 
 
-def take_aside(state: Path, version: str, folder: Path) -> None:
+def copy_run_files(state: Path, version: str, folder: Path) -> None:
     """Copy what `alsolike run` left beside the model `folder`; elsewhere files are strangers."""
     if folder.absolute().name != MODEL_OF_A_RUN:
         return
     found = {
         name: content
-        for name in ASIDE
-        if (content := _read_aside(folder.absolute().parent / name)) is not None
+        for name in RUN_FILES
+        if (content := _read_run_file(folder.absolute().parent / name)) is not None
     }
     if not found:
         return
-    with replacing(aside_of(state, version)) as part:
+    with replacing(run_files_path(state, version)) as part:
         part.mkdir()
         for name, content in found.items():
             (part / name).write_bytes(content)
@@ -189,10 +189,10 @@ def _next_chunk(path: Path, handle: int) -> bytes:
         raise BundleError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
-def _read_aside(path: Path) -> bytes | None:
+def _read_run_file(path: Path) -> bytes | None:
     """Return the content of a file beside the bundle, or None where there is none to show."""
     try:
-        return _read_regular(path, _MOST_ASIDE)
+        return _read_regular(path, _MOST_OF_A_RUN_FILE)
     except BundleError:
         return None
 

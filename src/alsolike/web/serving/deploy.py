@@ -9,22 +9,22 @@ from alsolike.models.bundle.io import load
 from alsolike.web.serving import smoke_tests
 from alsolike.web.serving.bundle_store import (
     alone,
-    copy_of,
+    bundle_path,
     is_whole,
-    stock_of,
+    neighbours_path,
     take,
-    take_aside,
+    copy_run_files,
     tidy,
     version_of,
 )
-from alsolike.web.serving.neighbour_cache import Stock, build, build_beside
+from alsolike.web.serving.neighbour_cache import NeighbourCache, build, build_beside
 from alsolike.web.serving.registry import hold
-from alsolike.web.serving.store import Served, Store
+from alsolike.web.serving.store import SlotVersion, Store
 from alsolike.web.settings import Settings, Slot
 
 
 @dataclass(frozen=True)
-class Swapped:
+class SwapResult:
     """What a swap did.
 
     Parameters
@@ -49,7 +49,7 @@ class Swapped:
         return f"{self.name} serves {self.version[:12]} after {before}, in {self.seconds:.1f} s"
 
 
-def swap(settings: Settings, state: Store, name: str, folder: Path) -> Swapped:
+def swap(settings: Settings, state: Store, name: str, folder: Path) -> SwapResult:
     """Let slot `name` serve the bundle `folder`; all workers follow within seconds.
 
     Parameters
@@ -71,18 +71,18 @@ def swap(settings: Settings, state: Store, name: str, folder: Path) -> Swapped:
     WritingError
         The state folder cannot be written.
     """
-    start, place = time.monotonic(), settings.place(name)
+    start, slot = time.monotonic(), settings.slot(name)
     with alone(settings.state):
         before = {one.name: one.version for one in state.served()}.get(name)
-        version = _take(settings, place, folder)
-        own = folder.absolute() == place.folder.absolute()
+        version = _take(settings, slot, folder)
+        own = folder.absolute() == slot.folder.absolute()
         if version != before:
             state.serve(name, version, looked_at=version if own else None)
         tidy(settings.state, state.versions_in_use(with_former=True))
-        ready = stock_of(settings.state, version)
+        ready = neighbours_path(settings.state, version)
         if not ready.exists():
-            build_beside(copy_of(settings.state, version), ready)
-    return Swapped(name, version, before, time.monotonic() - start)
+            build_beside(bundle_path(settings.state, version), ready)
+    return SwapResult(name, version, before, time.monotonic() - start)
 
 
 def prepare(settings: Settings, state: Store) -> None:
@@ -101,44 +101,44 @@ def prepare(settings: Settings, state: Store) -> None:
     """
     with alone(settings.state):
         served = {one.name: one.version for one in state.served()}
-        for place in settings.models:
-            _prepare(settings, state, place, served.get(place.name))
-        state.order([place.name for place in settings.models])
+        for slot in settings.models:
+            _prepare(settings, state, slot, served.get(slot.name))
+        state.order([slot.name for slot in settings.models])
         for one in state.served():
-            _stock_up(settings, one)
+            _precompute(settings, one)
         tidy(settings.state, state.versions_in_use(with_former=True))
 
 
-def _prepare(settings: Settings, state: Store, place: Slot, served: str | None) -> None:
-    there = served is not None and is_whole(copy_of(settings.state, served))
+def _prepare(settings: Settings, state: Store, slot: Slot, served: str | None) -> None:
+    there = served is not None and is_whole(bundle_path(settings.state, served))
     try:
-        found = version_of(place.folder)
-        if there and found == state.looked_at(place.name):
+        found = version_of(slot.folder)
+        if there and found == state.looked_at(slot.name):
             return
-        version = _take(settings, place, place.folder)
+        version = _take(settings, slot, slot.folder)
     except BundleError:
         if there:
             return  # a service that was swapped to another bundle outlives the folder it began with
         raise
-    state.serve(place.name, version, looked_at=version)
+    state.serve(slot.name, version, looked_at=version)
 
 
-def _stock_up(settings: Settings, one: Served) -> None:
-    path = stock_of(settings.state, one.version)
-    model = load(copy_of(settings.state, one.version), check=False)
-    if not Stock(path, model).is_ready:
+def _precompute(settings: Settings, one: SlotVersion) -> None:
+    path = neighbours_path(settings.state, one.version)
+    model = load(bundle_path(settings.state, one.version), check=False)
+    if not NeighbourCache(path, model).is_ready:
         build(path, model)
 
 
-def _take(settings: Settings, place: Slot, folder: Path) -> str:
+def _take(settings: Settings, slot: Slot, folder: Path) -> str:
     """Copy, check, warm and ask a bundle; return its version."""
     version = take(settings.state, folder)
     try:
-        served = hold(settings, place.name, version)
-        smoke_tests.ask(served, smoke_tests.questions_of(settings.golden))
+        served = hold(settings, slot.name, version)
+        smoke_tests.run(served, smoke_tests.read_smoke_tests(settings.golden))
     except AlsolikeError as error:
         if isinstance(error, BundleError):
             raise BundleError(f"{folder}: {error}") from error
         raise
-    take_aside(settings.state, version, folder)
+    copy_run_files(settings.state, version, folder)
     return version

@@ -13,7 +13,7 @@ _ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class Atlas:
+class ItemMap:
     """Items as points in a plane.
 
     Parameters
@@ -28,7 +28,7 @@ class Atlas:
     shares: tuple[float, float]
 
 
-def atlas(model: HasFactors, *, block_rows: int = _ROWS_AT_ONCE) -> Atlas:
+def item_map(model: HasFactors, *, block_rows: int = _ROWS_AT_ONCE) -> ItemMap:
     """Lay the items out by the two principal components of their directions.
 
     The cosine is what makes items neighbours, so that their factors are scaled to length 1 first.
@@ -43,7 +43,7 @@ def atlas(model: HasFactors, *, block_rows: int = _ROWS_AT_ONCE) -> Atlas:
 
     Returns
     -------
-    Atlas
+    ItemMap
         Where the directions differ along one axis alone, or not at all, the other coordinates
         are 0.
 
@@ -59,14 +59,14 @@ def atlas(model: HasFactors, *, block_rows: int = _ROWS_AT_ONCE) -> Atlas:
     Examples
     --------
     >>> from alsolike.testing import tiny_model
-    >>> found = atlas(tiny_model(n_items=40, factors=3))
+    >>> found = item_map(tiny_model(n_items=40, factors=3))
     >>> found.points.shape, sum(found.shares) <= 1
     ((40, 2), True)
     """
     directed = np.flatnonzero(with_direction(model))
     points = np.zeros((len(model.items), 2), dtype=np.float32)
     if not len(directed):
-        return Atlas(points, (0.0, 0.0))
+        return ItemMap(points, (0.0, 0.0))
     parts = [directed[i : i + block_rows] for i in range(0, len(directed), block_rows)]
     # In two passes: about the mean, nothing is lost where all items point nearly the same way.
     total = np.zeros(model.factors)
@@ -80,7 +80,7 @@ def atlas(model: HasFactors, *, block_rows: int = _ROWS_AT_ONCE) -> Atlas:
     axes, shares = _principal(spread, noise=1e-12 * len(directed))
     for rows in parts:
         points[rows, : axes.shape[1]] = (_directions(model, rows) - middle) @ axes
-    return Atlas(points, shares)
+    return ItemMap(points, shares)
 
 
 def _directions(model: HasFactors, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:

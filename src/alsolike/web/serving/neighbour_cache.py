@@ -40,7 +40,7 @@ _PART = 512  # items that a thread takes at a time
 _log = logging.getLogger(__name__)
 
 
-class Stock:
+class NeighbourCache:
     """Similar items of one model; those of the most liked are ready once their file is there.
 
     Parameters

@@ -179,7 +179,7 @@ def recommendations(
         seen = {*profile.values, *profile.aside} if exclude_seen else ()
         return found_of(popular(served, k, without=seen, allow=allow, deny=deny)), profile
     may_appear = _may_appear(served, allow, deny)
-    found = user_queries.listed(
+    found = user_queries.recommend(
         served, profile, k, may_appear, exclude_seen=exclude_seen, without_likes=without_likes
     )
     return found, profile
@@ -197,7 +197,7 @@ def for_likes(
 ) -> Found:
     """Return what is recommended for likes, rows to values, by fold-in."""
     may_appear = _may_appear(served, allow, deny)
-    return user_queries.listed_for(
+    return user_queries.recommend_for(
         served, values, k, may_appear, exclude=exclude, without_likes=without_likes
     )
 

@@ -25,9 +25,9 @@ from alsolike.views.page import web_origin
 from alsolike.web.monitoring.metrics import Metrics
 from alsolike.web.search import index as search
 from alsolike.web.serving import neighbour_cache
-from alsolike.web.serving.bundle_store import aside_of, copy_of, index_of, stock_of
-from alsolike.web.serving.item_map import Atlas, atlas
-from alsolike.web.serving.store import Served, Store
+from alsolike.web.serving.bundle_store import run_files_path, bundle_path, index_of, neighbours_path
+from alsolike.web.serving.item_map import ItemMap, item_map
+from alsolike.web.serving.store import SlotVersion, Store
 from alsolike.web.settings import Settings
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -53,7 +53,7 @@ class ServedModel:
     manifest : Manifest
     model : FittedModel
         Its arrays are mapped: all workers share one copy in memory.
-    neighbours : Stock
+    neighbours : NeighbourCache
     index : SearchIndex
     image_origins : frozenset of str
         Scheme and host of the pictures that pages may load from the web; empty unless the
@@ -70,7 +70,7 @@ class ServedModel:
     version: str
     manifest: Manifest
     model: FittedModel
-    neighbours: neighbour_cache.Stock
+    neighbours: neighbour_cache.NeighbourCache
     index: search.SearchIndex
     image_origins: frozenset[str]
     folder: Path
@@ -94,7 +94,7 @@ class ServedModel:
         return isinstance(self.model, HasFactors)
 
     @functools.cached_property
-    def atlas(self) -> Atlas:
+    def item_map(self) -> ItemMap:
         """The catalogue as a map, made when it is first asked for.
 
         Raises
@@ -104,14 +104,14 @@ class ServedModel:
         FitError
             An item's factors are not finite.
         """
-        return atlas(able(self.model, HasFactors, "draw a map"))
+        return item_map(able(self.model, HasFactors, "draw a map"))
 
     @functools.cached_property
     def most_liked(self) -> Indices:
         """Rows of the items that somebody likes, the most liked first; of equals the lower row."""
         return MostLiked.of(self.model).order
 
-    def is_quick(self, n_likes: int = 1) -> bool:
+    def is_fast(self, n_likes: int = 1) -> bool:
         """Tell whether an answer for so many likes takes a moment, for which others can wait."""
         return len(self.model.items) * (self.manifest.factors or n_likes) <= LARGE
 
@@ -126,7 +126,7 @@ def hold(settings: Settings, name: str, version: str) -> ServedModel:
     WritingError
         The search index cannot be written.
     """
-    folder = copy_of(settings.state, version)
+    folder = bundle_path(settings.state, version)
     # Every byte was checked when the copy was made, and when the service started.
     model = load(folder, check=False)
     return ServedModel(
@@ -134,11 +134,11 @@ def hold(settings: Settings, name: str, version: str) -> ServedModel:
         version=version,
         manifest=describe(folder),
         model=model,
-        neighbours=neighbour_cache.Stock(stock_of(settings.state, version), model),
+        neighbours=neighbour_cache.NeighbourCache(neighbours_path(settings.state, version), model),
         index=_index(index_of(settings.state, version), model),
         image_origins=_image_origins(model) if settings.remote_images else frozenset(),
         folder=folder,
-        aside=aside_of(settings.state, version),
+        aside=run_files_path(settings.state, version),
         likers=None if model.history is None else Likers(model),
         pictures=settings.pictures,
     )
@@ -169,10 +169,10 @@ class ModelRegistry:
         self.failures: Mapping[str, str] = MappingProxyType({})
         self.image_origins: frozenset[str] = frozenset()
         self.follow()
-        for place in settings.models:
-            if place.name not in self.served:
+        for slot in settings.models:
+            if slot.name not in self.served:
                 raise BundleError(
-                    self.failures.get(place.name, f"Slot {place.name!r} serves nothing yet.")
+                    self.failures.get(slot.name, f"Slot {slot.name!r} serves nothing yet.")
                 )
 
     def of(self, name: str | None, *, others: Iterable[str] = ()) -> ServedModel:
@@ -200,8 +200,8 @@ class ModelRegistry:
         number = self._state.number()
         wanted = {one.name: one for one in self._state.served()}
         served, failures = dict(self.served), {}
-        for place in self._settings.models:
-            one = wanted.get(place.name)
+        for slot in self._settings.models:
+            one = wanted.get(slot.name)
             if one is None or _version(served.get(one.name)) == one.version:
                 continue
             try:
@@ -209,9 +209,9 @@ class ModelRegistry:
             except (AlsolikeError, OSError, MemoryError) as error:
                 failures[one.name] = self._failure(one, error)
         ordered = {
-            place.name: served[place.name]
-            for place in self._settings.models
-            if place.name in served
+            slot.name: served[slot.name]
+            for slot in self._settings.models
+            if slot.name in served
         }
         self.served, self.failures = MappingProxyType(ordered), MappingProxyType(failures)
         self.image_origins = frozenset().union(*(one.image_origins for one in ordered.values()))
@@ -236,7 +236,7 @@ class ModelRegistry:
             return True
         return bool(self.failures) and self._looks % _LOOKS_BEFORE_RETRYING == 0
 
-    def _failure(self, one: Served, error: Exception) -> str:
+    def _failure(self, one: SlotVersion, error: Exception) -> str:
         message = f"Version {one.version} of {one.name!r} cannot be loaded: {error}"
         if self.failures.get(one.name) != message:
             _log.error("%s", message)

@@ -37,7 +37,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Strip:
+class ItemList:
     """What one model shows, best first.
 
     Parameters
@@ -54,15 +54,15 @@ class Strip:
     empty: str = ""
 
 
-def strips_of(models: Mapping[str, ServedModel], item: str, *, k: int) -> list[Strip]:
+def lists_for(models: Mapping[str, ServedModel], item: str, *, k: int) -> list[ItemList]:
     """Return a strip for each model, and one of the most liked items of the first model."""
-    strips = [_similar(served, item, k) for served in models.values()]
+    lists = [_similar(served, item, k) for served in models.values()]
     first = next(iter(models.values()))
     row = first.model.items.find(item)
     rows = popular_rows(first, k, without=() if row is None else (row,))
     about = "The most liked items, whatever is asked for."
     entries = tuple(_entry(first, row, int(other)) for other in rows)
-    return [*strips, Strip("popularity", about, entries, "Nobody likes any other item yet.")]
+    return [*lists, ItemList("popularity", about, entries, "Nobody likes any other item yet.")]
 
 
 def popular_rows(served: ServedModel, k: int, *, without: Iterable[int] = ()) -> list[int]:
@@ -72,22 +72,22 @@ def popular_rows(served: ServedModel, k: int, *, without: Iterable[int] = ()) ->
     return list(itertools.islice(kept, k))
 
 
-def _similar(served: ServedModel, item: str, k: int) -> Strip:
+def _similar(served: ServedModel, item: str, k: int) -> ItemList:
     row = served.model.items.find(item)
     if row is None:
-        return Strip(served.name, _about(served), (), "This model does not know the item.")
+        return ItemList(served.name, _about(served), (), "This model does not know the item.")
     try:
         model = comparing(served.model, "compare items")
         rows, scores = served.neighbours.similar(row, k)
     except Unable as error:
-        return Strip(served.name, "", (), clean(str(error)))
+        return ItemList(served.name, "", (), clean(str(error)))
     most = served.model.similarity.most
     entries = tuple(
         _entry(served, row, int(other), score_text(float(score), most), bar)
         for other, score, bar in zip(rows, scores, _bars(served, scores), strict=True)
     )
     empty = "" if entries else why_no_neighbours(model, row, MIN_COUNT)
-    return Strip(served.name, _about(served), entries, empty)
+    return ItemList(served.name, _about(served), entries, empty)
 
 
 def _about(served: ServedModel) -> str:

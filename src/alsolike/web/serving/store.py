@@ -66,7 +66,7 @@ STATE = Kind(
 
 
 @dataclass(frozen=True)
-class Served:
+class SlotVersion:
     """What one slot serves.
 
     Parameters
@@ -259,12 +259,12 @@ class Store:
         number: int = self._reader.rows("SELECT number FROM counter")[0][0]
         return number
 
-    def served(self) -> tuple[Served, ...]:
+    def served(self) -> tuple[SlotVersion, ...]:
         """Return what each slot of the service serves, in the slots' order."""
         found = self._reader.rows(
             "SELECT name, version, number FROM slots WHERE place IS NOT NULL ORDER BY place, name"
         )
-        return tuple(itertools.starmap(Served, found))
+        return tuple(itertools.starmap(SlotVersion, found))
 
     def serve(self, name: str, version: str, *, looked_at: str | None = None) -> int:
         """Let slot `name` serve `version` from now on; return the number of this change.

@@ -78,7 +78,7 @@ def profile_of(served: ServedModel, user: str, live: Mapping[str, float]) -> Pro
     return Profile(user, row, trained, {**values, **found}, counted, len(live) - len(found))
 
 
-def listed(
+def recommend(
     served: ServedModel,
     profile: Profile,
     k: int,
@@ -111,7 +111,7 @@ def listed(
     """
     row = profile.as_trained
     if row is None:
-        return listed_for(
+        return recommend_for(
             served, profile.values, k, may_appear, exclude=exclude_seen, without_likes=without_likes
         )
     if exclude_seen and profile.aside:
@@ -122,7 +122,7 @@ def listed(
     )  # fmt: skip
 
 
-def listed_for(
+def recommend_for(
     served: ServedModel,
     values: Mapping[int, float],
     k: int,
@@ -131,7 +131,7 @@ def listed_for(
     exclude: bool = True,
     without_likes: WithoutLikes = "popular",
 ) -> Found:
-    """Return what is recommended for likes (rows to values) by fold-in; see `listed`."""
+    """Return what is recommended for likes (rows to values) by fold-in; see `recommend`."""
     if exclude:
         may_appear = without(may_appear, values)
     rows = np.array(list(values), dtype=np.int32)
