@@ -307,9 +307,9 @@ import json, sys
 from pathlib import Path
 from starlette.testclient import TestClient
 from alsolike.web.app import create_app
-from alsolike.web.settings import Settings, places
+from alsolike.web.settings import Settings, slots
 model, state = map(Path, sys.argv[1:])
-settings = Settings(models=places([model]), state=state, log="", rate=0.0)
+settings = Settings(models=slots([model]), state=state, log="", rate=0.0)
 with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
     for path in ("/", "/items/i1", "/users/u1", "/try?item=i1", "/map", "/compare", "/about"):
         assert client.get(path).status_code == 200, path

@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="alsolike",
         version=__version__,
-        openapi_url=None,  # as those below: our own routes, held to our own rules
+        openapi_url=None,  # our own routes serve these three
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
@@ -79,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def make_limiter(settings: Settings) -> Limiter | None:
-    """Return what counts the requests of clients; None where there is no limit."""
+    """Return the rate limiter of clients; None without a limit."""
     if settings.rate == 0:
         return None
     return Limiter(settings.state / "limits.bin", settings.rate, settings.burst)
@@ -92,10 +92,7 @@ def middlewares(
     limiter: Limiter | None,
     image_origins: Callable[[], frozenset[str]],
 ) -> list[Middleware]:
-    """Return what each request passes before the application, outermost first.
-
-    The same list is in ``docs/serving.md``, with what each of them is there for.
-    """
+    """Return the middlewares, outermost first; ``docs/serving.md`` explains each."""
     has_token = settings.token is not None
     tokens = Tokens(settings.token, settings.swap_token, f"alsolike-{settings.port}")
     stack = [
@@ -118,11 +115,7 @@ def middlewares(
 
 
 def _end_with_parent() -> None:
-    """Let this worker end when the process that started it is gone.
-
-    After a ``kill -9`` of that one, nobody would start this worker anew, nor tell it to end; it
-    would hold the address against a service that starts again.
-    """
+    """End this worker when its parent process dies, which would keep the address in use."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -137,9 +130,9 @@ def _end_with_parent() -> None:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Follow swaps while the application runs."""
+    """Follow swaps while the application runs, and close its files at the end."""
     service: Service = app.state.service
-    # Requests are spread over workers; threads of BLAS would only get in each other's way.
+    # Workers share the processors; BLAS threads would compete with them.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
         watching = asyncio.create_task(service.registry.watch())
         _end_with_parent()

@@ -26,7 +26,9 @@ def test_a_trial_is_the_same_when_it_is_opened_again(service, pair):
     assert comparison == votes.next_comparison(service.state, pair, "ann")
     assert comparison == votes.comparison_of(pair, "ann", comparison.item)
     assert set(comparison.left) != set(comparison.right)
-    turned = {votes.comparison_of(pair, f"v{one}", comparison.item) == comparison for one in range(40)}
+    turned = {
+        votes.comparison_of(pair, f"v{one}", comparison.item) == comparison for one in range(40)
+    }
     assert turned == {True, False}
 
 

@@ -8,7 +8,7 @@ from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.web.serving import neighbour_cache
 from alsolike.web.serving.bundle_store import neighbours_path, version_of
 from alsolike.web.serving.deploy import prepare, swap
-from alsolike.web.serving.registry import hold
+from alsolike.web.serving.registry import load_model
 from alsolike.web.serving.store import Store
 from serving import bundle, client_of, settings_of, wait_for
 
@@ -67,7 +67,7 @@ def test_a_damaged_file_is_made_anew(tmp_path):
     content = path.read_bytes()
     for damaged in (b"", content[:-1], content[:-1] + b"\x7f", content + b"x"):
         path.write_bytes(damaged)
-        served = hold(settings, "model", served.version)
+        served = load_model(settings, "model", served.version)
         assert not served.neighbours.is_ready
         assert len(served.neighbours.similar(0, 5)[0])
         with Store(settings.state) as state:

@@ -1,1 +1,1 @@
-"""The API under /api/v1."""
+"""Routes, schemas and reference of the API under /api/v1."""

@@ -1,1 +1,1 @@
-"""Middlewares: what every request passes before the application."""
+"""Middlewares that every request passes before the application."""

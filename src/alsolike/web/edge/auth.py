@@ -1,6 +1,6 @@
-"""Middlewares: ask for the token, of programs as a bearer and of browsers as a signed cookie.
+"""Middlewares: check the token, sent as a bearer token or as a signed cookie.
 
-Here alone tokens are looked at. Both tokens and signatures are compared in constant time.
+Tokens are checked only here. Tokens and signatures are compared in constant time.
 """
 
 import enum
@@ -23,21 +23,20 @@ from alsolike.web.query_parameters import QueryParameters
 from alsolike.web.templating import STATIC
 
 SWAP_PATH = "/api/v1/model/swap"
-LASTS = 30 * 24 * 3600  # seconds that a login holds
-WRONG_TOKEN_COST = 10.0  # requests that a wrong token counts for
+LASTS = 30 * 24 * 3600  # seconds until a login expires
+WRONG_TOKEN_COST = 10.0  # requests that a wrong token counts as
 
-# Liveness must be askable without the token; static files are the same in every installation, and
-# the page for logging in needs them.
+# Open without a token: the liveness check, and static files, which the login page needs.
 _OPEN = frozenset({"/healthz", LOGIN_PATH})
 
 
 class Access(enum.Enum):
-    """What came of looking at a request's credentials."""
+    """The result of checking a request's credentials."""
 
     ADMITTED = "admitted"
     MAY_SWAP = "admitted, and may swap models"
-    NOTHING = "nothing shown"
-    WRONG = "something wrong shown"
+    NOTHING = "no credentials"
+    WRONG = "a wrong token"
 
 
 class Tokens:
@@ -46,11 +45,11 @@ class Tokens:
     Parameters
     ----------
     token : str or None
-        IdInQuery of every request; None: everybody is admitted.
+        Required for every request; None: everybody is admitted.
     swap_token : str or None
-        Admits to the swap endpoint alone, which nothing else opens.
+        Required for swaps, and good for nothing else.
     cookie : str
-        Name of the cookie. It should have the port in it, which cookies do not tell apart.
+        Name of the cookie; with the port in it, since browsers share cookies between ports.
 
     Examples
     --------
@@ -67,14 +66,14 @@ class Tokens:
     def __init__(self, token: str | None, swap_token: str | None, cookie: str) -> None:
         self._token, self._swap = _digest(token), _digest(swap_token)
         self._cookie = cookie
-        # Signed with a key that follows from the token: a new token ends all logins, and a cookie
-        # that gets out does not tell the token.
+        # Signed with a key derived from the token: a new token ends all logins, and a leaked cookie
+        # does not reveal the token.
         self._signer = TimestampSigner(
             token or "", b"alsolike login", key_derivation="hmac", digest_method=hashlib.sha256
         )
 
     def access(self, path: str, headers: Mapping[bytes, bytes]) -> Access:
-        """Return what the credentials of a request are worth; `headers`: names in lower case."""
+        """Check the credentials of a request; `headers`: names in lower case."""
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         given = token.strip() if scheme.lower() == b"bearer" else None
         if path == SWAP_PATH and _matches(given, self._swap):
@@ -88,11 +87,11 @@ class Tokens:
         return Access.ADMITTED if good else Access.NOTHING
 
     def fits(self, token: str | bytes) -> bool:
-        """Tell whether this is the token, in a time that depends on neither."""
+        """Return whether this is the token, in constant time."""
         return _matches(token, self._token)
 
     def cookie(self, *, is_secure: bool) -> str:
-        """Return the field that admits a browser from now on, and that no script can read."""
+        """Return the Set-Cookie field of a login, unreadable by scripts."""
         value = self._signer.sign("login").decode("ascii")
         field = f"{self._cookie}={value}; Path=/; Max-Age={LASTS}; HttpOnly; SameSite=Strict"
         return f"{field}; Secure" if is_secure else field
@@ -106,9 +105,9 @@ class Tokens:
 
 
 class AuthenticationMiddleware:
-    """Refuses requests without the token (401), and shows browsers the page for logging in.
+    """Refuses requests without the token (401), and shows browsers the login page.
 
-    It notes in ``scope["state"]["may_swap"]`` whether the swap token came.
+    ``scope["state"]["may_swap"]``: whether the swap token was sent.
     """
 
     def __init__(self, app: ASGIApp, *, tokens: Tokens, limiter: Limiter | None) -> None:
@@ -122,7 +121,7 @@ class AuthenticationMiddleware:
         return self._app(scope, receive, send)
 
     def _admits(self, scope: Scope) -> bool:
-        """Tell whether a request may go on, and raise Refusal where a program may not."""
+        """Return False for a browser that needs to log in; raise Refusal for other clients."""
         path = path_of(scope)
         if path in _OPEN or path.startswith(STATIC):
             return True
@@ -137,13 +136,13 @@ class AuthenticationMiddleware:
         raise Refusal(
             401,
             "token_needed",
-            "This service asks for a token: Authorization: Bearer TOKEN.",
+            "This service needs a token: Authorization: Bearer TOKEN.",
             headers={"WWW-Authenticate": ASKS},
         )
 
 
 class LoginMiddleware:
-    """Answers at the path of the login: with its page, and with a cookie for the right token."""
+    """Serves the login page, and sends a cookie for the right token."""
 
     def __init__(self, app: ASGIApp, *, tokens: Tokens, limiter: Limiter | None) -> None:
         self._app, self._tokens, self._limiter = app, tokens, limiter
@@ -157,8 +156,8 @@ class LoginMiddleware:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in ("GET", "POST"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD, POST"})
-        query = scope["query_string"].decode("latin-1")
-        QueryParameters().check(name for name, _ in urllib.parse.parse_qsl(query, keep_blank_values=True))
+        query = urllib.parse.parse_qsl(scope["query_string"].decode("latin-1"), True)
+        QueryParameters().check(name for name, _ in query)
         scope["state"]["route"] = LOGIN_PATH
         response = (
             login_page("/") if scope["method"] == "GET" else await self._login(scope, receive)
@@ -166,7 +165,7 @@ class LoginMiddleware:
         await response(scope, receive, send)
 
     async def _login(self, scope: Scope, receive: Receive) -> Response:
-        """Return the answer to the form of the login page."""
+        """Answer the form of the login page."""
         body, _ = await part_of(receive)
         try:
             form = urllib.parse.parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
@@ -190,7 +189,7 @@ def _charge(limiter: Limiter | None, scope: Scope) -> None:
 
 
 def _digest(token: str | bytes | None) -> bytes | None:
-    """Return what is compared in a token's place: its length tells nothing."""
+    """Return a hash to compare in place of a token, so that its length is not revealed."""
     if token is None:
         return None
     text = token.encode("utf-8", "surrogatepass") if isinstance(token, str) else token

@@ -1,4 +1,4 @@
-"""Renders the page where a person gives the token, which browsers cannot send as programs do."""
+"""Renders the login page, and checks the address to continue to."""
 
 import re
 import urllib.parse
@@ -17,20 +17,20 @@ _MOST_PATH = 2000
 
 
 def is_reader(scope: Scope) -> bool:
-    """Tell whether a person's browser asks for a page, and can be shown one in which to log in."""
+    """Return whether a browser requests a page, so that the login page can be shown."""
     wants = b"text/html" in headers_of(scope).get(b"accept", b"")
     return scope["method"] == "GET" and wants and not path_of(scope).startswith("/api/")
 
 
 def address_of(scope: Scope) -> str:
-    """Return the address of a request, to go on to after the login."""
+    """Return the address of a request, to continue to after the login."""
     query = scope["query_string"].decode("latin-1")
     path = urllib.parse.quote(path_of(scope), safe="/!$&'()*+,;=:@~", errors="surrogatepass")
     return f"{path}?{query}" if query else path
 
 
 def own_path(text: str) -> str:
-    r"""Return `text` where it is an address within this service, else the start page's.
+    r"""Return `text` if it is an address within this service, else the start page's.
 
     Examples
     --------
@@ -42,6 +42,6 @@ def own_path(text: str) -> str:
 
 
 def login_page(onward: str, *, failed: bool = False) -> Response:
-    """Return the page as an answer; the person goes on to the path `onward` from there."""
+    """Return the login page, which continues to the path `onward`."""
     page = render("login.html", onward=own_path(onward), failed=failed)
     return HTMLResponse(page, 401, {"WWW-Authenticate": ASKS, "Cache-Control": "no-store"})

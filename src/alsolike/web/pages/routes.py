@@ -1,4 +1,4 @@
-"""The app's pages: what a person looks at. What stands on them comes from the rooms beside."""
+"""Renders the pages for search, items, users, models, reports and leaderboards."""
 
 import secrets
 from collections.abc import Iterable
@@ -14,23 +14,23 @@ from alsolike.web.pages import profiles, reports, try_it
 from alsolike.web.pages.base import (
     FOREVER,
     logged,
-    away,
-    choices,
-    gone,
-    model_at_version,
-    requested_model,
-    with_model,
     missing,
+    model_at_version,
+    model_links,
+    not_found,
     outside_id,
     page,
     query_of,
+    redirect,
+    requested_model,
     row_of,
+    with_model,
 )
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.item_cards import ItemCard, address, card_of, picture_content, text_of
 from alsolike.web.serving.registry import ServedModel
-from alsolike.web.serving.similar_items import popular_rows, lists_for
+from alsolike.web.serving.similar_items import lists_for, popular_rows
 from alsolike.web.serving.user_queries import profile_of
 
 LENGTH = 10
@@ -41,25 +41,25 @@ _SHORT = 32
 _DRAWS = 32
 _AN_HOUR = "private, max-age=3600"
 
-# A drawing (SVG) opened by itself could run what is in it; in a sandbox it is of no origin.
+# An SVG opened by itself could run scripts; the sandbox gives it no origin.
 _PICTURE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 @dataclass(frozen=True)
 class Link:
-    """A link that leads elsewhere; its address is on the web."""
+    """A link to the web."""
 
     address: str
     words: str
 
 
 def start(request: Request) -> Response:
-    """Search, and the most liked items."""
+    """Show the search, and the most liked items."""
     served = requested_model(request)
     query = query_of(request)
     found = _cards(served, served.index.find(query, limit=_FOUND)) if query else []
     if len(found) == 1 and web_origin(query) is not None:
-        return away(found[0].address)  # whoever pastes a link means that very item
+        return redirect(found[0].address)  # a pasted link means that item
     history = served.model.history
     return page(
         request,
@@ -74,19 +74,19 @@ def start(request: Request) -> Response:
 
 
 def anything(request: Request) -> Response:
-    """Lead to an item, to one with neighbours if such is found soon."""
+    """Redirect to a random item, preferably one with neighbours."""
     model = requested_model(request).model
     if not len(model.items):
-        return missing(request, "item", "This model knows no items.")
+        return missing(request, "item", "This model has no items.")
     for _ in range(_DRAWS):
         row = secrets.randbelow(len(model.items))
         if model.item_counts[row] >= MIN_COUNT:
             break
-    return away(address("item", model.items.id_of(row)))
+    return redirect(address("item", model.items.id_of(row)))
 
 
 def item(request: Request) -> Response:
-    """Show one item, and what each model shows beside it."""
+    """Show one item, and its similar items in each model."""
     service = service_of(request)
     models = service.registry.served
     wanted = outside_id(request)
@@ -95,17 +95,17 @@ def item(request: Request) -> Response:
     if served is None or row is None:
         hint = queries.hint_of(service.registry.of(None), wanted) if wanted else ""
         return missing(
-            request, "item", f"No model here knows an item with the id {wanted!r}. {hint}".strip()
+            request, "item", f"No model here has an item with the id {wanted!r}. {hint}".strip()
         )
     card = card_of(logged(request, served), row)
-    # Pages of one model ask the default one, which need not know this item.
+    # The default model may lack this item.
     model = None if served is service.registry.of(None) else served.name
     return page(
         request,
         "item.html",
         card=card,
         short_name=clean(card.name, most=_SHORT),
-        ways=list(_links_out(served, row)),
+        links=list(_links_out(served, row)),
         lists=lists_for(models, wanted, k=LENGTH),
         try_address=try_it.address_with([wanted], model),
         map_of_item=with_model(model, _on_map(wanted)) if served.has_map else "",
@@ -113,7 +113,7 @@ def item(request: Request) -> Response:
 
 
 def user(request: Request) -> Response:
-    """Show what a user likes, what is recommended, and why."""
+    """Show a user's likes and recommendations, and the likes behind each."""
     service = service_of(request)
     served = requested_model(request)
     wanted = outside_id(request)
@@ -124,7 +124,7 @@ def user(request: Request) -> Response:
         served = logged(request, next(knowing, served))
     profile = profile_of(served, wanted, service.state.likes_of(wanted))
     if not profile.known and not profile.values and not profile.ignored:
-        why = f"Model {served.name} knows no user {wanted!r}, nor any like of it."
+        why = f"Model {served.name} has no user {wanted!r}, and no likes of this user."
         return missing(request, "user", why)
     suggested = profiles.or_fault(lambda: profiles.suggestions_for(served, profile, k=LENGTH))
     return page(
@@ -143,34 +143,34 @@ def user(request: Request) -> Response:
         basis=suggested.basis,
         fault=suggested.fault,
         chosen=served.name,
-        models=choices(request, address("user", wanted)),
+        models=model_links(request, address("user", wanted)),
     )
 
 
 def picture(request: Request) -> Response:
-    """Answer with a picture from the item table."""
+    """Send an image of the item table."""
     served = model_at_version(request)
     row = None if served is None else row_of(request.path_params["row"], served)
     found = None if served is None or row is None else picture_content(served, row)
     if found is None:
-        return gone()
+        return not_found()
     kind, content = found
-    # A file may change, what the version of a model holds does not.
+    # A file may change, a version of a model does not.
     kept = _AN_HOUR if served is not None and served.pictures else FOREVER
     headers = {"Cache-Control": kept, "Content-Security-Policy": _PICTURE_POLICY}
     return Response(content, media_type=kind, headers=headers)
 
 
 def about(request: Request) -> Response:
-    """Show what each model is."""
+    """Show the served models."""
     models = service_of(request).registry.served.values()
     return page(request, "about.html", models=[reports.shown(served) for served in models])
 
 
 def report(request: Request) -> Response:
-    """Answer with the run's own report."""
+    """Send the run's report."""
     found = reports.report(requested_model(request))
-    return found or missing(request, "report", "None lay beside the model.")
+    return found or missing(request, "report", "There was none beside the model.")
 
 
 def leaderboard(request: Request) -> Response:
@@ -178,7 +178,7 @@ def leaderboard(request: Request) -> Response:
     served = requested_model(request)
     board = reports.leaderboard(served)
     if board is None:
-        return missing(request, "leaderboard", "None that can be read lay beside the model.")
+        return missing(request, "leaderboard", "There was no readable one beside the model.")
     return page(request, "leaderboard.html", served=served, board=board)
 
 
@@ -191,14 +191,14 @@ def _on_map(item: str) -> str:
 
 
 def _any_user(request: Request, served: ServedModel) -> Response:
-    """Return the page that asks for a user, with one drawn."""
+    """Show the form for a user id, with a link to a random user."""
     users = served.model.users
     some = address("user", users.id_of(secrets.randbelow(len(users)))) if len(users) else ""
     return page(request, "users.html", some=some, n_users=len(users))
 
 
 def _links_out(served: ServedModel, row: int) -> Iterable[Link]:
-    """Yield links to the item's own page, and to a picture that is not loaded."""
+    """Yield links to the item's own page, and to an image that is not loaded."""
     link = text_of(served.model.catalogue, "links", row).strip()
     host = web_origin(link)
     if host is not None:
@@ -206,4 +206,4 @@ def _links_out(served: ServedModel, row: int) -> Iterable[Link]:
     image = text_of(served.model.catalogue, "images", row).strip()
     origin = web_origin(image)
     if origin is not None and origin not in served.image_origins:
-        yield Link(image, "its picture")
+        yield Link(image, "its image")

@@ -1,4 +1,4 @@
-"""Another model into a slot while the service runs: checked, warmed and asked before it counts."""
+"""Switches a slot to another model while the service runs, after it passed all checks."""
 
 import time
 from dataclasses import dataclass
@@ -8,34 +8,24 @@ from alsolike.errors import AlsolikeError, BundleError
 from alsolike.models.bundle.io import load
 from alsolike.web.serving import smoke_tests
 from alsolike.web.serving.bundle_store import (
-    alone,
     bundle_path,
-    is_whole,
-    neighbours_path,
-    take,
+    copy_bundle,
     copy_run_files,
-    tidy,
+    is_whole,
+    locked,
+    neighbours_path,
+    remove_unused,
     version_of,
 )
-from alsolike.web.serving.neighbour_cache import NeighbourCache, build, build_beside
-from alsolike.web.serving.registry import hold
+from alsolike.web.serving.neighbour_cache import NeighbourCache, build, build_in_background
+from alsolike.web.serving.registry import load_model
 from alsolike.web.serving.store import SlotVersion, Store
 from alsolike.web.settings import Settings, Slot
 
 
 @dataclass(frozen=True)
 class SwapResult:
-    """What a swap did.
-
-    Parameters
-    ----------
-    name : str
-        Of the slot.
-    version, before : str, str or None
-        What it serves from now on, and what it served before.
-    seconds : float
-        From the question to the answer.
-    """
+    """The slot of a swap, its new and its former version, and the time that it took."""
 
     name: str
     version: str
@@ -50,63 +40,62 @@ class SwapResult:
 
 
 def swap(settings: Settings, state: Store, name: str, folder: Path) -> SwapResult:
-    """Let slot `name` serve the bundle `folder`; all workers follow within seconds.
+    """Switch slot `name` to the bundle `folder`; all workers follow within seconds.
 
     Parameters
     ----------
     settings : Settings
-    state : State
+    state : Store
     name : str
-        Of a slot.
-    folder : path
-        Of the bundle. Every byte is checked against its manifest.
+        Slot.
+    folder : Path
+        Bundle; every byte is checked against its manifest.
 
     Raises
     ------
     BundleError
-        The bundle is incomplete, damaged or of a newer format, or the model in it does not answer
-        as it must (`alsolike.web.serving.smoke_tests`). What was served stays.
+        The bundle is incomplete, damaged or of a newer format, or its model fails a check
+        (`alsolike.web.serving.smoke_tests`). The current model stays.
     SettingError
-        There is no such slot, or the file of golden questions is none.
+        There is no such slot, or the file of smoke tests is malformed.
     WritingError
         The state folder cannot be written.
     """
     start, slot = time.monotonic(), settings.slot(name)
-    with alone(settings.state):
+    with locked(settings.state):
         before = {one.name: one.version for one in state.served()}.get(name)
-        version = _take(settings, slot, folder)
+        version = _deploy(settings, slot, folder)
         own = folder.absolute() == slot.folder.absolute()
         if version != before:
             state.serve(name, version, looked_at=version if own else None)
-        tidy(settings.state, state.versions_in_use(with_former=True))
+        remove_unused(settings.state, state.versions_in_use(with_former=True))
         ready = neighbours_path(settings.state, version)
         if not ready.exists():
-            build_beside(bundle_path(settings.state, version), ready)
+            build_in_background(bundle_path(settings.state, version), ready)
     return SwapResult(name, version, before, time.monotonic() - start)
 
 
 def prepare(settings: Settings, state: Store) -> None:
-    """Let each slot serve something when a worker starts.
+    """Give each slot a version when a worker starts.
 
-    A slot goes on with what it served last, unless its folder holds another bundle than when it
-    was last looked at: then that is taken, since whoever starts a service with a path means what
-    lies there.
+    A slot keeps its last version, unless its folder holds another bundle than when it was last
+    looked at: then that is loaded.
 
     Raises
     ------
     BundleError
-        A slot's folder holds no sound bundle, and there is nothing that it served before.
+        A slot's folder holds no sound bundle, and it has no former version.
     WritingError
         The state folder cannot be used.
     """
-    with alone(settings.state):
+    with locked(settings.state):
         served = {one.name: one.version for one in state.served()}
         for slot in settings.models:
             _prepare(settings, state, slot, served.get(slot.name))
         state.order([slot.name for slot in settings.models])
         for one in state.served():
             _precompute(settings, one)
-        tidy(settings.state, state.versions_in_use(with_former=True))
+        remove_unused(settings.state, state.versions_in_use(with_former=True))
 
 
 def _prepare(settings: Settings, state: Store, slot: Slot, served: str | None) -> None:
@@ -115,10 +104,10 @@ def _prepare(settings: Settings, state: Store, slot: Slot, served: str | None) -
         found = version_of(slot.folder)
         if there and found == state.looked_at(slot.name):
             return
-        version = _take(settings, slot, slot.folder)
+        version = _deploy(settings, slot, slot.folder)
     except BundleError:
         if there:
-            return  # a service that was swapped to another bundle outlives the folder it began with
+            return  # after a swap, the folder is no longer needed
         raise
     state.serve(slot.name, version, looked_at=version)
 
@@ -130,11 +119,11 @@ def _precompute(settings: Settings, one: SlotVersion) -> None:
         build(path, model)
 
 
-def _take(settings: Settings, slot: Slot, folder: Path) -> str:
-    """Copy, check, warm and ask a bundle; return its version."""
-    version = take(settings.state, folder)
+def _deploy(settings: Settings, slot: Slot, folder: Path) -> str:
+    """Copy, load and check a bundle; return its version."""
+    version = copy_bundle(settings.state, folder)
     try:
-        served = hold(settings, slot.name, version)
+        served = load_model(settings, slot.name, version)
         smoke_tests.run(served, smoke_tests.read_smoke_tests(settings.golden))
     except AlsolikeError as error:
         if isinstance(error, BundleError):

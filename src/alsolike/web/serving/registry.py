@@ -1,12 +1,13 @@
-"""Hold the model of each slot, memory-mapped and prepared for requests.
+"""Loads and keeps the model of each slot, memory-mapped and prepared for requests.
 
-A request takes its `ServedModel` once and keeps it to its end. A swap puts another into the
-registry; the old one goes when the last request that has it is done.
+A request takes its `ServedModel` once and keeps it to its end. A swap replaces it in the registry;
+the old one is freed when its last request is done.
 """
 
 import asyncio
 import functools
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +26,14 @@ from alsolike.views.page import web_origin
 from alsolike.web.monitoring.metrics import Metrics
 from alsolike.web.search import index as search
 from alsolike.web.serving import neighbour_cache
-from alsolike.web.serving.bundle_store import run_files_path, bundle_path, index_of, neighbours_path
+from alsolike.web.serving.bundle_store import bundle_path, index_of, neighbours_path, run_files_path
 from alsolike.web.serving.item_map import ItemMap, item_map
 from alsolike.web.serving.store import SlotVersion, Store
 from alsolike.web.settings import Settings
 
 SECONDS_BETWEEN_LOOKS = 0.5
-LARGE = 4_000_000  # numbers looked at for one answer; with more, it is found beside the requests
-# A content policy is a header; browsers and proxies refuse headers of more than some kilobytes.
+LARGE = 4_000_000  # numbers read for one answer; with more, a thread computes it
+# A content policy is a header; browsers and proxies reject headers of several kilobytes.
 MOST_IMAGE_ORIGINS = 50
 
 _LOOKS_BEFORE_RETRYING = 20
@@ -42,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """One model, ready to be asked.
+    """One model, ready for requests.
 
     Parameters
     ----------
@@ -56,14 +57,14 @@ class ServedModel:
     neighbours : NeighbourCache
     index : SearchIndex
     image_origins : frozenset of str
-        Scheme and host of the pictures that pages may load from the web; empty unless the
-        settings allow it.
+        Scheme and host of the images that pages may load from the web; empty unless the settings
+        allow it.
     folder, aside : Path
-        The service's copy, and what lay beside the bundle.
+        The service's copy of the bundle, and of the run's report and leaderboard.
     likers : Likers or None
-        None where the model has no history.
+        None if the model has no history.
     pictures : Path or None
-        Folder within which pictures may be files.
+        Folder of image files.
     """
 
     name: str
@@ -80,22 +81,22 @@ class ServedModel:
 
     @functools.cached_property
     def folds_in(self) -> bool:
-        """Whether the model takes in likes of people whom it was not trained on."""
+        """Whether the model can recommend for likes after its training."""
         return isinstance(self.model, FoldsIn)
 
     @property
     def lists_by_likes(self) -> bool:
-        """Whether the model itself lists what most like, whoever asks."""
+        """Whether the model lists the most liked items for everybody."""
         return is_by_popularity(self.model)
 
     @functools.cached_property
     def has_map(self) -> bool:
-        """Whether the items have directions, by which a map lays them out."""
+        """Whether the model has factors, which a map needs."""
         return isinstance(self.model, HasFactors)
 
     @functools.cached_property
     def item_map(self) -> ItemMap:
-        """The catalogue as a map, made when it is first asked for.
+        """The catalogue as a map, computed on first use.
 
         Raises
         ------
@@ -108,16 +109,16 @@ class ServedModel:
 
     @functools.cached_property
     def most_liked(self) -> Indices:
-        """Rows of the items that somebody likes, the most liked first; of equals the lower row."""
+        """Rows of items with likes, the most liked first; ties by row."""
         return MostLiked.of(self.model).order
 
     def is_fast(self, n_likes: int = 1) -> bool:
-        """Tell whether an answer for so many likes takes a moment, for which others can wait."""
+        """Return whether an answer for so many likes is fast enough for the event loop."""
         return len(self.model.items) * (self.manifest.factors or n_likes) <= LARGE
 
 
-def hold(settings: Settings, name: str, version: str) -> ServedModel:
-    """Map the copy of a version and make it ready.
+def load_model(settings: Settings, name: str, version: str) -> ServedModel:
+    """Map the copy of a version and open its indexes.
 
     Raises
     ------
@@ -127,7 +128,7 @@ def hold(settings: Settings, name: str, version: str) -> ServedModel:
         The search index cannot be written.
     """
     folder = bundle_path(settings.state, version)
-    # Every byte was checked when the copy was made, and when the service started.
+    # Every byte was checked when it was copied, and when the service started.
     model = load(folder, check=False)
     return ServedModel(
         name=name,
@@ -145,20 +146,19 @@ def hold(settings: Settings, name: str, version: str) -> ServedModel:
 
 
 class ModelRegistry:
-    """The models of one worker, in the order of the slots; follows what the state says is served.
+    """The models of one worker, in the order of the slots; follows the swaps in the state.
 
     Parameters
     ----------
     settings : Settings
-    state : State
-        Each slot of the settings must be served in it; see `alsolike.web.serving.deploy.prepare`.
+    state : Store
+        With a version for each slot; see `alsolike.web.serving.deploy.prepare`.
     metrics : Metrics
-        Told what this worker serves, and what it could not load.
 
     Raises
     ------
     BundleError
-        A slot is not served, or its copy is missing or damaged.
+        A slot has no model, or its copy is missing or damaged.
     """
 
     def __init__(self, settings: Settings, state: Store, metrics: Metrics) -> None:
@@ -172,31 +172,29 @@ class ModelRegistry:
         for slot in settings.models:
             if slot.name not in self.served:
                 raise BundleError(
-                    self.failures.get(slot.name, f"Slot {slot.name!r} serves nothing yet.")
+                    self.failures.get(slot.name, f"Slot {slot.name!r} has no model yet.")
                 )
 
     def of(self, name: str | None, *, others: Iterable[str] = ()) -> ServedModel:
-        """Return what slot `name` holds; None: the default slot.
-
-        `others` are the further names that are taken where it is asked.
+        """Return the model of slot `name`; None: the default slot.
 
         Raises
         ------
         UnknownModel
-            There is no such slot.
+            There is no such slot; the message lists the slots and `others`.
         """
         wanted = self._settings.default if name is None else name
         served = self.served.get(wanted)
         if served is None:
             known = [*self.served, *others]
             raise UnknownModel(
-                f"No model is called {wanted!r} here. There are: {', '.join(known)}."
+                f"Unknown model {wanted!r}. Models here: {', '.join(known)}."
                 f"{did_you_mean(wanted, known)}"
             )
         return served
 
     def follow(self) -> None:
-        """Take over what the state says; where that fails, keep what there is and say why."""
+        """Load the versions in the state; keep the current one if that fails, and log why."""
         number = self._state.number()
         wanted = {one.name: one for one in self._state.served()}
         served, failures = dict(self.served), {}
@@ -205,13 +203,11 @@ class ModelRegistry:
             if one is None or _version(served.get(one.name)) == one.version:
                 continue
             try:
-                served[one.name] = hold(self._settings, one.name, one.version)
+                served[one.name] = load_model(self._settings, one.name, one.version)
             except (AlsolikeError, OSError, MemoryError) as error:
                 failures[one.name] = self._failure(one, error)
         ordered = {
-            slot.name: served[slot.name]
-            for slot in self._settings.models
-            if slot.name in served
+            slot.name: served[slot.name] for slot in self._settings.models if slot.name in served
         }
         self.served, self.failures = MappingProxyType(ordered), MappingProxyType(failures)
         self.image_origins = frozenset().union(*(one.image_origins for one in ordered.values()))
@@ -219,7 +215,7 @@ class ModelRegistry:
         self._metrics.serves({name: one.version for name, one in ordered.items()})
 
     async def watch(self) -> None:
-        """Follow the state until cancelled; a new model is loaded beside the requests."""
+        """Follow the state until cancelled; a thread loads new models."""
         while True:
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
             self._looks += 1
@@ -229,7 +225,7 @@ class ModelRegistry:
                 for served in self.served.values():
                     served.neighbours.look()
             except (AlsolikeError, OSError) as error:
-                _log.warning("What is served cannot be looked up: %s", error)
+                _log.warning("The state cannot be read: %s", error)
 
     def _is_behind(self) -> bool:
         if self._state.number() != self._number:
@@ -249,7 +245,7 @@ def _version(served: ServedModel | None) -> str | None:
 
 
 def _index(path: Path, model: FittedModel) -> search.SearchIndex:
-    """Open the search index of a version; build it where it is missing or damaged."""
+    """Open the search index of a version; build it if it is missing or damaged."""
     try:
         return search.SearchIndex.open(path)
     except (AlsolikeError, OSError):
@@ -260,17 +256,14 @@ def _index(path: Path, model: FittedModel) -> search.SearchIndex:
 
 
 def _image_origins(model: FittedModel) -> frozenset[str]:
-    """Return the hosts of most of the pictures."""
+    """Return the hosts with the most images."""
     images = None if model.catalogue is None else model.catalogue.images
-    counts: dict[str, int] = {}
-    for image in images or ():
-        origin = web_origin(image) if image[:4].lower() == "http" else None
-        if origin is not None:
-            counts[origin] = counts.get(origin, 0) + 1
+    origins = (web_origin(image) for image in images or () if image[:4].lower() == "http")
+    counts = Counter(origin for origin in origins if origin is not None)
     most = sorted(counts, key=lambda origin: (-counts[origin], origin))
     if len(most) > MOST_IMAGE_ORIGINS:
         _log.warning(
-            "Pictures come from %d hosts; those of the %d with most of them are shown.",
+            "Images come from %d hosts; only those of the %d largest are shown.",
             len(most),
             MOST_IMAGE_ORIGINS,
         )

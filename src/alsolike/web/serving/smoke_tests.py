@@ -104,14 +104,13 @@ def _check_users(served: ServedModel) -> None:
     if model.history is None or not len(model.users):
         return
     likes = model.history.user_items
-    everything = np.ones(len(model.items), dtype=bool)
     most = np.argsort(-np.diff(likes.indptr), kind="stable")[:_USERS]
     for row in most.tolist():
         user = model.users.id_of(row)
         profile = user_queries.profile_of(served, user, {})
-        found = [user_queries.recommend(served, profile, _K, everything)]
+        found = [user_queries.recommend(served, profile, _K)]
         if served.folds_in:
-            found.append(user_queries.recommend_for(served, profile.values, _K, everything))
+            found.append(user_queries.recommend_for(served, profile.values, _K))
         for one in found:
             again = set(profile.values).intersection(one.rows.tolist())
             if again or not np.isfinite(one.scores).all():
@@ -127,6 +126,6 @@ def _check_neighbours(served: ServedModel, test: SmokeTest) -> None:
     missing = [one for one in test.expect if one not in found]
     if missing:
         raise BundleError(
-            f"Model {served.name!r}: {missing[0]!r} expected among the first {test.among} neighbours "
-            f"of {test.similar!r}, but not found."
+            f"Model {served.name!r}: {missing[0]!r} expected among the first {test.among} "
+            f"neighbours of {test.similar!r}, but not found."
         )
