@@ -12,8 +12,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
+from uvicorn.importer import import_from_string
 
-from serving import bundle, running, wait_for
+import alsolike.web.serving as serving_package
+from alsolike.web import server
+from serving import BASE, bundle, running, wait_for
 
 
 def asked(address, path, body=None):
@@ -193,3 +197,15 @@ def test_malformed_smoke_tests_are_refused_before_anybody_is_served(
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert f"{golden}: smoke tests expected" in done.stderr
+
+
+def test_the_former_path_of_the_application_still_works(tmp_path, monkeypatch):
+    state = tmp_path / "state"
+    with running(str(bundle(tmp_path / "model")), "--state", str(state), "--log", ""):
+        pass
+    monkeypatch.setenv(server.VARIABLE, str(state / server.SETTINGS_FILE))
+    app = import_from_string("alsolike.web.serving:application")()
+    with TestClient(app, base_url=BASE) as client:
+        assert client.get("/healthz").json()["ready"]
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        getattr(serving_package, "nothing")  # noqa: B009 - mypy does not see it

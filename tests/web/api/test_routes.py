@@ -182,7 +182,7 @@ def test_neighbours_are_explained_by_those_who_like_both(client, model):
     one, other = fitted.items.index_of("i3"), fitted.items.index_of("i9")
     why = client.get(f"{API}/items/i3/explanations", params={"other": "i9"}).json()
     assert why["shared"] == int((likes[:, one] & likes[:, other]).sum())
-    assert why["sentence"].startswith(f"{why['shared']} of the {likes[:, other].sum()} who like")
+    assert why["sentence"].startswith(f"{why['shared']} of the {likes[:, other].sum()} users who")
 
 
 def test_what_is_liked_comes_again_where_a_question_says_so(client):
@@ -241,7 +241,7 @@ def test_search_health_and_the_description(client):
     assert set(re.findall(r'href="#(\w+)"', page)) - {"main"} <= set(
         re.findall(r'id="(\w+)"', page)
     )
-    for words in ("whole number, at least 1", "list of", "needed", "none of these ids"):
+    for words in ("whole number, at least 1", "list of", "needed", "never these ids"):
         assert words in page
 
 
@@ -255,10 +255,10 @@ def test_what_a_score_means_is_said_wherever_one_is_given(client):
     ]
     assert {name for name, _, _ in found} == {"Ranked", "Suggested", "Explained", "Neighbourhood"}
     for name, part, words in found:
-        assert "no probability" in words, name
+        assert "not a probability" in words, name
         assert part == "cosine" or "above 1 or below 0" in words, name
     page = client.get("/docs").text
-    assert page.count("may be above 1 or below 0 and is no probability") == 3
+    assert page.count("may be above 1 or below 0 and is not a probability") == 3
     assert "keep or refuse" in page
 
 

@@ -576,7 +576,7 @@ def test_wrong_forms(closed: Asking, body: bytes) -> None:
     answered = closed("/login", "POST", body=body)
     assert answered.status == 401
     assert "set-cookie" not in answered.headers
-    assert b"not the token" in answered.body
+    assert b"Wrong token" in answered.body
 
 
 ELSEWHERE = ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)"]

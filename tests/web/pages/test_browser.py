@@ -303,7 +303,7 @@ def test_votes_are_blind_and_counted_once(browser, site):
     with visit(browser, site) as page:
         page.goto(f"{site}/compare")
         seen = []
-        for choice in ("A is better", "B is better", "Neither is better"):
+        for choice in ("A is better", "B is better", "No difference"):
             # A picture that cannot be loaded gives way to a letter.
             page.wait_for_load_state("networkidle")
             shown = page.locator("main").inner_text()

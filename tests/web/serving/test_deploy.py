@@ -122,7 +122,7 @@ def test_smoke_tests_are_run(models, tmp_path):
         (first, *_) = client.get("/api/v1/items/i1/similar").json()["similar"]
         asking = settings_of(settings.state, models[0], golden=questions)
         questions.write_text(json.dumps([{"similar": "i1", "among": 5, "expect": ["i1"]}]))
-        with pytest.raises(BundleError, match="'i1' is expected among the first 5 neighbours"):
+        with pytest.raises(BundleError, match="'i1' expected among the first 5 neighbours"):
             swap(asking, state, "als", models[1])
         questions.write_text(json.dumps([{"similar": "i1", "among": 5}]))
         with pytest.raises(SettingError, match="check 1 is not"):

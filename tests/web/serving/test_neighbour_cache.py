@@ -86,5 +86,5 @@ def test_after_a_swap_another_process_finds_them(tmp_path):
 
 
 def test_what_keeps_the_other_process_is_logged(tmp_path, caplog):
-    neighbour_cache.build_beside(tmp_path / "nothing", tmp_path / "s")
-    wait_for(lambda: "could not be found ahead" in caplog.text, 30)
+    neighbour_cache.build_in_background(tmp_path / "nothing", tmp_path / "s")
+    wait_for(lambda: "could not be precomputed" in caplog.text, 30)
