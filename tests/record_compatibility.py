@@ -148,7 +148,7 @@ def description(client: TestClient) -> dict[str, Any]:
 
 def answers(client: TestClient, requests: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
     """Ask the API in this order; return each request with its status and its answer."""
-    version = client.app.state.service.holder.of(None).version
+    version = client.app.state.service.registry.of(None).version
     found = []
     for method, path, body in requests:
         headers = {"authorization": f"Bearer {SWAP_TOKEN}"} if path.endswith("/swap") else {}
@@ -170,7 +170,7 @@ def answers(client: TestClient, requests: Sequence[Sequence[Any]]) -> list[dict[
 
 def pages(client: TestClient, requests: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
     """Ask for pages as a browser does; return the status, type and title of each."""
-    version = client.app.state.service.holder.of(None).version
+    version = client.app.state.service.registry.of(None).version
     found = []
     for method, path in requests:
         told = client.request(

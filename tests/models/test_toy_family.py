@@ -197,7 +197,7 @@ def test_it_is_served_on_every_route_and_page(bundle, tmp_path):
     with client_of(settings) as client:
         requests = [
             [word.replace("model=als", f"model={name}") if isinstance(word, str) else word
-             for name in [client.app.state.service.holder.of(None).name] for word in one]
+             for name in [client.app.state.service.registry.of(None).name] for word in one]
             for one in outward.REQUESTS
         ]  # fmt: skip
         for told, before in zip(
@@ -205,7 +205,7 @@ def test_it_is_served_on_every_route_and_page(bundle, tmp_path):
         ):
             assert told["status"] == before["status"], (told, before)
         assert outward.pages(client, outward.PAGES)
-        name = client.app.state.service.holder.of(None).name
+        name = client.app.state.service.registry.of(None).name
         pages = [[verb, path.replace("/als/", f"/{name}/")] for verb, path in outward.PAGES]
         for told, before in zip(outward.pages(client, pages), recorded["pages"], strict=True):
             if not told["request"][1].startswith(WITHOUT_FACTORS):
@@ -222,7 +222,7 @@ def test_it_is_swapped_for_another_and_back(family, bundle, tmp_path):
     for first, second in ((bundle, tmp_path / "als"), (tmp_path / "als", bundle)):
         settings = settings_of(tmp_path / f"state of {first.name}", first)
         with client_of(settings) as client, Store(settings.state) as state:
-            name = client.app.state.service.holder.of(None).name
+            name = client.app.state.service.registry.of(None).name
             done = swap(settings, state, name, second)
             wait_for(partial(is_served, client, name, done.version), 5)
             assert client.get("/api/v1/items/a0/similar").status_code == 200

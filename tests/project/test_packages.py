@@ -29,6 +29,8 @@ SMALL = {
     "progress.py": "protocols that all layers above import",
     "tuning/budget/budget.py": "a deadline that searches, trainings and the run share",
     "tuning/candidates.py": "a table of settings is kept apart from the search that takes it",
+    "web/edge/exchange.py": "headers, path and client of a request, for all middlewares",
+    "web/edge/head.py": "each middleware has a module of its own",
     "web/service.py": "what all routes are given",
 }
 # Modules that write files otherwise than through `storage.atomic.replacing`.

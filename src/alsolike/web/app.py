@@ -13,10 +13,14 @@ from threadpoolctl import ThreadpoolController
 
 from alsolike._version import __version__
 from alsolike.web.api.fast_path import FastPath
-from alsolike.web.edge.auth import AuthenticationMiddleware, LoginMiddleware, Tokens
+from alsolike.web.edge.auth import (
+    LOGIN_PATH,
+    AuthenticationMiddleware,
+    LoginMiddleware,
+    Tokens,
+)
 from alsolike.web.edge.head import HeadMiddleware
 from alsolike.web.edge.host import HostMiddleware
-from alsolike.web.edge.login import LOGIN_PATH
 from alsolike.web.edge.origin import OriginMiddleware
 from alsolike.web.edge.rate_limit import Limiter, RateLimitMiddleware
 from alsolike.web.edge.request_limits import BodyLimitsMiddleware, HeadLimitsMiddleware

@@ -21,10 +21,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from alsolike.errors import Refusal, WritingError
 from alsolike.web.edge import auth
-from alsolike.web.edge.auth import AuthenticationMiddleware, LoginMiddleware
+from alsolike.web.edge.auth import AuthenticationMiddleware, LoginMiddleware, own_path
 from alsolike.web.edge.head import HeadMiddleware
 from alsolike.web.edge.host import HostMiddleware
-from alsolike.web.edge.login import own_path
 from alsolike.web.edge.origin import OriginMiddleware, check_origin
 from alsolike.web.edge.rate_limit import RateLimitMiddleware
 from alsolike.web.edge.request_limits import BodyLimitsMiddleware, HeadLimitsMiddleware

@@ -36,7 +36,23 @@ def like(
 
     Likes of items that the model does not know are stored, too, and count once a model knows them.
     """
-    return _keep(request, user_id, body, unknown, slot)
+    served, likes = requested_model(request, slot), distinct(body.likes)
+    checked_values(list(likes.values()), len(likes))
+    not_known = [item for item in likes if served.model.items.find(item) is None]
+    if not_known and unknown == "refuse":
+        queries.row_of(served, not_known[0])  # raises, with a hint
+    service = service_of(request)
+    service.state.add_likes(user_id, likes)
+    service.metrics.count("likes", len(likes))
+    hints = {item: queries.hint_of(served, item) for item in not_known[:_MOST_HINTS]}
+    return {
+        "model": queries.source_of(served),
+        "user": user_id,
+        "kept": len(likes),
+        "unknown_items": not_known,
+        "hints": [f"{item!r}: {hint}" for item, hint in hints.items() if hint],
+        **_counts(request, served, user_id),
+    }
 
 
 def like_by_query(
@@ -47,7 +63,7 @@ def like_by_query(
     slot: Slot = None,
 ) -> dict[str, Any]:
     """Store likes of a user, with the id in the query."""
-    return _keep(request, user, body, unknown, slot)
+    return like(request, user, body, unknown, slot)
 
 
 def take_like_back(
@@ -57,42 +73,9 @@ def take_like_back(
 
     Repeating it changes nothing. A like of the training data cannot be removed here (409).
     """
-    return _take_back(request, user_id, item_id, slot)
-
-
-def take_like_back_by_query(
-    request: Request, user: IdInQuery, item: IdInQuery, slot: Slot = None
-) -> dict[str, Any]:
-    """Remove a live like, with the ids in the query."""
-    return _take_back(request, user, item, slot)
-
-
-def _keep(
-    request: Request, user: str, body: schemas.Likes, unknown: str, slot: str | None
-) -> dict[str, Any]:
-    served, likes = requested_model(request, slot), distinct(body.likes)
-    checked_values(list(likes.values()), len(likes))
-    not_known = [item for item in likes if served.model.items.find(item) is None]
-    if not_known and unknown == "refuse":
-        queries.row_of(served, not_known[0])  # raises, with a hint
-    service = service_of(request)
-    service.state.add_likes(user, likes)
-    service.metrics.count("likes", len(likes))
-    hints = {item: queries.hint_of(served, item) for item in not_known[:_MOST_HINTS]}
-    return {
-        "model": queries.source_of(served),
-        "user": user,
-        "kept": len(likes),
-        "unknown_items": not_known,
-        "hints": [f"{item!r}: {hint}" for item, hint in hints.items() if hint],
-        **_counts(request, served, user),
-    }
-
-
-def _take_back(request: Request, user: str, item: str, slot: str | None) -> dict[str, Any]:
     served, service = requested_model(request, slot), service_of(request)
-    trained = _is_trained(served, user, item)
-    done = service.state.take_back(user, item)
+    trained = _is_trained(served, user_id, item_id)
+    done = service.state.take_back(user_id, item_id)
     if not done and trained:
         raise InTrainingData(
             f"Model {served.name!r} was trained on this like; the service removes only likes that "
@@ -101,12 +84,19 @@ def _take_back(request: Request, user: str, item: str, slot: str | None) -> dict
     service.metrics.count("likes_taken_back", int(done))
     return {
         "model": queries.source_of(served),
-        "user": user,
-        "item": item,
+        "user": user_id,
+        "item": item_id,
         "taken_back": done,
         "in_training": trained,
-        **_counts(request, served, user),
+        **_counts(request, served, user_id),
     }
+
+
+def take_like_back_by_query(
+    request: Request, user: IdInQuery, item: IdInQuery, slot: Slot = None
+) -> dict[str, Any]:
+    """Remove a live like, with the ids in the query."""
+    return take_like_back(request, user, item, slot)
 
 
 def _counts(request: Request, served: ServedModel, user: str) -> dict[str, int]:

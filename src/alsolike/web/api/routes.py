@@ -92,14 +92,35 @@ RecommendedQuery = Annotated[_RecommendedQuery, Depends()]
 
 async def similar_items(request: Request, item_id: OutsideId, query: SimilarQuery) -> Response:
     """Return the items most similar to an item."""
-    return await _similar(request, item_id, query)
+    served, k = requested_model(request, query.slot), _checked(request, query.k)
+    row, by_likes = queries.row_of(served, item_id), queries.is_popularity(query.slot)
+    answers = service_of(request).answers
+
+    def answered() -> bytes:
+        may_appear = queries.allowed(served, query.allow, query.deny)
+        if may_appear is None and not by_likes:
+            return answers.similar(served, row, k, query.min_count)
+        if by_likes:
+            ranking = queries.popular(served, k, without=(row,), may_appear=may_appear)
+        else:
+            ranking = queries.similar(
+                served, row, k, min_count=query.min_count, may_appear=may_appear
+            )
+        return schemas.to_json(
+            schemas.Similar,
+            model=queries.source_of(served, query.slot),
+            item=item_id,
+            similar=queries.ranked(served, ranking),
+        )
+
+    return await _answered(answered, is_fast=served.is_fast())
 
 
 async def similar_items_by_query(
     request: Request, item: IdInQuery, query: SimilarQuery
 ) -> Response:
     """Return the items most similar to an item, with the id in the query."""
-    return await _similar(request, item, query)
+    return await similar_items(request, item, query)
 
 
 def explain_neighbours(
@@ -155,26 +176,48 @@ def find_items(
 
 def one_item(request: Request, item_id: OutsideId, slot: Slot = None) -> dict[str, Any]:
     """Return the details of an item."""
-    return _item(request, item_id, slot)
+    served = requested_model(request, slot)
+    known = queries.item_of(served, queries.row_of(served, item_id))
+    return {"model": queries.source_of(served), **known}
 
 
 def one_item_by_query(request: Request, item: IdInQuery, slot: Slot = None) -> dict[str, Any]:
     """Return the details of an item, with the id in the query."""
-    return _item(request, item, slot)
+    return one_item(request, item, slot)
 
 
 def recommend_to_user(
     request: Request, user_id: OutsideId, query: RecommendedQuery
 ) -> dict[str, Any]:
     """Recommend to a user; live likes count at once."""
-    return _recommended(request, user_id, query)
+    served, service = requested_model(request, query.slot), service_of(request)
+    found, profile = queries.recommendations(
+        served,
+        user_id,
+        service.state.likes_of(user_id),
+        _checked(request, query.k),
+        exclude_seen=query.exclude_seen,
+        allow=query.allow,
+        deny=query.deny,
+        without_likes=query.without_likes,
+        by_likes=queries.is_popularity(query.slot),
+    )
+    return {
+        "model": queries.source_of(served, query.slot),
+        "user": user_id,
+        "basis": found.basis,
+        "recommendations": queries.recommended(served, found),
+        "training_likes": profile.trained,
+        "live_likes": len(profile.live),
+        "ignored_likes": profile.ignored,
+    }
 
 
 def recommend_to_user_by_query(
     request: Request, user: IdInQuery, query: RecommendedQuery
 ) -> dict[str, Any]:
     """Recommend to a user, with the id in the query."""
-    return _recommended(request, user, query)
+    return recommend_to_user(request, user, query)
 
 
 async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None) -> Response:
@@ -262,65 +305,10 @@ def _checked(request: Request, k: int) -> int:
     return k
 
 
-async def _similar(request: Request, item: str, query: _SimilarQuery) -> Response:
-    served, k = requested_model(request, query.slot), _checked(request, query.k)
-    row, by_likes = queries.row_of(served, item), queries.is_popularity(query.slot)
-    answers = service_of(request).answers
-
-    def answered() -> bytes:
-        may_appear = queries.allowed(served, query.allow, query.deny)
-        if may_appear is None and not by_likes:
-            return answers.similar(served, row, k, query.min_count)
-        if by_likes:
-            ranking = queries.popular(served, k, without=(row,), may_appear=may_appear)
-        else:
-            ranking = queries.similar(
-                served, row, k, min_count=query.min_count, may_appear=may_appear
-            )
-        return schemas.to_json(
-            schemas.Similar,
-            model=queries.source_of(served, query.slot),
-            item=item,
-            similar=queries.ranked(served, ranking),
-        )
-
-    return await _answered(answered, is_fast=served.is_fast())
-
-
 async def _answered(answered: Callable[[], bytes], *, is_fast: bool) -> Response:
     """Return a response, computed at once if fast, else in a thread."""
     content = answered() if is_fast else await asyncio.to_thread(answered)
     return Response(content, media_type="application/json")
-
-
-def _item(request: Request, item: str, slot: str | None) -> dict[str, Any]:
-    served = requested_model(request, slot)
-    known = queries.item_of(served, queries.row_of(served, item))
-    return {"model": queries.source_of(served), **known}
-
-
-def _recommended(request: Request, user: str, query: _RecommendedQuery) -> dict[str, Any]:
-    served, service = requested_model(request, query.slot), service_of(request)
-    found, profile = queries.recommendations(
-        served,
-        user,
-        service.state.likes_of(user),
-        _checked(request, query.k),
-        exclude_seen=query.exclude_seen,
-        allow=query.allow,
-        deny=query.deny,
-        without_likes=query.without_likes,
-        by_likes=queries.is_popularity(query.slot),
-    )
-    return {
-        "model": queries.source_of(served, query.slot),
-        "user": user,
-        "basis": found.basis,
-        "recommendations": queries.recommended(served, found),
-        "training_likes": profile.trained,
-        "live_likes": len(profile.live),
-        "ignored_likes": profile.ignored,
-    }
 
 
 def distinct(likes: list[schemas.Like]) -> dict[str, float]:

@@ -6,26 +6,30 @@ Tokens are checked only here. Tokens and signatures are compared in constant tim
 import enum
 import hashlib
 import hmac
+import re
 import urllib.parse
 from collections.abc import Awaitable, Mapping
 
 from itsdangerous import TimestampSigner
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alsolike.errors import Refusal
 from alsolike.web.edge.exchange import client_of, headers_of, path_of
-from alsolike.web.edge.login import ASKS, LOGIN_PATH, address_of, is_reader, login_page, own_path
 from alsolike.web.edge.rate_limit import Limiter
 from alsolike.web.edge.request_limits import part_of
 from alsolike.web.query_parameters import QueryParameters
-from alsolike.web.templating import STATIC
+from alsolike.web.templating import STATIC, render
 
+LOGIN_PATH = "/login"
 SWAP_PATH = "/api/v1/model/swap"
 LASTS = 30 * 24 * 3600  # seconds until a login expires
 WRONG_TOKEN_COST = 10.0  # requests that a wrong token counts as
 
+_ASKS = 'Bearer realm="alsolike"'
+_OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+_MOST_PATH = 2000
 # Open without a token: the liveness check, and static files, which the login page needs.
 _OPEN = frozenset({"/healthz", LOGIN_PATH})
 
@@ -137,7 +141,7 @@ class AuthenticationMiddleware:
             401,
             "token_needed",
             "This service needs a token: Authorization: Bearer TOKEN.",
-            headers={"WWW-Authenticate": ASKS},
+            headers={"WWW-Authenticate": _ASKS},
         )
 
 
@@ -181,6 +185,37 @@ class LoginMiddleware:
             "Cache-Control": "no-store",
         }
         return Response(status_code=303, headers=headers, media_type="text/plain")
+
+
+def is_reader(scope: Scope) -> bool:
+    """Return whether a browser requests a page, so that the login page can be shown."""
+    wants = b"text/html" in headers_of(scope).get(b"accept", b"")
+    return scope["method"] == "GET" and wants and not path_of(scope).startswith("/api/")
+
+
+def address_of(scope: Scope) -> str:
+    """Return the address of a request, to continue to after the login."""
+    query = scope["query_string"].decode("latin-1")
+    path = urllib.parse.quote(path_of(scope), safe="/!$&'()*+,;=:@~", errors="surrogatepass")
+    return f"{path}?{query}" if query else path
+
+
+def own_path(text: str) -> str:
+    r"""Return `text` if it is an address within this service, else the start page's.
+
+    Examples
+    --------
+    >>> own_path("/items/a?k=5"), own_path("//evil.example"), own_path("/\\evil.example")
+    ('/items/a?k=5', '/', '/')
+    """
+    good = len(text) <= _MOST_PATH and _OWN_PATH.fullmatch(text)
+    return text if good else "/"
+
+
+def login_page(onward: str, *, failed: bool = False) -> Response:
+    """Return the login page, which continues to the path `onward`."""
+    page = render("login.html", onward=own_path(onward), failed=failed)
+    return HTMLResponse(page, 401, {"WWW-Authenticate": _ASKS, "Cache-Control": "no-store"})
 
 
 def _charge(limiter: Limiter | None, scope: Scope) -> None:

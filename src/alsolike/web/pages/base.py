@@ -120,9 +120,10 @@ def model_links(request: Request, address: str) -> list[tuple[str, str]]:
     return [(name, with_model(name, address)) for name in service_of(request).registry.served]
 
 
-def missing(request: Request, what: str, why: str = "") -> Response:
+def missing(request: Request, what: str, why: str) -> Response:
     """Render the 404 page for a missing `what`."""
-    return page(request, "missing.html", status=404, what=what, why=clean(why))
+    texts = {"title": "Not found", "heading": f"No such {what}", "fault": clean(why)}
+    return page(request, "fault.html", status=404, **texts)
 
 
 def problem_page(request: Request, problem: Problem) -> Response:

@@ -39,7 +39,7 @@ def compare(request: Request) -> Response:
         pair=pair,
         pairs=_links(pairs, "/compare"),
         result=_address("/compare/result", pair.name),
-        shown=_shown(pair),
+        shown="|".join(pair.versions),
         comparison=comparison,
         fault=fault,
         item=None if comparison is None else field_of(comparison.item),
@@ -89,7 +89,7 @@ def cast(request: Request, body: bytes) -> Response:
             "Votes count once per visitor, which needs a cookie. Allow cookies and vote again."
         )
     # A vote on versions that are no longer served is dropped.
-    if given.get("shown") == _shown(pair):
+    if given.get("shown") == "|".join(pair.versions):
         state = service_of(request).state
         item = unquote(given.get("item", ""))
         if voting.vote(state, pair, voter, item, given.get("choice", "")):
@@ -109,10 +109,6 @@ def _pair(request: Request, name: str | None) -> tuple[dict[str, voting.Pair], v
 def _voter(request: Request) -> str | None:
     found = request.cookies.get(_COOKIE, "")
     return found if _VOTER.fullmatch(found) else None
-
-
-def _shown(pair: voting.Pair) -> str:
-    return "|".join(pair.versions)
 
 
 def _address(path: str, pair: str) -> str:

@@ -92,19 +92,20 @@ class Suggestions:
 
 
 def suggestions_for(served: ServedModel, profile: Profile, *, k: int) -> Suggestions:
-    """Recommend to a user, as the API does; errors as of `user_queries.recommend`."""
-    return _explained(served, profile.values, user_queries.recommend(served, profile, k))
+    """Recommend to a user, as the API does."""
+    return _or_fault(served, profile.values, lambda: user_queries.recommend(served, profile, k))
 
 
 def picked_for(served: ServedModel, values: Mapping[int, float], *, k: int) -> Suggestions:
-    """Recommend for likes (rows to values) by fold-in; errors as of `suggestions_for`."""
-    return _explained(served, values, user_queries.recommend_for(served, values, k))
+    """Recommend for likes (rows to values), by fold-in."""
+    return _or_fault(served, values, lambda: user_queries.recommend_for(served, values, k))
 
 
-def or_fault(ask: Callable[[], Suggestions]) -> Suggestions:
-    """Return the suggestions, or none with the message of the error."""
+def _or_fault(
+    served: ServedModel, values: Mapping[int, float], recommend: Callable[[], Found]
+) -> Suggestions:
     try:
-        return ask()
+        return _explained(served, values, recommend())
     except (FitError, SettingError) as error:
         return Suggestions([], fault=clean(str(error)))
 

@@ -126,7 +126,7 @@ def user(request: Request) -> Response:
     if not profile.known and not profile.values and not profile.ignored:
         why = f"Model {served.name} has no user {wanted!r}, and no likes of this user."
         return missing(request, "user", why)
-    suggested = profiles.or_fault(lambda: profiles.suggestions_for(served, profile, k=LENGTH))
+    suggested = profiles.suggestions_for(served, profile, k=LENGTH)
     return page(
         request,
         "user.html",

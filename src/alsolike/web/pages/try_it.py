@@ -48,9 +48,7 @@ def try_it(request: Request) -> Response:
     query = query_of(request)
     suggested = profiles.Suggestions([])
     if rows:
-        suggested = profiles.or_fault(
-            lambda: profiles.picked_for(served, dict.fromkeys(rows, 1.0), k=_OFFERED)
-        )
+        suggested = profiles.picked_for(served, dict.fromkeys(rows, 1.0), k=_OFFERED)
     found = served.index.find(query, limit=_OFFERED) if query else []
     return page(
         request,

@@ -200,7 +200,7 @@ class ModelRegistry:
         served, failures = dict(self.served), {}
         for slot in self._settings.models:
             one = wanted.get(slot.name)
-            if one is None or _version(served.get(one.name)) == one.version:
+            if one is None or (one.name in served and served[one.name].version == one.version):
                 continue
             try:
                 served[one.name] = load_model(self._settings, one.name, one.version)
@@ -238,10 +238,6 @@ class ModelRegistry:
             _log.error("%s", message)
             self._metrics.count("failed_loads", slot=one.name)
         return message
-
-
-def _version(served: ServedModel | None) -> str | None:
-    return None if served is None else served.version
 
 
 def _index(path: Path, model: FittedModel) -> search.SearchIndex:

@@ -83,13 +83,10 @@ def _similar(served: ServedModel, item: str, k: int) -> ItemList:
 
 def _about(served: ServedModel) -> str:
     """Return family and factors of the model, and the meaning of the bars."""
-    scale, factors, family = (
-        served.model.similarity,
-        served.manifest.factors,
-        served.manifest.family,
-    )
+    scale, manifest = served.model.similarity, served.manifest
     # A slot keeps its name after a swap to another family.
-    what = [family] * (family != served.name) + [f"{factors} factors"] * bool(factors)
+    what = [manifest.family] * (manifest.family != served.name)
+    what += [f"{manifest.factors} factors"] * bool(manifest.factors)
     kind = f"{', '.join(what)}. " if what else ""
     most = "relative to the first item" if scale.most is None else f"at most {scale.most:g}"
     return f"{kind}The bar shows {scale.words}, {most}."

@@ -244,7 +244,7 @@ function chooseMiddle() {
   if (row >= 0) choose({ row }, { centre: true });
 }
 
-const held = new Map(); // pointers that are down
+const pointers = new Map(); // by id, where each is pressed
 let travelled = 0;
 
 const place = (event) => {
@@ -254,15 +254,15 @@ const place = (event) => {
 
 canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
-  held.set(event.pointerId, place(event));
+  pointers.set(event.pointerId, place(event));
   travelled = 0;
 });
 
 canvas.addEventListener("pointermove", (event) => {
   const now = place(event);
-  const before = held.get(event.pointerId);
+  const before = pointers.get(event.pointerId);
   if (!before) return hover(now.x, now.y);
-  const other = [...held].find(([id]) => id !== event.pointerId)?.[1];
+  const other = [...pointers].find(([id]) => id !== event.pointerId)?.[1];
   if (other) {
     const apart = (one) => Math.hypot(one.x - other.x, one.y - other.y) || 1;
     // What lay between the two fingers stays between them, whichever of them moves.
@@ -272,18 +272,18 @@ canvas.addEventListener("pointermove", (event) => {
     pan(now.x - before.x, now.y - before.y);
   }
   travelled += Math.hypot(now.x - before.x, now.y - before.y);
-  held.set(event.pointerId, now);
+  pointers.set(event.pointerId, now);
 });
 
 canvas.addEventListener("pointerup", (event) => {
   const { x, y } = place(event);
-  if (held.delete(event.pointerId) && travelled < 5) {
+  if (pointers.delete(event.pointerId) && travelled < 5) {
     const row = nearest(x, y);
     if (row >= 0) choose({ row });
   }
 });
 
-canvas.addEventListener("pointercancel", (event) => held.delete(event.pointerId));
+canvas.addEventListener("pointercancel", (event) => pointers.delete(event.pointerId));
 
 canvas.addEventListener("pointerleave", () => {
   over = -1;
