@@ -40,14 +40,7 @@ from alsolike.web.settings import Settings
 def create_app(settings: Settings) -> FastAPI:
     """Return the application of one worker, with its models loaded.
 
-    Parameters
-    ----------
-    settings : Settings
-
-    Returns
-    -------
-    FastAPI
-        ``app.state.service`` is its `Service`.
+    ``app.state.service`` is its `Service`.
 
     Raises
     ------

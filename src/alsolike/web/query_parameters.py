@@ -39,11 +39,6 @@ class QueryParameters:
     def check(self, given: Iterable[str]) -> None:
         """Raise for an unknown name, or a repeated one that is not repeatable.
 
-        Parameters
-        ----------
-        given : iterable of str
-            The names of a query, repeated ones included.
-
         Raises
         ------
         UnknownParameter

@@ -57,13 +57,7 @@ def application() -> "FastAPI":
 
 
 def serve(settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve until interrupted.
-
-    Parameters
-    ----------
-    settings : Settings
-    ready : callable
-        Called with the address once requests are answered.
+    """Serve until interrupted; call `ready` with the address once requests are answered.
 
     Raises
     ------

@@ -182,7 +182,7 @@ def test_neighbours_are_explained_by_those_who_like_both(client, model):
     one, other = fitted.items.index_of("i3"), fitted.items.index_of("i9")
     why = client.get(f"{API}/items/i3/explanations", params={"other": "i9"}).json()
     assert why["shared"] == int((likes[:, one] & likes[:, other]).sum())
-    assert why["sentence"].startswith(f"{why['shared']} of the {likes[:, other].sum()} users who")
+    assert why["sentence"].startswith(f"{why['shared']} of the {likes[:, other].sum()} who like")
 
 
 def test_what_is_liked_comes_again_where_a_question_says_so(client):

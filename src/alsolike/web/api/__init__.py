@@ -1,1 +1,1 @@
-"""Routes, schemas and reference of the API under /api/v1."""
+"""Defines routes, schemas and reference of the API under /api/v1."""

@@ -1,4 +1,4 @@
-"""Routes for operators: swap, health, metrics, and the API's description."""
+"""Serves operators: swap, health, metrics, and the API's description."""
 
 import re
 from pathlib import Path

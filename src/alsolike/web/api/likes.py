@@ -1,4 +1,4 @@
-"""Routes that store and remove live likes."""
+"""Stores and removes live likes."""
 
 from typing import Annotated, Any, Literal
 

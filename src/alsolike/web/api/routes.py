@@ -1,4 +1,4 @@
-"""Routes for items, users and models.
+"""Answers requests about items, users and models.
 
 Ids are in paths, percent-encoded. One that a path cannot carry (``..``, which clients resolve) goes
 into the query of ``/item``, ``/similar`` and ``/recommendations``.

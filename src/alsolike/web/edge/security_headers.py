@@ -33,11 +33,7 @@ _FIXED: tuple[Header, ...] = (
 def content_policy(image_origins: Iterable[str] = ()) -> str:
     """Return the content policy of a page that may load images from these hosts.
 
-    Parameters
-    ----------
-    image_origins : iterable of str
-        Scheme and host, as returned by `web_origin`; other texts, which an item table may hold, are
-        left out.
+    Texts that are not origins as of `web_origin`, which an item table may hold, are left out.
 
     Examples
     --------

@@ -42,12 +42,7 @@ _MOST_LABEL = 80  # characters of a label's value; three fit in a name
 
 
 class Metrics:
-    """Counts for this worker, and reports on all.
-
-    Parameters
-    ----------
-    folder : Path
-        Shared by the workers of one service.
+    """Counts for this worker, and reports on all; they share `folder`.
 
     Examples
     --------
@@ -79,15 +74,9 @@ class Metrics:
                 self.count(name, 0)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request.
+        """Count one request, and its time from the headers to the end of the response.
 
-        Parameters
-        ----------
-        method, route : str
-            The template of the path, such as "/items/{item_id}": there must be few of them.
-        status : int
-        seconds : float
-            From the headers to the end of the response.
+        `route`: the template of the path, such as "/items/{item_id}", of which there must be few.
         """
         key = (method, route, status)
         with self._lock:

@@ -128,7 +128,7 @@ def missing(request: Request, what: str, why: str) -> Response:
 
 def problem_page(request: Request, problem: Problem) -> Response:
     """Render an error page."""
-    heading = "Not found" if problem.status == http.HTTPStatus.NOT_FOUND else "Cannot be shown"
+    heading = "Not found" if problem.status == http.HTTPStatus.NOT_FOUND else "This cannot be shown"
     fault = clean(problem.message)
     return page(request, "fault.html", status=problem.status, heading=heading, fault=fault)
 

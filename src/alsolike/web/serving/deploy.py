@@ -42,14 +42,7 @@ class SwapResult:
 def swap(settings: Settings, state: Store, name: str, folder: Path) -> SwapResult:
     """Switch slot `name` to the bundle `folder`; all workers follow within seconds.
 
-    Parameters
-    ----------
-    settings : Settings
-    state : Store
-    name : str
-        Slot.
-    folder : Path
-        Bundle; every byte is checked against its manifest.
+    Every byte of the bundle is checked against its manifest.
 
     Raises
     ------

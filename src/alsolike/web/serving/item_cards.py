@@ -62,13 +62,9 @@ class ItemCard:
 
 
 def address(kind: str, outside_id: str) -> str:
-    """Return the address of the page of an item or a user.
+    """Return the address of a page of `kind` "item" or "user"; ids may be any text.
 
-    Parameters
-    ----------
-    kind : {"item", "user"}
-    outside_id : str
-        Any text; one that a path cannot carry goes into the query.
+    One that a path cannot carry goes into the query.
 
     Examples
     --------

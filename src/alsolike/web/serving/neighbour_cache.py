@@ -40,13 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class NeighbourCache:
-    """Finds similar items of one model, precomputed ones in its file once that exists.
-
-    Parameters
-    ----------
-    path : Path
-        Written by `build`, perhaps later.
-    model : FittedModel
+    """Finds similar items of one model, precomputed ones in `path` once `build` has written it.
 
     Raises
     ------

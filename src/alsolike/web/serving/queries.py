@@ -205,11 +205,11 @@ def sentence(name: str, other: str, shared: int | None, likes: int) -> str:
     Examples
     --------
     >>> sentence("Boots", "Laces", 3, 12)
-    '3 of the 12 users who like Laces also like Boots.'
+    '3 of the 12 who like Laces also like Boots.'
     """
     if shared is None:
         return "The model was saved without its history, so users cannot be counted."
-    return f"{shared:,} of the {likes:,} users who like {other} also like {name}."
+    return f"{shared:,} of the {likes:,} who like {other} also like {name}."
 
 
 def allowed(

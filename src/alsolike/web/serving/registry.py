@@ -148,12 +148,7 @@ def load_model(settings: Settings, name: str, version: str) -> ServedModel:
 class ModelRegistry:
     """The models of one worker, in the order of the slots; follows the swaps in the state.
 
-    Parameters
-    ----------
-    settings : Settings
-    state : Store
-        With a version for each slot; see `alsolike.web.serving.deploy.prepare`.
-    metrics : Metrics
+    The state must have a version for each slot, see `alsolike.web.serving.deploy.prepare`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Checks that a model must pass before it is served, those of `--golden` among them."""
+"""Tests a model before it is served, with the checks of `--golden` among others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -99,9 +99,9 @@ class Store:
     Parameters
     ----------
     path : path
-        The file, created if missing, or the folder of ``state.sqlite``.
+        The file, created if missing, or its folder.
     most_bytes : int
-        Largest size; likes and votes beyond it are refused.
+        Largest size of the file; likes and votes beyond it are refused.
 
     Raises
     ------
