@@ -19,10 +19,10 @@ from alsolike.data.string_array import StringArray
 from alsolike.models.bundle.io import save
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
-from alsolike.web.app import create_app, limiter_of, middlewares
+from alsolike.web.app import create_app, make_limiter, middlewares
 from alsolike.web.monitoring.access_log import AccessLog
 from alsolike.web.monitoring.metrics import Metrics
-from alsolike.web.settings import Settings, places
+from alsolike.web.settings import Settings, slots
 
 HOSTILE = ("<script>alert(1)</script>", "a/b", "..", "x/similar", "100% &c?#", "\u202eevil", "🎸 ö")
 BASE = "http://127.0.0.1:8000"
@@ -78,7 +78,7 @@ def _plain_factors(likes: Interactions) -> FactorModel:
 def settings_of(state: Path, *models: Path, **given: object) -> Settings:
     """Return the settings of a quiet service."""
     quiet = {"log": "", "rate": 0.0} | given
-    return Settings(models=places(models), state=state, **quiet)
+    return Settings(models=slots(models), state=state, **quiet)
 
 
 def stacked(
@@ -90,7 +90,7 @@ def stacked(
 ) -> ASGIApp:
     """Return `app` behind the middlewares that every request of a service passes."""
     metrics = metrics or Metrics(settings.state / "metrics")
-    log, limiter = AccessLog(settings.log), limiter_of(settings)
+    log, limiter = AccessLog(settings.log), make_limiter(settings)
     stack = middlewares(settings, metrics, log, limiter, image_origins)
     for one in reversed(stack):
         app = one.cls(app, *one.args, **one.kwargs)

@@ -31,6 +31,8 @@ SMALL = {
     "progress.py": "protocols that all layers above import",
     "tuning/plan.py": "shared by strategies, workers and the forecasts",
     "tuning/budget/warm_up.py": "also for workers, which forecast nothing",
+    "web/edge/exchange.py": "headers, path and client of a request, for all middlewares",
+    "web/edge/head.py": "each middleware has a module of its own",
     "web/service.py": "what all routes are given",
 }
 # Modules that write files otherwise than through `storage.atomic.replacing`.

@@ -167,7 +167,7 @@ def test_a_live_dislike_keeps_to_the_rule_and_a_live_like_ends_it(client):
     why = client.get(f"{API}/users/new/explanations", params={"item": "b"}).json()
     assert (why["basis"], why["score"], why["parts"]) == ("popularity", 3.0, [])
     page = client.get("/users/new").text
-    assert "Most liked (no likes known of this user)" in page
+    assert "Most liked (this user has no known likes)" in page
     assert "Recommended" not in page
     client.post(path, json={"likes": [{"item": "b"}]})
     answer = client.get(f"{API}/users/new/recommendations?k=2").json()
@@ -183,14 +183,14 @@ def test_likes_of_unknown_items_alone_are_no_taste(client):
     why = client.get(f"{API}/users/stranger/explanations", params={"item": "c"}).json()
     assert (why["basis"], why["parts"]) == ("popularity", [])
     page = client.get("/users/stranger").text
-    assert "Most liked (no likes known of this user)" in page
+    assert "Most liked (this user has no known likes)" in page
     assert client.get(f"{API}/users/unheard/recommendations").status_code == 404
 
 
 @pytest.mark.parametrize("user", ["nobody", "critic"])
 def test_the_app_calls_the_list_what_it_is(client, user):
     page = client.get(f"/users/{user}").text
-    assert "Most liked (no likes known of this user)" in page
+    assert "Most liked (this user has no known likes)" in page
     assert "Recommended" not in page
     assert "Score" not in page
     assert ("Likes and dislikes" in page) == (user == "critic")
@@ -200,9 +200,9 @@ def test_the_app_calls_the_list_what_it_is(client, user):
 def test_the_app_of_a_model_that_tells_nothing_apart(collapsed, tmp_path):
     with client_of(settings_of(tmp_path / "state", collapsed)) as client:
         page = client.get("/users/u2").text
-        assert "Most liked (the model scores all items alike for this user)" in page
+        assert "Most liked (the model scores all items equally for this user)" in page
         tried = client.get("/try?item=c").text
-        assert "Most liked (the model scores all items alike for these picks)" in tried
+        assert "Most liked (the model scores all items equally for these picks)" in tried
         assert "Recommended<" not in page + tried
         assert "All item factors of this model are zero" in client.get("/items/c").text
         answer = client.get(f"{API}/users/u2/recommendations").json()
@@ -214,7 +214,7 @@ def test_without_history_the_service_keeps_to_the_rule(tmp_path):
     with client_of(settings_of(tmp_path / "state", tmp_path / "model")) as client:
         answer = client.get(f"{API}/users/critic/recommendations?k=2").json()
         assert (answer["basis"], places(answer)) == ("popularity", listed(["c", "b"]))
-        assert "Most liked (no likes known" in client.get("/users/critic").text
+        assert "Most liked (this user has no known" in client.get("/users/critic").text
 
 
 def test_the_estimator_keeps_to_the_rule():

@@ -12,8 +12,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
+from uvicorn.importer import import_from_string
 
-from serving import bundle, running, wait_for
+import alsolike.web.serving as serving_package
+from alsolike.web import server
+from serving import BASE, bundle, running, wait_for
 
 
 def asked(address, path, body=None):
@@ -156,7 +160,7 @@ def test_one_client_has_one_rate_whatever_the_number_of_workers(tmp_path: Path) 
     [
         (["none"], "manifest.json"),
         (["MODEL", "--host", "0.0.0.0"], "a token is needed"),  # noqa: S104
-        (["MODEL", "--golden", "none.json"], "golden questions expected"),
+        (["MODEL", "--golden", "none.json"], "smoke tests expected"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, given, message) -> None:
@@ -184,7 +188,7 @@ def test_a_log_that_cannot_be_written_is_refused_before_anybody_is_served(tmp_pa
     assert "access log cannot be written (No such file or directory)" in done.stderr
 
 
-def test_golden_questions_that_are_none_are_refused_before_anybody_is_served(
+def test_malformed_smoke_tests_are_refused_before_anybody_is_served(
     tmp_path: Path,
 ) -> None:
     model, golden = bundle(tmp_path / "model"), tmp_path / "golden.json"
@@ -192,4 +196,16 @@ def test_golden_questions_that_are_none_are_refused_before_anybody_is_served(
     done = alsolike("serve", model, "--port", "0", "--golden", golden)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert f"{golden}: golden questions expected" in done.stderr
+    assert f"{golden}: smoke tests expected" in done.stderr
+
+
+def test_the_former_path_of_the_application_still_works(tmp_path, monkeypatch):
+    state = tmp_path / "state"
+    with running(str(bundle(tmp_path / "model")), "--state", str(state), "--log", ""):
+        pass
+    monkeypatch.setenv(server.VARIABLE, str(state / server.SETTINGS_FILE))
+    app = import_from_string("alsolike.web.serving:application")()
+    with TestClient(app, base_url=BASE) as client:
+        assert client.get("/healthz").json()["ready"]
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        getattr(serving_package, "nothing")  # noqa: B009 - mypy does not see it

@@ -21,7 +21,7 @@ from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.testing import tiny_likes
 from alsolike.web.serving.deploy import swap
-from alsolike.web.serving.neighbour_cache import LENGTH, Stock, build
+from alsolike.web.serving.neighbour_cache import LENGTH, NeighbourCache, build
 from alsolike.web.serving.store import Store
 from serving import bundle, client_of, settings_of
 from toy_blend import BlendFamily
@@ -80,8 +80,8 @@ def test_similar_items_are_those_of_the_library(served):
     assert why["similarity"] == why["cosine"]
     assert why["scale"] == model.similarity.words
     strip = html.unescape(client.get("/items/i1").text)
-    assert f"The bar is {model.similarity.words}, " in strip
-    assert ("the cosine, 1 at most" in strip) == (served[0] in MAPPED)
+    assert f"The bar shows {model.similarity.words}, " in strip
+    assert ("the cosine, at most 1" in strip) == (served[0] in MAPPED)
 
 
 def test_users_are_recommended_to_as_by_the_library(served):
@@ -119,7 +119,7 @@ def test_live_likes_count_at_once_or_are_said_not_to(served):
     assert liked not in [one["item"] for one in after["recommendations"]]
     assert after["live_likes"] == int(folds_in)
     page = client.get("/users/u2").text
-    assert ("takes in no likes after its training" in page) == (not folds_in)
+    assert ("cannot use likes after its training" in page) == (not folds_in)
     client.delete(f"{path}/{liked}")
     assert client.get(f"{API}/users/u2/recommendations?k=6").json() == before
 
@@ -158,7 +158,7 @@ def test_the_map_is_there_for_factors_alone(served):
     start, page = client.get("/").text, client.get("/map")
     mapped = name in MAPPED
     assert (">Map</a>" in start) == mapped
-    assert ("On the map" in client.get("/items/i1").text) == mapped
+    assert ("Show on the map" in client.get("/items/i1").text) == mapped
     assert ("model with factors is needed" in page.text) == (not mapped)
     ((slot, version),) = client.get("/readyz").json()["models"].items()
     points = client.get(f"/map/points/{slot}/{version[:16]}")
@@ -167,7 +167,7 @@ def test_the_map_is_there_for_factors_alone(served):
 
 def test_what_lists_for_everybody_is_said_to(served):
     name, client, _ = served
-    said = "Most liked (as this model lists for everybody)"
+    said = "Most liked (this model lists the same for everybody)"
     for page in ("/users/u1", "/try?item=i1&item=i2"):
         assert (said in client.get(page).text) == (name == "popularity")
 
@@ -185,7 +185,7 @@ def test_the_model_is_told_of(served):
 def test_the_stock_is_what_would_be_found(served, tmp_path):
     name, _, model = served
     build(tmp_path / "stock", model)
-    stock, neighbours = Stock(tmp_path / "stock", model), Neighbours(model)
+    stock, neighbours = NeighbourCache(tmp_path / "stock", model), Neighbours(model)
     assert stock.is_ready
     for row in range(len(model.items)):
         (items, scores), (expected, exact) = stock.similar(row, 7), neighbours.similar(row, 7)
@@ -237,7 +237,7 @@ def test_a_slot_is_swapped_from_family_to_family(tmp_path):
             assert (facts["family"], facts["version"]) == (name, done.version)
             assert client.get(f"{API}/items/i1/similar").json()["model"]["version"] == done.version
             page = client.get("/items/i1").text
-            assert (f"{name}. The bar is " in page) == (name != "als")
+            assert (f"{name}. The bar shows " in page) == (name != "als")
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,9 +307,9 @@ import json, sys
 from pathlib import Path
 from starlette.testclient import TestClient
 from alsolike.web.app import create_app
-from alsolike.web.settings import Settings, places
+from alsolike.web.settings import Settings, slots
 model, state = map(Path, sys.argv[1:])
-settings = Settings(models=places([model]), state=state, log="", rate=0.0)
+settings = Settings(models=slots([model]), state=state, log="", rate=0.0)
 with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
     for path in ("/", "/items/i1", "/users/u1", "/try?item=i1", "/map", "/compare", "/about"):
         assert client.get(path).status_code == 200, path

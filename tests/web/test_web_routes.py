@@ -249,7 +249,7 @@ def test_an_unknown_parameter_of_the_api_names_the_known_ones(client):
             assert (told["field"], repr(name) in told["message"]) == (name, True)
             for one in known:
                 assert one in told["message"]
-            assert ("takes no parameters" in told["message"]) == (not known)
+            assert ("has no parameters" in told["message"]) == (not known)
 
 
 def test_a_misspelt_parameter_is_named(client):
@@ -284,21 +284,21 @@ def test_a_parameter_with_one_value_is_given_once(client):
 
 def test_an_unknown_part_of_a_body_names_the_known_ones(client):
     for given, words in (
-        ({"likes": [{"itm": "i3"}]}, "likes[0]: 'itm' is no part of Like. Did you mean 'item'?"),
-        ({"likes": [{"item": "i3"}], "K": 5}, "'K' is no part of Wish. Did you mean 'k'?"),
-        ({"lieks": []}, "'lieks' is no part of Wish. Did you mean 'likes'? It takes: allow, "),
+        ({"likes": [{"itm": "i3"}]}, "likes[0]: Unknown field 'itm' of Like. Did you mean 'item'?"),
+        ({"likes": [{"item": "i3"}], "K": 5}, "Unknown field 'K' of Wish. Did you mean 'k'?"),
+        ({"lieks": []}, "Unknown field 'lieks' of Wish. Did you mean 'likes'? Known are: allow, "),
     ):
         answer = client.post("/api/v1/recommendations", json=given)
         assert answer.status_code == 422
         assert words in answer.json()["error"]["message"]
     path = "/api/v1/items/i3?model=al-2"
     message = client.get(path).json()["error"]["message"]
-    assert "There are: als, als-2, popularity. Did you mean 'als-2'" in message
+    assert "Models here: als, als-2, popularity. Did you mean 'als-2'" in message
 
 
 def test_the_models_that_are_named_are_those_that_may_be_asked(client):
     told = client.get("/api/v1/items/i3/similar?model=popularty").json()["error"]["message"]
-    assert "There are: als, als-2, popularity. Did you mean 'popularity'?" in told
+    assert "Models here: als, als-2, popularity. Did you mean 'popularity'?" in told
     assert client.get("/api/v1/items/i3/similar?model=popularity").status_code == 200
 
 

@@ -89,9 +89,9 @@ def serve(
     """Serve models: an app for people and an API for a product page."""
     _refuse_without_parts()
     from alsolike.web.server import serve as serve_
-    from alsolike.web.settings import Settings, places
+    from alsolike.web.settings import Settings, slots
 
-    models = places([model, *others])
+    models = slots([model, *others])
     settings = Settings(
         models=models,
         state=state or models[0].folder.absolute().parent / "serving",

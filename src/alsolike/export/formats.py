@@ -15,7 +15,7 @@ from alsolike.export.filenames import place_of
 from alsolike.models.base import Basis, FittedModel
 from alsolike.recommending.fallback import Lists
 from alsolike.recommending.ranking.scan import Ranked
-from alsolike.recommending.shared import Mask
+from alsolike.recommending.shared import Mask, lists_table
 from alsolike.storage.atomic import replacing, write_table
 from alsolike.tables import Table
 

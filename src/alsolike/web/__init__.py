@@ -1,1 +1,1 @@
-"""The app and the service: models that other rooms made, asked over HTTP; nothing is trained."""
+"""Serves models over HTTP: an app for people and an API for programs."""

@@ -13,10 +13,14 @@ from threadpoolctl import ThreadpoolController
 
 from alsolike._version import __version__
 from alsolike.web.api.fast_path import FastPath
-from alsolike.web.edge.auth import AuthenticationMiddleware, LoginMiddleware, Tokens
+from alsolike.web.edge.auth import (
+    LOGIN_PATH,
+    AuthenticationMiddleware,
+    LoginMiddleware,
+    Tokens,
+)
 from alsolike.web.edge.head import HeadMiddleware
 from alsolike.web.edge.host import HostMiddleware
-from alsolike.web.edge.login import LOGIN_PATH
 from alsolike.web.edge.origin import OriginMiddleware
 from alsolike.web.edge.rate_limit import Limiter, RateLimitMiddleware
 from alsolike.web.edge.request_limits import BodyLimitsMiddleware, HeadLimitsMiddleware
@@ -36,14 +40,7 @@ from alsolike.web.settings import Settings
 def create_app(settings: Settings) -> FastAPI:
     """Return the application of one worker, with its models loaded.
 
-    Parameters
-    ----------
-    settings : Settings
-
-    Returns
-    -------
-    FastAPI
-        ``app.state.service`` is its `Service`.
+    ``app.state.service`` is its `Service`.
 
     Raises
     ------
@@ -56,19 +53,19 @@ def create_app(settings: Settings) -> FastAPI:
     prepare(settings, state)
     metrics = Metrics(settings.state / "metrics")
     service = Service(settings, state, ModelRegistry(settings, state, metrics), metrics)
-    registry, shelves = service.registry, service.shelves
-    log, limiter = AccessLog(settings.log), limiter_of(settings)
+    registry, answers = service.registry, service.answers
+    log, limiter = AccessLog(settings.log), make_limiter(settings)
     stack = middlewares(settings, metrics, log, limiter, lambda: registry.image_origins)
     app = FastAPI(
         title="alsolike",
         version=__version__,
-        openapi_url=None,  # as those below: our own routes, held to our own rules
+        openapi_url=None,  # our own routes serve these three
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
         middleware=[
             *stack,
-            Middleware(FastPath, registry=registry, most_k=settings.most_k, shelves=shelves),
+            Middleware(FastPath, registry=registry, most_k=settings.most_k, answers=answers),
         ],
     )
     app.state.service = service
@@ -78,8 +75,8 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def limiter_of(settings: Settings) -> Limiter | None:
-    """Return what counts the requests of clients; None where there is no limit."""
+def make_limiter(settings: Settings) -> Limiter | None:
+    """Return the rate limiter of clients; None without a limit."""
     if settings.rate == 0:
         return None
     return Limiter(settings.state / "limits.bin", settings.rate, settings.burst)
@@ -92,10 +89,7 @@ def middlewares(
     limiter: Limiter | None,
     image_origins: Callable[[], frozenset[str]],
 ) -> list[Middleware]:
-    """Return what each request passes before the application, outermost first.
-
-    The same list is in ``docs/serving.md``, with what each of them is there for.
-    """
+    """Return the middlewares, outermost first; ``docs/serving.md`` explains each."""
     has_token = settings.token is not None
     tokens = Tokens(settings.token, settings.swap_token, f"alsolike-{settings.port}")
     stack = [
@@ -118,11 +112,7 @@ def middlewares(
 
 
 def _end_with_parent() -> None:
-    """Let this worker end when the process that started it is gone.
-
-    After a ``kill -9`` of that one, nobody would start this worker anew, nor tell it to end; it
-    would hold the address against a service that starts again.
-    """
+    """End this worker when its parent process dies, which would keep the address in use."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -137,9 +127,9 @@ def _end_with_parent() -> None:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Follow swaps while the application runs."""
+    """Follow swaps while the application runs, and close its files at the end."""
     service: Service = app.state.service
-    # Requests are spread over workers; threads of BLAS would only get in each other's way.
+    # Workers share the processors; BLAS threads would compete with them.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
         watching = asyncio.create_task(service.registry.watch())
         _end_with_parent()

@@ -1,10 +1,10 @@
-"""Turns every error into an answer: one map to status codes, one body.
+"""Turns every error into a response: one table of status codes, one body.
 
 ::
 
     {"error": {"code": "unknown_id", "message": "item 'x' is not among ...", "field": "item"}}
 
-``field`` is null where no one part of the request is to blame.
+``field`` is null if the error is not in one part of the request.
 """
 
 import http
@@ -44,11 +44,11 @@ from alsolike.web.edge.exchange import ClientLeft, has_body
 from alsolike.web.monitoring.metrics import Metrics
 
 MOST_MESSAGE = 500
-REFUSED = "(refused)"  # the route of what a middleware refused
+REFUSED = "(refused)"  # route of requests that a middleware refused
 
 _log = logging.getLogger(__name__)
 
-# The first class that fits decides, so what is special stands before what is general.
+# The first matching class counts, so subclasses come first.
 STATUSES: Mapping[type[Exception], tuple[int, str]] = {
     UnknownModel: (404, "unknown_model"),
     UnknownId: (404, "unknown_id"),
@@ -68,9 +68,9 @@ STATUSES: Mapping[type[Exception], tuple[int, str]] = {
 
 @dataclass(frozen=True)
 class Problem:
-    r"""An error as a client gets it: `code` for programs, `message` for people.
+    r"""An error as sent to a client: `code` for programs, `message` for people.
 
-    `field` is the part of the request that is to blame.
+    `field` is the part of the request with the error.
 
     Examples
     --------
@@ -84,20 +84,20 @@ class Problem:
     field: str | None = None
 
     def to_bytes(self) -> bytes:
-        """Return the body, JSON; its length is bounded, and no text in it acts on its reader."""
-        told = {
+        """Return the JSON body, of limited length and with cleaned texts."""
+        body = {
             "code": self.code,
             "message": clean(self.message, most=MOST_MESSAGE),
             "field": None if self.field is None else clean(self.field),
         }
-        return json.dumps({"error": told}, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps({"error": body}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-FAILED = Problem(500, "failed", "This is a mistake of the service; its log says more.")
+FAILED = Problem(500, "failed", "The service failed; see its log.")
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return how an error is told; what nobody raised on purpose tells nothing of its inside."""
+    """Return the problem of an error; unexpected errors reveal nothing."""
     if isinstance(error, HTTPException):
         return _of_framework(error)
     if isinstance(error, RequestValidationError):
@@ -111,7 +111,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def response_of(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer that tells a problem, as JSON."""
+    """Return a problem as a JSON response."""
     return Response(problem.to_bytes(), problem.status, headers, media_type="application/json")
 
 
@@ -119,12 +119,12 @@ Page = Callable[[Request, Problem], Response]
 
 
 def install(app: FastAPI, page: Page) -> None:
-    """Let the routes of `app` tell their errors in the one shape.
+    """Make all routes of `app` send errors as JSON, or with `page` as HTML to browsers.
 
-    `page` makes HTML of it for browsers that asked for that, outside of the API.
+    Under ``/api/`` it is always JSON.
     """
 
-    def told(request: Request, error: Exception) -> Response:
+    def respond(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
         if problem is FAILED:
             _log.error("%s %s failed.", request.method, clean(request.url.path), exc_info=error)
@@ -138,11 +138,11 @@ def install(app: FastAPI, page: Page) -> None:
         return response
 
     for kind in (HTTPException, RequestValidationError, AlsolikeError):
-        app.add_exception_handler(kind, told)
+        app.add_exception_handler(kind, respond)
 
 
 class ErrorMiddleware:
-    """Answers and counts what the middlewares behind it refuse, and what fails (500)."""
+    """Turns errors of inner middlewares, and unexpected ones (500), into responses."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
@@ -159,29 +159,28 @@ class ErrorMiddleware:
         except Exception as error:
             problem = problem_of(error)
             if problem is FAILED:
-                # What the client asked for is escaped: it must not write lines of its own.
+                # The path is escaped: a client must not forge lines of the log.
                 _log.error("%s %r failed", scope["method"], scope["path"][:200], exc_info=error)
             else:
                 scope["state"]["route"] = REFUSED
                 self._metrics.count("refused", reason=problem.code)
-            if scope["state"]["status"]:  # the answer has begun
+            if scope["state"]["status"]:  # the response has begun
                 return
             headers = {**(getattr(error, "headers", None) or {}), "Cache-Control": "no-store"}
-            # What is left of a body would be read as long as the client sends; without one, the
-            # connection is as good as before.
+            # Close the connection if an unread body may follow.
             if problem is FAILED or has_body(scope):
                 headers["Connection"] = "close"
             await response_of(problem, headers)(scope, receive, send)
 
 
 def allowed(routes: Iterable[BaseRoute], scope: Scope) -> str:
-    """Return the methods that an address takes, as an Allow field has them."""
+    """Return the methods of an address, for the header Allow."""
     methods: set[str] = set()
     for route in routes:
         if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
             methods |= route.methods or set()
     if "GET" in methods:
-        methods.add("HEAD")  # answered as GET by a middleware, whatever the route says
+        methods.add("HEAD")  # a middleware answers it as GET
     return ", ".join(sorted(methods))
 
 
@@ -194,11 +193,11 @@ def _is_for_people(request: Request) -> bool:
 def _of_framework(error: HTTPException) -> Problem:
     phrase = http.HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_").replace("-", "_")
-    told = {
-        404: "There is nothing at this address. /docs lists what there is.",
-        405: "This address does not take this method; the field Allow says which it does.",
+    messages = {
+        404: "There is nothing at this address. See /docs.",
+        405: "This address does not support this method; see the header Allow.",
     }
-    return Problem(error.status_code, code, told.get(error.status_code, str(error.detail)))
+    return Problem(error.status_code, code, messages.get(error.status_code, str(error.detail)))
 
 
 def _of_validation(error: RequestValidationError) -> Problem:
@@ -206,9 +205,9 @@ def _of_validation(error: RequestValidationError) -> Problem:
     place = first["loc"]
     field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place[1:])
     if first["type"] == "json_invalid":
-        wrong = f"The body is no JSON: {first['ctx']['error']}."
+        wrong = f"The body is not JSON: {first['ctx']['error']}."
         return Problem(422, "unprocessable", wrong, "body")
-    # What came is not repeated: it may be of any size, and hold what JSON cannot say.
+    # The value is not repeated: it may be large, or not valid in JSON.
     message = str(first["msg"]).removeprefix("Value error, ")
     named = field.lstrip(".") or str(place[0])
     return Problem(422, "unprocessable", f"{named}: {message.rstrip('.')}.", named)

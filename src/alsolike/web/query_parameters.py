@@ -1,4 +1,4 @@
-"""The query of a request, held to what its address takes: nothing unknown, nothing given twice."""
+"""Refuses unknown and repeated query parameters."""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -14,23 +14,22 @@ from starlette.responses import Response
 from alsolike.errors import RepeatedParameter, UnknownParameter
 from alsolike.suggestions import did_you_mean
 
-# What other sites and mailings add to links that lead to pages: it asks nothing of a page.
+# Tracking parameters that other sites and mailings add to links are ignored on pages.
 _OF_CAMPAIGNS = "utm_"
 _OF_CLICKS = frozenset({"fbclid", "gclid", "msclkid"})
-_SHOWN = 60  # characters of a name that is not known
+_SHOWN = 60  # characters of an unknown name
 
 
 @dataclass(frozen=True)
-class Takes:
-    """The query parameters that an address takes.
+class QueryParameters:
+    """The query parameters of a route.
 
     Parameters
     ----------
     once, often : tuple of str
-        Those that may be given once, and those that may be given again.
+        Names that may be given once, and repeatable ones.
     for_people : bool
-        Whether it is the address of a page: what mailings and other sites add to links to it
-        (``utm_...``, ``fbclid``, ``gclid``, ``msclkid``) is passed over.
+        Whether tracking parameters (``utm_...``, ``fbclid``, ``gclid``, ``msclkid``) are ignored.
     """
 
     once: tuple[str, ...] = ()
@@ -38,27 +37,22 @@ class Takes:
     for_people: bool = False
 
     def check(self, given: Iterable[str]) -> None:
-        """Raise where a name is none of these, or is given again and may not be.
-
-        Parameters
-        ----------
-        given : iterable of str
-            The names of a query, as often as they stand in it.
+        """Raise for an unknown name, or a repeated one that is not repeatable.
 
         Raises
         ------
         UnknownParameter
-            The message names the unknown one, those that are known, and which may be meant.
+            The message lists the known names.
         RepeatedParameter
             One of `once` is given more than once.
 
         Examples
         --------
-        >>> Takes(("k", "model"), ("allow",)).check(["k", "allow", "allow"])
-        >>> Takes(("k", "model")).check(["modell"])
+        >>> QueryParameters(("k", "model"), ("allow",)).check(["k", "allow", "allow"])
+        >>> QueryParameters(("k", "model")).check(["modell"])
         Traceback (most recent call last):
-        alsolike.errors.UnknownParameter: 'modell' is no parameter of this address. Did you \
-mean 'model'? It takes: k, model.
+        alsolike.errors.UnknownParameter: Unknown parameter 'modell'. Did you mean 'model'? \
+Known are: k, model.
         """
         known = sorted({*self.once, *self.often})
         for name, times in Counter(given).items():
@@ -71,27 +65,27 @@ mean 'model'? It takes: k, model.
 
 
 class CheckedRoute(APIRoute):
-    """A route that refuses a query that its function does not take."""
+    """A route that refuses query parameters that its function does not have."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the function that answers a request."""
         answered = super().get_route_handler()
         fields = list(_query_fields(self.dependant))
-        takes = Takes(
+        parameters = QueryParameters(
             once=tuple(name for name, is_list in fields if not is_list),
             often=tuple(name for name, is_list in fields if is_list),
         )
 
         async def checked(request: Request) -> Response:
             if request.scope["query_string"]:
-                takes.check(name for name, _ in request.query_params.multi_items())
+                parameters.check(name for name, _ in request.query_params.multi_items())
             return await answered(request)
 
         return checked
 
 
 def _query_fields(dependant: Dependant) -> Iterator[tuple[str, bool]]:
-    """Yield the name of each query parameter of a function, and whether it is a list."""
+    """Yield the names of a function's query parameters, and whether each is a list."""
     for field in dependant.query_params:
         schema = TypeAdapter(field.field_info.annotation or str).json_schema()
         kinds = {one.get("type") for one in (schema, *schema.get("anyOf", ()))}
@@ -103,10 +97,9 @@ def _query_fields(dependant: Dependant) -> Iterator[tuple[str, bool]]:
 def _unknown(name: str, known: list[str]) -> UnknownParameter:
     shown = repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}\N{HORIZONTAL ELLIPSIS}")
     if not known:
-        message = f"This address takes no parameters; {shown} was given."
+        message = f"This address has no parameters; {shown} was given."
         return UnknownParameter(message, name)
     return UnknownParameter(
-        f"{shown} is no parameter of this address.{did_you_mean(name, known)} It takes: "
-        f"{', '.join(known)}.",
+        f"Unknown parameter {shown}.{did_you_mean(name, known)} Known are: {', '.join(known)}.",
         name,
     )

@@ -1,4 +1,4 @@
-"""The tables of routes: every address of the service, what answers it, and what it takes."""
+"""Lists every route of the API and of the pages, and mounts them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,12 +13,12 @@ from alsolike.web.pages import compare, try_it
 from alsolike.web.pages import map as map_page
 from alsolike.web.pages import routes as pages
 from alsolike.web.pages.base import page_route
-from alsolike.web.query_parameters import Takes
+from alsolike.web.query_parameters import QueryParameters
 from alsolike.web.templating import static_route
 
 
 class Endpoint(NamedTuple):
-    """A route of the API; one without a shape of its answer is in no description."""
+    """A route of the API; without an `answer` it is not in the OpenAPI description."""
 
     method: str
     path: str
@@ -28,7 +28,7 @@ class Endpoint(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page of the app, and the parameters that its query may have once or again and again."""
+    """A page of the app, its single and its repeatable query parameters."""
 
     path: str
     function: Callable[..., Response]
@@ -42,7 +42,7 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": schemas.Refused}}
 _ROOT = "/api/v1"
 _ITEM, _USER = f"{_ROOT}/items/{{item_id:outside}}", f"{_ROOT}/users/{{user_id:outside}}"
 
-# A path that ends in an id takes all that begins so, and stands behind the longer ones.
+# A path that ends in an id matches all longer ones, so it comes after them.
 API: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{_ITEM}/similar", api.similar_items, schemas.Similar),
     Endpoint("GET", f"{_ROOT}/similar", api.similar_items_by_query, schemas.Similar),
@@ -94,7 +94,7 @@ PAGES: tuple[Page, ...] = (
 
 
 def mount(app: FastAPI) -> None:
-    """Give `app` all routes of the tables, and that of the static files."""
+    """Add all routes of the tables, and that of the static files, to `app`."""
     for one in API:
         app.router.add_api_route(
             one.path,
@@ -107,6 +107,6 @@ def mount(app: FastAPI) -> None:
             route_class_override=OutsideRoute,
         )
     for page in PAGES:
-        takes = Takes(page.once, page.often, for_people=True)
-        app.routes.append(page_route(page.path, page.function, takes, page.method))
+        parameters = QueryParameters(page.once, page.often, for_people=True)
+        app.routes.append(page_route(page.path, page.function, parameters, page.method))
     app.routes.append(static_route())

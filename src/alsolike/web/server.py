@@ -1,6 +1,6 @@
-"""The service as a process, or as several: uvicorn with our settings.
+"""Runs the service with Uvicorn, in one process or several workers.
 
-``alsolike serve`` calls `serve`. Whoever runs uvicorn another way names a file of settings::
+``alsolike serve`` calls `serve`. To run uvicorn otherwise, name a file of settings::
 
     ALSOLIKE_SERVE=serve.json uvicorn --factory alsolike.web.server:application --workers 2
 """
@@ -25,7 +25,7 @@ from alsolike.web.app import create_app
 from alsolike.web.edge.protocol import protocol
 from alsolike.web.monitoring.access_log import refuse_unwritable
 from alsolike.web.serving.deploy import prepare
-from alsolike.web.serving.smoke_tests import questions_of
+from alsolike.web.serving.smoke_tests import read_smoke_tests
 from alsolike.web.serving.store import Store
 from alsolike.web.settings import Settings
 
@@ -39,11 +39,11 @@ SETTINGS_FILE = "serve.json"
 
 _BACKLOG = 2048
 _LEFT_WITHIN = 2.0  # seconds
-_LAST_WORDS = 5  # seconds that requests have when the service ends
+_LAST_WORDS = 5  # seconds for open requests at shutdown
 
 
 def application() -> "FastAPI":
-    """Return the application that the settings file of the environment asks for.
+    """Return the application of the settings file in the environment.
 
     Raises
     ------
@@ -57,25 +57,19 @@ def application() -> "FastAPI":
 
 
 def serve(settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve until interrupted.
-
-    Parameters
-    ----------
-    settings : Settings
-    ready : callable
-        Told the address once requests are answered there.
+    """Serve until interrupted; call `ready` with the address once requests are answered.
 
     Raises
     ------
     SettingError
-        The address cannot be listened at, or the file of golden questions is none.
+        The address cannot be used, or the file of smoke tests is malformed.
     WritingError
         The state folder or the access log cannot be used, or another service uses the folder.
     BundleError
         A model cannot be loaded.
     """
     refuse_unwritable(settings.log)
-    questions_of(settings.golden)  # a swap would find too late that they cannot be read
+    read_smoke_tests(settings.golden)  # fail now, not at the first swap
     with _alone(settings), _listening(settings) as listener:
         with Store(settings.state) as state:
             prepare(settings, state)
@@ -113,7 +107,7 @@ _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Supervisor(Multiprocess):
-    """Uvicorn's, whose processes are spared of Ctrl-C: it is this one that ends them, in order."""
+    """Uvicorn's supervisor; ends its workers on Ctrl-C itself, in order."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         self._before = {number: signal.getsignal(number) for number in _ENDS}
@@ -121,7 +115,7 @@ class _Supervisor(Multiprocess):
         super().__init__(config, sockets)
 
     def run(self) -> None:
-        """Serve until a signal comes; pass it on, as a single server does."""
+        """Serve until a signal comes; raise it again, as a single server does."""
         super().run()
         for number, handler in self._before.items():
             signal.signal(number, handler)
@@ -129,25 +123,25 @@ class _Supervisor(Multiprocess):
             signal.raise_signal(self._ended_by)
 
     def init_processes(self) -> None:
-        """Start all."""
+        """Start all workers."""
         with interrupts_held():
             super().init_processes()
 
     def keep_subprocess_alive(self) -> None:
-        """Start others for those that have ended."""
+        """Replace workers that have ended."""
         with interrupts_held():
             super().keep_subprocess_alive()
 
     def handle_int(self) -> None:
-        """End all."""
+        """Stop all workers."""
         self._end(signal.SIGINT)
 
     def handle_term(self) -> None:
-        """End all."""
+        """Stop all workers."""
         self._end(signal.SIGTERM)
 
     def handle_hup(self) -> None:
-        """End all, where Uvicorn's own starts them anew: the terminal is gone."""
+        """Stop all workers, which Uvicorn would restart: the terminal is gone."""
         self._end(signal.SIGHUP)
 
     def _end(self, number: int) -> None:
@@ -157,7 +151,7 @@ class _Supervisor(Multiprocess):
 
 @contextmanager
 def _alone(settings: Settings) -> "Iterator[None]":
-    """Keep the state folder to one service; a kill frees it, too."""
+    """Lock the state folder; a kill releases it, too."""
     path = settings.state / "service.lock"
     try:
         settings.state.mkdir(parents=True, exist_ok=True)
@@ -178,10 +172,10 @@ def _alone(settings: Settings) -> "Iterator[None]":
 
 
 class _Reserved(socket.socket):
-    """A socket that holds an address; whatever process it is sent to listens there by its own.
+    """A socket that reserves an address; unpickled in a worker, it is a new socket there.
 
-    Workers that accept from one socket take as many connections as each can get, often nearly all.
-    Of sockets of their own the kernel gives each its share.
+    Workers that share one socket take uneven numbers of connections. With sockets of their own the
+    kernel spreads connections evenly.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -202,7 +196,7 @@ def _bound(family: int, address: Any, shared: bool) -> socket.socket:
 
 
 def _bound_soon(family: int, address: Any) -> socket.socket:
-    """Return a socket at an address; workers of a service that was killed may be leaving it."""
+    """Bind a socket, retrying while workers of a killed service still end."""
     end = time.monotonic() + _LEFT_WITHIN
     while True:
         try:
@@ -218,7 +212,7 @@ def _listening(settings: Settings) -> "Iterator[socket.socket]":
     host = settings.host.strip("[]")
     try:
         family = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        # Not shared at first: another service may be at this address, and would share it, too.
+        # Not shared at first, which fails if another service uses this address.
         with _bound_soon(family, (host, settings.port)) as listener:
             address = listener.getsockname()
             if settings.workers == 1:
@@ -231,20 +225,20 @@ def _listening(settings: Settings) -> "Iterator[socket.socket]":
         if isinstance(error, WritingError):
             raise
         raise SettingError(
-            f"{settings.host}:{settings.port} cannot be listened at ({error.strerror}). Is another "
-            "service there? Give --port another number; 0 takes one that is free."
+            f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). Is another "
+            "service running there? Choose another --port; 0 takes a free one."
         ) from error
 
 
 def _tell(host: str, port: int, token: str | None, ready: Callable[[], None]) -> None:
-    """Say so when all workers have come."""
-    asked = f"GET /readyz HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n"
+    """Call `ready` once all workers answer."""
+    request = f"GET /readyz HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n"
     if token is not None:
-        asked += f"Authorization: Bearer {token}\r\n"
+        request += f"Authorization: Bearer {token}\r\n"
     while True:
         try:
             with socket.create_connection((host, port), timeout=60) as connection:
-                connection.sendall(f"{asked}\r\n".encode("ascii"))
+                connection.sendall(f"{request}\r\n".encode("ascii"))
                 if connection.recv(12).endswith(b" 200"):
                     ready()
                     return

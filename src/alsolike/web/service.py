@@ -1,11 +1,11 @@
-"""Defines `Service`: all that the routes of one worker ask, and the way to it from a request."""
+"""Defines `Service`, the state that all routes of a worker share."""
 
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
 from alsolike.web.monitoring.metrics import Metrics
-from alsolike.web.serving.answer_cache import Shelves
+from alsolike.web.serving.answer_cache import AnswerCache
 from alsolike.web.serving.registry import ModelRegistry
 from alsolike.web.serving.store import Store
 from alsolike.web.settings import Settings
@@ -13,24 +13,24 @@ from alsolike.web.settings import Settings
 
 @dataclass
 class Service:
-    """What every route asks, one for each worker."""
+    """The state that all routes of a worker share."""
 
     settings: Settings
     state: Store
     registry: ModelRegistry
     metrics: Metrics
-    shelves: Shelves = field(default_factory=Shelves)
+    answers: AnswerCache = field(default_factory=AnswerCache)
     _has_begun: bool = False
 
     @property
     def has_begun(self) -> bool:
-        """Tell whether all workers have come; one that is replaced later changes nothing."""
+        """Whether all workers have started; stays True when one is replaced later."""
         if not self._has_begun:
             self._has_begun = self.metrics.serving() >= self.settings.workers
         return self._has_begun
 
 
 def service_of(request: Request) -> Service:
-    """Return the service that a request is made to."""
+    """Return the service of a request's application."""
     service: Service = request.app.state.service
     return service

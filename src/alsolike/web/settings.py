@@ -1,4 +1,4 @@
-"""`Settings`: all that a service is told, checked once, before a socket is opened."""
+"""Defines and checks the settings of a service, and reads and writes them as JSON."""
 
 import ipaddress
 import json
@@ -25,15 +25,7 @@ _TOKEN = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True)
 class Slot:
-    """A slot of the service, and the bundle that it was started with.
-
-    Parameters
-    ----------
-    name : str
-        Of the slot: how requests call the model.
-    folder : Path
-        Of the bundle.
-    """
+    """A slot of the service, and the folder of the bundle that it starts with."""
 
     name: str
     folder: Path
@@ -42,56 +34,50 @@ class Slot:
         object.__setattr__(self, "folder", Path(self.folder))
         if not _SLOT.fullmatch(self.name):
             raise SettingError(
-                f"A model is called by 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a "
-                f"letter or digit, not {self.name!r}."
+                "A model name has 1 to 64 characters of a-z, 0-9, '.', '_' and '-', and begins "
+                f"with a letter or digit; not {self.name!r}."
             )
         if self.name == POPULARITY:
             raise SettingError(
-                f"No model can be called {POPULARITY!r}: the service answers that with the most "
-                "liked items. Choose another name."
+                f"No model can be named {POPULARITY!r}: that name returns the most liked items. "
+                "Choose another name."
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a service serves, to whom, and within which bounds.
+    """The settings of a service: models, access and limits.
 
     Parameters
     ----------
-    models : tuple of Place
-        At least one; the first answers where a request names none.
+    models : tuple of Slot
+        At least one; the first is the default.
     state : Path
-        Folder for all that the service keeps: likes, votes, its own copies of the bundles.
+        Folder of likes, votes and the service's copies of the bundles.
     host, port : str, int
-        Where to listen; port 0 takes one that is free.
+        Address to listen on; port 0: any free one.
     workers : int
-        Processes that answer, from 1 to 256.
-    token : str or None
-        Asked of every request. Needed where `host` is not a loopback address. At least 16
-        printable ASCII characters without blanks, as `swap_token`.
-    swap_token : str or None
-        Asked by the endpoint that swaps models; None: that endpoint is closed.
+        Processes, from 1 to 256.
+    token, swap_token : str or None
+        Required for every request, and for swaps; at least 16 printable ASCII characters without
+        blanks. `token` is needed unless `host` is a loopback address; without `swap_token` swaps
+        are disabled.
     hosts : tuple of str
-        Host names that requests may carry, besides `host` and those of the loopback.
+        Host headers to accept, besides `host` and the loopback's names.
     rate, burst : float, int
-        Requests per second of one client, over all workers together, and how many at once after
-        a pause; a rate of 0 is no limit.
-    most_k : int
-        Longest list that may be asked for.
-    most_bytes : int
-        Longest body of a request, bytes.
+        Requests per second and client over all workers, and in one burst; rate 0: no limit.
+    most_k, most_bytes : int
+        Longest list, and largest request body in bytes.
     patience : float
-        Seconds that a client has to send its request, and to take its answer.
+        Seconds for a client to send its request, and to read its response.
     remote_images : bool
-        Whether pages may load pictures from the web.
-    pictures : Path or None
-        Folder within which the items' pictures may be files; None: no file is read.
-    bundles : Path or None
-        Folder whose sub-folders the swap endpoint may name; None: it takes no names.
+        Whether pages may load images from the web.
+    pictures, bundles : Path or None
+        Folder of image files, and of the bundles that the swap endpoint may name.
     golden : Path or None
-        JSON file of questions that a model must answer well before it is served.
+        JSON file of checks that a model must pass before it is served.
     log : str
-        Access log: ``"-"`` standard output, ``""`` none, else a file that is appended to.
+        Access log: ``"-"`` standard output, ``""`` none, else a file to append to.
 
     Raises
     ------
@@ -100,8 +86,8 @@ class Settings:
 
     Examples
     --------
-    >>> place = Slot("als", Path("runs/x/model"))
-    >>> settings = Settings(models=(place,), state=Path("runs/x/serving"))
+    >>> slot = Slot("als", Path("runs/x/model"))
+    >>> settings = Settings(models=(slot,), state=Path("runs/x/serving"))
     >>> settings.host, settings.port, settings.default
     ('127.0.0.1', 8000, 'als')
     """
@@ -143,37 +129,31 @@ class Settings:
         for label in ("pictures", "bundles"):
             folder = getattr(self, label)
             if folder is not None and not Path(folder).is_dir():
-                raise SettingError(f"{label}: {str(folder)!r} is no folder.")
+                raise SettingError(f"{label}: {str(folder)!r} is not a folder.")
         if self.token is not None and self.token == self.swap_token:
             raise SettingError(
-                "token and swap_token are the same: everybody who may ask could swap models. "
+                "token and swap_token are the same: everybody with access could swap models. "
                 "Give the swap endpoint a token of its own."
             )
 
     @property
     def default(self) -> str:
-        """The slot that answers where a request names none."""
+        """The slot of requests that name none."""
         return self.models[0].name
 
-    def place(self, name: str) -> Slot:
-        """Return the slot of that name.
-
-        Raises
-        ------
-        SettingError
-            There is none.
-        """
-        for place in self.models:
-            if place.name == name:
-                return place
-        known = ", ".join(place.name for place in self.models)
-        raise SettingError(f"No model is called {name!r} here. There are: {known}.")
+    def slot(self, name: str) -> Slot:
+        """Return the slot of that name; raise SettingError if there is none."""
+        for slot in self.models:
+            if slot.name == name:
+                return slot
+        known = ", ".join(slot.name for slot in self.models)
+        raise SettingError(f"Unknown model {name!r}. Models here: {known}.")
 
     def to_file(self, path: str | os.PathLike[str]) -> None:
-        """Write the settings as JSON that only the owner may read: tokens are in it."""
+        """Write the settings, tokens included, as JSON that only the owner may read."""
         stated = asdict(self)
         stated["models"] = [
-            {"name": place.name, "folder": str(place.folder.absolute())} for place in self.models
+            {"name": slot.name, "folder": str(slot.folder.absolute())} for slot in self.models
         ]
         for label in _PATHS:
             if stated[label] is not None:
@@ -186,52 +166,50 @@ class Settings:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "Settings":
-        """Read what `to_file` wrote, or what somebody wrote by hand; ``models`` and ``state`` do.
+        """Read settings from JSON; only ``models`` and ``state`` are required.
 
         Raises
         ------
         SettingError
-            The file cannot be read, holds tokens that other users may read, or says something
-            that is not a setting.
+            The file cannot be read, has tokens that other users may read, or has invalid settings.
         """
-        place = Path(path)
-        stated = _read_json(place)
+        file = Path(path)
+        stated = _read_json(file)
         unknown = sorted(stated.keys() - {field.name for field in fields(cls)})
         missing = sorted({"models", "state"} - stated.keys())
         if unknown or missing:
             raise SettingError(
-                f"{place}: settings missing: {missing}; not settings of a service: {unknown}."
+                f"{file}: settings missing: {missing}; not settings of a service: {unknown}."
             )
-        if (stated.get("token") or stated.get("swap_token")) and place.stat().st_mode & (
+        if (stated.get("token") or stated.get("swap_token")) and file.stat().st_mode & (
             stat.S_IRWXG | stat.S_IRWXO
         ):
             raise SettingError(
-                f"{place} holds tokens, and other users of this machine may open it. "
-                f"Give the command: chmod 600 {place}"
+                f"{file} holds tokens, and other users of this machine may open it. "
+                f"Give the command: chmod 600 {file}"
             )
         try:
             return cls(**_typed(stated))
         except (TypeError, AttributeError) as error:
-            raise SettingError(f"{place}: a setting is of the wrong kind ({error}).") from error
+            raise SettingError(f"{file}: a setting is of the wrong kind ({error}).") from error
         except SettingError as error:
-            raise SettingError(f"{place}: {error}") from None
+            raise SettingError(f"{file}: {error}") from None
 
 
-def places(folders: Iterable[str | os.PathLike[str]]) -> tuple[Slot, ...]:
+def slots(folders: Iterable[str | os.PathLike[str]]) -> tuple[Slot, ...]:
     """Return a slot for each bundle.
 
     Parameters
     ----------
     folders : iterable of path
-        ``name=folder`` gives the slot that name. Without one it is called as the bundle calls
-        itself, with a number after it where that is taken.
+        ``name=folder`` names the slot. The default is the bundle's name, with a number if taken.
 
     Raises
     ------
     BundleError
-        One of them is no bundle.
+        A folder is not a bundle.
     SettingError
-        Two have the same name, or one has a name that no slot can have.
+        Two have the same name, or a name is invalid.
     """
     given = [_named(folder) for folder in folders]
     taken = {POPULARITY, *(name for name, _ in given if name)}
@@ -245,15 +223,15 @@ def places(folders: Iterable[str | os.PathLike[str]]) -> tuple[Slot, ...]:
 
 
 def _named(given: str | os.PathLike[str]) -> tuple[str | None, Path]:
-    """Return the name of a slot, where there is one before the folder, and the folder."""
+    """Return the name of a slot, if given before the folder, and the folder."""
     name, sign, folder = os.fspath(given).partition("=")
     if not sign or not folder or "/" in name or Path(given).exists():
         return None, Path(given)
     return name, Path(folder)
 
 
-def _free_name(said: str, taken: Collection[str]) -> str:
-    usual = re.sub(r"[^a-z0-9._-]+", "-", said.lower())[:56].lstrip("._-") or "model"
+def _free_name(wanted: str, taken: Collection[str]) -> str:
+    usual = re.sub(r"[^a-z0-9._-]+", "-", wanted.lower())[:56].lstrip("._-") or "model"
     name, number = usual, 2
     while name in taken:
         name, number = f"{usual}-{number}", number + 1
@@ -261,7 +239,7 @@ def _free_name(said: str, taken: Collection[str]) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach `host`."""
+    """Return whether only this machine can reach `host`."""
     if host == "localhost":
         return True
     return _is_address(host) and ipaddress.ip_address(host.strip("[]")).is_loopback
@@ -282,7 +260,7 @@ _WHOLE = frozenset({"port", "workers", "burst", "most_k", "most_bytes"})
 
 
 def _check_models(models: tuple[Slot, ...]) -> None:
-    names = [place.name for place in models]
+    names = [slot.name for slot in models]
     if not names:
         raise SettingError("At least one model is needed to serve.")
     if len(set(names)) < len(names):
@@ -331,9 +309,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _typed(stated: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what JSON gave in the types of the settings."""
+    """Convert JSON values to the types of the settings."""
     typed = dict(stated)
-    typed["models"] = tuple(Slot(**place) for place in stated["models"])
+    typed["models"] = tuple(Slot(**slot) for slot in stated["models"])
     for label in _PATHS:
         if typed.get(label) is not None:
             typed[label] = Path(typed[label])

@@ -1,7 +1,6 @@
-"""What pages are drawn with: templates, and static files served from memory.
+"""Renders templates, and serves static files from memory.
 
-The address of a static file holds a hash of its content, so that browsers may keep it for ever
-and still get a new one with a new release.
+The address of a static file has a hash of its content, so that browsers may cache it for ever.
 """
 
 import functools
@@ -33,15 +32,7 @@ _IMPORTED = re.compile(r'(?<=from "\./)[a-z]+\.js(?=")')
 
 @dataclass(frozen=True)
 class StaticFile:
-    """One file as it is served.
-
-    Parameters
-    ----------
-    served_as : str
-        Its name with a hash of its content: ``app.3f9a12c4d5e6.css``.
-    content : bytes
-    media_type : str
-    """
+    """A static file; `served_as`: its name with a hash, such as ``app.3f9a12c4d5e6.css``."""
 
     served_as: str
     content: bytes
@@ -50,12 +41,12 @@ class StaticFile:
 
 @functools.cache
 def static_files() -> Mapping[str, StaticFile]:
-    """Return every static file by the name that templates give."""
+    """Return all static files by the names that templates use."""
     folder = importlib.resources.files(__package__) / "static"
     sources = {
         entry.name: entry.read_bytes() for entry in folder.iterdir() if _kind(entry.name) in _TYPES
     }
-    # The pages look like the report: its style sheet comes first.
+    # The style sheet of the report comes first.
     sources["app.css"] = asset("page.css").encode("utf-8") + sources["app.css"]
     done: dict[str, StaticFile] = {}
 
@@ -63,7 +54,7 @@ def static_files() -> Mapping[str, StaticFile]:
         if name not in done:
             content = sources[name]
             if _kind(name) == "js":
-                # A module's own address changes with those that it imports.
+                # The hash of a module depends on those that it imports.
                 content = _IMPORTED.sub(
                     lambda found: hashed(found[0]).served_as, content.decode("utf-8")
                 ).encode("utf-8")
@@ -76,7 +67,7 @@ def static_files() -> Mapping[str, StaticFile]:
 
 
 def static(name: str) -> str:
-    """Return the address of a static file; KeyError for one that there is not."""
+    """Return the address of a static file; raise KeyError if there is none."""
     return STATIC + static_files()[name].served_as
 
 
@@ -86,7 +77,7 @@ def _served() -> Mapping[str, StaticFile]:
 
 
 async def serve_static(request: Request) -> Response:
-    """Answer with a static file; nothing of the request reaches the disk."""
+    """Send a static file from memory."""
     request.state.route = f"{STATIC}{{name}}"
     file = _served().get(request.path_params["name"])
     if file is None:
@@ -95,17 +86,17 @@ async def serve_static(request: Request) -> Response:
 
 
 def static_route() -> Route:
-    """Return the route under which all static files are found."""
+    """Return the route of all static files."""
     return Route(f"{STATIC}{{name}}", serve_static, methods=["GET"])
 
 
 def render(template: str, **context: Any) -> str:
-    """Return the page that a template gives; texts in `context` are escaped, ``Markup`` is not."""
+    """Render a template; texts in `context` are escaped, ``Markup`` is not."""
     return environment(__package__).get_template(template).render(**context, static=static)
 
 
 def page(template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
-    """Return `render`'s page as an answer that no cache keeps."""
+    """Render a page as a response that is not cached."""
     return HTMLResponse(render(template, **context), status, headers={"Cache-Control": "no-store"})
 
 

@@ -103,7 +103,7 @@ def test_a_name_in_place_of_an_id_is_said(client, model):
             assert answer.status_code == 404
             message = answer.json()["error"]["message"]
             assert "That is a name" in message
-            assert f"the item of that name is {own!r}" in message
+            assert f"The item with that name is {own!r}" in message
         (hint,) = told(client, "ann", text, "i9").json()["hints"]
         assert repr(text) in hint
         assert repr(own) in hint
@@ -114,7 +114,7 @@ def test_a_name_in_place_of_an_id_is_said(client, model):
     assert "Did you mean 'i19'" in near
     far = client.get(f"{API}/items/qqqqqqq").json()["error"]["message"]
     assert "Did you mean" not in far
-    assert far.endswith("Ids are found by names at /api/v1/items?q=NAME.")
+    assert far.endswith("Find ids by name at /api/v1/items?q=NAME.")
 
 
 def test_a_name_of_several_items_is_said_with_their_ids(tmp_path):
@@ -193,7 +193,7 @@ def test_a_like_of_the_training_data_is_not_taken_back(client, model):
     item = next(one for one in trained if one.startswith("i"))
     refused = client.delete(f"{API}/users/u5/likes/{item}")
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "in_training_data")
-    assert "Take the like out of the training data" in refused.json()["error"]["message"]
+    assert "Remove it from the training data" in refused.json()["error"]["message"]
     before = recommended(client, "u5")
     told(client, "u5", item)
     done = client.delete(f"{API}/users/u5/likes/{item}").json()
@@ -268,7 +268,7 @@ def test_a_state_takes_no_more_than_it_may(tmp_path):
             state.add_likes("user 8", {"z": 1.0} | {"x" * 16_000 + end: 1.0 for end in "abcd"})
         assert state.likes_of("user 7") == {"x" * 10_000: 1.0, "y": 1.0}
         assert state.likes_of("user 8") == {}
-        with pytest.raises(WritingError, match="fill 300,000 bytes"):
+        with pytest.raises(WritingError, match="take 300,000 bytes"):
             state.add_vote("a|b", "left", "z" * 60_000, "ann", ("1", "2"))
         assert state.take_back("user 0", "x" * 10_000)
         assert state.take_back("user 1", "x" * 10_000)

@@ -241,7 +241,7 @@ def test_search_health_and_the_description(client):
     assert set(re.findall(r'href="#(\w+)"', page)) - {"main"} <= set(
         re.findall(r'id="(\w+)"', page)
     )
-    for words in ("whole number, at least 1", "list of", "needed", "none of these ids"):
+    for words in ("whole number, at least 1", "list of", "needed", "never these ids"):
         assert words in page
 
 
@@ -255,10 +255,10 @@ def test_what_a_score_means_is_said_wherever_one_is_given(client):
     ]
     assert {name for name, _, _ in found} == {"Ranked", "Suggested", "Explained", "Neighbourhood"}
     for name, part, words in found:
-        assert "no probability" in words, name
+        assert "not a probability" in words, name
         assert part == "cosine" or "above 1 or below 0" in words, name
     page = client.get("/docs").text
-    assert page.count("may be above 1 or below 0 and is no probability") == 3
+    assert page.count("may be above 1 or below 0 and is not a probability") == 3
     assert "keep or refuse" in page
 
 

@@ -21,10 +21,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from alsolike.errors import Refusal, WritingError
 from alsolike.web.edge import auth
-from alsolike.web.edge.auth import AuthenticationMiddleware, LoginMiddleware
+from alsolike.web.edge.auth import AuthenticationMiddleware, LoginMiddleware, own_path
 from alsolike.web.edge.head import HeadMiddleware
 from alsolike.web.edge.host import HostMiddleware
-from alsolike.web.edge.login import own_path
 from alsolike.web.edge.origin import OriginMiddleware, check_origin
 from alsolike.web.edge.rate_limit import RateLimitMiddleware
 from alsolike.web.edge.request_limits import BodyLimitsMiddleware, HeadLimitsMiddleware
@@ -476,10 +475,10 @@ def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
     for shown in ("", "x", TOKEN, TOKEN * 9):
         assert checked.fits(shown) is (shown == TOKEN)
     swap = {b"authorization": f"Bearer {SWAP}".encode()}
-    assert checked.verdict(auth.SWAP_PATH, swap) is auth.Verdict.MAY_SWAP
+    assert checked.access(auth.SWAP_PATH, swap) is auth.Access.MAY_SWAP
     assert compared == [(32, 32)] * 5, "lengths do not depend on what was shown"
     cookie = checked.cookie(is_secure=False).partition(";")[0].encode()
-    assert checked.verdict("/", {b"cookie": cookie}) is auth.Verdict.ADMITTED
+    assert checked.access("/", {b"cookie": cookie}) is auth.Access.ADMITTED
     assert compared[5:] == [(32, 32)], "nor does the signature of a cookie"
 
 
@@ -576,7 +575,7 @@ def test_wrong_forms(closed: Asking, body: bytes) -> None:
     answered = closed("/login", "POST", body=body)
     assert answered.status == 401
     assert "set-cookie" not in answered.headers
-    assert b"not the token" in answered.body
+    assert b"Wrong token" in answered.body
 
 
 ELSEWHERE = ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)"]

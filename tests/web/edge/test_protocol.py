@@ -325,8 +325,8 @@ def test_without_uvicorns_class_a_service_starts(tmp_path: Path) -> None:
     code = f"""
 import logging, uvicorn.protocols.http.httptools_impl as implementation
 del implementation.HttpToolsProtocol
-from alsolike.web import serving
-print(serving.protocol({PATIENCE}))
+from alsolike.web import server
+print(server.protocol({PATIENCE}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "auto\n"

@@ -145,14 +145,14 @@ def test_labels_of_any_text_do_no_harm(metrics: Metrics) -> None:
 
 def test_there_is_an_end_to_names_but_not_to_service(tmp_path: Path) -> None:
     counting = Counters(tmp_path)
-    places = [counting.place(f"n{number}") for number in range(counters._CELLS + 10)]
+    places = [counting.offset(f"n{number}") for number in range(counters._CELLS + 10)]
     assert places[-1] == 0
     assert places.count(0) == 11
     counting.add(0, 1.0)
     assert len(next(read(tmp_path)).numbers) == counters._CELLS - 1
     for wrong in ("", "x" * (MOST_BYTES + 1)):
         with pytest.raises(ValueError, match="bytes"):
-            counting.place(wrong)
+            counting.offset(wrong)
     counting.close()
 
 

@@ -303,7 +303,7 @@ def test_votes_are_blind_and_counted_once(browser, site):
     with visit(browser, site) as page:
         page.goto(f"{site}/compare")
         seen = []
-        for choice in ("A is better", "B is better", "Neither is better"):
+        for choice in ("A is better", "B is better", "No difference"):
             # A picture that cannot be loaded gives way to a letter.
             page.wait_for_load_state("networkidle")
             shown = page.locator("main").inner_text()
@@ -316,9 +316,9 @@ def test_votes_are_blind_and_counted_once(browser, site):
             page.get_by_role("button", name=choice).click()
             page.get_by_text(f"{len(seen)} vote").wait_for()
         assert len(set(seen)) == 3
-        page.get_by_role("link", name="what they say").click()
+        page.get_by_role("link", name="see the result").click()
         assert page.locator("h1").inner_text() == "Undecided so far"
-        assert page.get_by_text("3 votes on the versions that are served now").is_visible()
+        assert page.get_by_text("3 votes for the versions served now").is_visible()
 
 
 def test_ids_that_browsers_would_change_come_back_from_forms_as_they_are(browser, tmp_path):

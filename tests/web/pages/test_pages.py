@@ -145,8 +145,8 @@ def test_one_item_and_a_model_without_likes_are_told_in_plain_words(tmp_path):
     likes = Interactions.from_columns(["ann"], ["a"])
     one = opened(tmp_path / "one", fit(likes, ALSConfig(factors=2)))
     assert "1 item, 1 like of 1 user." in Page(one.get("/")).text
-    assert "Nobody likes any other item yet." in Page(one.get("/items/a")).text
-    assert "1 item by its direction" in Page(one.get("/map")).text
+    assert "No other item has likes yet." in Page(one.get("/items/a")).text
+    assert "1 item, placed by the direction of its factors" in Page(one.get("/map")).text
     bare = opened(tmp_path / "bare", dataclasses.replace(ordinary(), history=None))
     user = Page(bare.get(f"/user?id={bare.models[0].users.id_of(1)}")).text
     assert "what each like adds" not in user
@@ -235,7 +235,7 @@ def test_ids_of_any_text_lead_to_their_pages(app, outside):
     assert f"/try?item={outside}" == unquote(page.links("/try?")[0]).replace("+", " ")
 
 
-def test_an_item_page_shows_a_strip_of_each_model_and_why(app):
+def test_an_item_page_shows_a_list_of_each_model_and_why(app):
     (first, second) = app.models
     row = int(np.argmax(first.item_counts))
     outside = first.items.id_of(row)
@@ -251,7 +251,7 @@ def test_an_item_page_shows_a_strip_of_each_model_and_why(app):
             assert address("item", model.items.id_of(other)) in page.links("/item")
             both, likers = int((liked[row] & liked[other]).sum()), int(liked[other].sum())
             if both > 1:
-                assert f"{both} of its {likers} likers also like " in page.text
+                assert f"{both} of the {likers} users who like it also like " in page.text
     for where in page.links("/item"):
         app.get(where)
 
@@ -321,8 +321,8 @@ def test_live_likes_count_at_once_and_never_come_back(app):
     app.service.state.add_likes("user 7", {first: 1.0, "long gone": 1.0})
     text = app.get("/users/user%207")
     after = Page(text)
-    assert "told to this service" in after.text
-    assert "1 like of items that model m0 does not know" in after.text
+    assert "sent to this service" in after.text
+    assert "1 like of items unknown to model m0" in after.text
     assert before.links("/item")[0] == address("item", first)
     recommended = re.search(r'aria-labelledby="recommended">(.*?)</section>', text, re.DOTALL)[1]
     heads = re.findall(r'<a href="([^"]*)" tabindex="-1"', recommended)
@@ -350,11 +350,11 @@ def test_trying_recommends_by_fold_in_and_stores_nothing(app):
 
 def test_trying_says_what_it_leaves_out(app):
     page = Page(app.get("/try?item=i01&item=i01&item=nope"))
-    assert "1 item in the address is not known here." in page.text
+    assert "1 item in the URL is unknown here." in page.text
     many = "&".join(f"item={one}" for one in IDS[:50])
     assert "left out" not in Page(app.get(f"/try?{many}")).text
     over = Page(app.get(f"/try?{many}&item=a/b&item=.."))
-    assert "The first 50 picks count; 2 more are left out." in over.text
+    assert "Only the first 50 picks count; 2 more are ignored." in over.text
     found = Page(app.get("/try?item=i01&q=Name+1"))
     assert "Found for Name 1" in found.text
     assert "/try?item=i01" not in found.links("/try?")
@@ -431,7 +431,7 @@ def test_pictures_may_be_files_of_one_folder(tmp_path):
     assert "max-age=3600" in picture("a.png").headers["cache-control"]
     assert [picture(name).status_code for name in images[1:]] == [404] * 6
     assert f"/pictures/m0/{version}/" in app.get("/items/i00")
-    with pytest.raises(SettingError, match="is no folder"):
+    with pytest.raises(SettingError, match="is not a folder"):
         opened(tmp_path / "other", model, pictures=tmp_path / "nowhere")
 
 
@@ -516,8 +516,8 @@ def test_the_result_says_when_there_is_a_difference_and_when_there_is_none(tmp_p
     before, after_30, after_900 = verdicts
     assert "Undecided so far More votes are needed. 0 votes" in before
     assert "m0 is preferred 30 votes" in after_30
-    assert "Evidence for a difference over 1,000; 20 is enough" in after_30
-    assert "No meaningful difference With ties as half a vote for each, neither has" in after_900
+    assert "Evidence for a difference over 1,000; threshold 20" in after_30
+    assert "No meaningful difference Counting ties as half a vote each, neither has" in after_900
 
 
 def test_votes_count_once_and_for_what_was_shown(tmp_path):
@@ -525,7 +525,7 @@ def test_votes_count_once_and_for_what_was_shown(tmp_path):
 
     def counted():
         text = Page(app.get("/compare/result")).text
-        return int(re.search(r"(\d+) votes? on the versions", text)[1])
+        return int(re.search(r"(\d+) votes? for the versions", text)[1])
 
     first, answer = voted(app, "left")
     assert answer.status_code == 303

@@ -22,11 +22,13 @@ def pair(service):
 
 def test_a_trial_is_the_same_when_it_is_opened_again(service, pair):
     assert pair.name == "als|als-2"
-    trial = votes.next_trial(service.state, pair, "ann")
-    assert trial == votes.next_trial(service.state, pair, "ann")
-    assert trial == votes.trial_of(pair, "ann", trial.item)
-    assert set(trial.left) != set(trial.right)
-    turned = {votes.trial_of(pair, f"v{one}", trial.item) == trial for one in range(40)}
+    comparison = votes.next_comparison(service.state, pair, "ann")
+    assert comparison == votes.next_comparison(service.state, pair, "ann")
+    assert comparison == votes.comparison_of(pair, "ann", comparison.item)
+    assert set(comparison.left) != set(comparison.right)
+    turned = {
+        votes.comparison_of(pair, f"v{one}", comparison.item) == comparison for one in range(40)
+    }
     assert turned == {True, False}
 
 
@@ -34,20 +36,20 @@ def test_votes_are_counted_for_the_model_and_not_for_the_side(service, pair):
     served = pair.first
     for number in range(12):
         voter = f"v{number}"
-        trial = votes.next_trial(service.state, pair, voter)
-        row = served.model.items.index_of(trial.item)
-        own = served.model.items.ids_of(served.neighbours.similar(row, votes.STRIP)[0])
-        choice = votes.LEFT if trial.left == tuple(own) else votes.RIGHT
-        assert votes.vote(service.state, pair, voter, trial.item, choice)
-        assert not votes.vote(service.state, pair, voter, trial.item, choice)
+        comparison = votes.next_comparison(service.state, pair, voter)
+        row = served.model.items.index_of(comparison.item)
+        own = served.model.items.ids_of(served.neighbours.similar(row, votes.LENGTH)[0])
+        choice = votes.LEFT if comparison.left == tuple(own) else votes.RIGHT
+        assert votes.vote(service.state, pair, voter, comparison.item, choice)
+        assert not votes.vote(service.state, pair, voter, comparison.item, choice)
     test = votes.result(service.state, pair)
     assert (test.wins, test.losses, test.ties) == (12, 0, 0)
 
 
 def test_what_cannot_be_judged_is_refused(service, pair):
-    trial = votes.next_trial(service.state, pair, "ann")
+    comparison = votes.next_comparison(service.state, pair, "ann")
     with pytest.raises(SettingError):
-        votes.vote(service.state, pair, "ann", trial.item, "both")
+        votes.vote(service.state, pair, "ann", comparison.item, "both")
     with pytest.raises(UnknownId):
         votes.vote(service.state, pair, "ann", "none of these", votes.LEFT)
 
@@ -58,5 +60,5 @@ def test_one_model_is_compared_with_popularity(tmp_path):
         service = client.app.state.service
         (pair,) = votes.pairs_of(service.registry.served).values()
         assert pair.name == "als|popularity"
-        assert votes.next_trial(service.state, pair, "ann") is not None
+        assert votes.next_comparison(service.state, pair, "ann") is not None
         assert client.get("/compare").status_code == 200

@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from alsolike.errors import BundleError, SettingError
-from alsolike.web.serving.bundle_store import copy_of, version_of
+from alsolike.web.serving.bundle_store import bundle_path, version_of
 from alsolike.web.serving.deploy import swap
-from alsolike.web.serving.smoke_tests import questions_of
+from alsolike.web.serving.smoke_tests import read_smoke_tests
 from alsolike.web.serving.store import Store
 from serving import bundle, client_of, settings_of, wait_for
 
@@ -56,7 +56,7 @@ def test_a_broken_bundle_leaves_the_old_in_place_and_says_why(models, tmp_path, 
             swap(settings, state, "als", spoilt)
         assert [one.version for one in state.served()] == [before]
         assert client.get("/api/v1/items/i1/similar").status_code == 200
-        left = {entry.name for entry in copy_of(settings.state, before).parent.iterdir()}
+        left = {entry.name for entry in bundle_path(settings.state, before).parent.iterdir()}
         assert left == {before}
 
 
@@ -115,17 +115,17 @@ def test_a_new_bundle_in_the_folder_is_taken_at_the_start(models, tmp_path):
         assert version_now(client) == version_of(models[1]) != before
 
 
-def test_golden_questions_are_asked(models, tmp_path):
+def test_smoke_tests_are_run(models, tmp_path):
     questions = tmp_path / "golden.json"
     settings = settings_of(tmp_path / "state", models[0])
     with client_of(settings) as client, Store(settings.state) as state:
         (first, *_) = client.get("/api/v1/items/i1/similar").json()["similar"]
         asking = settings_of(settings.state, models[0], golden=questions)
         questions.write_text(json.dumps([{"similar": "i1", "among": 5, "expect": ["i1"]}]))
-        with pytest.raises(BundleError, match="'i1' is expected among the first 5 neighbours"):
+        with pytest.raises(BundleError, match="'i1' expected among the first 5 neighbours"):
             swap(asking, state, "als", models[1])
         questions.write_text(json.dumps([{"similar": "i1", "among": 5}]))
-        with pytest.raises(SettingError, match="question 1 is not"):
+        with pytest.raises(SettingError, match="check 1 is not"):
             swap(asking, state, "als", models[1])
         expected = [{"similar": "i1", "among": 29, "expect": [first["item"]]}]
         questions.write_text(json.dumps(expected))
@@ -135,18 +135,18 @@ def test_golden_questions_are_asked(models, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff\xfe\xfa", "golden questions expected"),
-        (b"[" * 100_000, "golden questions expected .nested too deeply"),
-        (b"[NaN]", "golden questions expected .NaN is not finite"),
-        (b"[1e999]", "golden questions expected .1e999 is not finite"),
-        (b"[" + b"9" * 5000 + b"]", "golden questions expected .*digits"),
+        (b"\xff\xfe\xfa", "smoke tests expected"),
+        (b"[" * 100_000, "smoke tests expected .nested too deeply"),
+        (b"[NaN]", "smoke tests expected .NaN is not finite"),
+        (b"[1e999]", "smoke tests expected .1e999 is not finite"),
+        (b"[" + b"9" * 5000 + b"]", "smoke tests expected .*digits"),
         (
             b'[{"among": 1, "among": 2}]',
             "the key .among. is there twice",
         ),
-        (b" " * (1 << 20) + b"[]", "at most 1,048,576 bytes of questions expected"),
-        (b"{}", "a list of questions expected"),
-        (b"[7]", "question 1 is not .*keys missing: .'among', 'expect', 'similar'."),
+        (b" " * (1 << 20) + b"[]", "at most 1,048,576 bytes of smoke tests expected"),
+        (b"{}", "a list of checks expected"),
+        (b"[7]", "check 1 is not .*keys missing: .'among', 'expect', 'similar'."),
         (
             b'[{"similar": "a", "among": true, "expect": []}]',
             '"among": a number from 1 expected',
@@ -160,11 +160,11 @@ def test_golden_questions_are_asked(models, tmp_path):
         ),
     ],
 )
-def test_golden_questions_that_are_none(tmp_path, content, message):
+def test_malformed_smoke_tests_are_refused(tmp_path, content, message):
     path = tmp_path / "golden.json"
     path.write_bytes(content)
     with pytest.raises(SettingError, match=message) as caught:
-        questions_of(path)
+        read_smoke_tests(path)
     assert str(caught.value).startswith(f"{path}: ")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from alsolike.errors import FitError
 from alsolike.testing import tiny_model
-from alsolike.web.serving.item_map import atlas
+from alsolike.web.serving.item_map import item_map
 
 
 def model_of(item_factors):
@@ -25,7 +25,7 @@ def drawn(n_items=500, factors=6, seed=0):
 
 def test_points_and_shares_are_those_of_a_singular_value_decomposition():
     factors = drawn()
-    found = atlas(model_of(factors))
+    found = item_map(model_of(factors))
     units = factors / np.linalg.norm(factors, axis=1, keepdims=True)
     left, values, _ = np.linalg.svd(units - units.mean(axis=0), full_matrices=False)
     expected = left[:, :2] * values[:2]
@@ -37,34 +37,34 @@ def test_points_and_shares_are_those_of_a_singular_value_decomposition():
 
 
 def test_the_same_model_gives_the_same_bytes():
-    one, other = (atlas(model_of(drawn())) for _ in range(2))
+    one, other = (item_map(model_of(drawn())) for _ in range(2))
     assert one.points.tobytes() == other.points.tobytes()
     assert one.shares == other.shares
 
 
 def test_neither_length_nor_the_number_of_blocks_matters():
     factors = drawn()
-    whole = atlas(model_of(factors))
-    longer = atlas(model_of(np.ldexp(factors, np.arange(500)[:, None] % 20)))
+    whole = item_map(model_of(factors))
+    longer = item_map(model_of(np.ldexp(factors, np.arange(500)[:, None] % 20)))
     np.testing.assert_allclose(longer.points, whole.points, atol=1e-6)
-    blocks = atlas(model_of(factors), block_rows=7)
+    blocks = item_map(model_of(factors), block_rows=7)
     np.testing.assert_allclose(blocks.points, whole.points, atol=1e-6)
 
 
 def test_an_axis_points_to_where_its_largest_weight_does():
     factors = np.array([[1.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0.1, 1]])
-    found = atlas(model_of(factors)).points
+    found = item_map(model_of(factors)).points
     assert found[0, 0] * found[2, 0] < 0
-    turned = atlas(model_of(-factors)).points
+    turned = item_map(model_of(-factors)).points
     np.testing.assert_allclose(np.abs(turned), np.abs(found), atol=1e-6)
 
 
 def test_items_without_a_direction_are_at_the_origin_and_move_no_other():
     factors = drawn(50)
     factors[7] = 0
-    found = atlas(model_of(factors))
+    found = item_map(model_of(factors))
     assert found.points[7].tolist() == [0, 0]
-    rest = atlas(model_of(np.delete(factors, 7, axis=0)))
+    rest = item_map(model_of(np.delete(factors, 7, axis=0)))
     np.testing.assert_allclose(np.delete(found.points, 7, axis=0), rest.points, atol=1e-6)
     assert found.shares == pytest.approx(rest.shares)
 
@@ -80,13 +80,13 @@ def test_items_without_a_direction_are_at_the_origin_and_move_no_other():
     ids=["nothing", "one direction, many lengths", "one factor", "one item with factors"],
 )
 def test_where_nothing_differs_everything_is_at_the_origin(factors):
-    found = atlas(model_of(factors))
+    found = item_map(model_of(factors))
     assert not found.points.any()
     assert found.shares == (0.0, 0.0)
 
 
 def test_directions_along_a_line_have_one_coordinate():
-    found = atlas(model_of([[1.0], [-2.0], [3.0]]))
+    found = item_map(model_of([[1.0], [-2.0], [3.0]]))
     assert found.shares == (1.0, 0.0)
     assert found.points[:, 1].tolist() == [0, 0, 0]
     assert found.points[0, 0] == found.points[2, 0] > 0 > found.points[1, 0]
@@ -94,4 +94,4 @@ def test_directions_along_a_line_have_one_coordinate():
 
 def test_factors_that_are_not_finite_are_refused():
     with pytest.raises(FitError, match="not finite"):
-        atlas(model_of([[1.0, np.nan], [0.0, 1.0]]))
+        item_map(model_of([[1.0, np.nan], [0.0, 1.0]]))

@@ -87,7 +87,7 @@ def test_the_order_is_that_of_the_first_mention(tmp_path):
     told(tmp_path, {"ann": {"b": 3.0}})
     assert rows_of(tmp_path) == [("ann", "b", 3.0), ("ann", "a", 1.0), ("bob", "c", 1.0)]
     printed = alsolike("likes", tmp_path)
-    assert printed.startswith("Live likes: 3. Users: 2. Items: 3. Told from 20")
+    assert printed.startswith("Live likes: 3. Users: 2. Items: 3. Sent from 20")
     assert alsolike("likes", tmp_path / FILE) == printed
 
 

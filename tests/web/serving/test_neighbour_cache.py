@@ -6,9 +6,9 @@ import pytest
 from alsolike.models.bundle.io import load
 from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.web.serving import neighbour_cache
-from alsolike.web.serving.bundle_store import stock_of, version_of
+from alsolike.web.serving.bundle_store import neighbours_path, version_of
 from alsolike.web.serving.deploy import prepare, swap
-from alsolike.web.serving.registry import hold
+from alsolike.web.serving.registry import load_model
 from alsolike.web.serving.store import Store
 from serving import bundle, client_of, settings_of, wait_for
 
@@ -21,7 +21,7 @@ def same(one, other):
 def test_ready_made_neighbours_are_those_found_one_by_one(tmp_path, most):
     model = load(bundle(tmp_path / "model"))
     neighbours = Neighbours(model)
-    ready = neighbour_cache.Stock(tmp_path / "s", model)
+    ready = neighbour_cache.NeighbourCache(tmp_path / "s", model)
     assert not ready.is_ready
     neighbour_cache.build(tmp_path / "s", model, most_work=most, block_rows=5)
     ready.look()
@@ -39,7 +39,7 @@ def test_ready_made_neighbours_are_those_found_one_by_one(tmp_path, most):
 def test_those_most_liked_come_first(tmp_path):
     model = load(bundle(tmp_path / "model"))
     neighbour_cache.build(tmp_path / "s", model, most_work=3.0 * model.item_factors.size)
-    ready = neighbour_cache.Stock(tmp_path / "s", model)
+    ready = neighbour_cache.NeighbourCache(tmp_path / "s", model)
     kept = np.flatnonzero(ready._places >= 0)
     assert len(kept) == 3
     assert model.item_counts[kept].min() >= np.sort(model.item_counts)[-3]
@@ -49,7 +49,7 @@ def test_those_most_liked_come_first(tmp_path):
 def test_what_takes_too_long_is_left_to_those_who_ask(tmp_path, family):
     model = load(bundle(tmp_path / "model", family=family))
     neighbour_cache.build(tmp_path / "s", model, most_seconds=0.0, block_rows=4)
-    ready = neighbour_cache.Stock(tmp_path / "s", model)
+    ready = neighbour_cache.NeighbourCache(tmp_path / "s", model)
     kept = np.flatnonzero(ready._places >= 0)
     assert sorted(kept) == sorted(model.items_by_likes[:4])
     neighbours = Neighbours(model)
@@ -63,11 +63,11 @@ def test_a_damaged_file_is_made_anew(tmp_path):
     with Store(settings.state) as state:
         prepare(settings, state)
         (served,) = state.served()
-    path = stock_of(settings.state, served.version)
+    path = neighbours_path(settings.state, served.version)
     content = path.read_bytes()
     for damaged in (b"", content[:-1], content[:-1] + b"\x7f", content + b"x"):
         path.write_bytes(damaged)
-        served = hold(settings, "model", served.version)
+        served = load_model(settings, "model", served.version)
         assert not served.neighbours.is_ready
         assert len(served.neighbours.similar(0, 5)[0])
         with Store(settings.state) as state:
@@ -86,5 +86,5 @@ def test_after_a_swap_another_process_finds_them(tmp_path):
 
 
 def test_what_keeps_the_other_process_is_logged(tmp_path, caplog):
-    neighbour_cache.build_beside(tmp_path / "nothing", tmp_path / "s")
-    wait_for(lambda: "could not be found ahead" in caplog.text, 30)
+    neighbour_cache.build_in_background(tmp_path / "nothing", tmp_path / "s")
+    wait_for(lambda: "could not be precomputed" in caplog.text, 30)

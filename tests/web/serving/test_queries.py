@@ -11,7 +11,7 @@ from alsolike.errors import SettingError
 from alsolike.models.bundle.io import load
 from alsolike.recommending.single import Neighbours, recommend_for_likes
 from alsolike.web.api import fast_path
-from alsolike.web.settings import places
+from alsolike.web.settings import slots
 from serving import bundle, client_of, settings_of
 
 API = "/api/v1"
@@ -104,27 +104,27 @@ def test_ready_made_answers_take_no_more_than_their_room(model):
         __hash__ = object.__hash__
 
     served = Holding(model=fitted, neighbours=Neighbours(fitted), name="als", version="0" * 64)
-    shelves = fast_path.Shelves()
+    answers = fast_path.AnswerCache()
     row = fitted.items.index_of("i8")
-    one = shelves.similar(served, row, 5, 2)
-    assert shelves.similar(served, row, 5, 2) is one
+    one = answers.similar(served, row, 5, 2)
+    assert answers.similar(served, row, 5, 2) is one
     assert len(json.loads(one)["similar"]) == 5
     room = 50_000  # some answers; one with the longest id takes a fifth of it
-    shelves = fast_path.Shelves(most_kept=room)
+    answers = fast_path.AnswerCache(most_kept=room)
     for row in range(len(fitted.items)):
         for k in (1, 5, 20):
-            shelves.similar(served, row, k, 2)
-            assert sum(map(len, shelves._made[served].answers.values())) <= room
+            answers.similar(served, row, k, 2)
+            assert sum(map(len, answers._made[served].answers.values())) <= room
 
 
 def test_slots_are_called_as_the_bundle_or_as_is_said(model, tmp_path):
-    found = places([model, f"other={model}", model, f"als-3={model}"])
+    found = slots([model, f"other={model}", model, f"als-3={model}"])
     assert [(one.name, one.folder) for one in found] == [
         (name, model) for name in ("als", "other", "als-2", "als-3")
     ]
     odd = tmp_path / "a=b"
     shutil.copytree(model, odd)
-    assert [one.name for one in places([odd, f"x={odd}"])] == ["als", "x"]
+    assert [one.name for one in slots([odd, f"x={odd}"])] == ["als", "x"]
     for wrong in (["x=", "x="], ["Ä="], ["popularity="], ["="]):
         with pytest.raises(SettingError):
-            places([f"{name}{model}" for name in wrong])
+            slots([f"{name}{model}" for name in wrong])

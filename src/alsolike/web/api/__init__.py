@@ -1,1 +1,1 @@
-"""The API under /api/v1."""
+"""Defines routes, schemas and reference of the API under /api/v1."""

@@ -1,4 +1,4 @@
-"""Routes for those who run a service: another model, health, metrics, the API's description."""
+"""Serves operators: swap, health, metrics, and the API's description."""
 
 import re
 from pathlib import Path
@@ -27,17 +27,17 @@ def swap_model(
     body: schemas.Swap,
     authorization: Annotated[str, Header(max_length=1000)] = "",  # checked by a middleware
 ) -> dict[str, Any]:
-    """Let a slot serve another bundle; it is checked first, and nothing changes where it fails."""
+    """Switch a slot to another bundle; nothing changes if one of its checks fails."""
     service = service_of(request)
     settings: Settings = service.settings
     if settings.swap_token is None:
-        raise Forbidden("The service was started without a swap token, so this is closed.")
+        raise Forbidden("Started without a swap token, so swaps are disabled.")
     if not request.state.may_swap:
-        raise Forbidden("The swap token expected, as in: Authorization: Bearer TOKEN.")
-    place = settings.place(body.model or settings.default)
-    folder = place.folder if body.bundle is None else _bundle(settings, body.bundle)
+        raise Forbidden("Swap token expected: Authorization: Bearer TOKEN.")
+    slot = settings.slot(body.model or settings.default)
+    folder = slot.folder if body.bundle is None else _bundle(settings, body.bundle)
     try:
-        done = swap(settings, service.state, place.name, folder)
+        done = swap(settings, service.state, slot.name, folder)
     except AlsolikeError:
         service.metrics.count("swaps", result="refused")
         raise
@@ -52,12 +52,12 @@ def swap_model(
 
 
 async def alive(request: Request) -> dict[str, Any]:
-    """Say that the process answers."""
+    """Check that the process answers."""
     return _health(request)
 
 
 async def ready(request: Request) -> dict[str, Any]:
-    """Say which models are served, once all workers have come; and what could not be loaded."""
+    """Check that all workers run; list the served models, and those that could not be loaded."""
     service = service_of(request)
     if not service.has_begun:
         raise Starting(
@@ -67,27 +67,27 @@ async def ready(request: Request) -> dict[str, Any]:
 
 
 def measured(request: Request) -> Response:
-    """Answer with the counts and times of all workers, for Prometheus."""
+    """Send the counts and times of all workers, for Prometheus."""
     text = service_of(request).metrics.exposition()
     return Response(text, headers={"Content-Type": CONTENT_TYPE})
 
 
 def description(request: Request) -> Response:
-    """Answer with the description of the API, for programs."""
+    """Send the OpenAPI description."""
     described = request.app.openapi()
     root = request.scope.get("root_path", "").rstrip("/")
     return JSONResponse(described | ({"servers": [{"url": root}]} if root else {}))
 
 
 def documentation(request: Request) -> Response:
-    """Show what the API can be asked, drawn from its own description."""
+    """Show the reference of the API, from its OpenAPI description."""
     settings: Settings = service_of(request).settings
     described = request.app.openapi()
     return page(
         request,
         "documentation.html",
-        questions=reference.questions(described),
-        shapes=reference.shapes(described),
+        endpoints=reference.endpoints(described),
+        schemas=reference.schemas(described),
         base=str(request.base_url).rstrip("/"),
         item=_plain_id(service_of(request).registry.of(None)),
         most_k=settings.most_k,
@@ -98,7 +98,7 @@ def documentation(request: Request) -> Response:
 
 
 def _plain_id(served: ServedModel) -> str:
-    """Return the id of a much liked item that can be typed as it is, or a word in its place."""
+    """Return the id of a much liked item that can be typed as it is, or a word in its slot."""
     ids = (served.model.items.id_of(row) for row in popular_rows(served, _EXAMPLES))
     return next((one for one in ids if _PLAIN.fullmatch(one)), "ITEM")
 
@@ -113,11 +113,11 @@ def _health(request: Request) -> dict[str, Any]:
 
 
 def _bundle(settings: Settings, name: str) -> Path:
-    """Return the folder of that name among those there are; no text becomes a path here."""
+    """Return the folder of that name by comparing names: no text becomes a path."""
     if settings.bundles is None:
-        raise Forbidden("The service was started without --bundles, so it takes no names.")
+        raise Forbidden("Started without --bundles, so bundles cannot be named.")
     for entry in sorted(settings.bundles.iterdir()):
         if entry.name == name and entry.is_dir() and not entry.is_symlink():
             inner = entry / "model"
             return inner if inner.is_dir() else entry
-    raise UnknownId(f"There is no bundle called {name[:200]!r}.")
+    raise UnknownId(f"No bundle named {name[:200]!r}.")

@@ -1,8 +1,6 @@
-"""The question that is asked most, answered before the framework has looked at it.
+"""Middleware: answers plain requests for similar items, several times faster than FastAPI.
 
-What FastAPI does for one request (dependencies, validation, a task) takes several times as long as
-finding a ready-made answer. So plain questions for similar items are answered here; all others, and
-all that is wrong in any way, go the usual way, which is the only one that knows how to refuse.
+All other requests, and those with any error, are passed on.
 """
 
 import re
@@ -12,10 +10,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from alsolike.errors import AlsolikeError
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.api.path_ids import ends_so
-from alsolike.web.serving.answer_cache import Shelves
+from alsolike.web.serving.answer_cache import AnswerCache
 from alsolike.web.serving.registry import ModelRegistry
 
-USUAL_K = 10
+DEFAULT_K = 10
 
 _START, _END = "/api/v1/items/", "/similar"
 _ROUTE = f"{_START}{{item_id}}{_END}"
@@ -23,15 +21,15 @@ _QUERY = re.compile(rb"k=([1-9][0-9]{0,3})|")
 
 
 class FastPath:
-    """Middleware: answers plain questions for similar items, and passes on all others."""
+    """Answers plain requests for similar items, and passes on all others."""
 
     def __init__(
-        self, app: ASGIApp, *, registry: ModelRegistry, most_k: int, shelves: Shelves
+        self, app: ASGIApp, *, registry: ModelRegistry, most_k: int, answers: AnswerCache
     ) -> None:
-        self._app, self._registry, self._most_k, self._shelves = app, registry, most_k, shelves
+        self._app, self._registry, self._most_k, self._answers = app, registry, most_k, answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or hand it on."""
+        """Answer one request, or pass it on."""
         content = self._ready(scope) if scope["type"] == "http" else None
         if content is None:
             await self._app(scope, receive, send)
@@ -42,23 +40,23 @@ class FastPath:
         await send({"type": "http.response.body", "body": content})
 
     def _ready(self, scope: Scope) -> bytes | None:
-        """Return the answer; None where the usual way is the one to go."""
+        """Return the response, or None to pass the request on."""
         path: str = scope["path"]
         if not (path.startswith(_START) and path.endswith(_END) and scope["method"] == "GET"):
             return None
-        asked = _QUERY.fullmatch(scope["query_string"])
-        if asked is None or scope.get("root_path") or not ends_so(scope, _END):
+        query = _QUERY.fullmatch(scope["query_string"])
+        if query is None or scope.get("root_path") or not ends_so(scope, _END):
             return None
-        k = int(asked[1] or USUAL_K)
+        k = int(query[1] or DEFAULT_K)
         served = self._registry.of(None)
-        if k > self._most_k or not served.is_quick():
+        if k > self._most_k or not served.is_fast():
             return None
         row = served.model.items.find(path[len(_START) : -len(_END)])
         if row is None:
             return None
         try:
-            content = self._shelves.similar(served, row, k, MIN_COUNT)
-        except AlsolikeError:  # found again on the usual way, and told there
+            content = self._answers.similar(served, row, k, MIN_COUNT)
+        except AlsolikeError:  # raised again by the usual route
             return None
         state = scope.setdefault("state", {})
         state["route"], state["version"] = _ROUTE, served.version

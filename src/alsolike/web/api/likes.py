@@ -1,4 +1,4 @@
-"""Likes that programs tell the service: kept, whether a model knows the item or not; taken back."""
+"""Stores and removes live likes."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,19 +8,19 @@ from starlette.requests import Request
 from alsolike.errors import InTrainingData
 from alsolike.models.als.normal_equations import checked_values
 from alsolike.web.api import schemas
-from alsolike.web.api.routes import Asked, OutsideId, Slot, distinct, held_of
+from alsolike.web.api.routes import IdInQuery, OutsideId, Slot, distinct, requested_model
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.user_queries import profile_of
 
-_MOST_HINTS = 10  # of names given in place of ids; each is a search
+_MOST_HINTS = 10  # each needs a search
 
 Unknown = Annotated[
     Literal["keep", "refuse"],
     Query(
-        description="what becomes of items that the model does not know: their likes are kept for "
-        "the next model, or the whole batch is refused"
+        description="likes of items that the model does not know: store them for the next model, "
+        "or reject the whole batch"
     ),
 ]
 
@@ -32,92 +32,81 @@ def like(
     unknown: Unknown = "keep",
     slot: Slot = None,
 ) -> dict[str, Any]:
-    """Keep likes of a user; they are on disk when this answers, and count from the next answer.
+    """Store likes of a user, on disk before the response; they count from the next request on.
 
-    Likes of items that the model does not know are kept, too, and count as soon as a model knows
-    them.
+    Likes of items that the model does not know are stored, too, and count once a model knows them.
     """
-    return _keep(request, user_id, body, unknown, slot)
+    served, likes = requested_model(request, slot), distinct(body.likes)
+    checked_values(list(likes.values()), len(likes))
+    not_known = [item for item in likes if served.model.items.find(item) is None]
+    if not_known and unknown == "refuse":
+        queries.row_of(served, not_known[0])  # raises, with a hint
+    service = service_of(request)
+    service.state.add_likes(user_id, likes)
+    service.metrics.count("likes", len(likes))
+    hints = {item: queries.hint_of(served, item) for item in not_known[:_MOST_HINTS]}
+    return {
+        "model": queries.source_of(served),
+        "user": user_id,
+        "kept": len(likes),
+        "unknown_items": not_known,
+        "hints": [f"{item!r}: {hint}" for item, hint in hints.items() if hint],
+        **_counts(request, served, user_id),
+    }
 
 
 def like_by_query(
     request: Request,
-    user: Asked,
+    user: IdInQuery,
     body: schemas.Likes,
     unknown: Unknown = "keep",
     slot: Slot = None,
 ) -> dict[str, Any]:
-    """Keep likes of a user, whatever the id."""
-    return _keep(request, user, body, unknown, slot)
+    """Store likes of a user, with the id in the query."""
+    return like(request, user, body, unknown, slot)
 
 
 def take_like_back(
     request: Request, user_id: OutsideId, item_id: OutsideId, slot: Slot = None
 ) -> dict[str, Any]:
-    """Take back a like that the service was told; it counts no more from the next answer on.
+    """Remove a live like; it no longer counts from the next request on.
 
-    Asking again changes nothing. A like of the training data cannot be taken back here (409).
+    Repeating it changes nothing. A like of the training data cannot be removed here (409).
     """
-    return _take_back(request, user_id, item_id, slot)
-
-
-def take_like_back_by_query(
-    request: Request, user: Asked, item: Asked, slot: Slot = None
-) -> dict[str, Any]:
-    """Take back a like that the service was told, whatever the ids."""
-    return _take_back(request, user, item, slot)
-
-
-def _keep(
-    request: Request, user: str, body: schemas.Likes, unknown: str, slot: str | None
-) -> dict[str, Any]:
-    served, likes = held_of(request, slot), distinct(body.likes)
-    checked_values(list(likes.values()), len(likes))
-    not_known = [item for item in likes if served.model.items.find(item) is None]
-    if not_known and unknown == "refuse":
-        queries.row_of(served, not_known[0])  # which raises, and says what may be meant
-    service = service_of(request)
-    service.state.add_likes(user, likes)
-    service.metrics.count("likes", len(likes))
-    hints = {item: queries.hint_of(served, item) for item in not_known[:_MOST_HINTS]}
-    return {
-        "model": queries.source_of(served),
-        "user": user,
-        "kept": len(likes),
-        "unknown_items": not_known,
-        "hints": [f"{item!r}: {hint}" for item, hint in hints.items() if hint],
-        **_standing(request, served, user),
-    }
-
-
-def _take_back(request: Request, user: str, item: str, slot: str | None) -> dict[str, Any]:
-    served, service = held_of(request, slot), service_of(request)
-    trained = _is_trained(served, user, item)
-    done = service.state.take_back(user, item)
+    served, service = requested_model(request, slot), service_of(request)
+    trained = _is_trained(served, user_id, item_id)
+    done = service.state.take_back(user_id, item_id)
     if not done and trained:
         raise InTrainingData(
-            f"Model {served.name!r} was trained on this like, and the service takes back only what "
-            "it was told. Take the like out of the training data, train anew and swap."
+            f"Model {served.name!r} was trained on this like; the service removes only likes that "
+            "were sent to it. Remove it from the training data, train again and swap."
         )
     service.metrics.count("likes_taken_back", int(done))
     return {
         "model": queries.source_of(served),
-        "user": user,
-        "item": item,
+        "user": user_id,
+        "item": item_id,
         "taken_back": done,
         "in_training": trained,
-        **_standing(request, served, user),
+        **_counts(request, served, user_id),
     }
 
 
-def _standing(request: Request, served: ServedModel, user: str) -> dict[str, int]:
+def take_like_back_by_query(
+    request: Request, user: IdInQuery, item: IdInQuery, slot: Slot = None
+) -> dict[str, Any]:
+    """Remove a live like, with the ids in the query."""
+    return take_like_back(request, user, item, slot)
+
+
+def _counts(request: Request, served: ServedModel, user: str) -> dict[str, int]:
     """Return how many live likes of a user count with a model, and how many do not."""
     profile = profile_of(served, user, service_of(request).state.likes_of(user))
     return {"live_likes": len(profile.live), "ignored_likes": profile.ignored}
 
 
 def _is_trained(served: ServedModel, user: str, item: str) -> bool | None:
-    """Tell whether a model was trained on a like; None where it was saved without its history."""
+    """Return whether a model was trained on a like; None if it has no history."""
     model = served.model
     row, column = model.users.find(user), model.items.find(item)
     if row is None or column is None:

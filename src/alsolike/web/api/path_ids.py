@@ -1,8 +1,4 @@
-"""`outside`: the part of a route that is somebody's id, which may be any text.
-
-The framework's own ``path`` ends where a line does. Whoever writes ``{item_id:outside}`` imports
-this module, which makes the name known.
-"""
+"""Registers ``{item_id:outside}``: ids of any text in paths, line breaks included."""
 
 import re
 from collections.abc import Mapping
@@ -22,23 +18,19 @@ class OutsideId(Convertor[str]):
     regex = r"[\s\S]*"
 
     def convert(self, value: str) -> str:
-        """Return the id as it stands in the address."""
+        """Return the id in the path."""
         return value
 
     def to_string(self, value: str) -> str:
-        """Return what stands in an address for an id."""
+        """Return the text of an id in a path."""
         return value
 
 
 class OutsideRoute(CheckedRoute):
-    """A route whose end is no part of an id.
-
-    Where both are unquoted, the item ``x/similar`` cannot be told from the question for what is
-    similar to ``x``.
-    """
+    """A route that tells the id ``x/similar`` from the items similar to ``x``, by its quoting."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Tell whether a request is for this route."""
+        """Return whether a request is for this route."""
         found, child = super().matches(scope)
         _, has_id, end = self.path_format.rpartition("}")
         if found is Match.NONE or (has_id and not ends_so(scope, end)):
@@ -52,16 +44,13 @@ class OutsideRoute(CheckedRoute):
 
 
 def ends_so(scope: Mapping[str, Any], end: str) -> bool:
-    """Tell whether an address ends so as it was sent; servers need not say how that was."""
+    """Return whether a path ends so before unquoting; True if the server does not say."""
     sent: bytes | None = scope.get("raw_path")
     return sent is None or sent.endswith(end.encode("ascii"))
 
 
 def _two_ids(scope: Mapping[str, Any], template: str) -> dict[str, str] | None:
-    """Return both ids of an address as it was sent; None where it may be read in two ways.
-
-    What stands between them is told from an id that holds the same by how it is quoted.
-    """
+    """Return both ids of a path as it was sent; None if it is ambiguous."""
     start, first, between, second, _ = re.split(r"[{}]", template)
     sent: bytes | None = scope.get("raw_path")
     if sent is None:

@@ -1,7 +1,4 @@
-"""Reads the OpenAPI document for the reference page: what can be asked, and the shapes of answers.
-
-All of it is taken from there, so that the page cannot say something else.
-"""
+"""Lists the endpoints and schemas of the OpenAPI document, for the reference page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,11 +14,11 @@ _KINDS = {
     "boolean": "true or false",
     "null": "null",
 }
-_HIGHEST = 10**6  # bounds beyond are there to keep numbers finite, not to be known
+_HIGHEST = 10**6  # larger bounds only keep numbers finite, and are not shown
 
 
-def questions(described: Schema) -> list[Row]:
-    """Return all that can be asked; "takes" and "gives" name the shapes of body and answer."""
+def endpoints(described: Schema) -> list[Row]:
+    """Return all endpoints; "body" and "answer" name the schemas of request and response."""
     found = []
     for path, verbs in described["paths"].items():
         for verb, about in verbs.items():
@@ -34,16 +31,16 @@ def questions(described: Schema) -> list[Row]:
                     "path": path,
                     "meaning": about.get("description") or about["summary"],
                     "parameters": [_parameter(one) for one in about.get("parameters", ())],
-                    "takes": "" if body is None else _name_of(_json_of(body)),
-                    "gives": _name_of(_json_of(answer)),
+                    "body": "" if body is None else _name_of(_json_of(body)),
+                    "answer": _name_of(_json_of(answer)),
                     "status": status,
                 }
             )
     return found
 
 
-def shapes(described: Schema) -> list[Row]:
-    """Return all shapes that are named, by name."""
+def schemas(described: Schema) -> list[Row]:
+    """Return all schemas, by name."""
     return [
         {
             "name": name,
@@ -58,7 +55,7 @@ def shapes(described: Schema) -> list[Row]:
 
 
 def in_words(schema: Schema) -> str:
-    """Return what a value may be.
+    """Describe the type of a value in words.
 
     Examples
     --------
@@ -85,7 +82,7 @@ def in_words(schema: Schema) -> str:
 
 
 def _parameter(one: Schema) -> Row:
-    # An optional one of a question is left out: nobody can send null in an address.
+    # A URL cannot hold null, so only the other type of an optional parameter is shown.
     options = [kind for kind in one["schema"].get("anyOf", ()) if kind.get("type") != "null"]
     schema = {**one["schema"], **options[0]} if len(options) == 1 else one["schema"]
     known = {key: value for key, value in schema.items() if key != "anyOf"}
@@ -93,7 +90,7 @@ def _parameter(one: Schema) -> Row:
 
 
 def _field(name: str, schema: Schema, *, is_needed: bool, place: str = "") -> Row:
-    """Return a parameter, or a part of a shape; "kind" is in words, "shape" what it refers to."""
+    """Return a parameter, or a field of a schema; "kind": type in words, "shape": a schema."""
     inner, default = schema.get("items", schema), schema.get("default")
     if default is None or isinstance(default, bool):
         default = "" if default is None else str(default).lower()

@@ -1,7 +1,7 @@
-"""The API: what programs ask about items, users and models, under ``/api/v1``.
+"""Answers requests about items, users and models.
 
-Ids stand in paths, percent-encoded. One that a path cannot carry (``..``, which clients resolve) is
-asked for by the query, at ``/item``, ``/similar`` and ``/recommendations``.
+Ids are in paths, percent-encoded. One that a path cannot carry (``..``, which clients resolve) goes
+into the query of ``/item``, ``/similar`` and ``/recommendations``.
 """
 
 import asyncio
@@ -19,10 +19,11 @@ from alsolike.models.als.normal_equations import checked_values
 from alsolike.recommending import fallback
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.api import schemas
-from alsolike.web.api.fast_path import USUAL_K
+from alsolike.web.api.fast_path import DEFAULT_K
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.registry import ServedModel
+from alsolike.web.serving.user_queries import recommend_for
 from alsolike.web.settings import POPULARITY
 
 OutsideId = Annotated[
@@ -34,7 +35,7 @@ OutsideId = Annotated[
         description="your own id, percent-encoded",
     ),
 ]
-Asked = Annotated[
+IdInQuery = Annotated[
     str,
     Query(
         min_length=1,
@@ -44,28 +45,28 @@ Asked = Annotated[
     ),
 ]
 K = Annotated[int, Query(ge=1, description="length of the list")]
-MinCount = Annotated[int, Query(ge=0, le=2**31, description="likes that an answer must have")]
+MinCount = Annotated[int, Query(ge=0, le=2**31, description="minimum likes of a listed item")]
 Slot = Annotated[
     str | None,
-    Query(alias="model", max_length=64, description="which model, by its name, or popularity"),
+    Query(alias="model", max_length=64, description="model name, or popularity"),
 ]
 Ids = list[schemas.OutsideId] | None
 Allowed = Annotated[
-    Ids, Query(max_length=schemas.MOST_IDS, description="only these ids; may be given again")
+    Ids, Query(max_length=schemas.MOST_IDS, description="only these ids; repeatable")
 ]
 Denied = Annotated[
-    Ids, Query(max_length=schemas.MOST_IDS, description="none of these ids; may be given again")
+    Ids, Query(max_length=schemas.MOST_IDS, description="never these ids; repeatable")
 ]
 WithoutLikes = Annotated[
     fallback.WithoutLikes,
-    Query(description="where the model knows no like: the most liked items, or none"),
+    Query(description="for users without known likes: the most liked items, or an empty list"),
 ]
-ExcludeSeen = Annotated[bool, Query(description="leave out what the user likes already")]
+ExcludeSeen = Annotated[bool, Query(description="leave out items that the user already likes")]
 
 
 @dataclass(frozen=True)
 class _Filters:
-    """What a list is made of, as the query of a request says."""
+    """Parameters of all lists."""
 
     slot: Slot = None
     allow: Allowed = None
@@ -73,41 +74,70 @@ class _Filters:
 
 
 @dataclass(frozen=True)
-class _SimilarAsked(_Filters):
-    k: K = USUAL_K
+class _SimilarQuery(_Filters):
+    k: K = DEFAULT_K
     min_count: MinCount = MIN_COUNT
 
 
 @dataclass(frozen=True)
-class _RecommendedAsked(_Filters):
+class _RecommendedQuery(_Filters):
     k: K = 10
     exclude_seen: ExcludeSeen = True
     without_likes: WithoutLikes = "popular"
 
 
-SimilarAsked = Annotated[_SimilarAsked, Depends()]
-RecommendedAsked = Annotated[_RecommendedAsked, Depends()]
+SimilarQuery = Annotated[_SimilarQuery, Depends()]
+RecommendedQuery = Annotated[_RecommendedQuery, Depends()]
 
 
-async def similar_items(request: Request, item_id: OutsideId, asked: SimilarAsked) -> Response:
-    """Return the items most similar to one."""
-    return await _similar(request, item_id, asked)
+async def similar_items(request: Request, item_id: OutsideId, query: SimilarQuery) -> Response:
+    """Return the items most similar to an item."""
+    served, k = requested_model(request, query.slot), _checked(request, query.k)
+    row, by_likes = queries.row_of(served, item_id), queries.is_popularity(query.slot)
+    answers = service_of(request).answers
+
+    def answered() -> bytes:
+        may_appear = queries.allowed(served, query.allow, query.deny)
+        if may_appear is None and not by_likes:
+            return answers.similar(served, row, k, query.min_count)
+        if by_likes:
+            ranking = queries.popular(served, k, without=(row,), may_appear=may_appear)
+        else:
+            ranking = queries.similar(
+                served, row, k, min_count=query.min_count, may_appear=may_appear
+            )
+        return schemas.to_json(
+            schemas.Similar,
+            model=queries.source_of(served, query.slot),
+            item=item_id,
+            similar=queries.ranked(served, ranking),
+        )
+
+    return await _answered(answered, is_fast=served.is_fast())
 
 
-async def similar_items_by_query(request: Request, item: Asked, asked: SimilarAsked) -> Response:
-    """Return the items most similar to one, whatever its id."""
-    return await _similar(request, item, asked)
+async def similar_items_by_query(
+    request: Request, item: IdInQuery, query: SimilarQuery
+) -> Response:
+    """Return the items most similar to an item, with the id in the query."""
+    return await similar_items(request, item, query)
 
 
 def explain_neighbours(
-    request: Request, item_id: OutsideId, other: Asked, slot: Slot = None
+    request: Request, item_id: OutsideId, other: IdInQuery, slot: Slot = None
 ) -> dict[str, Any]:
-    """Say why two items are neighbours."""
-    served = held_of(request, slot)
+    """Explain why two items are neighbours."""
+    served = requested_model(request, slot)
     row, near = queries.row_of(served, item_id), queries.row_of(served, other)
     both = queries.ranked(served, [(row, 0.0), (near, 0.0)])
     shared = None if served.likers is None else served.likers.shared(row, near)
-    only = queries.similar(served, row, 1, min_count=0, allow=[other]) if row != near else []
+    only = (
+        queries.similar(
+            served, row, 1, min_count=0, may_appear=queries.allowed(served, [other], None)
+        )
+        if row != near
+        else []
+    )
     names = [one["name"] or one["item"] for one in both]
     score = only[0][1] if only else float(row == near)
     return {
@@ -128,13 +158,15 @@ def find_items(
     request: Request,
     q: Annotated[
         str,
-        Query(max_length=schemas.MOST_OF_AN_ID, description="a name or part of one, an id, a link"),
+        Query(
+            max_length=schemas.MOST_OF_AN_ID, description="a name, part of a name, an id or a link"
+        ),
     ],
     limit: K = 20,
     slot: Slot = None,
 ) -> dict[str, Any]:
-    """Search over names and ids."""
-    served = held_of(request, slot)
+    """Search items by name or id."""
+    served = requested_model(request, slot)
     rows = served.index.find(q, limit=_checked(request, limit))
     return {
         "model": queries.source_of(served),
@@ -143,47 +175,70 @@ def find_items(
 
 
 def one_item(request: Request, item_id: OutsideId, slot: Slot = None) -> dict[str, Any]:
-    """Return what is known of one item."""
-    return _item(request, item_id, slot)
+    """Return the details of an item."""
+    served = requested_model(request, slot)
+    known = queries.item_of(served, queries.row_of(served, item_id))
+    return {"model": queries.source_of(served), **known}
 
 
-def one_item_by_query(request: Request, item: Asked, slot: Slot = None) -> dict[str, Any]:
-    """Return what is known of one item, whatever its id."""
-    return _item(request, item, slot)
+def one_item_by_query(request: Request, item: IdInQuery, slot: Slot = None) -> dict[str, Any]:
+    """Return the details of an item, with the id in the query."""
+    return one_item(request, item, slot)
 
 
 def recommend_to_user(
-    request: Request, user_id: OutsideId, asked: RecommendedAsked
+    request: Request, user_id: OutsideId, query: RecommendedQuery
 ) -> dict[str, Any]:
-    """Recommend to a user; likes that the service was told count at once."""
-    return _recommended(request, user_id, asked)
+    """Recommend to a user; live likes count at once."""
+    served, service = requested_model(request, query.slot), service_of(request)
+    found, profile = queries.recommendations(
+        served,
+        user_id,
+        service.state.likes_of(user_id),
+        _checked(request, query.k),
+        exclude_seen=query.exclude_seen,
+        allow=query.allow,
+        deny=query.deny,
+        without_likes=query.without_likes,
+        by_likes=queries.is_popularity(query.slot),
+    )
+    return {
+        "model": queries.source_of(served, query.slot),
+        "user": user_id,
+        "basis": found.basis,
+        "recommendations": queries.recommended(served, found),
+        "training_likes": profile.trained,
+        "live_likes": len(profile.live),
+        "ignored_likes": profile.ignored,
+    }
 
 
 def recommend_to_user_by_query(
-    request: Request, user: Asked, asked: RecommendedAsked
+    request: Request, user: IdInQuery, query: RecommendedQuery
 ) -> dict[str, Any]:
-    """Recommend to a user, whatever the id."""
-    return _recommended(request, user, asked)
+    """Recommend to a user, with the id in the query."""
+    return recommend_to_user(request, user, query)
 
 
 async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None) -> Response:
-    """Recommend for likes, of somebody whom the model need not know; nothing is stored."""
-    served, k = held_of(request, slot), _checked(request, wish.k)
-    filters = {"allow": wish.allow, "deny": wish.deny}
+    """Recommend for the likes in the request, of any or a new user; nothing is stored."""
+    served, k = requested_model(request, slot), _checked(request, wish.k)
 
     def answered() -> bytes:
         likes = distinct(wish.likes)
         values = {queries.row_of(served, item): value for item, value in likes.items()}
         checked_values(list(likes.values()), len(likes))
+        may_appear = queries.allowed(served, wish.allow, wish.deny)
         if queries.is_popularity(slot):
             without = values if wish.exclude_seen else ()
-            found = queries.found_of(queries.popular(served, k, without=without, **filters))
+            ranking = queries.popular(served, k, without=without, may_appear=may_appear)
+            found = queries.found_of(ranking)
         else:
-            found = queries.for_likes(
-                served, values, k, exclude=wish.exclude_seen, without_likes=wish.without_likes,
-                **filters,
+            found = recommend_for(
+                served, values, k, may_appear,
+                exclude=wish.exclude_seen, without_likes=wish.without_likes,
             )  # fmt: skip
-        return schemas.told(
+        return schemas.to_json(
             schemas.Recommended,
             model=queries.source_of(served, slot),
             user=None,
@@ -194,14 +249,14 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
             ignored_likes=0,
         )
 
-    return await _soon(answered, is_quick=served.is_quick(len(wish.likes)))
+    return await _answered(answered, is_fast=served.is_fast(len(wish.likes)))
 
 
 def explain_recommendation(
-    request: Request, user_id: OutsideId, item: Asked, slot: Slot = None
+    request: Request, user_id: OutsideId, item: IdInQuery, slot: Slot = None
 ) -> dict[str, Any]:
-    """Say which likes carry the score of an item; their contributions add up to it."""
-    served = held_of(request, slot)
+    """Return the contributions of a user's likes to an item's score; they add up to it."""
+    served = requested_model(request, slot)
     live = service_of(request).state.likes_of(user_id)
     why = queries.explanation(served, user_id, item, live)
     return {
@@ -215,7 +270,7 @@ def explain_recommendation(
 
 
 def models(request: Request) -> dict[str, Any]:
-    """Say what is served: versions, fingerprints, metrics, settings."""
+    """List the served models: versions, fingerprints, metrics, settings."""
     return {
         "models": [
             {
@@ -234,8 +289,8 @@ def models(request: Request) -> dict[str, Any]:
     }
 
 
-def held_of(request: Request, slot: str | None) -> ServedModel:
-    """Return the model that a request names, the default where it names none or popularity."""
+def requested_model(request: Request, slot: str | None) -> ServedModel:
+    """Return the model that a request names; the default for none and for popularity."""
     served = service_of(request).registry.of(
         None if queries.is_popularity(slot) else slot, others=[POPULARITY]
     )
@@ -250,68 +305,15 @@ def _checked(request: Request, k: int) -> int:
     return k
 
 
-async def _similar(request: Request, item: str, asked: _SimilarAsked) -> Response:
-    served, k = held_of(request, asked.slot), _checked(request, asked.k)
-    row, by_likes = queries.row_of(served, item), queries.is_popularity(asked.slot)
-    filters = {"allow": asked.allow, "deny": asked.deny}
-    shelves = service_of(request).shelves
-
-    def answered() -> bytes:
-        if filters == {"allow": None, "deny": None} and not by_likes:
-            return shelves.similar(served, row, k, asked.min_count)
-        if by_likes:
-            ranking = queries.popular(served, k, without=(row,), **filters)
-        else:
-            ranking = queries.similar(served, row, k, min_count=asked.min_count, **filters)
-        return schemas.told(
-            schemas.Similar,
-            model=queries.source_of(served, asked.slot),
-            item=item,
-            similar=queries.ranked(served, ranking),
-        )
-
-    return await _soon(answered, is_quick=served.is_quick())
-
-
-async def _soon(answered: Callable[[], bytes], *, is_quick: bool) -> Response:
-    """Return an answer: at once where that takes a moment, else beside other requests."""
-    content = answered() if is_quick else await asyncio.to_thread(answered)
+async def _answered(answered: Callable[[], bytes], *, is_fast: bool) -> Response:
+    """Return a response, computed at once if fast, else in a thread."""
+    content = answered() if is_fast else await asyncio.to_thread(answered)
     return Response(content, media_type="application/json")
 
 
-def _item(request: Request, item: str, slot: str | None) -> dict[str, Any]:
-    served = held_of(request, slot)
-    known = queries.item_of(served, queries.row_of(served, item))
-    return {"model": queries.source_of(served), **known}
-
-
-def _recommended(request: Request, user: str, asked: _RecommendedAsked) -> dict[str, Any]:
-    served, service = held_of(request, asked.slot), service_of(request)
-    found, profile = queries.recommendations(
-        served,
-        user,
-        service.state.likes_of(user),
-        _checked(request, asked.k),
-        exclude_seen=asked.exclude_seen,
-        allow=asked.allow,
-        deny=asked.deny,
-        without_likes=asked.without_likes,
-        by_likes=queries.is_popularity(asked.slot),
-    )
-    return {
-        "model": queries.source_of(served, asked.slot),
-        "user": user,
-        "basis": found.basis,
-        "recommendations": queries.recommended(served, found),
-        "training_likes": profile.trained,
-        "live_likes": len(profile.live),
-        "ignored_likes": profile.ignored,
-    }
-
-
 def distinct(likes: list[schemas.Like]) -> dict[str, float]:
-    """Return likes as items to values; SettingError where an item comes twice."""
+    """Return likes as items to values; raise SettingError if an item comes twice."""
     found = {one.item: one.value for one in likes}
     if len(found) < len(likes):
-        raise SettingError("likes: an item is given more than once. Give each item one value.")
+        raise SettingError("likes: the same item is given more than once. Give it once.")
     return found

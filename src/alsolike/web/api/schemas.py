@@ -1,4 +1,4 @@
-"""What the API takes and gives, as OpenAPI states it."""
+"""Defines the request and response bodies of the API, for validation and OpenAPI."""
 
 from typing import Annotated, Any
 
@@ -15,11 +15,10 @@ from alsolike.models.base import Basis
 from alsolike.recommending.fallback import WithoutLikes
 from alsolike.suggestions import did_you_mean
 
-# What a score of a recommendation is: said wherever one is given.
 PREFERENCE = (
-    "a predicted preference: a model with factors aims at 1 for what the user likes and at 0 for "
-    "the rest, others have scales of their own; it may be above 1 or below 0 and is no "
-    "probability, so compare scores of one user and one model only"
+    "a predicted preference: models with factors aim at 1 for liked items and 0 for the rest, "
+    "other models have their own scale; it may be above 1 or below 0 and is not a probability, so "
+    "compare only scores of the same user and model"
 )
 MOST_OF_AN_ID = 16_384
 MOST_LIKES = 1_000
@@ -32,20 +31,20 @@ OutsideId = Annotated[
 
 
 class Taken(BaseModel):
-    """What a client sends; anything unknown in it is an error."""
+    """Base of request bodies; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown(cls, given: Any) -> Any:
-        """Name what is unknown before what is missing: the one is often the other, misspelt."""
+        """Report unknown fields before missing ones, which they often are, misspelt."""
         known = sorted(cls.model_fields)
         for name in given if isinstance(given, dict) else ():
             if name not in known:
                 raise ValueError(
-                    f"{name[:60]!r} is no part of {cls.__name__}.{did_you_mean(name, known)} "
-                    f"It takes: {', '.join(known)}"
+                    f"Unknown field {name[:60]!r} of {cls.__name__}.{did_you_mean(name, known)} "
+                    f"Known are: {', '.join(known)}"
                 )
         return given
 
@@ -66,58 +65,54 @@ class Likes(Taken):
 
 
 class Wish(Taken):
-    """Somebody's likes, and what to recommend for them."""
+    """Likes, and options of the recommendations for them."""
 
-    likes: list[Like] = Field(
-        max_length=MOST_LIKES, description="may be empty; see without_likes for what is listed then"
-    )
+    likes: list[Like] = Field(max_length=MOST_LIKES, description="may be empty; see without_likes")
     k: int = Field(10, ge=1, description="length of the list")
     allow: list[OutsideId] | None = Field(None, max_length=MOST_IDS, description="only these items")
-    deny: list[OutsideId] | None = Field(
-        None, max_length=MOST_IDS, description="none of these items"
-    )
-    exclude_seen: bool = Field(True, description="leave out what is liked already")
+    deny: list[OutsideId] | None = Field(None, max_length=MOST_IDS, description="never these items")
+    exclude_seen: bool = Field(True, description="leave out items already liked")
     without_likes: WithoutLikes = Field(
         "popular",
-        description="what is listed where no value is above zero: the most liked items, or none",
+        description="list if no value is above zero: the most liked items, or empty",
     )
 
 
 class Swap(Taken):
-    """Which slot is to take which bundle."""
+    """Slot and bundle of a swap."""
 
-    model: str | None = Field(None, max_length=64, description="slot; the default where left out")
+    model: str | None = Field(None, max_length=64, description="slot; by default the first")
     bundle: str | None = Field(
-        None, max_length=255, description="a folder's name; left out: the slot's own folder again"
+        None, max_length=255, description="name of a folder; by default the slot's own folder"
     )
 
 
 class Fault(BaseModel):
-    """What is wrong."""
+    """Description of an error."""
 
     code: str = Field(
-        description="for programs; model_unable: this kind of model cannot do what is asked, and "
-        "another one that is served may"
+        description="for programs; model_unable: this kind of model cannot do this, another served "
+        "model may"
     )
     message: str
     field: str | None = None
 
 
 class Refused(BaseModel):
-    """The answer to what cannot be answered."""
+    """Error response."""
 
     error: Fault
 
 
 class Source(BaseModel):
-    """Which model answered."""
+    """Model of a response."""
 
     name: str
     version: str
 
 
 class Answer(BaseModel):
-    """What every answer carries."""
+    """Fields of every response."""
 
     model: Source
 
@@ -133,27 +128,27 @@ class Item(BaseModel):
 
 
 class Ranked(BaseModel):
-    """One place of a list."""
+    """Entry of a list."""
 
     rank: int
     item: str
     name: str | None
     likes: int
     score: float = Field(
-        description=f"of a recommendation, {PREFERENCE}; of a similar item, the cosine, from -1 to "
-        "1, or where the model has no factors its own similarity; of what is listed by "
-        "popularity, how many like it"
+        description=f"for a recommendation, {PREFERENCE}; for a similar item, the cosine, from -1 "
+        "to 1, or the model's own similarity if it has no factors; for items listed by popularity, "
+        "the number of likes"
     )
 
 
 class Suggested(Ranked):
-    """One place of a list of recommendations."""
+    """Entry of a list of recommendations."""
 
-    model_config = ConfigDict(title="Ranked")  # what it is, to clients made from the description
+    model_config = ConfigDict(title="Ranked")  # the name for generated clients
 
     basis: Basis = Field(
         description="how this item was found: by the model, or by popularity, which fills a list "
-        "where the model has no reason for more"
+        "if the model finds too few items"
     )
 
 
@@ -162,7 +157,7 @@ class ItemAnswer(Answer, Item):
 
 
 class Found(Answer):
-    """Items that a text may mean, the likeliest first."""
+    """Items matching a text, best match first."""
 
     items: list[Item]
 
@@ -179,56 +174,55 @@ class Recommended(Answer):
 
     user: str | None
     basis: Basis = Field(
-        description="how the first of the items was found: by the scores of the model, or by "
-        "popularity, where it knows no like to go by; each score is then how many like the item"
+        description="basis of the first item: the model's scores, or popularity if no like is "
+        "known; each score is then the number of likes"
     )
     recommendations: list[Suggested]
     training_likes: int | None = Field(
-        description="in the training data, of this user; null where the model was saved without "
-        "its history, so that they are neither counted nor left out"
+        description="likes of this user in the training data; null if the model was saved without "
+        "its history: they can be neither counted nor left out"
     )
-    live_likes: int = Field(description="told to the service, and counted here")
+    live_likes: int = Field(description="live likes that count")
     ignored_likes: int = Field(
-        description="told to the service, and not counted: of items that this model does not know, "
-        "or all of them where it takes in no likes after its training"
+        description="live likes that do not count: of items unknown to this model, or all if it "
+        "cannot use likes after its training"
     )
 
 
 class Kept(Answer):
-    """What was kept."""
+    """Result of storing likes."""
 
     user: str
-    kept: int = Field(description="likes of this request that are on disk now")
+    kept: int = Field(description="likes of this request now on disk")
     unknown_items: list[str] = Field(
-        description="those of them that this model does not know: kept for the next one, and "
-        "counted by any model that knows them"
+        description="items of these that this model does not know: stored for the next model"
     )
     hints: list[str] = Field(
-        description="for people: where an unknown one of the first ten is the name of an item, or "
-        "nearly an id, which ids may be meant"
+        description="for people: likely ids, if one of the first ten unknown items is a name or "
+        "almost an id"
     )
-    live_likes: int = Field(description="all that the service was told and this model counts")
-    ignored_likes: int = Field(description="all that this model does not count")
+    live_likes: int = Field(description="all live likes that count with this model")
+    ignored_likes: int = Field(description="all live likes that do not count")
 
 
 class TakenBack(Answer):
-    """What became of a like that was to be taken back."""
+    """Result of removing a like."""
 
     user: str
     item: str
     taken_back: bool = Field(
-        description="false where the service had no such like, such as after an earlier request"
+        description="false if there was no such like, for example after an earlier request"
     )
     in_training: bool | None = Field(
-        description="whether this model was trained on that like, so that the value of the "
-        "training data counts again; null where the model was saved without its history"
+        description="whether this model was trained on that like, so that its training value "
+        "counts again; null if the model was saved without its history"
     )
-    live_likes: int = Field(description="all that are left and this model counts")
-    ignored_likes: int = Field(description="all that are left and it does not count")
+    live_likes: int = Field(description="remaining live likes that count")
+    ignored_likes: int = Field(description="remaining live likes that do not count")
 
 
 class Part(BaseModel):
-    """What one like adds to a score."""
+    """Contribution of one like to a score."""
 
     item: str
     name: str | None
@@ -237,57 +231,57 @@ class Part(BaseModel):
 
 
 class Explained(Answer):
-    """Why an item is recommended; the contributions add up to the score."""
+    """Explanation of a recommendation; the contributions add up to the score."""
 
     user: str
     item: str
     basis: Basis = Field(
-        description="popularity where the model knows no like to go by: the score is then how many "
-        "like the item, and has no parts"
+        description="popularity if no like is known: the score is then the number of likes, "
+        "without contributions"
     )
     score: float = Field(description=PREFERENCE)
     parts: list[Part]
 
 
 class Neighbourhood(Answer):
-    """Why two items are neighbours."""
+    """Explanation of why two items are neighbours."""
 
     item: str
     other: str
     cosine: float = Field(
-        description="how similar they are: the cosine, from -1 to 1, of a model with factors, and "
-        "else the same as similarity; no probability"
+        description="cosine, from -1 to 1, for a model with factors, else the same as similarity; "
+        "not a probability"
     )
-    similarity: float = Field(description="how similar they are in the eyes of the model")
-    scale: str = Field(description="what that number is, in words")
+    similarity: float = Field(description="similarity by the model")
+    scale: str = Field(description="what the similarity is, in words")
     likes: int
     likes_of_other: int
-    shared: int | None = Field(description="users who like both; null without a history")
+    shared: int | None = Field(description="users who like both; null without history")
     sentence: str
 
 
 class ModelFacts(BaseModel):
-    """What a slot serves."""
+    """Model of a slot."""
 
     name: str
     version: str
     fingerprint: str | None
     users: int
     items: int
-    family: str = Field(description="which kind of model it is")
-    factors: int = Field(description="0 of a model without any")
+    family: str = Field(description="family of the model")
+    factors: int = Field(description="0 if the model has none")
     metrics: dict[str, Any]
     settings: dict[str, Any]
 
 
 class Models(BaseModel):
-    """What the service serves, the default first."""
+    """Served models, the default first."""
 
     models: list[ModelFacts]
 
 
 class SwapAnswer(BaseModel):
-    """What a swap did."""
+    """Result of a swap."""
 
     name: str
     version: str
@@ -296,19 +290,19 @@ class SwapAnswer(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether the service can answer."""
+    """Readiness of the service."""
 
     ready: bool
     models: dict[str, str]
     failures: dict[str, str]
 
 
-def told(kind: type[BaseModel], **fields: Any) -> bytes:
-    """Return an answer as JSON."""
+def to_json(kind: type[BaseModel], **fields: Any) -> bytes:
+    """Return a response as JSON."""
     return kind.model_validate(fields).model_dump_json().encode("utf-8")
 
 
-# What every route may answer instead.
+# Error responses of every route.
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refused}
     for status in (400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 422, 429, 500, 503)

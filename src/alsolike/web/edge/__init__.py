@@ -1,1 +1,1 @@
-"""Middlewares: what every request passes before the application."""
+"""Defines the middlewares that every request passes before the application."""

@@ -1,43 +1,46 @@
-"""Middlewares: ask for the token, of programs as a bearer and of browsers as a signed cookie.
+"""Middlewares: check the token, sent as a bearer token or as a signed cookie.
 
-Here alone tokens are looked at. Both tokens and signatures are compared in constant time.
+Tokens are checked only here. Tokens and signatures are compared in constant time.
 """
 
 import enum
 import hashlib
 import hmac
+import re
 import urllib.parse
 from collections.abc import Awaitable, Mapping
 
 from itsdangerous import TimestampSigner
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alsolike.errors import Refusal
 from alsolike.web.edge.exchange import client_of, headers_of, path_of
-from alsolike.web.edge.login import ASKS, LOGIN_PATH, address_of, is_reader, login_page, own_path
 from alsolike.web.edge.rate_limit import Limiter
 from alsolike.web.edge.request_limits import part_of
-from alsolike.web.query_parameters import Takes
-from alsolike.web.templating import STATIC
+from alsolike.web.query_parameters import QueryParameters
+from alsolike.web.templating import STATIC, render
 
+LOGIN_PATH = "/login"
 SWAP_PATH = "/api/v1/model/swap"
-LASTS = 30 * 24 * 3600  # seconds that a login holds
-WRONG_TOKEN_COST = 10.0  # requests that a wrong token counts for
+LASTS = 30 * 24 * 3600  # seconds until a login expires
+WRONG_TOKEN_COST = 10.0  # requests that a wrong token counts as
 
-# Liveness must be askable without the token; static files are the same in every installation, and
-# the page for logging in needs them.
+_ASKS = 'Bearer realm="alsolike"'
+_OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+_MOST_PATH = 2000
+# Open without a token: the liveness check, and static files, which the login page needs.
 _OPEN = frozenset({"/healthz", LOGIN_PATH})
 
 
-class Verdict(enum.Enum):
-    """What came of looking at a request's credentials."""
+class Access(enum.Enum):
+    """The result of checking a request's credentials."""
 
     ADMITTED = "admitted"
     MAY_SWAP = "admitted, and may swap models"
-    NOTHING = "nothing shown"
-    WRONG = "something wrong shown"
+    NOTHING = "no credentials"
+    WRONG = "a wrong token"
 
 
 class Tokens:
@@ -46,53 +49,53 @@ class Tokens:
     Parameters
     ----------
     token : str or None
-        Asked of every request; None: everybody is admitted.
+        Required for every request; None: everybody is admitted.
     swap_token : str or None
-        Admits to the swap endpoint alone, which nothing else opens.
+        Required for swaps, and good for nothing else.
     cookie : str
-        Name of the cookie. It should have the port in it, which cookies do not tell apart.
+        Name of the cookie; with the port in it, since browsers share cookies between ports.
 
     Examples
     --------
     >>> tokens = Tokens("0123456789abcdef", None, "alsolike-8000")
-    >>> tokens.verdict("/", {b"authorization": b"Bearer 0123456789abcdef"}).name
+    >>> tokens.access("/", {b"authorization": b"Bearer 0123456789abcdef"}).name
     'ADMITTED'
     >>> cookie = tokens.cookie(is_secure=False).encode()
-    >>> tokens.verdict("/", {b"cookie": cookie.partition(b";")[0]}).name
+    >>> tokens.access("/", {b"cookie": cookie.partition(b";")[0]}).name
     'ADMITTED'
-    >>> tokens.verdict("/", {}).name
+    >>> tokens.access("/", {}).name
     'NOTHING'
     """
 
     def __init__(self, token: str | None, swap_token: str | None, cookie: str) -> None:
         self._token, self._swap = _digest(token), _digest(swap_token)
         self._cookie = cookie
-        # Signed with a key that follows from the token: a new token ends all logins, and a cookie
-        # that gets out does not tell the token.
+        # Signed with a key derived from the token: a new token ends all logins, and a leaked cookie
+        # does not reveal the token.
         self._signer = TimestampSigner(
             token or "", b"alsolike login", key_derivation="hmac", digest_method=hashlib.sha256
         )
 
-    def verdict(self, path: str, headers: Mapping[bytes, bytes]) -> Verdict:
-        """Return what the credentials of a request are worth; `headers`: names in lower case."""
+    def access(self, path: str, headers: Mapping[bytes, bytes]) -> Access:
+        """Check the credentials of a request; `headers`: names in lower case."""
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         given = token.strip() if scheme.lower() == b"bearer" else None
         if path == SWAP_PATH and _matches(given, self._swap):
-            return Verdict.MAY_SWAP
+            return Access.MAY_SWAP
         if self._token is None:
-            return Verdict.ADMITTED
+            return Access.ADMITTED
         if given is not None:
-            return Verdict.ADMITTED if self.fits(given) else Verdict.WRONG
+            return Access.ADMITTED if self.fits(given) else Access.WRONG
         shown = self._shown(headers.get(b"cookie", b""))
         good = self._signer.validate(shown, max_age=LASTS)
-        return Verdict.ADMITTED if good else Verdict.NOTHING
+        return Access.ADMITTED if good else Access.NOTHING
 
     def fits(self, token: str | bytes) -> bool:
-        """Tell whether this is the token, in a time that depends on neither."""
+        """Return whether this is the token, in constant time."""
         return _matches(token, self._token)
 
     def cookie(self, *, is_secure: bool) -> str:
-        """Return the field that admits a browser from now on, and that no script can read."""
+        """Return the Set-Cookie field of a login, unreadable by scripts."""
         value = self._signer.sign("login").decode("ascii")
         field = f"{self._cookie}={value}; Path=/; Max-Age={LASTS}; HttpOnly; SameSite=Strict"
         return f"{field}; Secure" if is_secure else field
@@ -106,9 +109,9 @@ class Tokens:
 
 
 class AuthenticationMiddleware:
-    """Refuses requests without the token (401), and shows browsers the page for logging in.
+    """Refuses requests without the token (401), and shows browsers the login page.
 
-    It notes in ``scope["state"]["may_swap"]`` whether the swap token came.
+    ``scope["state"]["may_swap"]``: whether the swap token was sent.
     """
 
     def __init__(self, app: ASGIApp, *, tokens: Tokens, limiter: Limiter | None) -> None:
@@ -122,28 +125,28 @@ class AuthenticationMiddleware:
         return self._app(scope, receive, send)
 
     def _admits(self, scope: Scope) -> bool:
-        """Tell whether a request may go on, and raise Refusal where a program may not."""
+        """Return False for a browser that needs to log in; raise Refusal for other clients."""
         path = path_of(scope)
         if path in _OPEN or path.startswith(STATIC):
             return True
-        verdict = self._tokens.verdict(path, headers_of(scope))
-        scope["state"]["may_swap"] = verdict is Verdict.MAY_SWAP
-        if verdict in (Verdict.ADMITTED, Verdict.MAY_SWAP):
+        access = self._tokens.access(path, headers_of(scope))
+        scope["state"]["may_swap"] = access is Access.MAY_SWAP
+        if access in (Access.ADMITTED, Access.MAY_SWAP):
             return True
-        if verdict is Verdict.WRONG:
+        if access is Access.WRONG:
             _charge(self._limiter, scope)
         elif is_reader(scope):
             return False
         raise Refusal(
             401,
             "token_needed",
-            "This service asks for a token: Authorization: Bearer TOKEN.",
-            headers={"WWW-Authenticate": ASKS},
+            "This service needs a token: Authorization: Bearer TOKEN.",
+            headers={"WWW-Authenticate": _ASKS},
         )
 
 
 class LoginMiddleware:
-    """Answers at the path of the login: with its page, and with a cookie for the right token."""
+    """Serves the login page, and sends a cookie for the right token."""
 
     def __init__(self, app: ASGIApp, *, tokens: Tokens, limiter: Limiter | None) -> None:
         self._app, self._tokens, self._limiter = app, tokens, limiter
@@ -157,8 +160,8 @@ class LoginMiddleware:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in ("GET", "POST"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD, POST"})
-        query = scope["query_string"].decode("latin-1")
-        Takes().check(name for name, _ in urllib.parse.parse_qsl(query, keep_blank_values=True))
+        query = urllib.parse.parse_qsl(scope["query_string"].decode("latin-1"), True)
+        QueryParameters().check(name for name, _ in query)
         scope["state"]["route"] = LOGIN_PATH
         response = (
             login_page("/") if scope["method"] == "GET" else await self._login(scope, receive)
@@ -166,7 +169,7 @@ class LoginMiddleware:
         await response(scope, receive, send)
 
     async def _login(self, scope: Scope, receive: Receive) -> Response:
-        """Return the answer to the form of the login page."""
+        """Answer the form of the login page."""
         body, _ = await part_of(receive)
         try:
             form = urllib.parse.parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
@@ -184,13 +187,44 @@ class LoginMiddleware:
         return Response(status_code=303, headers=headers, media_type="text/plain")
 
 
+def is_reader(scope: Scope) -> bool:
+    """Return whether a browser requests a page, so that the login page can be shown."""
+    wants = b"text/html" in headers_of(scope).get(b"accept", b"")
+    return scope["method"] == "GET" and wants and not path_of(scope).startswith("/api/")
+
+
+def address_of(scope: Scope) -> str:
+    """Return the address of a request, to continue to after the login."""
+    query = scope["query_string"].decode("latin-1")
+    path = urllib.parse.quote(path_of(scope), safe="/!$&'()*+,;=:@~", errors="surrogatepass")
+    return f"{path}?{query}" if query else path
+
+
+def own_path(text: str) -> str:
+    r"""Return `text` if it is an address within this service, else the start page's.
+
+    Examples
+    --------
+    >>> own_path("/items/a?k=5"), own_path("//evil.example"), own_path("/\\evil.example")
+    ('/items/a?k=5', '/', '/')
+    """
+    good = len(text) <= _MOST_PATH and _OWN_PATH.fullmatch(text)
+    return text if good else "/"
+
+
+def login_page(onward: str, *, failed: bool = False) -> Response:
+    """Return the login page, which continues to the path `onward`."""
+    page = render("login.html", onward=own_path(onward), failed=failed)
+    return HTMLResponse(page, 401, {"WWW-Authenticate": _ASKS, "Cache-Control": "no-store"})
+
+
 def _charge(limiter: Limiter | None, scope: Scope) -> None:
     if limiter is not None:
         limiter.check(client_of(scope), WRONG_TOKEN_COST)
 
 
 def _digest(token: str | bytes | None) -> bytes | None:
-    """Return what is compared in a token's place: its length tells nothing."""
+    """Return a hash to compare in place of a token, so that its length is not revealed."""
     if token is None:
         return None
     text = token.encode("utf-8", "surrogatepass") if isinstance(token, str) else token

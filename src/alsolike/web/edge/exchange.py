@@ -1,4 +1,4 @@
-"""Reads what the middlewares ask of a request: its header fields, its path and its client."""
+"""Reads headers, path and client of a request, for the middlewares."""
 
 from starlette.types import Scope
 
@@ -6,11 +6,11 @@ _HEADERS = "alsolike.headers"
 
 
 class ClientLeft(Exception):
-    """The client has gone, or does not take its answer."""
+    """The client disconnected, or does not read its response."""
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """Return the header fields, with names in lower case; they are read once for a request."""
+    """Return the headers by name in lower case; cached in the scope."""
     found: dict[bytes, bytes] | None = scope.get(_HEADERS)
     if found is None:
         found = scope[_HEADERS] = dict(scope["headers"])
@@ -18,13 +18,13 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
 
 
 def has_body(scope: Scope) -> bool:
-    """Tell whether the header fields announce a body."""
+    """Return whether the headers announce a body."""
     headers = headers_of(scope)
     return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
 def path_of(scope: Scope) -> str:
-    """Return the path as routers see it: without the one under which the service is mounted."""
+    """Return the path without the one under which the service is mounted."""
     path: str = scope["path"]
     root = scope.get("root_path", "")
     return path[len(root) :] if root and path.startswith(f"{root}/") else path

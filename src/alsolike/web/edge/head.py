@@ -1,4 +1,4 @@
-"""Middleware: answers HEAD wherever GET is answered, with the same header fields and no body."""
+"""Middleware: answers HEAD like GET, without the body."""
 
 from collections.abc import Awaitable
 
@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadMiddleware:
-    """Passes HEAD on as GET and leaves out the body of the answer."""
+    """Passes HEAD on as GET and drops the body of the response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -23,7 +23,7 @@ class HeadMiddleware:
                 message["body"] = b""
             await send(message)
 
-        inner = {**scope, "method": "GET"}  # the server's own scope must go on saying HEAD
+        inner = {**scope, "method": "GET"}  # the server's own scope stays HEAD
         try:
             await self._app(inner, receive, without_body)
         finally:

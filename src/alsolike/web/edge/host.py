@@ -1,7 +1,7 @@
-"""Middleware: refuses requests that mean another host.
+"""Middleware: refuses requests with a foreign Host header (DNS rebinding).
 
-A stranger's host name can be made to point at this machine (DNS rebinding), and a browser then
-takes that stranger's pages for ours. The Host field gives it away.
+An attacker's host name can resolve to this machine; browsers then treat the attacker's pages as
+ours. The Host header shows it.
 """
 
 import ipaddress
@@ -19,9 +19,9 @@ _REMEMBERED = 64
 
 
 class HostMiddleware:
-    """Refuses a Host field with none of `names` and of the loopback's (400).
+    """Refuses a Host header other than `names` and the loopback's names (400).
 
-    A wildcard address is no name.
+    Wildcard addresses in `names` are ignored.
 
     Examples
     --------
@@ -31,7 +31,7 @@ class HostMiddleware:
     >>> hosts.check(b"rebound.example")
     Traceback (most recent call last):
     ...
-    alsolike.errors.Refusal: This service is not known by the name in the Host field. ...
+    alsolike.errors.Refusal: The Host header is not allowed. ...
     """
 
     def __init__(self, app: ASGIApp, *, names: Iterable[str]) -> None:
@@ -47,7 +47,7 @@ class HostMiddleware:
         return self._app(scope, receive, send)
 
     def check(self, host: bytes | None) -> None:
-        """Raise Refusal where `host`, the field of a request, is none of the names."""
+        """Raise Refusal unless `host`, the Host header, is one of the names."""
         if host in self._good:
             return
         found = _HOST.fullmatch((host or b"").lower())
@@ -55,15 +55,14 @@ class HostMiddleware:
             raise Refusal(
                 400,
                 "unknown_host",
-                "This service is not known by the name in the Host field. Whoever runs it can "
-                "allow a name with --allow-host.",
+                "The Host header is not allowed. The operator can allow it with --allow-host.",
             )
         if len(self._good) < _REMEMBERED:
             self._good.add(host)
 
 
 def _bracketed(name: str) -> bytes:
-    """Return a name as a Host field has it."""
+    """Return a name in the form of a Host header."""
     text = name.lower().strip("[]")
     return f"[{text}]".encode("ascii") if ":" in text else text.encode("ascii")
 

@@ -1,7 +1,7 @@
-"""Middleware: refuses requests that a page of another origin made.
+"""Middleware: refuses cross-origin requests of browsers.
 
-A browser sends requests for any page that it shows, and says so in Sec-Fetch-Site and Origin, which
-pages cannot set. Programs send neither field and are not affected.
+Browsers name the origin of a request in Sec-Fetch-Site and Origin, which pages cannot set. Programs
+send neither header and are not affected.
 
 References
 ----------
@@ -20,14 +20,11 @@ from alsolike.web.edge.exchange import headers_of, path_of
 _ORIGIN = re.compile(rb"(?P<scheme>https?)://(?P<host>[^/?#@]+)")
 _DEFAULT_PORT = {b"http": b":80", b"https": b":443"}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_OURS = frozenset({b"same-origin", b"none"})  # none: the person typed it
+_OURS = frozenset({b"same-origin", b"none"})  # none: typed or bookmarked
 
 
 class OriginMiddleware:
-    """Refuses what pages of other origins ask, unless it is a link (403).
-
-    The path `login` may be asked from anywhere: whoever sends the token may.
-    """
+    """Refuses cross-origin requests, except followed links and those to the path `login` (403)."""
 
     def __init__(self, app: ASGIApp, *, login: str | None = None) -> None:
         self._app, self._login = app, login
@@ -40,7 +37,7 @@ class OriginMiddleware:
 
 
 def check_origin(method: str, headers: Mapping[bytes, bytes]) -> None:
-    """Raise Refusal where a page of another origin made this request, unless it is a link.
+    """Raise Refusal for a cross-origin request that is not a followed link.
 
     `headers` has names in lower case; Host has been checked.
     """
@@ -67,6 +64,5 @@ def _foreign() -> Refusal:
     return Refusal(
         403,
         "foreign_origin",
-        "A page of another origin made this request. Only this service's own pages, and programs, "
-        "may do so.",
+        "Cross-origin request. Only this service's own pages, and programs, may send it.",
     )

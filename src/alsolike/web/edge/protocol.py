@@ -1,14 +1,13 @@
-"""The HTTP protocol of the server: drops clients that send or take too slowly.
+"""Extends Uvicorn's HTTP protocol: drops clients that send or receive too slowly.
 
-Uvicorn waits as long as a client likes for its first byte, for the rest of a request, and until an
-answer is taken. Here a request must be whole within `patience` seconds of its first byte (the first
-one: of the connection), what precedes a body has a most number of bytes, and an answer must be
-taken at no less than a slow modem's rate, however long it is.
+Uvicorn has no timeout for a request or for the reading of a response. Here a request must be
+complete `patience` seconds after its first byte (the first one: after the connection), its head has
+a largest size, and a response must be read at the rate of a slow modem or faster.
 
-Nothing is timed for each request: each connection is looked at every `patience` / 2 seconds.
+There is no timer per request: each connection is checked every `patience` / 2 seconds.
 
-Uvicorn does not document the class that is extended here. Where a later version names something
-otherwise, `protocol` says so and takes Uvicorn's protocol as it is.
+Uvicorn does not document the extended class. If a later version lacks one of its names, `protocol`
+warns and uses Uvicorn's protocol unchanged.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ PATIENCE = 10.0
 MOST_HEAD = 65_536  # bytes of a request before its body
 LEAST_RATE = 2_048  # bytes a second
 
-# What Uvicorn's class is called back by: its parser, and the end of an answer.
+# Callbacks of Uvicorn's class: of its parser, and at the end of a response.
 _CALLBACKS = (
     "on_message_begin",
     "on_headers_complete",
@@ -40,37 +39,37 @@ _TOO_LARGE = (
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """Uvicorn's protocol over httptools; drops clients that take more than `patience` seconds.
+    """Uvicorn's protocol over httptools; drops clients slower than `patience` seconds.
 
-    By itself it has `PATIENCE`: ``uvicorn --http alsolike.web.edge.protocol:PatientProtocol``.
+    By default `PATIENCE`: ``uvicorn --http alsolike.web.edge.protocol:PatientProtocol``.
     """
 
     def __init__(self, *given: Any, patience: float = PATIENCE, **named: Any) -> None:
         super().__init__(*given, **named)
         self._patience = patience
         self._clock = asyncio.get_running_loop()
-        self._begun: float | None = None  # when the request that is not yet whole began
-        self._in_head, self._head = True, 0  # before the body: how many bytes came
+        self._begun: float | None = None  # start of the incomplete request
+        self._in_head, self._head = True, 0  # bytes received before the body
         self._answers, self._has_resumed = 0, False
-        self._before = (0, 0)  # at the last look: bytes not taken, answers so far
+        self._before = (0, 0)  # at the last check: unread bytes, responses
         self._is_last_look = False
         self._next_look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to look at the connection."""
+        """Start checking the connection."""
         self._connection = cast("asyncio.Transport", transport)
         super().connection_made(self._connection)
         self._begun = self._clock.time()
         self._look_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Look no more."""
+        """Stop checking the connection."""
         if self._next_look is not None:
             self._next_look.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; a request begins with the first, even if it is but a line end."""
+        """Receive bytes; a request begins with the first, even a line end."""
         if self._begun is None:
             self._begun = self._clock.time()
         if self._in_head:
@@ -81,28 +80,28 @@ class PatientProtocol(HttpToolsProtocol):
             self._connection.close()
 
     def on_message_begin(self) -> None:
-        """Hear that a request begins, perhaps behind another one in the same bytes."""
+        """Start the time of a request, perhaps one pipelined behind another."""
         super().on_message_begin()
         if self._begun is None:
             self._begun = self._clock.time()
 
     def on_headers_complete(self) -> None:
-        """Hear that what precedes the body is whole."""
+        """Note that the head is complete."""
         self._in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Hear that a request is whole."""
+        """Note that the request is complete."""
         self._begun, self._in_head, self._head = None, True, 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Hear that an answer is written, though perhaps not taken."""
+        """Count a response that is written, though perhaps not read."""
         self._answers += 1
         super().on_response_complete()
 
     def resume_writing(self) -> None:
-        """Hear that most of what was written is taken."""
+        """Note that the client reads."""
         self._has_resumed = True
         super().resume_writing()
 
@@ -110,27 +109,27 @@ class PatientProtocol(HttpToolsProtocol):
         self._next_look = self._clock.call_later(self._patience / 2, self._look)
 
     def _look(self) -> None:
-        if self._connection.get_protocol() is not self:  # another protocol has taken over
+        if self._connection.get_protocol() is not self:  # upgraded to another protocol
             return
         if self._keeps_sending() or self._keeps_taking() or self._is_last_look:
             self._connection.abort()
             return
-        # Whoever does not take the end of the last answer does so until the next look.
+        # The client has until the next check to read the end of the last response.
         self._is_last_look = self._connection.is_closing()
         self._look_later()
 
     def _keeps_sending(self) -> bool:
-        """Tell whether a request has been incomplete for too long."""
+        """Return whether a request has been incomplete for too long."""
         if self._begun is None or self._connection.is_closing():
             return False
-        if not self._connection.is_reading():  # it is this side that does not go on
+        if not self._connection.is_reading():  # paused by this side
             self._begun = self._clock.time()
-        # Of a body that does not come a middleware says so first, after `patience` seconds.
+        # A late body is refused by a middleware first, after `patience` seconds.
         allowed = self._patience if self._in_head else 1.5 * self._patience
         return self._clock.time() - self._begun > allowed
 
     def _keeps_taking(self) -> bool:
-        """Tell whether hardly anything was taken since the last look, though there was enough."""
+        """Return whether hardly anything was read since the last check."""
         left, answers = self._connection.get_write_buffer_size(), self._answers
         left_before, answers_before = self._before
         least = LEAST_RATE * self._patience / 2
@@ -145,19 +144,18 @@ class PatientProtocol(HttpToolsProtocol):
 
 
 def protocol(patience: float) -> type[asyncio.Protocol] | Literal["auto"]:
-    """Return Uvicorn's protocol with so much patience, for ``uvicorn.Config(http=...)``.
+    """Return the protocol for ``uvicorn.Config(http=...)``.
 
     Parameters
     ----------
     patience : float
-        Seconds for a client to send a request, and to go on taking its answer; above 0.
+        Seconds for a client to send a request, and to continue reading its response; above 0.
 
     Returns
     -------
     type or "auto"
-        In truth a partial of the type: a supervisor pickles its configuration for the workers that
-        it starts, and a class that was made here could not be. "auto", with a warning: Uvicorn's
-        protocol as it is, where this version of it has not all that is extended here.
+        A partial of the type, since the supervisor pickles it for its workers. "auto", with a
+        warning: Uvicorn's own protocol, if this version lacks a name that is extended here.
 
     Examples
     --------

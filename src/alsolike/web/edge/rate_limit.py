@@ -1,9 +1,8 @@
-"""Middleware: limits the rate of a client, over all workers together, in one table that they map.
+"""Middleware: limits the request rate of a client over all workers, in one table that they map.
 
-A client's state is a single number, the moment at which what it has asked would be paid off at the
-allowed rate (the "theoretical arrival time" of the generic cell rate algorithm, which is a token
-bucket that needs no refilling). A byte-range lock, which the kernel takes back from whoever dies,
-keeps two workers from counting over each other.
+A client's state is one number: the time at which its requests are paid off at the allowed rate (the
+"theoretical arrival time" of the generic cell rate algorithm, a token bucket without refills). A
+byte-range lock, which the kernel releases when a process dies, serialises the workers.
 
 References
 ----------
@@ -30,27 +29,27 @@ from alsolike.web.edge.exchange import client_of
 _MAGIC = b"alsolim1"
 _KEY_BYTES = 16
 _HEAD = 192  # bytes before the first group: magic, key, nothing
-_SLOTS = 8  # clients in a group; the one whose bucket is fullest gives way to a ninth
+_SLOTS = 8  # clients in a group; a ninth replaces the one with the most left
 _GROUPS = 8192
 _GROUP = struct.Struct("<" + "16sd" * _SLOTS)
 _SLOT = struct.Struct("<16sd")
-_KNOWN = 4096  # clients whose place is remembered, so that it need not be hashed again
-_TRIES, _PAUSE = 20, 0.0001  # how often and how long (s) a busy group is waited for
+_KNOWN = 4096  # clients whose hash is cached
+_TRIES, _PAUSE = 20, 0.0001  # attempts and pause (s) for a locked group
 
 _Place = tuple[int, bytes]
 
 
 class Limiter:
-    """Count requests of clients against `rate` and `burst`, together with all other workers.
+    """Counts requests per client against `rate` and `burst`, together with all other workers.
 
     Parameters
     ----------
     path : Path
-        The table; made where it is missing. About 1.5 MiB.
+        The table, created if missing; about 1.5 MiB.
     rate : float
-        Requests per second that a client may go on asking; above 0.
+        Sustained requests per second and client; above 0.
     burst : int
-        Requests that it may ask at once after a pause; at least 1.
+        Requests in one burst; at least 1.
     clock : callable
         Seconds, the same for all workers of this machine.
 
@@ -61,8 +60,7 @@ class Limiter:
 
     Notes
     -----
-    To be used from one thread of a process, the event loop's: byte-range locks tell processes
-    apart, not threads.
+    Not thread-safe: byte-range locks are per process. Only the event loop uses it.
 
     Examples
     --------
@@ -78,7 +76,7 @@ class Limiter:
         self, path: Path, rate: float, burst: int, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._rate, self._cost = rate, 1.0 / rate
-        self._ahead = burst / rate  # how far the paid-off moment may lie in the future
+        self._ahead = burst / rate  # how far in the future the time may be
         self._clock = clock
         self._places: dict[str, _Place] = {}
         try:
@@ -89,14 +87,14 @@ class Limiter:
             raise WritingError(f"{path}: cannot be written ({error.strerror}).") from error
 
     def take(self, client: str, cost: float = 1.0) -> float:
-        """Count a request of `client`; return 0, or how many seconds it is too early.
+        """Count a request of a client; return 0, or how many seconds it is too early.
 
         Parameters
         ----------
         client : str
-            Its address. IPv6 clients count by their /64, within which addresses are free.
+            Its address; IPv6 clients count by their /64.
         cost : float
-            How many requests this one stands for. What is refused costs nothing.
+            Requests that this one counts as; refused ones cost nothing.
         """
         place = self._places.get(client) or self._place(client)
         start, fingerprint = place
@@ -108,20 +106,20 @@ class Limiter:
                 fcntl.lockf(self._file, fcntl.LOCK_UN, _GROUP.size, start)
 
     def check(self, client: str, cost: float = 1.0) -> None:
-        """Count a request as `take` does; raise Refusal where there were too many."""
+        """Count a request as `take` does; raise Refusal (429) if there are too many."""
         early = self.take(client, cost)
         if early > 0:
             seconds = int(early) + 1
             raise Refusal(
                 429,
                 "too_many_requests",
-                f"More than {self._rate:g} requests a second came from this address. "
-                f"Ask again in {seconds} s.",
+                f"More than {self._rate:g} requests a second from this address. "
+                f"Retry in {seconds} s.",
                 headers={"Retry-After": f"{seconds}"},
             )
 
     def close(self) -> None:
-        """Let go of the table; the others keep it."""
+        """Close the table for this worker."""
         self._table.close()
         os.close(self._file)
 
@@ -131,7 +129,7 @@ class Limiter:
         if fingerprint in group[::2]:
             slot = group.index(fingerprint) // 2
             paid = group[2 * slot + 1]
-            # Beyond what can be, it is of a clock that has started anew: after a reboot.
+            # A time too far ahead is from before a reboot.
             if not now < paid <= now + 2 * self._ahead:
                 paid = now
         else:
@@ -155,8 +153,8 @@ class Limiter:
                 break
             else:
                 return True
-        # A worker that was stopped with the lock in hand must not stop the others. At worst, a
-        # request is counted over another.
+        # A worker that was stopped while holding the lock must not block the others. At worst, one
+        # request is not counted.
         return False
 
     def _place(self, client: str) -> _Place:
@@ -172,7 +170,7 @@ class Limiter:
 
 
 class RateLimitMiddleware:
-    """Refuses the requests of a client that asks too often (429)."""
+    """Refuses requests of a client above the rate (429)."""
 
     def __init__(self, app: ASGIApp, *, limiter: Limiter) -> None:
         self._app, self._limiter = app, limiter
@@ -185,7 +183,7 @@ class RateLimitMiddleware:
 
 
 def counted_as(client: str) -> str:
-    """Return what stands for `client` in the table: its address, or the /64 of one in IPv6.
+    """Return the key of `client` in the table: its address, or the /64 of an IPv6 address.
 
     Examples
     --------
@@ -202,15 +200,15 @@ def counted_as(client: str) -> str:
 
 
 def _mapped(file: int) -> tuple[mmap.mmap, bytes]:
-    """Return the table and its key; the first one here makes both."""
+    """Return the table and its key; the first process creates both."""
     size = _HEAD + _GROUPS * _GROUP.size
     fcntl.lockf(file, fcntl.LOCK_EX, _HEAD, 0)
     try:
-        if os.fstat(file).st_size < size:  # never shortened: others may have it mapped
+        if os.fstat(file).st_size < size:  # never shortened: others map it
             os.ftruncate(file, size)
         table = mmap.mmap(file, size)
         if table[: len(_MAGIC)] != _MAGIC:
-            # With a key of its own, nobody can choose addresses that share a group with another's.
+            # A secret key: nobody can choose an address in another client's group.
             key = secrets.token_bytes(_KEY_BYTES)
             table[: len(_MAGIC) + _KEY_BYTES] = _MAGIC + key
         key = table[len(_MAGIC) : len(_MAGIC) + _KEY_BYTES]

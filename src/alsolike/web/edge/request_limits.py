@@ -1,7 +1,7 @@
-"""Middlewares: bound what a client may send, and how long it may take to send and to receive.
+"""Middlewares: limit the size and type of requests, and the time to send and receive.
 
-`HeadLimitsMiddleware` looks at what precedes a body and costs nothing. `BodyLimitsMiddleware` reads
-the body, so it stands behind the check of the token.
+`HeadLimitsMiddleware` needs only the headers. `BodyLimitsMiddleware` reads the body, so it comes
+after the check of the token.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from alsolike.web.edge.exchange import ClientLeft, has_body, headers_of, path_of
 MOST_ADDRESS = 32_768  # bytes of path and query
 
 _ONCE = (b"host", b"authorization", b"origin", b"content-length", b"sec-fetch-site")
-_DRAINED = 16  # times the longest body, read and thrown away so that the answer can be read
+_DRAINED = 16  # times the longest body: read and discarded, so that the client reads the response
 _DRAIN_SECONDS = 1.0
 
 
 class HeadLimitsMiddleware:
-    """Refuses long addresses (414), and repeated header fields that must come once (400)."""
+    """Refuses long URLs (414), and repeated headers that must be unique (400)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,21 +32,21 @@ class HeadLimitsMiddleware:
             if len(headers_of(scope)) != len(fields):
                 names = [name for name, _ in fields]
                 if any(names.count(name) > 1 for name in _ONCE):
-                    raise Refusal(400, "malformed", "A field that must come once came twice.")
+                    raise Refusal(400, "malformed", "A header that must be unique was sent twice.")
             path = scope.get("raw_path") or scope["path"]
             if len(path) + len(scope["query_string"]) > MOST_ADDRESS:
                 raise Refusal(
-                    414, "address_too_long", f"An address has at most {MOST_ADDRESS:,} bytes."
+                    414, "address_too_long", f"URLs may have at most {MOST_ADDRESS:,} bytes."
                 )
         return self._app(scope, receive, send)
 
 
 class BodyLimitsMiddleware:
-    """Reads a body whole before it is passed on, and drops clients that do not take an answer.
+    """Reads the whole body before passing it on, and drops clients that do not read a response.
 
-    A body that the API does not take as JSON is refused (415), since a form of any page could send
-    it; so is one of more than `most_bytes` (413), and one that takes longer than `patience` seconds
-    (408). That is the time to take each part of an answer, too.
+    Refuses a body for the API that is not JSON (415), since a form of any page could send it, one
+    of more than `most_bytes` (413), and one that takes longer than `patience` seconds (408). Each
+    part of a response must be read in that time, too.
     """
 
     def __init__(self, app: ASGIApp, *, most_bytes: int, patience: float) -> None:
@@ -65,7 +65,7 @@ class BodyLimitsMiddleware:
         return self._app(scope, receive, taken)
 
     async def _slow(self, send: Send, message: Message) -> None:
-        """Send a part; the server waits for a client that does not take what was sent before."""
+        """Send a part; the server waits until the client has read earlier parts."""
         try:
             async with asyncio.timeout(self._patience):
                 await send(message)
@@ -77,13 +77,13 @@ class BodyLimitsMiddleware:
         messages = [{"type": "http.request", "body": await self._body(scope, receive)}]
 
         async def read() -> Message:
-            # After the body, the server tells when the client leaves.
+            # After the body, the server reports a disconnect.
             return messages.pop() if messages else await receive()
 
         await self._app(scope, read, send)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        """Return the whole body, in time and no longer than allowed."""
+        """Return the whole body, within the limits of time and size."""
         declared = headers_of(scope).get(b"content-length", b"0")
         if not declared.isdigit():
             raise Refusal(400, "malformed", "Content-Length: a number of bytes expected.")
@@ -99,17 +99,17 @@ class BodyLimitsMiddleware:
                         size += len(part)
         except TimeoutError:
             raise Refusal(
-                408, "too_slow", f"A body must be here within {self._patience:g} s."
+                408, "too_slow", f"The body must arrive within {self._patience:g} s."
             ) from None
         if size > self._most:
             if more:
                 await _drain(receive, _DRAINED * self._most)
-            raise Refusal(413, "body_too_large", f"A body has at most {self._most:,} bytes.")
+            raise Refusal(413, "body_too_large", f"Bodies may have at most {self._most:,} bytes.")
         return b"".join(parts)
 
 
 async def part_of(receive: Receive) -> tuple[bytes, bool]:
-    """Return the next part of a body, and whether more follows; ClientLeft where none will."""
+    """Return the next part of a body, and whether more follows; raise ClientLeft."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientLeft
@@ -117,7 +117,7 @@ async def part_of(receive: Receive) -> tuple[bytes, bool]:
 
 
 async def _drain(receive: Receive, most: int) -> None:
-    """Throw away what comes, within bounds: a client that is still sending reads no answer."""
+    """Discard the rest of a body, within limits: a client that still sends reads no response."""
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             size, more = 0, True
@@ -131,4 +131,4 @@ async def _drain(receive: Receive, most: int) -> None:
 def _check_type(scope: Scope) -> None:
     kind = headers_of(scope).get(b"content-type", b"").partition(b";")[0].strip().lower()
     if path_of(scope).startswith("/api/") and kind != b"application/json":
-        raise Refusal(415, "not_json", "The API takes JSON: send Content-Type: application/json.")
+        raise Refusal(415, "not_json", "The API accepts JSON: send Content-Type: application/json.")

@@ -1,4 +1,4 @@
-"""Middleware: tells browsers to load nothing from elsewhere and to run nothing but our own files.
+"""Middleware: adds security headers; browsers load and run only our own files.
 
 References
 ----------
@@ -15,8 +15,8 @@ from alsolike.views.page import web_origin
 Header = tuple[bytes, bytes]
 
 _POLICY = b"content-security-policy"
-# Not "no-referrer": under that, browsers say "Origin: null" when our own forms are sent, and a
-# request of ours could not be told from a stranger's. No other host hears a referrer of this one.
+# Not "no-referrer": with it, browsers send our own forms with "Origin: null", as they do for other
+# sites. Other hosts get no referrer.
 _FIXED: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -31,13 +31,9 @@ _FIXED: tuple[Header, ...] = (
 
 
 def content_policy(image_origins: Iterable[str] = ()) -> str:
-    """Return the content policy of a page that may load pictures from these hosts.
+    """Return the content policy of a page that may load images from these hosts.
 
-    Parameters
-    ----------
-    image_origins : iterable of str
-        Scheme and host, as `web_origin` returns them; what is anything else is left out, since
-        names of hosts come from a table of items.
+    Texts that are not origins as of `web_origin`, which an item table may hold, are left out.
 
     Examples
     --------
@@ -62,10 +58,10 @@ def content_policy(image_origins: Iterable[str] = ()) -> str:
 
 
 class SecurityHeadersMiddleware:
-    """Adds header fields to every answer; a content policy of its own stays in force.
+    """Adds headers to every response; keeps a content policy that it has.
 
-    `image_origins` says from where pages may load pictures just now, and returns the same object as
-    long as that is the same. With `is_private` no cache on the way may keep an answer.
+    `image_origins` returns the current hosts of images, the same object while they do not change.
+    With `is_private`, shared caches must not store responses.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""Metrics and access log."""
+"""Counts and logs requests."""

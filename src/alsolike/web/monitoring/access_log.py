@@ -1,9 +1,8 @@
-"""Middleware: times, logs and counts requests, a line of JSON for each.
+"""Middleware: times, counts and logs requests, one line of JSON for each.
 
-A line says when, who, what was asked, how it was answered, how long that took, how many bytes it
-was and with which version of a model. Of the address it has the path alone, shortened: queries may
-hold secrets. Header fields, and so tokens and cookies, are never in it. All is ASCII: what is not,
-and every control character, is escaped as JSON does it, so that no request writes lines of its own.
+A line has time, client, method, path, status, duration, bytes, and the version of the model. The
+path is shortened, without the query, which may hold secrets; headers, and so tokens and cookies,
+are never logged. Everything but printable ASCII is escaped, so that no request can forge a line.
 """
 
 import os
@@ -19,17 +18,17 @@ from alsolike.errors import WritingError
 from alsolike.web.edge.exchange import client_of
 from alsolike.web.monitoring.metrics import Metrics
 
-MOST_CHARACTERS = 200  # of a path; escaped six times as many bytes, so that a line fits in a pipe
+MOST_CHARACTERS = 200  # of a path; escaped up to six times, it still fits in one pipe write
 STANDARD_OUTPUT = 1
-UNMATCHED = "(unmatched)"  # the route of what no route answered
-CLIENT_LEFT = 499  # no status of HTTP: in the log alone, as other servers have it
-_SHORT = 40  # characters of a client's address, of a method, of a version
+UNMATCHED = "(unmatched)"  # route of requests that matched none
+CLIENT_LEFT = 499  # not an HTTP status: only in the log, as in other servers
+_SHORT = 40  # characters of a client, a method, a version
 
 
 class AccessLog:
-    r"""Write lines to standard output ("-"), to a file that is appended to, or nowhere ("").
+    r"""Writes lines to standard output ("-"), to the end of a file, or nowhere ("").
 
-    Each line is one write, so that those of several workers do not mix.
+    Each line is one write, so that lines of several workers do not mix.
 
     Raises
     ------
@@ -65,10 +64,9 @@ class AccessLog:
         size: int,
         version: str,
     ) -> bool:
-        """Write the line of one request; tell whether it was, so that lost ones can be counted.
+        """Write the line of one request; return False if it was lost.
 
-        A log that nobody reads, or whose disk is full, must not stop the service: a line that
-        cannot be written at once is lost.
+        A line that cannot be written at once is lost: a full disk must not stop the service.
         """
         if self._file is None:
             return True
@@ -102,11 +100,10 @@ class AccessLog:
 
 
 class AccessLogMiddleware:
-    """Times each answer, writes its line and counts it.
+    """Times, counts and logs each request.
 
-    ``scope["state"]["status"]`` is that of the answer once it has begun, 0 before. An application
-    may put into ``scope["state"]``: "version", of the model that answered; "route",
-    the template of the address, where its router leaves no ``scope["route"]``.
+    Sets ``scope["state"]["status"]``, 0 before the response. Reads from ``scope["state"]`` the
+    "version" of the model, and the "route" if the router sets no ``scope["route"]``.
     """
 
     def __init__(self, app: ASGIApp, *, log: AccessLog, metrics: Metrics) -> None:
@@ -147,9 +144,9 @@ class AccessLogMiddleware:
 
 
 def refuse_unwritable(target: str) -> None:
-    """Raise WritingError where lines could not be appended to `target`, before anybody is served.
+    """Raise WritingError if `target` cannot be appended to.
 
-    A named pipe is left alone: who reads it would take it for ended.
+    A named pipe is not tried: its reader would see an end of file.
     """
     if target not in ("", "-") and not Path(target).is_fifo():
         AccessLog(target).close()
@@ -161,7 +158,7 @@ def _opened(target: str) -> int | None:
     if target == "-":
         return STANDARD_OUTPUT
     try:
-        # Not through a temporary name: a log is appended to, by several workers at once.
+        # Not through a temporary name: several workers append to it.
         return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError as error:
         raise WritingError(

@@ -1,9 +1,8 @@
-"""Named numbers of one worker in a mapped file that outlives it, for another process to add up.
+"""Counts in a mapped file per worker, which any worker can add up and which outlives it.
 
-A worker that is killed leaves its file behind with all that it had counted. The next one to start
-takes that file over and counts on: sums never go back, and there are never more files than workers
-at one time. Who holds a file has it locked, and the kernel takes the lock back from the dead; so
-whether a file's worker lives can be asked without knowing its process.
+The next worker continues the file of a killed one: sums never fall, and there are never more files
+than workers at one time. A worker locks its file, and the kernel releases the lock when it dies; so
+the lock shows whether the worker lives.
 """
 
 import contextlib
@@ -29,15 +28,15 @@ _DOUBLES = _CELL // 8
 
 
 @dataclass(frozen=True)
-class Counter:
-    """What one file says: numbers by name, and whether the worker that counts there lives."""
+class WorkerCounters:
+    """The numbers in one file by name, and whether its worker lives."""
 
     numbers: dict[str, float]
     lives: bool
 
 
 class Counters:
-    """The numbers of this process, in a file of `folder` that no living process holds.
+    """The numbers of this process, in a file of `folder` that no live process uses.
 
     Raises
     ------
@@ -49,10 +48,10 @@ class Counters:
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
     >>> counters = Counters(Path(folder.name))
-    >>> counters.add(counters.place("likes"), 2)
-    >>> counters.add(counters.place("likes"), 1)
+    >>> counters.add(counters.offset("likes"), 2)
+    >>> counters.add(counters.offset("likes"), 1)
     >>> list(read(Path(folder.name)))
-    [Counter(numbers={'likes': 3.0}, lives=True)]
+    [WorkerCounters(numbers={'likes': 3.0}, lives=True)]
     >>> counters.close(); folder.cleanup()
     """
 
@@ -63,37 +62,37 @@ class Counters:
             fresh = os.pread(self._file, len(_MAGIC), 0) != _MAGIC
             if fresh or os.fstat(self._file).st_size != _SIZE:
                 os.ftruncate(self._file, 0)
-                os.ftruncate(self._file, _SIZE)  # holes: the disk holds what is counted alone
+                os.ftruncate(self._file, _SIZE)  # sparse: only used cells take disk space
                 os.pwrite(self._file, _MAGIC, 0)
         except OSError as error:
             raise WritingError(f"{folder}: cannot be written ({error.strerror}).") from error
         self._map = mmap.mmap(self._file, _SIZE)
         self._bytes = memoryview(self._map)
         self._numbers = self._bytes.cast("d")
-        self._places: dict[str, int] = {}
+        self._cells: dict[str, int] = {}
         self._free: list[int] = []
         self._next = 1  # the first cell is the head
         for cell, name, _ in _cells(self._map):
             self._next = cell + 1
             if name:
-                self._places[name] = cell
+                self._cells[name] = cell
             else:
                 self._free.append(cell)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names counted so far, also by those who held the file before."""
-        return tuple(self._places)
+        """All names in the file, those of former workers included."""
+        return tuple(self._cells)
 
-    def place(self, name: str) -> int:
-        """Return where `name` is counted; 0, where nothing is read, once there is no more room.
+    def offset(self, name: str) -> int:
+        """Return the offset of the number of `name`; 0, which is never read, if the file is full.
 
         Raises
         ------
         ValueError
-            The name has more than `MOST_BYTES` bytes, or none.
+            The name is empty, or has more than `MOST_BYTES` bytes.
         """
-        cell = self._places.get(name)
+        cell = self._cells.get(name)
         if cell is None:
             text = name.encode("utf-8")
             if not 0 < len(text) <= MOST_BYTES:
@@ -103,35 +102,35 @@ class Counters:
             cell = self._free.pop() if self._free else self._next
             start = cell * _CELL + _NUMBER.size
             self._bytes[start + _LENGTH.size : start + _LENGTH.size + len(text)] = text
-            # The length comes after it: a reader sees the whole name or none.
+            # The length is written last: a reader sees the whole name or none.
             _LENGTH.pack_into(self._bytes, start, len(text))
             self._next = max(self._next, cell + 1)
             _END.pack_into(self._bytes, len(_MAGIC), self._next)
-            self._places[name] = cell
+            self._cells[name] = cell
         return cell * _DOUBLES
 
-    def add(self, place: int, amount: float) -> None:
-        """Add `amount` to the number at `place`."""
-        if place:
-            self._numbers[place] += amount
+    def add(self, offset: int, amount: float) -> None:
+        """Add `amount` to the number at `offset`."""
+        if offset:
+            self._numbers[offset] += amount
 
     def drop(self, name: str) -> None:
-        """Forget a name and its number, and use its room for others."""
-        cell = self._places.pop(name)
+        """Delete a name and its number, and free its cell."""
+        cell = self._cells.pop(name)
         self._numbers[cell * _DOUBLES] = 0.0
         _LENGTH.pack_into(self._bytes, cell * _CELL + _NUMBER.size, 0)
         self._free.append(cell)
 
     def close(self) -> None:
-        """Let go of the file; its numbers stay and the next worker counts on."""
+        """Close the file; the next worker continues its numbers."""
         self._numbers.release()
         self._bytes.release()
         self._map.close()
         os.close(self._file)
 
 
-def read(folder: Path) -> Iterator[Counter]:
-    """Yield what each file of `folder` says, in the order of their names."""
+def read(folder: Path) -> Iterator[WorkerCounters]:
+    """Yield the numbers of each file of `folder`, in the order of their names."""
     for path in sorted(folder.glob("worker-*.tally")):
         try:
             with path.open("rb") as file:
@@ -140,17 +139,19 @@ def read(folder: Path) -> Iterator[Counter]:
         except FileNotFoundError:
             continue
         if content.startswith(_MAGIC):
-            yield Counter({name: number for _, name, number in _cells(content) if name}, lives)
+            yield WorkerCounters(
+                {name: number for _, name, number in _cells(content) if name}, lives
+            )
 
 
 def _free_file(folder: Path) -> int:
-    """Return the first file of `folder` that nobody holds, held."""
+    """Lock and return the first file of `folder` that no process has locked."""
     for number in itertools.count():
         path = folder / f"worker-{number}.tally"
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with contextlib.suppress(BlockingIOError, FileNotFoundError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.stat().st_ino == os.fstat(file).st_ino:  # else it was removed meanwhile
+            if path.stat().st_ino == os.fstat(file).st_ino:  # else it was removed in between
                 return file
         os.close(file)
     raise OSError(0, "there is no free number")

@@ -1,7 +1,6 @@
-"""What `/metrics` says: counts and times of all workers of one service, added up.
+"""Counts requests and times for `/metrics`, added up over all workers.
 
-Each worker counts in a file of its own (`tallies`), so that counting takes no lock of another
-process and whoever is asked can add up all of them. The text is made by prometheus_client.
+Each worker counts in a file of its own (`counters`), without locks of other processes.
 
 References
 ----------
@@ -19,36 +18,31 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from alsolike.web.monitoring.counters import MOST_BYTES, Counter, Counters, read
+from alsolike.web.monitoring.counters import MOST_BYTES, Counters, WorkerCounters, read
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# Each counter with its help and the labels that it is split by.
+# Each counter with its help and its labels.
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "requests": ("Requests that were answered.", ("method", "route", "status")),
-    "refused": ("Requests refused before they reached a route, by reason.", ("reason",)),
+    "requests": ("Requests answered.", ("method", "route", "status")),
+    "refused": ("Requests rejected, by reason.", ("reason",)),
     "likes": ("Likes that visitors added.", ()),
     "likes_taken_back": ("Likes that visitors took back.", ()),
     "votes": ("Votes that visitors cast.", ()),
-    "swaps": ("New versions asked for, by what became of them.", ("result",)),
-    "failed_loads": ("Times a worker could not load a version served.", ("slot",)),
-    "lost_log_lines": ("Lines that the access log did not take.", ()),
+    "swaps": ("Swaps, by result.", ("result",)),
+    "failed_loads": ("Failed loads of a served version.", ("slot",)),
+    "lost_log_lines": ("Access log lines lost.", ()),
 }
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, math.inf)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
 
-_TIMES, _MODEL = "seconds", "model"  # the first words of names beside those of the counters
-_MOST_LABEL = 80  # characters of a label's value; in ASCII and with two others it fits in a name
+_TIMES, _MODEL = "seconds", "model"  # first words of names, besides those of the counters
+_MOST_LABEL = 80  # characters of a label's value; three fit in a name
 
 
 class Metrics:
-    """Count what this worker does; tell what all of them did.
-
-    Parameters
-    ----------
-    folder : Path
-        Shared by the workers of one service.
+    """Counts for this worker, and reports on all; they share `folder`.
 
     Examples
     --------
@@ -58,8 +52,8 @@ class Metrics:
     >>> metrics.answered("GET", "/items/{item_id}", 200, 0.0007)
     >>> metrics.count("likes", 3)
     >>> metrics.serves({"als": "5f0c"})
-    >>> told = metrics.exposition().decode("ascii")
-    >>> [line for line in told.splitlines() if line.startswith(("alsolike_likes_t", "alsolike_mo"))]
+    >>> text = metrics.exposition().decode("ascii")
+    >>> [line for line in text.splitlines() if line.startswith(("alsolike_likes_t", "alsolike_mo"))]
     ['alsolike_likes_total 3.0',
      'alsolike_likes_taken_back_total 0.0',
      'alsolike_model_workers{slot="als",version="5f0c"} 1.0']
@@ -72,7 +66,7 @@ class Metrics:
         self._lock = threading.Lock()  # likes and swaps are counted from other threads
         self._routes: dict[str, tuple[int, ...]] = {}
         self._answers: dict[tuple[str, str, int], int] = {}
-        for name in self._counters.names:  # what a dead worker served is served no more
+        for name in self._counters.names:  # a dead worker serves nothing
             if json.loads(name)[0] == _MODEL:
                 self._counters.drop(name)
         for name, (_, labels) in COUNTERS.items():
@@ -80,35 +74,28 @@ class Metrics:
                 self.count(name, 0)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request.
+        """Count one request, and its time from the headers to the end of the response.
 
-        Parameters
-        ----------
-        method, route : str
-            The verb, and the template of the address, such as "/items/{item_id}": there must be
-            few of them.
-        status : int
-        seconds : float
-            From its headers to the end of the answer.
+        `route`: the template of the path, such as "/items/{item_id}", of which there must be few.
         """
-        asked = (method, route, status)
+        key = (method, route, status)
         with self._lock:
-            place = self._answers.get(asked)
+            place = self._answers.get(key)
             if place is None:
                 known = method if method in METHODS else OTHER
-                place = self._place("requests", known, route, str(status))
-                self._answers[asked if known is method else (known, route, status)] = place
+                place = self._offset("requests", known, route, str(status))
+                self._answers[key if known is method else (known, route, status)] = place
             self._counters.add(place, 1)
             times = self._routes.get(route)
             if times is None:
                 bounds = [*map(_bound, BUCKETS), "sum"]
-                times = tuple(self._place(_TIMES, route, bound) for bound in bounds)
+                times = tuple(self._offset(_TIMES, route, bound) for bound in bounds)
                 self._routes[route] = times
             self._counters.add(times[bisect.bisect_left(BUCKETS, seconds)], 1)
             self._counters.add(times[-1], seconds)
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
-        """Add to one of `COUNTERS`, which says the labels that must be given.
+        """Add to one of `COUNTERS`, with all its labels.
 
         Raises
         ------
@@ -117,20 +104,20 @@ class Metrics:
         """
         values = [labels[label] for label in COUNTERS[name][1]]
         with self._lock:
-            self._counters.add(self._place(name, *values), amount)
+            self._counters.add(self._offset(name, *values), amount)
 
     def serves(self, versions: Mapping[str, str]) -> None:
-        """Say which version of each slot this worker answers with, by slot."""
+        """Record the version that this worker serves, by slot."""
         now = {_name(_MODEL, slot, version) for slot, version in versions.items()}
         with self._lock:
             before = {name for name in self._counters.names if json.loads(name)[0] == _MODEL}
             for name in before - now:
                 self._counters.drop(name)
             for name in now - before:
-                self._counters.add(self._counters.place(name), 1)
+                self._counters.add(self._counters.offset(name), 1)
 
     def serving(self) -> int:
-        """Return how many living workers serve a model."""
+        """Return the number of live workers that serve a model."""
         return sum(
             counter.lives and any(json.loads(name)[0] == _MODEL for name in counter.numbers)
             for counter in read(self._folder)
@@ -143,24 +130,24 @@ class Metrics:
         return generate_latest(registry)
 
     def close(self) -> None:
-        """Let go of the file; what was counted stays and the next worker counts on."""
+        """Close the file; the next worker continues its numbers."""
         with self._lock:
             self._counters.close()
 
-    def _place(self, *words: str) -> int:
-        return self._counters.place(_name(*words))
+    def _offset(self, *words: str) -> int:
+        return self._counters.offset(_name(*words))
 
 
 class _Collector:
-    """What a registry asks for families."""
+    """Collector of prometheus_client."""
 
     def __init__(self, collect: Callable[[], Iterator[Metric]]) -> None:
         self.collect = collect
 
 
 def _name(*words: str) -> str:
-    """Return the name under which something is counted; long words are cut."""
-    # Lone surrogates are no text that an exposition could carry.
+    """Return the name of a number; long words are cut."""
+    # Lone surrogates cannot be encoded.
     texts = [word[:_MOST_LABEL].encode("utf-8", "replace").decode("utf-8") for word in words]
     name = json.dumps(texts)
     if len(name) > MOST_BYTES:  # many characters that JSON escapes
@@ -172,8 +159,8 @@ def _bound(bucket: float) -> str:
     return "+Inf" if bucket == math.inf else repr(bucket)
 
 
-def _families(counters: list[Counter]) -> Iterator[Metric]:
-    """Yield all metrics; numbers of the dead are counted, what they serve is not."""
+def _families(counters: list[WorkerCounters]) -> Iterator[Metric]:
+    """Yield all metrics; of dead workers only the counts."""
     sums: dict[tuple[str, ...], float] = {}
     for counter in counters:
         for name, number in counter.numbers.items():
@@ -188,20 +175,20 @@ def _families(counters: list[Counter]) -> Iterator[Metric]:
     yield _times(sums)
     models = GaugeMetricFamily(
         "alsolike_model_workers",
-        "Workers that answer with this version.",
+        "Workers serving this version.",
         labels=("slot", "version"),
     )
     for words in sorted(words for words in sums if words[0] == _MODEL):
         models.add_metric(words[1:], sums[words])
     yield models
     living = sum(counter.lives for counter in counters)
-    yield GaugeMetricFamily("alsolike_workers", "Workers that live.", value=living)
+    yield GaugeMetricFamily("alsolike_workers", "Live workers.", value=living)
 
 
 def _times(sums: Mapping[tuple[str, ...], float]) -> Metric:
     family = HistogramMetricFamily(
         "alsolike_request_seconds",
-        "Seconds from headers to the end of the answer.",
+        "Seconds from the request's headers to the end of the response.",
         labels=("route",),
     )
     for route in sorted({words[1] for words in sums if words[0] == _TIMES}):

@@ -1,1 +1,1 @@
-"""The pages of the app."""
+"""Renders the pages of the app."""

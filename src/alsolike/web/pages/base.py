@@ -1,9 +1,9 @@
-"""What every page begins with: the route, the model that is asked, what is said of none."""
+"""Builds routes, links and error pages, and reads the model, item or user of a request."""
 
 import http
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,31 +14,31 @@ from alsolike.errors import AlsolikeError, UnknownModel
 from alsolike.views.page import clean
 from alsolike.web import templating
 from alsolike.web.errors import Problem, problem_of
-from alsolike.web.query_parameters import Takes
+from alsolike.web.query_parameters import QueryParameters
 from alsolike.web.service import service_of
 from alsolike.web.serving.registry import ModelRegistry, ServedModel
 
-# What is addressed by a version never changes. Private: a token may stand before it.
+# An address with a version never changes. Private: it may need a token.
 FOREVER = "private, max-age=31536000, immutable"
 SHORT_VERSION = 16
 
-_MOST_OF_A_QUERY = 16_384  # an id may be as long, and a link that holds one
+_MOST_OF_A_QUERY = 16_384  # ids, and links that hold them, may be this long
 _MOST_DIGITS = 12
 
 
 def page_route(
-    path: str, handler: Callable[..., Response], takes: Takes, method: str = "GET"
+    path: str, handler: Callable[..., Response], parameters: QueryParameters, method: str = "GET"
 ) -> Route:
-    """Return the route of a page; an error of ours is shown as a page, too.
+    """Return the route of a page; an AlsolikeError is rendered as an error page.
 
-    `handler` makes a response of a request and, under POST, of its body.
+    `handler` gets the request and, for POST, its body.
     """
     _, template, _ = compile_path(path)
 
     def answered(request: Request, *body: bytes) -> Response:
         request.state.route = template
         try:
-            takes.check(name for name, _ in request.query_params.multi_items())
+            parameters.check(name for name, _ in request.query_params.multi_items())
             return handler(request, *body)
         except UnknownModel as error:
             return missing(request, "model", str(error))
@@ -52,96 +52,92 @@ def page_route(
     return Route(path, endpoint, methods=[method], include_in_schema=False)
 
 
-def held_of(request: Request) -> ServedModel:
-    """Return the model that the query names, or the default; UnknownModel where there is none."""
-    return answered_by(request, service_of(request).registry.of(request.query_params.get("model")))
+def requested_model(request: Request) -> ServedModel:
+    """Return the model that the query names, or the default; raise UnknownModel."""
+    return logged(request, service_of(request).registry.of(request.query_params.get("model")))
 
 
-def answered_by(request: Request, served: ServedModel) -> ServedModel:
-    """Note the model for the access log, and return it."""
+def logged(request: Request, served: ServedModel) -> ServedModel:
+    """Return the model, and record its version for the access log."""
     request.state.version = served.version
     return served
 
 
-def in_eyes_of(model: str | None, address: str) -> str:
-    """Return the address of a page as one model sees it; None: the default."""
+def with_model(model: str | None, address: str) -> str:
+    """Return an address with the parameter ``model``; None: the default model."""
     if model is None:
         return address
     return f"{address}{'&' if '?' in address else '?'}{urlencode({'model': model})}"
 
 
-def held_at_version(request: Request) -> ServedModel | None:
-    """Return the model that the path names, None where that version is served no more."""
+def model_at_version(request: Request) -> ServedModel | None:
+    """Return the model that the path names, or None if it now has another version."""
     served = service_of(request).registry.of(request.path_params["model"])
     asked = request.path_params["version"]
     return served if served.version[:SHORT_VERSION] == asked else None
 
 
 def row_of(text: str, served: ServedModel) -> int | None:
-    """Return a text as the row of an item, None where it is none."""
+    """Parse a text as the row of an item; None if it is not one."""
     if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
         return None
     return int(text) if int(text) < len(served.model.items) else None
 
 
 def query_of(request: Request) -> str:
-    """Return what was typed into the search field."""
+    """Return the text of the search field."""
     return request.query_params.get("q", "").strip()[:_MOST_OF_A_QUERY]
 
 
 def outside_id(request: Request) -> str:
-    """Return the id that a path names, or the query where a path cannot carry it."""
+    """Return the id in the path, or in the query if a path cannot carry it."""
     found: str = request.path_params.get("outside_id") or request.query_params.get("id", "")
     return found
 
 
 def field_of(outside_id: str) -> str:
-    """Return an id as a hidden field carries it: of a plain one, browsers change line breaks."""
+    """Quote an id for a hidden field: browsers change plain line breaks."""
     return quote(outside_id, safe="")
 
 
-def id_of_field(field: str) -> str:
-    """Return the id that a hidden field carries."""
-    return unquote(field)
-
-
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
-    """Return a page of the service; the menu has what the models that are served can do."""
+    """Render a page, with a link to the map in the menu if a model has one."""
     registry = service_of(request).registry
     return templating.page(template, status=status, map_address=map_address(registry), **context)
 
 
 def map_address(registry: ModelRegistry) -> str | None:
-    """Return where the map is: of the default model, or of the first that has one; or nowhere."""
+    """Return the address of the map of the default model, or of the first that has one."""
     mapped = [name for name, served in registry.served.items() if served.has_map]
     default = registry.of(None).name
     if not mapped:
         return None
-    return in_eyes_of(None if default in mapped else mapped[0], "/map")
+    return with_model(None if default in mapped else mapped[0], "/map")
 
 
-def choices(request: Request, address: str) -> list[tuple[str, str]]:
-    """Return name and address of a page as each model sees it."""
-    return [(name, in_eyes_of(name, address)) for name in service_of(request).registry.served]
+def model_links(request: Request, address: str) -> list[tuple[str, str]]:
+    """Return each model's name, and the address of a page with it."""
+    return [(name, with_model(name, address)) for name in service_of(request).registry.served]
 
 
-def missing(request: Request, what: str, why: str = "") -> Response:
-    """Return a page that says what there is not."""
-    return page(request, "missing.html", status=404, what=what, why=clean(why))
+def missing(request: Request, what: str, why: str) -> Response:
+    """Render the 404 page for a missing `what`."""
+    texts = {"title": "Not found", "heading": f"No such {what}", "fault": clean(why)}
+    return page(request, "fault.html", status=404, **texts)
 
 
 def problem_page(request: Request, problem: Problem) -> Response:
-    """Return a page that says why another cannot be shown."""
+    """Render an error page."""
     heading = "Not found" if problem.status == http.HTTPStatus.NOT_FOUND else "This cannot be shown"
     fault = clean(problem.message)
     return page(request, "fault.html", status=problem.status, heading=heading, fault=fault)
 
 
-def gone() -> Response:
-    """Return an answer to scripts that ask for what is not there, or no more."""
+def not_found() -> Response:
+    """Return a plain 404 for scripts."""
     return Response("Not found.", 404, media_type="text/plain")
 
 
-def away(address: str) -> Response:
-    """Lead to another page, by GET."""
+def redirect(address: str) -> Response:
+    """Redirect to another page (303)."""
     return RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""The map: the catalogue as points, the names of what is most liked, an item and its neighbours."""
+"""Renders the map page, and sends its points, names, and an item with its neighbours."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -12,15 +12,15 @@ from alsolike.views.page import clean
 from alsolike.web.pages.base import (
     FOREVER,
     SHORT_VERSION,
-    away,
-    choices,
-    gone,
-    held_at_version,
-    held_of,
-    in_eyes_of,
+    model_at_version,
+    model_links,
+    not_found,
     page,
     query_of,
+    redirect,
+    requested_model,
     row_of,
+    with_model,
 )
 from alsolike.web.serving.item_cards import address, name_of
 from alsolike.web.serving.registry import ServedModel
@@ -31,17 +31,17 @@ _NEAR = 10
 
 
 def map_page(request: Request) -> Response:
-    """Show the catalogue as points."""
-    served, model = held_of(request), request.query_params.get("model")
+    """Show the map of the catalogue."""
+    served, model = requested_model(request), request.query_params.get("model")
     wanted, query = request.query_params.get("item", ""), query_of(request)
     for row in served.index.find(query, limit=1) if query else ():
         found = urlencode({"item": served.model.items.id_of(row)})
-        return away(in_eyes_of(model, f"/map?{found}"))
+        return redirect(with_model(model, f"/map?{found}"))
     here = f"/map?{urlencode({'item': wanted})}" if wanted else "/map"
     chosen = served.model.items.find(wanted) if wanted else None
     shares, fault = (0.0, 0.0), ""
     try:
-        shares = served.atlas.shares
+        shares = served.item_map.shares
     except Unable as error:
         fault = clean(str(error))
     return page(
@@ -51,7 +51,7 @@ def map_page(request: Request) -> Response:
         carried=model,
         data=f"{served.name}/{served.version[:SHORT_VERSION]}",
         model=served.name,
-        models=choices(request, here),
+        models=model_links(request, here),
         chosen=chosen,
         fault=fault,
         shares=[round(100 * share) for share in shares],
@@ -60,44 +60,44 @@ def map_page(request: Request) -> Response:
 
 
 def map_points(request: Request) -> Response:
-    """Answer with all points of one version.
+    """Send all points of one version: float32 (n, 2), then their likes, uint32 (n,).
 
-    They are float32 (n, 2), then uint32 (n,), the likes of each; little-endian.
+    Both are little-endian.
     """
-    served = held_at_version(request)
+    served = model_at_version(request)
     if served is None:
-        return gone()
+        return not_found()
     likes = np.minimum(served.model.item_counts, np.iinfo(np.uint32).max)
-    content = served.atlas.points.astype("<f4").tobytes() + likes.astype("<u4").tobytes()
+    content = served.item_map.points.astype("<f4").tobytes() + likes.astype("<u4").tobytes()
     headers = {"Cache-Control": FOREVER}
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 def map_names(request: Request) -> Response:
-    """Answer with rows and names of the most liked items, which the map labels."""
-    served = held_at_version(request)
+    """Send rows and names of the most liked items, which the map labels."""
+    served = model_at_version(request)
     if served is None:
-        return gone()
+        return not_found()
     named = [(row, name_of(served.model, row)) for row in popular_rows(served, _NAMED)]
     return JSONResponse(named, headers={"Cache-Control": FOREVER})
 
 
 def map_item(request: Request) -> Response:
-    """Answer with one item, by row or id, and its neighbours."""
-    served = held_at_version(request)
+    """Send one item, by row or id, and its neighbours."""
+    served = model_at_version(request)
     if served is None:
-        return gone()
+        return not_found()
     row = row_of(request.query_params.get("row", ""), served)
     if row is None:
         row = served.model.items.find(request.query_params.get("id", ""))
     if row is None:
-        return gone()
+        return not_found()
     rows, _ = served.neighbours.similar(row, _NEAR)
-    told = {**_told(served, row), "near": [_told(served, int(other)) for other in rows]}
-    return JSONResponse(told, headers={"Cache-Control": FOREVER})
+    shown = {**_shown(served, row), "near": [_shown(served, int(other)) for other in rows]}
+    return JSONResponse(shown, headers={"Cache-Control": FOREVER})
 
 
-def _told(served: ServedModel, row: int) -> dict[str, Any]:
+def _shown(served: ServedModel, row: int) -> dict[str, Any]:
     return {
         "row": row,
         "name": name_of(served.model, row),

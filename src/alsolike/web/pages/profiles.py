@@ -1,4 +1,4 @@
-"""What somebody likes, what is recommended for that, and which likes carry each score."""
+"""Prepares likes, recommendations and their contributions for pages."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from alsolike.errors import FitError, SettingError
 from alsolike.models.base import Basis, Doubles, Explains, Indices
 from alsolike.recommending.explain import contributions_of
 from alsolike.recommending.fallback import RankedList
-from alsolike.recommending.shared import Mask
 from alsolike.views.page import clean
 from alsolike.web.serving import user_queries
 from alsolike.web.serving.item_cards import ItemCard, card_of
@@ -22,16 +21,8 @@ _DIGITS = 3
 
 
 @dataclass(frozen=True)
-class Like:
-    """One like on a page.
-
-    Parameters
-    ----------
-    face : Face
-    value : float
-    live : bool
-        Told to the service, not in the training data.
-    """
+class ShownLike:
+    """A like on a page; `live`: sent to the service, not in the training data."""
 
     card: ItemCard
     value: float
@@ -40,7 +31,7 @@ class Like:
 
 @dataclass(frozen=True)
 class Carrier:
-    """How much of a score one like carries, as it is printed."""
+    """A like, and its printed contribution to a score."""
 
     card: ItemCard
     share: str
@@ -48,19 +39,19 @@ class Carrier:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A recommended item; ``score`` is the sum of what the carriers and ``rest`` print.
+    """A recommended item; ``score`` is the sum of the printed carriers and ``rest``.
 
     Parameters
     ----------
-    face : Face
+    card : ItemCard
     score : str
-        Nothing where it is listed by popularity.
+        Empty if listed by popularity.
     carriers : tuple of Carrier
-        The likes that carry most, the largest first.
+        The likes with the largest contributions, the largest first.
     rest, others : str, int
-        What is left, and the likes that carry it.
+        The remaining contribution, and the number of likes behind it.
     fills : bool
-        Whether it is listed by popularity below what the model has a reason for.
+        Whether popularity fills the list up with it.
     """
 
     card: ItemCard
@@ -71,25 +62,26 @@ class Suggestion:
     fills: bool = False
 
 
-def likes_shown(served: ServedModel, profile: Profile, *, most: int) -> list[Like]:
-    """Return the likes of a user, new ones first, then by value; at most so many."""
+def likes_shown(served: ServedModel, profile: Profile, *, most: int) -> list[ShownLike]:
+    """Return at most `most` likes of a user, live ones first, then by value."""
     order = sorted(
         profile.values, key=lambda row: (row not in profile.live, -profile.values[row], row)
     )
     return [
-        Like(card_of(served, row), profile.values[row], row in profile.live) for row in order[:most]
+        ShownLike(card_of(served, row), profile.values[row], row in profile.live)
+        for row in order[:most]
     ]
 
 
 @dataclass(frozen=True)
-class Suggested:
-    """What is recommended, best first.
+class Suggestions:
+    """Recommendations, best first.
 
     Parameters
     ----------
     entries : list of Suggestion
     basis : {"model", "popularity"}
-        How the first was found, see `alsolike.recommending.fallback`.
+        Basis of the first, see `alsolike.recommending.fallback`.
     fault : str
         Why there are none.
     """
@@ -99,43 +91,26 @@ class Suggested:
     fault: str = ""
 
 
-def suggestions_for(served: ServedModel, profile: Profile, *, k: int) -> Suggested:
-    """Return what is recommended to a user, as the API does.
-
-    Raises
-    ------
-    FitError
-        The user's equations have no unique solution.
-    Unable
-        The user's likes would have to be folded in, and the model folds nobody in.
-    """
-    return _explained(served, profile.values, user_queries.listed(served, profile, k, _all(served)))
+def suggestions_for(served: ServedModel, profile: Profile, *, k: int) -> Suggestions:
+    """Recommend to a user, as the API does."""
+    return _or_fault(served, profile.values, lambda: user_queries.recommend(served, profile, k))
 
 
-def picked_for(served: ServedModel, values: Mapping[int, float], *, k: int) -> Suggested:
-    """Return what is recommended for these likes (rows and values), by fold-in.
-
-    Raises
-    ------
-    FitError, Unable
-        As in `suggestions_for`.
-    """
-    return _explained(served, values, user_queries.listed_for(served, values, k, _all(served)))
+def picked_for(served: ServedModel, values: Mapping[int, float], *, k: int) -> Suggestions:
+    """Recommend for likes (rows to values), by fold-in."""
+    return _or_fault(served, values, lambda: user_queries.recommend_for(served, values, k))
 
 
-def or_fault(ask: Callable[[], Suggested]) -> Suggested:
-    """Return what is suggested, or nothing and a text that says why."""
+def _or_fault(
+    served: ServedModel, values: Mapping[int, float], recommend: Callable[[], RankedList]
+) -> Suggestions:
     try:
-        return ask()
+        return _explained(served, values, recommend())
     except (FitError, SettingError) as error:
-        return Suggested([], fault=clean(str(error)))
+        return Suggestions([], fault=clean(str(error)))
 
 
-def _all(served: ServedModel) -> Mask:
-    return np.ones(len(served.model.items), dtype=bool)
-
-
-def _explained(served: ServedModel, values: Mapping[int, float], found: RankedList) -> Suggested:
+def _explained(served: ServedModel, values: Mapping[int, float], found: RankedList) -> Suggestions:
     model, n_known = served.model, int(np.count_nonzero(~found.popular))
     rows = found.rows[:n_known]
     if not values or not isinstance(model, Explains):
@@ -154,18 +129,18 @@ def _explained(served: ServedModel, values: Mapping[int, float], found: RankedLi
     more = [
         Suggestion(card_of(served, row), fills=n_known > 0) for row in found.rows[n_known:].tolist()
     ]
-    return Suggested([*by_model, *more], found.basis)
+    return Suggestions([*by_model, *more], found.basis)
 
 
 def _suggestion(served: ServedModel, answer: int, rows: Indices, shares: Doubles) -> Suggestion:
-    """Round a score and its parts so that what is printed adds up to what is printed."""
+    """Round a score and its contributions so that the printed numbers add up."""
     score = _units(shares.sum())
     largest = np.lexsort((rows, -shares))[:_CARRIERS]
     carriers = {int(rows[place]): _units(shares[place]) for place in largest}
     carriers = {row: units for row, units in carriers.items() if units > 0}
     rest, others = score - sum(carriers.values()), len(rows) - len(carriers)
     if carriers and not others:
-        # Nobody else is there to take what rounding left over.
+        # No other like can take the rest of the rounding.
         carriers[next(iter(carriers))] += rest
     return Suggestion(
         card=card_of(served, answer),
@@ -179,7 +154,7 @@ def _suggestion(served: ServedModel, answer: int, rows: Indices, shares: Doubles
 
 
 def _units(value: float | np.floating[Any]) -> int:
-    """Return a score in units of the last digit that is printed."""
+    """Return a score in units of the last printed digit."""
     return int(np.rint(float(value) * 10**_DIGITS))
 
 

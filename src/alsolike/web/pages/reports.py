@@ -1,4 +1,4 @@
-"""What lies beside a bundle, for pages: the run's report and its leaderboard."""
+"""Reads a model's manifest, report and leaderboard for pages."""
 
 import csv
 import io
@@ -18,8 +18,8 @@ _MOST_ROWS = 500
 _MOST_COLUMNS = 40
 _MOST_OF_A_CELL = 80
 
-# The report brings its own policy, by hashes. In a sandbox it is of no origin: whatever somebody
-# wrote into the file, its scripts cannot ask this service in the visitor's name.
+# The report has a policy of its own, by hashes. The sandbox gives it no origin: whatever the file
+# holds, its scripts cannot send requests in the visitor's name.
 _POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data: https: http:; base-uri 'none'; form-action 'none'; "
@@ -29,15 +29,7 @@ _POLICY = (
 
 @dataclass(frozen=True)
 class Board:
-    """A leaderboard as a page shows it.
-
-    Parameters
-    ----------
-    columns : tuple of str
-    rows : tuple of tuple of str
-    left_out : int
-        Rows below those.
-    """
+    """A leaderboard for a page; `left_out`: number of further rows."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -45,7 +37,7 @@ class Board:
 
 
 def shown(served: ServedModel) -> dict[str, Any]:
-    """Return what the page on models says of one; texts are cleaned."""
+    """Return the facts about a model for the page About; texts are cleaned."""
     manifest = served.manifest
     return {
         "name": served.name,
@@ -59,7 +51,7 @@ def shown(served: ServedModel) -> dict[str, Any]:
 
 
 def report(served: ServedModel) -> Response | None:
-    """Return the run's report, unable to act on this service; None where there is none."""
+    """Return the run's report in a sandbox; None if there is none."""
     try:
         content = (served.aside / REPORT).read_bytes()
     except OSError:
@@ -69,7 +61,7 @@ def report(served: ServedModel) -> Response | None:
 
 
 def leaderboard(served: ServedModel) -> Board | None:
-    """Return the run's leaderboard; None where there is none that can be read."""
+    """Return the run's leaderboard; None if there is no readable one."""
     try:
         text = (served.aside / LEADERBOARD).read_text(encoding="utf-8-sig")
         head, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -83,7 +75,7 @@ def leaderboard(served: ServedModel) -> Board | None:
 
 
 def _cell(text: str) -> str:
-    """Return a cell for reading: whole numbers without a point, others with four digits."""
+    """Format a cell: whole numbers without a point, others with four digits."""
     try:
         number = finite(text)
     except ValueError:
@@ -94,7 +86,7 @@ def _cell(text: str) -> str:
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield labels and values; of models within a model, each with the name of that one before."""
+    """Yield labels and values; those of models within a model with its name in front."""
     for label, value in settings.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{label}: ")

@@ -1,4 +1,4 @@
-"""The app's pages: what a person looks at. What stands on them comes from the rooms beside."""
+"""Renders the pages for search, items, users, models, reports and leaderboards."""
 
 import secrets
 from collections.abc import Iterable
@@ -13,27 +13,27 @@ from alsolike.views.page import clean, web_origin
 from alsolike.web.pages import profiles, reports, try_it
 from alsolike.web.pages.base import (
     FOREVER,
-    answered_by,
-    away,
-    choices,
-    gone,
-    held_at_version,
-    held_of,
-    in_eyes_of,
+    logged,
     missing,
+    model_at_version,
+    model_links,
+    not_found,
     outside_id,
     page,
     query_of,
+    redirect,
+    requested_model,
     row_of,
+    with_model,
 )
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.item_cards import ItemCard, address, card_of, picture_content, text_of
 from alsolike.web.serving.registry import ServedModel
-from alsolike.web.serving.similar_items import popular_rows, strips_of
+from alsolike.web.serving.similar_items import lists_for, popular_rows
 from alsolike.web.serving.user_queries import profile_of
 
-STRIP = 10
+LENGTH = 10
 _POPULAR = 24
 _FOUND = 40
 _HISTORY = 200
@@ -41,32 +41,32 @@ _SHORT = 32
 _DRAWS = 32
 _AN_HOUR = "private, max-age=3600"
 
-# A drawing (SVG) opened by itself could run what is in it; in a sandbox it is of no origin.
+# An SVG opened by itself could run scripts; the sandbox gives it no origin.
 _PICTURE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 @dataclass(frozen=True)
-class Way:
-    """A link that leads elsewhere; its address is on the web."""
+class Link:
+    """A link to the web."""
 
     address: str
     words: str
 
 
 def start(request: Request) -> Response:
-    """Search, and the most liked items."""
-    served = held_of(request)
+    """Show the search, and the most liked items."""
+    served = requested_model(request)
     query = query_of(request)
-    found = _faces(served, served.index.find(query, limit=_FOUND)) if query else []
+    found = _cards(served, served.index.find(query, limit=_FOUND)) if query else []
     if len(found) == 1 and web_origin(query) is not None:
-        return away(found[0].address)  # whoever pastes a link means that very item
+        return redirect(found[0].address)  # a pasted link means that item
     history = served.model.history
     return page(
         request,
         "start.html",
         query=clean(query),
         found=found,
-        popular=[] if query else _faces(served, popular_rows(served, _POPULAR)),
+        popular=[] if query else _cards(served, popular_rows(served, _POPULAR)),
         n_items=len(served.model.items),
         n_users=len(served.model.users),
         n_likes=0 if history is None else history.user_items.nnz,
@@ -74,19 +74,19 @@ def start(request: Request) -> Response:
 
 
 def anything(request: Request) -> Response:
-    """Lead to an item, to one with neighbours if such is found soon."""
-    model = held_of(request).model
+    """Redirect to a random item, preferably one with neighbours."""
+    model = requested_model(request).model
     if not len(model.items):
-        return missing(request, "item", "This model knows no items.")
+        return missing(request, "item", "This model has no items.")
     for _ in range(_DRAWS):
         row = secrets.randbelow(len(model.items))
         if model.item_counts[row] >= MIN_COUNT:
             break
-    return away(address("item", model.items.id_of(row)))
+    return redirect(address("item", model.items.id_of(row)))
 
 
 def item(request: Request) -> Response:
-    """Show one item, and what each model shows beside it."""
+    """Show one item, and its similar items in each model."""
     service = service_of(request)
     models = service.registry.served
     wanted = outside_id(request)
@@ -95,38 +95,38 @@ def item(request: Request) -> Response:
     if served is None or row is None:
         hint = queries.hint_of(service.registry.of(None), wanted) if wanted else ""
         return missing(
-            request, "item", f"No model here knows an item with the id {wanted!r}. {hint}".strip()
+            request, "item", f"No model here has an item with the id {wanted!r}. {hint}".strip()
         )
-    card = card_of(answered_by(request, served), row)
-    # Pages of one model ask the default one, which need not know this item.
+    card = card_of(logged(request, served), row)
+    # The default model may lack this item.
     model = None if served is service.registry.of(None) else served.name
     return page(
         request,
         "item.html",
         card=card,
         short_name=clean(card.name, most=_SHORT),
-        ways=list(_ways_out(served, row)),
-        strips=strips_of(models, wanted, k=STRIP),
+        links=list(_links_out(served, row)),
+        lists=lists_for(models, wanted, k=LENGTH),
         try_address=try_it.address_with([wanted], model),
-        map_of_item=in_eyes_of(model, _on_map(wanted)) if served.has_map else "",
+        map_of_item=with_model(model, _on_map(wanted)) if served.has_map else "",
     )
 
 
 def user(request: Request) -> Response:
-    """Show what a user likes, what is recommended, and why."""
+    """Show a user's likes and recommendations, and the likes behind each."""
     service = service_of(request)
-    served = held_of(request)
+    served = requested_model(request)
     wanted = outside_id(request)
     if not wanted:
         return _any_user(request, served)
     if "model" not in request.query_params and wanted not in served.model.users:
         knowing = (one for one in service.registry.served.values() if wanted in one.model.users)
-        served = answered_by(request, next(knowing, served))
+        served = logged(request, next(knowing, served))
     profile = profile_of(served, wanted, service.state.likes_of(wanted))
     if not profile.known and not profile.values and not profile.ignored:
-        why = f"Model {served.name} knows no user {wanted!r}, nor any like of it."
+        why = f"Model {served.name} has no user {wanted!r}, and no likes of this user."
         return missing(request, "user", why)
-    suggested = profiles.or_fault(lambda: profiles.suggestions_for(served, profile, k=STRIP))
+    suggested = profiles.suggestions_for(served, profile, k=LENGTH)
     return page(
         request,
         "user.html",
@@ -143,46 +143,46 @@ def user(request: Request) -> Response:
         basis=suggested.basis,
         fault=suggested.fault,
         chosen=served.name,
-        models=choices(request, address("user", wanted)),
+        models=model_links(request, address("user", wanted)),
     )
 
 
 def picture(request: Request) -> Response:
-    """Answer with a picture from the item table."""
-    served = held_at_version(request)
+    """Send an image of the item table."""
+    served = model_at_version(request)
     row = None if served is None else row_of(request.path_params["row"], served)
     found = None if served is None or row is None else picture_content(served, row)
     if found is None:
-        return gone()
+        return not_found()
     kind, content = found
-    # A file may change, what the version of a model holds does not.
+    # A file may change, a version of a model does not.
     kept = _AN_HOUR if served is not None and served.pictures else FOREVER
     headers = {"Cache-Control": kept, "Content-Security-Policy": _PICTURE_POLICY}
     return Response(content, media_type=kind, headers=headers)
 
 
 def about(request: Request) -> Response:
-    """Show what each model is."""
+    """Show the served models."""
     models = service_of(request).registry.served.values()
     return page(request, "about.html", models=[reports.shown(served) for served in models])
 
 
 def report(request: Request) -> Response:
-    """Answer with the run's own report."""
-    found = reports.report(held_of(request))
-    return found or missing(request, "report", "None lay beside the model.")
+    """Send the run's report."""
+    found = reports.report(requested_model(request))
+    return found or missing(request, "report", "There was none beside the model.")
 
 
 def leaderboard(request: Request) -> Response:
     """Show the run's leaderboard."""
-    served = held_of(request)
+    served = requested_model(request)
     board = reports.leaderboard(served)
     if board is None:
-        return missing(request, "leaderboard", "None that can be read lay beside the model.")
+        return missing(request, "leaderboard", "There was no readable one beside the model.")
     return page(request, "leaderboard.html", served=served, board=board)
 
 
-def _faces(served: ServedModel, rows: Iterable[int]) -> list[ItemCard]:
+def _cards(served: ServedModel, rows: Iterable[int]) -> list[ItemCard]:
     return [card_of(served, row) for row in rows]
 
 
@@ -191,19 +191,19 @@ def _on_map(item: str) -> str:
 
 
 def _any_user(request: Request, served: ServedModel) -> Response:
-    """Return the page that asks for a user, with one drawn."""
+    """Show the form for a user id, with a link to a random user."""
     users = served.model.users
     some = address("user", users.id_of(secrets.randbelow(len(users)))) if len(users) else ""
     return page(request, "users.html", some=some, n_users=len(users))
 
 
-def _ways_out(served: ServedModel, row: int) -> Iterable[Way]:
-    """Yield links to the item's own page, and to a picture that is not loaded."""
+def _links_out(served: ServedModel, row: int) -> Iterable[Link]:
+    """Yield links to the item's own page, and to an image that is not loaded."""
     link = text_of(served.model.catalogue, "links", row).strip()
     host = web_origin(link)
     if host is not None:
-        yield Way(link, clean(host.partition("://")[2], most=60))
+        yield Link(link, clean(host.partition("://")[2], most=60))
     image = text_of(served.model.catalogue, "images", row).strip()
     origin = web_origin(image)
     if origin is not None and origin not in served.image_origins:
-        yield Way(image, "its picture")
+        yield Link(image, "its image")

@@ -1,25 +1,18 @@
-"""Try it: a visitor picks items and sees what is recommended for them. Nothing is stored.
+"""Renders the page Try it: recommendations for items that a visitor picks.
 
-The picks are kept in the URL, so that a page works without scripts and can be sent to others.
+Nothing is stored: the picks are in the URL, so that it works without scripts and can be shared.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from alsolike.views.page import clean
 from alsolike.web.pages import profiles
-from alsolike.web.pages.base import (
-    field_of,
-    held_of,
-    id_of_field,
-    in_eyes_of,
-    page,
-    query_of,
-)
+from alsolike.web.pages.base import field_of, page, query_of, requested_model, with_model
 from alsolike.web.service import service_of
 from alsolike.web.serving.item_cards import ItemCard, card_of
 from alsolike.web.serving.registry import ServedModel
@@ -32,32 +25,30 @@ _OFFERED = 10
 
 @dataclass(frozen=True)
 class Offer:
-    """An item, and the address of this page with it picked, or with its pick undone."""
+    """An item, and the address of this page with it added or removed."""
 
     card: ItemCard
     address: str
 
 
 def address_with(items: Iterable[str], model: str | None = None) -> str:
-    """Return the address of the page with these ids picked, in the eyes of a model."""
+    """Return the address of the page with these ids picked."""
     query = urlencode([("item", one) for one in items])
-    return in_eyes_of(model, f"/try?{query}" if query else "/try")
+    return with_model(model, f"/try?{query}" if query else "/try")
 
 
 def try_it(request: Request) -> Response:
-    """Recommend for the picks, and offer more to pick."""
-    served, model = held_of(request), request.query_params.get("model")
+    """Show the picks, recommendations for them, and more items to pick."""
+    served, model = requested_model(request), request.query_params.get("model")
     items = served.model.items
     given = _given(request)
     known = [row for one in given if (row := items.find(one)) is not None]
     rows = known[:MOST_PICKS]
     picked = [items.id_of(row) for row in rows]
     query = query_of(request)
-    suggested = profiles.Suggested([])
+    suggested = profiles.Suggestions([])
     if rows:
-        suggested = profiles.or_fault(
-            lambda: profiles.picked_for(served, dict.fromkeys(rows, 1.0), k=_OFFERED)
-        )
+        suggested = profiles.picked_for(served, dict.fromkeys(rows, 1.0), k=_OFFERED)
     found = served.index.find(query, limit=_OFFERED) if query else []
     return page(
         request,
@@ -89,10 +80,10 @@ def try_it(request: Request) -> Response:
 
 
 def _given(request: Request) -> list[str]:
-    """Return the ids in the address, and those that the form added when something was sought."""
-    asked = request.query_params
-    carried = map(id_of_field, asked.getlist("picked"))
-    return list(dict.fromkeys([*asked.getlist("item"), *carried]))
+    """Return the picked ids: those in the address, and those in the form's hidden fields."""
+    query = request.query_params
+    carried = map(unquote, query.getlist("picked"))
+    return list(dict.fromkeys([*query.getlist("item"), *carried]))
 
 
 def _offers(

@@ -1,11 +1,11 @@
-"""Blind votes between two models: what is shown to whom, what was chosen, what that says.
+"""Chooses what each voter compares, stores votes, and tests which model is preferred.
 
-A pair is two slots, or a slot and popularity where the service has but one. Which of them stands
-on the left follows from voter and item, so that a page opened again shows the same. A vote counts
-for the versions that were shown; with a new model the count begins anew.
+A pair is two slots, or the only slot and popularity. Voter and item decide which model is on the
+left, so that a reloaded page shows the same. Votes count for the versions that were shown.
 """
 
 import hashlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,51 +22,41 @@ from alsolike.web.settings import POPULARITY
 LEFT, RIGHT, SAME = "left", "right", "same"
 FIRST, SECOND = "first", "second"
 
-STRIP = 6
-_DRAWS = 200  # items looked at for one where the strips differ
+LENGTH = 6
+_DRAWS = 200  # items tried until the lists differ
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models to be compared.
-
-    Parameters
-    ----------
-    first : ServedModel
-    second : ServedModel or None
-        None: popularity.
-    """
+    """Two models to compare; `second` None: popularity."""
 
     first: ServedModel
     second: ServedModel | None
 
     @property
     def name(self) -> str:
-        """As votes are filed, and as pages ask."""
+        """Key of the votes, and of addresses."""
         return f"{self.first.name}|{self.second_name}"
 
     @property
+    def label(self) -> str:
+        """Names of both models, for people."""
+        return f"{self.first.name} and {self.second_name}"
+
+    @property
     def second_name(self) -> str:
-        """The second's slot."""
+        """Slot of the second model."""
         return POPULARITY if self.second is None else self.second.name
 
     @property
     def versions(self) -> tuple[str, str]:
-        """Of both."""
+        """Versions of both models."""
         return self.first.version, (self.second or self.first).version
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What one voter is asked.
-
-    Parameters
-    ----------
-    item : str
-        Whose neighbours are shown.
-    left, right : tuple of str
-        Ids of items.
-    """
+class Comparison:
+    """An item, and the ids of its neighbours on both sides."""
 
     item: str
     left: tuple[str, ...]
@@ -74,59 +64,58 @@ class Trial:
 
 
 def pairs_of(served: Mapping[str, ServedModel]) -> dict[str, Pair]:
-    """Return all pairs of models by name; of one model alone, the pair with popularity."""
+    """Return all pairs of models by name; for a single model, the pair with popularity."""
     models = list(served.values())
-    if len(models) == 1:
-        return {pair.name: pair for pair in (Pair(models[0], None),)}
-    pairs = [Pair(one, other) for at, one in enumerate(models) for other in models[at + 1 :]]
+    pairs = [Pair(one, other) for one, other in itertools.combinations(models, 2)]
+    pairs = pairs or [Pair(models[0], None)]
     return {pair.name: pair for pair in pairs}
 
 
-def next_trial(state: Store, pair: Pair, voter: str) -> Trial | None:
-    """Return what to ask a voter next, None where nothing is left.
+def next_comparison(state: Store, pair: Pair, voter: str) -> Comparison | None:
+    """Return the next comparison for a voter; None if none is left.
 
-    Items are drawn by how many like them, so that what visitors see counts; those that the voter
-    has judged, and those beside which both models show the same, are left out.
+    Items are drawn with probability proportional to their likes, except those on which the voter
+    has voted, and those for which both models show the same.
     """
-    judged = {vote.item for vote in _cast(state, pair) if vote.voter == voter}
+    voted = {vote.item for vote in _cast(state, pair) if vote.voter == voter}
     model = pair.first.model
     counts = np.where(model.item_counts >= MIN_COUNT, model.item_counts, 0).astype(np.float64)
     if not counts.any():
         return None
-    rng = np.random.default_rng(list(_digest(pair.name, voter, str(len(judged)))))
+    rng = np.random.default_rng(list(_digest(pair.name, voter, str(len(voted)))))
     for row in rng.choice(len(counts), size=_DRAWS, p=counts / counts.sum()).tolist():
         item = model.items.id_of(row)
-        if item in judged:
+        if item in voted:
             continue
-        trial = trial_of(pair, voter, item)
-        if trial is not None and set(trial.left) != set(trial.right):
-            return trial
+        comparison = comparison_of(pair, voter, item)
+        if comparison is not None and set(comparison.left) != set(comparison.right):
+            return comparison
     return None
 
 
-def trial_of(pair: Pair, voter: str, item: str) -> Trial | None:
-    """Return what `voter` is asked of `item`, None where a model shows nothing beside it."""
-    first, second = _strip(pair.first, item), _strip_of_second(pair, item)
+def comparison_of(pair: Pair, voter: str, item: str) -> Comparison | None:
+    """Return the comparison of `item` for `voter`; None if a model has no neighbours of it."""
+    first, second = _list(pair.first, item), _second_list(pair, item)
     if not first or not second:
         return None
     turned = _turned(voter, item)
-    return Trial(item, *((second, first) if turned else (first, second)))
+    return Comparison(item, *((second, first) if turned else (first, second)))
 
 
 def vote(state: Store, pair: Pair, voter: str, item: str, choice: str) -> bool:
-    """Keep what a voter chose; False where this voter has judged that item already.
+    """Store a vote; return False if this voter has voted on that item.
 
     Raises
     ------
     UnknownId
-        No model knows the item.
+        There is nothing to compare for the item.
     SettingError
-        The choice is none of left, right and same.
+        The choice is not left, right or same.
     """
     if choice not in (LEFT, RIGHT, SAME):
         raise SettingError(f"A choice is left, right or same, not {choice[:20]!r}.")
-    if trial_of(pair, voter, item) is None:
-        raise UnknownId(f"There is nothing to compare beside item {item[:200]!r}.")
+    if comparison_of(pair, voter, item) is None:
+        raise UnknownId(f"There is nothing to compare for item {item[:200]!r}.")
     chosen = choice
     if choice != SAME:
         chosen = FIRST if (choice == LEFT) != _turned(voter, item) else SECOND
@@ -134,7 +123,7 @@ def vote(state: Store, pair: Pair, voter: str, item: str, choice: str) -> bool:
 
 
 def result(state: Store, pair: Pair) -> SequentialTest:
-    """Return what the votes on the versions served now say."""
+    """Return the test of the votes on the versions served now."""
     chosen = [one.choice for one in _cast(state, pair)]
     return SequentialTest(chosen.count(FIRST), chosen.count(SECOND), chosen.count(SAME))
 
@@ -143,19 +132,19 @@ def _cast(state: Store, pair: Pair) -> list[Vote]:
     return [one for one in state.votes(pair.name) if one.versions == pair.versions]
 
 
-def _strip(served: ServedModel, item: str) -> tuple[str, ...]:
+def _list(served: ServedModel, item: str) -> tuple[str, ...]:
     row = served.model.items.find(item)
     if row is None:
         return ()
-    rows, _ = served.neighbours.similar(row, STRIP)
+    rows, _ = served.neighbours.similar(row, LENGTH)
     return tuple(served.model.items.ids_of(rows).tolist())
 
 
-def _strip_of_second(pair: Pair, item: str) -> tuple[str, ...]:
+def _second_list(pair: Pair, item: str) -> tuple[str, ...]:
     if pair.second is not None:
-        return _strip(pair.second, item)
+        return _list(pair.second, item)
     row = pair.first.model.items.find(item)
-    rows = popular_rows(pair.first, STRIP, without=() if row is None else (row,))
+    rows = popular_rows(pair.first, LENGTH, without=() if row is None else (row,))
     return tuple(pair.first.model.items.id_of(one) for one in rows)
 
 

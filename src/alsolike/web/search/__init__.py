@@ -1,1 +1,1 @@
-"""Search items by name."""
+"""Searches items by name, id or link."""

@@ -1,8 +1,8 @@
-"""Search over names and ids as somebody types: SQLite's FTS5, the most liked first.
+"""Searches items by name or id while typing, with SQLite's FTS5, the most liked first.
 
-Rows of the index are numbered by popularity, so the first that a query meets are the most liked:
-one character is answered as quickly as a whole name. Where words do not lead far, words one slip
-away are tried in their places (`spelling`), and trigrams find names that are two slips away.
+Rows are numbered by popularity, so the first matches are the most liked, and one character is as
+fast as a whole name. After exact matches come words with one typo (`spelling`), and names with two,
+by trigrams.
 """
 
 import contextlib
@@ -32,17 +32,17 @@ _MOST_CHARACTERS = 200
 _MOST_WORDS = 12
 _MOST_PARTS = 50  # of a link
 _CANDIDATES = 200
-_GRAMS = 24  # a query's trigrams that are looked up
-_FREQUENT = 50  # names: trigrams of fewer are all taken for as rare as that
-_LOOKED_THROUGH = 3000  # names that trigrams of one question may lead to
-_BEGINNING = 2  # characters: so few are the beginning of something, not a word
+_GRAMS = 24  # trigrams of a query
+_FREQUENT = 50  # names; rarer trigrams have no count
+_LOOKED_THROUGH = 3000  # names per query found by trigrams
+_BEGINNING = 2  # characters: shorter queries are prefixes, not words
 _BATCH = 10_000  # rows written at once
 _WORD = re.compile(r"[^\W_]+")
 _PARTS_OF_LINKS = re.compile(r"[/?&=#\s]+")
-_BETWEEN = str.maketrans("-_", "  ")  # what stands for a blank in a link
-# Before a name that is written as one word. Of private use, so that no word of a name has it.
+_BETWEEN = str.maketrans("-_", "  ")  # blanks in links
+# Prefix of names written as one word; a private-use character that no name has.
 _AS_ONE, _MOST_AS_ONE = "\ue000", 40
-# Letters that no decomposition turns into a plain one.
+# Letters without a Unicode decomposition.
 _PLAIN = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i"}
 )
@@ -50,8 +50,7 @@ _PLAIN = str.maketrans(
 _HAVING = "SELECT rowid FROM grams WHERE grams MATCH ?"
 _SCHEMA = (
     "CREATE TABLE items (place INTEGER PRIMARY KEY, row INTEGER, id TEXT, name TEXT, lone TEXT)",
-    # To "ascii" all that is not ASCII is a letter, so that words are those of `fold`: SQLite's own
-    # idea of letters is older than Python's.
+    # With "ascii" all other characters are letters, so that words are those of `fold`.
     "CREATE VIRTUAL TABLE words "
     "USING fts5(text, content='', tokenize='ascii', prefix='1 2 3 4', detail=none)",
     "CREATE VIRTUAL TABLE grams USING fts5(text, content='', tokenize='trigram', detail=none)",
@@ -62,7 +61,7 @@ _SCHEMA = (
 
 
 def fold(text: str) -> str:
-    """Return a text as it is compared: without accents and case, its words apart by one blank.
+    """Return a text without accents, case and punctuation, for comparison.
 
     Examples
     --------
@@ -73,7 +72,7 @@ def fold(text: str) -> str:
 
 
 def closed_up(text: str) -> str:
-    """Return the words of a text that signs stand in, without these.
+    """Return the words of a text that contain punctuation, without it.
 
     Examples
     --------
@@ -97,13 +96,13 @@ def build(
     Parameters
     ----------
     path : Path
-        The file to make; its folder is made, too.
+        The file to write; its folder is created.
     ids, names : sequence of str
-        Of each item; None: there are no names.
+        Of each item; names may be None.
     counts : int64, (n_items,)
         Likes of each item.
     links : sequence of str or None
-        Of each item's own page; None: there are none.
+        Links of the items' own pages.
 
     Raises
     ------
@@ -124,24 +123,19 @@ def build(
 
 
 class SearchIndex:
-    """An index that `build` has written; any thread may ask.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-    """
+    """An index that `build` has written; any thread may use it."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection, self._one_at_a_time = connection, threading.Lock()
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "SearchIndex":
-        """Open an index to read.
+        """Open an index.
 
         Raises
         ------
         WritingError
-            There is none, it is damaged, or it is of another version: build it anew.
+            It is missing, damaged or of another version: build it again.
         """
         place = Path(path)
         try:
@@ -160,18 +154,11 @@ class SearchIndex:
         return cls(connection)
 
     def find(self, text: str, *, limit: int = 20) -> list[int]:
-        """Return rows of items that a text may mean, the likeliest first.
+        """Return at most `limit` rows of items matching a text, the best match first.
 
-        Whoever has that very id, alone or within a link; then equal names, names that begin so,
-        names with words that begin so, likewise with the words written as one, and those a slip of
-        the finger away. Of equals, the most liked first.
-
-        Parameters
-        ----------
-        text : str
-            Whatever was typed; only its first 200 characters count, but in an id or a link.
-        limit : int
-            At most so many.
+        First the item with that id, itself or within a link; then equal names, names that begin so,
+        names with words that begin so, the same with the words written as one, and those with
+        typos. Ties by likes. Only 200 characters of the text count, except in an id or a link.
         """
         found: dict[int, None] = {}
         with self._one_at_a_time:
@@ -182,9 +169,9 @@ class SearchIndex:
         return list(found)[:limit]
 
     def called(self, text: str) -> list[int]:
-        """Return rows of items whose name is this text, the most liked first; 50 at most.
+        """Return at most 50 rows of items with this name, or id if they have none.
 
-        Accents, case and signs make no difference. An item without a name is called by its id.
+        The most liked come first. Accents, case and punctuation make no difference.
         """
         folded = fold(text[:_MOST_CHARACTERS])
         if len(text) > _MOST_CHARACTERS or not folded:
@@ -193,7 +180,7 @@ class SearchIndex:
             return self._named(folded)
 
     def _ways(self, text: str) -> Iterator[Iterable[int]]:
-        """Yield rows by one way after the other, the surest first."""
+        """Yield rows by one kind of match after the other, the best first."""
         by_id = self._by_id(text)
         yield by_id
         if web_origin(text) is not None:
@@ -210,7 +197,7 @@ class SearchIndex:
         near = self._matching(whole) if len(folded) > _BEGINNING else []
         if len(near) < _CANDIDATES:
             near += self._matching(f"{whole}*")
-        # The most liked whose name begins so come before those where it stands within.
+        # Names that begin so come first.
         near.sort(key=lambda one: not one[1].startswith(folded))
         yield [row for row, _ in near]
         as_one = "".join(words)
@@ -238,7 +225,7 @@ class SearchIndex:
         return [*own, *found]
 
     def _of_signs(self, signs: str) -> list[int]:
-        """Return those whose name has no letter and no digit, and is this or begins so."""
+        """Return rows whose name, without letters and digits, begins so."""
         if not signs:
             return []
         query = "SELECT row FROM items WHERE lone >= ? AND lone < ? ORDER BY lone, place LIMIT 50"
@@ -253,13 +240,13 @@ class SearchIndex:
         ).fetchall()
 
     def _spelt(self, words: Sequence[str]) -> list[int]:
-        """Return those whose name holds these words, or words that are one slip away from them."""
+        """Return rows whose name has these words, or words that are one typo away."""
         meant = [spelling.meant(self._connection, word) for word in words]
         if not any(meant):
             return []
         forms = [(word, *also) for word, also in zip(words, meant, strict=True)]
         quoted = [[f'"{one}"' for one in part] for part in forms]
-        quoted[-1][0] += "*"  # it may not be whole yet
+        quoted[-1][0] += "*"  # the last word may be incomplete
         near = self._matching(" AND ".join(f"({' OR '.join(part)})" for part in quoted))
         near.sort(key=lambda one: not one[1].startswith(forms[0]))
         whole = meant[0] if len(words) == 1 else []
@@ -269,7 +256,7 @@ class SearchIndex:
         return self._rows("SELECT row FROM items WHERE lone = ? ORDER BY place LIMIT 50", folded)
 
     def _slips(self, folded: str) -> list[int]:
-        """Return those whose name holds words like these, one or two edits away."""
+        """Return rows whose name has words like these, one or two edits away."""
         grams = dict.fromkeys(folded[at : at + 3] for at in range(len(folded) - 2))
         most = 1 if len(folded) < 2 * SHORTEST else 2
         near = [
@@ -280,7 +267,7 @@ class SearchIndex:
         return [row for _, _, row in sorted(near)]
 
     def _rare(self, grams: Sequence[str]) -> list[str]:
-        """Return the rarest of these, as many as do not lead to too many names."""
+        """Return the rarest trigrams, as many as match at most `_LOOKED_THROUGH` names."""
         kept, names = list[str](), 0
         for gram, count in sorted(
             ((gram, self._count(gram)) for gram in grams), key=lambda one: one[1]
@@ -298,8 +285,8 @@ class SearchIndex:
         return _FREQUENT if found is None else int(found[0])
 
     def _alike(self, grams: Iterable[str]) -> list[tuple[int, str, int]]:
-        """Return the names that have most of these trigrams."""
-        # An index without places ranks nothing by itself: all ranks are 0.
+        """Return the names with most of these trigrams."""
+        # Without positions FTS5 has no ranks, so shared trigrams are counted.
         shared = Counter(place for gram in grams for place in self._rows(_HAVING, f'"{gram}"'))
         places = sorted(shared, key=lambda place: (-shared[place], place))[:_CANDIDATES]
         query = "SELECT row, name, place FROM items WHERE place = ?"
@@ -358,7 +345,7 @@ def _bare(text: str) -> str:
 
 
 def _as_one(folded: str) -> str:
-    """Return what a name of several words is found by when it is written as one."""
+    """Return a name of several words as one word, for the index."""
     return _AS_ONE + folded.replace(" ", "")[:_MOST_AS_ONE] if " " in folded else ""
 
 
@@ -375,9 +362,9 @@ def _named_in(link: str) -> str:
 
 
 def _key_of_link(link: str) -> int:
-    """Return a number for the page that a link leads to, however the link is written.
+    """Return a hash of the page of a link, however the link is written.
 
-    Of a million links, two have the same number once in ten million catalogues.
+    Among a million links, two collide in one of ten million catalogues.
     """
     host, _, path = link.strip().partition("://")[2].partition("#")[0].partition("/")
     page = f"{host.lower().removeprefix('www.')}/{unquote(path).rstrip('/')}"
@@ -386,5 +373,5 @@ def _key_of_link(link: str) -> int:
 
 
 def _sound(text: str) -> str:
-    """Return a text that SQLite takes: lone surrogates have no UTF-8."""
+    """Replace lone surrogates, which SQLite cannot store."""
     return text.encode("utf-8", "replace").decode("utf-8")

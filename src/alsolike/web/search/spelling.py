@@ -1,8 +1,7 @@
-"""Words that a slip of the finger may have been meant for: found by what is left of them.
+"""Finds words one edit away from a misspelt one, by deletion neighbourhoods.
 
-Of two words that are one edit apart, one letter taken from either or both leaves the same rest. So
-every word of the names is filed under its rests, and whoever typed a wrong one is led to the right
-ones in a few look-ups, however many words there are.
+Two words that are one edit apart have a common rest after deleting a letter from either or both. So
+each word is stored under its rests, and a few look-ups find the words near another one.
 
 References
 ----------
@@ -17,9 +16,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from rapidfuzz.distance import OSA
 
-SHORTEST = 4  # characters; shorter words are one slip away from too much
+SHORTEST = 4  # characters; shorter words are near too many others
 _LONGEST = 20
-_MOST = 8  # words that one word is taken for
+_MOST = 8  # corrections of one word
 _BATCH = 100_000  # rows written at once
 
 SCHEMA = (
@@ -30,15 +29,15 @@ _FILED_UNDER = "SELECT number, word FROM rests JOIN vocabulary USING (number) WH
 
 
 def is_filed(word: str) -> bool:
-    """Tell whether a word is one of those that slips are forgiven in; numbers are not."""
+    """Return whether typos in a word are corrected; not in numbers."""
     return SHORTEST <= len(word) <= _LONGEST and word.isalpha()
 
 
 def fill(connection: sqlite3.Connection, words: Iterable[str]) -> None:
-    """File distinct words, those first that are to be preferred."""
+    """Store distinct words, preferred ones first."""
     filed = [word for word in words if is_filed(word)]
     connection.executemany("INSERT INTO vocabulary VALUES (?, ?)", enumerate(filed))
-    # In the order of the table, which then grows at its end alone; as arrays, since there are many.
+    # Sorted, so that the table grows only at its end; as arrays, since there are many.
     rests = np.fromiter((rest for word in filed for rest in _rests(word)), dtype=np.uint32)
     numbers = np.repeat(np.arange(len(filed)), [len(word) + 1 for word in filed])
     for part in np.array_split(np.lexsort((numbers, rests)), 1 + len(rests) // _BATCH):
@@ -47,7 +46,7 @@ def fill(connection: sqlite3.Connection, words: Iterable[str]) -> None:
 
 
 def meant(connection: sqlite3.Connection, word: str) -> list[str]:
-    """Return the words that are one edit away from `word`, those preferred first."""
+    """Return the words one edit away from `word`, preferred ones first."""
     if not is_filed(word):
         return []
     found: dict[int, str] = {}
@@ -58,10 +57,10 @@ def meant(connection: sqlite3.Connection, word: str) -> list[str]:
 
 
 def edits_within(wanted: str, name: str, most: int) -> int:
-    """Return the least edits to words in a row of `name`, or more than `most`.
+    """Return the fewest edits to consecutive words of `name`, or more than `most`.
 
-    These are as many words, or one more or less: the slip may have been at a blank. An edit adds,
-    drops or changes a letter, or swaps it with the next (optimal string alignment).
+    They are as many words, or one more or less, for a typo at a blank. An edit adds, drops or
+    changes a letter, or swaps it with the next (optimal string alignment).
 
     Examples
     --------
@@ -79,10 +78,7 @@ def edits_within(wanted: str, name: str, most: int) -> int:
 
 
 def _rests(word: str) -> Iterator[int]:
-    """Yield numbers for a word and for what is left of it without one letter.
-
-    Two rests may have one number: `meant` looks at the words themselves.
-    """
+    """Yield hashes of a word, and of it without each letter; `meant` resolves collisions."""
     yield zlib.crc32(word.encode("utf-8"))
     for at in range(len(word)):
         yield zlib.crc32((word[:at] + word[at + 1 :]).encode("utf-8"))

@@ -1,12 +1,12 @@
-"""The service's own copies of bundles, named by version: nobody else can rewrite what is mapped.
+"""Keeps the service's own checked copies of bundles, named by version.
 
-A bundle that is mapped and then truncated by somebody ends the process that looks at it (SIGBUS).
-So a bundle is read once, byte for byte against its manifest, into a folder of the service::
+A process that has a file mapped dies if somebody truncates it (SIGBUS). So a bundle is copied once,
+each byte checked against its manifest, into a folder of the service::
 
     models/<version>/          the bundle
-    models/<version>.aside/    what lay beside it and pages link to: report.html, leaderboard.csv
+    models/<version>.aside/    the run's report.html and leaderboard.csv
     search/<version>.sqlite    its search index
-    similar/<version>.safetensors    similar items that were found ahead
+    similar/<version>.safetensors    precomputed similar items
 
 The version is the SHA-256 of ``manifest.json``, which holds those of all other files.
 """
@@ -24,37 +24,37 @@ from alsolike.models.bundle.manifest import MANIFEST, SIZE_LIMIT, FileRecord, Ma
 from alsolike.storage.atomic import alone_in, replacing
 from alsolike.storage.safetensors import DAMAGED, open_regular
 
-# What `alsolike run` leaves beside a model of this name.
+# Files that `alsolike run` writes next to a model of this name.
 MODEL_OF_A_RUN = "model"
-ASIDE = ("report.html", "leaderboard.csv")
+RUN_FILES = ("report.html", "leaderboard.csv")
 
-_MOST_ASIDE = 64 << 20  # bytes
+_MOST_OF_A_RUN_FILE = 64 << 20  # bytes
 _CHUNK = 1 << 20
 _PATIENCE = 60.0  # seconds that one swap waits for another
 
 
-def copy_of(state: Path, version: str) -> Path:
-    """Return where the copy of a version lies."""
+def bundle_path(state: Path, version: str) -> Path:
+    """Return the folder of the copy of a version."""
     return state / "models" / version
 
 
-def aside_of(state: Path, version: str) -> Path:
-    """Return the folder of what lay beside the bundle; it may be missing."""
+def run_files_path(state: Path, version: str) -> Path:
+    """Return the folder of the run's files; it may be missing."""
     return state / "models" / f"{version}.aside"
 
 
 def index_of(state: Path, version: str) -> Path:
-    """Return where the search index of a version lies."""
+    """Return the file of the search index of a version."""
     return state / "search" / f"{version}.sqlite"
 
 
-def stock_of(state: Path, version: str) -> Path:
-    """Return where the similar items lie that were found ahead."""
+def neighbours_path(state: Path, version: str) -> Path:
+    """Return the file of the precomputed similar items of a version."""
     return state / "similar" / f"{version}.safetensors"
 
 
 def version_of(folder: Path) -> str:
-    """Return the version of a bundle: the SHA-256 of its manifest, which is checked.
+    """Return the version of a bundle: the SHA-256 of its checked manifest.
 
     Raises
     ------
@@ -65,8 +65,8 @@ def version_of(folder: Path) -> str:
     return hashlib.sha256(_read_manifest(folder)).hexdigest()
 
 
-def alone(state: Path) -> contextlib.AbstractContextManager[None]:
-    """Keep the copies to this thread until the block ends; a kill frees them, too.
+def locked(state: Path) -> contextlib.AbstractContextManager[None]:
+    """Lock the copies until the block ends; a kill releases them, too.
 
     Raises
     ------
@@ -76,21 +76,21 @@ def alone(state: Path) -> contextlib.AbstractContextManager[None]:
     return alone_in(state / "models", patience=_PATIENCE)
 
 
-def take(state: Path, folder: Path) -> str:
-    """Copy the bundle `folder`, each byte checked, unless the copy is there; return its version.
+def copy_bundle(state: Path, folder: Path) -> str:
+    """Copy the bundle `folder`, each byte checked, unless there is a copy; return its version.
 
     Raises
     ------
     BundleError
-        The bundle is incomplete, damaged, or of a newer format, and why. No copy is left.
+        The bundle is incomplete, damaged, or of a newer format. No copy is left.
     WritingError
         The copy cannot be written.
     """
     raw = _read_manifest(folder)
     version = hashlib.sha256(raw).hexdigest()
-    target = copy_of(state, version)
+    target = bundle_path(state, version)
     if is_whole(target):
-        # The copy is as good as its manifest; what was offered must be that, too.
+        # The offered bundle must be sound, too.
         _read_files(folder, describe(folder), None)
         return version
     with replacing(target) as part:
@@ -105,7 +105,7 @@ def take(state: Path, folder: Path) -> str:
 
 
 def is_whole(copy: Path) -> bool:
-    """Tell whether a copy is there and every byte of it is as it was."""
+    """Return whether there is a copy and every byte of it is unchanged."""
     try:
         load(copy)
     except BundleError:
@@ -113,28 +113,25 @@ def is_whole(copy: Path) -> bool:
     return True
 
 
-def take_aside(state: Path, version: str, folder: Path) -> None:
-    """Copy what `alsolike run` left beside the model `folder`; elsewhere files are strangers."""
+def copy_run_files(state: Path, version: str, folder: Path) -> None:
+    """Copy the report and leaderboard that `alsolike run` wrote next to the model `folder`."""
     if folder.absolute().name != MODEL_OF_A_RUN:
         return
     found = {
         name: content
-        for name in ASIDE
-        if (content := _read_aside(folder.absolute().parent / name)) is not None
+        for name in RUN_FILES
+        if (content := _read_run_file(folder.absolute().parent / name)) is not None
     }
     if not found:
         return
-    with replacing(aside_of(state, version)) as part:
+    with replacing(run_files_path(state, version)) as part:
         part.mkdir()
         for name, content in found.items():
             (part / name).write_bytes(content)
 
 
-def tidy(state: Path, keep: Collection[str]) -> None:
-    """Remove copies of all versions but these, and what killed swaps have left.
-
-    A process that has one of them mapped keeps its pages.
-    """
+def remove_unused(state: Path, keep: Collection[str]) -> None:
+    """Remove all versions but these, and leftovers of killed swaps; mapped pages stay valid."""
     for part in ("models", "search", "similar"):
         folder = state / part
         for entry in folder.iterdir() if folder.is_dir() else ():
@@ -142,7 +139,7 @@ def tidy(state: Path, keep: Collection[str]) -> None:
                 continue  # a worker may be building it
             if entry.name.split(".")[0] in keep:
                 continue
-            with contextlib.suppress(OSError):  # what cannot go now, goes with the next swap
+            with contextlib.suppress(OSError):  # the next swap tries again
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
@@ -155,7 +152,7 @@ def _read_manifest(folder: Path) -> bytes:
 
 
 def _read_files(folder: Path, manifest: Manifest, part: Path | None) -> None:
-    """Read all files that a manifest names against it, and copy them to `part` where given."""
+    """Check all files of a manifest, and copy them to `part` if given."""
     for name, record in sorted(manifest.files.items()):
         if Path(name).name != name or name in {"", ".", "..", MANIFEST}:
             raise BundleError(f"{folder / MANIFEST}: no file of a bundle is called {name!r}.")
@@ -189,10 +186,10 @@ def _next_chunk(path: Path, handle: int) -> bytes:
         raise BundleError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
-def _read_aside(path: Path) -> bytes | None:
-    """Return the content of a file beside the bundle, or None where there is none to show."""
+def _read_run_file(path: Path) -> bytes | None:
+    """Return the content of a file of the run, or None."""
     try:
-        return _read_regular(path, _MOST_ASIDE)
+        return _read_regular(path, _MOST_OF_A_RUN_FILE)
     except BundleError:
         return None
 

@@ -1,4 +1,4 @@
-"""Another model into a slot while the service runs: checked, warmed and asked before it counts."""
+"""Switches a slot to another model while the service runs, after it passed all checks."""
 
 import time
 from dataclasses import dataclass
@@ -8,34 +8,24 @@ from alsolike.errors import AlsolikeError, BundleError
 from alsolike.models.bundle.io import load
 from alsolike.web.serving import smoke_tests
 from alsolike.web.serving.bundle_store import (
-    alone,
-    copy_of,
+    bundle_path,
+    copy_bundle,
+    copy_run_files,
     is_whole,
-    stock_of,
-    take,
-    take_aside,
-    tidy,
+    locked,
+    neighbours_path,
+    remove_unused,
     version_of,
 )
-from alsolike.web.serving.neighbour_cache import Stock, build, build_beside
-from alsolike.web.serving.registry import hold
-from alsolike.web.serving.store import Served, Store
+from alsolike.web.serving.neighbour_cache import NeighbourCache, build, build_in_background
+from alsolike.web.serving.registry import load_model
+from alsolike.web.serving.store import SlotVersion, Store
 from alsolike.web.settings import Settings, Slot
 
 
 @dataclass(frozen=True)
-class Swapped:
-    """What a swap did.
-
-    Parameters
-    ----------
-    name : str
-        Of the slot.
-    version, before : str, str or None
-        What it serves from now on, and what it served before.
-    seconds : float
-        From the question to the answer.
-    """
+class SwapResult:
+    """The slot of a swap, its new and its former version, and the time that it took."""
 
     name: str
     version: str
@@ -49,96 +39,88 @@ class Swapped:
         return f"{self.name} serves {self.version[:12]} after {before}, in {self.seconds:.1f} s"
 
 
-def swap(settings: Settings, state: Store, name: str, folder: Path) -> Swapped:
-    """Let slot `name` serve the bundle `folder`; all workers follow within seconds.
+def swap(settings: Settings, state: Store, name: str, folder: Path) -> SwapResult:
+    """Switch slot `name` to the bundle `folder`; all workers follow within seconds.
 
-    Parameters
-    ----------
-    settings : Settings
-    state : Store
-    name : str
-        Of a slot.
-    folder : path
-        Of the bundle. Every byte is checked against its manifest.
+    Every byte of the bundle is checked against its manifest.
 
     Raises
     ------
     BundleError
-        The bundle is incomplete, damaged or of a newer format, or the model in it does not answer
-        as it must (`alsolike.web.serving.smoke_tests`). What was served stays.
+        The bundle is incomplete, damaged or of a newer format, or its model fails a check
+        (`alsolike.web.serving.smoke_tests`). The current model stays.
     SettingError
-        There is no such slot, or the file of golden questions is none.
+        There is no such slot, or the file of smoke tests is malformed.
     WritingError
         The state folder cannot be written.
     """
-    start, place = time.monotonic(), settings.place(name)
-    with alone(settings.state):
+    start, slot = time.monotonic(), settings.slot(name)
+    with locked(settings.state):
         before = {one.name: one.version for one in state.served()}.get(name)
-        version = _take(settings, place, folder)
-        own = folder.absolute() == place.folder.absolute()
+        version = _deploy(settings, slot, folder)
+        own = folder.absolute() == slot.folder.absolute()
         if version != before:
             state.serve(name, version, looked_at=version if own else None)
-        tidy(settings.state, state.versions_in_use(with_former=True))
-        ready = stock_of(settings.state, version)
+        remove_unused(settings.state, state.versions_in_use(with_former=True))
+        ready = neighbours_path(settings.state, version)
         if not ready.exists():
-            build_beside(copy_of(settings.state, version), ready)
-    return Swapped(name, version, before, time.monotonic() - start)
+            build_in_background(bundle_path(settings.state, version), ready)
+    return SwapResult(name, version, before, time.monotonic() - start)
 
 
 def prepare(settings: Settings, state: Store) -> None:
-    """Let each slot serve something when a worker starts.
+    """Give each slot a version when a worker starts.
 
-    A slot goes on with what it served last, unless its folder holds another bundle than when it
-    was last looked at: then that is taken, since whoever starts a service with a path means what
-    lies there.
+    A slot keeps its last version, unless its folder holds another bundle than when it was last
+    looked at: then that is loaded.
 
     Raises
     ------
     BundleError
-        A slot's folder holds no sound bundle, and there is nothing that it served before.
+        A slot's folder holds no sound bundle, and it has no former version.
     WritingError
         The state folder cannot be used.
     """
-    with alone(settings.state):
+    with locked(settings.state):
         served = {one.name: one.version for one in state.served()}
-        for place in settings.models:
-            _prepare(settings, state, place, served.get(place.name))
-        state.order([place.name for place in settings.models])
+        for slot in settings.models:
+            _prepare(settings, state, slot, served.get(slot.name))
+        state.order([slot.name for slot in settings.models])
         for one in state.served():
-            _stock_up(settings, one)
-        tidy(settings.state, state.versions_in_use(with_former=True))
+            _precompute(settings, one)
+        remove_unused(settings.state, state.versions_in_use(with_former=True))
 
 
-def _prepare(settings: Settings, state: Store, place: Slot, served: str | None) -> None:
-    there = served is not None and is_whole(copy_of(settings.state, served))
+def _prepare(settings: Settings, state: Store, slot: Slot, served: str | None) -> None:
+    there = served is not None and is_whole(bundle_path(settings.state, served))
     try:
-        found = version_of(place.folder)
-        if there and found == state.looked_at(place.name):
+        found = version_of(slot.folder)
+        if there and found == state.looked_at(slot.name):
             return
-        version = _take(settings, place, place.folder)
+        version = _deploy(settings, slot, slot.folder)
     except BundleError:
         if there:
-            return  # a service that was swapped to another bundle outlives the folder it began with
+            return  # after a swap, the folder is no longer needed
         raise
-    state.serve(place.name, version, looked_at=version)
+    state.serve(slot.name, version, looked_at=version)
 
 
-def _stock_up(settings: Settings, one: Served) -> None:
-    path = stock_of(settings.state, one.version)
-    model = load(copy_of(settings.state, one.version), check=False)
-    if not Stock(path, model).is_ready:
+def _precompute(settings: Settings, one: SlotVersion) -> None:
+    path = neighbours_path(settings.state, one.version)
+    model = load(bundle_path(settings.state, one.version), check=False)
+    if not NeighbourCache(path, model).is_ready:
         build(path, model)
 
 
-def _take(settings: Settings, place: Slot, folder: Path) -> str:
-    """Copy, check, warm and ask a bundle; return its version."""
-    version = take(settings.state, folder)
+def _deploy(settings: Settings, slot: Slot, folder: Path) -> str:
+    """Copy, load and check a bundle; return its version."""
+    version = copy_bundle(settings.state, folder)
     try:
-        served = hold(settings, place.name, version)
-        smoke_tests.ask(served, smoke_tests.questions_of(settings.golden))
+        served = load_model(settings, slot.name, version)
+        smoke_tests.run(served, smoke_tests.read_smoke_tests(settings.golden))
     except AlsolikeError as error:
         if isinstance(error, BundleError):
             raise BundleError(f"{folder}: {error}") from error
         raise
-    take_aside(settings.state, version, folder)
+    copy_run_files(settings.state, version, folder)
     return version

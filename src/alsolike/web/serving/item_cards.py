@@ -1,4 +1,4 @@
-"""What pages show of one item: name, address, picture, how many like it."""
+"""Builds the item cards of pages: name, address, image and likes."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from alsolike.views.images import LONGEST, content_of, embedded, picture, placeh
 from alsolike.views.page import clean, shown_name, web_origin
 from alsolike.web.serving.registry import ServedModel
 
-# Below this many likes, whom an item shares its likers with is largely chance.
+# Below this many likes, shared likes are largely chance.
 FEW = 20
 
 _MOST_OF_A_NAME = 120
@@ -20,22 +20,21 @@ _MOST_OF_A_NAME = 120
 
 @dataclass(frozen=True)
 class ItemCard:
-    """What pages show of one item of one model.
+    """One item of one model on a page.
 
     Parameters
     ----------
     row : int
-        Of the model's items.
     id : str
-        As it is; templates escape it.
+        Neither cleaned nor escaped.
     name : str
-        The name, or the id where the name shows nothing; cleaned, not escaped.
+        The name, or the id if the name shows nothing; cleaned, not escaped.
     address : str
-        Of the item's page.
+        Address of the item's page.
     picture : Markup
-        An ``<img>`` above a drawing, or the drawing alone.
+        An ``<img>`` above a drawing, or only the drawing.
     likes : int
-        In the training data.
+        Likes in the training data.
     """
 
     row: int
@@ -47,43 +46,39 @@ class ItemCard:
 
     @property
     def few(self) -> bool:
-        """Whether so few like it that its neighbours are weakly founded."""
+        """Whether it has too few likes for reliable neighbours."""
         return self.likes < FEW
 
     @property
     def note(self) -> str:
-        """How many like it, in words."""
+        """Number of likes, in words."""
         return counted(self.likes, "like")
 
     @property
     def shown_id(self) -> str:
-        """The id cleaned, or nothing where it is what the name shows already."""
+        """The cleaned id, or empty if the name shows it already."""
         shown = clean(self.id, most=_MOST_OF_A_NAME)
         return "" if shown == self.name else shown
 
 
 def address(kind: str, outside_id: str) -> str:
-    """Return the address of the page of an item or a user.
+    """Return the address of a page of `kind` "item" or "user"; ids may be any text.
 
-    Parameters
-    ----------
-    kind : {"item", "user"}
-    outside_id : str
-        Any text. What a path cannot carry is put into the query.
+    One that a path cannot carry goes into the query.
 
     Examples
     --------
     >>> address("item", "a/b?c"), address("item", "..")
     ('/items/a%2Fb%3Fc', '/item?id=..')
     """
-    # Browsers resolve dots however they are written.
+    # Browsers resolve dots, even percent-encoded ones.
     if outside_id.strip(".") == "":
         return f"/{kind}?id={quote(outside_id, safe='')}"
     return f"/{kind}s/{quote(outside_id, safe='')}"
 
 
 def card_of(served: ServedModel, row: int) -> ItemCard:
-    """Return what pages show of the item at `row`."""
+    """Return the card of the item at `row`."""
     model = served.model
     item_id = model.items.id_of(row)
     name = name_of(model, row)
@@ -98,29 +93,26 @@ def card_of(served: ServedModel, row: int) -> ItemCard:
 
 
 def name_of(model: FittedModel, row: int) -> str:
-    """Return the name of an item, or its id where the name shows nothing, cleaned."""
+    """Return the cleaned name of an item, or its id if the name shows nothing."""
     catalogue = model.catalogue
     name = catalogue.name_of(row) if catalogue is not None else ""
     return shown_name(name, model.items.id_of(row), most=_MOST_OF_A_NAME)
 
 
 def text_of(catalogue: Catalogue | None, column: str, row: int) -> str:
-    """Return what the item table says in ``"images"`` or ``"links"``, or an empty text."""
+    """Return the text in the column ``"images"`` or ``"links"`` of the item table, or empty."""
     texts = getattr(catalogue, column, None)
     return "" if texts is None else str(texts[row])
 
 
 def picture_content(served: ServedModel, row: int) -> tuple[str, bytes] | None:
-    """Return media type and content of a picture in the item table or in a file it names.
-
-    None where there is none, or where it is no picture.
-    """
+    """Return media type and content of an image in the item table or in a file that it names."""
     image = embedded(text_of(served.model.catalogue, "images", row).strip(), served.pictures)
     return content_of(image) if len(image) <= LONGEST else None
 
 
 def _picture(served: ServedModel, row: int, drawing: Markup) -> Markup:
-    """Return the item's picture above a drawing, which shows where the picture is dead."""
+    """Return the item's image above a drawing, which is seen if the image fails to load."""
     image = text_of(served.model.catalogue, "images", row).strip()
     origin = web_origin(image)
     is_file = bool(image) and origin is None and served.pictures is not None
@@ -130,6 +122,6 @@ def _picture(served: ServedModel, row: int, drawing: Markup) -> Markup:
         source = image
     else:
         source = ""
-    # The name stands beside it, so it needs no words of its own.
+    # The name is next to it, so it needs no alternative text.
     shown = picture(source, lazy=True) if source else ""
     return Markup('<span class="picture">{}{}</span>').format(drawing, shown)

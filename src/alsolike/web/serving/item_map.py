@@ -1,4 +1,4 @@
-"""The catalogue as a map: each item's factors, seen from where most of them can be seen."""
+"""Computes the map of a catalogue: two principal components of the items' directions."""
 
 from dataclasses import dataclass
 
@@ -13,39 +13,37 @@ _ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class Atlas:
+class ItemMap:
     """Items as points in a plane.
 
     Parameters
     ----------
     points : float32, (n_items, 2)
-        Both coordinates are between -2 and 2; an item without a direction is at the origin.
+        Both coordinates are from -2 to 2; an item without a direction is at the origin.
     shares : (float, float)
-        Of what the directions differ by, the parts that the two axes show; 0 to 1.
+        Shares of the variance that the two axes explain, 0 to 1.
     """
 
     points: Floats
     shares: tuple[float, float]
 
 
-def atlas(model: HasFactors, *, block_rows: int = _ROWS_AT_ONCE) -> Atlas:
-    """Lay the items out by the two principal components of their directions.
+def item_map(model: HasFactors, *, block_rows: int = _ROWS_AT_ONCE) -> ItemMap:
+    """Place the items by the two principal components of their directions.
 
-    The cosine is what makes items neighbours, so that their factors are scaled to length 1 first.
-    Each axis points to where its factor of the largest weight points, so that the same model gives
-    the same map every time.
+    Neighbours are found by cosine, so factors are scaled to length 1 first. The largest weight of
+    each axis is positive, so that the same model always gives the same map.
 
     Parameters
     ----------
     model : HasFactors
     block_rows : int
-        Items taken at once.
+        Items per block.
 
     Returns
     -------
-    Atlas
-        Where the directions differ along one axis alone, or not at all, the other coordinates
-        are 0.
+    ItemMap
+        With one principal axis, or none, the other coordinates are 0.
 
     Raises
     ------
@@ -59,16 +57,16 @@ def atlas(model: HasFactors, *, block_rows: int = _ROWS_AT_ONCE) -> Atlas:
     Examples
     --------
     >>> from alsolike.testing import tiny_model
-    >>> found = atlas(tiny_model(n_items=40, factors=3))
+    >>> found = item_map(tiny_model(n_items=40, factors=3))
     >>> found.points.shape, sum(found.shares) <= 1
     ((40, 2), True)
     """
     directed = np.flatnonzero(with_direction(model))
     points = np.zeros((len(model.items), 2), dtype=np.float32)
     if not len(directed):
-        return Atlas(points, (0.0, 0.0))
+        return ItemMap(points, (0.0, 0.0))
     parts = [directed[i : i + block_rows] for i in range(0, len(directed), block_rows)]
-    # In two passes: about the mean, nothing is lost where all items point nearly the same way.
+    # Two passes: subtracting the mean first keeps precision if all directions are close.
     total = np.zeros(model.factors)
     for rows in parts:
         total += _directions(model, rows).sum(axis=0)
@@ -80,7 +78,7 @@ def atlas(model: HasFactors, *, block_rows: int = _ROWS_AT_ONCE) -> Atlas:
     axes, shares = _principal(spread, noise=1e-12 * len(directed))
     for rows in parts:
         points[rows, : axes.shape[1]] = (_directions(model, rows) - middle) @ axes
-    return Atlas(points, shares)
+    return ItemMap(points, shares)
 
 
 def _directions(model: HasFactors, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
@@ -90,14 +88,14 @@ def _directions(model: HasFactors, rows: npt.NDArray[np.intp]) -> npt.NDArray[np
 def _principal(
     spread: npt.NDArray[np.float64], *, noise: float
 ) -> tuple[npt.NDArray[np.float64], tuple[float, float]]:
-    """Return up to two axes as columns, the longest first, and the parts that they show.
+    """Return up to two axes as columns, the longest first, and their shares of the variance.
 
     Parameters
     ----------
     spread : float64, (factors, factors)
-        The sum of outer products about the mean.
+        Sum of outer products about the mean.
     noise : float
-        What float32 directions may spread by though they are the same.
+        Spread of equal directions by float32 rounding.
     """
     values, vectors = np.linalg.eigh(spread)
     values, vectors = values[::-1][:2], vectors[:, ::-1][:, :2]

@@ -1,4 +1,4 @@
-"""Live likes as a table, for the next training: read beside a running service, or from a copy."""
+"""Reads the live likes of a running service, or of a copy of its state, as a table."""
 
 import os
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from alsolike.web.serving.store import FILE, STATE, file_of
 
 @dataclass(frozen=True)
 class LiveLikes:
-    """The likes that a service was told and has not forgotten.
+    """The live likes of a service.
 
     Parameters
     ----------
     table : Table
         One row per user and item, in the order of their first mention: ``user``, ``item``,
-        ``value`` (float32) and ``timestamp`` (float64, seconds since 1970), when it was told last.
+        ``value`` (float32) and ``timestamp`` (float64, seconds since 1970) of the last request.
     undated : int
-        Likes that an earlier version kept without a time. They have the time at which the file
-        was written last, before which they were told.
+        Likes that an earlier version stored without a time. They get the time at which the file
+        was written last.
     """
 
     table: Table
@@ -41,13 +41,13 @@ class LiveLikes:
         )
         users, items = (len(set(self.table[name].tolist())) for name in ("user", "item"))
         return (
-            f"Live likes: {len(self.table):,}. Users: {users:,}. Items: {items:,}. Told from "
+            f"Live likes: {len(self.table):,}. Users: {users:,}. Items: {items:,}. Sent from "
             f"{first} to {last} (UTC)"
         )
 
 
 def live_likes(path: str | os.PathLike[str]) -> LiveLikes:
-    """Read the live likes of a service; nothing is written, and the service may be running.
+    """Read the live likes of a service, which may be running; nothing is written.
 
     Parameters
     ----------
@@ -69,36 +69,36 @@ def live_likes(path: str | os.PathLike[str]) -> LiveLikes:
         rows = file.rows(f"SELECT user, item, value, {time} FROM likes ORDER BY number")  # noqa: S608 - own names
     finally:
         file.close()
-    told = np.array([row[3] for row in rows], dtype=np.float64)
-    is_undated = np.isnan(told)
+    times = np.array([row[3] for row in rows], dtype=np.float64)
+    is_undated = np.isnan(times)
     table = Table(
         {
             "user": _texts([row[0] for row in rows]),
             "item": _texts([row[1] for row in rows]),
             "value": np.array([row[2] for row in rows], dtype=np.float32),
-            "timestamp": np.where(is_undated, round(_written(place), 3), told),
+            "timestamp": np.where(is_undated, round(_written(place), 3), times),
         }
     )
     return LiveLikes(table, int(is_undated.sum()))
 
 
 def state_at(path: str | os.PathLike[str]) -> Path:
-    """Return the file of a state that is there already; SettingError where there is none."""
+    """Return the file of an existing state; raise SettingError if there is none."""
     place = file_of(path)
     if not place.is_file():
         given = Path(path)
         beside = (given / "serving", given.parent / "serving")
         near = [one for one in beside if (one / FILE).is_file()]
         raise SettingError(
-            f"{place}: the state of a service expected, but there is no such file. A service keeps "
-            "it in the folder 'serving' beside its model, or where --state said."
+            f"{place}: the state of a service expected, no such file found. It is in the folder "
+            "'serving' beside the model, or in the one given by --state."
             f"{suggestion([str(one) for one in near[:1]], plain=True)}"
         )
     return place
 
 
 def _written(place: Path) -> float:
-    """Return when a file was written last, or the log beside it that holds what was."""
+    """Return when a file or its write-ahead log was written last."""
     log = place.with_name(f"{place.name}-wal")
     return max(one.stat().st_mtime for one in (place, log) if one.exists())
 

@@ -1,7 +1,6 @@
-"""Similar items of the most liked ones, found before anybody asks: one mapped file for all workers.
+"""Precomputes similar items of the most liked items, in one mapped file for all workers.
 
-What is asked for most is found by one product for many items at once, in a third of the time that
-the items take one by one, and only once however many workers there are.
+One product for many items takes a third of the time of one product for each.
 """
 
 import hashlib
@@ -28,26 +27,20 @@ from alsolike.recommending.shared import MIN_COUNT, Indices, Mask
 from alsolike.storage.atomic import replacing
 from alsolike.storage.safetensors import map_file, pack_tensors, read_tensors
 
-LENGTH = 20  # similar items of each that are kept
+LENGTH = 20  # similar items per item
 
-# Multiplications that one model may take: some seconds of a core, whatever its size.
+# Multiplications per model: some seconds of one core.
 _MOST_WORK = 4e10
-_AS_FACTORS = 64  # to look through the scores of all items takes as long as so many factors
-_MOST_SECONDS = 20.0  # of a model whose scores take longer than that: what is found by then
+_AS_FACTORS = 64  # the scores of all items cost as much as this many factors
+_MOST_SECONDS = 20.0  # per model; later blocks are left out
 _THREADS = 2
 _PART = 512  # items that a thread takes at a time
 
 _log = logging.getLogger(__name__)
 
 
-class Stock:
-    """Similar items of one model; those of the most liked are ready once their file is there.
-
-    Parameters
-    ----------
-    path : Path
-        Where `build` writes, or will have written.
-    model : FittedModel
+class NeighbourCache:
+    """Finds similar items of one model, precomputed ones in `path` once `build` has written it.
 
     Raises
     ------
@@ -66,11 +59,11 @@ class Stock:
 
     @property
     def is_able(self) -> bool:
-        """Whether the model compares items at all."""
+        """Whether the model compares items."""
         return self._neighbours is not None
 
     def look(self) -> None:
-        """Map the file if it has come meanwhile; a damaged one is none."""
+        """Map the file if it exists now; remove it if it is damaged."""
         if self.is_ready or not self._path.exists():
             return
         try:
@@ -84,14 +77,14 @@ class Stock:
             return
         places = np.full(len(self._places), -1, dtype=np.int32)
         places[rows] = np.arange(len(rows), dtype=np.int32)
-        # Last of all what leads to the others: another thread may be asking.
+        # Set last: other threads read it first.
         self._items, self._cosines = items, cosines
         self._places, self.is_ready = places, True
 
     def similar(
         self, row: int, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
     ) -> tuple[Indices, Floats]:
-        """Return what `Neighbours.similar` returns; Unable where the model compares no items."""
+        """Return similar items as `Neighbours.similar`; raise Unable if the model has none."""
         neighbours = self._neighbours or Neighbours(
             expect_item_scorer(self._model, "compare items")
         )
@@ -103,11 +96,8 @@ class Stock:
         return items[:found], self._cosines[place, :found]
 
 
-def build_beside(folder: Path, path: Path) -> None:
-    """Have another process build the file of the bundle `folder`; nobody waits for it.
-
-    Among busy threads of this one, every step of it would have to wait for its turn.
-    """
+def build_in_background(folder: Path, path: Path) -> None:
+    """Build the file of the bundle `folder` in another process, without waiting for it."""
     command = [
         sys.executable,
         "-m",
@@ -119,13 +109,13 @@ def build_beside(folder: Path, path: Path) -> None:
     def watch() -> None:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         if done.returncode:
-            _log.warning("Similar items could not be found ahead: %s", done.stderr[-2000:])
+            _log.warning("Similar items could not be precomputed: %s", done.stderr[-2000:])
 
-    threading.Thread(target=watch, name="stock", daemon=True).start()
+    threading.Thread(target=watch, name="neighbour-cache", daemon=True).start()
 
 
 def neighbours_of(model: FittedModel) -> Neighbours | None:
-    """Return what finds similar items; None where the model compares no items."""
+    """Return the search for similar items; None if the model compares no items."""
     return Neighbours(model) if compares_items(model) else None
 
 
@@ -137,10 +127,10 @@ def build(
     most_seconds: float = _MOST_SECONDS,
     block_rows: int = _PART,
 ) -> None:
-    """Find similar items of the most liked ones, and write them as one file.
+    """Find similar items of the most liked items, and write them to one file.
 
-    Nothing is written where the model compares no items. No block of rows is begun after
-    `most_seconds`, but for the first.
+    Nothing is written if the model compares no items. Only the first block of rows may begin after
+    `most_seconds`.
 
     Raises
     ------
@@ -157,7 +147,7 @@ def build(
     cosines = np.empty((len(rows), LENGTH), dtype=np.float32)
 
     def find(start: int) -> int:
-        """Return how many more are found: none after the end."""
+        """Fill one block; return its number of rows, 0 after the deadline."""
         part = slice(start, start + block_rows)
         if start and time.monotonic() > end:
             return 0
@@ -170,7 +160,7 @@ def build(
         ThreadPoolExecutor(threads) as pool,
     ):
         found = list(pool.map(find, range(0, len(rows), block_rows)))
-    # All before the first that came too late.
+    # All blocks before the first late one.
     n_found = sum(itertools.takewhile(bool, found))
     rows, items, cosines = rows[:n_found], items[:n_found], cosines[:n_found]
     digest = np.frombuffer(_digest((rows, items, cosines)), dtype=np.uint8)

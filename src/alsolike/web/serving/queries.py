@@ -1,4 +1,4 @@
-"""Questions to what is held, answered in the caller's ids; it knows no requests and no pages."""
+"""Answers queries to a served model in ids: similar items, recommendations, explanations."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -24,51 +24,45 @@ Ranking = Sequence[tuple[int, float]]  # rows of items and their scores
 
 
 def source_of(served: ServedModel, name: str | None = None) -> dict[str, str]:
-    """Return which model answers."""
+    """Return name and version of the model, for responses."""
     return {"name": name or served.name, "version": served.version}
 
 
 def item_of(served: ServedModel, row: int) -> dict[str, Any]:
-    """Return what is known of one item."""
+    """Return the facts about one item."""
     catalogue, model = served.model.catalogue, served.model
-    said: dict[str, Any] = {"item": model.items.id_of(row), "name": _name(served, row)}
-    said["likes"] = int(model.item_counts[row])
+    found: dict[str, Any] = {"item": model.items.id_of(row), "name": _name(served, row)}
+    found["likes"] = int(model.item_counts[row])
     for field, column in (("image", "images"), ("link", "links")):
         texts = getattr(catalogue, column, None)
-        said[field] = (texts[row] or None) if texts is not None else None
-    return said
+        found[field] = (texts[row] or None) if texts is not None else None
+    return found
 
 
 def row_of(served: ServedModel, item: str) -> int:
-    """Return the row of an item by its id; UnknownId where the model has none."""
+    """Return the row of an item by its id; raise UnknownId with a hint."""
     row = served.model.items.find(item)
     if row is None:
         words = (
-            f"Model {served.name!r} knows no item with the id {_short(item)}.",
+            f"Model {served.name!r} has no item with the id {_short(item)}.",
             hint_of(served, item),
-            "Ids are found by names at /api/v1/items?q=NAME.",
+            "Find ids by name at /api/v1/items?q=NAME.",
         )
         raise UnknownId(" ".join(filter(None, words)))
     return row
 
 
 def hint_of(served: ServedModel, item: str) -> str:
-    """Return which ids may be meant by a text that is none: of items called so, or nearly so.
-
-    Returns
-    -------
-    str
-        A sentence, or nothing where there is no such item.
-    """
+    """Return a sentence with ids of items whose name or id is like an unknown id, or nothing."""
     called = served.index.called(item)
     named = [row for row in called if _has_name(served, row)]
     ids = [repr(served.model.items.id_of(row)) for row in named]
     if len(ids) == 1:
-        return f"That is a name, and ids are asked for here: the item of that name is {ids[0]}."
+        return f"That is a name; an id is needed here. The item with that name is {ids[0]}."
     if ids:
         more = f" and {len(ids) - _MOST_HINTS} more" if len(ids) > _MOST_HINTS else ""
         return (
-            f"That is a name, and ids are asked for here: {len(ids)} items have that name, "
+            f"That is a name; an id is needed here. {len(ids)} items have that name: "
             f"{', '.join(ids[:_MOST_HINTS])}{more}."
         )
     near = called or served.index.find(item, limit=_MOST_HINTS)
@@ -77,7 +71,7 @@ def hint_of(served: ServedModel, item: str) -> str:
 
 
 def _has_name(served: ServedModel, row: int) -> bool:
-    """Tell whether an item is called by something else than its id."""
+    """Return whether an item has a name other than its id."""
     name = _name(served, row)
     return name is not None and name.casefold() != served.model.items.id_of(row).casefold()
 
@@ -92,31 +86,31 @@ def _short(text: str) -> str:
 
 
 def found_of(ranking: Ranking) -> RankedList:
-    """Return what is listed by popularity as all lists of recommendations are."""
+    """Return a list by popularity in the form of recommendations."""
     rows = np.array([row for row, _ in ranking], dtype=np.int32)
     scores = np.array([score for _, score in ranking], dtype=np.float32)
     return RankedList(rows, scores, "popularity", np.ones(len(rows), dtype=bool))
 
 
 def recommended(served: ServedModel, found: RankedList) -> list[dict[str, Any]]:
-    """Return a list of recommendations as its places, each with how it was found."""
+    """Return recommendations as entries of a list, each with its basis."""
     ranking = list(zip(found.rows.tolist(), found.scores.tolist(), strict=True))
-    places = zip(ranked(served, ranking), found.bases.tolist(), strict=True)
-    return [{**place, "basis": basis} for place, basis in places]
+    entries = zip(ranked(served, ranking), found.bases.tolist(), strict=True)
+    return [{**entry, "basis": basis} for entry, basis in entries]
 
 
 def ranked(served: ServedModel, ranking: Ranking) -> list[dict[str, Any]]:
-    """Return rows and scores as places of a list."""
+    """Return rows and scores as entries of a list."""
     model = served.model
     return [
         {
-            "rank": place,
+            "rank": rank,
             "item": model.items.id_of(row),
             "name": _name(served, row),
             "likes": int(model.item_counts[row]),
             "score": float(score),
         }
-        for place, (row, score) in enumerate(ranking, start=1)
+        for rank, (row, score) in enumerate(ranking, start=1)
     ]
 
 
@@ -126,12 +120,10 @@ def similar(
     k: int,
     *,
     min_count: int = MIN_COUNT,
-    allow: Iterable[str] | None = None,
-    deny: Iterable[str] | None = None,
+    may_appear: Mask | None = None,
 ) -> Ranking:
     """Return the items most similar to one; see `alsolike.similar`."""
-    filters = None if allow is None and deny is None else _may_appear(served, allow, deny)
-    rows, cosines = served.neighbours.similar(row, k, min_count=min_count, may_appear=filters)
+    rows, cosines = served.neighbours.similar(row, k, min_count=min_count, may_appear=may_appear)
     return list(zip(rows.tolist(), cosines.tolist(), strict=True))
 
 
@@ -140,17 +132,15 @@ def popular(
     k: int,
     *,
     without: Iterable[int] = (),
-    allow: Iterable[str] | None = None,
-    deny: Iterable[str] | None = None,
+    may_appear: Mask | None = None,
 ) -> Ranking:
-    """Return the most liked items, each with its likes as its score."""
+    """Return the most liked items; the score is the number of likes."""
     counts = served.model.item_counts
-    if allow is None and deny is None:
+    if may_appear is None:
         rows = popular_rows(served, k, without=without)
     else:
-        may_appear = _may_appear(served, allow, deny)
-        may_appear[list(without)] = False
-        rows = MostLiked.of(served.model, may_appear).order[:k].tolist()
+        left = user_queries.without(served, may_appear, without)
+        rows = MostLiked.of(served.model, left).order[:k].tolist()
     return [(row, float(counts[row])) for row in rows]
 
 
@@ -166,55 +156,36 @@ def recommendations(
     without_likes: WithoutLikes = "popular",
     by_likes: bool = False,
 ) -> tuple[RankedList, Profile]:
-    """Return what is recommended to a user, and what it was recommended for.
+    """Return recommendations for a user, and the profile that they are based on.
 
     Raises
     ------
     UnknownId
-        Nothing is known of the user.
+        The user is unknown and has no live likes.
     """
     profile = profile_of(served, user, live)
     _refuse_unknown(served, profile, live)
+    may_appear = allowed(served, allow, deny)
     if by_likes:
         seen = {*profile.values, *profile.aside} if exclude_seen else ()
-        return found_of(popular(served, k, without=seen, allow=allow, deny=deny)), profile
-    may_appear = _may_appear(served, allow, deny)
-    found = user_queries.listed(
+        return found_of(popular(served, k, without=seen, may_appear=may_appear)), profile
+    found = user_queries.recommend(
         served, profile, k, may_appear, exclude_seen=exclude_seen, without_likes=without_likes
     )
     return found, profile
 
 
-def for_likes(
-    served: ServedModel,
-    values: Mapping[int, float],
-    k: int,
-    *,
-    exclude: bool = True,
-    allow: Iterable[str] | None = None,
-    deny: Iterable[str] | None = None,
-    without_likes: WithoutLikes = "popular",
-) -> RankedList:
-    """Return what is recommended for likes, rows to values, by fold-in."""
-    may_appear = _may_appear(served, allow, deny)
-    return user_queries.listed_for(
-        served, values, k, may_appear, exclude=exclude, without_likes=without_likes
-    )
-
-
 def explanation(
     served: ServedModel, user: str, item: str, live: Mapping[str, float]
 ) -> Explanation:
-    """Return which likes carry a score, those told to the service among them.
+    """Return the contributions of a user's likes, live ones included, to a score.
 
     Raises
     ------
     UnknownId
-        Nothing is known of the user, or the item is unknown.
-    Unable
-        The model does not score by single likes.
-    SettingError
-        The model was trained on this user and saved without its history.
+        The item is unknown, or the user is and has no live likes.
+    Unable, SettingError
+        As of `user_queries.explanation`.
     """
     target, profile = row_of(served, item), profile_of(served, user, live)
     _refuse_unknown(served, profile, live)
@@ -224,7 +195,7 @@ def explanation(
 def _refuse_unknown(served: ServedModel, profile: Profile, live: Mapping[str, float]) -> None:
     if not profile.known and not live:
         raise UnknownId(
-            f"Model {served.name!r} knows no user {profile.user[:200]!r}, nor any like of it."
+            f"Model {served.name!r} has no user {profile.user[:200]!r}, and no likes of this user."
         )
 
 
@@ -237,21 +208,26 @@ def sentence(name: str, other: str, shared: int | None, likes: int) -> str:
     '3 of the 12 who like Laces also like Boots.'
     """
     if shared is None:
-        return "The model was saved without its history, so nobody can be counted."
+        return "The model was saved without its history, so users cannot be counted."
     return f"{shared:,} of the {likes:,} who like {other} also like {name}."
 
 
-def _may_appear(
+def allowed(
     served: ServedModel, allow: Iterable[str] | None, deny: Iterable[str] | None
-) -> Mask:
-    rows = [None if ids is None else [_meant(served, one) for one in ids] for ids in (allow, deny)]
+) -> Mask | None:
+    """Return the mask of allowed items; None: all items."""
+    if allow is None and deny is None:
+        return None
+    rows = [
+        None if ids is None else [_row_by_any(served, one) for one in ids] for ids in (allow, deny)
+    ]
     return open_items(len(served.model.items), *rows)
 
 
-def _meant(served: ServedModel, item: str) -> int:
+def _row_by_any(served: ServedModel, item: str) -> int:
     """Return the row of an item by its id, or else by its name, as `FittedModel.item_index` does.
 
-    The index of names is a file that all workers share; a dictionary would be one in each.
+    Names are looked up in the search index, which all workers share, not in a dictionary.
     """
     row = served.model.items.find(item)
     if row is not None:
@@ -262,7 +238,7 @@ def _meant(served: ServedModel, item: str) -> int:
     same = same or [row for row, name in names.items() if name.casefold() == item.casefold()]
     if len(same) > 1:
         ids = ", ".join(repr(served.model.items.id_of(row)) for row in sorted(same)[:_MOST_HINTS])
-        raise UnknownId(f"{len(same)} items are called {_short(item)}. Give an id of these: {ids}.")
+        raise UnknownId(f"{len(same)} items have the name {_short(item)}. Give one id: {ids}.")
     return same[0] if same else row_of(served, item)
 
 
@@ -272,5 +248,5 @@ def _name(served: ServedModel, row: int) -> str | None:
 
 
 def is_popularity(name: str | None) -> bool:
-    """Tell whether popularity is asked for, which every service has."""
+    """Return whether a model name means popularity, which every service has."""
     return name == POPULARITY

@@ -1,12 +1,13 @@
-"""Hold the model of each slot, memory-mapped and prepared for requests.
+"""Loads and keeps the model of each slot, memory-mapped and prepared for requests.
 
-A request takes its `ServedModel` once and keeps it to its end. A swap puts another into the
-registry; the old one goes when the last request that has it is done.
+A request takes its `ServedModel` once and keeps it to its end. A swap replaces it in the registry;
+the old one is freed when its last request is done.
 """
 
 import asyncio
 import functools
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +26,14 @@ from alsolike.views.page import web_origin
 from alsolike.web.monitoring.metrics import Metrics
 from alsolike.web.search import index as search
 from alsolike.web.serving import neighbour_cache
-from alsolike.web.serving.bundle_store import aside_of, copy_of, index_of, stock_of
-from alsolike.web.serving.item_map import Atlas, atlas
-from alsolike.web.serving.store import Served, Store
+from alsolike.web.serving.bundle_store import bundle_path, index_of, neighbours_path, run_files_path
+from alsolike.web.serving.item_map import ItemMap, item_map
+from alsolike.web.serving.store import SlotVersion, Store
 from alsolike.web.settings import Settings
 
 SECONDS_BETWEEN_LOOKS = 0.5
-LARGE = 4_000_000  # numbers looked at for one answer; with more, it is found beside the requests
-# A content policy is a header; browsers and proxies refuse headers of more than some kilobytes.
+LARGE = 4_000_000  # numbers read for one answer; with more, a thread computes it
+# A content policy is a header; browsers and proxies reject headers of several kilobytes.
 MOST_IMAGE_ORIGINS = 50
 
 _LOOKS_BEFORE_RETRYING = 20
@@ -42,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """One model, ready to be asked.
+    """One model, ready for requests.
 
     Parameters
     ----------
@@ -53,24 +54,24 @@ class ServedModel:
     manifest : Manifest
     model : FittedModel
         Its arrays are mapped: all workers share one copy in memory.
-    neighbours : Stock
+    neighbours : NeighbourCache
     index : SearchIndex
     image_origins : frozenset of str
-        Scheme and host of the pictures that pages may load from the web; empty unless the
-        settings allow it.
+        Scheme and host of the images that pages may load from the web; empty unless the settings
+        allow it.
     folder, aside : Path
-        The service's copy, and what lay beside the bundle.
+        The service's copy of the bundle, and of the run's report and leaderboard.
     likers : Likers or None
-        None where the model has no history.
+        None if the model has no history.
     pictures : Path or None
-        Folder within which pictures may be files.
+        Folder of image files.
     """
 
     name: str
     version: str
     manifest: Manifest
     model: FittedModel
-    neighbours: neighbour_cache.Stock
+    neighbours: neighbour_cache.NeighbourCache
     index: search.SearchIndex
     image_origins: frozenset[str]
     folder: Path
@@ -80,22 +81,22 @@ class ServedModel:
 
     @functools.cached_property
     def folds_in(self) -> bool:
-        """Whether the model takes in likes of people whom it was not trained on."""
+        """Whether the model can recommend for likes after its training."""
         return isinstance(self.model, FoldsIn)
 
     @property
     def lists_by_likes(self) -> bool:
-        """Whether the model itself lists what most like, whoever asks."""
+        """Whether the model lists the most liked items for everybody."""
         return is_by_popularity(self.model)
 
     @functools.cached_property
     def has_map(self) -> bool:
-        """Whether the items have directions, by which a map lays them out."""
+        """Whether the model has factors, which a map needs."""
         return isinstance(self.model, HasFactors)
 
     @functools.cached_property
-    def atlas(self) -> Atlas:
-        """The catalogue as a map, made when it is first asked for.
+    def item_map(self) -> ItemMap:
+        """The catalogue as a map, computed on first use.
 
         Raises
         ------
@@ -104,20 +105,20 @@ class ServedModel:
         FitError
             An item's factors are not finite.
         """
-        return atlas(able(self.model, HasFactors, "draw a map"))
+        return item_map(able(self.model, HasFactors, "draw a map"))
 
     @functools.cached_property
     def most_liked(self) -> Indices:
-        """Rows of the items that somebody likes, the most liked first; of equals the lower row."""
+        """Rows of items with likes, the most liked first; ties by row."""
         return MostLiked.of(self.model).order
 
-    def is_quick(self, n_likes: int = 1) -> bool:
-        """Tell whether an answer for so many likes takes a moment, for which others can wait."""
+    def is_fast(self, n_likes: int = 1) -> bool:
+        """Return whether an answer for so many likes is fast enough for the event loop."""
         return len(self.model.items) * (self.manifest.factors or n_likes) <= LARGE
 
 
-def hold(settings: Settings, name: str, version: str) -> ServedModel:
-    """Map the copy of a version and make it ready.
+def load_model(settings: Settings, name: str, version: str) -> ServedModel:
+    """Map the copy of a version and open its indexes.
 
     Raises
     ------
@@ -126,39 +127,33 @@ def hold(settings: Settings, name: str, version: str) -> ServedModel:
     WritingError
         The search index cannot be written.
     """
-    folder = copy_of(settings.state, version)
-    # Every byte was checked when the copy was made, and when the service started.
+    folder = bundle_path(settings.state, version)
+    # Every byte was checked when it was copied, and when the service started.
     model = load(folder, check=False)
     return ServedModel(
         name=name,
         version=version,
         manifest=describe(folder),
         model=model,
-        neighbours=neighbour_cache.Stock(stock_of(settings.state, version), model),
+        neighbours=neighbour_cache.NeighbourCache(neighbours_path(settings.state, version), model),
         index=_index(index_of(settings.state, version), model),
         image_origins=_image_origins(model) if settings.remote_images else frozenset(),
         folder=folder,
-        aside=aside_of(settings.state, version),
+        aside=run_files_path(settings.state, version),
         likers=None if model.history is None else Likers(model),
         pictures=settings.pictures,
     )
 
 
 class ModelRegistry:
-    """The models of one worker, in the order of the slots; follows what the state says is served.
+    """The models of one worker, in the order of the slots; follows the swaps in the state.
 
-    Parameters
-    ----------
-    settings : Settings
-    state : Store
-        Each slot of the settings must be served in it; see `alsolike.web.serving.deploy.prepare`.
-    metrics : Metrics
-        Told what this worker serves, and what it could not load.
+    The state must have a version for each slot, see `alsolike.web.serving.deploy.prepare`.
 
     Raises
     ------
     BundleError
-        A slot is not served, or its copy is missing or damaged.
+        A slot has no model, or its copy is missing or damaged.
     """
 
     def __init__(self, settings: Settings, state: Store, metrics: Metrics) -> None:
@@ -169,49 +164,45 @@ class ModelRegistry:
         self.failures: Mapping[str, str] = MappingProxyType({})
         self.image_origins: frozenset[str] = frozenset()
         self.follow()
-        for place in settings.models:
-            if place.name not in self.served:
+        for slot in settings.models:
+            if slot.name not in self.served:
                 raise BundleError(
-                    self.failures.get(place.name, f"Slot {place.name!r} serves nothing yet.")
+                    self.failures.get(slot.name, f"Slot {slot.name!r} has no model yet.")
                 )
 
     def of(self, name: str | None, *, others: Iterable[str] = ()) -> ServedModel:
-        """Return what slot `name` holds; None: the default slot.
-
-        `others` are the further names that are taken where it is asked.
+        """Return the model of slot `name`; None: the default slot.
 
         Raises
         ------
         UnknownModel
-            There is no such slot.
+            There is no such slot; the message lists the slots and `others`.
         """
         wanted = self._settings.default if name is None else name
         served = self.served.get(wanted)
         if served is None:
             known = [*self.served, *others]
             raise UnknownModel(
-                f"No model is called {wanted!r} here. There are: {', '.join(known)}."
+                f"Unknown model {wanted!r}. Models here: {', '.join(known)}."
                 f"{did_you_mean(wanted, known)}"
             )
         return served
 
     def follow(self) -> None:
-        """Take over what the state says; where that fails, keep what there is and say why."""
+        """Load the versions in the state; keep the current one if that fails, and log why."""
         number = self._state.number()
         wanted = {one.name: one for one in self._state.served()}
         served, failures = dict(self.served), {}
-        for place in self._settings.models:
-            one = wanted.get(place.name)
-            if one is None or _version(served.get(one.name)) == one.version:
+        for slot in self._settings.models:
+            one = wanted.get(slot.name)
+            if one is None or (one.name in served and served[one.name].version == one.version):
                 continue
             try:
-                served[one.name] = hold(self._settings, one.name, one.version)
+                served[one.name] = load_model(self._settings, one.name, one.version)
             except (AlsolikeError, OSError, MemoryError) as error:
                 failures[one.name] = self._failure(one, error)
         ordered = {
-            place.name: served[place.name]
-            for place in self._settings.models
-            if place.name in served
+            slot.name: served[slot.name] for slot in self._settings.models if slot.name in served
         }
         self.served, self.failures = MappingProxyType(ordered), MappingProxyType(failures)
         self.image_origins = frozenset().union(*(one.image_origins for one in ordered.values()))
@@ -219,7 +210,7 @@ class ModelRegistry:
         self._metrics.serves({name: one.version for name, one in ordered.items()})
 
     async def watch(self) -> None:
-        """Follow the state until cancelled; a new model is loaded beside the requests."""
+        """Follow the state until cancelled; a thread loads new models."""
         while True:
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
             self._looks += 1
@@ -229,14 +220,14 @@ class ModelRegistry:
                 for served in self.served.values():
                     served.neighbours.look()
             except (AlsolikeError, OSError) as error:
-                _log.warning("What is served cannot be looked up: %s", error)
+                _log.warning("The state cannot be read: %s", error)
 
     def _is_behind(self) -> bool:
         if self._state.number() != self._number:
             return True
         return bool(self.failures) and self._looks % _LOOKS_BEFORE_RETRYING == 0
 
-    def _failure(self, one: Served, error: Exception) -> str:
+    def _failure(self, one: SlotVersion, error: Exception) -> str:
         message = f"Version {one.version} of {one.name!r} cannot be loaded: {error}"
         if self.failures.get(one.name) != message:
             _log.error("%s", message)
@@ -244,12 +235,8 @@ class ModelRegistry:
         return message
 
 
-def _version(served: ServedModel | None) -> str | None:
-    return None if served is None else served.version
-
-
 def _index(path: Path, model: FittedModel) -> search.SearchIndex:
-    """Open the search index of a version; build it where it is missing or damaged."""
+    """Open the search index of a version; build it if it is missing or damaged."""
     try:
         return search.SearchIndex.open(path)
     except (AlsolikeError, OSError):
@@ -260,17 +247,14 @@ def _index(path: Path, model: FittedModel) -> search.SearchIndex:
 
 
 def _image_origins(model: FittedModel) -> frozenset[str]:
-    """Return the hosts of most of the pictures."""
+    """Return the hosts with the most images."""
     images = None if model.catalogue is None else model.catalogue.images
-    counts: dict[str, int] = {}
-    for image in images or ():
-        origin = web_origin(image) if image[:4].lower() == "http" else None
-        if origin is not None:
-            counts[origin] = counts.get(origin, 0) + 1
+    origins = (web_origin(image) for image in images or () if image[:4].lower() == "http")
+    counts = Counter(origin for origin in origins if origin is not None)
     most = sorted(counts, key=lambda origin: (-counts[origin], origin))
     if len(most) > MOST_IMAGE_ORIGINS:
         _log.warning(
-            "Pictures come from %d hosts; those of the %d with most of them are shown.",
+            "Images come from %d hosts; only those of the %d largest are shown.",
             len(most),
             MOST_IMAGE_ORIGINS,
         )

@@ -1,4 +1,4 @@
-"""Strips of cards: what each model shows beside an item, and why."""
+"""Builds the lists of similar items on an item's page, one per model, and of popular items."""
 
 import itertools
 from collections.abc import Iterable, Mapping
@@ -15,18 +15,17 @@ from alsolike.web.serving.registry import ServedModel
 
 @dataclass(frozen=True)
 class Entry:
-    """One card of a strip.
+    """One card of a list.
 
     Parameters
     ----------
-    face : Face
+    card : ItemCard
     score : str
-        How near it is in the model's eyes; nothing where the strip has no scores.
+        Printed similarity, or empty.
     bar : int
-        The same as a part of the strip's bar, 0 to 100.
+        Length of its bar, 0 to 100.
     shared, likers : int or None
-        How many like both this item and the one asked for, of how many who like this one; None
-        where that is not known.
+        Users who like both items, and this one; None if unknown.
     """
 
     card: ItemCard
@@ -37,16 +36,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Strip:
-    """What one model shows, best first.
-
-    Parameters
-    ----------
-    title, about : str
-    entries : tuple of Entry
-    empty : str
-        What to say where there are no entries.
-    """
+class ItemList:
+    """The list of one model, best first; `empty` is shown if there are no entries."""
 
     title: str
     about: str
@@ -54,58 +45,55 @@ class Strip:
     empty: str = ""
 
 
-def strips_of(models: Mapping[str, ServedModel], item: str, *, k: int) -> list[Strip]:
-    """Return a strip for each model, and one of the most liked items of the first model."""
-    strips = [_similar(served, item, k) for served in models.values()]
+def lists_for(models: Mapping[str, ServedModel], item: str, *, k: int) -> list[ItemList]:
+    """Return a list for each model, and one of the most liked items of the first model."""
+    lists = [_similar(served, item, k) for served in models.values()]
     first = next(iter(models.values()))
     row = first.model.items.find(item)
     rows = popular_rows(first, k, without=() if row is None else (row,))
-    about = "The most liked items, whatever is asked for."
+    about = "The most liked items, the same for every item."
     entries = tuple(_entry(first, row, int(other)) for other in rows)
-    return [*strips, Strip("popularity", about, entries, "Nobody likes any other item yet.")]
+    return [*lists, ItemList("popularity", about, entries, "No other item has likes yet.")]
 
 
 def popular_rows(served: ServedModel, k: int, *, without: Iterable[int] = ()) -> list[int]:
-    """Return the rows of the most liked items but some; of equals, those that stand first."""
+    """Return the rows of the most liked items, except some; ties by row."""
     left_out = set(without)
     kept = (row for row in map(int, served.most_liked) if row not in left_out)
     return list(itertools.islice(kept, k))
 
 
-def _similar(served: ServedModel, item: str, k: int) -> Strip:
+def _similar(served: ServedModel, item: str, k: int) -> ItemList:
     row = served.model.items.find(item)
     if row is None:
-        return Strip(served.name, _about(served), (), "This model does not know the item.")
+        return ItemList(served.name, _about(served), (), "This model does not have the item.")
     try:
         model = expect_item_scorer(served.model, "compare items")
         rows, scores = served.neighbours.similar(row, k)
     except Unable as error:
-        return Strip(served.name, "", (), clean(str(error)))
+        return ItemList(served.name, "", (), clean(str(error)))
     most = served.model.similarity.most
     entries = tuple(
         _entry(served, row, int(other), score_text(float(score), most), bar)
         for other, score, bar in zip(rows, scores, _bars(served, scores), strict=True)
     )
     empty = "" if entries else why_no_neighbours(model, row, MIN_COUNT)
-    return Strip(served.name, _about(served), entries, empty)
+    return ItemList(served.name, _about(served), entries, empty)
 
 
 def _about(served: ServedModel) -> str:
-    """Return what a strip's model is, where its name does not say it, and what the bars say."""
-    scale, factors, family = (
-        served.model.similarity,
-        served.manifest.factors,
-        served.manifest.family,
-    )
-    # A slot keeps its name when it takes a model of another family.
-    what = [family] * (family != served.name) + [f"{factors} factors"] * bool(factors)
+    """Return family and factors of the model, and the meaning of the bars."""
+    scale, manifest = served.model.similarity, served.manifest
+    # A slot keeps its name after a swap to another family.
+    what = [manifest.family] * (manifest.family != served.name)
+    what += [f"{manifest.factors} factors"] * bool(manifest.factors)
     kind = f"{', '.join(what)}. " if what else ""
-    most = "as a share of the first one's" if scale.most is None else f"{scale.most:g} at most"
-    return f"{kind}The bar is {scale.words}, {most}."
+    most = "relative to the first item" if scale.most is None else f"at most {scale.most:g}"
+    return f"{kind}The bar shows {scale.words}, {most}."
 
 
 def _bars(served: ServedModel, scores: Floats) -> list[int]:
-    """Return how long the bars of scores are, 0 to 100."""
+    """Return the lengths of the bars, 0 to 100."""
     most = served.model.similarity.most
     if most is None:
         most = max((float(score) for score in scores), default=0.0)
@@ -115,7 +103,7 @@ def _bars(served: ServedModel, scores: Floats) -> list[int]:
 
 
 def score_text(score: float, most: float | None) -> str:
-    """Return a score with so many digits as say something; `most`: as a `SimilarityScale` has it.
+    """Format a score with significant digits; `most`: as in `SimilarityScale`.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""`Store`: likes, votes and what is served, in one SQLite file that all workers share.
+"""Stores likes, votes and the version of each slot, in one SQLite file that all workers share.
 
-What `add_likes` and `add_vote` were told is on disk when they return: it is there after ``kill -9``
-and after a power cut. Readers never wait for writers, nor for the disk.
+`add_likes` and `add_vote` return when the data is on disk, safe from ``kill -9`` and a power cut.
+Readers never wait for writers, nor for the disk.
 """
 
 import itertools
@@ -59,25 +59,14 @@ STATE = DatabaseKind(
     way_out="Put back a copy, or move it away to start without likes and votes.",
     error=WritingError,
     patience=10,
-    # Of likes that were kept before, no time is known; a service of version 1 that still runs on
-    # the file leaves it out, too.
+    # Likes of version 1 have no time.
     upgrades=(("ALTER TABLE likes ADD COLUMN time REAL",),),
 )
 
 
 @dataclass(frozen=True)
-class Served:
-    """What one slot serves.
-
-    Parameters
-    ----------
-    name : str
-        Of the slot.
-    version : str
-        Of the model.
-    number : int
-        Grows with each change of what is served; that of the last one of this slot.
-    """
+class SlotVersion:
+    """The version that a slot serves, and the number of the change that made it so."""
 
     name: str
     version: str
@@ -86,21 +75,7 @@ class Served:
 
 @dataclass(frozen=True)
 class Vote:
-    """One answer to "which of these two lists is better?".
-
-    Parameters
-    ----------
-    pair : str
-        Which two models were compared.
-    choice : str
-        What was chosen.
-    item : str
-        Whose lists were shown.
-    voter : str
-        Who voted.
-    versions : tuple of str
-        Of both models, when they were shown.
-    """
+    """One vote on the lists of a pair of models for an item; `versions`: of both models."""
 
     pair: str
     choice: str
@@ -113,25 +88,25 @@ LiveLike = tuple[str, str, float, float]  # user, item, value, seconds since 197
 
 
 def file_of(path: str | os.PathLike[str]) -> Path:
-    """Return the file of a state: that file itself, or the one in a folder."""
+    """Return the file of a state, given itself or its folder."""
     given = Path(path)
     return given if given.suffix == ".sqlite" else given / FILE
 
 
 class Store:
-    """The file of one service, for one process; any of its threads may ask.
+    """The state of one service; any thread may use it.
 
     Parameters
     ----------
     path : path
-        The file, made where it is not there yet, or the folder for ``state.sqlite``.
+        The file, created if missing, or its folder.
     most_bytes : int
-        What the file may take; likes and votes beyond that are refused.
+        Largest size of the file; likes and votes beyond it are refused.
 
     Raises
     ------
     WritingError
-        It cannot be made or used there, is another kind of file, or is damaged.
+        It cannot be created or used, is another kind of file, or is damaged.
 
     Examples
     --------
@@ -146,7 +121,7 @@ class Store:
     def __init__(self, path: str | os.PathLike[str], *, most_bytes: int = MOST_BYTES) -> None:
         self.path = file_of(path)
         self._most_bytes = most_bytes
-        # Two connections: whoever reads does not stand behind a write that waits for the disk.
+        # Two connections: readers do not wait for writes to the disk.
         self._writer = Database(self.path, STATE)
         try:
             self._reader = Database(self.path, STATE, is_checked=True)
@@ -161,20 +136,20 @@ class Store:
             )
 
     def likes_of(self, user: str) -> dict[str, float]:
-        """Return the live likes of `user`, item to value, in the order of their first mention."""
+        """Return the live likes of `user`, items to values, in the order of arrival."""
         return dict(
             self._reader.rows("SELECT item, value FROM likes WHERE user = ? ORDER BY number", user)
         )
 
     def add_likes(self, user: str, likes: Mapping[str, float]) -> None:
-        """Keep the likes of `user`, on disk when this returns; the last value of an item counts.
+        """Store likes of `user`; the last value of an item counts.
 
         Raises
         ------
         SettingError
-            The user would have more than 10,000 live likes. Nothing is kept then.
+            The user would have more than 10,000 live likes. Nothing is stored then.
         WritingError
-            The disk or the state is full, or the file cannot be written. Nothing is kept then.
+            The disk or the state is full, or the file cannot be written. Nothing is stored then.
         """
         now = round(time.time(), 3)
         rows = [(user, item, float(value), now) for item, value in likes.items()]
@@ -188,31 +163,26 @@ class Store:
             (count,) = file.execute("SELECT count(*) FROM likes WHERE user = ?", (user,)).fetchone()
             if count > MOST_LIKES:
                 raise SettingError(
-                    f"A user can have {MOST_LIKES:,} live likes; with these {user!r} would have "
+                    f"A user may have at most {MOST_LIKES:,} live likes; {user!r} would have "
                     f"{count:,}. Train a model on them."
                 )
 
     def take_back(self, user: str, item: str) -> bool:
-        """Forget a like of `user`, on disk when this returns; False where there is none."""
+        """Delete a like of `user`; return False if there is none."""
         with self._writer.transaction() as file:
             done = file.execute("DELETE FROM likes WHERE user = ? AND item = ?", (user, item))
             return done.rowcount == 1
 
     def forget(self, likes: Iterable[LiveLike]) -> int:
-        """Forget those of these likes that are still as they are here; return how many were.
+        """Delete likes that `alsolike.web.serving.live_likes` returned; return how many were.
 
-        Parameters
-        ----------
-        likes : iterable of LiveLike
-            As `alsolike.web.serving.live_likes` gave them. One that came again since, with another
-            value or at a later time, stays.
+        A like that came again since, with another value or at a later time, stays.
         """
         rows, forgotten = iter(likes), 0
-        # In parts: a running service waits while one of them is written.
+        # In parts: a running service waits while one is written.
         while part := list(itertools.islice(rows, _FORGOTTEN_AT_ONCE)):
             with self._writer.transaction() as file:
-                # Models, and so files, have values in float32. A like of an unknown time was kept
-                # by version 1 and has not come again.
+                # Values are float32 in models and files. A like without a time is of version 1.
                 done = file.executemany(
                     "DELETE FROM likes WHERE user = ? AND item = ? "
                     "AND abs(value - ?) <= 1e-6 * abs(value) "
@@ -225,7 +195,7 @@ class Store:
     def add_vote(
         self, pair: str, choice: str, item: str, voter: str, versions: tuple[str, str]
     ) -> bool:
-        """Keep a vote, on disk when this returns; False where this voter has voted on these."""
+        """Store a vote; return False if this voter has voted on these."""
         with self._writer.transaction() as file:
             done = file.execute(
                 "INSERT OR IGNORE INTO votes (pair, choice, item, voter, first, second) "
@@ -236,7 +206,7 @@ class Store:
             return done.rowcount == 1
 
     def votes(self, pair: str) -> list[Vote]:
-        """Return the votes on a pair of models, in the order in which they were cast."""
+        """Return the votes on a pair of models, in the order of arrival."""
         found = self._reader.rows(
             "SELECT pair, choice, item, voter, first, second FROM votes WHERE pair = ? "
             "ORDER BY number",
@@ -248,32 +218,28 @@ class Store:
         ]
 
     def counts(self) -> dict[str, int]:
-        """Return how many live likes and votes there are."""
+        """Return the numbers of live likes and votes."""
         [(likes, votes)] = self._reader.rows(
             "SELECT (SELECT count(*) FROM likes), (SELECT count(*) FROM votes)"
         )
         return {"likes": likes, "votes": votes}
 
     def number(self) -> int:
-        """Return a number that grows whenever what is served changes; it takes microseconds."""
+        """Return the number of the last change of any slot; it takes microseconds."""
         number: int = self._reader.rows("SELECT number FROM counter")[0][0]
         return number
 
-    def served(self) -> tuple[Served, ...]:
-        """Return what each slot of the service serves, in the slots' order."""
+    def served(self) -> tuple[SlotVersion, ...]:
+        """Return the version of each slot, in their order."""
         found = self._reader.rows(
             "SELECT name, version, number FROM slots WHERE place IS NOT NULL ORDER BY place, name"
         )
-        return tuple(itertools.starmap(Served, found))
+        return tuple(itertools.starmap(SlotVersion, found))
 
     def serve(self, name: str, version: str, *, looked_at: str | None = None) -> int:
-        """Let slot `name` serve `version` from now on; return the number of this change.
+        """Set the version of a slot; return the number of this change.
 
-        Parameters
-        ----------
-        name, version : str
-        looked_at : str or None
-            The version that the slot's own folder holds, where that was looked at.
+        `looked_at`: the version in the slot's own folder, if that was looked at.
         """
         with self._writer.transaction() as file:
             file.execute("UPDATE counter SET number = number + 1")
@@ -299,39 +265,39 @@ class Store:
         return int(number)
 
     def order(self, names: Sequence[str]) -> None:
-        """Say which slots the service has, in order; others are remembered, but not served."""
+        """Set the slots of the service, in order; others are kept, but not served."""
         with self._writer.transaction() as file:
             file.execute("UPDATE slots SET place = NULL")
             for place, name in enumerate(names):
                 file.execute("UPDATE slots SET place = ? WHERE name = ?", (place, name))
 
     def looked_at(self, name: str) -> str | None:
-        """Return the version that the folder of slot `name` held when it was last looked at."""
+        """Return the version that was last seen in the folder of slot `name`."""
         rows = self._reader.rows("SELECT looked_at FROM slots WHERE name = ?", name)
         return rows[0][0] if rows else None
 
     def versions_in_use(self, *, with_former: bool) -> frozenset[str]:
-        """Return the versions that any slot serves, or that it served just before, too."""
+        """Return the versions that slots serve, with those before if `with_former`."""
         rows = self._reader.rows("SELECT version, before FROM slots")
         return frozenset(
             version for row in rows for version in row[: 1 + with_former] if version is not None
         )
 
     def _refuse_where_full(self, file: sqlite3.Connection) -> None:
-        """Raise WritingError where the file has grown beyond what it may be; that undoes it."""
+        """Raise WritingError if the file is too large, which rolls the transaction back."""
         (size,) = file.execute(
             "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, "
             "pragma_freelist_count, pragma_page_size"
         ).fetchone()
         if size > self._most_bytes:
             raise WritingError(
-                f"Likes and votes fill {self._most_bytes:,} bytes, the most that is kept. Whoever "
-                "runs the service takes the likes out for a training, then has them forgotten: "
-                "alsolike likes STATE --to likes.csv, and later --forget likes.csv."
+                f"Likes and votes take {self._most_bytes:,} bytes, the limit. The operator can "
+                "export the likes for training, and delete them afterwards: alsolike likes STATE "
+                "--to likes.csv, later --forget likes.csv."
             )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._reader.close()
         self._writer.close()
 

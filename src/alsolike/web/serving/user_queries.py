@@ -1,9 +1,8 @@
-"""What is known of a user, and how a model is asked for one: the only place that decides.
+"""Combines a user's training and live likes, and scores the user by them.
 
-A user whom the model was trained on is scored as trained, until the service is told likes of the
-user; then all likes together are folded in, as those of a new user are. A model that folds nobody
-in goes on with what it was trained on: what the service was told does not count then, is said not
-to, and is not recommended either.
+A trained user is scored as trained until the service has live likes of the user; then all likes are
+folded in, as for a new user. A model that cannot fold in keeps to its training: live likes do not
+count, are reported as ignored, and are not recommended.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,25 +20,24 @@ from alsolike.web.serving.registry import ServedModel
 
 @dataclass(frozen=True)
 class Profile:
-    """What a user likes in the eyes of one model.
+    """The likes of a user, as one model sees them.
 
     Parameters
     ----------
     user : str
     row : int or None
-        Of the user; None where the model was not trained on that user.
+        None if the model was not trained on the user.
     trained : int or None
-        Likes and dislikes in the training data; None where the model was saved without its history
-        and was trained on this user, so that they can neither be counted nor left out.
+        Number of values in the training data; None if the model was trained on this user and saved
+        without its history.
     values : mapping of int to float
-        Rows of the items that count, those in the training data first.
+        Rows and values of the items that count, those in the training data first.
     live : frozenset of int
-        Rows told to the service that count.
+        Rows of live likes that count.
     ignored : int
-        Likes told to the service that do not count: of items that this model does not know, or all
-        where it folds nobody in.
+        Live likes that do not count: of items unknown to the model, or all if it cannot fold in.
     aside : frozenset of int
-        Rows of those that do not count though the model knows them.
+        Rows of live likes that do not count although the model knows the items.
     """
 
     user: str
@@ -57,12 +55,12 @@ class Profile:
 
     @property
     def as_trained(self) -> int | None:
-        """The user's row where what was trained is all that counts; None: likes are folded in."""
+        """The user's row if there are no live likes that count; None: likes are folded in."""
         return None if self.live else self.row
 
 
 def profile_of(served: ServedModel, user: str, live: Mapping[str, float]) -> Profile:
-    """Return what a user likes: the training data, overlaid by the likes of the service."""
+    """Return a user's likes: those of the training data, overridden by live likes."""
     model = served.model
     row = model.users.find(user)
     values: dict[int, float] = {}
@@ -78,75 +76,73 @@ def profile_of(served: ServedModel, user: str, live: Mapping[str, float]) -> Pro
     return Profile(user, row, trained, {**values, **found}, counted, len(live) - len(found))
 
 
-def listed(
+def recommend(
     served: ServedModel,
     profile: Profile,
     k: int,
-    may_appear: Mask,
+    may_appear: Mask | None = None,
     *,
     exclude_seen: bool = True,
     without_likes: WithoutLikes = "popular",
 ) -> RankedList:
-    """Return what is recommended to a user.
+    """Return recommendations for a user.
 
     Parameters
     ----------
-    held : ServedModel
-    taste : Taste
+    served : ServedModel
+    profile : Profile
     k : int
-        At most so many, at least 1.
-    may_appear : bool, (n_items,)
-        Items that are allowed at all.
+        Length of the list, at least 1.
+    may_appear : bool, (n_items,), or None
+        Allowed items; None: all.
     exclude_seen : bool
-        Leave out what the user likes already, as far as that is known.
+        Leave out items that the user is known to like.
     without_likes : {"popular", "empty"}
-        What is listed where the model knows nothing of the user.
+        List for a user without known likes.
 
     Raises
     ------
     Unable
-        The user's likes would have to be folded in, and the model folds nobody in.
+        The user's likes must be folded in, and the model cannot.
     SettingError, FitError
         As of `alsolike.recommend`.
     """
     row = profile.as_trained
     if row is None:
-        return listed_for(
+        return recommend_for(
             served, profile.values, k, may_appear, exclude=exclude_seen, without_likes=without_likes
         )
-    if exclude_seen and profile.aside:
-        may_appear = without(may_appear, profile.aside)
+    left = without(served, may_appear, profile.aside if exclude_seen else ())
     return recommend_row(
-        served.model, row, may_appear, k,
+        served.model, row, left, k,
         exclude_seen=exclude_seen and served.model.history is not None, without_likes=without_likes,
     )  # fmt: skip
 
 
-def listed_for(
+def recommend_for(
     served: ServedModel,
     values: Mapping[int, float],
     k: int,
-    may_appear: Mask,
+    may_appear: Mask | None = None,
     *,
     exclude: bool = True,
     without_likes: WithoutLikes = "popular",
 ) -> RankedList:
-    """Return what is recommended for likes (rows to values) by fold-in; see `listed`."""
-    if exclude:
-        may_appear = without(may_appear, values)
+    """Return recommendations for likes (rows to values) by fold-in; see `recommend`."""
+    left = without(served, may_appear, values if exclude else ())
     rows = np.array(list(values), dtype=np.int32)
     return recommend_row_for_likes(
-        served.model, rows, list(values.values()), may_appear, k, without_likes
+        served.model, rows, list(values.values()), left, k, without_likes
     )
 
 
 def explanation(served: ServedModel, profile: Profile, target: int) -> Explanation:
-    """Return which likes of a user carry the score of an item (row).
+    """Return the contributions of a user's likes to the score of an item (row).
 
     Raises
     ------
     Unable
-        The model does not score by single likes, or folds nobody in.
+        The model has no contributions of single likes, or cannot fold in.
     SettingError
         The model was trained on this user and saved without its history.
     """
@@ -160,8 +156,8 @@ def explanation(served: ServedModel, profile: Profile, target: int) -> Explanati
     return explain_rows(model, profile.user, target, rows, values, stored)
 
 
-def without(may_appear: Mask, rows: Iterable[int]) -> Mask:
-    """Return what may appear but some rows."""
-    left = may_appear.copy()
+def without(served: ServedModel, may_appear: Mask | None, rows: Iterable[int]) -> Mask:
+    """Return a mask, or that of all items, without some rows."""
+    left = np.ones(len(served.model.items), dtype=bool) if may_appear is None else may_appear.copy()
     left[list(rows)] = False
     return left

@@ -1,9 +1,9 @@
-// Finds items as one types: a combobox after the pattern of the ARIA authoring practices.
-const PAUSE = 70; // milliseconds without a key before it asks
+// Suggests items while typing: the combobox pattern of the ARIA authoring practices.
+const PAUSE = 70; // milliseconds after the last key before it searches
 const MOST = 8;
 
 export function pageOf(id) {
-  // As faces.address: what a path cannot carry is put into the query.
+  // As item_cards.address: ids that a path cannot carry go into the query.
   const coded = encodeURIComponent(id);
   return /^\.*$/.test(id) || id.includes("\n") ? `/item?id=${coded}` : `/items/${coded}`;
 }
@@ -81,7 +81,7 @@ export function combobox(input, choose, { model } = {}) {
       const asking = new URLSearchParams({ q: query, limit: MOST, ...(model && { model }) });
       const address = `/api/v1/items?${asking}`;
       const answer = await fetch(address, { signal: asked.signal });
-      // Where the service asks for patience, the list stays as it is until the next key.
+      // When rate limited, the list stays until the next key.
       if (answer.ok) show((await answer.json()).items);
     } catch (error) {
       if (error.name !== "AbortError") close();

@@ -20,11 +20,11 @@ let named = []; // [row, name] of the most liked
 let view = { x: 0, y: 0, scale: 1 };
 let whole = view;
 let size = { width: 1, height: 1 };
-let chosen = null; // as the server tells it, with `near`
+let chosen = null; // as the server sends it, with `near`
 let over = -1;
 let moving = 0;
 let due = false;
-const told = new Map(); // row -> what the server tells of it
+const known = new Map(); // row -> what the server sent
 
 const across = (row) => (points[2 * row] - view.x) * view.scale + size.width / 2;
 const down = (row) => size.height / 2 - (points[2 * row + 1] - view.y) * view.scale;
@@ -177,7 +177,7 @@ async function tell(query) {
   const answer = await fetch(`/map/item/${from}?${new URLSearchParams(query)}`);
   if (!answer.ok) return null;
   const item = await answer.json();
-  for (const one of [item, ...item.near]) told.set(one.row, { ...told.get(one.row), ...one });
+  for (const one of [item, ...item.near]) known.set(one.row, { ...known.get(one.row), ...one });
   return item;
 }
 
@@ -196,7 +196,7 @@ function hover(x, y) {
   if (row !== over) {
     over = row;
     clearTimeout(asking);
-    if (row >= 0 && !told.has(row)) {
+    if (row >= 0 && !known.has(row)) {
       asking = setTimeout(() => tell({ row }).then(() => { if (over === row) say(x, y); }), PAUSE);
     }
     redraw();
@@ -205,7 +205,7 @@ function hover(x, y) {
 }
 
 function say(x, y) {
-  const item = told.get(over);
+  const item = known.get(over);
   hint.hidden = !item;
   if (!item) return;
   hint.replaceChildren(made("bdi", item.name), made("small", words(item.likes)));
@@ -235,7 +235,7 @@ async function choose(query, { centre = false } = {}) {
   }
   panel.replaceChildren(head, made("p", item.near.length
     ? `${words(item.likes)}. Its neighbours in the model:`
-    : `${words(item.likes)}. Nothing is similar to it.`), near);
+    : `${words(item.likes)}. No similar items.`), near);
   redraw();
 }
 
@@ -244,7 +244,7 @@ function chooseMiddle() {
   if (row >= 0) choose({ row }, { centre: true });
 }
 
-const held = new Map(); // pointers that are down
+const pointers = new Map(); // by id, where each is pressed
 let travelled = 0;
 
 const place = (event) => {
@@ -254,15 +254,15 @@ const place = (event) => {
 
 canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
-  held.set(event.pointerId, place(event));
+  pointers.set(event.pointerId, place(event));
   travelled = 0;
 });
 
 canvas.addEventListener("pointermove", (event) => {
   const now = place(event);
-  const before = held.get(event.pointerId);
+  const before = pointers.get(event.pointerId);
   if (!before) return hover(now.x, now.y);
-  const other = [...held].find(([id]) => id !== event.pointerId)?.[1];
+  const other = [...pointers].find(([id]) => id !== event.pointerId)?.[1];
   if (other) {
     const apart = (one) => Math.hypot(one.x - other.x, one.y - other.y) || 1;
     // What lay between the two fingers stays between them, whichever of them moves.
@@ -272,18 +272,18 @@ canvas.addEventListener("pointermove", (event) => {
     pan(now.x - before.x, now.y - before.y);
   }
   travelled += Math.hypot(now.x - before.x, now.y - before.y);
-  held.set(event.pointerId, now);
+  pointers.set(event.pointerId, now);
 });
 
 canvas.addEventListener("pointerup", (event) => {
   const { x, y } = place(event);
-  if (held.delete(event.pointerId) && travelled < 5) {
+  if (pointers.delete(event.pointerId) && travelled < 5) {
     const row = nearest(x, y);
     if (row >= 0) choose({ row });
   }
 });
 
-canvas.addEventListener("pointercancel", (event) => held.delete(event.pointerId));
+canvas.addEventListener("pointercancel", (event) => pointers.delete(event.pointerId));
 
 canvas.addEventListener("pointerleave", () => {
   over = -1;

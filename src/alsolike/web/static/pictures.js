@@ -1,4 +1,4 @@
-// A picture stands above a drawing: one of the two goes, once it is known whether it loads.
+// Removes the drawing when its image has loaded, or the image when it fails to load.
 const shown = (image) => image.previousElementSibling?.remove();
 const dead = (image) => image.remove();
 

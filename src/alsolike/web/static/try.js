@@ -1,4 +1,4 @@
-// Picks change the page in place. The server draws it: only the part that differs is put in.
+// Updates the page in place after a pick, with the parts that the server rendered.
 import { combobox } from "./combobox.js";
 
 const input = document.getElementById("lookup");
