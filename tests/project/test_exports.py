@@ -82,7 +82,7 @@ POPULAR = alsolike.fit_popularity(LIKES)
         (lambda: alsolike.recommend(MODEL, 1), "user ids must be text: 1"),
         (lambda: alsolike.recommend(MODEL, b"a"), "Pass 'a'"),
         (lambda: alsolike.recommend(MODEL, "a", deny=3), "item ids must be text: 3"),
-        (lambda: alsolike.recommend_for_likes(MODEL, ["x"]), "give each item a value"),
+        (lambda: alsolike.recommend_for_likes(MODEL, ["x"]), "likes must map items to values"),
         (lambda: alsolike.recommend_for_likes(MODEL, {"x": 1e39}), "too large for a model"),
         (lambda: alsolike.recommend_for_likes(MODEL, {"x": "much"}), "values of items are numbers"),
         (lambda: alsolike.explain(POPULAR, "a", "x"), "o explain a score"),

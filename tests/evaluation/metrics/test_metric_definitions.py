@@ -303,7 +303,7 @@ def test_what_the_passport_says_beside_the_values(worked, split):
             numbers = definition.where.removeprefix("lines ").split(", ")
             assert all(number in printed for number in numbers)
     assert "<table>" in worked._repr_html_()
-    assert repr(worked) == "Passport(fixed, k=2, 3 users)"
+    assert repr(worked) == "MetricDefinitions(fixed, k=2, 3 users)"
     with pytest.raises(SettingError, match="no Spark auc here; there are: alsolike precision@2,"):
         worked.value("Spark", "auc")
 
