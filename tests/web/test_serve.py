@@ -70,7 +70,7 @@ def test_an_address_is_not_shared_with_another_service(tmp_path: Path) -> None:
             given = ["serve", model, "--state", tmp_path / "other", "--port", port]
             again = alsolike(*given, "--workers", others)
             assert again.returncode != 0
-            assert "Is another service there?" in again.stderr
+            assert "Is another service running there?" in again.stderr
 
 
 def test_no_like_that_was_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None:
