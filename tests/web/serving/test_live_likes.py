@@ -159,7 +159,7 @@ def test_a_state_of_an_earlier_version_is_read_and_left_as_it_is(tmp_path):
     before = place.read_bytes()
     out = tmp_path / "likes.csv"
     printed = alsolike("likes", tmp_path, "--to", out)
-    assert "warning: likes that an earlier version kept without a time: 1." in printed
+    assert "warning: likes stored without a time by an earlier version: 1." in printed
     assert place.read_bytes() == before
     assert live_likes(tmp_path).table["timestamp"].tolist() == [1_700_000_000]
     assert "Forgotten: all 1 likes" in alsolike("likes", tmp_path, "--forget", out)
