@@ -22,7 +22,7 @@ from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.family import Family, TrainingData
 from alsolike.models.item_knn import ItemKNNConfig, ItemKNNFamily, ItemKNNModel, fit_item_knn
 from alsolike.models.registry import FAMILIES
-from alsolike.models.settings import Settings
+from alsolike.models.settings import FamilyConfig
 from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
 from alsolike.tuning.budget.budget import Budget
@@ -43,7 +43,7 @@ ALS = expand({"factors": [2, 4], "alpha": [1.0, 9.0]}, al.ALSConfig(seed=3))
 
 
 @dataclass(frozen=True, kw_only=True)
-class GrowingConfig(Settings):
+class GrowingConfig(FamilyConfig):
     """A neighbour more with each sweep."""
 
     family: ClassVar[str] = "growing"
