@@ -240,7 +240,7 @@ def test_evaluate_says_what_it_left_out(likes: Path, model: Path, tmp_path: Path
     unseen = next(f"i{n}" for n in range(24) if f"i{n}" not in {row[1] for row in liked})
     held_out.write_text(f"user,item\nu0,{unseen}\nstranger,i0\n")
     said = fine("evaluate", model, held_out, "--k", 3).output
-    assert said.startswith("Left out 1 likes of users or items that the model does not know.")
+    assert said.startswith("Left out 1 like of users or items that the model does not know.")
     assert "precision@3" in said
     assert "precision@10" in fine("evaluate", model, likes, "--keep-seen").output
     assert "--keep-seen" in refused("evaluate", model, likes)

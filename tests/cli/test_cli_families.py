@@ -146,7 +146,10 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--family", "item-kn"], "no model 'item-kn'; known are als, item-knn, ease, popularity"),
+        (
+            ["--family", "item-kn"],
+            "Unknown model 'item-kn'; known are als, item-knn, ease, popularity",
+        ),
         (["--family", "factors"], "Models of the family 'factors' are made by other programs"),
         (["--family", "item-knn", "--set", "factors=3"], "'factors'. It is a setting of als. S"),
         (["--family", "item-knn", "--set", "neighbors=3"], "Did you mean neighbours?"),
@@ -161,7 +164,7 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
         (["--set", "family=ease"], "has no setting 'family'. Settings of als are"),
         (["--set", "config=3"], "has no setting 'config'."),
         (["--set", "engine=3"], "has no setting 'engine'. Settings of als are"),
-        (["--family", "ease", "--from", "als"], "settings are of als, the family asked for is 'ea"),
+        (["--family", "ease", "--from", "als"], "settings are of als, but family is 'ea"),
     ],
 )
 def test_what_does_not_fit_is_one_line(

@@ -277,7 +277,7 @@ def test_pictures_are_loaded_from_their_hosts_when_asked_for_and_from_no_other(
 ) -> None:
     shutil.copytree(data / "undisturbed", tmp_path / "out")  # the search need not be done again
     said = alsolike_says(*words(data, tmp_path / "out", "--remote-images"))
-    assert f"{RUNS} of {RUNS} runs are in" in said
+    assert f"{RUNS} of {RUNS} runs are already in" in said
     report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     [policy] = re.findall(r'Content-Security-Policy" content="([^"]*)"', report)
     [sources] = re.findall(r"img-src ([^;]*)", policy)
@@ -335,7 +335,7 @@ def test_a_run_killed_in_its_search_and_in_its_writing_goes_on_to_the_same_bytes
     started.kill_once((out / "best_curve.svg").exists)
     assert started.points() == POINTS
     said = alsolike_says(*command)
-    assert f"{RUNS} of {RUNS} runs are in {out / 'ledger.sqlite'} already." in said
+    assert f"{RUNS} of {RUNS} runs are already in {out / 'ledger.sqlite'}." in said
     for name in SAME:
         assert (out / name).read_bytes() == (ran.out / name).read_bytes(), name
     assert not [path.name for path in out.rglob(".*")]
@@ -350,7 +350,7 @@ def test_another_command_into_the_same_place_is_one_error_and_nothing_is_lost(
         assert result.exit_code == 1
         [line] = result.stderr.splitlines()
         assert "belongs to another run" in line
-        assert "choose another place" in line
+        assert "choose another folder" in line
         assert {path: path.read_bytes() for path in before} == before
 
 

@@ -238,7 +238,7 @@ def test_a_run_publishes_nothing_where_all_are(likes, tmp_path, capsys):
     assert not status.value.code
     assert bundle.load(tmp_path / "run" / "model").settings["regularization"] == 1
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "rows are degenerate_mark as degenerate" in page
+    assert "rows are marked as degenerate" in page
 
 
 def test_an_evaluation_says_so_in_python_and_on_the_command_line(split, tmp_path, capsys):

@@ -110,9 +110,9 @@ def test_what_is_no_budget_is_said(budget: Any, split: Split) -> None:
 
 
 def test_only_an_honest_judge_ranks(split: Split) -> None:
-    with pytest.raises(SettingError, match="this judge chooses on test"):
+    with pytest.raises(SettingError, match="this objective uses test"):
         search(split, [CONFIG], objective=RankingObjective(choose="test"))
-    with pytest.raises(SettingError, match="is called 'honest', not 'mine'"):
+    with pytest.raises(SettingError, match="is named 'honest', not 'mine'"):
         search(split, [CONFIG], objective=RankingObjective(name="mine"))
 
 

@@ -74,7 +74,7 @@ def test_a_run_publishes_what_has_no_similar_items(tmp_path: Path) -> None:
     assert outcome.test.item_to_item == ()
     assert not len(outcome.similar_items)
     assert len(outcome.recommendations)
-    told = "silent scores items for users alone: there are no similar items"
+    told = "silent only scores items for users: there are no similar items"
     assert any(told in one for one in outcome.warnings())
     assert told in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert (tmp_path / "out" / "similar_items.parquet").exists()
@@ -83,7 +83,7 @@ def test_a_run_publishes_what_has_no_similar_items(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("silent")
 def test_no_page_says_that_scores_are_sums_where_they_are_not_explained(tmp_path: Path) -> None:
-    said = "The score is the sum of what each like adds to it."
+    said = "The score is the sum of the contributions of each like."
     user = LIKES.users.id_of(1)
     for family, is_said in (("silent", False), ("item-knn", True)):
         al.save(al.fit(LIKES, family=family), tmp_path / family)

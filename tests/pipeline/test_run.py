@@ -345,7 +345,7 @@ def test_settings_are_chosen_by_shelves_and_quoted_so(tmp_path: Path) -> None:
     )
     assert {"shelf_precision@4", "precision@4", "map@4"} <= set(outcome.test.table()["metric"])
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Chosen by shelf_map@4 on validation, at most 5 pages of each user" in page
+    assert "Chosen by shelf_map@4 on validation, at most 5 items per user" in page
     assert "nan" not in page.casefold().replace("nance", "")
     assert not any("mse" in name or "train" in name for name in found.curves.column_names)
 

@@ -244,7 +244,7 @@ def test_shelves_rank_as_lists_do(split: Split, result: SearchResult) -> None:
     assert [row["run"] for row in board] == alone.leaderboard["run"].tolist()
     assert "mse" not in " ".join(found.curves.column_names)
     assert "train" not in " ".join(found.curves.column_names)
-    assert "shelf_precision@5 on validation, at most 5 pages of each user" in str(found)
+    assert "shelf_precision@5 on validation, at most 5 items per user" in str(found)
 
 
 def test_below_a_line_to_beat_the_runs_are_compared_among_themselves(split: Split) -> None:

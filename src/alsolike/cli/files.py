@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from alsolike.cli.options import taken_for_reading
 from alsolike.cli.printing import say, warn
+from alsolike.text import counted
 
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
@@ -56,7 +57,7 @@ def held_out_likes(
     found, _ = read_likes(table, options, reads=[model])
     known, unknown = aligned(found, loaded.users, loaded.items)
     if unknown:
-        say(f"Left out {unknown:,} likes of users or items that the model does not know.")
+        say(f"Left out {counted(unknown, 'like')} of users or items that the model does not know.")
     if keep_seen:
         return known, None
     seen = history_of(loaded, "leave out what was seen", way_out=", or give --keep-seen")

@@ -500,7 +500,9 @@ def test_the_verb(split, likes, tmp_path):
     (tmp_path / "test.csv").write_text("\n".join(["user,item", *lines, "nobody,nothing"]))
     words = [str(tmp_path / "model"), str(tmp_path / "test.csv"), "--k", "4"]
     result = click.testing.CliRunner().invoke(verb, words, catch_exceptions=False)
-    assert result.output.startswith("1 likes of users or items that the model does not know")
+    assert result.output.startswith(
+        "Left out 1 like of users or items that the model does not know"
+    )
     assert f"als: lists of 4 for {len(np.unique(rows.row)):,} users, seen excluded" in result.output
     kept = click.testing.CliRunner().invoke(verb, [*words, "--keep-seen"])
     assert "seen kept" in kept.output

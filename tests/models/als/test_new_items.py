@@ -124,7 +124,7 @@ def test_any_number_of_threads_gives_the_same(family):
 def test_people_whom_the_model_does_not_know_are_named(family):
     model = al.fit(LIKES, family=family, **SETTINGS.get(family, {}))
     strangers = al.Interactions.from_columns(["user 1", "nobody"], ["b", "b"])
-    with pytest.raises(al.AlsolikeError, match=r"it does not know 'nobody'\. Leave"):
+    with pytest.raises(al.AlsolikeError, match=r"the model does not know 'nobody'\. Leave"):
         model.with_items(strangers)
     with pytest.raises(al.AlsolikeError, match="likers: Interactions expected, not a dict"):
         model.with_items({"b": ["user 1"]})

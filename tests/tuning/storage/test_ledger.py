@@ -363,7 +363,7 @@ def test_damage_is_found_when_it_is_opened(tmp_path: Path) -> None:
 
 
 def test_places_that_cannot_hold_a_ledger(tmp_path: Path) -> None:
-    with pytest.raises(WritingError, match="a folder stands"):
+    with pytest.raises(WritingError, match="a folder is where"):
         Ledger(tmp_path)
     (tmp_path / "file").write_text("x")
     with pytest.raises(WritingError, match="cannot be made or read"):
