@@ -30,7 +30,7 @@ from alsolike.tuning.presets import ARTICLE
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import FixedList, Strategy, evenly
-from alsolike.tuning.strategies.successive import Halving
+from alsolike.tuning.strategies.successive_halving import Halving
 
 TIME, BELOW = 0.2, 0.02  # of the grid's time, and of its best score
 SCORE = f"{ARTICLE.metric}@{ARTICLE.k}"

@@ -11,7 +11,7 @@ from doc_pages import DATA_PAGES, DOCS, ROOT
 import alsolike as al
 from alsolike.data.datasets.demo import planted_tastes, write_demo
 from alsolike.data.datasets.synthetic import write_article_file
-from alsolike.web.serving.store import Store
+from alsolike.web.serving.state_store import Store
 
 
 def lay_out(page: Path, folder: Path, *, clone: bool = False) -> None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from alsolike.pipeline.run import run_job
     from alsolike.recommending.batch import recommend, similar
     from alsolike.recommending.explain import explain
-    from alsolike.recommending.pairs import scores
+    from alsolike.recommending.pair_scores import scores
     from alsolike.recommending.similarity import similar_users
     from alsolike.recommending.single import recommend_for_likes
     from alsolike.tables import Table
@@ -114,7 +114,7 @@ _MODULES = {
     "recommending.explain": ("explain",),
     "recommending.batch": ("recommend", "similar"),
     "recommending.single": ("recommend_for_likes",),
-    "recommending.pairs": ("scores",),
+    "recommending.pair_scores": ("scores",),
     "recommending.similarity": ("similar_users",),
     "pipeline.job": ("Job",),
     "pipeline.run": ("run_job",),
@@ -130,7 +130,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
-        from alsolike.suggestions import did_you_mean  # noqa: PLC0415 - only where a name is misspelt
+        from alsolike.usage_hints import did_you_mean  # noqa: PLC0415 - only where a name is misspelt
 
         hint = did_you_mean(name, __all__)
         raise AttributeError(f"module 'alsolike' has no attribute {name!r}.{hint}", name=name)

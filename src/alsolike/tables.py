@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import SettingError
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 
 Column = npt.NDArray[Any]
 

@@ -28,7 +28,7 @@ from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import Trial, TrialResult, pruning_thresholds
 from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import expand
-from alsolike.tuning.strategies.successive import FactorDoubling, Halving
+from alsolike.tuning.strategies.successive_halving import FactorDoubling, Halving
 
 DEAD = 1e20
 

@@ -17,10 +17,10 @@ from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
 from alsolike.models.registry import trained
 from alsolike.recommending.batch import recommend, similar, top_items
-from alsolike.recommending.diff import diff
 from alsolike.recommending.explain import contributions_of, explain, explain_rows
 from alsolike.recommending.fallback import fallback_notes
-from alsolike.recommending.pairs import scores_of_pairs
+from alsolike.recommending.model_diff import diff
+from alsolike.recommending.pair_scores import scores_of_pairs
 from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.recommending.shared import why_no_neighbours
 from alsolike.recommending.similarity import similar_indices

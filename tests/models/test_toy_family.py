@@ -14,11 +14,11 @@ from alsolike.errors import BundleError
 from alsolike.models.base import Explains, FoldsIn, FoldsInItems, HasFactors, ItemScorer
 from alsolike.models.registry import FAMILIES, names
 from alsolike.pipeline.run import run_job
-from alsolike.recommending.diff import diff
+from alsolike.recommending.model_diff import diff
 from alsolike.testing import CONTRACT, tiny_likes
 from alsolike.tuning.options import Searching
 from alsolike.web.serving.deploy import swap
-from alsolike.web.serving.store import Store
+from alsolike.web.serving.state_store import Store
 from command import fine, refused
 from forged import rewrite
 from serving import client_of, settings_of, wait_for

@@ -14,7 +14,7 @@ import pytest
 import alsolike as al
 from alsolike.cli.group import main
 from alsolike.tables import Table
-from alsolike.web.serving.store import Store, Vote
+from alsolike.web.serving.state_store import Store, Vote
 
 HERE = Path(__file__).parents[1] / "compatibility"
 ANSWERS = json.loads((HERE / "answers.json").read_text(encoding="utf-8"))

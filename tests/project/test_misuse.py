@@ -16,13 +16,13 @@ import scipy.sparse as sp
 import alsolike as al
 from alsolike.models.ease import EASEConfig, fit_ease
 from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
-from alsolike.recommending.diff import diff
+from alsolike.recommending.model_diff import diff
 from alsolike.recommending.single import recommend_one, similar_to
-from alsolike.suggestions import did_you_mean, did_you_mean_id
 from alsolike.testing import tiny_likes
 from alsolike.tuning.candidate_families import lineup_for
 from alsolike.tuning.options import Searching
 from alsolike.tuning.presets import preset_for
+from alsolike.usage_hints import did_you_mean, did_you_mean_id
 
 PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 LIKES = tiny_likes(30, 20)

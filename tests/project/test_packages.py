@@ -25,7 +25,7 @@ SMALL = {
     "_version.py": "the version alone, for modules below the front door",
     "data/reading/files/zstandard.py": "the one place that knows where Python keeps Zstandard",
     "engines/base.py": "a protocol that engines and models import",
-    "engines/machine.py": "below all other modules",
+    "engines/hardware.py": "below all other modules",
     "text.py": "below all other modules; it will take more",
     "models/als/momentum.py": "one idea of the training, with its sources",
     "progress.py": "protocols that all layers above import",

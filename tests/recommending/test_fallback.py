@@ -11,8 +11,8 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.ease import EASEConfig, fit_ease
 from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
 from alsolike.recommending.batch import top_items
-from alsolike.recommending.diff import diff
 from alsolike.recommending.fallback import fallback_notes
+from alsolike.recommending.model_diff import diff
 from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.recommending.unknown_users import all_alike
 from made_up import same

@@ -36,7 +36,7 @@ from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import Trial, TrialResult, pruning_thresholds
 from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import Range, draw, expand
-from alsolike.tuning.strategies.successive import FactorDoubling, Halving
+from alsolike.tuning.strategies.successive_halving import FactorDoubling, Halving
 
 GRID = expand({"neighbours": [5, 20, 40]}, ItemKNNConfig())
 ALS = expand({"factors": [2, 4], "alpha": [1.0, 9.0]}, al.ALSConfig(seed=3))

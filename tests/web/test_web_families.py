@@ -22,7 +22,7 @@ from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.testing import tiny_likes
 from alsolike.web.serving.deploy import swap
 from alsolike.web.serving.neighbour_cache import LENGTH, NeighbourCache, build
-from alsolike.web.serving.store import Store
+from alsolike.web.serving.state_store import Store
 from serving import bundle, client_of, settings_of
 from toy_blend import BlendFamily
 from toy_family import CoCountsFamily

@@ -17,7 +17,7 @@ from starlette.routing import Match, Route
 from starlette.testclient import TestClient
 
 from alsolike.web import app
-from alsolike.web.routes import API, PAGES, mount
+from alsolike.web.route_table import API, PAGES, mount
 from alsolike.web.templating import static_files
 from record_compatibility import PAGES as RECORDED_PAGES
 from record_compatibility import REQUESTS

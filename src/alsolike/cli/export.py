@@ -109,7 +109,7 @@ def diff(
     from alsolike.cli.files import write_rows
     from alsolike.engines.local import LocalEngine
     from alsolike.models.bundle import io as bundle
-    from alsolike.recommending.diff import diff as compare
+    from alsolike.recommending.model_diff import diff as compare
     from alsolike.storage.atomic import refuse_overlap
 
     refuse_overlap([old, new], filter(None, [to]))

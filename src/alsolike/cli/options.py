@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from alsolike.errors import SettingError
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 

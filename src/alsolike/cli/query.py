@@ -22,7 +22,7 @@ from alsolike.cli.options import (
 )
 from alsolike.cli.printing import say, say_answer, say_table, warn
 from alsolike.errors import UnknownId
-from alsolike.suggestions import ASKS, did_you_mean_id
+from alsolike.usage_hints import ASKS, did_you_mean_id
 
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
@@ -239,7 +239,7 @@ def similar_users(
 @verbose_option
 def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verbose: bool) -> None:
     """Score ITEMS, given by id or name, for a USER."""
-    from alsolike.recommending.pairs import scores as of_pairs
+    from alsolike.recommending.pair_scores import scores as of_pairs
 
     loaded = load_model(model, to)
     ids = _item_ids(loaded, items)

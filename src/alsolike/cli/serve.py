@@ -12,7 +12,7 @@ from alsolike.cli import signals
 from alsolike.cli.options import PATH, remote_images_option, to_option
 from alsolike.cli.printing import say
 from alsolike.errors import SettingError
-from alsolike.suggestions import way_to_install
+from alsolike.usage_hints import way_to_install
 
 # The extra `serve` of pyproject.toml, in a command that works from any folder.
 _PARTS = (
@@ -121,7 +121,7 @@ def swap(state: Path, model: Path, name: str | None) -> None:
     _refuse_without_parts()
     from alsolike.web.server import SETTINGS_FILE
     from alsolike.web.serving.deploy import swap as swap_
-    from alsolike.web.serving.store import Store
+    from alsolike.web.serving.state_store import Store
     from alsolike.web.settings import Settings
 
     settings = Settings.from_file(state / SETTINGS_FILE)
@@ -175,7 +175,7 @@ def _forget(state: Path, exported: Path) -> None:
     """Delete the likes of a file that `likes` wrote from the state of a service."""
     from alsolike.data.merge import to_table
     from alsolike.data.reading.read import read
-    from alsolike.web.serving.store import Store
+    from alsolike.web.serving.state_store import Store
 
     found, _ = read(
         exported,

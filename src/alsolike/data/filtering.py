@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import check_whole, expect_interactions
 from alsolike.errors import DataError
-from alsolike.suggestions import with_example
 from alsolike.tables import Table, wrapped
+from alsolike.usage_hints import with_example
 
 Mask = npt.NDArray[np.bool_]
 

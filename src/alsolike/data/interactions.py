@@ -13,7 +13,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
-from alsolike.data.not_tables import described
+from alsolike.data.non_tabular import described
 from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary, check_ids, refuse_blank_ids
 from alsolike.errors import DataError

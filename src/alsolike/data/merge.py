@@ -13,8 +13,8 @@ from alsolike.data.validation import expect_interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
 from alsolike.progress import Observer
-from alsolike.suggestions import with_example
 from alsolike.tables import Table
+from alsolike.usage_hints import with_example
 
 Places = npt.NDArray[np.int64]
 

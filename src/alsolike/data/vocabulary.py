@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from alsolike.data.string_array import StringArray
 from alsolike.errors import DataError, UnknownId
-from alsolike.suggestions import did_you_mean_id
+from alsolike.usage_hints import did_you_mean_id
 
 Indices = npt.NDArray[np.int32]
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-from alsolike.engines.machine import processors
+from alsolike.engines.hardware import processors
 from alsolike.errors import SettingError
 
 Task = TypeVar("Task")

@@ -59,7 +59,7 @@ from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import MIN_COUNT, checked_k
 from alsolike.recommending.similarity import similar_indices
 from alsolike.storage.atomic import refuse_overlap
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 from alsolike.views.gallery import card_of
 from alsolike.views.images import Pictures
 

@@ -206,7 +206,7 @@ class ItemPages:
 
 def style() -> bytes:
     """Return the style sheet of all pages."""
-    return (asset("page.css") + asset("itempages.css")).encode("utf-8")
+    return (asset("page.css") + asset("item_pages.css")).encode("utf-8")
 
 
 def picture_file(image: str) -> tuple[str, bytes] | None:

@@ -20,7 +20,7 @@ from alsolike.data.validation import expect_interactions, said
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError, Unable, UnknownId
-from alsolike.suggestions import did_you_mean_id, suggestion
+from alsolike.usage_hints import did_you_mean_id, suggestion
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

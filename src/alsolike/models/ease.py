@@ -15,8 +15,8 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine, pieces
+from alsolike.engines.hardware import available
 from alsolike.engines.local import LocalEngine
-from alsolike.engines.machine import available
 from alsolike.errors import DataError, FitError
 from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import (

@@ -15,7 +15,7 @@ from alsolike.models.base import FittedModel
 from alsolike.models.family import Family, TrainingData, not_fitted
 from alsolike.models.registry import USUAL, family_named, family_of, trained
 from alsolike.progress import SILENT, Observer
-from alsolike.suggestions import did_you_mean, with_example
+from alsolike.usage_hints import did_you_mean, with_example
 
 
 @with_example("model = al.fit(likes)")

@@ -19,7 +19,7 @@ from alsolike.models.ease import EASEFamily
 from alsolike.models.family import Family, Known
 from alsolike.models.item_knn import ItemKNNFamily
 from alsolike.models.settings import FamilyConfig
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 
 FAMILIES: list[Family] = [
     ALSFamily(),

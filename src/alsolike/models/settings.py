@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 
 from alsolike.errors import SettingError
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 
 
 class Config(Protocol):

@@ -19,12 +19,12 @@ from alsolike.models.registry import names, trained
 from alsolike.models.settings import is_finite
 from alsolike.pipeline.outputs import written_in
 from alsolike.storage.atomic import refuse_overlap
-from alsolike.suggestions import with_hints
 from alsolike.tuning.candidate_families import Lineup
 from alsolike.tuning.options import Searching
 from alsolike.tuning.presets import Preset, preset_for
 from alsolike.tuning.strategies.base import Strategy
 from alsolike.tuning.strategies.search_space import Space
+from alsolike.usage_hints import with_hints
 
 _SET_ELSEWHERE = {
     "seed": "One seed is for all random draws: give it to the run itself (--seed).",

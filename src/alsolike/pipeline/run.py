@@ -10,7 +10,7 @@ from alsolike.data.filtering import FilterReport, filter_counts
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.read import ReadReport, read
 from alsolike.data.splitting.split import Split
-from alsolike.engines.machine import available
+from alsolike.engines.hardware import available
 from alsolike.errors import DegenerateError
 from alsolike.evaluation.holdout_report import holdout_report
 from alsolike.models.base import compares_items

@@ -43,8 +43,8 @@ from alsolike.recommending.shared import (
     user_rows,
 )
 from alsolike.recommending.similarity import similar_indices
-from alsolike.suggestions import with_example
 from alsolike.tables import Table
+from alsolike.usage_hints import with_example
 
 
 def top_items(

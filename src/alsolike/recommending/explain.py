@@ -28,8 +28,8 @@ from alsolike.recommending.shared import (
 )
 from alsolike.recommending.single import row_of_likes, scores_for_likes
 from alsolike.recommending.unknown_users import all_alike, are_alike
-from alsolike.suggestions import with_example
 from alsolike.tables import Table, wrapped
+from alsolike.usage_hints import with_example
 
 _PAGE = 20  # likes of an explanation that a page shows
 

@@ -36,8 +36,8 @@ from alsolike.recommending.shared import (
     user_rows,
     with_direction,
 )
-from alsolike.suggestions import with_example
 from alsolike.tables import Table
+from alsolike.usage_hints import with_example
 
 
 def similar_indices(

@@ -57,8 +57,8 @@ from alsolike.recommending.shared import (
     with_direction,
 )
 from alsolike.recommending.unknown_users import all_alike, are_alike, is_by_popularity
-from alsolike.suggestions import with_example
 from alsolike.tables import Table
+from alsolike.usage_hints import with_example
 
 
 def recommend_one(

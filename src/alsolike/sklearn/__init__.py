@@ -1,6 +1,6 @@
 """scikit-learn estimators: matrix factorization, and a model of any family."""
 
-from alsolike.suggestions import way_to_install
+from alsolike.usage_hints import way_to_install
 
 try:
     from sklearn.utils import Tags as _Tags  # noqa: F401 - since 1.6

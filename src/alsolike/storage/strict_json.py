@@ -5,7 +5,7 @@ import math
 import reprlib
 from typing import Any, TypeVar, get_type_hints
 
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 
 Kind = TypeVar("Kind")
 _MOST_OF_A_TEXT = 60  # characters that are repeated in an error

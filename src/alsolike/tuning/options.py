@@ -10,12 +10,12 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.validation import check_whole
 from alsolike.errors import SettingError
 from alsolike.models.settings import Config
-from alsolike.suggestions import did_you_mean, with_hints
 from alsolike.tuning.candidate_families import Lineup, lineup_for
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.strategies.base import Ending, Strategy
 from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import Space
+from alsolike.usage_hints import did_you_mean, with_hints
 
 Choice = Literal["best", "cheapest"]
 

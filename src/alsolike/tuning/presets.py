@@ -13,8 +13,8 @@ from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.objectives.kinds import objective_of
 from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.als.config import ALSConfig
-from alsolike.suggestions import did_you_mean
 from alsolike.tuning.strategies.search_space import expand
+from alsolike.usage_hints import did_you_mean
 
 # The share of values at either end that is ignored: one odd row of a billionth must not set the
 # unit of all others, and a few likes given twice are likes all the same.

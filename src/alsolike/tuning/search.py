@@ -17,7 +17,6 @@ from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.objectives.kinds import checked_objectives
 from alsolike.models.settings import Config, seed_of
 from alsolike.progress import SILENT, Observer
-from alsolike.suggestions import with_example
 from alsolike.tuning.budget.budget import Budget, budget_of
 from alsolike.tuning.execution.executors import Executor, Processes, Threads
 from alsolike.tuning.execution.rounds import SearchRun, Tasks
@@ -33,6 +32,7 @@ from alsolike.tuning.validation import (
     strategy_for,
     sweeps_for,
 )
+from alsolike.usage_hints import with_example
 
 # A search is not continued with another version of one of these.
 _FIGURES_DEPEND_ON = ("alsolike", "numba", "numpy", "scipy")

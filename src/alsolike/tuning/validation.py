@@ -15,7 +15,7 @@ from alsolike.models.settings import Config
 from alsolike.tuning.plan import ONE_GO, ending_at, is_scored_at_sweeps
 from alsolike.tuning.strategies.base import FixedList, Strategy
 from alsolike.tuning.strategies.search_space import distinct
-from alsolike.tuning.strategies.successive import FactorDoubling, Halving
+from alsolike.tuning.strategies.successive_halving import FactorDoubling, Halving
 
 # Trainings per round if earlier rounds decide what is pruned.
 _BETWEEN_PRUNINGS = 8

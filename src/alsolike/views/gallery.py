@@ -12,8 +12,8 @@ from alsolike.errors import SettingError
 from alsolike.models.base import FittedModel, ItemScorer, able
 from alsolike.recommending.shared import checked_ids, checked_k
 from alsolike.recommending.similarity import similar_indices
-from alsolike.suggestions import with_example
 from alsolike.text import counted
+from alsolike.usage_hints import with_example
 from alsolike.views.images import Pictures, embedded
 from alsolike.views.page import shown_name, web_origin
 from alsolike.views.templating import fragment, macro, standalone

@@ -29,11 +29,11 @@ from alsolike.web.errors import ErrorMiddleware, install
 from alsolike.web.monitoring.access_log import AccessLog, AccessLogMiddleware
 from alsolike.web.monitoring.metrics import Metrics
 from alsolike.web.pages.base import problem_page
-from alsolike.web.routes import mount
+from alsolike.web.route_table import mount
 from alsolike.web.service import Service
 from alsolike.web.serving.deploy import prepare
 from alsolike.web.serving.registry import ModelRegistry
-from alsolike.web.serving.store import Store
+from alsolike.web.serving.state_store import Store
 from alsolike.web.settings import Settings
 
 

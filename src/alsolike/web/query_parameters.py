@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alsolike.errors import RepeatedParameter, UnknownParameter
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 
 # Tracking parameters that other sites and mailings add to links are ignored on pages.
 _OF_CAMPAIGNS = "utm_"

@@ -26,7 +26,7 @@ from alsolike.web.edge.protocol import protocol
 from alsolike.web.monitoring.access_log import refuse_unwritable
 from alsolike.web.serving.deploy import prepare
 from alsolike.web.serving.smoke_tests import read_smoke_tests
-from alsolike.web.serving.store import Store
+from alsolike.web.serving.state_store import Store
 from alsolike.web.settings import Settings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from alsolike.web.monitoring.metrics import Metrics
 from alsolike.web.serving.answer_cache import AnswerCache
 from alsolike.web.serving.registry import ModelRegistry
-from alsolike.web.serving.store import Store
+from alsolike.web.serving.state_store import Store
 from alsolike.web.settings import Settings
 
 

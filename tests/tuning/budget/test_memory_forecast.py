@@ -11,7 +11,7 @@ import pytest
 
 from alsolike.data.datasets.demo import write_demo
 from alsolike.data.datasets.synthetic import synthetic
-from alsolike.engines import machine
+from alsolike.engines import hardware
 from alsolike.engines.base import Shape
 from alsolike.models.als.config import ALSConfig
 from alsolike.tuning.budget.memory_forecast import MIB, MemoryForecast, forecast, search_memory
@@ -134,39 +134,39 @@ def test_workers_take_memory_of_their_own() -> None:
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder in place of the system's own, empty."""
     for name in ("_STATUS", "_MACHINE", "_OWN_GROUP", "_GROUPS"):
-        monkeypatch.setattr(machine, name, tmp_path / name)
+        monkeypatch.setattr(hardware, name, tmp_path / name)
     return tmp_path
 
 
 def test_a_system_that_says_nothing(system: Path) -> None:
-    assert machine.available() is None
-    present, most = machine.taken()
+    assert hardware.available() is None
+    present, most = hardware.taken()
     assert 100 * MIB < present == most
 
 
 def test_what_this_process_takes_is_read(system: Path) -> None:
     (system / "_STATUS").write_text("Name:\tx\nVmHWM:\t  300 kB\nVmRSS:\t  200 kB\n")
-    assert machine.taken() == (200 * 1024, 300 * 1024)
+    assert hardware.taken() == (200 * 1024, 300 * 1024)
 
 
 def test_the_narrowest_limit_is_what_is_available(system: Path) -> None:
     (system / "_MACHINE").write_text("MemTotal: 9000 kB\nMemAvailable:    5000 kB\n")
-    assert machine.available() == 5000 * 1024
+    assert hardware.available() == 5000 * 1024
     (system / "_OWN_GROUP").write_text("4:memory:/other\n0::/outer/inner\n")
     inner = system / "_GROUPS/outer/inner"
     inner.mkdir(parents=True)
     for name, value in (("max", "max"), ("current", "77"), ("stat", "anon 1\nfile 2\n")):
         (inner / f"memory.{name}").write_text(f"{value}\n")
-    assert machine.available() == 5000 * 1024
+    assert hardware.available() == 5000 * 1024
     for name, value in (("max", "4000"), ("current", "3000"), ("stat", "anon 1\nfile 600\n")):
         (inner.parent / f"memory.{name}").write_text(f"{value}\n")
-    assert machine.available() == 4000 - 3000 + 600
+    assert hardware.available() == 4000 - 3000 + 600
     (inner.parent / "memory.current").write_text("5000\n")
-    assert machine.available() == 0
+    assert hardware.available() == 0
 
 
 def test_this_system_is_understood() -> None:
-    present, most = machine.taken()
+    present, most = hardware.taken()
     assert 0 < present <= most
-    free = machine.available()
+    free = hardware.available()
     assert free is None or free > 0

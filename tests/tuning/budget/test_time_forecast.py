@@ -40,7 +40,7 @@ from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.storage.worker_names import name_of
 from alsolike.tuning.strategies.base import Trial
 from alsolike.tuning.strategies.search_space import expand
-from alsolike.tuning.strategies.successive import Halving
+from alsolike.tuning.strategies.successive_halving import Halving
 
 SWEEPS = (2, 4, 8)
 CONFIGS = expand({"factors": [2, 4, 8], "alpha": [1.0, 9.0]}, ALSConfig(seed=3, iterations=8))

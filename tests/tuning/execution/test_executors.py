@@ -26,7 +26,7 @@ from alsolike.tuning.status import status_of
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import FixedList
 from alsolike.tuning.strategies.search_space import expand
-from alsolike.tuning.strategies.successive import Halving
+from alsolike.tuning.strategies.successive_halving import Halving
 
 HOST = """
 import sys
@@ -39,7 +39,7 @@ from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.candidate_families import lineup_for
 from alsolike.tuning.search import search
 from alsolike.tuning.strategies.search_space import expand
-from alsolike.tuning.strategies.successive import Halving
+from alsolike.tuning.strategies.successive_halving import Halving
 
 if __name__ == "__main__":
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])

@@ -16,7 +16,7 @@ from alsolike.tuning.options import Searching, seconds_of
 from alsolike.tuning.strategies.base import FixedList, Strategy, TrialResult, pruning_thresholds
 from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import Range, draw, drawn, expand, space_of
-from alsolike.tuning.strategies.successive import FactorDoubling, Halving
+from alsolike.tuning.strategies.successive_halving import FactorDoubling, Halving
 from alsolike.tuning.toml_config import read_recipe
 
 SWEEPS = (2, 4, 6, 8, 10, 12, 14, 16)

@@ -9,7 +9,7 @@ import pytest
 from alsolike.errors import WritingError
 from alsolike.models.bundle.io import load, save
 from alsolike.web.serving.deploy import swap
-from alsolike.web.serving.store import FILE, MOST_LIKES, Store
+from alsolike.web.serving.state_store import FILE, MOST_LIKES, Store
 from serving import HOSTILE, bundle, client_of, settings_of, wait_for
 
 API = "/api/v1"

@@ -9,7 +9,7 @@ from alsolike.errors import BundleError, SettingError
 from alsolike.web.serving.bundle_store import bundle_path, version_of
 from alsolike.web.serving.deploy import swap
 from alsolike.web.serving.smoke_tests import read_smoke_tests
-from alsolike.web.serving.store import Store
+from alsolike.web.serving.state_store import Store
 from serving import bundle, client_of, settings_of, wait_for
 
 

@@ -17,7 +17,7 @@ from alsolike.cli.group import main
 from alsolike.data.reading.read import read
 from alsolike.models.bundle.io import load
 from alsolike.web.serving.live_likes import live_likes
-from alsolike.web.serving.store import FILE, Store
+from alsolike.web.serving.state_store import FILE, Store
 from serving import bundle, client_of, running, settings_of, wait_for
 
 ODD = (
@@ -93,7 +93,7 @@ def test_the_order_is_that_of_the_first_mention(tmp_path):
 
 def test_only_what_is_as_it_was_is_forgotten(tmp_path, monkeypatch):
     moment = iter((1000.0, 2000.0, 3000.0))
-    monkeypatch.setattr("alsolike.web.serving.store.time.time", lambda: next(moment))
+    monkeypatch.setattr("alsolike.web.serving.state_store.time.time", lambda: next(moment))
     told(tmp_path, {"ann": {"same": 0.1, "again": 1.0, "other": 1.0, "back": 1.0}})
     out = tmp_path / "likes.csv"
     alsolike("likes", tmp_path, "--to", out)

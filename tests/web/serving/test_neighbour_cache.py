@@ -9,7 +9,7 @@ from alsolike.web.serving import neighbour_cache
 from alsolike.web.serving.bundle_store import neighbours_path, version_of
 from alsolike.web.serving.deploy import prepare, swap
 from alsolike.web.serving.registry import load_model
-from alsolike.web.serving.store import Store
+from alsolike.web.serving.state_store import Store
 from serving import bundle, client_of, settings_of, wait_for
 
 

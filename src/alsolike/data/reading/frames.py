@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from alsolike.data.not_tables import is_of, refusal
+from alsolike.data.non_tabular import is_of, refusal
 from alsolike.data.reading.source_table import OddCell
 from alsolike.data.vocabulary import plain_text
 from alsolike.errors import DataError

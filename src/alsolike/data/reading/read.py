@@ -26,7 +26,7 @@ from alsolike.data.validation import column_of
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, SettingError
 from alsolike.progress import SILENT, Observer
-from alsolike.suggestions import with_example
+from alsolike.usage_hints import with_example
 
 __all__ = ["ReadReport", "read"]
 

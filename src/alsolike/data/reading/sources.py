@@ -16,10 +16,9 @@ from alsolike.data.reading.files.text_files import SEALED, existing, kind_of, op
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
 from alsolike.data.reading.json_lines import is_json, load_json_lines
 from alsolike.data.reading.source_table import OddCell, SourceTable, label_of, where
-from alsolike.engines.machine import processors
+from alsolike.engines.hardware import processors
 from alsolike.errors import DataError, SettingError
 from alsolike.storage.cleanup import no_room, scratch_folder
-from alsolike.suggestions import did_you_mean
 from alsolike.system_errors import (
     expect_address_space,
     expect_open_files,
@@ -28,6 +27,7 @@ from alsolike.system_errors import (
     out_of_memory,
     raise_of_system,
 )
+from alsolike.usage_hints import did_you_mean
 
 Ref = str | int
 

@@ -7,7 +7,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting import splitters
 from alsolike.data.splitting.split import Split
 from alsolike.errors import SettingError, SplitError
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 
 # Arguments of each scheme, see `split_by`.
 TAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(

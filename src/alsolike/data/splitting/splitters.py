@@ -27,7 +27,7 @@ from alsolike.data.splitting.sampling import (
 from alsolike.data.splitting.split import Split, relevant_counts
 from alsolike.data.validation import check_whole, expect_interactions, expect_seconds
 from alsolike.errors import DataError, SettingError, SplitError
-from alsolike.suggestions import with_example
+from alsolike.usage_hints import with_example
 
 __all__ = [
     "Split", "hold_out", "hold_out_by_time", "hold_out_fraction", "hold_out_users", "leave_one_out",

@@ -59,8 +59,8 @@ from alsolike.models.base import HasFactors, Recommender, able
 from alsolike.models.history_model import likes_of
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.ranking.scan import Ranked
-from alsolike.suggestions import did_you_mean, with_example
 from alsolike.tables import Table
+from alsolike.usage_hints import did_you_mean, with_example
 
 Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]

@@ -22,8 +22,8 @@ from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import checked_k
-from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table, wrapped
+from alsolike.usage_hints import did_you_mean
 
 # Values that differ by less are equal up to rounding.
 _ROUNDING = 1e-12

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from alsolike.errors import SettingError
 from alsolike.evaluation.statistics.intervals import bootstrap_mean, seed_from
-from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table
+from alsolike.usage_hints import did_you_mean
 
 Indices = npt.NDArray[np.int64]
 

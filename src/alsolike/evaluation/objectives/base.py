@@ -18,7 +18,7 @@ from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.statistics.intervals import Resamples
 from alsolike.models.base import Recommender
 from alsolike.recommending.ranking.scan import Ranked
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 
 HeldOut = Literal["validation", "test"]
 Rows = npt.NDArray[np.int64]

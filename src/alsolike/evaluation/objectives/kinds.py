@@ -9,7 +9,7 @@ from alsolike.evaluation.item_to_item.evaluate import PREFIX
 from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.objectives.ranking import RankingObjective
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 
 KINDS: Mapping[str, type[Objective]] = {
     objective.kind: objective for objective in (RankingObjective, ItemToItemObjective)

@@ -14,8 +14,8 @@ from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.metrics.ties import Ties
 from alsolike.evaluation.slices.concentration import likes_of
 from alsolike.evaluation.statistics.intervals import Estimate, bootstrap_mean, seed_from
-from alsolike.suggestions import did_you_mean
 from alsolike.tables import Table
+from alsolike.usage_hints import did_you_mean
 
 Counts = npt.NDArray[np.int64]
 Lists = npt.NDArray[np.int32]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from alsolike.data.validation import check_whole, said
 from alsolike.errors import FitError, SettingError
 from alsolike.models.settings import check_choice, check_number, is_finite, known_settings
-from alsolike.suggestions import with_hints
+from alsolike.usage_hints import with_hints
 
 Confidence = Literal["linear", "scaled", "log", "additive"]
 RowCount = Literal["weighted", "observed"]

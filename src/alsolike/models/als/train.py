@@ -21,7 +21,7 @@ from alsolike.models.als.model import ALSModel, expect_als
 from alsolike.models.als.momentum import Momentum
 from alsolike.models.base import expect_same_ids
 from alsolike.progress import SILENT, Observer
-from alsolike.suggestions import with_example
+from alsolike.usage_hints import with_example
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

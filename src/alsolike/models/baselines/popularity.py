@@ -14,7 +14,7 @@ from alsolike.models.base import Basis, FittedModel, Floats, Rows, SimilaritySca
 from alsolike.models.family import Baseline, TrainingData
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.settings import FamilyConfig
-from alsolike.suggestions import with_example
+from alsolike.usage_hints import with_example
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,7 @@ from alsolike.models.family import Family, Known
 from alsolike.models.registry import family_named, family_of_model
 from alsolike.storage.atomic import replacing
 from alsolike.storage.safetensors import DAMAGED, Tensors, map_file, pack_tensors, read_tensors
-from alsolike.suggestions import with_example
+from alsolike.usage_hints import with_example
 
 MODEL = "model.safetensors"
 _MODEL_OF_FORMAT_1 = "factors.safetensors"

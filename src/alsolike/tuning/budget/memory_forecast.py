@@ -14,7 +14,7 @@ from typing import Any
 from alsolike.data.interactions import Interactions
 from alsolike.data.string_array import StringArray
 from alsolike.engines.base import Shape
-from alsolike.engines.machine import taken
+from alsolike.engines.hardware import taken
 from alsolike.kernels.compiler.cache import is_kept, is_loaded
 from alsolike.kernels.ranking.panels import scan_panels
 from alsolike.models.family import TrainingData

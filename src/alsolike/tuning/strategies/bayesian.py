@@ -8,11 +8,11 @@ from typing import Any
 
 from alsolike.errors import SettingError
 from alsolike.models.settings import Config, seed_of
-from alsolike.suggestions import way_to_install
 from alsolike.tuning.plan import ending_at
 from alsolike.tuning.storage.canonical import canonical_settings
 from alsolike.tuning.strategies.base import Ending, Rounds, Trial, TrialResult
 from alsolike.tuning.strategies.search_space import Range, Space, drawn, listed, space_of
+from alsolike.usage_hints import way_to_install
 
 # Proposals of a round. A fixed number, so that proposals do not depend on the workers.
 AT_ONCE = 4

@@ -5,11 +5,11 @@ from typing import Any
 
 from alsolike.errors import SettingError
 from alsolike.models.settings import Config
-from alsolike.suggestions import did_you_mean
 from alsolike.tuning.strategies.base import FixedList, Strategy
 from alsolike.tuning.strategies.bayesian import Bayesian
 from alsolike.tuning.strategies.search_space import Space, distinct, drawn, expand
-from alsolike.tuning.strategies.successive import FactorDoubling, Halving
+from alsolike.tuning.strategies.successive_halving import FactorDoubling, Halving
+from alsolike.usage_hints import did_you_mean
 
 SEARCHES = ("doubling", "grid", "halving", "random", "tpe")
 _TRIALS = 30

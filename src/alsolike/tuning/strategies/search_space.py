@@ -13,8 +13,8 @@ from alsolike.errors import SettingError
 from alsolike.models.fit import config_for
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config, seed_of
-from alsolike.suggestions import did_you_mean, with_example, with_hints
 from alsolike.tuning.storage.canonical import canonical_settings
+from alsolike.usage_hints import did_you_mean, with_example, with_hints
 
 _OF_A_RANGE = ("low", "high", "log", "integer")
 # Repeated draws in a row after which a space counts as exhausted.

@@ -13,7 +13,7 @@ from pydantic import (
 
 from alsolike.models.base import Basis
 from alsolike.recommending.fallback import WithoutLikes
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 
 PREFERENCE = (
     "a predicted preference: models with factors aim at 1 for liked items and 0 for the rest, "

@@ -123,14 +123,14 @@ def model_links(request: Request, address: str) -> list[tuple[str, str]]:
 def missing(request: Request, what: str, why: str) -> Response:
     """Render the 404 page for a missing `what`."""
     texts = {"title": "Not found", "heading": f"No such {what}", "fault": clean(why)}
-    return page(request, "fault.html", status=404, **texts)
+    return page(request, "error.html", status=404, **texts)
 
 
 def problem_page(request: Request, problem: Problem) -> Response:
     """Render an error page."""
     heading = "Not found" if problem.status == http.HTTPStatus.NOT_FOUND else "This cannot be shown"
     fault = clean(problem.message)
-    return page(request, "fault.html", status=problem.status, heading=heading, fault=fault)
+    return page(request, "error.html", status=problem.status, heading=heading, fault=fault)
 
 
 def not_found() -> Response:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alsolike.errors import SettingError, Unable, UnknownModel
-from alsolike.evaluation.statistics.sequential import SequentialTest
+from alsolike.evaluation.statistics.sequential_test import SequentialTest
 from alsolike.views.page import clean
 from alsolike.web.pages import votes as voting
 from alsolike.web.pages.base import field_of, page, redirect

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from alsolike.errors import SettingError, UnknownId
-from alsolike.evaluation.statistics.sequential import SequentialTest
+from alsolike.evaluation.statistics.sequential_test import SequentialTest
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
-from alsolike.web.serving.store import Store, Vote
+from alsolike.web.serving.state_store import Store, Vote
 from alsolike.web.settings import POPULARITY
 
 LEFT, RIGHT, SAME = "left", "right", "same"

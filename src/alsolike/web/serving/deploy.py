@@ -19,7 +19,7 @@ from alsolike.web.serving.bundle_store import (
 )
 from alsolike.web.serving.neighbour_cache import NeighbourCache, build, build_in_background
 from alsolike.web.serving.registry import load_model
-from alsolike.web.serving.store import SlotVersion, Store
+from alsolike.web.serving.state_store import SlotVersion, Store
 from alsolike.web.settings import Settings, Slot
 
 

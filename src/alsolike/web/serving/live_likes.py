@@ -9,9 +9,9 @@ import numpy as np
 
 from alsolike.errors import SettingError
 from alsolike.storage.sqlite import Database
-from alsolike.suggestions import suggestion
 from alsolike.tables import Table
-from alsolike.web.serving.store import FILE, STATE, file_of
+from alsolike.usage_hints import suggestion
+from alsolike.web.serving.state_store import FILE, STATE, file_of
 
 
 @dataclass(frozen=True)

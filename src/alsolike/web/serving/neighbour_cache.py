@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from alsolike.engines.machine import processors
+from alsolike.engines.hardware import processors
 from alsolike.errors import BundleError, WritingError
 from alsolike.models.base import FittedModel, Floats, HasFactors, compares_items
 from alsolike.models.bundle.io import load

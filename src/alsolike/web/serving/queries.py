@@ -9,7 +9,7 @@ from alsolike.errors import UnknownId
 from alsolike.recommending.explain import Explanation
 from alsolike.recommending.fallback import MostLiked, RankedList, WithoutLikes
 from alsolike.recommending.shared import MIN_COUNT, Mask, open_items
-from alsolike.suggestions import suggestion
+from alsolike.usage_hints import suggestion
 from alsolike.web.serving import user_queries
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows

@@ -21,14 +21,14 @@ from alsolike.recommending.co_likes import Likers
 from alsolike.recommending.fallback import MostLiked
 from alsolike.recommending.shared import Indices
 from alsolike.recommending.unknown_users import is_by_popularity
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 from alsolike.views.page import web_origin
 from alsolike.web.monitoring.metrics import Metrics
 from alsolike.web.search import index as search
 from alsolike.web.serving import neighbour_cache
 from alsolike.web.serving.bundle_store import bundle_path, index_of, neighbours_path, run_files_path
 from alsolike.web.serving.item_map import ItemMap, item_map
-from alsolike.web.serving.store import SlotVersion, Store
+from alsolike.web.serving.state_store import SlotVersion, Store
 from alsolike.web.settings import Settings
 
 SECONDS_BETWEEN_LOOKS = 0.5

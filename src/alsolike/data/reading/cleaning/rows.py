@@ -16,7 +16,7 @@ from alsolike.data.reading.source_table import Reject, SourceTable, label_of, wh
 from alsolike.data.reading.sources import Ref, id_text, number_of, place_of
 from alsolike.data.vocabulary import is_blank
 from alsolike.errors import DataError, SettingError
-from alsolike.suggestions import did_you_mean
+from alsolike.usage_hints import did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)

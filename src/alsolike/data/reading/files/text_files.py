@@ -20,8 +20,8 @@ from alsolike.data.reading.files.folders import pattern_of, way_from_folder, way
 from alsolike.data.reading.files.signatures import encoding_of, is_binary, refuse_foreign
 from alsolike.data.reading.files.zstandard import unpack
 from alsolike.errors import DataError
-from alsolike.suggestions import did_you_mean
 from alsolike.system_errors import way_out_of
+from alsolike.usage_hints import did_you_mean
 
 _CHUNK = 1 << 18  # pieces that fit the processor's cache: 4 times faster than of 1 MiB
 _START = 1 << 12

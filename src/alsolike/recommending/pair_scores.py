@@ -15,8 +15,8 @@ from alsolike.recommending.ranking.score_blocks import (
     not_finite,
 )
 from alsolike.recommending.shared import Indices, checked_ids, lifts_of, row_lengths
-from alsolike.suggestions import with_example
 from alsolike.tables import Table
+from alsolike.usage_hints import with_example
 
 _PAIRS = 1 << 14  # products at a time
 _USERS = 240  # at a time, as `alsolike.recommending.ranking.scan` ranks them

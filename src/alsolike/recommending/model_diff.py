@@ -14,8 +14,8 @@ from alsolike.progress import SILENT, Observer
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.shared import MIN_COUNT, Indices, checked_k
 from alsolike.recommending.similarity import similar_indices
-from alsolike.suggestions import with_example
 from alsolike.tables import Table, wrapped
+from alsolike.usage_hints import with_example
 
 Shares = npt.NDArray[np.float64]
 

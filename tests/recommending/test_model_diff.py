@@ -15,9 +15,9 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.models.bundle import io as bundle
 from alsolike.models.factor_model import FactorModel
-from alsolike.recommending import diff as comparing
+from alsolike.recommending import model_diff as comparing
 from alsolike.recommending.batch import similar
-from alsolike.recommending.diff import diff, overlaps
+from alsolike.recommending.model_diff import diff, overlaps
 from alsolike.testing import tiny_likes, tiny_model
 from fixed_model import Fixed
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alsolike.errors import SettingError
-from alsolike.evaluation.statistics.sequential import SequentialTest
+from alsolike.evaluation.statistics.sequential_test import SequentialTest
 
 
 def test_looking_after_every_vote_is_wrong_less_often_than_alpha():
