@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "alsolike"
 PAGE = ROOT / "docs" / "architecture.md"
-_BLOCK = re.compile(r"(?<=<!-- tree -->\n```text\n).*?(?=```\n)", re.DOTALL)
+_BLOCK = re.compile(r"(?<=<!-- tree -->\n\n)(?: {4}.*\n)*")
 _WIDTH = 30  # of the column of names
 
 
@@ -35,7 +35,7 @@ def _line(name: str, module: Path) -> str:
 
 def with_tree(page: str) -> str:
     """Return the page with the tree as it is now in its block."""
-    return _BLOCK.sub(lambda _: "".join(f"{line}\n" for line in tree()), page)
+    return _BLOCK.sub(lambda _: "".join(f"    {line}\n" for line in tree()), page)
 
 
 def main() -> None:

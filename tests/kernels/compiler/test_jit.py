@@ -43,6 +43,12 @@ print(json.dumps(found))
 """
 
 
+@pytest.fixture(autouse=True)
+def nothing_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget after each test what could not be kept in it."""
+    monkeypatch.setattr(cache, "_lost", [])
+
+
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
     """Return a folder with a copy of the package that has the two small functions."""
