@@ -1,7 +1,7 @@
 """Build the documentation into site/: the pages of docs/, and a reference made from the code.
 
-The reference is never committed, so it cannot fall behind: a page per floor of the house with the
-public names that it is home to, and a page with every command and its options.
+The reference is never committed, so it cannot fall behind: a page with the
+public names of each package, and a page with every command and its options.
 """
 
 import ast

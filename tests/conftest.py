@@ -1,4 +1,4 @@
-"""What the tests of several rooms share: where the real data and the browser are."""
+"""Fixtures of all tests: where the real data and the browser are."""
 
 import os
 import shutil

@@ -3,6 +3,7 @@
 import decimal
 import functools
 import hashlib
+import html
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -246,7 +247,7 @@ class Interactions:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>"
+        return f"<p>{html.escape(repr(self))}</p>"
 
 
 def check_matrix(matrix: Any) -> None:

@@ -4,6 +4,7 @@ Callers ask for the protocol that they need, with `able`, and never for the fami
 """
 
 import functools
+import html
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -293,7 +294,7 @@ class FittedModel(ABC):
         return f"{type(self).__name__}({len(self.users):,} users, {len(self.items):,} items)"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>"
+        return f"<p>{html.escape(repr(self))}</p>"
 
 
 def expect_model(model: Any, purpose: str) -> None:

@@ -1,6 +1,7 @@
 """The result of a search: rows, their table, and a summary."""
 
 import functools
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -234,7 +235,8 @@ class SearchResult:
         return f"Best on {self.objective}:\n{self.leaderboard}\n{self.choice}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.objective}</p>{self.leaderboard._repr_html_()}<p>{self.choice}</p>"
+        objective, choice = html.escape(str(self.objective)), html.escape(str(self.choice))
+        return f"<p>{objective}</p>{self.leaderboard._repr_html_()}<p>{choice}</p>"
 
 
 def leaderboard_table(rows: Sequence[LeaderboardRow], interval: Sequence[str]) -> Table:

@@ -170,7 +170,7 @@ def about(request: Request) -> Response:
 def report(request: Request) -> Response:
     """Send the run's report."""
     found = reports.report(requested_model(request))
-    return found or missing(request, "report", "There was none beside the model.")
+    return found or missing(request, "report", "There is none next to the model.")
 
 
 def leaderboard(request: Request) -> Response:
@@ -178,7 +178,7 @@ def leaderboard(request: Request) -> Response:
     served = requested_model(request)
     board = reports.leaderboard(served)
     if board is None:
-        return missing(request, "leaderboard", "There was no readable one beside the model.")
+        return missing(request, "leaderboard", "There is no readable one next to the model.")
     return page(request, "leaderboard.html", served=served, board=board)
 
 

@@ -91,7 +91,7 @@ def state_at(path: str | os.PathLike[str]) -> Path:
         near = [one for one in beside if (one / FILE).is_file()]
         raise SettingError(
             f"{place}: the state of a service expected, no such file found. It is in the folder "
-            "'serving' beside the model, or in the one given by --state."
+            "'serving' next to the model, or in the one given by --state."
             f"{suggestion([str(one) for one in near[:1]], plain=True)}"
         )
     return place

@@ -100,7 +100,7 @@ def clean(
     _drop_missing(connection, loaded, places, rules, counts)
     _refuse_nul(connection, loaded)
     warn_of_ids_like_nothing(connection, loaded, places, {"user": user, "item": item})
-    _drop_zeros_and_judge_negatives(connection, loaded, places, rules, counts)
+    _drop_zeros_and_check_negatives(connection, loaded, places, rules, counts)
     return counts
 
 
@@ -268,7 +268,7 @@ def _refuse_nul(connection: duckdb.DuckDBPyConnection, loaded: SourceTable) -> N
         raise DataError(f"{where(loaded, found[0])}: an id contains a NUL character. Remove it.")
 
 
-def _drop_zeros_and_judge_negatives(
+def _drop_zeros_and_check_negatives(
     connection: duckdb.DuckDBPyConnection,
     loaded: SourceTable,
     places: dict[str, int],
