@@ -66,6 +66,11 @@ class BundleArrays:
             raise self._fault_of(name, f"finite numbers expected, NaN or inf in row {row}")
         return array
 
+    def expect(self, holds: bool, name: str, what: str) -> None:
+        """Raise BundleFault unless a tensor that was taken holds what is expected."""
+        if not holds:
+            raise self._fault_of(name, f"{what} expected, others found")
+
     def within(
         self, name: str, dtype: npt.DTypeLike, length: int, *, below: int | None = None
     ) -> npt.NDArray[Any]:

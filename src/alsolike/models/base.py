@@ -21,6 +21,9 @@ from alsolike.data.validation import expect_interactions, said
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError, Unable, UnknownId
+from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
+from alsolike.models.similarity.evidence import ItemEvidence
+from alsolike.models.similarity.terms import AffinityTerms, cosine_terms
 from alsolike.usage_hints import did_you_mean_id, suggestion
 
 Floats = npt.NDArray[np.float32]
@@ -74,22 +77,6 @@ class HasFactors(Recommender, Protocol):
         """(n_items, factors)."""
 
 
-@dataclass(frozen=True)
-class SimilarityScale:
-    """Describes the scores of an `ItemScorer` to readers.
-
-    Parameters
-    ----------
-    words : str
-        Completes "the bar is ...": ``"the cosine"``.
-    most : float or None
-        The highest possible score, if there is one.
-    """
-
-    words: str
-    most: float | None = None
-
-
 @runtime_checkable
 class ItemScorer(Protocol):
     """Scores similar items."""
@@ -107,6 +94,49 @@ class ItemScorer(Protocol):
 
         Items with -inf are not listed. An item's score with itself is ignored.
         """
+
+
+@runtime_checkable
+class HasAffinities(ItemScorer, Protocol):
+    """Compares items by affinities, with a dial from specific to popular items.
+
+    See `alsolike.models.similarity.comparing.ComparesByAffinity`.
+    """
+
+    @property
+    def affinities(self) -> tuple[Affinity, ...]:
+        """The affinities that the model has, the default first."""
+
+    @property
+    def similarity_config(self) -> SimilarityConfig:
+        """The affinity and the dial."""
+
+    def with_similarity(self, config: SimilarityConfig) -> Self:
+        """Return the same model that compares items by another configuration."""
+
+    def affinity_terms(self, config: SimilarityConfig | None = None) -> AffinityTerms:
+        """Return the terms of the scores of items, by a configuration (None: the model's own)."""
+
+    def evidence_to_store(self) -> ItemEvidence | None:
+        """Return what a bundle without history keeps, if anything."""
+
+
+def affinity_terms_of(model: Any, config: SimilarityConfig | None = None) -> AffinityTerms | None:
+    """Return the terms by which a model compares items; None if it has scores of its own.
+
+    Raises
+    ------
+    Unable
+        A configuration is given, and the model has no dial.
+    """
+    if isinstance(model, HasAffinities):
+        return model.affinity_terms(config)
+    if config is not None:
+        able(model, HasAffinities, "choose between specific and popular items")
+    if isinstance(model, HasFactors):
+        likes = np.maximum(model.item_counts, 1).astype(np.float64)
+        return cosine_terms(model.item_factors, model.item_norms, likes, 0.0)
+    return None
 
 
 def compares_items(model: Any) -> bool:
@@ -342,6 +372,7 @@ def able(model: Any, protocol: Any, purpose: str) -> Any:
 _ABLE: dict[type, tuple[str, str]] = {
     HasFactors: ("with factors", "has none"),
     ItemScorer: ("that compares items", "only scores items for users"),
+    HasAffinities: ("with a dial from specific to popular items", "has none"),
     FoldsIn: ("that folds in users", "only knows its training users"),
     FoldsInFactors: ("that solves for factors", "has no factors to solve for"),
     FoldsInItems: ("that folds in items", "only knows its training items"),

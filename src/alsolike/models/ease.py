@@ -26,11 +26,11 @@ from alsolike.models.base import (
     Floats,
     Indices,
     Rows,
-    SimilarityScale,
 )
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.settings import FamilyConfig, check_number
+from alsolike.models.similarity.config import SimilarityScale
 from alsolike.progress import SILENT, Observer
 
 Tile = tuple[slice, slice]

@@ -11,12 +11,23 @@ import numpy.typing as npt
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.errors import DataError
-from alsolike.models.base import FittedModel, Floats, Rows, SimilarityScale
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import DataError, SettingError
+from alsolike.models.base import FittedModel, Floats, Rows
+from alsolike.models.similarity.comparing import ComparesByAffinity, likes_at_least_one
+from alsolike.models.similarity.config import USUAL_SIMILARITY, Affinity, SimilarityConfig
+from alsolike.models.similarity.evidence import ItemEvidence
+from alsolike.models.similarity.terms import (
+    AffinityTerms,
+    audience_terms,
+    cosine_terms,
+    dot_terms,
+    evidence_terms,
+)
 
 
 @dataclass(frozen=True, eq=False)
-class FactorModel(FittedModel):
+class FactorModel(ComparesByAffinity, FittedModel):
     """A factorization: the score of a pair is the dot product of its two rows.
 
     Parameters
@@ -25,6 +36,9 @@ class FactorModel(FittedModel):
         As of every `FittedModel`.
     user_factors : float32, (n_users, factors), C order
     item_factors : float32, (n_items, factors), C order
+    similarity_config : SimilarityConfig
+    stored_evidence : ItemEvidence or None
+        Evidence from a bundle; None: computed from the history, if there is one.
     """
 
     users: Vocabulary
@@ -37,6 +51,8 @@ class FactorModel(FittedModel):
     catalogue: Catalogue | None = None
     history: Interactions | None = None
     name: str = "factors"
+    similarity_config: SimilarityConfig = field(default=USUAL_SIMILARITY, kw_only=True)
+    stored_evidence: ItemEvidence | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for factors, ids in ((self.user_factors, self.users), (self.item_factors, self.items)):
@@ -56,28 +72,52 @@ class FactorModel(FittedModel):
         """Columns of both factor matrices."""
         return int(self.item_factors.shape[1])
 
-    @property
-    def similarity(self) -> SimilarityScale:
-        """The cosine of two items' factors."""
-        return SimilarityScale("the cosine", most=1.0)
+    def evidence_to_store(self) -> ItemEvidence | None:
+        """Return the evidence with the counts of the strongest neighbours; None without likes."""
+        if "evidence" not in self.affinities:
+            return None
+        return self.evidence.without_likes(likes_at_least_one(self.item_counts), LocalEngine())
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return ``user_factors @ item_factors.T`` for these users and items, float32."""
         block: Floats = self.user_factors[user_indices] @ self.item_factors[item_indices].T
         return block
 
-    def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
-        """Return the cosines of items with others, (n_chosen, n_chosen_others).
+    @property
+    def affinities(self) -> tuple[Affinity, ...]:
+        """Evidence first; without likes only what the items' factors give."""
+        by_likes: tuple[Affinity, ...] = ("evidence", "audience")
+        has_likes = self.history is not None or self.stored_evidence is not None
+        return (*(by_likes if has_likes else ()), "cosine", "dot")
 
-        -inf if either has no direction. Lists use the bit-exact cosines of
-        `alsolike.recommending.similarity.similar_indices`.
-        """
-        tiny = np.finfo(np.float32).tiny
-        rows, others = self.item_factors[item_indices], self.item_factors[other_indices]
-        lengths = self.item_norms[item_indices][:, None] * self.item_norms[other_indices]
-        cosines = np.full(lengths.shape, -np.inf, dtype=np.float32)
-        np.divide(rows @ others.T, lengths, out=cosines, where=lengths >= tiny)
-        return cosines
+    def _why_not(self, affinity: Affinity) -> str:
+        if affinity in ("evidence", "audience"):
+            return " It was saved without its likes."
+        return ""
+
+    def terms_of(self, affinity: Affinity, config: SimilarityConfig) -> AffinityTerms:
+        """Return the terms of an affinity of the factors."""
+        likes, bias = likes_at_least_one(self.item_counts), config.popularity_bias
+        if affinity == "cosine":
+            return cosine_terms(self.item_factors, self.item_norms, likes, bias)
+        if affinity == "dot":
+            return dot_terms(self.item_factors, likes, bias)
+        if affinity == "audience":
+            return audience_terms(self.evidence, self.item_factors, likes, bias)
+        strength = config.prior_strength
+        return evidence_terms(self.evidence, self.item_factors, likes, bias, strength)
+
+    @functools.cached_property
+    def evidence(self) -> ItemEvidence:
+        """The audiences and the counts of the items; computed once, from the history."""
+        if self.stored_evidence is not None:
+            return self.stored_evidence
+        if self.history is None:
+            raise SettingError(
+                "This model was saved without its history, which evidence needs. Compare items "
+                "by the cosine, or save the model with its history."
+            )
+        return ItemEvidence.of(self.user_factors, self.item_factors, self.history, LocalEngine())
 
     @functools.cached_property
     def item_norms(self) -> Floats:

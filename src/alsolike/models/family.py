@@ -15,6 +15,8 @@ from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel, expect_model
+from alsolike.models.similarity.config import USUAL_SIMILARITY, SimilarityConfig
+from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.progress import SILENT, Observer
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -35,6 +37,8 @@ class Known:
     ----------
     users, items, item_counts, settings, sweeps, name, catalogue, history
         As of every `FittedModel`.
+    similarity_config, stored_evidence
+        As of `FactorModel` and `HistoryModel`.
     factors : int or None
         0 for a model without factors; None for a model inside another, whose arrays have it.
     """
@@ -48,6 +52,8 @@ class Known:
     name: str = ""
     catalogue: Catalogue | None = None
     history: Interactions | None = None
+    similarity_config: SimilarityConfig = USUAL_SIMILARITY
+    stored_evidence: ItemEvidence | None = None
 
     def of_history(self, config: type[Any]) -> dict[str, Any]:
         """Return the arguments that every `HistoryModel` takes."""
@@ -59,7 +65,10 @@ class Known:
         return {**self._of_all(), **own}
 
     def _of_all(self) -> dict[str, Any]:
-        names = ("users", "items", "item_counts", "catalogue", "history")
+        names = (
+            "users", "items", "item_counts", "catalogue", "history", "similarity_config",
+            "stored_evidence",
+        )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
 

@@ -17,6 +17,8 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
 from alsolike.models.base import FittedModel, Floats, Rows, expect_same_ids
+from alsolike.models.similarity.config import USUAL_SIMILARITY, SimilarityConfig
+from alsolike.models.similarity.evidence import ItemEvidence
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -31,6 +33,10 @@ class HistoryModel(FittedModel):
         The likes of known users.
     config : Config
         The settings of the training.
+    similarity_config : SimilarityConfig
+        Of models that compare items by affinities.
+    stored_evidence : ItemEvidence or None
+        From a bundle without history.
     """
 
     users: Vocabulary
@@ -39,6 +45,8 @@ class HistoryModel(FittedModel):
     catalogue: Catalogue | None = None
     history: Interactions | None = None
     config: Any
+    similarity_config: SimilarityConfig = USUAL_SIMILARITY
+    stored_evidence: ItemEvidence | None = None
     sweeps: ClassVar[int] = 0
 
     @classmethod
@@ -81,7 +89,7 @@ class HistoryModel(FittedModel):
             The interactions have other users or items.
         """
         expect_same_ids(self, interactions)
-        return replace(self, history=interactions)
+        return replace(self, history=interactions, stored_evidence=None)
 
     def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
         """Fit the model again with further likes of new or known items.

@@ -22,12 +22,15 @@ from alsolike.models.base import (
     FittedModel,
     Floats,
     Indices,
-    Rows,
-    SimilarityScale,
 )
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
 from alsolike.models.settings import FamilyConfig, check_choice, check_number
+from alsolike.models.similarity.co_counts import CoCounts, KeptCounts
+from alsolike.models.similarity.comparing import ComparesByAffinity, likes_at_least_one
+from alsolike.models.similarity.config import Affinity, SimilarityConfig
+from alsolike.models.similarity.evidence import ItemEvidence
+from alsolike.models.similarity.terms import AffinityTerms, count_terms
 from alsolike.progress import SILENT, Observer
 
 Weighting = Literal["cosine", "bm25"]
@@ -91,13 +94,15 @@ class ItemKNNConfig(FamilyConfig):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ItemKNNModel(HistoryModel):
+class ItemKNNModel(ComparesByAffinity, HistoryModel):
     """Scores an item by its similarities to those of the user's likes that it is a neighbour of.
 
     Parameters
     ----------
     users, items, item_counts, catalogue, history, config
         As of every `HistoryModel`.
+    similarity_config, stored_evidence
+        Similar items are those with the most likes in common, see `affinity_terms`.
     similarities : scipy.sparse.csc_array of float64, (n_items, n_items)
         ``[i, j]``: similarity of i to j, stored if i is among the neighbours of j; rows ascend
         within a column.
@@ -121,18 +126,31 @@ class ItemKNNModel(HistoryModel):
         return scores
 
     @property
-    def similarity(self) -> SimilarityScale:
-        """The cosine of two items' likes, or the product of their rows under BM25."""
-        if self.config.weighting == "cosine":
-            return SimilarityScale("the cosine of their likes", most=1.0)
-        return SimilarityScale("the similarity by BM25")
+    def affinities(self) -> tuple[Affinity, ...]:
+        """Counts of common likes; their dial includes the cosine of likes, at 0."""
+        return ("counts",)
 
-    def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
-        """Return the similarities of other items, -inf for those that are not neighbours."""
-        near = self._neighbours[item_indices][:, other_indices].tocoo()
-        similarities = np.full(near.shape, -np.inf, dtype=np.float32)
-        similarities[near.row, near.col] = near.data
-        return similarities
+    def terms_of(self, affinity: Affinity, config: SimilarityConfig) -> AffinityTerms:
+        """Return the terms of the counts: users weigh as in the model's weighting."""
+        likes = likes_at_least_one(self.item_counts)
+        return count_terms(self.co_counts, likes, config.popularity_bias)
+
+    @functools.cached_property
+    def co_counts(self) -> CoCounts | KeptCounts:
+        """The counts of pairs of items, from the history or stored."""
+        if self.stored_evidence is not None:
+            return self.stored_evidence.counts
+        likes = self._known("compare items")
+        return CoCounts.from_likes(likes, equal=self.config.weighting == "cosine")
+
+    def evidence_to_store(self) -> ItemEvidence | None:
+        """Return the counts of the strongest neighbours; None without likes."""
+        if self.stored_evidence is not None or self.history is None:
+            return self.stored_evidence
+        n_items, counts = len(self.items), self.co_counts
+        nothing = np.empty((n_items, 0), dtype=np.float32)
+        evidence = ItemEvidence(nothing, np.zeros(n_items), counts)
+        return evidence.without_likes(likes_at_least_one(self.item_counts), LocalEngine())
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
         """Return the similarities of items to likes that they are neighbours of."""
@@ -142,7 +160,8 @@ class ItemKNNModel(HistoryModel):
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
         """Find the neighbours by other likes."""
         found = fit_item_knn(train, self.config, engine=engine)
-        return type(self).of(train, self.config, similarities=found.similarities)
+        arrays = {"similarities": found.similarities}
+        return type(self).of(train, self.config, similarity_config=self.similarity_config, **arrays)
 
     @functools.cached_property
     def _neighbours(self) -> sp.csr_array:

@@ -19,6 +19,7 @@ from alsolike.models.ease import EASEFamily
 from alsolike.models.family import Family, Known
 from alsolike.models.item_knn import ItemKNNFamily
 from alsolike.models.settings import FamilyConfig
+from alsolike.models.similarity.config import USUAL_SIMILARITY
 from alsolike.usage_hints import did_you_mean
 
 FAMILIES: list[Family] = [
@@ -168,5 +169,8 @@ def unpack_inside(
     """Build the model that `pack_inside` packed, with these settings."""
     family, inner = family_of_settings(settings), arrays.inside(label)
     sweeps = int(inner.within(_SWEEPS, np.int64, 1)[0])
-    own = replace(known, settings=settings, factors=None, sweeps=sweeps, name=family.name)
+    own = replace(
+        known, settings=settings, factors=None, sweeps=sweeps, name=family.name,
+        similarity_config=USUAL_SIMILARITY, stored_evidence=None,
+    )  # fmt: skip
     return family.unpack(inner, own)

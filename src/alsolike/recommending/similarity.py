@@ -10,8 +10,19 @@ import numpy.typing as npt
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.models.base import Floats, HasFactors, ItemScorer, Rows, able
+from alsolike.models.base import (
+    Floats,
+    HasAffinities,
+    HasFactors,
+    ItemScorer,
+    Rows,
+    able,
+    affinity_terms_of,
+)
+from alsolike.models.similarity.config import SimilarityConfig, check_bias
+from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.progress import SILENT, Observer
+from alsolike.recommending.ranking.affinity import AffinitySource, check_finite, rank_at_marks
 from alsolike.recommending.ranking.nearest import expect_cosines, expect_item_scorer
 from alsolike.recommending.ranking.scan import (
     NotFiniteError,
@@ -34,7 +45,6 @@ from alsolike.recommending.shared import (
     row_lengths,
     unit_rows,
     user_rows,
-    with_direction,
 )
 from alsolike.tables import Table
 from alsolike.usage_hints import with_example
@@ -46,6 +56,7 @@ def similar_indices(
     *,
     k: int,
     include_self: bool = False,
+    similarity: SimilarityConfig | None = None,
     min_count: int = MIN_COUNT,
     counts: Counts | None = None,
     engine: Engine | None = None,
@@ -53,18 +64,21 @@ def similar_indices(
 ) -> Ranked:
     """Rank the items most similar to items given by their rows.
 
-    Models with factors compare items by their cosine; an item whose factors are all zero has no
-    neighbours and is nobody's. All others use their own ``item_scores``, where -inf is not listed.
+    Models with a dial compare items by an affinity, and list no score that is not above 0; others
+    with factors by their cosine. All others use their own ``item_scores``, where -inf is not
+    listed.
 
     Parameters
     ----------
-    model : HasFactors or ItemScorer
+    model : HasAffinities, HasFactors or ItemScorer
     item_indices : int, (n_rows,)
         Rows of items; they may repeat.
     k : int
         Length of each list, at least 1.
     include_self : bool
-        Put the item itself first, with cosine 1.
+        Put the item itself first, with cosine 1; only for the cosine.
+    similarity : SimilarityConfig or None
+        The affinity and the dial; None: the model's own.
     min_count : int
         Least likes of a neighbour, see `alsolike.similar`.
     counts : int64, (n_items,), or None
@@ -75,12 +89,13 @@ def similar_indices(
     Returns
     -------
     Ranked
-        Scores are cosines in [-1, 1], or those of the model.
+        With the scores of the affinity, or of the model.
 
     Raises
     ------
     SettingError
-        The model compares no items, or `include_self` for one without factors.
+        The model compares no items, has no dial or not that affinity; or `include_self` for
+        another affinity than the cosine.
     FitError
         A score is NaN or infinite.
     """
@@ -88,17 +103,18 @@ def similar_indices(
     rows = checked_indices(item_indices, len(model.items), kind="item")
     engine, task = engine or LocalEngine(), "Comparing items"
     shown = (likes_of_items(model) if counts is None else counts) >= min_count
-    if isinstance(model, HasFactors):
-        candidates = with_direction(model)
-        usable = np.flatnonzero(candidates[rows])
-        source = cosines_of(model, rows[usable], candidates)
-        found = _others(source, rows[usable], candidates & shown, length).run(
+    terms = affinity_terms_of(model, similarity)
+    if terms is not None:
+        if include_self:
+            expect_cosines(model, similarity)
+        check_finite(terms, model.items)
+        found = _others(AffinitySource(rows, terms), rows, shown, length).run(
             engine, observer, task
         )
-        return _put_back(found, rows, usable, include_self=include_self)
+        return _with_self(found, rows, terms) if include_self else found
     scorer: ItemScorer = expect_item_scorer(model, "compare items")
     if include_self:
-        expect_cosines(model)
+        expect_cosines(model, similarity)
     try:
         return _others(Plain(rows, ItemsAsUsers(scorer)), rows, shown, length).run(
             engine, observer, task
@@ -108,10 +124,42 @@ def similar_indices(
         raise not_finite(scorer, bad.item, f"item {item!r}", bad.score) from None
 
 
-def cosines_of(model: HasFactors, rows: Indices, candidates: Mask) -> Products:
-    """Return the source of the cosines of items `rows` with `candidates`."""
-    units = unit_rows(model.item_factors, model.item_norms)
-    return Products(rows, units, units, candidates.astype(np.float32), ceiling=1.0)
+def similar_at_marks(
+    model: HasAffinities,
+    item_indices: npt.ArrayLike,
+    *,
+    k: int,
+    marks: Sequence[float],
+    similarity: SimilarityConfig | None = None,
+    min_count: int = MIN_COUNT,
+    counts: Counts | None = None,
+    engine: Engine | None = None,
+    observer: Observer = SILENT,
+) -> list[Ranked]:
+    """Rank similar items as `similar_indices` at several marks of the dial, in one pass.
+
+    Parameters
+    ----------
+    model : HasAffinities
+    item_indices, k, similarity, min_count, counts, engine, observer
+        As in `similar_indices`.
+    marks : sequence of float
+        Popularity biases, each from 0 to 1.
+
+    Returns
+    -------
+    list of Ranked
+        One for each mark.
+    """
+    able(model, HasAffinities, "choose between specific and popular items")
+    rows = checked_indices(item_indices, len(model.items), kind="item")
+    shown = (likes_of_items(model) if counts is None else counts) >= min_count
+    terms = model.affinity_terms(similarity)
+    check_finite(terms, model.items)
+    biases = [check_bias(mark) for mark in marks]
+    return rank_at_marks(
+        terms, rows, shown, checked_k(k), biases, engine or LocalEngine(), observer
+    )
 
 
 @with_example('al.similar_users(model, ["u1"], k=10)')
@@ -185,17 +233,13 @@ def _others(source: ScoreSource, rows: Indices, may_appear: Mask, k: int) -> Sca
     return Scan(source, may_appear, rows, itself[:-1], itself[1:], k)
 
 
-def _put_back(
-    found: Ranked, rows: Indices, usable: npt.NDArray[np.intp], *, include_self: bool
-) -> Ranked:
-    """Place the lists of rows `usable` among empty ones for the others."""
+def _with_self(found: Ranked, rows: Indices, terms: AffinityTerms) -> Ranked:
+    """Put each item first in its own list, with cosine 1, unless it has no direction."""
     ranked = Ranked.empty(len(rows), found.indices.shape[1])
-    if include_self:
-        ranked.indices[usable, 0], ranked.scores[usable, 0] = rows[usable], 1.0
-        ranked.indices[usable, 1:] = found.indices[:, :-1]
-        ranked.scores[usable, 1:] = found.scores[:, :-1]
-    else:
-        ranked.indices[usable], ranked.scores[usable] = found.indices, found.scores
+    usable = np.flatnonzero(terms.queries(rows).any(axis=1))
+    ranked.indices[usable, 0], ranked.scores[usable, 0] = rows[usable], 1.0
+    ranked.indices[usable, 1:] = found.indices[usable, :-1]
+    ranked.scores[usable, 1:] = found.scores[usable, :-1]
     return ranked
 
 

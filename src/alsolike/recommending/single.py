@@ -54,7 +54,6 @@ from alsolike.recommending.shared import (
     product_margin,
     row_lengths,
     seen_by,
-    with_direction,
 )
 from alsolike.recommending.unknown_users import all_alike, are_alike, is_by_popularity
 from alsolike.tables import Table
@@ -273,10 +272,10 @@ def similar_to(
     """
     length = checked_k(k)
     neighbours = Neighbours(model)
-    cosines = expect_cosines(model) if include_self else None
+    by_cosine = expect_cosines(model) if include_self else None
     (row,) = known_items(model, [item])
     indices, scores = neighbours.similar(row, length, min_count=min_count)
-    if cosines is not None and with_direction(cosines)[row]:
+    if by_cosine is not None and by_cosine.item_norms[row] > 0:
         indices = np.concatenate(([row], indices[: length - 1])).astype(np.int32)
         scores = np.concatenate(([1.0], scores[: length - 1])).astype(np.float32)
     items = ("item", model.items.ids_of([row]))

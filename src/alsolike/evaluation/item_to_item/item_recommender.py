@@ -9,14 +9,20 @@ import numpy.typing as npt
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
-from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender
+from alsolike.models.base import (
+    Floats,
+    HasFactors,
+    ItemScorer,
+    Recommender,
+    able,
+    affinity_terms_of,
+)
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.ranking.scan import QUERIES_PER_BLOCK, Ranked
-from alsolike.recommending.ranking.score_blocks import blocks_of
-from alsolike.recommending.shared import MIN_COUNT, Counts, Mask, likes_of_items, with_direction
-from alsolike.recommending.similarity import OfModel, cosines_of, similar_indices
+from alsolike.recommending.ranking.affinity import AffinitySource
+from alsolike.recommending.ranking.scan import Ranked
+from alsolike.recommending.shared import MIN_COUNT, Counts, Mask, likes_of_items
+from alsolike.recommending.similarity import OfModel, similar_indices
 
 Items = npt.NDArray[np.int32]
 
@@ -67,8 +73,6 @@ class ModelItemRecommender(OfModel):
     def _may_appear(self) -> Mask:
         counts = likes_of_items(self.model) if self.counts is None else self.counts
         may_appear: Mask = counts >= self.min_count
-        if isinstance(self.model, HasFactors):
-            may_appear &= with_direction(self.model)
         return may_appear
 
     @property
@@ -78,10 +82,14 @@ class ModelItemRecommender(OfModel):
 
     def score_rows(self, item_indices: Items) -> Floats:
         """Return the scores that lists are ranked by, float32, (n_given, n_items); -inf: none."""
-        if isinstance(self.model, HasFactors):
-            found = _cosines(self.model, item_indices, self.engine or LocalEngine())
+        terms = affinity_terms_of(self.model)
+        if terms is not None:
+            source = AffinitySource(item_indices, terms)
+            everything = slice(0, len(item_indices)), np.arange(len(item_indices))
+            ((_, found),) = source.scored(*everything)
         else:
-            block = self.model.item_scores(item_indices, slice(0, len(self.items)))
+            scorer: ItemScorer = able(self.model, ItemScorer, "compare items")
+            block = scorer.item_scores(item_indices, slice(0, len(self.items)))
             found = np.array(block, dtype=np.float32)
         found[:, ~self._may_appear] = -np.inf
         found[np.arange(len(item_indices)), item_indices] = -np.inf
@@ -141,18 +149,3 @@ def item_recommender_of(
         )
     counts = None if isinstance(model, HasFactors) else train.like_counts
     return ModelItemRecommender(model, min_count, engine, observer, counts)
-
-
-def _cosines(model: HasFactors, item_indices: Items, engine: Engine) -> Floats:
-    """Return the cosines that `similar_indices` ranks by; -inf for items without a direction."""
-    candidates = with_direction(model)
-    source = cosines_of(model, item_indices, candidates)
-    found = np.full((len(item_indices), len(model.items)), -np.inf, dtype=np.float32)
-
-    def work(queries: slice) -> None:
-        for items, scores in source.scored(queries, np.arange(queries.stop - queries.start)):
-            found[queries, items] = scores
-
-    engine.each(work, blocks_of(len(item_indices), QUERIES_PER_BLOCK))
-    found[~candidates[item_indices]] = -np.inf
-    return found

@@ -123,11 +123,11 @@ class ALSConfig:
     user_regularization, item_regularization : float or None
         lambda of one side, if different.
     alpha : float
-        SimilarityScale of the confidence, at least 0; see `confidence`.
+        Scale of the confidence, at least 0; see `confidence`.
     confidence : {"linear", "scaled", "log", "additive"}
         The form of c_ui, see `alsolike.models.als.confidence`.
     epsilon : float
-        SimilarityScale of the values in the form ``"log"``, above 0.
+        Scale of the values in the form ``"log"``, above 0.
     unobserved_weight : float
         Weight of an unobserved cell, above 0 (Rendle et al. 2022: alpha_0).
     regularization_exponent : float

@@ -107,7 +107,7 @@ class ALSModel(FactorModel):
         own = interactions.user_items[rows]
         user_factors[rows] = new_users(self, own, engine or LocalEngine())
         user_factors.flags.writeable = False
-        return replace(self, user_factors=user_factors, history=interactions)
+        return replace(self, user_factors=user_factors, history=interactions, stored_evidence=None)
 
     def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
         """Add items, or solve for known ones again, from their likes.
@@ -149,6 +149,7 @@ class ALSModel(FactorModel):
             item_counts=counts,
             catalogue=joined.catalogue,
             history=None if self.history is None else joined,
+            stored_evidence=None,
         )
 
     def loss(self, *, engine: Engine | None = None) -> float:

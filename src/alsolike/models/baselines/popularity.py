@@ -10,10 +10,11 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
-from alsolike.models.base import Basis, FittedModel, Floats, Rows, SimilarityScale
+from alsolike.models.base import Basis, FittedModel, Floats, Rows
 from alsolike.models.family import Baseline, TrainingData
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.settings import FamilyConfig
+from alsolike.models.similarity.config import SimilarityScale
 from alsolike.usage_hints import with_example
 
 

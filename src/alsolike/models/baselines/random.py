@@ -11,10 +11,11 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import check_whole, expect_interactions
 from alsolike.errors import SettingError
-from alsolike.models.base import FittedModel, Floats, Rows, SimilarityScale
+from alsolike.models.base import FittedModel, Floats, Rows
 from alsolike.models.family import Baseline, TrainingData
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.settings import FamilyConfig
+from alsolike.models.similarity.config import SimilarityScale
 
 Hashes = npt.NDArray[np.uint64]
 

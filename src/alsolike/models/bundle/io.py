@@ -8,6 +8,8 @@
       ids.safetensors        users.*, items.*: UTF-8 bytes and offsets
       items.safetensors      counts, column.N.*: the item table, packed likewise
       history.safetensors    indptr, indices, values, timestamps: the training interactions
+      similar.safetensors    without history: audiences, shares, sizes, and the counts of the
+                             strongest neighbours of each item (starts, items, counts)
 
 Format 1, with ``factors.safetensors`` instead of ``model.safetensors`` and no family in the
 manifest, is read too.
@@ -37,7 +39,7 @@ from alsolike.data.string_array import StringArray
 from alsolike.data.validation import said
 from alsolike.errors import AlsolikeError, BundleError, DataError, SettingError, WritingError
 from alsolike.models.arrays import BundleArrays, BundleFault
-from alsolike.models.base import FittedModel
+from alsolike.models.base import FittedModel, HasAffinities
 from alsolike.models.bundle.manifest import (
     HISTORY_PART,
     MANIFEST,
@@ -49,6 +51,8 @@ from alsolike.models.bundle.manifest import (
 )
 from alsolike.models.family import Family, Known
 from alsolike.models.registry import family_named, family_of_model
+from alsolike.models.similarity.config import SimilarityConfig
+from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.storage.atomic import replacing
 from alsolike.storage.safetensors import DAMAGED, Tensors, map_file, pack_tensors, read_tensors
 from alsolike.usage_hints import with_example
@@ -58,6 +62,7 @@ _MODEL_OF_FORMAT_1 = "factors.safetensors"
 IDS = "ids.safetensors"
 ITEMS = "items.safetensors"
 HISTORY = "history.safetensors"
+SIMILAR = "similar.safetensors"
 _ALWAYS = frozenset({IDS, ITEMS})
 
 _INT32_MAX = np.iinfo(np.int32).max
@@ -121,6 +126,7 @@ def save(
         factors=int(getattr(model, "factors", 0)),
         sweeps=int(model.sweeps),
         settings=_plain("setting", model.settings),
+        similarity=_similarity(model),
         metrics={label: _measured(label, value) for label, value in metrics.items()},
         notes=_plain("note", notes),
         data_fingerprint=None if model.history is None else model.history.fingerprint,
@@ -167,6 +173,8 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> FittedModel:
     folder = _folder(path)
     manifest = describe(folder)
     wanted = {*_ALWAYS, _model_file(manifest)} | ({HISTORY} if manifest.has_history else set())
+    if SIMILAR in manifest.files and not manifest.has_history:
+        wanted.add(SIMILAR)
     if manifest.files.keys() != wanted:
         raise BundleError(
             f"{folder / MANIFEST}: the files {sorted(wanted)} expected, "
@@ -228,7 +236,18 @@ def _parts(family: Family, model: FittedModel, history: Interactions | None) -> 
         if history.timestamps is not None:
             tensors["timestamps"] = history.timestamps
         parts[HISTORY] = tensors
+    elif isinstance(model, HasAffinities):
+        evidence = model.evidence_to_store()
+        if evidence is not None:
+            parts[SIMILAR] = evidence.to_arrays()
     return parts
+
+
+def _similarity(model: FittedModel) -> dict[str, Any]:
+    """Return the settings of similar items; empty for a model without a dial."""
+    if not isinstance(model, HasAffinities):
+        return {}
+    return model.similarity_config.to_settings()
 
 
 def _packed(label: str, texts: StringArray) -> dict[str, npt.NDArray[Any]]:
@@ -241,7 +260,7 @@ def refuse_other_folder(target: Path) -> None:
         return
     others = sorted(
         {entry.name for entry in target.iterdir()}
-        - {*_ALWAYS, MODEL, _MODEL_OF_FORMAT_1, HISTORY, MANIFEST}
+        - {*_ALWAYS, MODEL, _MODEL_OF_FORMAT_1, HISTORY, SIMILAR, MANIFEST}
     )
     if others:
         raise WritingError(
@@ -351,7 +370,16 @@ def _assemble(parts: Mapping[str, Tensors], manifest: Manifest, family: Family) 
         name=manifest.name,
         catalogue=catalogue,
     )
+    try:
+        config = SimilarityConfig.from_settings(manifest.similarity)
+    except SettingError as error:
+        raise BundleFault(MANIFEST, str(error).rstrip(".")) from error
+    known = replace(known, similarity_config=config)
     taken = [ids, items]
+    if SIMILAR in parts:
+        similar = BundleArrays(SIMILAR, parts)
+        known = replace(known, stored_evidence=ItemEvidence.from_arrays(similar, n_items))
+        taken.append(similar)
     if manifest.has_history:
         history = BundleArrays(HISTORY, parts)
         known = replace(known, history=_interactions(history, known))

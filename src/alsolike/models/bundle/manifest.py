@@ -23,7 +23,7 @@ from alsolike.storage.strict_json import checked_as, read_json
 
 MANIFEST = "manifest.json"
 FORMAT = "alsolike model"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 HISTORY_PART: Literal["history"] = "history"
 
 SIZE_LIMIT = 1 << 24
@@ -57,6 +57,8 @@ class Manifest:
     n_users, n_items, factors, sweeps : int
     settings : mapping
         Settings of the training.
+    similarity : mapping
+        Settings of similar items, of `SimilarityConfig`; empty: the usual ones.
     metrics, notes : mapping
         As given to `alsolike.models.bundle.io.save`.
     data_fingerprint : str or None
@@ -84,6 +86,7 @@ class Manifest:
     factors: Count
     sweeps: Count
     settings: Object
+    similarity: Object
     metrics: Annotated[
         Mapping[str, float | str],
         Meta(
@@ -135,6 +138,7 @@ class Manifest:
             "training data": self.data_fingerprint or "unknown",
             "history": "inside" if self.has_history else "left out",
             **{f"setting {name}": value for name, value in self.settings.items()},
+            **{f"similar items {name}": value for name, value in self.similarity.items()},
             **self.metrics,
             **self.notes,
             **{f"made with {name}": number for name, number in self.versions.items()},
@@ -238,6 +242,8 @@ def _check_unchanged(path: Path, stated: Mapping[str, Any], raw: bytes) -> None:
 def _checked(path: Path, stated: dict[str, Any]) -> Manifest:
     if stated["format_version"] == 1:
         stated = {**stated, "family": _family_of_format_1(stated.get("settings"))}
+    if stated["format_version"] < 3:
+        stated = {**stated, "similarity": {}}
     try:
         return checked_as(Manifest, stated)
     except ValueError as error:

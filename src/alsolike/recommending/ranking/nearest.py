@@ -8,9 +8,21 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from alsolike.errors import SettingError
-from alsolike.models.base import FittedModel, Floats, HasFactors, ItemScorer, able
+from alsolike.errors import FitError, SettingError, Unable
+from alsolike.models.base import (
+    FittedModel,
+    Floats,
+    HasAffinities,
+    HasFactors,
+    ItemScorer,
+    able,
+    affinity_terms_of,
+)
+from alsolike.models.similarity.config import SimilarityConfig
+from alsolike.models.similarity.exact import exact_products
+from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.recommending.ranking.score_blocks import not_finite, whole_rows
 from alsolike.recommending.shared import (
     MIN_COUNT,
@@ -18,14 +30,11 @@ from alsolike.recommending.shared import (
     Mask,
     likes_of_items,
     product_margin,
-    unit_rows,
-    with_direction,
+    row_lengths,
 )
 
-_LANES = 4  # as in kernels/ranking/topk.py, whose import would bring Numba
 _BLOCK = 64  # items, far apart, of which only the best is compared first
 _AT_ONCE = 1 << 19  # products of a few items with all, within the caches of a core
-_PAIRS = 1 << 14  # exact products at a time
 _LOWEST = np.finfo(np.float32).min  # above minus infinity
 
 
@@ -34,14 +43,20 @@ def expect_item_scorer(model: Any, purpose: str) -> Any:
     return model if isinstance(model, HasFactors) else able(model, ItemScorer, purpose)
 
 
-def expect_cosines(model: Any) -> HasFactors:
-    """Return `model`, or raise SettingError unless it compares items by cosine."""
-    if not isinstance(model, HasFactors):
-        raise SettingError(
-            f"include_self needs cosine similarity; {model.name!r} uses scores of its own. Leave "
-            "out include_self."
-        )
-    return model
+def expect_cosines(model: Any, similarity: SimilarityConfig | None = None) -> HasFactors:
+    """Return `model`; raise SettingError unless it compares items by the cosine."""
+    is_cosine = True
+    if isinstance(model, HasAffinities):
+        config = similarity or model.similarity_config
+        affinity = config.affinity or model.affinities[0]
+        is_cosine = affinity == "cosine" and config.popularity_bias == 0
+    if is_cosine and isinstance(model, HasFactors):
+        return model
+    raise SettingError(
+        "include_self needs the cosine, with popularity_bias 0: the score of an item with itself "
+        f"has no meaning otherwise. {model.name!r} compares by something else. Leave out "
+        "include_self."
+    )
 
 
 class Neighbours:
@@ -49,13 +64,15 @@ class Neighbours:
 
     Parameters
     ----------
-    model : HasFactors or ItemScorer
-        Compared by the cosine of factors, or else by ``item_scores``.
+    model : HasAffinities, HasFactors or ItemScorer
+        Compared by an affinity, the cosine of factors, or else by ``item_scores``.
+    similarity : SimilarityConfig or None
+        The affinity and the dial; None: the model's own.
 
     Raises
     ------
     SettingError
-        The model compares no items.
+        The model compares no items, has no dial, or not that affinity.
     FitError
         An item's factors are not finite.
 
@@ -67,12 +84,34 @@ class Neighbours:
     (2, True)
     """
 
-    def __init__(self, model: FittedModel | HasFactors | ItemScorer) -> None:
+    def __init__(
+        self,
+        model: FittedModel | HasFactors | ItemScorer,
+        similarity: SimilarityConfig | None = None,
+    ) -> None:
         self._comparison: _Comparison
-        if isinstance(model, HasFactors):
-            self._comparison = _Cosines(model)
+        terms = affinity_terms_of(model, similarity)
+        if terms is not None:
+            self._comparison = _Affinities(model, terms)
         else:
             self._comparison = _Scores(expect_item_scorer(model, "compare items"))
+
+    def similar_to_set(
+        self, rows: Indices, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
+    ) -> tuple[Indices, Floats]:
+        """Return the items most similar to a set of distinct items, as `similar` does for one.
+
+        The users who like some of the set count by how many of it they like: counts, sizes and
+        predictions are sums over the items of the set.
+
+        Raises
+        ------
+        Unable
+            The model has no affinities.
+        """
+        if not isinstance(self._comparison, _Affinities):
+            raise Unable("A model with affinities is needed to compare a set of items.")
+        return self._comparison.similar_to_set(rows, k, min_count, may_appear)
 
     def similar(
         self, row: int, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
@@ -174,66 +213,103 @@ class _Scores:
         return best_of(self._model, scores, shown, k, f"item {self._model.items.id_of(row)!r}")
 
 
-class _Cosines:
-    """Compares by the cosine of factors, with a pruned product."""
+class _Affinities:
+    """Compares by the terms of an affinity: an approximate product, then few exact sums."""
 
-    def __init__(self, model: HasFactors) -> None:
-        self._model = model
+    def __init__(self, model: Any, terms: AffinityTerms) -> None:
+        self._model, self._terms = model, terms
         self.n_items = len(model.items)
-        self._norms, self._directed = model.item_norms, with_direction(model)
-        self._lengths: Floats = np.where(self._directed, self._norms, np.float32(1))
-        self._margin = float(product_margin(np.ones(()), 1.0, model.factors))
-        self._open = self._known_to(MIN_COUNT)
-        self._closing = _closing(self._open)
+        self._counts = likes_of_items(model)
+        self._weights: Floats = terms.weights.astype(np.float32)
+        self._most_weight = float(terms.weights.max(initial=0.0))
+        self._open = _closing(self._counts >= MIN_COUNT)
+        self._margin = 0.0
+        if terms.right is not None:
+            lengths = row_lengths(terms.right)
+            self._check(lengths)
+            if terms.right_lengths is not None:
+                lengths = lengths / terms.right_lengths
+            factors = terms.right.shape[1]
+            self._margin = float(product_margin(np.ones(()), lengths.max(initial=0.0), factors))
+
+    def _check(self, lengths: npt.NDArray[np.float64]) -> None:
+        bad = np.flatnonzero(~np.isfinite(lengths))
+        if len(bad):
+            item = self._model.items.id_of(int(bad[0]))
+            raise FitError(
+                f"item {item!r} (row {bad[0]}) has factors that are not finite. Fit the model "
+                "again."
+            )
 
     def similar(
         self, row: int, k: int, min_count: int, may_appear: Mask | None
     ) -> tuple[Indices, Floats]:
-        if not self._directed[row]:
-            return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
-        factors, norms = self._model.item_factors, self._norms
-        query = unit_rows(factors[row], norms[row])
-        near: Floats = np.divide(factors @ query, self._lengths, dtype=np.float32)
+        return self.similar_to_set(np.array([row], dtype=np.int32), k, min_count, may_appear)
 
-        def cosines(items: Indices) -> Floats:
-            exact = dots(unit_rows(factors[items], norms[items]), query)
-            return np.clip(exact, -1, 1)
-
-        if min_count == MIN_COUNT and may_appear is None:
-            near += self._closing
+    def similar_to_set(
+        self, rows: Indices, k: int, min_count: int, may_appear: Mask | None
+    ) -> tuple[Indices, Floats]:
+        """Rank by the sums of the terms of all rows; for one row, the scores of lists."""
+        terms = self._terms
+        query = self._query(rows)
+        size = terms.size_of(rows)
+        near = np.zeros(self.n_items, dtype=np.float32)
+        margin = 0.0
+        if query is not None and terms.right is not None and query.any():
+            np.matmul(terms.right, query, out=near)
+            if terms.right_lengths is not None:
+                near /= terms.right_lengths
+            margin = self._margin * float(row_lengths(query))
+            near[near <= -margin] = -np.inf  # the exact product is below 0
+            np.clip(near, 0.0, terms.ceiling, out=near, where=near > -np.inf)
         else:
-            allowed = self._known_to(min_count)
-            near += _closing(allowed if may_appear is None else allowed & may_appear)
-        near[row] = -np.inf
-        return narrowed(near, k, self._margin, cosines)
+            near[:] = -np.inf
+        totals = np.zeros(self.n_items)
+        if terms.counts is not None:
+            for row in rows.tolist():
+                items, counts = terms.counts.of(row)
+                totals[items] += counts
+            counted = np.flatnonzero(totals)
+            near[counted] = np.maximum(near[counted], 0) + totals[counted].astype(np.float32)
+        near *= self._weights
+        near /= np.float32(size)
+        if min_count == MIN_COUNT and may_appear is None:
+            near += self._open
+        else:
+            shown = self._counts >= min_count
+            near += _closing(shown if may_appear is None else shown & may_appear)
+        near[rows] = -np.inf
+        margin = margin * self._most_weight / size + float(near.max(initial=0.0)) * 2.0**-21
+
+        def exact(items: Indices) -> Floats:
+            total = totals[items]
+            if query is not None:
+                products = exact_products(terms.targets(items), query)
+                total = total + np.clip(products, 0.0, terms.ceiling)
+            scores: Floats = (total * terms.weights[items] / size).astype(np.float32)
+            return scores
+
+        items, scores = narrowed(near, k, margin, exact)
+        shown_ones = scores > 0
+        return items[shown_ones], scores[shown_ones]
 
     def fill(self, rows: Indices, items: Indices, scores: Floats) -> None:
-        """Fill in the neighbours of a few items by one product."""
-        factors, norms = self._model.item_factors, self._norms
-        k, queries = items.shape[1], unit_rows(factors[rows], norms[rows])
-        near: Floats = queries @ factors.T
-        near /= self._lengths
-        near += self._closing
-        near[np.arange(len(rows)), rows] = -np.inf
-        near[~self._directed[rows]] = -np.inf
-        least = _least(near, k, self._margin)
-        owners, found = np.divmod(np.flatnonzero(near >= least[:, None]), near.shape[1])
-        exact = np.empty(len(found), dtype=np.float32)
-        for start in range(0, len(found), _PAIRS):  # twins of each other may be any number
-            pairs = slice(start, start + _PAIRS)
-            units = unit_rows(factors[found[pairs]], norms[found[pairs]])
-            exact[pairs] = dots(units, queries[owners[pairs]])
-        exact = np.clip(exact, -1, 1)
-        order = np.lexsort((found, -exact, owners))
-        owners = owners[order]
-        places = np.arange(len(order)) - np.searchsorted(owners, owners)
-        order, owners, places = (one[places < k] for one in (order, owners, places))
-        items[owners, places] = found[order]
-        scores[owners, places] = exact[order]
+        """Fill in the neighbours of a few items."""
+        for place, row in enumerate(rows.tolist()):
+            found, of_found = self.similar(row, items.shape[1], MIN_COUNT, None)
+            items[place, : len(found)], scores[place, : len(found)] = found, of_found
 
-    def _known_to(self, min_count: int) -> Mask:
-        known: Mask = self._directed & (self._model.item_counts >= min_count)
-        return known
+    def _query(self, rows: Indices) -> Floats | None:
+        terms = self._terms
+        if terms.left is None:
+            return None
+        queries = terms.queries(rows)
+        if len(rows) == 1:
+            alone: Floats = queries[0]
+            return alone
+        shares = terms.masses[rows]
+        mean: Floats = (queries.T @ shares / max(shares.sum(), 1e-300)).astype(np.float32)
+        return mean
 
 
 def best_of(
@@ -321,11 +397,4 @@ def _least(near: Floats, k: int, margin: float) -> Floats:
 
 def dots(rows: Floats, vector: Floats) -> Floats:
     """Return ``dot(row, vector)`` of `kernels.topk` for each row, to the last bit."""
-    products = rows.astype(np.float64) * vector.astype(np.float64)
-    steps = -(-rows.shape[1] // _LANES)
-    padded = np.zeros((len(rows), steps * _LANES))
-    padded[:, : rows.shape[1]] = products
-    # A running sum adds in order, which np.sum does not promise.
-    lanes = np.cumsum(padded.reshape(len(rows), steps, _LANES), axis=1)[:, -1] + 0.0
-    total = ((lanes[:, 0] + lanes[:, 1]) + lanes[:, 2]) + lanes[:, 3]
-    return total.astype(np.float32)
+    return exact_products(rows, vector).astype(np.float32)

@@ -128,9 +128,9 @@ class Products:
         longest = np.float64(known[order].max(initial=0.0))
         right, raised = self._raised(longest)
         lay_out(right, order, panels)
-        ends = _steps(n_factors)
+        ends = steps_of(n_factors)
         lengths = np.zeros((len(ends) + 1, n_panels * WIDE), dtype=np.float32)
-        lengths[:, : len(order)] = _lengths(right[order], ends)
+        lengths[:, : len(order)] = lengths_from(right[order], ends)
         rests = lengths.reshape(len(ends) + 1, n_panels, WIDE).max(axis=2)
         slack = float(product_margin(np.ones(()), 1.0, n_factors))
         in_order = np.sort(order)
@@ -142,7 +142,7 @@ class Products:
             for query in np.flatnonzero(lengths_of_x * longest == 0).tolist():
                 _tie(in_order, taken[starts[query] : stops[query]], heaps, query)
             bad = scan_panels(
-                plain(panels), order, ends, rests, x, _lengths(x, ends), right, slack,
+                plain(panels), order, ends, rests, x, lengths_from(x, ends), right, slack,
                 self.ceiling, taken, starts, stops, heaps.scores, heaps.items, heaps.filled,
             )  # fmt: skip
             _finish(heaps, bad, queries.start, x, right, raised + lifts)
@@ -314,14 +314,14 @@ def _finish(heaps: Heaps, bad: int, first: int, x: Floats, right: Floats, lifts:
         heaps.scores[:] = np.ldexp(heaps.scores, -lifts)
 
 
-def _steps(n_factors: int) -> Bounds:
+def steps_of(n_factors: int) -> Bounds:
     """Return the coordinates after which a tile is checked, including the last one."""
     first = max(32, n_factors // 4)
     early = [end for end in (first, 2 * first) if end + 16 <= n_factors]
     return plain(np.array([*early, n_factors], dtype=np.int64))
 
 
-def _lengths(rows: Floats, ends: Bounds) -> Floats:
+def lengths_from(rows: Floats, ends: Bounds) -> Floats:
     """Return upper bounds of the lengths of rows: whole, and after each of `ends`."""
     squares = np.square(rows, dtype=np.float64)
     sums = np.stack([squares[:, start:].sum(axis=1) for start in (0, *ends)])

@@ -1,0 +1,457 @@
+"""Ranks similar items by affinities: counts of common likes, plus products of factors.
+
+Score of item j for query i, see `alsolike.models.similarity.terms`::
+
+    (c_ij + min(max(q_i . z_j, 0), ceiling)) * h_j / D_i,  rounded once to float32
+
+An item with a count is scored by itself, unless a bound tells that it cannot enter the list. All
+others have a product only, and are scanned in panels of rows ``h_j z_j`` as in
+`alsolike.kernels.ranking.panels`, whose bars the counted items have raised by then.
+
+Notation
+--------
+b, n, f : queries of a block, items, factors
+starts, near, counts : int64 (b + 1,), int32, float64
+    Query q has ``counts`` for the items ``near[starts[q]:starts[q + 1]]``, each once.
+known : uint8, (b, (n + 7) // 8)
+    Bits of the items that the scan of panels leaves out: the counted ones, and the query itself.
+h, D : float64, (n,) and (b,)
+best, items, filled
+    Heaps, as in `alsolike.kernels.ranking.topk`. Only scores above 0 enter.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.kernels.compiler.jit import bare_kernel, kernel, part
+from alsolike.kernels.ranking.panels import TALL, WIDE, add_products
+from alsolike.kernels.ranking.topk import LANES, push
+
+Array = npt.NDArray[Any]
+
+_LEAST = np.float32(1e-38)
+# A little above 1: bounds that are rounded must not lose an item.
+_UP = 1.0 + 2.0**-20
+# Products compared at a time, of all marks.
+CHUNK = 128
+
+
+@part
+def exact_dot(x: Array, y: Array) -> float:
+    """Return `alsolike.kernels.ranking.topk.dot` before its rounding to float32."""
+    a = b = c = d = 0.0
+    whole = len(x) - len(x) % LANES
+    for i in range(0, whole, LANES):
+        a += np.float64(x[i]) * np.float64(y[i])
+        b += np.float64(x[i + 1]) * np.float64(y[i + 1])
+        c += np.float64(x[i + 2]) * np.float64(y[i + 2])
+        d += np.float64(x[i + 3]) * np.float64(y[i + 3])
+    if whole < len(x):
+        a += np.float64(x[whole]) * np.float64(y[whole])
+    if whole + 1 < len(x):
+        b += np.float64(x[whole + 1]) * np.float64(y[whole + 1])
+    if whole + 2 < len(x):
+        c += np.float64(x[whole + 2]) * np.float64(y[whole + 2])
+    return ((a + b) + c) + d
+
+
+@part
+def _clipped(x: Array, y: Array, ceiling: float) -> float:
+    return min(max(exact_dot(x, y), 0.0), ceiling)
+
+
+@bare_kernel
+def count_co_likes(
+    queries: Array,
+    item_starts: Array,
+    item_users: Array,
+    user_starts: Array,
+    user_items: Array,
+    weights: Array,
+    totals: Array,
+    starts: Array,
+    near: Array,
+    counts: Array,
+) -> None:
+    """Write the weighted counts of all items that the likers of each query like, itself left out.
+
+    Parameters
+    ----------
+    queries : int32, (b,)
+    item_starts, item_users, user_starts, user_items
+        The likes by items and by users, each CSR.
+    weights : float64, (n_users,), above 0
+    totals : float64, (n,), zeros
+        Zeros again at the end.
+    starts, near, counts
+        Filled; long enough for all likes of all likers of each query, at most n of them.
+    """
+    end = 0
+    for q in range(len(queries)):
+        starts[q] = end
+        item = queries[q]
+        first = end
+        for place in range(item_starts[item], item_starts[item + 1]):
+            user = item_users[place]
+            weight = weights[user]
+            for at in range(user_starts[user], user_starts[user + 1]):
+                other = user_items[at]
+                if totals[other] == 0.0:
+                    near[end] = other
+                    end += 1
+                totals[other] += weight
+        kept = first
+        for place in range(first, end):
+            other = near[place]
+            if other != item:
+                near[kept] = other
+                counts[kept] = totals[other]
+                kept += 1
+            totals[other] = 0.0
+        end = kept
+    starts[len(queries)] = end
+
+
+@bare_kernel
+def rank_counted(
+    queries: Array,
+    starts: Array,
+    near: Array,
+    counts: Array,
+    X: Array,
+    lengths: Array,
+    Z: Array,
+    right_lengths: Array,
+    ceiling: float,
+    h: Array,
+    D: Array,
+    open_items: Array,
+    seeds: Array,
+    seed_items: Array,
+    known: Array,
+    best: Array,
+    items: Array,
+    filled: Array,
+) -> None:
+    """Push the counted items of each query to its heap, and mark them as known.
+
+    Parameters
+    ----------
+    queries : int32, (b,)
+    X, Z : float32, (b, f) and (n, f)
+        f may be 0.
+    lengths, right_lengths : float32, (b,) and (n,)
+        At least the lengths of their rows.
+    open_items : bool, (n,)
+        Items that may be listed.
+    seeds, seed_items : float32 and int32, (k,)
+        Memory.
+    """
+    k = best.shape[1]
+    for q in range(len(queries)):
+        for place in range(starts[q], starts[q + 1]):
+            item = near[place]
+            known[q, item >> 3] |= np.uint8(1 << (item & 7))
+        own = queries[q]
+        known[q, own >> 3] |= np.uint8(1 << (own & 7))
+        # The best by counts alone come first: they raise the bar for all others.
+        n_seeds = 0
+        for place in range(starts[q], starts[q + 1]):
+            item = near[place]
+            if open_items[item]:
+                score = np.float32(counts[place] * h[item])
+                n_seeds = push(seeds, seed_items, n_seeds, score, np.int32(place - starts[q]))
+        for seed in range(n_seeds):
+            place = starts[q] + seed_items[seed]
+            _enter_counted(q, place, near, counts, X, Z, ceiling, h, D, best, items, filled)
+            counts[place] = -counts[place]
+        for place in range(starts[q], starts[q + 1]):
+            count = counts[place]
+            if count < 0:
+                counts[place] = -count
+                continue
+            item = near[place]
+            if not open_items[item]:
+                continue
+            if filled[q] == k:
+                most = np.float64(lengths[q]) * np.float64(right_lengths[item]) * _UP
+                bound = (count + min(most, ceiling)) * h[item] / D[q] * _UP
+                if bound < best[q, 0]:
+                    continue
+            _enter_counted(q, place, near, counts, X, Z, ceiling, h, D, best, items, filled)
+
+
+@part
+def _enter_counted(
+    q: int, place: int, near: Array, counts: Array, X: Array, Z: Array, ceiling: float, h: Array,
+    D: Array, best: Array, items: Array, filled: Array,
+) -> None:  # fmt: skip
+    item = near[place]
+    total = counts[place] + _clipped(X[q], Z[item], ceiling)
+    score = np.float32(total * h[item] / D[q])
+    if score > 0:
+        filled[q] = push(best[q], items[q], filled[q], score, item)
+
+
+@kernel
+def scan_products(
+    panels: Array,
+    order: Array,
+    ends: Array,
+    rests: Array,
+    X: Array,
+    lengths: Array,
+    Z: Array,
+    slack: float,
+    ceiling: float,
+    h: Array,
+    D: Array,
+    known: Array,
+    best: Array,
+    items: Array,
+    filled: Array,
+) -> None:
+    """Push the items without a count to the heaps of their queries.
+
+    Parameters
+    ----------
+    panels : float32, (n_panels, f, 16)
+        Rows ``h_j z_j``, the longest first.
+    order : int32, (n_open,)
+        The item of each place in the panels.
+    ends, rests, lengths, slack
+        As in `alsolike.kernels.ranking.panels.scan_panels`.
+    X, Z : float32, (b, f) and (n, f)
+    """
+    b, f = X.shape
+    n_groups = (b + TALL - 1) // TALL
+    queries = np.empty((n_groups * TALL, f), dtype=np.float32)
+    queries[b:] = 0
+    for query in range(b):
+        for k in range(f):
+            queries[query, k] = X[query, k]
+    groups, n_active = np.empty(n_groups, dtype=np.int64), n_groups
+    for group in range(n_groups):
+        groups[group] = group
+    # A product below this cannot enter the list; nothing enters that of no query.
+    worst = np.empty(n_groups * TALL, dtype=np.float32)
+    for query in range(n_groups * TALL):
+        worst[query] = _bar(query, D, best, filled) if query < b else np.inf
+    sums, bars = np.empty(TALL * WIDE, dtype=np.float32), np.empty(TALL, dtype=np.float32)
+    for panel in range(panels.shape[0]):
+        at = 0
+        while at < n_active:
+            first = groups[at] * TALL
+            if not _may_enter(worst, lengths, rests, first, panel, b, slack):
+                n_active -= 1
+                groups[at] = groups[n_active]
+                continue
+            at += 1
+            sums[:] = 0
+            begin, hit = 0, False
+            for step in range(len(ends)):
+                for a in range(TALL):
+                    query = min(first + a, b - 1)
+                    bound = lengths[step + 1, query] * rests[step + 1, panel]
+                    bound += slack * lengths[0, query] * rests[0, panel]
+                    bars[a] = worst[first + a] - bound - _LEAST
+                hit = add_products(
+                    panels, panel * f * WIDE, queries, first * f, f, begin, ends[step],
+                    sums, bars,
+                )  # fmt: skip
+                if not hit:
+                    break
+                begin = ends[step]
+            if hit:
+                _enter_tile(
+                    first, panel, order, X, Z, sums, bars, ceiling, h, D, known, best, items,
+                    filled, worst,
+                )  # fmt: skip
+
+
+@part
+def _bar(query: int, D: Array, best: Array, filled: Array) -> Any:
+    """Return a bound below which no product ``h_j q . z_j`` enters the list of a query."""
+    if filled[query] < best.shape[1]:
+        return np.float32(0)
+    return np.float32(np.float64(best[query, 0]) * D[query] * (2.0 - _UP))
+
+
+@part
+def _may_enter(
+    worst: Array, lengths: Array, rests: Array, first: int, panel: int, b: int, slack: float
+) -> bool:
+    """Return whether an item of the panel may be long enough for any of six queries."""
+    for query in range(first, min(first + TALL, b)):
+        if not (np.float32(1 + slack) * lengths[0, query] * rests[0, panel] <= worst[query]):
+            return True
+    return False
+
+
+@part
+def _enter_tile(
+    first: int,
+    panel: int,
+    order: Array,
+    X: Array,
+    Z: Array,
+    sums: Array,
+    bars: Array,
+    ceiling: float,
+    h: Array,
+    D: Array,
+    known: Array,
+    best: Array,
+    items: Array,
+    filled: Array,
+    worst: Array,
+) -> None:
+    """Score the remaining items of a tile, and push them to the heaps."""
+    for a in range(min(TALL, X.shape[0] - first)):
+        query = first + a
+        for lane in range(min(WIDE, len(order) - panel * WIDE)):
+            if sums[a * WIDE + lane] <= bars[a]:
+                continue
+            item = order[panel * WIDE + lane]
+            if known[query, item >> 3] >> np.uint8(item & 7) & 1:
+                continue
+            score = np.float32(_clipped(X[query], Z[item], ceiling) * h[item] / D[query])
+            if score > 0:
+                filled[query] = push(best[query], items[query], filled[query], score, item)
+                if filled[query] == best.shape[1]:
+                    worst[query] = _bar(query, D, best, filled)
+
+
+@bare_kernel
+def rank_marks(
+    queries: Array,
+    S: Array,
+    margins: Array,
+    starts: Array,
+    near: Array,
+    counts: Array,
+    X: Array,
+    Z: Array,
+    ceiling: float,
+    H: Array,
+    narrow: Array,
+    D: Array,
+    open_items: Array,
+    bars: Array,
+    bars32: Array,
+    exact: Array,
+    best: Array,
+    items: Array,
+    filled: Array,
+) -> None:
+    """Fill the heaps of each query for several marks of the dial at once.
+
+    Parameters
+    ----------
+    queries : int32, (b,)
+    S : float32, (b, n)
+        The products, rounded anyhow; overwritten.
+    margins : float32, (b,)
+        A product differs from its exact value by less.
+    H, narrow : float64 (n, n_marks) and float32 (n_marks, n)
+        h of each mark.
+    bars, bars32, exact : float64 (n_marks,), float32 (b, n_marks) and float64 (128,)
+        Memory.
+    best, items, filled : (n_marks, b, k) twice, and (n_marks, b)
+    """
+    n_marks, n, k = H.shape[1], S.shape[1], best.shape[2]
+    for q in range(len(queries)):
+        line = S[q]
+        for item in range(n):
+            line[item] += margins[q]
+        line[queries[q]] = -np.inf
+        for mark in range(n_marks):
+            bars[mark] = 0.0
+        for place in range(starts[q], starts[q + 1]):
+            item = near[place]
+            most = (counts[place] + min(max(np.float64(line[item]), 0.0), ceiling)) * _UP
+            line[item] = -np.inf
+            if not open_items[item]:
+                continue
+            total = -1.0
+            for mark in range(n_marks):
+                if most * H[item, mark] < bars[mark]:
+                    continue
+                if total < 0:
+                    total = counts[place] + _clipped(X[q], Z[item], ceiling)
+                score = np.float32(total * H[item, mark] / D[q])
+                if score > 0:
+                    filled[mark, q] = push(
+                        best[mark, q], items[mark, q], filled[mark, q], score, item
+                    )
+                    if filled[mark, q] == k:
+                        bars[mark] = np.float64(best[mark, q, 0]) * D[q]
+        for mark in range(n_marks):
+            bars32[q, mark] = _bar(q, D, best[mark], filled[mark])
+    if X.shape[1] == 0:
+        return
+    # Chunk by chunk for all queries: the weights of a chunk stay in the first-level cache.
+    for start in range(0, n, CHUNK):
+        stop = min(start + CHUNK, n)
+        for q in range(len(queries)):
+            _scan_chunk(
+                q, start, stop, S[q, start:stop], X, Z, ceiling, H, narrow, D, open_items, bars32,
+                exact, best, items, filled,
+            )  # fmt: skip
+
+
+@part
+def _scan_chunk(
+    q: int, start: int, stop: int, line: Array, X: Array, Z: Array, ceiling: float, H: Array,
+    narrow: Array, D: Array, open_items: Array, bars32: Array, exact: Array, best: Array,
+    items: Array, filled: Array,
+) -> None:  # fmt: skip
+    """Push the items of a chunk without a count to the heaps of all marks of one query."""
+    is_fresh = True
+    for mark in range(H.shape[1]):
+        weights, bar = narrow[mark, start:stop], bars32[q, mark]
+        hits = np.int32(0)
+        for at in range(len(line)):
+            hits |= np.int32(line[at] * weights[at] > bar)
+        if not hits:
+            continue
+        if is_fresh:
+            exact[:] = -1.0
+            is_fresh = False
+        for at in range(len(line)):
+            item = start + at
+            if not (line[at] * weights[at] > bar) or not open_items[item]:
+                continue
+            if exact[at] < 0:
+                exact[at] = _clipped(X[q], Z[item], ceiling)
+            score = np.float32(exact[at] * H[item, mark] / D[q])
+            if score > 0:
+                filled[mark, q] = push(
+                    best[mark, q], items[mark, q], filled[mark, q], score, np.int32(item)
+                )
+                bar = _bar(q, D, best[mark], filled[mark])
+        bars32[q, mark] = bar
+
+
+@bare_kernel
+def score_affinities(
+    starts: Array, near: Array, counts: Array, X: Array, Z: Array, ceiling: float, h: Array,
+    D: Array, totals: Array, out: Array,
+) -> None:  # fmt: skip
+    """Fill `out`, float32 (b, n), with the scores of all items; -inf where they are not above 0.
+
+    `totals` are zeros, float64 (n,), and zeros again at the end.
+    """
+    for q in range(out.shape[0]):
+        for place in range(starts[q], starts[q + 1]):
+            totals[near[place]] = counts[place]
+        for item in range(out.shape[1]):
+            total = totals[item]
+            if X.shape[1] > 0:
+                total += _clipped(X[q], Z[item], ceiling)
+            score = np.float32(total * h[item] / D[q])
+            out[q, item] = score if score > 0 else -np.inf
+        for place in range(starts[q], starts[q + 1]):
+            totals[near[place]] = 0.0

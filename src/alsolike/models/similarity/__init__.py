@@ -1,0 +1,1 @@
+"""Compare items: affinities, and the dial from specific to popular items."""

@@ -1,0 +1,94 @@
+"""Settings of similar items, which change without training: the affinity and the dial."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, get_args
+
+from alsolike.errors import SettingError
+from alsolike.models.settings import check_choice, check_number, is_finite, known_settings
+
+Affinity = Literal["evidence", "audience", "cosine", "dot", "counts"]
+
+# The marks of the dial that are evaluated, from specific to popular.
+MARKS = tuple(mark / 10 for mark in range(11))
+# Without validation users: about a fiftieth less precision than the best mark, for a fifth more
+# agreement and half as much more of the catalogue (docs/decisions/0025-evidence.md).
+USUAL_BIAS = 0.8
+
+
+@dataclass(frozen=True)
+class SimilarityScale:
+    """Describes the scores of similar items to readers.
+
+    Parameters
+    ----------
+    words : str
+        Completes "the bar is ...": ``"the cosine"``.
+    most : float or None
+        The highest possible score, if there is one.
+    """
+
+    words: str
+    most: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityConfig:
+    """How a model compares items; see `alsolike.models.similarity.terms`.
+
+    Parameters
+    ----------
+    affinity : {"evidence", "audience", "cosine", "dot", "counts"} or None
+        None: the first that the model has.
+    popularity_bias : float
+        t, from 0 (specific items) to 1 (popular items).
+    prior_strength : float
+        kappa, of ``"evidence"``: the model's prediction weighs as much as so many likers; above 0.
+
+    Raises
+    ------
+    SettingError
+        A setting is out of its range.
+
+    Examples
+    --------
+    >>> config = SimilarityConfig(popularity_bias=0.3)
+    >>> SimilarityConfig.from_settings(config.to_settings()) == config
+    True
+    """
+
+    affinity: Affinity | None = None
+    popularity_bias: float = USUAL_BIAS
+    prior_strength: float = 100.0
+
+    def __post_init__(self) -> None:
+        if self.affinity is not None:
+            check_choice("affinity", self.affinity, get_args(Affinity))
+        check_bias(self.popularity_bias)
+        check_number("prior_strength", self.prior_strength, above_zero=True)
+
+    def to_settings(self) -> dict[str, Any]:
+        """Convert to plain values."""
+        return asdict(self) | {
+            "popularity_bias": float(self.popularity_bias),
+            "prior_strength": float(self.prior_strength),
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Build from what `to_settings` returned; SettingError for an unknown name."""
+        return cls(**known_settings(cls, settings))
+
+
+def check_bias(given: Any) -> float:
+    """Return a popularity bias; raise SettingError unless it is a number from 0 to 1."""
+    if not is_finite(given) or not 0 <= given <= 1:
+        raise SettingError(
+            "popularity_bias must be a number from 0 (specific items) to 1 (popular items), not "
+            f"{given!r}."
+        )
+    return float(given)
+
+
+# Without any choice.
+USUAL_SIMILARITY = SimilarityConfig()
