@@ -8,7 +8,7 @@ import html
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -137,6 +137,38 @@ def affinity_terms_of(model: Any, config: SimilarityConfig | None = None) -> Aff
         likes = np.maximum(model.item_counts, 1).astype(np.float64)
         return cosine_terms(model.item_factors, model.item_norms, likes, 0.0)
     return None
+
+
+def similarity_with(model: Any, **changes: Any) -> SimilarityConfig | None:
+    """Return a model's settings of similar items with some changed; None if none is given.
+
+    Parameters
+    ----------
+    model : HasAffinities
+    **changes
+        Settings of `SimilarityConfig`; None: not changed.
+
+    Raises
+    ------
+    Unable
+        A setting is given, and the model has no dial.
+    SettingError
+        A setting is out of its range, or the model does not have the affinity.
+
+    Examples
+    --------
+    >>> from alsolike.testing import tiny_model
+    >>> similarity_with(tiny_model(), popularity_bias=0.3, affinity=None).popularity_bias
+    0.3
+    """
+    given = {name: value for name, value in changes.items() if value is not None}
+    if not given:
+        return None
+    purpose = "choose between specific and popular items"
+    own: HasAffinities = able(model, HasAffinities, purpose)
+    config = replace(own.similarity_config, **given)
+    own.with_similarity(config)
+    return config
 
 
 def compares_items(model: Any) -> bool:

@@ -1,13 +1,16 @@
-"""Counts of the users who like one item, or two. No Numba."""
+"""Counts of the users who like one item, or two, and what a model expects. No Numba."""
 
 import functools
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.errors import DataError
-from alsolike.models.base import Recommender
+from alsolike.models.base import HasAffinities, Recommender
+from alsolike.models.similarity.config import SimilarityConfig
+from alsolike.models.similarity.exact import exact_products
 from alsolike.recommending.shared import history_of
 
 Rows = npt.NDArray[np.integer]
@@ -67,3 +70,94 @@ class Likers:
             starts = np.concatenate(([0], np.cumsum(liked)))[starts]
             users = users[liked]
         return users, starts
+
+
+# Fewer people than this are never counted out: they could be recognized.
+_FEWEST = 3
+
+
+@dataclass(frozen=True)
+class PairEvidence:
+    """Why two items are similar, in numbers of people.
+
+    Parameters
+    ----------
+    shared : int
+        Users who like both.
+    likers : int
+        Users who like the first.
+    expected : float or None
+        How many of them the model expects to like the second; None for a model without factors.
+    by_popularity : float
+        How many of as many users would like it, whoever they are.
+    """
+
+    shared: int
+    likers: int
+    expected: float | None
+    by_popularity: float
+
+    def sentence(self, name: str, other: str) -> str:
+        """Return it in words.
+
+        Examples
+        --------
+        >>> PairEvidence(31, 140, 24.2, 9.1).sentence("A", "B")
+        '31 of the 140 who like A like B; the model expects 24; of anyone, 9.'
+        >>> PairEvidence(2, 7, None, 0.04).sentence("A", "B")
+        'A few of the 7 who like A like B; of anyone, fewer than 1.'
+        """
+        shared = _people(self.shared).capitalize()
+        expects = "" if self.expected is None else f" the model expects {_amount(self.expected)};"
+        return (
+            f"{shared} of the {_people(self.likers)} who like {name} like {other};{expects} "
+            f"of anyone, {_amount(self.by_popularity)}."
+        )
+
+
+def _people(count: int) -> str:
+    if not count:
+        return "none"
+    return f"{count:,}" if count >= _FEWEST else "a few"
+
+
+def _amount(expected: float) -> str:
+    return f"{expected:,.0f}" if expected >= 1 else "fewer than 1"
+
+
+def pair_evidence(
+    model: Recommender, row: int, other: int, likers: Likers | None = None
+) -> PairEvidence:
+    """Count who likes items `row` and `other`, and what the model and popularity expect.
+
+    Parameters
+    ----------
+    model : Recommender
+        With its history.
+    row, other : int
+    likers : Likers or None
+        Of the model, if it is there already.
+
+    Raises
+    ------
+    SettingError
+        The model was saved without its history.
+
+    Examples
+    --------
+    >>> from alsolike.testing import tiny_model
+    >>> pair_evidence(tiny_model(), 0, 3).shared
+    1
+    """
+    known = likers or Likers(model)
+    count = known.count(row)
+    expected = None
+    if isinstance(model, HasAffinities) and "audience" in model.affinities:
+        everything = SimilarityConfig(affinity="audience", popularity_bias=1.0)
+        terms = model.affinity_terms(everything)
+        (product,) = exact_products(
+            terms.targets(np.array([other])), terms.queries(np.array([row]))[0]
+        )
+        expected = count * float(np.clip(product, 0.0, terms.ceiling))
+    of_anyone = count * known.count(other) / max(len(model.users), 1)
+    return PairEvidence(known.shared(row, other), count, expected, of_anyone)

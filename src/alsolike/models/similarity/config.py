@@ -15,6 +15,10 @@ MARKS = tuple(mark / 10 for mark in range(11))
 # agreement and half as much more of the catalogue (docs/decisions/0025-evidence.md).
 USUAL_BIAS = 0.8
 
+# Items with at most so many likes have similar items that are weakly founded: most of what is
+# shown is what the model expects.
+FEW_LIKES = 5
+
 
 @dataclass(frozen=True)
 class SimilarityScale:
