@@ -8,7 +8,7 @@ import html
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -23,7 +23,7 @@ from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError, Unable, UnknownId
 from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
 from alsolike.models.similarity.evidence import ItemEvidence
-from alsolike.models.similarity.terms import AffinityTerms, cosine_terms
+from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.usage_hints import did_you_mean_id, suggestion
 
 Floats = npt.NDArray[np.float32]
@@ -119,56 +119,6 @@ class HasAffinities(ItemScorer, Protocol):
 
     def evidence_to_store(self) -> ItemEvidence | None:
         """Return what a bundle without history keeps, if anything."""
-
-
-def affinity_terms_of(model: Any, config: SimilarityConfig | None = None) -> AffinityTerms | None:
-    """Return the terms by which a model compares items; None if it has scores of its own.
-
-    Raises
-    ------
-    Unable
-        A configuration is given, and the model has no dial.
-    """
-    if isinstance(model, HasAffinities):
-        return model.affinity_terms(config)
-    if config is not None:
-        able(model, HasAffinities, "choose between specific and popular items")
-    if isinstance(model, HasFactors):
-        likes = np.maximum(model.item_counts, 1).astype(np.float64)
-        return cosine_terms(model.item_factors, model.item_norms, likes, 0.0)
-    return None
-
-
-def similarity_with(model: Any, **changes: Any) -> SimilarityConfig | None:
-    """Return a model's settings of similar items with some changed; None if none is given.
-
-    Parameters
-    ----------
-    model : HasAffinities
-    **changes
-        Settings of `SimilarityConfig`; None: not changed.
-
-    Raises
-    ------
-    Unable
-        A setting is given, and the model has no dial.
-    SettingError
-        A setting is out of its range, or the model does not have the affinity.
-
-    Examples
-    --------
-    >>> from alsolike.testing import tiny_model
-    >>> similarity_with(tiny_model(), popularity_bias=0.3, affinity=None).popularity_bias
-    0.3
-    """
-    given = {name: value for name, value in changes.items() if value is not None}
-    if not given:
-        return None
-    purpose = "choose between specific and popular items"
-    own: HasAffinities = able(model, HasAffinities, purpose)
-    config = replace(own.similarity_config, **given)
-    own.with_similarity(config)
-    return config
 
 
 def compares_items(model: Any) -> bool:

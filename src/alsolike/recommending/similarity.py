@@ -17,11 +17,11 @@ from alsolike.models.base import (
     ItemScorer,
     Rows,
     able,
-    affinity_terms_of,
 )
 from alsolike.models.similarity.config import SimilarityConfig, check_bias
 from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.progress import SILENT, Observer
+from alsolike.recommending.affinities import affinity_terms_of
 from alsolike.recommending.ranking.affinity import AffinitySource, check_finite, rank_at_marks
 from alsolike.recommending.ranking.nearest import expect_cosines, expect_item_scorer
 from alsolike.recommending.ranking.scan import (

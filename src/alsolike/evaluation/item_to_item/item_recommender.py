@@ -16,9 +16,9 @@ from alsolike.models.base import (
     ItemScorer,
     Recommender,
     able,
-    affinity_terms_of,
 )
 from alsolike.progress import SILENT, Observer
+from alsolike.recommending.affinities import affinity_terms_of
 from alsolike.recommending.ranking.affinity import AffinitySource
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import MIN_COUNT, Counts, Mask, likes_of_items

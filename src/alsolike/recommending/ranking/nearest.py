@@ -18,11 +18,11 @@ from alsolike.models.base import (
     HasFactors,
     ItemScorer,
     able,
-    affinity_terms_of,
 )
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.models.similarity.exact import exact_products
 from alsolike.models.similarity.terms import AffinityTerms
+from alsolike.recommending.affinities import affinity_terms_of
 from alsolike.recommending.ranking.score_blocks import not_finite, whole_rows
 from alsolike.recommending.shared import (
     MIN_COUNT,
