@@ -23,6 +23,7 @@ from alsolike.cli.options import (
     seed_option,
     set_option,
     settings_of,
+    similar_items_options,
     splitting_options,
     taken_for_reading,
     threads_option,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @click.argument("likes", type=click.Path())
 @reading_options
 @searching_options
+@similar_items_options
 @set_option
 @seed_option
 @threads_option

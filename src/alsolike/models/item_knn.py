@@ -373,6 +373,10 @@ class ItemKNNFamily(Family):
         bm25 = [ItemKNNConfig(weighting="bm25", neighbours=400, b=b) for b in (0.05, 0.2)]
         return [*cosine, *bm25]
 
+    def compared_by(self, config: ItemKNNConfig) -> str:
+        """Name the weighting: counts of common likes do not depend on the other settings."""
+        return config.weighting
+
     def is_tried(self, data: TrainingData) -> bool:
         """Return True."""
         return True

@@ -17,6 +17,7 @@ from alsolike.evaluation.learning_curve import checked_sweeps
 from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
 from alsolike.models.settings import is_finite
+from alsolike.models.similarity.config import check_bias
 from alsolike.pipeline.outputs import written_in
 from alsolike.storage.atomic import refuse_overlap
 from alsolike.tuning.candidate_families import Lineup
@@ -25,6 +26,8 @@ from alsolike.tuning.presets import Preset, preset_for
 from alsolike.tuning.strategies.base import Strategy
 from alsolike.tuning.strategies.search_space import Space
 from alsolike.usage_hints import with_hints
+
+AUTO = "auto"
 
 _SET_ELSEWHERE = {
     "seed": "One seed is for all random draws: give it to the run itself (--seed).",
@@ -60,6 +63,14 @@ class Job:
         Sweeps after which each training of ALS is scored.
     search : Searching
         The search strategy, and the families that may be published.
+    popularity_bias : float or "auto"
+        Of similar items, from 0 (specific items) to 1 (popular items). ``"auto"``: the smallest
+        mark of the dial whose precision on validation users is at least 0.97 of the best mark's.
+    one_model : bool
+        Take similar items from the model of the lists, even if another is better.
+    agree : str or None
+        Features of items, such as tags, that similar items should share: a further column of the
+        item table, or ``"FILE:ITEM,FEATURE"``, a table with a feature of an item in each row.
     seed : int
         Random seed of the split, the initial factors and the galleries.
     threads : int or None
@@ -93,6 +104,9 @@ class Job:
     settings: Mapping[str, Any] = field(default_factory=dict)
     sweeps: Sequence[int] | None = None
     search: Searching = field(default_factory=Searching)
+    popularity_bias: float | str = AUTO
+    one_model: bool = False
+    agree: str | None = None
     seed: int = 0
     threads: int | None = None
     with_history: bool = True
@@ -109,6 +123,8 @@ class Job:
                 raise SettingError(f"{name} is not a setting of the models of a run. {way_out}")
         if "iterations" in self.grid:
             raise SettingError(f"iterations cannot be searched. {_SET_ELSEWHERE['iterations']}")
+        if self.popularity_bias != AUTO:
+            check_bias(self.popularity_bias, also=f", or {AUTO!r}")
         both = sorted(self.settings.keys() & self.grid.keys())
         if both:
             raise SettingError(f"{both[0]} is set and searched. Give it only once.")
