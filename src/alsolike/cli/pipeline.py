@@ -116,7 +116,7 @@ def _run(job: Any, *, quiet: bool, verbose: bool) -> None:
         outcome = run_job(job, observer=terminal)
     said = list(outcome.how_read.warnings)  # printed right after reading
     if not quiet and on_one_screen():
-        said += map(str, outcome.test.verdicts)  # printed at the head of the results
+        said += [sentence for sentence, _ in outcome.verdicts()]  # at the head of the results
     for warning in filter(lambda one: one not in said, outcome.warnings()):
         warn(warning)
     if not quiet:

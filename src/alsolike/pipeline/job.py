@@ -20,6 +20,7 @@ from alsolike.models.registry import names, trained
 from alsolike.models.settings import is_finite
 from alsolike.models.similarity.config import check_bias
 from alsolike.pipeline.outputs import written_in
+from alsolike.pipeline.similar_items.compare import FeatureSource
 from alsolike.storage.atomic import refuse_overlap
 from alsolike.tuning.candidate_families import Lineup
 from alsolike.tuning.options import Searching
@@ -152,6 +153,12 @@ class ResolvedJob:
     image_folder: Path | None
 
     @property
+    def popularity_bias(self) -> float | None:
+        """The popularity bias of similar items that was given; None: chosen."""
+        given = self.job.popularity_bias
+        return None if isinstance(given, str) else float(given)
+
+    @property
     def ledger(self) -> Path:
         """Path of the ledger of the search."""
         return self.job.out / "ledger.sqlite"
@@ -279,8 +286,10 @@ def _refuse_places(job: Job) -> None:
     """Refuse output paths that are taken, or that are inputs."""
     if job.out.exists() and not job.out.is_dir():
         raise WritingError(f"{job.out}: a folder for the results expected, a file found.")
-    refuse_other_folder(job.out / "model")
-    inputs = [job.source, job.reading.get("items")]
+    for name in ("model", "similar"):
+        refuse_other_folder(job.out / name)
+    features = None if job.agree is None else FeatureSource.of(job.agree).path
+    inputs = [job.source, job.reading.get("items"), features]
     refuse_overlap(
         [one for one in inputs if isinstance(one, (str, os.PathLike))],
         [*written_in(job.out), *filter(None, [job.reading.get("rejects")])],

@@ -49,7 +49,9 @@ class Choice:
     def config(self) -> SimilarityConfig | None:
         """The settings to publish; None without a dial."""
         config, mark = self.measured.configs[self.place], self.mark
-        return config and replace(config, popularity_bias=mark)
+        if config is None or mark is None:
+            return None
+        return replace(config, popularity_bias=mark)
 
     @property
     def name(self) -> str:
@@ -63,11 +65,13 @@ class Choice:
 
     def validation(self, mark: int) -> Values:
         """Return the values of validation users at a mark, (n_users,)."""
-        return self.measured.validation[self.place, mark]
+        values: Values = self.measured.validation[self.place, mark]
+        return values
 
     def test(self, metric: str, mark: int) -> Values:
         """Return the values of test users in a metric at a mark, (n_users,)."""
-        return self.measured.test[metric][self.place, mark]
+        values: Values = self.measured.test[metric][self.place, mark]
+        return values
 
     def fact(self, name: str, mark: int) -> float | None:
         """Return a fact at a mark; None where it was not measured."""
@@ -77,7 +81,8 @@ class Choice:
     def of_class(self, name: str, mark: int) -> Values:
         """Return precision of test users beside items of a class, of users with such a query."""
         values = self.measured.classes[name][self.place, mark]
-        return values[~np.isnan(values)]
+        known: Values = values[~np.isnan(values)]
+        return known
 
 
 def choose(measured: Measured, popularity_bias: float | None = None) -> Choice:

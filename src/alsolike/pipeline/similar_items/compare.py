@@ -1,10 +1,9 @@
 """Measures the similar items of all contestants, and chooses among them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, FitError, SettingError
@@ -13,10 +12,12 @@ from alsolike.evaluation.item_to_item.agreement import (
     features_of_column,
     read_features,
 )
+from alsolike.models.base import FittedModel, HasAffinities
+from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.pipeline.similar_items.choice import choose, decide
 from alsolike.pipeline.similar_items.contestants import Contestant
 from alsolike.pipeline.similar_items.measurement import Measuring, measure
-from alsolike.pipeline.similar_items.report import SimilarItemsReport
+from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
 from alsolike.pipeline.similar_items.store import FILE, MeasurementStore
 from alsolike.progress import Observer
 
@@ -68,11 +69,24 @@ class FeatureSource:
             )
         return cls(feature, Path(path), item)
 
-    def read(self, catalogue: Catalogue | None, likes: Interactions) -> Features:
-        """Return the features of the items of `likes`."""
+    def read(self, likes: Interactions) -> Features:
+        """Return the features of the items of a table of likes."""
         if self.path is None:
-            return features_of_column(catalogue, self.column, likes.items)
+            return features_of_column(likes.catalogue, self.column, likes.items)
         return read_features(self.path, self.item, self.column, likes.items)
+
+
+def describe_features(features: Features) -> str:
+    """Say how many items have features, and what was left out."""
+    n_items, n_features = features.vectors.shape
+    left_out = (
+        (features.unknown_items, "{} of unknown items"),
+        (features.rare_features, "{} features of fewer than 3 items"),
+    )
+    words = [text.format(f"{count:,}") for count, text in left_out if count]
+    left = f"; left out: {', '.join(words)}" if words else ""
+    with_some = int(features.has.sum())
+    return f"features of items: {n_features:,}, of {with_some:,} of {n_items:,} items{left}"
 
 
 def compare_similar_items(
@@ -84,7 +98,7 @@ def compare_similar_items(
     engine: Engine,
     observer: Observer,
     one_model: bool = False,
-) -> SimilarItemsReport | str:
+) -> SimilarItemsReport | NotCompared:
     """Measure all contestants and choose the model of similar items and its mark.
 
     Parameters
@@ -104,8 +118,8 @@ def compare_similar_items(
 
     Returns
     -------
-    SimilarItemsReport or str
-        The reason, as a sentence, if no similar items can be published.
+    SimilarItemsReport or NotCompared
+        NotCompared if no model that may be published compares items.
     """
     choices, failed = [], []
     observer.start("similar items", len(contestants))
@@ -122,5 +136,29 @@ def compare_similar_items(
     observer.finish()
     chosen = decide(choices, chosen_run, how.metric, one_model=one_model)
     if chosen is None:
-        return " ".join(["No model that may be published compares items.", *failed])
+        return NotCompared(
+            " ".join(["No model to publish similar items of was measured.", *failed])
+        )
     return SimilarItemsReport(chosen, how, tuple(failed))
+
+
+def with_settings(
+    model: FittedModel, settings: SimilarityConfig | None, popularity_bias: float | None
+) -> FittedModel:
+    """Return a model that compares items by chosen settings; those without a dial as they are.
+
+    Parameters
+    ----------
+    model : FittedModel
+    settings : SimilarityConfig or None
+        None: not chosen, then the model's own.
+    popularity_bias : float or None
+        Given by the user; then it is used in any case.
+    """
+    if not isinstance(model, HasAffinities):
+        return model
+    config = settings or model.similarity_config
+    if popularity_bias is not None:
+        config = replace(config, popularity_bias=popularity_bias)
+    found: FittedModel = model.with_similarity(replace(config, affinity=model.affinities[0]))
+    return found

@@ -11,7 +11,7 @@ from alsolike.models.family import TrainingData
 from alsolike.models.fit import fit
 from alsolike.models.registry import family_named, family_of
 from alsolike.models.settings import Config
-from alsolike.tuning.leaderboard.leaderboard import SearchResult
+from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
 from alsolike.tuning.leaderboard.runs import model_name
 
 # Always compared, even where they may not be published: the usual counts of common likes, and the
@@ -97,6 +97,19 @@ def contestants_of(found: SearchResult, chosen: int, train: Interactions) -> lis
     return [*best.values(), Contestant(baseline=CoCountModel.name)]
 
 
+def baselines_of_lists(found: SearchResult, chosen: int, train: Interactions) -> dict[str, Config]:
+    """Return the best settings, by their lists, of each baseline that lists are held against.
+
+    Popularity, whose lists are measured in any case, and the chosen run are not among them.
+    """
+    keys = {_key(config): name for name, config in _always(train) if not _is_baseline(config)}
+    best: dict[str, LeaderboardRow] = {}
+    for row in found.rows:
+        if not row.is_degenerate and _key(row.config) in keys:
+            best.setdefault(keys[_key(row.config)], row)
+    return {name: row.config for name, row in best.items() if row.run is None or row.run != chosen}
+
+
 def expected_contestants(configs: Sequence[Config], train: Interactions) -> list[list[Config]]:
     """Return, for each training that `contestants_of` will name, the configurations it may have."""
     alike: dict[tuple[str, str], list[Config]] = {}
@@ -113,3 +126,7 @@ def _key(config: Config) -> tuple[str, str]:
 def _always(train: Interactions) -> list[tuple[str, Config]]:
     data = TrainingData(train)
     return [(name, config) for name in _ALWAYS for config in family_named(name).search_space(data)]
+
+
+def _is_baseline(config: Config) -> bool:
+    return family_of(config).is_baseline

@@ -164,7 +164,8 @@ def best_config(validation: Values) -> int:
 
 def rounded_means(validation: Values) -> Values:
     """Return the means over users, (n_configs, n_marks), rounded so that equal hits tie."""
-    return np.round(validation.mean(axis=2), _DECIMALS)
+    means: Values = np.round(validation.mean(axis=2), _DECIMALS)
+    return means
 
 
 def _measured_on(contestant: Contestant, fold: Fold, how: Measuring, engine: Engine) -> Arrays:

@@ -12,6 +12,7 @@ from alsolike.evaluation.item_to_item.source_classes import CLASSES
 from alsolike.evaluation.metrics.result import describe_degenerate, is_degenerate
 from alsolike.evaluation.statistics.intervals import Estimate, bootstrap_mean
 from alsolike.evaluation.statistics.verdict import ModelVerdict, compared
+from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.pipeline.similar_items.choice import Choice, SimilarItemsChoice
 from alsolike.pipeline.similar_items.measurement import Measuring
 from alsolike.tables import Table, wrapped
@@ -21,6 +22,57 @@ from alsolike.views.figures.marks import Spec
 
 _WHOLE = "--verbose or report.html"
 _AGREEMENT = "agreement of features"
+
+
+@dataclass(frozen=True)
+class NotCompared:
+    """The reason why similar items were not measured; has no figures.
+
+    Parameters
+    ----------
+    reason : str
+        A sentence.
+    """
+
+    reason: str
+    settings_of_lists: None = None
+    other_model: None = None
+    verdicts: tuple[ModelVerdict, ...] = ()
+
+    def warnings(self) -> Iterator[str]:
+        """Yield the reason."""
+        yield self.reason
+
+    def notes(self) -> Iterator[str]:
+        """Yield nothing."""
+        yield from ()
+
+    def figure(self) -> None:
+        """Return nothing to draw."""
+
+    @property
+    def marks(self) -> Table:
+        """A table without rows."""
+        return Table({})
+
+    def table(self) -> Table:
+        """Return a table without rows."""
+        return Table({})
+
+    def further(self) -> list[tuple[str, Table]]:
+        """Return no tables."""
+        return []
+
+    def metrics_of_lists(self) -> dict[str, float]:
+        """Return no metrics."""
+        return {}
+
+    def metrics(self) -> dict[str, float]:
+        """Return no metrics."""
+        return {}
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +90,18 @@ class SimilarItemsReport:
     choice: SimilarItemsChoice
     how: Measuring
     failed: tuple[str, ...] = ()
+
+    @property
+    def settings_of_lists(self) -> SimilarityConfig | None:
+        """How the model of the lists compares items; None: without a dial."""
+        own = self.choice.of_lists
+        return None if own is None else own.config
+
+    @property
+    def other_model(self) -> Choice | None:
+        """The model of similar items, if it is not that of the lists."""
+        published = self.choice.published
+        return None if published is self.choice.of_lists else published
 
     @property
     def measure(self) -> str:
@@ -83,6 +147,18 @@ class SimilarItemsReport:
             degenerate = describe_degenerate(share, "item queries")
             yield f"Similar items: {degenerate} This includes queries without similar items."
 
+    def notes(self) -> Iterator[str]:
+        """Yield how the similar items were chosen and measured."""
+        yield self.sentence()
+        folds = len(self.how.folds)
+        pooled = f", pooled over {folds} splits" if folds > 1 else ""
+        yield (
+            "Metrics that begin with shelf_ are for similar items: for a few items that each test "
+            "user likes, they check whether the user's other likes are among the similar items. "
+            f"Training saw nothing of these users{pooled}. In p_0.5 and p_1, which are precision, "
+            "hits on rare items weigh more."
+        )
+
     def sentence(self) -> str:
         """Say what the similar items are, and how they were chosen."""
         published, choice = self.choice.published, self.choice
@@ -127,12 +203,17 @@ class SimilarItemsReport:
         return [*tables, (heading, Table.from_rows(classes))] if classes else tables
 
     def metrics(self) -> dict[str, float]:
-        """Return the means of the published similar items on test users, for the bundle."""
-        published = self.choice.published
+        """Return the means of the published similar items on test users, by metric."""
+        return self._metrics_of(self.choice.published)
+
+    def metrics_of_lists(self) -> dict[str, float]:
+        """Return the means of the similar items of the model of the lists, by metric."""
+        own = self.choice.of_lists
+        return {} if own is None else self._metrics_of(own)
+
+    def _metrics_of(self, one: Choice) -> dict[str, float]:
         return {
-            f"test {PREFIX}{metric}@{self.how.k}": float(
-                published.test(metric, published.published).mean()
-            )
+            f"test {PREFIX}{metric}@{self.how.k}": float(one.test(metric, one.published).mean())
             for metric in self.how.metrics
         }
 
@@ -208,9 +289,9 @@ def _ends(values: Any) -> dict[str, Any]:
     return {"mean": found.mean, "low": found.low, "high": found.high, "users": found.n}
 
 
-def _spread(one: Choice, mark: int) -> dict[str, float | None]:
+def _spread(one: Choice, mark: int) -> dict[str, Any]:
     """Return what a model shows beside all items at a mark."""
-    found = {
+    found: dict[str, Any] = {
         "share of the catalogue shown": one.fact("share_shown", mark),
         "median likes of what is shown": one.fact("median_likes", mark),
     }
