@@ -11,6 +11,9 @@ from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.pipeline.similar_items.contestants import Contestant
 from alsolike.pipeline.similar_items.measurement import Measured, Values, best_config, rounded_means
 
+# With fewer, an interval is too rough to leave a model behind.
+_FEW_USERS = 100
+
 
 @dataclass(frozen=True, eq=False)
 class Choice:
@@ -107,7 +110,9 @@ class SimilarItemsChoice:
     Parameters
     ----------
     choices : tuple of Choice
-        Of all contestants, as `contestants_of` orders them.
+        Of all contestants that were measured on all folds, as `contestants_of` orders them.
+    left : tuple of Choice
+        Of those that were left behind on the first fold, by its users alone.
     published : Choice
         The model whose similar items are published.
     winner : Choice
@@ -120,6 +125,7 @@ class SimilarItemsChoice:
     """
 
     choices: tuple[Choice, ...]
+    left: tuple[Choice, ...]
     published: Choice
     winner: Choice
     of_lists: Choice | None
@@ -127,13 +133,13 @@ class SimilarItemsChoice:
 
     @property
     def rivals(self) -> tuple[Choice, ...]:
-        """Plain co-counts, popularity, and the best counts of item-kNN, without the published."""
-        baselines = dict.fromkeys(one.contestant.baseline for one in reversed(self.choices))
+        """The best of each baseline, weakest first, without the published model."""
+        names = dict.fromkeys(one.contestant.baseline for one in self.choices)
         best = [
             max((one for one in self.choices if one.contestant.baseline == name), key=_value)
-            for name in filter(None, baselines)
+            for name in filter(None, names)
         ]
-        return tuple(one for one in best if one is not self.published)
+        return tuple(sorted((one for one in best if one is not self.published), key=_value))
 
     def difference(self, rival: Choice) -> Estimate:
         """Return published minus a rival at its best mark, on test users, paired."""
@@ -164,7 +170,12 @@ class SimilarItemsChoice:
 
 
 def decide(
-    choices: Sequence[Choice], chosen_run: int, metric: str, *, one_model: bool = False
+    choices: Sequence[Choice],
+    chosen_run: int,
+    metric: str,
+    *,
+    left: Sequence[Choice] = (),
+    one_model: bool = False,
 ) -> SimilarItemsChoice | None:
     """Choose the model of similar items: the best at its best mark, on validation users.
 
@@ -175,6 +186,8 @@ def decide(
     chosen_run : int
         The run whose lists are published.
     metric : str
+    left : sequence of Choice
+        Those that were left behind on the first fold.
     one_model : bool
         Publish the similar items of that run, even if another is better.
 
@@ -188,7 +201,27 @@ def decide(
     published = of_lists if one_model else winner
     if winner is None or published is None:
         return None
-    return SimilarItemsChoice(tuple(choices), published, winner, of_lists, metric)
+    return SimilarItemsChoice(tuple(choices), tuple(left), published, winner, of_lists, metric)
+
+
+def without_losers(measured: Sequence[Measured], chosen_run: int) -> list[Measured]:
+    """Return all but those that are significantly worse than the best on validation users.
+
+    The model of the lists and the baselines remain in any case.
+    """
+    choices = [choose(one) for one in measured]
+    best = max((one for one in choices if one.contestant.may_win), key=_value, default=None)
+    if best is None:
+        return list(measured)
+    ahead = best.validation(best.best)
+
+    def remains(one: Choice) -> bool:
+        if one.contestant.baseline or one.contestant.run == chosen_run:
+            return True
+        gain = paired_difference(one.validation(one.best), ahead, np.random.default_rng(0))
+        return gain.n < _FEW_USERS or gain.high >= 0
+
+    return [one.measured for one in choices if remains(one)]
 
 
 def _value(choice: Choice) -> float:

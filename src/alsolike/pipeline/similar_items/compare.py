@@ -1,7 +1,7 @@
 """Measures the similar items of all contestants, and chooses among them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from alsolike.data.interactions import Interactions
@@ -12,11 +12,12 @@ from alsolike.evaluation.item_to_item.agreement import (
     features_of_column,
     read_features,
 )
+from alsolike.evaluation.item_to_item.unseen_users import Fold
 from alsolike.models.base import FittedModel, HasAffinities
 from alsolike.models.similarity.config import SimilarityConfig
-from alsolike.pipeline.similar_items.choice import choose, decide
+from alsolike.pipeline.similar_items.choice import choose, decide, without_losers
 from alsolike.pipeline.similar_items.contestants import Contestant
-from alsolike.pipeline.similar_items.measurement import Measuring, measure
+from alsolike.pipeline.similar_items.measurement import Measured, Measuring, measure
 from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
 from alsolike.pipeline.similar_items.store import FILE, MeasurementStore
 from alsolike.progress import Observer
@@ -101,6 +102,9 @@ def compare_similar_items(
 ) -> SimilarItemsReport | NotCompared:
     """Measure all contestants and choose the model of similar items and its mark.
 
+    With several folds, those that are significantly worse than the best on the first one are not
+    trained on the others.
+
     Parameters
     ----------
     contestants : sequence of Contestant
@@ -121,25 +125,45 @@ def compare_similar_items(
     SimilarItemsReport or NotCompared
         NotCompared if no model that may be published compares items.
     """
-    choices, failed = [], []
-    observer.start("similar items", len(contestants))
+    observer.start("similar items", 2 * len(contestants))
     with MeasurementStore(folder / FILE) as store:
+        race = _Race(how, store, engine, observer)
+        first = race.measured(contestants, how.folds[:1])
+        kept = [one.contestant for one in without_losers(first, chosen_run)]
+        whole = race.measured(kept, how.folds)
+    observer.advance(len(contestants) - len(kept))
+    observer.finish()
+    choices = [choose(one, how.popularity_bias) for one in whole]
+    left = [choose(one, how.popularity_bias) for one in first if one.contestant not in kept]
+    chosen = decide(choices, chosen_run, how.metric, left=left, one_model=one_model)
+    failed = tuple(dict.fromkeys(race.failed))
+    if chosen is None:
+        words = "There is no model to publish similar items of, so none were measured."
+        return NotCompared(" ".join([words, *failed]))
+    return SimilarItemsReport(chosen, how, failed)
+
+
+@dataclass
+class _Race:
+    """Measures contestants on folds; those that fail are out."""
+
+    how: Measuring
+    store: MeasurementStore
+    engine: Engine
+    observer: Observer
+    failed: list[str] = field(default_factory=list)
+
+    def measured(self, contestants: Sequence[Contestant], folds: Sequence[Fold]) -> list[Measured]:
+        found = []
         for contestant in contestants:
             try:
-                measured = measure(contestant, how, store, engine)
+                one = measure(contestant, folds, self.how, self.store, self.engine)
             except (FitError, DataError) as error:
-                failed.append(f"{contestant.name} is not compared beside items. {error}")
+                self.failed.append(f"{contestant.name} is not compared beside items. {error}")
             else:
-                if measured is not None:
-                    choices.append(choose(measured, how.popularity_bias))
-            observer.advance()
-    observer.finish()
-    chosen = decide(choices, chosen_run, how.metric, one_model=one_model)
-    if chosen is None:
-        return NotCompared(
-            " ".join(["No model to publish similar items of was measured.", *failed])
-        )
-    return SimilarItemsReport(chosen, how, tuple(failed))
+                found += [] if one is None else [one]
+            self.observer.advance()
+        return found
 
 
 def with_settings(

@@ -26,7 +26,7 @@ Users = npt.NDArray[np.int64]
 STRENGTHS = (30.0, 100.0, 300.0, 1000.0)
 # Metrics that are quoted of test users.
 QUOTED = ("precision", "hit_rate", "ndcg", "p_0.5", "p_1")
-# Facts of the lists of a fold, besides the metrics.
+# Facts of the lists beside all items, of the first fold.
 FACTS = (
     "share_shown", "median_likes", "degenerate_share",
     "agreement", "agreement_floor", "agreement_ceiling", "sources_without", "shown_without",
@@ -80,6 +80,10 @@ class Measuring:
         """The metric of the choice with the length of the lists, such as ``"precision@10"``."""
         return f"{self.metric}@{self.k}"
 
+    def is_first(self, fold: Fold) -> bool:
+        """Tell whether a fold is the one on which `FACTS` are measured: these need no users."""
+        return fold is self.folds[0]
+
     def key(self, contestant: Contestant, fold: Fold) -> dict[str, Any]:
         """Return all that a measurement depends on."""
         return {
@@ -94,6 +98,7 @@ class Measuring:
             "strengths": list(STRENGTHS),
             "features": None if self.features is None else self.features.fingerprint,
             "folds": len(self.folds),
+            "is_first": self.is_first(fold),
             "versions": [version(package) for package in _DEPEND_ON],
         }
 
@@ -114,7 +119,7 @@ class Measured:
     test : mapping of str to float64, (n_configs, n_marks, n_test_users)
         By the metric's name; NaN at configurations that were not measured.
     facts : mapping of str to float64, (n_configs, n_marks)
-        Of `FACTS`, means over the folds; NaN where not measured.
+        Of `FACTS`; NaN where not measured.
     classes : mapping of str to float64, (n_configs, n_marks, n_test_users)
         Precision by class of the items that are asked about; NaN for users without such a query.
     """
@@ -130,11 +135,12 @@ class Measured:
 
 def measure(
     contestant: Contestant,
+    folds: Sequence[Fold],
     how: Measuring,
     store: MeasurementStore,
     engine: Engine,
 ) -> Measured | None:
-    """Train a contestant on each fold and measure it; what is in the store is not done again.
+    """Train a contestant on folds of `how` and measure it; what is stored is not done again.
 
     Returns None if its models compare no items.
 
@@ -144,7 +150,7 @@ def measure(
         A training failed.
     """
     found = []
-    for fold in how.folds:
+    for fold in folds:
         key = how.key(contestant, fold)
         arrays = store.get(key)
         if arrays is None:
@@ -185,8 +191,8 @@ def _measured_on(contestant: Contestant, fold: Fold, how: Measuring, engine: Eng
             similarity=configs[place],
             metrics=metrics,
             choose_by=how.metric,
-            spread=part == "test",
-            features=how.features if part == "test" else None,
+            spread=part == "test" and how.is_first(fold),
+            features=how.features if part == "test" and how.is_first(fold) else None,
             engine=engine,
         )
 
@@ -272,7 +278,7 @@ def _pooled(contestant: Contestant, folds: Sequence[Arrays], how: Measuring) -> 
         marks,
         users_of("validation", "validation users"),
         {name: users_of(f"test {name}", "test users") for name in how.metrics},
-        {name: np.mean([one[f"fact {name}"] for one in folds], axis=0) for name in FACTS},
+        {name: first[f"fact {name}"] for name in FACTS},
         {name: users_of(f"class {name}", "test users") for name in CLASSES},
     )
 

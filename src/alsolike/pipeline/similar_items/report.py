@@ -105,8 +105,8 @@ class SimilarItemsReport:
 
     @property
     def measure(self) -> str:
-        """The metric of the choice, distinct from those of users' lists."""
-        return PREFIX + self.how.measure
+        """The metric of the choice, such as ``"precision@10"``."""
+        return self.how.measure
 
     @functools.cached_property
     def shown(self) -> tuple[tuple[Choice, int], ...]:
@@ -153,16 +153,23 @@ class SimilarItemsReport:
         folds = len(self.how.folds)
         pooled = f", pooled over {folds} splits" if folds > 1 else ""
         yield (
-            "Metrics that begin with shelf_ are for similar items: for a few items that each test "
-            "user likes, they check whether the user's other likes are among the similar items. "
-            f"Training saw nothing of these users{pooled}. In p_0.5 and p_1, which are precision, "
+            "Metrics of similar items: for a few items that each test user likes, is the rest of "
+            "what the user likes among the similar items? Training saw nothing of these users"
+            f"{pooled}. In p_0.5 and p_1, which are precision, "
             "hits on rare items weigh more."
         )
+        if self.choice.left:
+            names = ", ".join(one.contestant.name for one in self.choice.left)
+            yield (
+                f"Significantly worse beside items than the best on the first of {folds} splits, "
+                f"and measured on that one alone: {names}."
+            )
 
     def sentence(self) -> str:
         """Say what the similar items are, and how they were chosen."""
         published, choice = self.choice.published, self.choice
-        among = counted(sum(one.contestant.may_win for one in choice.choices), "finalist")
+        finalists = (*choice.choices, *choice.left)
+        among = counted(sum(one.contestant.may_win for one in finalists), "finalist")
         way = "the model of the lists"
         if published is choice.winner:
             way = f"the best of {among}"
@@ -182,7 +189,7 @@ class SimilarItemsReport:
     def table(self) -> Table:
         """Return model, metric, mean, low, high, users; the metric of the choice first."""
         rows = [
-            {"model": one.named(mark), "metric": f"{PREFIX}{metric}@{self.how.k}"}
+            {"model": one.named(mark), "metric": f"{metric}@{self.how.k}"}
             | _ends(one.test(metric, mark))
             for metric in self.how.metrics
             for one, mark in self.shown
@@ -198,8 +205,8 @@ class SimilarItemsReport:
                 values = one.of_class(name, mark)
                 if len(values):
                     classes.append({"items": name, "model": one.named(mark)} | _ends(values))
-        heading = f"{PREFIX}precision@{self.how.k} by the likes of the item that lists are beside"
-        tables = [("What is shown beside all items", Table.from_rows(spread))]
+        heading = f"Similar items: precision@{self.how.k} by the likes of the item they are beside"
+        tables = [("Similar items: what is shown beside all items", Table.from_rows(spread))]
         return [*tables, (heading, Table.from_rows(classes))] if classes else tables
 
     def metrics(self) -> dict[str, float]:
@@ -227,7 +234,7 @@ class SimilarItemsReport:
                 self._weighted: float(one.test("p_0.5", at).mean()),
             }
             | _spread(one, at)
-            for one in self.choice.choices
+            for one in (*self.choice.choices, *self.choice.left)
             for at, mark in enumerate(one.measured.marks)
         ]
         return Table.from_rows(rows)

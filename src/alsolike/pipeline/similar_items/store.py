@@ -1,15 +1,14 @@
 """Stores the measurements of finalists in a small SQLite file, so that a killed run resumes."""
 
+import io
 import os
-import zlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import LedgerError
-from alsolike.storage.safetensors import pack_tensors, read_tensors
 from alsolike.storage.sqlite import Database, DatabaseKind
 from alsolike.tuning.storage.canonical import to_json
 
@@ -57,14 +56,17 @@ class MeasurementStore:
         found = self._file.rows("SELECT arrays FROM measurements WHERE key = ?", to_json(dict(key)))
         if not found:
             return None
-        return read_tensors(Path(self._file.place), memoryview(zlib.decompress(found[0][0])))
+        with np.load(io.BytesIO(found[0][0]), allow_pickle=False) as arrays:
+            return dict(arrays)
 
     def put(self, key: Mapping[str, Any], arrays: Arrays) -> None:
-        """Store arrays of float64, float32, int64 or int32 under a key, once."""
-        content = zlib.compress(pack_tensors(arrays))
+        """Store arrays under a key, in place of those stored before."""
+        content = io.BytesIO()
+        np.savez_compressed(content, allow_pickle=False, **arrays)
         with self._file.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO measurements VALUES (?, ?)", (to_json(dict(key)), content)
+                "INSERT OR REPLACE INTO measurements VALUES (?, ?)",
+                (to_json(dict(key)), content.getvalue()),
             )
 
     def close(self) -> None:
