@@ -1,7 +1,7 @@
 """What a search is said to take, and what still fits into its time; by clocks of our own."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -290,7 +290,9 @@ def test_lines_to_beat_take_a_quarter_of_the_time_at_the_most(
         sweeps=SWEEPS,
         objective="precision@5",
         baselines=lines,
-        budget=Budget(seconds=4e9, afterwards=lambda fits: 60.0 + max(seconds for _, seconds in fits)),
+        budget=Budget(
+            seconds=4e9, afterwards=lambda fits: 60.0 + max(seconds for _, seconds in fits)
+        ),
         observer=heard,
     )
     assert heard.warnings == []

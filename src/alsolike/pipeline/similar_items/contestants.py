@@ -8,7 +8,6 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.evaluation.item_to_item.co_counts import CoCountModel
 from alsolike.models.family import TrainingData
-from alsolike.models.fit import fit
 from alsolike.models.registry import family_named, family_of
 from alsolike.models.settings import Config
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
@@ -60,10 +59,11 @@ class Contestant:
         return {} if self.config is None else self.config.to_settings()
 
     def trained(self, train: Interactions, engine: Engine) -> Any:
-        """Return its model of a table."""
-        return (
-            CoCountModel(train) if self.config is None else fit(train, self.config, engine=engine)
-        )
+        """Return its model of a table, for similar items alone."""
+        if self.config is None:
+            return CoCountModel(train)
+        family = family_of(self.config)
+        return family.fit_beside_items(TrainingData(train), self.config, engine=engine)
 
 
 def contestants_of(found: SearchResult, chosen: int, train: Interactions) -> list[Contestant]:

@@ -270,8 +270,8 @@ class SimilarItemsReport:
                 ),
                 "catalogue": one.fact("share_shown", mark),
                 "median likes": one.fact("median_likes", mark),
-                "agreement": one.fact("agreement", mark),
             }
+            | ({"agreement": one.fact("agreement", mark)} if self.how.features else {})
             for one, mark in self.shown
         ]
         table = Table.from_rows(rows)
