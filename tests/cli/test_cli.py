@@ -167,7 +167,7 @@ def test_a_search_by_shelves_from_options_and_from_a_file(likes: Path, tmp_path:
     again = refused(*words, "--held-out", 2, "--out", tmp_path / "typed")
     assert "split was" in again
     other = refused(*words, "--objective", "item-to-item", "--held-out", 2, "--out", tmp_path / "h")
-    assert "held_out=2 is for the ranking objective" in other
+    assert "--held-out 2 is for the ranking objective" in other
     assert "--judge" not in fine("search", "--help").output
 
 
