@@ -86,9 +86,8 @@ def test_a_judge_is_given_as_one_or_by_its_settings(split: Split) -> None:
 def test_an_objective_is_a_measure_or_a_judge(
     measure: Objective | str | None, objective: Objective, split: Split, unseen: Split
 ) -> None:
-    found = search(
-        unseen if objective.is_of_unseen_users else split, [CONFIG], objective=measure, sweeps=[1]
-    )
+    fitting = unseen if objective.is_of_unseen_users else split
+    found = search(fitting, [CONFIG], objective=measure, sweeps=[1])
     assert (found.objective, found.beside) == (objective, {})
 
 

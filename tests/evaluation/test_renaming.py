@@ -36,6 +36,7 @@ from alsolike.models.factor_model import FactorModel
 from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
 
 KS = [1, 4, 9]
+OF_LISTS = functools.partial(hold_out, k=2, share=0.2)
 
 
 @dataclass
@@ -81,7 +82,8 @@ class Renaming:
         if model.name == "item-knn":
             near = sp.csr_array(model.similarities[self.items][:, self.items])
             near.sort_indices()
-            return replace(model, history=history, similarities=near)
+            counts = model.item_counts[self.items]
+            return replace(model, history=history, item_counts=counts, similarities=near)
         if model.name == "ease":
             return replace(
                 model, history=history, weights=model.weights[np.ix_(self.items, self.items)]
@@ -111,7 +113,7 @@ class Renaming:
         )
 
 
-def world(seed, split_by=functools.partial(hold_out, k=2, share=0.2)):
+def world(seed, split_by=OF_LISTS):
     """A split, models of all kinds, and a renaming. Likes of few, so that there are many ties."""
     rng = np.random.default_rng(seed)
     n_users, n_items = int(rng.integers(30, 60)), int(rng.integers(20, 40))

@@ -385,6 +385,12 @@ class ItemKNNFamily(Family):
         """Name the weighting: counts of common likes do not depend on the other settings."""
         return config.weighting
 
+    def similar_space(self, data: TrainingData) -> Sequence[ItemKNNConfig]:
+        """Return both weightings of users, with the few neighbours that similar items need."""
+        return [
+            ItemKNNConfig(weighting=weighting, neighbours=10) for weighting in ("cosine", "bm25")
+        ]
+
     def is_tried(self, data: TrainingData) -> bool:
         """Return True."""
         return True

@@ -19,6 +19,7 @@ from alsolike.evaluation.item_to_item.agreement import Features
 from alsolike.evaluation.item_to_item.unseen_users import folds_of, unseen_users
 from alsolike.models.base import FittedModel, compares_items
 from alsolike.models.fit import fit
+from alsolike.models.registry import family_of
 from alsolike.pipeline.job import Job, ResolvedJob, resolve
 from alsolike.pipeline.outcome import Outcome
 from alsolike.pipeline.outputs import (
@@ -37,7 +38,8 @@ from alsolike.pipeline.similar_items.compare import (
 from alsolike.pipeline.similar_items.contestants import (
     baselines_of_lists,
     contestants_of,
-    expected_contestants,
+    families_of_contestants,
+    similar_configs,
 )
 from alsolike.pipeline.similar_items.measurement import Measuring
 from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
@@ -258,9 +260,10 @@ def refit(
 def forecast_memory(resolved: ResolvedJob, prepared: Prepared) -> MemoryForecast:
     """Forecast the peak memory of the rest of the job."""
     preset, lineup, threads = prepared.preset, prepared.lineup, resolved.engine.threads
+    configs = prepared.may_be_chosen
     return forecast(
         prepared.kept,
-        prepared.may_be_chosen,
+        [*configs, *similar_configs(configs, prepared.split.train)],
         points=len(prepared.expected) * len(preset.sweeps) * (1 + len(preset.beside)),
         test_users=len(prepared.split.test_users),
         folds=folds_of(prepared.kept),
@@ -286,7 +289,7 @@ def search_settings(
     runs = len(prepared.may_be_chosen)
     after, share = 1.0 + 0.01 * runs, 0.0  # only a ranking follows
     folds = folds_of(prepared.kept)
-    finalists = expected_contestants(prepared.may_be_chosen, prepared.split.train)
+    finalists = families_of_contestants(prepared.may_be_chosen, prepared.split.train)
     if figure is not None:
         after = seconds_reserved(
             figure,
@@ -301,11 +304,12 @@ def search_settings(
 
     def afterwards(fits: Sequence[tuple[Any, float]]) -> float:
         """Reserve time for two fits of the chosen settings, and for each finalist on each fold."""
-        longest = [
-            max((seconds for one, seconds in fits if one in alike), default=0.0)
-            for alike in finalists
-        ]
-        return after + share * (2 * max(longest, default=0.0) + folds * sum(longest))
+        longest: dict[str, float] = {}
+        for config, seconds in fits:
+            family = family_of(config).name
+            longest[family] = max(longest.get(family, 0.0), seconds)
+        trained = sum(longest.get(family, 0.0) for family in finalists)
+        return after + share * (2 * max(longest.values(), default=0.0) + folds * trained)
 
     with Ledger(resolved.ledger) as ledger:
         return search(

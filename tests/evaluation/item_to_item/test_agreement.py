@@ -101,7 +101,7 @@ def test_features_are_read_from_a_table_and_unknown_items_counted(tmp_path: Path
         expected.vectors.toarray().sum(axis=1).tolist()
     )
     assert features.has.tolist() == [True, True, True, False]
-    with pytest.raises(DataError, match="tg"):
+    with pytest.raises(DataError, match=r"'tg'; the columns .* is the table of features"):
         read_features(path, "what", "tg", items)
     with pytest.raises(DataError, match=r"No feature is left .*\(5 ids are not among"):
         read_features(path, "what", "tag", Vocabulary.of(["p", "q"], kind="item"))

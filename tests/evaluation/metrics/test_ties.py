@@ -153,8 +153,7 @@ def test_equal_neighbours_are_found_as_deep_as_they_go(factors):
             for name in one.metrics:
                 assert one.per_user[name] == pytest.approx(two.per_user[name], abs=1e-15)
         if factors == 1 and shelves.name == "als":
-            assert one.is_degenerate
-            assert "of the queries the list ends in a tie" in str(one)
+            assert one.hits(5) % 1  # a mean over orders
 
 
 def test_scores_are_equal_where_the_listed_float32_are():

@@ -181,7 +181,7 @@ class Features:
         return float((sums[compared] / counts[compared]).mean()), int(np.count_nonzero(compared))
 
     def _nearest(self, sources: Items, k: int) -> Items:
-        """Return the `k` nearest of `sources` to each of them; equal ones by their rows."""
+        """Return the `k` nearest of `sources` to each of them, in any order."""
         vectors = self.vectors[sources]
         by_feature = vectors.T.tocsr()
         lists = np.full((len(sources), k), -1, dtype=np.int32)
@@ -230,7 +230,15 @@ def read_features(
     DataError
         The table cannot be read, or no feature is left.
     """
-    pairs, _ = read(path, user=item_column, item=feature_column, duplicates="keep", repeats="count")
+    try:
+        pairs, _ = read(
+            path, user=item_column, item=feature_column, duplicates="keep", repeats="count"
+        )
+    except DataError as error:  # which names the columns of likes
+        raise DataError(
+            f"{error} This is the table of features: the user's column is that of the items here, "
+            "the item's column that of the features."
+        ) from None
     return _matched(pairs, items)
 
 

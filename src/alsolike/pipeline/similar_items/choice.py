@@ -132,6 +132,15 @@ class SimilarItemsChoice:
     metric: str
 
     @property
+    def of_each_family(self) -> tuple[Choice, ...]:
+        """The published model, and the best of each family and way in which it compares items."""
+        best = {self.published.contestant.name: self.published}
+        for some in (self.choices, self.left):
+            for one in sorted(some, key=_value, reverse=True):
+                best.setdefault(one.contestant.name, one)
+        return tuple(best.values())
+
+    @property
     def rivals(self) -> tuple[Choice, ...]:
         """The best of each baseline, weakest first, without the published model."""
         names = dict.fromkeys(one.contestant.baseline for one in self.choices)

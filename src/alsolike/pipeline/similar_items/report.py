@@ -159,7 +159,9 @@ class SimilarItemsReport:
             "hits on rare items weigh more."
         )
         if self.choice.left:
-            names = ", ".join(one.contestant.name for one in self.choice.left)
+            names = "; ".join(
+                f"{one.contestant.name} ({one.contestant.origin})" for one in self.choice.left
+            )
             yield (
                 f"Significantly worse beside items than the best on the first of {folds} splits, "
                 f"and measured on that one alone: {names}."
@@ -178,7 +180,7 @@ class SimilarItemsReport:
         elif published.has_dial:
             best = published.measured.marks[published.best]
             way += f", at the most specific mark with 97 % of the precision of the best ({best:g})"
-        settings = [f"run {published.contestant.run}"]
+        settings = [published.contestant.origin]
         if published.config is not None and len(published.measured.configs) > 1:
             settings.append(f"prior strength {published.config.prior_strength:g}")
         return (
@@ -226,7 +228,7 @@ class SimilarItemsReport:
 
     @functools.cached_property
     def marks(self) -> Table:
-        """All contestants at all marks: means on test users, and what is shown."""
+        """The best of each family at all marks: means on test users, and what is shown."""
         rows = [
             {"model": one.contestant.name, "mark": mark if one.has_dial else None}
             | {
@@ -234,7 +236,7 @@ class SimilarItemsReport:
                 self._weighted: float(one.test("p_0.5", at).mean()),
             }
             | _spread(one, at)
-            for one in (*self.choice.choices, *self.choice.left)
+            for one in self.choice.of_each_family
             for at, mark in enumerate(one.measured.marks)
         ]
         return Table.from_rows(rows)
