@@ -9,7 +9,7 @@ from alsolike.evaluation.item_to_item.dial import KEPT
 from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.pipeline.similar_items.contestants import Contestant
-from alsolike.pipeline.similar_items.measurement import Measured, Values, best_config, rounded_means
+from alsolike.pipeline.similar_items.measurement import Measured, Values, rounded_means
 
 # With fewer, an interval is too rough to leave a model behind.
 _FEW_USERS = 100
@@ -22,14 +22,11 @@ class Choice:
     Parameters
     ----------
     measured : Measured
-    place : int
-        Of the settings.
     best, published : int
         The places of the best mark, and of the one to publish.
     """
 
     measured: Measured
-    place: int
     best: int
     published: int
 
@@ -51,7 +48,7 @@ class Choice:
     @property
     def config(self) -> SimilarityConfig | None:
         """The settings to publish; None without a dial."""
-        config, mark = self.measured.configs[self.place], self.mark
+        config, mark = self.measured.config, self.mark
         if config is None or mark is None:
             return None
         return replace(config, popularity_bias=mark)
@@ -68,39 +65,38 @@ class Choice:
 
     def validation(self, mark: int) -> Values:
         """Return the values of validation users at a mark, (n_users,)."""
-        values: Values = self.measured.validation[self.place, mark]
+        values: Values = self.measured.validation[mark]
         return values
 
     def test(self, metric: str, mark: int) -> Values:
         """Return the values of test users in a metric at a mark, (n_users,)."""
-        values: Values = self.measured.test[metric][self.place, mark]
+        values: Values = self.measured.test[metric][mark]
         return values
 
     def fact(self, name: str, mark: int) -> float | None:
         """Return a fact at a mark; None where it was not measured."""
-        found = float(self.measured.facts[name][self.place, mark])
+        found = float(self.measured.facts[name][mark])
         return None if np.isnan(found) else found
 
     def of_class(self, name: str, mark: int) -> Values:
         """Return precision of test users beside items of a class, of users with such a query."""
-        values = self.measured.classes[name][self.place, mark]
+        values = self.measured.classes[name][mark]
         known: Values = values[~np.isnan(values)]
         return known
 
 
 def choose(measured: Measured, popularity_bias: float | None = None) -> Choice:
-    """Choose the settings and marks of a contestant by its validation users.
+    """Choose the marks of a contestant by its validation users.
 
-    The settings are those with the best mark. The mark to publish is `popularity_bias`, or (None)
-    the smallest one that keeps 0.97 of the best mark's value.
+    The mark to publish is `popularity_bias`, or (None) the smallest one that keeps 0.97 of the best
+    mark's value.
     """
-    place = best_config(measured.validation)
-    means = rounded_means(measured.validation)[place]
+    means = rounded_means(measured.validation)
     best = int(np.argmax(means))
     published = int(np.flatnonzero(means >= KEPT * means[best])[0])
     if popularity_bias is not None and popularity_bias in measured.marks:
         published = measured.marks.index(popularity_bias)
-    return Choice(measured, place, best, published)
+    return Choice(measured, best, published)
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,4 +231,4 @@ def without_losers(measured: Sequence[Measured], chosen_run: int) -> list[Measur
 
 def _value(choice: Choice) -> float:
     """Return the value on validation users at the best mark."""
-    return float(rounded_means(choice.measured.validation)[choice.place, choice.best])
+    return float(rounded_means(choice.measured.validation)[choice.best])

@@ -1,5 +1,6 @@
 """Trains each contestant on folds without the asking users, and measures all marks of its dial."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -84,10 +85,11 @@ class Measuring:
         """Tell whether a fold is the one on which `FACTS` are measured: these need no users."""
         return fold is self.folds[0]
 
-    def key(self, contestant: Contestant, fold: Fold) -> dict[str, Any]:
+    def key(self, contestant: Contestant, fold: Fold, strength: float | None) -> dict[str, Any]:
         """Return all that a measurement depends on."""
         return {
             "contestant": contestant.key,
+            "strength": list(STRENGTHS) if strength is None else strength,
             "data": fold.train.fingerprint,
             "seed": self.seed,
             "pages": [len(fold.validation.items), len(fold.test.items)],
@@ -95,12 +97,15 @@ class Measuring:
             "metrics": list(self.metrics),
             "k": self.k,
             "marks": list(self.marks),
-            "strengths": list(STRENGTHS),
             "features": None if self.features is None else self.features.fingerprint,
-            "folds": len(self.folds),
             "is_first": self.is_first(fold),
-            "versions": [version(package) for package in _DEPEND_ON],
+            "versions": _versions(),
         }
+
+
+@functools.cache
+def _versions() -> list[str]:
+    return [version(package) for package in _DEPEND_ON]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,22 +115,26 @@ class Measured:
     Parameters
     ----------
     contestant : Contestant
-    configs : tuple of SimilarityConfig or None
-        What was tried at each mark; ``(None,)`` without a dial.
+    config : SimilarityConfig or None
+        With the prior strength whose best mark is the best on the validation users of the first
+        fold. None: no dial.
+    strengths : int
+        The number of prior strengths that were tried.
     marks : tuple of float or None
         ``(None,)`` without a dial.
-    validation : float64, (n_configs, n_marks, n_validation_users)
+    validation : float64, (n_marks, n_validation_users)
         The metric of the choice.
-    test : mapping of str to float64, (n_configs, n_marks, n_test_users)
-        By the metric's name; NaN at configurations that were not measured.
-    facts : mapping of str to float64, (n_configs, n_marks)
+    test : mapping of str to float64, (n_marks, n_test_users)
+        By the metric's name.
+    facts : mapping of str to float64, (n_marks,)
         Of `FACTS`; NaN where not measured.
-    classes : mapping of str to float64, (n_configs, n_marks, n_test_users)
+    classes : mapping of str to float64, (n_marks, n_test_users)
         Precision by class of the items that are asked about; NaN for users without such a query.
     """
 
     contestant: Contestant
-    configs: tuple[SimilarityConfig | None, ...]
+    config: SimilarityConfig | None
+    strengths: int
     marks: tuple[float | None, ...]
     validation: Values
     test: Mapping[str, Values]
@@ -142,6 +151,8 @@ def measure(
 ) -> Measured | None:
     """Train a contestant on folds of `how` and measure it; what is stored is not done again.
 
+    `folds` begin with the first one, on which the prior strength of evidence is chosen.
+
     Returns None if its models compare no items.
 
     Raises
@@ -149,96 +160,92 @@ def measure(
     FitError
         A training failed.
     """
-    found = []
+    found: list[Arrays] = []
+    strength = None
     for fold in folds:
-        key = how.key(contestant, fold)
+        key = how.key(contestant, fold, strength)
         arrays = store.get(key)
         if arrays is None:
-            arrays = _measured_on(contestant, fold, how, engine)
+            arrays = _measured_on(contestant, fold, how, engine, strength)
             store.put(key, arrays)
+        if not arrays:
+            return None
+        strength = _strength_of(arrays)
         found.append(arrays)
-    return _pooled(contestant, found, how) if found[0] else None
-
-
-def best_config(validation: Values) -> int:
-    """Return the place of the settings whose best mark is the best; of equal ones, the first.
-
-    `validation` are values per user, (n_configs, n_marks, n_users).
-    """
-    return int(np.argmax(rounded_means(validation).max(axis=1)))
+    return _pooled(contestant, found, how)
 
 
 def rounded_means(validation: Values) -> Values:
-    """Return the means over users, (n_configs, n_marks), rounded so that equal hits tie."""
-    means: Values = np.round(validation.mean(axis=2), _DECIMALS)
+    """Return the means over users, (n_marks,), rounded so that equal hits tie."""
+    means: Values = np.round(validation.mean(axis=1), _DECIMALS)
     return means
 
 
-def _measured_on(contestant: Contestant, fold: Fold, how: Measuring, engine: Engine) -> Arrays:
+def _measured_on(
+    contestant: Contestant, fold: Fold, how: Measuring, engine: Engine, strength: float | None
+) -> Arrays:
     """Return the measurements on one fold as arrays; none if the model compares no items."""
     model = contestant.trained(fold.train, engine)
     if not compares_items(model):
         return {}
-    configs = _configs(model)
 
-    def dial(place: int, part: Part, metrics: Sequence[str]) -> Dial:
+    def dial(config: SimilarityConfig | None, part: Part, metrics: Sequence[str]) -> Dial:
+        is_spread = part == "test" and how.is_first(fold)
         return evaluate_dial(
             [model],
             [fold],
             part,
             k=how.k,
             marks=how.marks_of(contestant),
-            similarity=configs[place],
+            similarity=config,
             metrics=metrics,
             choose_by=how.metric,
-            spread=part == "test" and how.is_first(fold),
-            features=how.features if part == "test" and how.is_first(fold) else None,
+            spread=is_spread,
+            features=how.features if is_spread else None,
             engine=engine,
         )
 
-    places = range(len(configs))
-    validation = [dial(place, "validation", [how.metric]) for place in places]
-    values = np.array(
-        [[one.per_user[how.measure] for one in each.evaluations] for each in validation]
-    )
-    # With several folds, the best settings are known only after the last one.
-    wanted = places if len(how.folds) > 1 else [best_config(values)]
-    test = {place: dial(place, "test", how.metrics) for place in wanted}
+    tried = [(config, dial(config, "validation", [how.metric]))
+             for config in _configs(model, strength)]  # fmt: skip
+    # Of equal ones the first.
+    config, validation = max(tried, key=lambda one: round(max(one[1].values), _DECIMALS))
     return {
-        "strengths": np.array([np.nan if c is None else c.prior_strength for c in configs]),
-        "marks": np.array(validation[0].marks, dtype=np.float64),
-        "validation users": validation[0].evaluations[0].user_indices,
-        "validation": values,
-        **_of_test(test, len(configs), how),
+        "strength": np.array(np.nan if config is None else config.prior_strength),
+        "strengths": np.array(len(tried)),
+        "marks": np.array(validation.marks, dtype=np.float64),
+        "validation users": validation.evaluations[0].user_indices,
+        "validation": np.array([one.per_user[how.measure] for one in validation.evaluations]),
+        **_of_test(dial(config, "test", how.metrics), how),
     }
 
 
-def _configs(model: Any) -> list[SimilarityConfig | None]:
+def _configs(model: Any, strength: float | None) -> list[SimilarityConfig | None]:
     """Return the settings to try at each mark; None for a model without a dial."""
     if not isinstance(model, HasAffinities):
         return [None]
     first = model.affinities[0]
-    strengths = STRENGTHS if first == "evidence" else (USUAL_SIMILARITY.prior_strength,)
+    strengths: tuple[float, ...] = (USUAL_SIMILARITY.prior_strength,)
+    if first == "evidence":
+        strengths = STRENGTHS if strength is None else (strength,)
     return [SimilarityConfig(affinity=first, prior_strength=one) for one in strengths]
 
 
-def _of_test(test: Mapping[int, Dial], n_configs: int, how: Measuring) -> dict[str, Any]:
-    """Return the evaluations of test users, by the place of the settings, as arrays."""
-    some = next(iter(test.values())).evaluations
-    users, shape = some[0].user_indices, (n_configs, len(some))
-    by_user = [*(f"test {name}" for name in how.metrics), *(f"class {name}" for name in CLASSES)]
-    found = {name: np.full((*shape, len(users)), np.nan) for name in by_user}
-    found |= {f"fact {name}": np.full(shape, np.nan) for name in FACTS}
-    for place, dial in test.items():
-        for mark, one in enumerate(dial.evaluations):
-            for name in how.metrics:
-                found[f"test {name}"][place, mark] = one.per_user[f"{name}@{how.k}"]
-            for name, of_class in one.class_values.items():
-                at = np.searchsorted(users, of_class.users)
-                found[f"class {name}"][place, mark, at] = of_class.values
-            for name, value in _facts(one).items():
-                found[f"fact {name}"][place, mark] = value
-    return {"test users": users, **found}
+def _of_test(dial: Dial, how: Measuring) -> dict[str, Any]:
+    """Return the evaluations of test users as arrays."""
+    marks, users = dial.evaluations, dial.evaluations[0].user_indices
+    found: dict[str, Any] = {"test users": users}
+    for name in how.metrics:
+        found[f"test {name}"] = np.array([one.per_user[f"{name}@{how.k}"] for one in marks])
+    for name in CLASSES:
+        found[f"class {name}"] = np.full((len(marks), len(users)), np.nan)
+    for name in FACTS:
+        found[f"fact {name}"] = np.full(len(marks), np.nan)
+    for at, one in enumerate(marks):
+        for name, of_class in one.class_values.items():
+            found[f"class {name}"][at, np.searchsorted(users, of_class.users)] = of_class.values
+        for name, value in _facts(one).items():
+            found[f"fact {name}"][at] = value
+    return found
 
 
 def _facts(one: ItemToItemEvaluation) -> dict[str, float]:
@@ -263,19 +270,16 @@ def _facts(one: ItemToItemEvaluation) -> dict[str, float]:
 def _pooled(contestant: Contestant, folds: Sequence[Arrays], how: Measuring) -> Measured:
     """Return the measurements of all folds as one; a user's value is the mean over folds."""
     first = folds[0]
-    marks = tuple(first["marks"].tolist()) or (None,)
-    configs = tuple(
-        None if np.isnan(one) else SimilarityConfig(prior_strength=one)
-        for one in first["strengths"].tolist()
-    )
+    strength = _strength_of(first)
 
     def users_of(name: str, users: str) -> Values:
         return _user_means([one[name] for one in folds], [one[users] for one in folds])
 
     return Measured(
         contestant,
-        configs,
-        marks,
+        None if strength is None else SimilarityConfig(prior_strength=strength),
+        int(first["strengths"]),
+        tuple(first["marks"].tolist()) or (None,),
         users_of("validation", "validation users"),
         {name: users_of(f"test {name}", "test users") for name in how.metrics},
         {name: first[f"fact {name}"] for name in FACTS},
@@ -283,17 +287,23 @@ def _pooled(contestant: Contestant, folds: Sequence[Arrays], how: Measuring) -> 
     )
 
 
+def _strength_of(arrays: Arrays) -> float | None:
+    """Return the prior strength of stored measurements; None without a dial."""
+    strength = float(arrays["strength"])
+    return None if np.isnan(strength) else strength
+
+
 def _user_means(values: Sequence[Values], users: Sequence[Users]) -> Values:
-    """Return the mean of each user over the folds with a value, (..., n_distinct_users)."""
+    """Return the mean of each user over the folds with a value, (n_marks, n_distinct_users)."""
     distinct, places = np.unique(np.concatenate(users), return_inverse=True)
-    sums = np.zeros((*values[0].shape[:-1], len(distinct)))
+    sums = np.zeros((len(values[0]), len(distinct)))
     counts = np.zeros_like(sums)
     first = 0
     for own in values:
-        at = places[first : first + own.shape[-1]]
+        at = places[first : first + own.shape[1]]
         known = ~np.isnan(own)
-        sums[..., at] += np.where(known, own, 0.0)
-        counts[..., at] += known
-        first += own.shape[-1]
+        sums[:, at] += np.where(known, own, 0.0)
+        counts[:, at] += known
+        first += own.shape[1]
     means: Values = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
     return means

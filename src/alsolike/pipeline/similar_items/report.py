@@ -181,7 +181,7 @@ class SimilarItemsReport:
             best = published.measured.marks[published.best]
             way += f", at the most specific mark with 97 % of the precision of the best ({best:g})"
         settings = [published.contestant.origin]
-        if published.config is not None and len(published.measured.configs) > 1:
+        if published.config is not None and published.measured.strengths > 1:
             settings.append(f"prior strength {published.config.prior_strength:g}")
         return (
             f"Similar items by {published.name} ({', '.join(settings)}): {way}, on the validation "
