@@ -130,6 +130,11 @@ class SimilarItemsReport:
     def warnings(self) -> Iterator[str]:
         """Yield what could mislead a reader of these figures, apart from the verdicts."""
         yield from self.failed
+        if self.how.popularity_bias is not None and not self.choice.published.has_dial:
+            yield (
+                f"{self.choice.published.contestant.name} has no dial: its similar items are the "
+                "same at every popularity_bias."
+            )
         for one, gain in self.choice.above_on_validation():
             yield (
                 "Beside items, a baseline is above all models that may be published, on the "
