@@ -284,7 +284,8 @@ class SimilarItemsReport:
         table = Table.from_rows(rows)
         more = [f"{len(self.how.metrics) - 1:,} more metrics"]
         text = table.fitted(width, least=["median likes", "catalogue"], more=more, whole=_WHOLE)
-        return "\n".join([*(wrapped(one, width, indent=2) for one in head), "", self._on, text])
+        lines = [wrapped(one, width, indent=2) for one in (*head, "", self._on)]
+        return "\n".join([*lines, text])
 
     @property
     def _on(self) -> str:
