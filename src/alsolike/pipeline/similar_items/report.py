@@ -211,7 +211,8 @@ class SimilarItemsReport:
             for one, mark in self.shown:
                 values = one.of_class(name, mark)
                 if len(values):
-                    classes.append({"items": name, "model": one.named(mark)} | _ends(values))
+                    ends = {key: _rounded(value) for key, value in _ends(values).items()}
+                    classes.append({"items": name, "model": one.named(mark)} | ends)
         heading = f"Similar items: precision@{self.how.k} by the likes of the item they are beside"
         tables = [("Similar items: what is shown beside all items", Table.from_rows(spread))]
         return [*tables, (heading, Table.from_rows(classes))] if classes else tables
@@ -237,8 +238,8 @@ class SimilarItemsReport:
         rows = [
             {"model": one.contestant.name, "mark": mark if one.has_dial else None}
             | {
-                self._upward: float(one.test(self.how.metric, at).mean()),
-                self._weighted: float(one.test("p_0.5", at).mean()),
+                self._upward: _rounded(one.test(self.how.metric, at).mean()),
+                self._weighted: _rounded(one.test("p_0.5", at).mean()),
             }
             | _spread(one, at)
             for one in self.choice.of_each_family
@@ -305,8 +306,8 @@ def _ends(values: Any) -> dict[str, Any]:
 
 
 def _spread(one: Choice, mark: int) -> dict[str, Any]:
-    """Return what a model shows beside all items at a mark."""
-    found: dict[str, Any] = {
+    """Return what a model shows beside all items at a mark, for tables."""
+    found = {
         "share of the catalogue shown": one.fact("share_shown", mark),
         "median likes of what is shown": one.fact("median_likes", mark),
     }
@@ -315,5 +316,12 @@ def _spread(one: Choice, mark: int) -> dict[str, Any]:
             _AGREEMENT: one.fact("agreement", mark),
             "of random items": one.fact("agreement_floor", mark),
             "of the nearest by features": one.fact("agreement_ceiling", mark),
+            "items that cannot be compared": one.fact("sources_without", mark),
+            "shown items without features": one.fact("shown_without", mark),
         }
-    return found
+    return {name: _rounded(value) for name, value in found.items()}
+
+
+def _rounded(value: Any) -> Any:
+    """Return a number with four decimals; other values as they are."""
+    return round(float(value), 4) if isinstance(value, float) else value
