@@ -57,6 +57,7 @@ def exact_dot(x: Array, y: Array) -> float:
 
 @part
 def clipped_product(x: Array, y: Array, ceiling: float) -> float:
+    """Return the product of a query and an item, from 0 to the ceiling."""
     return min(max(exact_dot(x, y), 0.0), ceiling)
 
 
