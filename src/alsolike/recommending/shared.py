@@ -248,6 +248,14 @@ def lifts_of(lengths: npt.NDArray[np.float64] | np.float64) -> npt.NDArray[np.in
     return np.where((lengths > 0) & (exponents < _VANISHED), -exponents, 0).astype(np.int32)
 
 
+def padded(ranked: tuple[Indices, Floats], k: int) -> tuple[Indices, Floats]:
+    """Return one list as `Ranked` holds it, (1, k)."""
+    items, scores = ranked
+    indices, padding = np.full((1, k), -1, dtype=np.int32), np.full((1, k), -np.inf, np.float32)
+    indices[0, : len(items)], padding[0, : len(items)] = items, scores
+    return indices, padding
+
+
 def lists_table(
     model: Recommender,
     queries: tuple[str, npt.NDArray[np.object_]] | None,
