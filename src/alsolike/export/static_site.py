@@ -6,7 +6,7 @@ The style sheet and the images are files next to the pages.
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -87,8 +87,12 @@ class ItemPages:
         self._pictures = Pictures(remote=self.remote_images, budget=ANY_NUMBER)
         self._card = functools.lru_cache(_CARDS_KEPT)(self._draw)
 
-    def item(self, row: int, near: Near) -> bytes:
-        """Return the page of an item and its neighbours, given as rows and scores."""
+    def item(self, row: int, near: Near, marks: Mapping[str, Near]) -> bytes:
+        """Return the page of an item and its neighbours, given as rows and scores.
+
+        `marks` are its neighbours at other marks of the dial, by heading: only their names are
+        shown, behind a click, since cards would make the page three times as large.
+        """
         drawn = self._card(row)
         name, item_id = drawn.card.shown_name, drawn.card.id
         tiles = self._tiles(near, bars=True)
@@ -99,6 +103,10 @@ class ItemPages:
             card=drawn,
             id=clean(item_id, most=_MOST_OF_A_NAME) if item_id != name else "",
             ways=list(self._ways_out(drawn.card)),
+            marks={
+                heading: [(self._card(other).name, self._card(other).address) for other, _ in list_]
+                for heading, list_ in marks.items()
+            },
         )
 
     def user(self, user_id: str, near: Near, *, n_by_model: int) -> bytes:
