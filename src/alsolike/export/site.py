@@ -17,7 +17,7 @@ from alsolike.export.static_site import (
     picture_file,
     style,
 )
-from alsolike.recommending.affinities import described
+from alsolike.recommending.affinities import described, note_on_few_likes
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.views.gallery import card_of
 from alsolike.views.images import Pictures
@@ -47,11 +47,9 @@ class Site:
             heading: replace(items, ranked=ranked) for heading, ranked in at_marks.items()
         }
         self._scale = data.model.similarity
-        scores = data.tables[0].ranked.scores
-        best = float(scores.max(initial=0.0)) if self._scale.most is None else self._scale.most
         self._card = functools.partial(card_of, data.model)
         self._pictures = Pictures(remote=remote_images, budget=ANY_NUMBER)
-        self._pages = ItemPages(self._card, self._path, remote_images, full=best)
+        self._pages = ItemPages(self._card, self._path, remote_images, self._scale.most)
         self._rows = range(len(data.ids))
 
     def files(self) -> dict[str, Make]:
@@ -89,7 +87,8 @@ class Site:
 
     def _item(self, lists: ItemLists, row: int) -> bytes:
         marks = {heading: one.items_of(row) for heading, one in self._at_marks.items()}
-        return self._pages.item(row, lists.items_of(row), marks)
+        few = note_on_few_likes(self._data.model, row)
+        return self._pages.item(row, lists.items_of(row), marks, remark=f"{few}." if few else "")
 
     def _user(self, lists: ItemLists, row: int) -> bytes:
         owner, near = lists.owners.id_of(row), lists.items_of(row)

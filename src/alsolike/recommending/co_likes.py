@@ -98,6 +98,19 @@ class PairEvidence:
     expected: float | None
     by_popularity: float
 
+    def brief(self) -> str:
+        """Return how many like both, to be shown next to the second; empty without likers.
+
+        Examples
+        --------
+        >>> PairEvidence(31, 140, 24.2, 9.1).brief(), PairEvidence(2, 7, None, 0.04).brief()
+        ('31 of the 140 like it', 'a few of the 7 like it')
+        """
+        if not self.likers:
+            return ""
+        likers = f"{self.likers:,}" if self.likers >= _FEWEST else "few"
+        return f"{_people(self.shared).lower()} of the {likers} like it"
+
     def sentence(self, name: str, other: str) -> str:
         """Return it in words.
 

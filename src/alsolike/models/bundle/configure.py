@@ -60,7 +60,7 @@ def set_similarity(
     given = {name: value for name, value in changes.items() if value is not None}
     if not given:
         raise SettingError(
-            "A setting to change expected, none given: affinity, popularity_bias or prior_strength."
+            "Nothing to change is given. Give one of affinity=, popularity_bias=, prior_strength=."
         )
     manifest = describe(path)
     if manifest.format_version == 1:

@@ -132,7 +132,7 @@ class Manifest:
 
     def _similarity(self) -> Iterator[tuple[str, Any]]:
         for name, value in self.similarity.items():
-            yield name, "the model's first" if value is None else value
+            yield name, "the default" if value is None else value
         if SIMILAR in self.files:
             yield "counts", f"of the {KEPT} strongest neighbours"
 
