@@ -629,7 +629,7 @@ def test_places_without_a_bundle(folder: Path, tmp_path: Path) -> None:
 
 
 MANIFESTS: list[tuple[Edit, str]] = [
-    (lambda m: m.update(format_version=99), "reads versions up to 2. Upgrade alsolike"),
+    (lambda m: m.update(format_version=99), "reads versions up to 3. Upgrade alsolike"),
     (lambda m: m.update(format_version=True), "format version of at least 1 expected"),
     (lambda m: m.update(format_version=0), "format version of at least 1 expected"),
     (lambda m: m.update(format="gguf"), '"format": "alsolike model" expected'),
