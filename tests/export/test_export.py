@@ -26,6 +26,7 @@ from alsolike.errors import BundleError, SettingError, WritingError
 from alsolike.export.export import FORMATS, export
 from alsolike.export.filenames import id_of, place_of
 from alsolike.export.incremental_writer import LIST, FileCounts
+from alsolike.models.base import HasAffinities
 from alsolike.models.bundle import io as bundle
 from alsolike.models.bundle.manifest import MANIFEST
 from alsolike.models.factor_model import FactorModel
@@ -244,7 +245,7 @@ def test_a_new_model_leaves_what_it_does_not_move(
     same = sum(before[path] == after[path] for path in after if path != LIST)
     assert done.files == FileCounts(len(after) - 1 - same, same, 2)
     assert same > 40
-    export(tmp_path / "smaller", tmp_path / "fresh", formats=["json", "html"], k=2)
+    export(tmp_path / "smaller", tmp_path / "fresh", formats=["json", "html"], k=2, **how)
     assert tree(tmp_path / "fresh") == after
 
 
@@ -429,7 +430,8 @@ def test_every_family_is_exported_in_all_forms(family: str, tmp_path: Path) -> N
     near = json_lines(to / "similar_items.jsonl")
     assert [(one["item"], other["item"]) for one in near for other in one["similar_items"]] == pairs
     index = (to / "html" / "index.html").read_text(encoding="utf-8")
-    assert ("The score of a similar item: " in index) == (family != "als")
+    assert "The score of a similar item: " in index
+    assert ("popularity bias 0.8" in index) == isinstance(model, HasAffinities)
     page = (to / "html" / "items" / f"{place_of(model.items.id_of(0))}.html").read_text("utf-8")
     assert page.count('height="1"/></svg>') == sum(one == model.items.id_of(0) for one, _ in pairs)
 

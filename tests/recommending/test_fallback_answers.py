@@ -91,7 +91,7 @@ def test_the_command_says_why_an_item_has_no_neighbours(model):
     # The way out that it names works.
     assert "Try --min-count 1." in fine("similar", model, "c", "--min-count", "9").stderr
     said = fine("similar", model, "c", "--min-count", "1").stderr
-    assert said == "Similar to 'c' (3 likes: weakly founded).\n"
+    assert said == "Similar to 'c' (4 likes: weakly founded).\n"
 
 
 def test_every_form_of_an_export_says_it(model, tmp_path):
