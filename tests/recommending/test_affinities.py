@@ -1,4 +1,4 @@
-"""The dial by name: what is given goes over the model's own settings, and wrong settings are refused."""
+"""The dial by name: what is given replaces the model's own, and wrong settings are refused."""
 
 from dataclasses import replace
 

@@ -23,7 +23,6 @@ from alsolike.recommending.single import (
 )
 from made_up import model_of, random_model, rows_of, same, small_model
 
-
 COSINE = {"affinity": "cosine", "popularity_bias": 0.0}
 
 

@@ -1,6 +1,5 @@
 """Settings of similar items change in the manifest alone, whole or not at all."""
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -105,10 +104,10 @@ def test_a_family_without_a_dial_is_refused_in_one_sentence(tmp_path: Path, fami
 
 def test_damaged_and_old_bundles_are_refused(folder: Path) -> None:
     rewrite(folder, lambda stated: stated.update(format_version=1))
-    with pytest.raises(BundleError, match="saved in format 1.* Load the model and save it again"):
+    with pytest.raises(BundleError, match=r"saved in format 1.* Load the model and save it again"):
         set_similarity(folder, popularity_bias=0.3)
     (folder / MANIFEST).write_text("{}")
-    with pytest.raises(BundleError, match="damaged|expected"):
+    with pytest.raises(BundleError, match=r"damaged|expected"):
         set_similarity(folder, popularity_bias=0.3)
     with pytest.raises(BundleError, match="nothing of that name"):
         set_similarity(folder.with_name("none"), popularity_bias=0.3)
@@ -172,7 +171,7 @@ def test_a_kill_leaves_the_old_settings_or_the_new(folder: Path, at: str) -> Non
     save(load(folder), folder)
     set_similarity(folder, popularity_bias=0.5)
     assert load(folder).similarity_config.popularity_bias == 0.5
-    assert not [one for one in os.listdir(folder) if one.startswith(".")]
+    assert not [one for one in folder.iterdir() if one.name.startswith(".")]
 
 
 def test_readers_meanwhile_see_one_of_the_two(folder: Path) -> None:
