@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         hold_out_users,
         leave_one_out,
     )
+    from alsolike.data.splitting.unseen_users import hold_out_unseen_users
     from alsolike.errors import AlsolikeError
     from alsolike.evaluation.metrics.evaluate import evaluate
     from alsolike.models.als.config import ALSConfig
@@ -76,6 +77,7 @@ __all__ = [
     "hold_out",
     "hold_out_by_time",
     "hold_out_fraction",
+    "hold_out_unseen_users",
     "hold_out_users",
     "iterate",
     "joined",
@@ -109,6 +111,7 @@ _MODULES = {
         "hold_out_users",
         "leave_one_out",
     ),
+    "data.splitting.unseen_users": ("hold_out_unseen_users",),
     "errors": ("AlsolikeError",),
     "evaluation.metrics.evaluate": ("evaluate",),
     "models.als.train": ("fold_in", "fold_in_items", "loss"),

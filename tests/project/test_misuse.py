@@ -85,6 +85,7 @@ OF_LIKES: dict[str, Take] = {
     "hold_out": al.hold_out,
     "hold_out_by_time": lambda given: al.hold_out_by_time(given, k=1),
     "hold_out_fraction": al.hold_out_fraction,
+    "hold_out_unseen_users": al.hold_out_unseen_users,
     "hold_out_users": al.hold_out_users,
     "leave_one_out": al.leave_one_out,
     "joined, before": lambda given: al.joined(given, LIKES),
