@@ -118,8 +118,8 @@ def test_configure_says_what_was_and_is(tmp_path: Path) -> None:
     al.save(ALS, tmp_path / "model")
     said = fine("configure", tmp_path / "model", "--popularity-bias", ".3").stdout
     assert said.splitlines() == [
-        "was: evidence, popularity bias 0.8, prior strength 100",
-        "is:  evidence, popularity bias 0.3, prior strength 100",
+        "was: evidence, popularity bias 0.8, prior strength 30",
+        "is:  evidence, popularity bias 0.3, prior strength 30",
     ]
     described = fine("describe", tmp_path / "model").stdout
     assert "similar items affinity           the default" in described

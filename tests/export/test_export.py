@@ -467,7 +467,7 @@ def test_settings_of_similar_items_are_stated_and_their_change_is_noticed(tmp_pa
     export(tmp_path / "model", out, k=4)
     first, about = tree(out), stated(out)
     assert (about["affinity"], about["popularity_bias"], about["prior_strength"]) == (
-        "evidence", 0.8, 100,
+        "evidence", 0.8, 30,
     )  # fmt: skip
     done = export(tmp_path / "model", out, k=4, popularity_bias=0.1)
     assert done.files.written > 30

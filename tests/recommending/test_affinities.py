@@ -106,7 +106,7 @@ def test_item_knn_has_the_dial_of_its_counts():
 
 def test_settings_in_words():
     assert described(KNN) == "counts, popularity bias 0.8"
-    assert described(MODEL) == "evidence, popularity bias 0.8, prior strength 100"
+    assert described(MODEL) == "evidence, popularity bias 0.8, prior strength 30"
     config = al.SimilarityConfig(affinity="cosine", popularity_bias=0.0)
     assert described(MODEL, config) == "cosine, popularity bias 0"
 

@@ -207,7 +207,7 @@ def test_each_model_is_compared_by_its_own_settings(old: FactorModel) -> None:
     specific = with_similarity(popular, popularity_bias=0.0)
     found = diff(specific, popular, k=5)
     assert found.moved > 0
-    words = "evidence, popularity bias {}, prior strength 100"
+    words = "evidence, popularity bias {}, prior strength 30"
     assert f"compared by: old {words.format(0)}; new {words.format(1)}" in str(found)
     assert f"compared by: {words.format(1)}\n" in str(diff(popular, popular))
     lists = [
@@ -225,7 +225,7 @@ def test_the_verb_compares_one_model_at_two_marks(old: FactorModel, tmp_path: Pa
     pair = tmp_path / "model", tmp_path / "model"
     marks = "--popularity-bias-old", 0, "--popularity-bias-new", 1
     moved = call(*pair, *marks)
-    assert "old evidence, popularity bias 0, prior strength 100; new evidence" in moved.stdout
+    assert "old evidence, popularity bias 0, prior strength 30; new evidence" in moved.stdout
     assert "in both, 0 gained, 0 lost" in moved.stdout
     assert "mean change over the 40 items of the old model: 0.0000" not in moved.stdout
     same = call(*pair, "--affinity", "cosine", "--popularity-bias", 0.5)

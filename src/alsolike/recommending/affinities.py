@@ -97,7 +97,7 @@ def with_similarity(
     >>> from alsolike.testing import tiny_model
     >>> specific = with_similarity(tiny_model(), popularity_bias=0.3)
     >>> described(specific)
-    'evidence, popularity bias 0.3, prior strength 100'
+    'evidence, popularity bias 0.3, prior strength 30'
     """
     config = similarity_with(
         model,
