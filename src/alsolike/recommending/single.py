@@ -23,6 +23,8 @@ from alsolike.models.base import (
     able,
     expect_model,
 )
+from alsolike.models.similarity.config import Affinity
+from alsolike.recommending.affinities import similarity_with
 from alsolike.recommending.fallback import (
     RankedList,
     WithoutLikes,
@@ -51,6 +53,7 @@ from alsolike.recommending.shared import (
     lists_table,
     open_ids,
     open_items,
+    padded,
     product_margin,
     row_lengths,
     seen_by,
@@ -247,6 +250,9 @@ def similar_to(
     item: str,
     *,
     k: int = 10,
+    affinity: Affinity | None = None,
+    popularity_bias: float | None = None,
+    prior_strength: float | None = None,
     include_self: bool = False,
     min_count: int = MIN_COUNT,
 ) -> Table:
@@ -257,8 +263,8 @@ def similar_to(
     model : FittedModel
     item : str
         Id or name of the item.
-    k, include_self, min_count
-        As in `alsolike.recommending.batch.similar`.
+    k, affinity, popularity_bias, prior_strength, include_self, min_count
+        As in `alsolike.recommending.batch.similar`, as are further errors.
 
     Returns
     -------
@@ -271,8 +277,11 @@ def similar_to(
         The item is neither an id nor exactly one item's name.
     """
     length = checked_k(k)
-    neighbours = Neighbours(model)
-    by_cosine = expect_cosines(model) if include_self else None
+    config = similarity_with(
+        model, affinity=affinity, popularity_bias=popularity_bias, prior_strength=prior_strength
+    )
+    neighbours = Neighbours(model, config)
+    by_cosine = expect_cosines(model, config) if include_self else None
     (row,) = known_items(model, [item])
     indices, scores = neighbours.similar(row, length, min_count=min_count)
     if by_cosine is not None and by_cosine.item_norms[row] > 0:
@@ -315,14 +324,6 @@ def fold_in_user(
     vector: Floats
     (vector,) = folding.folded_in(row_of_likes(rows, amounts, len(folding.items)))
     return vector
-
-
-def padded(ranked: tuple[Indices, Floats], k: int) -> tuple[Indices, Floats]:
-    """Return one list as `Ranked` holds it, (1, k)."""
-    items, scores = ranked
-    indices, padding = np.full((1, k), -1, dtype=np.int32), np.full((1, k), -np.inf, np.float32)
-    indices[0, : len(items)], padding[0, : len(items)] = items, scores
-    return indices, padding
 
 
 def ranked_for_user(
