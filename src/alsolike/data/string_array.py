@@ -57,11 +57,12 @@ class StringArray(Sequence[str]):
     def take(self, indices: npt.ArrayLike) -> "StringArray":
         """Return the strings at `indices`, in that order."""
         chosen = np.asarray(indices, dtype=np.int64)
-        lengths = np.diff(self.offsets)[chosen]
+        starts = self.offsets[:-1][chosen]
+        lengths = self.offsets[1:][chosen] - starts
         offsets = np.zeros(len(chosen) + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
         # The source position of each byte: its string's start plus its place within the string.
-        shift = np.repeat(self.offsets[:-1][chosen] - offsets[:-1], lengths)
+        shift = np.repeat(starts - offsets[:-1], lengths)
         return StringArray(self.blob[np.arange(offsets[-1]) + shift], offsets)
 
     def to_list(self) -> list[str]:

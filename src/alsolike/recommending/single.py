@@ -32,14 +32,10 @@ from alsolike.recommending.fallback import (
     fill_lists,
     left_out_of,
 )
-from alsolike.recommending.ranking.nearest import (
-    Neighbours,
-    best_of,
-    dots,
-    expect_cosines,
-    narrowed,
-)
-from alsolike.recommending.ranking.score_blocks import not_finite, whole_rows
+from alsolike.recommending.ranking.factor_single import best_items
+from alsolike.recommending.ranking.narrowing import best_of
+from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines
+from alsolike.recommending.ranking.score_blocks import whole_rows
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
@@ -47,12 +43,9 @@ from alsolike.recommending.shared import (
     checked_ids,
     checked_k,
     known_items,
-    lifts_of,
     lists_table,
     open_ids,
     open_items,
-    product_margin,
-    row_lengths,
     seen_by,
 )
 from alsolike.recommending.unknown_users import all_alike, are_alike, is_by_popularity
@@ -354,29 +347,6 @@ def ranked_for_likes(
     may_appear[items[values < 0]] = False
     is_unknown = not is_by_popularity(model) and are_alike(scores)
     return best_of(model, scores, may_appear, k, owner), is_unknown
-
-
-def best_items(
-    model: HasFactors, vector: Floats, may_appear: Mask, k: int, owner: str
-) -> tuple[Indices, Floats]:
-    """Rank the items for one row of user factors; as `nearest.best_of`, by exact products."""
-    near = model.item_factors @ vector
-    bad = np.flatnonzero(may_appear & ~(near < np.inf))
-    if len(bad):
-        raise not_finite(model, int(bad[0]), owner, float(near[bad[0]]))
-    longest = np.float64(model.item_norms.max(initial=0.0))
-    raised, lift = int(lifts_of(longest)), int(lifts_of(row_lengths(vector)))
-    factors = np.ldexp(model.item_factors, raised) if raised else model.item_factors
-    vector = np.ldexp(vector, lift)
-    near = factors @ vector if raised or lift else near
-    margin = product_margin(row_lengths(vector), np.ldexp(longest, raised), model.factors)
-
-    def scores(items: Indices) -> Floats:
-        return dots(factors[items], vector)
-
-    near = np.where(may_appear, near, np.float32(-np.inf))
-    items, found = narrowed(near, checked_k(k), float(margin), scores)
-    return items, np.ldexp(found, -(raised + lift))
 
 
 def scores_for_likes(model: Any, items: Indices, values: Floats) -> Floats:

@@ -4,7 +4,7 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.models.base import Floats, HasFactors, Recommender
-from alsolike.recommending.ranking.nearest import dots
+from alsolike.recommending.ranking.narrowing import dots
 from alsolike.recommending.ranking.score_blocks import ITEMS_PER_BLOCK, block_of, blocks_of
 from alsolike.recommending.shared import (
     Counts,

@@ -1,0 +1,258 @@
+"""The items most similar to one item, or to a few, by an affinity. No Numba.
+
+The items with a count come first: by their counts alone, most of them cannot be among the best, and
+those that can raise the bar for all others, of which the longest are multiplied.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.errors import FitError
+from alsolike.models.base import Floats
+from alsolike.models.similarity.exact import exact_products
+from alsolike.models.similarity.terms import AffinityTerms
+from alsolike.recommending.ranking.longest import MOST, Longest, with_rounding
+from alsolike.recommending.ranking.narrowing import hidden, least_of, narrowed
+from alsolike.recommending.shared import (
+    MIN_COUNT,
+    Counts,
+    Indices,
+    Mask,
+    product_margin,
+    row_lengths,
+)
+
+Doubles = npt.NDArray[np.float64]
+
+_UP = 1 + 2.0**-20  # bounds that are rounded must not lose an item
+# Shorter rows are divided by their lengths before they are multiplied: products of such rows keep
+# too few bits.
+_SHORT = 2.0**-40
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What is asked.
+
+    Parameters
+    ----------
+    k : int
+    size : float
+        D, which only exact scores are divided by.
+    query : float32, (factors,)
+    length : float
+        Of the query; 0 where there are no products.
+    margin : float
+        Rounded scores are off by less, before they are divided by D; inf where products overflow.
+    """
+
+    k: int
+    size: float
+    query: Floats
+    length: float
+    margin: float
+
+
+class _Candidates(NamedTuple):
+    """Items with their counts and their scores, rounded."""
+
+    items: Indices
+    totals: Doubles
+    near: Floats
+
+
+class SingleAffinities:
+    """Compares the items of one model by the terms of an affinity.
+
+    Parameters
+    ----------
+    items : Vocabulary
+    likes : int64, (n_items,)
+    terms : AffinityTerms
+
+    Raises
+    ------
+    FitError
+        An item's factors are not finite.
+    """
+
+    def __init__(self, items: Vocabulary, likes: Counts, terms: AffinityTerms) -> None:
+        self._terms, self.n_items = terms, len(items)
+        self._likes, self._shown = likes, likes >= MIN_COUNT
+        self._weights = terms.weights
+        self._most_weight = float(self._weights.max(initial=0.0))
+        self._narrow: Floats = self._weights.astype(np.float32)
+        self._right, self._right_lengths = terms.right, terms.right_lengths
+        self._longest: Longest | None = None
+        if terms.right is None:
+            return
+        lengths = row_lengths(terms.right)
+        _check(lengths, items)
+        if terms.right_lengths is not None:
+            lengths = lengths / terms.right_lengths
+            if terms.right_lengths.min(initial=np.inf) < _SHORT:
+                self._right, self._right_lengths = terms.targets(slice(None)), None
+        self._lengths, self._has_row = lengths * _UP, lengths > 0
+        self._longest_length = float(self._lengths.max(initial=0.0))
+        factors = terms.right.shape[1]
+        self._longest = Longest.of(terms.targets, factors, self._lengths, self._weights)
+
+    def similar(
+        self, row: int, k: int, min_count: int, may_appear: Mask | None
+    ) -> tuple[Indices, Floats]:
+        """Return the items most similar to one, see `Neighbours.similar`."""
+        return self.similar_to_set(np.array([row], dtype=np.int32), k, min_count, may_appear)
+
+    def similar_to_set(
+        self, rows: Indices, k: int, min_count: int, may_appear: Mask | None
+    ) -> tuple[Indices, Floats]:
+        """Rank by the sums of the terms of all rows; for one row, the scores of lists."""
+        shown = self._shown.copy() if min_count == MIN_COUNT else self._likes >= min_count
+        if may_appear is not None:
+            shown &= may_appear
+        return self._ranked(rows, k, shown, None)
+
+    def fill(self, rows: Indices, items: Indices, scores: Floats) -> None:
+        """Fill in the neighbours of a few items."""
+        products = None
+        if self._right is not None and self._longest is None:
+            products = self._products(self._terms.queries(rows))
+        for place in range(len(rows)):
+            own = None if products is None else products[place]
+            found, of_found = self._ranked(
+                rows[place : place + 1], items.shape[1], self._shown.copy(), own
+            )
+            items[place, : len(found)], scores[place, : len(found)] = found, of_found
+
+    def _ranked(
+        self, rows: Indices, k: int, shown: Mask, products: Floats | None
+    ) -> tuple[Indices, Floats]:
+        """Rank the items that are `shown`, which is overwritten; `products`: with all items."""
+        shown[rows] = False
+        asked = self._asked(rows, k)
+        found = self._counted(rows, asked, shown)
+        if asked.length:
+            others = self._others(asked, shown, found.near, products)
+            found = _Candidates(
+                np.concatenate((found.items, others.items)),
+                np.concatenate((found.totals, others.totals)),
+                np.concatenate((found.near, others.near)),
+            )
+        margin = with_rounding(found.near, asked.margin)
+
+        def exact(places: npt.NDArray[np.intp]) -> Floats:
+            items, total = found.items[places], found.totals[places]
+            if asked.length:
+                exactly = exact_products(self._terms.targets(items), asked.query)
+                total = total + np.clip(exactly, 0.0, self._terms.ceiling)
+            scores: Floats = (total * self._weights[items] / asked.size).astype(np.float32)
+            return scores
+
+        items, scores = narrowed(found.near, k, margin, exact, found.items)
+        above = scores > 0
+        return items[above], scores[above]
+
+    def _asked(self, rows: Indices, k: int) -> _Asked:
+        terms = self._terms
+        size = terms.size_of(rows)
+        if terms.left is None:
+            return _Asked(k, size, np.empty(0, dtype=np.float32), 0.0, 0.0)
+        queries = terms.queries(rows)
+        query = queries[0]
+        if len(rows) > 1:
+            shares = terms.masses[rows]
+            query = (queries.T @ shares / max(shares.sum(), 1e-300)).astype(np.float32)
+        length = float(row_lengths(query))
+        margin = np.inf
+        if length * self._longest_length < MOST:
+            of_products = product_margin(np.asarray(length), self._longest_length, len(query))
+            margin = float(of_products) * self._most_weight
+        return _Asked(k, size, query, length, margin)
+
+    def _counted(self, rows: Indices, asked: _Asked, shown: Mask) -> _Candidates:
+        """Return the items with a count that can be among the best; `shown` loses all of them."""
+        counts = self._terms.counts
+        if counts is None:
+            return _Candidates(np.empty(0, np.int32), np.empty(0), np.empty(0, np.float32))
+        items, totals = counts.of(int(rows[0]))
+        for row in rows[1:].tolist():
+            items, totals = _added(items, totals, *counts.of(row))
+        open_ones = shown[items]
+        shown[items] = False
+        items, totals = items[open_ones], totals[open_ones]
+        weights = self._weights[items]
+        least = totals * weights
+        if not asked.length:
+            return _Candidates(items, totals, least.astype(np.float32))
+        ceiling = self._terms.ceiling
+        if len(items) > asked.k:
+            bar = np.partition(least, len(items) - asked.k)[len(items) - asked.k]
+            most = (totals + np.minimum(self._lengths[items] * asked.length, ceiling)) * weights
+            kept = most * _UP >= bar
+            items, totals, weights = items[kept], totals[kept], weights[kept]
+        products = self._terms.targets(items) @ asked.query
+        near = (totals + np.minimum(np.maximum(products, 0), ceiling)) * weights
+        return _Candidates(items, totals, near.astype(np.float32))
+
+    def _others(
+        self, asked: _Asked, shown: Mask, counted: Floats, products: Floats | None
+    ) -> _Candidates:
+        """Return the items without a count that can be among the best."""
+        query, ceiling = asked.query, self._terms.ceiling
+        if asked.margin == np.inf:  # too long for float32: all of them need exact scores
+            items = np.flatnonzero(shown).astype(np.int32)
+            return _Candidates(items, np.zeros(len(items)), np.zeros(len(items), np.float32))
+        found = None
+        if self._longest is not None:
+            found = self._longest.scan(
+                query, asked.length, asked.k, shown, counted, asked.margin, ceiling
+            )
+        if found is None:
+            near = self._all_near(query, products)
+            near = hidden(near, shown & self._has_row)
+            margin = with_rounding(near, asked.margin)
+            # Products below 0 by more than their error are not listed.
+            least = max(least_of(near, asked.k, margin), -margin)
+            items = np.flatnonzero(near >= least).astype(np.int32)
+            found = items, near[items]
+        return _Candidates(found[0], np.zeros(len(found[0])), found[1])
+
+    def _all_near(self, query: Floats, products: Floats | None) -> Floats:
+        """Return the scores of all items without a count, rounded."""
+        near: Floats = self._products(query) if products is None else products
+        if self._right_lengths is not None:
+            near /= self._right_lengths
+        np.minimum(near, np.float32(self._terms.ceiling), out=near)
+        near *= self._narrow
+        return near
+
+    def _products(self, queries: Floats) -> Floats:
+        """Return the products of queries, (..., factors), with all rows, (..., n_items)."""
+        if self._right is None:
+            raise ValueError("these terms have no product")
+        products: Floats = queries @ self._right.T
+        return products
+
+
+def _added(
+    items: Indices, totals: Doubles, more: Indices, counts: Doubles
+) -> tuple[Indices, Doubles]:
+    """Return the sums of two lists of counts."""
+    both, places = np.unique(np.concatenate((items, more)), return_inverse=True)
+    sums = np.zeros(len(both))
+    sums[places[: len(items)]] = totals
+    sums[places[len(items) :]] += counts
+    return both, sums
+
+
+def _check(lengths: Doubles, items: Vocabulary) -> None:
+    bad = np.flatnonzero(~np.isfinite(lengths))
+    if len(bad):
+        raise FitError(
+            f"item {items.id_of(int(bad[0]))!r} (row {bad[0]}) has factors that are not finite. "
+            "Fit the model again."
+        )
