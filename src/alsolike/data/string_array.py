@@ -9,6 +9,8 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+_FEW = 16  # strings, which are faster decoded one by one
+
 
 @dataclass(frozen=True, eq=False)
 class StringArray(Sequence[str]):
@@ -64,6 +66,15 @@ class StringArray(Sequence[str]):
         # The source position of each byte: its string's start plus its place within the string.
         shift = np.repeat(starts - offsets[:-1], lengths)
         return StringArray(self.blob[np.arange(offsets[-1]) + shift], offsets)
+
+    def cells(self, indices: npt.ArrayLike) -> npt.NDArray[np.object_]:
+        """Return the strings at `indices`, in that order, as an object array, (n,)."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        if len(chosen) > _FEW:
+            return self.take(chosen).to_array()
+        cells = np.empty(len(chosen), dtype=object)
+        cells[:] = [self[index] for index in chosen.tolist()]
+        return cells
 
     def to_list(self) -> list[str]:
         """Return all strings as a list."""

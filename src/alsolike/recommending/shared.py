@@ -112,6 +112,8 @@ def known_items(model: FittedModel, items: Sequence[str] | Indices) -> Indices:
     else:
         found = [model.item_index(item) for item in checked_ids(items, "item")]
         rows = np.array(found, dtype=np.int32)
+    if len(rows) == 1:
+        return rows
     distinct, counts = np.unique(rows, return_counts=True)
     if len(distinct) < len(rows):
         twice = model.items.id_of(int(distinct[counts.argmax()]))
@@ -285,4 +287,4 @@ def lists_table(
 def names_of(model: Recommender, item_indices: Indices) -> dict[str, npt.NDArray[np.object_]]:
     """Return a column ``name`` for items, or no column if names are unknown."""
     names = getattr(getattr(model, "catalogue", None), "names", None)
-    return {} if names is None else {"name": names.take(item_indices).to_array()}
+    return {} if names is None else {"name": names.cells(item_indices)}

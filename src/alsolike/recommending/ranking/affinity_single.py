@@ -16,7 +16,7 @@ from alsolike.models.base import Floats
 from alsolike.models.similarity.exact import exact_products
 from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.recommending.ranking.longest import MOST, Longest, with_rounding
-from alsolike.recommending.ranking.narrowing import hidden, least_of, narrowed
+from alsolike.recommending.ranking.narrowing import closest, ordered
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Counts,
@@ -48,6 +48,8 @@ class _Asked:
         Of the query; 0 where there are no products.
     margin : float
         Rounded scores are off by less, before they are divided by D; inf where products overflow.
+    is_clipped : bool
+        Whether products can be above the ceiling by more than that.
     """
 
     k: int
@@ -55,6 +57,7 @@ class _Asked:
     query: Floats
     length: float
     margin: float
+    is_clipped: bool
 
 
 class _Candidates(NamedTuple):
@@ -82,20 +85,23 @@ class SingleAffinities:
 
     def __init__(self, items: Vocabulary, likes: Counts, terms: AffinityTerms) -> None:
         self._terms, self.n_items = terms, len(items)
-        self._likes, self._shown = likes, likes >= MIN_COUNT
+        self._likes, self._may_appear = likes, (MIN_COUNT, likes >= MIN_COUNT)
         self._weights = terms.weights
         self._most_weight = float(self._weights.max(initial=0.0))
         self._narrow: Floats = self._weights.astype(np.float32)
-        self._right, self._right_lengths = terms.right, terms.right_lengths
+        self._right = terms.right
         self._longest: Longest | None = None
         if terms.right is None:
             return
         lengths = row_lengths(terms.right)
         _check(lengths, items)
+        self._scales = self._narrow
         if terms.right_lengths is not None:
             lengths = lengths / terms.right_lengths
             if terms.right_lengths.min(initial=np.inf) < _SHORT:
-                self._right, self._right_lengths = terms.targets(slice(None)), None
+                self._right = terms.targets(slice(None))
+            else:
+                self._scales = self._narrow / terms.right_lengths
         self._lengths, self._has_row = lengths * _UP, lengths > 0
         self._longest_length = float(self._lengths.max(initial=0.0))
         factors = terms.right.shape[1]
@@ -111,7 +117,7 @@ class SingleAffinities:
         self, rows: Indices, k: int, min_count: int, may_appear: Mask | None
     ) -> tuple[Indices, Floats]:
         """Rank by the sums of the terms of all rows; for one row, the scores of lists."""
-        shown = self._shown.copy() if min_count == MIN_COUNT else self._likes >= min_count
+        shown = self._with_likes(min_count)
         if may_appear is not None:
             shown &= may_appear
         return self._ranked(rows, k, shown, None)
@@ -124,9 +130,16 @@ class SingleAffinities:
         for place in range(len(rows)):
             own = None if products is None else products[place]
             found, of_found = self._ranked(
-                rows[place : place + 1], items.shape[1], self._shown.copy(), own
+                rows[place : place + 1], items.shape[1], self._with_likes(MIN_COUNT), own
             )
             items[place, : len(found)], scores[place, : len(found)] = found, of_found
+
+    def _with_likes(self, min_count: int) -> Mask:
+        """Return which items have so many likes, a new array."""
+        counted = self._may_appear  # of the last call
+        if counted[0] != min_count:
+            self._may_appear = counted = min_count, self._likes >= min_count
+        return counted[1].copy()
 
     def _ranked(
         self, rows: Indices, k: int, shown: Mask, products: Floats | None
@@ -137,10 +150,14 @@ class SingleAffinities:
         found = self._counted(rows, asked, shown)
         if asked.length:
             others = self._others(asked, shown, found.near, products)
-            found = _Candidates(
-                np.concatenate((found.items, others.items)),
-                np.concatenate((found.totals, others.totals)),
-                np.concatenate((found.near, others.near)),
+            found = (
+                others
+                if not len(found.items)
+                else _Candidates(
+                    np.concatenate((found.items, others.items)),
+                    np.concatenate((found.totals, others.totals)),
+                    np.concatenate((found.near, others.near)),
+                )
             )
         margin = with_rounding(found.near, asked.margin)
 
@@ -148,11 +165,11 @@ class SingleAffinities:
             items, total = found.items[places], found.totals[places]
             if asked.length:
                 exactly = exact_products(self._terms.targets(items), asked.query)
-                total = total + np.clip(exactly, 0.0, self._terms.ceiling)
+                total = total + np.minimum(np.maximum(exactly, 0.0), self._terms.ceiling)
             scores: Floats = (total * self._weights[items] / asked.size).astype(np.float32)
             return scores
 
-        items, scores = narrowed(found.near, k, margin, exact, found.items)
+        items, scores = ordered(found.items, found.near, k, margin, exact)
         above = scores > 0
         return items[above], scores[above]
 
@@ -160,18 +177,21 @@ class SingleAffinities:
         terms = self._terms
         size = terms.size_of(rows)
         if terms.left is None:
-            return _Asked(k, size, np.empty(0, dtype=np.float32), 0.0, 0.0)
+            return _Asked(k, size, np.empty(0, dtype=np.float32), 0.0, 0.0, is_clipped=False)
         queries = terms.queries(rows)
         query = queries[0]
         if len(rows) > 1:
             shares = terms.masses[rows]
             query = (queries.T @ shares / max(shares.sum(), 1e-300)).astype(np.float32)
         length = float(row_lengths(query))
-        margin = np.inf
-        if length * self._longest_length < MOST:
-            of_products = product_margin(np.asarray(length), self._longest_length, len(query))
-            margin = float(of_products) * self._most_weight
-        return _Asked(k, size, query, length, margin)
+        most, margin = length * self._longest_length, np.inf
+        if most < MOST:
+            margin = float(product_margin(np.asarray(length), self._longest_length, len(query)))
+        # The product of an item with itself may be above the ceiling by a rounding, no more.
+        above = max(most - terms.ceiling, 0.0)
+        is_clipped = above > margin
+        margin = (margin if is_clipped else margin + above) * self._most_weight
+        return _Asked(k, size, query, length, margin, is_clipped=is_clipped)
 
     def _counted(self, rows: Indices, asked: _Asked, shown: Mask) -> _Candidates:
         """Return the items with a count that can be among the best; `shown` loses all of them."""
@@ -212,22 +232,22 @@ class SingleAffinities:
                 query, asked.length, asked.k, shown, counted, asked.margin, ceiling
             )
         if found is None:
-            near = self._all_near(query, products)
-            near = hidden(near, shown & self._has_row)
-            margin = with_rounding(near, asked.margin)
+            near = self._all_near(asked, products)
+            near *= shown
+            most = min(asked.length * self._longest_length, ceiling) * self._most_weight
+            margin = asked.margin + most * 2.0**-21
             # Products below 0 by more than their error are not listed.
-            least = max(least_of(near, asked.k, margin), -margin)
-            items = np.flatnonzero(near >= least).astype(np.int32)
+            items = closest(near, asked.k, margin, above=-margin)
+            items = items[shown[items] & self._has_row[items]]
             found = items, near[items]
         return _Candidates(found[0], np.zeros(len(found[0])), found[1])
 
-    def _all_near(self, query: Floats, products: Floats | None) -> Floats:
+    def _all_near(self, asked: _Asked, products: Floats | None) -> Floats:
         """Return the scores of all items without a count, rounded."""
-        near: Floats = self._products(query) if products is None else products
-        if self._right_lengths is not None:
-            near /= self._right_lengths
-        np.minimum(near, np.float32(self._terms.ceiling), out=near)
-        near *= self._narrow
+        near = self._products(asked.query) if products is None else products
+        near *= self._scales
+        if asked.is_clipped:
+            np.minimum(near, np.float32(self._terms.ceiling) * self._narrow, out=near)
         return near
 
     def _products(self, queries: Floats) -> Floats:

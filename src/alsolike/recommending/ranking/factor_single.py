@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from alsolike.models.base import Floats, HasFactors
 from alsolike.recommending.ranking.longest import MOST, Longest
-from alsolike.recommending.ranking.narrowing import check_scores, dots, hidden, narrowed
+from alsolike.recommending.ranking.narrowing import check_scores, dots, hidden, narrowed, ordered
 from alsolike.recommending.ranking.prepared import prepared
 from alsolike.recommending.shared import Indices, Mask, lifts_of, product_margin, row_lengths
 
@@ -44,9 +43,9 @@ def best_items(
         )
         if found is not None:
             items, near = found
-            return narrowed(
-                near, k, margin, lambda places: dots(model.item_factors[items[places]], vector),
-                items,
+            return ordered(
+                items, near, k, margin,
+                lambda places: dots(model.item_factors[items[places]], vector),
             )  # fmt: skip
     near = model.item_factors @ vector
     check_scores(model, near, may_appear, owner)
@@ -58,8 +57,8 @@ def best_items(
         product_margin(row_lengths(vector), np.ldexp(known.longest, raised), model.factors)
     )
 
-    def scores(places: npt.NDArray[np.intp]) -> Floats:
-        return dots(factors[places], vector)
+    def scores(items: Indices) -> Floats:
+        return dots(factors[items], vector)
 
     items, of_items = narrowed(hidden(near, may_appear), k, margin, scores)
     return items, np.ldexp(of_items, -(raised + lift))

@@ -21,6 +21,7 @@ _PART = 4  # of all rows at most one in so many is copied
 _FEW = 1024  # rows, of which any number is copied, and which are scored first
 _EQUAL = 0.75  # rows that are all about as long are not copied
 _UP = 1 + 2.0**-20  # bounds that are rounded must not lose an item
+_GROWTH = 3  # times as many rows as before are scored where more than the copied may be needed
 # Products whose sums stay within float32.
 MOST = 1e37
 
@@ -121,6 +122,8 @@ class Longest:
             near = np.concatenate((near, products)) if len(near) else products
             bar = least_with_rounding(np.concatenate((others, near)), k, margin)
             reach = self._reach(bar / length) if bar > 0 else None
+            if reach is None and len(near) < len(self.items):
+                reach = min(_GROWTH * len(near), len(self.items))
         return None if reach is None else (self.items[: len(near)], near)
 
     def _reach(self, least: float) -> int | None:

@@ -60,49 +60,62 @@ def hidden(near: Floats, shown: Mask) -> Floats:
 
 
 def narrowed(
-    near: Floats,
-    k: int,
-    margin: float,
-    exact: Callable[[npt.NDArray[np.intp]], Floats],
-    items: Indices | None = None,
+    near: Floats, k: int, margin: float, exact: Callable[[Indices], Floats]
 ) -> tuple[Indices, Floats]:
-    """Rank items by `exact`, from which `near` differs by at most `margin`.
+    """Rank the items by `exact`, from which `near` differs by at most `margin`.
 
     Parameters
     ----------
-    near : float32, (n,)
+    near : float32, (n_items,)
         Minus infinity where an item must not appear; finite elsewhere.
     k : int
     margin : float
     exact : callable
-        From places in `near` to their scores, float32.
-    items : int32, (n,), or None
-        The item of each place; None: the place itself.
+        From rows of items to their scores, float32.
 
     Returns
     -------
     int32 and float32, (at most k,)
-        Best first, ties by item.
+        Best first, ties by row.
     """
-    places = np.flatnonzero(near >= least_of(near, k, margin))
-    if len(places) > k:
-        of_places = near[places]
-        places = places[of_places >= least_among(of_places, k, margin)]
-    scores = exact(places)
-    found = places.astype(np.int32) if items is None else items[places]
-    order = np.lexsort((found, -scores))[:k]
-    return found[order], scores[order]
+    items = closest(near, k, margin)
+    of_items = near[items]
+    return ordered(items, of_items, k, margin, lambda places: exact(items[places]))
 
 
-def least_of(near: Floats, k: int, margin: float) -> float:
-    """Return a bound above -inf, below which no item is among the exact best k.
+def closest(near: Floats, k: int, margin: float, *, above: float = _LOWEST) -> Indices:
+    """Return the items that can be among the exact best k, and some more, ascending.
 
-    The k-th best of the blocks' best items, minus both errors: one quick pass instead of a
-    selection.
+    Compared is the k-th best of the blocks' best items, minus both errors: one quick pass instead
+    of a selection.
+
+    Parameters
+    ----------
+    near, k, margin
+        As in `narrowed`.
+    above : float
+        Lower items are left out.
     """
     whole = len(near) // _BLOCK * _BLOCK
     best: Floats = near[:whole].reshape(_BLOCK, -1).max(axis=0)
-    return max(least_among(best, k, margin), _LOWEST)
+    least = max(least_among(best, k, margin), above)
+    return np.flatnonzero(near >= least).astype(np.int32)
+
+
+def ordered(
+    items: Indices,
+    near: Floats,
+    k: int,
+    margin: float,
+    exact: Callable[[npt.NDArray[np.intp]], Floats],
+) -> tuple[Indices, Floats]:
+    """Rank distinct items, in any order, as `narrowed`; `exact` is asked for places in `items`."""
+    places = np.arange(len(items))
+    if len(items) > k:
+        places = np.flatnonzero(near >= least_among(near, k, margin))
+    scores, found = exact(places), items[places]
+    order = np.lexsort((found, -scores))[:k]
+    return found[order], scores[order]
 
 
 def least_among(near: Floats, k: int, margin: float) -> float:
