@@ -284,6 +284,37 @@ def lists_table(
     return Table(columns)
 
 
+def list_table(
+    model: Recommender,
+    query: tuple[str, str] | None,
+    item_column: str,
+    found: Indices,
+    scores: Floats,
+    bases: npt.NDArray[np.object_] | None = None,
+) -> Table:
+    """Convert one ranked list to a table, as `lists_table` does.
+
+    Parameters
+    ----------
+    model, item_column
+        As in `lists_table`.
+    query : (str, str) or None
+        Name and cell of the first column; None: no such column.
+    found, scores : int32 and float32, (n,)
+    bases : object, (n,), or None
+    """
+    columns: dict[str, Any] = {}
+    if query is not None:
+        columns[query[0]] = np.full(len(found), query[1], dtype=object)
+    columns["rank"] = np.arange(1, len(found) + 1, dtype=np.int32)
+    columns[item_column] = model.items.ids_of(found)
+    columns |= names_of(model, found)
+    columns["score"] = scores.view()
+    if bases is not None:
+        columns["basis"] = bases
+    return Table.from_columns(columns)
+
+
 def names_of(model: Recommender, item_indices: Indices) -> dict[str, npt.NDArray[np.object_]]:
     """Return a column ``name`` for items, or no column if names are unknown."""
     names = getattr(getattr(model, "catalogue", None), "names", None)

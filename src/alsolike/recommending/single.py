@@ -43,7 +43,7 @@ from alsolike.recommending.shared import (
     checked_ids,
     checked_k,
     known_items,
-    lists_table,
+    list_table,
     open_ids,
     open_items,
     seen_by,
@@ -101,10 +101,8 @@ def recommend_one(
     found = recommend_row(
         model, row, among, k, exclude_seen=exclude_seen, without_likes=without_likes
     )
-    users = ("user", model.users.ids_of([row]))
-    return lists_table(
-        model, users, "item", found.rows[None], found.scores[None], found.bases[None]
-    )
+    owner = "user", model.users.id_of(row)
+    return list_table(model, owner, "item", found.rows, found.scores, found.bases)
 
 
 def recommend_row(
@@ -191,7 +189,7 @@ def recommend_for_likes(
     may_appear = open_items(len(model.items), *open_ids(model, allow, deny))
     may_appear[items] = False
     found = recommend_row_for_likes(model, items, values, may_appear, k, without_likes)
-    return lists_table(model, None, "item", found.rows[None], found.scores[None], found.bases[None])
+    return list_table(model, None, "item", found.rows, found.scores, found.bases)
 
 
 def recommend_row_for_likes(
@@ -271,8 +269,7 @@ def similar_to(
     if by_cosine is not None and by_cosine.item_norms[row] > 0:
         indices = np.concatenate(([row], indices[: length - 1])).astype(np.int32)
         scores = np.concatenate(([1.0], scores[: length - 1])).astype(np.float32)
-    items = ("item", model.items.ids_of([row]))
-    return lists_table(model, items, "similar_item", indices[None], scores[None])
+    return list_table(model, ("item", model.items.id_of(row)), "similar_item", indices, scores)
 
 
 def fold_in_user(

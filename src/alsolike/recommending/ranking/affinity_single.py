@@ -4,6 +4,7 @@ The items with a count come first: by their counts alone, most of them cannot be
 those that can raise the bar for all others, of which the longest are multiplied.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from alsolike.errors import FitError
 from alsolike.models.base import Floats
 from alsolike.models.similarity.exact import exact_products
 from alsolike.models.similarity.terms import AffinityTerms
+from alsolike.recommending.ranking.leading import Leading
 from alsolike.recommending.ranking.longest import MOST, Longest, with_rounding
 from alsolike.recommending.ranking.narrowing import closest, ordered
 from alsolike.recommending.shared import (
@@ -32,6 +34,7 @@ _UP = 1 + 2.0**-20  # bounds that are rounded must not lose an item
 # Shorter rows are divided by their lengths before they are multiplied: products of such rows keep
 # too few bits.
 _SHORT = 2.0**-40
+_TRIED, _USUAL = 16, 10  # items that leading coordinates are tried with, and the length of lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +71,17 @@ class _Candidates(NamedTuple):
     near: Floats
 
 
+_NOTHING = _Candidates(np.empty(0, np.int32), np.empty(0), np.empty(0, np.float32))
+
+
+def _joined(one: _Candidates, other: _Candidates) -> _Candidates:
+    return _Candidates(
+        np.concatenate((one.items, other.items)),
+        np.concatenate((one.totals, other.totals)),
+        np.concatenate((one.near, other.near)),
+    )
+
+
 class SingleAffinities:
     """Compares the items of one model by the terms of an affinity.
 
@@ -91,6 +105,7 @@ class SingleAffinities:
         self._narrow: Floats = self._weights.astype(np.float32)
         self._right = terms.right
         self._longest: Longest | None = None
+        self._leading: Leading | None = None
         if terms.right is None:
             return
         lengths = row_lengths(terms.right)
@@ -106,6 +121,8 @@ class SingleAffinities:
         self._longest_length = float(self._lengths.max(initial=0.0))
         factors = terms.right.shape[1]
         self._longest = Longest.of(terms.targets, factors, self._lengths, self._weights)
+        if self._longest is None and terms.counts is None:
+            self._leading = self._that_pays(Leading.of(terms.targets, factors, self._weights))
 
     def similar(
         self, row: int, k: int, min_count: int, may_appear: Mask | None
@@ -150,15 +167,7 @@ class SingleAffinities:
         found = self._counted(rows, asked, shown)
         if asked.length:
             others = self._others(asked, shown, found.near, products)
-            found = (
-                others
-                if not len(found.items)
-                else _Candidates(
-                    np.concatenate((found.items, others.items)),
-                    np.concatenate((found.totals, others.totals)),
-                    np.concatenate((found.near, others.near)),
-                )
-            )
+            found = _joined(found, others) if len(found.items) else others
         margin = with_rounding(found.near, asked.margin)
 
         def exact(places: npt.NDArray[np.intp]) -> Floats:
@@ -183,7 +192,7 @@ class SingleAffinities:
         if len(rows) > 1:
             shares = terms.masses[rows]
             query = (queries.T @ shares / max(shares.sum(), 1e-300)).astype(np.float32)
-        length = float(row_lengths(query))
+        length = math.sqrt(np.square(query, dtype=np.float64).sum())
         most, margin = length * self._longest_length, np.inf
         if most < MOST:
             margin = float(product_margin(np.asarray(length), self._longest_length, len(query)))
@@ -197,7 +206,7 @@ class SingleAffinities:
         """Return the items with a count that can be among the best; `shown` loses all of them."""
         counts = self._terms.counts
         if counts is None:
-            return _Candidates(np.empty(0, np.int32), np.empty(0), np.empty(0, np.float32))
+            return _NOTHING
         items, totals = counts.of(int(rows[0]))
         for row in rows[1:].tolist():
             items, totals = _added(items, totals, *counts.of(row))
@@ -231,6 +240,8 @@ class SingleAffinities:
             found = self._longest.scan(
                 query, asked.length, asked.k, shown, counted, asked.margin, ceiling
             )
+        if self._leading is not None and products is None:
+            found = self._led(self._leading, asked, shown)
         if found is None:
             near = self._all_near(asked, products)
             near *= shown
@@ -241,6 +252,31 @@ class SingleAffinities:
             items = items[shown[items] & self._has_row[items]]
             found = items, near[items]
         return _Candidates(found[0], np.zeros(len(found[0])), found[1])
+
+    def _near(self, items: Indices, asked: _Asked) -> Floats:
+        """Return the scores of a few items without a count, rounded."""
+        near: Floats = self._terms.targets(items) @ asked.query
+        np.minimum(near, np.float32(self._terms.ceiling), out=near)
+        near *= self._narrow[items]
+        return near
+
+    def _that_pays(self, leading: Leading | None) -> Leading | None:
+        """Return the leading coordinates if they suffice for three in four of a few items."""
+        if leading is None:
+            return None
+        rows = np.linspace(0, self.n_items - 1, _TRIED).astype(np.int32)
+        n_found = 0
+        for place in range(_TRIED):
+            asked = self._asked(rows[place : place + 1], _USUAL)
+            n_found += self._led(leading, asked, self._with_likes(MIN_COUNT)) is not None
+        return leading if 4 * n_found >= 3 * _TRIED else None
+
+    def _led(self, leading: Leading, asked: _Asked, shown: Mask) -> tuple[Indices, Floats] | None:
+        """Return what `Leading.scan` does."""
+        return leading.scan(
+            asked.query, asked.length, asked.k, shown, asked.margin,
+            lambda items: self._near(items, asked),
+        )  # fmt: skip
 
     def _all_near(self, asked: _Asked, products: Floats | None) -> Floats:
         """Return the scores of all items without a count, rounded."""

@@ -96,10 +96,15 @@ def closest(near: Floats, k: int, margin: float, *, above: float = _LOWEST) -> I
     above : float
         Lower items are left out.
     """
-    whole = len(near) // _BLOCK * _BLOCK
-    best: Floats = near[:whole].reshape(_BLOCK, -1).max(axis=0)
-    least = max(least_among(best, k, margin), above)
+    least = max(least_among(block_bests(near), k, margin), above)
     return np.flatnonzero(near >= least).astype(np.int32)
+
+
+def block_bests(near: Floats) -> Floats:
+    """Return the best scores of disjoint blocks of items."""
+    whole = len(near) // _BLOCK * _BLOCK
+    bests: Floats = near[:whole].reshape(_BLOCK, -1).max(axis=0)
+    return bests
 
 
 def ordered(
