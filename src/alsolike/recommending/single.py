@@ -19,7 +19,6 @@ from alsolike.models.base import (
     Floats,
     FoldsIn,
     FoldsInFactors,
-    HasFactors,
     able,
     expect_model,
 )
@@ -30,9 +29,10 @@ from alsolike.recommending.fallback import (
     check_without_likes,
     fill_list,
     fill_lists,
+    is_settled,
     left_out_of,
 )
-from alsolike.recommending.ranking.factor_single import best_items
+from alsolike.recommending.ranking.factor_single import best_items, has_factors
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines
 from alsolike.recommending.ranking.score_blocks import whole_rows
@@ -128,12 +128,16 @@ def recommend_row(
     unseen = may_appear.copy()
     if exclude_seen:
         seen_by(model)  # refuses a model without history
-    if exclude_seen or not isinstance(model, HasFactors):
+    if exclude_seen or not has_factors(model):
         unseen[left_out_of(model, row, exclude_seen=exclude_seen)] = False
+    ranked = ranked_for_user(model, row, unseen, length)
+    if is_settled(model, row, ranked, length):
+        popular = np.full(length, is_by_popularity(model))
+        return RankedList(*ranked, "popularity" if popular[0] else "model", popular)
     lists = fill_lists(
         model,
         np.array([row], dtype=np.int32),
-        padded(ranked_for_user(model, row, unseen, length), length),
+        padded(ranked, length),
         may_appear,
         exclude_seen=exclude_seen,
         without_likes=without_likes,
@@ -320,7 +324,7 @@ def ranked_for_user(
 ) -> tuple[Indices, Floats]:
     """Return the best items of a user by the model's own scores."""
     owner = f"user {model.users.id_of(row)!r}"
-    if isinstance(model, HasFactors):
+    if has_factors(model):
         if not model.user_factors[row].any():  # everything ties
             return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
         return best_items(model, model.user_factors[row], may_appear, k, owner)

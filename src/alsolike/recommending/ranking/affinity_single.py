@@ -120,6 +120,11 @@ class SingleAffinities:
         self._lengths, self._has_row = lengths * _UP, lengths > 0
         self._longest_length = float(self._lengths.max(initial=0.0))
         factors = terms.right.shape[1]
+        # Of products with queries of length 1 and 0.
+        self._margin, self._least_margin = (
+            float(product_margin(np.asarray(length), self._longest_length, factors))
+            for length in (1.0, 0.0)
+        )
         self._longest = Longest.of(terms.targets, factors, self._lengths, self._weights)
         if self._longest is None and terms.counts is None:
             self._leading = self._that_pays(Leading.of(terms.targets, factors, self._weights))
@@ -192,10 +197,11 @@ class SingleAffinities:
         if len(rows) > 1:
             shares = terms.masses[rows]
             query = (queries.T @ shares / max(shares.sum(), 1e-300)).astype(np.float32)
-        length = math.sqrt(np.square(query, dtype=np.float64).sum())
+        exactly = query.astype(np.float64)
+        length = math.sqrt(exactly @ exactly)
         most, margin = length * self._longest_length, np.inf
         if most < MOST:
-            margin = float(product_margin(np.asarray(length), self._longest_length, len(query)))
+            margin = self._margin * length + self._least_margin
         # The product of an item with itself may be above the ceiling by a rounding, no more.
         above = max(most - terms.ceiling, 0.0)
         is_clipped = above > margin
@@ -255,10 +261,13 @@ class SingleAffinities:
 
     def _near(self, items: Indices, asked: _Asked) -> Floats:
         """Return the scores of a few items without a count, rounded."""
-        near: Floats = self._terms.targets(items) @ asked.query
-        np.minimum(near, np.float32(self._terms.ceiling), out=near)
-        near *= self._narrow[items]
-        return near
+        near: Floats = self._rows(items) @ asked.query
+        near *= self._scales[items]
+        return self._clipped(near, self._narrow[items]) if asked.is_clipped else near
+
+    def _clipped(self, near: Floats, weights: Floats) -> Floats:
+        clipped: Floats = np.minimum(near, np.float32(self._terms.ceiling) * weights)
+        return clipped
 
     def _that_pays(self, leading: Leading | None) -> Leading | None:
         """Return the leading coordinates if they suffice for three in four of a few items."""
@@ -282,9 +291,13 @@ class SingleAffinities:
         """Return the scores of all items without a count, rounded."""
         near = self._products(asked.query) if products is None else products
         near *= self._scales
-        if asked.is_clipped:
-            np.minimum(near, np.float32(self._terms.ceiling) * self._narrow, out=near)
-        return near
+        return self._clipped(near, self._narrow) if asked.is_clipped else near
+
+    def _rows(self, items: Indices) -> Floats:
+        """Return the rows that products are made of, which `_scales` divides by their lengths."""
+        if self._right is None:
+            raise ValueError("these terms have no product")
+        return self._right.take(items, axis=0)
 
     def _products(self, queries: Floats) -> Floats:
         """Return the products of queries, (..., factors), with all rows, (..., n_items)."""
