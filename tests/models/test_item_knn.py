@@ -15,6 +15,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.models import item_knn
 from alsolike.models.history_model import likes_of
 from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
+from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.recommending.batch import recommend
 from alsolike.testing import tiny_likes
 
@@ -257,13 +258,20 @@ def test_extreme_settings_stay_finite():
         assert np.isfinite(fit_item_knn(likes, extreme).scores(slice(None), slice(None))).all()
 
 
-def test_beside_an_item_are_its_neighbours_and_nothing_else():
-    model = fit_item_knn(tiny_likes(), ItemKNNConfig(neighbours=4))
-    kept = model.similarities.toarray().T
-    expected = np.where(kept > 0, kept, -np.inf).astype(np.float32)
+def test_beside_an_item_at_0_are_the_items_of_the_nearest_likes():
+    likes = tiny_likes()
+    specific = SimilarityConfig(popularity_bias=0.0)
+    model = fit_item_knn(likes, ItemKNNConfig(neighbours=4)).with_similarity(specific)
+    ones = (likes.user_items.toarray() > 0).astype(float)
+    shared = ones.T @ ones
+    np.fill_diagonal(shared, 0)
+    counts = np.maximum(ones.sum(axis=0), 1)
+    scores = shared / np.sqrt(counts) / counts[:, None]
+    expected = np.where(scores > 0, scores, -np.inf).astype(np.float32)
     whole = model.item_scores(slice(None), slice(None))
     assert whole.dtype == np.float32
-    np.testing.assert_array_equal(whole, expected)
+    np.testing.assert_allclose(whole, expected, rtol=1e-6)
+    expected = whole
     rows = np.array([7, 3, 7])
     np.testing.assert_array_equal(model.item_scores(rows, slice(5, 20)), expected[rows, 5:20])
     assert model.item_scores(rows[:0], slice(None)).shape == (0, 40)

@@ -189,6 +189,10 @@ class Family(ABC):
         """
         return [self.config()]
 
+    def similar_space(self, data: TrainingData) -> Sequence[Any]:
+        """Return configurations to try for similar items alone, beside those of a search."""
+        return []
+
     def is_tried(self, data: TrainingData) -> bool:
         """Tell whether a search tries it by default, by the counts of the data only."""
         return False

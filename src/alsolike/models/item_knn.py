@@ -373,6 +373,12 @@ class ItemKNNFamily(Family):
         bm25 = [ItemKNNConfig(weighting="bm25", neighbours=400, b=b) for b in (0.05, 0.2)]
         return [*cosine, *bm25]
 
+    def similar_space(self, data: TrainingData) -> Sequence[ItemKNNConfig]:
+        """Return both weightings of users, with the few neighbours that similar items need."""
+        return [
+            ItemKNNConfig(weighting=weighting, neighbours=10) for weighting in ("cosine", "bm25")
+        ]
+
     def is_tried(self, data: TrainingData) -> bool:
         """Return True."""
         return True

@@ -8,7 +8,14 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from alsolike.data.interactions import Interactions
-from alsolike.models.als.config import ALSConfig, Confidence, RowCount, SolverName, Start
+from alsolike.models.als.config import (
+    ALSConfig,
+    Confidence,
+    RowCount,
+    SolverName,
+    Start,
+    Values,
+)
 from alsolike.models.als.train import fold_in
 from alsolike.models.base import FittedModel, Floats
 from alsolike.sklearn.estimator import LikesEstimator, row_order
@@ -77,6 +84,7 @@ cg_steps, momentum, start, seed
         item_regularization: float | None = None,
         alpha: float = 10.0,
         confidence: Confidence = "linear",
+        values: Values = "given",
         epsilon: float = 1.0,
         unobserved_weight: float = 1.0,
         regularization_exponent: float = 0.0,
@@ -100,6 +108,7 @@ cg_steps, momentum, start, seed
         self.item_regularization = item_regularization
         self.alpha = alpha
         self.confidence = confidence
+        self.values = values
         self.epsilon = epsilon
         self.unobserved_weight = unobserved_weight
         self.regularization_exponent = regularization_exponent

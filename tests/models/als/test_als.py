@@ -405,7 +405,8 @@ def test_parts_leave_no_trace_in_settings():
         2.0, SolverConfig(), "small",
     )  # fmt: skip
     assert (repr(config), config.to_settings(), hash(config)) == (shown, settings, hashed)
-    assert list(settings) == [one.name for one in fields(ALSConfig)]
+    names = [one.name for one in fields(ALSConfig)]
+    assert list(settings) == [name for name in names if name != "values"]
     assert config == ALSConfig(factors=3, alpha=2.0)
     assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301 - our own bytes
 

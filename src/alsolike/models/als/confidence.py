@@ -65,6 +65,8 @@ def amounts_of(values: Floats, loss_config: LossConfig) -> npt.NDArray[Any]:
         d_ui; a value below zero is a dislike (preference 0) of weight ``abs(d_ui)``.
     loss_config : LossConfig
     """
+    if loss_config.values == "binary":
+        values = np.sign(values)
     if loss_config.confidence != "log":
         return values
     return np.copysign(np.log1p(np.abs(values).astype(np.float64) / loss_config.epsilon), values)

@@ -14,6 +14,7 @@ from alsolike.models.settings import check_choice, check_number, is_finite, know
 from alsolike.usage_hints import with_hints
 
 Confidence = Literal["linear", "scaled", "log", "additive"]
+Values = Literal["given", "binary"]
 RowCount = Literal["weighted", "observed"]
 SolverName = Literal["exact", "cg"]
 Start = Literal["small", "normal"]
@@ -28,6 +29,7 @@ class LossConfig:
     item_regularization: float | None
     alpha: float
     confidence: Confidence
+    values: Values
     epsilon: float
     unobserved_weight: float
     regularization_exponent: float
@@ -47,6 +49,7 @@ class LossConfig:
                 f"{self.regularization_exponent!r}."
             )
         check_choice("confidence", self.confidence, get_args(Confidence))
+        check_choice("values", self.values, get_args(Values))
         check_choice("regularization_count", self.regularization_count, get_args(RowCount))
 
     def regularization_of(self, side: Literal["user", "item"]) -> float:
@@ -126,6 +129,8 @@ class ALSConfig:
         Scale of the confidence, at least 0; see `confidence`.
     confidence : {"linear", "scaled", "log", "additive"}
         The form of c_ui, see `alsolike.models.als.confidence`.
+    values : {"given", "binary"}
+        The values d_ui as they are, or 1 for each like and -1 for each dislike.
     epsilon : float
         Scale of the values in the form ``"log"``, above 0.
     unobserved_weight : float
@@ -167,6 +172,7 @@ class ALSConfig:
     item_regularization: float | None = None
     alpha: float = 10.0
     confidence: Confidence = "linear"
+    values: Values = "given"
     epsilon: float = 1.0
     unobserved_weight: float = 1.0
     regularization_exponent: float = 0.0
@@ -200,8 +206,14 @@ class ALSConfig:
         return self._part(ScheduleConfig)
 
     def to_settings(self) -> dict[str, Any]:
-        """Convert to plain values."""
-        return asdict(self)
+        """Convert to plain values; without the newest settings where they are as ever.
+
+        So that a search of an earlier version resumes.
+        """
+        settings = asdict(self)
+        if self.values == "given":
+            del settings["values"]
+        return settings
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:

@@ -1,6 +1,7 @@
 """The families of ALS and of given factors; only training loads the compiler."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -72,8 +73,8 @@ class ALSFamily(Family):
     def held(self, data: TrainingData, config: ALSConfig) -> int:
         """Return the bytes held between sweeps: amounts, and three numbers a row."""
         train = data.interactions
-        amounts = 2 * 8 * train.n_interactions if config.confidence == "log" else 0
-        return amounts + 3 * 8 * (train.n_users + train.n_items)
+        each = 8 if config.confidence == "log" else 4 * (config.values == "binary")
+        return 2 * each * train.n_interactions + 3 * 8 * (train.n_users + train.n_items)
 
     def factors(self, config: ALSConfig) -> int:
         """Return the columns of both factor matrices."""
@@ -82,6 +83,19 @@ class ALSFamily(Family):
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ALSConfig]:
         """Return nothing: `alsolike.tuning.presets` has a grid."""
         return []
+
+    def similar_space(self, data: TrainingData) -> Sequence[ALSConfig]:
+        """Return settings whose predictions are shares of people, whatever the values are.
+
+        Evidence adds predictions to counts of people: a like counts as one, however large its
+        value. On the tables of docs/decisions/0025-evidence.md one of these was the best of many,
+        or close to it.
+        """
+        usual = ALSConfig(
+            values="binary", confidence="additive", alpha=1.0, iterations=5,
+            regularization=0.01, regularization_exponent=1.0,
+        )  # fmt: skip
+        return [replace(usual, unobserved_weight=weight) for weight in (0.01, 0.03, 0.1)]
 
     def is_tried(self, data: TrainingData) -> bool:
         """Return True."""

@@ -17,6 +17,8 @@ no equivalent setting; ``from_`` functions take them.
 
 from typing import Any, Literal
 
+import numpy as np
+
 from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
 
@@ -74,6 +76,8 @@ def peer_values(config: ALSConfig, values: Any) -> Any:
     values : float array, (n,)
         d_ui, above zero.
     """
+    if config.values == "binary":
+        values = np.sign(values)
     if config.confidence == "linear":
         return config.unobserved_weight + config.alpha * values
     if config.confidence == "scaled":
@@ -114,6 +118,7 @@ def _to_irspack(config: ALSConfig) -> dict[str, Any]:
         raise SettingError("irspack has no confidence 'scaled': its values add to alpha0.")
     if not config.alpha > 0:
         raise SettingError("irspack minimizes this only with alpha above 0.")
+    _refuse(config, "irspack", values="given")
     if config.regularization_exponent != 0:
         # Rows are counted with alpha0, which the division would change.
         _refuse(config, "irspack", regularization_count="weighted", alpha=1.0)
@@ -158,6 +163,7 @@ def _to_spark(config: ALSConfig) -> dict[str, Any]:
         config,
         "Spark",
         confidence="linear",
+        values="given",
         unobserved_weight=1.0,
         regularization_exponent=1.0,
         regularization_count="observed",

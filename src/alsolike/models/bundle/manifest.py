@@ -243,7 +243,7 @@ def _checked(path: Path, stated: dict[str, Any]) -> Manifest:
     if stated["format_version"] == 1:
         stated = {**stated, "family": _family_of_format_1(stated.get("settings"))}
     if stated["format_version"] < 3:
-        stated = {**stated, "similarity": {}}
+        stated = {**stated, "similarity": _similarity_before_format_3(stated.get("factors"))}
     try:
         return checked_as(Manifest, stated)
     except ValueError as error:
@@ -253,6 +253,11 @@ def _checked(path: Path, stated: dict[str, Any]) -> Manifest:
 def _family_of_format_1(settings: object) -> str:
     """Return the family for format 1, which had factors, of ALS or others, and no name."""
     return "als" if isinstance(settings, dict) and "alpha" in settings else "factors"
+
+
+def _similarity_before_format_3(factors: object) -> dict[str, Any]:
+    """Return the settings of similar items that older bundles had: the cosine of factors."""
+    return {"affinity": "cosine", "popularity_bias": 0.0} if factors else {}
 
 
 def _damaged(path: Path, finding: str) -> BundleError:
