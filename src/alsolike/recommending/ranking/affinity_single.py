@@ -126,8 +126,11 @@ class SingleAffinities:
             for length in (1.0, 0.0)
         )
         self._longest = Longest.of(terms.targets, factors, self._lengths, self._weights)
-        if self._longest is None and terms.counts is None:
-            self._leading = self._that_pays(Leading.of(terms.targets, factors, self._weights))
+        if terms.counts is None:  # counts raise the bar, so that few rows are long enough
+            self._longest = self._longest if self._takes_few() else None
+            if self._longest is None:
+                self._leading = Leading.of(terms.targets, factors, self._weights)
+                self._leading = self._leading if self._takes_few() else None
 
     def similar(
         self, row: int, k: int, min_count: int, may_appear: Mask | None
@@ -237,21 +240,15 @@ class SingleAffinities:
         self, asked: _Asked, shown: Mask, counted: Floats, products: Floats | None
     ) -> _Candidates:
         """Return the items without a count that can be among the best."""
-        query, ceiling = asked.query, self._terms.ceiling
         if asked.margin == np.inf:  # too long for float32: all of them need exact scores
             items = np.flatnonzero(shown).astype(np.int32)
             return _Candidates(items, np.zeros(len(items)), np.zeros(len(items), np.float32))
-        found = None
-        if self._longest is not None:
-            found = self._longest.scan(
-                query, asked.length, asked.k, shown, counted, asked.margin, ceiling
-            )
-        if self._leading is not None and products is None:
-            found = self._led(self._leading, asked, shown)
+        found = self._few(asked, shown, counted) if products is None else None
         if found is None:
             near = self._all_near(asked, products)
             near *= shown
-            most = min(asked.length * self._longest_length, ceiling) * self._most_weight
+            most = min(asked.length * self._longest_length, self._terms.ceiling)
+            most *= self._most_weight
             margin = asked.margin + most * 2.0**-21
             # Products below 0 by more than their error are not listed.
             items = closest(near, asked.k, margin, above=-margin)
@@ -269,23 +266,28 @@ class SingleAffinities:
         clipped: Floats = np.minimum(near, np.float32(self._terms.ceiling) * weights)
         return clipped
 
-    def _that_pays(self, leading: Leading | None) -> Leading | None:
-        """Return the leading coordinates if they suffice for three in four of a few items."""
-        if leading is None:
-            return None
-        rows = np.linspace(0, self.n_items - 1, _TRIED).astype(np.int32)
-        n_found = 0
-        for place in range(_TRIED):
-            asked = self._asked(rows[place : place + 1], _USUAL)
-            n_found += self._led(leading, asked, self._with_likes(MIN_COUNT)) is not None
-        return leading if 4 * n_found >= 3 * _TRIED else None
+    def _few(self, asked: _Asked, shown: Mask, counted: Floats) -> tuple[Indices, Floats] | None:
+        """Return what can be among the best with few products; None if that takes all."""
+        if self._longest is not None:
+            return self._longest.scan(
+                asked.query, asked.length, asked.k, shown, counted, asked.margin,
+                self._terms.ceiling,
+            )  # fmt: skip
+        if self._leading is not None:
+            return self._leading.scan(
+                asked.query, asked.length, asked.k, shown, asked.margin,
+                lambda items: self._near(items, asked),
+            )  # fmt: skip
+        return None
 
-    def _led(self, leading: Leading, asked: _Asked, shown: Mask) -> tuple[Indices, Floats] | None:
-        """Return what `Leading.scan` does."""
-        return leading.scan(
-            asked.query, asked.length, asked.k, shown, asked.margin,
-            lambda items: self._near(items, asked),
-        )  # fmt: skip
+    def _takes_few(self) -> bool:
+        """Tell whether few products suffice for most of some items, else all are faster."""
+        n_found = 0
+        for row in np.linspace(0, self.n_items - 1, _TRIED).astype(np.int32):
+            asked, shown = self._asked(row[None], _USUAL), self._with_likes(MIN_COUNT)
+            found = None if asked.margin == np.inf else self._few(asked, shown, _NOTHING.near)
+            n_found += not asked.length or found is not None
+        return 2 * n_found > _TRIED
 
     def _all_near(self, asked: _Asked, products: Floats | None) -> Floats:
         """Return the scores of all items without a count, rounded."""

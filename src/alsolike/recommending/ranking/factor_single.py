@@ -53,7 +53,8 @@ def best_items(
                 items, near, k, margin,
                 lambda places: dots(model.item_factors[items[places]], vector),
             )  # fmt: skip
-    near = model.item_factors @ vector
+    with np.errstate(over="ignore", invalid="ignore"):
+        near = model.item_factors @ vector
     check_scores(model, near, may_appear, owner)
     raised = known.raised
     factors = np.ldexp(model.item_factors, raised) if raised else model.item_factors

@@ -22,7 +22,7 @@ _LEAST_ITEMS, _LEAST_FACTORS = 1 << 14, 32  # with fewer a whole product is as f
 _MOST_BYTES = 1 << 26
 _SHARE = 3 / 8  # of the coordinates
 _SEEDS = 96  # blocks, whose best by the bound are scored first
-_MOST_LEFT = 8  # of so many rows one: more are scored faster all at once
+_MOST_LEFT = 16  # of so many rows one: more are scored faster all at once
 _ROWS = 8192  # at a time
 
 
