@@ -7,8 +7,8 @@ once; its factors are handed to the peers, so that all rank the same scores.
 by the cosine, as implicit has it, and by evidence, our default; irspack does not offer it. The
 floor of both is the bare matrix product: blocks of 256 rows times all items, into memory that is
 used again, by as many workers, with BLAS at one thread in each. The flop model is that product, 2 f
-for each score. ``similar 10, all marks``: by evidence, at the default mark of the dial, and at all
-marks in one pass. ``one user``, ``one item``: a single answer of 20 and 10 on one thread; its
+for each score. ``similar 10, all marks``: by evidence, in one pass for one mark of the dial, and
+for all of them. ``one user``, ``one item``: a single answer of 20 and 10 on one thread; its
 median and 99th percentile are over --calls calls.
 
 Peers run as they advise: their own threads, BLAS held to one; irspack scores 256 users at a time.
@@ -52,7 +52,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.similarity.config import MARKS, USUAL_SIMILARITY, SimilarityConfig
+from alsolike.models.similarity.config import MARKS, USUAL_BIAS, USUAL_SIMILARITY, SimilarityConfig
 from alsolike.recommending.batch import top_items
 from alsolike.recommending.similarity import similar_at_marks, similar_indices
 from alsolike.recommending.single import recommend_one, similar_to
@@ -126,17 +126,18 @@ class Evidence(Ranker):
     similarity = USUAL_SIMILARITY
 
     def tasks(self) -> dict[str, Callable[[], object]]:
-        return {SIMILAR: self.similar, MARKED: self.similar}
+        return {SIMILAR: self.similar}
 
     def answers(self) -> dict[str, Callable[[int], object]]:
         return {ONE_ITEM: self.one_item}
 
 
-class Marks(Evidence):
-    """The same at all marks of the dial."""
+class OneMark(Evidence):
+    """The same in the pass that is made for several marks of the dial, for one of them."""
 
-    name = f"alsolike, {len(MARKS)} marks"
+    name = "alsolike, 1 mark"
     settings = "similar_at_marks"
+    marks: tuple[float, ...] = (USUAL_BIAS,)
 
     def tasks(self) -> dict[str, Callable[[], object]]:
         return {MARKED: self.similar}
@@ -147,8 +148,15 @@ class Marks(Evidence):
     def similar(self) -> object:
         every = np.arange(len(self.model.items))
         return similar_at_marks(
-            self.model, every, k=SHELF, marks=MARKS, min_count=0, engine=self.engine
+            self.model, every, k=SHELF, marks=self.marks, min_count=0, engine=self.engine
         )
+
+
+class AllMarks(OneMark):
+    """The same at all marks."""
+
+    name = f"alsolike, {len(MARKS)} marks"
+    marks = MARKS
 
 
 class Implicit(Ranker):
@@ -251,7 +259,7 @@ class Product(Ranker):
         self.engine.each(block, range(0, len(left), USERS_AT_ONCE))
 
 
-OURS = (Ranker, Evidence, Marks)
+OURS = (Ranker, Evidence, OneMark, AllMarks)
 RANKERS: dict[str, type[Ranker]] = {one.name: one for one in (*OURS, Implicit, Irspack, Product)}
 
 
@@ -290,7 +298,7 @@ def whole_rows(
         where = ("--task", task, "--stored", folder, "--threads", asked.threads)
         peak = None if asked.no_memory else peak_alone("--alone", name, *where)
         same = {}
-        if name not in (FLOOR, Evidence.name, Marks.name):
+        if name not in (FLOOR, *(one.name for one in OURS[1:])):
             same["same_lists"] = share_of_equal(found["alsolike"], found[name])
         rows.append(Row(task, name, seconds, flops(able[0].model, task), peak, same))
     return rows
