@@ -17,7 +17,7 @@ from alsolike.models.base import Floats
 from alsolike.models.similarity.exact import exact_products
 from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.recommending.ranking.leading import Leading
-from alsolike.recommending.ranking.longest import MOST, Longest, with_rounding
+from alsolike.recommending.ranking.longest import MOST, Longest, least_with_rounding, with_rounding
 from alsolike.recommending.ranking.narrowing import closest, ordered
 from alsolike.recommending.shared import (
     MIN_COUNT,
@@ -34,6 +34,7 @@ _UP = 1 + 2.0**-20  # bounds that are rounded must not lose an item
 # Shorter rows are divided by their lengths before they are multiplied: products of such rows keep
 # too few bits.
 _SHORT = 2.0**-40
+_SEEDS = 2  # times the length of a list
 _TRIED, _USUAL = 16, 10  # items that leading coordinates are tried with, and the length of lists
 
 
@@ -226,15 +227,25 @@ class SingleAffinities:
         least = totals * weights
         if not asked.length:
             return _Candidates(items, totals, least.astype(np.float32))
-        ceiling = self._terms.ceiling
-        if len(items) > asked.k:
-            bar = np.partition(least, len(items) - asked.k)[len(items) - asked.k]
+        if len(items) > _SEEDS * asked.k:
+            # The best by counts alone come first: they raise the bar for all others.
+            place = len(items) - _SEEDS * asked.k
+            seeds = np.flatnonzero(least >= np.partition(least, place)[place])
+            best = self._with_products(items[seeds], totals[seeds], asked)
+            bar = least_with_rounding(best, asked.k, asked.margin)
+            ceiling = self._terms.ceiling
             most = (totals + np.minimum(self._lengths[items] * asked.length, ceiling)) * weights
             kept = most * _UP >= bar
-            items, totals, weights = items[kept], totals[kept], weights[kept]
-        products = self._terms.targets(items) @ asked.query
-        near = (totals + np.minimum(np.maximum(products, 0), ceiling)) * weights
-        return _Candidates(items, totals, near.astype(np.float32))
+            items, totals = items[kept], totals[kept]
+        return _Candidates(items, totals, self._with_products(items, totals, asked))
+
+    def _with_products(self, items: Indices, totals: Doubles, asked: _Asked) -> Floats:
+        """Return the scores of items with a count, rounded."""
+        is_whole = self._terms.right_lengths is None
+        rows = self._rows(items) if is_whole else self._terms.targets(items)
+        products = np.minimum(np.maximum(rows @ asked.query, 0), self._terms.ceiling)
+        near: Floats = ((totals + products) * self._weights[items]).astype(np.float32)
+        return near
 
     def _others(
         self, asked: _Asked, shown: Mask, counted: Floats, products: Floats | None
