@@ -28,6 +28,8 @@ class StringArray(Sequence[str]):
     >>> names = StringArray.pack(["Björk", "", "U2"])
     >>> names[0], names[-1], len(names), list(names.take([2, 0]))
     ('Björk', 'U2', 3, ['U2', 'Björk'])
+    >>> names.cells([2, 0])
+    array(['U2', 'Björk'], dtype=object)
     """
 
     blob: npt.NDArray[np.uint8]
