@@ -120,6 +120,8 @@ def known_items(model: FittedModel, items: Sequence[str] | Indices) -> Indices:
     else:
         found = [model.item_index(item) for item in checked_ids(items, "item")]
         rows = np.array(found, dtype=np.int32)
+    if len(rows) == 1:
+        return rows
     distinct, counts = np.unique(rows, return_counts=True)
     if len(distinct) < len(rows):
         twice = model.items.id_of(int(distinct[counts.argmax()]))
@@ -316,7 +318,38 @@ def lists_table(
     return Table(columns)
 
 
+def list_table(
+    model: Recommender,
+    query: tuple[str, str] | None,
+    item_column: str,
+    found: Indices,
+    scores: Floats,
+    bases: npt.NDArray[np.object_] | None = None,
+) -> Table:
+    """Convert one ranked list to a table, as `lists_table` does.
+
+    Parameters
+    ----------
+    model, item_column
+        As in `lists_table`.
+    query : (str, str) or None
+        Name and cell of the first column; None: no such column.
+    found, scores : int32 and float32, (n,)
+    bases : object, (n,), or None
+    """
+    columns: dict[str, Any] = {}
+    if query is not None:
+        columns[query[0]] = np.full(len(found), query[1], dtype=object)
+    columns["rank"] = np.arange(1, len(found) + 1, dtype=np.int32)
+    columns[item_column] = model.items.ids_of(found)
+    columns |= names_of(model, found)
+    columns["score"] = scores.view()
+    if bases is not None:
+        columns["basis"] = bases
+    return Table.from_columns(columns)
+
+
 def names_of(model: Recommender, item_indices: Indices) -> dict[str, npt.NDArray[np.object_]]:
     """Return a column ``name`` for items, or no column if names are unknown."""
     names = getattr(getattr(model, "catalogue", None), "names", None)
-    return {} if names is None else {"name": names.take(item_indices).to_array()}
+    return {} if names is None else {"name": names.cells(item_indices)}
