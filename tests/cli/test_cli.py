@@ -66,8 +66,9 @@ def test_help_names_the_verbs_in_the_order_of_the_flow() -> None:
     verbs = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :]]
     assert verbs == [
         "run", "demo", "read", "filter", "split", "search", "runs", "fit", "compile",
-        "evaluate", "metric-definitions", "similar", "similar-users", "recommend", "scores",
-        "explain", "gallery", "describe", "export", "diff", "serve", "swap", "likes",
+        "evaluate", "metric-definitions", "similar", "why", "similar-users", "recommend",
+        "scores", "explain", "gallery", "describe", "configure", "export", "diff", "serve",
+        "swap", "likes",
     ]  # fmt: skip
     for verb in verbs:
         assert "Usage:" in fine(verb, "-h").output
@@ -271,7 +272,7 @@ def test_min_count_keeps_rarities_away(data: Path, tmp_path: Path) -> None:
     likes = tmp_path / "likes.csv"
     likes.write_text((data / "likes.csv").read_text() + "u0,rarity,1,Rarity,1600000000\n")
     fine("fit", likes, "--to", tmp_path / "m", "--set", "factors=4")
-    assert "rarity" not in fine("similar", tmp_path / "m", "--all").output.replace("| rarity |", "")
+    assert "rarity" not in fine("similar", tmp_path / "m", "--all").stdout.replace("| rarity |", "")
     assert "rarity" in fine("similar", tmp_path / "m", "i0", "--k", 23, "--min-count", 1).output
 
 

@@ -19,7 +19,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.metrics.evaluate import mean_squared_error, measured
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.kernels.compiler.cache import expect, is_kept, keeps
-from alsolike.kernels.ranking.affinities import rank_marks
+from alsolike.kernels.ranking.affinity_marks import rank_marks
 from alsolike.kernels.ranking.metrics import measure_lists
 from alsolike.kernels.ranking.panels import scan_panels
 from alsolike.kernels.ranking.topk import scan_block
