@@ -377,8 +377,7 @@ class ItemKNNFamily(Family):
         self, data: TrainingData, config: Any, *, engine: Engine | None = None
     ) -> ItemKNNModel:
         """Return a model without neighbours: similar items need counts of common likes alone."""
-        n_items = data.interactions.n_items
-        nothing = sp.csc_array((n_items, n_items), dtype=np.float64)
+        nothing = sp.csc_array(2 * (data.interactions.n_items,), dtype=np.float64)
         return ItemKNNModel.of(data.interactions, config, similarities=nothing)
 
     def compared_by(self, config: ItemKNNConfig) -> str:

@@ -11,7 +11,7 @@ from alsolike.data.filtering import FilterReport
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
 from alsolike.evaluation.holdout_report import HoldoutReport
-from alsolike.models.base import FittedModel, HasFactors, compares_items
+from alsolike.models.base import FittedModel, HasAffinities, HasFactors, compares_items
 from alsolike.models.baselines.popularity import PopularityModel
 from alsolike.pipeline import remarks
 from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
@@ -26,6 +26,7 @@ from alsolike.views.gallery import Gallery, gallery
 
 _SHELVES = 4  # in each of the three galleries
 _NEIGHBOURS = 5
+_MARKS = (0.0, None, 1.0)  # to choose from: more specific, as published, more popular
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +154,7 @@ class Outcome:
             gallery,
             model,
             k=_NEIGHBOURS,
+            marks=_MARKS if isinstance(model, HasAffinities) else (),
             remote_images=remote_images,
             image_folder=image_folder,
         )
