@@ -203,6 +203,19 @@ def test_the_prior_strength_is_the_best_of_four_on_the_first_fold() -> None:
     assert best[found.config.prior_strength] == pytest.approx(max(best.values()))
 
 
+def test_a_large_table_has_one_fold_and_leaves_nobody_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alsolike.evaluation.item_to_item.unseen_users._FEW_USERS", 10)
+    monkeypatch.setattr("alsolike.pipeline.similar_items.choice._FEW_USERS", 1)
+    found = run_job(job(tmp_path, ["item-knn", "ease"]))
+    report = found.compared
+    assert isinstance(report, SimilarItemsReport)
+    assert len(report.how.folds) == 1
+    assert report.choice.left == ()
+    assert not any("split" in note for note in report.notes())
+
+
 def compared(folder: Path, observer: Observer = SILENT, **changes: Any) -> Any:
     contestants = [
         Contestant(ItemKNNConfig(), 1, may_win=True),

@@ -125,13 +125,16 @@ def compare_similar_items(
     SimilarItemsReport or NotCompared
         NotCompared if no model that may be published compares items.
     """
-    observer.start("similar items", 2 * len(contestants))
+    has_more = len(how.folds) > 1
+    observer.start("similar items", len(contestants) * (1 + has_more))
     with MeasurementStore(folder / FILE) as store:
         race = _Race(how, store, engine, observer)
-        first = race.measured(contestants, how.folds[:1])
-        kept = [one.contestant for one in without_losers(first, chosen_run)]
-        whole = race.measured(kept, how.folds)
-    observer.advance(len(contestants) - len(kept))
+        whole = first = race.measured(contestants, how.folds[:1])
+        kept = [one.contestant for one in first]
+        if has_more:
+            kept = [one.contestant for one in without_losers(first, chosen_run)]
+            whole = race.measured(kept, how.folds)
+            observer.advance(len(contestants) - len(kept))
     observer.finish()
     choices = [choose(one, how.popularity_bias) for one in whole]
     left = [choose(one, how.popularity_bias) for one in first if one.contestant not in kept]

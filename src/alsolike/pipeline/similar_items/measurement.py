@@ -108,7 +108,7 @@ def _versions() -> list[str]:
     return [version(package) for package in _DEPEND_ON]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Measured:
     """The similar items of one contestant at all marks, with the users of all folds pooled.
 
