@@ -43,6 +43,10 @@ class NotCompared:
         """Yield the reason."""
         yield self.reason
 
+    def sentence(self) -> str:
+        """Return nothing."""
+        return ""
+
     def notes(self) -> Iterator[str]:
         """Yield nothing."""
         yield from ()
@@ -153,8 +157,7 @@ class SimilarItemsReport:
             yield f"Similar items: {degenerate} This includes queries without similar items."
 
     def notes(self) -> Iterator[str]:
-        """Yield how the similar items were chosen and measured."""
-        yield self.sentence()
+        """Yield how the similar items were measured."""
         folds = len(self.how.folds)
         pooled = f", pooled over {folds} splits" if folds > 1 else ""
         yield (
