@@ -97,6 +97,11 @@ class PairEvidence:
     expected: float | None
     by_popularity: float
 
+    @property
+    def shared_to_show(self) -> int | None:
+        """The users who like both; None for one or two, who are not counted out."""
+        return None if 0 < self.shared < _FEWEST else self.shared
+
     def sentence(self, name: str, other: str) -> str:
         """Return it in words.
 

@@ -14,6 +14,7 @@ from typing import Any
 from alsolike.errors import SettingError
 from alsolike.models.bundle.io import describe
 from alsolike.storage.atomic import replacing
+from alsolike.web.serving.bundle_store import model_folders
 
 POPULARITY = "popularity"
 LEAST_TOKEN = 16
@@ -25,7 +26,7 @@ _TOKEN = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True)
 class Slot:
-    """A slot of the service, and the folder of the bundle that it starts with."""
+    """A slot of the service, and the folder that it starts with: of a bundle, or of a run."""
 
     name: str
     folder: Path
@@ -197,12 +198,13 @@ class Settings:
 
 
 def slots(folders: Iterable[str | os.PathLike[str]]) -> tuple[Slot, ...]:
-    """Return a slot for each bundle.
+    """Return a slot for each bundle, or folder of a run.
 
     Parameters
     ----------
     folders : iterable of path
         ``name=folder`` names the slot. The default is the bundle's name, with a number if taken.
+        The folder of a run may have a second model, for similar items.
 
     Raises
     ------
@@ -215,7 +217,8 @@ def slots(folders: Iterable[str | os.PathLike[str]]) -> tuple[Slot, ...]:
     taken = {POPULARITY, *(name for name, _ in given if name)}
     found = []
     for wanted, folder in given:
-        name = _free_name(describe(folder).name, taken) if wanted is None else wanted
+        own_name = describe(model_folders(folder)[0]).name
+        name = _free_name(own_name, taken) if wanted is None else wanted
         taken.add(name)
         found.append(Slot(name, folder))
     _check_models(tuple(found))

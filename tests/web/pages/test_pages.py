@@ -19,10 +19,11 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
+from alsolike.models.similarity.config import FEW_LIKES
 from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.web import templating
 from alsolike.web.app import create_app
-from alsolike.web.serving.item_cards import FEW, address
+from alsolike.web.serving.item_cards import address
 from alsolike.web.settings import Settings, Slot
 
 ODD_IDS = ("..", ".", "a/b", "a?b#c", "two\nlines", "x/similar", "../../etc", "ñ 日", "'\"<")
@@ -258,7 +259,7 @@ def test_an_item_page_shows_a_list_of_each_model_and_why(app):
 
 def test_what_rests_on_little_is_said_to(app):
     counts = app.models[0].item_counts
-    few = int(np.flatnonzero((counts > 1) & (counts < FEW))[0])
+    few = int(np.flatnonzero((counts > 1) & (counts <= FEW_LIKES))[0])
     page = Page(app.get(address("item", app.models[0].items.id_of(few))))
     assert f"Only {counts[few]} likes" in page.text
     unliked = Page(app.get(address("item", app.models[0].items.id_of(int(np.argmin(counts))))))
