@@ -250,9 +250,10 @@ def test_an_item_page_shows_a_list_of_each_model_and_why(app):
         near, _ = served.neighbours.similar(row, 10)
         for other in near:
             assert address("item", model.items.id_of(other)) in page.links("/item")
-            both, likers = int((liked[row] & liked[other]).sum()), int(liked[other].sum())
-            if both > 1:
-                assert f"{both} of the {likers} users who like it also like " in page.text
+            both, likers = int((liked[row] & liked[other]).sum()), int(liked[row].sum())
+            if both > 2:
+                name = served.model.catalogue.name_of(row) or outside
+                assert f"{both} of the {likers} who like {name} like it; the model " in page.text
     for where in page.links("/item"):
         app.get(where)
 
@@ -573,7 +574,7 @@ def test_a_model_without_history_and_names_has_pages(tmp_path):
     for path in ("/", "/items/i05", "/map", "/about", "/try?item=i05"):
         app.get(path)
     assert "saved without its likes" in Page(app.get("/users/user%201")).text
-    assert "also like" not in Page(app.get("/items/i05")).text
+    assert "of anyone" not in Page(app.get("/items/i05")).text
 
 
 def test_static_files_are_kept_for_ever_under_addresses_of_their_content(app):
