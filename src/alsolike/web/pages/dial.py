@@ -16,7 +16,7 @@ class Mark:
     ----------
     text : str
     address : str
-        Address of the page at this mark.
+        Address of the page at this mark, which opens at the dial.
     is_chosen : bool
         Whether all lists of the page are at this mark.
     is_own : bool
@@ -70,7 +70,7 @@ def dial_of(models: Sequence[ServedModel], address: str, chosen: float | None) -
     marks = tuple(
         Mark(
             mark_text(mark),
-            at_mark(address, mark),
+            f"{at_mark(address, mark)}#dial",
             shown == mark,
             mark in biases,
         )

@@ -308,7 +308,7 @@ def cosine(served: ServedModel, row: int, other: int) -> float | None:
     pair = np.array([row, other])
     one, two = unit_rows(model.item_factors[pair], model.item_norms[pair])
     (product,) = exact_products(one[None], two)
-    return float(np.clip(product, -1.0, 1.0))
+    return float(np.float32(np.clip(product, -1.0, 1.0)))  # as in lists by the cosine
 
 
 def pair_why(served: ServedModel, row: int, other: int) -> dict[str, Any]:
