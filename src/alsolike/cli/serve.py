@@ -93,8 +93,7 @@ def serve(
     """
     _refuse_without_parts()
     from alsolike.web.server import serve as serve_
-    from alsolike.web.serving.bundle_store import model_folders
-    from alsolike.web.settings import Settings, slots
+    from alsolike.web.settings import Settings, model_folders, slots
 
     models = slots([model, *others])
     settings = Settings(

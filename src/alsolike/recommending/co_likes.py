@@ -9,8 +9,10 @@ import scipy.sparse as sp
 
 from alsolike.errors import DataError
 from alsolike.models.base import HasAffinities, Recommender
+from alsolike.models.similarity.co_counts import CoCounts
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.models.similarity.exact import exact_products
+from alsolike.recommending.affinities import affinity_terms_of
 from alsolike.recommending.shared import history_of
 
 Rows = npt.NDArray[np.integer]
@@ -22,7 +24,8 @@ class Likers:
     Parameters
     ----------
     model : Recommender
-        With its history. The first call turns the likes to columns, with 4 bytes for each.
+        With its history. The first call turns the likes to columns, with 4 bytes for each, unless
+        the model's counts of common likes have them.
 
     Raises
     ------
@@ -38,6 +41,7 @@ class Likers:
     """
 
     def __init__(self, model: Recommender) -> None:
+        self._model = model
         self._likes = history_of(model, "count who likes two items").user_items
         self._n_items = len(model.items)
 
@@ -63,6 +67,9 @@ class Likers:
     @functools.cached_property
     def _columns(self) -> tuple[Rows, Rows]:
         """Users in ascending order of item i: ``users[starts[i]:starts[i + 1]]``."""
+        terms = affinity_terms_of(self._model)
+        if terms is not None and isinstance(terms.counts, CoCounts):
+            return terms.counts.item_users, terms.counts.item_starts
         columns = sp.csc_array(self._likes)
         users, starts = columns.indices, columns.indptr
         liked = columns.data > 0

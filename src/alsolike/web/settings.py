@@ -13,11 +13,15 @@ from typing import Any
 
 from alsolike.errors import SettingError
 from alsolike.models.bundle.io import describe
+from alsolike.models.bundle.manifest import MANIFEST
 from alsolike.storage.atomic import replacing
-from alsolike.web.serving.bundle_store import model_folders
 
 POPULARITY = "popularity"
 LEAST_TOKEN = 16
+# Folders that `alsolike run` writes: its model, and a second one for similar items if another model
+# is better at them.
+MODEL_OF_A_RUN = "model"
+SIMILAR_OF_A_RUN = "similar"
 
 _SLOT = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
@@ -195,6 +199,21 @@ class Settings:
             raise SettingError(f"{file}: a setting is of the wrong kind ({error}).") from error
         except SettingError as error:
             raise SettingError(f"{file}: {error}") from None
+
+
+def model_folders(folder: Path) -> tuple[Path, Path | None]:
+    """Return the bundles of a slot: the model's, and that for similar items, or None.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of a run, which may have both, or a bundle.
+    """
+    inner = folder / MODEL_OF_A_RUN
+    if (folder / MANIFEST).exists() or not (inner / MANIFEST).exists():
+        return folder, None
+    similar = folder / SIMILAR_OF_A_RUN
+    return inner, similar if similar.is_dir() else None
 
 
 def slots(folders: Iterable[str | os.PathLike[str]]) -> tuple[Slot, ...]:

@@ -38,6 +38,7 @@ PAGES += (
     "/about",
     "/leaderboard",
     "/items/nope",
+    "/items/i07?popularity_bias=0.3",
 )
 
 

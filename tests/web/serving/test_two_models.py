@@ -12,10 +12,10 @@ from alsolike.models.bundle.io import load
 from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.recommending.single import recommend_one
 from alsolike.web.pages import votes
-from alsolike.web.serving.bundle_store import model_folders, neighbours_path, version_of
+from alsolike.web.serving.bundle_store import neighbours_path, version_of
 from alsolike.web.serving.deploy import swap
 from alsolike.web.serving.state_store import STATE, Store
-from alsolike.web.settings import slots
+from alsolike.web.settings import model_folders, slots
 from serving import bundle, client_of, running, settings_of, wait_for
 
 API = "/api/v1"
@@ -268,6 +268,7 @@ def test_the_command_serves_both_with_workers(run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     with running(str(folder), "--workers", "2", "--log", "") as (address, _):
+
         def asked(path):
             return httpx.get(f"{address}{path}", timeout=20).json()
 

@@ -23,31 +23,14 @@ from alsolike.models.bundle.io import describe, load
 from alsolike.models.bundle.manifest import MANIFEST, SIZE_LIMIT, FileRecord, Manifest
 from alsolike.storage.atomic import alone_in, replacing
 from alsolike.storage.safetensors import DAMAGED, open_regular
+from alsolike.web.settings import MODEL_OF_A_RUN
 
-# Folders and files in the folder of `alsolike run`: the model, and a second one for similar items
-# if another model is better at them.
-MODEL_OF_A_RUN = "model"
-SIMILAR_OF_A_RUN = "similar"
+# Files that `alsolike run` writes next to its model.
 RUN_FILES = ("report.html", "leaderboard.csv")
 
 _MOST_OF_A_RUN_FILE = 64 << 20  # bytes
 _CHUNK = 1 << 20
 _PATIENCE = 60.0  # seconds that one swap waits for another
-
-
-def model_folders(folder: Path) -> tuple[Path, Path | None]:
-    """Return the bundles of a slot: the model's, and that for similar items, or None.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder of a run, which may have both, or a bundle.
-    """
-    inner = folder / MODEL_OF_A_RUN
-    if (folder / MANIFEST).exists() or not (inner / MANIFEST).exists():
-        return folder, None
-    similar = folder / SIMILAR_OF_A_RUN
-    return inner, similar if similar.is_dir() else None
 
 
 def bundle_path(state: Path, version: str) -> Path:

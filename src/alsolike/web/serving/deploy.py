@@ -16,7 +16,6 @@ from alsolike.web.serving.bundle_store import (
     copy_run_files,
     is_whole,
     locked,
-    model_folders,
     neighbours_path,
     remove_unused,
     version_of,
@@ -24,7 +23,7 @@ from alsolike.web.serving.bundle_store import (
 from alsolike.web.serving.neighbour_cache import NeighbourCache, build, build_in_background
 from alsolike.web.serving.registry import load_model
 from alsolike.web.serving.state_store import SlotVersion, Store
-from alsolike.web.settings import Settings, Slot
+from alsolike.web.settings import Settings, Slot, model_folders
 
 
 @dataclass(frozen=True)
