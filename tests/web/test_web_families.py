@@ -98,9 +98,13 @@ def test_the_dial_is_turned_or_said_not_to_be_there(served):
         html.unescape(client.get(f"/items/i1{query}").text)
         for query in ("", "?popularity_bias=0.1")
     )
+    picked = client.get("/try?item=i1&item=i2").text
+    assert "Similar to your picks, taken together" in picked
+    assert "taken together" not in client.get("/try?item=i1").text
     (facts,) = client.get(f"{API}/model").json()["models"]
     if name not in WITH_DIAL:
         assert_unable(basket)
+        assert basket.json()["error"]["message"] in html.unescape(picked)
         assert "From specific to popular" not in plain
         assert "This model has no dial: its list is the same at every mark." in turned
         assert (facts["similarity"], facts["affinities"]) == ({}, [])
@@ -111,7 +115,8 @@ def test_the_dial_is_turned_or_said_not_to_be_there(served):
     told = answer.json()["similar"]
     assert [one["item"] for one in told] == model.items.ids_of(rows).tolist()
     assert [one["score"] for one in told] == scores.tolist()
-    assert basket.status_code == 200
+    ids = [one["item"] for one in basket.json()["similar"]]
+    assert all(f"/try?item=i1&amp;item=i2&amp;item={one}" in picked for one in ids)
     assert "From specific to popular" in plain
     assert "All lists are at 0.1" in turned
     assert "at mark 0.1. The bar shows" in turned

@@ -5,6 +5,7 @@ the old one is freed when its last request is done.
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections import Counter
@@ -13,7 +14,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -43,6 +43,7 @@ LARGE = 4_000_000  # numbers read for one answer; with more, a thread computes i
 MOST_IMAGE_ORIGINS = 50
 
 _LOOKS_BEFORE_RETRYING = 20
+_MOST_SETTINGS = 256
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +104,9 @@ class ServedModel:
             return None
         return self._named(self.model.similarity_config)
 
-    def similarity(self, **changes: Any) -> SimilarityConfig | None:
+    def similarity(
+        self, affinity: str | None = None, popularity_bias: float | None = None
+    ) -> SimilarityConfig | None:
         """Return the model's settings of similar items with some changed; None if none differs.
 
         Raises
@@ -111,10 +114,21 @@ class ServedModel:
         Unable, SettingError
             As of `alsolike.recommending.affinities.similarity_with`.
         """
-        changed = similarity_with(self.model, **changes)
-        if changed is None or self._named(changed) == self.own_similarity:
-            return None
-        return self._named(changed)
+        key = (affinity, popularity_bias)
+        with contextlib.suppress(KeyError):
+            return self._similarities[key]
+        changed = similarity_with(self.model, affinity=affinity, popularity_bias=popularity_bias)
+        named = None if changed is None else self._named(changed)
+        found = None if named == self.own_similarity else named
+        if len(self._similarities) >= _MOST_SETTINGS:
+            self._similarities.clear()
+        self._similarities[key] = found
+        return found
+
+    @functools.cached_property
+    def _similarities(self) -> dict[tuple[str | None, float | None], SimilarityConfig | None]:
+        """What `similarity` has returned, since checking settings takes as long as an answer."""
+        return {}
 
     def _named(self, config: SimilarityConfig) -> SimilarityConfig:
         """Return settings that name the affinity, so that equal ones are equal."""
