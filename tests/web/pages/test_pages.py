@@ -343,7 +343,8 @@ def test_trying_recommends_by_fold_in_and_stores_nothing(app):
     page = Page(text)
     wanted = recommend_for_likes(model, dict.fromkeys(picks, 1.0), k=10)["item"].tolist()
     adds = [unquote(href) for href in page.links("/try?") if href.count("item=") == 4]
-    assert [href.rpartition("item=")[2].replace("+", " ") for href in adds] == wanted
+    added = [href.rpartition("item=")[2].replace("+", " ") for href in adds]
+    assert added[:10] == wanted  # then what is similar to all of them
     assert app.service.state.likes_of("") == before
     assert all(sum(parts) == score for parts, score in added_up(text) if parts)
     removing = [href for href in page.links("/try?") if href.count("item=") == 2]
