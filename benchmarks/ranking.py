@@ -4,10 +4,12 @@ Run as ``python benchmarks/ranking.py [--data gowalla,article] [--factors 64]``.
 once; its factors are handed to the peers, so that all rank the same scores.
 
 ``top 20, all users``: the items that each user has in training left out. ``similar 10, all items``:
-by the cosine; irspack does not offer it. The floor of both is the bare matrix product: blocks of
-256 rows times all items, into memory that is used again, by as many workers, with BLAS at one
-thread in each. The flop model is that product, 2 f for each score. ``one user``, ``one item``: a
-single answer of 20 and 10 on one thread; its median and 99th percentile are over --calls calls.
+by the cosine, as implicit has it, and by evidence, our default; irspack does not offer it. The
+floor of both is the bare matrix product: blocks of 256 rows times all items, into memory that is
+used again, by as many workers, with BLAS at one thread in each. The flop model is that product, 2 f
+for each score. ``similar 10, all marks``: by evidence, in one pass for one mark of the dial, and
+for all of them. ``one user``, ``one item``: a single answer of 20 and 10 on one thread; its
+median and 99th percentile are over --calls calls.
 
 Peers run as they advise: their own threads, BLAS held to one; irspack scores 256 users at a time.
 Gowalla is read from the folder that ALSOLIKE_DATA names; 300x200x6000 is a made-up table of that
@@ -50,14 +52,16 @@ from alsolike.engines.local import LocalEngine
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.factor_model import FactorModel
+from alsolike.models.similarity.config import MARKS, USUAL_BIAS, USUAL_SIMILARITY, SimilarityConfig
 from alsolike.recommending.batch import top_items
-from alsolike.recommending.similarity import similar_indices
+from alsolike.recommending.similarity import similar_at_marks, similar_indices
 from alsolike.recommending.single import recommend_one, similar_to
 
 CONFIG = ALSConfig(alpha=10.0, regularization=1.0, iterations=5)
 USERS_AT_ONCE = 256
 LIST, SHELF = 20, 10
 TOP, SIMILAR = f"top {LIST}, all users", f"similar {SHELF}, all items"
+MARKED = f"similar {SHELF}, all marks"
 ONE_USER, ONE_ITEM = "one user", "one item"
 FLOOR = "matrix product"
 
@@ -75,12 +79,14 @@ class Ranker:
     """
 
     name = "alsolike"
-    settings = "top_items and similar_indices; recommend_one and similar_to"
+    settings = "top_items and similar_indices; recommend_one and similar_to, by the cosine"
+    similarity = SimilarityConfig(affinity="cosine", popularity_bias=0.0)
     blas_threads = 1
 
     def __init__(self, model: FactorModel, threads: int) -> None:
         assert model.history is not None
-        self.model, self.seen, self.threads = model, model.history.user_items, threads
+        self.model = model.with_similarity(self.similarity)
+        self.seen, self.threads = model.history.user_items, threads
         self.engine = LocalEngine(threads)
 
     def tasks(self) -> dict[str, Callable[[], object]]:
@@ -97,7 +103,7 @@ class Ranker:
         ranked = top_items(self.model, everyone, k=LIST, exclude=self.seen, engine=self.engine)
         return ranked.indices
 
-    def similar(self) -> Lists:
+    def similar(self) -> object:
         """Return the items nearest to every item; rare ones too, as the peers do."""
         every = np.arange(len(self.model.items))
         ranked = similar_indices(self.model, every, k=SHELF, min_count=0, engine=self.engine)
@@ -110,6 +116,47 @@ class Ranker:
     def one_item(self, row: int) -> object:
         """Answer for one item."""
         return similar_to(self.model, self.model.items.id_of(row), k=SHELF, min_count=0)
+
+
+class Evidence(Ranker):
+    """Similar items as by default: by evidence, at the default mark."""
+
+    name = "alsolike, evidence"
+    settings = "similar_indices and similar_to, with the default settings"
+    similarity = USUAL_SIMILARITY
+
+    def tasks(self) -> dict[str, Callable[[], object]]:
+        return {SIMILAR: self.similar}
+
+    def answers(self) -> dict[str, Callable[[int], object]]:
+        return {ONE_ITEM: self.one_item}
+
+
+class OneMark(Evidence):
+    """The same in the pass that is made for several marks of the dial, for one of them."""
+
+    name = "alsolike, 1 mark"
+    settings = "similar_at_marks"
+    marks: tuple[float, ...] = (USUAL_BIAS,)
+
+    def tasks(self) -> dict[str, Callable[[], object]]:
+        return {MARKED: self.similar}
+
+    def answers(self) -> dict[str, Callable[[int], object]]:
+        return {}
+
+    def similar(self) -> object:
+        every = np.arange(len(self.model.items))
+        return similar_at_marks(
+            self.model, every, k=SHELF, marks=self.marks, min_count=0, engine=self.engine
+        )
+
+
+class AllMarks(OneMark):
+    """The same at all marks."""
+
+    name = f"alsolike, {len(MARKS)} marks"
+    marks = MARKS
 
 
 class Implicit(Ranker):
@@ -212,17 +259,23 @@ class Product(Ranker):
         self.engine.each(block, range(0, len(left), USERS_AT_ONCE))
 
 
-RANKERS: dict[str, type[Ranker]] = {one.name: one for one in (Ranker, Implicit, Irspack, Product)}
+OURS = (Ranker, Evidence, OneMark, AllMarks)
+RANKERS: dict[str, type[Ranker]] = {one.name: one for one in (*OURS, Implicit, Irspack, Product)}
 
 
 def names_of(asked: argparse.Namespace) -> list[str]:
     """Return who takes part."""
     found = [name for name in ("implicit", "irspack") if peer(name, asked) is not None]
-    return ["alsolike", *found, FLOOR]
+    return [*(one.name for one in OURS), *found, FLOOR]
 
 
-def flops(model: FactorModel, task: str) -> float:
-    """Return the operations of all scores: a multiplication and an addition for each factor."""
+def flops(model: FactorModel, task: str) -> float | None:
+    """Return the operations of all scores: a multiplication and an addition for each factor.
+
+    None for all marks of the dial, which have one product together.
+    """
+    if task == MARKED:
+        return None
     rows = len(model.users) if task == TOP else len(model.items)
     return 2.0 * rows * len(model.items) * model.factors
 
@@ -245,7 +298,7 @@ def whole_rows(
         where = ("--task", task, "--stored", folder, "--threads", asked.threads)
         peak = None if asked.no_memory else peak_alone("--alone", name, *where)
         same = {}
-        if name != FLOOR:
+        if name not in (FLOOR, *(one.name for one in OURS[1:])):
             same["same_lists"] = share_of_equal(found["alsolike"], found[name])
         rows.append(Row(task, name, seconds, flops(able[0].model, task), peak, same))
     return rows
@@ -291,6 +344,7 @@ def compare(report: Report, asked: argparse.Namespace, data: str, likes: Interac
         rankers = [RANKERS[name](model, asked.threads) for name in names_of(asked)]
         rows = whole_rows(rankers, TOP, asked, Path(folder))
         rows += whole_rows(rankers, SIMILAR, asked, Path(folder))
+        rows += whole_rows(rankers, MARKED, asked, Path(folder))
     alone = [RANKERS[name](model, 1) for name in names_of(asked)]
     rows += answer_rows(alone, ONE_USER, asked.calls) + answer_rows(alone, ONE_ITEM, asked.calls)
     report.section(

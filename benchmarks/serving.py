@@ -3,7 +3,8 @@
 Run as ``python benchmarks/serving.py [--data article] [--factors 40] [--seconds 5]
 [--soak MINUTES]``. It starts ``alsolike serve`` as anybody would, with access log, content policy,
 limits and metrics on and the rate limit raised, and asks from a process of its own over keep-alive
-connections. All ids are asked in a random order: at first none of them twice, then all again. One
+connections. All ids are asked in a random order: at first none of them twice, then all again.
+Similar items are those of the default settings: by evidence, at the default mark of the dial. One
 answer in 64 is held to `similar_to`. The client shares the machine's cores with the service.
 
 While two workers are under load, models of several families are swapped, some of them broken: a
@@ -389,9 +390,9 @@ def measure(bench: Bench, report: Report, heading: str) -> None:
     """Print and keep all tables."""
     given = bench.asked
     settings = {
-        "alsolike": "alsolike serve; access log to a file, content policy, limits, metrics; "
-        f"{given.connections} keep-alive connections",
-        "implicit, one route": "FastAPI, uvicorn, similar_items in a thread; one BLAS thread",
+        "alsolike": "alsolike serve, similar items by evidence; access log to a file, content "
+        f"policy, limits, metrics; {given.connections} keep-alive connections",
+        "implicit, one route": "FastAPI, uvicorn, similar_items by cosine; one BLAS thread",
     }
     facts: dict[str, Any] = {"connections": given.connections, "goals": GOALS}
     rows = similar_rows(bench, 1) + peer_rows(bench) + similar_rows(bench, 2)

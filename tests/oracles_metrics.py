@@ -112,3 +112,10 @@ def mean_squared_error(user_factors, item_factors, values, rows):
         for i, value in enumerate(values[u])
     ]
     return sum(cells) / len(cells)
+
+
+def stratified_precision(ranked, relevant, likes, all_wanted, exponent, k):
+    """One list: each hit weighs n^-g, over the mean of n^-g of all wanted likes."""
+    mean = math.fsum(max(likes[item], 1) ** -exponent for item in all_wanted) / len(all_wanted)
+    hits = [item for item in ranked[:k] if item in relevant]
+    return math.fsum(max(likes[item], 1) ** -exponent for item in hits) / mean / k

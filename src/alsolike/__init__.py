@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         hold_out_users,
         leave_one_out,
     )
+    from alsolike.data.splitting.unseen_users import hold_out_unseen_users
     from alsolike.errors import AlsolikeError
     from alsolike.evaluation.metrics.evaluate import evaluate
     from alsolike.models.als.config import ALSConfig
@@ -34,9 +35,13 @@ if TYPE_CHECKING:
     from alsolike.models.factor_model import FactorModel
     from alsolike.models.fit import fit, iterate
     from alsolike.models.item_knn import ItemKNNConfig
+    from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
     from alsolike.pipeline.run import run_job
+    from alsolike.recommending.affinities import with_similarity
+    from alsolike.recommending.baskets import similar_to_set
     from alsolike.recommending.batch import recommend, similar
+    from alsolike.recommending.co_likes import why_similar
     from alsolike.recommending.explain import explain
     from alsolike.recommending.pair_scores import scores
     from alsolike.recommending.similarity import similar_users
@@ -57,6 +62,7 @@ __all__ = [
     "Job",
     "Range",
     "Searching",
+    "SimilarityConfig",
     "Split",
     "Table",
     "evaluate",
@@ -71,6 +77,7 @@ __all__ = [
     "hold_out",
     "hold_out_by_time",
     "hold_out_fraction",
+    "hold_out_unseen_users",
     "hold_out_users",
     "iterate",
     "joined",
@@ -85,7 +92,10 @@ __all__ = [
     "scores",
     "search",
     "similar",
+    "similar_to_set",
     "similar_users",
+    "why_similar",
+    "with_similarity",
 ]
 
 _MODULES = {
@@ -101,6 +111,7 @@ _MODULES = {
         "hold_out_users",
         "leave_one_out",
     ),
+    "data.splitting.unseen_users": ("hold_out_unseen_users",),
     "errors": ("AlsolikeError",),
     "evaluation.metrics.evaluate": ("evaluate",),
     "models.als.train": ("fold_in", "fold_in_items", "loss"),
@@ -110,9 +121,13 @@ _MODULES = {
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
     "models.item_knn": ("ItemKNNConfig",),
+    "models.similarity.config": ("SimilarityConfig",),
     "models.baselines.popularity": ("fit_popularity",),
     "recommending.explain": ("explain",),
+    "recommending.affinities": ("with_similarity",),
+    "recommending.baskets": ("similar_to_set",),
     "recommending.batch": ("recommend", "similar"),
+    "recommending.co_likes": ("why_similar",),
     "recommending.single": ("recommend_for_likes",),
     "recommending.pair_scores": ("scores",),
     "recommending.similarity": ("similar_users",),

@@ -74,6 +74,15 @@ class Table:
             raise SettingError(f"Columns of one table must be equally long; these are {lengths}.")
 
     @classmethod
+    def from_columns(cls, columns: Mapping[str, Column]) -> "Table":
+        """Build a table from columns of a dtype that it keeps, unchecked: for single answers."""
+        table = cls.__new__(cls)
+        table._columns = dict(columns)
+        for column in table._columns.values():
+            column.flags.writeable = False
+        return table
+
+    @classmethod
     def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "Table":
         """Build a table from one mapping per row; missing keys are None."""
         names = list(dict.fromkeys(name for row in rows for name in row))

@@ -26,7 +26,9 @@ from alsolike.errors import BundleError, SettingError, WritingError
 from alsolike.export.export import FORMATS, export
 from alsolike.export.filenames import id_of, place_of
 from alsolike.export.incremental_writer import LIST, FileCounts
+from alsolike.models.base import HasAffinities
 from alsolike.models.bundle import io as bundle
+from alsolike.models.bundle.configure import set_similarity
 from alsolike.models.bundle.manifest import MANIFEST
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
@@ -223,8 +225,9 @@ def test_equal_models_give_equal_bytes(saved: Path, shelves: Path, tmp_path: Pat
 def test_a_new_model_leaves_what_it_does_not_move(
     model: FactorModel, saved: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "s"
-    export(saved, out, formats=["json", "html"], k=2)
+    # By the cosine: of evidence each score depends on all likes.
+    out, how = tmp_path / "s", {"affinity": "cosine", "popularity_bias": 0, "marks": ()}
+    export(saved, out, formats=["json", "html"], k=2, **how)
     before = tree(out)
     keep = np.flatnonzero(np.arange(30) != 7)
     likes = tiny_likes(12, 30)
@@ -234,7 +237,7 @@ def test_a_new_model_leaves_what_it_does_not_move(
         history=None,
     )  # fmt: skip
     bundle.save(smaller, tmp_path / "smaller")
-    done = export(tmp_path / "smaller", out, formats=["json", "html"], k=2)
+    done = export(tmp_path / "smaller", out, formats=["json", "html"], k=2, **how)
     after = tree(out)
     gone = {path for path in before if place_of(model.items.id_of(7)) in path}
     assert len(gone) == 2
@@ -243,7 +246,7 @@ def test_a_new_model_leaves_what_it_does_not_move(
     same = sum(before[path] == after[path] for path in after if path != LIST)
     assert done.files == FileCounts(len(after) - 1 - same, same, 2)
     assert same > 40
-    export(tmp_path / "smaller", tmp_path / "fresh", formats=["json", "html"], k=2)
+    export(tmp_path / "smaller", tmp_path / "fresh", formats=["json", "html"], k=2, **how)
     assert tree(tmp_path / "fresh") == after
 
 
@@ -428,7 +431,8 @@ def test_every_family_is_exported_in_all_forms(family: str, tmp_path: Path) -> N
     near = json_lines(to / "similar_items.jsonl")
     assert [(one["item"], other["item"]) for one in near for other in one["similar_items"]] == pairs
     index = (to / "html" / "index.html").read_text(encoding="utf-8")
-    assert ("The score of a similar item: " in index) == (family != "als")
+    assert "The score of a similar item: " in index
+    assert ("popularity bias 0.8" in index) == isinstance(model, HasAffinities)
     page = (to / "html" / "items" / f"{place_of(model.items.id_of(0))}.html").read_text("utf-8")
     assert page.count('height="1"/></svg>') == sum(one == model.items.id_of(0) for one, _ in pairs)
 
@@ -447,3 +451,115 @@ def test_what_comes_after_a_models_own_says_how_it_was_found(tmp_path: Path) -> 
     first, _, rest = page.partition("The model has no further recommendations.")
     assert (first.count("<li>"), rest.count("<li>")) == (2, 1)
     assert "Recommended for" in first
+
+
+DIALLED = fit(tiny_likes(40, 30), factors=4)
+
+
+def stated(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / LIST).read_bytes())
+    return found
+
+
+def test_settings_of_similar_items_are_stated_and_their_change_is_noticed(tmp_path: Path) -> None:
+    bundle.save(DIALLED, tmp_path / "model")
+    out = tmp_path / "s"
+    export(tmp_path / "model", out, k=4)
+    first, about = tree(out), stated(out)
+    assert (about["affinity"], about["popularity_bias"], about["prior_strength"]) == (
+        "evidence", 0.8, 30,
+    )  # fmt: skip
+    done = export(tmp_path / "model", out, k=4, popularity_bias=0.1)
+    assert done.files.written > 30
+    assert done.files.removed == 0
+    assert stated(out)["popularity_bias"] == 0.1
+    for line in json_lines(out / "similar_items.jsonl"):
+        near = similar(DIALLED, line["item"], k=4, popularity_bias=0.1)
+        assert [one["item"] for one in line["similar_items"]] == near["similar_item"].tolist()
+    # The same by the settings of the bundle, apart from its version.
+    by_option = tree(out)
+    set_similarity(tmp_path / "model", popularity_bias=0.1)
+    export(tmp_path / "model", out, k=4)
+    changed = {path for path, content in tree(out).items() if by_option[path] != content}
+    assert changed == {
+        LIST, "html/index.html", "json/index.json", "shelves.sqlite", "similar_items.jsonl",
+        "similar_items.parquet",
+    }  # fmt: skip
+    with closing(sqlite3.connect(out / "shelves.sqlite")) as database:
+        assert dict(database.execute("SELECT * FROM about"))["popularity_bias"] == 0.1
+    set_similarity(tmp_path / "model", popularity_bias=0.8)
+    export(tmp_path / "model", out, k=4, engine=LocalEngine(1))
+    assert tree(out) == first
+
+
+def test_pages_have_the_names_at_other_marks_behind_a_click(tmp_path: Path) -> None:
+    bundle.save(DIALLED, tmp_path / "model")
+    out = tmp_path / "s"
+    export(tmp_path / "model", out, k=4, formats=["html"])
+    one = DIALLED.items.id_of(5)
+    page = (out / "html" / "items" / f"{place_of(one)}.html").read_text("utf-8")
+    parts = page.split("<details>")[1:]
+    assert [part.split("<")[1].split(">")[1] for part in parts] == [
+        "More specific items (popularity bias 0)", "More popular items (popularity bias 1)",
+    ]  # fmt: skip
+    for part, bias in zip(parts, (0, 1), strict=True):
+        wanted = similar(DIALLED, one, k=4, popularity_bias=bias)["similar_item"]
+        links = [f"../../items/{place_of(other)}.html" for other in wanted]
+        assert [link.partition('"')[0] for link in part.split('href="')[1:]] == links
+    plain = tmp_path / "plain"
+    export(tmp_path / "model", plain, k=4, formats=["html"], marks=())
+    small = (plain / "html" / "items" / f"{place_of(one)}.html").read_text("utf-8")
+    assert "<details>" not in small
+    # As the documentation says: about 130 bytes for each name.
+    assert len(page) - len(small) < 8 * 130 + 300
+    own = export(tmp_path / "model", plain, k=4, formats=["html"], popularity_bias=0, marks=[0, 0])
+    assert own.files.written
+    assert "<details>" not in (plain / "html/items" / f"{place_of(one)}.html").read_text("utf-8")
+    with pytest.raises(SettingError, match="popularity_bias must be a number"):
+        export(tmp_path / "model", plain, formats=["html"], marks=[2])
+
+
+def test_a_run_with_two_models_gives_the_lists_of_each(tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "s"
+    knn = fit(tiny_likes(40, 30), family="item-knn")
+    bundle.save(DIALLED, run / "model")
+    alone = export(run, out, k=4, users=True)
+    assert "recommending_model" not in stated(out)
+    assert (alone.model, stated(out)["name"]) == (stated(out)["model"], "als")
+    before = tree(out)
+    export(run / "model", out, k=4, users=True)
+    assert tree(out) == before
+    bundle.save(knn, run / "similar")
+    both = export(run, out, k=4, users=True)
+    about = stated(out)
+    versions = {
+        name: hashlib.sha256((run / name / MANIFEST).read_bytes()).hexdigest()
+        for name in ("model", "similar")
+    }
+    assert (both.model, about["model"]) == (versions["similar"],) * 2
+    assert (about["recommending_model"], about["affinity"]) == (versions["model"], "counts")
+    near = rows_of(out / "similar_items.parquet")
+    assert {row.pop("model") for row in near} == {versions["similar"]}
+    assert near == list(similar(knn, k=4).rows())
+    lists = rows_of(out / "recommendations.parquet")
+    assert {row.pop("model") for row in lists} == {versions["model"]}
+    assert lists == list(recommend(DIALLED, k=4).rows())
+    one = export(run / "model", out, k=4)
+    assert "The run chose another model for them" in str(one)
+    assert one.model == versions["model"]
+    bundle.save(fit(tiny_likes(40, 31), family="item-knn"), run / "similar")
+    with pytest.raises(BundleError, match="have different items"):
+        export(run, out, users=True)
+
+
+def test_weak_foundations_and_stored_counts_are_said(tmp_path: Path) -> None:
+    bundle.save(DIALLED, tmp_path / "model", with_history=False)
+    done = export(tmp_path / "model", tmp_path / "s", formats=["html"])
+    assert "counts of the 200 strongest neighbours" in str(done)
+    few = np.flatnonzero((DIALLED.item_counts > 0) & (DIALLED.item_counts <= 5))
+    many = np.flatnonzero(DIALLED.item_counts > 5)
+    assert len(few)
+    for row in (few[0], many[0]):
+        place = place_of(DIALLED.items.id_of(int(row)))
+        page = (tmp_path / "s/html/items" / f"{place}.html").read_text("utf-8")
+        assert ("weakly founded." in page) == (row == few[0])

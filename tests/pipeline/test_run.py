@@ -12,8 +12,8 @@ import scipy.sparse as sp
 
 import alsolike
 from alsolike.errors import DataError, LedgerError, SettingError, WritingError
-from alsolike.evaluation.item_to_item.evaluate import evaluate_item_to_item
-from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
+from alsolike.evaluation.item_to_item.dial import evaluate_dial
+from alsolike.evaluation.item_to_item.unseen_users import Fold
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.statistics.intervals import paired_difference
 from alsolike.pipeline.job import Job, resolve
@@ -242,7 +242,7 @@ def test_other_data_or_settings_do_not_mix_with_a_ledger(tmp_path: Path) -> None
     asked = job(tmp_path)
     found_by(asked)
     for changes in ({"source": frame(41)}, {"seed": 5}, {"k": 4}, {"sweeps": [1, 3]},
-                    {"objective": "item-to-item"}):  # fmt: skip
+                    {"objective": "item-to-item", "held_out": None}):  # fmt: skip
         other = job(tmp_path, **changes)
         with pytest.raises(LedgerError, match="choose another folder"):
             found_by(other)
@@ -321,19 +321,27 @@ def test_without_history_the_model_holds_no_likes(tmp_path: Path) -> None:
 
 
 def test_settings_are_chosen_by_shelves_and_quoted_so(tmp_path: Path) -> None:
-    asked = job(tmp_path, objective="item-to-item", k=4, metric="map", seed=2)
+    asked = job(tmp_path, objective="item-to-item", k=4, metric="map", seed=2, held_out=None)
     outcome = run_job(asked)
     found, split = outcome.found, outcome.split
     assert found.objective == ItemToItemObjective(k=4, metric="map", seed=2)
     assert found.leaderboard["rank"].tolist() == [1, 2, 3]
     assert "validation_shelf_map@4" in found.leaderboard
-    fitted, shown = split.train_and_validation(), split.shown(with_validation=True)
-    ours, theirs = (
-        evaluate_item_to_item(
-            item_recommender_of(model, fitted), split.test, shown, k=4, metrics=["map"], seed=2
+    assert not split.train.user_counts[[*split.validation_users, *split.test_users]].any()
+    fold = Fold.of(split, seed=2)
+    on_validation, on_test = (
+        evaluate_dial(
+            [alsolike.fit(split.train, found.best)], [fold], part, k=4, metrics=["map"],
+            choose_by="map",
         )
-        for model in (alsolike.fit(fitted, found.best), alsolike.fit_popularity(fitted))
-    )
+        for part in ("validation", "test")
+    )  # fmt: skip
+    ours = on_test.evaluations[on_validation.best]
+    popularity = evaluate_dial(
+        [alsolike.fit_popularity(split.train)], [fold], "test", k=4, metrics=["map"],
+        choose_by="map",
+    )  # fmt: skip
+    [theirs] = popularity.evaluations
     assert outcome.test.measure == "shelf_map@4"
     first, second, *_ = outcome.test.table().rows()
     assert [(row["model"], row["metric"], row["mean"]) for row in (first, second)] == [
@@ -343,24 +351,28 @@ def test_settings_are_chosen_by_shelves_and_quoted_so(tmp_path: Path) -> None:
     assert outcome.test.difference == paired_difference(
         ours.per_user["map@4"], theirs.per_user["map@4"], np.random.default_rng(0)
     )
-    assert {"shelf_precision@4", "precision@4", "map@4"} <= set(outcome.test.table()["metric"])
+    names = set(outcome.test.table()["metric"])
+    assert {"shelf_precision@4", "shelf_p_0.5@4"} <= names
+    assert all(name.startswith("shelf_") for name in names)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Chosen by shelf_map@4 on validation, at most 5 items per user" in page
+    assert "Chosen by shelf_map@4 on validation users whom training never saw, at most 5" in page
     assert "nan" not in page.casefold().replace("nance", "")
     assert not any("mse" in name or "train" in name for name in found.curves.column_names)
 
 
-def test_lists_and_shelves_are_both_told_of_whoever_chose(tmp_path: Path) -> None:
-    by_lists = run_job(job(tmp_path / "lists"))
-    names = by_lists.test.table()["metric"].tolist()
-    assert names[0] == "precision@10"
-    assert "shelf_precision@10" in names
+@pytest.mark.parametrize("changes", [{"by": "one"}, {"held_out": 3}, {"share": 0.2}])
+def test_another_split_is_refused_for_similar_items(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    [name] = changes
+    asked = job(tmp_path, **{"objective": "item-to-item", "held_out": None} | changes)
+    with pytest.raises(SettingError, match=f"{name}=.* is for the ranking objective"):
+        resolve(asked)
 
 
-@pytest.mark.parametrize("objective", ["ranking", "item-to-item"])
 @pytest.mark.parametrize("by", ["one", "fraction", "users"])
-def test_a_run_may_split_in_other_ways(tmp_path: Path, by: str, objective: str) -> None:
-    outcome = run_job(job(tmp_path, by=by, held_out=None, objective=objective))
+def test_a_run_may_split_in_other_ways(tmp_path: Path, by: str) -> None:
+    outcome = run_job(job(tmp_path, by=by, held_out=None))
     split = outcome.split
     assert split.test.n_interactions > 0
     assert not set(split.test_users) & set(split.validation_users) or by != "users"

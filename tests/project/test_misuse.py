@@ -29,7 +29,7 @@ LIKES = tiny_likes(30, 20)
 CONFIG = al.ALSConfig(factors=2, iterations=1)
 MODEL = al.fit(LIKES, CONFIG)
 SPLIT = al.hold_out(LIKES, k=2)
-USER, ITEM = MODEL.users.id_of(0), MODEL.items.id_of(0)
+USER, ITEM, OTHER = MODEL.users.id_of(0), MODEL.items.id_of(0), MODEL.items.id_of(1)
 ITEM_USERS = sp.csr_array((2, len(MODEL.users)))
 
 WRONG = {
@@ -69,6 +69,9 @@ OF_MODELS: dict[str, Take] = {
     "similar": lambda given: al.similar(given, ITEM),
     "similar_users": lambda given: al.similar_users(given, USER),
     "similar_to": lambda given: similar_to(given, ITEM),
+    "similar_to_set": lambda given: al.similar_to_set(given, [ITEM]),
+    "why_similar": lambda given: al.why_similar(given, ITEM, OTHER),
+    "with_similarity": lambda given: al.with_similarity(given, popularity_bias=0.5),
     "diff, old": lambda given: diff(given, MODEL),
     "diff, new": lambda given: diff(MODEL, given),
 }
@@ -82,6 +85,7 @@ OF_LIKES: dict[str, Take] = {
     "hold_out": al.hold_out,
     "hold_out_by_time": lambda given: al.hold_out_by_time(given, k=1),
     "hold_out_fraction": al.hold_out_fraction,
+    "hold_out_unseen_users": al.hold_out_unseen_users,
     "hold_out_users": al.hold_out_users,
     "leave_one_out": al.leave_one_out,
     "joined, before": lambda given: al.joined(given, LIKES),
@@ -103,6 +107,7 @@ OTHERS: dict[str, Take] = {
     "matrix of rows x users": lambda given: al.fold_in_items(MODEL, given),
     "users": lambda given: al.recommend(MODEL, given),
     "items": lambda given: al.similar(MODEL, given),
+    "items of a set": lambda given: al.similar_to_set(MODEL, given),
     "items of a gallery": lambda given: al.gallery(MODEL, given),
 }
 RIGHT = {

@@ -13,6 +13,7 @@ from alsolike.errors import DataError, FitError, SettingError, UnknownId
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.progress import Observer
+from alsolike.recommending.affinities import with_similarity
 from alsolike.recommending.batch import recommend, similar, top_items
 from alsolike.recommending.ranking.exclusion import with_excluded
 from alsolike.recommending.similarity import similar_indices
@@ -224,43 +225,52 @@ def test_similar_by_id_and_name_with_and_without_itself():
     table = similar(model, ["i03", "name 7"], k=4)
     assert table["item"].tolist() == ["i03"] * 4 + ["i07"] * 4
     assert not (table["item"] == table["similar_item"]).any()
-    itself = similar(model, "i03", k=4, include_self=True)
-    assert itself["similar_item"].tolist() == ["i03", *table["similar_item"][:3]]
+    cosine = with_similarity(model, affinity="cosine", popularity_bias=0.0)
+    itself = similar(cosine, "i03", k=4, include_self=True)
+    others = similar(model, "i03", k=3, affinity="cosine", popularity_bias=0)
+    assert itself["similar_item"].tolist() == ["i03", *others["similar_item"]]
     assert itself["score"][0] == 1.0
-    assert similar(model, "i03", k=1, include_self=True)["similar_item"].tolist() == ["i03"]
+    assert similar(cosine, "i03", k=1, include_self=True)["similar_item"].tolist() == ["i03"]
     assert len(similar(model, k=3)) == 3 * len(model.items)
+    for other in (model, with_similarity(cosine, popularity_bias=0.1)):
+        with pytest.raises(SettingError, match="include_self needs the cosine"):
+            similar(other, "i03", include_self=True)
     with pytest.raises(UnknownId):
         similar(model, "no such thing")
 
 
 def test_cosines_are_cosines():
     model, _ = random_model(n_users=1, n_items=300)
-    ranked = similar_indices(model, np.arange(300), k=400, min_count=0)
+    cosine = with_similarity(model, affinity="cosine", popularity_bias=0.0)
+    ranked = similar_indices(cosine, np.arange(300), k=400, min_count=0)
     Y = model.item_factors.astype(np.float64)
     Y /= np.linalg.norm(Y, axis=1, keepdims=True)
     want = Y @ Y.T
-    assert (ranked.indices[:, :299] >= 0).all()
-    assert (ranked.indices[:, 299:] == -1).all()
     for row in range(300):
-        np.testing.assert_allclose(
-            ranked.scores[row, :299], want[row, ranked.indices[row, :299]], atol=3e-7
-        )
-    inside = ranked.scores[:, :299]
-    assert (np.abs(inside) <= 1).all()
+        found = ranked.indices[row][ranked.indices[row] >= 0]
+        scores = ranked.scores[row, : len(found)]
+        np.testing.assert_allclose(scores, want[row, found], atol=3e-7)
+        assert ((scores > 0) & (scores <= 1)).all()
+        # Those not above 0 are not listed.
+        left_out = np.setdiff1d(np.arange(300), [*found, row])
+        assert (want[row, left_out] < 3e-7).all()
 
 
 def test_items_without_factors_have_no_neighbours_and_are_nobodys():
     Y = [[1, 0], [0, 0], [2, 1e-3], [1e-42, 0], [-1, 0], [3e-38, 0]]
-    model = model_of([[1, 1]], Y)
+    model = with_similarity(model_of([[1, 1]], Y), affinity="cosine", popularity_bias=0.0)
     ranked = similar_indices(model, np.arange(6), k=6, include_self=True)
-    assert ranked.indices[0].tolist() == [0, 5, 2, 4, -1, -1]
-    assert ranked.scores[0, :4].tolist() == [1.0, 1.0, pytest.approx(1, abs=1e-6), -1.0]
+    assert ranked.indices[0].tolist() == [0, 5, 2, -1, -1, -1]
+    assert ranked.scores[0, :3].tolist() == [1.0, 1.0, pytest.approx(1, abs=1e-6)]
     assert (ranked.indices[[1, 3]] == -1).all()
-    assert set(similar(model)["item"]) == {"i00000", "i00002", "i00004", "i00005"}
+    assert ranked.indices[4].tolist() == [4, -1, -1, -1, -1, -1]  # opposite to all others
+    assert set(similar(model)["item"]) == {"i00000", "i00002", "i00005"}
 
 
 def test_items_of_too_few_listeners_are_no_neighbours_but_may_ask():
-    model = model_of([[1, 1]], [[1, 0], [1, 0], [1, 1], [0, 1]], counts=[9, 1, 2, 9])
+    factors = [[1, 0.1], [1, 0.1], [1, 1], [0.1, 1]]
+    model = model_of([[1, 1]], factors, counts=[9, 1, 2, 9])
+    model = with_similarity(model, affinity="cosine", popularity_bias=0.0)
     assert similar(model, "i00000")["similar_item"].tolist() == ["i00002", "i00003"]
     assert similar(model, "i00000", min_count=1)["similar_item"].tolist()[0] == "i00001"
     assert similar(model, "i00000", min_count=3)["similar_item"].tolist() == ["i00003"]

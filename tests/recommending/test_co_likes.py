@@ -1,6 +1,8 @@
 """Who likes an item and who likes two, held to counting in the dense matrix."""
 
 import dataclasses
+import itertools
+import re
 
 import numpy as np
 import pytest
@@ -8,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alsolike.data.interactions import Interactions
-from alsolike.errors import DataError, SettingError
-from alsolike.recommending.co_likes import Likers
+from alsolike.errors import DataError, SettingError, UnknownId
+from alsolike.models.baselines.popularity import fit_popularity
+from alsolike.models.fit import fit
+from alsolike.recommending.co_likes import Likers, pair_evidence, why_similar
 from alsolike.testing import tiny_likes, tiny_model
 
 
@@ -71,3 +75,53 @@ def test_rows_that_are_none_are_refused(row):
         likers.count(row)
     with pytest.raises(DataError, match="0 to 4"):
         likers.shared(0, row)
+
+
+def liked(**likers):
+    """Return a popularity model where item a is liked by the users of its letters, and so on."""
+    pairs = [(user, item) for item, users in likers.items() for user in users]
+    users, items = zip(*pairs, strict=True)
+    return fit_popularity(Interactions.from_columns(list(users), list(items)))
+
+
+def test_the_reason_is_a_sentence_of_numbers():
+    why = why_similar(liked(a="stuvw", b="tuvwxyz", c="s", d="st"), "a", "b")
+    assert str(why) == "4 of the 5 who like a like b; of anyone, 4."
+    assert (why.item, why.other, why.evidence.shared, why.evidence.likers) == ("a", "b", 4, 5)
+    model = fit(tiny_likes(), factors=2)
+    row, other = 4, 5
+    names = [model.catalogue.name_of(one) for one in (row, other)]
+    why = why_similar(model, names[0], model.items.id_of(other))
+    assert f"who like {names[0]} like {names[1]}; the model expects " in str(why)
+    assert why.evidence == pair_evidence(model, row, other)
+
+
+def test_fewer_than_three_people_are_never_counted_out():
+    model = liked(a="stuvw", b="tuvwxyz", c="s", d="st")
+    assert str(why_similar(model, "a", "d")).startswith("A few of the 5 who like a like d; ")
+    assert str(why_similar(model, "d", "a")).startswith("A few of the few who like d like a; ")
+    assert str(why_similar(model, "c", "b")) == (
+        "None of the few who like c like b; of anyone, fewer than 1."
+    )
+    for one, other in itertools.permutations("abcd", 2):
+        found = why_similar(model, one, other)
+        told = str(found) + found.evidence.brief()
+        assert not re.search(r"\b[12] of|the [12] ", told), told
+
+
+def test_what_nobody_likes_has_no_reason():
+    likes = Interactions.from_columns(["u", "v"], ["a", "b"], [1, -1])
+    why = why_similar(fit_popularity(likes), "b", "a")
+    assert (str(why), why.evidence.brief()) == ("Nobody likes b.", "")
+
+
+def test_wrong_pairs_are_refused():
+    model = fit(tiny_likes(), factors=2)
+    with pytest.raises(UnknownId, match="'a99' is neither an id nor a name"):
+        why_similar(model, "a0", "a99")
+    with pytest.raises(SettingError, match="Two different items expected, 'a0' given twice"):
+        why_similar(model, "a0", "a0")
+    with pytest.raises(SettingError, match="item ids must be text"):
+        why_similar(model, "a0", 3)
+    with pytest.raises(SettingError, match="without its history, which is needed to count"):
+        why_similar(dataclasses.replace(model, history=None), "a0", "a12")

@@ -233,10 +233,14 @@ def test_an_explanation_invents_no_contributions():
     assert al.explain(collapsed, "u1", "d").basis == "popularity"
 
 
-def test_shelves_of_a_collapsed_model_are_all_empty_and_so_alike():
+def test_shelves_of_a_collapsed_model_are_those_of_the_counts():
     collapsed = al.fit(LIKES, al.ALSConfig(factors=2, regularization=1e6))
-    assert not len(al.similar(collapsed))
-    assert diff(collapsed, collapsed).moved == 0
+    by_counts = al.similar(collapsed)
+    assert len(by_counts)
+    assert (by_counts["score"] > 0).all()
+    cosine = al.with_similarity(collapsed, affinity="cosine")
+    assert not len(al.similar(cosine))
+    assert diff(cosine, cosine).moved == 0
 
 
 def test_the_parameter_is_checked_everywhere():

@@ -16,6 +16,7 @@ from alsolike.errors import SettingError
 from alsolike.models.bundle import io as bundle
 from alsolike.models.factor_model import FactorModel
 from alsolike.recommending import model_diff as comparing
+from alsolike.recommending.affinities import with_similarity
 from alsolike.recommending.batch import similar
 from alsolike.recommending.model_diff import diff, overlaps
 from alsolike.testing import tiny_likes, tiny_model
@@ -68,7 +69,8 @@ def test_no_rows_and_no_places() -> None:
 
 @pytest.fixture(scope="module")
 def old() -> FactorModel:
-    return tiny_model(n_users=12, n_items=40, factors=4)
+    model = tiny_model(n_users=12, n_items=40, factors=4)
+    return with_similarity(model, affinity="cosine", popularity_bias=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +200,40 @@ def test_the_verb_is_a_gate(saved: tuple[Path, Path], tmp_path: Path) -> None:
     assert (passed.exit_code, passed.stderr) == (0, "")
     assert "within the limit" in passed.stdout
     assert call(saved[0], saved[0], "--fail-over", 0).exit_code == 0
+
+
+def test_each_model_is_compared_by_its_own_settings(old: FactorModel) -> None:
+    popular = with_similarity(old, affinity="evidence", popularity_bias=1.0)
+    specific = with_similarity(popular, popularity_bias=0.0)
+    found = diff(specific, popular, k=5)
+    assert found.moved > 0
+    words = "evidence, popularity bias {}, prior strength 30"
+    assert f"compared by: old {words.format(0)}; new {words.format(1)}" in str(found)
+    assert f"compared by: {words.format(1)}\n" in str(diff(popular, popular))
+    lists = [
+        {one: similar(model, one, k=5)["similar_item"].tolist() for one in old.items}
+        for model in (specific, popular)
+    ]
+    rows = list(found.items.rows())
+    assert {row["item"] for row in rows if row["change"]} == {
+        one for one in old.items if lists[0][one] != lists[1][one]
+    }
+
+
+def test_the_verb_compares_one_model_at_two_marks(old: FactorModel, tmp_path: Path) -> None:
+    bundle.save(with_similarity(old, affinity="evidence"), tmp_path / "model")
+    pair = tmp_path / "model", tmp_path / "model"
+    marks = "--popularity-bias-old", 0, "--popularity-bias-new", 1
+    moved = call(*pair, *marks)
+    assert "old evidence, popularity bias 0, prior strength 30; new evidence" in moved.stdout
+    assert "in both, 0 gained, 0 lost" in moved.stdout
+    assert "mean change over the 40 items of the old model: 0.0000" not in moved.stdout
+    same = call(*pair, "--affinity", "cosine", "--popularity-bias", 0.5)
+    assert "compared by: cosine, popularity bias 0.5" in same.stdout
+    assert "of the old model: 0.0000" in same.stdout
+    refused = call(*pair, *marks, "--popularity-bias", 0.5)
+    assert refused.exit_code == 2
+    assert "Give --popularity-bias for both models, or one each" in refused.stderr
 
 
 @pytest.mark.parametrize("limit", ["nan", "-0.1", "1.1", "inf", "x"])

@@ -23,13 +23,15 @@ from alsolike.recommending.single import (
 )
 from made_up import model_of, random_model, rows_of, same, small_model
 
+COSINE = {"affinity": "cosine", "popularity_bias": 0.0}
+
 
 def test_the_bytes_of_many():
     model = small_model()
     for user in model.users:
         same(recommend_one(model, user, k=7), recommend(model, user, k=7))
     for k in (1, 5, 100):
-        for options in ({}, {"include_self": True}, {"min_count": 14}):
+        for options in ({}, COSINE | {"include_self": True}, {"min_count": 14}):
             for item in ("i00", "Name 7", "i24"):
                 same(similar_to(model, item, k=k, **options), similar(model, item, k=k, **options))
     rules = {"exclude_seen": False, "allow": ["i03", "i05", "i09"], "deny": ["i05"]}
@@ -82,7 +84,7 @@ def test_one_equals_sorting_everything(f, seed):
 def test_items_without_factors_have_no_rows():
     model = model_of([[1, 1]], [[1, 0], [0, 0]])
     same(similar_to(model, "i00001"), similar(model, "i00001"))
-    assert len(similar_to(model, "i00001", include_self=True)) == 0
+    assert len(similar_to(model, "i00001", **COSINE, include_self=True)) == 0
 
 
 @pytest.mark.parametrize(("n_items", "f"), [(3, 1), (63, 2), (64, 3), (1500, 2), (700, 9)])

@@ -15,7 +15,6 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.holdout_report import holdout_report as figures_of
 from alsolike.evaluation.learning_curve import learning_curve
-from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.base import FittedModel
 from alsolike.models.baselines.popularity import PopularityConfig
@@ -167,7 +166,7 @@ def test_the_best_of_a_search_may_be_ease(split: Split) -> None:
     found = search(
         split,
         [hopeless],
-        objective=["precision@5", ItemToItemObjective(name="shelves", k=5)],
+        objective=["precision@5", RankingObjective(name="found", metric="recall", k=5)],
         candidates=candidates,
         baselines=[PopularityConfig()],
     )
@@ -175,7 +174,7 @@ def test_the_best_of_a_search_may_be_ease(split: Split) -> None:
     assert found.best == top.config == candidates[0]
     assert found.best_run == 2
     assert [(run.number, run.model) for run in map(_named, found.rows)].count((1, "als")) == 1
-    assert found.beside["shelves"].rows[0].mean >= found.beside["shelves"].rows[-1].mean
+    assert found.beside["found"].rows[0].mean >= found.beside["found"].rows[-1].mean
     model = al.fit(split.train_and_validation(), found.best)
     assert model.name == "ease"
     quoted = figures_of(RankingObjective(k=5), found.best, split, LocalEngine(1))

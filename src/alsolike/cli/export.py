@@ -1,6 +1,5 @@
 """Defines the verbs `export` (similar items as files) and `diff` (changes between two models)."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,10 @@ from alsolike.cli.options import (
     without_likes_option,
 )
 from alsolike.cli.printing import say, say_answer
+from alsolike.cli.similar import Share, dial_options, marks_option
 
 # As in `alsolike.export.export`, whose import would make --help slow.
 _FORMATS = ["parquet", "jsonl", "sqlite", "json", "html"]
-
-
-class _Share(click.FloatRange):
-    """A number from 0 to 1, not NaN: no change would exceed that."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Return the number, or refuse NaN."""
-        number = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"a number from 0 to 1 expected, {value!r} given.", param, ctx)
-        return number
 
 
 @click.command()
@@ -49,6 +38,8 @@ class _Share(click.FloatRange):
 @click.option("--users", is_flag=True, help="Also write recommendations for all users.")
 @keep_seen_option
 @without_likes_option
+@dial_options
+@marks_option("0,1", "Marks of the dial that pages of items show besides; none: no others.")
 @min_count_option
 @remote_images_option
 @threads_option
@@ -85,10 +76,23 @@ def export(
 @click.argument("old", type=PATH)
 @click.argument("new", type=PATH)
 @k_option
+@dial_options
+@click.option(
+    "--popularity-bias-old",
+    type=Share(),
+    metavar="SHARE",
+    help="The same for OLD alone.",
+)
+@click.option(
+    "--popularity-bias-new",
+    type=Share(),
+    metavar="SHARE",
+    help="The same for NEW alone.",
+)
 @min_count_option
 @click.option(
     "--fail-over",
-    type=_Share(min=0, max=1),
+    type=Share(),
     metavar="SHARE",
     help="Exit with status 1 if the mean change exceeds this share (0 to 1).",
 )
@@ -104,18 +108,35 @@ def diff(
     to: Path | None,
     verbose: bool,
     threads: int | None,
+    popularity_bias: float | None,
+    popularity_bias_old: float | None,
+    popularity_bias_new: float | None,
+    **dial: Any,
 ) -> None:
-    """Show which lists of similar items changed from OLD to NEW, and by how much."""
-    from alsolike.cli.files import write_rows
-    from alsolike.engines.local import LocalEngine
-    from alsolike.models.bundle import io as bundle
-    from alsolike.recommending.model_diff import diff as compare
-    from alsolike.storage.atomic import refuse_overlap
+    """Show which lists of similar items changed from OLD to NEW, and by how much.
 
-    refuse_overlap([old, new], filter(None, [to]))
-    found = compare(
-        bundle.load(old), bundle.load(new), k=k, min_count=min_count, engine=LocalEngine(threads)
-    )
+    Each model is compared by its own settings, unless others are given.
+    """
+    from alsolike.cli.files import load_model, write_rows
+    from alsolike.engines.local import LocalEngine
+    from alsolike.recommending.affinities import with_similarity
+    from alsolike.recommending.model_diff import diff as compare
+
+    biases = (popularity_bias_old, popularity_bias_new)
+    if popularity_bias is not None and biases != (None, None):
+        raise click.UsageError(
+            "Give --popularity-bias for both models, or one each by --popularity-bias-old and "
+            "--popularity-bias-new."
+        )
+    models = [
+        with_similarity(
+            load_model(path, to, for_similar=True),
+            popularity_bias=popularity_bias if bias is None else bias,
+            **dial,
+        )
+        for path, bias in zip((old, new), biases, strict=True)
+    ]
+    found = compare(*models, k=k, min_count=min_count, engine=LocalEngine(threads))
     say_answer(found, verbose=verbose)
     if to is not None:
         write_rows(to, found.items)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alsolike.cli.options import taken_for_reading
-from alsolike.cli.printing import say, warn
+from alsolike.cli.printing import say, say_table, warn
 from alsolike.text import counted
 
 if TYPE_CHECKING:
@@ -37,13 +37,18 @@ def read_likes(
     return found, report
 
 
-def load_model(model: Path, to: Path | None = None) -> "FittedModel":
-    """Load a model; refuse an output `to` that would overwrite it."""
+def load_model(model: Path, to: Path | None = None, *, for_similar: bool = False) -> "FittedModel":
+    """Load a model; refuse an output `to` that would overwrite it.
+
+    Of a run's folder, load the model of users' lists, or of similar items.
+    """
     from alsolike.models.bundle import io as bundle
+    from alsolike.models.bundle.manifest import models_of_run
     from alsolike.storage.atomic import refuse_overlap
 
-    refuse_overlap([model], filter(None, [to]))
-    return bundle.load(model)
+    path = models_of_run(model)[for_similar]
+    refuse_overlap([path], filter(None, [to]))
+    return bundle.load(path)
 
 
 def held_out_likes(
@@ -82,3 +87,20 @@ def write_likes(to: Path, likes: "Interactions") -> None:
     from alsolike.data.merge import to_table
 
     write_rows(to, to_table(likes))
+
+
+def show_rows(table: "Table", to: Path | None, *, none: str = "", verbose: bool) -> None:
+    """Print or write a table; if it has no rows, print `none` to standard error."""
+    if none and not len(table):
+        say(none, err=True)
+    owner = "item" if "similar_item" in table else "user"
+    if to is None:
+        say_table(
+            table,
+            least=("rank", "score", "name"),
+            same=tuple(one for one in (owner,) if one in table),
+            whole="--verbose or --to FILE",
+            verbose=verbose,
+        )
+    else:
+        write_rows(to, table)

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from alsolike.cli import export, pipeline, query, serve, signals
+from alsolike.cli import export, pipeline, query, serve, signals, similar
 from alsolike.cli.printing import say, warn
 from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
@@ -182,13 +182,15 @@ for verb in (
     pipeline.compile_,
     query.evaluate,
     query.metric_definitions,
-    query.similar,
-    query.similar_users,
+    similar.similar,
+    similar.why,
+    similar.similar_users,
     query.recommend,
     query.scores,
     query.explain,
-    query.gallery,
+    similar.gallery,
     query.describe,
+    similar.configure,
     export.export,
     export.diff,
     serve.serve,

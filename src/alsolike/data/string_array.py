@@ -9,6 +9,8 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+_FEW = 16  # strings, which are faster decoded one by one
+
 
 @dataclass(frozen=True, eq=False)
 class StringArray(Sequence[str]):
@@ -26,6 +28,8 @@ class StringArray(Sequence[str]):
     >>> names = StringArray.pack(["Björk", "", "U2"])
     >>> names[0], names[-1], len(names), list(names.take([2, 0]))
     ('Björk', 'U2', 3, ['U2', 'Björk'])
+    >>> names.cells([2, 0])
+    array(['U2', 'Björk'], dtype=object)
     """
 
     blob: npt.NDArray[np.uint8]
@@ -57,12 +61,22 @@ class StringArray(Sequence[str]):
     def take(self, indices: npt.ArrayLike) -> "StringArray":
         """Return the strings at `indices`, in that order."""
         chosen = np.asarray(indices, dtype=np.int64)
-        lengths = np.diff(self.offsets)[chosen]
+        starts = self.offsets[:-1][chosen]
+        lengths = self.offsets[1:][chosen] - starts
         offsets = np.zeros(len(chosen) + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
         # The source position of each byte: its string's start plus its place within the string.
-        shift = np.repeat(self.offsets[:-1][chosen] - offsets[:-1], lengths)
+        shift = np.repeat(starts - offsets[:-1], lengths)
         return StringArray(self.blob[np.arange(offsets[-1]) + shift], offsets)
+
+    def cells(self, indices: npt.ArrayLike) -> npt.NDArray[np.object_]:
+        """Return the strings at `indices`, in that order, as an object array, (n,)."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        if len(chosen) > _FEW:
+            return self.take(chosen).to_array()
+        cells = np.empty(len(chosen), dtype=object)
+        cells[:] = [self[index] for index in chosen.tolist()]
+        return cells
 
     def to_list(self) -> list[str]:
         """Return all strings as a list."""

@@ -111,7 +111,7 @@ class Vocabulary:
 
     def ids_of(self, indices: npt.ArrayLike) -> npt.NDArray[np.object_]:
         """Return the ids of many rows, as an object array."""
-        return self.ids.take(indices).to_array()
+        return self.ids.cells(indices)
 
     def subset(self, indices: npt.ArrayLike) -> "Vocabulary":
         """Keep the rows `indices`, which must ascend."""

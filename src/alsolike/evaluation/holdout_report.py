@@ -1,14 +1,20 @@
 """Metrics of the chosen model and of popularity on the test users, for quoting."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
-from alsolike.evaluation.item_to_item.evaluate import PREFIX, ItemToItemEvaluation
+from alsolike.evaluation.item_to_item.evaluate import (
+    PREFIX,
+    USUAL,
+    ItemToItemEvaluation,
+    evaluate_queries,
+)
+from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
 from alsolike.evaluation.learning_curve import with_given
 from alsolike.evaluation.metrics.evaluate import evaluate, mean_squared_error
 from alsolike.evaluation.metrics.result import Evaluation
@@ -17,10 +23,10 @@ from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.slices.slices import Slices, slices_of
 from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
 from alsolike.evaluation.statistics.verdict import ModelVerdict
-from alsolike.models.base import HasFactors, compares_items
+from alsolike.models.base import HasFactors
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit
-from alsolike.models.settings import Config, seed_of
+from alsolike.models.settings import Config
 from alsolike.tables import Table, wrapped
 
 # Metrics that `brief` prints after the measure that settings were chosen by.
@@ -38,7 +44,8 @@ class HoldoutReport:
     measure : str
         The measure that settings were chosen by, as `table` calls it.
     evaluations : tuple of Evaluation
-        The chosen model's, then popularity's, over the same users.
+        The chosen model's lists, then popularity's, over the same users. Empty if settings were
+        chosen by similar items: no list is for users of whom training saw nothing.
     errors : mapping of str to float
         The chosen model's mean squared errors: ``mse_users``, over all cells of the test users'
         rows against the test items (the article's), and ``mse_all``, over all cells against its
@@ -49,7 +56,7 @@ class HoldoutReport:
     slices : tuple of Slices
         Both models' metrics by length of history and by popularity, and their spread.
     item_to_item : tuple of ItemToItemEvaluation
-        Both models' similar items. Empty if the chosen model compares no items.
+        Both models' similar items, if settings were chosen by them.
     """
 
     measure: str
@@ -73,9 +80,13 @@ class HoldoutReport:
         ]
         order = [self.measure, *(row["metric"] for row in rows)]
         rows.sort(key=lambda row: order.index(row["metric"]))  # the models of a metric together
-        model, users = self.evaluations[0].model_name, len(self.evaluations[0].user_indices)
         rows += [
-            {"model": model, "metric": metric, "mean": error, "users": users}
+            {
+                "model": self.evaluations[0].model_name,
+                "metric": metric,
+                "mean": error,
+                "users": len(self.evaluations[0].user_indices),
+            }
             for metric, error in self.errors.items()
         ]
         return Table.from_rows(rows)
@@ -163,6 +174,8 @@ def holdout_report(
     objective: Objective, chosen: Config, split: Split, engine: Engine
 ) -> HoldoutReport:
     """Measure the chosen settings and popularity on the test users."""
+    if isinstance(objective, ItemToItemObjective):
+        return _of_similar_items(objective, chosen, split, engine)
     fitted = split.train_and_validation()
     shown = split.shown(with_validation=True)
     model = with_given(fit(fitted, chosen, engine=engine), split, engine, with_validation=True)
@@ -177,17 +190,6 @@ def holdout_report(
             "mse_users": mean_squared_error(model, split.test, user_indices=split.test_users),
             "mse_all": mean_squared_error(model, shown),
         }
-    item_objective = (
-        objective
-        if isinstance(objective, ItemToItemObjective)
-        else ItemToItemObjective(k=objective.k, seed=seed_of(chosen))
-    )
-    item_to_item = [
-        item_objective.evaluation(each, fitted, split.test, shown, engine)
-        for each in ((model, popularity) if compares_items(model) else ())
-    ]
-    quoted = item_to_item if item_objective is objective else evaluations
-    ours, theirs = (each.per_user[objective.column] for each in quoted)
     slices = tuple(
         slices_of(each, split.test, shown, metric=objective.metric, k=objective.k, engine=engine)
         for each in (model, popularity)
@@ -196,7 +198,51 @@ def holdout_report(
         measure=objective.measure,
         evaluations=tuple(evaluations),
         errors=errors,
-        difference=paired_difference(ours, theirs, np.random.default_rng(0)),
+        difference=_difference(evaluations, objective),
         slices=slices,
-        item_to_item=tuple(item_to_item),
     )
+
+
+def _of_similar_items(
+    objective: ItemToItemObjective, chosen: Config, split: Split, engine: Engine
+) -> HoldoutReport:
+    """Measure similar items, at the mark of the dial that is best on the validation users.
+
+    Of the test users no model has seen anything, so there are no lists for them.
+    """
+    model = fit(split.train, chosen, engine=engine)
+    validation, test = (
+        objective.queries(each, split.train) for each in (split.validation, split.test)
+    )
+    dial = objective.dial(model, validation, engine)
+    mark = dial.config_at(dial.best)
+    names = list(dict.fromkeys((objective.metric, *USUAL)))
+    evaluations = [
+        evaluate_queries(
+            [
+                item_recommender_of(
+                    each,
+                    split.train,
+                    min_count=objective.min_count,
+                    similarity=similarity,
+                    engine=engine,
+                )
+            ],
+            [test],
+            objective.k,
+            names,
+        )
+        for each, similarity in ((model, mark), (fit_popularity(split.train), None))
+    ]
+    return HoldoutReport(
+        measure=objective.measure,
+        evaluations=(),
+        errors={},
+        difference=_difference(evaluations, objective),
+        item_to_item=tuple(evaluations),
+    )
+
+
+def _difference(evaluations: Sequence[Evaluation], objective: Objective) -> Estimate:
+    ours, theirs = (each.per_user[objective.column] for each in evaluations)
+    return paired_difference(ours, theirs, np.random.default_rng(0))

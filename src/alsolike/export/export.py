@@ -19,10 +19,10 @@ and the same for recommendations of all users, if wanted. File names follow from
 import functools
 import hashlib
 import os
-import unicodedata
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,32 +41,23 @@ from alsolike.export.formats import (
     write_sqlite,
 )
 from alsolike.export.incremental_writer import FileCounts, Make, mirrored
-from alsolike.export.static_site import (
-    ANY_NUMBER,
-    STYLE,
-    ItemPages,
-    Listing,
-    picture_file,
-    style,
-)
-from alsolike.models.base import FittedModel, HasFactors
+from alsolike.export.site import Site
+from alsolike.models.base import FittedModel, HasAffinities, able
 from alsolike.models.bundle import io as bundle
+from alsolike.models.bundle.manifest import models_of_run
+from alsolike.models.similarity.config import Affinity, check_bias
 from alsolike.progress import SILENT, Observer
+from alsolike.recommending.affinities import note_on_counts, with_similarity
 from alsolike.recommending.batch import shown_items
 from alsolike.recommending.fallback import WithoutLikes, check_without_likes, fallback_notes
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import MIN_COUNT, checked_k
-from alsolike.recommending.similarity import similar_indices
+from alsolike.recommending.similarity import similar_at_marks, similar_indices
 from alsolike.storage.atomic import refuse_overlap
 from alsolike.usage_hints import did_you_mean
-from alsolike.views.gallery import card_of
-from alsolike.views.images import Pictures
 
 FORMATS = ("parquet", "jsonl", "sqlite", "json", "html")
-
-_LISTED = 500  # names on a page
-_CHOSEN = 30  # items on the first page
 
 Makers = dict[str, Make]
 Builders = dict[str, Callable[[Path], None]]
@@ -109,6 +100,10 @@ def export(
     min_count: int = MIN_COUNT,
     exclude_seen: bool = True,
     without_likes: WithoutLikes = "popular",
+    affinity: Affinity | None = None,
+    popularity_bias: float | None = None,
+    prior_strength: float | None = None,
+    marks: Sequence[float] = (0.0, 1.0),
     remote_images: bool = False,
     engine: Engine | None = None,
     observer: Observer = SILENT,
@@ -121,7 +116,8 @@ def export(
     Parameters
     ----------
     model : path
-        A bundle, as `alsolike.save` makes it.
+        A bundle, as `alsolike.save` makes it, or the folder of a run: its ``similar``, if there is
+        one, gives the similar items, and its ``model`` the recommendations.
     to : path
         The output folder: new, empty, or of an earlier export.
     k : int
@@ -137,6 +133,11 @@ def export(
         Leave out items that a user has seen.
     without_likes : {"popular", "empty"}
         List for users about whom the model knows nothing, see `alsolike.recommend`.
+    affinity, popularity_bias, prior_strength
+        How items are compared, see `alsolike.similar`; None: as the model has it.
+    marks : sequence of float
+        Popularity biases whose lists the page of an item has, too, as names behind a click; about
+        130 bytes for each item of a list. Models without a dial have none.
     remote_images : bool
         Make the pages load images from the web; otherwise they show placeholders.
     engine : Engine or None
@@ -153,7 +154,8 @@ def export(
     BundleError
         The model is damaged, or was replaced meanwhile.
     SettingError
-        A format is unknown, `k` is below 1, or the model has no history to leave out.
+        A format is unknown, `k` is below 1, the model has no history to leave out, or a setting of
+        similar items is wrong or needs a model with a dial.
     WritingError
         The folder has other files, or cannot be written.
 
@@ -174,35 +176,45 @@ def export(
     wanted = _checked_formats(formats)
     check_without_likes(without_likes)
     length = checked_k(k)
-    refuse_overlap([model], [to])
-    loaded, version = _loaded(model)
+    for_lists, for_similar = models_of_run(Path(model))
+    refuse_overlap([for_lists, for_similar], [to])
+    comparing, version = _loaded(for_similar)
+    comparing = with_similarity(
+        comparing,
+        affinity=affinity,
+        popularity_bias=popularity_bias,
+        prior_strength=prior_strength,
+    )
     engine = engine or LocalEngine()
-    similar = similar_indices(
-        expect_item_scorer(loaded, "compare items"), np.arange(len(loaded.items)),
-        k=min(length, max(len(loaded.items), 1)), min_count=min_count, engine=engine,
-        observer=observer,
-    )  # fmt: skip
-    tables = [ItemLists("item", "similar_item", "similar_items", loaded.items, similar)]
-    notes: list[str] = []
-    if users:
-        everybody = np.arange(len(loaded.users), dtype=np.int32)
-        best = shown_items(
-            loaded, everybody, k=length, exclude_seen=exclude_seen, without_likes=without_likes,
-            engine=engine, observer=observer,
-        )  # fmt: skip
-        ranked = Ranked(best.indices, best.scores)
-        tables.append(
-            ItemLists("user", "item", "recommendations", loaded.users, ranked, best.popular)
-        )
-        notes = fallback_notes(loaded, everybody, without_likes)
+    ranking = functools.partial(
+        _ranked, comparing, length, min_count=min_count, engine=engine, observer=observer
+    )
+    tables = [
+        ItemLists("item", "similar_item", "similar_items", comparing.items, ranking()[0], version)
+    ]
     about = {
-        "model": version, "name": loaded.name, "k": length, "min_count": min_count,
-        "made_with": f"alsolike {__version__}",
+        "model": version, "name": comparing.name, "k": length, "min_count": min_count,
+        "made_with": f"alsolike {__version__}", **_dial(comparing),
     }  # fmt: skip
-    data = ExportData(loaded, about, tuple(tables))
+    notes = [note for note in (note_on_counts(comparing), _passed_over(Path(model))) if note]
+    if users:
+        loaded = comparing, version
+        if for_lists != for_similar:
+            loaded = _loaded(for_lists)
+            _expect_same_items(Path(model), loaded[0], comparing)
+            about["recommending_model"] = loaded[1]
+        lists, fallbacks = _recommended(
+            *loaded, length, exclude_seen=exclude_seen, without_likes=without_likes, engine=engine,
+            observer=observer,
+        )  # fmt: skip
+        tables.append(lists)
+        notes += fallbacks
+    data = ExportData(comparing, about, tuple(tables))
     builders = _builders(data, wanted)
     makers: Makers = _json_files(data) if "json" in wanted else {}
-    site = _Site(data, remote_images=remote_images) if "html" in wanted else None
+    site = None
+    if "html" in wanted:
+        site = Site(data, _at_marks(comparing, marks, ranking), remote_images=remote_images)
     if site is not None:
         makers |= site.files()
     observer.start("Writing files", len(makers) + len(builders))
@@ -236,6 +248,88 @@ def _loaded(path: str | os.PathLike[str]) -> tuple[FittedModel, str]:
     return model, hashlib.sha256(manifest.to_bytes()).hexdigest()
 
 
+def _recommended(
+    model: FittedModel,
+    version: str,
+    k: int,
+    *,
+    exclude_seen: bool,
+    without_likes: WithoutLikes,
+    engine: Engine,
+    observer: Observer,
+) -> tuple[ItemLists, list[str]]:
+    """Return the recommendations for all users, and notes on those of whom nothing is known."""
+    everybody = np.arange(len(model.users), dtype=np.int32)
+    best = shown_items(
+        model, everybody, k=k, exclude_seen=exclude_seen, without_likes=without_likes,
+        engine=engine, observer=observer,
+    )  # fmt: skip
+    ranked = Ranked(best.indices, best.scores)
+    lists = ItemLists("user", "item", "recommendations", model.users, ranked, version, best.popular)
+    return lists, fallback_notes(model, everybody, without_likes)
+
+
+def _expect_same_items(run: Path, one: FittedModel, other: FittedModel) -> None:
+    if one.items != other.items:
+        raise BundleError(
+            f"{run}: the models of lists and of similar items have different items. Give the run "
+            "again, or export one of the two."
+        )
+
+
+def _passed_over(model: Path) -> str:
+    """Say that the run of a model chose another one for similar items; or nothing."""
+    run = model.resolve().parent
+    if models_of_run(run) != (model.resolve(), run / "similar"):
+        return ""
+    return (
+        f"Similar items are those of {model}. The run chose another model for them: export "
+        f"{model.parent} to have both."
+    )
+
+
+def _ranked(
+    model: FittedModel,
+    k: int,
+    marks: Sequence[float] = (),
+    *,
+    min_count: int,
+    engine: Engine,
+    observer: Observer,
+) -> list[Ranked]:
+    """Return the similar items of all items, at the model's own settings or at some marks."""
+    rows, k = np.arange(len(model.items)), min(k, max(len(model.items), 1))
+    how: dict[str, Any] = {"k": k, "min_count": min_count, "engine": engine, "observer": observer}
+    if marks:
+        dialled = able(model, HasAffinities, "choose between specific and popular items")
+        return similar_at_marks(dialled, rows, marks=marks, **how)
+    return [similar_indices(expect_item_scorer(model, "compare items"), rows, **how)]
+
+
+def _at_marks(
+    model: FittedModel, marks: Sequence[float], ranking: Callable[..., list[Ranked]]
+) -> dict[str, Ranked]:
+    """Return the lists at other marks than the model's own, each by its heading."""
+    if not isinstance(model, HasAffinities):
+        return {}
+    own = model.similarity_config.popularity_bias
+    others = sorted({check_bias(mark) for mark in marks} - {own})
+    lists = ranking(others) if others else []
+    headings = [
+        f"More {'specific' if mark < own else 'popular'} items (popularity bias {mark:g})"
+        for mark in others
+    ]
+    return dict(zip(headings, lists, strict=True))
+
+
+def _dial(model: FittedModel) -> dict[str, str | float]:
+    """Return the settings of similar items, of a model with a dial."""
+    if not isinstance(model, HasAffinities):
+        return {}
+    config = model.similarity_config
+    return {**config.to_settings(), "affinity": config.affinity or model.affinities[0]}
+
+
 def _builders(data: ExportData, wanted: Collection[str]) -> Builders:
     """Return the makers of the large files."""
     builders: Builders = {}
@@ -258,87 +352,3 @@ def _json_files(data: ExportData) -> Makers:
     }
     # The index comes last, when the files that it names exist.
     return {**makers, "json/index.json": functools.partial(json_index, data)}
-
-
-class _Site:
-    """Makes the pages of a model; paths are as in `ItemPages`."""
-
-    def __init__(self, data: ExportData, *, remote_images: bool) -> None:
-        self._data, self._remote = data, remote_images
-        self._scale = data.model.similarity
-        scores = data.tables[0].ranked.scores
-        best = float(scores.max(initial=0.0)) if self._scale.most is None else self._scale.most
-        self._card = functools.partial(card_of, data.model)
-        self._pictures = Pictures(remote=remote_images, budget=ANY_NUMBER)
-        self._pages = ItemPages(self._card, self._path, remote_images, full=best)
-        self._rows = range(len(data.ids))
-
-    def files(self) -> Makers:
-        """Return the makers of all files, linked files before those that link to them."""
-        makers: Makers = {f"html/{STYLE}": style}
-        names = []
-        for row in self._rows:
-            card = self._card(row)
-            names.append(card.shown_name)
-            found = picture_file(card.image)
-            if found is not None:
-                makers[f"html/{found[0]}"] = functools.partial(self._picture, row)
-            else:
-                self._pictures.count(card.image)
-        items, *others = self._data.tables
-        for row in self._rows:
-            makers[f"html/{self._path(row)}"] = functools.partial(self._item, items, row)
-        by_name = sorted(self._rows, key=lambda row: (_folded(names[row]), row))
-        entries = [(names[row], self._path(row)) for row in by_name]
-        lists = {"All items": list(_listings("items", entries))}
-        for users in others:
-            paths = [f"users/{place}.html" for place in self._data.stems_of(users)]
-            for row, path in enumerate(paths):
-                makers[f"html/{path}"] = functools.partial(self._user, users, row)
-            entries = list(zip(users.owners, paths, strict=True))
-            lists["All users"] = list(_listings("users", entries))
-        for title, listings in lists.items():
-            for one in listings:
-                makers[f"html/{one.path}"] = functools.partial(self._pages.listing, title, one)
-        return {**makers, "html/index.html": functools.partial(self._index, lists)}
-
-    def notes(self) -> list[str]:
-        """Return notes on images that are not shown, as counted by `files`."""
-        return self._pictures.notes()
-
-    def _item(self, lists: ItemLists, row: int) -> bytes:
-        return self._pages.item(row, lists.items_of(row))
-
-    def _user(self, lists: ItemLists, row: int) -> bytes:
-        owner, near = lists.owners.id_of(row), lists.items_of(row)
-        return self._pages.user(owner, near, n_by_model=lists.n_by_model(row))
-
-    def _index(self, lists: dict[str, list[Listing]]) -> bytes:
-        about = self._data.about
-        words = (
-            f"{len(self._rows):,} items, with up to {about['k']:,} similar ones each. "
-            f"Model {about['name']}, version {self._data.version[:12]}."
-        )
-        if not isinstance(self._data.model, HasFactors):
-            words += f" The score of a similar item: {self._scale.words}."
-        chosen = np.argsort(-self._data.model.item_counts, kind="stable")[:_CHOSEN].tolist()
-        return self._pages.index("Similar items", about=words, chosen=chosen, lists=lists)
-
-    def _picture(self, row: int) -> bytes:
-        found = picture_file(self._card(row).image)
-        return b"" if found is None else found[1]
-
-    def _path(self, row: int) -> str:
-        return f"items/{self._data.stems[row]}.html"
-
-
-def _listings(kind: str, entries: Sequence[tuple[str, str]]) -> Iterator[Listing]:
-    for number, first in enumerate(range(0, len(entries), _LISTED), start=1):
-        listed = tuple(entries[first : first + _LISTED])
-        yield Listing(f"lists/{kind}-{number}.html", listed)
-
-
-def _folded(name: str) -> str:
-    """Return a sort key: the name without case and accents."""
-    parts = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(letter for letter in parts if not unicodedata.combining(letter))

@@ -38,6 +38,8 @@ class ItemLists:
         Name of the table: ``"similar_items"``.
     owners : Vocabulary
     ranked : Ranked, a row per owner
+    version : str
+        Version of the model whose lists these are.
     popular : bool, of the shape of `ranked`, or None
         For recommendations: which items are listed by popularity, see
         `alsolike.recommending.fallback`: none, all, or the last ones. Their score is the number of
@@ -49,6 +51,7 @@ class ItemLists:
     title: str
     owners: Vocabulary
     ranked: Ranked
+    version: str
     popular: Mask | None = None
 
     def n_by_model(self, row: int) -> int:
@@ -83,8 +86,9 @@ class ExportData:
     Parameters
     ----------
     model : FittedModel
+        The model of the similar items.
     about : mapping of str to plain values
-        Version of the model, and settings of the lists.
+        Versions of the models, and settings of the lists.
     tables : tuple of ItemLists
         Similar items; perhaps recommendations.
     """
@@ -95,7 +99,7 @@ class ExportData:
 
     @property
     def version(self) -> str:
-        """The model's version."""
+        """The version of the model of the similar items."""
         return str(self.about["model"])
 
     @functools.cached_property
@@ -135,7 +139,7 @@ def write_parquet(path: Path, data: ExportData, lists: ItemLists) -> None:
     bases = None if popular is None else Lists(indices, scores, popular).bases
     owners = lists.owner, lists.owners.ids.to_array()
     rows = lists_table(data.model, owners, lists.answer, indices, scores, bases)
-    write_table(path, Table({**rows.to_dict(), "model": [data.version] * len(rows)}))
+    write_table(path, Table({**rows.to_dict(), "model": [lists.version] * len(rows)}))
 
 
 def write_json_lines(path: Path, data: ExportData, lists: ItemLists) -> None:
@@ -150,7 +154,7 @@ def write_json_lines(path: Path, data: ExportData, lists: ItemLists) -> None:
             )
             line = (
                 f"{{{_owner(data, lists, row)}{_basis(lists, row)},"
-                f'"{lists.title}":[{",".join(near)}],"model":{_json(data.version)}}}\n'
+                f'"{lists.title}":[{",".join(near)}],"model":{_json(lists.version)}}}\n'
             )
             handle.write(line.encode("utf-8"))
 

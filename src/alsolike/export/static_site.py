@@ -6,7 +6,7 @@ The style sheet and the images are files next to the pages.
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -74,31 +74,40 @@ class ItemPages:
         From an item's row to the path of its page, two folders down.
     remote_images : bool
         Load images from the web; otherwise show placeholders.
-    full : float
-        The score of a similar item at which its bar is full.
+    most : float or None
+        The highest possible score of a similar item, at which its bar is full; None: the best
+        item's bar is full.
     """
 
     card_of: Callable[[int], Card]
     path_of: Callable[[int], str]
     remote_images: bool = False
-    full: float = 1.0
+    most: float | None = 1.0
 
     def __post_init__(self) -> None:
         self._pictures = Pictures(remote=self.remote_images, budget=ANY_NUMBER)
         self._card = functools.lru_cache(_CARDS_KEPT)(self._draw)
 
-    def item(self, row: int, near: Near) -> bytes:
-        """Return the page of an item and its neighbours, given as rows and scores."""
+    def item(self, row: int, near: Near, marks: Mapping[str, Near], *, remark: str = "") -> bytes:
+        """Return the page of an item and its neighbours, given as rows and scores.
+
+        `marks` are its neighbours at other marks of the dial, by heading: only their names are
+        shown, behind a click, since cards would make the page three times as large.
+        """
         drawn = self._card(row)
         name, item_id = drawn.card.shown_name, drawn.card.id
         tiles = self._tiles(near, bars=True)
         return self._page(
             f"{name}: similar items",
-            [("", "" if tiles else "No similar items.", tiles)],
+            [("", remark if tiles else "No similar items.", tiles)],
             origins={drawn.origin, *self._origins(near)},
             card=drawn,
             id=clean(item_id, most=_MOST_OF_A_NAME) if item_id != name else "",
             ways=list(self._ways_out(drawn.card)),
+            marks={
+                heading: [(self._card(other).name, self._card(other).address) for other, _ in list_]
+                for heading, list_ in marks.items()
+            },
         )
 
     def user(self, user_id: str, near: Near, *, n_by_model: int) -> bytes:
@@ -155,7 +164,8 @@ class ItemPages:
         )
 
     def _tiles(self, near: Near, *, bars: bool = False) -> list[tuple[Markup, Markup | str]]:
-        full = self.full if bars else None
+        best = max((score for _, score in near), default=0.0) if self.most is None else self.most
+        full = best if bars else None
         return [(self._card(row).tile, _score(score, full)) for row, score in near]
 
     def _origins(self, near: Near) -> set[str | None]:

@@ -61,6 +61,12 @@ class FactorModel(ComparesByAffinity, FittedModel):
                     f"{ids.kind} factors are {factors.shape}; {len(ids):,} {ids.kind}s with "
                     f"{self.factors} factors need {(len(ids), self.factors)}."
                 )
+        stored = self.stored_evidence
+        if stored is not None and stored.audiences.shape != self.item_factors.shape:
+            raise DataError(
+                f"The audiences of similar items are {stored.audiences.shape}; "
+                f"{self.item_factors.shape} expected, as the item factors."
+            )
         if self.item_counts.shape != (len(self.items),):
             raise DataError(
                 f"{len(self.items):,} items need as many counts of likes, not "

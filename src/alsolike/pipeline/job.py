@@ -9,6 +9,7 @@ from typing import Any
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.by_name import check_scheme, split_by
 from alsolike.data.splitting.split import Split
+from alsolike.data.splitting.unseen_users import hold_out_unseen_users
 from alsolike.data.validation import said
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
@@ -48,7 +49,7 @@ class Job:
     preset : str
         A name of `alsolike.tuning.presets.PRESETS`.
     by : str
-        How to split, see `alsolike.data.splitting.by_name.split_by`.
+        How to split for the ranking objective, see `alsolike.data.splitting.by_name.split_by`.
     min_per_user, min_per_item, held_out, share, k, metric, objective
         Override the preset; None keeps its value. The objective is ``"ranking"`` or
         ``"item-to-item"``.
@@ -170,8 +171,10 @@ class ResolvedJob:
         return self.job.search.strategy(preset.space, preset.base) if lineup.searched else None
 
     def split(self, kept: Interactions, preset: Preset) -> Split:
-        """Split as the job asks."""
+        """Split as the job asks; similar items are scored on users whom training never saw."""
         job = self.job
+        if preset.ranking(job.seed).is_of_unseen_users:
+            return hold_out_unseen_users(kept, seed=job.seed)
         if job.by != "items":
             return split_by(kept, job.by, held_out=job.held_out, share=job.share, seed=job.seed)
         return split_by(
@@ -203,8 +206,9 @@ def resolve(job: Job) -> ResolvedJob:
     _refuse_unsearched(job, lineup)
     resolved.strategy(preset, lineup)
     checked_sweeps(preset.sweeps)
-    preset.ranking(job.seed)
     check_scheme(job.by, held_out=job.held_out, share=job.share)
+    if preset.ranking(job.seed).is_of_unseen_users:
+        _refuse_other_splits(job)
     _refuse_places(job)
     return resolved
 
@@ -215,6 +219,22 @@ def refuse_share(share: float | None) -> None:
         return
     if not is_finite(share) or not 0 < share <= 1:
         raise SettingError(f"share must be a number above 0 and at most 1, not {share!r}.")
+
+
+def _refuse_other_splits(job: Job) -> None:
+    """Refuse a split of users whom training sees, for similar items."""
+    given = {
+        "by": job.by if job.by != "items" else None,
+        "held_out": job.held_out,
+        "share": job.share,
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise SettingError(
+                f"{name}={value!r} is for the ranking objective. Similar items are scored on all "
+                "likes of users whom training never saw, a tenth of the users each for validation "
+                f"and test. Leave {name} out."
+            )
 
 
 def _refuse_unsearched(job: Job, lineup: Lineup) -> None:

@@ -10,6 +10,7 @@ import gc
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.metrics.evaluate import mean_squared_error, measured
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.kernels.compiler.cache import expect, is_kept, keeps
+from alsolike.kernels.ranking.affinity_marks import rank_marks
 from alsolike.kernels.ranking.metrics import measure_lists
 from alsolike.kernels.ranking.panels import scan_panels
 from alsolike.kernels.ranking.topk import scan_block
@@ -30,8 +32,10 @@ from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.registry import family_named
 from alsolike.recommending.batch import source_of, top_items
+from alsolike.recommending.ranking.affinity import AffinitySource
 from alsolike.recommending.ranking.exclusion import with_excluded
 from alsolike.recommending.ranking.scan import Ranked
+from alsolike.recommending.similarity import similar_at_marks, similar_indices
 from alsolike.storage.cleanup import undone_at_end
 
 # One at a time: the work of a share is compiling, and that is serial.
@@ -41,8 +45,8 @@ _ENGINE = LocalEngine(1)
 def is_compiled(families: Sequence[str] | None = None) -> bool:
     """Return whether the kernels of runs of these families (None: of any) are in the cache."""
     if _solves(families):
-        return all(map(is_kept, (solve_small, solve_single, scan_panels)))
-    return all(map(is_kept, (scan_block, measure_lists)))
+        return all(map(is_kept, (solve_small, solve_single, scan_panels, rank_marks)))
+    return all(map(is_kept, (scan_block, measure_lists, rank_marks)))
 
 
 @contextlib.contextmanager
@@ -140,6 +144,16 @@ def _measures() -> None:
     top_items(fit_popularity(likes), [0], k=1, engine=_ENGINE)
 
 
+def _similar_items() -> None:
+    """Use the kernels that rank similar items, alone and at several marks of the dial."""
+    likes = _full(4)
+    rows, everything = np.zeros(1, dtype=np.int32), slice(0, 1)
+    model = replace(_untrained(likes), history=likes)
+    similar_indices(model, rows, k=1, engine=_ENGINE)
+    similar_at_marks(model, rows, k=1, marks=(0.0,), engine=_ENGINE)
+    next(AffinitySource(rows, model.affinity_terms()).scored(everything, np.zeros(1, np.int64)))
+
+
 def _full(size: int) -> Interactions:
     """Return likes of all users for all items, so that all rows have one length."""
     names = [f"{number:03}" for number in range(size)]
@@ -171,9 +185,13 @@ def _untrained(likes: Interactions) -> ALSModel:
 SHARES: dict[str, Callable[[], None]] = {
     "short-rows-and-lists": _short_rows_and_lists,
     "long-rows-and-measures": _long_rows_and_measures,
+    "similar-items": _similar_items,
 }
-# For families without a solver: a part of the second share.
-MEASURES: dict[str, Callable[[], None]] = {"measures": _measures}
+# For families without a solver: a part of the second share, and the last.
+MEASURES: dict[str, Callable[[], None]] = {
+    "measures": _measures,
+    "similar-items": _similar_items,
+}
 
 if __name__ == "__main__":
     # Garbage collection takes a tenth of the time, and this process ends soon.

@@ -139,7 +139,8 @@ def notes(outcome: "Outcome") -> Iterator[str]:
     if outcome.test.item_to_item:
         yield (
             "Metrics that begin with shelf_ are for similar items: for a few items that each user "
-            "likes, they check whether the user's held-out items are among the similar items."
+            "likes, they check whether the user's other likes are among the similar items. "
+            "Training saw nothing of these users."
         )
     yield from of_history(outcome)
     for name, other in found.beside.items():

@@ -13,7 +13,9 @@ import scipy.sparse as sp
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import FittedModel, HasFactors, Recommender, expect_model
+from alsolike.models.similarity.config import Affinity
 from alsolike.progress import SILENT, Observer
+from alsolike.recommending.affinities import similarity_with
 from alsolike.recommending.fallback import (
     Lists,
     WithoutLikes,
@@ -236,6 +238,9 @@ def similar(
     items: str | Sequence[str] | None = None,
     *,
     k: int = 10,
+    affinity: Affinity | None = None,
+    popularity_bias: float | None = None,
+    prior_strength: float | None = None,
     include_self: bool = False,
     min_count: int = MIN_COUNT,
     engine: Engine | None = None,
@@ -243,10 +248,12 @@ def similar(
 ) -> Table:
     """Find the items most similar to items.
 
-    Scores depend on the model. With factors, as for ALS: the cosine of the two rows. For item-knn:
-    the fitted similarity, among the neighbours that it keeps. For EASE: what a like of the item
-    adds to the score of the other. For popularity: the likes of the other; for random, nothing.
-    Compare only scores of the same item and model.
+    Models with factors compare items by evidence: the share of an item's likers who also like the
+    other, counted where many like the item, and predicted by the model where few do. Item-knn
+    compares by the counts alone. Both have one dial, `popularity_bias`, from specific to popular
+    items; scores not above 0 are not listed. Other models have scores of their own and no dial.
+    For EASE: what a like of the item adds to the score of the other. For popularity: the likes of
+    the other; for random, nothing. Compare only scores of the same item and model.
 
     Parameters
     ----------
@@ -255,14 +262,23 @@ def similar(
     items : str, sequence of str, or None
         Ids or names of items; None: all of them.
     k : int
-        Neighbours per item, or all if they are fewer. An item without factors has none.
+        Neighbours per item, or all with a score if they are fewer.
+    affinity : {"evidence", "audience", "cosine", "dot", "counts"} or None
+        ``"audience"``: the prediction alone. ``"cosine"`` and ``"dot"``: of the two items' factors.
+        ``"counts"``: for item-knn. None: the model's own.
+    popularity_bias : float or None
+        From 0 (specific items: the share is divided by the root of the other's likes) to 1
+        (popular items: the share as it is). For the cosine, 0 is the plain cosine. None: the
+        model's own, 0.8 unless it was chosen.
+    prior_strength : float or None
+        For evidence: the prediction weighs as much as so many likers; above 0. None: the model's
+        own.
     include_self : bool
-        Put the item itself first, with score 1, as one of the `k`; only for models with factors.
+        Put the item itself first, with score 1, as one of the `k`; only for the cosine with
+        `popularity_bias` 0, since other scores of an item with itself mean nothing.
     min_count : int
-        Least likes of a neighbour in the training data. The cosine ignores the length of a row of
-        factors, and so the amount of evidence: an item with one like points exactly where its user
-        does, and is most similar to that user's other rare items. Hence at least 2; use 5 or more
-        for unfiltered data.
+        Least likes of a neighbour in the training data: what a single person likes says little
+        about an item. Hence at least 2; use 5 or more for unfiltered data.
     engine, observer
         As in `top_items`.
 
@@ -270,14 +286,18 @@ def similar(
     -------
     Table
         Columns ``item``, ``rank`` (from 1), ``similar_item``, ``name`` (of the similar item)
-        if names are known, ``score``: in [-1, 1] if it is a cosine.
+        if names are known, ``score``: a share at most 1 if the dial is at 1, else of no fixed
+        scale.
 
     Raises
     ------
     UnknownId
         An item is neither an id nor exactly one item's name.
+    Unable
+        The model compares no items, or a setting is given and it has no dial.
     SettingError
-        The model compares no items, or `include_self` for one without factors.
+        A setting is out of its range, the model does not have the affinity, or `include_self` for
+        another than the cosine.
 
     Examples
     --------
@@ -289,14 +309,23 @@ def similar(
     >>> model = fit(likes, ALSConfig(factors=2, iterations=3))
     >>> similar(model, "a", k=1)["similar_item"].tolist()
     ['b']
+    >>> similar(model, "a", k=1, affinity="cosine", popularity_bias=0)["similar_item"].tolist()
+    ['b']
     """
     scorer = expect_item_scorer(model, "compare items")
+    config = similarity_with(
+        model,
+        affinity=affinity,
+        popularity_bias=popularity_bias,
+        prior_strength=prior_strength,
+    )
     rows = _item_rows(model, items)
     ranked = similar_indices(
         scorer,
         rows,
         k=min(checked_k(k), max(len(model.items), 1)),
         include_self=include_self,
+        similarity=config,
         min_count=min_count,
         engine=engine,
         observer=observer,

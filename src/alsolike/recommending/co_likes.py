@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.errors import DataError
-from alsolike.models.base import HasAffinities, Recommender
+from alsolike.errors import DataError, SettingError
+from alsolike.models.base import FittedModel, HasAffinities, Recommender, expect_model
 from alsolike.models.similarity.co_counts import CoCounts
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.models.similarity.exact import exact_products
 from alsolike.recommending.affinities import affinity_terms_of
-from alsolike.recommending.shared import history_of
+from alsolike.recommending.shared import checked_ids, history_of
+from alsolike.usage_hints import with_example
 
 Rows = npt.NDArray[np.integer]
 
@@ -109,6 +110,19 @@ class PairEvidence:
         """The users who like both; None for one or two, who are not counted out."""
         return None if 0 < self.shared < _FEWEST else self.shared
 
+    def brief(self) -> str:
+        """Return how many like both, to be shown next to the second; empty without likers.
+
+        Examples
+        --------
+        >>> PairEvidence(31, 140, 24.2, 9.1).brief(), PairEvidence(2, 7, None, 0.04).brief()
+        ('31 of the 140 like it', 'a few of the 7 like it')
+        """
+        if not self.likers:
+            return ""
+        likers = f"{self.likers:,}" if self.likers >= _FEWEST else "few"
+        return f"{_people(self.shared).lower()} of the {likers} like it"
+
     def sentence(self, name: str, other: str) -> str:
         """Return it in words.
 
@@ -119,18 +133,20 @@ class PairEvidence:
         >>> PairEvidence(2, 7, None, 0.04).sentence("A", "B")
         'A few of the 7 who like A like B; of anyone, fewer than 1.'
         """
-        shared = _people(self.shared).capitalize()
+        if not self.likers:
+            return f"Nobody likes {name}."
         expects = "" if self.expected is None else f" the model expects {_amount(self.expected)};"
+        likers = f"{self.likers:,}" if self.likers >= _FEWEST else "few"
         return (
-            f"{shared} of the {_people(self.likers)} who like {name} like {other};{expects} "
+            f"{_people(self.shared)} of the {likers} who like {name} like {other};{expects} "
             f"of anyone, {_amount(self.by_popularity)}."
         )
 
 
 def _people(count: int) -> str:
     if not count:
-        return "none"
-    return f"{count:,}" if count >= _FEWEST else "a few"
+        return "None"
+    return f"{count:,}" if count >= _FEWEST else "A few"
 
 
 def _amount(expected: float) -> str:
@@ -173,3 +189,73 @@ def pair_evidence(
         expected = count * float(np.clip(product, 0.0, terms.ceiling))
     of_anyone = count * known.count(other) / max(len(model.users), 1)
     return PairEvidence(known.shared(row, other), count, expected, of_anyone)
+
+
+@dataclass(frozen=True)
+class WhySimilar:
+    """Why two items are similar, in numbers of people; as text, one sentence.
+
+    Parameters
+    ----------
+    item, other : str
+        Ids.
+    name, other_name : str
+        Their names, or the ids where there are none.
+    evidence : PairEvidence
+        The exact numbers; the sentence never counts out fewer than three people.
+    """
+
+    item: str
+    other: str
+    name: str
+    other_name: str
+    evidence: PairEvidence
+
+    def __str__(self) -> str:
+        return self.evidence.sentence(self.name, self.other_name)
+
+
+@with_example('al.why_similar(model, "i1", "i2")')
+def why_similar(model: FittedModel, item: str, other: str) -> WhySimilar:
+    """Tell why an item is similar to another: how many of those who like it like the other.
+
+    Parameters
+    ----------
+    model : FittedModel
+        With its history.
+    item, other : str
+        Ids or names of two items. Those who like the first are asked.
+
+    Returns
+    -------
+    WhySimilar
+        As text, one sentence.
+
+    Raises
+    ------
+    UnknownId
+        An item is neither an id nor exactly one item's name.
+    SettingError
+        Both are the same item, or the model was saved without its history.
+
+    Examples
+    --------
+    >>> from alsolike.testing import tiny_likes
+    >>> from alsolike.models.fit import fit
+    >>> print(why_similar(fit(tiny_likes(), factors=4), "a0", "a6"))
+    4 of the 22 who like Item 1 ♪ like Item 12 ♪; the model expects 4; of anyone, 3.
+    """
+    expect_model(model, "tell why two items are similar")
+    given = checked_ids([item, other], "item")
+    row, other_row = (model.item_index(one) for one in given)
+    item_id, other_id = model.items.id_of(row), model.items.id_of(other_row)
+    if row == other_row:
+        raise SettingError(f"Two different items expected, {item_id!r} given twice.")
+    names = model.catalogue.name_of if model.catalogue else (lambda _: "")
+    return WhySimilar(
+        item_id,
+        other_id,
+        names(row) or item_id,
+        names(other_row) or other_id,
+        pair_evidence(model, row, other_row),
+    )

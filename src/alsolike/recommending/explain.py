@@ -17,7 +17,7 @@ from alsolike.models.base import (
     HasFactors,
     able,
 )
-from alsolike.recommending.ranking.nearest import dots
+from alsolike.recommending.ranking.narrowing import dots
 from alsolike.recommending.shared import (
     Indices,
     checked_ids,

@@ -133,6 +133,19 @@ def fill_lists(
     return Lists(indices, scores, popular)
 
 
+def is_settled(model: Recommender, row: int, ranked: tuple[Indices, Floats], k: int) -> bool:
+    """Tell, quickly, that `fill_lists` would change nothing in a user's list; False: it may.
+
+    The list is full, its scores differ, and the model knows the user.
+    """
+    items, scores = ranked
+    if len(items) < k or scores[0] == scores[-1]:
+        return False
+    nothing = getattr(model, "score_of_nothing", None)
+    is_founded = nothing is None or bool(scores[-1] > nothing)
+    return is_founded and bool(has_likes(model, np.array([row], dtype=np.int32))[0])
+
+
 def fill_list(
     model: Recommender,
     ranked: tuple[Indices, Floats],

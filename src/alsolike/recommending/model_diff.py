@@ -11,6 +11,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import FittedModel
 from alsolike.progress import SILENT, Observer
+from alsolike.recommending.affinities import described
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.shared import MIN_COUNT, Indices, checked_k
 from alsolike.recommending.similarity import similar_indices
@@ -38,12 +39,15 @@ class ModelDiff:
         knows names, ``likes`` (in the new model), ``kept`` (items in both lists), ``jaccard``,
         ``average_overlap`` and ``change``, 1 minus the average overlap: 0 for equal lists, 1 for
         lists without a common item.
+    compared : tuple of str, or None
+        How the old and the new model compare items, where it is settled by a dial.
     """
 
     k: int
     gained: tuple[str, ...]
     lost: tuple[str, ...]
     items: Table
+    compared: tuple[str, str] | None = None
 
     @property
     def moved(self) -> int:
@@ -95,6 +99,9 @@ class ModelDiff:
             f"items: {n_items:,} in both, {_listed('gained', self.gained)}, "
             f"{_listed('lost', self.lost)}"
         )
+        if self.compared is not None:
+            old, new = self.compared
+            yield f"compared by: {old}" if old == new else f"compared by: old {old}; new {new}"
         if n_items:
             median = float(np.median(changes))
             yield (
@@ -145,7 +152,8 @@ def diff(
     Parameters
     ----------
     old, new : FittedModel
-        Models that compare items, of any family. Items are matched by id.
+        Models that compare items, of any family, each by its own settings, see
+        `alsolike.with_similarity`. Items are matched by id.
     k : int
         Length of the lists.
     min_count : int
@@ -201,8 +209,10 @@ def diff(
     kept, jaccard, average = overlaps(_renumbered(lists[0], places, len(new.items)), lists[1])
     rows = places[common]
     names = None if new.catalogue is None else new.catalogue.names
+    compared = described(old) or f"scores of {old.name}", described(new) or f"scores of {new.name}"
     return ModelDiff(
         k=length,
+        compared=compared if described(old) or described(new) else None,
         gained=tuple(one for one in new.items if one not in old.items),
         lost=tuple(old.items.ids_of(np.flatnonzero(places < 0)).tolist()),
         items=Table(

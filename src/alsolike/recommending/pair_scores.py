@@ -7,7 +7,7 @@ import numpy as np
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import SettingError, UnknownId
 from alsolike.models.base import FittedModel, Floats, HasFactors, Recommender, expect_model
-from alsolike.recommending.ranking.nearest import dots
+from alsolike.recommending.ranking.narrowing import dots
 from alsolike.recommending.ranking.score_blocks import (
     ITEMS_PER_BLOCK,
     block_of,

@@ -11,7 +11,15 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.validation import check_whole, said
 from alsolike.data.vocabulary import Vocabulary, plain_text
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.models.base import FittedModel, Floats, HasFactors, ItemScorer, Recommender
+from alsolike.models.base import (
+    FittedModel,
+    Floats,
+    HasAffinities,
+    HasFactors,
+    ItemScorer,
+    Recommender,
+)
+from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.tables import Table
 
 Indices = npt.NDArray[np.int32]
@@ -112,6 +120,8 @@ def known_items(model: FittedModel, items: Sequence[str] | Indices) -> Indices:
     else:
         found = [model.item_index(item) for item in checked_ids(items, "item")]
         rows = np.array(found, dtype=np.int32)
+    if len(rows) == 1:
+        return rows
     distinct, counts = np.unique(rows, return_counts=True)
     if len(distinct) < len(rows):
         twice = model.items.id_of(int(distinct[counts.argmax()]))
@@ -157,8 +167,15 @@ def directed_rows(norms: Floats, ids: Vocabulary) -> Mask:
     return directed
 
 
-def why_no_neighbours(model: HasFactors | ItemScorer, row: int | None, min_count: int) -> str:
+def why_no_neighbours(
+    model: HasFactors | ItemScorer,
+    row: int | None,
+    min_count: int,
+    similarity: SimilarityConfig | None = None,
+) -> str:
     """Explain in a sentence why an item (None: any item) has no similar items.
+
+    `similarity` are the affinity and the dial; None: the model's own.
 
     Examples
     --------
@@ -167,7 +184,7 @@ def why_no_neighbours(model: HasFactors | ItemScorer, row: int | None, min_count
     'No other item has at least 99 likes.'
     """
     counts = likes_of_items(model)
-    directed = with_direction(model) if isinstance(model, HasFactors) else None
+    directed = _directed(model, similarity)
     if directed is not None and not directed.any():
         return (
             "All item factors of this model are zero, so it cannot rank items. Fit it with less "
@@ -188,6 +205,17 @@ def why_no_neighbours(model: HasFactors | ItemScorer, row: int | None, min_count
     elif min_count <= 1:
         return "No other item has factors."
     return f"No other item has at least {min_count:,} likes."
+
+
+def _directed(model: HasFactors | ItemScorer, similarity: SimilarityConfig | None) -> Mask | None:
+    """Return which items have nonzero factors; None if more than factors is compared."""
+    if not isinstance(model, HasFactors):
+        return None
+    if isinstance(model, HasAffinities):
+        affinity = (similarity or model.similarity_config).affinity or model.affinities[0]
+        if affinity not in ("cosine", "dot"):
+            return None
+    return with_direction(model)
 
 
 def likes_of_items(model: Recommender | ItemScorer) -> Counts:
@@ -248,6 +276,14 @@ def lifts_of(lengths: npt.NDArray[np.float64] | np.float64) -> npt.NDArray[np.in
     return np.where((lengths > 0) & (exponents < _VANISHED), -exponents, 0).astype(np.int32)
 
 
+def padded(ranked: tuple[Indices, Floats], k: int) -> tuple[Indices, Floats]:
+    """Return one list as `Ranked` holds it, (1, k)."""
+    items, scores = ranked
+    indices, padding = np.full((1, k), -1, dtype=np.int32), np.full((1, k), -np.inf, np.float32)
+    indices[0, : len(items)], padding[0, : len(items)] = items, scores
+    return indices, padding
+
+
 def lists_table(
     model: Recommender,
     queries: tuple[str, npt.NDArray[np.object_]] | None,
@@ -282,7 +318,38 @@ def lists_table(
     return Table(columns)
 
 
+def list_table(
+    model: Recommender,
+    query: tuple[str, str] | None,
+    item_column: str,
+    found: Indices,
+    scores: Floats,
+    bases: npt.NDArray[np.object_] | None = None,
+) -> Table:
+    """Convert one ranked list to a table, as `lists_table` does.
+
+    Parameters
+    ----------
+    model, item_column
+        As in `lists_table`.
+    query : (str, str) or None
+        Name and cell of the first column; None: no such column.
+    found, scores : int32 and float32, (n,)
+    bases : object, (n,), or None
+    """
+    columns: dict[str, Any] = {}
+    if query is not None:
+        columns[query[0]] = np.full(len(found), query[1], dtype=object)
+    columns["rank"] = np.arange(1, len(found) + 1, dtype=np.int32)
+    columns[item_column] = model.items.ids_of(found)
+    columns |= names_of(model, found)
+    columns["score"] = scores.view()
+    if bases is not None:
+        columns["basis"] = bases
+    return Table.from_columns(columns)
+
+
 def names_of(model: Recommender, item_indices: Indices) -> dict[str, npt.NDArray[np.object_]]:
     """Return a column ``name`` for items, or no column if names are unknown."""
     names = getattr(getattr(model, "catalogue", None), "names", None)
-    return {} if names is None else {"name": names.take(item_indices).to_array()}
+    return {} if names is None else {"name": names.cells(item_indices)}

@@ -19,10 +19,11 @@ from alsolike.models.base import (
     Floats,
     FoldsIn,
     FoldsInFactors,
-    HasFactors,
     able,
     expect_model,
 )
+from alsolike.models.similarity.config import Affinity
+from alsolike.recommending.affinities import similarity_with
 from alsolike.recommending.fallback import (
     RankedList,
     WithoutLikes,
@@ -30,16 +31,13 @@ from alsolike.recommending.fallback import (
     check_without_likes,
     fill_list,
     fill_lists,
+    is_settled,
     left_out_of,
 )
-from alsolike.recommending.ranking.nearest import (
-    Neighbours,
-    best_of,
-    dots,
-    expect_cosines,
-    narrowed,
-)
-from alsolike.recommending.ranking.score_blocks import not_finite, whole_rows
+from alsolike.recommending.ranking.factor_single import best_items, has_factors
+from alsolike.recommending.ranking.narrowing import best_of
+from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines
+from alsolike.recommending.ranking.score_blocks import whole_rows
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
@@ -47,12 +45,10 @@ from alsolike.recommending.shared import (
     checked_ids,
     checked_k,
     known_items,
-    lifts_of,
-    lists_table,
+    list_table,
     open_ids,
     open_items,
-    product_margin,
-    row_lengths,
+    padded,
     seen_by,
 )
 from alsolike.recommending.unknown_users import all_alike, are_alike, is_by_popularity
@@ -108,10 +104,8 @@ def recommend_one(
     found = recommend_row(
         model, row, among, k, exclude_seen=exclude_seen, without_likes=without_likes
     )
-    users = ("user", model.users.ids_of([row]))
-    return lists_table(
-        model, users, "item", found.rows[None], found.scores[None], found.bases[None]
-    )
+    owner = "user", model.users.id_of(row)
+    return list_table(model, owner, "item", found.rows, found.scores, found.bases)
 
 
 def recommend_row(
@@ -137,12 +131,16 @@ def recommend_row(
     unseen = may_appear.copy()
     if exclude_seen:
         seen_by(model)  # refuses a model without history
-    if exclude_seen or not isinstance(model, HasFactors):
+    if exclude_seen or not has_factors(model):
         unseen[left_out_of(model, row, exclude_seen=exclude_seen)] = False
+    ranked = ranked_for_user(model, row, unseen, length)
+    if is_settled(model, row, ranked, length):
+        popular = np.full(length, is_by_popularity(model))
+        return RankedList(*ranked, "popularity" if popular[0] else "model", popular)
     lists = fill_lists(
         model,
         np.array([row], dtype=np.int32),
-        padded(ranked_for_user(model, row, unseen, length), length),
+        padded(ranked, length),
         may_appear,
         exclude_seen=exclude_seen,
         without_likes=without_likes,
@@ -198,7 +196,7 @@ def recommend_for_likes(
     may_appear = open_items(len(model.items), *open_ids(model, allow, deny))
     may_appear[items] = False
     found = recommend_row_for_likes(model, items, values, may_appear, k, without_likes)
-    return lists_table(model, None, "item", found.rows[None], found.scores[None], found.bases[None])
+    return list_table(model, None, "item", found.rows, found.scores, found.bases)
 
 
 def recommend_row_for_likes(
@@ -247,6 +245,9 @@ def similar_to(
     item: str,
     *,
     k: int = 10,
+    affinity: Affinity | None = None,
+    popularity_bias: float | None = None,
+    prior_strength: float | None = None,
     include_self: bool = False,
     min_count: int = MIN_COUNT,
 ) -> Table:
@@ -257,8 +258,8 @@ def similar_to(
     model : FittedModel
     item : str
         Id or name of the item.
-    k, include_self, min_count
-        As in `alsolike.recommending.batch.similar`.
+    k, affinity, popularity_bias, prior_strength, include_self, min_count
+        As in `alsolike.recommending.batch.similar`, as are further errors.
 
     Returns
     -------
@@ -271,15 +272,17 @@ def similar_to(
         The item is neither an id nor exactly one item's name.
     """
     length = checked_k(k)
-    neighbours = Neighbours(model)
-    by_cosine = expect_cosines(model) if include_self else None
+    config = similarity_with(
+        model, affinity=affinity, popularity_bias=popularity_bias, prior_strength=prior_strength
+    )
+    neighbours = Neighbours(model, config)
+    by_cosine = expect_cosines(model, config) if include_self else None
     (row,) = known_items(model, [item])
     indices, scores = neighbours.similar(row, length, min_count=min_count)
     if by_cosine is not None and by_cosine.item_norms[row] > 0:
         indices = np.concatenate(([row], indices[: length - 1])).astype(np.int32)
         scores = np.concatenate(([1.0], scores[: length - 1])).astype(np.float32)
-    items = ("item", model.items.ids_of([row]))
-    return lists_table(model, items, "similar_item", indices[None], scores[None])
+    return list_table(model, ("item", model.items.id_of(row)), "similar_item", indices, scores)
 
 
 def fold_in_user(
@@ -317,20 +320,12 @@ def fold_in_user(
     return vector
 
 
-def padded(ranked: tuple[Indices, Floats], k: int) -> tuple[Indices, Floats]:
-    """Return one list as `Ranked` holds it, (1, k)."""
-    items, scores = ranked
-    indices, padding = np.full((1, k), -1, dtype=np.int32), np.full((1, k), -np.inf, np.float32)
-    indices[0, : len(items)], padding[0, : len(items)] = items, scores
-    return indices, padding
-
-
 def ranked_for_user(
     model: FittedModel, row: int, may_appear: Mask, k: int
 ) -> tuple[Indices, Floats]:
     """Return the best items of a user by the model's own scores."""
     owner = f"user {model.users.id_of(row)!r}"
-    if isinstance(model, HasFactors):
+    if has_factors(model):
         if not model.user_factors[row].any():  # everything ties
             return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
         return best_items(model, model.user_factors[row], may_appear, k, owner)
@@ -354,29 +349,6 @@ def ranked_for_likes(
     may_appear[items[values < 0]] = False
     is_unknown = not is_by_popularity(model) and are_alike(scores)
     return best_of(model, scores, may_appear, k, owner), is_unknown
-
-
-def best_items(
-    model: HasFactors, vector: Floats, may_appear: Mask, k: int, owner: str
-) -> tuple[Indices, Floats]:
-    """Rank the items for one row of user factors; as `nearest.best_of`, by exact products."""
-    near = model.item_factors @ vector
-    bad = np.flatnonzero(may_appear & ~(near < np.inf))
-    if len(bad):
-        raise not_finite(model, int(bad[0]), owner, float(near[bad[0]]))
-    longest = np.float64(model.item_norms.max(initial=0.0))
-    raised, lift = int(lifts_of(longest)), int(lifts_of(row_lengths(vector)))
-    factors = np.ldexp(model.item_factors, raised) if raised else model.item_factors
-    vector = np.ldexp(vector, lift)
-    near = factors @ vector if raised or lift else near
-    margin = product_margin(row_lengths(vector), np.ldexp(longest, raised), model.factors)
-
-    def scores(items: Indices) -> Floats:
-        return dots(factors[items], vector)
-
-    near = np.where(may_appear, near, np.float32(-np.inf))
-    items, found = narrowed(near, checked_k(k), float(margin), scores)
-    return items, np.ldexp(found, -(raised + lift))
 
 
 def scores_for_likes(model: Any, items: Indices, values: Floats) -> Floats:

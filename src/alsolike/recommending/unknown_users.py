@@ -4,7 +4,7 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.models.base import Floats, HasFactors, Recommender
-from alsolike.recommending.ranking.nearest import dots
+from alsolike.recommending.ranking.narrowing import dots
 from alsolike.recommending.ranking.score_blocks import ITEMS_PER_BLOCK, block_of, blocks_of
 from alsolike.recommending.shared import (
     Counts,
@@ -29,6 +29,10 @@ def has_likes(model: Recommender, rows: Indices) -> Mask:
     if not isinstance(history, Interactions):
         return np.ones(len(rows), dtype=bool)
     matrix, found = history.user_items, np.zeros(len(rows), dtype=bool)
+    if len(rows) == 1:
+        own = slice(matrix.indptr[rows[0]], matrix.indptr[rows[0] + 1])
+        found[0] = (matrix.data[own] > 0).any()
+        return found
     for part in blocks_of(len(rows), _USERS):
         starts = matrix.indptr[rows[part]].astype(np.int64)
         lengths = matrix.indptr[rows[part] + 1] - starts

@@ -20,6 +20,7 @@ from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
 from alsolike.models.base import FittedModel, Floats, FoldsIn, Rows, able
 from alsolike.models.fit import fit
 from alsolike.models.settings import is_finite
+from alsolike.models.similarity.config import Affinity
 from alsolike.recommending.batch import recommend, similar
 from alsolike.recommending.fallback import WithoutLikes
 from alsolike.tables import Table
@@ -100,16 +101,37 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
             engine=self._engine,
         )
 
-    def similar(self, items: str | Sequence[str] | None = None, k: int = 10) -> Table:
+    def similar(
+        self,
+        items: str | Sequence[str] | None = None,
+        k: int = 10,
+        *,
+        affinity: Affinity | None = None,
+        popularity_bias: float | None = None,
+        prior_strength: float | None = None,
+    ) -> Table:
         """Find the `k` items most similar to each of `items` (None: to all).
+
+        Parameters
+        ----------
+        items, k, affinity, popularity_bias, prior_strength
+            See `alsolike.similar`.
 
         Returns
         -------
         Table
-            Columns ``item``, ``rank``, ``similar_item``, ``score``, the cosine.
+            Columns ``item``, ``rank``, ``similar_item``, ``score``.
         """
         check_is_fitted(self)
-        return similar(self.model_, items, k=k, engine=self._engine)
+        return similar(
+            self.model_,
+            items,
+            k=k,
+            affinity=affinity,
+            popularity_bias=popularity_bias,
+            prior_strength=prior_strength,
+            engine=self._engine,
+        )
 
     def score(self, X: Any, y: None = None) -> float:
         """Hide a part of each user's relevant items and return how well the rest predicts it.

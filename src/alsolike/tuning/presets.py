@@ -1,7 +1,7 @@
 """Defines whole searches by name: filter, split, search space and objective."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
-from alsolike.evaluation.objectives.kinds import objective_of
 from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.als.config import ALSConfig
 from alsolike.tuning.strategies.search_space import expand
@@ -48,7 +47,8 @@ class Preset:
     objective : {"ranking", "item-to-item"}
         Whether validation users score lists of recommendations or similar items.
     k, metric, exclude_seen
-        As in `alsolike.evaluation.objectives.base.Objective`.
+        As in `alsolike.evaluation.objectives.ranking.RankingObjective`; similar items know no seen
+        items.
     beside : tuple of Objective
         Further ways to score and to choose, from the same trainings.
     """
@@ -83,19 +83,9 @@ class Preset:
                 f"objective must be {' or '.join(_KINDS)}, not {self.objective!r}."
                 f"{did_you_mean(self.objective, _KINDS)}"
             )
-        objective = objective_of(
-            {
-                "kind": kind,
-                "k": self.k,
-                "metric": self.metric,
-                "exclude_seen": self.exclude_seen,
-            }
-        )
-        return (
-            replace(objective, seed=seed)
-            if isinstance(objective, ItemToItemObjective)
-            else objective
-        )
+        if kind == _KINDS["item-to-item"]:
+            return ItemToItemObjective(k=self.k, metric=self.metric, seed=seed)
+        return RankingObjective(k=self.k, metric=self.metric, exclude_seen=self.exclude_seen)
 
     def configs(self) -> list[ALSConfig]:
         """Return the configurations to try."""

@@ -1,7 +1,7 @@
 """Renders the report of a run as one HTML page without further files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from alsolike.tables import Table
 from alsolike.views import leaderboard as leaderboards
@@ -84,7 +84,7 @@ def report_html(content: ReportContent, *, remote_images: bool = False) -> str:
         placeholders.
     """
     galleries = [
-        (heading, Gallery(each.shelves, each.remote_images and remote_images))
+        (heading, replace(each, remote_images=each.remote_images and remote_images))
         for heading, each in content.galleries
     ]
     runs = list(content.leaderboard.rows())

@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+import math
 
 import numpy as np
 import pytest
@@ -10,12 +10,10 @@ import oracles_metrics as oracle
 from alsolike.data.filtering import filter_counts
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.read import read
-from alsolike.data.splitting.splitters import hold_out
-from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
-from alsolike.errors import DataError, SettingError
+from alsolike.errors import DataError, SettingError, SplitError
 from alsolike.evaluation.item_to_item.evaluate import (
-    ITEM_TO_ITEM_METRICS,
+    METRICS,
     evaluate_item_to_item,
     evaluate_queries,
 )
@@ -24,119 +22,143 @@ from alsolike.evaluation.item_to_item.item_recommender import (
     ModelItemRecommender,
     item_recommender_of,
 )
+from alsolike.evaluation.item_to_item.query_metrics import STRATIFIED
+from alsolike.evaluation.item_to_item.unseen_users import Fold, unseen_users
 from alsolike.evaluation.metrics.result import Evaluation
+from alsolike.evaluation.slices.groups import popularity_classes
 from alsolike.evaluation.statistics.intervals import bootstrap_mean, paired_difference
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.recommending.batch import similar
 from alsolike.recommending.ranking.scan import Ranked
+from alsolike.testing import tiny_likes
+from unseen_world import Scored, Written, over, parts
 
 LISTS = ("precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate")
 
 
-@dataclass
-class Written:
-    """ItemRecommender that somebody wrote down: for each item a list of items."""
-
-    items: Vocabulary
-    lists: list
-    name: str = "written"
-    asked: list = field(default_factory=list)
-
-    def ranked(self, item_indices, k):
-        self.asked.append((len(item_indices), k))
-        found = Ranked.empty(len(item_indices), k)
-        for row, item in enumerate(item_indices):
-            best = self.lists[item][:k]
-            found.indices[row, : len(best)] = best
-        return found
-
-
-def _world(seed, n_users=12, n_items=14):
-    """Disjoint interactions, dislikes among them, and shelves of all lengths from 0."""
+def _written(seed, items):
+    """Lists of all lengths from 0."""
     rng = np.random.default_rng(seed)
-    users, items = ([f"{kind}{row:03}" for row in range(n)] for kind, n in
-                    (("u", n_users), ("i", n_items)))  # fmt: skip
-    part = rng.choice(3, (n_users, n_items), p=[0.5, 0.2, 0.3])
-    part[rng.random(n_users) < 0.2] = 1
-    values = rng.choice([-1.0, 1.0, 2.0], (n_users, n_items))
-    part[0, :2], values[0, :2] = (0, 1), 1.0
-    shown, held_out = (
-        Interactions.from_matrix(sp.csr_array(np.where(part == which, values, 0)), users=users,
-                                 items=items)
-        for which in (0, 1)
-    )  # fmt: skip
-    lists = []
+    n_items, lists = len(items), []
     for item in range(n_items):
         others = np.delete(np.arange(n_items), item)
         lists.append(rng.permutation(others)[: rng.integers(0, n_items)].tolist())
-    return shown, held_out, Written(shown.items, lists)
+    return Written(items, lists)
 
 
-def _shelves_of(lists, items, seen, wanted, k):
-    """The shelf of each of a user's queries, with its measures."""
-    of_queries = []
-    for item in items:
-        shelf = [other for other in lists[item] if other not in seen]
-        of_queries.append(oracle.list_measures(shelf, wanted, k) | {"shelf": shelf[:k]})
-    return of_queries
+def _all_wanted(queries):
+    return queries.wanted.indices.tolist()
 
 
-@settings(max_examples=50)
-@given(
-    st.integers(0, 10**6),
-    st.booleans(),
-    st.integers(1, 4),
-    st.lists(st.integers(1, 18), min_size=1, max_size=3),
-)
-def test_equals_a_literal_reference_user_by_user(seed, exclude_seen, most, lengths):
-    shown, held_out, model = _world(seed)
-    asked = {"pages_per_user": most, "exclude_seen": exclude_seen, "seed": seed}
-    found = evaluate_item_to_item(
-        model, held_out, shown, k=lengths, metrics=ITEM_TO_ITEM_METRICS, **asked
-    )
-    queries = ItemQueries.of(held_out, shown, **asked)
-    likes, wants = (part.user_items.toarray() > 0 for part in (shown, held_out))
-    has = shown.user_items.toarray() != 0
-    assert found.user_indices.tolist() == np.flatnonzero(likes.any(1) & wants.any(1)).tolist()
-    assert found.without_query == (~likes.any(1) & wants.any(1)).sum()
-    assert found.without_relevant == 0
-    short = barren = 0
-    for k in sorted(set(lengths)):
-        hits, on_shelves = 0, set()
-        for place, user in enumerate(found.user_indices):
-            items = queries.items[queries.owners == place].tolist()
-            assert len(set(items)) == len(items) == min(most, likes[user].sum())
-            assert likes[user, items].all()
-            seen = set(np.flatnonzero(has[user]).tolist()) if exclude_seen else set()
-            wanted = set(np.flatnonzero(wants[user]).tolist())
-            of_queries = _shelves_of(model.lists, items, seen, wanted, k)
-            for name in LISTS:
-                expected = np.mean([page[name] for page in of_queries])
-                assert found.per_user[f"{name}@{k}"][place] == pytest.approx(expected, abs=1e-14)
-            hits += sum(page["hits"] for page in of_queries)
-            on_shelves |= {item for page in of_queries for item in page["shelf"]}
-            if k == max(lengths):
-                short += sum(len(page["shelf"]) < k for page in of_queries)
-                barren += sum(not model.lists[item] for item in items)
-        assert found.hits(k) == hits
-        assert found.mean(f"coverage@{k}") == len(on_shelves) / shown.n_items
+def _measures(orders, relevant, queries, k):
+    """The mean of each measure over the orders of one list."""
+    likes, wanted = queries.likes.tolist(), _all_wanted(queries)
+    found = {name: [] for name in METRICS}
+    for one in orders:
+        measures = oracle.list_measures(one, relevant, k)
+        for name in METRICS:
+            if name in STRATIFIED:
+                exponent = STRATIFIED[name]
+                found[name].append(
+                    oracle.stratified_precision(one, relevant, likes, wanted, exponent, k)
+                )
+            else:
+                found[name].append(measures[name])
+    return {name: math.fsum(values) / len(values) for name, values in found.items()}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 18), st.integers(1, 3))
+def test_equals_a_literal_reference_user_by_user(seed, most, k, min_count):
+    train, held_out = parts(seed)
+    queries = ItemQueries.of(held_out, train, pages_per_user=most, min_count=min_count, seed=seed)
+    model = _written(seed, train.items)
+    found = evaluate_queries([model], [queries], k, METRICS)
+    likes = held_out.user_items.toarray() > 0
+    counts = (train.user_items.toarray() > 0).sum(axis=0)
+    may_ask = likes & (counts >= min_count)
+    measured = may_ask.any(1) & (likes.sum(1) > 1)
+    assert found.user_indices.tolist() == np.flatnonzero(measured).tolist()
+    assert found.without_query == (~may_ask.any(1) & (likes.sum(1) > 1)).sum()
+    assert found.without_relevant == (likes.sum(1) == 1).sum()
+    assert queries.likes.tolist() == counts.tolist()
+    short = barren = hits = 0
+    for place, user in enumerate(found.user_indices):
+        items = queries.items[queries.owners == place].tolist()
+        assert len(set(items)) == len(items) == min(most, may_ask[user].sum())
+        assert may_ask[user, items].all()
+        wanted = set(np.flatnonzero(likes[user]).tolist())
+        of_queries = [_measures([model.lists[item]], wanted - {item}, queries, k) for item in items]
+        for name in METRICS:
+            expected = np.mean([page[name] for page in of_queries])
+            assert found.per_user[f"{name}@{k}"][place] == pytest.approx(expected, abs=1e-12)
+        for item in items:
+            hits += len(set(model.lists[item][:k]) & (wanted - {item}))
+            short += len(model.lists[item]) < k
+            barren += not model.lists[item]
+    assert found.hits(k) == hits
     assert (found.queries, found.short, found.without_neighbours) == (
         len(queries.items),
         short,
         barren,
     )
+    # Each item is listed once, one place deeper.
+    assert model.asked == [(len(set(queries.items.tolist())), k + 1)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 6))
+def test_each_figure_is_the_mean_over_all_orders_of_equal_scores(seed, k):
+    rng = np.random.default_rng(seed)
+    train, held_out = parts(seed, 9, 6)
+    queries = ItemQueries.of(held_out, train, min_count=0, seed=seed)
+    table = rng.integers(0, 3, (6, 6)).astype(np.float32)
+    table[rng.random(table.shape) < 0.2] = -np.inf
+    found = evaluate_queries([Scored(train.items, table)], [queries], k, METRICS)
+    likes = held_out.user_items.toarray() > 0
+    values = {name: [] for name in METRICS}
+    for item, owner in zip(queries.items.tolist(), queries.owners.tolist(), strict=True):
+        relevant = set(np.flatnonzero(likes[queries.users[owner]]).tolist()) - {item}
+        orders = oracle.all_orders(table[item].tolist(), {item})
+        for name, value in _measures(orders, relevant, queries, k).items():
+            values[name].append(value)
+    for name in METRICS:
+        means = np.bincount(queries.owners, weights=values[name]) / np.bincount(queries.owners)
+        assert found.per_user[f"{name}@{k}"] == pytest.approx(means, abs=1e-12)
+
+
+def test_a_hit_on_a_rare_item_counts_more():
+    """Both lists have one hit; the wanted items have 1 and 4 likes in training."""
+    train = over([[1, 1, 1], [1, 1, 0], [1, 1, 0], [1, 1, 0], [0, 0, 0]])
+    held_out = over([[0, 0, 0]] * 4 + [[1, 1, 1]])
+    queries = ItemQueries.of(held_out, train, pages_per_user=1, min_count=4)
+    [item] = queries.items.tolist()
+    popular = 1 - item
+    values = {}
+    for name, shown in (("popular", popular), ("rare", 2)):
+        lists = [[shown] if at == item else [] for at in range(3)]
+        values[name] = evaluate_queries([Written(train.items, lists)], [queries], 1, METRICS)
+    assert values["popular"].mean("precision@1") == values["rare"].mean("precision@1") == 1
+    assert values["popular"].mean("p_1@1") == pytest.approx(0.25 / ((0.25 + 0.25 + 1) / 3))
+    assert values["rare"].mean("p_1@1") == pytest.approx(1 / ((0.25 + 0.25 + 1) / 3))
+    assert values["rare"].mean("p_0.5@1") == pytest.approx(1 / ((0.5 + 0.5 + 1) / 3))
 
 
 def test_the_result_is_an_evaluation_to_be_ranked_and_compared_with():
-    shown, held_out, model = _world(1)
-    ours = evaluate_item_to_item(model, held_out, shown, k=3)
-    theirs = evaluate_item_to_item(
-        item_recommender_of(fit_popularity(shown), shown), held_out, shown, k=3
+    folds = unseen_users(tiny_likes(60, 40))
+    assert len(folds) == 5
+    ours, theirs = (
+        evaluate_item_to_item(
+            [item_recommender_of(train(one.train), one.train) for one in folds], folds, k=3
+        )
+        for train in (lambda likes: fit(likes, ALSConfig(factors=4)), fit_popularity)
     )
     assert isinstance(ours, Evaluation)
-    assert ours.metrics == ("hit_rate@3", "recall@3", "precision@3", "ndcg@3")
+    assert ours.metrics == (
+        "precision@3", "hit_rate@3", "ndcg@3", "p_0.5@3", "p_1@3", "recall@3",
+    )  # fmt: skip
     assert ours.per_user["user"].tolist() == theirs.per_user["user"].tolist()
     line = bootstrap_mean(ours.per_user["recall@3"], np.random.default_rng(4))
     row = next(row for row in ours.summary(4).rows() if row["metric"] == "recall@3")
@@ -146,85 +168,63 @@ def test_the_result_is_an_evaluation_to_be_ranked_and_compared_with():
     )
     assert difference.mean == pytest.approx(ours.mean("ndcg@3") - theirs.mean("ndcg@3"))
     assert repr(theirs).startswith("ItemToItemEvaluation(popularity, ")
+    assert not ours.excludes_seen
+    assert ours.share_shown is None
 
 
-def test_lists_are_taken_deeper_only_where_a_shelf_is_not_full():
-    """One heavy user has all of the list's beginning; the others have their page item alone."""
-    n_items, dense = 60, np.zeros((9, 60))
-    dense[:, 0] = 1
-    dense[0, :40] = 1
-    wants = np.zeros((9, n_items))
-    wants[0, 45], wants[1:, 2] = 1, 1
-    shown, held_out = (
-        Interactions.from_matrix(sp.csr_array(part), items=[f"{i:02}" for i in range(n_items)])
-        for part in (dense, wants)
-    )
-    lists = [[other for other in range(n_items) if other != item] for item in range(n_items)]
-    model = Written(shown.items, lists)
-    queries = ItemQueries.of(held_out, shown, pages_per_user=40)
-    found = evaluate_queries(model, queries, [6], ["mrr", "hit_rate"])
-    assert found.per_user["mrr@6"] == pytest.approx(np.array([1 / 6] + [1 / 2] * 8))
-    assert found.short == 0
-    assert model.asked == [(40, 12), (40, 24), (40, 47)]
-
-
-def test_where_the_seen_is_kept_each_item_has_one_shelf_and_is_asked_for_once():
-    shown, held_out, model = _world(2)
-    found = evaluate_item_to_item(model, held_out, shown, k=5, exclude_seen=False)
-    (_, depth), *further = model.asked
-    assert (depth, further) == (6, [])
-    assert not found.excludes_seen
-    assert "seen items kept" in str(found)
+def test_a_user_of_several_folds_counts_once():
+    """The mean over pages, then over folds."""
+    train = over([[0] * 6, [1] * 6, [1] * 6])
+    lists = Written(train.items, [[3], [3], [], [5], [], []])
+    folds = []
+    for wants in ([1, 1, 0, 1, 0, 0], [0, 0, 0, 1, 1, 1]):
+        held_out = over([wants, [0] * 6, [0] * 6])
+        queries = ItemQueries.of(held_out, train)
+        folds.append(Fold(train, queries, queries))
+    found = evaluate_item_to_item([lists, lists], folds, k=1, metrics=["precision"])
+    assert found.user_indices.tolist() == [0]
+    assert found.per_user["precision@1"].tolist() == pytest.approx([(2 / 3 + 1 / 3) / 2])
+    assert (found.queries, found.hits(1)) == (6, 3)
+    assert "queries: 6 of 1 users in 2 folds" in str(found)
 
 
 def test_pages_of_a_user_depend_on_the_seed_alone():
-    shown, held_out, _ = _world(3, n_users=40)
-    whole = ItemQueries.of(held_out, shown, pages_per_user=2, seed=1)
-    some = whole.truth.users[[7, 3]]
-    few = ItemQueries.of(held_out, shown, pages_per_user=2, seed=1, user_indices=some)
-    assert few.truth.users.tolist() == some.tolist()
-    for place, user in enumerate(some):
-        at = whole.truth.users.tolist().index(user)
-        assert few.items[few.owners == place].tolist() == whole.items[whole.owners == at].tolist()
-    other = ItemQueries.of(held_out, shown, pages_per_user=2, seed=2)
+    train, held_out = parts(3, n_users=60)
+    whole = ItemQueries.of(held_out, train, pages_per_user=2, seed=1)
+    again = ItemQueries.of(held_out, train, pages_per_user=2, seed=1)
+    assert again.items.tobytes() == whole.items.tobytes()
+    other = ItemQueries.of(held_out, train, pages_per_user=2, seed=2)
     assert other.items.tolist() != whole.items.tolist()
-    assert ItemQueries.of(held_out, shown, pages_per_user=2, seed=1).items.tobytes() == (
-        whole.items.tobytes()
-    )
 
 
 def test_pages_are_drawn_from_all_of_a_users_likes_alike():
     n_users = 3000
-    likes = np.ones((n_users, 5))
-    likes[:, 4] = 0
-    wants = np.zeros((n_users, 5))
-    wants[:, 4] = 1
-    shown, held_out = (Interactions.from_matrix(sp.csr_array(part)) for part in (likes, wants))
-    drawn = np.bincount(ItemQueries.of(held_out, shown, pages_per_user=1).items, minlength=5)
+    likes = np.zeros((n_users + 1, 5))
+    likes[:n_users, :4] = 1
+    train = np.zeros((n_users + 1, 5))
+    train[-1] = 1
+    queries = ItemQueries.of(over(likes), over(train), pages_per_user=1, min_count=1)
+    drawn = np.bincount(queries.items, minlength=5)
     assert drawn[4] == 0
     assert (np.abs(drawn[:4] - n_users / 4) < 4 * np.sqrt(n_users * 3 / 16)).all()
 
 
 def test_heavy_users_count_once():
-    """Eight of nine queries are one user's, and find nothing; the other user's page finds it."""
-    likes = np.zeros((2, 12))
-    likes[0, :8], likes[1, 8] = 1, 1
-    wants = np.zeros((2, 12))
-    wants[:, 11] = 1
-    ids = [f"{i:02}" for i in range(12)]
-    shown, held_out = (
-        Interactions.from_matrix(sp.csr_array(part), items=ids) for part in (likes, wants)
-    )
-    model = Written(shown.items, [[10]] * 8 + [[11]] + [[]] * 3)
-    found = evaluate_item_to_item(
-        model, held_out, shown, k=1, pages_per_user=8, metrics=["hit_rate"]
-    )
-    assert (found.queries, found.mean("hit_rate@1"), found.hits(1)) == (9, 0.5, 1)
+    """Eight of ten queries are one user's, and find nothing; the other user's find it."""
+    wants = np.zeros((3, 12))
+    wants[0, :8] = 1
+    wants[1, 8:10] = 1
+    train = np.zeros((3, 12))
+    train[2] = 1
+    queries = ItemQueries.of(over(wants), over(train), pages_per_user=8, min_count=1)
+    model = Written(over(train).items, [[11]] * 8 + [[9], [8]] + [[]] * 2)
+    found = evaluate_queries([model], [queries], 1, ["hit_rate"])
+    assert (found.queries, found.mean("hit_rate@1"), found.hits(1)) == (10, 0.5, 2)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 20))
 def test_popularity_shows_the_most_liked_but_the_item_itself(seed, min_count, k):
-    shown, _, _ = _world(seed)
+    shown, _ = parts(seed)
     popularity = fit_popularity(shown)
     shelves = item_recommender_of(popularity, shown, min_count=min_count)
     likes = (shown.user_items.toarray() > 0).sum(axis=0)
@@ -239,8 +239,8 @@ def test_popularity_shows_the_most_liked_but_the_item_itself(seed, min_count, k)
 
 
 def test_neighbours_are_those_of_similar_with_its_minimum_count():
-    shown, held_out, _ = _world(4, n_users=60)
-    model = fit(shown, ALSConfig(factors=4, iterations=3))
+    [fold, *_] = unseen_users(tiny_likes(80, 40))
+    model = fit(fold.train, ALSConfig(factors=4, iterations=3))
     for min_count in (1, 12):
         shelves = ModelItemRecommender(model, min_count=min_count, engine=LocalEngine(1))
         table = similar(model, k=5, min_count=min_count)
@@ -253,7 +253,7 @@ def test_neighbours_are_those_of_similar_with_its_minimum_count():
         ]
         assert listed == list(zip(table["item"], table["similar_item"], strict=True))
     one, many = (
-        evaluate_item_to_item(ModelItemRecommender(model, engine=LocalEngine(n)), held_out, shown)
+        evaluate_item_to_item([ModelItemRecommender(model, engine=LocalEngine(n))], [fold])
         for n in (1, 3)
     )
     assert all(
@@ -262,30 +262,39 @@ def test_neighbours_are_those_of_similar_with_its_minimum_count():
 
 
 def test_nothing_is_left_out_silently():
-    likes = sp.csr_array(np.float32([[1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0]]))
-    wants = sp.csr_array(np.float32([[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, -1], [0, 0, 0, 1]]))
-    shown, held_out = (Interactions.from_matrix(part) for part in (likes, wants))
-    model = Written(shown.items, [[2, 3], [], [1], []])
-    found = evaluate_item_to_item(model, held_out, shown, k=2, user_indices=[3, 2, 1, 0])
-    assert found.user_indices.tolist() == [3, 0]
-    assert found.per_user["hit_rate@2"].tolist() == [0, 0.5]
-    assert (found.queries, found.without_neighbours, found.short) == (3, 1, 2)
-    assert (found.without_query, found.without_relevant) == (1, 1)
+    train = over([[0] * 4] * 4 + [[1, 1, 1, 0]] * 2)
+    held_out = over([[1, 1, 1, 0], [0, 0, -1, 1], [1, 1, 0, 1], [0, -1, 0, 0], [0] * 4, [0] * 4])
+    model = Written(train.items, [[2, 3], [], [1], []])
+    queries = ItemQueries.of(held_out, train)
+    found = evaluate_queries([model], [queries], 2, ["hit_rate"])
+    assert found.user_indices.tolist() == [0, 2]
+    assert found.per_user["hit_rate@2"].tolist() == pytest.approx([2 / 3, 0.5])
+    assert (found.queries, found.without_neighbours, found.short) == (5, 2, 3)
+    assert (found.without_query, found.without_relevant) == (0, 1)
     text = str(found)
     for line in (
-        "similar items: written; seen items left out",
-        "queries: 3 of 2 users",
-        "queries whose item has no neighbour: 1; count 0",
-        "queries with fewer than k items: 2; empty places count as misses",
-        "users without a like in training: 1; not measured",
-        "users without a held-out like: 1; not measured",
+        "similar items: written; users whom training never saw",
+        "queries: 5 of 2 users",
+        "queries whose item has no neighbour: 2; count 0",
+        "queries with fewer than k items: 3; empty places count as misses",
+        "users without a second like: 1; not measured",
     ):
         assert line in text.splitlines()
 
 
+def test_users_of_items_without_a_list_are_counted():
+    train = over([[0] * 4] * 2 + [[1, 1, 0, 0]] * 2)
+    held_out = over([[0, 0, 1, 1], [1, 0, 0, 1], [0] * 4, [0] * 4])
+    queries = ItemQueries.of(held_out, train)
+    found = evaluate_queries([Written(train.items, [[1]] * 4)], [queries], 2, ["hit_rate"])
+    assert (found.without_query, found.user_indices.tolist()) == (1, [1])
+    assert "users without an item that may have a list: 1; not measured" in str(found)
+
+
 def test_shelves_that_cannot_be():
-    shown, held_out, model = _world(5)
-    n_items = shown.n_items
+    train, held_out = parts(5)
+    queries = ItemQueries.of(held_out, train, min_count=0)
+    fold, n_items = Fold(train, queries, queries), train.n_items
     for shelf, words in (
         ([0, 0], "an item twice"),
         ([0, n_items], f"not one of the {n_items}"),
@@ -295,73 +304,134 @@ def test_shelves_that_cannot_be():
         lists = [[(item + step) % n_items if 0 <= step < 3 else step for step in shelf]
                  for item in range(1, n_items + 1)]  # fmt: skip
         with pytest.raises(DataError, match=words):
-            evaluate_item_to_item(Written(shown.items, lists), held_out, shown)
-    itself = Written(shown.items, [[item] for item in range(n_items)])
+            evaluate_item_to_item([Written(train.items, lists)], [fold])
+    itself = Written(train.items, [[item] for item in range(n_items)])
     with pytest.raises(
         DataError, match=r"'written' lists that item itself as similar to item 'i\d+'"
     ):
-        evaluate_item_to_item(itself, held_out, shown)
+        evaluate_item_to_item([itself], [fold])
+    model = _written(5, train.items)
     model.ranked = lambda items, k: Ranked.empty(len(items), k + 1)
     with pytest.raises(DataError, match="gave lists of shape"):
-        evaluate_item_to_item(model, held_out, shown)
+        evaluate_item_to_item([model], [fold])
 
 
 def test_arguments_that_are_none():
-    shown, held_out, model = _world(6)
+    train, held_out = parts(6)
+    queries = ItemQueries.of(held_out, train, min_count=0)
+    fold, model = Fold(train, queries, queries), _written(6, train.items)
     for wrong, words in (
         ({"metrics": ["auc"]}, "not available for similar items"),
         ({"metrics": ["hits"]}, "Unknown metrics"),
-        ({"k": 0}, "list lengths"),
-        ({"pages_per_user": 0}, "pages_per_user must be a whole number of at least 1, not 0"),
-        ({"seed": -1}, "seed must be a whole number of at least 0, not -1"),
-        ({"user_indices": [0, 0]}, "each user once"),
+        ({"metrics": ["p_0.4"]}, r"Did you mean 'p_0.5'\?|known are precision"),
+        ({"k": 0}, "k must be a whole number of at least 1, not 0"),
+        ({"part": "train"}, "part must be 'validation' or 'test', not 'train'"),
     ):
         with pytest.raises(SettingError, match=words):
-            evaluate_item_to_item(model, held_out, shown, **wrong)
-    popularity = fit_popularity(shown)
+            evaluate_item_to_item([model], [fold], **wrong)
+    for wrong, words in (
+        ({"pages_per_user": 0}, "pages_per_user must be a whole number of at least 1, not 0"),
+        ({"min_count": -1}, "min_count must be a whole number of at least 0, not -1"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, not -1"),
+    ):
+        with pytest.raises(SettingError, match=words):
+            ItemQueries.of(held_out, train, **wrong)
     with pytest.raises(SettingError, match="not PopularityModel"):
-        evaluate_item_to_item(popularity, held_out, shown)
-    other, _, others = _world(6, n_items=15)
+        evaluate_item_to_item([fit_popularity(train)], [fold])
+    with pytest.raises(DataError, match="there are 1 for 2 folds"):
+        evaluate_item_to_item([model], [fold, fold])
+    others, _ = parts(6, n_items=15)
+    with pytest.raises(DataError, match="has 15 items, the fold has 14"):
+        evaluate_item_to_item([_written(6, others.items)], [fold])
     with pytest.raises(DataError, match="same users and items"):
-        evaluate_item_to_item(model, held_out, other)
-    with pytest.raises(DataError, match="has 15 items"):
-        evaluate_item_to_item(others, held_out, shown)
-    for exclude_seen in (True, False):
-        with pytest.raises(DataError, match="also excluded"):
-            evaluate_item_to_item(model, shown, shown, exclude_seen=exclude_seen)
-    nobody = Interactions.from_matrix(
-        sp.csr_array((shown.n_users, shown.n_items), dtype=np.float32),
-        users=list(shown.users),
-        items=list(shown.items),
+        ItemQueries.of(held_out, others)
+    nobody = Interactions(
+        sp.csr_array((train.n_users, train.n_items), dtype=np.float32), train.users, train.items
     )
-    with pytest.raises(DataError, match="no items to query"):
-        evaluate_item_to_item(model, held_out, nobody)
+    with pytest.raises(DataError, match=r"None of the .* users has two likes, one of them of an"):
+        ItemQueries.of(held_out, nobody)
     with pytest.raises(DataError, match="nothing to measure"):
-        evaluate_item_to_item(model, nobody, shown)
+        ItemQueries.of(nobody, train)
 
 
-def test_real_listeners_settings_for_lists_are_not_those_for_shelves(shared_data):
+def test_users_whom_training_has_seen_are_refused():
+    likes = tiny_likes(30, 20)
+    is_held_out = np.arange(likes.n_interactions) % 3 == 0
+    with pytest.raises(SplitError, match=r"have likes in training, .*hold_out_unseen_users"):
+        ItemQueries.of(likes.keep(is_held_out), likes.keep(~is_held_out))
+
+
+@given(st.integers(0, 10**6))
+def test_classes_are_those_of_the_items_asked_for(seed):
+    train, held_out = parts(seed, 60, 20)
+    queries = ItemQueries.of(held_out, train, seed=seed)
+    model = _written(seed, train.items)
+    found = evaluate_queries([model], [queries], 4, ["precision"])
+    likes = held_out.user_items.toarray() > 0
+    kind = popularity_classes(queries.likes)
+    rows = {row["class"]: row for row in found.classes.rows()}
+    members = {
+        "2 to 5 likes": (queries.likes >= 2) & (queries.likes <= 5),
+        "head": kind == 0, "middle": kind == 1, "tail": kind == 2,
+    }  # fmt: skip
+    for name, own in members.items():
+        values = {}
+        for item, owner in zip(queries.items.tolist(), queries.owners.tolist(), strict=True):
+            if own[item]:
+                wanted = set(np.flatnonzero(likes[queries.users[owner]]).tolist()) - {item}
+                values.setdefault(owner, []).append(len(wanted & set(model.lists[item][:4])) / 4)
+        if not values:
+            assert name not in rows
+            continue
+        row = rows[name]
+        means = [np.mean(one) for one in values.values()]
+        assert row["mean"] == pytest.approx(np.mean(means))
+        assert row["low"] <= row["mean"] <= row["high"]
+        assert (row["users"], row["queries"]) == (len(means), sum(map(len, values.values())))
+        asked = queries.likes[[i for i in queries.items.tolist() if own[i]]]
+        assert (row["likes_from"], row["likes_to"]) == (asked.min(), asked.max())
+        assert found.class_values[name].users.tolist() == queries.users[sorted(values)].tolist()
+
+
+@given(st.integers(0, 10**6), st.integers(1, 5))
+def test_what_is_shown_is_that_of_all_items_that_may_have_a_list(seed, k):
+    train, held_out = parts(seed)
+    queries = ItemQueries.of(held_out, train, seed=seed)
+    model = _written(seed, train.items)
+    fold = Fold(train, queries, queries)
+    found = evaluate_item_to_item([model, model], [fold, fold], k=k, spread=True)
+    alone = evaluate_item_to_item([model, model], [fold, fold], k=k)
+    for name in alone.metrics:
+        assert found.per_user[name].tolist() == alone.per_user[name].tolist()
+    may_show = np.flatnonzero(queries.likes >= 2)
+    shown = [other for item in may_show for other in model.lists[item][:k]]
+    assert found.share_shown == pytest.approx(len(set(shown)) / len(may_show))
+    assert found.median_likes == (np.median(queries.likes[shown]) if shown else 0)
+
+
+def test_real_listeners_prefer_models_to_popularity_and_see_no_bit_of_themselves(shared_data):
     likes, _ = read(
         shared_data / "lastfm-2k" / "user_artists.dat.gz", user="userID", item="artistID"
     )
     kept, _ = filter_counts(likes)
-    split = hold_out(kept)
-    model = fit(split.train, ALSConfig(factors=40, iterations=6))
-    queries = ItemQueries.of(split.validation, split.train)
-    few, many = (
-        evaluate_queries(ModelItemRecommender(model, min_count=count), queries, [10], ["hit_rate"])
-        for count in (2, 20)
+    [fold, *_] = unseen_users(kept)
+    model = fit(fold.train, ALSConfig(factors=40, iterations=6))
+    found, popularity = (
+        evaluate_item_to_item([item_recommender_of(each, fold.train)], [fold])
+        for each in (model, fit_popularity(fold.train))
     )
     gain = paired_difference(
-        many.per_user["hit_rate@10"], few.per_user["hit_rate@10"], np.random.default_rng(0)
+        found.per_user["precision@10"],
+        popularity.per_user["precision@10"],
+        np.random.default_rng(0),
     )
-    assert gain.low > 0
-    slow = ModelItemRecommender(model).ranked(queries.items, split.train.n_items).indices
-    seen = split.train.user_items.toarray() != 0
-    wants = split.validation.user_items.toarray() > 0
-    for place in range(0, len(few.user_indices), 9):
-        user, found = few.user_indices[place], []
+    assert gain.low > 0.1
+    queries = fold.validation
+    slow = ModelItemRecommender(model).ranked(queries.items, 10).indices
+    wants = kept.user_items.toarray() > 0
+    for place in range(0, len(found.user_indices), 9):
+        user, hits = found.user_indices[place], []
+        assert fold.train.user_counts[user] == 0
         for page in np.flatnonzero(queries.owners == place):
-            shelf = [i for i in slow[page] if i >= 0 and not seen[user, i]][:10]
-            found.append(wants[user, shelf].any())
-        assert few.per_user["hit_rate@10"][place] == pytest.approx(np.mean(found))
+            hits.append(wants[user, slow[page]].any())
+        assert found.per_user["hit_rate@10"][place] == pytest.approx(np.mean(hits))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alsolike.data.splitting.splitters import hold_out
+from alsolike.data.splitting.unseen_users import hold_out_unseen_users
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation import holdout_report
 from alsolike.evaluation.metrics.evaluate import evaluate
@@ -75,8 +76,11 @@ def figures() -> holdout_report.HoldoutReport:
     models = (fit(fitted, ALSConfig(factors=3)), fit_popularity(fitted))
     lists = tuple(evaluate(each, split.test, exclude=shown, k=5) for each in models)
     objective = ItemToItemObjective(k=5)
+    unseen = hold_out_unseen_users(tiny_likes(60, 40))
+    queries = objective.queries(unseen.test, unseen.train)
     shelves = tuple(
-        objective.evaluation(each, fitted, split.test, shown, LocalEngine(1)) for each in models
+        objective.dial(each, queries, LocalEngine(1)).evaluations[0]
+        for each in (fit(unseen.train, ALSConfig(factors=3)), fit_popularity(unseen.train))
     )
     ours, theirs = (each.per_user["precision@5"] for each in lists)
     gain = paired_difference(ours, theirs, np.random.default_rng(0))

@@ -812,3 +812,48 @@ def test_headers_that_lie(folder: Path, content: bytes, message: str) -> None:
     reseal(folder, "model.safetensors")
     with pytest.raises(BundleError, match=f"model.safetensors: .*{message}"):
         load(folder)
+
+
+# --- what a bundle without history keeps for similar items --------------------------------------
+
+SIMILAR = "similar.safetensors"
+
+
+@pytest.fixture
+def without_history(tmp_path: Path) -> Path:
+    save(tiny_model(), tmp_path / "small", with_history=False)
+    return tmp_path / "small"
+
+
+@pytest.mark.parametrize(
+    ("tensor", "change", "message"),
+    [
+        ("audiences", lambda one: one[:, :1].copy(), r"\(5, 2\) expected, as the item factors"),
+        ("audiences", lambda one: np.full_like(one, np.nan), "finite numbers expected"),
+        ("shares", lambda one: one - 100, "'shares': numbers of at least 0 expected"),
+        ("sizes", lambda one: -one - 1, "'sizes': numbers of at least 0 expected"),
+        ("sizes", lambda one: one[:-1], r"float64 \(5\) expected"),
+        ("counts", lambda one: -one, "'counts': numbers of at least 0 expected"),
+        ("items", lambda one: one * 0 + 5, "below 5 expected"),
+        ("items", lambda one: one * 0, "'items': ascending numbers for each item expected"),
+        ("starts", lambda one: one[::-1].copy(), "numbers that ascend from 0"),
+    ],
+)
+def test_damaged_counts_and_audiences_are_refused(
+    without_history: Path, tensor: str, change: Callable[[Any], Any], message: str
+) -> None:
+    tensors = load_file(without_history / SIMILAR)
+    retensor(without_history, SIMILAR, **{tensor: change(tensors[tensor])})
+    with pytest.raises(BundleError, match=message):
+        load(without_history)
+
+
+def test_counts_and_audiences_must_be_there_whole(without_history: Path) -> None:
+    path = without_history / SIMILAR
+    content = path.read_bytes()
+    path.write_bytes(content[:-3])
+    with pytest.raises(BundleError, match=SIMILAR):
+        load(without_history)
+    path.unlink()
+    with pytest.raises(BundleError, match=SIMILAR):
+        load(without_history)

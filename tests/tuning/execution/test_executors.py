@@ -14,6 +14,7 @@ import pytest
 
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
+from alsolike.data.splitting.unseen_users import hold_out_unseen_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
@@ -196,7 +197,8 @@ def test_a_deadline_skips_and_the_same_call_goes_on(split: Split, tmp_path: Path
     )
 
 
-def test_shelves_rank_alike_for_any_number_of_workers(split: Split, tmp_path: Path) -> None:
+def test_shelves_rank_alike_for_any_number_of_workers(tmp_path: Path) -> None:
+    split = hold_out_unseen_users(tiny_likes(60, 40))
     found, lineup = [], lineup_for(None, None, split.train)
     for workers in (1, 2):
         with Ledger(tmp_path / f"{workers}.sqlite") as ledger:

@@ -1,34 +1,22 @@
-"""Queries of item-to-item evaluation: items that users like, drawn once for all models."""
+"""Queries of item-to-item evaluation: items of users whom training never saw."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions, masked
-from alsolike.data.validation import check_whole
-from alsolike.errors import DataError
-from alsolike.evaluation.metrics.ground_truth import GroundTruth
-from alsolike.evaluation.metrics.ties import Ties, covers_median
-from alsolike.models.base import Floats
-from alsolike.models.history_model import likes_of
-from alsolike.recommending.ranking.scan import Ranked
+from alsolike.data.splitting.split import relevant_counts
+from alsolike.data.validation import check_whole, expect_interactions
+from alsolike.errors import DataError, SplitError
+from alsolike.recommending.shared import MIN_COUNT
 
 Indices = npt.NDArray[np.int64]
 Items = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
-Neighbours = Callable[[Items, int], Ranked]
-ScoreRows = Callable[[Items], Floats]
-
-# Items are ranked to this many times the length of a list, since users have seen some neighbours;
-# if that is not enough, to this many times the last depth. Of the 36,311 items of Gowalla's queries
-# 1,631 are ranked again; three times the length takes longer in all.
-_DEEPER = 2
-# Cells of users x items, and of queries x neighbours, held at once: 16 MB and more.
-_CELLS_PER_BLOCK = 1 << 24
+Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,292 +25,170 @@ class ItemQueries:
 
     Parameters
     ----------
-    truth : GroundTruth
-        The users with a query, their relevant items and their seen ones.
     items : int32, (n_queries,)
         The item of each query; the queries of a user are consecutive.
     owners : int64, (n_queries,)
-        The position of its user in ``truth.users``; ascending.
-    exclude_seen : bool
-        Whether items that the user has seen are left out of the lists.
+        The position of its user in `users`; ascending.
+    users : int64, (n_users,)
+        Rows of the measured users, ascending: those with a query.
+    wanted : CSR of bool, (n_users, n_items)
+        All likes of these users. The item of a query does not count for this query.
+    train : Interactions
+        The training data, with no like of these users.
+    min_count : int
+        Items with at least so many likes in it may be listed, and may have a list.
     without_query : int
-        Requested users with held-out likes and none in training.
+        Users with two likes or more, of items that may have no list.
+    without_relevant : int
+        Users with one like, of whom nothing is left to be found.
     """
 
-    truth: GroundTruth
     items: Items
     owners: Indices
-    exclude_seen: bool
-    without_query: int
+    users: Indices
+    wanted: sp.csr_array
+    train: Interactions
+    min_count: int = MIN_COUNT
+    without_query: int = 0
+    without_relevant: int = 0
 
     @classmethod
     def of(
         cls,
         held_out: Interactions,
-        shown: Interactions,
+        train: Interactions,
         *,
         pages_per_user: int = 5,
-        exclude_seen: bool = True,
-        user_indices: npt.ArrayLike | None = None,
+        min_count: int = MIN_COUNT,
         seed: int = 0,
     ) -> "ItemQueries":
         """Draw the queries of each user, independently of the other users.
 
-        Parameters and errors are those of
-        `alsolike.evaluation.item_to_item.evaluate.evaluate_item_to_item`.
+        Parameters
+        ----------
+        held_out : Interactions
+            All interactions of the users to measure; values above 0 are likes.
+        train : Interactions
+            The training data, with no like of these users.
+        pages_per_user : int
+            Most queries of a user, at least 1.
+        min_count : int
+            Least likes in training of an item that may be listed or have a list, at least 0.
+        seed : int
+            Seed of the draw, at least 0.
+
+        Raises
+        ------
+        SettingError
+            A setting is out of its range.
+        DataError
+            Users or items differ, or no user has a query.
+        SplitError
+            A user has a like in training.
         """
         check_whole("pages_per_user", pages_per_user, least=1)
+        check_whole("min_count", min_count, least=0)
         check_whole("seed", seed, least=0)
-        if held_out.users != shown.users or held_out.items != shown.items:
+        _check_unseen(held_out, train)
+        liked = masked(held_out.user_items, held_out.user_items.data > 0)
+        lengths = np.diff(liked.indptr)
+        has_list = masked(liked, (train.like_counts >= min_count)[liked.indices])
+        drawn = _drawn(has_list, pages_per_user, seed)
+        counts = np.diff(drawn.indptr)
+        is_measured = (counts > 0) & (lengths > 1)
+        users = np.flatnonzero(is_measured)
+        if not len(users):
             raise DataError(
-                f"The held-out interactions ({held_out!r}) and those shown ({shown!r}) do not have "
-                "the same users and items. Take both from the same Split."
+                f"None of the {np.count_nonzero(lengths):,} users has two likes, one of them of an "
+                f"item with at least {min_count:,} likes in training: there is nothing to measure."
             )
-        # Even if seen items are kept: the item of a query must not be a held-out one.
-        requested = GroundTruth.of(held_out, shown, user_indices)
-        drawn = _drawn(likes_of(shown), pages_per_user, seed)
-        has_query = np.diff(drawn.indptr)[requested.users] > 0
-        if not has_query.any():
-            raise DataError(
-                f"None of the {len(requested.users):,} users with held-out likes has a like in "
-                "training, so there are no items to query."
-            )
-        truth = requested
-        if not has_query.all():
-            truth = replace(
-                GroundTruth.of(held_out, shown, requested.users[has_query]),
-                without_relevant=requested.without_relevant,
-            )
-        own = drawn[truth.users]
-        owners = np.repeat(np.arange(len(truth.users)), np.diff(own.indptr))
-        without_query = int(np.count_nonzero(~has_query))
-        return cls(truth, own.indices.astype(np.int32), owners, exclude_seen, without_query)
+        wanted = liked[users]
+        return cls(
+            drawn[users].indices.astype(np.int32),
+            np.repeat(np.arange(len(users)), counts[users]),
+            users,
+            sp.csr_array((np.ones(wanted.nnz, bool), wanted.indices, wanted.indptr), wanted.shape),
+            train,
+            min_count,
+            int(np.count_nonzero((counts == 0) & (lengths > 1))),
+            int(np.count_nonzero(lengths == 1)),
+        )
 
-    def answered(
-        self,
-        neighbours: Neighbours,
-        lengths: Sequence[int],
-        *,
-        n_shown: int,
-        score_rows: ScoreRows | None = None,
-        spread: bool = False,
-    ) -> "QueryResults":
-        """List the items similar to that of each query.
+    @property
+    def n_items(self) -> int:
+        """The number of items, those that may not be listed included."""
+        return self.train.n_items
 
-        Each item is ranked once, for all its queries, and deeper if a user has seen so many of the
-        best that a list is not full, or if a list ends within equal scores.
-
-        Parameters
-        ----------
-        neighbours : callable
-            From items and a depth to lists, (n_given, depth): the best for each item, each once,
-            without the item itself; -1 where a list has ended. A deeper list begins with the
-            shallower one, but for the order of equal scores. If all scores are -inf, no two are
-            equal.
-        lengths : sequence of int
-            Of the lists, ascending, each at least 1.
-        n_shown : int
-            Items that may be listed at all.
-        score_rows : callable or None
-            From items to the scores, float32, (n_given, n_items), that lists are ranked by; -inf
-            for items that may not be listed. None: find equal scores by ranking deeper.
-        spread : bool
-            Whether `Ties.expected` and `Ties.missed` are needed.
-        """
-        longest = lengths[-1]
-        found = QueryResults.nothing(self, lengths, n_shown, spread=spread)
-        left, depth, n_items = np.arange(len(self.items)), longest, self.truth.wanted.shape[1]
-        while left.size:
-            # One place more than a list and all seen items of its user shows what follows the list.
-            # Only equal scores may reach further.
-            enough = longest + 1 + int(self._have[self.owners[left]].max())
-            is_full = found.lists.indices[left, -1] >= 0
-            depth = min(depth * _DEEPER, n_items, n_items if is_full.any() else enough)
-            is_done = np.zeros(len(left), dtype=bool)
-            for items, own in self._together(left, depth):
-                lists = neighbours(items, depth)
-                for block in self._blocks(left[own], depth):
-                    queries = left[own[block]]
-                    rows = np.searchsorted(items, self.items[queries])
-                    deep = Ranked(lists.indices[rows], lists.scores[rows])
-                    is_done[own[block]] = found.put(queries, deep)
-            left = left[~is_done]
-            if score_rows is not None:
-                is_full = found.lists.indices[left, -1] >= 0
-                self._settle(found, left[is_full], score_rows)
-                left = left[~is_full]
-        return found
-
-    def _settle(self, found: "QueryResults", full: Indices, score_rows: ScoreRows) -> None:
-        """Find all items with the score that full lists end with."""
-        n_items = self.truth.wanted.shape[1]
-        everything = np.arange(n_items, dtype=np.int32)
-        for items, own in self._together(full, n_items):
-            scores = score_rows(items)
-            for block in self._blocks(full[own], n_items):
-                queries = full[own[block]]
-                of_queries = scores[np.searchsorted(items, self.items[queries])]
-                is_shown = of_queries > -np.inf
-                found.tie(queries, Ranked(np.where(is_shown, everything, -1), of_queries))
-
-    def _together(self, queries: Indices, depth: int) -> Iterator[tuple[Items, Indices]]:
-        """Yield blocks of the distinct items of queries, and their queries."""
-        distinct, place = np.unique(self.items[queries], return_inverse=True)
-        at_once = max(_CELLS_PER_BLOCK // depth, 1)
-        for first in range(0, len(distinct), at_once):
-            is_own = (place >= first) & (place < first + at_once)
-            yield distinct[first : first + at_once], np.flatnonzero(is_own)
+    @property
+    def likes(self) -> Indices:
+        """Likes of each item in training, int64, (n_items,)."""
+        likes: Indices = self.train.like_counts
+        return likes
 
     @functools.cached_property
-    def _have(self) -> Indices:
-        """Count the seen items of each user, to be left out."""
-        aside = self.truth.aside
-        if aside is None or not self.exclude_seen:
-            return np.zeros(len(self.truth.users), dtype=np.int64)
-        have: Indices = np.diff(aside.indptr).astype(np.int64)
-        return have
+    def may_show(self) -> Mask:
+        """Which items may be listed, and may have a list, bool, (n_items,)."""
+        may_show: Mask = self.likes >= self.min_count
+        return may_show
 
-    def may_show(self, queries: Indices, lists: Items) -> Mask:
-        """Return which places of the lists of consecutive queries hold items that may be listed."""
-        is_item: Mask = lists >= 0
-        aside = self.truth.aside
-        if aside is None or not self.exclude_seen:
-            return is_item
-        return is_item & ~self.among(aside, queries, lists)
+    @functools.cached_property
+    def distinct(self) -> tuple[Items, Indices]:
+        """The distinct items of the queries, ascending, and the place of each query's item."""
+        items, places = np.unique(self.items, return_inverse=True)
+        return items, places.astype(np.int64)
 
-    def among(self, matrix: sp.csr_array, queries: Indices, lists: Items) -> Mask:
-        """Return which places of the lists hold an item that `matrix` has for the query's user."""
-        first, last = self.owners[queries[0]], self.owners[queries[-1]] + 1
-        has = np.zeros((last - first, matrix.shape[1]), dtype=bool)
-        own = matrix[first:last]
-        has[np.repeat(np.arange(last - first), np.diff(own.indptr)), own.indices] = True
-        found: Mask = has[(self.owners[queries] - first)[:, None], lists]
+    @functools.cached_property
+    def relevant(self) -> sp.csr_array:
+        """The relevant items of each query, CSR of bool, (n_queries, n_items)."""
+        of_users = self.wanted[self.owners]
+        queries = np.repeat(np.arange(len(self.items)), np.diff(of_users.indptr))
+        return masked(of_users, of_users.indices != self.items[queries])
+
+    def is_relevant(self, lists: Items) -> Mask:
+        """Return which places of the lists of all queries hold a relevant item."""
+        known, n_items = self._keys, self.n_items
+        keys = self.owners[:, None] * n_items + lists
+        places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        found: Mask = (known[places] == keys) & (lists >= 0) & (lists != self.items[:, None])
         return found
 
-    def _blocks(self, queries: Indices, depth: int) -> list[slice]:
-        """Cut `queries` into slices whose users and lists fit into memory."""
-        owners = self.owners[queries]
-        users_at_once = max(_CELLS_PER_BLOCK // self.truth.wanted.shape[1], 1)
-        queries_at_once = max(_CELLS_PER_BLOCK // depth, 1)
-        blocks, start = [], 0
-        while start < len(queries):
-            stop = int(np.searchsorted(owners, owners[start] + users_at_once))
-            stop = min(stop, start + queries_at_once)
-            blocks.append(slice(start, stop))
-            start = stop
-        return blocks
+    @functools.cached_property
+    def _keys(self) -> Indices:
+        """One number for each wanted pair of a user and an item, ascending."""
+        rows = np.repeat(np.arange(len(self.users)), np.diff(self.wanted.indptr))
+        keys: Indices = rows.astype(np.int64) * self.n_items + self.wanted.indices
+        return keys
 
+    def popularity_weights(self, exponent: float) -> Values:
+        """Return the weight of a hit on each item: mean 1 over all wanted likes, (n_items,).
 
-@dataclass(frozen=True, eq=False)
-class QueryResults:
-    """The list of each query, with the equal scores that it ends in.
-
-    Parameters
-    ----------
-    queries : ItemQueries
-    lists : Ranked, (n_queries, longest length)
-    ties : Ties
-        Of each query; `Ties.is_in` is empty.
-    is_barren : bool, (n_queries,)
-        Queries whose item has no neighbour.
-    lengths : sequence of int
-    n_shown : int
-    """
-
-    queries: ItemQueries
-    lists: Ranked
-    ties: Ties
-    is_barren: Mask
-    lengths: Sequence[int]
-    n_shown: int
-
-    @classmethod
-    def nothing(
-        cls, queries: ItemQueries, lengths: Sequence[int], n_shown: int, *, spread: bool
-    ) -> "QueryResults":
-        """Return empty lists."""
-        n_queries, n_items = len(queries.items), queries.truth.wanted.shape[1]
-        ties = Ties.none(n_queries, 0, lengths, n_items if spread else None)
-        empty = Ranked.empty(n_queries, lengths[-1])
-        return cls(queries, empty, ties, np.zeros(n_queries, dtype=bool), lengths, n_shown)
-
-    def put(self, queries: Indices, lists: Ranked) -> Mask:
-        """Fill the lists of consecutive queries; return which given lists were deep enough.
-
-        A given list is if it has ended, or ends below the last score of the filled list.
+        ``n_j ** -exponent``, over its mean over the wanted likes; n_j are the likes in training, at
+        least 1.
         """
-        items, scores, longest = lists.indices, lists.scores, self.lengths[-1]
-        columns = np.broadcast_to(np.arange(items.shape[1], dtype=np.int32), items.shape)
-        may_show = self.queries.may_show(queries, items)
-        places = first_kept(columns, may_show, longest)
-        is_item = places >= 0
-        listed, of_list = (
-            np.where(is_item, np.take_along_axis(part, places, axis=1), nothing)
-            for part, nothing in ((items, -1), (scores, -np.inf))
-        )
-        # Without scores no two are equal: places serve as scores.
-        is_scored: Mask = np.all(np.isfinite(of_list) | ~is_item, axis=1)
-        self.is_barren[queries] = items[:, 0] < 0
-        self.lists.indices[queries] = listed
-        self.lists.scores[queries] = np.where(is_item & ~is_scored[:, None], -places, of_list)
-        is_full = is_item[:, -1]
-        is_below = ~is_scored | (scores[:, -1] < of_list[:, -1])
-        is_done: Mask = (items[:, -1] < 0) | (is_full & is_below)
-        rows = np.flatnonzero(is_done & is_full & is_scored)
-        self.tie(queries[rows], Ranked(items[rows], scores[rows]))
-        # Lists that hold all there is, with one score.
-        n_listed, top = np.count_nonzero(may_show, axis=1), of_list[:, :1]
-        is_flat = np.all((of_list == top) | ~is_item, axis=1) & is_scored & (n_listed > 1)
-        rows = np.flatnonzero(is_flat & (items[:, -1] < 0) & (n_listed <= longest))
-        above, not_below = _counted(Ranked(items[rows], scores[rows]), top[rows])
-        for at, length in enumerate(self.lengths):
-            is_held = n_listed[rows] <= length
-            self.ties.is_blind[at, queries[rows[is_held]]] = covers_median(
-                above, not_below, max(self.n_shown - 1, 0)
-            )[is_held]
-        return is_done
+        weights: Values = np.maximum(self.likes, 1).astype(np.float64) ** -exponent
+        carried = np.bincount(self.wanted.indices, minlength=self.n_items)
+        weights *= carried.sum() / float(carried @ weights)
+        return weights
 
-    def tie(self, queries: Indices, lists: Ranked) -> None:
-        """Record which full lists of consecutive queries end within equal scores, and their items.
 
-        Parameters
-        ----------
-        queries : int64, (n_given,)
-        lists : Ranked
-            In any order, with all items of at least the last listed score; -1 for items that may
-            not be listed.
-        """
-        if not len(queries):
-            return
-        ties, scores = self.ties, lists.scores
-        of_list, may_show = (
-            self.lists.scores[queries],
-            self.queries.may_show(queries, lists.indices),
+def _check_unseen(held_out: Interactions, train: Interactions) -> None:
+    """Refuse users whom training has seen."""
+    expect_interactions(held_out, "held_out")
+    expect_interactions(train, "train")
+    if held_out.users != train.users or held_out.items != train.items:
+        raise DataError(
+            f"The held-out interactions ({held_out!r}) and those of training ({train!r}) do not "
+            "have the same users and items. Take both from the same Split."
         )
-        for at, length in enumerate(self.lengths):
-            last = of_list[:, length - 1, None]
-            before = np.count_nonzero(of_list > last, axis=1)
-            size = np.count_nonzero(may_show & (scores == last), axis=1)
-            above, not_below = _counted(lists, last)
-            # Among the other items: an item is not similar to itself.
-            is_median = covers_median(above, not_below, max(self.n_shown - 1, 0))
-            ties.is_blind[at, queries] = (before + size > length) & is_median
-        rows = np.flatnonzero(before + size > self.lengths[-1])
-        if not len(rows):
-            return
-        cut, items = queries[rows], lists.indices[rows]
-        is_equal = may_show[rows] & (scores[rows] == last[rows])
-        ties.sizes[cut], ties.before[cut] = size[rows], before[rows]
-        is_wanted = self.queries.among(self.queries.truth.wanted, cut, items)
-        ties.relevant[cut] = np.count_nonzero(is_equal & is_wanted, axis=1)
-        if ties.expected is not None and ties.missed is not None:
-            of_cut, column = np.nonzero(is_equal)
-            for at, length in enumerate(self.lengths):
-                share = ties.share(length)[cut[of_cut]]
-                for total, weights in ((ties.expected, share), (ties.missed, np.log1p(-share))):
-                    total[at] += np.bincount(
-                        items[of_cut, column], weights, minlength=total.shape[1]
-                    )
+    seen = np.flatnonzero((relevant_counts(held_out) > 0) & (relevant_counts(train) > 0))
+    if len(seen):
+        raise SplitError(
+            f"Similar items are evaluated on users whom training has not seen: a model answers "
+            f"with a bit of the users it knows. {len(seen):,} of the "
+            f"{np.count_nonzero(relevant_counts(held_out)):,} held-out users have likes in "
+            f"training, the first is {train.users.id_of(int(seen[0]))!r}. Split with "
+            "alsolike.hold_out_unseen_users(likes)."
+        )
 
 
 def _drawn(likes: sp.csr_array, pages_per_user: int, seed: int) -> sp.csr_array:
@@ -334,21 +200,3 @@ def _drawn(likes: sp.csr_array, pages_per_user: int, seed: int) -> sp.csr_array:
     is_drawn = np.zeros(likes.nnz, dtype=bool)
     is_drawn[order[is_first]] = True
     return masked(likes, is_drawn)
-
-
-def _counted(lists: Ranked, score: Floats) -> tuple[Indices, Indices]:
-    """Return how many items of each list are above a score, and how many are not below it."""
-    is_item, scores = lists.indices >= 0, lists.scores
-    return (
-        np.count_nonzero(is_item & (scores > score), axis=1),
-        np.count_nonzero(is_item & (scores >= score), axis=1),
-    )
-
-
-def first_kept(lists: Items, keep: Mask, k: int) -> Items:
-    """Return the first `k` of each row's items that are kept, then -1."""
-    places = np.cumsum(keep, axis=1, dtype=np.int32)
-    rows, columns = np.nonzero(keep & (places <= k))
-    kept = np.full((len(lists), k), -1, dtype=np.int32)
-    kept[rows, places[rows, columns] - 1] = lists[rows, columns]
-    return kept

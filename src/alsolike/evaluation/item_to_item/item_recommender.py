@@ -1,7 +1,9 @@
 """Ranking of similar items, in the form that item-to-item evaluation takes."""
 
-from dataclasses import dataclass
-from typing import Protocol
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +19,14 @@ from alsolike.models.base import (
     Recommender,
     able,
 )
+from alsolike.models.similarity.config import SimilarityConfig
+from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.affinities import affinity_terms_of
 from alsolike.recommending.ranking.affinity import AffinitySource
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import MIN_COUNT, Counts, Mask, likes_of_items
-from alsolike.recommending.similarity import OfModel, similar_indices
+from alsolike.recommending.similarity import OfModel, similar_at_marks, similar_indices
 
 Items = npt.NDArray[np.int32]
 
@@ -49,11 +53,11 @@ class ItemRecommender(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ModelItemRecommender(OfModel):
-    """Ranks by the cosine of factors, or else by a model's own scores of items.
+    """Ranks by a model's affinity, the cosine of its factors, or its own scores of items.
 
     Parameters
     ----------
-    model : HasFactors or ItemScorer
+    model : HasAffinities, HasFactors or ItemScorer
     min_count : int
         Recommend items with at least this many likes.
     engine : Engine or None
@@ -61,15 +65,18 @@ class ModelItemRecommender(OfModel):
     observer : Observer
     counts : int64, (n_items,), or None
         Likes of each item; None: the model's own counts.
+    similarity : SimilarityConfig or None
+        The affinity and the dial; None: the model's own.
     """
 
-    model: HasFactors | ItemScorer
+    model: Any
     min_count: int = MIN_COUNT
     engine: Engine | None = None
     observer: Observer = SILENT
     counts: Counts | None = None
+    similarity: SimilarityConfig | None = None
 
-    @property
+    @functools.cached_property
     def _may_appear(self) -> Mask:
         counts = likes_of_items(self.model) if self.counts is None else self.counts
         may_appear: Mask = counts >= self.min_count
@@ -82,9 +89,8 @@ class ModelItemRecommender(OfModel):
 
     def score_rows(self, item_indices: Items) -> Floats:
         """Return the scores that lists are ranked by, float32, (n_given, n_items); -inf: none."""
-        terms = affinity_terms_of(self.model)
-        if terms is not None:
-            source = AffinitySource(item_indices, terms)
+        if self._terms is not None:
+            source = AffinitySource(item_indices, self._terms)
             everything = slice(0, len(item_indices)), np.arange(len(item_indices))
             ((_, found),) = source.scored(*everything)
         else:
@@ -95,12 +101,36 @@ class ModelItemRecommender(OfModel):
         found[np.arange(len(item_indices)), item_indices] = -np.inf
         return found
 
+    @functools.cached_property
+    def _terms(self) -> AffinityTerms | None:
+        return affinity_terms_of(self.model, self.similarity)
+
     def ranked(self, item_indices: Items, k: int) -> Ranked:
         """Return the `k` best for each item."""
         return similar_indices(
             self.model,
             item_indices,
             k=k,
+            similarity=self.similarity,
+            min_count=self.min_count,
+            counts=self.counts,
+            engine=self.engine,
+            observer=self.observer,
+        )
+
+    def at(self, popularity_bias: float) -> "ModelItemRecommender":
+        """Return the same at another mark of the dial; the model has one."""
+        config = self.similarity or self.model.similarity_config
+        return replace(self, similarity=replace(config, popularity_bias=popularity_bias))
+
+    def ranked_at_marks(self, item_indices: Items, k: int, marks: Sequence[float]) -> list[Ranked]:
+        """Return what `ranked` does at each mark, in one pass over the scores."""
+        return similar_at_marks(
+            self.model,
+            item_indices,
+            k=k,
+            marks=marks,
+            similarity=self.similarity,
             min_count=self.min_count,
             counts=self.counts,
             engine=self.engine,
@@ -109,10 +139,11 @@ class ModelItemRecommender(OfModel):
 
 
 def item_recommender_of(
-    model: Recommender,
+    model: Recommender | ItemScorer,
     train: Interactions,
     *,
     min_count: int = MIN_COUNT,
+    similarity: SimilarityConfig | None = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> ItemRecommender:
@@ -126,7 +157,7 @@ def item_recommender_of(
         The training data.
     min_count : int
         Recommend items with at least this many interactions in `train`.
-    engine, observer
+    similarity, engine, observer
         As in `ModelItemRecommender`.
 
     Raises
@@ -148,4 +179,4 @@ def item_recommender_of(
             "item_scores(item_indices, other_indices)."
         )
     counts = None if isinstance(model, HasFactors) else train.like_counts
-    return ModelItemRecommender(model, min_count, engine, observer, counts)
+    return ModelItemRecommender(model, min_count, engine, observer, counts, similarity)

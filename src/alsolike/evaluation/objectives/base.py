@@ -62,7 +62,7 @@ class BoundObjective(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Objective(ABC):
-    """How to score a point: metric, list length, held-out part, with or without seen items.
+    """How to score a point: metric, list length, held-out part.
 
     Parameters
     ----------
@@ -72,8 +72,6 @@ class Objective(ABC):
         A metric of `alsolike.evaluation.metrics.evaluate` with a value per user.
     k : int
         Length of the lists, at least 1.
-    exclude_seen : bool
-        Leave out the training items of a user (False: as in the article).
     choose : {"validation", "test"}
         The held-out part that the best point is chosen on.
 
@@ -84,12 +82,13 @@ class Objective(ABC):
     """
 
     kind: ClassVar[str]
+    # Whether it asks users of whom training has seen nothing; one split serves one of both kinds.
+    is_of_unseen_users: ClassVar[bool] = False
     metrics: ClassVar[tuple[str, ...]]
 
     name: str = HONEST
     metric: str = "precision"
     k: int = 10
-    exclude_seen: bool = True
     choose: HeldOut = "validation"
 
     def __post_init__(self) -> None:
@@ -173,8 +172,3 @@ def point_resamples(n_users: int, seed: int) -> Resamples:
 def degenerate_mark(found: Evaluation) -> dict[str, float]:
     """Return the figure that marks a degenerate point, or nothing."""
     return {DEGENERATE: found.degenerate_share} if found.is_degenerate else {}
-
-
-def describe_seen(exclude_seen: bool) -> str:
-    """Say whether the seen items were left out."""
-    return f"seen items {'excluded' if exclude_seen else 'kept'}"

@@ -1,33 +1,22 @@
-"""The item-to-item objective: held-out likes among similar items."""
+"""The item-to-item objective: likes of unseen users among similar items."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from alsolike.data.interactions import Interactions
-from alsolike.data.splitting.split import Split, relevant_counts
+from alsolike.data.splitting.split import Split
 from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
-from alsolike.errors import SplitError
-from alsolike.evaluation.item_to_item.evaluate import (
-    ITEM_TO_ITEM_METRICS,
-    PREFIX,
-    USUAL,
-    ItemToItemEvaluation,
-    evaluate_item_to_item,
-    evaluate_queries,
-)
+from alsolike.evaluation.item_to_item.dial import Dial, dial_of
+from alsolike.evaluation.item_to_item.evaluate import METRICS, PREFIX
 from alsolike.evaluation.item_to_item.item_queries import ItemQueries
-from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.objectives.base import (
     BoundObjective,
     Objective,
     Values,
     degenerate_mark,
-    describe_seen,
     point_resamples,
 )
 from alsolike.models.base import Recommender
@@ -37,36 +26,38 @@ from alsolike.recommending.shared import MIN_COUNT
 
 @dataclass(frozen=True, kw_only=True)
 class ItemToItemObjective(Objective):
-    """Scores a model by the held-out likes among the items similar to users' likes.
+    """Scores a model by the likes of unseen users among the items similar to one of their likes.
 
     A user's value is the mean over the user's queries, which are the same at all points, see
-    `alsolike.evaluation.item_to_item.evaluate.evaluate_item_to_item`. There are no train metrics,
-    since neighbours come from the very likes to be found, and no squared errors.
+    `alsolike.evaluation.item_to_item.evaluate.evaluate_item_to_item`. A model with a dial is scored
+    at all marks, and its figure is that of the best mark. There are no train metrics, since
+    neighbours come from the very likes to be found, and no squared errors.
+
+    It needs a split of `alsolike.data.splitting.unseen_users.hold_out_unseen_users`.
 
     Parameters
     ----------
-    name, k, exclude_seen, choose
+    name, k, choose
         As of every `Objective`.
     metric : str
-        Any of `alsolike.evaluation.item_to_item.evaluate.ITEM_TO_ITEM_METRICS` but coverage.
+        Any of `alsolike.evaluation.item_to_item.evaluate.METRICS`.
     pages_per_user : int
         Most queries of a user, at least 1.
     min_count : int
-        Recommend items with at least this many interactions in training, at least 0; the same for
-        every model.
+        Recommend items with at least this many likes in training, at least 0; the same for every
+        model.
     seed : int
         Seed of the queries, at least 0.
 
     Examples
     --------
     >>> print(ItemToItemObjective(metric="hit_rate"))
-    shelf_hit_rate@10 on validation, at most 5 items per user, seen items excluded
+    shelf_hit_rate@10 on validation users whom training never saw, at most 5 items per user
     """
 
     kind: ClassVar[str] = "item-to-item"
-    metrics: ClassVar[tuple[str, ...]] = tuple(
-        one for one in ITEM_TO_ITEM_METRICS if one != "coverage"
-    )
+    is_of_unseen_users: ClassVar[bool] = True
+    metrics: ClassVar[tuple[str, ...]] = METRICS
 
     pages_per_user: int = 5
     min_count: int = MIN_COUNT
@@ -89,58 +80,44 @@ class ItemToItemObjective(Objective):
         return self.interval
 
     def bind(self, split: Split, shown: Interactions, seed: int) -> BoundObjective:
-        """Draw the queries."""
+        """Draw the queries; SplitError if training has seen a user."""
         return _BoundItemToItem(self, split, shown, seed)
 
     def left_out(self, split: Split) -> str:
-        """Describe the users without a like in training, who have no query."""
-        _, users = self.held_out(split)
-        count = int(np.count_nonzero(relevant_counts(split.shown())[users] == 0))
-        if count == len(users):
-            raise SplitError(
-                f"The item-to-item objective cannot be scored on {self.choose}: none of its "
-                f"{count:,} users has a like in training to start from. Split so that users keep "
-                "some likes, or use the ranking objective."
-            )
+        """Describe the users without a query; SplitError if training has seen a user."""
+        held_out, users = self.held_out(split)
+        count = len(users) - len(self.queries(held_out, split.shown()).users)
         if not count:
             return ""
         return (
-            f"{count:,} of {len(users):,} {self.choose} users have no like in training and are "
-            "left out of the item-to-item metrics."
+            f"{count:,} of {len(users):,} {self.choose} users have no like to ask for, or no other "
+            "one to find, and are left out of the item-to-item metrics."
         )
 
-    def evaluation(
-        self,
-        model: Recommender,
-        train: Interactions,
-        held_out: Interactions,
-        shown: Interactions,
-        engine: Engine,
-    ) -> ItemToItemEvaluation:
-        """Measure a model's similar items by its metric and the usual ones.
-
-        `train` is what the model was fitted to; the rest is as of
-        `alsolike.evaluation.item_to_item.evaluate.evaluate_item_to_item`.
-        """
-        return evaluate_item_to_item(
-            item_recommender_of(model, train, min_count=self.min_count, engine=engine),
+    def queries(self, held_out: Interactions, train: Interactions) -> ItemQueries:
+        """Draw the queries of held-out users of whom `train` has seen nothing."""
+        return ItemQueries.of(
             held_out,
-            shown,
-            k=self.k,
-            metrics=(self.metric, *USUAL),
+            train,
             pages_per_user=self.pages_per_user,
-            exclude_seen=self.exclude_seen,
+            min_count=self.min_count,
             seed=self.seed,
         )
 
+    def dial(self, model: Recommender, queries: ItemQueries, engine: Engine) -> Dial:
+        """Evaluate a model at all marks of its dial, by the metric alone."""
+        return dial_of(
+            [model], [queries], self.k, [self.metric], choose_by=self.metric, engine=engine
+        )
+
     def to_settings(self) -> dict[str, Any]:
-        """Return all settings as plain values, with ``"kind": "shelves"``, as ledgers have it."""
-        return {"kind": "shelves"} | super().to_settings()
+        """Return all settings as plain values, with their kind."""
+        return {"kind": self.kind} | super().to_settings()
 
     def __str__(self) -> str:
         return (
-            f"{self.measure} on {self.choose}, at most {self.pages_per_user} items per user, "
-            f"{describe_seen(self.exclude_seen)}"
+            f"{self.measure} on {self.choose} users whom training never saw, at most "
+            f"{self.pages_per_user} items per user"
         )
 
 
@@ -152,28 +129,20 @@ class _BoundItemToItem:
     def __init__(
         self, objective: ItemToItemObjective, split: Split, shown: Interactions, seed: int
     ) -> None:
-        held_out, users = objective.held_out(split)
-        self.objective, self._train = objective, split.train
-        self._queries = ItemQueries.of(
-            held_out,
-            shown,
-            pages_per_user=objective.pages_per_user,
-            exclude_seen=objective.exclude_seen,
-            user_indices=users,
-            seed=objective.seed,
-        )
-        self._resamples = point_resamples(len(self._queries.truth.users), seed)
+        held_out, _ = objective.held_out(split)
+        self.objective = objective
+        # What a model was given of a user, by fold-in, it has seen as well.
+        self._queries = objective.queries(held_out, shown)
+        self._resamples = point_resamples(len(self._queries.users), seed)
 
     def figures(
         self, model: Recommender, lists: Sequence[Ranked], engine: Engine
     ) -> tuple[dict[str, float], Values]:
-        """Return the figures; users' lists are not used."""
+        """Return the figures at the best mark; users' lists are not used."""
         objective = self.objective
-        recommender = item_recommender_of(
-            model, self._train, min_count=objective.min_count, engine=engine
-        )
-        evaluation = evaluate_queries(recommender, self._queries, [objective.k], [objective.metric])
-        per_user_scores = evaluation.per_user[objective.column]
+        dial = objective.dial(model, self._queries, engine)
+        evaluation = dial.evaluations[dial.best]
+        per_user_scores: Values = evaluation.per_user[objective.column]
         found = self._resamples.mean(per_user_scores)
         values = (float(found.mean), float(found.low), float(found.high))
         named = dict(zip(objective.interval, values, strict=True))

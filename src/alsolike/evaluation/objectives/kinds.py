@@ -38,6 +38,8 @@ def objective_of(settings: Mapping[str, Any]) -> Objective:
         raise SettingError(
             f"The objective must be {' or '.join(KINDS)}, not {kind!r}.{did_you_mean(kind, KINDS)}"
         )
+    if named == "shelves":
+        own.pop("exclude_seen", None)  # the measure of earlier versions left seen items out
     return KINDS[kind](**own)
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.splitting.split import Split
+from alsolike.data.splitting.split import Split, relevant_counts
 from alsolike.engines.base import Engine
+from alsolike.errors import SplitError
 from alsolike.evaluation.metrics.evaluate import METRICS, SquaredErrors, item_gramian, measured
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.objectives.base import (
@@ -14,7 +15,6 @@ from alsolike.evaluation.objectives.base import (
     Objective,
     Values,
     degenerate_mark,
-    describe_seen,
     point_resamples,
 )
 from alsolike.models.base import HasFactors, Recommender
@@ -27,8 +27,11 @@ class RankingObjective(Objective):
 
     Parameters
     ----------
-    name, metric, k, exclude_seen, choose
-        As of every `Objective`. Train metrics leave no items out, whatever `exclude_seen` says.
+    name, metric, k, choose
+        As of every `Objective`.
+    exclude_seen : bool
+        Leave out the training items of a user (False: as in the article). Train metrics leave no
+        items out in either case.
 
     Examples
     --------
@@ -42,17 +45,31 @@ class RankingObjective(Objective):
     # Coverage is one value for all users, without an interval over them.
     metrics: ClassVar[tuple[str, ...]] = tuple(one for one in METRICS if one != "coverage")
 
+    exclude_seen: bool = True
+
     @property
     def figures(self) -> tuple[str, ...]:
         """The metric on both parts, with an interval on the held-out one, and both errors."""
         return (f"train_{self.measure}", *self.interval, "train_mse", f"{self.choose}_mse")
+
+    def left_out(self, split: Split) -> str:
+        """Return nothing; raise SplitError if none of the users has a like that a model knows."""
+        _, users = self.held_out(split)
+        if not relevant_counts(split.shown())[users].any():
+            raise SplitError(
+                f"Lists for users cannot be scored on {self.choose}: none of its {len(users):,} "
+                "users has a like in training. Split with alsolike.hold_out(likes), or choose by "
+                "similar items: ItemToItemObjective()."
+            )
+        return ""
 
     def bind(self, split: Split, shown: Interactions, seed: int) -> BoundObjective:
         """Collect the relevant items, of the held-out and of the training likes."""
         return _BoundRanking(self, split, shown, seed)
 
     def __str__(self) -> str:
-        return f"{self.measure} on {self.choose}, {describe_seen(self.exclude_seen)}"
+        seen = "excluded" if self.exclude_seen else "kept"
+        return f"{self.measure} on {self.choose}, seen items {seen}"
 
 
 class _BoundRanking:

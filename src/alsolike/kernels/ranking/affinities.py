@@ -33,9 +33,7 @@ Array = npt.NDArray[Any]
 
 _LEAST = np.float32(1e-38)
 # A little above 1: bounds that are rounded must not lose an item.
-_UP = 1.0 + 2.0**-20
-# Products compared at a time, of all marks.
-CHUNK = 128
+UP = 1.0 + 2.0**-20
 
 
 @part
@@ -58,7 +56,8 @@ def exact_dot(x: Array, y: Array) -> float:
 
 
 @part
-def _clipped(x: Array, y: Array, ceiling: float) -> float:
+def clipped_product(x: Array, y: Array, ceiling: float) -> float:
+    """Return the product of a query and an item, from 0 to the ceiling."""
     return min(max(exact_dot(x, y), 0.0), ceiling)
 
 
@@ -176,8 +175,8 @@ def rank_counted(
             if not open_items[item]:
                 continue
             if filled[q] == k:
-                most = np.float64(lengths[q]) * np.float64(right_lengths[item]) * _UP
-                bound = (count + min(most, ceiling)) * h[item] / D[q] * _UP
+                most = np.float64(lengths[q]) * np.float64(right_lengths[item]) * UP
+                bound = (count + min(most, ceiling)) * h[item] / D[q] * UP
                 if bound < best[q, 0]:
                     continue
             _enter_counted(q, place, near, counts, X, Z, ceiling, h, D, best, items, filled)
@@ -189,7 +188,7 @@ def _enter_counted(
     D: Array, best: Array, items: Array, filled: Array,
 ) -> None:  # fmt: skip
     item = near[place]
-    total = counts[place] + _clipped(X[q], Z[item], ceiling)
+    total = counts[place] + clipped_product(X[q], Z[item], ceiling)
     score = np.float32(total * h[item] / D[q])
     if score > 0:
         filled[q] = push(best[q], items[q], filled[q], score, item)
@@ -238,7 +237,7 @@ def scan_products(
     # A product below this cannot enter the list; nothing enters that of no query.
     worst = np.empty(n_groups * TALL, dtype=np.float32)
     for query in range(n_groups * TALL):
-        worst[query] = _bar(query, D, best, filled) if query < b else np.inf
+        worst[query] = product_bar(query, D, best, filled) if query < b else np.inf
     sums, bars = np.empty(TALL * WIDE, dtype=np.float32), np.empty(TALL, dtype=np.float32)
     for panel in range(panels.shape[0]):
         at = 0
@@ -272,11 +271,11 @@ def scan_products(
 
 
 @part
-def _bar(query: int, D: Array, best: Array, filled: Array) -> Any:
+def product_bar(query: int, D: Array, best: Array, filled: Array) -> Any:
     """Return a bound below which no product ``h_j q . z_j`` enters the list of a query."""
     if filled[query] < best.shape[1]:
         return np.float32(0)
-    return np.float32(np.float64(best[query, 0]) * D[query] * (2.0 - _UP))
+    return np.float32(np.float64(best[query, 0]) * D[query] * (2.0 - UP))
 
 
 @part
@@ -317,122 +316,11 @@ def _enter_tile(
             item = order[panel * WIDE + lane]
             if known[query, item >> 3] >> np.uint8(item & 7) & 1:
                 continue
-            score = np.float32(_clipped(X[query], Z[item], ceiling) * h[item] / D[query])
+            score = np.float32(clipped_product(X[query], Z[item], ceiling) * h[item] / D[query])
             if score > 0:
                 filled[query] = push(best[query], items[query], filled[query], score, item)
                 if filled[query] == best.shape[1]:
-                    worst[query] = _bar(query, D, best, filled)
-
-
-@bare_kernel
-def rank_marks(
-    queries: Array,
-    S: Array,
-    margins: Array,
-    starts: Array,
-    near: Array,
-    counts: Array,
-    X: Array,
-    Z: Array,
-    ceiling: float,
-    H: Array,
-    narrow: Array,
-    D: Array,
-    open_items: Array,
-    bars: Array,
-    bars32: Array,
-    exact: Array,
-    best: Array,
-    items: Array,
-    filled: Array,
-) -> None:
-    """Fill the heaps of each query for several marks of the dial at once.
-
-    Parameters
-    ----------
-    queries : int32, (b,)
-    S : float32, (b, n)
-        The products, rounded anyhow; overwritten.
-    margins : float32, (b,)
-        A product differs from its exact value by less.
-    H, narrow : float64 (n, n_marks) and float32 (n_marks, n)
-        h of each mark.
-    bars, bars32, exact : float64 (n_marks,), float32 (b, n_marks) and float64 (128,)
-        Memory.
-    best, items, filled : (n_marks, b, k) twice, and (n_marks, b)
-    """
-    n_marks, n, k = H.shape[1], S.shape[1], best.shape[2]
-    for q in range(len(queries)):
-        line = S[q]
-        for item in range(n):
-            line[item] += margins[q]
-        line[queries[q]] = -np.inf
-        for mark in range(n_marks):
-            bars[mark] = 0.0
-        for place in range(starts[q], starts[q + 1]):
-            item = near[place]
-            most = (counts[place] + min(max(np.float64(line[item]), 0.0), ceiling)) * _UP
-            line[item] = -np.inf
-            if not open_items[item]:
-                continue
-            total = -1.0
-            for mark in range(n_marks):
-                if most * H[item, mark] < bars[mark]:
-                    continue
-                if total < 0:
-                    total = counts[place] + _clipped(X[q], Z[item], ceiling)
-                score = np.float32(total * H[item, mark] / D[q])
-                if score > 0:
-                    filled[mark, q] = push(
-                        best[mark, q], items[mark, q], filled[mark, q], score, item
-                    )
-                    if filled[mark, q] == k:
-                        bars[mark] = np.float64(best[mark, q, 0]) * D[q]
-        for mark in range(n_marks):
-            bars32[q, mark] = _bar(q, D, best[mark], filled[mark])
-    if X.shape[1] == 0:
-        return
-    # Chunk by chunk for all queries: the weights of a chunk stay in the first-level cache.
-    for start in range(0, n, CHUNK):
-        stop = min(start + CHUNK, n)
-        for q in range(len(queries)):
-            _scan_chunk(
-                q, start, stop, S[q, start:stop], X, Z, ceiling, H, narrow, D, open_items, bars32,
-                exact, best, items, filled,
-            )  # fmt: skip
-
-
-@part
-def _scan_chunk(
-    q: int, start: int, stop: int, line: Array, X: Array, Z: Array, ceiling: float, H: Array,
-    narrow: Array, D: Array, open_items: Array, bars32: Array, exact: Array, best: Array,
-    items: Array, filled: Array,
-) -> None:  # fmt: skip
-    """Push the items of a chunk without a count to the heaps of all marks of one query."""
-    is_fresh = True
-    for mark in range(H.shape[1]):
-        weights, bar = narrow[mark, start:stop], bars32[q, mark]
-        hits = np.int32(0)
-        for at in range(len(line)):
-            hits |= np.int32(line[at] * weights[at] > bar)
-        if not hits:
-            continue
-        if is_fresh:
-            exact[:] = -1.0
-            is_fresh = False
-        for at in range(len(line)):
-            item = start + at
-            if not (line[at] * weights[at] > bar) or not open_items[item]:
-                continue
-            if exact[at] < 0:
-                exact[at] = _clipped(X[q], Z[item], ceiling)
-            score = np.float32(exact[at] * H[item, mark] / D[q])
-            if score > 0:
-                filled[mark, q] = push(
-                    best[mark, q], items[mark, q], filled[mark, q], score, np.int32(item)
-                )
-                bar = _bar(q, D, best[mark], filled[mark])
-        bars32[q, mark] = bar
+                    worst[query] = product_bar(query, D, best, filled)
 
 
 @bare_kernel
@@ -450,7 +338,7 @@ def score_affinities(
         for item in range(out.shape[1]):
             total = totals[item]
             if X.shape[1] > 0:
-                total += _clipped(X[q], Z[item], ceiling)
+                total += clipped_product(X[q], Z[item], ceiling)
             score = np.float32(total * h[item] / D[q])
             out[q, item] = score if score > 0 else -np.inf
         for place in range(starts[q], starts[q + 1]):

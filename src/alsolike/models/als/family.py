@@ -93,9 +93,13 @@ class ALSFamily(Family):
         """
         usual = ALSConfig(
             values="binary", confidence="additive", alpha=1.0, iterations=5,
-            regularization=0.01, regularization_exponent=1.0,
+            regularization_exponent=1.0,
         )  # fmt: skip
-        return [replace(usual, unobserved_weight=weight) for weight in (0.01, 0.03, 0.1)]
+        tried = ((0.01, 0.01), (0.03, 0.01), (0.1, 0.01), (0.03, 0.03))
+        return [
+            replace(usual, unobserved_weight=weight, regularization=regularization)
+            for weight, regularization in tried
+        ]
 
     def is_tried(self, data: TrainingData) -> bool:
         """Return True."""

@@ -43,6 +43,7 @@ from alsolike.models.base import FittedModel, HasAffinities
 from alsolike.models.bundle.manifest import (
     HISTORY_PART,
     MANIFEST,
+    SIMILAR,
     SIZE_LIMIT,
     FileRecord,
     Manifest,
@@ -62,7 +63,6 @@ _MODEL_OF_FORMAT_1 = "factors.safetensors"
 IDS = "ids.safetensors"
 ITEMS = "items.safetensors"
 HISTORY = "history.safetensors"
-SIMILAR = "similar.safetensors"
 _ALWAYS = frozenset({IDS, ITEMS})
 
 _INT32_MAX = np.iinfo(np.int32).max
@@ -259,8 +259,10 @@ def refuse_other_folder(target: Path) -> None:
     if not target.is_dir():
         return
     others = sorted(
-        {entry.name for entry in target.iterdir()}
+        name
+        for name in {entry.name for entry in target.iterdir()}
         - {*_ALWAYS, MODEL, _MODEL_OF_FORMAT_1, HISTORY, SIMILAR, MANIFEST}
+        if not name.startswith(f".{MANIFEST}.")  # left by a kill while settings were changed
     )
     if others:
         raise WritingError(

@@ -18,10 +18,12 @@ from msgspec import Meta, Struct, to_builtins
 
 from alsolike._version import __version__
 from alsolike.errors import BundleError
+from alsolike.models.similarity.evidence import KEPT
 from alsolike.storage.safetensors import DAMAGED, map_file
 from alsolike.storage.strict_json import checked_as, read_json
 
 MANIFEST = "manifest.json"
+SIMILAR = "similar.safetensors"
 FORMAT = "alsolike model"
 FORMAT_VERSION = 3
 HISTORY_PART: Literal["history"] = "history"
@@ -128,6 +130,12 @@ class Manifest:
         if self.sweeps:
             yield f"{self.sweeps} sweeps"
 
+    def _similarity(self) -> Iterator[tuple[str, Any]]:
+        for name, value in self.similarity.items():
+            yield name, "the default" if value is None else value
+        if SIMILAR in self.files:
+            yield "counts", f"of the {KEPT} strongest neighbours"
+
     def __str__(self) -> str:
         columns = "none" if self.item_columns is None else ", ".join(self.item_columns)
         facts = {
@@ -138,7 +146,7 @@ class Manifest:
             "training data": self.data_fingerprint or "unknown",
             "history": "inside" if self.has_history else "left out",
             **{f"setting {name}": value for name, value in self.settings.items()},
-            **{f"similar items {name}": value for name, value in self.similarity.items()},
+            **{f"similar items {name}": value for name, value in self._similarity()},
             **self.metrics,
             **self.notes,
             **{f"made with {name}": number for name, number in self.versions.items()},
@@ -186,6 +194,23 @@ def read_manifest(folder: Path) -> Manifest:
     _check_unchanged(path, stated, raw)
     del stated["format"], stated["checksum"]
     return _checked(path, stated)
+
+
+def models_of_run(path: Path) -> tuple[Path, Path]:
+    """Return the bundles of users' lists and of similar items that a path names.
+
+    The folder of a run has ``model`` and, if another model is better for similar items,
+    ``similar``. Any other path names one bundle for both.
+
+    Examples
+    --------
+    >>> models_of_run(Path("runs/first/model"))
+    (PosixPath('runs/first/model'), PosixPath('runs/first/model'))
+    """
+    for_lists, for_similar = path / "model", path / "similar"
+    if (path / MANIFEST).exists() or not (for_lists / MANIFEST).is_file():
+        return path, path
+    return for_lists, for_similar if (for_similar / MANIFEST).is_file() else for_lists
 
 
 def _render(content: Mapping[str, Any]) -> bytes:

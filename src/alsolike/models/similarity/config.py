@@ -14,6 +14,9 @@ MARKS = tuple(mark / 10 for mark in range(11))
 # Without validation users: about a fiftieth less precision than the best mark, for a fifth more
 # agreement and half as much more of the catalogue (docs/decisions/0025-evidence.md).
 USUAL_BIAS = 0.8
+# For any model: one that was fitted to large values predicts shares of people less well, and its
+# predictions should weigh little.
+USUAL_PRIOR = 30.0
 
 # Items with at most so many likes have similar items that are weakly founded: most of what is
 # shown is what the model expects.
@@ -63,7 +66,7 @@ class SimilarityConfig:
 
     affinity: Affinity | None = None
     popularity_bias: float = USUAL_BIAS
-    prior_strength: float = 100.0
+    prior_strength: float = USUAL_PRIOR
 
     def __post_init__(self) -> None:
         if self.affinity is not None:

@@ -86,8 +86,11 @@ class ItemEvidence:
         sizes = arrays.finite("sizes", np.float64, n_items)
         audiences = arrays.finite("audiences", np.float32, n_items, None)
         shares = arrays.finite("shares", np.float64, n_items)
-        arrays.expect(bool((shares >= 0).all()), "shares", "numbers of at least 0")
-        arrays.expect(bool((sizes >= 0).all()), "sizes", "numbers of at least 0")
+        for label, numbers in (("shares", shares), ("sizes", sizes), ("counts", counts)):
+            arrays.expect(bool((numbers >= 0).all()), label, "numbers of at least 0")
+        rows = np.repeat(np.arange(n_items), np.diff(starts))
+        ascends = (items[1:] > items[:-1]) | (rows[1:] > rows[:-1])
+        arrays.expect(bool(ascends.all()), "items", "ascending numbers for each item")
         return cls(audiences, shares, KeptCounts(starts, items, counts, sizes))
 
 

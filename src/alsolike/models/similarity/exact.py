@@ -13,9 +13,11 @@ def exact_products(rows: Floats, vector: Floats) -> Doubles:
     """Return the product of each row with a vector, before its rounding to float32, (n,)."""
     products = rows.astype(np.float64) * vector.astype(np.float64)
     steps = -(-rows.shape[1] // _LANES)
-    padded = np.zeros((len(rows), steps * _LANES))
-    padded[:, : rows.shape[1]] = products
+    if steps * _LANES > rows.shape[1]:
+        padded = np.zeros((len(rows), steps * _LANES))
+        padded[:, : rows.shape[1]] = products
+        products = padded
     # A running sum adds in order, which np.sum does not promise.
-    lanes = np.cumsum(padded.reshape(len(rows), steps, _LANES), axis=1)[:, -1] + 0.0
+    lanes = np.cumsum(products.reshape(len(rows), steps, _LANES), axis=1)[:, -1] + 0.0
     total: Doubles = ((lanes[:, 0] + lanes[:, 1]) + lanes[:, 2]) + lanes[:, 3]
     return total

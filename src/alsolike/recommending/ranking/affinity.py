@@ -13,13 +13,12 @@ from alsolike.engines.base import Engine
 from alsolike.errors import FitError
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.affinities import (
-    CHUNK,
     count_co_likes,
     rank_counted,
-    rank_marks,
     scan_products,
     score_affinities,
 )
+from alsolike.kernels.ranking.affinity_marks import CHUNK, rank_marks
 from alsolike.kernels.ranking.panels import WIDE, lay_out
 from alsolike.kernels.ranking.topk import sort_heaps
 from alsolike.models.base import Floats

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out
+from alsolike.data.splitting.unseen_users import hold_out_unseen_users
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.learning_curve import Panel
 from alsolike.evaluation.objectives.base import Objective
@@ -36,7 +37,9 @@ def compile_for(objectives: Mapping[str, Objective], codes: Collection[Code]) ->
     likes = Interactions.from_matrix(
         sp.csr_array((draws < np.outer(busy, busy)).astype(np.float32))
     )
-    split, alone = hold_out(likes, k=2, share=0.3), LocalEngine(1)
+    alone = LocalEngine(1)
+    unseen = any(objective.is_of_unseen_users for objective in objectives.values())
+    split = hold_out_unseen_users(likes) if unseen else hold_out(likes, k=2, share=0.3)
     panel = Panel(split, objectives, 0, alone)
     panel.point(1, fit_popularity(split.train))
     for name, code in sorted(codes):

@@ -1,0 +1,60 @@
+"""Finds the users and items that were typed, by id or name."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from alsolike.errors import UnknownId
+from alsolike.usage_hints import ASKS, did_you_mean_id
+
+if TYPE_CHECKING:
+    from alsolike.models.base import FittedModel
+
+
+def item_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
+    """Return the ids of items given by id or name."""
+    found = []
+    for text in map(_as_utf8, typed):
+        try:
+            found.append(model.items.id_of(model.item_index(text)))
+        except UnknownId as error:
+            raise UnknownId(_with_way_out(str(error), "similar", "items")) from None
+    return found
+
+
+def user_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
+    """Return the ids of users; UnknownId if the model lacks one."""
+    texts = [_as_utf8(text) for text in typed]
+    for text in texts:
+        if text not in model.users:
+            hint = did_you_mean_id(text, model.users, model.users.__contains__)
+            said = (
+                f"user {text!r} is not among the {len(model.users):,} users of this model; those "
+                f"with too few likes were filtered out, if there was a filter.{hint}"
+            )
+            raise UnknownId(_with_way_out(said, "recommend", "users"))
+    return texts
+
+
+def some_or_all(typed: Sequence[str], *, every: bool, what: str) -> Sequence[str] | None:
+    """Return what was typed, or None for --all; exactly one of them must be given."""
+    if every == bool(typed):
+        raise click.UsageError(f"Give the ids of {what}s, or --all.")
+    return None if every else typed
+
+
+def _as_utf8(text: str) -> str:
+    """Return what was typed as UTF-8, even if Python assumes another encoding of the terminal."""
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def _with_way_out(message: str, verb: str, kind: str) -> str:
+    """Append the command that lists all ids to a message without a suggestion."""
+    if ASKS in message:
+        return message
+    return f"{message} To see all ids: alsolike {verb} MODEL --all --to {kind}.csv"
