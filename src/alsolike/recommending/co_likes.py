@@ -9,8 +9,10 @@ import scipy.sparse as sp
 
 from alsolike.errors import DataError, SettingError
 from alsolike.models.base import FittedModel, HasAffinities, Recommender, expect_model
+from alsolike.models.similarity.co_counts import CoCounts
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.models.similarity.exact import exact_products
+from alsolike.recommending.affinities import affinity_terms_of
 from alsolike.recommending.shared import checked_ids, history_of
 from alsolike.usage_hints import with_example
 
@@ -23,7 +25,8 @@ class Likers:
     Parameters
     ----------
     model : Recommender
-        With its history. The first call turns the likes to columns, with 4 bytes for each.
+        With its history. The first call turns the likes to columns, with 4 bytes for each, unless
+        the model's counts of common likes have them.
 
     Raises
     ------
@@ -39,6 +42,7 @@ class Likers:
     """
 
     def __init__(self, model: Recommender) -> None:
+        self._model = model
         self._likes = history_of(model, "count who likes two items").user_items
         self._n_items = len(model.items)
 
@@ -64,6 +68,9 @@ class Likers:
     @functools.cached_property
     def _columns(self) -> tuple[Rows, Rows]:
         """Users in ascending order of item i: ``users[starts[i]:starts[i + 1]]``."""
+        terms = affinity_terms_of(self._model)
+        if terms is not None and isinstance(terms.counts, CoCounts):
+            return terms.counts.item_users, terms.counts.item_starts
         columns = sp.csc_array(self._likes)
         users, starts = columns.indices, columns.indptr
         liked = columns.data > 0
@@ -97,6 +104,11 @@ class PairEvidence:
     likers: int
     expected: float | None
     by_popularity: float
+
+    @property
+    def shared_to_show(self) -> int | None:
+        """The users who like both; None for one or two, who are not counted out."""
+        return None if 0 < self.shared < _FEWEST else self.shared
 
     def brief(self) -> str:
         """Return how many like both, to be shown next to the second; empty without likers.
