@@ -14,8 +14,8 @@ import pytest
 
 import alsolike
 from alsolike.cli import pipeline
+from alsolike.cli.arguments import grid_of, settings_of
 from alsolike.cli.group import main
-from alsolike.cli.options import grid_of, settings_of
 from alsolike.errors import SettingError
 from alsolike.storage.atomic import alone_in
 from command import call, fine, refused

@@ -13,11 +13,10 @@ import scipy.sparse as sp
 import alsolike
 from alsolike.errors import DataError, LedgerError, SettingError, WritingError
 from alsolike.evaluation.item_to_item.dial import evaluate_dial
-from alsolike.evaluation.item_to_item.unseen_users import Fold
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
-from alsolike.evaluation.statistics.intervals import paired_difference
 from alsolike.pipeline.job import Job, resolve
 from alsolike.pipeline.run import Prepared, prepare, run_job, search_settings
+from alsolike.pipeline.similar_items.report import SimilarItemsReport
 from alsolike.progress import SILENT, Observer
 from alsolike.tuning import presets
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
@@ -97,7 +96,8 @@ def test_a_frame_and_an_item_frame_go_all_the_way(tmp_path: Path) -> None:
     kinds = [type(finding).__name__ for finding in listener.told]
     assert kinds == [
         "ReadReport", "FilterReport", "Split", "MemoryForecast", "TimeForecast", "MemoryForecast",
-        "FinishedRun", "FinishedRun", "HoldoutReport", "SearchResult", "ChosenRun", "str",
+        "FinishedRun", "FinishedRun", "SimilarItemsReport", "HoldoutReport", "SearchResult",
+        "ChosenRun", "str", *(["str"] if outcome.similar_model is not None else []),
     ]  # fmt: skip
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
@@ -321,43 +321,45 @@ def test_without_history_the_model_holds_no_likes(tmp_path: Path) -> None:
 
 
 def test_settings_are_chosen_by_shelves_and_quoted_so(tmp_path: Path) -> None:
-    asked = job(tmp_path, objective="item-to-item", k=4, metric="map", seed=2, held_out=None)
+    asked = job(tmp_path, objective="item-to-item", k=4, metric="map", seed=2, held_out=None,
+                one_model=True)  # fmt: skip
     outcome = run_job(asked)
     found, split = outcome.found, outcome.split
     assert found.objective == ItemToItemObjective(k=4, metric="map", seed=2)
     assert found.leaderboard["rank"].tolist() == [1, 2, 3]
     assert "validation_shelf_map@4" in found.leaderboard
-    assert not split.train.user_counts[[*split.validation_users, *split.test_users]].any()
-    fold = Fold.of(split, seed=2)
-    on_validation, on_test = (
-        evaluate_dial(
-            [alsolike.fit(split.train, found.best)], [fold], part, k=4, metrics=["map"],
-            choose_by="map",
-        )
-        for part in ("validation", "test")
-    )  # fmt: skip
-    ours = on_test.evaluations[on_validation.best]
-    popularity = evaluate_dial(
-        [alsolike.fit_popularity(split.train)], [fold], "test", k=4, metrics=["map"],
+    report = outcome.compared
+    assert isinstance(report, SimilarItemsReport)
+    assert report.how.metric == "map"
+    assert report.how.folds[0].train.fingerprint == split.train.fingerprint
+    published = report.choice.published
+    assert published.contestant.config == found.best
+    dial = evaluate_dial(
+        [alsolike.fit(fold.train, found.best) for fold in report.how.folds],
+        report.how.folds,
+        "test",
+        k=4,
+        metrics=["map"],
         choose_by="map",
-    )  # fmt: skip
-    [theirs] = popularity.evaluations
-    assert outcome.test.measure == "shelf_map@4"
-    first, second, *_ = outcome.test.table().rows()
-    assert [(row["model"], row["metric"], row["mean"]) for row in (first, second)] == [
-        ("als", "shelf_map@4", ours.mean("map@4")),
-        ("popularity", "shelf_map@4", theirs.mean("map@4")),
-    ]
-    assert outcome.test.difference == paired_difference(
-        ours.per_user["map@4"], theirs.per_user["map@4"], np.random.default_rng(0)
+        similarity=published.config,
     )
-    names = set(outcome.test.table()["metric"])
-    assert {"shelf_precision@4", "shelf_p_0.5@4"} <= names
-    assert all(name.startswith("shelf_") for name in names)
+    first, *_ = report.table().rows()
+    assert first["metric"] == "map@4"
+    assert first["mean"] == pytest.approx(dial.evaluations[published.published].mean("map@4"))
+    assert outcome.test is None  # of these users nothing is known
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Chosen by shelf_map@4 on validation users whom training never saw, at most 5" in page
+    assert "Chosen by shelf_map@4 on validation users whom training never saw" in page
+    assert "Lists for users were not measured" in page
     assert "nan" not in page.casefold().replace("nance", "")
     assert not any("mse" in name or "train" in name for name in found.curves.column_names)
+
+
+def test_lists_and_shelves_are_both_told_of_a_search_by_lists(tmp_path: Path) -> None:
+    by_lists = run_job(job(tmp_path / "lists"))
+    assert by_lists.test is not None
+    assert by_lists.test.table()["metric"].tolist()[0] == "precision@10"
+    assert isinstance(by_lists.compared, SimilarItemsReport)
+    assert by_lists.compared.table()["metric"].tolist()[0] == "precision@10"
 
 
 @pytest.mark.parametrize("changes", [{"by": "one"}, {"held_out": 3}, {"share": 0.2}])
@@ -377,6 +379,7 @@ def test_a_run_may_split_in_other_ways(tmp_path: Path, by: str) -> None:
     assert split.test.n_interactions > 0
     assert not set(split.test_users) & set(split.validation_users) or by != "users"
     assert (split.given is not None) == (by == "users")
+    assert outcome.test is not None
     assert {"mse_users", "mse_all"} <= set(outcome.test.table()["metric"])
 
 

@@ -40,6 +40,7 @@ SMALL = {
 # Modules that write files otherwise than through `storage.atomic.replacing`.
 WRITES = {
     "storage/cleanup.py": "makes scratch folders and their locks, and removes them",
+    "pipeline/similar_items/store.py": "packs arrays in memory, for SQLite",
     "cli/group.py": "opens the null device where a reader has gone",
     "data/reading/files/zstandard.py": "unpacks into a scratch folder",
     "storage/sqlite.py": "SQLite keeps a journal of its own; copies go to a temporary folder",

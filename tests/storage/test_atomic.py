@@ -16,6 +16,7 @@ from alsolike.errors import WritingError
 from alsolike.storage.atomic import (
     alone_in,
     refuse_overlap,
+    remove_folder,
     replacing,
     write_bytes,
     write_table,
@@ -264,3 +265,14 @@ def test_other_endings_are_an_error(tmp_path: Path) -> None:
 def test_a_name_with_quotes_is_a_name(tmp_path: Path) -> None:
     write_table(tmp_path / 'it\'s "a" name.csv', Table({"x": [1]}))
     assert names_in(tmp_path) == ['it\'s "a" name.csv']
+
+
+def test_a_folder_is_removed_whole_and_a_missing_one_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "old" / "inner").mkdir(parents=True)
+    (tmp_path / "old" / "inner" / "file").touch()
+    remove_folder(tmp_path / "old")
+    remove_folder(tmp_path / "old")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    remove_folder(tmp_path / "file")  # not a folder: left as it is
+    assert (tmp_path / "file").exists()

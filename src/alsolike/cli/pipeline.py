@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from alsolike.cli.arguments import search_arguments, settings_of
 from alsolike.cli.files import read_likes, write_likes
 from alsolike.cli.options import (
     PATH,
@@ -18,11 +19,10 @@ from alsolike.cli.options import (
     quiet_option,
     reading_options,
     remote_images_option,
-    search_arguments,
     searching_options,
     seed_option,
     set_option,
-    settings_of,
+    similar_items_options,
     splitting_options,
     taken_for_reading,
     threads_option,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.argument("likes", type=click.Path())
 @reading_options
 @searching_options
+@similar_items_options
 @set_option
 @seed_option
 @threads_option
@@ -114,11 +115,13 @@ def _run(job: Any, *, quiet: bool, verbose: bool) -> None:
         outcome = run_job(job, observer=terminal)
     said = list(outcome.how_read.warnings)  # printed right after reading
     if not quiet and on_one_screen():
-        said += map(str, outcome.test.verdicts)  # printed at the head of the results
+        said += [sentence for sentence, _ in outcome.verdicts()]  # at the head of the results
     for warning in filter(lambda one: one not in said, outcome.warnings()):
         warn(warning)
     if not quiet:
-        say(f"To browse it: {_program()} serve {job.out / 'model'}")
+        # A folder with a second model serves both.
+        models = job.out / "model" if outcome.similar_model is None else job.out
+        say(f"To browse it: {_program()} serve {models}")
         say(f"Done. Open {job.out / 'report.html'}")
 
 

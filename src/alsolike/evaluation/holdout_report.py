@@ -1,51 +1,43 @@
-"""Metrics of the chosen model and of popularity on the test users, for quoting."""
+"""Metrics of the chosen model's lists, and of baselines, on the test users, for quoting."""
 
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
-from alsolike.evaluation.item_to_item.evaluate import (
-    PREFIX,
-    USUAL,
-    ItemToItemEvaluation,
-    evaluate_queries,
-)
-from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
 from alsolike.evaluation.learning_curve import with_given
 from alsolike.evaluation.metrics.evaluate import evaluate, mean_squared_error
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.objectives.base import Objective
-from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.slices.slices import Slices, slices_of
 from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
 from alsolike.evaluation.statistics.verdict import ModelVerdict
-from alsolike.models.base import HasFactors
+from alsolike.models.base import FittedModel, HasFactors
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit
 from alsolike.models.settings import Config
 from alsolike.tables import Table, wrapped
 
 # Metrics that `brief` prints after the measure that settings were chosen by.
-_SHOWN = ("precision", "ndcg", "hit_rate", "coverage", "shelf_precision", "shelf_hit_rate")
+_SHOWN = ("precision", "ndcg", "hit_rate", "coverage")
 _WHOLE = "--verbose or report.html"
 _ENDS = " interval"
 
 
 @dataclass(frozen=True)
 class HoldoutReport:
-    """Metrics of the chosen model and of popularity on the test users.
+    """Metrics of the chosen model's lists, and of baselines, on the test users.
 
     Parameters
     ----------
     measure : str
         The measure that settings were chosen by, as `table` calls it.
     evaluations : tuple of Evaluation
-        The chosen model's lists, then popularity's, over the same users. Empty if settings were
-        chosen by similar items: no list is for users of whom training saw nothing.
+        The chosen model's lists, then popularity's, then those of other baselines, over the same
+        users.
     errors : mapping of str to float
         The chosen model's mean squared errors: ``mse_users``, over all cells of the test users'
         rows against the test items (the article's), and ``mse_all``, over all cells against its
@@ -54,9 +46,7 @@ class HoldoutReport:
     difference : Estimate
         Chosen minus popularity in that measure, paired over the users.
     slices : tuple of Slices
-        Both models' metrics by length of history and by popularity, and their spread.
-    item_to_item : tuple of ItemToItemEvaluation
-        Both models' similar items, if settings were chosen by them.
+        Metrics of the first two by length of history and by popularity, and their spread.
     """
 
     measure: str
@@ -64,7 +54,6 @@ class HoldoutReport:
     errors: Mapping[str, float]
     difference: Estimate
     slices: tuple[Slices, ...] = ()
-    item_to_item: tuple[ItemToItemEvaluation, ...] = ()
 
     def table(self) -> Table:
         """Return model, metric, mean, low, high, users; the chosen measure first."""
@@ -72,11 +61,6 @@ class HoldoutReport:
             {"model": evaluation.model_name} | row
             for evaluation in self.evaluations
             for row in [*evaluation.summary().rows(), *_coverage(evaluation)]
-        ]
-        rows += [
-            {"model": one.model_name} | row | {"metric": PREFIX + row["metric"]}
-            for one in self.item_to_item
-            for row in one.summary().rows()
         ]
         order = [self.measure, *(row["metric"] for row in rows)]
         rows.sort(key=lambda row: order.index(row["metric"]))  # the models of a metric together
@@ -106,24 +90,12 @@ class HoldoutReport:
 
     @functools.cached_property
     def verdicts(self) -> tuple[ModelVerdict, ...]:
-        """Whether lists, and similar items, are better than popularity; those that are not first.
-
-        Each in the measure that settings were chosen by, or else in the first one available.
-        """
-        is_item_to_item = self.measure.startswith(PREFIX)
-        column = self.measure.removeprefix(PREFIX)
-        found = []
-        for what, both, is_chosen in (
-            ("Lists", self.evaluations, not is_item_to_item),
-            ("Similar items", self.item_to_item, is_item_to_item),
-        ):
-            if is_chosen:
-                found.append(ModelVerdict(what, self.measure, self.difference))
-            elif len(both) > 1:
-                own = column if column in both[0].metrics else both[0].metrics[0]
-                ours, theirs = (each.per_user[own] for each in both)
-                gain = paired_difference(ours, theirs, np.random.default_rng(0))
-                found.append(ModelVerdict(what, own if is_item_to_item else PREFIX + own, gain))
+        """Whether the lists are better than each baseline's; those that are not first."""
+        found = [ModelVerdict("Lists", self.measure, self.difference)]
+        for other in self.evaluations[2:]:
+            ours, theirs = (one.per_user[self.measure] for one in (self.evaluations[0], other))
+            gain = paired_difference(ours, theirs, np.random.default_rng(0))
+            found.append(ModelVerdict("Lists", self.measure, gain, other.model_name))
         return tuple(sorted(found, key=lambda verdict: verdict.is_better))
 
     def brief(self, width: int) -> str:
@@ -171,18 +143,40 @@ def _coverage(evaluation: Evaluation) -> list[dict[str, object]]:
 
 
 def holdout_report(
-    objective: Objective, chosen: Config, split: Split, engine: Engine
+    objective: Objective,
+    chosen: Config,
+    split: Split,
+    engine: Engine,
+    *,
+    others: Mapping[str, Config] | None = None,
 ) -> HoldoutReport:
-    """Measure the chosen settings and popularity on the test users."""
-    if isinstance(objective, ItemToItemObjective):
-        return _of_similar_items(objective, chosen, split, engine)
+    """Measure the lists of the chosen settings, and of baselines, on the test users.
+
+    Parameters
+    ----------
+    objective : Objective
+        By which the settings were chosen; of lists.
+    chosen : Config
+    split : Split
+    engine : Engine
+    others : mapping of str to Config, or None
+        Baselines besides popularity, by their names.
+    """
     fitted = split.train_and_validation()
     shown = split.shown(with_validation=True)
-    model = with_given(fit(fitted, chosen, engine=engine), split, engine, with_validation=True)
-    popularity = fit_popularity(fitted)
-    evaluations = [
-        evaluate(each, split.test, exclude=shown, k=objective.k, engine=engine)
-        for each in (model, popularity)
+
+    def trained(config: Config) -> FittedModel:
+        model = fit(fitted, config, engine=engine)
+        return with_given(model, split, engine, with_validation=True)
+
+    def measured(model: FittedModel) -> Evaluation:
+        return evaluate(model, split.test, exclude=shown, k=objective.k, engine=engine)
+
+    model, popularity = trained(chosen), fit_popularity(fitted)
+    evaluations = [measured(model), measured(popularity)]
+    evaluations += [
+        replace(measured(trained(config)), model_name=name)
+        for name, config in (others or {}).items()
     ]
     errors = {}
     if isinstance(model, HasFactors):
@@ -194,55 +188,11 @@ def holdout_report(
         slices_of(each, split.test, shown, metric=objective.metric, k=objective.k, engine=engine)
         for each in (model, popularity)
     )
+    ours, theirs = (each.per_user[objective.column] for each in evaluations[:2])
     return HoldoutReport(
         measure=objective.measure,
         evaluations=tuple(evaluations),
         errors=errors,
-        difference=_difference(evaluations, objective),
+        difference=paired_difference(ours, theirs, np.random.default_rng(0)),
         slices=slices,
     )
-
-
-def _of_similar_items(
-    objective: ItemToItemObjective, chosen: Config, split: Split, engine: Engine
-) -> HoldoutReport:
-    """Measure similar items, at the mark of the dial that is best on the validation users.
-
-    Of the test users no model has seen anything, so there are no lists for them.
-    """
-    model = fit(split.train, chosen, engine=engine)
-    validation, test = (
-        objective.queries(each, split.train) for each in (split.validation, split.test)
-    )
-    dial = objective.dial(model, validation, engine)
-    mark = dial.config_at(dial.best)
-    names = list(dict.fromkeys((objective.metric, *USUAL)))
-    evaluations = [
-        evaluate_queries(
-            [
-                item_recommender_of(
-                    each,
-                    split.train,
-                    min_count=objective.min_count,
-                    similarity=similarity,
-                    engine=engine,
-                )
-            ],
-            [test],
-            objective.k,
-            names,
-        )
-        for each, similarity in ((model, mark), (fit_popularity(split.train), None))
-    ]
-    return HoldoutReport(
-        measure=objective.measure,
-        evaluations=(),
-        errors={},
-        difference=_difference(evaluations, objective),
-        item_to_item=tuple(evaluations),
-    )
-
-
-def _difference(evaluations: Sequence[Evaluation], objective: Objective) -> Estimate:
-    ours, theirs = (each.per_user[objective.column] for each in evaluations)
-    return paired_difference(ours, theirs, np.random.default_rng(0))

@@ -197,6 +197,19 @@ class Family(ABC):
         """Tell whether a search tries it by default, by the counts of the data only."""
         return False
 
+    def fit_beside_items(
+        self, data: TrainingData, config: Any, *, engine: Engine | None = None
+    ) -> FittedModel:
+        """Fit a model that is asked for similar items alone; by default, the whole model."""
+        return self.fit(data, config, engine=engine)
+
+    def compared_by(self, config: Any) -> str:
+        """Name the settings by which similar items differ, as ``"bm25"``; empty if there are none.
+
+        A run compares the similar items of the best training under each name.
+        """
+        return ""
+
     def effort(self, config: Any) -> float:
         """Return a key that orders settings with equal factors by training time."""
         return 0.0

@@ -373,6 +373,17 @@ class ItemKNNFamily(Family):
         bm25 = [ItemKNNConfig(weighting="bm25", neighbours=400, b=b) for b in (0.05, 0.2)]
         return [*cosine, *bm25]
 
+    def fit_beside_items(
+        self, data: TrainingData, config: Any, *, engine: Engine | None = None
+    ) -> ItemKNNModel:
+        """Return a model without neighbours: similar items need counts of common likes alone."""
+        nothing = sp.csc_array(2 * (data.interactions.n_items,), dtype=np.float64)
+        return ItemKNNModel.of(data.interactions, config, similarities=nothing)
+
+    def compared_by(self, config: ItemKNNConfig) -> str:
+        """Name the weighting: counts of common likes do not depend on the other settings."""
+        return config.weighting
+
     def similar_space(self, data: TrainingData) -> Sequence[ItemKNNConfig]:
         """Return both weightings of users, with the few neighbours that similar items need."""
         return [

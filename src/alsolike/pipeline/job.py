@@ -18,7 +18,9 @@ from alsolike.evaluation.learning_curve import checked_sweeps
 from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
 from alsolike.models.settings import is_finite
+from alsolike.models.similarity.config import check_bias
 from alsolike.pipeline.outputs import written_in
+from alsolike.pipeline.similar_items.compare import FeatureSource
 from alsolike.storage.atomic import refuse_overlap
 from alsolike.tuning.candidate_families import Lineup
 from alsolike.tuning.options import Searching
@@ -26,6 +28,8 @@ from alsolike.tuning.presets import Preset, preset_for
 from alsolike.tuning.strategies.base import Strategy
 from alsolike.tuning.strategies.search_space import Space
 from alsolike.usage_hints import with_hints
+
+AUTO = "auto"
 
 _SET_ELSEWHERE = {
     "seed": "One seed is for all random draws: give it to the run itself (--seed).",
@@ -61,6 +65,14 @@ class Job:
         Sweeps after which each training of ALS is scored.
     search : Searching
         The search strategy, and the families that may be published.
+    popularity_bias : float or "auto"
+        Of similar items, from 0 (specific items) to 1 (popular items). ``"auto"``: the smallest
+        mark of the dial whose precision on validation users is at least 0.97 of the best mark's.
+    one_model : bool
+        Take similar items from the model of the lists, even if another is better.
+    agree : str or None
+        Features of items, such as tags, that similar items should share: a further column of the
+        item table, or ``"FILE:ITEM,FEATURE"``, a table with a feature of an item in each row.
     seed : int
         Random seed of the split, the initial factors and the galleries.
     threads : int or None
@@ -94,6 +106,9 @@ class Job:
     settings: Mapping[str, Any] = field(default_factory=dict)
     sweeps: Sequence[int] | None = None
     search: Searching = field(default_factory=Searching)
+    popularity_bias: float | str = AUTO
+    one_model: bool = False
+    agree: str | None = None
     seed: int = 0
     threads: int | None = None
     with_history: bool = True
@@ -110,6 +125,8 @@ class Job:
                 raise SettingError(f"{name} is not a setting of the models of a run. {way_out}")
         if "iterations" in self.grid:
             raise SettingError(f"iterations cannot be searched. {_SET_ELSEWHERE['iterations']}")
+        if self.popularity_bias != AUTO:
+            check_bias(self.popularity_bias, also=f", or {AUTO!r}")
         both = sorted(self.settings.keys() & self.grid.keys())
         if both:
             raise SettingError(f"{both[0]} is set and searched. Give it only once.")
@@ -134,6 +151,12 @@ class ResolvedJob:
     job: Job
     engine: Engine
     image_folder: Path | None
+
+    @property
+    def popularity_bias(self) -> float | None:
+        """The popularity bias of similar items that was given; None: chosen."""
+        given = self.job.popularity_bias
+        return None if isinstance(given, str) else float(given)
 
     @property
     def ledger(self) -> Path:
@@ -263,8 +286,10 @@ def _refuse_places(job: Job) -> None:
     """Refuse output paths that are taken, or that are inputs."""
     if job.out.exists() and not job.out.is_dir():
         raise WritingError(f"{job.out}: a folder for the results expected, a file found.")
-    refuse_other_folder(job.out / "model")
-    inputs = [job.source, job.reading.get("items")]
+    for name in ("model", "similar"):
+        refuse_other_folder(job.out / name)
+    features = None if job.agree is None else FeatureSource.of(job.agree).path
+    inputs = [job.source, job.reading.get("items"), features]
     refuse_overlap(
         [one for one in inputs if isinstance(one, (str, os.PathLike))],
         [*written_in(job.out), *filter(None, [job.reading.get("rejects")])],

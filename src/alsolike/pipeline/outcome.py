@@ -11,9 +11,10 @@ from alsolike.data.filtering import FilterReport
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
 from alsolike.evaluation.holdout_report import HoldoutReport
-from alsolike.models.base import FittedModel, HasFactors, compares_items
+from alsolike.models.base import FittedModel, HasAffinities, HasFactors, compares_items
 from alsolike.models.baselines.popularity import PopularityModel
 from alsolike.pipeline import remarks
+from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
@@ -25,6 +26,7 @@ from alsolike.views.gallery import Gallery, gallery
 
 _SHELVES = 4  # in each of the three galleries
 _NEIGHBOURS = 5
+_MARKS = (0.0, None, 1.0)  # to choose from: more specific, as published, more popular
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +39,17 @@ class Outcome:
         The reports of the steps.
     chosen_run : int
         The run whose settings were fitted: the best of `found`, or the proposed one.
-    test : HoldoutReport
-        The scores on test users.
+    compared : SimilarItemsReport or NotCompared
+        The similar items on test users whom training never saw, or why they were not measured.
+    test : HoldoutReport or None
+        The lists on test users; None if settings were chosen by similar items, since those users
+        are not in training.
     model : FittedModel
         Refitted on all filtered interactions.
     similar_items, recommendations : Table
         The lists of all items and of all users; no similar items if the model has none.
+    similar_model : FittedModel or None
+        The model of similar items, refitted, if it is another one.
     seed : int
         Of the galleries.
     with_history : bool
@@ -54,12 +61,19 @@ class Outcome:
     split: Split
     found: SearchResult
     chosen_run: int
-    test: HoldoutReport
+    compared: SimilarItemsReport | NotCompared
+    test: HoldoutReport | None
     model: FittedModel
     similar_items: Table
     recommendations: Table
     seed: int
+    similar_model: FittedModel | None = None
     with_history: bool = True
+
+    @property
+    def beside_items(self) -> FittedModel:
+        """The model of similar items."""
+        return self.model if self.similar_model is None else self.similar_model
 
     @property
     def chosen(self) -> Any:
@@ -80,13 +94,16 @@ class Outcome:
         )
 
     def verdicts(self) -> list[tuple[str, bool]]:
-        """Return the first lines of the report, and whether each is good news.
+        """Return the first lines of the report, and whether each is good news; bad news first.
 
-        Whether a baseline is at the top of the leaderboard, and whether lists, and similar items,
-        are better than popularity on the test users.
+        Whether similar items, and lists, are better than baselines on test users, and whether a
+        baseline is at the top of the leaderboard.
         """
-        above = [(sentence, False) for sentence in remarks.of_baseline_above(self.found)]
-        return above + [(f"{one}", one.is_better) for one in self.test.verdicts]
+        found = [(f"{one}", one.is_better) for one in self.compared.verdicts]
+        found += [(sentence, False) for sentence in remarks.of_baseline_above(self.found)]
+        if self.test is not None:
+            found += [(f"{one}", one.is_better) for one in self.test.verdicts]
+        return sorted(found, key=lambda verdict: verdict[1])
 
     def warnings(self) -> list[str]:
         """Return warnings on the scores, bad verdicts first."""
@@ -118,6 +135,8 @@ class Outcome:
                 above=None if best.run == first else (best.model, best.mean),
                 what="runs" if len(families) == 1 else "runs with sweeps",
             )
+        if (dials := self.compared.figure()) is not None:
+            figures["dials"] = dials
         if varying := varying_settings(found):
             figures["settings_and_score"] = settings_and_score(board, varying, score)
         if len(board) > 1 and any(time is not None for time in found.seconds):
@@ -128,16 +147,18 @@ class Outcome:
         self, *, remote_images: bool = False, image_folder: Path | None = None
     ) -> list[tuple[str, Gallery]]:
         """Return galleries of popular, middling and rare items; none without similar items."""
-        if not compares_items(self.model):
+        model = self.beside_items
+        if not compares_items(model):
             return []
         lay_out = functools.partial(
             gallery,
-            self.model,
+            model,
             k=_NEIGHBOURS,
+            marks=_MARKS if isinstance(model, HasAffinities) else (),
             remote_images=remote_images,
             image_folder=image_folder,
         )
-        return [(heading, lay_out(ids)) for heading, ids in _chosen_items(self.model, self.seed)]
+        return [(heading, lay_out(ids)) for heading, ids in _chosen_items(model, self.seed)]
 
 
 def varying_settings(found: SearchResult) -> list[str]:

@@ -12,8 +12,9 @@ from alsolike.errors import DegenerateError
 from alsolike.models.bundle import io as bundle
 from alsolike.pipeline import remarks
 from alsolike.pipeline.outcome import Outcome
+from alsolike.pipeline.similar_items.store import FILE
 from alsolike.progress import SILENT, Observer
-from alsolike.storage.atomic import write_bytes, write_table, write_text
+from alsolike.storage.atomic import remove_folder, write_bytes, write_table, write_text
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.views.figures.learning_curves import best_curve, to_page, to_png, to_svg
@@ -24,6 +25,7 @@ from alsolike.views.report import ReportContent, report_html
 FILES = (
     ("report.html", "this page"),
     ("model/", "the model: parameters, ids, items and history, verified on loading"),
+    ("similar/", "the model of similar items: another one, which is better beside items"),
     ("similar_items.parquet", "the 10 most similar items of every item"),
     (
         "recommendations.parquet",
@@ -35,7 +37,12 @@ FILES = (
     ("all_curves.png, .svg, .html", "the learning curves of all runs"),
     ("settings_and_score.png, .svg, .html", "each setting that was varied against the score"),
     ("time_and_score.png, .svg, .html", "training time against score of each run"),
+    (
+        "dials.png, .svg, .html",
+        "precision and specificity of similar items, from 0 to 1 on the dial",
+    ),
     ("ledger.sqlite", "the state of the search, to resume after a kill"),
+    ("finalists.sqlite", "the measurements of similar items, to resume after a kill"),
 )
 
 _WITHOUT_MODEL = (
@@ -44,16 +51,19 @@ _WITHOUT_MODEL = (
     "learning_curves.parquet, .csv",
     "ledger.sqlite",
 )
-_MODEL_AND_LISTS = ("model", "similar_items.parquet", "recommendations.parquet")
+_MODEL_AND_LISTS = ("model", "similar", "similar_items.parquet", "recommendations.parquet")
 
 _PACKAGES = ("alsolike", "numpy", "scipy", "numba", "duckdb")
 
+_SIMILAR_MODEL = "similar"
 _HEADINGS = {"settings_and_score": "Settings", "time_and_score": "Time"}
 
 # The time that a run takes after its search, in units of drawing one small figure, as measured on
 # three public tables: ranking, lists, four figures, report and model; and more for each run, each
 # point that is drawn, each score on test users, and each byte of the model.
-_ALWAYS, _RUN, _POINT, _SCORE, _BYTE = 11.0, 0.04, 0.015, 3e-6, 20.0 / 2**30
+_ALWAYS, _RUN, _POINT, _SCORE, _BYTE = 12.0, 0.04, 0.015, 3e-6, 20.0 / 2**30
+# Measuring the similar items of all items at all marks, per score of an item with an item.
+_SIMILAR = 1e-7
 
 
 def publish(
@@ -90,12 +100,21 @@ def publish(
     write_table(out / "similar_items.parquet", outcome.similar_items)
     write_table(out / "recommendations.parquet", outcome.recommendations)
     observer.advance()
-    metrics = {
-        f"test {row['metric']}": float(row["mean"])
-        for row in outcome.test.table().rows()
-        if row["model"] == outcome.model.name
-    }
-    bundle.save(outcome.model, out / "model", metrics=metrics, with_history=outcome.with_history)
+    bundle.save(
+        outcome.model,
+        out / "model",
+        metrics={**_metrics(outcome), **outcome.compared.metrics_of_lists()},
+        with_history=outcome.with_history,
+    )
+    if outcome.similar_model is None:
+        remove_folder(out / _SIMILAR_MODEL)  # of an earlier run
+    else:
+        bundle.save(
+            outcome.similar_model,
+            out / _SIMILAR_MODEL,
+            metrics=outcome.compared.metrics(),
+            with_history=outcome.with_history,
+        )
     observer.advance()
     galleries = outcome.galleries(remote_images=remote_images, image_folder=image_folder)
     content = report_content(outcome, galleries, command=command)
@@ -127,7 +146,7 @@ def report_content(
     outcome: Outcome, galleries: list[tuple[str, Gallery]], *, command: str = ""
 ) -> ReportContent:
     """Return the content of the report."""
-    found, figures = outcome.found, outcome.figures()
+    found, figures, compared = outcome.found, outcome.figures(), outcome.compared
     return ReportContent(
         title=Path(outcome.how_read.source).name,
         command=command,
@@ -140,15 +159,18 @@ def report_content(
             for name, value in outcome.chosen.to_settings().items()
             if value is not None
         ],
-        scores=outcome.test.table(),
-        tables=outcome.test.further(),
+        similar_scores=compared.table(),
+        scores=Table({}) if outcome.test is None else outcome.test.table(),
+        tables=[*compared.further(), *([] if outcome.test is None else outcome.test.further())],
+        dials=figures.get("dials"),
+        marks=compared.marks,
         best_curve=figures.get("best_curve"),
         all_curves=figures.get("all_curves"),
         further=[(_HEADINGS[name], figures[name]) for name in _HEADINGS if name in figures],
         galleries=galleries,
         warnings=list(remarks.warnings(outcome)),
         notes=list(remarks.notes(outcome)),
-        files=[*_files(figures, found), *_further_files(found)],
+        files=[*_files(figures, outcome), *_further_files(found)],
         versions=_versions(),
         verdicts=outcome.verdicts(),
         published=f"Published: {remarks.ChosenRun(found, outcome.chosen_run).words}",
@@ -191,9 +213,9 @@ def write_without_model(
 
 
 def seconds_reserved(
-    figure: float, *, runs: int, points: int, scores: int, model: float = 0.0
+    figure: float, *, runs: int, points: int, scores: int, similar: int = 0, model: float = 0.0
 ) -> float:
-    """Return how long all after the search takes, except for the last two fits.
+    """Return how long all after the search takes, except for fits.
 
     Parameters
     ----------
@@ -201,10 +223,13 @@ def seconds_reserved(
         The seconds of a small figure, as `seconds_of_a_figure` measures them.
     runs, points, scores : int
         Runs, points of learning curves, and scores of test users.
+    similar : int
+        Scores of items with items, of all finalists on all folds.
     model : float
         Bytes of the model.
     """
-    return figure * (_ALWAYS + _RUN * runs + _POINT * points + _SCORE * scores + _BYTE * model)
+    counted = _RUN * runs + _POINT * points + _SCORE * scores + _SIMILAR * similar
+    return figure * (_ALWAYS + counted + _BYTE * model)
 
 
 def seconds_of_a_figure(clock: Callable[[], float] = time.perf_counter) -> float:
@@ -219,6 +244,16 @@ def seconds_of_a_figure(clock: Callable[[], float] = time.perf_counter) -> float
             draw(spec)
         seconds = clock() - began
     return seconds
+
+
+def _metrics(outcome: Outcome) -> dict[str, float]:
+    """Return the means of the published lists on test users, by metric."""
+    rows = () if outcome.test is None else outcome.test.table().rows()
+    return {
+        f"test {row['metric']}": float(row["mean"])
+        for row in rows
+        if row["model"] == outcome.model.name
+    }
 
 
 def _versions() -> list[tuple[str, str]]:
@@ -236,13 +271,20 @@ def _sizes(how_filtered: FilterReport) -> Table:
     )  # fmt: skip
 
 
-def _files(figures: Mapping[str, Spec], found: SearchResult) -> Iterator[tuple[str, str]]:
-    """Yield `FILES` with descriptions, without figures and curves that were not written."""
+def _files(figures: Mapping[str, Spec], outcome: Outcome) -> Iterator[tuple[str, str]]:
+    """Yield `FILES` with descriptions, without those that were not written."""
+    missing = set()
+    if outcome.similar_model is None:
+        missing.add(f"{_SIMILAR_MODEL}/")
+    if "dials" not in figures:
+        missing.add(FILE)
     for name, words in FILES:
         plain = name.split(".")[0]
+        if name in missing:
+            continue
         if name.endswith(".png, .svg, .html") and plain not in figures:
             continue
-        if plain == "learning_curves" and not len(found.curves):
+        if plain == "learning_curves" and not len(outcome.found.curves):
             continue
         yield name, words
 

@@ -73,17 +73,19 @@ def of_baseline_above(found: SearchResult) -> Iterator[str]:
 
 def warnings(outcome: "Outcome") -> Iterator[str]:
     """Yield what could mislead a reader of the scores, except for the verdicts."""
-    found, gain = outcome.found, outcome.test.difference
-    yield from _degenerate(outcome.test)
-    if not compares_items(outcome.model):
+    found, test, beside = outcome.found, outcome.test, outcome.beside_items
+    yield from outcome.compared.warnings()
+    if test is not None:
+        yield from _degenerate(test)
+    if not compares_items(beside):
         yield (
-            f"{outcome.model.name} only scores items for users: there are no similar items, and "
+            f"{beside.name} only scores items for users: there are no similar items, and "
             "similar_items.parquet is empty."
         )
     elif not len(outcome.similar_items):
         yield "No item has a similar item: similar_items.parquet is empty."
-    if gain.n < 100:
-        yield f"Only {gain.n:,} test users: the intervals are wide and approximate."
+    if test is not None and test.difference.n < 100:
+        yield f"Only {test.difference.n:,} test users: the intervals are wide and approximate."
     yield from found.out_of_time()
     yield from failed(found.failures)
     yield from _at_the_last_sweep(found)
@@ -97,12 +99,9 @@ def warnings(outcome: "Outcome") -> Iterator[str]:
 
 
 def _degenerate(test: HoldoutReport) -> Iterator[str]:
-    """Warn if the lists of the chosen model, or its similar items, are degenerate."""
+    """Warn if the lists of the chosen model are degenerate."""
     if test.evaluations and test.evaluations[0].is_degenerate:
         yield f"On the test users: {describe_degenerate(test.evaluations[0].degenerate_share)}"
-    if test.item_to_item and test.item_to_item[0].is_degenerate:
-        degenerate = describe_degenerate(test.item_to_item[0].degenerate_share, "item queries")
-        yield f"Similar items: {degenerate} This includes queries whose item has no similar item."
 
 
 def _at_the_last_sweep(found: SearchResult) -> Iterator[str]:
@@ -136,11 +135,11 @@ def notes(outcome: "Outcome") -> Iterator[str]:
         "The scores above are for the chosen settings, trained without the test items. The saved "
         "model was then refitted on all interactions."
     )
-    if outcome.test.item_to_item:
+    yield from outcome.compared.notes()
+    if outcome.test is None:
         yield (
-            "Metrics that begin with shelf_ are for similar items: for a few items that each user "
-            "likes, they check whether the user's other likes are among the similar items. "
-            "Training saw nothing of these users."
+            "Lists for users were not measured: settings were chosen by similar items, on users of "
+            "whom training saw nothing. A run with the ranking objective measures lists."
         )
     yield from of_history(outcome)
     for name, other in found.beside.items():

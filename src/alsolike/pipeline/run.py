@@ -1,8 +1,10 @@
 """Runs the main job step by step: from a table of likes to a report, a model and its lists.
 
-The steps: read, filter, split, search, choose, score on test users, refit, write.
+The steps: read, filter, split, search, choose, score on test users, refit, write. Similar items are
+chosen and scored on users whom training never saw, and may come from another model than the lists.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +13,13 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.reading.read import ReadReport, read
 from alsolike.data.splitting.split import Split
 from alsolike.engines.hardware import available
-from alsolike.errors import DegenerateError
-from alsolike.evaluation.holdout_report import holdout_report
-from alsolike.models.base import compares_items
+from alsolike.errors import DataError, DegenerateError
+from alsolike.evaluation.holdout_report import HoldoutReport, holdout_report
+from alsolike.evaluation.item_to_item.agreement import Features
+from alsolike.evaluation.item_to_item.unseen_users import folds_of, unseen_users
+from alsolike.models.base import FittedModel, compares_items
 from alsolike.models.fit import fit
+from alsolike.models.registry import family_of
 from alsolike.pipeline.job import Job, ResolvedJob, resolve
 from alsolike.pipeline.outcome import Outcome
 from alsolike.pipeline.outputs import (
@@ -24,6 +29,20 @@ from alsolike.pipeline.outputs import (
     write_without_model,
 )
 from alsolike.pipeline.remarks import ChosenRun
+from alsolike.pipeline.similar_items.compare import (
+    FeatureSource,
+    compare_similar_items,
+    describe_features,
+    with_settings,
+)
+from alsolike.pipeline.similar_items.contestants import (
+    baselines_of_lists,
+    contestants_of,
+    families_of_contestants,
+    similar_configs,
+)
+from alsolike.pipeline.similar_items.measurement import Measuring
+from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.batch import nothing_similar, recommend, similar
 from alsolike.storage.atomic import alone_in
@@ -51,6 +70,7 @@ class Prepared:
     split: Split
     lineup: Lineup
     strategy: Strategy | None
+    features: Features | None = None
 
     @property
     def expected(self) -> list[Trial]:
@@ -105,18 +125,19 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
     except DegenerateError as none:
         steps = prepared.how_read, prepared.how_filtered, prepared.split
         raise write_without_model(none, job.out, *steps, command=job.command) from None
-    chosen = job.search.chosen(found)
+    run = job.search.chosen_run(found)
+    test = None
     try:
-        test = holdout_report(found.objective, chosen, prepared.split, engine)
-        observer.tell(test)  # the first result: whether the model is better than popularity
+        compared = compare(resolved, prepared, found, observer=observer)
+        observer.tell(compared)  # the first result: whether it is better than baselines
+        if not found.objective.is_of_unseen_users:
+            test = measure_lists(resolved, prepared, found)
+            observer.tell(test)
     finally:
         observer.tell(found)
-    run = job.search.chosen_run(found)
     observer.tell(ChosenRun(found, run))
-    observer.tell(
-        f"Fitting the chosen settings to all {prepared.kept.n_interactions:,} interactions."
-    )
-    model = fit(prepared.kept, chosen, engine=engine, observer=observer)
+    model, similar_model = refit(resolved, prepared, found, compared, observer=observer)
+    beside_items = model if similar_model is None else similar_model
     outcome = Outcome(
         how_read=prepared.how_read,
         how_filtered=prepared.how_filtered,
@@ -124,11 +145,13 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         found=found,
         chosen_run=run,
         test=test,
+        compared=compared,
         model=model,
+        similar_model=similar_model,
         similar_items=(
-            similar(model, k=_LIST_LENGTH, engine=engine, observer=observer)
-            if compares_items(model)
-            else nothing_similar(model)
+            similar(beside_items, k=_LIST_LENGTH, engine=engine, observer=observer)
+            if compares_items(beside_items)
+            else nothing_similar(beside_items)
         ),
         recommendations=recommend(model, k=_LIST_LENGTH, engine=engine, observer=observer),
         seed=job.seed,
@@ -159,17 +182,91 @@ def prepare(resolved: ResolvedJob, *, observer: Observer = SILENT) -> Prepared:
     observer.tell(split)
     lineup = resolved.lineup(split.train)
     strategy = resolved.strategy(preset, lineup)
-    return Prepared(how_read, how_filtered, preset, kept, split, lineup, strategy)
+    features = None
+    if job.agree is not None:
+        features = FeatureSource.of(job.agree).read(kept)
+        observer.tell(describe_features(features))
+    return Prepared(how_read, how_filtered, preset, kept, split, lineup, strategy, features)
+
+
+def compare(
+    resolved: ResolvedJob,
+    prepared: Prepared,
+    found: SearchResult,
+    *,
+    observer: Observer = SILENT,
+) -> SimilarItemsReport | NotCompared:
+    """Choose the model of similar items and its mark, on users whom training never saw."""
+    job, objective = resolved.job, found.objective
+    try:
+        folds = unseen_users(prepared.kept, seed=job.seed)
+    except DataError as error:
+        return NotCompared(f"Similar items are not measured, nor their dial chosen. {error}")
+    run = job.search.chosen_run(found)
+    return compare_similar_items(
+        contestants_of(found, run, prepared.split.train),
+        Measuring(
+            folds=folds,
+            metric=objective.metric if objective.is_of_unseen_users else "precision",
+            k=objective.k,
+            seed=job.seed,
+            features=prepared.features,
+            popularity_bias=resolved.popularity_bias,
+        ),
+        run,
+        folder=job.out,
+        engine=resolved.engine,
+        observer=observer,
+        one_model=job.one_model,
+    )
+
+
+def measure_lists(resolved: ResolvedJob, prepared: Prepared, found: SearchResult) -> HoldoutReport:
+    """Measure the lists of the chosen settings and of baselines on test users."""
+    search, train = resolved.job.search, prepared.split.train
+    return holdout_report(
+        found.objective,
+        search.chosen(found),
+        prepared.split,
+        resolved.engine,
+        others=baselines_of_lists(found, search.chosen_run(found), train),
+    )
+
+
+def refit(
+    resolved: ResolvedJob,
+    prepared: Prepared,
+    found: SearchResult,
+    compared: SimilarItemsReport | NotCompared,
+    *,
+    observer: Observer = SILENT,
+) -> tuple[FittedModel, FittedModel | None]:
+    """Fit to all interactions the model of the lists, and that of similar items if it is another.
+
+    Each compares items by its own settings.
+    """
+    kept, engine = prepared.kept, resolved.engine
+    observer.tell(f"Fitting the chosen settings to all {kept.n_interactions:,} interactions.")
+    model = fit(kept, resolved.job.search.chosen(found), engine=engine, observer=observer)
+    model = with_settings(model, compared.settings_of_lists, resolved.popularity_bias)
+    other = compared.other_model
+    if other is None:
+        return model, None
+    observer.tell(f"Fitting {other.contestant.name} too: it is better beside items.")
+    beside = fit(kept, other.contestant.config, engine=engine, observer=observer)
+    return model, with_settings(beside, other.config, resolved.popularity_bias)
 
 
 def forecast_memory(resolved: ResolvedJob, prepared: Prepared) -> MemoryForecast:
     """Forecast the peak memory of the rest of the job."""
     preset, lineup, threads = prepared.preset, prepared.lineup, resolved.engine.threads
+    configs = prepared.may_be_chosen
     return forecast(
         prepared.kept,
-        prepared.may_be_chosen,
+        [*configs, *similar_configs(configs, prepared.split.train)],
         points=len(prepared.expected) * len(preset.sweeps) * (1 + len(preset.beside)),
         test_users=len(prepared.split.test_users),
+        folds=folds_of(prepared.kept),
         shelf=_LIST_LENGTH,
         threads=threads,
         baselines=at_once(prepared.split.train, [*lineup.baselines, *lineup.candidates], threads),
@@ -190,25 +287,36 @@ def search_settings(
     """
     job, preset, lineup = resolved.job, prepared.preset, prepared.lineup
     runs = len(prepared.may_be_chosen)
-    after, fits = 1.0 + 0.01 * runs, 0.0  # only a ranking follows
+    after, share = 1.0 + 0.01 * runs, 0.0  # only a ranking follows
+    folds = folds_of(prepared.kept)
+    finalists = families_of_contestants(prepared.may_be_chosen, prepared.split.train)
     if figure is not None:
         after = seconds_reserved(
             figure,
             runs=runs,
             points=len(prepared.expected) * len(preset.sweeps),
             scores=len(prepared.split.test_users) * prepared.kept.n_items,
+            similar=folds * len(finalists) * prepared.kept.n_items**2,
             model=largest(prepared.split.train, prepared.may_be_chosen),
         )
-        # The chosen settings are fitted twice. Threads never gain all that their number says.
-        fits = 2 / max(0.75 * resolved.engine.threads, 1.0)
+        # Threads never gain all that their number says.
+        share = 1 / max(0.75 * resolved.engine.threads, 1.0)
+
+    def afterwards(fits: Sequence[tuple[Any, float]]) -> float:
+        """Reserve time for two fits of the chosen settings, and for each finalist on each fold."""
+        longest: dict[str, float] = {}
+        for config, seconds in fits:
+            family = family_of(config).name
+            longest[family] = max(longest.get(family, 0.0), seconds)
+        trained = sum(longest.get(family, 0.0) for family in finalists)
+        return after + share * (2 * max(longest.values(), default=0.0) + folds * trained)
+
     with Ledger(resolved.ledger) as ledger:
         return search(
             prepared.split,
             () if prepared.strategy is None else prepared.strategy,
             objective=[preset.ranking(job.seed), *preset.beside],
-            budget=Budget(
-                seconds=job.search.left(), afterwards=lambda fit: after + fits * fit, forecast=True
-            ),
+            budget=Budget(seconds=job.search.left(), afterwards=afterwards, forecast=True),
             sweeps=preset.sweeps,
             candidates=lineup.candidates,
             baselines=lineup.baselines,

@@ -185,6 +185,20 @@ def write_table(path: str | os.PathLike[str], table: Table) -> None:
             raise
 
 
+def remove_folder(path: str | os.PathLike[str]) -> None:
+    """Remove a folder with all that is in it, at once for all readers; nothing if there is none."""
+    target = _real_target(Path(path))
+    if not target.is_dir():
+        return
+    _sweep(target)
+    old = target.with_name(f".{target.name}.{os.getpid()}-{next(_CALLS)}.old")
+    try:
+        target.rename(old)
+        _remove(old)
+    except OSError as error:
+        raise not_written(target, error) from error
+
+
 def not_written(target: Path, error: OSError) -> WritingError:
     """Return the error to raise if the system refuses to write `target`."""
     said = explained(error, target.parent, is_undone=True)

@@ -13,6 +13,9 @@
     baselines = ["random"]
     choose = "cheapest"
     objective = "item-to-item"   # ranking or item-to-item
+    popularity_bias = 0.3        # of similar items, or "auto"
+    one_model = true             # for lists and for similar items
+    agree = "tags.csv:item,tag"  # features of items, or a column of the item table
 
     [space]
     factors = [32, 64, 128]
@@ -56,6 +59,9 @@ class Recipe(TypedDict, total=False):
     baselines: Names
     choose: Text
     objective: Text
+    popularity_bias: Annotated[str | int | float, Meta(description="auto or a number")]
+    one_model: Annotated[bool, Meta(description="true or false")]
+    agree: Text
     space: Values
     settings: Values
     start: Annotated[list[dict[str, Any]], Meta(description="tables of settings")]

@@ -32,11 +32,16 @@ class ReportContent:
     files : list of (name, description)
         The other files of the folder.
     versions : list of (name, version)
-    scores : Table
-        ``model``, ``metric``, ``mean``, ``low``, ``high``, ``users``: on test users, the chosen
-        model before popularity. The headline shows the first metric.
+    similar_scores, scores : Table
+        Of similar items and of lists: ``model``, ``metric``, ``mean``, ``low``, ``high``,
+        ``users``, on test users, the published model before its baselines. The headlines show the
+        first metric.
     tables : sequence of (heading, Table)
         Further metrics on test users.
+    dials : spec or None
+        From `alsolike.views.figures.dials`.
+    marks : Table
+        The numbers of that figure.
     best_curve, all_curves : spec or None
         From `alsolike.views.figures.learning_curves`.
     further : sequence of (heading, spec)
@@ -61,8 +66,11 @@ class ReportContent:
     files: Pairs
     versions: Pairs
     chosen: Sequence[tuple[str, str]] = ()
+    similar_scores: Table = field(default_factory=lambda: Table({}))
     scores: Table = field(default_factory=lambda: Table({}))
     tables: Sequence[tuple[str, Table]] = ()
+    dials: Spec | None = None
+    marks: Table = field(default_factory=lambda: Table({}))
     best_curve: Spec | None = None
     all_curves: Spec | None = None
     further: Sequence[tuple[str, Spec]] = ()
@@ -92,6 +100,7 @@ def report_html(content: ReportContent, *, remote_images: bool = False) -> str:
         "report.html",
         content=content,
         galleries=galleries,
+        similar_scores=list(content.similar_scores.rows()),
         scores=list(content.scores.rows()),
         further=[(heading, table, _pairs(table)) for heading, table in content.tables],
         popularity=any(map(leaderboards.is_popularity, runs)),

@@ -75,7 +75,7 @@ def test_a_larger_run_takes_what_was_forecast(tmp_path: Path) -> None:
 
 def stages(*configs: ALSConfig, **changes: Any) -> dict[str, int]:
     likes = synthetic(*changes.pop("size", (2_000, 1_000, 20_000)))
-    usual = {"points": 8, "test_users": 400, "shelf": 10, "threads": 2}
+    usual = {"points": 8, "test_users": 400, "folds": 1, "shelf": 10, "threads": 2}
     return dict(forecast(likes, configs or (ALSConfig(factors=32),), **usual | changes).stages)
 
 
@@ -126,7 +126,7 @@ def test_workers_take_memory_of_their_own() -> None:
     assert here.workers == here.each == 0
     assert there.workers == 2
     assert there.more < here.more < there.more + 2 * there.each
-    usual = {"points": 8, "test_users": 400, "shelf": 10, "threads": 2}
+    usual = {"points": 8, "test_users": 400, "folds": 1, "shelf": 10, "threads": 2}
     assert forecast(likes, configs, **usual, workers=2).workers == 2
 
 

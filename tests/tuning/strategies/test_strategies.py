@@ -221,6 +221,8 @@ def test_a_recipe_is_read(tmp_path: Path) -> None:
         (f"space = {'[' * 100_000}", "not a TOML file"),
         ("sweeps = [2, '4']", '"sweeps": a list of whole numbers expected'),
         ("start = [[1]]", '"start": tables of settings expected'),
+        ("popularity_bias = []", ".popularity_bias.: auto or a number expected"),
+        ("one_model = 1", ".one_model.: true or false expected"),
         ("budget = []", '"budget": a time such as 10m, or seconds expected'),
     ],
 )

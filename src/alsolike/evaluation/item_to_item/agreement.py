@@ -1,5 +1,7 @@
 """Agreement of similar items with features that no model was trained on, such as tags."""
 
+import functools
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -112,6 +114,16 @@ class Features:
         vectors.data /= lengths[_rows(vectors)]
         rare = int(np.count_nonzero((items_of > 0) & (items_of < _LEAST_ITEMS)))
         return cls(vectors, unknown_items, rare)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the vectors."""
+        digest = hashlib.sha256()
+        vectors = self.vectors
+        for part in (vectors.indptr.astype(np.int64), vectors.indices.astype(np.int64),
+                     vectors.data):  # fmt: skip
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
 
     @property
     def has(self) -> Mask:

@@ -58,6 +58,11 @@ class Fold:
         return self.validation if part == "validation" else self.test
 
 
+def folds_of(likes: Interactions) -> int:
+    """Return the number of folds of `unseen_users`."""
+    return _FOLDS if likes.n_users < _FEW_USERS else 1
+
+
 def unseen_users(
     likes: Interactions, *, seed: int = 0, pages_per_user: int = 5, min_count: int = MIN_COUNT
 ) -> tuple[Fold, ...]:
@@ -93,7 +98,7 @@ def unseen_users(
     >>> len(folds), folds[0].train, folds[0].test.items
     (5, Interactions(20 users, 4 items, 64 interactions, 80 % filled), array([0, 1, 2, 3, 0, 1, 2, 3], dtype=int32))
     """  # noqa: E501 - one line of output
-    count = _FOLDS if likes.n_users < _FEW_USERS else 1
+    count = folds_of(likes)
     return tuple(
         Fold.of(
             hold_out_unseen_users(likes, seed=seed, fold=number),

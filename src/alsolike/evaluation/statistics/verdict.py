@@ -1,4 +1,4 @@
-"""`ModelVerdict`: whether a model is better than popularity, in a sentence."""
+"""`ModelVerdict`: whether a model is better than a baseline, in a sentence."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class ModelVerdict:
-    """Whether a model is better than popularity in one measure, over the same users.
+    """Whether a model is better than a baseline in one measure, over the same users.
 
     Parameters
     ----------
@@ -20,7 +20,9 @@ class ModelVerdict:
     measure : str
         Such as ``"precision@10"``.
     difference : Estimate
-        The model's value minus popularity's, paired over the users, with its 95 % interval.
+        The model's value minus the baseline's, paired over the users, with its 95 % interval.
+    baseline : str
+        Its name.
 
     Examples
     --------
@@ -33,6 +35,7 @@ class ModelVerdict:
     what: str
     measure: str
     difference: Estimate
+    baseline: str = "popularity"
 
     @property
     def is_better(self) -> bool:
@@ -46,7 +49,9 @@ class ModelVerdict:
 
     def __str__(self) -> str:
         head = "better" if self.is_better else "not better"
-        text = f"{self.what}: {head} than popularity: {compared(self.measure, self.difference)}"
+        text = (
+            f"{self.what}: {head} than {self.baseline}: {compared(self.measure, self.difference)}"
+        )
         return f"{text}." if self.is_better or self.is_worse else f"{text}: {_undecided(self)}."
 
 

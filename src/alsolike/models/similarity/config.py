@@ -87,12 +87,15 @@ class SimilarityConfig:
         return cls(**known_settings(cls, settings))
 
 
-def check_bias(given: Any) -> float:
-    """Return a popularity bias; raise SettingError unless it is a number from 0 to 1."""
+def check_bias(given: Any, *, also: str = "") -> float:
+    """Return a popularity bias; raise SettingError unless it is a number from 0 to 1.
+
+    `also` are words for what else is possible.
+    """
     if not is_finite(given) or not 0 <= given <= 1:
         raise SettingError(
-            "popularity_bias must be a number from 0 (specific items) to 1 (popular items), not "
-            f"{given!r}."
+            "popularity_bias must be a number from 0 (specific items) to 1 (popular items)"
+            f"{also}, not {given!r}."
         )
     return float(given)
 

@@ -2,12 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
-from alsolike.models.settings import is_finite
+from alsolike.models.settings import Config, is_finite
 from alsolike.tuning.budget.speed_estimate import SpeedEstimate
 
 
@@ -22,8 +22,8 @@ class Budget:
         Lists are tried in random order, so that a search that is cut short still covers the grid.
         None: no limit.
     afterwards : callable
-        Returns the seconds to reserve after the search, given the seconds of the longest fit that
-        may be chosen, on as many threads as a training has.
+        Returns the seconds to reserve after the search, given the configurations that may be
+        chosen, each with the seconds of its fit on as many threads as a training has.
     forecast : bool
         Report to the observer first how long the search will take and in how much memory.
 
@@ -34,7 +34,7 @@ class Budget:
     """
 
     seconds: float | None = None
-    afterwards: Callable[[float], float] = lambda _: 0.0
+    afterwards: Callable[[Sequence[tuple[Config, float]]], float] = lambda _: 0.0
     forecast: bool = False
 
     def __post_init__(self) -> None:

@@ -33,6 +33,7 @@ _POINT = 15_000
 _PAIR = 8  # a pair in CSR: an int32 and a float32
 _TEXT = 58  # a Python string, without its characters
 _POINTER = 8
+_AT_MARKS = 1_000  # lists of similar items of an item at all marks
 # Scores that AUC holds at once in each thread (evaluation/metrics/evaluate.py).
 _AUC_SCORES = 16 * MIB
 
@@ -94,6 +95,7 @@ def forecast(
     *,
     points: int,
     test_users: int,
+    folds: int,
     shelf: int,
     threads: int,
     baselines: int = 0,
@@ -110,6 +112,8 @@ def forecast(
     points : int
         Scored points of all learning curves.
     test_users : int
+    folds : int
+        Splits on which the similar items of finalists are measured, one after the other.
     shelf : int
         Length of the lists of similar items and of recommendations.
     threads : int
@@ -129,6 +133,9 @@ def forecast(
     # Each training table is in memory twice, by users and by items; that of the search remains.
     stages = {
         "test": 3 * pairs + _most(max(one.peak, one.scored + auc) for one in trainings),
+        "finalists": (3 + 2 * folds) * pairs
+        + _most(max(one.peak, one.model + one.similar) for one in trainings)
+        + _AT_MARKS * kept.n_items,
         "shelves": 2 * pairs
         + _most(
             max(one.peak, one.model + max(one.similar, of_similar, later_table))

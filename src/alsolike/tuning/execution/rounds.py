@@ -112,8 +112,8 @@ class SearchRun:
         dear = [one for one in candidates if self._needed(one) > most]
         may_win = [*(one.config for one in left), *(c for c in candidates if c not in dear)]
         last = self._plan.sweeps[-1]
-        fits = [found.speed.until(one, sweep=last, points=0) for one in may_win]
-        after = budget.afterwards(max(fits, default=0.0))
+        fits = [(one, found.speed.until(one, sweep=last, points=0)) for one in may_win]
+        after = budget.afterwards(fits)
         self._deadline = Deadline(until - after, found.speed)
         others = max(found.others - self._needed(*dear), 0.0)
         seconds, of_trials = self._deadline.left, found.seconds - found.others

@@ -1,6 +1,7 @@
 """Places labels next to points, so that none covers another."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -53,6 +54,11 @@ def best_side(text: str, drawings: Sequence[Drawing]) -> Side:
     return min(sides, key=lambda side: sum(_harm(text, side, drawing) for drawing in drawings))
 
 
+def is_free(text: str, side: Side, drawing: Drawing) -> bool:
+    """Tell whether `text` at that side is within the drawing and covers nothing."""
+    return _harm(text, side, drawing) == 0
+
+
 def around(place: tuple[float, float]) -> Box:
     """Return the box of a dot."""
     x, y = place
@@ -65,6 +71,17 @@ def along_steps(corners: Sequence[tuple[float, float]]) -> list[Box]:
     for (x, y), (right, end) in itertools.pairwise(corners):
         boxes.append((x, y - 1, right, y + 1))
         boxes.append((right - 1, min(y, end), right + 1, max(y, end)))
+    return boxes
+
+
+def along_lines(corners: Sequence[tuple[float, float]]) -> list[Box]:
+    """Return small boxes along the straight lines from corner to corner."""
+    boxes: list[Box] = []
+    for (x, y), (right, end) in itertools.pairwise(corners):
+        parts = max(math.ceil(math.hypot(right - x, end - y) / _DOT), 1)
+        for part in range(1, parts):
+            here, there = x + (right - x) * part / parts, y + (end - y) * part / parts
+            boxes.append((here - 1, there - 1, here + 1, there + 1))
     return boxes
 
 
