@@ -246,7 +246,8 @@ def visit(browser: Any) -> Callable[[Path], Visited]:
         page.goto(path.as_uri())
         page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
         for image in page.query_selector_all("img"):
-            image.scroll_into_view_if_needed()
+            if image.is_visible():  # and not of a mark that is not chosen
+                image.scroll_into_view_if_needed()
         page.wait_for_load_state("networkidle")
         found.text = page.inner_text("body")
         found.scripts = page.evaluate("document.scripts.length")

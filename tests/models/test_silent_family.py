@@ -14,6 +14,7 @@ from alsolike.models.base import FittedModel
 from alsolike.models.family import Known
 from alsolike.models.registry import FAMILIES
 from alsolike.pipeline.run import run_job
+from alsolike.pipeline.similar_items.report import NotCompared
 from alsolike.testing import tiny_likes
 from alsolike.tuning.options import Searching
 from serving import client_of, settings_of
@@ -71,7 +72,9 @@ def test_a_run_publishes_what_has_no_similar_items(tmp_path: Path) -> None:
     )
     outcome = run_job(job)
     assert isinstance(outcome.model, SilentModel)
-    assert outcome.test.item_to_item == ()
+    assert isinstance(outcome.compared, NotCompared)
+    assert str(outcome.compared) in outcome.warnings()
+    assert not (tmp_path / "out" / "similar").exists()
     assert not len(outcome.similar_items)
     assert len(outcome.recommendations)
     told = "silent only scores items for users: there are no similar items"

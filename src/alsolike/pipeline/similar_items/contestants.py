@@ -10,7 +10,7 @@ from alsolike.evaluation.item_to_item.co_counts import CoCountModel
 from alsolike.models.family import TrainingData
 from alsolike.models.registry import family_named, family_of
 from alsolike.models.settings import Config
-from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
+from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.leaderboard.runs import model_name
 from alsolike.tuning.storage.canonical import canonical_settings
 
@@ -122,14 +122,18 @@ def contestants_of(found: SearchResult, chosen: int, train: Interactions) -> lis
 def baselines_of_lists(found: SearchResult, chosen: int, train: Interactions) -> dict[str, Config]:
     """Return the best settings, by their lists, of each baseline that lists are held against.
 
-    Popularity, whose lists are measured in any case, and the chosen run are not among them.
+    The first ones to try if none are on the leaderboard. Popularity, whose lists are measured in
+    any case, and the family of the chosen run are not among them.
     """
-    ways = {_way(one): name for name, one in _always(train) if not family_of(one).is_baseline}
-    best: dict[str, LeaderboardRow] = {}
+    own = next((row.family for row in found.rows if row.run == chosen), "")
+    usual = [(name, one) for name, one in _always(train) if not family_of(one).is_baseline]
+    best: dict[str, Config] = {}
     for row in found.rows:
-        if not row.is_degenerate and _way(row.config) in ways:
-            best.setdefault(ways[_way(row.config)], row)
-    return {name: row.config for name, row in best.items() if row.run is None or row.run != chosen}
+        if not row.is_degenerate and row.family in dict(usual):
+            best.setdefault(row.family, row.config)
+    for name, config in usual:
+        best.setdefault(name, config)
+    return {name: config for name, config in best.items() if name != own}
 
 
 def families_of_contestants(configs: Sequence[Config], train: Interactions) -> list[str]:
