@@ -173,7 +173,9 @@ def report_content(
         files=[*_files(figures, outcome), *_further_files(found)],
         versions=_versions(),
         verdicts=outcome.verdicts(),
-        published=f"Published: {remarks.ChosenRun(found, outcome.chosen_run).words}",
+        published=(
+            f"Published: {remarks.ChosenRun(found, outcome.chosen_run).words} {compared.words}"
+        ).rstrip(),
     )
 
 

@@ -37,6 +37,7 @@ class NotCompared:
     reason: str
     settings_of_lists: None = None
     other_model: None = None
+    words: str = ""
     verdicts: tuple[ModelVerdict, ...] = ()
 
     def warnings(self) -> Iterator[str]:
@@ -172,14 +173,23 @@ class SimilarItemsReport:
                 f"and measured on that one alone: {names}."
             )
 
-    def sentence(self) -> str:
-        """Say what the similar items are, and how they were chosen."""
-        published, choice = self.choice.published, self.choice
+    @property
+    def words(self) -> str:
+        """The model of similar items and its mark, as a short sentence."""
+        return f"Beside items: {self.choice.published.name}, {self._way}."
+
+    @property
+    def _way(self) -> str:
+        choice = self.choice
+        if choice.published is not choice.winner:
+            return "the model of the lists"
         finalists = (*choice.choices, *choice.left)
         among = counted(sum(one.contestant.may_win for one in finalists), "finalist")
-        way = "the model of the lists"
-        if published is choice.winner:
-            way = f"the best of {among}"
+        return f"the best of {among}"
+
+    def sentence(self) -> str:
+        """Say what the similar items are, and how they were chosen."""
+        published, way = self.choice.published, self._way
         if self.how.popularity_bias is not None:
             way += ", at the mark that was given"
         elif published.has_dial:
