@@ -52,7 +52,9 @@ IMAGES = [
 LINKS = ["javascript:alert(1)", "https://shop.example.org/1"]
 
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-VERBS = Verbs(commands={"export": handing.export})
+# click keeps the options for help with a command: as in `alsolike.cli.group.main`.
+HELP = {"help_option_names": ["-h", "--help"]}
+VERBS = Verbs(commands={"export": handing.export}, context_settings=HELP)
 
 
 def hostile_model(ids: list[str], image: str = "") -> FactorModel:

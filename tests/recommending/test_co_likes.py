@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError, UnknownId
+from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit
+from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.recommending.co_likes import Likers, pair_evidence, why_similar
 from alsolike.testing import tiny_likes, tiny_model
 
@@ -125,3 +127,24 @@ def test_wrong_pairs_are_refused():
         why_similar(model, "a0", 3)
     with pytest.raises(SettingError, match="without its history, which is needed to count"):
         why_similar(dataclasses.replace(model, history=None), "a0", "a12")
+
+
+def test_the_model_expects_what_items_of_like_predictions_have() -> None:
+    model = fit(tiny_likes(200, 60), ALSConfig(factors=6, iterations=3))
+    likers, row, other = Likers(model), 3, 17
+    terms = model.affinity_terms(SimilarityConfig(affinity="audience", popularity_bias=1.0))
+    predicted = terms.targets(slice(None)) @ terms.queries(np.array([row]))[0]
+    ranked = [one for one in np.argsort(-predicted, kind="stable").tolist() if one != row]
+    place = ranked.index(other)
+    assert 5 <= place < len(ranked) - 5
+    near = ranked[place - 5 : place] + ranked[place + 1 : place + 6]
+    expected = np.mean([likers.shared(row, one) for one in near])
+    assert pair_evidence(model, row, other, likers).expected == pytest.approx(expected)
+    first = pair_evidence(model, row, ranked[0], likers).expected
+    assert first == pytest.approx(np.mean([likers.shared(row, one) for one in ranked[1:11]]))
+
+
+def test_the_model_expects_something_in_a_catalogue_of_few_items() -> None:
+    users, items = ["a", "a", "b", "b", "c"], ["x", "y", "x", "y", "x"]
+    model = fit(Interactions.from_columns(users, items), ALSConfig(factors=1, iterations=1))
+    assert pair_evidence(model, 0, 1).expected is None  # no item is left to read it from

@@ -22,7 +22,9 @@ from alsolike.recommending.model_diff import diff, overlaps
 from alsolike.testing import tiny_likes, tiny_model
 from fixed_model import Fixed
 
-VERBS = Verbs(commands={"diff": export.diff})
+# click keeps the options for help with a command: as in `alsolike.cli.group.main`.
+HELP = {"help_option_names": ["-h", "--help"]}
+VERBS = Verbs(commands={"diff": export.diff}, context_settings=HELP)
 
 
 def defined(one: list[int], other: list[int]) -> tuple[int, float, float]:

@@ -174,6 +174,8 @@ def test_recommend_leaves_out_what_the_row_has(likes: sp.csr_array) -> None:
     similar = estimator.similar("3", k=4)
     assert set(similar["item"]) == {"3"}
     assert len(similar) == 4
+    lists = [estimator.similar("3", k=4, popularity_bias=bias)["score"].tolist() for bias in (0, 1)]
+    assert lists[0] != lists[1]
 
 
 def test_score_hides_items_and_asks_for_them(likes: sp.csr_array) -> None:

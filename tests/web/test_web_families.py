@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,6 +32,7 @@ OURS = [*names(), "factors"]
 FOLD_IN = [name for name in OURS if name != "factors"]
 EXPLAIN = ["als", "item-knn", "ease", "co-counts"]
 MAPPED = ["als", "factors"]
+WITH_DIAL = ["als", "factors", "item-knn"]
 PAGES = (
     "/", "/?q=Bj%C3%B6rk", "/random", "/items/i1", "/user", "/users/u1", "/try",
     "/try?item=i1&item=i2", "/map", "/map?item=i1", "/compare", "/compare/result", "/about",
@@ -77,11 +78,50 @@ def test_similar_items_are_those_of_the_library(served):
     other = found[0]["item"]
     why = client.get(f"{API}/items/i1/explanations?other={other}").json()
     same_scores(name, why["similarity"], found[0]["score"])
-    assert why["similarity"] == why["cosine"]
+    assert (why["similarity"] == why["cosine"]) == (name not in MAPPED)
     assert why["scale"] == model.similarity.words
+    assert (why["expected"] is not None) == (name in MAPPED)
     strip = html.unescape(client.get("/items/i1").text)
     assert f"The bar shows {model.similarity.words}, " in strip
-    assert ("the cosine, at most 1" in strip) == (served[0] in MAPPED)
+
+
+def test_the_dial_is_turned_or_said_not_to_be_there(served):
+    name, client, model = served
+    row = model.items.index_of("i1")
+    for path in ("items/i1/similar?k=7", "items/i1/explanations?other=i2"):
+        answer = client.get(f"{API}/{path}&popularity_bias=0.1")
+        if name not in WITH_DIAL:
+            assert_unable(answer)
+    answer = client.get(f"{API}/items/i1/similar?k=7&popularity_bias=0.1")
+    basket = client.post(f"{API}/similar", json={"items": ["i1", "i2"], "k": 7})
+    plain, turned = (
+        html.unescape(client.get(f"/items/i1{query}").text)
+        for query in ("", "?popularity_bias=0.1")
+    )
+    picked = client.get("/try?item=i1&item=i2").text
+    assert "Similar to your picks, taken together" in picked
+    assert "taken together" not in client.get("/try?item=i1").text
+    (facts,) = client.get(f"{API}/model").json()["models"]
+    if name not in WITH_DIAL:
+        assert_unable(basket)
+        assert basket.json()["error"]["message"] in html.unescape(picked)
+        assert "From specific to popular" not in plain
+        assert "This model has no dial: its list is the same at every mark." in turned
+        assert (facts["similarity"], facts["affinities"]) == ({}, [])
+        assert client.get(f"{API}/items/i1/similar").json()["affinity"] is None
+        return
+    changed = model.with_similarity(replace(model.similarity_config, popularity_bias=0.1))
+    rows, scores = Neighbours(changed).similar(row, 7)
+    told = answer.json()["similar"]
+    assert [one["item"] for one in told] == model.items.ids_of(rows).tolist()
+    assert [one["score"] for one in told] == scores.tolist()
+    ids = [one["item"] for one in basket.json()["similar"]]
+    assert all(f"/try?item=i1&amp;item=i2&amp;item={one}" in picked for one in ids)
+    assert "From specific to popular" in plain
+    assert "All lists are at 0.1" in turned
+    assert "at mark 0.1. The bar shows" in turned
+    assert facts["similarity"]["popularity_bias"] == 0.8
+    assert facts["affinities"] == list(model.affinities)
 
 
 def test_users_are_recommended_to_as_by_the_library(served):
@@ -237,7 +277,8 @@ def test_a_slot_is_swapped_from_family_to_family(tmp_path):
             assert (facts["family"], facts["version"]) == (name, done.version)
             assert client.get(f"{API}/items/i1/similar").json()["model"]["version"] == done.version
             page = client.get("/items/i1").text
-            assert (f"{name}. The bar shows " in page) == (name != "als")
+            assert (f"{name.capitalize()}" in page) == (name != "als")
+            assert "The bar shows " in page
 
 
 @dataclass(frozen=True, eq=False)

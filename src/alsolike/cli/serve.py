@@ -48,7 +48,7 @@ def _option(*names: str, **given: Any) -> Callable[..., Any]:
 @click.option(
     "--state",
     type=PATH,
-    help="Folder for likes, votes and copies of models [default: serving, next to the model].",
+    help="Folder for likes, votes and copies of models [default: serving, in the run's folder].",
 )
 @click.option(
     "--token-file", type=PATH, help="File with the token for every request [or ALSOLIKE_TOKEN]."
@@ -86,20 +86,29 @@ def serve(
     swap_token_file: Path | None,
     **given: Any,
 ) -> None:
-    """Serve models: an app for people and an API for a product page."""
+    """Serve models: an app for people and an API for a product page.
+
+    MODEL is a bundle, or the folder of a run: then similar items are of the run's second model,
+    where it has one for them (RUN/similar), and all else of RUN/model.
+    """
     _refuse_without_parts()
     from alsolike.web.server import serve as serve_
-    from alsolike.web.settings import Settings, slots
+    from alsolike.web.settings import Settings, model_folders, slots
 
     models = slots([model, *others])
     settings = Settings(
         models=models,
-        state=state or models[0].folder.absolute().parent / "serving",
+        state=state or model_folders(models[0].folder)[0].absolute().parent / "serving",
         token=_token(token_file, "ALSOLIKE_TOKEN"),
         swap_token=_token(swap_token_file, "ALSOLIKE_SWAP_TOKEN"),
         **given,
     )
-    names = ", ".join(place.name for place in settings.models)
+    names = ", ".join(
+        f"{slot.name} (similar items of {similar})"
+        if (similar := model_folders(slot.folder)[1])
+        else slot.name
+        for slot in settings.models
+    )
     said = "" if settings.token is None else " Log in with the token, or send it as a bearer token."
 
     def ready(address: str) -> None:
@@ -116,7 +125,8 @@ def serve(
 def swap(state: Path, model: Path, name: str | None) -> None:
     """Switch a running service to another model.
 
-    STATE is the state folder of the service, MODEL the new bundle.
+    STATE is the state folder of the service. MODEL is the new bundle, which then answers for
+    everything, or the folder of a run, whose second model for similar items is taken, too.
     """
     _refuse_without_parts()
     from alsolike.web.server import SETTINGS_FILE

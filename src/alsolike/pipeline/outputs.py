@@ -174,8 +174,7 @@ def report_content(
         versions=_versions(),
         verdicts=outcome.verdicts(),
         published=(
-            f"Published: {remarks.ChosenRun(found, outcome.chosen_run).words} "
-            f"{outcome.compared.sentence()}"
+            f"Published: {remarks.ChosenRun(found, outcome.chosen_run).words} {compared.words}"
         ).rstrip(),
     )
 

@@ -9,12 +9,15 @@ import scipy.sparse as sp
 
 from alsolike.errors import DataError, SettingError
 from alsolike.models.base import FittedModel, HasAffinities, Recommender, expect_model
+from alsolike.models.similarity.co_counts import CoCounts
 from alsolike.models.similarity.config import SimilarityConfig
-from alsolike.models.similarity.exact import exact_products
+from alsolike.recommending.affinities import affinity_terms_of
 from alsolike.recommending.shared import checked_ids, history_of
 from alsolike.usage_hints import with_example
 
 Rows = npt.NDArray[np.integer]
+
+_NEAR = 10  # items by whose likes a prediction is read
 
 
 class Likers:
@@ -23,7 +26,8 @@ class Likers:
     Parameters
     ----------
     model : Recommender
-        With its history. The first call turns the likes to columns, with 4 bytes for each.
+        With its history. The first call turns the likes to columns, with 4 bytes for each, unless
+        the model's counts of common likes have them.
 
     Raises
     ------
@@ -39,6 +43,8 @@ class Likers:
     """
 
     def __init__(self, model: Recommender) -> None:
+        self._model = model
+        self._last: tuple[int, _Order | None] = (-1, None)
         self._likes = history_of(model, "count who likes two items").user_items
         self._n_items = len(model.items)
 
@@ -55,6 +61,34 @@ class Likers:
         places = np.searchsorted(many, few)
         return int(np.count_nonzero(many[np.minimum(places, len(many) - 1)] == few))
 
+    def expected_share(self, row: int, other: int) -> float | None:
+        """Return the share of an item's likers whom the model expects to like another item.
+
+        The model's predictions for these people put all items in an order. Predictions are no
+        shares: what they mean is read from the items next to the other one in this order, as the
+        mean share of the likers who like those. None for a model without factors, or if there are
+        no other items.
+        """
+        order, count = self._order(row), self.count(row)
+        if order is None or not count:
+            return None
+        near = order.next_to(other)
+        shared = sum(self.shared(row, one) for one in near)
+        return shared / (count * len(near)) if near else None
+
+    def _order(self, row: int) -> "_Order | None":
+        """Return the order of all other items for the likers of one; the last is kept."""
+        last, found = self._last
+        if last == row:
+            return found
+        model, found = self._model, None
+        if isinstance(model, HasAffinities) and "audience" in model.affinities:
+            terms = model.affinity_terms(SimilarityConfig(affinity="audience"))
+            products = terms.targets(slice(None)) @ terms.queries(np.array([row]))[0]
+            found = _Order.of(products, row)
+        self._last = row, found
+        return found
+
     def _of(self, row: int) -> Rows:
         if not 0 <= row < self._n_items:
             raise DataError(f"item row {row} is not one of 0 to {self._n_items - 1:,}.")
@@ -64,6 +98,9 @@ class Likers:
     @functools.cached_property
     def _columns(self) -> tuple[Rows, Rows]:
         """Users in ascending order of item i: ``users[starts[i]:starts[i + 1]]``."""
+        terms = affinity_terms_of(self._model)
+        if terms is not None and isinstance(terms.counts, CoCounts):
+            return terms.counts.item_users, terms.counts.item_starts
         columns = sp.csc_array(self._likes)
         users, starts = columns.indices, columns.indptr
         liked = columns.data > 0
@@ -71,6 +108,31 @@ class Likers:
             starts = np.concatenate(([0], np.cumsum(liked)))[starts]
             users = users[liked]
         return users, starts
+
+
+@dataclass(frozen=True, eq=False)
+class _Order:
+    """All items but one in the order of predictions, and the place of each."""
+
+    items: Rows
+    places: Rows
+
+    @classmethod
+    def of(cls, predicted: npt.NDArray[np.float32], without: int) -> "_Order":
+        # Rounded, as the order must not depend on the library that multiplies.
+        most = max(float(np.abs(predicted).max(initial=0.0)), 1e-30)
+        items = np.argsort(-np.round(predicted / most, 5), kind="stable")
+        items = items[items != without]
+        places = np.zeros(len(predicted), dtype=np.int64)
+        places[items] = np.arange(len(items))
+        return cls(items, places)
+
+    def next_to(self, item: int) -> list[int]:
+        """Return the items next to one of them, on both sides where there are enough."""
+        place = int(self.places[item])
+        first = min(max(place - _NEAR // 2, 0), max(len(self.items) - _NEAR - 1, 0))
+        near: list[int] = self.items[first : first + _NEAR + 1].tolist()
+        return [one for one in near if one != item]
 
 
 # Fewer people than this are never counted out: they could be recognized.
@@ -88,7 +150,8 @@ class PairEvidence:
     likers : int
         Users who like the first.
     expected : float or None
-        How many of them the model expects to like the second; None for a model without factors.
+        How many of them the model expects to like the second, see `Likers.expected_share`; None
+        for a model without factors.
     by_popularity : float
         How many of as many users would like it, whoever they are.
     """
@@ -97,6 +160,11 @@ class PairEvidence:
     likers: int
     expected: float | None
     by_popularity: float
+
+    @property
+    def shared_to_show(self) -> int | None:
+        """The users who like both; None for one or two, who are not counted out."""
+        return None if 0 < self.shared < _FEWEST else self.shared
 
     def brief(self) -> str:
         """Return how many like both, to be shown next to the second; empty without likers.
@@ -167,14 +235,8 @@ def pair_evidence(
     """
     known = likers or Likers(model)
     count = known.count(row)
-    expected = None
-    if isinstance(model, HasAffinities) and "audience" in model.affinities:
-        everything = SimilarityConfig(affinity="audience", popularity_bias=1.0)
-        terms = model.affinity_terms(everything)
-        (product,) = exact_products(
-            terms.targets(np.array([other])), terms.queries(np.array([row]))[0]
-        )
-        expected = count * float(np.clip(product, 0.0, terms.ceiling))
+    share = known.expected_share(row, other)
+    expected = None if share is None else count * share
     of_anyone = count * known.count(other) / max(len(model.users), 1)
     return PairEvidence(known.shared(row, other), count, expected, of_anyone)
 
@@ -231,7 +293,7 @@ def why_similar(model: FittedModel, item: str, other: str) -> WhySimilar:
     >>> from alsolike.testing import tiny_likes
     >>> from alsolike.models.fit import fit
     >>> print(why_similar(fit(tiny_likes(), factors=4), "a0", "a6"))
-    4 of the 22 who like Item 1 ♪ like Item 12 ♪; the model expects 4; of anyone, 3.
+    4 of the 22 who like Item 1 ♪ like Item 12 ♪; the model expects 5; of anyone, 3.
     """
     expect_model(model, "tell why two items are similar")
     given = checked_ids([item, other], "item")

@@ -46,6 +46,7 @@ _ITEM, _USER = f"{_ROOT}/items/{{item_id:outside}}", f"{_ROOT}/users/{{user_id:o
 API: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{_ITEM}/similar", api.similar_items, schemas.Similar),
     Endpoint("GET", f"{_ROOT}/similar", api.similar_items_by_query, schemas.Similar),
+    Endpoint("POST", f"{_ROOT}/similar", api.similar_to_these, schemas.SimilarToSet),
     Endpoint("GET", f"{_ITEM}/explanations", api.explain_neighbours, schemas.Neighbourhood),
     Endpoint("GET", f"{_ROOT}/items", api.find_items, schemas.Found),
     Endpoint("GET", _ITEM, api.one_item, schemas.ItemAnswer),
@@ -73,8 +74,8 @@ API: tuple[Endpoint, ...] = (
 PAGES: tuple[Page, ...] = (
     Page("/", pages.start, once=("q", "model")),
     Page("/random", pages.anything, once=("model",)),
-    Page("/item", pages.item, once=("id",)),
-    Page("/items/{outside_id:outside}", pages.item),
+    Page("/item", pages.item, once=("id", "popularity_bias")),
+    Page("/items/{outside_id:outside}", pages.item, once=("popularity_bias",)),
     Page("/user", pages.user, once=("id", "model")),
     Page("/users/{outside_id:outside}", pages.user, once=("model",)),
     Page("/try", try_it.try_it, once=("q", "model"), often=("item", "picked")),

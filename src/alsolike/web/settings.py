@@ -13,10 +13,15 @@ from typing import Any
 
 from alsolike.errors import SettingError
 from alsolike.models.bundle.io import describe
+from alsolike.models.bundle.manifest import MANIFEST
 from alsolike.storage.atomic import replacing
 
 POPULARITY = "popularity"
 LEAST_TOKEN = 16
+# Folders that `alsolike run` writes: its model, and a second one for similar items if another model
+# is better at them.
+MODEL_OF_A_RUN = "model"
+SIMILAR_OF_A_RUN = "similar"
 
 _SLOT = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
@@ -25,7 +30,7 @@ _TOKEN = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True)
 class Slot:
-    """A slot of the service, and the folder of the bundle that it starts with."""
+    """A slot of the service, and the folder that it starts with: of a bundle, or of a run."""
 
     name: str
     folder: Path
@@ -196,13 +201,29 @@ class Settings:
             raise SettingError(f"{file}: {error}") from None
 
 
+def model_folders(folder: Path) -> tuple[Path, Path | None]:
+    """Return the bundles of a slot: the model's, and that for similar items, or None.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of a run, which may have both, or a bundle.
+    """
+    inner = folder / MODEL_OF_A_RUN
+    if (folder / MANIFEST).exists() or not (inner / MANIFEST).exists():
+        return folder, None
+    similar = folder / SIMILAR_OF_A_RUN
+    return inner, similar if similar.is_dir() else None
+
+
 def slots(folders: Iterable[str | os.PathLike[str]]) -> tuple[Slot, ...]:
-    """Return a slot for each bundle.
+    """Return a slot for each bundle, or folder of a run.
 
     Parameters
     ----------
     folders : iterable of path
         ``name=folder`` names the slot. The default is the bundle's name, with a number if taken.
+        The folder of a run may have a second model, for similar items.
 
     Raises
     ------
@@ -215,7 +236,8 @@ def slots(folders: Iterable[str | os.PathLike[str]]) -> tuple[Slot, ...]:
     taken = {POPULARITY, *(name for name, _ in given if name)}
     found = []
     for wanted, folder in given:
-        name = _free_name(describe(folder).name, taken) if wanted is None else wanted
+        own_name = describe(model_folders(folder)[0]).name
+        name = _free_name(own_name, taken) if wanted is None else wanted
         taken.add(name)
         found.append(Slot(name, folder))
     _check_models(tuple(found))

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,10 +121,11 @@ def test_the_second_format_becomes_the_third(folder: Path) -> None:
         del stated["similarity"]
 
     rewrite(folder, older)
-    assert load(folder).similarity_config == al.SimilarityConfig()
-    set_similarity(folder, popularity_bias=0.3)
+    cosine = al.SimilarityConfig(affinity="cosine", popularity_bias=0.0)
+    before, after = set_similarity(folder, popularity_bias=0.3)
+    assert (before, after) == (cosine, replace(cosine, popularity_bias=0.3))
     assert describe(folder).format_version == 3
-    assert load(folder).similarity_config.popularity_bias == 0.3
+    assert load(folder).similarity_config == after
 
 
 def test_a_model_that_is_replaced_meanwhile_is_not_mixed(

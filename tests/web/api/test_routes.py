@@ -4,16 +4,24 @@ import html
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import numpy as np
 import pytest
 
+from alsolike.data.interactions import Interactions
 from alsolike.models.bundle.io import load, save
+from alsolike.models.fit import fit
+from alsolike.models.similarity.config import MARKS, SimilarityConfig
 from alsolike.recommending.batch import recommend, similar
+from alsolike.recommending.co_likes import pair_evidence
+from alsolike.recommending.ranking.nearest import Neighbours
+from alsolike.recommending.similarity import similar_indices
 from serving import HOSTILE, bundle, client_of, settings_of
 
 API = "/api/v1"
+BASIS = ("likes", "weakly_founded", "affinity", "popularity_bias", "scale", "counts_as_of")
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +190,121 @@ def test_neighbours_are_explained_by_those_who_like_both(client, model):
     one, other = fitted.items.index_of("i3"), fitted.items.index_of("i9")
     why = client.get(f"{API}/items/i3/explanations", params={"other": "i9"}).json()
     assert why["shared"] == int((likes[:, one] & likes[:, other]).sum())
-    assert why["sentence"].startswith(f"{why['shared']} of the {likes[:, other].sum()} who like")
+    names = [client.get(f"{API}/items/{item}").json()["name"] for item in ("i3", "i9")]
+    who = f"{why['shared']} of the {likes[:, one].sum()} who like {names[0]} like {names[1]}; "
+    assert why["sentence"].startswith(who)
+    assert why["sentence"].endswith(f"of anyone, {why['by_popularity']:.0f}.")
+    assert why["expected"] == pytest.approx(pair_evidence(fitted, one, other).expected)
+    factors = fitted.item_factors[[one, other]].astype(float)
+    cosine = factors[0] @ factors[1] / np.prod(np.linalg.norm(factors, axis=1))
+    assert why["cosine"] == pytest.approx(cosine)
+    beside = client.get(f"{API}/items/i3/similar?k=20&popularity_bias=0.2").json()
+    for entry in beside["similar"]:
+        given = {"other": entry["item"], "popularity_bias": 0.2}
+        why = client.get(f"{API}/items/i3/explanations", params=given).json()
+        assert why["similarity"] == entry["score"]
+        both = pair_evidence(fitted, one, fitted.items.index_of(entry["item"])).shared
+        assert why["shared"] == (None if both in (1, 2) else both)
+        assert why["sentence"].lower().startswith("a few of the") == (both in (1, 2))
+        assert {name: why[name] for name in BASIS} == {name: beside[name] for name in BASIS}
+
+
+def at(fitted, **settings):
+    return fitted.with_similarity(SimilarityConfig(**settings))
+
+
+@pytest.mark.parametrize("affinity", [None, "evidence", "audience", "cosine", "dot"])
+def test_similar_items_at_every_mark_are_those_of_the_library(client, model, affinity):
+    fitted = load(model)
+    for mark in MARKS:
+        changed = at(fitted, affinity=affinity, popularity_bias=mark)
+        expected = similar_indices(changed, [fitted.items.index_of("i3")], k=7)
+        given = {"k": 7, "popularity_bias": mark} | ({"affinity": affinity} if affinity else {})
+        for path in (f"{API}/items/i3/similar", f"{API}/items/i3/similar"):  # made, then cached
+            answer = client.get(path, params=given).json()
+            assert answer["affinity"] == (affinity or "evidence")
+            assert answer["popularity_bias"] == mark
+            assert answer["scale"] == changed.similarity.words
+            found = [
+                (fitted.items.index_of(one["item"]), one["score"]) for one in answer["similar"]
+            ]
+            kept = expected.indices[0] >= 0
+            assert [row for row, _ in found] == expected.indices[0][kept].tolist()
+            assert [score for _, score in found] == expected.scores[0][kept].tolist()
+
+
+def test_the_own_mark_is_what_is_computed_ahead(client):
+    plain = client.get(f"{API}/items/i3/similar").json()
+    assert plain["popularity_bias"] == 0.8
+    own = client.get(f"{API}/items/i3/similar", params={"popularity_bias": 0.8})
+    assert own.json() == plain
+    assert plain != client.get(f"{API}/items/i3/similar?popularity_bias=0.1").json()
+
+
+def test_what_similar_items_rest_on_is_said(tmp_path):
+    users = [f"u{row}" for row in range(40)]
+    pairs = [(user, item) for user in users for item in ("a", "b")]
+    pairs += [(user, "c") for user in users[:5]] + [(user, "d") for user in users[:6]]
+    likes = Interactions.from_columns(*zip(*pairs, strict=True))
+    times = 1.7e9 + np.arange(len(pairs), dtype=np.float64)
+    likes = Interactions(likes.user_items, likes.users, likes.items, times)
+    save(fit(likes, factors=2), tmp_path / "dated")
+    save(load(tmp_path / "dated"), tmp_path / "bare", with_history=False)
+    slots = f"dated={tmp_path / 'dated'}", f"bare={tmp_path / 'bare'}"
+    with client_of(settings_of(tmp_path / "state", *slots)) as client:
+        for item, likes, few in (("c", 5, True), ("d", 6, False)):
+            answer = client.get(f"{API}/items/{item}/similar").json()
+            assert (answer["likes"], answer["weakly_founded"]) == (likes, few)
+            newest = datetime.fromtimestamp(1.7e9 + len(pairs) - 1, UTC)
+            assert answer["counts_as_of"] == f"{newest:%Y-%m-%dT%H:%M:%SZ}"
+        bare = client.get(f"{API}/items/c/similar?model=bare").json()
+        assert bare["affinity"] == "evidence"
+        taken = datetime.fromisoformat(bare["counts_as_of"])
+        assert abs((datetime.now(UTC) - taken).total_seconds()) < 600
+        # Likes sent to the service do not change what is similar, which the date says.
+        before = client.get(f"{API}/items/c/similar").content
+        body = {"likes": [{"item": "c"}, {"item": "d"}]}
+        assert client.post(f"{API}/users/new/likes", json=body).status_code == 201
+        assert client.get(f"{API}/items/c/similar").content == before
+
+
+def test_baskets_are_answered_as_by_the_library(client, model):
+    fitted = load(model)
+    for mark in (None, 0.2):
+        items = ["i9", "i3", "i5"]
+        config = None if mark is None else SimilarityConfig(popularity_bias=mark)
+        rows = np.sort([fitted.items.index_of(one) for one in items]).astype(np.int32)
+        near, scores = Neighbours(fitted, config).similar_to_set(rows, 6)
+        for order in (items, items[::-1]):
+            body = {"items": order, "k": 6, "popularity_bias": mark}
+            answer = client.post(f"{API}/similar", json=body).json()
+            assert answer["items"] == order
+            assert [one["item"] for one in answer["similar"]] == fitted.items.ids_of(near).tolist()
+            assert [one["score"] for one in answer["similar"]] == scores.tolist()
+            assert answer["popularity_bias"] == (0.8 if mark is None else mark)
+            assert answer["likes"] == fitted.item_counts[rows].sum()
+    alone = client.post(f"{API}/similar", json={"items": ["i3"], "k": 5}).json()
+    assert alone["similar"] == client.get(f"{API}/items/i3/similar?k=5").json()["similar"]
+    body = {"items": ["i3", "i9"], "allow": ["i5", "i7"], "deny": ["i7"], "min_count": 0}
+    assert items_of(client.post(f"{API}/similar", json=body), "similar") == ["i5"]
+    popular = client.post(f"{API}/similar?model=popularity", json={"items": ["i3", "i9"]}).json()
+    assert popular["affinity"] is None
+    assert not {"i3", "i9"} & {one["item"] for one in popular["similar"]}
+
+
+def test_items_of_a_basket_that_are_unknown_are_named(client):
+    def message(*items):
+        answer = client.post(f"{API}/similar", json={"items": items})
+        assert answer.status_code == 404
+        return answer.json()["error"]["message"]
+
+    assert "no items with the ids 'no', 'nor this'" in message("no", "i3", "nor this")
+    assert "and 2 more" in message(*(f"no {number}" for number in range(12)))
+    assert "no item with the id 'i33'" in message("i3", "i33")
+    twice = client.post(f"{API}/similar", json={"items": ["i3", "i3"]})
+    assert twice.status_code == 422
+    assert "'i3' is given more than once" in twice.json()["error"]["message"]
+    assert client.post(f"{API}/similar", json={"items": []}).status_code == 422
 
 
 def test_what_is_liked_comes_again_where_a_question_says_so(client):

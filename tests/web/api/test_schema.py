@@ -33,6 +33,7 @@ OPERATIONS = (
     "GET /api/v1/item",
     "GET /api/v1/items/{item_id}/similar",
     "GET /api/v1/similar",
+    "POST /api/v1/similar",
     "GET /api/v1/items/{item_id}/explanations",
     "GET /api/v1/users/{user_id}/recommendations",
     "GET /api/v1/recommendations",
@@ -125,6 +126,12 @@ def with_known_ids(case: schemathesis.Case, rng: random.Random) -> None:
         query[name] = rng.choice(["als", "popularity"])
     for name in query.keys() & {"k", "limit"}:
         query[name] = rng.randint(1, 100)
+    if isinstance(case.body, dict) and case.body.get("items"):
+        case.body["items"] = rng.sample(KNOWN_ITEMS, min(len(case.body["items"]), 4))
+        for name in case.body.keys() & {"allow", "deny"}:
+            case.body[name] = rng.sample(KNOWN_ITEMS, 2)
+        if "k" in case.body:
+            case.body["k"] = rng.randint(1, 100)
     if isinstance(case.body, dict) and case.body.get("likes"):
         items = rng.sample(KNOWN_ITEMS, min(len(case.body["likes"]), 4))
         case.body["likes"] = [{"item": item, "value": rng.choice([1, 2.5])} for item in items]

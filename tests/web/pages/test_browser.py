@@ -38,6 +38,7 @@ PAGES += (
     "/about",
     "/leaderboard",
     "/items/nope",
+    "/items/i07?popularity_bias=0.3",
 )
 
 
@@ -260,7 +261,7 @@ def test_the_map_is_walked_by_mouse_and_by_keyboard(browser, site):
         canvas.hover(position={"x": box["width"] / 2, "y": box["height"] / 2})
         page.locator(".hint").get_by_text(name).wait_for()
         panel.get_by_role("link", name=name).click()
-        page.wait_for_url("**/items/*")
+        page.wait_for_url(re.compile(r"/items?[/?]"))
 
 
 def test_the_map_is_walked_by_fingers(browser, site):
@@ -448,3 +449,32 @@ def test_picks_are_followed_by_a_model_without_factors(browser, other_families):
         page.get_by_text("Because of").first.wait_for()
         page.get_by_role("link", name="Add").first.click()
         page.get_by_text("2 picked, 10 recommended").wait_for(state="attached")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_dial_is_turned_by_keyboard_with_and_without_scripts(browser, site, scripts, width):
+    settings = {"java_script_enabled": scripts, "viewport": {"width": width, "height": 900}}
+    with visit(browser, site, **settings) as page:
+        page.goto(f"{site}/items/i07")
+        dial = page.get_by_role("region", name="From specific to popular")
+        marks = dial.get_by_role("list").get_by_role("link")
+        assert [one.split(",")[0] for one in marks.all_text_contents()] == [
+            "0", *(f"0.{mark}" for mark in range(1, 10)), "1",
+        ]  # fmt: skip
+        (chosen,) = dial.locator("[aria-current]").all_text_contents()
+        assert re.fullmatch("0.8, a model.s own mark", chosen)
+        for one in marks.all():
+            box = one.bounding_box()
+            assert min(box["width"], box["height"]) >= 24
+        marks.first.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/items/i07?popularity_bias=0#dial")
+        assert dial.locator("[aria-current]").all_text_contents() == ["0, the most specific"]
+        first = page.locator("#list-1 ~ ol .words a").first
+        assert first.get_attribute("href").endswith("?popularity_bias=0")
+        first.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/items/*?popularity_bias=0")
+        page.get_by_role("link", name=re.compile("back to each model.s own mark")).click()
+        page.wait_for_url(re.compile(r"/items?/[^?]*$"))

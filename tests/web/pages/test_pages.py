@@ -19,10 +19,11 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
+from alsolike.models.similarity.config import FEW_LIKES
 from alsolike.recommending.single import recommend_for_likes, recommend_one
 from alsolike.web import templating
 from alsolike.web.app import create_app
-from alsolike.web.serving.item_cards import FEW, address
+from alsolike.web.serving.item_cards import address
 from alsolike.web.settings import Settings, Slot
 
 ODD_IDS = ("..", ".", "a/b", "a?b#c", "two\nlines", "x/similar", "../../etc", "ñ 日", "'\"<")
@@ -249,16 +250,17 @@ def test_an_item_page_shows_a_list_of_each_model_and_why(app):
         near, _ = served.neighbours.similar(row, 10)
         for other in near:
             assert address("item", model.items.id_of(other)) in page.links("/item")
-            both, likers = int((liked[row] & liked[other]).sum()), int(liked[other].sum())
-            if both > 1:
-                assert f"{both} of the {likers} users who like it also like " in page.text
+            both, likers = int((liked[row] & liked[other]).sum()), int(liked[row].sum())
+            if both > 2:
+                name = served.model.catalogue.name_of(row) or outside
+                assert f"{both} of the {likers} who like {name} like it; the model " in page.text
     for where in page.links("/item"):
         app.get(where)
 
 
 def test_what_rests_on_little_is_said_to(app):
     counts = app.models[0].item_counts
-    few = int(np.flatnonzero((counts > 1) & (counts < FEW))[0])
+    few = int(np.flatnonzero((counts > 1) & (counts <= FEW_LIKES))[0])
     page = Page(app.get(address("item", app.models[0].items.id_of(few))))
     assert f"Only {counts[few]} likes" in page.text
     unliked = Page(app.get(address("item", app.models[0].items.id_of(int(np.argmin(counts))))))
@@ -341,7 +343,8 @@ def test_trying_recommends_by_fold_in_and_stores_nothing(app):
     page = Page(text)
     wanted = recommend_for_likes(model, dict.fromkeys(picks, 1.0), k=10)["item"].tolist()
     adds = [unquote(href) for href in page.links("/try?") if href.count("item=") == 4]
-    assert [href.rpartition("item=")[2].replace("+", " ") for href in adds] == wanted
+    added = [href.rpartition("item=")[2].replace("+", " ") for href in adds]
+    assert added[:10] == wanted  # then what is similar to all of them
     assert app.service.state.likes_of("") == before
     assert all(sum(parts) == score for parts, score in added_up(text) if parts)
     removing = [href for href in page.links("/try?") if href.count("item=") == 2]
@@ -572,7 +575,7 @@ def test_a_model_without_history_and_names_has_pages(tmp_path):
     for path in ("/", "/items/i05", "/map", "/about", "/try?item=i05"):
         app.get(path)
     assert "saved without its likes" in Page(app.get("/users/user%201")).text
-    assert "also like" not in Page(app.get("/items/i05")).text
+    assert "of anyone" not in Page(app.get("/items/i05")).text
 
 
 def test_static_files_are_kept_for_ever_under_addresses_of_their_content(app):

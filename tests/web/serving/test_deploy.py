@@ -37,7 +37,7 @@ def flipped(folder):
 
 def of_a_newer_format(folder):
     path = folder / "manifest.json"
-    path.write_bytes(path.read_bytes().replace(b'"format_version": 2', b'"format_version": 9'))
+    path.write_bytes(path.read_bytes().replace(b'"format_version": 3', b'"format_version": 9'))
 
 
 def without_a_file(folder):

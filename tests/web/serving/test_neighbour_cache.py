@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from alsolike.models.bundle.io import load
+from alsolike.models.similarity.config import MARKS, SimilarityConfig
 from alsolike.recommending.ranking.nearest import Neighbours
 from alsolike.web.serving import neighbour_cache
 from alsolike.web.serving.bundle_store import neighbours_path, version_of
@@ -88,3 +89,50 @@ def test_after_a_swap_another_process_finds_them(tmp_path):
 def test_what_keeps_the_other_process_is_logged(tmp_path, caplog):
     neighbour_cache.build_in_background(tmp_path / "nothing", tmp_path / "s")
     wait_for(lambda: "could not be precomputed" in caplog.text, 30)
+
+
+def test_other_settings_are_asked_beside_the_file(tmp_path):
+    model = load(bundle(tmp_path / "model"))
+    neighbour_cache.build(tmp_path / "s", model)
+    ready = neighbour_cache.NeighbourCache(tmp_path / "s", model)
+    assert ready.is_precomputed(0, 5)
+    differ = 0
+    for mark in MARKS:
+        config = SimilarityConfig(popularity_bias=mark)
+        assert not ready.is_precomputed(0, 5, config)
+        for row in range(len(model.items)):
+            found = ready.similar(row, 5, similarity=config)
+            assert same(found, Neighbours(model, config).similar(row, 5))
+            differ += not same(found, ready.similar(row, 5))
+        pair = np.array([1, 4], dtype=np.int32)
+        assert same(
+            ready.similar_to_set(pair, 5, similarity=config),
+            Neighbours(model, config).similar_to_set(pair, 5),
+        )
+    assert differ > 0
+
+
+def test_settings_used_long_ago_are_dropped_and_the_own_stay(tmp_path):
+    model = load(bundle(tmp_path / "model"))
+    cache = neighbour_cache.NeighbourCache(tmp_path / "none", model)
+    cache.prepare()
+    own = cache._prepared[None]
+    for number in range(40):
+        config = SimilarityConfig(popularity_bias=number / 40)
+        cache.similar(0, 5, similarity=config)
+        assert config in cache._prepared
+        assert len(cache._prepared) <= 17
+    assert cache._prepared[None] is own
+
+
+def test_lists_by_other_settings_are_made_anew(tmp_path):
+    model = load(bundle(tmp_path / "model"))
+    neighbour_cache.build(tmp_path / "s", model)
+    turned = model.with_similarity(SimilarityConfig(popularity_bias=0.1))
+    assert not neighbour_cache.NeighbourCache(tmp_path / "s", turned).is_ready
+    assert not (tmp_path / "s").exists()
+    neighbour_cache.build(tmp_path / "s", turned)
+    ready = neighbour_cache.NeighbourCache(tmp_path / "s", turned)
+    assert ready.is_ready
+    for row in range(len(model.items)):
+        assert same(ready.similar(row, 5), Neighbours(turned).similar(row, 5))

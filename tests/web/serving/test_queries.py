@@ -2,14 +2,13 @@
 
 import json
 import shutil
-from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
 
 from alsolike.errors import SettingError
 from alsolike.models.bundle.io import load
-from alsolike.recommending.single import Neighbours, recommend_for_likes
+from alsolike.recommending.single import recommend_for_likes
 from alsolike.web.api import fast_path
 from alsolike.web.settings import slots
 from serving import bundle, client_of, settings_of
@@ -38,7 +37,11 @@ def test_odd_ids_come_back_as_they_went(client, item):
         assert client.get(f"{API}/items/{quote(item, safe='')}").json()["item"] == item
 
 
-@pytest.mark.parametrize("query", ["", "?k=1", "?k=7", "?k=100"])
+@pytest.mark.parametrize(
+    "query",
+    ["", "?k=1", "?k=7", "?k=100", "?popularity_bias=.3", "?k=5&popularity_bias=1",
+     "?popularity_bias=0.8", "?k=3&popularity_bias=0"],
+)  # fmt: skip
 def test_the_quick_way_and_the_usual_way_answer_with_the_same_bytes(client, query):
     for item in ("i8", "line\nbreak", "/lead"):
         fast_path = client.get(f"{API}/items/{quote(item, safe='')}/similar{query}")
@@ -57,6 +60,12 @@ def test_the_quick_way_and_the_usual_way_answer_with_the_same_bytes(client, quer
         ("/items/i8/similar?k=9999", 422),
         ("/items/i8/similar?k=%31&k=x", 422),
         ("/items/i8/similar?model=other", 404),
+        ("/items/i8/similar?popularity_bias=1.1", 422),
+        ("/items/i8/similar?popularity_bias=x", 422),
+        ("/items/i8/similar?affinity=counts", 422),
+        ("/items/i8/similar?affinity=other", 422),
+        ("/items/i8/similar?model=popularity&popularity_bias=0.1", 422),
+        ("/items/i8/explanations?other=i8", 422),
         ("/items/none/similar", 404),
         ("/items//similar", 422),
         ("/items/a%00b/similar", 422),
@@ -97,18 +106,17 @@ def test_nobody_is_explained_to_nobody(client):
     assert answer.status_code == 404
 
 
-def test_ready_made_answers_take_no_more_than_their_room(model):
-    fitted = load(model)
-
-    class Holding(SimpleNamespace):
-        __hash__ = object.__hash__
-
-    served = Holding(model=fitted, neighbours=Neighbours(fitted), name="als", version="0" * 64)
-    answers = fast_path.AnswerCache()
+def test_ready_made_answers_take_no_more_than_their_room(client):
+    served = client.app.state.service.registry.of(None)
+    fitted, answers = served.model, fast_path.AnswerCache()
     row = fitted.items.index_of("i8")
     one = answers.similar(served, row, 5, 2)
     assert answers.similar(served, row, 5, 2) is one
     assert len(json.loads(one)["similar"]) == 5
+    other = served.similarity(popularity_bias=0.1)
+    assert answers.similar(served, row, 5, 2, other) != one
+    assert answers.has(served, (row, 5, 2, other))
+    assert not answers.has(served, (row, 5, 2, served.similarity(popularity_bias=0.2)))
     room = 50_000  # some answers; one with the longest id takes a fifth of it
     answers = fast_path.AnswerCache(most_kept=room)
     for row in range(len(fitted.items)):

@@ -19,10 +19,7 @@ runs the same checks.
 """
 
 import hashlib
-import json
-import math
 import os
-import reprlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +44,9 @@ from alsolike.models.bundle.manifest import (
     SIZE_LIMIT,
     FileRecord,
     Manifest,
+    checked_metric,
     current_versions,
+    plain_values,
     read_manifest,
 )
 from alsolike.models.family import Family, Known
@@ -125,10 +124,10 @@ def save(
         family=family.name,
         factors=int(getattr(model, "factors", 0)),
         sweeps=int(model.sweeps),
-        settings=_plain("setting", model.settings),
+        settings=plain_values("setting", model.settings),
         similarity=_similarity(model),
-        metrics={label: _measured(label, value) for label, value in metrics.items()},
-        notes=_plain("note", notes),
+        metrics={label: checked_metric(label, value) for label, value in metrics.items()},
+        notes=plain_values("note", notes),
         data_fingerprint=None if model.history is None else model.history.fingerprint,
         item_columns=None if model.catalogue is None else tuple(model.catalogue.columns()),
         left_out=() if history is not None else (HISTORY_PART,),
@@ -290,39 +289,6 @@ def _refuse_unloadable(
         raise DataError(
             "This model cannot be saved: its history has another item table than the model."
         )
-
-
-def _plain(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert to plain values; DataError if JSON would change one."""
-    plain: dict[str, Any] = {}
-    for label, value in values.items():
-        try:
-            plain[label] = json.loads(json.dumps(value, allow_nan=False, default=_number))
-            same = isinstance(label, str) and plain[label] == value
-        except (TypeError, ValueError, RecursionError):
-            same = False
-        if not same:
-            raise DataError(
-                f"The {kind} {label!r} cannot be saved: texts, finite numbers, booleans, None, "
-                f"lists and dicts of them expected, {reprlib.repr(value)} found."
-            )
-    return plain
-
-
-def _number(value: object) -> Any:
-    """Convert a number of NumPy to Python's."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(type(value))
-
-
-def _measured(label: str, value: float | str) -> float | str:
-    if isinstance(value, str):
-        return value
-    number = float(value)
-    if not math.isfinite(number):
-        raise DataError(f"The metric {label!r} cannot be saved: it is {number}.")
-    return number
 
 
 def _written(path: Path, tensors: Tensors) -> FileRecord:

@@ -6,7 +6,9 @@ equal manifests. No clock is read.
 
 import hashlib
 import json
+import math
 import platform
+import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,7 +19,7 @@ import numpy as np
 from msgspec import Meta, Struct, to_builtins
 
 from alsolike._version import __version__
-from alsolike.errors import BundleError
+from alsolike.errors import BundleError, DataError
 from alsolike.models.similarity.evidence import KEPT
 from alsolike.storage.safetensors import DAMAGED, map_file
 from alsolike.storage.strict_json import checked_as, read_json
@@ -170,6 +172,40 @@ def current_versions() -> dict[str, str]:
         "python": platform.python_version(),
         "scipy": version("scipy"),
     }
+
+
+def plain_values(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert to plain values; DataError if JSON would change one."""
+    plain: dict[str, Any] = {}
+    for label, value in values.items():
+        try:
+            plain[label] = json.loads(json.dumps(value, allow_nan=False, default=_number))
+            same = isinstance(label, str) and plain[label] == value
+        except (TypeError, ValueError, RecursionError):
+            same = False
+        if not same:
+            raise DataError(
+                f"The {kind} {label!r} cannot be saved: texts, finite numbers, booleans, None, "
+                f"lists and dicts of them expected, {reprlib.repr(value)} found."
+            )
+    return plain
+
+
+def _number(value: object) -> Any:
+    """Convert a number of NumPy to Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(type(value))
+
+
+def checked_metric(label: str, value: float | str) -> float | str:
+    """Return a metric as a text or a finite number; DataError for others."""
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        raise DataError(f"The metric {label!r} cannot be saved: it is {number}.")
+    return number
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -182,7 +182,9 @@ def decide(
     left: Sequence[Choice] = (),
     one_model: bool = False,
 ) -> SimilarItemsChoice | None:
-    """Choose the model of similar items: the best at its best mark, on validation users.
+    """Choose the model of similar items: the best at the mark that it would be published at.
+
+    On validation users. By their best marks, a model could win that loses at its own.
 
     Parameters
     ----------
@@ -202,7 +204,8 @@ def decide(
         None if no model compares items that may be published.
     """
     of_lists = next((one for one in choices if one.contestant.run == chosen_run), None)
-    winner = max((one for one in choices if one.contestant.may_win), key=_value, default=None)
+    finalists = (one for one in choices if one.contestant.may_win)
+    winner = max(finalists, key=_published_value, default=None)
     published = of_lists if one_model else winner
     if winner is None or published is None:
         return None
@@ -227,6 +230,11 @@ def without_losers(measured: Sequence[Measured], chosen_run: int) -> list[Measur
         return gain.n < _FEW_USERS or gain.high >= 0
 
     return [one.measured for one in choices if remains(one)]
+
+
+def _published_value(choice: Choice) -> float:
+    """Return the value on validation users at the mark to publish."""
+    return float(rounded_means(choice.measured.validation)[choice.published])
 
 
 def _value(choice: Choice) -> float:

@@ -37,15 +37,12 @@ class NotCompared:
     reason: str
     settings_of_lists: None = None
     other_model: None = None
+    words: str = ""
     verdicts: tuple[ModelVerdict, ...] = ()
 
     def warnings(self) -> Iterator[str]:
         """Yield the reason."""
         yield self.reason
-
-    def sentence(self) -> str:
-        """Return nothing."""
-        return ""
 
     def notes(self) -> Iterator[str]:
         """Yield nothing."""
@@ -157,7 +154,8 @@ class SimilarItemsReport:
             yield f"Similar items: {degenerate} This includes queries without similar items."
 
     def notes(self) -> Iterator[str]:
-        """Yield how the similar items were measured."""
+        """Yield how the similar items were chosen and measured."""
+        yield self.sentence()
         folds = len(self.how.folds)
         pooled = f", pooled over {folds} splits" if folds > 1 else ""
         yield (
@@ -175,14 +173,23 @@ class SimilarItemsReport:
                 f"and measured on that one alone: {names}."
             )
 
-    def sentence(self) -> str:
-        """Say what the similar items are, and how they were chosen."""
-        published, choice = self.choice.published, self.choice
+    @property
+    def words(self) -> str:
+        """The model of similar items and its mark, as a short sentence."""
+        return f"Beside items: {self.choice.published.name}, {self._way}."
+
+    @property
+    def _way(self) -> str:
+        choice = self.choice
+        if choice.published is not choice.winner:
+            return "the model of the lists"
         finalists = (*choice.choices, *choice.left)
         among = counted(sum(one.contestant.may_win for one in finalists), "finalist")
-        way = "the model of the lists"
-        if published is choice.winner:
-            way = f"the best of {among}"
+        return f"the best of {among}"
+
+    def sentence(self) -> str:
+        """Say what the similar items are, and how they were chosen."""
+        published, way = self.choice.published, self._way
         if self.how.popularity_bias is not None:
             way += ", at the mark that was given"
         elif published.has_dial:

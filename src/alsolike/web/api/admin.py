@@ -27,7 +27,7 @@ def swap_model(
     body: schemas.Swap,
     authorization: Annotated[str, Header(max_length=1000)] = "",  # checked by a middleware
 ) -> dict[str, Any]:
-    """Switch a slot to another bundle; nothing changes if one of its checks fails."""
+    """Switch a slot to another bundle, or to the models of a run; nothing if a check fails."""
     service = service_of(request)
     settings: Settings = service.settings
     if settings.swap_token is None:
@@ -41,13 +41,15 @@ def swap_model(
     except AlsolikeError:
         service.metrics.count("swaps", result="refused")
         raise
-    service.metrics.count("swaps", result="same" if done.version == done.before else "done")
+    service.metrics.count("swaps", result="done" if done.changed else "same")
     service.registry.follow()
     return {
         "name": done.name,
         "version": done.version,
         "before": done.before,
         "seconds": done.seconds,
+        "similar": done.similar,
+        "similar_before": done.similar_before,
     }
 
 
@@ -108,16 +110,20 @@ def _health(request: Request) -> dict[str, Any]:
     return {
         "ready": True,
         "models": {name: served.version for name, served in registry.served.items()},
+        "similar": {
+            name: served.companion.version
+            for name, served in registry.served.items()
+            if served.companion is not None
+        },
         "failures": dict(registry.failures),
     }
 
 
 def _bundle(settings: Settings, name: str) -> Path:
-    """Return the folder of that name by comparing names: no text becomes a path."""
+    """Return the folder of a bundle or run by comparing names: no text becomes a path."""
     if settings.bundles is None:
         raise Forbidden("Started without --bundles, so bundles cannot be named.")
     for entry in sorted(settings.bundles.iterdir()):
         if entry.name == name and entry.is_dir() and not entry.is_symlink():
-            inner = entry / "model"
-            return inner if inner.is_dir() else entry
+            return entry
     raise UnknownId(f"No bundle named {name[:200]!r}.")

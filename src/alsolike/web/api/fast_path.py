@@ -8,16 +8,20 @@ import re
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alsolike.errors import AlsolikeError
+from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.api.path_ids import ends_so
 from alsolike.web.serving.answer_cache import AnswerCache
-from alsolike.web.serving.registry import ModelRegistry
+from alsolike.web.serving.registry import ModelRegistry, ServedModel
 
 DEFAULT_K = 10
 
 _START, _END = "/api/v1/items/", "/similar"
 _ROUTE = f"{_START}{{item_id}}{_END}"
-_QUERY = re.compile(rb"k=([1-9][0-9]{0,3})|")
+# A mark of the dial as people write it; other spellings of numbers take the usual way.
+_QUERY = re.compile(
+    rb"(?:k=(?P<k>[1-9][0-9]{0,3}))?(?:(?(k)&)popularity_bias=(?P<bias>0|1|0?\.[0-9]{1,6}))?"
+)
 
 
 class FastPath:
@@ -47,17 +51,29 @@ class FastPath:
         query = _QUERY.fullmatch(scope["query_string"])
         if query is None or scope.get("root_path") or not ends_so(scope, _END):
             return None
-        k = int(query[1] or DEFAULT_K)
-        served = self._registry.of(None)
-        if k > self._most_k or not served.is_fast():
-            return None
+        k = int(query["k"] or DEFAULT_K)
+        served = self._registry.of(None).similar_model
         row = served.model.items.find(path[len(_START) : -len(_END)])
-        if row is None:
+        if k > self._most_k or row is None:
             return None
+        bias = query["bias"]
         try:
-            content = self._answers.similar(served, row, k, MIN_COUNT)
+            similarity = served.similarity(popularity_bias=float(bias)) if bias else None
+            if not self._is_fast(served, row, k, similarity):
+                return None
+            content = self._answers.similar(served, row, k, MIN_COUNT, similarity)
         except AlsolikeError:  # raised again by the usual route
             return None
         state = scope.setdefault("state", {})
         state["route"], state["version"] = _ROUTE, served.version
         return content
+
+    def _is_fast(
+        self, served: ServedModel, row: int, k: int, similarity: SimilarityConfig | None
+    ) -> bool:
+        """Return whether an answer is ready, or found fast enough for the event loop."""
+        return (
+            self._answers.has(served, (row, k, MIN_COUNT, similarity))
+            or served.neighbours.is_precomputed(row, k, similarity)
+            or served.compares_fast([row])
+        )

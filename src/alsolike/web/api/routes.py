@@ -14,8 +14,9 @@ from fastapi import Path as InPath
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alsolike.errors import SettingError
+from alsolike.errors import SettingError, Unable
 from alsolike.models.als.normal_equations import checked_values
+from alsolike.models.similarity.config import Affinity, SimilarityConfig
 from alsolike.recommending import fallback
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.api import schemas
@@ -46,6 +47,14 @@ IdInQuery = Annotated[
 ]
 K = Annotated[int, Query(ge=1, description="length of the list")]
 MinCount = Annotated[int, Query(ge=0, le=2**31, description="minimum likes of a listed item")]
+PopularityBias = Annotated[
+    float | None,
+    Query(ge=0, le=1, description=f"{schemas.DIAL}; without it, the model's own, see affinity"),
+]
+WantedAffinity = Annotated[
+    Affinity | None,
+    Query(description="how items are compared; without it, as the model is set to"),
+]
 Slot = Annotated[
     str | None,
     Query(alias="model", max_length=64, description="model name, or popularity"),
@@ -77,6 +86,8 @@ class _Filters:
 class _SimilarQuery(_Filters):
     k: K = DEFAULT_K
     min_count: MinCount = MIN_COUNT
+    popularity_bias: PopularityBias = None
+    affinity: WantedAffinity = None
 
 
 @dataclass(frozen=True)
@@ -92,28 +103,33 @@ RecommendedQuery = Annotated[_RecommendedQuery, Depends()]
 
 async def similar_items(request: Request, item_id: OutsideId, query: SimilarQuery) -> Response:
     """Return the items most similar to an item."""
-    served, k = requested_model(request, query.slot), _checked(request, query.k)
+    served, k = _comparing(request, query.slot), _checked(request, query.k)
     row, by_likes = queries.row_of(served, item_id), queries.is_popularity(query.slot)
+    similarity = _similarity(served, query.slot, query.affinity, query.popularity_bias)
     answers = service_of(request).answers
 
     def answered() -> bytes:
         may_appear = queries.allowed(served, query.allow, query.deny)
         if may_appear is None and not by_likes:
-            return answers.similar(served, row, k, query.min_count)
+            return answers.similar(served, row, k, query.min_count, similarity)
         if by_likes:
             ranking = queries.popular(served, k, without=(row,), may_appear=may_appear)
+            basis = queries.popular_basis(served, [row])
         else:
             ranking = queries.similar(
-                served, row, k, min_count=query.min_count, may_appear=may_appear
-            )
+                served, row, k,
+                similarity=similarity, min_count=query.min_count, may_appear=may_appear,
+            )  # fmt: skip
+            basis = queries.similar_basis(served, [row], similarity)
         return schemas.to_json(
             schemas.Similar,
             model=queries.source_of(served, query.slot),
             item=item_id,
+            **basis,
             similar=queries.ranked(served, ranking),
         )
 
-    return await _answered(answered, is_fast=served.is_fast())
+    return await _answered(answered, is_fast=served.compares_fast([row]))
 
 
 async def similar_items_by_query(
@@ -123,34 +139,67 @@ async def similar_items_by_query(
     return await similar_items(request, item, query)
 
 
-def explain_neighbours(
-    request: Request, item_id: OutsideId, other: IdInQuery, slot: Slot = None
-) -> dict[str, Any]:
-    """Explain why two items are neighbours."""
-    served = requested_model(request, slot)
-    row, near = queries.row_of(served, item_id), queries.row_of(served, other)
-    both = queries.ranked(served, [(row, 0.0), (near, 0.0)])
-    shared = None if served.likers is None else served.likers.shared(row, near)
-    only = (
-        queries.similar(
-            served, row, 1, min_count=0, may_appear=queries.allowed(served, [other], None)
+async def similar_to_these(request: Request, basket: schemas.Basket, slot: Slot = None) -> Response:
+    """Return the items most similar to a set of items, by those who like some of them.
+
+    Those who like many of the set weigh more. The set itself is not listed.
+    """
+    served, k = _comparing(request, slot), _checked(request, basket.k)
+    rows = queries.rows_of(served, basket.items)
+    similarity = _similarity(served, slot, basket.affinity, basket.popularity_bias)
+
+    def answered() -> bytes:
+        may_appear = queries.allowed(served, basket.allow, basket.deny)
+        if queries.is_popularity(slot):
+            ranking = queries.popular(served, k, without=rows, may_appear=may_appear)
+            basis = queries.popular_basis(served, rows)
+        else:
+            ranking = queries.similar_to_set(
+                served, rows, k,
+                similarity=similarity, min_count=basket.min_count, may_appear=may_appear,
+            )  # fmt: skip
+            basis = queries.similar_basis(served, rows, similarity)
+        return schemas.to_json(
+            schemas.SimilarToSet,
+            model=queries.source_of(served, slot),
+            items=basket.items,
+            **basis,
+            similar=queries.ranked(served, ranking),
         )
-        if row != near
-        else []
-    )
-    names = [one["name"] or one["item"] for one in both]
-    score = only[0][1] if only else float(row == near)
+
+    return await _answered(answered, is_fast=served.compares_fast(rows))
+
+
+def explain_neighbours(
+    request: Request,
+    item_id: OutsideId,
+    other: IdInQuery,
+    slot: Slot = None,
+    popularity_bias: PopularityBias = None,
+    affinity: WantedAffinity = None,
+) -> dict[str, Any]:
+    """Explain why an item is similar to another: how many of those who like it like the other."""
+    served = _comparing(request, slot)
+    row, near = queries.row_of(served, item_id), queries.row_of(served, other)
+    if row == near:
+        raise SettingError(f"other: another item than {item_id[:200]!r} expected.")
+    similarity = _similarity(served, None, affinity, popularity_bias)
+    only = queries.similar(
+        served, row, 1, similarity=similarity, min_count=0,
+        may_appear=queries.allowed(served, [other], None),
+    )  # fmt: skip
+    score = only[0][1] if only else 0.0
+    cosine = queries.cosine(served, row, near)
+    basis = queries.similar_basis(served, [row], similarity)
     return {
         "model": queries.source_of(served),
         "item": item_id,
         "other": other,
-        "cosine": score,
+        "cosine": score if cosine is None else cosine,
         "similarity": score,
-        "scale": served.model.similarity.words,
-        "likes": both[0]["likes"],
-        "likes_of_other": both[1]["likes"],
-        "shared": shared,
-        "sentence": queries.sentence(names[0], names[1], shared, both[1]["likes"]),
+        **basis,
+        "likes_of_other": int(served.model.item_counts[near]),
+        **queries.pair_why(served, row, near),
     }
 
 
@@ -274,15 +323,8 @@ def models(request: Request) -> dict[str, Any]:
     return {
         "models": [
             {
-                "name": served.name,
-                "version": served.version,
-                "fingerprint": served.manifest.data_fingerprint,
-                "users": served.manifest.n_users,
-                "items": served.manifest.n_items,
-                "family": served.manifest.family,
-                "factors": served.manifest.factors,
-                "metrics": dict(served.manifest.metrics),
-                "settings": dict(served.manifest.settings),
+                **queries.facts_of(served),
+                "similar": None if served.companion is None else queries.facts_of(served.companion),
             }
             for served in service_of(request).registry.served.values()
         ]
@@ -291,11 +333,43 @@ def models(request: Request) -> dict[str, Any]:
 
 def requested_model(request: Request, slot: str | None) -> ServedModel:
     """Return the model that a request names; the default for none and for popularity."""
-    served = service_of(request).registry.of(
+    return _logged(request, _named_model(request, slot))
+
+
+def _comparing(request: Request, slot: str | None) -> ServedModel:
+    """Return the model of the slot that a request names, for similar items."""
+    return _logged(request, _named_model(request, slot).similar_model)
+
+
+def _named_model(request: Request, slot: str | None) -> ServedModel:
+    return service_of(request).registry.of(
         None if queries.is_popularity(slot) else slot, others=[POPULARITY]
     )
+
+
+def _logged(request: Request, served: ServedModel) -> ServedModel:
     request.state.version = served.version
     return served
+
+
+def _similarity(
+    served: ServedModel, slot: str | None, affinity: str | None, popularity_bias: float | None
+) -> SimilarityConfig | None:
+    """Return the settings that a request asks for; None: the model's own.
+
+    Raises
+    ------
+    Unable
+        A setting is given, and the model, or popularity, has no dial.
+    SettingError
+        The model does not have the affinity.
+    """
+    if queries.is_popularity(slot) and (affinity, popularity_bias) != (None, None):
+        raise Unable(
+            "A model with a dial from specific to popular items is needed to choose between "
+            "specific and popular items; 'popularity' has none."
+        )
+    return served.similarity(affinity=affinity, popularity_bias=popularity_bias)
 
 
 def _checked(request: Request, k: int) -> int:

@@ -12,7 +12,9 @@ from pydantic import (
 )
 
 from alsolike.models.base import Basis
+from alsolike.models.similarity.config import FEW_LIKES, Affinity
 from alsolike.recommending.fallback import WithoutLikes
+from alsolike.recommending.shared import MIN_COUNT
 from alsolike.usage_hints import did_you_mean
 
 PREFERENCE = (
@@ -20,6 +22,11 @@ PREFERENCE = (
     "other models have their own scale; it may be above 1 or below 0 and is not a probability, so "
     "compare only scores of the same user and model"
 )
+SIMILARITY = (
+    "for a similar item, its similarity, as scale says, comparable within a list and not a "
+    "probability"
+)
+DIAL = "the dial of similar items, from 0 (specific) to 1 (popular)"
 MOST_OF_AN_ID = 16_384
 MOST_LIKES = 1_000
 MOST_IDS = 1_000
@@ -76,6 +83,24 @@ class Wish(Taken):
         "popular",
         description="list if no value is above zero: the most liked items, or empty",
     )
+
+
+class Basket(Taken):
+    """A set of items, and options of the items similar to it."""
+
+    items: list[OutsideId] = Field(
+        min_length=1, max_length=MOST_IDS, description="distinct ids, in any order"
+    )
+    k: int = Field(10, ge=1, description="length of the list")
+    min_count: int = Field(MIN_COUNT, ge=0, le=2**31, description="minimum likes of a listed item")
+    popularity_bias: float | None = Field(
+        None, strict=True, ge=0, le=1, description=f"{DIAL}; null: the model's own"
+    )
+    affinity: Affinity | None = Field(
+        None, description="how items are compared; null: as the model is set to"
+    )
+    allow: list[OutsideId] | None = Field(None, max_length=MOST_IDS, description="only these items")
+    deny: list[OutsideId] | None = Field(None, max_length=MOST_IDS, description="never these items")
 
 
 class Swap(Taken):
@@ -135,9 +160,8 @@ class Ranked(BaseModel):
     name: str | None
     likes: int
     score: float = Field(
-        description=f"for a recommendation, {PREFERENCE}; for a similar item, the cosine, from -1 "
-        "to 1, or the model's own similarity if it has no factors; for items listed by popularity, "
-        "the number of likes"
+        description=f"for a recommendation, {PREFERENCE}; {SIMILARITY}; for items listed by "
+        "popularity, the number of likes"
     )
 
 
@@ -162,10 +186,38 @@ class Found(Answer):
     items: list[Item]
 
 
-class Similar(Answer):
+class Founded(Answer):
+    """What similar items rest on."""
+
+    likes: int = Field(description="likes of the item, or of all items of the set together")
+    weakly_founded: bool = Field(
+        description=f"whether these likes are at most {FEW_LIKES}: the list is then mostly what "
+        "the model expects of so few users"
+    )
+    affinity: str | None = Field(
+        description="how the items were compared: by evidence (likes in common, and what the model "
+        "expects), audience (what the model expects), counts (likes in common), cosine or dot (of "
+        "factors); null for a model with scores of its own, and for popularity"
+    )
+    popularity_bias: float | None = Field(description=f"{DIAL}; null for a list without a dial")
+    scale: str = Field(description="what the similarity is, in words")
+    counts_as_of: str = Field(
+        description="time of the newest like that counts, in UTC; if the training likes have no "
+        "times, when the service took the model in. Live likes do not change similar items"
+    )
+
+
+class Similar(Founded):
     """Similar items, the most similar first."""
 
     item: str
+    similar: list[Ranked]
+
+
+class SimilarToSet(Founded):
+    """Items similar to a set of items, the most similar first."""
+
+    items: list[str]
     similar: list[Ranked]
 
 
@@ -243,25 +295,36 @@ class Explained(Answer):
     parts: list[Part]
 
 
-class Neighbourhood(Answer):
-    """Explanation of why two items are neighbours."""
+class Neighbourhood(Founded):
+    """Explanation of why an item is similar to another."""
 
     item: str
     other: str
     cosine: float = Field(
-        description="cosine, from -1 to 1, for a model with factors, else the same as similarity; "
-        "not a probability"
+        description="cosine of the items' factors, from -1 to 1, for a model with factors, else "
+        "the same as similarity; not a probability"
     )
-    similarity: float = Field(description="similarity by the model")
-    scale: str = Field(description="what the similarity is, in words")
-    likes: int
+    similarity: float = Field(
+        description="score of the other among the items similar to the item; 0: not listed"
+    )
     likes_of_other: int
-    shared: int | None = Field(description="users who like both; null without history")
-    sentence: str
+    shared: int | None = Field(
+        description="users who like both; null without history, and for one or two users, who are "
+        "not counted out"
+    )
+    expected: float | None = Field(
+        description="how many of the item's likers the model expects to like the other; null for "
+        "a model without factors, and without history"
+    )
+    by_popularity: float | None = Field(
+        description="how many of as many users would like the other, whoever they are; null "
+        "without history"
+    )
+    sentence: str = Field(description="these numbers in words")
 
 
-class ModelFacts(BaseModel):
-    """Model of a slot."""
+class Facts(BaseModel):
+    """Facts about a model."""
 
     name: str
     version: str
@@ -272,6 +335,19 @@ class ModelFacts(BaseModel):
     factors: int = Field(description="0 if the model has none")
     metrics: dict[str, Any]
     settings: dict[str, Any]
+    similarity: dict[str, Any] = Field(
+        description="settings of similar items: affinity, popularity_bias, prior_strength; empty "
+        "for a model without the dial"
+    )
+    affinities: list[str] = Field(description="affinities that can be asked for")
+
+
+class ModelFacts(Facts):
+    """Model of a slot."""
+
+    similar: Facts | None = Field(
+        description="the model that similar items are of, if that is another one"
+    )
 
 
 class Models(BaseModel):
@@ -287,13 +363,20 @@ class SwapAnswer(BaseModel):
     version: str
     before: str | None
     seconds: float
+    similar: str | None = Field(
+        description="version of the model for similar items, if that is another one"
+    )
+    similar_before: str | None = Field(description="former version of that, if there was one")
 
 
 class Health(BaseModel):
     """Readiness of the service."""
 
     ready: bool
-    models: dict[str, str]
+    models: dict[str, str] = Field(description="versions by slot")
+    similar: dict[str, str] = Field(
+        description="versions of the models for similar items, where a slot has another one"
+    )
     failures: dict[str, str]
 
 

@@ -13,6 +13,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -38,6 +39,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 OTHER = "other"
 
 _TIMES, _MODEL = "seconds", "model"  # first words of names, besides those of the counters
+_NONE: Mapping[str, str] = MappingProxyType({})
 _MOST_LABEL = 80  # characters of a label's value; three fit in a name
 
 
@@ -106,9 +108,13 @@ class Metrics:
         with self._lock:
             self._counters.add(self._offset(name, *values), amount)
 
-    def serves(self, versions: Mapping[str, str]) -> None:
-        """Record the version that this worker serves, by slot."""
-        now = {_name(_MODEL, slot, version) for slot, version in versions.items()}
+    def serves(self, versions: Mapping[str, str], similar: Mapping[str, str] = _NONE) -> None:
+        """Record the versions that this worker serves, by slot.
+
+        `similar`: those of models for similar items alone.
+        """
+        pairs = (*versions.items(), *similar.items())
+        now = {_name(_MODEL, slot, version) for slot, version in pairs}
         with self._lock:
             before = {name for name in self._counters.names if json.loads(name)[0] == _MODEL}
             for name in before - now:

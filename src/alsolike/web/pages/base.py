@@ -3,7 +3,7 @@
 import http
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from alsolike.web import templating
 from alsolike.web.errors import Problem, problem_of
 from alsolike.web.query_parameters import QueryParameters
 from alsolike.web.service import service_of
+from alsolike.web.serving.item_cards import with_parameter
 from alsolike.web.serving.registry import ModelRegistry, ServedModel
 
 # An address with a version never changes. Private: it may need a token.
@@ -65,16 +66,15 @@ def logged(request: Request, served: ServedModel) -> ServedModel:
 
 def with_model(model: str | None, address: str) -> str:
     """Return an address with the parameter ``model``; None: the default model."""
-    if model is None:
-        return address
-    return f"{address}{'&' if '?' in address else '?'}{urlencode({'model': model})}"
+    return address if model is None else with_parameter(address, "model", model)
 
 
 def model_at_version(request: Request) -> ServedModel | None:
-    """Return the model that the path names, or None if it now has another version."""
+    """Return the model that the path names, or None if no such version is served there now."""
     served = service_of(request).registry.of(request.path_params["model"])
     asked = request.path_params["version"]
-    return served if served.version[:SHORT_VERSION] == asked else None
+    both = (served, served.similar_model)
+    return next((one for one in both if one.version[:SHORT_VERSION] == asked), None)
 
 
 def row_of(text: str, served: ServedModel) -> int | None:

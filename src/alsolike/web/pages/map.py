@@ -92,9 +92,19 @@ def map_item(request: Request) -> Response:
         row = served.model.items.find(request.query_params.get("id", ""))
     if row is None:
         return not_found()
-    rows, _ = served.neighbours.similar(row, _NEAR)
-    shown = {**_shown(served, row), "near": [_shown(served, int(other)) for other in rows]}
+    shown = {**_shown(served, row), "near": [_shown(served, one) for one in _near(served, row)]}
     return JSONResponse(shown, headers={"Cache-Control": FOREVER})
+
+
+def _near(served: ServedModel, row: int) -> list[int]:
+    """Return the rows of similar items, those on the map, by the slot's model for them."""
+    there = served.similar_model
+    known = there.model.items.find(served.model.items.id_of(row))
+    if known is None:
+        return []
+    rows, _ = there.neighbours.similar(known, _NEAR)
+    ids = there.model.items.ids_of(rows).tolist()
+    return [one for one in map(served.model.items.find, ids) if one is not None]
 
 
 def _shown(served: ServedModel, row: int) -> dict[str, Any]:

@@ -36,15 +36,28 @@ class Board:
     left_out: int
 
 
-def shown(served: ServedModel) -> dict[str, Any]:
-    """Return the facts about a model for the page About; texts are cleaned."""
-    manifest = served.manifest
+def shown(served: ServedModel) -> list[dict[str, Any]]:
+    """Return the facts about the models of a slot for the page About; texts are cleaned.
+
+    The second, for similar items, comes last.
+    """
+    if served.companion is None:
+        return [_shown(served, served.name)]
+    second = _shown(served.companion, f"{served.name}: similar items")
+    return [_shown(served, served.name), second]
+
+
+def _shown(served: ServedModel, name: str) -> dict[str, Any]:
+    manifest, similarity = served.manifest, served.own_similarity
+    of_similar = {} if similarity is None else similarity.to_settings()
     return {
-        "name": served.name,
+        "name": name,
+        "slot": served.name,
         "version": served.version,
         "manifest": manifest,
         "metrics": {clean(label): _plain(value) for label, value in manifest.metrics.items()},
         "settings": {clean(label): _plain(value) for label, value in _flat(manifest.settings)},
+        "similar": {label.replace("_", " "): value for label, value in of_similar.items()},
         "has_report": (served.aside / REPORT).is_file(),
         "has_leaderboard": (served.aside / LEADERBOARD).is_file(),
     }

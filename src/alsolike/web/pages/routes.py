@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from alsolike.models.similarity.config import check_bias
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.views.page import clean, web_origin
 from alsolike.web.pages import profiles, reports, try_it
@@ -26,6 +27,7 @@ from alsolike.web.pages.base import (
     row_of,
     with_model,
 )
+from alsolike.web.pages.dial import dates_of, dial_of
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.item_cards import ItemCard, address, card_of, picture_content, text_of
@@ -86,10 +88,10 @@ def anything(request: Request) -> Response:
 
 
 def item(request: Request) -> Response:
-    """Show one item, and its similar items in each model."""
+    """Show one item, and its similar items in each model, at a mark of the dial."""
     service = service_of(request)
     models = service.registry.served
-    wanted = outside_id(request)
+    wanted, bias = outside_id(request), _bias(request)
     known = ((one, one.model.items.find(wanted)) for one in models.values())
     served, row = next(((one, row) for one, row in known if row is not None), (None, None))
     if served is None or row is None:
@@ -97,7 +99,9 @@ def item(request: Request) -> Response:
         return missing(
             request, "item", f"No model here has an item with the id {wanted!r}. {hint}".strip()
         )
-    card = card_of(logged(request, served), row)
+    comparing = [one.similar_model for one in models.values()]
+    logged(request, served.similar_model)
+    card = card_of(served, row)
     # The default model may lack this item.
     model = None if served is service.registry.of(None) else served.name
     return page(
@@ -106,7 +110,9 @@ def item(request: Request) -> Response:
         card=card,
         short_name=clean(card.name, most=_SHORT),
         links=list(_links_out(served, row)),
-        lists=lists_for(models, wanted, k=LENGTH),
+        lists=lists_for(comparing, wanted, k=LENGTH, popularity_bias=bias),
+        dial=dial_of(comparing, card.address, bias),
+        as_of=dates_of(comparing),
         try_address=try_it.address_with([wanted], model),
         map_of_item=with_model(model, _on_map(wanted)) if served.has_map else "",
     )
@@ -164,7 +170,8 @@ def picture(request: Request) -> Response:
 def about(request: Request) -> Response:
     """Show the served models."""
     models = service_of(request).registry.served.values()
-    return page(request, "about.html", models=[reports.shown(served) for served in models])
+    shown = [one for served in models for one in reports.shown(served)]
+    return page(request, "about.html", models=shown, n_slots=len(models))
 
 
 def report(request: Request) -> Response:
@@ -180,6 +187,23 @@ def leaderboard(request: Request) -> Response:
     if board is None:
         return missing(request, "leaderboard", "There is no readable one next to the model.")
     return page(request, "leaderboard.html", served=served, board=board)
+
+
+def _bias(request: Request) -> float | None:
+    """Return the mark of the dial in the query; None: each model's own.
+
+    Raises
+    ------
+    SettingError
+        It is not a number from 0 to 1.
+    """
+    text = request.query_params.get("popularity_bias")
+    if text is None:
+        return None
+    try:
+        return check_bias(float(text))
+    except ValueError:
+        return check_bias(text[:_SHORT])
 
 
 def _cards(served: ServedModel, rows: Iterable[int]) -> list[ItemCard]:

@@ -1,19 +1,21 @@
-"""Renders the page Try it: recommendations for items that a visitor picks.
+"""Renders the page Try it: recommendations for items that a visitor picks, and similar items.
 
 Nothing is stored: the picks are in the URL, so that it works without scripts and can be shared.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from alsolike.errors import FitError, Unable
 from alsolike.views.page import clean
 from alsolike.web.pages import profiles
 from alsolike.web.pages.base import field_of, page, query_of, requested_model, with_model
 from alsolike.web.service import service_of
+from alsolike.web.serving import queries
 from alsolike.web.serving.item_cards import ItemCard, card_of
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
@@ -49,6 +51,7 @@ def try_it(request: Request) -> Response:
     suggested = profiles.Suggestions([])
     if rows:
         suggested = profiles.picked_for(served, dict.fromkeys(rows, 1.0), k=_OFFERED)
+    together, why_not = _together(served, rows, picked, model)
     found = served.index.find(query, limit=_OFFERED) if query else []
     return page(
         request,
@@ -76,6 +79,8 @@ def try_it(request: Request) -> Response:
             one.card.id: address_with([*picked, one.card.id], model) for one in suggested.entries
         },
         fault=suggested.fault,
+        together=together,
+        why_not=why_not,
     )
 
 
@@ -91,6 +96,23 @@ def _offers(
 ) -> list[Offer]:
     ids = served.model.items.id_of
     return [Offer(card_of(served, row), address_with([*picked, ids(row)], model)) for row in rows]
+
+
+def _together(
+    served: ServedModel, rows: Sequence[int], picked: list[str], model: str | None
+) -> tuple[list[Offer], str]:
+    """Return what is similar to several picks taken together, or why there is nothing."""
+    there, ids = served.similar_model, served.model.items
+    known = [one for one in map(there.model.items.find, picked) if one is not None]
+    if len(rows) < 2 or len(known) < 2:
+        return [], ""
+    try:
+        near = queries.similar_to_set(there, known, _OFFERED)
+    except (Unable, FitError) as error:
+        return [], clean(str(error))
+    found = (ids.find(there.model.items.id_of(row)) for row, _ in near)
+    offers = _offers(served, (row for row in found if row is not None), picked, model)
+    return offers, "" if offers else "No item is similar to them."
 
 
 def _but(picked: list[str], row: int, served: ServedModel) -> list[str]:

@@ -64,8 +64,8 @@ class Comparison:
 
 
 def pairs_of(served: Mapping[str, ServedModel]) -> dict[str, Pair]:
-    """Return all pairs of models by name; for a single model, the pair with popularity."""
-    models = list(served.values())
+    """Return all pairs of models for similar items by name; with one, it and popularity."""
+    models = [one.similar_model for one in served.values()]
     pairs = [Pair(one, other) for one, other in itertools.combinations(models, 2)]
     pairs = pairs or [Pair(models[0], None)]
     return {pair.name: pair for pair in pairs}

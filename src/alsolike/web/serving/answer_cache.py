@@ -4,12 +4,16 @@ import json
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
+from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.web.serving import queries
 from alsolike.web.serving.registry import ServedModel
 
 _MOST_KEPT = 64 << 20  # bytes of responses per model and worker
 _MOST_ITEMS = 100_000  # items with cached JSON, some tens of megabytes
 _OVERHEAD = 300  # bytes per cached response besides its own
+
+# Row of the item, length of the list, minimum likes, settings other than the model's own.
+Key = tuple[int, int, int, SimilarityConfig | None]
 
 
 class AnswerCache:
@@ -19,7 +23,14 @@ class AnswerCache:
         self._most_kept = most_kept
         self._made: WeakKeyDictionary[ServedModel, _ModelAnswers] = WeakKeyDictionary()
 
-    def similar(self, served: ServedModel, row: int, k: int, min_count: int) -> bytes:
+    def similar(
+        self,
+        served: ServedModel,
+        row: int,
+        k: int,
+        min_count: int,
+        similarity: SimilarityConfig | None = None,
+    ) -> bytes:
         """Return the response with `queries.similar` without filters, as JSON.
 
         Raises
@@ -32,13 +43,18 @@ class AnswerCache:
         made = self._made.get(served)
         if made is None:
             made = self._made[served] = _ModelAnswers(served, self._most_kept)
-        key = (row, k, min_count)
+        key = (row, k, min_count, similarity)
         content = made.answers.get(key)
         if content is None:
-            ranking = queries.similar(served, row, k, min_count=min_count)
-            content = made.to_json(served, row, ranking)
+            ranking = queries.similar(served, row, k, min_count=min_count, similarity=similarity)
+            content = made.to_json(served, row, ranking, similarity)
             made.keep(key, content)
         return content
+
+    def has(self, served: ServedModel, key: Key) -> bool:
+        """Return whether a response is ready."""
+        made = self._made.get(served)
+        return made is not None and key in made.answers
 
 
 class _ModelAnswers:
@@ -46,13 +62,13 @@ class _ModelAnswers:
 
     def __init__(self, served: ServedModel, most_kept: int) -> None:
         self._most_kept = most_kept
-        self.answers: dict[tuple[int, int, int], bytes] = {}
+        self.answers: dict[Key, bytes] = {}
         self._size = 0
         self._items: dict[int, bytes] = {}
         head = json.dumps({"model": queries.source_of(served)}, ensure_ascii=False)
         self._head = head[:-1].encode("utf-8")
 
-    def keep(self, key: tuple[int, int, int], content: bytes) -> None:
+    def keep(self, key: Key, content: bytes) -> None:
         """Keep a response; when full, drop all others."""
         size = len(content) + _OVERHEAD
         if self._size + size > self._most_kept:
@@ -61,14 +77,22 @@ class _ModelAnswers:
         self.answers[key] = content
         self._size += size
 
-    def to_json(self, served: ServedModel, row: int, ranking: Sequence[tuple[int, float]]) -> bytes:
+    def to_json(
+        self,
+        served: ServedModel,
+        row: int,
+        ranking: Sequence[tuple[int, float]],
+        similarity: SimilarityConfig | None,
+    ) -> bytes:
         """Return the JSON of `schemas.Similar`, in a tenth of its time."""
         parts = [
             b'{"rank":%d,%b,"score":%b}' % (rank, self._known(served, other), b"%r" % score)
             for rank, (other, score) in enumerate(ranking, start=1)
         ]
         item = json.dumps(served.model.items.id_of(row), ensure_ascii=False).encode("utf-8")
-        return b'%b,"item":%b,"similar":[%b]}' % (self._head, item, b",".join(parts))
+        basis = json.dumps(queries.similar_basis(served, [row], similarity), ensure_ascii=False)
+        about = basis[1:-1].encode("utf-8")
+        return b'%b,%b,"item":%b,"similar":[%b]}' % (self._head, about, item, b",".join(parts))
 
     def _known(self, served: ServedModel, row: int) -> bytes:
         """Return the JSON fields of an item that do not depend on the list."""

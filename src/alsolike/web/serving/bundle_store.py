@@ -23,9 +23,9 @@ from alsolike.models.bundle.io import describe, load
 from alsolike.models.bundle.manifest import MANIFEST, SIZE_LIMIT, FileRecord, Manifest
 from alsolike.storage.atomic import alone_in, replacing
 from alsolike.storage.safetensors import DAMAGED, open_regular
+from alsolike.web.settings import MODEL_OF_A_RUN
 
-# Files that `alsolike run` writes next to a model of this name.
-MODEL_OF_A_RUN = "model"
+# Files that `alsolike run` writes next to its model.
 RUN_FILES = ("report.html", "leaderboard.csv")
 
 _MOST_OF_A_RUN_FILE = 64 << 20  # bytes

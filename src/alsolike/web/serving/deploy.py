@@ -1,4 +1,7 @@
-"""Switches a slot to another model while the service runs, after it passed all checks."""
+"""Switches a slot to other models while the service runs, after they passed all checks.
+
+A slot is given a bundle, or the folder of a run, which may hold a second model for similar items.
+"""
 
 import time
 from dataclasses import dataclass
@@ -20,35 +23,63 @@ from alsolike.web.serving.bundle_store import (
 from alsolike.web.serving.neighbour_cache import NeighbourCache, build, build_in_background
 from alsolike.web.serving.registry import load_model
 from alsolike.web.serving.state_store import SlotVersion, Store
-from alsolike.web.settings import Settings, Slot
+from alsolike.web.settings import Settings, Slot, model_folders
 
 
 @dataclass(frozen=True)
 class SwapResult:
-    """The slot of a swap, its new and its former version, and the time that it took."""
+    """The slot of a swap, its new and its former version, and the time that it took.
+
+    `similar` and `similar_before` are the versions of the model for similar items, None if the
+    slot has, or had, one model for all.
+    """
 
     name: str
     version: str
     before: str | None
     seconds: float
+    similar: str | None = None
+    similar_before: str | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the slot serves anything else than before."""
+        return (self.version, self.similar) != (self.before, self.similar_before)
 
     def __str__(self) -> str:
-        if self.version == self.before:
-            return f"{self.name} serves {self.version[:12]} already"
+        if not self.changed:
+            return f"{self.name} serves {self.version[:12]} already{self._similar()}"
         before = "nothing" if self.before is None else self.before[:12]
-        return f"{self.name} serves {self.version[:12]} after {before}, in {self.seconds:.1f} s"
+        return (
+            f"{self.name} serves {self.version[:12]} after {before}, in {self.seconds:.1f} s"
+            f"{self._similar()}"
+        )
+
+    def _similar(self) -> str:
+        """Say where similar items come from, where that is or was another model."""
+        if self.similar is not None:
+            before = self.before if self.similar_before is None else self.similar_before
+            after = "" if before in (None, self.similar) else f" after {before[:12]}"
+            return f"; similar items are of {self.similar[:12]}{after}"
+        if self.similar_before is not None:
+            return (
+                f"; so are similar items, which were of {self.similar_before[:12]}: this folder "
+                "has no second model for them"
+            )
+        return ""
 
 
 def swap(settings: Settings, state: Store, name: str, folder: Path) -> SwapResult:
-    """Switch slot `name` to the bundle `folder`; all workers follow within seconds.
+    """Switch slot `name` to the models of `folder`; all workers follow within seconds.
 
-    Every byte of the bundle is checked against its manifest.
+    Every byte is checked against the manifests. Of the folder of a run, both models are taken, or
+    neither; the only model of a bundle is that for similar items, too.
 
     Raises
     ------
     BundleError
-        The bundle is incomplete, damaged or of a newer format, or its model fails a check
-        (`alsolike.web.serving.smoke_tests`). The current model stays.
+        A bundle is incomplete, damaged or of a newer format, or its model fails a check
+        (`alsolike.web.serving.smoke_tests`). The current models stay.
     SettingError
         There is no such slot, or the file of smoke tests is malformed.
     WritingError
@@ -56,16 +87,19 @@ def swap(settings: Settings, state: Store, name: str, folder: Path) -> SwapResul
     """
     start, slot = time.monotonic(), settings.slot(name)
     with locked(settings.state):
-        before = {one.name: one.version for one in state.served()}.get(name)
-        version = _deploy(settings, slot, folder)
+        current = {one.name: one.versions for one in state.served()}.get(name)
+        before, similar_before = current or (None, None)
+        version, similar = _deploy(settings, slot, folder)
         own = folder.absolute() == slot.folder.absolute()
-        if version != before:
-            state.serve(name, version, looked_at=version if own else None)
+        if (version, similar) != current:
+            looked_at = _seen(version, similar) if own else None
+            state.serve(name, version, similar=similar, looked_at=looked_at)
         remove_unused(settings.state, state.versions_in_use(with_former=True))
-        ready = neighbours_path(settings.state, version)
+        ready = neighbours_path(settings.state, similar or version)
         if not ready.exists():
-            build_in_background(bundle_path(settings.state, version), ready)
-    return SwapResult(name, version, before, time.monotonic() - start)
+            build_in_background(bundle_path(settings.state, similar or version), ready)
+    seconds = time.monotonic() - start
+    return SwapResult(name, version, before, seconds, similar, similar_before)
 
 
 def prepare(settings: Settings, state: Store) -> None:
@@ -82,7 +116,7 @@ def prepare(settings: Settings, state: Store) -> None:
         The state folder cannot be used.
     """
     with locked(settings.state):
-        served = {one.name: one.version for one in state.served()}
+        served = {one.name: one for one in state.served()}
         for slot in settings.models:
             _prepare(settings, state, slot, served.get(slot.name))
         state.order([slot.name for slot in settings.models])
@@ -91,36 +125,47 @@ def prepare(settings: Settings, state: Store) -> None:
         remove_unused(settings.state, state.versions_in_use(with_former=True))
 
 
-def _prepare(settings: Settings, state: Store, slot: Slot, served: str | None) -> None:
-    there = served is not None and is_whole(bundle_path(settings.state, served))
+def _prepare(settings: Settings, state: Store, slot: Slot, served: SlotVersion | None) -> None:
+    there = served is not None and all(
+        is_whole(bundle_path(settings.state, one)) for one in served.versions if one is not None
+    )
     try:
-        found = version_of(slot.folder)
+        main, second = model_folders(slot.folder)
+        found = _seen(version_of(main), None if second is None else version_of(second))
         if there and found == state.looked_at(slot.name):
             return
-        version = _deploy(settings, slot, slot.folder)
+        version, similar = _deploy(settings, slot, slot.folder)
     except BundleError:
         if there:
             return  # after a swap, the folder is no longer needed
         raise
-    state.serve(slot.name, version, looked_at=version)
+    state.serve(slot.name, version, similar=similar, looked_at=_seen(version, similar))
+
+
+def _seen(version: str, similar: str | None) -> str:
+    """Return the text that stands for the models of a folder."""
+    return version if similar is None else f"{version} {similar}"
 
 
 def _precompute(settings: Settings, one: SlotVersion) -> None:
-    path = neighbours_path(settings.state, one.version)
-    model = load(bundle_path(settings.state, one.version), check=False)
+    version = one.similar or one.version
+    path = neighbours_path(settings.state, version)
+    model = load(bundle_path(settings.state, version), check=False)
     if not NeighbourCache(path, model).is_ready:
         build(path, model)
 
 
-def _deploy(settings: Settings, slot: Slot, folder: Path) -> str:
-    """Copy, load and check a bundle; return its version."""
-    version = copy_bundle(settings.state, folder)
+def _deploy(settings: Settings, slot: Slot, folder: Path) -> tuple[str, str | None]:
+    """Copy, load and check the bundles of a folder; return their versions."""
+    main, second = model_folders(folder)
+    version = copy_bundle(settings.state, main)
+    similar = None if second is None else copy_bundle(settings.state, second)
     try:
-        served = load_model(settings, slot.name, version)
+        served = load_model(settings, slot.name, version, similar)
         smoke_tests.run(served, smoke_tests.read_smoke_tests(settings.golden))
     except AlsolikeError as error:
         if isinstance(error, BundleError):
             raise BundleError(f"{folder}: {error}") from error
         raise
-    copy_run_files(settings.state, version, folder)
-    return version
+    copy_run_files(settings.state, version, main)
+    return version, similar

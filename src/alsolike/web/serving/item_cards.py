@@ -1,19 +1,17 @@
 """Builds the item cards of pages: name, address, image and likes."""
 
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.models.base import FittedModel
+from alsolike.models.similarity.config import FEW_LIKES
 from alsolike.text import counted
 from alsolike.views.images import LONGEST, content_of, embedded, picture, placeholder
 from alsolike.views.page import clean, shown_name, web_origin
 from alsolike.web.serving.registry import ServedModel
-
-# Below this many likes, shared likes are largely chance.
-FEW = 20
 
 _MOST_OF_A_NAME = 120
 
@@ -46,8 +44,8 @@ class ItemCard:
 
     @property
     def few(self) -> bool:
-        """Whether it has too few likes for reliable neighbours."""
-        return self.likes < FEW
+        """Whether it has so few likes that its similar items are weakly founded."""
+        return self.likes <= FEW_LIKES
 
     @property
     def note(self) -> str:
@@ -75,6 +73,11 @@ def address(kind: str, outside_id: str) -> str:
     if outside_id.strip(".") == "":
         return f"/{kind}?id={quote(outside_id, safe='')}"
     return f"/{kind}s/{quote(outside_id, safe='')}"
+
+
+def with_parameter(address: str, name: str, value: str) -> str:
+    """Return an address with one more parameter in its query."""
+    return f"{address}{'&' if '?' in address else '?'}{urlencode({name: value})}"
 
 
 def card_of(served: ServedModel, row: int) -> ItemCard:

@@ -1,16 +1,19 @@
-"""Precomputes similar items of the most liked items, in one mapped file for all workers.
+"""Finds similar items; those of the most liked items are precomputed in one file for all workers.
 
-One product for many items takes a third of the time of one product for each.
+The file holds the lists by the model's own settings. Other marks of the dial are computed when
+they are asked for.
 """
 
 import hashlib
 import itertools
+import json
 import logging
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,8 +23,15 @@ from threadpoolctl import ThreadpoolController
 
 from alsolike.engines.hardware import processors
 from alsolike.errors import BundleError, WritingError
-from alsolike.models.base import FittedModel, Floats, HasFactors, compares_items
+from alsolike.models.base import (
+    FittedModel,
+    Floats,
+    HasAffinities,
+    HasFactors,
+    compares_items,
+)
 from alsolike.models.bundle.io import load
+from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.recommending.ranking.nearest import Neighbours, expect_item_scorer
 from alsolike.recommending.shared import MIN_COUNT, Indices, Mask
 from alsolike.storage.atomic import replacing
@@ -35,6 +45,9 @@ _AS_FACTORS = 64  # the scores of all items cost as much as this many factors
 _MOST_SECONDS = 20.0  # per model; later blocks are left out
 _THREADS = 2
 _PART = 512  # items that a thread takes at a time
+# Bytes per worker and model for what other settings than the model's own need, and for an item.
+_MOST_PREPARED, _PREPARED_PER_ITEM = 64 << 20, 32
+_FEWEST_PREPARED, _MOST_SETTINGS = 2, 16
 
 _log = logging.getLogger(__name__)
 
@@ -42,25 +55,37 @@ _log = logging.getLogger(__name__)
 class NeighbourCache:
     """Finds similar items of one model, precomputed ones in `path` once `build` has written it.
 
-    Raises
-    ------
-    FitError
-        An item's factors are not finite.
+    Nothing is prepared before the first call, or `prepare`.
     """
 
     def __init__(self, path: Path, model: FittedModel) -> None:
         self._path, self._model = path, model
-        self._neighbours = neighbours_of(model)
+        # By settings, those used last at the end; None: the model's own.
+        self._prepared: OrderedDict[SimilarityConfig | None, Neighbours] = OrderedDict()
+        self._lock = threading.Lock()
+        room = _MOST_PREPARED // (_PREPARED_PER_ITEM * max(len(model.items), 1))
+        self._most_prepared = min(max(room, _FEWEST_PREPARED), _MOST_SETTINGS)
         self._places: Indices = np.full(len(model.items), -1, dtype=np.int32)
         self._items: Indices = np.empty((0, LENGTH), dtype=np.int32)
-        self._cosines: Floats = np.empty((0, LENGTH), dtype=np.float32)
+        self._scores: Floats = np.empty((0, LENGTH), dtype=np.float32)
         self.is_ready = False
         self.look()
 
     @property
     def is_able(self) -> bool:
         """Whether the model compares items."""
-        return self._neighbours is not None
+        return compares_items(self._model)
+
+    def prepare(self) -> None:
+        """Prepare answers by the model's own settings, if it compares items.
+
+        Raises
+        ------
+        FitError
+            An item's factors are not finite.
+        """
+        if self.is_able:
+            self._neighbours(None)
 
     def look(self) -> None:
         """Map the file if it exists now; remove it if it is damaged."""
@@ -68,8 +93,9 @@ class NeighbourCache:
             return
         try:
             tensors = read_tensors(self._path, map_file(self._path))
-            rows, items, cosines = (tensors[name] for name in ("rows", "items", "cosines"))
-            sound = tensors["digest"].tobytes() == _digest((rows, items, cosines))
+            rows, items, scores = (tensors[name] for name in ("rows", "items", "scores"))
+            digest = _digest(self._model, (rows, items, scores))
+            sound = tensors["digest"].tobytes() == digest
         except (BundleError, KeyError):
             sound = False
         if not sound or len(rows) > len(self._places):
@@ -78,22 +104,73 @@ class NeighbourCache:
         places = np.full(len(self._places), -1, dtype=np.int32)
         places[rows] = np.arange(len(rows), dtype=np.int32)
         # Set last: other threads read it first.
-        self._items, self._cosines = items, cosines
+        self._items, self._scores = items, scores
         self._places, self.is_ready = places, True
 
+    def is_precomputed(self, row: int, k: int, similarity: SimilarityConfig | None = None) -> bool:
+        """Whether the list of an item is in the file."""
+        return bool(self._places[row] >= 0) and k <= LENGTH and similarity is None
+
     def similar(
-        self, row: int, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
+        self,
+        row: int,
+        k: int,
+        *,
+        similarity: SimilarityConfig | None = None,
+        min_count: int = MIN_COUNT,
+        may_appear: Mask | None = None,
     ) -> tuple[Indices, Floats]:
-        """Return similar items as `Neighbours.similar`; raise Unable if the model has none."""
-        neighbours = self._neighbours or Neighbours(
-            expect_item_scorer(self._model, "compare items")
-        )
+        """Return similar items as `Neighbours.similar`, by these settings or the model's own.
+
+        Raises
+        ------
+        Unable
+            The model compares no items, or settings are given and it has no dial.
+        """
+        is_plain = min_count == MIN_COUNT and may_appear is None
+        if not is_plain or not self.is_precomputed(row, k, similarity):
+            return self._neighbours(similarity).similar(
+                row, k, min_count=min_count, may_appear=may_appear
+            )
         place = self._places[row]
-        if place < 0 or k > LENGTH or min_count != MIN_COUNT or may_appear is not None:
-            return neighbours.similar(row, k, min_count=min_count, may_appear=may_appear)
         items = self._items[place, :k]
         found = int(np.count_nonzero(items >= 0))
-        return items[:found], self._cosines[place, :found]
+        return items[:found], self._scores[place, :found]
+
+    def similar_to_set(
+        self,
+        rows: Indices,
+        k: int,
+        *,
+        similarity: SimilarityConfig | None = None,
+        min_count: int = MIN_COUNT,
+        may_appear: Mask | None = None,
+    ) -> tuple[Indices, Floats]:
+        """Return items similar to a set of distinct items, as `Neighbours.similar_to_set`.
+
+        Raises
+        ------
+        Unable
+            The model has no affinities.
+        """
+        return self._neighbours(similarity).similar_to_set(
+            rows, k, min_count=min_count, may_appear=may_appear
+        )
+
+    def _neighbours(self, similarity: SimilarityConfig | None) -> Neighbours:
+        """Return what compares by these settings; the model's own stay prepared."""
+        with self._lock:
+            found = self._prepared.get(similarity)
+            if found is not None:
+                self._prepared.move_to_end(similarity)
+                return found
+        made = Neighbours(expect_item_scorer(self._model, "compare items"), similarity)
+        with self._lock:
+            self._prepared[similarity] = made
+            others = [one for one in self._prepared if one is not None]
+            for one in others[: max(len(others) - self._most_prepared, 0)]:
+                del self._prepared[one]
+        return made
 
 
 def build_in_background(folder: Path, path: Path) -> None:
@@ -114,11 +191,6 @@ def build_in_background(folder: Path, path: Path) -> None:
     threading.Thread(target=watch, name="neighbour-cache", daemon=True).start()
 
 
-def neighbours_of(model: FittedModel) -> Neighbours | None:
-    """Return the search for similar items; None if the model compares no items."""
-    return Neighbours(model) if compares_items(model) else None
-
-
 def build(
     path: Path,
     model: FittedModel,
@@ -137,21 +209,21 @@ def build(
     WritingError
         It cannot be written.
     """
-    neighbours, end = neighbours_of(model), time.monotonic() + most_seconds
-    if neighbours is None:
+    if not compares_items(model):
         return
+    neighbours, end = Neighbours(model), time.monotonic() + most_seconds
     width = model.factors if isinstance(model, HasFactors) else _AS_FACTORS
     each = max(1, len(model.items) * width)
     rows = model.items_by_likes[: int(most_work // each)]
     items = np.empty((len(rows), LENGTH), dtype=np.int32)
-    cosines = np.empty((len(rows), LENGTH), dtype=np.float32)
+    scores = np.empty((len(rows), LENGTH), dtype=np.float32)
 
     def find(start: int) -> int:
         """Fill one block; return its number of rows, 0 after the deadline."""
         part = slice(start, start + block_rows)
         if start and time.monotonic() > end:
             return 0
-        items[part], cosines[part] = neighbours.similar_to_many(rows[part], LENGTH)
+        items[part], scores[part] = neighbours.similar_to_many(rows[part], LENGTH)
         return len(rows[part])
 
     threads = min(_THREADS, processors())
@@ -162,9 +234,9 @@ def build(
         found = list(pool.map(find, range(0, len(rows), block_rows)))
     # All blocks before the first late one.
     n_found = sum(itertools.takewhile(bool, found))
-    rows, items, cosines = rows[:n_found], items[:n_found], cosines[:n_found]
-    digest = np.frombuffer(_digest((rows, items, cosines)), dtype=np.uint8)
-    content = pack_tensors({"rows": rows, "items": items, "cosines": cosines, "digest": digest})
+    rows, items, scores = rows[:n_found], items[:n_found], scores[:n_found]
+    digest = np.frombuffer(_digest(model, (rows, items, scores)), dtype=np.uint8)
+    content = pack_tensors({"rows": rows, "items": items, "scores": scores, "digest": digest})
     try:
         with replacing(path) as part:
             part.write_bytes(content)
@@ -172,8 +244,13 @@ def build(
         raise WritingError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
-def _digest(arrays: Iterable[Indices | Floats]) -> bytes:
-    digest = hashlib.sha256()
+def _digest(model: FittedModel, arrays: Iterable[Indices | Floats]) -> bytes:
+    """Return the digest of lists by a model's own settings, which belong to them."""
+    settings = {}
+    if isinstance(model, HasAffinities):
+        own = model.similarity_config
+        settings = {**own.to_settings(), "affinity": own.affinity or model.affinities[0]}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode("ascii"))
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
     return digest.digest()

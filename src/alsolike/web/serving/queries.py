@@ -1,14 +1,19 @@
 """Answers queries to a served model in ids: similar items, recommendations, explanations."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from alsolike.errors import UnknownId
+from alsolike.errors import SettingError, UnknownId
+from alsolike.models.base import HasFactors
+from alsolike.models.similarity.config import FEW_LIKES, SimilarityConfig
+from alsolike.models.similarity.exact import exact_products
+from alsolike.recommending.co_likes import pair_evidence
 from alsolike.recommending.explain import Explanation
 from alsolike.recommending.fallback import MostLiked, RankedList, WithoutLikes
-from alsolike.recommending.shared import MIN_COUNT, Mask, open_items
+from alsolike.recommending.shared import MIN_COUNT, Mask, open_items, unit_rows
 from alsolike.usage_hints import suggestion
 from alsolike.web.serving import user_queries
 from alsolike.web.serving.registry import ServedModel
@@ -17,6 +22,7 @@ from alsolike.web.serving.user_queries import Profile, profile_of
 from alsolike.web.settings import POPULARITY
 
 _MOST_HINTS = 3
+_MOST_NAMED = 10
 _MOST_NAMESAKES = 50
 _MOST_OF_A_TEXT = 100
 
@@ -26,6 +32,24 @@ Ranking = Sequence[tuple[int, float]]  # rows of items and their scores
 def source_of(served: ServedModel, name: str | None = None) -> dict[str, str]:
     """Return name and version of the model, for responses."""
     return {"name": name or served.name, "version": served.version}
+
+
+def facts_of(served: ServedModel) -> dict[str, Any]:
+    """Return what a model is: version, size, metrics and settings."""
+    manifest, similarity = served.manifest, served.own_similarity
+    return {
+        "name": served.name,
+        "version": served.version,
+        "fingerprint": manifest.data_fingerprint,
+        "users": manifest.n_users,
+        "items": manifest.n_items,
+        "family": manifest.family,
+        "factors": manifest.factors,
+        "metrics": dict(manifest.metrics),
+        "settings": dict(manifest.settings),
+        "similarity": {} if similarity is None else similarity.to_settings(),
+        "affinities": list(served.affinities),
+    }
 
 
 def item_of(served: ServedModel, row: int) -> dict[str, Any]:
@@ -119,12 +143,89 @@ def similar(
     row: int,
     k: int,
     *,
+    similarity: SimilarityConfig | None = None,
     min_count: int = MIN_COUNT,
     may_appear: Mask | None = None,
 ) -> Ranking:
     """Return the items most similar to one; see `alsolike.similar`."""
-    rows, cosines = served.neighbours.similar(row, k, min_count=min_count, may_appear=may_appear)
-    return list(zip(rows.tolist(), cosines.tolist(), strict=True))
+    rows, scores = served.neighbours.similar(
+        row, k, similarity=similarity, min_count=min_count, may_appear=may_appear
+    )
+    return list(zip(rows.tolist(), scores.tolist(), strict=True))
+
+
+def similar_to_set(
+    served: ServedModel,
+    given: Sequence[int],
+    k: int,
+    *,
+    similarity: SimilarityConfig | None = None,
+    min_count: int = MIN_COUNT,
+    may_appear: Mask | None = None,
+) -> Ranking:
+    """Return the items most similar to a set of distinct items (rows); see `similar` for one."""
+    if len(given) == 1:
+        return similar(
+            served, given[0], k,
+            similarity=similarity, min_count=min_count, may_appear=may_appear,
+        )  # fmt: skip
+    chosen = np.sort(np.array(given, dtype=np.int32))  # sums do not depend on the order
+    rows, scores = served.neighbours.similar_to_set(
+        chosen, k, similarity=similarity, min_count=min_count, may_appear=may_appear
+    )
+    return list(zip(rows.tolist(), scores.tolist(), strict=True))
+
+
+def similar_basis(
+    served: ServedModel, given: Sequence[int], similarity: SimilarityConfig | None = None
+) -> dict[str, Any]:
+    """Return what similar items of these items (rows) rest on, as fields of a response."""
+    likes = sum(int(served.model.item_counts[row]) for row in given)
+    config = similarity or served.own_similarity
+    return {
+        "likes": likes,
+        "weakly_founded": likes <= FEW_LIKES,
+        "affinity": None if config is None else config.affinity,
+        "popularity_bias": None if config is None else config.popularity_bias,
+        "scale": served.scale(similarity).words,
+        "counts_as_of": f"{served.counts_as_of:%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def popular_basis(served: ServedModel, given: Sequence[int]) -> dict[str, Any]:
+    """Return the fields of `similar_basis` for items listed by popularity."""
+    return {
+        **similar_basis(served, given),
+        "affinity": None,
+        "popularity_bias": None,
+        "scale": "the number of likes",
+    }
+
+
+def rows_of(served: ServedModel, items: Sequence[str]) -> list[int]:
+    """Return the rows of distinct items by their ids.
+
+    Raises
+    ------
+    UnknownId
+        Some are unknown; the message names them, with a hint for a single one.
+    SettingError
+        An item is given more than once.
+    """
+    unknown = [item for item in items if served.model.items.find(item) is None]
+    if len(unknown) == 1:
+        row_of(served, unknown[0])  # raises, with a hint
+    if unknown:
+        more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+        names = ", ".join(_short(item) for item in unknown[:_MOST_NAMED])
+        raise UnknownId(
+            f"Model {served.name!r} has no items with the ids {names}{more}. Find ids by name at "
+            "/api/v1/items?q=NAME."
+        )
+    twice = [item for item, times in Counter(items).items() if times > 1]
+    if twice:
+        raise SettingError(f"items: {_short(twice[0])} is given more than once. Give it once.")
+    return [served.model.items.index_of(item) for item in items]
 
 
 def popular(
@@ -199,17 +300,37 @@ def _refuse_unknown(served: ServedModel, profile: Profile, live: Mapping[str, fl
         )
 
 
-def sentence(name: str, other: str, shared: int | None, likes: int) -> str:
-    """Return why two items are neighbours, in words.
+def cosine(served: ServedModel, row: int, other: int) -> float | None:
+    """Return the cosine of two items' factors; None for a model without factors."""
+    model = served.model
+    if not isinstance(model, HasFactors):
+        return None
+    pair = np.array([row, other])
+    one, two = unit_rows(model.item_factors[pair], model.item_norms[pair])
+    (product,) = exact_products(one[None], two)
+    return float(np.float32(np.clip(product, -1.0, 1.0)))  # as in lists by the cosine
 
-    Examples
-    --------
-    >>> sentence("Boots", "Laces", 3, 12)
-    '3 of the 12 who like Laces also like Boots.'
+
+def pair_why(served: ServedModel, row: int, other: int) -> dict[str, Any]:
+    """Return why an item is similar to another, in numbers of people and in a sentence.
+
+    One or two people are never counted out: they could be recognized.
     """
-    if shared is None:
-        return "The model was saved without its history, so users cannot be counted."
-    return f"{shared:,} of the {likes:,} who like {other} also like {name}."
+    if served.likers is None:
+        return {
+            "shared": None,
+            "expected": None,
+            "by_popularity": None,
+            "sentence": "The model was saved without its history, so users cannot be counted.",
+        }
+    found = pair_evidence(served.model, row, other, served.likers)
+    names = [_name(served, one) or served.model.items.id_of(one) for one in (row, other)]
+    return {
+        "shared": found.shared_to_show,
+        "expected": found.expected,
+        "by_popularity": found.by_popularity,
+        "sentence": found.sentence(*names),
+    }
 
 
 def allowed(

@@ -5,18 +5,24 @@ the old one is freed when its last request is done.
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from alsolike.errors import AlsolikeError, BundleError, UnknownModel
-from alsolike.models.base import FittedModel, FoldsIn, HasFactors, able
+from alsolike.models.base import FittedModel, FoldsIn, HasAffinities, HasFactors, able
 from alsolike.models.bundle.io import describe, load
-from alsolike.models.bundle.manifest import Manifest
+from alsolike.models.bundle.manifest import MANIFEST, Manifest
+from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
+from alsolike.recommending.affinities import similarity_with
 from alsolike.recommending.co_likes import Likers
 from alsolike.recommending.fallback import MostLiked
 from alsolike.recommending.shared import Indices
@@ -37,6 +43,7 @@ LARGE = 4_000_000  # numbers read for one answer; with more, a thread computes i
 MOST_IMAGE_ORIGINS = 50
 
 _LOOKS_BEFORE_RETRYING = 20
+_MOST_SETTINGS = 256
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +72,10 @@ class ServedModel:
         None if the model has no history.
     pictures : Path or None
         Folder of image files.
+    companion : ServedModel or None
+        The model for similar items, if that is another one.
+    taken_in : float
+        When the service copied the bundle, in seconds since 1970.
     """
 
     name: str
@@ -78,6 +89,77 @@ class ServedModel:
     aside: Path
     likers: Likers | None
     pictures: Path | None
+    companion: "ServedModel | None" = None
+    taken_in: float = 0.0
+
+    @property
+    def similar_model(self) -> "ServedModel":
+        """The model that similar items are asked of: the companion, or this one."""
+        return self.companion or self
+
+    @functools.cached_property
+    def own_similarity(self) -> SimilarityConfig | None:
+        """The affinity and the mark of the dial that the model itself has; None without a dial."""
+        if not isinstance(self.model, HasAffinities):
+            return None
+        return self._named(self.model.similarity_config)
+
+    def similarity(
+        self, affinity: str | None = None, popularity_bias: float | None = None
+    ) -> SimilarityConfig | None:
+        """Return the model's settings of similar items with some changed; None if none differs.
+
+        Raises
+        ------
+        Unable, SettingError
+            As of `alsolike.recommending.affinities.similarity_with`.
+        """
+        key = (affinity, popularity_bias)
+        with contextlib.suppress(KeyError):
+            return self._similarities[key]
+        changed = similarity_with(self.model, affinity=affinity, popularity_bias=popularity_bias)
+        named = None if changed is None else self._named(changed)
+        found = None if named == self.own_similarity else named
+        if len(self._similarities) >= _MOST_SETTINGS:
+            self._similarities.clear()
+        self._similarities[key] = found
+        return found
+
+    @functools.cached_property
+    def _similarities(self) -> dict[tuple[str | None, float | None], SimilarityConfig | None]:
+        """What `similarity` has returned, since checking settings takes as long as an answer."""
+        return {}
+
+    def _named(self, config: SimilarityConfig) -> SimilarityConfig:
+        """Return settings that name the affinity, so that equal ones are equal."""
+        return replace(config, affinity=config.affinity or self.affinities[0])
+
+    @property
+    def affinities(self) -> tuple[Affinity, ...]:
+        """The affinities that the model has; none without a dial."""
+        return self.model.affinities if isinstance(self.model, HasAffinities) else ()
+
+    def scale(self, similarity: SimilarityConfig | None = None) -> SimilarityScale:
+        """Describe the scores of similar items by these settings; None: the model's own."""
+        if similarity is None:
+            return self.model.similarity
+        with_dial = able(self.model, HasAffinities, "change how items are compared")
+        scale: SimilarityScale = with_dial.with_similarity(similarity).similarity
+        return scale
+
+    @functools.cached_property
+    def counts_as_of(self) -> datetime:
+        """The time up to which likes are counted: that of the newest like of the training.
+
+        If likes have no times, the time when the service took the bundle in.
+        """
+        history = self.model.history
+        times = None if history is None else history.timestamps
+        newest = self.taken_in if times is None or not len(times) else float(times.max())
+        try:
+            return datetime.fromtimestamp(newest, UTC).replace(microsecond=0)
+        except (OverflowError, OSError, ValueError):  # no time of this era
+            return datetime.fromtimestamp(self.taken_in, UTC).replace(microsecond=0)
 
     @functools.cached_property
     def folds_in(self) -> bool:
@@ -116,21 +198,40 @@ class ServedModel:
         """Return whether an answer for so many likes is fast enough for the event loop."""
         return len(self.model.items) * (self.manifest.factors or n_likes) <= LARGE
 
+    def compares_fast(self, rows: Sequence[int]) -> bool:
+        """Return whether similar items of these are found fast enough for the event loop."""
+        likers = sum(int(self.model.item_counts[row]) for row in rows)
+        return self.is_fast() and likers * self._likes_of_a_liker <= LARGE
 
-def load_model(settings: Settings, name: str, version: str) -> ServedModel:
-    """Map the copy of a version and open its indexes.
+    @functools.cached_property
+    def _likes_of_a_liker(self) -> float:
+        """The likes of a user who likes an item, as a mean over all likes; 0 without history."""
+        history = self.model.history
+        if history is None or not history.user_items.nnz:
+            return 0.0
+        lengths = np.diff(history.user_items.indptr).astype(np.float64)
+        return float(lengths @ lengths / lengths.sum())
+
+
+def load_model(
+    settings: Settings, name: str, version: str, similar: str | None = None
+) -> ServedModel:
+    """Map the copy of a version, and of that for similar items, and open their indexes.
 
     Raises
     ------
     BundleError
-        The copy is missing or damaged.
+        A copy is missing or damaged.
+    FitError
+        The factors of an item to be compared are not finite.
     WritingError
-        The search index cannot be written.
+        A search index cannot be written.
     """
+    companion = None if similar is None else load_model(settings, name, similar)
     folder = bundle_path(settings.state, version)
     # Every byte was checked when it was copied, and when the service started.
     model = load(folder, check=False)
-    return ServedModel(
+    served = ServedModel(
         name=name,
         version=version,
         manifest=describe(folder),
@@ -142,7 +243,12 @@ def load_model(settings: Settings, name: str, version: str) -> ServedModel:
         aside=run_files_path(settings.state, version),
         likers=None if model.history is None else Likers(model),
         pictures=settings.pictures,
+        companion=companion,
+        taken_in=(folder / MANIFEST).stat().st_mtime,
     )
+    if companion is None:
+        served.neighbours.prepare()  # else nobody asks this model for similar items
+    return served
 
 
 class ModelRegistry:
@@ -195,19 +301,25 @@ class ModelRegistry:
         served, failures = dict(self.served), {}
         for slot in self._settings.models:
             one = wanted.get(slot.name)
-            if one is None or (one.name in served and served[one.name].version == one.version):
+            if one is None or (one.name in served and _versions(served[one.name]) == one.versions):
                 continue
             try:
-                served[one.name] = load_model(self._settings, one.name, one.version)
+                served[one.name] = load_model(self._settings, one.name, *one.versions)
             except (AlsolikeError, OSError, MemoryError) as error:
                 failures[one.name] = self._failure(one, error)
         ordered = {
             slot.name: served[slot.name] for slot in self._settings.models if slot.name in served
         }
         self.served, self.failures = MappingProxyType(ordered), MappingProxyType(failures)
-        self.image_origins = frozenset().union(*(one.image_origins for one in ordered.values()))
+        companions = {name: one.companion for name, one in ordered.items() if one.companion}
+        self.image_origins = frozenset().union(
+            *(one.image_origins for one in (*ordered.values(), *companions.values()))
+        )
         self._number = number
-        self._metrics.serves({name: one.version for name, one in ordered.items()})
+        self._metrics.serves(
+            {name: one.version for name, one in ordered.items()},
+            {name: one.version for name, one in companions.items()},
+        )
 
     async def watch(self) -> None:
         """Follow the state until cancelled; a thread loads new models."""
@@ -218,7 +330,7 @@ class ModelRegistry:
                 if self._is_behind():
                     await asyncio.to_thread(self.follow)
                 for served in self.served.values():
-                    served.neighbours.look()
+                    served.similar_model.neighbours.look()
             except (AlsolikeError, OSError) as error:
                 _log.warning("The state cannot be read: %s", error)
 
@@ -228,11 +340,16 @@ class ModelRegistry:
         return bool(self.failures) and self._looks % _LOOKS_BEFORE_RETRYING == 0
 
     def _failure(self, one: SlotVersion, error: Exception) -> str:
-        message = f"Version {one.version} of {one.name!r} cannot be loaded: {error}"
+        both = one.version if one.similar is None else f"{one.version}, with {one.similar},"
+        message = f"Version {both} of {one.name!r} cannot be loaded: {error}"
         if self.failures.get(one.name) != message:
             _log.error("%s", message)
             self._metrics.count("failed_loads", slot=one.name)
         return message
+
+
+def _versions(served: ServedModel) -> tuple[str, str | None]:
+    return served.version, None if served.companion is None else served.companion.version
 
 
 def _index(path: Path, model: FittedModel) -> search.SearchIndex:

@@ -1,15 +1,17 @@
 """Builds the lists of similar items on an item's page, one per model, and of popular items."""
 
 import itertools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from alsolike.errors import Unable
 from alsolike.models.base import Floats
+from alsolike.models.similarity.config import SimilarityConfig, SimilarityScale
+from alsolike.recommending.co_likes import pair_evidence
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.shared import MIN_COUNT, why_no_neighbours
 from alsolike.views.page import clean
-from alsolike.web.serving.item_cards import ItemCard, card_of
+from alsolike.web.serving.item_cards import ItemCard, card_of, with_parameter
 from alsolike.web.serving.registry import ServedModel
 
 
@@ -24,15 +26,14 @@ class Entry:
         Printed similarity, or empty.
     bar : int
         Length of its bar, 0 to 100.
-    shared, likers : int or None
-        Users who like both items, and this one; None if unknown.
+    why : (str, str) or None
+        Why it is similar, in a sentence: the words before and after the name of the page's item.
     """
 
     card: ItemCard
     score: str = ""
     bar: int = 0
-    shared: int | None = None
-    likers: int | None = None
+    why: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,40 @@ class ItemList:
     empty: str = ""
 
 
-def lists_for(models: Mapping[str, ServedModel], item: str, *, k: int) -> list[ItemList]:
-    """Return a list for each model, and one of the most liked items of the first model."""
-    lists = [_similar(served, item, k) for served in models.values()]
-    first = next(iter(models.values()))
+def lists_for(
+    models: Sequence[ServedModel], item: str, *, k: int, popularity_bias: float | None = None
+) -> list[ItemList]:
+    """Return a list for each model, and one of the most liked items of the first model.
+
+    Parameters
+    ----------
+    models : sequence of ServedModel
+        Those for similar items.
+    item : str
+        Id of the page's item.
+    k : int
+    popularity_bias : float or None
+        The mark of the dial, which links to other items keep; None: each model's own.
+    """
+    lists = [_similar(served, item, k, popularity_bias) for served in models]
+    first = models[0]
     row = first.model.items.find(item)
     rows = popular_rows(first, k, without=() if row is None else (row,))
     about = "The most liked items, the same for every item."
-    entries = tuple(_entry(first, row, int(other)) for other in rows)
+    entries = tuple(_entry(first, row, int(other), popularity_bias) for other in rows)
     return [*lists, ItemList("popularity", about, entries, "No other item has likes yet.")]
+
+
+def mark_text(popularity_bias: float) -> str:
+    """Return a mark of the dial as text: ``0.3``."""
+    return f"{popularity_bias:g}"
+
+
+def at_mark(address: str, popularity_bias: float | None) -> str:
+    """Return the address of a page at a mark of the dial; None: each model's own."""
+    if popularity_bias is None:
+        return address
+    return with_parameter(address, "popularity_bias", mark_text(popularity_bias))
 
 
 def popular_rows(served: ServedModel, k: int, *, without: Iterable[int] = ()) -> list[int]:
@@ -63,38 +89,45 @@ def popular_rows(served: ServedModel, k: int, *, without: Iterable[int] = ()) ->
     return list(itertools.islice(kept, k))
 
 
-def _similar(served: ServedModel, item: str, k: int) -> ItemList:
+def _similar(served: ServedModel, item: str, k: int, bias: float | None) -> ItemList:
+    has_dial = served.own_similarity is not None
+    similarity = served.similarity(popularity_bias=bias) if has_dial else None
+    scale = served.scale(similarity)
+    about = _about(served, similarity, scale)
+    if bias is not None and not has_dial:
+        about += " This model has no dial: its list is the same at every mark."
     row = served.model.items.find(item)
     if row is None:
-        return ItemList(served.name, _about(served), (), "This model does not have the item.")
+        return ItemList(served.name, about, (), "This model does not have the item.")
     try:
         model = expect_item_scorer(served.model, "compare items")
-        rows, scores = served.neighbours.similar(row, k)
+        rows, scores = served.neighbours.similar(row, k, similarity=similarity)
     except Unable as error:
         return ItemList(served.name, "", (), clean(str(error)))
-    most = served.model.similarity.most
     entries = tuple(
-        _entry(served, row, int(other), score_text(float(score), most), bar)
-        for other, score, bar in zip(rows, scores, _bars(served, scores), strict=True)
+        _entry(served, row, int(other), bias, score_text(float(score), scale.most), bar)
+        for other, score, bar in zip(rows, scores, _bars(scale, scores), strict=True)
     )
     empty = "" if entries else why_no_neighbours(model, row, MIN_COUNT)
-    return ItemList(served.name, _about(served), entries, empty)
+    return ItemList(served.name, about, entries, empty)
 
 
-def _about(served: ServedModel) -> str:
-    """Return family and factors of the model, and the meaning of the bars."""
-    scale, manifest = served.model.similarity, served.manifest
+def _about(served: ServedModel, similarity: SimilarityConfig | None, scale: SimilarityScale) -> str:
+    """Return family and factors of the model, how it compares, and the meaning of the bars."""
+    manifest, config = served.manifest, similarity or served.own_similarity
     # A slot keeps its name after a swap to another family.
     what = [manifest.family] * (manifest.family != served.name)
     what += [f"{manifest.factors} factors"] * bool(manifest.factors)
+    if config is not None:
+        what.append(f"{config.affinity} at mark {mark_text(config.popularity_bias)}")
     kind = f"{', '.join(what)}. " if what else ""
     most = "relative to the first item" if scale.most is None else f"at most {scale.most:g}"
-    return f"{kind}The bar shows {scale.words}, {most}."
+    return f"{kind[:1].upper()}{kind[1:]}The bar shows {scale.words}, {most}."
 
 
-def _bars(served: ServedModel, scores: Floats) -> list[int]:
+def _bars(scale: SimilarityScale, scores: Floats) -> list[int]:
     """Return the lengths of the bars, 0 to 100."""
-    most = served.model.similarity.most
+    most = scale.most
     if most is None:
         most = max((float(score) for score in scores), default=0.0)
     if most <= 0:
@@ -116,9 +149,17 @@ def score_text(score: float, most: float | None) -> str:
 
 
 def _entry(
-    served: ServedModel, row: int | None, other: int, score: str = "", bar: int = 0
+    served: ServedModel,
+    row: int | None,
+    other: int,
+    bias: float | None,
+    score: str = "",
+    bar: int = 0,
 ) -> Entry:
     card = card_of(served, other)
-    if row is None or served.likers is None:
+    card = replace(card, address=at_mark(card.address, bias))
+    if row is None or served.likers is None or not served.likers.count(row):
         return Entry(card, score, bar)
-    return Entry(card, score, bar, served.likers.shared(row, other), served.likers.count(other))
+    sentence = pair_evidence(served.model, row, other, served.likers).sentence("\0", "it")
+    before, _, after = sentence.partition("\0")
+    return Entry(card, score, bar, (before, after))

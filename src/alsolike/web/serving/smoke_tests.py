@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from alsolike.errors import AlsolikeError, BundleError, SettingError
 from alsolike.models.base import HasFactors
+from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.storage.strict_json import checked_as, read_json
 from alsolike.web.serving import user_queries
@@ -52,15 +53,15 @@ def read_smoke_tests(path: Path | None) -> tuple[SmokeTest, ...]:
 def run(served: ServedModel, tests: Sequence[SmokeTest]) -> None:
     """Raise BundleError unless a model passes all checks.
 
-    The most liked items have neighbours; the users with most likes, and new users with the same
-    likes, get recommendations without items that they like already; all scores are finite. Then
-    each check of the file.
+    The model for similar items finds some of the most liked items', if it has factors; the users
+    with most likes, and new users with the same likes, get recommendations without items that they
+    like already; all scores are finite. Then each check of the file.
     """
     try:
-        _check_items(served)
+        _check_items(served.similar_model, is_companion=served.companion is not None)
         _check_users(served)
         for test in tests:
-            _check_neighbours(served, test)
+            _check_neighbours(served.similar_model, test)
     except BundleError:
         raise
     except AlsolikeError as error:
@@ -77,26 +78,34 @@ def _smoke_test(path: Path, number: int, stated: Any) -> SmokeTest:
         ) from error
 
 
-def _check_items(served: ServedModel) -> None:
+def _check_items(served: ServedModel, *, is_companion: bool) -> None:
     model, counts = served.model, served.model.item_counts
     if not served.neighbours.is_able:
+        if is_companion:
+            expect_item_scorer(model, "find similar items")
         return
     known = counts >= MIN_COUNT
-    # With factors every item has neighbours; with co-likes some may have none.
-    has_factors = isinstance(model, HasFactors)
     if isinstance(model, HasFactors):
         known &= model.item_norms > 0
     if np.count_nonzero(known) < 2:
         return
+    # Items whose likers like nothing else may have no neighbours.
+    has_any = not isinstance(model, HasFactors)
     for row in model.items_by_likes[:_ITEMS].tolist():
         if counts[row] < MIN_COUNT:
             break
         rows, scores = served.neighbours.similar(row, _K)
-        if (has_factors and not len(rows)) or not np.isfinite(scores).all():
+        has_any = has_any or len(rows) > 0
+        if not np.isfinite(scores).all():
             raise BundleError(
-                f"Model {served.name!r} finds no items similar to "
+                f"Model {served.name!r} finds no finite scores of items similar to "
                 f"{model.items.id_of(row)!r}, one of its most liked items. The current model stays."
             )
+    if not has_any:
+        raise BundleError(
+            f"Model {served.name!r} finds no items similar to its most liked items. The current "
+            "model stays."
+        )
 
 
 def _check_users(served: ServedModel) -> None:

@@ -46,7 +46,9 @@ _TABLES = (
         version TEXT NOT NULL,
         before TEXT,
         looked_at TEXT,
-        number INTEGER NOT NULL
+        number INTEGER NOT NULL,
+        similar TEXT,
+        similar_before TEXT
     )""",
     "CREATE TABLE counter (number INTEGER NOT NULL)",
     "INSERT INTO counter VALUES (0)",
@@ -54,23 +56,38 @@ _TABLES = (
 STATE = DatabaseKind(
     name="a state of alsolike's service",
     application=0x616C7376,
-    version=2,
+    version=3,
     schema=_TABLES,
     way_out="Put back a copy, or move it away to start without likes and votes.",
     error=WritingError,
     patience=10,
-    # Likes of version 1 have no time.
-    upgrades=(("ALTER TABLE likes ADD COLUMN time REAL",),),
+    # Likes of version 1 have no time; slots of version 2 serve one model each.
+    upgrades=(
+        ("ALTER TABLE likes ADD COLUMN time REAL",),
+        (
+            "ALTER TABLE slots ADD COLUMN similar TEXT",
+            "ALTER TABLE slots ADD COLUMN similar_before TEXT",
+        ),
+    ),
 )
 
 
 @dataclass(frozen=True)
 class SlotVersion:
-    """The version that a slot serves, and the number of the change that made it so."""
+    """The version that a slot serves, and the number of the change that made it so.
+
+    `similar` is the version of the model for similar items, if that is another one.
+    """
 
     name: str
     version: str
     number: int
+    similar: str | None = None
+
+    @property
+    def versions(self) -> tuple[str, str | None]:
+        """The versions of both models."""
+        return self.version, self.similar
 
 
 @dataclass(frozen=True)
@@ -232,32 +249,46 @@ class Store:
     def served(self) -> tuple[SlotVersion, ...]:
         """Return the version of each slot, in their order."""
         found = self._reader.rows(
-            "SELECT name, version, number FROM slots WHERE place IS NOT NULL ORDER BY place, name"
+            "SELECT name, version, number, similar FROM slots WHERE place IS NOT NULL "
+            "ORDER BY place, name"
         )
         return tuple(itertools.starmap(SlotVersion, found))
 
-    def serve(self, name: str, version: str, *, looked_at: str | None = None) -> int:
+    def serve(
+        self,
+        name: str,
+        version: str,
+        *,
+        similar: str | None = None,
+        looked_at: str | None = None,
+    ) -> int:
         """Set the version of a slot; return the number of this change.
 
-        `looked_at`: the version in the slot's own folder, if that was looked at.
+        `similar`: the version of the model for similar items, if that is another one.
+        `looked_at`: what is in the slot's own folder, if that was looked at.
         """
         with self._writer.transaction() as file:
             file.execute("UPDATE counter SET number = number + 1")
             (number,) = file.execute("SELECT number FROM counter").fetchone()
             (last,) = file.execute("SELECT coalesce(max(place), -1) FROM slots").fetchone()
             file.execute(
-                """INSERT INTO slots (name, place, version, looked_at, number)
-                VALUES (:name, :place, :version, :looked_at, :number)
+                """INSERT INTO slots (name, place, version, similar, looked_at, number)
+                VALUES (:name, :place, :version, :similar, :looked_at, :number)
                 ON CONFLICT (name) DO UPDATE SET
                     place = coalesce(place, excluded.place),
-                    before = CASE WHEN version = excluded.version THEN before ELSE version END,
+                    before = CASE WHEN version = excluded.version
+                        AND similar IS excluded.similar THEN before ELSE version END,
+                    similar_before = CASE WHEN version = excluded.version
+                        AND similar IS excluded.similar THEN similar_before ELSE similar END,
                     version = excluded.version,
+                    similar = excluded.similar,
                     looked_at = coalesce(excluded.looked_at, looked_at),
                     number = excluded.number""",
                 {
                     "name": name,
                     "place": last + 1,
                     "version": version,
+                    "similar": similar,
                     "looked_at": looked_at,
                     "number": number,
                 },
@@ -272,15 +303,15 @@ class Store:
                 file.execute("UPDATE slots SET place = ? WHERE name = ?", (place, name))
 
     def looked_at(self, name: str) -> str | None:
-        """Return the version that was last seen in the folder of slot `name`."""
+        """Return what was last seen in the folder of slot `name`."""
         rows = self._reader.rows("SELECT looked_at FROM slots WHERE name = ?", name)
         return rows[0][0] if rows else None
 
     def versions_in_use(self, *, with_former: bool) -> frozenset[str]:
         """Return the versions that slots serve, with those before if `with_former`."""
-        rows = self._reader.rows("SELECT version, before FROM slots")
+        rows = self._reader.rows("SELECT version, similar, before, similar_before FROM slots")
         return frozenset(
-            version for row in rows for version in row[: 1 + with_former] if version is not None
+            version for row in rows for version in row[: 4 if with_former else 2] if version
         )
 
     def _refuse_where_full(self, file: sqlite3.Connection) -> None:
