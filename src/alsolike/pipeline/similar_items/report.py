@@ -280,7 +280,7 @@ class SimilarItemsReport:
         """Return the verdicts, then the main figures, at most `width` columns wide."""
         head = [self.sentence(), *map(str, self.verdicts)]
         rows = [
-            {"similar items": one.named(mark)}
+            {"model": one.named(mark).replace(", mark", " at")}
             | {
                 self.how.measure: _ends(one.test(self.how.metric, mark))["mean"],
                 "interval": "{low:.4f} to {high:.4f}".format(
