@@ -29,6 +29,7 @@ from alsolike.pipeline.similar_items.compare import (
     describe_features,
 )
 from alsolike.pipeline.similar_items.contestants import Contestant
+from alsolike.pipeline.similar_items.holdout import measure_test
 from alsolike.pipeline.similar_items.measurement import Measured, Measuring, measure
 from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
 from alsolike.pipeline.similar_items.store import FILE, MeasurementStore
@@ -74,9 +75,8 @@ def made(name: ItemKNNConfig | EASEConfig, validation: Any, run: int | None = 1)
         1,
         marks if len(values) > 1 else (None,),
         values,
-        dict.fromkeys(("precision", "hit_rate", "ndcg", "p_0.5", "p_1"), values),
-        {"degenerate_share": nan},
-        {},
+        test=dict.fromkeys(("precision", "hit_rate", "ndcg", "p_0.5", "p_1"), values),
+        facts={"degenerate_share": nan},
     )
 
 
@@ -155,8 +155,9 @@ def test_measurements_are_those_of_all_folds_together(config: Any) -> None:
     with MeasurementStore(None) as store:
         found = measure(contestant, how.folds, how, store, engine)
         again = measure(contestant, how.folds, how, store, LocalEngine(2))
-    assert found is not None
-    assert again is not None
+        assert found is not None
+        assert again is not None
+        found = measure_test(found, how, store, engine, spread_at=0)
     models = [contestant.trained(fold.train, engine) for fold in how.folds]
     for part, values in (("validation", found.validation), ("test", found.test["precision"])):
         dial = evaluate_dial(models, how.folds, part, k=5, marks=how.marks_of(contestant),
@@ -177,22 +178,22 @@ def test_threads_change_no_measurement() -> None:
     for threads in (1, 2):
         with MeasurementStore(None) as store:
             one = measure(contestant, how.folds, how, store, LocalEngine(threads))
-        assert one is not None
-        found.append(one)
+            assert one is not None
+            found.append(measure_test(one, how, store, LocalEngine(threads), spread_at=3))
     assert found[0].config == found[1].config
     np.testing.assert_array_equal(found[0].validation, found[1].validation)
     for name, values in found[0].test.items():
         np.testing.assert_array_equal(values, found[1].test[name])
 
 
-def test_the_prior_strength_is_the_best_of_four_on_the_first_fold() -> None:
+def test_the_prior_strength_is_the_best_on_the_first_fold() -> None:
     how, contestant = measuring(), Contestant(ALSConfig(factors=3, iterations=3), 1)
     engine = LocalEngine(1)
     with MeasurementStore(None) as store:
         found = measure(contestant, how.folds, how, store, engine)
     assert found is not None
     assert found.config is not None
-    assert found.strengths == 4
+    assert found.strengths in (3, 4)  # larger ones as long as they gain
     first = how.folds[:1]
     model = contestant.trained(first[0].train, engine)
     best = {
@@ -244,11 +245,12 @@ def test_a_kill_loses_no_finished_training(tmp_path: Path, monkeypatch: pytest.M
         compared(tmp_path)
     resumed = compared(tmp_path)
     trained.remove("killed")
-    assert sorted(trained) == sorted(["item-knn (cosine)", "ease", "co-counts"] * 5)
+    assert set(trained) == {"item-knn (cosine)", "ease", "co-counts"}
     before = len(trained)
     again = compared(tmp_path)  # all is stored
     assert len(trained) == before
     whole = compared(tmp_path / "..")  # another folder: all anew
+    assert sorted(trained[before:]) == sorted(trained[:before])
     for other in (again, whole):
         assert list(other.table().rows()) == list(resumed.table().rows())
         assert list(other.marks.rows()) == list(resumed.marks.rows())
@@ -325,7 +327,9 @@ def test_the_report_leads_with_similar_items_beside_their_baselines(
     assert [row["mark"] for row in rows if row["model"] == "als"] == list(MARKS)
     assert [row["mark"] for row in rows if row["model"] == "ease"] == [None]
     shown = [row["share of the catalogue shown"] for row in rows]
-    assert all(0 < share <= 1 for share in shown)
+    looked_at = [share for share in shown if share is not None]
+    assert len(looked_at) == len({row["model"] for row in rows})  # at one mark of each
+    assert all(0 < share <= 1 for share in looked_at)
     for width in (40, 80, 120):
         assert max(map(len, report.brief(width).splitlines())) <= width
 

@@ -1,6 +1,6 @@
 """Chooses, on validation users, the mark of each contestant and the model of similar items."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -145,6 +145,28 @@ class SimilarItemsChoice:
             for name in filter(None, names)
         ]
         return tuple(sorted((one for one in best if one is not self.published), key=_value))
+
+    @property
+    def shown(self) -> tuple[Choice, ...]:
+        """All that a report shows, each once."""
+        own = [self.published, self.winner, *([] if self.of_lists is None else [self.of_lists])]
+        found = {id(one): one for one in (*own, *self.rivals, *self.of_each_family)}
+        return tuple(found.values())
+
+    def with_choices(self, changed: Mapping[int, Choice]) -> "SimilarItemsChoice":
+        """Return the same with some choices replaced, given by their identity."""
+
+        def new(one: Choice) -> Choice:
+            return changed.get(id(one), one)
+
+        return replace(
+            self,
+            choices=tuple(map(new, self.choices)),
+            left=tuple(map(new, self.left)),
+            published=new(self.published),
+            winner=new(self.winner),
+            of_lists=None if self.of_lists is None else new(self.of_lists),
+        )
 
     def difference(self, rival: Choice) -> Estimate:
         """Return published minus a rival at its best mark, on test users, paired."""

@@ -15,8 +15,15 @@ from alsolike.evaluation.item_to_item.agreement import (
 from alsolike.evaluation.item_to_item.unseen_users import Fold
 from alsolike.models.base import FittedModel, HasAffinities
 from alsolike.models.similarity.config import SimilarityConfig
-from alsolike.pipeline.similar_items.choice import choose, decide, without_losers
+from alsolike.pipeline.similar_items.choice import (
+    Choice,
+    SimilarItemsChoice,
+    choose,
+    decide,
+    without_losers,
+)
 from alsolike.pipeline.similar_items.contestants import Contestant
+from alsolike.pipeline.similar_items.holdout import measure_test
 from alsolike.pipeline.similar_items.measurement import Measured, Measuring, measure
 from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
 from alsolike.pipeline.similar_items.store import FILE, MeasurementStore
@@ -135,15 +142,15 @@ def compare_similar_items(
             kept = [one.contestant for one in without_losers(first, chosen_run)]
             whole = race.measured(kept, how.folds)
             observer.advance(len(contestants) - len(kept))
-    observer.finish()
-    choices = [choose(one, how.popularity_bias) for one in whole]
-    left = [choose(one, how.popularity_bias) for one in first if one.contestant not in kept]
-    chosen = decide(choices, chosen_run, how.metric, left=left, one_model=one_model)
-    failed = tuple(dict.fromkeys(race.failed))
-    if chosen is None:
-        words = "There is no model to publish similar items of, so none were measured."
-        return NotCompared(" ".join([words, *failed]))
-    return SimilarItemsReport(chosen, how, failed)
+        observer.finish()
+        choices = [choose(one, how.popularity_bias) for one in whole]
+        left = [choose(one, how.popularity_bias) for one in first if one.contestant not in kept]
+        chosen = decide(choices, chosen_run, how.metric, left=left, one_model=one_model)
+        failed = tuple(dict.fromkeys(race.failed))
+        if chosen is None:
+            words = "There is no model to publish similar items of, so none were measured."
+            return NotCompared(" ".join([words, *failed]))
+        return SimilarItemsReport(race.tested(chosen), how, failed)
 
 
 @dataclass
@@ -155,6 +162,22 @@ class _Race:
     engine: Engine
     observer: Observer
     failed: list[str] = field(default_factory=list)
+
+    def tested(self, chosen: SimilarItemsChoice) -> SimilarItemsChoice:
+        """Measure what a report shows on the test users, too."""
+        shown = chosen.shown
+        self.observer.start("similar items of test users", len(shown))
+        tested: dict[int, Choice] = {}
+        for one in shown:
+            is_own = one is chosen.published or one is chosen.winner
+            place = one.published if is_own else one.best
+            measured = measure_test(
+                one.measured, self.how, self.store, self.engine, spread_at=place
+            )
+            tested[id(one)] = replace(one, measured=measured)
+            self.observer.advance()
+        self.observer.finish()
+        return chosen.with_choices(tested)
 
     def measured(self, contestants: Sequence[Contestant], folds: Sequence[Fold]) -> list[Measured]:
         found = []

@@ -1,8 +1,8 @@
 """Trains each contestant on folds without the asking users, and measures all marks of its dial."""
 
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -12,8 +12,6 @@ import numpy.typing as npt
 from alsolike.engines.base import Engine
 from alsolike.evaluation.item_to_item.agreement import Features
 from alsolike.evaluation.item_to_item.dial import Dial, evaluate_dial
-from alsolike.evaluation.item_to_item.evaluate import ItemToItemEvaluation
-from alsolike.evaluation.item_to_item.source_classes import CLASSES
 from alsolike.evaluation.item_to_item.unseen_users import Fold, Part
 from alsolike.models.base import HasAffinities, compares_items
 from alsolike.models.similarity.config import MARKS, USUAL_SIMILARITY, SimilarityConfig
@@ -85,10 +83,19 @@ class Measuring:
         """Tell whether a fold is the one on which `FACTS` are measured: these need no users."""
         return fold is self.folds[0]
 
-    def key(self, contestant: Contestant, fold: Fold, strength: float | None) -> dict[str, Any]:
+    def key(
+        self,
+        contestant: Contestant,
+        fold: Fold,
+        strength: float | None,
+        part: Part,
+        spread_at: float | None = None,
+    ) -> dict[str, Any]:
         """Return all that a measurement depends on."""
         return {
             "contestant": contestant.key,
+            "part": part,
+            "spread_at": spread_at,
             "strength": list(STRENGTHS) if strength is None else strength,
             "data": fold.train.fingerprint,
             "seed": self.seed,
@@ -124,8 +131,10 @@ class Measured:
         ``(None,)`` without a dial.
     validation : float64, (n_marks, n_validation_users)
         The metric of the choice.
+    folds : int
+        How many it was measured on.
     test : mapping of str to float64, (n_marks, n_test_users)
-        By the metric's name.
+        By the metric's name; empty before `measure_test`, as are facts and classes.
     facts : mapping of str to float64, (n_marks,)
         Of `FACTS`; NaN where not measured.
     classes : mapping of str to float64, (n_marks, n_test_users)
@@ -137,9 +146,10 @@ class Measured:
     strengths: int
     marks: tuple[float | None, ...]
     validation: Values
-    test: Mapping[str, Values]
-    facts: Mapping[str, Values]
-    classes: Mapping[str, Values]
+    folds: int = 1
+    test: Mapping[str, Values] = field(default_factory=dict)
+    facts: Mapping[str, Values] = field(default_factory=dict)
+    classes: Mapping[str, Values] = field(default_factory=dict)
 
 
 def measure(
@@ -151,7 +161,8 @@ def measure(
 ) -> Measured | None:
     """Train a contestant on folds of `how` and measure it; what is stored is not done again.
 
-    `folds` begin with the first one, on which the prior strength of evidence is chosen.
+    By the validation users. `folds` begin with the first one, on which the prior strength of
+    evidence is chosen.
 
     Returns None if its models compare no items.
 
@@ -163,16 +174,24 @@ def measure(
     found: list[Arrays] = []
     strength = None
     for fold in folds:
-        key = how.key(contestant, fold, strength)
+        key = how.key(contestant, fold, strength, "validation")
         arrays = store.get(key)
         if arrays is None:
-            arrays = _measured_on(contestant, fold, how, engine, strength)
+            arrays = _validated_on(contestant, fold, how, engine, strength)
             store.put(key, arrays)
         if not arrays:
             return None
         strength = _strength_of(arrays)
         found.append(arrays)
-    return _pooled(contestant, found, how)
+    first = found[0]
+    return Measured(
+        contestant,
+        None if strength is None else SimilarityConfig(prior_strength=strength),
+        int(first["strengths"]),
+        tuple(first["marks"].tolist()) or (None,),
+        users_of(found, "validation", "validation users"),
+        len(folds),
+    )
 
 
 def rounded_means(validation: Values) -> Values:
@@ -181,7 +200,25 @@ def rounded_means(validation: Values) -> Values:
     return means
 
 
-def _measured_on(
+def dial_of_model(
+    model: Any,
+    contestant: Contestant,
+    fold: Fold,
+    part: Part,
+    how: Measuring,
+    config: SimilarityConfig | None,
+    engine: Engine,
+    **more: Any,
+) -> Dial:
+    """Evaluate a model of one fold along its dial."""
+    given: dict[str, Any] = {"marks": how.marks_of(contestant), "metrics": how.metrics} | more
+    return evaluate_dial(
+        [model], [fold], part, k=how.k, similarity=config, choose_by=how.metric, engine=engine,
+        **given,
+    )  # fmt: skip
+
+
+def _validated_on(
     contestant: Contestant, fold: Fold, how: Measuring, engine: Engine, strength: float | None
 ) -> Arrays:
     """Return the measurements on one fold as arrays; none if the model compares no items."""
@@ -189,102 +226,58 @@ def _measured_on(
     if not compares_items(model):
         return {}
 
-    def dial(config: SimilarityConfig | None, part: Part, metrics: Sequence[str]) -> Dial:
-        is_spread = part == "test" and how.is_first(fold)
-        return evaluate_dial(
-            [model],
-            [fold],
-            part,
-            k=how.k,
-            marks=how.marks_of(contestant),
-            similarity=config,
-            metrics=metrics,
-            choose_by=how.metric,
-            spread=is_spread,
-            features=how.features if is_spread else None,
-            engine=engine,
+    def dial(config: SimilarityConfig | None) -> Dial:
+        return dial_of_model(
+            model, contestant, fold, "validation", how, config, engine, metrics=[how.metric]
         )
 
-    tried = [(config, dial(config, "validation", [how.metric]))
-             for config in _configs(model, strength)]  # fmt: skip
-    # Of equal ones the first.
-    config, validation = max(tried, key=lambda one: round(max(one[1].values), _DECIMALS))
+    config, validation, tried = _best_strength(model, dial, strength)
     return {
         "strength": np.array(np.nan if config is None else config.prior_strength),
-        "strengths": np.array(len(tried)),
+        "strengths": np.array(tried),
         "marks": np.array(validation.marks, dtype=np.float64),
         "validation users": validation.evaluations[0].user_indices,
         "validation": np.array([one.per_user[how.measure] for one in validation.evaluations]),
-        **_of_test(dial(config, "test", how.metrics), how),
     }
 
 
-def _configs(model: Any, strength: float | None) -> list[SimilarityConfig | None]:
-    """Return the settings to try at each mark; None for a model without a dial."""
+def _best_strength(
+    model: Any, dial: Callable[[SimilarityConfig | None], Dial], strength: float | None
+) -> tuple[SimilarityConfig | None, Dial, int]:
+    """Return the best prior strength by the best mark, its dial, and how many were tried.
+
+    From 100 on, larger ones as long as they gain, or else the smaller one.
+    """
     if not isinstance(model, HasAffinities):
-        return [None]
-    first = model.affinities[0]
-    strengths: tuple[float, ...] = (USUAL_SIMILARITY.prior_strength,)
-    if first == "evidence":
-        strengths = STRENGTHS if strength is None else (strength,)
-    return [SimilarityConfig(affinity=first, prior_strength=one) for one in strengths]
+        return None, dial(None), 1
+    affinity, usual = model.affinities[0], USUAL_SIMILARITY.prior_strength
+
+    def at(prior: float) -> tuple[SimilarityConfig, Dial]:
+        config = SimilarityConfig(affinity=affinity, prior_strength=prior)
+        return config, dial(config)
+
+    if affinity != "evidence" or strength is not None:
+        return *at(usual if strength is None else strength), 1
+
+    def value(one: tuple[SimilarityConfig, Dial]) -> float:
+        return float(round(max(one[1].values), _DECIMALS))
+
+    smaller, first, *larger = STRENGTHS
+    best, tried = at(first), 1
+    for prior in larger:
+        other, tried = at(prior), tried + 1
+        if value(other) <= value(best):
+            break
+        best = other
+    if best[0].prior_strength == first:
+        other, tried = at(smaller), tried + 1
+        best = other if value(other) > value(best) else best
+    return *best, tried
 
 
-def _of_test(dial: Dial, how: Measuring) -> dict[str, Any]:
-    """Return the evaluations of test users as arrays."""
-    marks, users = dial.evaluations, dial.evaluations[0].user_indices
-    found: dict[str, Any] = {"test users": users}
-    for name in how.metrics:
-        found[f"test {name}"] = np.array([one.per_user[f"{name}@{how.k}"] for one in marks])
-    for name in CLASSES:
-        found[f"class {name}"] = np.full((len(marks), len(users)), np.nan)
-    for name in FACTS:
-        found[f"fact {name}"] = np.full(len(marks), np.nan)
-    for at, one in enumerate(marks):
-        for name, of_class in one.class_values.items():
-            found[f"class {name}"][at, np.searchsorted(users, of_class.users)] = of_class.values
-        for name, value in _facts(one).items():
-            found[f"fact {name}"][at] = value
-    return found
-
-
-def _facts(one: ItemToItemEvaluation) -> dict[str, float]:
-    """Return what is known of the lists besides the values of users, by the names of `FACTS`."""
-    found = {
-        "share_shown": one.share_shown,
-        "median_likes": one.median_likes,
-        "degenerate_share": one.degenerate_share,
-    }
-    agreement = None if one.shown is None else one.shown.agreement
-    if agreement is not None:
-        found |= {
-            "agreement": agreement.mean,
-            "agreement_floor": agreement.floor,
-            "agreement_ceiling": agreement.ceiling,
-            "sources_without": agreement.sources_without,
-            "shown_without": agreement.shown_without,
-        }
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _pooled(contestant: Contestant, folds: Sequence[Arrays], how: Measuring) -> Measured:
-    """Return the measurements of all folds as one; a user's value is the mean over folds."""
-    first = folds[0]
-    strength = _strength_of(first)
-
-    def users_of(name: str, users: str) -> Values:
-        return _user_means([one[name] for one in folds], [one[users] for one in folds])
-
-    return Measured(
-        contestant,
-        None if strength is None else SimilarityConfig(prior_strength=strength),
-        int(first["strengths"]),
-        tuple(first["marks"].tolist()) or (None,),
-        users_of("validation", "validation users"),
-        {name: users_of(f"test {name}", "test users") for name in how.metrics},
-        {name: first[f"fact {name}"] for name in FACTS},
-        {name: users_of(f"class {name}", "test users") for name in CLASSES},
-    )
+def users_of(folds: Sequence[Arrays], name: str, users: str) -> Values:
+    """Return the values of all folds as one; a user's value is the mean over folds."""
+    return _user_means([one[name] for one in folds], [one[users] for one in folds])
 
 
 def _strength_of(arrays: Arrays) -> float | None:
