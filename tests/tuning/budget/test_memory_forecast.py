@@ -81,7 +81,7 @@ def stages(*configs: ALSConfig, **changes: Any) -> dict[str, int]:
 
 def test_the_forecast_grows_with_all_that_takes_memory() -> None:
     usual = stages()
-    assert set(usual) == {"baselines", "search", "test", "shelves", "writing"}
+    assert set(usual) == {"baselines", "search", "finalists", "test", "shelves", "writing"}
     for stage in ("search", "test", "shelves", "writing"):
         assert stages(size=(40_000, 1_000, 80_000))[stage] > usual[stage]
         assert stages(size=(2_000, 40_000, 80_000))[stage] > usual[stage]
