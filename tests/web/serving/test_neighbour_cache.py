@@ -37,6 +37,14 @@ def test_ready_made_neighbours_are_those_found_one_by_one(tmp_path, most):
         )
 
 
+@pytest.mark.parametrize("family", ["als", "item-knn", "ease"])
+def test_compiled_kernels_write_the_same_file(tmp_path, family):
+    model = load(bundle(tmp_path / "model", family=family))
+    for name, compiled in (("one", False), ("other", True)):
+        neighbour_cache.build(tmp_path / name, model, compiled=compiled)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
 def test_those_most_liked_come_first(tmp_path):
     model = load(bundle(tmp_path / "model"))
     neighbour_cache.build(tmp_path / "s", model, most_work=3.0 * model.item_factors.size)
