@@ -11,8 +11,8 @@ Affinity = Literal["evidence", "audience", "cosine", "dot", "counts"]
 
 # The marks of the dial that are evaluated, from specific to popular.
 MARKS = tuple(mark / 10 for mark in range(11))
-# Without validation users: about a fiftieth less precision than the best mark, for a fifth more
-# agreement and half as much more of the catalogue (docs/decisions/0025-evidence.md).
+# Without validation users: a little less precision than at the best mark, for more of the
+# catalogue (docs/decisions/0025-evidence.md).
 USUAL_BIAS = 0.8
 # For any model: one that was fitted to large values predicts shares of people less well, and its
 # predictions should weigh little.

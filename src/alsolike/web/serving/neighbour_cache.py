@@ -209,7 +209,7 @@ def build(
 
     Nothing is written if the model compares no items. Only the first block of rows may begin after
     `most_seconds`. With `compiled`, lists by affinities are made by the compiled kernels, which
-    give the same bytes in a tenth of the time; not in the process of a server.
+    give the same bytes sooner; not in the process of a server.
 
     Raises
     ------
