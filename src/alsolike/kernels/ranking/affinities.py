@@ -27,32 +27,13 @@ import numpy.typing as npt
 
 from alsolike.kernels.compiler.jit import bare_kernel, kernel, part
 from alsolike.kernels.ranking.panels import TALL, WIDE, add_products
-from alsolike.kernels.ranking.topk import LANES, push
+from alsolike.kernels.ranking.topk import exact_dot, push
 
 Array = npt.NDArray[Any]
 
 _LEAST = np.float32(1e-38)
 # A little above 1: bounds that are rounded must not lose an item.
 UP = 1.0 + 2.0**-20
-
-
-@part
-def exact_dot(x: Array, y: Array) -> float:
-    """Return `alsolike.kernels.ranking.topk.dot` before its rounding to float32."""
-    a = b = c = d = 0.0
-    whole = len(x) - len(x) % LANES
-    for i in range(0, whole, LANES):
-        a += np.float64(x[i]) * np.float64(y[i])
-        b += np.float64(x[i + 1]) * np.float64(y[i + 1])
-        c += np.float64(x[i + 2]) * np.float64(y[i + 2])
-        d += np.float64(x[i + 3]) * np.float64(y[i + 3])
-    if whole < len(x):
-        a += np.float64(x[whole]) * np.float64(y[whole])
-    if whole + 1 < len(x):
-        b += np.float64(x[whole + 1]) * np.float64(y[whole + 1])
-    if whole + 2 < len(x):
-        c += np.float64(x[whole + 2]) * np.float64(y[whole + 2])
-    return ((a + b) + c) + d
 
 
 @part

@@ -28,12 +28,12 @@ _CHUNK = 128
 LANES = 4
 
 
-@bare_kernel
-def dot(x: Array, y: Array) -> Any:
-    """Return the dot product of two float32 rows, defined to the last bit.
+@part
+def exact_dot(x: Array, y: Array) -> float:
+    """Return `dot` before its rounding, float64.
 
     Products of two float32 are exact in float64. They are added in `LANES` interleaved partial
-    sums, each in order, then the partial sums in order; the result is rounded to float32 once.
+    sums, each in order, then the partial sums in order.
     """
     a = b = c = d = 0.0
     whole = len(x) - len(x) % LANES
@@ -48,7 +48,13 @@ def dot(x: Array, y: Array) -> Any:
         b += np.float64(x[whole + 1]) * np.float64(y[whole + 1])
     if whole + 2 < len(x):
         c += np.float64(x[whole + 2]) * np.float64(y[whole + 2])
-    return np.float32(((a + b) + c) + d)
+    return ((a + b) + c) + d
+
+
+@bare_kernel
+def dot(x: Array, y: Array) -> Any:
+    """Return the dot product of two float32 rows, defined to the last bit: rounded once."""
+    return np.float32(exact_dot(x, y))
 
 
 @bare_kernel
