@@ -26,12 +26,18 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.kernels.compiler.jit import bare_kernel, kernel, part
-from alsolike.kernels.ranking.panels import TALL, WIDE, add_products
+from alsolike.kernels.ranking.panels import (
+    LEAST,
+    TALL,
+    WIDE,
+    add_products,
+    begin_groups,
+    may_enter,
+)
 from alsolike.kernels.ranking.topk import exact_dot, push
 
 Array = npt.NDArray[Any]
 
-_LEAST = np.float32(1e-38)
 # A little above 1: bounds that are rounded must not lose an item.
 UP = 1.0 + 2.0**-20
 
@@ -208,27 +214,25 @@ def scan_products(
     b, f = X.shape
     n_groups = (b + TALL - 1) // TALL
     queries = np.empty((n_groups * TALL, f), dtype=np.float32)
-    queries[b:] = 0
-    for query in range(b):
-        for k in range(f):
-            queries[query, k] = X[query, k]
     groups, n_active = np.empty(n_groups, dtype=np.int64), n_groups
-    for group in range(n_groups):
-        groups[group] = group
-    # A product below this cannot enter the list; nothing enters that of no query.
+    begin_groups(X, queries, groups)
+    # A product below this cannot enter the list; nothing enters that of no query, or
+    # of one without a product.
     worst = np.empty(n_groups * TALL, dtype=np.float32)
     for query in range(n_groups * TALL):
-        worst[query] = product_bar(query, D, best, filled) if query < b else np.inf
+        is_asked = query < b and lengths[0, query] > 0
+        worst[query] = product_bar(query, D, best, filled) if is_asked else np.inf
     sums, bars = np.empty(TALL * WIDE, dtype=np.float32), np.empty(TALL, dtype=np.float32)
     for panel in range(panels.shape[0]):
         at = 0
         while at < n_active:
             first = groups[at] * TALL
-            if not _may_enter(worst, lengths, rests, first, panel, b, slack):
+            if not may_enter(worst, lengths, rests, first, panel, b, slack):
                 n_active -= 1
                 groups[at] = groups[n_active]
                 continue
             at += 1
+            # Written out as in `scan_panels`, which a part of both would slow down by a tenth.
             sums[:] = 0
             begin, hit = 0, False
             for step in range(len(ends)):
@@ -236,7 +240,7 @@ def scan_products(
                     query = min(first + a, b - 1)
                     bound = lengths[step + 1, query] * rests[step + 1, panel]
                     bound += slack * lengths[0, query] * rests[0, panel]
-                    bars[a] = worst[first + a] - bound - _LEAST
+                    bars[a] = worst[first + a] - bound - LEAST
                 hit = add_products(
                     panels, panel * f * WIDE, queries, first * f, f, begin, ends[step],
                     sums, bars,
@@ -257,17 +261,6 @@ def product_bar(query: int, D: Array, best: Array, filled: Array) -> Any:
     if filled[query] < best.shape[1]:
         return np.float32(0)
     return np.float32(np.float64(best[query, 0]) * D[query] * (2.0 - UP))
-
-
-@part
-def _may_enter(
-    worst: Array, lengths: Array, rests: Array, first: int, panel: int, b: int, slack: float
-) -> bool:
-    """Return whether an item of the panel may be long enough for any of six queries."""
-    for query in range(first, min(first + TALL, b)):
-        if not (np.float32(1 + slack) * lengths[0, query] * rests[0, panel] <= worst[query]):
-            return True
-    return False
 
 
 @part

@@ -35,7 +35,7 @@ Array = npt.NDArray[Any]
 TALL, WIDE = 6, 16
 
 # Products can lose this much to underflow; it also keeps a bar below a worst score of 0.
-_LEAST = np.float32(1e-38)
+LEAST = np.float32(1e-38)
 
 _INT = ir.IntType(64)
 
@@ -156,13 +156,8 @@ def scan_panels(
     b, f = X.shape
     n_groups = (b + TALL - 1) // TALL
     queries = np.empty((n_groups * TALL, f), dtype=np.float32)
-    queries[b:] = 0
-    for query in range(b):
-        for k in range(f):
-            queries[query, k] = X[query, k]
     groups, n_active = np.empty(n_groups, dtype=np.int64), n_groups
-    for group in range(n_groups):
-        groups[group] = group
+    begin_groups(X, queries, groups)
     # The worst score of each list, below which nothing enters it; nothing enters no query's.
     worst = np.empty(n_groups * TALL, dtype=np.float32)
     for query in range(n_groups * TALL):
@@ -172,7 +167,7 @@ def scan_panels(
         at = 0
         while at < n_active:
             first = groups[at] * TALL
-            if not _may_enter(worst, lengths, rests, first, panel, b, slack):
+            if not may_enter(worst, lengths, rests, first, panel, b, slack):
                 # Later panels are shorter, and the lists only get better.
                 n_active -= 1
                 groups[at] = groups[n_active]
@@ -185,7 +180,7 @@ def scan_panels(
                     query = min(first + a, b - 1)
                     bound = lengths[step + 1, query] * rests[step + 1, panel]
                     bound += slack * lengths[0, query] * rests[0, panel]
-                    bars[a] = worst[first + a] - bound - _LEAST
+                    bars[a] = worst[first + a] - bound - LEAST
                 hit = add_products(
                     panels, panel * f * WIDE, queries, first * f, f, begin, ends[step],
                     sums, bars,
@@ -205,7 +200,18 @@ def scan_panels(
 
 
 @part
-def _may_enter(
+def begin_groups(X: Array, queries: Array, groups: Array) -> None:
+    """Copy the queries, with rows of zeros up to a whole number of tiles, and number the groups."""
+    queries[len(X) :] = 0
+    for query in range(X.shape[0]):
+        for k in range(X.shape[1]):
+            queries[query, k] = X[query, k]
+    for group in range(len(groups)):
+        groups[group] = group
+
+
+@part
+def may_enter(
     worst: Array, lengths: Array, rests: Array, first: int, panel: int, b: int, slack: float
 ) -> bool:
     """Return whether an item of the panel may be long enough for any of six queries."""
