@@ -230,6 +230,7 @@ def measure_lists(resolved: ResolvedJob, prepared: Prepared, found: SearchResult
         prepared.split,
         resolved.engine,
         others=baselines_of_lists(found, search.chosen_run(found), train),
+        features=prepared.features,
     )
 
 
