@@ -247,6 +247,14 @@ def test_evaluate_says_what_it_left_out(likes: Path, model: Path, tmp_path: Path
     assert "precision@3" in said
     assert "precision@10" in fine("evaluate", model, likes, "--keep-seen").output
     assert "--keep-seen" in refused("evaluate", model, likes)
+    told = fine("evaluate", model, held_out, "--metrics", "novelty, coverage", "--k", 3).output
+    rows = [line.split()[1] for line in told.splitlines() if "@" in line]
+    assert rows == ["novelty@3", "coverage@3"]
+    tags = tmp_path / "tags.csv"
+    tags.write_text("item,tag\n" + "".join(f"i{n},t{n % 3}\n" for n in range(20)))
+    options = ["--metrics", "feature_diversity", "--agree", f"{tags}:item,tag"]
+    assert "feature_diversity@10" in fine("evaluate", model, held_out, *options).output
+    assert "pass features=" in refused("evaluate", model, held_out, *options[:2])
 
 
 def test_similar_takes_ids_and_names(model: Path, tmp_path: Path) -> None:

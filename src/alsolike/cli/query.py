@@ -46,14 +46,29 @@ def _evaluation_command(verb: Callable[..., None]) -> click.Command:
 
 
 @_evaluation_command
-def evaluate(verbose: bool, **options: Any) -> None:
+@click.option(
+    "--metrics",
+    metavar="NAME,NAME",
+    help="Metrics to measure [default: those of accuracy, and coverage]; also percentile_rank, "
+    "pooled_percentile_rank, novelty, diversity and, with --agree, feature_diversity.",
+)
+@click.option(
+    "--agree",
+    metavar="COLUMN",
+    help="Features for feature_diversity: a column of the item table, or FILE:ITEM,COLUMN.",
+)
+def evaluate(verbose: bool, metrics: str | None, agree: str | None, **options: Any) -> None:
     """Score a model on held-out likes, each mean with its 95 % interval."""
+    from alsolike.evaluation.metrics.evaluate import USUAL
     from alsolike.evaluation.metrics.evaluate import evaluate as measure
     from alsolike.evaluation.metrics.result import describe_degenerate
+    from alsolike.pipeline.similar_items.compare import FeatureSource
 
     loaded, known, how = _evaluation_inputs(**options)
-    evaluation = measure(loaded, known, **how)
-    summary = evaluation.summary()
+    names = USUAL if metrics is None else [one.strip() for one in metrics.split(",")]
+    features = None if agree is None else FeatureSource.of(agree).read(loaded)
+    evaluation = measure(loaded, known, metrics=names, features=features, **how)
+    summary = evaluation.table()
     say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
     if evaluation.is_degenerate:
         warn(describe_degenerate(evaluation.degenerate_share))

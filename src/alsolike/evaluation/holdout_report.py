@@ -63,7 +63,7 @@ class HoldoutReport:
         rows = [
             {"model": evaluation.model_name} | row
             for evaluation in self.evaluations
-            for row in [*evaluation.summary().rows(), *_single(evaluation)]
+            for row in evaluation.table().rows()
         ]
         order = [self.measure, *(row["metric"] for row in rows)]
         rows.sort(key=lambda row: order.index(row["metric"]))  # the models of a metric together
@@ -135,14 +135,6 @@ def _side_by_side(table: Table, metrics: list[str]) -> Table:
                     model + _ENDS: f"{row['low']:.4f} to {row['high']:.4f}" if whole else None,
                 }
     return Table.from_rows(list(rows.values()))
-
-
-def _single(evaluation: Evaluation) -> list[dict[str, object]]:
-    users = len(evaluation.user_indices)
-    return [
-        {"metric": metric, "mean": value, "users": users}
-        for metric, value in evaluation.single.items()
-    ]
 
 
 def holdout_report(

@@ -54,6 +54,8 @@ class Outcome:
         Of the galleries.
     with_history : bool
         Whether the model is saved with the training interactions.
+    tried : str
+        Which families were tried by default and why; empty if they were given.
     """
 
     how_read: ReadReport
@@ -69,6 +71,7 @@ class Outcome:
     seed: int
     similar_model: FittedModel | None = None
     with_history: bool = True
+    tried: str = ""
 
     @property
     def beside_items(self) -> FittedModel:

@@ -156,6 +156,7 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         recommendations=recommend(model, k=_LIST_LENGTH, engine=engine, observer=observer),
         seed=job.seed,
         with_history=job.with_history,
+        tried=str(prepared.lineup),
     )
     publish(
         outcome,
@@ -181,6 +182,8 @@ def prepare(resolved: ResolvedJob, *, observer: Observer = SILENT) -> Prepared:
     split = resolved.split(kept, preset)
     observer.tell(split)
     lineup = resolved.lineup(split.train)
+    if tried := str(lineup):
+        observer.tell(tried)
     strategy = resolved.strategy(preset, lineup)
     features = None
     if job.agree is not None:

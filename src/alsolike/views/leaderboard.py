@@ -53,6 +53,18 @@ def scores(table: Table) -> Markup:
     return macro("tables.html", "scores")(drawn)
 
 
+def families(table: Table) -> Markup:
+    """Return the best run of each family, with intervals drawn to one scale.
+
+    Parameters
+    ----------
+    table : Table
+        See `alsolike.views.report.ReportContent`.
+    """
+    rows = _drawn([{**row, "rank": at} for at, row in enumerate(table.rows(), start=1)], "mean")
+    return macro("tables.html", "families")(rows)
+
+
 def plain(table: Table, label: str) -> Markup:
     """Return a small table of labels and numbers."""
     rows = [[_text(name, value) for name, value in row.items()] for row in table.rows()]

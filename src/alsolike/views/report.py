@@ -28,6 +28,11 @@ class ReportContent:
         ``density`` as a share from 0 to 1.
     leaderboard : Table
         See `alsolike.views.leaderboard.leaderboard`.
+    families : Table
+        A row for the best run of each family: ``family``, ``run``, ``mean``, ``low``, ``high``,
+        ``ties``, ``size`` and ``seconds``; best first.
+    about_families : list of str
+        Which families were tried, and how they compare.
     warnings, notes : list of str
     files : list of (name, description)
         The other files of the folder.
@@ -78,6 +83,8 @@ class ReportContent:
     no_result: str = "No test users, so there is no score to report."
     verdicts: Sequence[tuple[str, bool]] = ()
     published: str = ""
+    families: Table = field(default_factory=lambda: Table({}))
+    about_families: Sequence[str] = ()
 
 
 def report_html(content: ReportContent, *, remote_images: bool = False) -> str:

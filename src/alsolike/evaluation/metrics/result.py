@@ -124,6 +124,15 @@ class Evaluation:
         users = np.array([estimate.n for estimate in estimates], dtype=np.int64)
         return Table({"metric": list(self.metrics)} | columns | {"users": users})
 
+    def table(self) -> Table:
+        """Return the rows of `summary`, and those of `single`, which have no interval."""
+        users = len(self.user_indices)
+        rows = [
+            {"metric": metric, "mean": value, "low": None, "high": None, "users": users}
+            for metric, value in self.single.items()
+        ]
+        return Table.from_rows([*self.summary().rows(), *rows])
+
     def __repr__(self) -> str:
         means = ", ".join(f"{name} {self.mean(name):z.4f}" for name in self.metrics)
         seen = "seen excluded" if self.excludes_seen else "seen kept"
