@@ -9,7 +9,7 @@ import numpy as np
 from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
 from alsolike.evaluation.learning_curve import with_given
-from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
+from alsolike.evaluation.metrics.evaluate import USUAL, evaluate
 from alsolike.evaluation.metrics.list_contents import ItemVectors
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.metrics.squared_errors import mean_squared_error
@@ -25,7 +25,7 @@ from alsolike.tables import Table, wrapped
 
 # Metrics that `brief` prints after the measure that settings were chosen by.
 _SHOWN = ("precision", "ndcg", "hit_rate", "coverage", "novelty", "diversity")
-_MEASURED = tuple(name for name in METRICS if name != "feature_diversity")
+_MEASURED = (*USUAL, "percentile_rank", "novelty", "diversity")
 _WHOLE = "--verbose or report.html"
 _ENDS = " interval"
 
@@ -167,7 +167,7 @@ def holdout_report(
         model = fit(fitted, config, engine=engine)
         return with_given(model, split, engine, with_validation=True)
 
-    metrics = _MEASURED if features is None else METRICS
+    metrics = _MEASURED if features is None else (*_MEASURED, "feature_diversity")
 
     def measured(model: FittedModel) -> Evaluation:
         return evaluate(

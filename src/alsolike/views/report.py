@@ -43,6 +43,8 @@ class ReportContent:
         first metric.
     tables : sequence of (heading, Table)
         Further metrics on test users.
+    folds : sequence of Table
+        The first metric on each rolling fold, with ``model`` the fold; and the sizes of the folds.
     dials : spec or None
         From `alsolike.views.figures.dials`.
     marks : Table
@@ -74,6 +76,7 @@ class ReportContent:
     similar_scores: Table = field(default_factory=lambda: Table({}))
     scores: Table = field(default_factory=lambda: Table({}))
     tables: Sequence[tuple[str, Table]] = ()
+    folds: Sequence[Table] = ()
     dials: Spec | None = None
     marks: Table = field(default_factory=lambda: Table({}))
     best_curve: Spec | None = None
