@@ -47,7 +47,7 @@ def test_each_fold_is_a_training_of_its_own_and_users_are_pooled(folds):
     assert sizes["test users"].tolist() == [len(one.test_users) for one in folds]
     assert found.table_of_first()["model"].tolist() == ["fold 1", "fold 2", "fold 3", "all folds"]
     assert "3 folds by time" in found.brief(80)
-    assert "windows" in str(found)
+    assert "test from" in str(found)
 
 
 def test_what_is_not_folds_is_refused(folds):

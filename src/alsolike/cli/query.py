@@ -116,7 +116,7 @@ def evaluate_folds(
     splits = folds_by_time(found, folds, share)
     evaluated = measure(config, splits, k=k, metrics=names, engine=engine)
     for table in (evaluated.folds(), evaluated.table()):
-        say_table(table, least=("windows", "high", "low"), whole="--verbose", verbose=verbose)
+        say_table(table, least=("test from", "high", "low"), whole="--verbose", verbose=verbose)
 
 
 @_evaluation_command

@@ -189,5 +189,5 @@ def _sizes(at: int, fold: Split) -> dict[str, Any]:
         "test users": len(users),
         "of them new": int((seen.user_counts[users] == 0).sum()),
         "new items": int(((fold.test.item_counts > 0) & (seen.item_counts == 0)).sum()),
-        "windows": dict(fold.details).get("windows", fold.method),
+        "test from": dict(fold.details).get("test from"),
     }

@@ -108,7 +108,7 @@ def _fold(
     if not is_known.all():
         known = known.subset(np.flatnonzero(known.user_counts), np.flatnonzero(known.item_counts))
     split = hold_out_by_time(known, at=at, validation_at=validation_at)
-    details = [("windows", f"validation from {moment(validation_at)}, test from {moment(at)}")]
+    details = [("validation from", moment(validation_at)), ("test from", moment(at))]
     if later := np.count_nonzero(~is_known):
         details.append(("later, in no part", f"{later:,} interactions, from {moment(end)}"))
     return replace(split, method=f"fold {name} by time", details=tuple(details))
