@@ -97,8 +97,8 @@ def test_a_frame_and_an_item_frame_go_all_the_way(tmp_path: Path) -> None:
     kinds = [type(finding).__name__ for finding in listener.told]
     assert kinds == [
         "ReadReport", "FilterReport", "Split", "str", "MemoryForecast", "TimeForecast",
-        "MemoryForecast", "FinishedRun", "FinishedRun", "SimilarItemsReport", "HoldoutReport", "SearchResult",
-        "ChosenRun", "str", *(["str"] if outcome.similar_model is not None else []),
+        "MemoryForecast", "FinishedRun", "FinishedRun", "SimilarItemsReport", "HoldoutReport",
+        "SearchResult", "ChosenRun", "str", *(["str"] if outcome.similar_model is not None else []),
     ]  # fmt: skip
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
@@ -149,7 +149,7 @@ def test_too_little_memory_is_said_before_anything_is_trained(
     listener = Patient()
     with pytest.raises(AssertionError, match="trained already"):
         run_job(job(tmp_path), observer=listener)
-    assert re.fullmatch(r"memory: peak of about [\d,]+0 MiB", str(listener.told[3]))
+    assert re.fullmatch(r"memory: peak of about [\d,]+0 MiB", str(listener.told[4]))
     assert len(listener.warned) == warns
     for warning in listener.warned:
         assert "only 10 MiB is free: the system may kill it. Use fewer factors" in warning

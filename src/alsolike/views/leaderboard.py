@@ -44,13 +44,16 @@ def leaderboard(table: Table) -> Markup:
     return macro("tables.html", "leaderboard")(board)
 
 
-def scores(table: Table) -> Markup:
-    """Return the test scores as a table, with intervals drawn to one scale per metric."""
+def scores(table: Table, of: str = "model") -> Markup:
+    """Return the test scores as a table, with intervals drawn to one scale per metric.
+
+    `of` is the heading of the column ``model``.
+    """
     groups: dict[str, list[Row]] = {}
     for row in table.rows():
         groups.setdefault(str(row["metric"]), []).append({"users": None, **row})
     drawn = {metric: _drawn(rows, "mean") for metric, rows in groups.items()}
-    return macro("tables.html", "scores")(drawn)
+    return macro("tables.html", "scores")(drawn, of)
 
 
 def families(table: Table) -> Markup:
