@@ -66,9 +66,9 @@ def test_help_names_the_verbs_in_the_order_of_the_flow() -> None:
     verbs = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :]]
     assert verbs == [
         "run", "demo", "read", "filter", "split", "search", "runs", "fit", "compile",
-        "evaluate", "metric-definitions", "similar", "why", "similar-users", "recommend",
-        "scores", "explain", "gallery", "describe", "configure", "export", "diff", "serve",
-        "swap", "likes",
+        "evaluate", "evaluate-folds", "metric-definitions", "similar", "why", "similar-users",
+        "recommend", "scores", "explain", "gallery", "describe", "configure", "export", "diff",
+        "serve", "swap", "likes",
     ]  # fmt: skip
     for verb in verbs:
         assert "Usage:" in fine(verb, "-h").output
@@ -118,6 +118,27 @@ def test_each_way_of_splitting_writes_parts_that_add_up(
     pairs = [row[:2] for part in written for row in rows_of(part)]
     assert len(pairs) == len(set(pairs))
     assert len(pairs) == 240 or way == "users"
+
+
+def test_folds_by_time_are_split_and_evaluated(likes: Path, tmp_path: Path) -> None:
+    how = ["--timestamp", "when", "--folds", 2, "--share", 0.2]
+    said = fine("split", likes, "--to", tmp_path, "--by", "time", *how).output
+    assert said.count("split: fold ") == 2
+    assert [one.name for one in sorted(tmp_path.iterdir())] == ["fold-1", "fold-2"]
+    first, last = (
+        [row[:2] for part in (tmp_path / name).iterdir() for row in rows_of(part)]
+        for name in ("fold-1", "fold-2")
+    )
+    assert set(first) < set(last)
+    assert len(last) == len(set(last)) == 240
+    said = fine("evaluate-folds", likes, *how, "--family", "popularity", "--metrics", "ndcg").output
+    assert [line.split()[3] for line in said.splitlines() if "ndcg@10" in line] == ["1", "2", "all"]
+    line = refused("split", likes, "--to", tmp_path, "--by", "items", "--folds", 2)
+    assert "by items takes no --folds" in line
+    line = refused("split", likes, "--to", tmp_path, "--by", "time", *how, "--held-out", 2)
+    assert "Folds have windows of time" in line
+    assert "below 0.25" in refused("evaluate-folds", likes, "--timestamp", "when", "--share", 0.3)
+    assert "Unknown metrics" in refused("evaluate-folds", likes, "--metrics", "p")
 
 
 def test_an_option_that_a_way_of_splitting_does_not_take_is_refused(
@@ -247,6 +268,14 @@ def test_evaluate_says_what_it_left_out(likes: Path, model: Path, tmp_path: Path
     assert "precision@3" in said
     assert "precision@10" in fine("evaluate", model, likes, "--keep-seen").output
     assert "--keep-seen" in refused("evaluate", model, likes)
+    told = fine("evaluate", model, held_out, "--metrics", "novelty, coverage", "--k", 3).output
+    rows = [line.split()[1] for line in told.splitlines() if "@" in line]
+    assert rows == ["novelty@3", "coverage@3"]
+    tags = tmp_path / "tags.csv"
+    tags.write_text("item,tag\n" + "".join(f"i{n},t{n % 3}\n" for n in range(20)))
+    options = ["--metrics", "feature_diversity", "--agree", f"{tags}:item,tag"]
+    assert "feature_diversity@10" in fine("evaluate", model, held_out, *options).output
+    assert "pass features=" in refused("evaluate", model, held_out, *options[:2])
 
 
 def test_similar_takes_ids_and_names(model: Path, tmp_path: Path) -> None:

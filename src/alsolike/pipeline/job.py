@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.splitting.by_name import check_scheme, split_by
+from alsolike.data.splitting.by_name import check_scheme, folds_by_time, split_by
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.unseen_users import hold_out_unseen_users
 from alsolike.data.validation import said
@@ -54,6 +54,10 @@ class Job:
         A name of `alsolike.tuning.presets.PRESETS`.
     by : str
         How to split for the ranking objective, see `alsolike.data.splitting.by_name.split_by`.
+    folds : int or None
+        Of a split by time: the settings are chosen and tested on the last of so many rolling folds,
+        see `alsolike.data.splitting.folds.split_folds`, and then also tested on the others.
+        `share` is that of each window.
     min_per_user, min_per_item, held_out, share, k, metric, objective
         Override the preset; None keeps its value. The objective is ``"ranking"`` or
         ``"item-to-item"``.
@@ -97,6 +101,7 @@ class Job:
     min_per_user: int | None = None
     min_per_item: int | None = None
     by: str = "items"
+    folds: int | None = None
     held_out: int | None = None
     share: float | None = None
     k: int | None = None
@@ -198,6 +203,11 @@ class ResolvedJob:
         grows = "factors" not in job.grid and "factors" not in job.settings
         return job.search.strategy(preset, of_preset=grows)
 
+    def folds(self, kept: Interactions) -> tuple[Split, ...]:
+        """Return the rolling folds that the job asks for; none by default."""
+        folds = self.job.folds
+        return () if folds is None else folds_by_time(kept, folds, self.job.share)
+
     def split(self, kept: Interactions, preset: Preset) -> Split:
         """Split as the job asks; similar items are scored on users whom training never saw."""
         job = self.job
@@ -234,7 +244,7 @@ def resolve(job: Job) -> ResolvedJob:
     _refuse_unsearched(job, lineup)
     resolved.strategy(preset, lineup)
     checked_sweeps(preset.sweeps)
-    check_scheme(job.by, held_out=job.held_out, share=job.share)
+    check_scheme(job.by, held_out=job.held_out, share=job.share, folds=job.folds)
     if preset.ranking(job.seed).is_of_unseen_users:
         _refuse_other_splits(job)
     _refuse_places(job)
@@ -253,6 +263,7 @@ def _refuse_other_splits(job: Job) -> None:
     """Refuse a split of users whom training sees, for similar items."""
     given = {
         "by": job.by if job.by != "items" else None,
+        "folds": job.folds,
         "held_out": job.held_out,
         "share": job.share,
     }
