@@ -15,6 +15,14 @@ CLASSIC: dict[str, Any] = {
     "iterations": 15,
 }
 """Hu et al. 2008: c_ui = 1 + alpha d_ui, and the same lambda for all rows."""
+LOSS = {name: CLASSIC[name] for name in CLASSIC if name not in ("factors", "alpha", "iterations")}
+"""The part of it that a run has to be given, so that its grid is what a test says."""
+
+
+def set_loss(**changes: Any) -> tuple[str, ...]:
+    """Return options that give a run the loss of Hu et al. 2008, with changes; None: not given."""
+    given = {name: value for name, value in (LOSS | changes).items() if value is not None}
+    return tuple(word for name in given for word in ("--set", f"{name}={given[name]}"))
 
 
 def classic(**changes: Any) -> ALSConfig:

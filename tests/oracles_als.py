@@ -30,18 +30,18 @@ def weighed(values, settings):
 def cell_weights(values, config):
     """Return c_ui relative to everything, the pull r_ui, and the observed mask, dense."""
     observed = values != 0
-    d = np.abs(values)
+    d, empty = np.abs(values), config.loss_config.unobserved_weight
     if config.confidence == "linear":
-        confidence = config.loss_config.unobserved_weight + config.alpha * d
+        confidence = empty + config.alpha * d
     elif config.confidence == "scaled":
         confidence = config.alpha * d
     elif config.confidence == "log":
-        confidence = config.loss_config.unobserved_weight + config.alpha * np.log1p(d / config.epsilon)
+        confidence = empty + config.alpha * np.log1p(d / config.epsilon)
     else:
-        confidence = config.loss_config.unobserved_weight + config.alpha * d
+        confidence = empty + config.alpha * d
     liked = values > 0
     pull = np.where(liked, config.alpha * d if config.confidence == "additive" else confidence, 0)
-    return np.where(observed, confidence, config.loss_config.unobserved_weight), pull, observed
+    return np.where(observed, confidence, empty), pull, observed
 
 
 def row_lambda(n, columns, base, config):

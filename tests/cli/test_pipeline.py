@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import alsolike
+from als_settings import set_loss
 from alsolike.cli.group import main
 from alsolike.engines.local import LocalEngine
 from alsolike.pipeline.outputs import FILES
@@ -38,9 +39,9 @@ HOSTILE = (
 )
 PICTURES = ("https://pictures.example/{}.png", "http://other.example:8080/{}.jpg", "javascript:{}")
 SETTINGS = (
-    "--held-out", "2", "--grid", "factors=2,4", "--grid", "alpha=1,3", "--set", "regularization=1",
-    "--sweeps", "1,2,4", "--baselines", "popularity", "--value", "hours", "--user", "who",
-    "--item", "what",
+    "--held-out", "2", "--search", "growth", "--set", "factors=2", "--set", "regularization=0.01",
+    "--grid", "unobserved_weight=0.3,1", "--set", "values=log", "--sweeps", "1,2,4", "--baselines",
+    "popularity", "--value", "hours", "--user", "who", "--item", "what",
 )  # fmt: skip
 RUNS, POINTS = 4, 13  # popularity has a point of its own
 
@@ -422,8 +423,9 @@ def lastfm(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
             "run", folder / "user_artists.dat.gz", "--user", "userID", "--item", "artistID",
             "--value", "weight", "--items", folder / "artists.dat.gz", "--item-id", "id",
             "--item-name", "name", "--item-link", "url", "--item-image", "pictureURL",
-            "--set", "regularization=30", "--set", "factors=32", "--grid", "alpha=1,3",
-            "--sweeps", "8", "--families", "als", "--out", out, "--verbose",
+            "--set", "regularization=0.03", "--set", "factors=32", "--set", "values=binary",
+            "--grid", "unobserved_weight=0.03,0.1", "--sweeps", "8",
+            "--families", "als", "--out", out, "--verbose",
         ),
     )  # fmt: skip
 
@@ -465,8 +467,8 @@ def test_steam_with_confidence_scaled(shared_data: Path, tmp_path: Path) -> None
     folder = shared_data / "steam-200k"
     said = alsolike_says(
         "search", folder / "game_play.dat.gz", "--user", "User_ID", "--item", "Game_ID", "--value",
-        "Hours", "--items", folder / "item_info.dat.gz", "--item-name", "Game Name", "--set",
-        "confidence=scaled", "--set", "factors=16", "--set", "regularization=10",
+        "Hours", "--items", folder / "item_info.dat.gz", "--item-name", "Game Name",
+        *set_loss(confidence="scaled", regularization=10), "--set", "factors=16",
         "--grid", "alpha=0.1,1", "--sweeps", "3", "--out", tmp_path, "--verbose",
     )  # fmt: skip
     assert "run 1: alpha 0.1" in said
@@ -505,7 +507,8 @@ def test_the_articles_command_on_the_articles_dialect(shared_data: Path, tmp_pat
     said = alsolike_says(
         "run", tmp_path / "model_likes_anon.psv", "--user", "uid", "--item", "mid", "--item-name",
         "modelName", "--item-link", "https://sketchfab.com/models/{id}", "--out", tmp_path / "out",
-        "--set", "factors=4", "--grid", "alpha=3", "--sweeps", "2", "--verbose",
+        "--set", "factors=4", "--set", "regularization=0.01", "--grid", "unobserved_weight=0.3",
+        "--sweeps", "2", "--verbose",
     )  # fmt: skip
     assert "delimiter '|', quote '\\', escape '\\'" in said
     assert re.search(r"^interactions +480 ", said, re.MULTILINE)

@@ -10,6 +10,7 @@ import alsolike as al
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.models.als.fold_in import new_items
+from alsolike.models.settings import recorded_settings
 from alsolike.models.values import ValueWeights, weighted
 from oracles_als import weighed
 
@@ -87,6 +88,11 @@ def test_a_setting_out_of_its_range_is_refused(setting, expected):
 
 
 def test_settings_without_the_form_are_of_an_earlier_version():
-    old = al.ALSConfig(values="given").to_settings()
-    del old["values"], old["value_scale"], old["value_length"]
-    assert al.ALSConfig.from_settings(old).values == "given"
+    config = al.ALSConfig(values="given")
+    old = recorded_settings(config)
+    assert not {"values", "value_scale", "value_length"} & old.keys()
+    assert al.ALSConfig.from_settings(old) == config
+    for changes in ({"values": None}, {"values": "log", "value_scale": 2.0}, {"value_length": 0.5}):
+        config = al.ALSConfig(**changes)
+        assert al.ALSConfig.from_settings(recorded_settings(config)) == config
+        assert al.ALSConfig.from_settings(config.to_settings()) == config

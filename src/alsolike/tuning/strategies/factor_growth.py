@@ -23,8 +23,8 @@ class FactorGrowth(Ending):
 
     Each round after the first trains the best settings of the round before with twice the factors,
     one less in each round, and the neighbours of the very best: the best weight and regularization
-    move with the number of factors. It ends at `most`, or when two rounds in a row are no better than
-    those before them: one may be so by chance.
+    move with the number of factors. It ends at `most`, or when two rounds in a row are no better
+    than those before them: one may be so by chance.
 
     Parameters
     ----------
