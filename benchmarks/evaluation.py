@@ -34,6 +34,7 @@ from _side_by_side import (
     arguments,
     clock,
     held,
+    hu2008,
     own_peak,
     peak_alone,
     peer,
@@ -49,11 +50,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out_fraction
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.metrics.evaluate import USUAL, evaluate
-from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.factor_model import FactorModel
 
-CONFIG = ALSConfig(alpha=10.0, regularization=1.0, iterations=5)
+CONFIG = hu2008(iterations=5)
 LENGTHS = (5, 10, 20)
 TASK = "evaluation"
 IRSPACK_NAMES = {

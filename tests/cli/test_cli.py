@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import alsolike
+from als_settings import set_loss
 from alsolike.cli import pipeline
 from alsolike.cli.arguments import grid_of, settings_of
 from alsolike.cli.group import main
@@ -156,7 +157,7 @@ def test_an_option_that_a_way_of_splitting_does_not_take_is_refused(
 
 def test_search_leaves_the_leaderboard_and_the_curves(likes: Path, tmp_path: Path) -> None:
     words = ("search", likes, "--out", tmp_path, "--held-out", 2, "--grid", "factors=2,4",
-             "--set", "alpha=3", "--set", "regularization=1", "--sweeps", "1,3")  # fmt: skip
+             "--set", "alpha=3", *set_loss(regularization=1), "--sweeps", "1,3")  # fmt: skip
     said = fine(*words, "--verbose").output
     assert "run 2: factors 4" in said
     assert "popularity" in said
@@ -164,6 +165,17 @@ def test_search_leaves_the_leaderboard_and_the_curves(likes: Path, tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == names
     assert len(rows_of(tmp_path / "learning_curves.parquet")) == 4
     assert fine(*words, "--quiet").output == ""
+
+
+def test_thorough_is_short_for_its_preset(likes: Path, tmp_path: Path) -> None:
+    words = ("search", likes, "--held-out", 2, "--set", "factors=2", "--set", "regularization=0.01",
+             "--sweeps", "1", "--baselines", "popularity")  # fmt: skip
+    boards = []
+    for name, how in (("short", ["--thorough"]), ("long", ["--preset", "thorough"]), ("quick", [])):
+        fine(*words, *how, "--out", tmp_path / name, "--quiet")
+        boards.append((tmp_path / name / "leaderboard.csv").read_text())
+    assert boards[0] == boards[1]
+    assert [board.count(",als,") for board in boards] == [5, 5, 3]
 
 
 def test_a_search_by_shelves_from_options_and_from_a_file(likes: Path, tmp_path: Path) -> None:
@@ -393,7 +405,13 @@ def test_without_history_says_what_then_does_not_work(bare: Path, likes: Path) -
         (["run", "LIKES", "--out", "o", "--grid", "factor=2"], "Did you mean factors"),
         (["run", "LIKES", "--out", "o", "--sweeps", "two"], "2,4,8"),
         (["run", "LIKES", "--out", "o", "--sweeps", "0"], "whole number from 1"),
-        (["run", "LIKES", "--out", "o", "--preset", "fast"], "article, quick"),
+        (["run", "LIKES", "--out", "o", "--preset", "fast"], "known are article, quick, thorough"),
+        (["run", "LIKES", "--out", "o", "--preset", "quick", "--thorough"], "Give one of them"),
+        (
+            ["run", "LIKES", "--out", "o", "--search", "growth", "--grid", "factors=8,16"],
+            "was given 8, 16. Give one, or use --search doubling",
+        ),
+        (["run", "LIKES", "--out", "o", "--search", "growth", "--trials", "3"], "--trials does no"),
         (["run", "LIKES", "--out", "o", "--metric", "rmse"], "precision"),
         (["run", "LIKES", "--out", "o", "--share", "3"], "at most 1"),
         (["run", "LIKES", "--out", "o", "--held-out", "50"], "That number is --held-out 50 here."),

@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 import alsolike
+from als_settings import LOSS
 from alsolike.errors import DataError, LedgerError, SettingError, WritingError
 from alsolike.evaluation.item_to_item.dial import evaluate_dial
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
@@ -66,11 +67,13 @@ def frame(users: int = 40) -> pd.DataFrame:
 
 def job(out: Path, **changes: Any) -> Job:
     reading = {"user": "user", "item": "item"} | changes.pop("reading", {})
+    settings = changes.pop("settings", {"regularization": 1.0, "alpha": 3.0})
+    grid = changes.pop("grid", {"factors": [2, 4]})
     usual: dict[str, Any] = {
         "source": frame(),
         "held_out": 2,
-        "grid": {"factors": [2, 4]},
-        "settings": {"regularization": 1.0, "alpha": 3.0},
+        "grid": grid,
+        "settings": {name: LOSS[name] for name in LOSS if name not in grid} | settings,
         "sweeps": [1, 2],
         "reading": reading,
         "search": Searching(baselines=["popularity"]),

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from alsolike.errors import SettingError, WritingError
 from alsolike.evaluation.learning_curve import checked_sweeps
 from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
-from alsolike.models.settings import is_finite
+from alsolike.models.settings import Config, is_finite
 from alsolike.models.similarity.config import check_bias
 from alsolike.pipeline.outputs import written_in
 from alsolike.pipeline.similar_items.compare import FeatureSource
@@ -186,7 +186,7 @@ class ResolvedJob:
             name: values for name, values in own.space.items() if name not in job.settings
         }
         return replace(
-            replace(own, base=base, space=kept | dict(job.grid)),
+            replace(own, base=base, space=_in_order(kept | dict(job.grid), base)),
             **{name: value for name, value in given.items() if value is not None},
         )
 
@@ -257,6 +257,12 @@ def refuse_share(share: float | None) -> None:
         return
     if not is_finite(share) or not 0 < share <= 1:
         raise SettingError(f"share must be a number above 0 and at most 1, not {share!r}.")
+
+
+def _in_order(space: Space, base: Config) -> Space:
+    """Sort settings as the configuration lists them, on which the numbers of the runs depend."""
+    order = [*(one.name for one in fields(base)), *space]
+    return {name: space[name] for name in sorted(space, key=order.index)}
 
 
 def _refuse_other_splits(job: Job) -> None:
