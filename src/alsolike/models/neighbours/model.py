@@ -1,0 +1,116 @@
+"""`ItemKNNModel`: scores items by the neighbours of what a user likes; dislikes do not count."""
+
+import functools
+import threading
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.models.base import Contributions, Floats, Indices
+from alsolike.models.history_model import HistoryModel, ones_of
+from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.neighbours.similarities import nearest_items
+from alsolike.models.similarity.co_counts import CoCounts, KeptCounts
+from alsolike.models.similarity.comparing import ComparesByAffinity, likes_at_least_one
+from alsolike.models.similarity.config import Affinity, SimilarityConfig
+from alsolike.models.similarity.evidence import ItemEvidence
+from alsolike.models.similarity.terms import AffinityTerms, count_terms
+
+_FEW = 8  # users scored through the neighbours of their likes
+_TURNING = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ItemKNNModel(ComparesByAffinity, HistoryModel):
+    """Scores an item by its similarities to those of the user's likes that it is a neighbour of.
+
+    Parameters
+    ----------
+    users, items, item_counts, catalogue, history, config
+        As of every `HistoryModel`.
+    similarity_config, stored_evidence
+        Similar items are those with the most likes in common, see `affinity_terms`.
+    similarities : scipy.sparse.csc_array of float64, (n_items, n_items)
+        ``[i, j]``: similarity of i to j, stored if i is among the neighbours of j; rows ascend
+        within a column.
+    """
+
+    name: ClassVar[str] = "item-knn"
+    score_of_nothing: ClassVar[float | None] = 0.0
+
+    similarities: sp.csc_array
+    config: ItemKNNConfig
+
+    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+        """Sum similarities, in float64 in the order of the items, (n, n_chosen_items)."""
+        liked = ones_of(likes)
+        if liked.shape[0] <= _FEW:  # as for a server: only the neighbours of likes
+            liked.sort_indices()
+            sums = (liked @ self._neighbours)[:, item_indices].toarray()
+        else:
+            sums = (self._rows[item_indices] @ liked.T.tocsr()).toarray().T
+        scores: Floats = sums.astype(np.float32, order="C")
+        return scores
+
+    @property
+    def affinities(self) -> tuple[Affinity, ...]:
+        """Counts of common likes; their dial includes the cosine of likes, at 0."""
+        return ("counts",)
+
+    def terms_of(self, affinity: Affinity, config: SimilarityConfig) -> AffinityTerms:
+        """Return the terms of the counts: users weigh as in the model's weighting."""
+        likes = likes_at_least_one(self.item_counts)
+        return count_terms(self.co_counts, likes, config.popularity_bias)
+
+    @functools.cached_property
+    def co_counts(self) -> CoCounts | KeptCounts:
+        """The counts of pairs of items, from the history or stored."""
+        if self.stored_evidence is not None:
+            return self.stored_evidence.counts
+        likes = self._known("compare items")
+        return CoCounts.from_likes(likes, equal=self.config.weighting == "cosine")
+
+    def evidence_to_store(self) -> ItemEvidence | None:
+        """Return the counts of the strongest neighbours; None without likes."""
+        if self.stored_evidence is not None or self.history is None:
+            return self.stored_evidence
+        n_items, counts = len(self.items), self.co_counts
+        nothing = np.empty((n_items, 0), dtype=np.float32)
+        evidence = ItemEvidence(nothing, np.zeros(n_items), counts)
+        return evidence.without_likes(likes_at_least_one(self.item_counts), LocalEngine())
+
+    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
+        """Return the similarities of items to likes that they are neighbours of."""
+        near = np.ascontiguousarray(self._neighbours[likes][:, items].toarray().T)
+        return Contributions((values > 0).astype(np.float64), near)
+
+    def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
+        """Find the neighbours by other likes."""
+        arrays = {"similarities": nearest_items(train, self.config, engine or LocalEngine())}
+        return type(self).of(train, self.config, similarity_config=self.similarity_config, **arrays)
+
+    @functools.cached_property
+    def _neighbours(self) -> sp.csr_array:
+        """The similarities with a row of neighbours for each item; not a copy."""
+        return self.similarities.T.tocsr()
+
+    @property
+    def _rows(self) -> sp.csr_array:
+        """The similarities with a row for each neighbour, made on first use."""
+        with _TURNING:  # once, not in each thread
+            return self._turned
+
+    @functools.cached_property
+    def _turned(self) -> sp.csr_array:
+        return self.similarities.tocsr()
+
+    def __repr__(self) -> str:
+        return (
+            f"ItemKNNModel({self.config.weighting}: {len(self.users):,} users, "
+            f"{len(self.items):,} items, {self.config.neighbours:,} neighbours)"
+        )
