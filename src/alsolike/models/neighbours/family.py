@@ -11,7 +11,6 @@ from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.neighbours.config import ItemKNNConfig
-from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.neighbours.model import ItemKNNModel
 
 # A number and an index, several times over while lists are joined and transposed.
@@ -27,6 +26,8 @@ class ItemKNNFamily(Family):
 
     def train(self, data: TrainingData, config: ItemKNNConfig, **how: Any) -> ItemKNNModel:
         """Fit the model."""
+        from alsolike.models.neighbours.fit import fit_item_knn  # noqa: PLC0415 - the compiler
+
         return fit_item_knn(data.interactions, config, **how)
 
     def pack(self, model: ItemKNNModel) -> Arrays:

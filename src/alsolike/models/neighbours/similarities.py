@@ -1,8 +1,7 @@
-"""Finds the nearest neighbours of items by their users."""
+"""Finds the nearest neighbours of items by their users, by the compiled kernel."""
 
 import threading
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +9,19 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine, pieces
-from alsolike.models.base import Doubles
-from alsolike.models.history_model import likes_of
+from alsolike.errors import SettingError
+from alsolike.kernels.compiler.jit import plain
+from alsolike.kernels.neighbours.similarities import DIGITS, find_nearest
+from alsolike.models.base import Doubles, Indices
+from alsolike.models.history_model import weighted_likes
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.progress import SILENT, Observer
 
+Bounds = npt.NDArray[np.int64]
+
 # Items compared at once in each thread.
 BLOCK = 128
+_NOTHING = plain(np.empty(0))
 
 
 def nearest_items(
@@ -31,12 +36,16 @@ def nearest_items(
 
     See `alsolike.models.neighbours.fit.fit_item_knn`.
     """
-    similarity, lock = _Similarity.of(likes_of(train), config), threading.Lock()
+    likes = weighted_likes(train.user_items, train.like_counts, config.value_weights)
+    likes = sp.csr_array(likes)
+    likes.eliminate_zeros()
+    similarity, lock = _Similarity.of(likes, config), threading.Lock()
+    spare: list[_Memory] = []
 
-    def nearest(rows: slice) -> list[tuple[npt.NDArray[Any], Doubles]]:
-        found = [
-            _largest(columns, values, config.neighbours) for columns, values in similarity.to(rows)
-        ]
+    def nearest(rows: slice) -> tuple[Bounds, Indices, Doubles]:
+        memory = spare.pop() if spare else similarity.memory()
+        found = similarity.to(rows, memory)
+        spare.append(memory)
         with lock:
             observer.advance(rows.stop - rows.start)
         return found
@@ -48,91 +57,175 @@ def nearest_items(
 
 
 @dataclass(frozen=True, eq=False)
-class _Similarity:
-    """Similarities of items: scaled sums over common users.
+class _Side:
+    """The likes of each user or of each item, as the kernel takes them.
 
     Parameters
     ----------
-    item_users : scipy.sparse.csr_array of float64, (n_items, n_users)
-        Ones.
-    user_items : scipy.sparse.csr_array of float64, (n_users, n_items)
-        What each user adds to the sum, equal within a row.
-    sizes : float64, (n_items,)
-        Sums are divided by the product of two sizes, for the cosine by its root.
-    config : ItemKNNConfig
-    counted : scipy.sparse.csr_array of float64, (n_users, n_items), or None
-        Ones, if common users must also be counted.
+    starts : int64, (n_rows + 1,)
+    others : int32, (n_likes,)
+        Ascending within a row.
+    values : float64, (n_likes,) or (0,)
+        Empty if all are 1.
     """
 
-    item_users: sp.csr_array
-    user_items: sp.csr_array
+    starts: Bounds
+    others: Indices
+    values: Doubles
+
+    @classmethod
+    def of(cls, likes: sp.csr_array, *, is_binary: bool) -> "_Side":
+        return cls(
+            plain(likes.indptr.astype(np.int64)),
+            plain(likes.indices.astype(np.int32, copy=False)),
+            _NOTHING if is_binary else plain(likes.data),
+        )
+
+    @property
+    def lengths(self) -> Doubles:
+        return np.diff(self.starts).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Memory:
+    """What a thread works in, see `alsolike.kernels.neighbours.similarities`."""
+
+    sums: Doubles
+    common: Doubles
+    met: Indices
+    found: Doubles
+    others: Indices
     sizes: Doubles
+    digits: Indices
+    heap: Doubles
+
+
+@dataclass(frozen=True, eq=False)
+class _Similarity:
+    """Similarities of items: sums over common users, divided by sizes of both items.
+
+    Parameters
+    ----------
+    by_item, by_user : _Side
+    user_weights : float64, (n_users,)
+    source_sizes, target_sizes : float64, (n_items,)
+        Of the liked item, and of the other.
+    config : ItemKNNConfig
+    most : int64, (n_items,)
+        Neighbours that each item has at most.
+    """
+
+    by_item: _Side
+    by_user: _Side
+    user_weights: Doubles
+    source_sizes: Doubles
+    target_sizes: Doubles
     config: ItemKNNConfig
-    counted: sp.csr_array | None = None
+    most: Bounds
 
     @classmethod
     def of(cls, likes: sp.csr_array, config: ItemKNNConfig) -> "_Similarity":
+        is_binary = config.values == "binary"
         item_users = likes.T.tocsr()
-        n_users_of = np.diff(item_users.indptr).astype(np.float64)
-        if config.weighting == "cosine":
-            return cls(item_users, likes, n_users_of, config)
-        n_items, n_items_of = likes.shape[1], np.diff(likes.indptr)
-        # Robertson-Sparck Jones weight, plus 1 inside the logarithm: never below zero.
-        rarity = np.log1p((n_items - n_items_of + 0.5) / (n_items_of + 0.5))
-        adds = np.repeat(np.square(rarity), n_items_of)
-        weighted = sp.csr_array((adds, likes.indices, likes.indptr), likes.shape)
-        relative = n_users_of / max(n_users_of.sum() / max(n_items, 1), 1e-9)
-        # (1 + k1 * length) / (k1 + 1), without overflow for large k1.
-        share = config.k1 / (config.k1 + 1)
-        sizes = 1 / (config.k1 + 1) + share * (1 - config.b + config.b * relative)
-        return cls(item_users, weighted, sizes, config, likes if config.shrinkage else None)
+        by_item = _Side.of(item_users, is_binary=is_binary)
+        by_user = _Side.of(likes, is_binary=is_binary)
+        weights, sources, targets = _sizes(likes, by_item.lengths, by_user.lengths, config)
+        if likes.nnz:
+            _refuse_vanishing(float(likes.data.min()), float(weights[by_user.lengths > 0].min()))
+        n_items = likes.shape[1]
+        # Whom an item's users like besides it.
+        pairs = np.add.reduceat(
+            np.append(by_user.lengths[by_item.others] - 1, 0), by_item.starts[:-1]
+        )
+        most = np.where(by_item.lengths > 0, np.minimum(pairs, n_items - 1), 0).astype(np.int64)
+        if config.neighbours is not None:
+            most = np.minimum(most, config.neighbours)
+        return cls(by_item, by_user, plain(weights), plain(sources), plain(targets), config, most)
 
-    def to(self, rows: slice) -> list[tuple[npt.NDArray[Any], Doubles]]:
-        """Return, for each of these items, the others with common users, and similarities."""
-        sums = self.item_users[rows] @ self.user_items
-        together = sums
-        if self.counted is not None:
-            together = self.item_users[rows] @ self.counted
-            together.sort_indices()
-            sums.sort_indices()
-        items = np.repeat(np.arange(rows.start, rows.stop), np.diff(sums.indptr))
-        sizes = self.sizes[items] * self.sizes[sums.indices]
-        # The root of a quotient of whole numbers: equal cosines are equal floats.
-        cosine = self.config.weighting == "cosine"
-        values = np.sqrt(np.square(sums.data) / sizes) if cosine else sums.data / sizes
-        if self.config.shrinkage:
-            values *= together.data / (together.data + self.config.shrinkage)
-        others = sums.indices != items
-        bounds = np.concatenate(([0], np.cumsum(others)))[sums.indptr[1:-1]]
-        parts = (np.split(part[others], bounds) for part in (sums.indices, values))
-        return list(zip(*parts, strict=True))
+    def memory(self) -> _Memory:
+        """Return memory for one thread."""
+        n_items = len(self.most)
+        # Sums of ones, each counted as it is, are the common users themselves.
+        is_counted = self.config.shrinkage > 0 and not (
+            self.config.weighting == "cosine" and self.config.values == "binary"
+        )
+        return _Memory(
+            np.zeros(n_items),
+            np.zeros(n_items if is_counted else 0),
+            np.empty(n_items + 1, dtype=np.int32),
+            np.empty(n_items + 1),
+            np.empty(n_items + 1, dtype=np.int32),
+            np.empty(n_items + 1),
+            np.empty(DIGITS, dtype=np.int32),
+            np.empty(max(int(self.most.max(initial=0)), 1)),
+        )
+
+    def to(self, rows: slice, memory: _Memory) -> tuple[Bounds, Indices, Doubles]:
+        """Return where the neighbours of each of these items end, the neighbours, and how near."""
+        room = int(self.most[rows].sum())
+        ends = np.empty(rows.stop - rows.start + 1, dtype=np.int64)
+        near, similarities = np.empty(room, dtype=np.int32), np.empty(room)
+        items, users = self.by_item, self.by_user
+        find_nearest(
+            rows.start, items.starts, items.others, items.values, users.starts, users.others,
+            users.values, self.user_weights, self.source_sizes, self.target_sizes,
+            self.config.weighting == "cosine", float(self.config.shrinkage), memory.sums,
+            memory.common, memory.met, memory.found, memory.found.view(np.int64), memory.others,
+            memory.sizes, memory.digits, memory.heap, ends, near, similarities,
+        )  # fmt: skip
+        # Copies: room for all that there may be is often far more than what there is.
+        return ends, near[: ends[-1]].copy(), similarities[: ends[-1]].copy()
 
 
-def _largest(
-    columns: npt.NDArray[Any], values: Doubles, count: int
-) -> tuple[npt.NDArray[Any], Doubles]:
-    """Return the `count` largest values and their columns; of equal ones the first columns."""
-    if len(values) <= count:
-        return columns, values
-    least = np.partition(values, len(values) - count)[len(values) - count]
-    above = np.flatnonzero(values > least)
-    equal = np.flatnonzero(values == least)
-    first = equal[np.argsort(columns[equal])][: count - len(above)]
-    chosen = np.concatenate((above, first))
-    return columns[chosen], values[chosen]
+def _sizes(
+    likes: sp.csr_array, n_users_of: Doubles, n_items_of: Doubles, config: ItemKNNConfig
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Return the weights of users, and the sizes of liked and of other items."""
+    n_items = likes.shape[1]
+    equal = np.ones(len(n_items_of))
+    if config.weighting == "cosine":
+        squares = n_users_of
+        if config.values != "binary":
+            squares = np.bincount(likes.indices, np.square(likes.data), minlength=n_items)
+        return equal, squares, squares
+    if config.weighting == "normalized":
+        weights, sources, targets = (
+            np.maximum(counts, 1.0) ** exponent
+            for counts, exponent in (
+                (n_items_of, -config.user_exponent),
+                (n_users_of, config.source_exponent),
+                (n_users_of, config.target_exponent),
+            )
+        )
+        return weights, sources, targets
+    # Robertson-Sparck Jones weight, plus 1 inside the logarithm: never below zero.
+    rarity = np.log1p((n_items - n_items_of + 0.5) / (n_items_of + 0.5))
+    relative = n_users_of / max(n_users_of.sum() / max(n_items, 1), 1e-9)
+    # (1 + k1 * length) / (k1 + 1), without overflow for large k1.
+    share = config.k1 / (config.k1 + 1)
+    sizes = 1 / (config.k1 + 1) + share * (1 - config.b + config.b * relative)
+    return np.square(rarity), sizes, sizes
 
 
-def _joined(blocks: list[list[tuple[npt.NDArray[Any], Doubles]]], n_items: int) -> sp.csc_array:
+def _refuse_vanishing(value: float, weight: float) -> None:
+    """Raise SettingError if the least product of two likes and a user's weight is no number."""
+    if value * value * weight > 0:
+        return
+    raise SettingError(
+        f"The weights of likes must be large enough to be multiplied; the least is {value!r}. "
+        "Choose a smaller value_scale."
+    )
+
+
+def _joined(blocks: list[tuple[Bounds, Indices, Doubles]], n_items: int) -> sp.csc_array:
     """Join the neighbours of all items into one matrix with a column for each."""
-    lists = [one for block in blocks for one in block]
-    starts = np.concatenate(
-        ([0], np.cumsum([len(columns) for columns, _ in lists], dtype=np.int64))
-    )
+    lengths = [np.empty(0, np.int64), *(np.diff(ends) for ends, _, _ in blocks)]
+    starts = np.concatenate(([0], np.cumsum(np.concatenate(lengths), dtype=np.int64)))
     width = np.int64 if starts[-1] > np.iinfo(np.int32).max else np.int32
-    columns = np.concatenate([np.empty(0, width), *(one[0] for one in lists)])
-    values = np.concatenate([np.empty(0), *(one[1] for one in lists)])
+    near = np.concatenate([np.empty(0, np.int32), *(near for _, near, _ in blocks)])
+    values = np.concatenate([np.empty(0), *(found for _, _, found in blocks)])
     by_item = sp.csr_array(
-        (values, columns.astype(width, copy=False), starts.astype(width)), (n_items, n_items)
+        (values, near.astype(width, copy=False), starts.astype(width)), (n_items, n_items)
     )
-    by_item.sort_indices()
+    by_item.has_sorted_indices = True
     return by_item.T
