@@ -221,7 +221,7 @@ def _bound(n_met: int, k: int, S: Array, bits: Array, bins: Array) -> float:
         return 0.0
     # The last place is free, as no item is met beside itself.
     bits[len(bits) - 1] = (most - place) << _BIN
-    return S[len(S) - 1]
+    return float(S[len(S) - 1])
 
 
 @part

@@ -150,7 +150,7 @@ def _push_met(
         if score < bar or score == 0.0 or not open_items[item]:
             continue
         if not (score < np.inf):
-            return item
+            return int(item)
         count = push(scores, ids, count, score, item)
         if count == k:
             bar = np.float64(scores[0])

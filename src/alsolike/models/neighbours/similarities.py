@@ -184,9 +184,9 @@ def _sizes(
     n_items = likes.shape[1]
     equal = np.ones(len(n_items_of))
     if config.weighting == "cosine":
-        squares = n_users_of
-        if config.values != "binary":
-            squares = np.bincount(likes.indices, np.square(likes.data), minlength=n_items)
+        if config.values == "binary":
+            return equal, n_users_of, n_users_of
+        squares: Doubles = np.bincount(likes.indices, np.square(likes.data), n_items)  # type: ignore[assignment]
         return equal, squares, squares
     if config.weighting == "normalized":
         weights, sources, targets = (
