@@ -245,7 +245,7 @@ def settings(asked: argparse.Namespace) -> None:
         tried = ItemKNNFamily().search_space(TrainingData(split.train))
         has_values = len(np.unique(split.train.user_items.data)) > 1
         found: dict[ItemKNNConfig, tuple[float, float]] = {}
-        for config in dict.fromkeys((*tried, *wide())):
+        for config in dict.fromkeys((*tried, *(() if asked.narrow else wide()))):
             if config.values != "binary" and not has_values:
                 continue
             model = fit_item_knn(split.train, config, engine=engine)
@@ -328,6 +328,7 @@ def main() -> int:
     parser.add_argument("--data", default="gowalla,lastfm,steam", help="separated by commas")
     parser.add_argument("--settings-data", default="lastfm,steam,retail,citeulike,gowalla")
     parser.add_argument("--large", default="2000000x1000000x30000000")
+    parser.add_argument("--narrow", action="store_true", help="settings: without a wide search")
     asked = parser.parse_args()
     tasks = listed(asked.tasks)
     if "large" in tasks:
