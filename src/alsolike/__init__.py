@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from alsolike.models.ease import EASEConfig
     from alsolike.models.factor_model import FactorModel
     from alsolike.models.fit import fit, iterate
-    from alsolike.models.item_knn import ItemKNNConfig
+    from alsolike.models.neighbours.config import ItemKNNConfig
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
     from alsolike.pipeline.run import run_job
@@ -126,7 +126,7 @@ _MODULES = {
     "models.ease": ("EASEConfig",),
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
-    "models.item_knn": ("ItemKNNConfig",),
+    "models.neighbours.config": ("ItemKNNConfig",),
     "models.similarity.config": ("SimilarityConfig",),
     "models.baselines.popularity": ("fit_popularity",),
     "recommending.explain": ("explain",),

@@ -15,7 +15,7 @@ from alsolike.cli.group import main
 from alsolike.cli.syntax import as_typed
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.ease import EASEConfig
-from alsolike.models.item_knn import ItemKNNConfig
+from alsolike.models.neighbours.config import ItemKNNConfig
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "alsolike"
 

@@ -66,7 +66,7 @@ def lineup_for(
     family     tried by default         with
     ========== ======================== ==========================
     als        always                   the grid of a preset
-    item-knn   always                   two cosines, two of BM25
+    item-knn   always                   eight, six of the filter
     ease       up to 10,000 items       two regularizations
     popularity always, as a baseline
     random     always, as a baseline    `seed`

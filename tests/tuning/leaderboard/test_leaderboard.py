@@ -16,7 +16,7 @@ from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.baselines.random import RandomConfig
 from alsolike.models.ease import EASEConfig
-from alsolike.models.item_knn import ItemKNNConfig
+from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.registry import family_of
 from alsolike.system_errors import in_bytes
 from alsolike.testing import tiny_likes

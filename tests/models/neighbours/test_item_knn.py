@@ -12,10 +12,11 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.models import item_knn
 from alsolike.models.history_model import likes_of
-from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
+from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.similarity.config import SimilarityConfig
+from alsolike.progress import Observer
 from alsolike.recommending.batch import recommend
 from alsolike.testing import tiny_likes
 
@@ -230,7 +231,10 @@ def test_settings_go_there_and_back_as_plain_values():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"weighting": "jaccard"}, "weighting must be one of cosine, bm25, not 'jaccard'"),
+        (
+            {"weighting": "jaccard"},
+            "must be one of cosine, bm25, normalized, not 'jaccard'",
+        ),
         ({"neighbours": 0}, "neighbours must be a whole number of at least 1, not 0"),
         ({"neighbours": 2.0}, "neighbours must be a whole number"),
         ({"neighbours": True}, "neighbours must be a whole number"),
@@ -285,7 +289,7 @@ def test_a_matrix_is_not_interactions():
 def test_tells_an_observer_how_far_it_is():
     heard = []
 
-    class Ear(item_knn.Observer):
+    class Ear(Observer):
         def start(self, task, total=None):
             heard.append((task, total))
 
