@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from alsolike.models.als.train import fold_in, fold_in_items, loss
     from alsolike.models.baselines.popularity import fit_popularity
     from alsolike.models.bundle.io import load, save
-    from alsolike.models.ease import EASEConfig
     from alsolike.models.factor_model import FactorModel
     from alsolike.models.fit import fit, iterate
     from alsolike.models.item_knn import ItemKNNConfig
+    from alsolike.models.linear.ease import EASEConfig
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
     from alsolike.pipeline.run import run_job
@@ -117,7 +117,7 @@ _MODULES = {
     "models.als.train": ("fold_in", "fold_in_items", "loss"),
     "models.bundle.io": ("load", "save"),
     "models.als.config": ("ALSConfig",),
-    "models.ease": ("EASEConfig",),
+    "models.linear.ease": ("EASEConfig",),
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
     "models.item_knn": ("ItemKNNConfig",),

@@ -17,9 +17,9 @@ from alsolike.models.base import Contributions, FittedModel, Floats, Recommender
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, RandomModel, fit_random
 from alsolike.models.bundle.io import load, save
-from alsolike.models.ease import EASEConfig, EASEModel, fit_ease
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.item_knn import ItemKNNConfig, ItemKNNModel, fit_item_knn
+from alsolike.models.linear.ease import EASEConfig, EASEModel, fit_ease
 from alsolike.models.registry import family_of_model, trained
 from alsolike.testing import CONTRACT, tiny_likes, tiny_model
 

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.models import ease
+from alsolike.models.linear import ease
 from alsolike.testing import tiny_likes
 from alsolike.tuning.candidate_families import Lineup, lineup_for
 

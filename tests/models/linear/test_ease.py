@@ -12,8 +12,8 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.models import ease
-from alsolike.models.ease import EASEConfig, ease_bytes, fit_ease
+from alsolike.models.linear import ease
+from alsolike.models.linear.ease import EASEConfig, ease_bytes, fit_ease
 from alsolike.testing import tiny_likes
 
 
