@@ -79,10 +79,12 @@ class ValueWeights:
         if self.values == "given":
             return values
         if self.values == "binary":
-            return np.sign(values)
+            signs: npt.NDArray[Any] = np.sign(values)
+            return signs
         sizes = np.abs(values).astype(np.float64) / self.value_scale
         weights = np.log1p(sizes) if self.values == "log" else np.minimum(sizes, 1.0)
-        return np.copysign(weights, values)
+        signed: Doubles = np.copysign(weights, values)
+        return signed
 
     def of_cells(
         self,
@@ -116,7 +118,8 @@ class ValueWeights:
             # (s + 1) v / (s length + v), without overflow for a large s.
             part = self.value_scale / (self.value_scale + 1)
             weights = sizes / (part * length + sizes / (self.value_scale + 1))
-        return np.copysign(weights * rarity, values)
+        signed: Doubles = np.copysign(weights * rarity, values)
+        return signed
 
 
 def weighted(user_items: sp.csr_array, item_likes: Counts, weights: ValueWeights) -> sp.csr_array:

@@ -14,10 +14,10 @@ from alsolike.models.als.config import (
     RowCount,
     SolverName,
     Start,
-    Values,
 )
 from alsolike.models.als.train import fold_in
 from alsolike.models.base import FittedModel, Floats
+from alsolike.models.values import Values
 from alsolike.sklearn.estimator import LikesEstimator, row_order
 
 
@@ -41,8 +41,8 @@ class ALSRecommender(
     Parameters
     ----------
     factors, regularization, user_regularization, item_regularization, alpha, confidence, \
-epsilon, unobserved_weight, regularization_exponent, regularization_count, iterations, solver, \
-cg_steps, momentum, start, seed
+values, value_scale, value_length, epsilon, unobserved_weight, regularization_exponent, \
+regularization_count, iterations, solver, cg_steps, momentum, start, seed
         As in `ALSConfig`. `seed` also draws what `score` hides.
     user_column, item_column : str or None
         Columns of ids, texts or whole numbers, in a frame of one interaction per row.
@@ -85,6 +85,8 @@ cg_steps, momentum, start, seed
         alpha: float = 10.0,
         confidence: Confidence = "linear",
         values: Values = "given",
+        value_scale: float = 1.0,
+        value_length: float = 0.0,
         epsilon: float = 1.0,
         unobserved_weight: float = 1.0,
         regularization_exponent: float = 0.0,
@@ -109,6 +111,8 @@ cg_steps, momentum, start, seed
         self.alpha = alpha
         self.confidence = confidence
         self.values = values
+        self.value_scale = value_scale
+        self.value_length = value_length
         self.epsilon = epsilon
         self.unobserved_weight = unobserved_weight
         self.regularization_exponent = regularization_exponent

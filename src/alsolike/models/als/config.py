@@ -11,10 +11,10 @@ import numpy.typing as npt
 from alsolike.data.validation import check_whole, said
 from alsolike.errors import FitError, SettingError
 from alsolike.models.settings import check_choice, check_number, is_finite, known_settings
+from alsolike.models.values import Values, ValueWeights
 from alsolike.usage_hints import with_hints
 
 Confidence = Literal["linear", "scaled", "log", "additive"]
-Values = Literal["given", "binary"]
 RowCount = Literal["weighted", "observed"]
 SolverName = Literal["exact", "cg"]
 Start = Literal["small", "normal"]
@@ -30,6 +30,8 @@ class LossConfig:
     alpha: float
     confidence: Confidence
     values: Values
+    value_scale: float
+    value_length: float
     epsilon: float
     unobserved_weight: float
     regularization_exponent: float
@@ -49,8 +51,15 @@ class LossConfig:
                 f"{self.regularization_exponent!r}."
             )
         check_choice("confidence", self.confidence, get_args(Confidence))
-        check_choice("values", self.values, get_args(Values))
+        _ = self.value_weights  # checks its settings
         check_choice("regularization_count", self.regularization_count, get_args(RowCount))
+
+    @cached_property
+    def value_weights(self) -> ValueWeights:
+        """The weights of values."""
+        return ValueWeights(
+            values=self.values, value_scale=self.value_scale, value_length=self.value_length
+        )
 
     def regularization_of(self, side: Literal["user", "item"]) -> float:
         """Return lambda of one side, before it is scaled by counts."""
@@ -129,8 +138,11 @@ class ALSConfig:
         Scale of the confidence, at least 0; see `confidence`.
     confidence : {"linear", "scaled", "log", "additive"}
         The form of c_ui, see `alsolike.models.als.confidence`.
-    values : {"given", "binary"}
-        The values d_ui as they are, or 1 for each like and -1 for each dislike.
+    values : {"given", "binary", "log", "capped", "tf-idf", "bm25"}
+        How a value becomes d_ui, see `alsolike.models.values`. Binary: 1 for each like and -1 for
+        each dislike.
+    value_scale, value_length : float
+        Of those forms: above 0, and from 0 to 1.
     epsilon : float
         Scale of the values in the form ``"log"``, above 0.
     unobserved_weight : float
@@ -173,6 +185,8 @@ class ALSConfig:
     alpha: float = 10.0
     confidence: Confidence = "linear"
     values: Values = "given"
+    value_scale: float = 1.0
+    value_length: float = 0.0
     epsilon: float = 1.0
     unobserved_weight: float = 1.0
     regularization_exponent: float = 0.0
@@ -205,20 +219,22 @@ class ALSConfig:
         """The settings of the start and the sweeps."""
         return self._part(ScheduleConfig)
 
-    def to_settings(self) -> dict[str, Any]:
-        """Convert to plain values; without the newest settings where they are as ever.
+    @property
+    def amounts_are_doubles(self) -> bool:
+        """Whether weighed values are float64; else they are float32 like the values."""
+        return self.confidence == "log" or self.values not in ("given", "binary")
 
-        So that a search of an earlier version resumes.
-        """
-        settings = asdict(self)
-        if self.values == "given":
-            del settings["values"]
-        return settings
+    def to_settings(self) -> dict[str, Any]:
+        """Convert to plain values."""
+        return asdict(self)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build from what `to_settings` returned; SettingError for an unknown name."""
-        return cls(**known_settings(cls, settings))
+        """Build from what `to_settings` returned; SettingError for an unknown name.
+
+        Settings of earlier versions lack the newest ones: values were taken as they are.
+        """
+        return cls(**known_settings(cls, {"values": "given", **settings}))
 
     def _part(self, kind: type[Part]) -> Part:
         return kind(**{one.name: getattr(self, one.name) for one in fields(kind)})

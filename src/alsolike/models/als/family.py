@@ -73,7 +73,7 @@ class ALSFamily(Family):
     def held(self, data: TrainingData, config: ALSConfig) -> int:
         """Return the bytes held between sweeps: amounts, and three numbers a row."""
         train = data.interactions
-        each = 8 if config.confidence == "log" else 4 * (config.values == "binary")
+        each = 8 if config.amounts_are_doubles else 4 * (config.values == "binary")
         return 2 * each * train.n_interactions + 3 * 8 * (train.n_users + train.n_items)
 
     def factors(self, config: ALSConfig) -> int:
@@ -113,11 +113,10 @@ class ALSFamily(Family):
         """Return the solver, and whether amounts and some rows are in float64."""
         from alsolike.models.als.half_sweep import may_need_float64  # noqa: PLC0415 - the compiler
 
-        values = train.user_items.data
         doubled = config.solver_config.is_exact and may_need_float64(
-            values, config.loss_config, config.factors
+            train, config.loss_config, config.factors
         )
-        return config.solver, config.confidence == "log", doubled
+        return config.solver, config.amounts_are_doubles, doubled
 
     def kernels(self, config: ALSConfig) -> Sequence[Any]:
         """Return the kernels of the solver; some small systems also need that of single rows."""
