@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from alsolike.models.fit import fit, iterate
     from alsolike.models.item_knn import ItemKNNConfig
     from alsolike.models.linear.ease import EASEConfig
+    from alsolike.models.linear.sparse import SparseLinearConfig
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
     from alsolike.pipeline.run import run_job
@@ -63,6 +64,7 @@ __all__ = [
     "Range",
     "Searching",
     "SimilarityConfig",
+    "SparseLinearConfig",
     "Split",
     "Table",
     "evaluate",
@@ -118,6 +120,7 @@ _MODULES = {
     "models.bundle.io": ("load", "save"),
     "models.als.config": ("ALSConfig",),
     "models.linear.ease": ("EASEConfig",),
+    "models.linear.sparse": ("SparseLinearConfig",),
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
     "models.item_knn": ("ItemKNNConfig",),

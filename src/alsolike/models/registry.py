@@ -18,6 +18,7 @@ from alsolike.models.baselines.random import RandomFamily
 from alsolike.models.family import Family, Known
 from alsolike.models.item_knn import ItemKNNFamily
 from alsolike.models.linear.ease import EASEFamily
+from alsolike.models.linear.sparse import SparseLinearFamily
 from alsolike.models.settings import FamilyConfig
 from alsolike.models.similarity.config import USUAL_SIMILARITY
 from alsolike.usage_hints import did_you_mean
@@ -26,6 +27,7 @@ FAMILIES: list[Family] = [
     ALSFamily(),
     ItemKNNFamily(),
     EASEFamily(),
+    SparseLinearFamily(),
     PopularityFamily(),
     RandomFamily(),
     FactorsFamily(),
