@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.kernels.compiler.jit import fast_kernel, fast_part, part
+from alsolike.kernels.compiler.jit import fast_kernel, part
 from alsolike.kernels.compiler.vectors import stay_apart
 from alsolike.kernels.linear.gramian import add_pairs, add_row
 from alsolike.kernels.solver.rows import solve_in_tiles
@@ -81,7 +81,7 @@ def _choose(
     return count
 
 
-@fast_part
+@part
 def _set_up(
     item: int,
     S: Array,
@@ -103,7 +103,10 @@ def _set_up(
     wide: int,
     right: Array,
 ) -> None:
-    """Write the system of an item, upper triangle, and its right side."""
+    """Write the system of an item, upper triangle, and its right side; in strict order.
+
+    So pairs are the same to the byte, of the head or not, as long as they are whole numbers.
+    """
     stay_apart()
     count, stride = len(S), wide + 8
     system[: wide * stride] = 0

@@ -14,18 +14,16 @@ import scipy.sparse as sp
 
 from alsolike.engines.base import Engine, pieces
 from alsolike.errors import FitError
+from alsolike.kernels.compiler.jit import plain
+from alsolike.kernels.linear.gramian import fill_head
+from alsolike.kernels.linear.neighbourhoods import solve_neighbourhoods
 from alsolike.models.base import Doubles, Indices
 from alsolike.models.linear.config import LinearConfig
 from alsolike.progress import Observer
 
-# The most liked items, all pairs of which are held in float32.
-HEAD = 16_384
 # Items regressed in one piece of work, and rows of the head summed in one.
 _ITEMS, _ROWS = 256, 128
-# Of a like: its weight and an index, by users, by items, and once more while they are sorted.
-_BYTES_PER_LIKE = 60
-# Of a weight: itself and an index, in pieces, joined, and turned.
-_BYTES_PER_WEIGHT = 40
+KERNELS = (fill_head, solve_neighbourhoods)
 
 Starts = npt.NDArray[np.int64]
 Block = tuple[Starts, Indices, Doubles]
@@ -68,25 +66,9 @@ class RankedLikes:
 
 def _parts(matrix: sp.csr_array) -> tuple[Starts, Indices, Doubles]:
     """Return the arrays of a matrix in the types that kernels are compiled for."""
-    from alsolike.kernels.compiler.jit import plain  # noqa: PLC0415 - the compiler
-
     starts = matrix.indptr.astype(np.int64)
     indices = matrix.indices.astype(np.int32, copy=False)
     return plain(starts), plain(indices), plain(matrix.data)
-
-
-def training_bytes(n_items: int, n_likes: int, neighbours: int, threads: int) -> int:
-    """Return the peak memory of `neighbourhood_weights` in bytes, with copies of the likes.
-
-    Examples
-    --------
-    >>> f"{training_bytes(1_000_000, 30_000_000, 50, 2) / 2**30:.1f} GiB"
-    '4.1 GiB'
-    """
-    m, head = min(neighbours, n_items), min(HEAD, n_items)
-    of_thread = 20 * n_items + 8 * (m + 8) * (m + 16) + 12 * _ITEMS * m
-    held = _BYTES_PER_LIKE * n_likes + 2 * head * (head + 1) + _BYTES_PER_WEIGHT * n_items * m
-    return held + threads * of_thread
 
 
 def neighbourhood_weights(
@@ -96,7 +78,7 @@ def neighbourhood_weights(
     engine: Engine,
     observer: Observer,
     *,
-    head_items: int = HEAD,
+    head_items: int,
 ) -> sp.csc_array:
     """Solve for the weights of each item's neighbours, (n_items, n_items).
 
@@ -118,10 +100,6 @@ def neighbourhood_weights(
     FitError
         A system is not positive definite in float64.
     """
-    from alsolike.kernels.linear.neighbourhoods import (  # noqa: PLC0415 - the compiler
-        solve_neighbourhoods,
-    )
-
     ranked = RankedLikes.of(likes)
     n_items, m = likes.shape[1], min(neighbours, likes.shape[1])
     ridge, lock = config.ridge(ranked.diagonal), threading.Lock()
@@ -148,8 +126,6 @@ def neighbourhood_weights(
 
 
 def _head(ranked: RankedLikes, n_head: int, engine: Engine) -> tuple[npt.NDArray[np.float32], int]:
-    from alsolike.kernels.linear.gramian import fill_head  # noqa: PLC0415 - the compiler
-
     head = np.empty(n_head * (n_head + 1) // 2, dtype=np.float32)
 
     def fill(rows: slice) -> None:

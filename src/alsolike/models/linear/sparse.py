@@ -20,13 +20,20 @@ from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Ro
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel
 from alsolike.models.linear.config import LinearConfig, weighted_likes, weights_of_likes
-from alsolike.models.linear.neighbourhoods import HEAD, neighbourhood_weights, training_bytes
 from alsolike.models.similarity.config import SimilarityScale
 from alsolike.progress import SILENT, Observer
 
 # Up to so many rows are scored through the neighbours of their likes alone.
 _FEW = 64
 _TURNING = threading.Lock()
+# The most liked items, all pairs of which a training holds in float32.
+_HEAD = 16_384
+# Of a like: its weight and an index, by users, by items, and once more while they are sorted.
+_BYTES_PER_LIKE = 60
+# Of a weight: itself and an index, in pieces, joined, and turned.
+_BYTES_PER_WEIGHT = 40
+# Items in one piece of work, of which each thread holds the weights.
+_PIECE = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,13 +145,27 @@ class SparseLinearModel(HistoryModel):
         )
 
 
+def training_bytes(n_items: int, n_likes: int, neighbours: int, threads: int) -> int:
+    """Return the peak memory of `fit_sparse_linear` in bytes, with copies of the likes.
+
+    Examples
+    --------
+    >>> f"{training_bytes(1_000_000, 30_000_000, 50, 2) / 2**30:.1f} GiB"
+    '4.1 GiB'
+    """
+    m, head = min(neighbours, n_items), min(_HEAD, n_items)
+    of_thread = 20 * n_items + 8 * (m + 8) * (m + 16) + 12 * _PIECE * m
+    held = _BYTES_PER_LIKE * n_likes + 2 * head * (head + 1) + _BYTES_PER_WEIGHT * n_items * m
+    return held + threads * of_thread
+
+
 def fit_sparse_linear(
     train: Interactions,
     config: SparseLinearConfig,
     *,
     engine: Engine | None = None,
     observer: Observer = SILENT,
-    head_items: int = HEAD,
+    head_items: int = _HEAD,
 ) -> SparseLinearModel:
     """Regress each item on its neighbourhood: EASE, or EDLAE, within the neighbourhood.
 
@@ -187,6 +208,9 @@ def fit_sparse_linear(
            [0.6667, 0.    , 0.    ],
            [0.    , 0.    , 0.    ]])
     """
+    # Scoring needs no compiler.
+    from alsolike.models.linear.neighbourhoods import neighbourhood_weights  # noqa: PLC0415
+
     expect_interactions(train)
     engine = engine or LocalEngine()
     _refuse_too_large(train, config, engine.threads)
@@ -263,10 +287,9 @@ class SparseLinearFamily(Family):
 
     def kernels(self, config: SparseLinearConfig) -> Sequence[Any]:
         """Return the kernels of sums and of regressions."""
-        from alsolike.kernels.linear.gramian import fill_head  # noqa: PLC0415 - the compiler
-        from alsolike.kernels.linear.neighbourhoods import solve_neighbourhoods  # noqa: PLC0415
+        from alsolike.models.linear.neighbourhoods import KERNELS  # noqa: PLC0415 - the compiler
 
-        return fill_head, solve_neighbourhoods
+        return KERNELS
 
     @property
     def growth(self) -> float:
