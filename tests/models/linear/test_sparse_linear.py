@@ -184,7 +184,7 @@ def test_memory_grows_with_the_neighbours_and_not_with_all_pairs():
 def test_a_regularization_that_float64_cannot_carry_is_refused():
     likes = Interactions.from_columns(["u", "u", "u", "v", "v"], ["a", "b", "c", "a", "b"])
     config = SparseLinearConfig(regularization=1e-300)
-    with pytest.raises(FitError, match="regularization=1e-300 is too small .* values='binary'"):
+    with pytest.raises(FitError, match=r"regularization=1e-300 is too small .* values='binary'"):
         fit_sparse_linear(likes, config)
 
 
