@@ -1,13 +1,14 @@
 """`ALSConfig`: the settings of ALS, in three parts: loss, solver and schedule."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal, Self, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.interactions import Interactions
 from alsolike.data.validation import check_whole, said
 from alsolike.errors import FitError, SettingError
 from alsolike.models.settings import check_choice, check_number, is_finite, known_settings
@@ -118,6 +119,11 @@ class ScheduleConfig:
         check_choice("start", self.start, get_args(Start))
 
 
+# The weight of an empty cell in the forms of Hu et al. 2008.
+_USUAL_WEIGHT = 1.0
+# How much more than his likes an average user's empty cells weigh, all together.
+_EMPTY_TO_FILLED = 5.0
+
 Part = TypeVar("Part", LossConfig, SolverConfig, ScheduleConfig)
 
 
@@ -138,15 +144,16 @@ class ALSConfig:
         Scale of the confidence, at least 0; see `confidence`.
     confidence : {"linear", "scaled", "log", "additive"}
         The form of c_ui, see `alsolike.models.als.confidence`.
-    values : {"given", "binary", "log", "capped", "tf-idf", "bm25"}
+    values : {"given", "binary", "log", "capped", "tf-idf", "bm25"} or None
         How a value becomes d_ui, see `alsolike.models.values`. Binary: 1 for each like and -1 for
-        each dislike.
+        each dislike. None: binary for ``"additive"``, else as given.
     value_scale, value_length : float
         Of those forms: above 0, and from 0 to 1.
     epsilon : float
         Scale of the values in the form ``"log"``, above 0.
-    unobserved_weight : float
-        Weight of an unobserved cell, above 0 (Rendle et al. 2022: alpha_0).
+    unobserved_weight : float or None
+        Weight of an unobserved cell, above 0 (Rendle et al. 2022: alpha_0). None: 1, but by the
+        table for ``"additive"``, see `for_table`.
     regularization_exponent : float
         nu: a row is regularized by ``lambda * count ** nu``; 0 leaves lambda as it is.
     regularization_count : {"weighted", "observed"}
@@ -178,20 +185,20 @@ class ALSConfig:
     [0.1, 10.0]
     """
 
-    factors: int = 64
-    regularization: float = 0.1
+    factors: int = 256
+    regularization: float = 0.01
     user_regularization: float | None = None
     item_regularization: float | None = None
-    alpha: float = 10.0
-    confidence: Confidence = "linear"
-    values: Values = "given"
+    alpha: float = 1.0
+    confidence: Confidence = "additive"
+    values: Values | None = None
     value_scale: float = 1.0
     value_length: float = 0.0
     epsilon: float = 1.0
-    unobserved_weight: float = 1.0
-    regularization_exponent: float = 0.0
+    unobserved_weight: float | None = None
+    regularization_exponent: float = 1.0
     regularization_count: RowCount = "weighted"
-    iterations: int = 15
+    iterations: int = 8
     solver: SolverName = "exact"
     cg_steps: int = 3
     momentum: bool = False
@@ -202,12 +209,43 @@ class ALSConfig:
         check_whole("factors", self.factors, least=1)
         check_whole("seed", self.seed, least=0)
         # Each part checks its settings.
-        _ = self.loss_config, self.solver_config, self.schedule_config
+        _ = self._loss_part, self.solver_config, self.schedule_config
+
+    def for_table(self, train: Interactions) -> Self:
+        """Return the settings with `unobserved_weight` chosen, if it is left to the table.
+
+        It is then such that all empty cells of an average user weigh five times as much as his
+        likes, which was best, or close to it, on the tables of docs/decisions/0032-defaults.md.
+
+        Examples
+        --------
+        >>> likes = Interactions.from_columns(["u", "u", "v"], ["a", "b", "c"])
+        >>> ALSConfig().for_table(likes).unobserved_weight
+        2.5
+        """
+        if not self._is_left_to_the_table:
+            return self
+        return replace(self, unobserved_weight=unobserved_weight_of(train, _EMPTY_TO_FILLED))
+
+    @property
+    def _is_left_to_the_table(self) -> bool:
+        return self.unobserved_weight is None and self.confidence == "additive"
 
     @cached_property
     def loss_config(self) -> LossConfig:
-        """The settings of the loss."""
-        return self._part(LossConfig)
+        """The settings of the loss.
+
+        Raises
+        ------
+        SettingError
+            `unobserved_weight` is left to the table: see `for_table`.
+        """
+        if self._is_left_to_the_table:
+            raise SettingError(
+                "unobserved_weight is None: it is chosen by the table. Use "
+                "config.for_table(interactions), or set it."
+            )
+        return self._loss_part
 
     @cached_property
     def solver_config(self) -> SolverConfig:
@@ -222,7 +260,7 @@ class ALSConfig:
     @property
     def amounts_are_doubles(self) -> bool:
         """Whether weighed values are float64; else they are float32 like the values."""
-        return self.confidence == "log" or self.values not in ("given", "binary")
+        return self.confidence == "log" or self._loss_part.values not in ("given", "binary")
 
     def to_settings(self) -> dict[str, Any]:
         """Convert to plain values."""
@@ -236,8 +274,48 @@ class ALSConfig:
         """
         return cls(**known_settings(cls, {"values": "given", **settings}))
 
-    def _part(self, kind: type[Part]) -> Part:
-        return kind(**{one.name: getattr(self, one.name) for one in fields(kind)})
+    @cached_property
+    def _loss_part(self) -> LossConfig:
+        """The settings of the loss, with a usual weight if it is left to the table."""
+        usual: dict[str, Any] = {
+            "unobserved_weight": _USUAL_WEIGHT,
+            "values": "binary" if self.confidence == "additive" else "given",
+        }
+        given = {name: value for name in usual if (value := getattr(self, name)) is not None}
+        return self._part(LossConfig, **(usual | given))
+
+    def _part(self, kind: type[Part], **instead: Any) -> Part:
+        own = {one.name: getattr(self, one.name) for one in fields(kind)}
+        return kind(**(own | instead))
+
+
+def unobserved_weight_of(train: Interactions, empty_to_filled: float) -> float:
+    """Return the weight of an unobserved cell by how many cells are filled, with two digits.
+
+    Parameters
+    ----------
+    train : Interactions
+    empty_to_filled : float
+        What all empty cells of an average user weigh, in units of what his likes weigh.
+
+    Examples
+    --------
+    >>> likes = Interactions.from_columns(["u", "u", "v"], ["a", "b", "c"])
+    >>> unobserved_weight_of(likes, 2.0)
+    1.0
+    """
+    filled = train.n_interactions / max(train.n_users * train.n_items, 1)
+    return float(f"{empty_to_filled * filled:.2g}") or _USUAL_WEIGHT
+
+
+def sweep_operations(train: Interactions, factors: int) -> float:
+    """Estimate the multiply-adds of an exact sweep: Gramians, changes of basis and all rows."""
+    found = 0.0
+    for counts in (train.user_counts, train.item_counts):
+        size = np.minimum(counts, factors)
+        rows = counts * size * (factors / 2) + size**3 / 6 + 2.0 * counts * factors
+        found += float(rows.sum()) + 1.5 * len(counts) * factors**2 + 10.0 * factors**3
+    return found
 
 
 def expect_config(given: object) -> None:
