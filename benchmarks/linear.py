@@ -17,6 +17,7 @@ user's training items, the test set is looked at once.
 """
 
 import argparse
+import importlib
 import os
 import sys
 import time
@@ -188,10 +189,11 @@ def peers(
 ) -> dict[str, list[tuple[str, Callable[[], Any]]]]:
     """Return irspack's linear models, each setting with its fit."""
     likes = likes_of(train)
+    recommenders = importlib.import_module(f"{irspack.__name__}.recommenders")
 
     def fit(kind: str, **settings: float) -> Any:
         with held(asked.threads):
-            made = getattr(irspack.recommenders, kind)(likes, **settings).learn()
+            made = getattr(recommenders, kind)(likes, **settings).learn()
         weights = made.W
         return Weights(train, weights.toarray() if hasattr(weights, "toarray") else weights)
 
@@ -268,12 +270,13 @@ def public(folder: Path, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
                     for one in configs
                 ]  # fmt: skip
             if irspack is not None and seed == int(listed(asked.seeds)[0]):
-                importable = __import__("irspack.recommenders")
-                tried |= peers(split.train, importable, asked)
+                tried |= peers(split.train, irspack, asked)
             for contender, fits in tried.items():
                 line = lines.setdefault(contender, Line(contender))
                 line.add(split, *best_of(split, fits))
-            print(f"  seed {seed}: {', '.join(f'{n} {one.chosen[-1]}' for n, one in lines.items())}")
+            print(
+                f"  seed {seed}: {', '.join(f'{n} {one.chosen[-1]}' for n, one in lines.items())}"
+            )
         rows = [one.row() for one in lines.values()]
         print(table(rows), flush=True)
         gains = {
@@ -380,7 +383,7 @@ def main() -> int:
     parser.add_argument("--slim", default="0.001,0.1;0.0001,0.1", help="alpha,l1_ratio; by ';'")
     parser.add_argument(
         "--configs",
-        default="100,30,0;200,30,0.33;200,50,0.5;300,50,0.5",
+        default="100,30,0;200,50,0.5;200,50,0.7",
         help="of gowalla: neighbours,regularization,dropout; several by ';'",
     )
     parser.add_argument("--shapes", help="of large: 92000 or 1000000, by default both")

@@ -14,7 +14,7 @@ from alsolike.models.als.config import ALSConfig
 from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
-from alsolike.models.item_knn import ItemKNNConfig
+from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.registry import config_of, family_of, pack_inside, unpack_inside
 from alsolike.models.settings import FamilyConfig
 from alsolike.progress import SILENT, Observer

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from alsolike.models.bundle.io import load, save
     from alsolike.models.factor_model import FactorModel
     from alsolike.models.fit import fit, iterate
-    from alsolike.models.item_knn import ItemKNNConfig
     from alsolike.models.linear.ease import EASEConfig
     from alsolike.models.linear.sparse import SparseLinearConfig
+    from alsolike.models.neighbours.config import ItemKNNConfig
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
     from alsolike.pipeline.run import run_job
@@ -123,7 +123,7 @@ _MODULES = {
     "models.linear.sparse": ("SparseLinearConfig",),
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
-    "models.item_knn": ("ItemKNNConfig",),
+    "models.neighbours.config": ("ItemKNNConfig",),
     "models.similarity.config": ("SimilarityConfig",),
     "models.baselines.popularity": ("fit_popularity",),
     "recommending.explain": ("explain",),

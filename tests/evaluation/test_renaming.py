@@ -32,8 +32,9 @@ from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, fit_random
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
 from alsolike.models.linear.ease import EASEConfig, fit_ease
+from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.neighbours.fit import fit_item_knn
 
 KS = [1, 4, 9]
 OF_LISTS = functools.partial(hold_out, k=2, share=0.2)

@@ -18,13 +18,15 @@ from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, RandomModel, fit_random
 from alsolike.models.bundle.io import load, save
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.item_knn import ItemKNNConfig, ItemKNNModel, fit_item_knn
 from alsolike.models.linear.ease import EASEConfig, EASEModel, fit_ease
 from alsolike.models.linear.sparse import (
     SparseLinearConfig,
     SparseLinearModel,
     fit_sparse_linear,
 )
+from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.neighbours.fit import fit_item_knn
+from alsolike.models.neighbours.model import ItemKNNModel
 from alsolike.models.registry import family_of_model, trained
 from alsolike.testing import CONTRACT, tiny_likes, tiny_model
 

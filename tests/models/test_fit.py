@@ -12,8 +12,8 @@ from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.baselines.random import RandomConfig
 from alsolike.models.family import TrainingData
 from alsolike.models.fit import config_for
-from alsolike.models.item_knn import fit_item_knn
 from alsolike.models.linear.ease import fit_ease
+from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.registry import family_named, names, trained
 from alsolike.testing import tiny_likes
 

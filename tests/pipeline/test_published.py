@@ -13,8 +13,8 @@ import alsolike
 from alsolike.cli.group import main
 from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
-from alsolike.models.item_knn import ItemKNNModel
 from alsolike.models.linear.ease import EASEConfig, EASEModel, ease_bytes
+from alsolike.models.neighbours.model import ItemKNNModel
 from alsolike.pipeline import job as jobs
 from alsolike.pipeline.job import Job, resolve
 from alsolike.pipeline.outcome import Outcome

@@ -14,8 +14,9 @@ import pytest
 import scipy.sparse as sp
 
 import alsolike as al
-from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
 from alsolike.models.linear.ease import EASEConfig, fit_ease
+from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.recommending.model_diff import diff
 from alsolike.recommending.single import recommend_one, similar_to
 from alsolike.testing import tiny_likes

@@ -8,8 +8,9 @@ import scipy.sparse as sp
 
 import alsolike as al
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
 from alsolike.models.linear.ease import EASEConfig, fit_ease
+from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.recommending.batch import top_items
 from alsolike.recommending.fallback import fallback_notes
 from alsolike.recommending.model_diff import diff

@@ -25,7 +25,7 @@ from alsolike.errors import DataError, SettingError, UnknownId
 from alsolike.models.als import train as als
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.random import RandomConfig
-from alsolike.models.item_knn import ItemKNNConfig
+from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.registry import names
 from alsolike.sklearn import ALSRecommender, FamilyRecommender
 from alsolike.testing import tiny_likes

@@ -19,7 +19,10 @@ from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.base import FittedModel
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.family import Family, TrainingData
-from alsolike.models.item_knn import ItemKNNConfig, ItemKNNFamily, ItemKNNModel, fit_item_knn
+from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.neighbours.family import ItemKNNFamily
+from alsolike.models.neighbours.fit import fit_item_knn
+from alsolike.models.neighbours.model import ItemKNNModel
 from alsolike.models.registry import FAMILIES
 from alsolike.models.settings import FamilyConfig
 from alsolike.progress import Observer

@@ -78,6 +78,21 @@ class HasFactors(Recommender, Protocol):
 
 
 @runtime_checkable
+class HasItemWeights(Recommender, Protocol):
+    """Scores by sums of rows of sparse weights, one for each like, ranked by a sparse scan.
+
+    The scores are float32 of sums in float64, item after item that the user likes.
+    """
+
+    @property
+    def item_weights(self) -> sp.csr_array:
+        """Float64, (n_items, n_items): what a like of item i adds to the score of item j."""
+
+    def user_pulls(self, user_indices: Rows) -> sp.csr_array:
+        """Return what a user's likes count, float64, (n_chosen_users, n_items), items ascending."""
+
+
+@runtime_checkable
 class ItemScorer(Protocol):
     """Scores similar items."""
 

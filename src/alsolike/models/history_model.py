@@ -16,9 +16,10 @@ from alsolike.data.merge import with_items_of
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.models.base import FittedModel, Floats, Rows, expect_same_ids
+from alsolike.models.base import Doubles, FittedModel, Floats, Indices, Rows, expect_same_ids
 from alsolike.models.similarity.config import USUAL_SIMILARITY, SimilarityConfig
 from alsolike.models.similarity.evidence import ItemEvidence
+from alsolike.models.values import ValueWeights, weighted
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -126,3 +127,48 @@ def ones_of(likes: sp.csr_array) -> sp.csr_array:
 def likes_of(interactions: Interactions) -> sp.csr_array:
     """Return users x items in float64 with a one for each like."""
     return ones_of(interactions.user_items)
+
+
+def weighted_likes(
+    user_items: sp.csr_array, item_counts: npt.NDArray[np.int64], weights: ValueWeights
+) -> sp.csr_array:
+    """Return the weights of values above zero, users x items in float64, without all others.
+
+    Parameters
+    ----------
+    user_items : scipy.sparse.csr_array, (n, n_items)
+        Rows of users, perhaps new ones.
+    item_counts : int64, (n_items,)
+        Likes of each item in the training data.
+    weights : ValueWeights
+
+    Examples
+    --------
+    >>> rows = sp.csr_array([[2.0, -1.0, 0.0], [1.0, 0.0, 5.0]])
+    >>> weighted_likes(rows, np.array([2, 0, 1]), ValueWeights(values="given")).toarray()
+    array([[2., 0., 0.],
+           [1., 0., 5.]])
+    """
+    if weights.values == "binary":
+        return ones_of(user_items)
+    return weighted(masked(user_items, user_items.data > 0), item_counts, weights)
+
+
+def weights_of_likes(
+    likes: Indices,
+    values: npt.NDArray[Any],
+    item_counts: npt.NDArray[np.int64],
+    weights: ValueWeights,
+) -> Doubles:
+    """Return the weights of a user's values, float64 (n_likes,), 0 for those not above zero.
+
+    `likes` are the rows of the items, with `values` of each.
+    """
+    above = values > 0
+    row = sp.csr_array(
+        (values[above], likes[above], np.array([0, np.count_nonzero(above)])),
+        shape=(1, len(item_counts)),
+    )
+    found = np.zeros(len(values))
+    found[above] = weighted_likes(row, item_counts, weights).data
+    return found

@@ -16,9 +16,9 @@ from alsolike.models.base import FittedModel, expect_model
 from alsolike.models.baselines.popularity import PopularityFamily
 from alsolike.models.baselines.random import RandomFamily
 from alsolike.models.family import Family, Known
-from alsolike.models.item_knn import ItemKNNFamily
 from alsolike.models.linear.ease import EASEFamily
 from alsolike.models.linear.sparse import SparseLinearFamily
+from alsolike.models.neighbours.family import ItemKNNFamily
 from alsolike.models.settings import FamilyConfig
 from alsolike.models.similarity.config import USUAL_SIMILARITY
 from alsolike.usage_hints import did_you_mean

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,8 @@ from alsolike.models.als.half_sweep import Side, solve_side
 from alsolike.models.als.model import ALSModel
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
-from alsolike.models.registry import family_named
+from alsolike.models.family import TrainingData
+from alsolike.models.registry import family_named, trained
 from alsolike.recommending.batch import source_of, top_items
 from alsolike.recommending.ranking.affinity import AffinitySource
 from alsolike.recommending.ranking.exclusion import with_excluded
@@ -40,6 +42,7 @@ from alsolike.storage.cleanup import undone_at_end
 
 # One at a time: the work of a share is compiling, and that is serial.
 _ENGINE = LocalEngine(1)
+_SOLVER = frozenset((solve_small, solve_single))
 # Its equations are easy: all rows are solved in float32.
 _EASY = ALSConfig(
     confidence="linear", unobserved_weight=1.0, regularization=10.0, regularization_exponent=0.0,
@@ -49,9 +52,12 @@ _EASY = ALSConfig(
 
 def is_compiled(families: Sequence[str] | None = None) -> bool:
     """Return whether the kernels of runs of these families (None: of any) are in the cache."""
-    if _solves(families):
-        return all(map(is_kept, (solve_small, solve_single, scan_panels, rank_marks)))
-    return all(map(is_kept, (scan_block, measure_lists, rank_marks)))
+    ranking = (
+        (solve_small, solve_single, scan_panels, rank_marks)
+        if _solves(families)
+        else (scan_block, measure_lists, rank_marks)
+    )
+    return all(map(is_kept, {*ranking, *_kernels(families)}))
 
 
 @contextlib.contextmanager
@@ -73,28 +79,38 @@ def ahead(families: Sequence[str] | None = None) -> Iterator[bool]:
     ALSModel(3 users, 3 items, 2 factors, 1 sweeps)
     """
     needed = keeps() and not is_compiled(families)
-    shares = SHARES if _solves(families) else MEASURES
-    with _helping(shares if needed else ()) as helpers:
+    with _helping(_shares(families) if needed else ()) as helpers:
         expect(helpers)
         yield needed
 
 
 def compile_all() -> None:
     """Compile all kernels of a run that are not compiled yet, in this process and another."""
-    first, *others = SHARES
+    first, *others = _shares(None)
     needed = keeps() and not is_compiled()
     with _helping(others if needed else ()) as helpers:
-        SHARES[first]()
+        _ALL[first]()
         for helper in helpers:
             helper.wait()
     for share in others:  # loads what the helpers cached, compiles the rest
-        SHARES[share]()
+        _ALL[share]()
+
+
+def _shares(families: Sequence[str] | None) -> list[str]:
+    """Return the shares that runs of these families need."""
+    shares = list(SHARES if _solves(families) else MEASURES)
+    return [*shares, *OTHERS] if _kernels(families) - _SOLVER else shares
 
 
 def _solves(families: Sequence[str] | None) -> bool:
-    """Return whether the training of any of these families needs compiled code."""
-    likes, known = _full(2), map(family_named, families or ())
-    return families is None or any(one.code(one.config(), likes) is not None for one in known)
+    """Return whether the training of any of these families solves rows of factors."""
+    return not _SOLVER.isdisjoint(_kernels(families))
+
+
+def _kernels(families: Sequence[str] | None) -> set[Any]:
+    """Return the kernels of trainings of these families, None: of all."""
+    chosen = trained() if families is None else map(family_named, families)
+    return {kernel for family in chosen for kernel in family.kernels(family.config())}
 
 
 @contextlib.contextmanager
@@ -149,6 +165,20 @@ def _measures() -> None:
     top_items(fit_popularity(likes), [0], k=1, engine=_ENGINE)
 
 
+def _other_families() -> None:
+    """Use the kernels of families that solve nothing, and those that rank by their models."""
+    likes = _full(4)
+    for family in trained():
+        config = family.config()
+        code = family.code(config, likes)
+        if code is None or not _SOLVER.isdisjoint(family.kernels(config)):
+            continue
+        model = family.fit(TrainingData(likes), family.small(code), engine=_ENGINE)
+        first = np.zeros(1, dtype=np.int32)
+        top_items(model, first, k=1, exclude=likes.user_items, engine=_ENGINE)
+        next(source_of(model, first).scored(slice(0, 1), np.zeros(1, dtype=np.int64)))
+
+
 def _similar_items() -> None:
     """Use the kernels that rank similar items, alone and at several marks of the dial."""
     likes = _full(4)
@@ -197,8 +227,11 @@ MEASURES: dict[str, Callable[[], None]] = {
     "measures": _measures,
     "similar-items": _similar_items,
 }
+# For families with kernels of their own.
+OTHERS: dict[str, Callable[[], None]] = {"other-families": _other_families}
+_ALL = SHARES | MEASURES | OTHERS
 
 if __name__ == "__main__":
     # Garbage collection takes a tenth of the time, and this process ends soon.
     gc.disable()
-    (SHARES | MEASURES)[sys.argv[1]]()
+    _ALL[sys.argv[1]]()

@@ -12,7 +12,13 @@ import scipy.sparse as sp
 
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.models.base import FittedModel, HasFactors, Recommender, expect_model
+from alsolike.models.base import (
+    FittedModel,
+    HasFactors,
+    HasItemWeights,
+    Recommender,
+    expect_model,
+)
 from alsolike.models.similarity.config import Affinity
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.affinities import similarity_with
@@ -33,6 +39,7 @@ from alsolike.recommending.ranking.scan import (
     Scan,
     ScoreSource,
 )
+from alsolike.recommending.ranking.weight_sums import WeightSums
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
@@ -63,9 +70,10 @@ def top_items(
     """Rank the best items of users given by their rows.
 
     For models with factors, scores are `alsolike.kernels.ranking.topk.dot` of the two rows of
-    factors, so they do not depend on other users, threads or the linear algebra library. For other
-    models they are ``model.scores`` of blocks of 240 users and 2,048 items; an item with a score of
-    -inf is not listed.
+    factors, so they do not depend on other users, threads or the linear algebra library; for models
+    with item weights, sums in the order of the user's likes. For other models they are
+    ``model.scores`` of blocks of 240 users and 2,048 items; an item with a score of -inf is not
+    listed.
 
     Parameters
     ----------
@@ -114,6 +122,8 @@ def source_of(model: Recommender, rows: Indices) -> ScoreSource:
     """Return the scores that `top_items` ranks these users' lists by."""
     if isinstance(model, HasFactors):
         return Products(rows, model.user_factors, model.item_factors, model.item_norms)
+    if isinstance(model, HasItemWeights):
+        return WeightSums(rows, model)
     return Plain(rows, model)
 
 

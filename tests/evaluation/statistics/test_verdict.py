@@ -11,7 +11,7 @@ from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.evaluation.statistics.intervals import Estimate
 from alsolike.evaluation.statistics.verdict import ModelVerdict
 from alsolike.models.als.config import ALSConfig
-from alsolike.models.item_knn import ItemKNNConfig
+from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.testing import tiny_likes
 from alsolike.views.labels import plain
 from alsolike.views.page import rounded

@@ -12,7 +12,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.item_knn import ItemKNNConfig
+from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.similarity.config import MARKS, SimilarityConfig
 from alsolike.recommending.ranking.affinity import AffinitySource
 from alsolike.recommending.ranking.scan import Ranked

@@ -13,7 +13,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, Unable
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.item_knn import ItemKNNConfig
+from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.similarity.co_counts import CoCounts, user_weights
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.models.similarity.evidence import KEPT, ItemEvidence

@@ -18,7 +18,7 @@ import alsolike as al
 from alsolike.data.interactions import Interactions
 from alsolike.errors import FitError
 from alsolike.models.factor_model import FactorModel
-from alsolike.models.item_knn import ItemKNNConfig
+from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.similarity.config import MARKS, SimilarityConfig
 from alsolike.recommending.batch import recommend, top_items
 from alsolike.recommending.ranking import leading, longest, prepared

@@ -1,17 +1,11 @@
 """Settings that all linear models of items have: the ridge, and the weights of likes."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import scipy.sparse as sp
-
-from alsolike.data.interactions import masked
 from alsolike.errors import SettingError
 from alsolike.models.base import Doubles
 from alsolike.models.settings import FamilyConfig, check_number
-from alsolike.models.values import Values, ValueWeights, weighted
+from alsolike.models.values import Values, ValueWeights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,36 +60,3 @@ class LinearConfig(FamilyConfig):
     def ridge(self, diagonal: Doubles) -> Doubles:
         """Return the ridge of items with these G_ii, float64 (n_items,)."""
         return self.regularization + self.dropout / (1 - self.dropout) * diagonal
-
-
-def weighted_likes(
-    user_items: sp.csr_array, item_counts: npt.NDArray[Any], config: LinearConfig
-) -> sp.csr_array:
-    """Return the weighted likes of rows of values, CSR float64; values not above zero are left out.
-
-    Examples
-    --------
-    >>> rows = sp.csr_array([[2.0, -1.0, 0.0], [1.0, 0.0, 5.0]])
-    >>> weighted_likes(rows, np.array([2, 0, 1]), LinearConfig()).toarray()
-    array([[1., 0., 0.],
-           [1., 0., 1.]])
-    """
-    liked = masked(user_items, user_items.data > 0)
-    return weighted(liked, item_counts, config.value_weights)
-
-
-def weights_of_likes(
-    likes: npt.NDArray[Any], values: npt.NDArray[Any], item_counts: npt.NDArray[Any],
-    config: LinearConfig,
-) -> Doubles:  # fmt: skip
-    """Return the weight of each of a user's values, 0 for those not above zero, (n_likes,).
-
-    `likes` are the items of `values`, all that the user has.
-    """
-    above = values > 0
-    row = sp.csr_array(
-        (values[above], likes[above], [0, int(above.sum())]), shape=(1, len(item_counts))
-    )
-    weights = np.zeros(len(values))
-    weights[above] = weighted(row, item_counts, config.value_weights).data
-    return weights

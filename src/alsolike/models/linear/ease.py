@@ -28,8 +28,8 @@ from alsolike.models.base import (
     Rows,
 )
 from alsolike.models.family import Arrays, Family, Known, TrainingData
-from alsolike.models.history_model import HistoryModel
-from alsolike.models.linear.config import LinearConfig, weighted_likes, weights_of_likes
+from alsolike.models.history_model import HistoryModel, weighted_likes, weights_of_likes
+from alsolike.models.linear.config import LinearConfig
 from alsolike.models.similarity.config import SimilarityScale
 from alsolike.progress import SILENT, Observer
 
@@ -91,7 +91,7 @@ class EASEModel(HistoryModel):
 
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
         """Sum weights, in float64 in the order of the items, (n, n_chosen_items)."""
-        liked = weighted_likes(likes, self.item_counts, self.config)
+        liked = weighted_likes(likes, self.item_counts, self.config.value_weights)
         n_columns = len(range(*item_indices.indices(len(self.items))))
         scores = np.zeros((liked.shape[0], n_columns), dtype=np.float32)
         # In a fixed order, which a library's product does not promise for blocks.
@@ -115,7 +115,8 @@ class EASEModel(HistoryModel):
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
         """Return the weights of likes, and those from likes to items."""
         near = np.ascontiguousarray(self.weights[np.ix_(likes, items)].T)
-        return Contributions(weights_of_likes(likes, values, self.item_counts, self.config), near)
+        pulls = weights_of_likes(likes, values, self.item_counts, self.config.value_weights)
+        return Contributions(pulls, near)
 
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
         """Solve for the weights of other likes."""
@@ -191,7 +192,8 @@ def fit_ease(
     expect_interactions(train)
     refuse_too_large(train.n_items)
     engine = engine or LocalEngine()
-    matrix = _gramian(weighted_likes(train.user_items, train.like_counts, config), engine)
+    likes = weighted_likes(train.user_items, train.like_counts, config.value_weights)
+    matrix = _gramian(likes, engine)
     _regularize(matrix, config)
     tiles = pieces(len(matrix), tile)
     _invert(matrix, tiles, engine, observer)

@@ -18,13 +18,12 @@ from alsolike.errors import DataError
 from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
 from alsolike.models.family import Arrays, Family, Known, TrainingData
-from alsolike.models.history_model import HistoryModel
-from alsolike.models.linear.config import LinearConfig, weighted_likes, weights_of_likes
+from alsolike.models.history_model import HistoryModel, weighted_likes, weights_of_likes
+from alsolike.models.linear.config import LinearConfig
+from alsolike.models.neighbours.model import FEW, sums_of_rows
 from alsolike.models.similarity.config import SimilarityScale
 from alsolike.progress import SILENT, Observer
 
-# Up to so many rows are scored through the neighbours of their likes alone.
-_FEW = 64
 _TURNING = threading.Lock()
 # The most liked items, all pairs of which a training holds in float32.
 _HEAD = 16_384
@@ -89,16 +88,27 @@ class SparseLinearModel(HistoryModel):
     weights: sp.csc_array
     config: SparseLinearConfig
 
+    @property
+    def item_weights(self) -> sp.csr_array:
+        """What a like of an item adds to others, a row for each item, made on first use."""
+        with _TURNING:  # once, not in each thread
+            return self._turned
+
+    def user_pulls(self, user_indices: Rows) -> sp.csr_array:
+        """Return the weights of likes, float64, (n_chosen_users, n_items)."""
+        return self._pulls(self._likes[user_indices])
+
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
         """Sum weights, in float64 in the order of the items, (n, n_chosen_items)."""
-        liked = weighted_likes(likes, self.item_counts, self.config)
-        if liked.shape[0] <= _FEW:
-            liked.sort_indices()
-            sums = (liked @ self._from)[:, item_indices].toarray()
-        else:
-            sums = (self._to[item_indices] @ liked.T.tocsr()).toarray().T
-        scores: Floats = sums.astype(np.float32, order="C")
-        return scores
+        pulls, chosen = self._pulls(likes), slice(*item_indices.indices(len(self.items))[:2])
+        if pulls.shape[0] > FEW:
+            return np.ascontiguousarray(self._compiled.add_up(pulls)[:, chosen])
+        return sums_of_rows(pulls, self.item_weights, chosen)
+
+    def _pulls(self, likes: sp.csr_array) -> sp.csr_array:
+        if not likes.has_sorted_indices:
+            likes = likes.sorted_indices()
+        return weighted_likes(likes, self.item_counts, self.config.value_weights)
 
     @property
     def similarity(self) -> SimilarityScale:
@@ -107,35 +117,32 @@ class SparseLinearModel(HistoryModel):
 
     def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
         """Return the weights from items to others, (n_chosen, n_others); -inf if not above 0."""
-        sums = self._from[item_indices][:, other_indices].toarray().astype(np.float32)
+        sums = self.item_weights[item_indices][:, other_indices].toarray().astype(np.float32)
         sums[sums <= 0] = -np.inf
         scores: Floats = sums
         return scores
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
         """Return the weights of likes, and those from likes to items."""
-        near = np.ascontiguousarray(self._from[likes][:, items].toarray().T)
-        return Contributions(weights_of_likes(likes, values, self.item_counts, self.config), near)
+        near = np.ascontiguousarray(self.item_weights[likes][:, items].toarray().T)
+        pulls = weights_of_likes(likes, values, self.item_counts, self.config.value_weights)
+        return Contributions(pulls, near)
 
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
         """Solve for the weights of other likes."""
         found = fit_sparse_linear(train, self.config, engine=engine)
         return type(self).of(train, self.config, weights=found.weights)
 
-    @property
-    def _to(self) -> sp.csr_array:
-        """The weights to each item, a row for each; not a copy."""
-        return self.weights.T
-
-    @property
-    def _from(self) -> sp.csr_array:
-        """The weights from each item, a row for each, made on first use."""
-        with _TURNING:  # once, not in each thread
-            return self._turned
-
     @functools.cached_property
     def _turned(self) -> sp.csr_array:
         return self.weights.tocsr()
+
+    @functools.cached_property
+    def _compiled(self) -> Any:
+        """The weights as the compiled kernels take them, for many users."""
+        from alsolike.models.neighbours.weight_rows import WeightRows  # noqa: PLC0415 - compiler
+
+        return WeightRows.of(self.item_weights)
 
     def __repr__(self) -> str:
         return (
@@ -214,7 +221,7 @@ def fit_sparse_linear(
     expect_interactions(train)
     engine = engine or LocalEngine()
     _refuse_too_large(train, config, engine.threads)
-    likes = weighted_likes(train.user_items, train.like_counts, config)
+    likes = weighted_likes(train.user_items, train.like_counts, config.value_weights)
     weights = neighbourhood_weights(
         likes, config, config.neighbours, engine, observer, head_items=head_items
     )
@@ -286,10 +293,11 @@ class SparseLinearFamily(Family):
         return (self.name,)
 
     def kernels(self, config: SparseLinearConfig) -> Sequence[Any]:
-        """Return the kernels of sums and of regressions."""
-        from alsolike.models.linear.neighbourhoods import KERNELS  # noqa: PLC0415 - the compiler
+        """Return the kernels of sums and of regressions, and that of ranking."""
+        from alsolike.kernels.neighbours.sums import rank_sums  # noqa: PLC0415 - the compiler
+        from alsolike.models.linear.neighbourhoods import KERNELS  # noqa: PLC0415
 
-        return KERNELS
+        return *KERNELS, rank_sums
 
     @property
     def growth(self) -> float:

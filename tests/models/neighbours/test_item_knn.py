@@ -12,10 +12,11 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.models import item_knn
 from alsolike.models.history_model import likes_of
-from alsolike.models.item_knn import ItemKNNConfig, fit_item_knn
+from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.similarity.config import SimilarityConfig
+from alsolike.progress import Observer
 from alsolike.recommending.batch import recommend
 from alsolike.testing import tiny_likes
 
@@ -285,7 +286,7 @@ def test_a_matrix_is_not_interactions():
 def test_tells_an_observer_how_far_it_is():
     heard = []
 
-    class Ear(item_knn.Observer):
+    class Ear(Observer):
         def start(self, task, total=None):
             heard.append((task, total))
 

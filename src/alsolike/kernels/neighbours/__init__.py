@@ -1,0 +1,1 @@
+"""Compiled loops of nearest neighbours: similarities of items, and scores as sums of them."""
