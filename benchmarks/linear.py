@@ -19,6 +19,7 @@ user's training items, the test set is looked at once.
 import argparse
 import importlib
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +38,6 @@ from _side_by_side import (
     held,
     listed,
     own_peak,
-    peak_alone,
     peer,
     save,
     seconds_of,
@@ -341,14 +341,16 @@ def large(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 gib = ease_bytes(shape[1]) / 2**30
                 rows.append({"contender": f"EASE: needs {gib:,.0f} GiB"})
                 continue
-            start = time.perf_counter()
-            peak = peak_alone("--alone", f"{contender}:{name}", "--threads", asked.threads)
-            seconds = time.perf_counter() - start
+            given = ["--alone", f"{contender}:{name}", "--threads", str(asked.threads)]
+            command = [sys.executable, sys.argv[0], *given]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            seconds, peak = map(float, done.stdout.split())
             rows.append(
                 {
-                    "contender": f"{contender}, {neighbours} neighbours",
-                    "s with the table": round(seconds, 1),
-                    "peak MiB": None if peak is None else round(peak),
+                    "contender": contender,
+                    "neighbours": neighbours if contender == "sparse" else None,
+                    "fit s": round(seconds, 1),
+                    "peak MiB": round(peak),
                 }
             )
         print(f"\n{name}, {shape[0]:,} users, {shape[2]:,} likes")
@@ -368,8 +370,7 @@ def alone(asked: argparse.Namespace) -> int:
         seconds = seconds_of(lambda: fit_sparse_linear(likes, config, engine=engine))
     else:
         seconds = seconds_of(lambda: fit_ease(likes, EASEConfig(), engine=engine))
-    print(f"{contender}, {name}: {seconds:.1f} s")
-    print(own_peak())
+    print(seconds, own_peak())
     return 0
 
 

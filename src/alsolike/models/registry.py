@@ -153,8 +153,8 @@ def config_of(settings: Mapping[str, Any]) -> Any:
 
     Examples
     --------
-    >>> config_of({"model": "ease", "regularization": 100.0})
-    EASEConfig(regularization=100.0)
+    >>> config_of({"model": "ease", "regularization": 100.0}).regularization
+    100.0
     """
     return family_of_settings(settings).config.from_settings(settings)
 

@@ -235,3 +235,14 @@ def test_tells_an_observer_how_far_it_is():
     assert repr(model) == (
         "SparseLinearModel(30 users, 40 items, 200 neighbours, regularization 100)"
     )
+
+
+@pytest.mark.parametrize(
+    ("n_items", "neighbours", "is_tried"),
+    [(50_000, {50, 200}, True), (100_000, {25, 100}, True), (200_001, {12, 48}, False)],
+)
+def test_a_search_tries_fewer_neighbours_of_more_items(n_items, neighbours, is_tried):
+    data = TrainingData(Interactions.from_matrix(sp.csr_array((1, n_items))))
+    family = SparseLinearFamily()
+    assert {config.neighbours for config in family.search_space(data)} == neighbours
+    assert family.is_tried(data) is is_tried

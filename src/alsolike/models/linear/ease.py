@@ -343,8 +343,11 @@ class EASEFamily(Family):
         refuse_too_large(data.interactions.n_items)
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[EASEConfig]:
-        """Return two settings, less and more regularized."""
-        return [EASEConfig(regularization=regularization) for regularization in (100.0, 500.0)]
+        """Return settings with dropout, less and more regularized."""
+        return [
+            EASEConfig(regularization=regularization, dropout=0.33)
+            for regularization in (30.0, 100.0, 300.0)
+        ]
 
     def is_tried(self, data: TrainingData) -> bool:
         """Return True up to 10,000 items."""

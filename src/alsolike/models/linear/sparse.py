@@ -31,6 +31,11 @@ _HEAD = 16_384
 _BYTES_PER_LIKE = 60
 # Of a weight: itself and an index, in pieces, joined, and turned.
 _BYTES_PER_WEIGHT = 40
+# Most items for which a search tries them by default: a training takes minutes.
+_MOST_ITEMS = 100_000
+# Neighbours in a search of at most so many items, and of more.
+_NEIGHBOURS = ((50_000, 200), (200_000, 100))
+_FEWEST = 48
 # Items in one piece of work, of which each thread holds the weights.
 _PIECE = 256
 
@@ -279,14 +284,18 @@ class SparseLinearFamily(Family):
         _refuse_too_large(data.interactions, config, LocalEngine().threads)
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[SparseLinearConfig]:
-        """Return settings with less and more regularization."""
+        """Return settings with fewer and more neighbours; fewer of large catalogues."""
+        n_items = data.interactions.n_items
+        most = next((m for limit, m in _NEIGHBOURS if n_items <= limit), _FEWEST)
         return [
-            SparseLinearConfig(regularization=regularization) for regularization in (30.0, 100.0)
+            SparseLinearConfig(neighbours=most // 4, regularization=30.0, dropout=0.33),
+            SparseLinearConfig(neighbours=most, regularization=30.0, dropout=0.33),
+            SparseLinearConfig(neighbours=most, regularization=100.0, dropout=0.33),
         ]
 
     def is_tried(self, data: TrainingData) -> bool:
-        """Return True."""
-        return True
+        """Return True up to 100,000 items."""
+        return data.interactions.n_items <= _MOST_ITEMS
 
     def code(self, config: SparseLinearConfig, train: Interactions) -> tuple[Any, ...]:
         """Return one key: all settings need the same code."""
