@@ -76,7 +76,7 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
     [
         ((), {"factor": 3}, "'als' has no setting 'factor'. Did you mean factors? Settings of als"),
         ((), {"family": "item-knn", "factors": 3}, "'factors'. It is a setting of als. Sett"),
-        ((), {"family": "ease", "neighbours": 3}, "'neighbours'. It is a setting of item-knn."),
+        ((), {"family": "ease", "neighbours": 3}, "It is a setting of item-knn and sparse-linear."),
         (
             (),
             {"family": "popularity", "seed": 3},

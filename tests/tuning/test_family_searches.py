@@ -208,9 +208,9 @@ def test_candidates_alone_are_a_search(split: Split) -> None:
         baselines=lineup.baselines,
         budget=Budget(forecast=True),
     )
-    assert len(found.rows) == 8
+    assert len(found.rows) == 9
     assert found.best_row.family in ("item-knn", "ease")
-    assert sorted(row.run for row in found.rows if row.run) == list(range(1, 7))
+    assert sorted(row.run for row in found.rows if row.run) == list(range(1, 8))
     assert len(found.curves) == 0
     assert "sweep" in found.curves
     with pytest.raises(SettingError, match="at least one configuration"):
