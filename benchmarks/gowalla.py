@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import alsolike as al
-from _side_by_side import listed, table
+from _side_by_side import hu2008, listed, table
 from alsolike.cli.terminal import Terminal
 from alsolike.data.datasets.public import gowalla
 from alsolike.tuning.budget.budget import Budget
@@ -27,7 +27,7 @@ from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.by_name import strategy_of
 
-BASE = al.ALSConfig(regularization_count="observed")
+BASE = hu2008(regularization_count="observed")
 SPACE = {
     "alpha": [10.0, 30.0, 100.0],
     "regularization": [0.3, 1.0, 3.0],
