@@ -227,7 +227,7 @@ def wide() -> Iterator[ItemKNNConfig]:
     for kept, b, kind in itertools.product((100, 400), (0.05, 0.2, 0.4), values):
         yield ItemKNNConfig(weighting="bm25", neighbours=kept, b=b, values=kind)
     for user, source, target, kept, kind in itertools.product(
-        (0.5, 1.0), (0.3, 0.5, 0.7, 0.9), (0.2, 0.3, 0.4, 0.5, 0.6), (100, 400), values
+        (0.5, 1.0), (0.5, 0.7, 0.9), (0.3, 0.4, 0.5, 0.6, 0.7), (50, 100, 400), values
     ):
         yield ItemKNNConfig(
             weighting="normalized", user_exponent=user, source_exponent=source,

@@ -5,7 +5,7 @@ Numba is not imported, so a server starts at once. Results equal those of
 among the best, which are then scored by the exact sum of `kernels.topk.dot`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from alsolike.models.base import (
     Floats,
     FoldsIn,
     FoldsInFactors,
+    HasItemWeights,
     able,
     expect_model,
 )
@@ -37,7 +38,8 @@ from alsolike.recommending.fallback import (
 from alsolike.recommending.ranking.factor_single import best_items, has_factors
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines
-from alsolike.recommending.ranking.score_blocks import whole_rows
+from alsolike.recommending.ranking.prepared import prepared
+from alsolike.recommending.ranking.score_blocks import block_of, whole_rows
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
@@ -330,7 +332,7 @@ def ranked_for_user(
             return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
         return best_items(model, model.user_factors[row], may_appear, k, owner)
     rows = np.array([row], dtype=np.int32)
-    (scores,) = whole_rows(model.name, lambda items: model.scores(rows, items), 1, len(model.items))
+    scores = _all_scores(model, lambda items: model.scores(rows, items))
     return best_of(model, scores, may_appear, k, owner)
 
 
@@ -355,10 +357,20 @@ def scores_for_likes(model: Any, items: Indices, values: Floats) -> Floats:
     """Return the scores of all items for likes (rows) by a model that `FoldsIn`, (n_items,)."""
     order = np.argsort(items)  # as in a table of likes
     likes = row_of_likes(items[order], values[order], len(model.items))
+    return _all_scores(model, lambda columns: model.user_scores(likes, columns))
+
+
+def _all_scores(model: Any, ask: Callable[[slice], Floats]) -> Floats:
+    """Return the scores of all items for one row, (n_items,); `ask` is given slices of items.
+
+    A model with item weights adds up whole rows of them, whatever the slice: it is asked once.
+    """
+    n_items = len(model.items)
     scores: Floats
-    (scores,) = whole_rows(
-        model.name, lambda columns: model.user_scores(likes, columns), 1, len(model.items)
-    )
+    if prepared(model, "has item weights", lambda: isinstance(model, HasItemWeights)):
+        (scores,) = block_of(model.name, ask(slice(0, n_items)), 1, slice(0, n_items))
+    else:
+        (scores,) = whole_rows(model.name, ask, 1, n_items)
     return scores
 
 

@@ -231,7 +231,10 @@ def test_settings_go_there_and_back_as_plain_values():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"weighting": "jaccard"}, "weighting must be one of cosine, bm25, not 'jaccard'"),
+        (
+            {"weighting": "jaccard"},
+            "must be one of cosine, bm25, normalized, not 'jaccard'",
+        ),
         ({"neighbours": 0}, "neighbours must be a whole number of at least 1, not 0"),
         ({"neighbours": 2.0}, "neighbours must be a whole number"),
         ({"neighbours": True}, "neighbours must be a whole number"),

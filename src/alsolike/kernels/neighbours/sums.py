@@ -140,20 +140,18 @@ def _push_met(
 ) -> int:
     """Push the items met with another score than 0; return one with NaN or +inf, or -1."""
     k, scores, ids, count = best.shape[1], best[row], items[row], filled[row]
-    bar = -np.inf
+    bar = np.float32(-np.inf)
     for entry in range(n_met):
         item = L[entry]
-        # Below the worst as float64 is not above it as float32; "not" lets no NaN pass.
-        if D[item] < bar:
-            continue
         score = np.float32(D[item])
+        # Not those equal to the worst, which come before it if their item does.
         if score < bar or score == 0.0 or not open_items[item]:
             continue
         if not (score < np.inf):
             return int(item)
         count = push(scores, ids, count, score, item)
         if count == k:
-            bar = np.float64(scores[0])
+            bar = scores[0]
     filled[row] = count
     return -1
 

@@ -23,6 +23,16 @@ _BYTES_PER_NEIGHBOUR = 24
 _BYTES_PER_LIKE = 48
 _BYTES_PER_ITEM = 40  # that a thread works in
 
+# Exponents of user, liked and scored item, and neighbours, which a search tries.
+_NORMALIZED = (
+    (1.0, 0.5, 0.3, 400),
+    (0.5, 0.7, 0.4, 400),
+    (1.0, 0.7, 0.5, 400),
+    (0.5, 0.9, 0.5, 400),
+    (0.5, 0.5, 0.6, 400),
+    (1.0, 0.7, 0.6, 100),
+)
+
 
 class ItemKNNFamily(Family):
     """Nearest neighbours of items, by the cosine of their likes or by BM25."""
@@ -83,10 +93,18 @@ class ItemKNNFamily(Family):
         return find_nearest, rank_sums
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ItemKNNConfig]:
-        """Return some configurations of both weightings; for BM25, b matters most."""
-        cosine = [ItemKNNConfig(neighbours=neighbours) for neighbours in (100, 400)]
-        bm25 = [ItemKNNConfig(weighting="bm25", neighbours=400, b=b) for b in (0.05, 0.2)]
-        return [*cosine, *bm25]
+        """Return some configurations of all weightings; docs/decisions/0028 has what they reach."""
+        return [
+            ItemKNNConfig(),
+            ItemKNNConfig(weighting="bm25", neighbours=400),
+            *(
+                ItemKNNConfig(
+                    weighting="normalized", neighbours=kept, user_exponent=user,
+                    source_exponent=source, target_exponent=target,
+                )
+                for user, source, target, kept in _NORMALIZED
+            ),
+        ]  # fmt: skip
 
     def fit_beside_items(
         self, data: TrainingData, config: Any, *, engine: Engine | None = None
@@ -96,8 +114,8 @@ class ItemKNNFamily(Family):
         return ItemKNNModel.of(data.interactions, config, similarities=nothing)
 
     def compared_by(self, config: ItemKNNConfig) -> str:
-        """Name the weighting: counts of common likes do not depend on the other settings."""
-        return config.weighting
+        """Name the weighting of users in counts of common likes: that of BM25 for all but one."""
+        return "cosine" if config.weighting == "cosine" else "bm25"
 
     def similar_space(self, data: TrainingData) -> Sequence[ItemKNNConfig]:
         """Return both weightings of users, with the few neighbours that similar items need."""
