@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from alsolike.models.als.train import fold_in, fold_in_items, loss
     from alsolike.models.baselines.popularity import fit_popularity
     from alsolike.models.bundle.io import load, save
-    from alsolike.models.ease import EASEConfig
     from alsolike.models.factor_model import FactorModel
     from alsolike.models.fit import fit, iterate
+    from alsolike.models.linear.ease import EASEConfig
+    from alsolike.models.linear.sparse import SparseLinearConfig
     from alsolike.models.neighbours.config import ItemKNNConfig
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
@@ -65,6 +66,7 @@ __all__ = [
     "Range",
     "Searching",
     "SimilarityConfig",
+    "SparseLinearConfig",
     "Split",
     "Table",
     "evaluate",
@@ -123,7 +125,8 @@ _MODULES = {
     "models.als.train": ("fold_in", "fold_in_items", "loss"),
     "models.bundle.io": ("load", "save"),
     "models.als.config": ("ALSConfig",),
-    "models.ease": ("EASEConfig",),
+    "models.linear.ease": ("EASEConfig",),
+    "models.linear.sparse": ("SparseLinearConfig",),
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
     "models.neighbours.config": ("ItemKNNConfig",),

@@ -14,7 +14,7 @@ from als_settings import LOSS
 from alsolike.cli.group import main
 from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
-from alsolike.models.ease import EASEConfig, EASEModel, ease_bytes
+from alsolike.models.linear.ease import EASEConfig, EASEModel, ease_bytes
 from alsolike.models.neighbours.model import ItemKNNModel
 from alsolike.pipeline import job as jobs
 from alsolike.pipeline.job import Job, resolve

@@ -14,7 +14,7 @@ import pytest
 import scipy.sparse as sp
 
 import alsolike as al
-from alsolike.models.ease import EASEConfig, fit_ease
+from alsolike.models.linear.ease import EASEConfig, fit_ease
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.recommending.model_diff import diff

@@ -146,8 +146,8 @@ _SEARCHING = (
     _given("--prune", "Stop runs scoring below the median.", is_flag=True, default=None),
     _given(
         "--families",
-        "Models that may be published: als, item-knn, ease [default: als, item-knn and, up to "
-        "10,000 items, ease; with --baselines als].",
+        "Models that may be published: als, item-knn, ease, sparse-linear [default: als, item-knn "
+        "and, up to 10,000 items, ease and, up to 100,000, sparse-linear; with --baselines als].",
         metavar="NAME,NAME",
     ),
     _given(

@@ -96,7 +96,7 @@ def learning_curve(
     >>> from alsolike.data.interactions import Interactions
     >>> from alsolike.data.splitting.splitters import hold_out
     >>> from alsolike.models.als.config import ALSConfig
-    >>> from alsolike.models.ease import EASEConfig
+    >>> from alsolike.models.linear.ease import EASEConfig
     >>> users = [f"u{number}" for number in range(20) for _ in range(12)]
     >>> items = [f"i{number % 15}" for number in range(240)]
     >>> split = hold_out(Interactions.from_columns(users, items), k=2)

@@ -15,8 +15,9 @@ from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel, expect_model
 from alsolike.models.baselines.popularity import PopularityFamily
 from alsolike.models.baselines.random import RandomFamily
-from alsolike.models.ease import EASEFamily
 from alsolike.models.family import Family, Known
+from alsolike.models.linear.ease import EASEFamily
+from alsolike.models.linear.sparse import SparseLinearFamily
 from alsolike.models.neighbours.family import ItemKNNFamily
 from alsolike.models.settings import FamilyConfig
 from alsolike.models.similarity.config import USUAL_SIMILARITY
@@ -26,6 +27,7 @@ FAMILIES: list[Family] = [
     ALSFamily(),
     ItemKNNFamily(),
     EASEFamily(),
+    SparseLinearFamily(),
     PopularityFamily(),
     RandomFamily(),
     FactorsFamily(),
@@ -151,8 +153,8 @@ def config_of(settings: Mapping[str, Any]) -> Any:
 
     Examples
     --------
-    >>> config_of({"model": "ease", "regularization": 100.0})
-    EASEConfig(regularization=100.0)
+    >>> config_of({"model": "ease", "regularization": 100.0}).regularization
+    100.0
     """
     return family_of_settings(settings).config.from_settings(settings)
 

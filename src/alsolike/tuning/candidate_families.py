@@ -62,15 +62,16 @@ def lineup_for(
 
     The defaults depend only on the numbers of users, items and likes:
 
-    ========== ======================== ==========================
-    family     tried by default         with
-    ========== ======================== ==========================
-    als        always                   the grid of a preset
-    item-knn   always                   eight, six of the filter
-    ease       up to 10,000 items       two regularizations
-    popularity always, as a baseline
-    random     always, as a baseline    `seed`
-    ========== ======================== ==========================
+    ============= ======================== ==========================
+    family        tried by default         with
+    ============= ======================== ==========================
+    als           always                   the grid of a preset
+    item-knn      always                   eight, six of the filter
+    ease          up to 10,000 items       three regularizations
+    sparse-linear up to 100,000 items      few and many neighbours
+    popularity    always, as a baseline
+    random        always, as a baseline    `seed`
+    ============= ======================== ==========================
 
     Parameters
     ----------
@@ -96,8 +97,8 @@ def lineup_for(
     --------
     >>> likes = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "b"])
     >>> lineup = lineup_for(["als", "ease"], None, likes)
-    >>> lineup.searched, lineup.candidates
-    (('als',), (EASEConfig(regularization=100.0), EASEConfig(regularization=500.0)))
+    >>> lineup.searched, [config.regularization for config in lineup.candidates]
+    (('als',), [30.0, 100.0, 300.0])
     >>> lineup.baselines
     (PopularityConfig(), RandomConfig(seed=0))
     """

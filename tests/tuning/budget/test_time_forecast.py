@@ -23,7 +23,7 @@ from alsolike.kernels.solver.float64_rows import solve_hard
 from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig
-from alsolike.models.ease import EASEConfig
+from alsolike.models.linear.ease import EASEConfig
 from alsolike.pipeline.outputs import seconds_of_a_figure, seconds_reserved
 from alsolike.progress import Observer
 from alsolike.testing import tiny_likes

@@ -15,7 +15,7 @@ from alsolike.evaluation.statistics.selection import compare_with_best
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.baselines.random import RandomConfig
-from alsolike.models.ease import EASEConfig
+from alsolike.models.linear.ease import EASEConfig
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.registry import family_of
 from alsolike.system_errors import in_bytes
