@@ -15,6 +15,7 @@ from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel, expect_model
+from alsolike.models.memo import Memo
 from alsolike.models.similarity.config import USUAL_SIMILARITY, SimilarityConfig
 from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.progress import SILENT, Observer
@@ -24,9 +25,17 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """The data of a training."""
+    """The data of a training.
+
+    Parameters
+    ----------
+    interactions : Interactions
+    memo : Memo or None
+        Keeps what other trainings on these interactions need as well; results do not depend on it.
+    """
 
     interactions: Interactions
+    memo: Memo | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +104,9 @@ class Family(ABC):
         Whether its models are for comparison only, and never published.
     is_trained : bool
         Whether it can be fitted.
+    is_combined : bool
+        Whether its models are made of models of other families. A search tries them after all
+        others, see `combinations`.
     advice : str
         A sentence for users if all its trainings are degenerate.
     """
@@ -106,6 +118,7 @@ class Family(ABC):
     goes_on: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = False
     is_trained: ClassVar[bool] = True
+    is_combined: ClassVar[bool] = False
     advice: ClassVar[str] = "Try other settings."
 
     def train(self, data: TrainingData, config: Any, **how: Any) -> FittedModel:
@@ -189,6 +202,36 @@ class Family(ABC):
         """
         return [self.config()]
 
+    def members(self, config: Any) -> Sequence[Any]:
+        """Return the configurations of the models that a model is made of; none by default."""
+        return ()
+
+    def combinations(
+        self,
+        data: TrainingData,
+        best: Sequence[tuple[Any, float]],
+        tried: Sequence[tuple[Any, float]],
+    ) -> Sequence[Any]:
+        """Return the configurations to try next, made of the best of other families.
+
+        A search of a family that `is_combined` asks this again until nothing is returned.
+
+        Parameters
+        ----------
+        data : TrainingData
+        best : sequence of (Config, float)
+            Of each other family that may be chosen, the best configuration, ending at its best
+            sweep, and its validation score; the best first.
+        tried : sequence of (Config, float)
+            What was returned before and could be scored, with validation scores.
+        """
+        return ()
+
+    def labels(self, config: Any) -> Mapping[str, Any]:
+        """Return the settings by which a leaderboard tells trainings of the family apart."""
+        settings: Mapping[str, Any] = config.to_settings()
+        return settings
+
     def similar_space(self, data: TrainingData) -> Sequence[Any]:
         """Return configurations to try for similar items alone, beside those of a search."""
         return []
@@ -202,6 +245,13 @@ class Family(ABC):
     ) -> FittedModel:
         """Fit a model that is asked for similar items alone; by default, the whole model."""
         return self.fit(data, config, engine=engine)
+
+    def beside_items(self, config: Any) -> Any:
+        """Return the configuration whose models have the same similar items, by default itself.
+
+        Of a model made of models, that of the member that compares items.
+        """
+        return config
 
     def compared_by(self, config: Any) -> str:
         """Name the settings by which similar items differ, as ``"bm25"``; empty if there are none.

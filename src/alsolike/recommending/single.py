@@ -37,7 +37,7 @@ from alsolike.recommending.fallback import (
 from alsolike.recommending.ranking.factor_single import best_items, has_factors
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines
-from alsolike.recommending.ranking.score_blocks import whole_rows
+from alsolike.recommending.ranking.score_blocks import blocks_of_items, whole_rows
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
@@ -329,9 +329,17 @@ def ranked_for_user(
         if not model.user_factors[row].any():  # everything ties
             return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
         return best_items(model, model.user_factors[row], may_appear, k, owner)
+    return best_of(model, scores_of_user(model, row), may_appear, k, owner)
+
+
+def scores_of_user(model: Any, row: int) -> Floats:
+    """Return the model's own scores of all items for a user (row), (n_items,)."""
     rows = np.array([row], dtype=np.int32)
-    (scores,) = whole_rows(model.name, lambda items: model.scores(rows, items), 1, len(model.items))
-    return best_of(model, scores, may_appear, k, owner)
+    scores: Floats
+    (scores,) = whole_rows(
+        model.name, lambda items: model.scores(rows, items), 1, blocks_of_items(model)
+    )
+    return scores
 
 
 def ranked_for_likes(
@@ -357,7 +365,7 @@ def scores_for_likes(model: Any, items: Indices, values: Floats) -> Floats:
     likes = row_of_likes(items[order], values[order], len(model.items))
     scores: Floats
     (scores,) = whole_rows(
-        model.name, lambda columns: model.user_scores(likes, columns), 1, len(model.items)
+        model.name, lambda columns: model.user_scores(likes, columns), 1, blocks_of_items(model)
     )
     return scores
 

@@ -103,6 +103,9 @@ def _flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, 
     for label, value in settings.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{label}: ")
+        elif isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
+            for number, one in enumerate(value, start=1):
+                yield from _flat(one, f"{before}{label} {number}: ")
         else:
             yield f"{before}{label}", value
 
