@@ -15,6 +15,7 @@ from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.objectives.base import HeldOut, Objective
 from alsolike.evaluation.objectives.kinds import checked_objectives, chosen_objective
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, Recommender, able
+from alsolike.models.family import TrainingData
 from alsolike.models.fit import iterate
 from alsolike.models.registry import family_of
 from alsolike.models.settings import seed_of
@@ -57,6 +58,7 @@ def learning_curve(
     beside: Sequence[Objective] = (),
     engine: Engine | None = None,
     observer: Observer = SILENT,
+    data: TrainingData | None = None,
 ) -> Iterator[CurvePoint]:
     """Train once and yield a point at each chosen sweep, or one at the end.
 
@@ -81,6 +83,8 @@ def learning_curve(
         Where to compute; the figures do not depend on it.
     observer : Observer
         Notified of each point.
+    data : TrainingData or None
+        The training part, with what other trainings on it have in common; None: the part alone.
 
     Raises
     ------
@@ -117,7 +121,8 @@ def learning_curve(
         config = replace(config, iterations=wanted[-1])
     panel = Panel(split, objectives, seed, engine or LocalEngine())
     observer.start("learning curve", len(known))
-    for sweep, model in enumerate(iterate(split.train, config, engine=engine), start=1):
+    training = iterate(data or split.train, config, engine=engine)
+    for sweep, model in enumerate(training, start=1):
         if sweep in known:
             yield panel.point(sweep, with_given(model, split, engine))
             observer.advance()

@@ -47,7 +47,7 @@ class Memo:
     def __reduce__(self) -> tuple[type["Memo"], tuple[int]]:
         return Memo, (self._most,)
 
-    def models(self, wanted: Mapping[Hashable, Made]) -> list[Any]:
+    def models(self, wanted: Mapping[Any, Made]) -> list[Any]:
         """Return what is made for each key; each is made by one thread while others wait.
 
         The last few are kept.

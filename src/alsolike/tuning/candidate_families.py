@@ -12,6 +12,8 @@ from alsolike.models.settings import Config
 
 # On every leaderboard.
 _ALWAYS = "popularity"
+# Families that a combined one is made of, at least.
+_FEWEST = 2
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,14 @@ class Lineup:
         Settings of other families that may be chosen.
     baselines : tuple of Config
         Settings that are only compared with.
+    combined : tuple of str
+        Families whose models are made of the best of the others, after all other trainings.
     """
 
     searched: tuple[str, ...] = ()
     candidates: tuple[Config, ...] = ()
     baselines: tuple[Config, ...] = ()
+    combined: tuple[str, ...] = ()
 
 
 def lineup_for(
@@ -50,6 +55,7 @@ def lineup_for(
     als        always                   the grid of a preset
     item-knn   always                   two cosines, two of BM25
     ease       up to 10,000 items       two regularizations
+    blend      with two other families  the best of the three best
     popularity always, as a baseline
     random     always, as a baseline    `seed`
     ========== ======================== ==========================
@@ -82,6 +88,8 @@ def lineup_for(
     (('als',), (EASEConfig(regularization=100.0), EASEConfig(regularization=500.0)))
     >>> lineup.baselines
     (PopularityConfig(), RandomConfig(seed=0))
+    >>> lineup_for(None, None, likes).combined
+    ('blend',)
     """
     data = TrainingData(interactions)
     chosen = _named("families", families)
@@ -90,6 +98,15 @@ def lineup_for(
         tried = [one for one in trained() if not one.is_baseline and one.is_tried(data)]
         # Given baselines, only searched families are tried, as before others could be chosen.
         chosen = tried if compared is None else [one for one in tried if _is_searched(one, data)]
+    combined = [one for one in chosen if one.is_combined]
+    chosen = [one for one in chosen if not one.is_combined]
+    if len(chosen) < _FEWEST:
+        if combined and families is not None:
+            raise SettingError(
+                f"{combined[0].name} combines the best models of at least two other families. Name "
+                "them too, such as als and item-knn."
+            )
+        combined = []
     if not chosen:
         raise SettingError(f"At least one family is needed; known are {', '.join(names())}.")
     if compared is None:
@@ -99,6 +116,7 @@ def lineup_for(
         tuple(one.name for one in chosen if _is_searched(one, data)),
         _settings([one for one in chosen if not _is_searched(one, data)], data, seed),
         _settings([one for one in compared if one not in chosen], data, seed),
+        tuple(one.name for one in combined),
     )
 
 
@@ -116,6 +134,11 @@ def _named(what: str, given: Sequence[str] | None) -> list[Family] | None:
         )
     found = [family_named(name) for name in given]
     for family in found:
+        if family.is_combined and what == "baselines":
+            raise SettingError(
+                f"{family.name!r} is made of the best of other families and cannot be a baseline. "
+                "Name it among families."
+            )
         if not family.is_trained:
             raise SettingError(
                 f"Models of {family.name!r} are made by other programs and cannot be trained; "

@@ -26,6 +26,7 @@ from alsolike.tuning.storage.canonical import DATA
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import FixedList, Strategy
 from alsolike.tuning.validation import (
+    combined_families,
     distinct_configs,
     objectives_of,
     ranking_objective,
@@ -48,6 +49,7 @@ def search(
     sweeps: Sequence[int] | None = None,
     candidates: Sequence[Config] = (),
     baselines: Sequence[Config] = (),
+    combined: Sequence[str] = (),
     ledger: Ledger | None = None,
     workers: int = 1,
     engine: Engine | None = None,
@@ -82,6 +84,9 @@ def search(
         Other models for the same leaderboard, such as
         `alsolike.tuning.candidate_families.lineup_for` returns. A candidate may be chosen, a
         baseline may not.
+    combined : sequence of str
+        Families such as ``"blend"``, whose models are made of the best models of the families above
+        that may be chosen; tried last, and only if lists are ranked. See `Lineup`.
     ledger : Ledger or None
         None: in memory.
     workers : int
@@ -129,6 +134,7 @@ def search(
         chosen if until is None else _shuffled(chosen),
         distinct_configs(candidates, "candidates", wanted[-1]),
         distinct_configs(baselines, "baselines", wanted[-1]),
+        combined_families(combined),
     )
     expect_split(split)
     first, *further = objectives_of(objective)

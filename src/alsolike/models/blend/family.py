@@ -1,5 +1,6 @@
 """The family of blends: models made of two or three models of other families."""
 
+import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -35,7 +36,7 @@ class BlendFamily(Family):
 
         if data.memo is None:
             return blend_of(config, [fitted(one) for one in config.members])
-        wanted = {one: (lambda one=one: fitted(one)) for one in config.members}
+        wanted = {repr(one.to_settings()): functools.partial(fitted, one) for one in config.members}
         return blend_of(config, data.memo.models(wanted), data.memo)
 
     def pack(self, model: BlendModel) -> Arrays:
@@ -141,7 +142,7 @@ class BlendFamily(Family):
         small = list(dict.fromkeys(family_named(name).small(key) for name, key in code))
         if len(small) == 1:
             return small[0]
-        return BlendConfig(members=small, weights=[1.0] * len(small))
+        return BlendConfig(members=tuple(small), weights=(1.0,) * len(small))
 
     @property
     def growth(self) -> float:

@@ -218,7 +218,7 @@ def blend_of(
     config: BlendConfig, members: Sequence[FittedModel], memo: Memo | None = None
 ) -> BlendModel:
     """Return the blend of fitted members, with the methods for which they have what is needed."""
-    abilities = [
+    abilities: list[type[BlendModel]] = [
         kind
         for kind, protocols in (
             (_Explains, (FoldsIn, Explains)),
