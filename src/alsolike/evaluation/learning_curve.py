@@ -12,7 +12,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
-from alsolike.evaluation.objectives.base import HeldOut, Objective
+from alsolike.evaluation.objectives.base import DEGENERATE, HeldOut, Objective
 from alsolike.evaluation.objectives.kinds import checked_objectives, chosen_objective
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, Recommender, able
 from alsolike.models.family import TrainingData
@@ -115,8 +115,8 @@ def learning_curve(
     )
     wanted = checked_sweeps(sweeps)
     objectives = checked_objectives(split, first, beside)
-    seed, known = 0, {1}
-    if family_of(config).scored == "sweeps":
+    seed, known, family = 0, {1}, family_of(config)
+    if family.scored == "sweeps":
         seed, known = seed_of(config), set(wanted)
         config = replace(config, iterations=wanted[-1])
     panel = Panel(split, objectives, seed, engine or LocalEngine())
@@ -124,7 +124,11 @@ def learning_curve(
     training = iterate(data or split.train, config, engine=engine)
     for sweep, model in enumerate(training, start=1):
         if sweep in known:
-            yield panel.point(sweep, with_given(model, split, engine))
+            point = panel.point(sweep, with_given(model, split, engine))
+            if data is not None and DEGENERATE not in point.figures:
+                ending = replace(config, iterations=sweep) if family.scored == "sweeps" else config
+                data.offer(family, ending, model, point.figures[first.score])
+            yield point
             observer.advance()
     observer.finish()
 

@@ -1,7 +1,7 @@
 """`Family`: base class of model families: training, search, saving, memory."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -36,6 +36,13 @@ class TrainingData:
 
     interactions: Interactions
     memo: Memo | None = None
+
+    def offer(self, family: "Family", config: Any, model: FittedModel, score: float) -> None:
+        """Offer the model of a training, with its score, to trainings that need it as a member."""
+        if self.memo is not None and not (family.is_combined or family.is_baseline):
+            train = self.interactions
+            size = int(family.cost(config, train.n_users, train.n_items))
+            self.memo.offer(family.name, training_key(config), model, score, size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,6 +305,15 @@ class Baseline(Family):
     def unpack(self, arrays: BundleArrays, known: Known) -> FittedModel:
         """Rebuild the model."""
         return self.model(**known.of_history(self.config))
+
+
+def training_key(config: Any) -> tuple[tuple[str, Hashable], ...]:
+    """Return a key that is equal for equal settings, whole numbers as floats or not."""
+    settings = config.to_settings().items()
+    return tuple(
+        sorted((name, value if isinstance(value, Hashable) else repr(value))
+               for name, value in settings)
+    )  # fmt: skip
 
 
 def refuse_start(family: Family, start: FittedModel | None) -> None:

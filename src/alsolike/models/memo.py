@@ -1,7 +1,9 @@
 """`Memo`: keeps what several trainings on the same data need, so that it is made once."""
 
+import functools
 import threading
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,20 @@ from alsolike.engines.hardware import available
 
 # Models of the last trainings that are kept.
 _MOST_MODELS = 4
-# Bytes of arrays that are kept: at most these, and at most this share of the memory that is free.
-_MOST_BYTES = 1 << 30
+# Bytes of arrays, and of the best models, that are kept: at most these, and at most this share of
+# the memory that is free.
+_MOST_BYTES = 4 << 30
 _SHARE = 0.25
 
 Made = Callable[[], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Offer:
+    key: Hashable
+    model: Any
+    score: float
+    size: int
 
 
 class Memo:
@@ -26,7 +37,10 @@ class Memo:
     Parameters
     ----------
     most_bytes : int or None
-        Bytes of arrays to keep; None: 1 GiB, or a quarter of the available memory if that is less.
+        Bytes of arrays to keep, and of the best models; None: 4 GiB each, or a quarter of the
+        available memory if that is less.
+    keeps_best : bool
+        Whether models that are offered are kept.
 
     Examples
     --------
@@ -35,17 +49,34 @@ class Memo:
     ([1, 2], [2])
     """
 
-    def __init__(self, most_bytes: int | None = None) -> None:
+    def __init__(self, most_bytes: int | None = None, *, keeps_best: bool = False) -> None:
         free = available()
         usual = _MOST_BYTES if free is None else min(_MOST_BYTES, int(_SHARE * free))
         self._left = self._most = usual if most_bytes is None else most_bytes
         self._models: dict[Hashable, Any] = {}
         self._arrays: dict[Hashable, npt.NDArray[Any]] = {}
+        self._best: dict[str, _Offer] = {}
+        self._keeps_best = keeps_best
         self._making: set[Hashable] = set()
         self._changed = threading.Condition()
 
-    def __reduce__(self) -> tuple[type["Memo"], tuple[int]]:
-        return Memo, (self._most,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial(Memo, self._most, keeps_best=self._keeps_best), ()
+
+    def offer(self, family: str, key: Hashable, model: Any, score: float, size: int) -> None:
+        """Keep the model of a training if it is the best of its family so far, and there is room.
+
+        Of equal scores the first is kept. `size` is in bytes.
+        """
+        if not self._keeps_best:
+            return
+        with self._changed:
+            known = self._best.get(family)
+            others = sum(one.size for name, one in self._best.items() if name != family)
+            if known is None or score > known.score:
+                self._best.pop(family, None)  # it is not the best any longer
+                if others + size <= self._most:
+                    self._best[family] = _Offer(key, model, score, size)
 
     def models(self, wanted: Mapping[Any, Made]) -> list[Any]:
         """Return what is made for each key; each is made by one thread while others wait.
@@ -55,7 +86,8 @@ class Memo:
         found: dict[Hashable, Any] = {}
         while len(found) < len(wanted):
             with self._changed:
-                found |= {key: self._models[key] for key in wanted if key in self._models}
+                known = self._models | {one.key: one.model for one in self._best.values()}
+                found |= {key: known[key] for key in wanted if key in known}
                 missing = [key for key in wanted if key not in found]
                 free = [key for key in missing if key not in self._making]
                 if not free:
@@ -90,6 +122,7 @@ class Memo:
         """Forget everything."""
         with self._changed:
             self._models.clear()
+            self._best.clear()
             self._arrays.clear()
             self._left = self._most
 

@@ -15,6 +15,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.objectives.kinds import checked_objectives
+from alsolike.models.memo import Memo
 from alsolike.models.settings import Config, seed_of
 from alsolike.progress import SILENT, Observer
 from alsolike.tuning.budget.budget import Budget, budget_of
@@ -143,7 +144,8 @@ def search(
         if left_out := one.left_out(split):
             observer.warn(left_out)
     check_whole("workers", workers, least=1)
-    plan = Plan(split, objectives, wanted, chosen.patience)
+    memo = Memo(keeps_best=bool(tasks.combined))
+    plan = Plan(split, objectives, wanted, chosen.patience, memo=memo)
     with Ledger(None) if ledger is None else contextlib.nullcontext(ledger) as book:
         book.bind(_facts(plan, chosen))
         local = engine or LocalEngine()

@@ -96,9 +96,9 @@ class BlendConfig(FamilyConfig):
     @property
     def comparing(self) -> int | None:
         """The member that similar items come from: the first that has a dial, or else has any."""
-        for methods in (_methods_of(HasAffinities), _methods_of(ItemScorer)):
+        for method in (HasAffinities.affinity_terms.__name__, ItemScorer.item_scores.__name__):
             for place, family in enumerate(self.families):
-                if all(hasattr(family.model, name) for name in methods):
+                if hasattr(family.model, method):
                     return place
         return None
 
@@ -113,10 +113,6 @@ class BlendConfig(FamilyConfig):
             yield " ".join(
                 [name, *([f"{factors} factors"] if factors else []), *filter(None, [way])]
             )
-
-
-def _methods_of(protocol: type[Any]) -> list[str]:
-    return [name for name in vars(protocol) if not name.startswith("_")]
 
 
 def _member(given: Any) -> Any:

@@ -10,7 +10,7 @@ from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel
 from alsolike.models.blend.config import BlendConfig
 from alsolike.models.blend.model import BlendModel, blend_of
-from alsolike.models.family import Arrays, Family, Known, TrainingData
+from alsolike.models.family import Arrays, Family, Known, TrainingData, training_key
 from alsolike.models.registry import family_named, family_of, pack_inside, unpack_inside
 
 # Weights of the first of two members; shares of a third one, and changes of the first one then.
@@ -36,7 +36,7 @@ class BlendFamily(Family):
 
         if data.memo is None:
             return blend_of(config, [fitted(one) for one in config.members])
-        wanted = {repr(one.to_settings()): functools.partial(fitted, one) for one in config.members}
+        wanted = {training_key(one): functools.partial(fitted, one) for one in config.members}
         return blend_of(config, data.memo.models(wanted), data.memo)
 
     def pack(self, model: BlendModel) -> Arrays:
@@ -90,8 +90,8 @@ class BlendFamily(Family):
         if not tried:
             return [
                 BlendConfig(members=pair, weights=(weight, round(1 - weight, _DIGITS)))
-                for pair in itertools.combinations(known, 2)
                 for weight in _WEIGHTS
+                for pair in itertools.combinations(known, 2)
             ]
         pair, _ = max(tried, key=lambda one: one[1])  # of equals, the first
         third = [one for one in known if one not in pair.members]
