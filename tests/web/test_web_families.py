@@ -191,6 +191,17 @@ def test_scores_are_explained_by_parts_that_add_up(served):
     assert why["score"] == pytest.approx(first["score"], rel=1e-4)
     assert sum(one["contribution"] for one in why["parts"]) == pytest.approx(why["score"])
     assert "Because of" in page
+    for part in why["parts"]:
+        if name == "blend":
+            assert set(part["members"]) == {"als", "item-knn"}
+            assert sum(part["members"].values()) == pytest.approx(part["contribution"])
+        else:
+            assert part["members"] is None
+    of_each = re.findall(r"(\S+) \(als (\S+), item-knn (\S+)\)", page)
+    assert bool(of_each) == (name == "blend")
+    for printed in of_each:
+        whole, *parts = (float(one.replace("\N{MINUS SIGN}", "-")) for one in printed)
+        assert sum(parts) == pytest.approx(whole, abs=1e-9)
 
 
 def test_the_map_is_there_for_factors_alone(served):

@@ -271,7 +271,7 @@ def test_settings_go_through_text_and_are_scaled_once():
         assert again == config
         assert hash(again) == hash(config)
     assert f"{PAIR}" == "als 7 factors 0.7 + item-knn cosine 0.3"
-    assert family_of(PAIR).labels(PAIR) == {"members": f"{PAIR}"}
+    assert family_of(PAIR).labels(PAIR) == {"of": f"{PAIR}"}
 
 
 def test_the_family_adds_up_what_its_members_need():

@@ -14,7 +14,7 @@ from alsolike.models.family import Arrays, Family, Known, TrainingData, training
 from alsolike.models.registry import family_named, family_of, pack_inside, unpack_inside
 
 # Weights of the first of two members; shares of a third one, and changes of the first one then.
-_WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+_WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _THIRD, _CHANGES = (0.1, 0.2, 0.3), (-0.1, 0.0, 0.1)
 _FAMILIES = 3  # the best, which are blended
 _DIGITS = 6
@@ -102,7 +102,7 @@ class BlendFamily(Family):
             first = min(max(pair.weights[0] + change, 0.1), 0.9)
             weights = [round(one * (1 - share), _DIGITS) for one in (first, 1 - first)]
             found.append(BlendConfig(members=(*pair.members, *third), weights=(*weights, share)))
-        return found
+        return list(dict.fromkeys(found))
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[BlendConfig]:
         """Return nothing: what is tried depends on the best of other families."""
@@ -114,7 +114,7 @@ class BlendFamily(Family):
 
     def labels(self, config: BlendConfig) -> Mapping[str, Any]:
         """Return members and weights as one text."""
-        return {"members": str(config)}
+        return {"of": str(config)}
 
     def beside_items(self, config: BlendConfig) -> Any:
         """Return the settings of the member that compares items."""
