@@ -15,7 +15,7 @@ from alsolike.engines.hardware import available
 _MOST_MODELS = 4
 # Bytes of arrays, and of the best models, that are kept: at most these, and at most this share of
 # the memory that is free.
-_MOST_BYTES = 4 << 30
+MOST_BYTES = 4 << 30
 _SHARE = 0.25
 
 Made = Callable[[], Any]
@@ -51,7 +51,7 @@ class Memo:
 
     def __init__(self, most_bytes: int | None = None, *, keeps_best: bool = False) -> None:
         free = available()
-        usual = _MOST_BYTES if free is None else min(_MOST_BYTES, int(_SHARE * free))
+        usual = MOST_BYTES if free is None else min(MOST_BYTES, int(_SHARE * free))
         self._left = self._most = usual if most_bytes is None else most_bytes
         self._models: dict[Hashable, Any] = {}
         self._arrays: dict[Hashable, npt.NDArray[Any]] = {}

@@ -51,7 +51,7 @@ from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw
 from alsolike.tuning.budget.budget import Budget
 from alsolike.tuning.budget.memory_forecast import MemoryForecast, at_once, forecast, largest
 from alsolike.tuning.candidate_families import Lineup
-from alsolike.tuning.execution.combinations import expected_combinations
+from alsolike.tuning.execution.combinations import expected_combinations, memory_of_stage
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.presets import Preset
 from alsolike.tuning.search import search
@@ -284,7 +284,7 @@ def forecast_memory(resolved: ResolvedJob, prepared: Prepared) -> MemoryForecast
         threads=threads,
         baselines=max(
             at_once(prepared.split.train, [*lineup.baselines, *lineup.candidates], threads),
-            at_once(prepared.split.train, combined, threads),
+            memory_of_stage(combined, prepared.split, threads),
         ),
         workers=resolved.job.search.workers,
     )

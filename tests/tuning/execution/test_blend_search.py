@@ -22,7 +22,11 @@ from alsolike.progress import Observer
 from alsolike.testing import tiny_likes
 from alsolike.tuning.budget.speed_estimate import SpeedEstimate
 from alsolike.tuning.candidate_families import lineup_for
-from alsolike.tuning.execution.combinations import expected_combinations, seconds_of_stage
+from alsolike.tuning.execution.combinations import (
+    expected_combinations,
+    memory_of_stage,
+    seconds_of_stage,
+)
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
@@ -210,6 +214,10 @@ def test_what_blends_will_take_is_forecast(split: Split) -> None:
     whole = speed.until(blends[0], sweep=1, points=1)
     assert whole == pytest.approx(3 * 1.0 + 0.5 + 3.0)
     assert seconds_of_stage(blends, speed) == pytest.approx(2 * whole)
+    trained = family_named("blend").memory(TrainingData(split.train), blends[0], 1)
+    kept = 2 * 4 * len(split.validation_users) * split.train.n_items
+    assert memory_of_stage(blends, split, 1) == trained + kept
+    assert memory_of_stage([], split, 1) == 0
 
 
 def test_best_models_are_kept_for_the_stage(split: Split) -> None:

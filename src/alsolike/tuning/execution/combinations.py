@@ -6,7 +6,9 @@ What is tried follows from validation scores alone, so it is the same after a ki
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from alsolike.data.splitting.split import Split
 from alsolike.models.family import TrainingData
+from alsolike.models.memo import MOST_BYTES
 from alsolike.models.registry import family_named, family_of
 from alsolike.models.settings import Config
 from alsolike.tuning.budget.speed_estimate import SpeedEstimate
@@ -93,3 +95,17 @@ def seconds_of_stage(configs: Sequence[Any], speed: SpeedEstimate) -> float:
     }
     trained = (speed.until(one, sweep=iterations_of(one), points=1) for one in members.values())
     return _WITH_SCORING * sum(trained)
+
+
+def memory_of_stage(configs: Sequence[Any], split: Split, threads: int) -> int:
+    """Return the most bytes of trying one of these: trainings, and scores of members that are kept.
+
+    `configs` are combinations, `threads` those of a training.
+    """
+    cells, data = len(split.validation_users) * split.train.n_items, TrainingData(split.train)
+    needed = []
+    for config in configs:
+        family = family_of(config)
+        kept = min(MOST_BYTES, 4 * cells * len(family.members(config)))
+        needed.append(family.memory(data, config, threads) + kept)
+    return max(needed, default=0)

@@ -17,6 +17,7 @@ from alsolike.tuning.budget.warm_up import code_of
 from alsolike.tuning.execution.combinations import (
     best_of_families,
     expected_combinations,
+    memory_of_stage,
     scored,
     seconds_of_stage,
 )
@@ -103,10 +104,10 @@ class SearchRun:
         if budget.forecast:
             self._observer.tell(found)
             if left or candidates:
-                everything += last[:1]
                 swept = [one for one in everything if is_scored_at_sweeps(one)]
                 ending = [one for one in everything if not is_scored_at_sweeps(one)]
                 most = at_once(train, ending, executor.shape.beside)
+                most = max(most, memory_of_stage(last, self._plan.split, executor.shape.threads))
                 self._observer.tell(search_memory(train, swept, executor.shape, baselines=most))
         if until is not None:
             self._keep_free(until, budget, found, left, candidates)
