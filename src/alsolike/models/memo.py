@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from alsolike.engines.hardware import available
 
-# Models of the last trainings that are kept.
-_MOST_MODELS = 4
+# Models of the last trainings that are kept: of three members, also with another history.
+_MOST_MODELS = 8
 # Bytes of arrays, and of the best models, that are kept: at most these, and at most this share of
 # the memory that is free.
 MOST_BYTES = 4 << 30

@@ -144,7 +144,7 @@ def search(
         if left_out := one.left_out(split):
             observer.warn(left_out)
     check_whole("workers", workers, least=1)
-    memo = Memo(keeps_best=bool(tasks.combined))
+    memo = Memo(keeps_best=bool(tasks.combined) and not objectives[""].is_of_unseen_users)
     plan = Plan(split, objectives, wanted, chosen.patience, memo=memo)
     with Ledger(None) if ledger is None else contextlib.nullcontext(ledger) as book:
         book.bind(_facts(plan, chosen))

@@ -121,6 +121,16 @@ def test_scores_that_differ_by_rounding_alone_add_nothing(scores):
     assert not deviations.any()
 
 
+def test_items_that_must_not_be_listed_remain_so_and_take_no_part():
+    scores = np.array([[1.0, -np.inf, 3.0], [1.0, 2.0, 3.0], [-np.inf, -np.inf, -np.inf]])
+    found, deviations = np.zeros((3, 3), dtype=np.float32), np.zeros(3)
+    standardize(scores, found, deviations)
+    np.testing.assert_allclose(deviations, [1.0, np.std([1, 2, 3]), 0.0])
+    np.testing.assert_allclose(found[0], [1.0, -np.inf, 3.0])
+    np.testing.assert_allclose(found[1], scores[1] / np.std([1, 2, 3]), rtol=1e-6)
+    assert np.isneginf(found[2]).all()
+
+
 def test_no_byte_depends_on_blocks_threads_or_what_is_kept():
     likes = tiny_likes(300, 44)
     model, kept = al.fit(likes, TRIPLE), al.fit(TrainingData(likes, Memo()), TRIPLE)

@@ -157,6 +157,8 @@ def in_whole_units(rows: Floats, digits: int) -> tuple[Floats, Doubles]:
 def standardize(scores: npt.NDArray[Any], found: Floats, deviations: Doubles) -> None:
     """Divide each row of scores by its standard deviation, which is written to `deviations`.
 
+    Scores of -inf, of items that must not be listed, remain and take no part.
+
     Parameters
     ----------
     scores : float32 or float64, (n, n_items)
@@ -170,15 +172,29 @@ def standardize(scores: npt.NDArray[Any], found: Floats, deviations: Doubles) ->
         rows = slice(first, min(first + size, n_rows))
         # In float64 and C order, so that NumPy adds each row by itself, in the same order.
         own = np.array(scores[rows], dtype=np.float64, order="C")
+        lowest = own.min(axis=1, initial=0.0)
+        if np.isneginf(lowest).any():
+            _standardize_listed(own, found[rows], deviations[rows])
+            continue
         centred = own - (own.sum(axis=1) / max(n_items, 1))[:, None]
         deviation = np.sqrt(np.square(centred).sum(axis=1) / max(n_items, 1))
-        largest = np.maximum(own.max(axis=1, initial=0.0), -own.min(axis=1, initial=0.0))
+        largest = np.maximum(own.max(axis=1, initial=0.0), -lowest)
         deviation[deviation <= _LEAST * largest] = 0.0
         deviations[rows] = deviation
         np.divide(
             own, deviation[:, None], out=found[rows], where=(deviation > 0)[:, None],
             casting="same_kind",
         )  # fmt: skip
+
+
+def _standardize_listed(scores: Doubles, found: Floats, deviations: Doubles) -> None:
+    """Standardize rows some of whose items must not be listed, each by itself."""
+    for row, own in enumerate(scores):
+        listed = ~np.isneginf(own)
+        part = np.zeros((1, int(listed.sum())), dtype=np.float32)
+        standardize(own[listed][None], part, deviations[row : row + 1])
+        found[row] = -np.inf
+        found[row, listed] = part[0]
 
 
 def rows_of(given: Rows, count: int) -> Indices:
