@@ -4,4 +4,4 @@ from alsolike.models.blend.family import BlendFamily
 from alsolike.models.registry import FAMILIES
 
 # Blends look their members up in the registry, which therefore cannot import them.
-FAMILIES.insert(3, BlendFamily())
+FAMILIES.append(BlendFamily())
